@@ -1,0 +1,36 @@
+"""Errors that a user can mend: one line that says what was given, what is possible, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GrowthlabError(Exception):
+    """A mistake in the input, not in the program: the command prints its one line and exits with status 2."""
+
+
+class ConfigError(GrowthlabError, ValueError):
+    """A wrong key, choice, type or value in the configuration."""
+
+
+class DataError(GrowthlabError, ValueError):
+    """Data that is missing, unreadable or not enough for what was asked."""
+
+
+class BundleError(GrowthlabError, ValueError):
+    """A bundle that is corrupt, of a newer schema, or cannot do what was asked of it."""
+
+
+class ExportError(GrowthlabError, ValueError):
+    """A fitted model of a kind that cannot be exported."""
+
+
+def near_matches(given: str, possible: Iterable[str], n_listed: int = 20) -> str:
+    """The end of an error line: the closest of the possible names, else the first `n_listed` of them."""
+    possible = sorted(map(str, possible))
+    close = difflib.get_close_matches(given, possible, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    listed = ", ".join(possible[:n_listed]) + (", ..." if len(possible) > n_listed else "")
+    return f"possible: {listed}" if possible else "nothing is possible here"

@@ -1,0 +1,248 @@
+"""Histories: every customer's events before a cutoff, as frozen arrays; the one currency between data and models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+EVENT_TYPES = (
+    "view",
+    "search",
+    "favourite",
+    "cart",
+    "purchase",
+    "return",
+    "review",
+    "impression",
+    "click",
+    "message",
+)
+EVENT_CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items known before the cutoff; an item's code is its place in `item_ids`.
+
+    `text`, `category` and `attributes` hold one string an item (empty: not known), `attributes` as
+    ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN where not known.
+    """
+
+    item_ids: np.ndarray  # (n_items,) str, sorted
+    text: np.ndarray | None = None
+    category: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    price: np.ndarray | None = None  # (n_items,) float32
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def codes(self, raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
+        """The code of each raw id, shape ``(n,)``, int32; `UNKNOWN` for an id outside the catalogue."""
+        return codes_of(raw_ids, self.item_ids)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What is known, by field name: safe to save without pickle."""
+        names = ("item_ids", "text", "category", "attributes", "price")
+        return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The catalogue that `to_arrays` wrote."""
+        return cls(**dict(arrays))
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Events a user, oldest first, in CSR form: user row `u` owns events ``offsets[u]:offsets[u + 1]``.
+
+    Events of one user at equal times are one basket: they are stored by item code, which means nothing,
+    and no model may learn from their order. A log without timestamps has ``timed=False`` and the position
+    in the user's order as its time. `user_codes` are places in the vocabulary of the fit, `UNKNOWN` for a
+    user who was not in it; `quantities` and `prices` are NaN where not known.
+    """
+
+    offsets: np.ndarray  # (n_users + 1,) int64
+    items: np.ndarray  # (n_events,) int32
+    times: np.ndarray  # (n_events,) int64, microseconds since 1970 (UTC) or positions
+    event_types: np.ndarray  # (n_events,) uint8, places in EVENT_TYPES
+    quantities: np.ndarray  # (n_events,) float32
+    prices: np.ndarray  # (n_events,) float32, of one unit
+    user_codes: np.ndarray  # (n_users,) int32
+    user_ids: np.ndarray  # (n_users,) str
+    catalogue: Catalogue = field(repr=False)
+    timed: bool = True
+
+    @property
+    def n_users(self) -> int:
+        """How many user rows there are, users without any event included."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_items(self) -> int:
+        """The size of the catalogue, whether or not an item has events."""
+        return len(self.catalogue)
+
+    @property
+    def n_events(self) -> int:
+        """How many events all users have together."""
+        return len(self.items)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Events a user, shape ``(n_users,)``."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The user row of each event, shape ``(n_events,)``."""
+        return np.repeat(np.arange(self.n_users), self.lengths)
+
+    @property
+    def baskets(self) -> np.ndarray:
+        """The basket of each event, counted from 0 over all users, shape ``(n_events,)``: same user, same time."""
+        if not self.n_events:
+            return np.zeros(0, dtype=np.int64)
+        rows = self.rows
+        starts = (np.diff(rows) != 0) | (np.diff(self.times) != 0)
+        return np.concatenate([[0], np.cumsum(starts)]).astype(np.int64)
+
+    def matrix(self, weights: np.ndarray | None = None) -> csr_matrix:
+        """Users x items, float32: 1 where the user has the item, or the sum of `weights` (one an event)."""
+        from scipy.sparse import csr_matrix
+
+        values = np.ones(self.n_events) if weights is None else weights
+        shape = (self.n_users, self.n_items)
+        matrix = csr_matrix((values.astype(np.float32), (self.rows, self.items)), shape=shape)
+        matrix.sum_duplicates()
+        if weights is None:
+            matrix.data[:] = 1.0
+        return matrix
+
+    def padded(self, length: int, pad: int = UNKNOWN) -> np.ndarray:
+        """The latest `length` items a user, oldest first, `pad` on the left, shape ``(n_users, length)``, int32."""
+        out = np.full((self.n_users, length), pad, dtype=np.int32)
+        from_end = np.repeat(self.offsets[1:], self.lengths) - np.arange(self.n_events)  # 1: the newest
+        kept = from_end <= length
+        out[self.rows[kept], length - from_end[kept]] = self.items[kept]
+        return out
+
+    def where(self, kept: np.ndarray) -> Self:
+        """The same users with only the events where `kept` (bool, one an event) holds."""
+        counts = np.bincount(self.rows[kept], minlength=self.n_users)
+        return replace(
+            self,
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=self.items[kept],
+            times=self.times[kept],
+            event_types=self.event_types[kept],
+            quantities=self.quantities[kept],
+            prices=self.prices[kept],
+        )
+
+    def before(self, time: int) -> Self:
+        """The same users with only the events strictly before `time`, for nested fits."""
+        return self.where(self.times < time)
+
+    def of_types(self, event_types: Sequence[str]) -> Self:
+        """The same users with only the events of the given types."""
+        return self.where(np.isin(self.event_types, [EVENT_CODE[t] for t in event_types]))
+
+    def select(self, rows: np.ndarray) -> Self:
+        """The given user rows, in the given order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        picked = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        return replace(
+            self,
+            offsets=offsets,
+            items=self.items[picked],
+            times=self.times[picked],
+            event_types=self.event_types[picked],
+            quantities=self.quantities[picked],
+            prices=self.prices[picked],
+            user_codes=self.user_codes[rows],
+            user_ids=self.user_ids[rows],
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Every array but the catalogue's, by field name: safe to save without pickle."""
+        names = ("offsets", "items", "times", "event_types", "quantities", "prices")
+        arrays = {n: getattr(self, n) for n in (*names, "user_codes", "user_ids")}
+        return {**arrays, "timed": np.array(self.timed)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], catalogue: Catalogue) -> Self:
+        """The histories that `to_arrays` wrote."""
+        values = dict(arrays)
+        timed = bool(values.pop("timed"))
+        return cls(**values, catalogue=catalogue, timed=timed)
+
+    @classmethod
+    def from_events(
+        cls,
+        catalogue: Catalogue,
+        user_ids: np.ndarray,
+        rows: np.ndarray,
+        items: np.ndarray,
+        times: np.ndarray,
+        *,
+        event_types: np.ndarray | None = None,
+        quantities: np.ndarray | None = None,
+        prices: np.ndarray | None = None,
+        user_codes: np.ndarray | None = None,
+        timed: bool = True,
+    ) -> Self:
+        """Histories from one entry an event, in any order: sorted by user row, time and item.
+
+        `rows` are places in `user_ids`; `items` are codes in `catalogue`; events default to purchases,
+        and users to the vocabulary itself (user row = user code).
+        """
+        n, n_users = len(rows), len(user_ids)
+        types = np.full(n, EVENT_CODE["purchase"]) if event_types is None else event_types
+        order = np.lexsort((types, items, times, rows))
+        counts = np.bincount(rows, minlength=n_users)
+        unknown = np.full(n, np.nan)
+        return cls(
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items=np.asarray(items)[order].astype(np.int32),
+            times=np.asarray(times)[order].astype(np.int64),
+            event_types=np.asarray(types)[order].astype(np.uint8),
+            quantities=(unknown if quantities is None else quantities)[order].astype(np.float32),
+            prices=(unknown if prices is None else prices)[order].astype(np.float32),
+            user_codes=(np.arange(n_users) if user_codes is None else user_codes).astype(np.int32),
+            user_ids=np.asarray(user_ids),
+            catalogue=catalogue,
+            timed=timed,
+        )
+
+    @classmethod
+    def from_lists(cls, catalogue: Catalogue, item_lists: Sequence[Sequence[str]]) -> Self:
+        """Histories of unknown users from raw item ids, oldest first, as a request gives them.
+
+        Items outside the catalogue are left out.
+        """
+        codes = [catalogue.codes(list(items)) for items in item_lists]
+        codes = [c[c != UNKNOWN] for c in codes]
+        rows = np.repeat(np.arange(len(codes)), [len(c) for c in codes])
+        items = np.concatenate([*codes, np.zeros(0, dtype=np.int32)])
+        times = np.concatenate([*(np.arange(len(c)) for c in codes), np.zeros(0, dtype=np.int64)])
+        unknown = np.full(len(codes), UNKNOWN)
+        user_ids = np.full(len(codes), "", dtype="<U1")
+        return cls.from_events(catalogue, user_ids, rows, items, times, user_codes=unknown, timed=False)
+
+
+def codes_of(raw_ids: Sequence[str] | np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """The place of each raw id in the sorted `vocabulary`, int32; `UNKNOWN` where it is not in it."""
+    raw = np.asarray(raw_ids, dtype=str)
+    if not len(vocabulary) or not len(raw):
+        return np.full(len(raw), UNKNOWN, dtype=np.int32)
+    places = np.minimum(np.searchsorted(vocabulary, raw), len(vocabulary) - 1)
+    return np.where(vocabulary[places] == raw, places, UNKNOWN).astype(np.int32)

@@ -1,0 +1,1 @@
+"""A fitted model out of the lab: bundle, pyfunc, registry."""

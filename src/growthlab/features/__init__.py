@@ -1,0 +1,1 @@
+"""From the past to what models eat, always as of a snapshot."""

@@ -1,0 +1,1 @@
+"""One metric a file; no metric knows a model."""

@@ -1,0 +1,1 @@
+"""Estimators, one file each, in the folder of their task."""

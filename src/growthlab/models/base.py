@@ -1,0 +1,76 @@
+"""The contracts of the estimators: all that a new model has to fulfil."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+from growthlab.features.examples import Examples
+from growthlab.scorers.base import RowScorer, Scorer
+from growthlab.training.options import FitOptions
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """What a customer will want. `stochastic`: another seed gives another model."""
+
+    stochastic: ClassVar[bool]
+
+    def fit(self, past: Histories, options: FitOptions) -> Self:
+        """Learn from the histories before the cutoff."""
+        ...
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores of all items, or of the codes `items`; shape ``(n_users, n_items)``, float32.
+
+        An all-NaN row: cannot score this user. ``-inf``: cannot score this item. Nothing else that is
+        not finite is allowed. Seen items are scored like all others; masking and top-k are not the model's.
+        """
+        ...
+
+
+class ScoredRecommender:
+    """A recommender whose fit leaves a `Scorer` in ``scorer_``: it scores, and is exported, as that scorer."""
+
+    stochastic: ClassVar[bool] = False
+    scorer_: Scorer
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """The scorer's scores; see `Recommender.score`."""
+        return self.scorer_.score(histories, items)
+
+    def scorer(self) -> Scorer:
+        """The fitted model as a bundle carries it."""
+        return self.scorer_
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Will they leave (probability of churn), what are they worth (value in the horizon)."""
+
+    stochastic: ClassVar[bool]
+
+    def fit(self, examples: Examples, options: FitOptions) -> Self:
+        """Learn from labelled examples at earlier snapshots (and the unlabelled present, where no label is needed)."""
+        ...
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """One finite number an example, shape ``(n,)``, float64: P(no purchase in the horizon), or expected value."""
+        ...
+
+
+class ScoredEstimator:
+    """An estimator whose fit leaves a `RowScorer` in ``scorer_``: it predicts, and is exported, as that scorer."""
+
+    stochastic: ClassVar[bool] = False
+    scorer_: RowScorer
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """The scorer's predictions; see `Estimator.predict`."""
+        return self.scorer_.predict({c: examples.table[c].to_numpy() for c in self.scorer_.columns})
+
+    def scorer(self) -> RowScorer:
+        """The fitted model as a bundle carries it."""
+        return self.scorer_

@@ -1,0 +1,1 @@
+"""Whether a customer will leave."""

@@ -1,0 +1,1 @@
+"""Torch modules only; nothing of ours but each other is imported here."""

@@ -1,0 +1,1 @@
+"""Masks, exact top-k, ties and the fallback: the same code ranks in evaluation and in serving."""

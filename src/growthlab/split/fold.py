@@ -1,0 +1,37 @@
+"""Fold: what is known before a cutoff, and the future after it that is to be foretold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from growthlab.core.errors import DataError
+from growthlab.data.event_log import EventLog
+
+
+@dataclass(frozen=True)
+class Fold:
+    """``past < cutoff <= future < cutoff + horizon``.
+
+    `inner` is the fold for every choice (early stopping, search, winner): its future is the window of the same
+    length that ends at the cutoff, its past is what lies before that. Splits without a clock (leave-last-out,
+    a given column) have neither `cutoff` nor `horizon`.
+    """
+
+    past: EventLog
+    future: EventLog
+    cutoff: datetime | None = None
+    horizon: timedelta | None = None
+    inner: Fold | None = None
+
+    @property
+    def valid(self) -> EventLog:
+        """The events of the validation window: part of the past, and the future of `inner`."""
+        return self.for_choosing().future
+
+    def for_choosing(self) -> Self:
+        """The inner fold, on which everything is chosen."""
+        if self.inner is None:
+            raise DataError("this fold has no validation window: nothing can be chosen on it")
+        return self.inner

@@ -1,0 +1,32 @@
+"""What is not a hyperparameter: how a fit runs, decided by the caller and the same for every model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """What the caller says after an epoch: is it the best so far, and is it time to stop?"""
+
+    improved: bool
+    stop: bool
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How one fit runs.
+
+    `device` is ``auto``, ``cpu`` or ``cuda``. `on_epoch` is called after epoch `n` (from 1) with the model
+    in a state that can score; an iterative model keeps the weights of the last improved epoch. `epochs`
+    overrides the model's own number (the refit on past + valid, without `on_epoch`). `checkpoint` is a
+    folder in which an interrupted fit finds its last finished epoch again.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    on_epoch: Callable[[int, Any], Verdict] | None = None
+    epochs: int | None = None
+    checkpoint: Path | None = None
