@@ -17,6 +17,18 @@ class Estimate(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Judged:
+    """One fitted model against one future; the fields mean the same as in `Outcome`."""
+
+    values: dict[str, Estimate]
+    per_user: pd.DataFrame
+    strata: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    score_seconds: float
+    coverage: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One fitted model, judged.
 

@@ -1,0 +1,52 @@
+"""The contract of a task: one question, the same way from a fold to numbers for every model that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from growthlab.data.source import Source
+from growthlab.split.fold import Fold
+from growthlab.tasks.outcome import Judged
+from growthlab.training.options import FitOptions
+
+Settings = TypeVar("Settings")
+
+
+class Task(Protocol):
+    """A question, asked of a fold.
+
+    `models` and `metrics` name the families (folders of the config groups) that fit it; `objective` is the
+    metric that early stopping, search and the choice of the winner go by, on the validation window only.
+    A task's data holds everything that does not depend on the model, so that all models share it.
+    """
+
+    name: str
+    models: str
+    metrics: str
+    objective: str
+    maximise: bool
+    baselines: tuple[str, ...]
+
+    def data(self, fold: Fold) -> Any:
+        """What all models of a comparison share on this fold: built once."""
+        ...
+
+    def fit(self, model: Any, data: Any, options: FitOptions) -> Any:
+        """The model, fitted to the past of `data`; a model of another contract raises a ConfigError."""
+        ...
+
+    def judge(
+        self, model: Any, data: Any, metrics: Mapping[str, Any], *, seed: int, intervals: bool = True
+    ) -> Judged:
+        """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
+        ...
+
+
+def settled(task: Settings, source: Source) -> Settings:
+    """The task with the data set's own default wherever its setting is None."""
+    assert is_dataclass(task) and not isinstance(task, type)
+    open_settings = [f.name for f in fields(task) if getattr(task, f.name) is None]
+    found = {n: getattr(source, n) for n in open_settings if getattr(source, n, None) is not None}
+    return replace(task, **found)
