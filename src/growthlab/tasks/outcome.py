@@ -52,5 +52,5 @@ class Outcome:
     coverage: float  # share of users (or customers) whom the model itself could score
     epochs: int | None = None
     curves: dict[str, list[float]] = field(default_factory=dict)
-    exportable: bool = False
+    scorer: Any = None  # what a bundle carries; None where the model cannot be exported
     why_not_exportable: str = ""

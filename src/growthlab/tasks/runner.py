@@ -1,0 +1,182 @@
+"""One model and one seed on one fold: choose on the validation window, refit, judge once on the future."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from growthlab.core.errors import ExportError
+from growthlab.split.fold import Fold
+from growthlab.tasks.base import Task
+from growthlab.tasks.gauge import gauged
+from growthlab.tasks.outcome import Judged, Outcome
+from growthlab.training.options import FitOptions, Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A task on a fold with its metrics: what all models of a comparison share, each part made once."""
+
+    task: Task
+    fold: Fold
+    metrics: Mapping[str, Any]
+    refit: bool = True  # after the choice, fit again on past + valid
+
+    @cached_property
+    def choosing(self) -> Any:
+        """The task's data on the fold for choosing."""
+        return self.task.data(self.fold.for_choosing())
+
+    @cached_property
+    def judging(self) -> Any:
+        """The task's data on the fold itself, whose future is looked at once a model."""
+        return self.task.data(self.fold)
+
+    @cached_property
+    def objective_metric(self) -> dict[str, Any]:
+        """The one metric that gives the objective."""
+        names = [n for n in self.metrics if self.task.objective.startswith(n)]
+        if not names:
+            known = ", ".join(self.metrics)
+            raise ValueError(f"no metric gives the objective {self.task.objective}: there are {known}")
+        name = max(names, key=len)
+        return {name: self.metrics[name]}
+
+
+@dataclass
+class EpochWatch:
+    """Judges a model after each epoch on the validation window: the best so far, and whether to stop.
+
+    What it saw survives in `memory`, so that a resumed fit goes on with the same patience.
+    """
+
+    arena: Arena
+    seed: int
+    patience: int
+    memory: Path | None = None
+    values: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and self.memory.exists():
+            self.values = {int(n): v for n, v in json.loads(self.memory.read_text()).items()}
+
+    def __call__(self, epoch: int, model: Any) -> Verdict:
+        """The verdict on the model after `epoch`."""
+        task = self.arena.task
+        judged = task.judge(
+            model, self.arena.choosing, self.arena.objective_metric, seed=self.seed, intervals=False
+        )
+        self.values = {n: v for n, v in self.values.items() if n < epoch}
+        self.values[epoch] = judged.values[task.objective].value
+        if self.memory is not None:
+            self.memory.write_text(json.dumps(self.values))
+        best = self.best_epoch
+        return Verdict(improved=best == epoch, stop=epoch - best >= self.patience)
+
+    @property
+    def best_epoch(self) -> int:
+        """The earliest epoch with the best validation value."""
+        sign = 1 if self.arena.task.maximise else -1
+        return max(self.values, key=lambda n: (sign * self.values[n], -n))
+
+
+def run_model(
+    arena: Arena,
+    factory: Callable[[], Any],
+    *,
+    name: str,
+    seed: int = 0,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+) -> Outcome:
+    """Fit on the inner past with early stopping, refit on the whole past, judge; see `Arena`."""
+    task = arena.task
+    options = FitOptions(seed=seed, device=device)
+    watch = _watch(arena, factory(), seed, checkpoint)
+    with gauged() as fitting:
+        model = task.fit(factory(), arena.choosing, _with(options, checkpoint, "choose", watch))
+    epochs = watch.best_epoch if watch is not None and watch.values else None
+    chosen = task.judge(model, arena.choosing, arena.metrics, seed=seed, intervals=False)
+    log.info("%s seed %d: chosen in %.1f s", name, seed, fitting.seconds)
+    losses = list(getattr(model, "losses_", []))
+    curves = {"loss": losses} if losses else {}
+    if watch is not None and watch.values:
+        curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
+    peak_mb, fit_seconds = fitting.peak_mb, fitting.seconds
+    if arena.refit:
+        with gauged() as refitting:
+            again = replace(_with(options, checkpoint, "refit", None), epochs=epochs)
+            model = task.fit(factory(), arena.judging, again)
+        peak_mb, fit_seconds = max(peak_mb, refitting.peak_mb), refitting.seconds
+    judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
+    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb, epochs, curves)
+
+
+def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> EpochWatch | None:
+    """A watch for a model that is trained in epochs."""
+    trainer = getattr(model, "trainer", None)
+    if trainer is None:
+        return None
+    memory = None
+    if checkpoint is not None:
+        (checkpoint / "choose").mkdir(parents=True, exist_ok=True)
+        memory = checkpoint / "choose" / "watch.json"
+    return EpochWatch(arena, seed, trainer.patience, memory)
+
+
+def _with(
+    options: FitOptions, checkpoint: Path | None, stage: str, watch: EpochWatch | None
+) -> FitOptions:
+    """The options of one stage of the run."""
+    folder = checkpoint / stage if checkpoint is not None else None
+    return replace(options, on_epoch=watch, checkpoint=folder)
+
+
+def _outcome(
+    model: Any,
+    name: str,
+    seed: int,
+    chosen: Judged,
+    judged: Judged,
+    fit_seconds: float,
+    peak_mb: float,
+    epochs: int | None,
+    curves: dict[str, list[float]],
+) -> Outcome:
+    """Everything in one place, and whether the model can leave the lab."""
+    scorer, why_not = _scorer_of(model)
+    return Outcome(
+        model=model,
+        name=name,
+        seed=seed,
+        valid={n: e.value for n, e in chosen.values.items()},
+        test=judged.values,
+        per_user=judged.per_user,
+        strata=judged.strata,
+        tables=judged.tables,
+        fit_seconds=fit_seconds,
+        score_seconds=judged.score_seconds,
+        peak_memory_mb=peak_mb,
+        coverage=judged.coverage,
+        epochs=epochs,
+        curves=curves,
+        scorer=scorer,
+        why_not_exportable=why_not,
+    )
+
+
+def _scorer_of(model: Any) -> tuple[Any, str]:
+    """What a bundle carries of the fitted model, or None and why it cannot leave the lab."""
+    if not hasattr(model, "scorer"):
+        return None, f"{type(model).__name__} has no scorer()"
+    try:
+        return model.scorer(), ""
+    except ExportError as error:
+        return None, str(error)
