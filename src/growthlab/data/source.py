@@ -1,0 +1,123 @@
+"""Source: where raw events come from, what the data set says about its use, and the cache of what was read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+from growthlab.core.errors import DataError
+from growthlab.data.cleaning import Cleaning
+from growthlab.data.event_log import EventLog
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(ABC):
+    """A data set. What it says of its use holds wherever the task or the split leaves it open (null).
+
+    `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`, None for data
+    without a clock; `activity_days`, within which a customer must have bought to be asked about; the event
+    types that a history holds and those that are to be foretold; the rules of `cleaning`, None for none.
+    """
+
+    name: ClassVar[str]
+    filter_seen: str = "none"
+    filter_seen_reason: str = ""
+    horizon_days: float | None = 28.0
+    activity_days: float | None = None
+    history_events: tuple[str, ...] = ("purchase",)
+    target_events: tuple[str, ...] = ("purchase",)
+    cleaning: Cleaning | None = None
+
+    @abstractmethod
+    def read(self) -> EventLog:
+        """The raw log, not cleaned."""
+
+    def files(self) -> list[Path]:
+        """The files that `read` reads; DataError where one is missing."""
+        return []
+
+    def key(self) -> str:
+        """What the prepared log depends on, hashed: own settings, cleaning, the files' content, our code."""
+        of_use = {f.name for f in fields(Source)} - {"cleaning"}
+        paths = {"path", "items_path", "users_path"}  # their content counts, not where it lies
+        settings = {n: v for n, v in asdict(self).items() if n not in of_use | paths}
+        content = [_sha256(path) for path in self.files()]
+        code = [_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
+        text = json.dumps(
+            [type(self).__name__, settings, content, code], default=str, sort_keys=True
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def prepare(self, cache: Path) -> EventLog:
+        """The cleaned log: read, cleaned and written to a folder of `cache`, or opened from there.
+
+        Two processes that ask for the same log at once read it once.
+        """
+        cache = Path(cache)
+        folder = cache / f"{self.name}-{self.key()}"
+        cache.mkdir(parents=True, exist_ok=True)
+        with _locked(cache / f"{folder.name}.lock"):
+            if (folder / "log.json").exists():
+                log = EventLog.open(folder)
+                logger.info(
+                    "%s: %s events from the cache %s", self.name, f"{log.n_events:,}", folder
+                )
+                return log
+            return self._prepared(folder)
+
+    def _prepared(self, folder: Path) -> EventLog:
+        started = time.perf_counter()
+        log = self.read()
+        if not log.n_events:
+            raise DataError(f"{self.name} has no events: the file holds a header at most")
+        _report("read", log, started)
+        if self.cleaning is not None:
+            started = time.perf_counter()
+            log = self.cleaning.apply(log)
+            _report("cleaned", log, started)
+        started = time.perf_counter()
+        log = log.save(folder)
+        _report("saved", log, started)
+        return log
+
+
+def _report(stage: str, log: EventLog, started: float) -> None:
+    logger.info(
+        "%s: %s %s events, %s users, %s items in %.1f s",
+        log.name,
+        stage,
+        f"{log.n_events:,}",
+        f"{log.n_users:,}",
+        f"{log.n_items:,}",
+        time.perf_counter() - started,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(
+            descriptor, fcntl.LOCK_EX
+        )  # given back by the system even when the process dies
+        yield
+    finally:
+        os.close(descriptor)
