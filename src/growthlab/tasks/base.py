@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from growthlab.data.source import Source
 from growthlab.split.fold import Fold
-from growthlab.tasks.outcome import Judged
+from growthlab.evaluation.outcome import Judged
 from growthlab.training.options import FitOptions
 
 Settings = TypeVar("Settings")

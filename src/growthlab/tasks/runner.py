@@ -14,7 +14,7 @@ from growthlab.core.errors import ExportError
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.gauge import gauged
-from growthlab.tasks.outcome import Judged, Outcome
+from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.training.options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)

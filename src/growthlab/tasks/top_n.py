@@ -21,7 +21,7 @@ from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
 from growthlab.split.fold import Fold
-from growthlab.tasks.outcome import Judged
+from growthlab.evaluation.outcome import Judged
 from growthlab.training.options import FitOptions
 
 log = logging.getLogger(__name__)

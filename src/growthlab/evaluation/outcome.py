@@ -1,0 +1,56 @@
+"""Outcome: everything that one model and seed left behind on one fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+
+class Estimate(NamedTuple):
+    """A metric with its 95 % bootstrap bounds (NaN where the metric has none)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One fitted model against one future; the fields mean the same as in `Outcome`."""
+
+    values: dict[str, Estimate]
+    per_user: pd.DataFrame
+    strata: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    score_seconds: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fitted model, judged.
+
+    `valid` are metrics on the validation window (every choice rests on them alone), `test` those after the
+    cutoff. `per_user` has ``user_id`` and one column a per-user metric (ranking tasks; else the
+    predictions); `strata` has the columns stratum, metric, value, low, high, n_users. `tables` go to the
+    run as Parquet: recommendations and truth, or predictions. `curves` are values an epoch, from epoch 1.
+    """
+
+    model: Any
+    name: str  # the model's yaml name without its family: item_knn
+    seed: int
+    valid: dict[str, float]
+    test: dict[str, Estimate]
+    per_user: pd.DataFrame
+    strata: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    fit_seconds: float
+    score_seconds: float
+    peak_memory_mb: float
+    coverage: float  # share of users (or customers) whom the model itself could score
+    epochs: int | None = None
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    scorer: Any = None  # what a bundle carries; None where the model cannot be exported
+    why_not_exportable: str = ""
