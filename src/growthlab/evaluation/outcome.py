@@ -32,10 +32,11 @@ class Judged:
 class Outcome:
     """One fitted model, judged.
 
-    `valid` are metrics on the validation window (every choice rests on them alone), `test` those after the
-    cutoff. `per_user` has ``user_id`` and one column a per-user metric (ranking tasks; else the
-    predictions); `strata` has the columns stratum, metric, value, low, high, n_users. `tables` go to the
-    run as Parquet: recommendations and truth, or predictions. `curves` are values an epoch, from epoch 1.
+    `valid` are metrics on the validation window (every choice rests on them alone), `test` those
+    after the cutoff. `per_user` has ``user_id`` and one column a per-user metric (ranking tasks;
+    else the predictions); `strata` has the columns stratum, metric, value, low, high, n_users.
+    `tables` go to the run as Parquet: recommendations and truth, or predictions. `curves` are
+    values an epoch, from epoch 1.
     """
 
     model: Any

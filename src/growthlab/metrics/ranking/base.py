@@ -1,12 +1,15 @@
-"""What every ranking metric is computed from: the lists, the truth and the past's popularity; no metric knows a model."""
+"""What every ranking metric is computed from: lists, truth and popularity; none knows a model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import cached_property
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 
 
@@ -14,9 +17,9 @@ from growthlab.core.histories import Histories
 class RankedLists:
     """Best-first lists and what the same users really took.
 
-    Beyond the end of a short list `items` holds -1. The truth is in CSR form, one distinct item a user;
-    a relevant item outside the catalogue has the code -1: it can never be hit, and counts in every
-    denominator. A user whose slice of the truth is empty is left out of accuracy means only.
+    Beyond the end of a short list `items` holds -1. The truth is in CSR form, one distinct item a
+    user; a relevant item outside the catalogue has the code -1: it can never be hit, and counts in
+    every denominator. A user whose slice of the truth is empty is left out of accuracy means only.
     """
 
     user_ids: np.ndarray  # (n_users,) str
@@ -46,17 +49,37 @@ class RankedLists:
         """The user row of each relevant item, shape ``(n_truth,)``."""
         return np.repeat(np.arange(self.n_users), self.n_relevant)
 
-    @property
+    @cached_property
     def hits(self) -> np.ndarray:
         """Where the lists hold a relevant item, shape ``(n_users, k)``, bool."""
-        n_items = len(self.popularity)
         known = self.truth_items >= 0
-        relevant = np.sort(self.truth_rows[known] * n_items + self.truth_items[known])
-        listed = np.arange(self.n_users)[:, None] * n_items + self.items
-        if not len(relevant):
-            return np.zeros(self.items.shape, dtype=bool)
-        places = np.minimum(np.searchsorted(relevant, listed), len(relevant) - 1)
-        return (relevant[places] == listed) & (self.items >= 0)
+        relevant = np.unique(self._pairs(self.truth_rows[known], self.truth_items[known]))
+        rows = np.broadcast_to(np.arange(self.n_users)[:, None], self.items.shape)
+        return self._among(rows, self.items, relevant)
+
+    @cached_property
+    def repeats(self) -> np.ndarray:
+        """Which relevant items stand in their user's own history, shape ``(n_truth,)``, bool."""
+        return self.had(self.truth_rows, self.truth_items)
+
+    def had(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Whether the user of each row has the item in the history; False for an item of -1."""
+        return self._among(rows, items, self._history_pairs)
+
+    @cached_property
+    def _history_pairs(self) -> np.ndarray:
+        return np.unique(self._pairs(self.histories.rows, self.histories.items))
+
+    def _pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return rows.astype(np.int64) * len(self.popularity) + items
+
+    def _among(self, rows: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """Whether each user row and item is one of the sorted `pairs`; False for an item of -1."""
+        if not len(pairs):
+            return np.zeros(items.shape, dtype=bool)
+        wanted = self._pairs(rows, items)
+        places = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+        return (pairs[places] == wanted) & (items >= 0)
 
     def with_truth(self, kept: np.ndarray) -> Self:
         """The same lists against a part of the truth (`kept`: bool, one a relevant item)."""
@@ -68,3 +91,100 @@ class RankedLists:
             truth_ranks=self.truth_ranks[kept],
             truth_tied=self.truth_tied[kept],
         )
+
+
+@runtime_checkable
+class PerUser(Protocol):
+    """A ranking metric that is a mean over users: it can be resampled, tested, and stratified."""
+
+    larger_is_better: ClassVar[bool]
+
+    def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
+        """Name such as ``ndcg_at_10`` -> one value a user, float64; NaN where it is undefined."""
+        ...
+
+
+@runtime_checkable
+class Overall(Protocol):
+    """A ranking metric of all lists together, such as coverage: it has no interval."""
+
+    larger_is_better: ClassVar[bool]
+
+    def overall(self, lists: RankedLists) -> dict[str, float]:
+        """Name such as ``coverage_at_10`` -> value; NaN where the metric is undefined."""
+        ...
+
+
+@dataclass(frozen=True)
+class AtK:
+    """What metrics at the first `k` of a list share: several `k` in one metric, and their names."""
+
+    k: tuple[int, ...] = (10,)
+
+    name: ClassVar[str]
+    larger_is_better: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        given = self.k if isinstance(self.k, Iterable) else (self.k,)
+        object.__setattr__(self, "k", tuple(given))
+        if not self.k or any(not isinstance(k, int) or k < 1 for k in self.k):
+            raise ConfigError(f"k of {self.name} must be whole numbers from 1, got {list(self.k)}")
+
+    def named(self, k: int) -> str:
+        """The metric's name at `k`, as it is logged: ``ndcg_at_10``."""
+        return f"{self.name}_at_{k}"
+
+    def check(self, lists: RankedLists) -> None:
+        """ConfigError where the lists are too short to be judged at every `k`."""
+        if (depth := lists.items.shape[1]) < max(self.k):
+            raise ConfigError(
+                f"{self.named(max(self.k))} needs lists of {max(self.k)} items, they hold {depth}: "
+                "lower the metric's k or raise the task's"
+            )
+
+
+class PerUserAtK(AtK):
+    """A mean over users at several `k`; `at` says what one user's value is.
+
+    `needs_truth`: a user without relevant items has no value (NaN) and is left out of the mean.
+    """
+
+    needs_truth: ClassVar[bool] = True
+
+    def at(self, lists: RankedLists, k: int) -> np.ndarray:
+        """One value a user at `k`; anything for a user whom `needs_truth` leaves out."""
+        raise NotImplementedError
+
+    def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
+        """See `PerUser.per_user`."""
+        self.check(lists)
+        left_out = (lists.n_relevant == 0) & self.needs_truth
+        return {self.named(k): np.where(left_out, np.nan, self.at(lists, k)) for k in self.k}
+
+
+class OverallAtK(AtK):
+    """One value for all lists together at several `k`; `of` says which."""
+
+    def of(self, lists: RankedLists, k: int) -> float:
+        """The value at `k`."""
+        raise NotImplementedError
+
+    def overall(self, lists: RankedLists) -> dict[str, float]:
+        """See `Overall.overall`."""
+        self.check(lists)
+        return {self.named(k): self.of(lists, k) for k in self.k}
+
+
+def recommendation_counts(lists: RankedLists, k: int) -> np.ndarray:
+    """How often each item stands in the first `k` of the lists, zeros included, ``(n_items,)``."""
+    listed = lists.items[:, :k]
+    return np.bincount(listed[listed >= 0], minlength=len(lists.popularity))
+
+
+def mean_listed(values: np.ndarray, lists: RankedLists, k: int) -> np.ndarray:
+    """The mean of `values` (one an item) over each user's first `k`; NaN for an empty list."""
+    listed = lists.items[:, :k]
+    given = listed >= 0
+    n_given = given.sum(axis=1)
+    total = np.where(given, values[np.maximum(listed, 0)], 0.0).sum(axis=1)
+    return np.where(n_given > 0, total / np.maximum(n_given, 1), np.nan)

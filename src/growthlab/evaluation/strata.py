@@ -1,0 +1,78 @@
+"""Results apart for warm and cold, repeated and new: a mean over everybody hides who is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.evaluation.bootstrap import N_RESAMPLES, means_of
+from growthlab.metrics.ranking.base import PerUser, RankedLists
+
+STRATA = ("all", "warm", "cold_item", "cold_user", "repeat", "new")
+
+
+def strata_of(
+    lists: RankedLists,
+    metrics: Mapping[str, Any] | Iterable[Any],
+    *,
+    target_events: Sequence[str] | None = None,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> pd.DataFrame:
+    """Every per-user metric against a part of the truth at a time.
+
+    warm
+        the user has a history and the item past users;
+    cold_item
+        the item has no past user, or is outside the catalogue (then it counts as missed);
+    cold_user
+        the user has no history: only the fallback, or a model that needs none, competes;
+    repeat, new
+        the item is, or is not, in the user's own history (the events of the types `target_events`
+        in it; None: all).
+
+    A user without a target in a stratum is left out of it; `n_users` counts those who are left.
+
+    Returns
+    -------
+    DataFrame with the columns stratum, metric, value, low, high, n_users
+    """
+    listed = metrics.values() if isinstance(metrics, Mapping) else metrics
+    chosen = [m for m in listed if isinstance(m, PerUser) and getattr(m, "needs_truth", True)]
+    columns: dict[str, np.ndarray] = {}
+    n_users: dict[str, int] = {}
+    for stratum, kept in truth_strata(lists, target_events).items():
+        part = lists.with_truth(kept)
+        n_users[stratum] = int((part.n_relevant > 0).sum())
+        for metric in chosen:
+            values = metric.per_user(part)
+            columns.update({f"{stratum}\t{name}": column for name, column in values.items()})
+    estimates = means_of(pd.DataFrame(columns), seed=seed, n_resamples=n_resamples)
+    rows = [(*key.split("\t"), *estimate) for key, estimate in estimates.items()]
+    table = pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high"])
+    return table.assign(n_users=table["stratum"].map(n_users).astype(int))
+
+
+def truth_strata(
+    lists: RankedLists, target_events: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Which relevant items belong to each stratum, bool, one a relevant item."""
+    known = lists.truth_items >= 0
+    past_users = np.zeros(len(known))
+    past_users[known] = lists.popularity[lists.truth_items[known]]
+    cold_item = past_users == 0
+    cold_user = (lists.histories.lengths == 0)[lists.truth_rows]
+    if target_events is not None:
+        lists = replace(lists, histories=lists.histories.of_types(target_events))
+    return {
+        "all": np.ones(len(known), dtype=bool),
+        "warm": ~cold_item & ~cold_user,
+        "cold_item": cold_item,
+        "cold_user": cold_user,
+        "repeat": lists.repeats,
+        "new": ~lists.repeats,
+    }

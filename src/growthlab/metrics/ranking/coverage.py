@@ -1,0 +1,20 @@
+"""Coverage: how much of the catalogue is listed for anybody."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendation_counts
+
+
+class Coverage(OverallAtK):
+    """Distinct items in all users' first k divided by the whole catalogue; in [0, 1]."""
+
+    name: ClassVar[str] = "coverage"
+
+    def of(self, lists: RankedLists, k: int) -> float:
+        """See `OverallAtK.of`."""
+        counts = recommendation_counts(lists, k)
+        return float((counts > 0).mean()) if len(counts) else np.nan

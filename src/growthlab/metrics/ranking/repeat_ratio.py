@@ -1,0 +1,33 @@
+"""Repeat ratio: how much of the list a user has had before."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
+
+
+class RepeatRatio(PerUserAtK):
+    """Items of the user's own history among the first k, divided by k; in [0, 1].
+
+    Beside it stands ``repeat_ratio_of_truth``, the same share of what the user really took: a list
+    can repeat more than its user does. Li et al., A Next Basket Recommendation Reality Check, TOIS
+    2023.
+    """
+
+    name: ClassVar[str] = "repeat_ratio"
+
+    def at(self, lists: RankedLists, k: int) -> np.ndarray:
+        """See `PerUserAtK.at`."""
+        listed = lists.items[:, :k]
+        rows = np.broadcast_to(np.arange(lists.n_users)[:, None], listed.shape)
+        return lists.had(rows, listed).sum(axis=1) / k
+
+    def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
+        """See `PerUser.per_user`."""
+        repeats = np.bincount(lists.truth_rows[lists.repeats], minlength=lists.n_users)
+        with np.errstate(invalid="ignore"):
+            of_truth = repeats / lists.n_relevant
+        return {**super().per_user(lists), f"{self.name}_of_truth": of_truth}

@@ -1,0 +1,18 @@
+"""Users without targets: how many lists no accuracy metric could judge."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from growthlab.metrics.ranking.base import RankedLists
+
+
+class UsersWithoutTargets:
+    """Number of users without any relevant item: left out of accuracy means only."""
+
+    name: ClassVar[str] = "users_without_targets"
+    larger_is_better: ClassVar[bool] = False
+
+    def overall(self, lists: RankedLists) -> dict[str, float]:
+        """See `Overall.overall`."""
+        return {self.name: float((lists.n_relevant == 0).sum())}

@@ -1,0 +1,36 @@
+"""What stands in where a model cannot score a user, and the check of what it scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def fill_unscored(scores: np.ndarray, fallback_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores with the fallback in all-NaN rows, and which rows those were.
+
+    Returns
+    -------
+    scores : float32, ``(n_users, n_items)``; the same array where no row had to be filled
+    fallback : bool, ``(n_users,)``
+
+    Raises
+    ------
+    ValueError
+        Where a row is NaN in part, or a score is ``+inf``: a fault of the model, not of its user.
+    """
+    scores = np.asarray(scores, dtype=np.float32)
+    unknown = np.isnan(scores)
+    fallback = unknown.all(axis=1) if scores.shape[1] else np.zeros(len(scores), dtype=bool)
+    n_partly = int((unknown.any(axis=1) & ~fallback).sum())
+    if n_partly:
+        raise ValueError(
+            f"model output: {n_partly} of {len(scores)} users have NaN for some items only; "
+            "a row is all NaN where the user cannot be scored, and -inf stands for an item"
+        )
+    n_infinite = int(np.isposinf(scores).sum())
+    if n_infinite:
+        raise ValueError(f"model output: {n_infinite} scores are +inf and cannot be ranked")
+    if fallback.any():
+        scores = scores.copy()
+        scores[fallback] = fallback_scores
+    return scores, fallback
