@@ -1,0 +1,26 @@
+"""The most popular items of the whole past, the same for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+from growthlab.models.base import ScoredRecommender
+from growthlab.scorers import popularity
+from growthlab.training.options import FitOptions
+
+
+@dataclass
+class Popularity(ScoredRecommender):
+    """TopPop: the score of an item is the number of distinct past users who have it."""
+
+    personalised: ClassVar[bool] = False
+
+    def fit(self, past: Histories, options: FitOptions) -> Self:
+        """Count users an item."""
+        users = np.asarray(past.matrix().sum(axis=0), dtype=np.float32).ravel()
+        self.scorer_ = popularity.Popularity(users)
+        return self

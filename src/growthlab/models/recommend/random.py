@@ -1,0 +1,25 @@
+"""A random list for every user: what any model has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from growthlab.core.histories import Histories
+from growthlab.core.seeding import hash_ids
+from growthlab.models.base import ScoredRecommender
+from growthlab.scorers.random_order import RandomOrder
+from growthlab.training.options import FitOptions
+
+
+@dataclass
+class Random(ScoredRecommender):
+    """A hash of the seed and the raw ids: the same seed and ids always give the same list."""
+
+    stochastic: ClassVar[bool] = True
+    personalised: ClassVar[bool] = False
+
+    def fit(self, past: Histories, options: FitOptions) -> Self:
+        """Nothing is learned but the catalogue."""
+        self.scorer_ = RandomOrder(options.seed, hash_ids(past.catalogue.item_ids))
+        return self

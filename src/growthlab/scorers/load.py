@@ -1,0 +1,54 @@
+"""From a kind and its saved parts back to the scorer: one of the classes of this room."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+import numpy as np
+
+import growthlab.scorers
+from growthlab.core.errors import BundleError, near_matches
+from growthlab.scorers.base import RowScorer, Scorer
+
+
+def load_scorer(
+    kind: str, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]
+) -> Scorer | RowScorer:
+    """The scorer of that kind; BundleError for an unknown kind and for a missing part."""
+    found = scorer_class(kind)
+    try:
+        return found.load(arrays, files)
+    except KeyError as error:
+        raise BundleError(
+            f"a scorer of the kind {kind!r} needs {error.args[0]!r}, which is missing: "
+            "export the model again"
+        ) from error
+
+
+def scorer_class(kind: str) -> type[Scorer] | type[RowScorer]:
+    """The class of that kind; only as much of the room is imported as is needed to find it."""
+    for module in sorted(_modules(), key=lambda name: name != kind):  # most often of the same name
+        found = _kinds_in(module).get(kind)
+        if found is not None:
+            return found
+    raise BundleError(
+        f"there is no scorer of the kind {kind!r}: {near_matches(kind, scorer_kinds())}"
+    )
+
+
+def scorer_kinds() -> list[str]:
+    """Every kind that can be loaded, sorted."""
+    return sorted(kind for module in _modules() for kind in _kinds_in(module))
+
+
+def _modules() -> Iterator[str]:
+    return (module.name for module in pkgutil.iter_modules(growthlab.scorers.__path__))
+
+
+def _kinds_in(name: str) -> dict[str, type]:
+    module = import_module(f"growthlab.scorers.{name}")
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    own = (c for c in classes if c.__module__ == module.__name__)
+    return {c.kind: c for c in own if isinstance(vars(c).get("kind"), str)}  # type: ignore[attr-defined]

@@ -1,0 +1,115 @@
+"""Similarity of sparse vectors, and the K most similar sources of each target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.seeding import mix
+from growthlab.scorers.sparse_arrays import row_blocks
+
+MEASURES = ("cosine", "jaccard", "asymmetric_cosine")
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Which sources are near a target, with the shrinkage h in every denominator.
+
+    With source i and target j: cosine ``x_i.x_j / (|x_i| |x_j| + h)``, asymmetric cosine
+    ``x_i.x_j / (|x_i|^2a |x_j|^2(1-a) + h)`` (Aiolli, RecSys 2013), Jaccard
+    ``|i and j| / (|i or j| + h)`` on the pattern of the vectors. `neighbours` None keeps every
+    source with a similarity above 0.
+    """
+
+    measure: str = "cosine"
+    neighbours: int | None = None
+    shrinkage: float = 0.0
+    asymmetry: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            possible = near_matches(self.measure, MEASURES)
+            raise ConfigError(f"there is no similarity {self.measure!r}: {possible}")
+        if self.neighbours is not None and self.neighbours < 1:
+            raise ConfigError(
+                f"neighbours must be 1 or more, or null for all, got {self.neighbours}"
+            )
+        if self.shrinkage < 0:
+            raise ConfigError(f"shrinkage must be 0 or more, got {self.shrinkage}")
+        if not 0 <= self.asymmetry <= 2:
+            raise ConfigError(f"asymmetry must lie in 0 ... 2, got {self.asymmetry}")
+
+    def of(
+        self,
+        targets: csr_matrix,
+        sources: csr_matrix,
+        *,
+        own: np.ndarray,
+        target_keys: np.ndarray,
+        source_keys: np.ndarray,
+    ) -> csr_matrix:
+        """Similarities, targets x sources, float32: at most `neighbours` a target, never its `own`.
+
+        `targets` is targets x features, `sources` features x sources (transposed); `own` is the
+        source that is the target itself (-1: none). Sources that tie at the border are chosen by
+        ``mix(target key, source key)``: the keys must not depend on internal codes.
+        """
+        if self.measure == "jaccard":
+            targets, sources = _pattern(targets), _pattern(sources)
+        target_sizes = np.asarray(targets.multiply(targets).sum(axis=1), dtype=np.float64).ravel()
+        source_sizes = np.asarray(sources.multiply(sources).sum(axis=0), dtype=np.float64).ravel()
+        columns, values, counts = [], [], []
+        for block in row_blocks(targets, sources):
+            product = (targets[block] @ sources).tocsr()
+            sizes = np.repeat(target_sizes[block], np.diff(product.indptr))
+            near = self._similarities(product.data, sizes, source_sizes[product.indices])
+            for row, target in enumerate(range(*block.indices(targets.shape[0]))):
+                part = slice(product.indptr[row], product.indptr[row + 1])
+                column, value = product.indices[part], near[part]
+                kept = (column != own[target]) & (value > 0)
+                column, value = column[kept], value[kept]
+                kept = self._nearest(column, value, target_keys[target], source_keys)
+                columns.append(column[kept])
+                values.append(value[kept])
+                counts.append(len(columns[-1]))
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        data = np.concatenate([*values, np.zeros(0, dtype=np.float32)])
+        indices = np.concatenate([*columns, np.zeros(0, dtype=np.int32)])
+        return csr_matrix((data, indices, indptr), shape=(targets.shape[0], sources.shape[1]))
+
+    def _similarities(
+        self, product: np.ndarray, target: np.ndarray, source: np.ndarray
+    ) -> np.ndarray:
+        """From inner products and squared norms to similarities, one an entry, float32."""
+        if self.measure == "jaccard":
+            below = source + target - product
+        elif self.measure == "cosine":
+            below = np.sqrt(source * target)
+        else:
+            below = source**self.asymmetry * target ** (1 - self.asymmetry)
+        return (product / (below + self.shrinkage)).astype(np.float32)
+
+    def _nearest(
+        self, column: np.ndarray, value: np.ndarray, target_key: np.ndarray, source_keys: np.ndarray
+    ) -> np.ndarray:
+        """Places of the `neighbours` largest values, in their stored order."""
+        k = self.neighbours
+        if k is None or len(value) <= k:
+            return np.arange(len(value))
+        border = np.partition(value, -k)[-k]
+        kept = value > border
+        tied = np.flatnonzero(value == border)
+        free = k - int(kept.sum())
+        if free < len(tied):
+            keys = mix(target_key, source_keys[column[tied]])
+            tied = tied[np.argpartition(keys, free - 1)[:free]]
+        kept[tied] = True
+        return np.flatnonzero(kept)
+
+
+def _pattern(matrix: csr_matrix) -> csr_matrix:
+    ones = np.ones(matrix.nnz, dtype=np.float32)
+    return csr_matrix((ones, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -1,0 +1,51 @@
+"""Sparse matrices as plain arrays, and products of them as dense scores within bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+BLOCK_ENTRIES = 16_000_000  # of a sparse product, at about 8 bytes each
+
+
+def sparse_to_arrays(name: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
+    """The parts of a CSR matrix under ``<name>_data``, ``_indices``, ``_indptr`` and ``_shape``."""
+    return {
+        f"{name}_data": matrix.data,
+        f"{name}_indices": matrix.indices,
+        f"{name}_indptr": matrix.indptr,
+        f"{name}_shape": np.array(matrix.shape, dtype=np.int64),
+    }
+
+
+def sparse_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> csr_matrix:
+    """The matrix that `sparse_to_arrays` wrote; KeyError where a part is missing."""
+    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
+    return csr_matrix(parts, shape=tuple(int(n) for n in arrays[f"{name}_shape"]))
+
+
+def row_blocks(left: csr_matrix, right: csr_matrix, entries: int = BLOCK_ENTRIES) -> list[slice]:
+    """Slices of the rows of `left`: no block of ``left @ right`` holds more than `entries` numbers.
+
+    A single row may hold more: it is then a block of its own.
+    """
+    reached = csr_matrix((np.ones(left.nnz), left.indices, left.indptr), shape=left.shape)
+    most = np.minimum(reached @ np.diff(right.indptr).astype(np.float64), right.shape[1])
+    ends = np.cumsum(most)
+    starts = [0]
+    while starts[-1] < left.shape[0]:
+        begun = ends[starts[-1] - 1] if starts[-1] else 0.0
+        last = int(np.searchsorted(ends, begun + entries, side="right"))
+        starts.append(max(starts[-1] + 1, last))
+    return [slice(first, last) for first, last in pairwise(starts)]
+
+
+def dense_product(left: csr_matrix, right: csr_matrix) -> np.ndarray:
+    """``left @ right`` as a dense float32 array, computed in blocks of rows."""
+    out = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+    for block in row_blocks(left, right):
+        out[block] = (left[block] @ right).toarray()
+    return out
