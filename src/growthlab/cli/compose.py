@@ -21,6 +21,13 @@ class Composed:
 
     config: DictConfig
     chosen: dict[str, str]
+    command: str = ""
+    overrides: tuple[str, ...] = ()
+
+    def choosing(self, group: str, choice: str) -> Composed:
+        """The same command with another choice in one group."""
+        others = [o for o in self.overrides if not o.startswith(f"{group}=")]
+        return composed(self.command, [*others, f"{group}={choice}"])
 
     def name(self, group: str) -> str:
         """The last part of the choice in a group: ``item_knn`` for ``recommend/item_knn``."""
@@ -89,7 +96,7 @@ def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> 
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
-    return Composed(config, chosen)
+    return Composed(config, chosen, command, tuple(overrides))
 
 
 def _complete(found: Composed) -> Composed:

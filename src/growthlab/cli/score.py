@@ -1,0 +1,16 @@
+"""growthlab score: batch use of a bundle on a CSV or Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from growthlab.cli.compose import Composed
+from growthlab.export.batch import score_file
+
+
+def run(found: Composed) -> int:
+    """Answer every row of the input file and write the output file."""
+    config = found.config
+    written = score_file(Path(config.bundle), Path(config.input), Path(config.output))
+    print(f"{written:,} rows in {config.output}")
+    return 0

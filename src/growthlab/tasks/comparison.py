@@ -1,0 +1,138 @@
+"""An even comparison: every contender, seed and origin in one loop; what fails is noted and the others go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from growthlab.core.progress import progress
+from growthlab.evaluation.outcome import Outcome
+from growthlab.split.fold import Fold
+from growthlab.tasks.base import Task
+from growthlab.tasks.runner import Arena, run_model
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model of the comparison: its name, how to make a fresh one, and its settings for the record."""
+
+    name: str
+    factory: Callable[[], Any]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fit of the comparison: who, with which seed, at which origin (0: the newest cutoff)."""
+
+    contender: Contender
+    seed: int
+    origin: int = 0
+
+    @property
+    def label(self) -> str:
+        """A name for people, unique in the comparison."""
+        origin = f" origin {self.origin}" if self.origin else ""
+        return f"{self.contender.name} seed {self.seed}{origin}"
+
+
+class Recorder(Protocol):
+    """Who writes down what happens, and remembers what an interrupted comparison had finished."""
+
+    def finished_before(self, entry: Entry) -> Outcome | None:
+        """What an earlier, interrupted call left of this entry."""
+        ...
+
+    def checkpoint(self, entry: Entry) -> Path | None:
+        """Where an interrupted fit of this entry finds its last epoch again."""
+        ...
+
+    def start(self, entry: Entry, arena: Arena) -> None:
+        """The entry is about to be fitted."""
+        ...
+
+    def finish(self, entry: Entry, arena: Arena, outcome: Outcome) -> None:
+        """The entry is done."""
+        ...
+
+    def fail(self, entry: Entry, error: Exception) -> None:
+        """The entry could not be done; the others go on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a comparison gave: outcomes by origin, and the error of each entry that failed."""
+
+    outcomes: dict[int, list[Outcome]]
+    errors: dict[str, Exception]
+
+
+def run_comparison(
+    task: Task,
+    folds: Sequence[Fold],
+    contenders: Sequence[Contender],
+    metrics: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    seeds: int = 1,
+    device: str = "auto",
+    refit: bool = True,
+    recorder: Recorder | None = None,
+) -> Results:
+    """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds."""
+    arenas = [Arena(task, fold, metrics, refit) for fold in folds]
+    entries = [
+        Entry(contender, each, origin)
+        for origin in range(len(folds))
+        for contender in contenders
+        for each in _seeds_of(contender, seed, seeds)
+    ]
+    results = Results({origin: [] for origin in range(len(folds))}, {})
+    for entry in progress(entries, "models", len(entries)):
+        try:
+            outcome = _one(entry, arenas[entry.origin], device, recorder)
+        except Exception as error:
+            log.error("%s failed: %s", entry.label, error)
+            results.errors[entry.label] = error
+            if recorder is not None:
+                recorder.fail(entry, error)
+        else:
+            results.outcomes[entry.origin].append(outcome)
+    return results
+
+
+def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> Outcome:
+    """One entry: taken over from before, or run and recorded."""
+    name = entry.contender.name
+    before = recorder.finished_before(entry) if recorder is not None else None
+    if before is not None:
+        log.info("%s: finished before, taken over", entry.label)
+        return before
+    checkpoint = None
+    if recorder is not None:
+        recorder.start(entry, arena)
+        checkpoint = recorder.checkpoint(entry)
+    outcome = run_model(
+        arena,
+        entry.contender.factory,
+        name=name,
+        seed=entry.seed,
+        device=device,
+        checkpoint=checkpoint,
+    )
+    if recorder is not None:
+        recorder.finish(entry, arena, outcome)
+    return outcome
+
+
+def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
+    """The seeds of a contender: one, unless another seed gives another model."""
+    model = contender.factory()
+    stochastic = getattr(model, "stochastic", hasattr(model, "random_state"))
+    return list(range(first, first + (n if stochastic else 1)))

@@ -1,0 +1,141 @@
+"""An outcome as an MLflow run, and back: metrics with bounds, tables as Parquet, plots as PNG."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from growthlab.evaluation.outcome import Estimate, Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+BATCH = 500  # metrics a call
+COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "coverage", "epochs")
+
+
+@contextmanager
+def artifacts(client: MlflowClient, run_id: str) -> Iterator[Path]:
+    """A folder whose files become the run's artifacts when the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        client.log_artifacts(run_id, folder)
+
+
+def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+    """The finite ones of `values`, in batches."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = [Metric(k, float(v), now, step) for k, v in values.items() if pd.notna(v)]
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+
+def log_curves(client: MlflowClient, run_id: str, curves: Mapping[str, list[float]]) -> None:
+    """Values an epoch, steps counted from 1."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    points = [
+        Metric(f"epoch/{name}", float(value), now, step)
+        for name, values in curves.items()
+        for step, value in enumerate(values, start=1)
+    ]
+    for start in range(0, len(points), BATCH):
+        client.log_batch(run_id, metrics=points[start : start + BATCH])
+
+
+def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
+    """Everything of an outcome but its plots and its bundle."""
+    values = {f"valid/{n}": v for n, v in outcome.valid.items()}
+    for name, estimate in outcome.test.items():
+        values[f"test/{name}"] = estimate.value
+        values[f"test/{name}/low"] = estimate.low
+        values[f"test/{name}/high"] = estimate.high
+    for name in COSTS:
+        value = getattr(outcome, name)
+        if value is not None:
+            values[name] = float(value)
+    log_metrics(client, run_id, values)
+    log_curves(client, run_id, outcome.curves)
+    client.set_tag(run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable)
+    with artifacts(client, run_id) as folder:
+        outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
+        outcome.strata.to_csv(folder / "strata.csv", index=False)
+        for name, table in outcome.tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:
+    """Plots as PNG under ``plots/``."""
+    with artifacts(client, run_id) as folder:
+        (folder / "plots").mkdir()
+        for name, figure in figures.items():
+            figure.savefig(folder / "plots" / f"{name}.png", dpi=140)
+
+
+def outcome_of(client: MlflowClient, run: Run) -> Outcome:
+    """The outcome that `log_outcome` wrote, without the fitted model."""
+    data, run_id = run.data, run.info.run_id
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("per_user.parquet", "strata.csv"):
+            client.download_artifacts(run_id, name, folder)
+        per_user = pd.read_parquet(Path(folder) / "per_user.parquet")
+        strata = pd.read_csv(Path(folder) / "strata.csv")
+        tables = {}
+        if any(a.path == "predictions.parquet" for a in client.list_artifacts(run_id)):
+            client.download_artifacts(run_id, "predictions.parquet", folder)
+            tables["predictions"] = pd.read_parquet(Path(folder) / "predictions.parquet")
+    costs: dict[str, Any] = {n: data.metrics.get(n) for n in COSTS}
+    epochs = costs.pop("epochs")
+    return Outcome(
+        model=None,
+        name=data.tags["model"],
+        seed=int(data.tags["seed"]),
+        valid=_under(data.metrics, "valid/"),
+        test=_estimates(_under(data.metrics, "test/")),
+        per_user=per_user,
+        strata=strata,
+        tables=tables,
+        epochs=None if epochs is None else int(epochs),
+        **costs,
+    )
+
+
+def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
+    """The metrics whose name starts with `prefix`, without it."""
+    return {n.removeprefix(prefix): v for n, v in metrics.items() if n.startswith(prefix)}
+
+
+def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
+    """Values with their bounds put together again."""
+    names = [n for n in values if not n.endswith(("/low", "/high"))]
+    nan = float("nan")
+    return {
+        n: Estimate(values[n], values.get(f"{n}/low", nan), values.get(f"{n}/high", nan))
+        for n in names
+    }
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as dotted names, for MLflow's parameters; values as JSON where they are lists."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat.update(flattened(value, f"{name}."))
+        elif isinstance(value, (list, tuple)):
+            flat[name] = json.dumps(list(value))
+        else:
+            flat[name] = str(value)
+    return flat
