@@ -22,7 +22,7 @@ DIGITS = 32  # hex digits kept of 64: 128 bits, far from any collision among cus
 
 @dataclass(frozen=True)
 class PseudonymKey:
-    """A secret that turns raw ids into pseudonyms by HMAC-SHA256: without it nobody can try out ids.
+    """A secret that turns raw ids into pseudonyms by HMAC-SHA256: without it none can be tried out.
 
     The same id and key give the same pseudonym, another namespace another one. Pseudonymised data
     remain personal data (GDPR Art. 4(5), PIPL Art. 73). The secret is never printed.

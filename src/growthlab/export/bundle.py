@@ -1,0 +1,172 @@
+"""Bundle: an exported model as it is loaded and asked; needs numpy, scipy and onnxruntime only."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from growthlab.core.errors import BundleError
+from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
+from growthlab.core.pseudonyms import PseudonymKey, find_key
+from growthlab.export.answers import (
+    NOBODY,
+    ListMaker,
+    Prediction,
+    Predictor,
+    PredictRequest,
+    Recommendation,
+    RecommendRequest,
+)
+from growthlab.export.manifest import Manifest
+from growthlab.scorers.base import RowScorer, Scorer
+from growthlab.scorers.load import load_scorer
+
+log = logging.getLogger(__name__)
+
+TASKS = ("top_n", "churn", "value")
+MODEL = "model.npz"
+CATALOGUE = "catalogue.npz"
+FALLBACK = "fallback.npz"
+HISTORIES = "state/histories.npz"
+CUSTOMERS = "state/customers.npz"
+FEATURE = "feature."  # prefix of a customer table's columns
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported model with all that it needs to answer.
+
+    The state of known users is keyed by pseudonym: it can only be looked up with the key it was
+    written with. `no_lookup` says in one line why known users cannot be looked up, and is empty
+    where they can.
+    """
+
+    manifest: Manifest
+    folder: Path
+    known_users: np.ndarray  # (n_known,) pseudonyms, sorted
+    key: PseudonymKey | None
+    no_lookup: str
+    list_maker: ListMaker | None = None
+    predictor: Predictor | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path, *, verify: bool = True) -> Self:
+        """The bundle in `folder`; without `verify` only names and sizes of its files are checked.
+
+        Raises
+        ------
+        BundleError
+            No bundle, a corrupted, missing or extra file, a newer schema, an unknown kind of model.
+        """
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        if manifest.task not in TASKS:
+            known = ", ".join(TASKS)
+            raise BundleError(f"{folder} answers the task {manifest.task!r}; possible are {known}")
+        manifest.verify(folder, checksums=verify)
+        try:
+            return cls._read(folder, manifest)
+        except KeyError as error:
+            raise BundleError(f"{folder} lacks {error.args[0]}: export the model again") from error
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: Manifest) -> Self:
+        """The checked bundle's parts."""
+        files = {
+            name: (folder / name).read_bytes()
+            for name in manifest.files
+            if "/" not in name and Path(name).suffix in (".onnx", ".txt")
+        }
+        scorer: Any = load_scorer(manifest.kind, _arrays(folder / MODEL), files)
+        key, no_lookup = _key_for(manifest)
+        if manifest.task == "top_n":
+            maker = _list_maker(folder, manifest, scorer)
+            known = NOBODY if maker.state is None else maker.state.user_ids
+            return cls(manifest, folder, known, key, no_lookup, list_maker=maker)
+        known, predictor = _predictor(folder, manifest, scorer)
+        return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
+
+    def recommend(self, requests: Sequence[RecommendRequest], k: int = 10) -> list[Recommendation]:
+        """A list of at most `k` items for each request, in the order of the requests.
+
+        Raises
+        ------
+        BundleError
+            The bundle answers another task, `k` is below 1, or a `filter_seen` is unknown.
+        """
+        if self.list_maker is None:
+            raise BundleError(f"{self.folder} answers {self.manifest.task}, not top_n")
+        return self.list_maker.lists(requests, self.places([r.user_id for r in requests]), k)
+
+    def predict(self, requests: Sequence[PredictRequest]) -> list[Prediction]:
+        """P(no purchase in the horizon), or the expected value in it, for each request in order.
+
+        Raises
+        ------
+        BundleError
+            The bundle answers another task, or a feature is unknown or of a wrong type.
+        """
+        if self.predictor is None:
+            raise BundleError(f"{self.folder} answers {self.manifest.task}, not churn or value")
+        return self.predictor.predictions(requests, self.places([r.user_id for r in requests]))
+
+    def places(self, user_ids: Sequence[str | None]) -> np.ndarray:
+        """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown or no id."""
+        if self.key is None or not len(self.known_users):
+            return np.full(len(user_ids), UNKNOWN, dtype=np.int32)
+        name = self.manifest.namespace
+        asked = ["" if i is None else self.key.pseudonym(name, i) for i in user_ids]
+        return codes_of(asked, self.known_users)
+
+
+def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
+    """What recommends, with the histories of known users where the bundle has them."""
+    catalogue = Catalogue.from_arrays(_arrays(folder / CATALOGUE))
+    state = None
+    if HISTORIES in manifest.files:
+        state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)
+    fallback = _arrays(folder / FALLBACK)["scores"]
+    return ListMaker.of(scorer, catalogue, fallback, manifest.seed, manifest.filter_seen, state)
+
+
+def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:
+    """The pseudonyms of known customers, and what predicts, with their features."""
+    known, table = NOBODY, None
+    if CUSTOMERS in manifest.files:
+        stored = _arrays(folder / CUSTOMERS)
+        known = stored["user_ids"]
+        table = {n.removeprefix(FEATURE): v for n, v in stored.items() if n != "user_ids"}
+    fallback = _arrays(folder / FALLBACK)
+    texts = frozenset(str(name) for name in fallback["texts"])
+    return known, Predictor(scorer, float(fallback["base"]), table, texts)
+
+
+def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
+    """The key that made the bundle's pseudonyms, or None and why there is no look-up."""
+    key = find_key()
+    if key is not None and key.fingerprint == manifest.key_fingerprint:
+        return key, ""
+    found = (
+        "there is no pseudonym key here" if key is None else f"the key here is {key.fingerprint}"
+    )
+    why = (
+        f"known users cannot be looked up: {found}, and the bundle was written with the key "
+        f"{manifest.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE to that one"
+    )
+    log.warning("%s", why)
+    return None, why
+
+
+def _arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of an npz file, read without pickle."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise BundleError(f"{path} cannot be read: {error}; export the model again") from error

@@ -1,0 +1,175 @@
+"""Manifest: what a bundle says of itself, and the proof that its files are unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import growthlab
+from growthlab.core.errors import BundleError
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
+    "task": str,
+    "kind": str,
+    "model": str,
+    "seed": int,
+    "filter_seen": str,
+    "namespace": str,
+    "key_fingerprint": str,
+    "run_id": (str, type(None)),
+    "cutoff": (str, type(None)),
+    "horizon_days": (int, float, type(None)),
+    "files": dict,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where an exported model comes from, as the laboratory tells it.
+
+    `metrics` are those after the cutoff, each with value, low and high (None where there is none),
+    `valid` those it was chosen by, `baselines` the same metrics' values of simple models. `seed` is
+    the seed of the fit and of the ties. `cutoff` is in ISO form, naive UTC.
+    """
+
+    task: str
+    model: str  # its yaml name without the family
+    data: str
+    data_digest: str
+    split: str
+    seed: int = 0
+    run_id: str | None = None
+    cutoff: str | None = None
+    horizon_days: float | None = None
+    filter_seen: str = "none"
+    filter_seen_reason: str = ""
+    history_events: tuple[str, ...] = ()
+    target_events: tuple[str, ...] = ()
+    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    valid: Mapping[str, float | None] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    code_version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Provenance):
+    """The provenance, and what the bundle holds.
+
+    `kind` names the scorer; `files` holds SHA-256 and size of every other file; `key_fingerprint`
+    tells which key made the pseudonyms of the state, within `namespace`; `counts` are sizes such as
+    n_items.
+    """
+
+    kind: str
+    created: str
+    namespace: str
+    key_fingerprint: str
+    versions: Mapping[str, str]
+    counts: Mapping[str, int]
+    files: Mapping[str, Mapping[str, Any]]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def version(self) -> str:
+        """A name for exactly these files: 12 hex digits."""
+        sums = "\n".join(f"{name} {self.files[name]['sha256']}" for name in sorted(self.files))
+        return hashlib.sha256(sums.encode()).hexdigest()[:12]
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json``; NaN becomes null."""
+        text = json.dumps(_without_nan(asdict(self)), indent=2, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The manifest of the bundle in `folder`.
+
+        Raises
+        ------
+        BundleError
+            No bundle is there, the manifest cannot be read, or it is of a newer schema.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            schema = int(content["schema_version"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise BundleError(f"{path} is corrupted: {error!r}; export the model again") from error
+        if schema > SCHEMA_VERSION:
+            raise BundleError(
+                f"{folder} is a bundle of schema {schema}, growthlab {growthlab.__version__} reads "
+                f"up to {SCHEMA_VERSION}: upgrade growthlab, or export the model with this version"
+            )
+        names = {f.name for f in fields(cls)}
+        try:
+            for name, kind in TYPES.items():
+                if not isinstance(content[name], kind):
+                    raise TypeError(f"{name} is {content[name]!r}")
+            return cls(**{n: _frozen(v) for n, v in content.items() if n in names})
+        except (TypeError, KeyError) as error:
+            raise BundleError(f"{path} is corrupted: {error}; export the model again") from error
+
+    def verify(self, folder: Path, *, checksums: bool = True) -> None:
+        """Check that `folder` holds exactly the files of the manifest, unchanged.
+
+        Raises
+        ------
+        BundleError
+            A file is missing, extra, or of another size or (with `checksums`) content.
+        """
+        present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        present.discard(MANIFEST)
+        for wrong, names in (
+            ("is missing from", sorted(set(self.files) - present)),
+            ("does not belong to", sorted(present - set(self.files))),
+        ):
+            if names:
+                raise BundleError(f"{names[0]} {wrong} the bundle {folder}: export the model again")
+        for name, known in self.files.items():
+            path = folder / name
+            sizes = {"size": path.stat().st_size}
+            found = sizes | ({"sha256": sha256_of(path)} if checksums else {})
+            if not isinstance(known, dict) or any(known.get(n) != v for n, v in found.items()):
+                raise BundleError(
+                    f"{path} is corrupted: its checksum is not that of the manifest; "
+                    "copy the bundle again, or export the model again"
+                )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """SHA-256 and size of every file under `folder`, by relative name."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {
+        p.relative_to(folder).as_posix(): {"sha256": sha256_of(p), "size": p.stat().st_size}
+        for p in paths
+    }
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _without_nan(value: Any) -> Any:
+    """The same nested value, None for every number that JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

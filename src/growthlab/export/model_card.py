@@ -1,0 +1,159 @@
+"""The model card of a bundle: what it is for, how it was judged, and what it is not for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from growthlab.export.manifest import Manifest
+
+USES = {
+    "top_n": (
+        "Ranks the catalogue for one customer: recommendations on pages and in messages.",
+        "Scores are comparable within one list only; they are no probabilities of a purchase.",
+    ),
+    "churn": (
+        "Gives the probability that a customer buys nothing within the horizon.",
+        "It says who may leave, not whom a contact would keep: that needs an experiment.",
+    ),
+    "value": (
+        "Gives the revenue expected of a customer within the horizon.",
+        "It is neither a margin nor a credit score, and says nothing of a single customer's luck.",
+    ),
+}
+PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
+
+
+def model_card(manifest: Manifest) -> str:
+    """The card of the bundle that `manifest` describes, in Markdown."""
+    sections = [
+        f"# {manifest.model}: {manifest.task} on {manifest.data}",
+        _identity(manifest),
+        _use(manifest),
+        _data(manifest),
+        _protocol(manifest),
+        _results(manifest),
+        _limits(manifest),
+        _privacy(manifest),
+        _calling(manifest),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _identity(manifest: Manifest) -> str:
+    return _list(
+        {
+            "Kind": f"`{manifest.kind}`",
+            "Run": manifest.run_id or "not logged",
+            "Code": manifest.code_version or "not known",
+            "Made": manifest.created,
+            "Served with": ", ".join(f"{n} {v}" for n, v in manifest.versions.items()),
+        }
+    )
+
+
+def _use(manifest: Manifest) -> str:
+    use, no_use = USES[manifest.task]
+    return (
+        f"## Intended use\n\n{use} {no_use}\n\n"
+        "Not for decisions with legal or similarly significant effects on a person, and not for "
+        "setting individual prices (PIPL Art. 24, GDPR Art. 22)."
+    )
+
+
+def _data(manifest: Manifest) -> str:
+    counts = {n.replace("n_", "").replace("_", " "): f"{c:,}" for n, c in manifest.counts.items()}
+    return "## Data\n\n" + _list(
+        {
+            "Source": manifest.data,
+            "Digest (SHA-256)": f"`{manifest.data_digest}`",
+            "Known up to (cutoff, UTC)": manifest.cutoff or "the split has no clock",
+            "Events in the history": ", ".join(manifest.history_events) or "all",
+            **{n.capitalize(): c for n, c in counts.items()},
+        }
+    )
+
+
+def _protocol(manifest: Manifest) -> str:
+    horizon = "none" if manifest.horizon_days is None else f"{manifest.horizon_days:g} days"
+    facts = {
+        "Split": manifest.split,
+        "Horizon": horizon,
+        "Seed": str(manifest.seed),
+        "Chosen on": "the validation window before the cutoff alone; judged once after it",
+    }
+    if manifest.task == "top_n":
+        reason = f" ({manifest.filter_seen_reason})" if manifest.filter_seen_reason else ""
+        facts["Seen items hidden"] = manifest.filter_seen + reason
+        facts["Counted as taken"] = ", ".join(manifest.target_events) or "purchase"
+        facts["Candidates"] = "the full catalogue; nothing is sampled"
+    return "## Protocol\n\n" + _list(facts)
+
+
+def _results(manifest: Manifest) -> str:
+    """A table of the metrics after the cutoff, with the baselines beside them."""
+    names = list(manifest.baselines)
+    head = ["metric", manifest.model, "95 % interval", *names]
+    rows = [head, ["---"] * len(head)]
+    for metric, estimate in manifest.metrics.items():
+        low, high = estimate.get("low"), estimate.get("high")
+        interval = f"{_number(low)} to {_number(high)}" if _known(low) and _known(high) else ""
+        others = [_number(manifest.baselines[n].get(metric)) for n in names]
+        rows.append([metric, _number(estimate.get("value")), interval, *others])
+    if len(rows) == 2:
+        return "## Results\n\nNo metrics were logged."
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    note = "" if names else "\n\nNo baseline was run beside it: `growthlab compare` does that."
+    return f"## Results after the cutoff\n\n{table}{note}"
+
+
+def _limits(manifest: Manifest) -> str:
+    shared = [
+        "Measured on logged behaviour under whatever was shown then; an experiment decides.",
+        "It knows nothing after the cutoff: export again as the data ages.",
+    ]
+    if manifest.task == "top_n":
+        shared += [
+            "An item without events before the cutoff is reached only by models that read content.",
+            "A customer whom the model cannot score gets the popularity list; the answer says so.",
+        ]
+    else:
+        shared += [
+            "A customer of whom nothing is known gets the population's mean; the answer says so.",
+            "Stored features are those of the cutoff; later ones can come with the request.",
+        ]
+    return "## Limitations\n\n" + "\n".join(f"- {line}" for line in shared)
+
+
+def _privacy(manifest: Manifest) -> str:
+    return (
+        "## Privacy\n\n"
+        "Users are stored under pseudonyms only (HMAC-SHA256 in the namespace "
+        f"`{manifest.namespace}`, key {manifest.key_fingerprint}); the key is not in this folder. "
+        "Pseudonymised data remain personal data: guard `state/` like a customer table. "
+        "`model.npz` of neighbourhood and user-embedding models is personal data too."
+    )
+
+
+def _calling(manifest: Manifest) -> str:
+    path = PATHS[manifest.task]
+    return (
+        "## How to call it\n\n"
+        "```\n"
+        "growthlab serve bundle=THIS_FOLDER\n"
+        f"curl -X POST http://127.0.0.1:8000{path} -H 'Content-Type: application/json' "
+        "-d @request.json\n"
+        "```\n\n"
+        "The answer's field `served` says which way it came about."
+    )
+
+
+def _list(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and value == value  # NaN is not known
+
+
+def _number(value: float | None) -> str:
+    return f"{value:.4g}" if value is not None and _known(value) else ""
