@@ -1,0 +1,63 @@
+"""Rules of one column: a constant, a straight line, or a curve through knots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CurveRows:
+    """A prediction that is read off a curve: straight between its knots, constant before the first.
+
+    Beyond the last knot it goes on with the slope `tail` (0: constant). `missing` is the answer
+    where the column is NaN.
+    """
+
+    kind: ClassVar[str] = "curve_rows"
+
+    column: str
+    knots: np.ndarray  # (n_knots,) increasing
+    values: np.ndarray  # (n_knots,)
+    missing: float
+    tail: float = 0.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+    def predict(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Predictions, shape ``(n,)``; see `RowScorer.predict`."""
+        x = np.asarray(table[self.column], dtype=np.float64)
+        beyond = np.maximum(x - self.knots[-1], 0.0)
+        curve = np.interp(x, self.knots, self.values) + self.tail * beyond
+        return np.where(np.isnan(x), self.missing, curve)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The column's name, the knots and what lies outside them."""
+        return {
+            "column": np.array(self.column),
+            "knots": self.knots,
+            "values": self.values,
+            "missing": np.array(self.missing),
+            "tail": np.array(self.tail),
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: a curve is arrays."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        return cls(
+            str(arrays["column"]),
+            arrays["knots"],
+            arrays["values"],
+            float(arrays["missing"]),
+            float(arrays["tail"]),
+        )
