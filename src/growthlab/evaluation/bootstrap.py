@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,21 +15,6 @@ from growthlab.metrics.ranking.base import Overall, PerUser, RankedLists
 N_RESAMPLES = 2000
 LEVEL = 0.95
 CHUNK_BYTES = 64 * 2**20
-
-
-class PredictionMetric(Protocol):
-    """A metric of labels and predictions; `weight` says how often each row counts."""
-
-    @property
-    def name(self) -> str:
-        """The name under which it is logged."""
-        ...
-
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """The value, NaN where undefined; with weights the same as with repeated rows."""
-        ...
 
 
 def metrics_of(

@@ -1,0 +1,39 @@
+"""Calibration error: how far stated probabilities lie from what happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError
+from growthlab.metrics.predictions import are_probabilities, bins_of, grouped
+
+
+@dataclass(frozen=True)
+class CalibrationError:
+    """Expected calibration error: mean over bins of |mean probability - share of positives|.
+
+    The bins have equal mass; a tie across a border is shared between its bins. In [0, 1]; NaN for
+    scores that are no probabilities. Naeini et al., AAAI 2015, with equal-mass in place of
+    equal-width bins.
+    """
+
+    bins: int = 10
+
+    name: ClassVar[str] = "calibration_error"
+    larger_is_better: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.bins < 1:
+            raise ConfigError(f"bins of calibration_error must be at least 1, got {self.bins}")
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        if not are_probabilities(prediction):
+            return np.nan
+        share, stated = bins_of(grouped(label, prediction, weight), self.bins)
+        return float(np.abs(stated - share).mean())

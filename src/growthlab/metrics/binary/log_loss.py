@@ -1,0 +1,30 @@
+"""Log loss: the surprise of the labels under the probabilities."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.predictions import are_probabilities, weighted_mean
+
+
+class LogLoss:
+    """Mean negative log-likelihood in nats; NaN for scores that are no probabilities.
+
+    Probabilities are kept a float's width away from 0 and 1, so that one wrong certainty stays
+    finite.
+    """
+
+    name: ClassVar[str] = "log_loss"
+    larger_is_better: ClassVar[bool] = False
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        if not are_probabilities(prediction):
+            return np.nan
+        width = np.finfo(float).eps
+        p = np.clip(prediction, width, 1 - width)
+        return weighted_mean(-(label * np.log(p) + (1 - label) * np.log1p(-p)), weight)

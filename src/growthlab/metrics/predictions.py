@@ -1,0 +1,91 @@
+"""What metrics of predictions share: rows counted by weight, ties merged into groups."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+
+class PredictionMetric(Protocol):
+    """A metric of one label and one prediction a customer."""
+
+    larger_is_better: ClassVar[bool]
+
+    @property
+    def name(self) -> str:
+        """The name under which it is logged."""
+        ...
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """The value, NaN where undefined.
+
+        `weight` says how often each row counts (a bootstrap resample): the value is that of the
+        repeated rows.
+        """
+        ...
+
+
+class Groups(NamedTuple):
+    """Rows of equal prediction as one group, highest prediction first; ``(n_groups,)`` each."""
+
+    mass: np.ndarray  # rows in the group
+    label: np.ndarray  # sum of their labels
+    prediction: np.ndarray  # sum of their predictions
+
+
+def grouped(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Groups:
+    """The rows by distinct prediction; rows of weight 0 may leave groups without mass.
+
+    Within a group the order of rows means nothing: whoever spreads a group's sums evenly over its
+    mass has the mean over all orders.
+    """
+    weight = weights_of(label, weight)
+    order = np.argsort(prediction, kind="stable")  # linear where the rows are sorted already
+    label, prediction, weight = label[order], prediction[order], weight[order]
+    if not len(order):
+        return Groups(weight, weight, weight)
+    starts = np.flatnonzero(np.concatenate([[True], prediction[1:] != prediction[:-1]]))
+    sums = [np.add.reduceat(v, starts)[::-1] for v in (weight, weight * label, weight * prediction)]
+    return Groups(*sums)
+
+
+def cut(groups: Groups, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of label and prediction over the first `places` rows, ties spread evenly."""
+    mass = np.concatenate([[0.0], np.cumsum(groups.mass)])
+    label = np.concatenate([[0.0], np.cumsum(groups.label)])
+    prediction = np.concatenate([[0.0], np.cumsum(groups.prediction)])
+    return np.interp(places, mass, label), np.interp(places, mass, prediction)
+
+
+def bins_of(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean label and mean prediction of bins of equal mass, highest predictions first,
+    ``(n_bins,)``.
+
+    A row or a tie that lies across a border is shared between the bins; NaN without rows.
+    """
+    total = groups.mass.sum()
+    if total == 0:
+        return np.full(n_bins, np.nan), np.full(n_bins, np.nan)
+    label, prediction = cut(groups, total * np.arange(n_bins + 1) / n_bins)
+    size = total / n_bins
+    return np.diff(label) / size, np.diff(prediction) / size
+
+
+def weights_of(label: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """How often each row counts, float64: once, where no weight is given."""
+    return np.ones(len(label)) if weight is None else np.asarray(weight, dtype=float)
+
+
+def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> float:
+    """The mean of rows that count `weight` times; NaN without rows."""
+    weight = weights_of(values, weight)
+    total = weight.sum()
+    return float(weight @ values / total) if total else np.nan
+
+
+def are_probabilities(prediction: np.ndarray) -> bool:
+    """Whether all predictions lie in [0, 1]; a mere score, such as a number of days, does not."""
+    return bool(((prediction >= 0) & (prediction <= 1)).all())
