@@ -1,0 +1,60 @@
+# growthlab: every target installs what it needs first. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+# a machine without a GPU can take PyTorch's CPU build: TORCH_INDEX_URL=<PyTorch's CPU index> make demo
+TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
+DEMO ?= demo
+WORKERS ?= 2
+
+define NEXT
+Next, in this folder:
+  source $(VENV)/bin/activate && cd $(DEMO)
+  mlflow ui --backend-store-uri sqlite:///mlflow.db              # look at the runs: http://127.0.0.1:5000/#/experiments
+  for task in top_n churn value; do growthlab export task=$$task; done
+  growthlab serve bundle=bundles                                 # http://127.0.0.1:8000/docs
+  growthlab compare task=top_n data=tabular_file data.path=your.csv \
+      data.columns.user_id=customer data.columns.item_id=product data.columns.timestamp=time
+endef
+export NEXT
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint drills format study-01 clean
+
+help:  ## list every target
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed  ## create .venv with the pinned laboratory and its development tools
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next
+	@mkdir -p $(DEMO)
+	@cd $(DEMO) && for task in top_n churn value; do $(abspath $(BIN))/growthlab compare task=$$task || exit; done
+	@echo; echo "$$NEXT"
+
+test: install lint  ## install, check and test everything that CI does
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: install  ## ruff, mypy and the one-way flow of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
+	$(BIN)/python -m pytest drills -n 0
+
+study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
+	$(BIN)/python experiments/01-online-retail/run.py $(DATA)
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) $(DEMO) .growthlab mlflow.db* mlartifacts bundles
