@@ -1,0 +1,333 @@
+"""One customer's visits to a simulated shop, in order of time, and the events they leave."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from growthlab.core.seeding import stream
+from growthlab.data.shop_customers import Customer
+from growthlab.data.shop_words import CATEGORIES
+from growthlab.data.shop_world import SALE_DISCOUNT, SUCCESSORS, VOUCHER_DISCOUNT, World
+
+DAY = 86_400
+MOST_VIEWS, MOST_LINES, MOST_WISHES = 8, 6, 5
+FIRST_ORDER_SHARE = 0.6  # of newcomers who buy on their first visit
+# A visit's row of uniforms. Every visit has a whole row, so that no choice shifts a later one.
+ORDERS, N_VIEWS, N_LINES, SEARCHES, BANNER, BANNER_ITEM, BANNER_CLICK, VOUCHER, APP, QUERY = range(10)
+STEP, STEP_WIDTH = 10, 5  # follows the sequence?, which item, dwell, favourite?, cart?
+LINE, LINE_WIDTH = STEP + MOST_VIEWS * STEP_WIDTH, 9  # kind, which, pieces, returned?, ..., rating
+ROW = LINE + MOST_LINES * LINE_WIDTH
+
+
+class Event(NamedTuple):
+    """A row of the log; seconds after the start, numbers in place of ids, NaN and -1 where there is none."""
+
+    user: int
+    item: int
+    kind: str
+    second: int
+    ingested: int
+    quantity: float = math.nan
+    price: float = math.nan
+    discount: float = math.nan
+    rating: float = math.nan
+    order: str | None = None
+    session: str | None = None
+    channel: str | None = None
+    query: str | None = None
+
+
+class Visit(NamedTuple):
+    """A visit to come: when, its uniforms, and what a campaign has to do with it."""
+
+    day: float
+    row: list[float]
+    orders: bool
+    name: str
+    offer: float = 0.0
+    channel: str | None = None
+
+
+class Message(NamedTuple):
+    """A message sent to the customer by a campaign; `offer` is the share of the price taken off."""
+
+    day: int
+    channel: str
+    offer: float | None  # None: a newsletter, which sells nothing by itself
+
+
+@dataclass
+class State:
+    """What the future of a customer depends on, besides the customer and the world."""
+
+    last: int = -1  # the item looked at last
+    wishes: list[int] = field(default_factory=list)  # in the cart or among the favourites, not bought
+    bought: list[int] = field(default_factory=list)  # consumables, once an order line
+    leaves: float = math.inf
+
+
+class Clock:
+    """Maps operational time, in which customers come evenly, to days: by hour, weekday and season."""
+
+    def __init__(self, intensity: np.ndarray) -> None:
+        self.hours = np.arange(len(intensity) + 1) / 24
+        self.busy = np.concatenate([[0.0], np.cumsum(intensity) / 24])
+
+    def operational(self, day: float) -> float:
+        """The operational time of a day."""
+        return float(np.interp(day, self.hours, self.busy))
+
+    def day(self, operational: np.ndarray) -> np.ndarray:
+        """The day of each operational time, inf beyond the clock's end."""
+        return np.interp(operational, self.busy, self.hours, right=np.inf)
+
+
+def live(
+    world: World, customer: Customer, clock: Clock, until: float, messages: Sequence[Message] = ()
+) -> tuple[list[Event], State]:
+    """The customer's events before day `until`, and the state the customer is in then."""
+    journey = _Journey(world, customer, until)
+    visits = _own_visits(world, customer, clock, until)
+    visits += journey.answer(_newsletters(world, customer, until) + list(messages))
+    for visit in sorted(visits):
+        if visit.day < min(until, journey.state.leaves):
+            journey.visit(visit)
+    end = until * DAY
+    return [e for e in journey.events if e.second < end], journey.state
+
+
+def _own_visits(world: World, customer: Customer, clock: Clock, until: float) -> list[Visit]:
+    """Visits without any campaign: a Poisson process in operational time."""
+    rng = stream(world.seed, "customer", customer.number, "visits")
+    first = clock.operational(customer.arrival)
+    end = clock.operational(min(until, customer.leaves))
+    gaps = rng.standard_exponential(64)
+    while gaps.sum() / customer.visit_rate < end - first:
+        gaps = np.concatenate([gaps, rng.standard_exponential(64)])
+    times = first + np.cumsum(gaps) / customer.visit_rate
+    times = times[times < end]
+    if not customer.established:
+        times = np.concatenate([[first], times])
+    days = clock.day(times)
+    rows = stream(world.seed, "customer", customer.number, "contents").random((len(days), ROW))
+    orders = rows[:, ORDERS] < customer.order_rate / customer.visit_rate
+    if not customer.established and len(orders):
+        orders[0] = rows[0, ORDERS] < FIRST_ORDER_SHARE
+    listed = zip(days.tolist(), rows.tolist(), orders.tolist(), strict=True)
+    return [Visit(day, row, order, str(n)) for n, (day, row, order) in enumerate(listed)]
+
+
+def _newsletters(world: World, customer: Customer, until: float) -> list[Message]:
+    """The newsletters to a customer who wants them, one each `newsletter_days`, from the arrival on."""
+    if not (world.newsletter_days and customer.consents[1]):
+        return []
+    days = np.arange(10, until, world.newsletter_days).astype(int)
+    return [Message(int(d), "email", None) for d in days if d >= customer.arrival]
+
+
+class _Journey:
+    """A customer's way through the shop, visit by visit."""
+
+    def __init__(self, world: World, customer: Customer, until: float) -> None:
+        self.world, self.customer, self.shelf = world, customer, world.shelf
+        weights = np.exp(customer.taste(world))
+        self.cumulative = np.cumsum(weights).tolist()
+        self.satisfaction = _standardised(np.log(weights) - self.shelf.popularity)
+        self.state = State(leaves=customer.leaves)
+        self.events: list[Event] = []
+        self.free_from = 0  # the second at which the visit before is over
+        self.until = until
+
+    def answer(self, messages: list[Message]) -> list[Visit]:
+        """The visits that messages bring about; a message may also drive the customer away."""
+        customer, visits = self.customer, []
+        for m in sorted(messages, key=lambda m: m.day):
+            names = ("newsletter",) if m.offer is None else (m.channel, f"{m.offer:g}")
+            rng = stream(self.world.seed, "customer", customer.number, "message", m.day, *names)
+            clicks, delay, annoyed, orders, *row = rng.random(4 + ROW).tolist()
+            day = m.day + 10 / 24
+            self._add("message", -1, int(day * DAY), channel=m.channel)
+            if not customer.arrival <= day < self.state.leaves:
+                continue
+            if m.offer is not None and annoyed < customer.annoyance:
+                self.state.leaves = day
+            elif clicks < customer.response:
+                at = day + 0.01 + 0.3 * delay
+                self._add("click", -1, int(at * DAY) - 5, channel=m.channel)
+                buys = m.offer is not None and orders < order_probability(customer, m.offer)
+                name = "-".join(("m", str(m.day), *names))
+                visits.append(Visit(at, row, buys, name, m.offer or 0.0, m.channel))
+        return visits
+
+    def visit(self, visit: Visit) -> None:
+        """One visit: perhaps a banner and a search, views, and perhaps an order."""
+        row, state = visit.row, self.state
+        second = max(int(visit.day * DAY), self.free_from)
+        common = {
+            "session": f"s{self.customer.number}-{visit.name}",
+            "channel": visit.channel or ("app" if row[APP] < self.customer.app_share else "web"),
+        }
+        on_sale = int(self.shelf.for_sale(visit.day))
+        second = self._banner(row, visit.day, on_sale, second, common)
+        lines = 1 + _poisson(row[N_LINES], self.world.basket - 1) if visit.orders else 0
+        lines = min(lines, MOST_LINES)
+        n_views = min(max(1 + _poisson(row[N_VIEWS], self.world.views - 1), lines), MOST_VIEWS)
+        viewed = []
+        for step in range(n_views):
+            uniforms = row[STEP + step * STEP_WIDTH : STEP + (step + 1) * STEP_WIDTH]
+            item = self._next(uniforms[0], uniforms[1], on_sale)
+            if step == 0 and row[SEARCHES] < 0.3:
+                self._add("search", -1, second, query=self._query(item, row[QUERY]), **common)
+                second += 20
+            self._add("view", item, second, **common)
+            second += 10 + int(200 * uniforms[2] ** 2)
+            second = self._wish(item, uniforms, second, common)
+            viewed.append(item)
+            state.last = item
+        if visit.orders:
+            second = self._order(visit, viewed, lines, second, common)
+        self.free_from = second + 1_800
+
+    def _next(self, follows: float, which: float, on_sale: int) -> int:
+        """The item looked at next: a successor of the last one, or the customer's own choice."""
+        if follows < self.world.sequence and self.state.last >= 0:
+            slot = min(bisect_right(_SUCCESSION, which), len(SUCCESSORS) - 1)
+            item = int(self.shelf.successors[self.state.last, slot])
+            if item < on_sale:
+                return item
+        target = which * self.cumulative[on_sale - 1]
+        return min(bisect_right(self.cumulative, target), on_sale - 1)
+
+    def _wish(self, item: int, uniforms: list[float], second: int, common: dict[str, Any]) -> int:
+        """A viewed item may go to the favourites or, left there, to the cart."""
+        for uniform, share, kind in ((uniforms[3], 0.05, "favourite"), (uniforms[4], 0.08, "cart")):
+            if uniform < share:
+                self._add(kind, item, second, **common)
+                second += 4
+                kept = [w for w in self.state.wishes if w != item]
+                self.state.wishes = [*kept, item][-MOST_WISHES:]
+        return second
+
+    def _order(
+        self, visit: Visit, viewed: list[int], lines: int, second: int, common: dict[str, Any]
+    ) -> int:
+        """An order of several lines at one moment, with what comes back and what is said of it."""
+        row, world, state, shelf = visit.row, self.world, self.state, self.shelf
+        pieces: dict[int, int] = {}
+        uniforms: dict[int, list[float]] = {}
+        fresh = viewed[::-1]
+        for n in range(lines):
+            line = row[LINE + n * LINE_WIDTH : LINE + (n + 1) * LINE_WIDTH]
+            kind, which, amount = line[:3]
+            if kind < world.repeat and state.bought:
+                item = state.bought[int(which * len(state.bought))]
+            elif world.repeat <= kind < world.repeat + world.intent and state.wishes:
+                item = state.wishes[int(which * len(state.wishes))]
+            else:
+                item = fresh.pop(0)
+            more = self.customer.pieces(amount, bool(shelf.consumable[item]))
+            pieces[item] = pieces.get(item, 0) + more
+            uniforms.setdefault(item, line[3:])
+        second += 10
+        for item in pieces:
+            self._add("cart", item, second, **common)
+            second += 4
+        sale = _sale(world, int(second // (7 * DAY)))
+        voucher = VOUCHER_DISCOUNT * (row[VOUCHER] < self.customer.voucher_rate)
+        order = f"o{self.customer.number}-{visit.name}"
+        for item, amount in pieces.items():
+            discount = round(sale[shelf.category[item]] + voucher + visit.offer, 4)
+            price = round(float(shelf.price[item]) * (1 - discount), 2)
+            bought = {"quantity": float(amount), "price": price, "order": order}
+            self._add("purchase", item, second + 60, discount=discount, **bought, **common)
+            self._aftermath(item, second + 60, uniforms[item], bought, common["channel"])
+        state.bought += [i for i in pieces if shelf.consumable[i]]
+        state.wishes = [w for w in state.wishes if w not in pieces]
+        return second + 60
+
+    def _aftermath(
+        self, item: int, second: int, uniforms: list[float], bought: dict[str, Any], channel: str
+    ) -> None:
+        """A line may be sent back, and may be reviewed; both reach the shop's books later."""
+        returns, back, booked, reviews, said, noise = uniforms
+        if returns < CATEGORIES[self.shelf.category[item]].returned:
+            at = second + int((3 + 14 * back) * DAY)
+            later = at + int((1 + 5 * booked) * DAY)
+            self._add("return", item, at, later, channel=channel, **bought)
+        elif reviews < 0.08:
+            at = second + int((2 + 18 * said) * DAY)
+            rating = round(3.9 + 0.6 * self.satisfaction[item] + 2.0 * (noise - 0.5))
+            later = at + int((0.1 + booked) * DAY)
+            stars = float(min(max(rating, 1), 5))
+            self._add("review", item, at, later, rating=stars, order=bought["order"], channel=channel)
+
+    def _banner(
+        self, row: list[float], day: float, on_sale: int, second: int, common: dict[str, Any]
+    ) -> int:
+        """An impression of one of this week's five banner items, and perhaps a click and a view."""
+        if row[BANNER] >= self.world.banners:
+            return second
+        item = _banner_items(self.world, int(day // 7), on_sale)[int(row[BANNER_ITEM] * 5)]
+        self._add("impression", item, second, **common)
+        if row[BANNER_CLICK] >= 0.1:
+            return second + 2
+        self._add("click", item, second + 6, **common)
+        self._add("view", item, second + 7, **common)
+        self.state.last = item
+        return second + 40
+
+    def _query(self, item: int, uniform: float) -> str:
+        """Two words from the item's name, as typed into the search box."""
+        words = self.shelf.text[item].split()
+        first = int(uniform * (len(words) - 1))
+        return f"{words[first]} {words[-2]}" if words[first] != words[-2] else words[first]
+
+    def _add(
+        self, kind: str, item: int, second: int, ingested: int | None = None, **rest: Any
+    ) -> None:
+        later = second if ingested is None else ingested
+        self.events.append(Event(self.customer.number, item, kind, second, later, **rest))
+
+
+_SUCCESSION = np.cumsum(SUCCESSORS).tolist()
+
+
+def order_probability(customer: Customer, offer: float) -> float:
+    """P(order | click on a message with an offer): the customer's own, raised by what the offer takes off."""
+    return min(customer.persuasion * (1 + 4 * offer), 1.0)
+
+
+def _poisson(uniform: float, mean: float) -> int:
+    """A Poisson number from a uniform, by inversion."""
+    count, probability = 0, math.exp(-mean)
+    cumulative = probability
+    while uniform > cumulative and count < 20:
+        count += 1
+        probability *= mean / count
+        cumulative += probability
+    return count
+
+
+@lru_cache(maxsize=4_096)
+def _sale(world: World, week: int) -> list[float]:
+    """What a sale takes off the items of each category in a week."""
+    return (SALE_DISCOUNT * world.on_sale(week)).tolist()
+
+
+@lru_cache(maxsize=4_096)
+def _banner_items(world: World, week: int, on_sale: int) -> list[int]:
+    """The five items of a week's banners, from the popular ones."""
+    rng = stream(world.seed, "banner", week)
+    popular = np.argsort(-world.shelf.popularity[:on_sale], kind="stable")[:50]
+    return popular[rng.permutation(len(popular))[:5]].tolist()
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
