@@ -2,15 +2,246 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.progress import progress
+from growthlab.data.cancellations import CANCELS, match_cancellations
 from growthlab.data.event_log import EventLog
+from growthlab.data.support import fit_filter
+
+Rule = tuple[str, str, Callable[[EventLog], tuple[EventLog, int]]]
+"""Its name, why, and what it does: the log that it leaves, and how many events it changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """The rules of a source, applied in order."""
+    """The rules of a source; a rule whose column the log does not have is left out.
+
+    `non_goods` are regular expressions for whole item ids: what they match leaves the item table too.
+    `cancellations`: ``match`` removes returns with the purchases they undo, ``keep`` keeps returns as
+    events. `bot_events_a_day` drops users with more events on any day; null: nobody is a bot.
+    `until` is the newest believable time; null: the time of ingestion, and without one the present.
+    `min_rating` drops events rated lower. `min_user_events` and `min_item_events` are not rules for
+    `apply`: a filter that knows the future leaks, so `restrict` applies them to the past of a fold.
+    """
+
+    missing_users: bool = True
+    future_dates: bool = True
+    until: str | None = None
+    duplicates: bool = True
+    non_goods: tuple[str, ...] = ()
+    cancellations: str = "keep"
+    non_positive_quantities: bool = True
+    non_positive_prices: bool = True
+    bot_events_a_day: int | None = None
+    min_rating: float | None = None
+    min_user_events: int = 1
+    min_item_events: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cancellations not in ("match", "keep"):
+            given = self.cancellations
+            raise ConfigError(f"cancellations is {given!r}: possible are match and keep")
+        for name in ("bot_events_a_day", "min_user_events", "min_item_events"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be 1 or more, not {value}")
+        for pattern in self.non_goods:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                hint = "a regular expression for whole item ids is wanted"
+                raise ConfigError(f"non_goods {pattern!r} ({error}): {hint}") from None
+        if self.until is not None:
+            _time(self.until)
 
     def apply(self, log: EventLog) -> EventLog:
-        """The log without what the rules drop; its `cleaning` tells of each rule."""
-        return log
+        """The log without what the rules drop; its `cleaning` has a row a rule.
+
+        Rules run in the order of the fields above. DataError names the rule that left no event.
+        """
+        rows = list(log.cleaning)
+        for name, why, rule in progress(self._rules(log), "cleaning"):
+            before = log
+            log, n_changed = rule(log)
+            rows.append(report_row(name, why, before, log, n_changed))
+            if not log.n_events:
+                raise DataError(
+                    f"no event of {log.name} is left after the cleaning rule {name!r}, "
+                    f"which dropped the last {before.n_events:,}: switch it off or look at the data"
+                )
+        return log.with_cleaning(rows)
+
+    def restrict(self, past: EventLog) -> EventLog:
+        """The past of a fold without users and items of too few events (see `fit_filter`).
+
+        To be called on the past only, after the split: the future keeps all its users and items.
+        """
+        if self.min_user_events <= 1 and self.min_item_events <= 1:
+            return past
+        users, items = fit_filter(past, self.min_user_events, self.min_item_events)
+        kept = past.derive(
+            "SELECT * FROM events WHERE user_id IN (SELECT user_id FROM kept_users) "
+            "AND (item_id IS NULL OR item_id IN (SELECT item_id FROM kept_items))",
+            {
+                "kept_users": pd.DataFrame({"user_id": sorted(users)}, dtype="str"),
+                "kept_items": pd.DataFrame({"item_id": sorted(items)}, dtype="str"),
+            },
+        )
+        name = f"fewer than {self.min_user_events} events a user, {self.min_item_events} an item"
+        why = "too little is known of them; counted in the past alone, the future keeps them"
+        if not kept.n_events:
+            raise DataError(f"no past event of {past.name} is left without {name}: lower them")
+        return kept.with_cleaning([*past.cleaning, report_row(name, why, past, kept)])
+
+    def _rules(self, log: EventLog) -> list[Rule]:
+        rules = {
+            "missing_users": self.missing_users,
+            "future_dates": self.future_dates and log.ordered_by == "timestamp",
+            "duplicates": self.duplicates,
+            "non_goods": bool(self.non_goods) and "item_id" in log.columns,
+            "cancellations": self.cancellations == "match",
+            "non_positive_quantities": self.non_positive_quantities and "quantity" in log.columns,
+            "non_positive_prices": self.non_positive_prices and "unit_price" in log.columns,
+            "bots": self.bot_events_a_day is not None and log.ordered_by == "timestamp",
+            "min_rating": self.min_rating is not None and "rating" in log.columns,
+        }
+        steps = [getattr(self, f"_{name}") for name, wanted in rules.items() if wanted]
+        return [rule for step in steps for rule in step()]
+
+    def _missing_users(self) -> list[Rule]:
+        why = "an event without a user belongs to nobody's history"
+        return [("missing users", why, _where("user_id IS NOT NULL"))]
+
+    def _future_dates(self) -> list[Rule]:
+        why = "an event cannot be later than the moment it was recorded"
+        return [("future dates", why, self._believable)]
+
+    def _believable(self, log: EventLog) -> tuple[EventLog, int]:
+        if self.until is not None:
+            newest = _sql(_time(self.until))
+        else:
+            now = _sql(datetime.now(UTC).replace(tzinfo=None))
+            newest = f"coalesce(ingested_at, {now})"
+        return log.where(f"timestamp <= {newest}"), 0
+
+    def _duplicates(self) -> list[Rule]:
+        why = "rows alike in every column are one event recorded twice"
+        distinct = "SELECT DISTINCT * FROM events"
+        return [("exact duplicates", why, lambda log: (log.derive(distinct, store=True), 0))]
+
+    def _non_goods(self) -> list[Rule]:
+        why = "postage, fees, vouchers and adjustments are not goods to recommend"
+        return [("non-goods", why, self._goods)]
+
+    def _goods(self, log: EventLog) -> tuple[EventLog, int]:
+        matches = re.compile("|".join(f"(?:{p})" for p in self.non_goods)).fullmatch
+        items = log.query("SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL")[
+            "item_id"
+        ]
+        codes = [item for item in items if matches(item)]
+        goods = log.derive(
+            "SELECT * FROM events "
+            "WHERE item_id IS NULL OR item_id NOT IN (SELECT item_id FROM non_goods)",
+            {"non_goods": pd.DataFrame({"item_id": codes}, dtype="str")},
+        )
+        if log.items is not None:
+            goods = goods.with_items(log.items[[not matches(i) for i in log.items["item_id"]]])
+        return goods, 0
+
+    def _cancellations(self) -> list[Rule]:
+        why = "a cancelled purchase was none: both go, or what is left of its quantity stays"
+        alone = "nothing before it in the log that it could undo"
+        return [
+            ("cancellations with their purchases", why, match_cancellations),
+            ("cancellations without a purchase", alone, _where(f"NOT {CANCELS}")),
+        ]
+
+    def _non_positive_quantities(self) -> list[Rule]:
+        why = "nothing was handed over: a correction of the stock"
+        condition = "quantity IS NULL OR quantity > 0 OR event_type = 'return'"
+        return [("non-positive quantities", why, _where(condition))]
+
+    def _non_positive_prices(self) -> list[Rule]:
+        why = "a gift, a sample or a write-off is no choice of the customer"
+        return [("non-positive prices", why, _where("unit_price IS NULL OR unit_price > 0"))]
+
+    def _bots(self) -> list[Rule]:
+        why = f"nobody does more than {self.bot_events_a_day} things on one day by hand"
+        busy = (
+            "SELECT user_id FROM events WHERE user_id IS NOT NULL "
+            f"GROUP BY user_id, CAST(timestamp AS DATE) HAVING count(*) > {self.bot_events_a_day}"
+        )
+        return [("bots", why, _where(f"user_id IS NULL OR user_id NOT IN ({busy})"))]
+
+    def _min_rating(self) -> list[Rule]:
+        why = f"rated below {self.min_rating:g}: not liked"
+        return [("minimum rating", why, _where(f"rating IS NULL OR rating >= {self.min_rating}"))]
+
+
+def report_row(
+    rule: str, why: str, before: EventLog, after: EventLog, n_changed: int = 0
+) -> dict[str, Any]:
+    """One row of a cleaning report: what a rule did to a log."""
+    return {
+        "rule": rule,
+        "why": why,
+        "dropped_events": before.n_events - after.n_events,
+        "changed_events": n_changed,
+        "events_before": before.n_events,
+        "events_after": after.n_events,
+        "users_before": before.n_users,
+        "users_after": after.n_users,
+        "items_before": before.n_items,
+        "items_after": after.n_items,
+    }
+
+
+def report_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A cleaning report as a table of text: a line a rule, with what it dropped and what was left."""
+    head = ("rule", "dropped", "events left", "users left", "items left", "why")
+    table = [head] + [
+        (
+            row["rule"],
+            f"{row['dropped_events']:,}",
+            f"{row['events_after']:,}",
+            f"{row['users_after']:,}",
+            f"{row['items_after']:,}",
+            row["why"],
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    numbers = range(1, len(head) - 1)
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    )
+
+
+def _where(condition: str) -> Callable[[EventLog], tuple[EventLog, int]]:
+    return lambda log: (log.where(condition), 0)
+
+
+def _time(given: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        raise ConfigError(
+            f"until is {given!r}: a time like 2024-05-31 or 2024-05-31T13:45"
+        ) from None
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _sql(time: datetime) -> str:
+    return f"TIMESTAMP '{time.isoformat(sep=' ')}'"

@@ -33,13 +33,46 @@ ITEM_COLUMNS = {
     "available_from": "TIMESTAMP",
     "attributes": "VARCHAR",
 }
+REQUIRED = ("user_id", "event_type")
+_STRINGS = pd.StringDtype(na_value=np.nan)
 
 
-def check_names(frame: pd.DataFrame, possible: dict[str, str], table: str) -> None:
-    """Raises DataError for a column of `frame` that a `table` does not have."""
-    for column in map(str, frame.columns):
-        if column not in possible:
-            raise DataError(f"{table} have no column {column!r}: {near_matches(column, possible)}")
+def checked_events(events: pd.DataFrame) -> pd.DataFrame:
+    """Events in the types of `EVENT_COLUMNS`; DataError names the row (from 1) at fault."""
+    _check_names(events, EVENT_COLUMNS, "events")
+    for column in REQUIRED:
+        if column not in events:
+            raise DataError(f"events need the column {column}: they have {_listed(events)}")
+    if "timestamp" not in events and "position" not in events:
+        raise DataError("events need a timestamp, or a position where only their order is known")
+    frame = pd.DataFrame(
+        {c: _as_type(events[c], c, k) for c, k in EVENT_COLUMNS.items() if c in events}
+    )
+    ordered_by = "timestamp" if "timestamp" in frame else "position"
+    _refuse_missing(frame[ordered_by], ordered_by)
+    return frame
+
+
+def checked_items(items: pd.DataFrame) -> pd.DataFrame:
+    """The same items in the types of `ITEM_COLUMNS`, one row an id, sorted by it."""
+    _check_names(items, ITEM_COLUMNS, "items")
+    frame = _with_unique_ids(items, "item_id", "items")
+    for column in frame.columns.drop("item_id"):
+        frame[column] = _as_type(frame[column], column, ITEM_COLUMNS[column])
+    return frame
+
+
+def checked_users(users: pd.DataFrame) -> pd.DataFrame:
+    """The same users, one row an id, sorted by it; other columns of mixed types become strings."""
+    frame = _with_unique_ids(users, "user_id", "users")
+    for column in frame.select_dtypes(object):
+        frame[column] = as_strings(frame[column])
+    return frame
+
+
+def as_strings(values: pd.Series) -> pd.Series:
+    """Values as strings, null where missing."""
+    return values.astype("string").astype(_STRINGS)
 
 
 def as_ids(values: pd.Series) -> pd.Series:
@@ -50,80 +83,79 @@ def as_ids(values: pd.Series) -> pd.Series:
             values = values.astype("Int64")
     elif values.dtype == object:
         values = values.map(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
-    strings = values.astype("string").astype(pd.StringDtype(na_value=np.nan))
+    strings = as_strings(values)
     return strings.mask(strings == "")
 
 
 def as_numbers(values: pd.Series, column: str) -> pd.Series:
-    """Values as float64, NaN where missing; DataError with the row and value that is no finite number."""
+    """Values as float64, NaN where missing; DataError for one that is not a finite number."""
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     bad = (numbers.isna() & values.notna()) | np.isinf(numbers)
     _refuse(bad, values, column, "is not a finite number")
     return numbers
 
 
+def as_times(values: pd.Series, column: str) -> pd.Series:
+    """Values as naive UTC datetimes of microseconds; one without a time zone is taken to be UTC."""
+    times = parse_times(values, column)
+    if times.dt.tz is None:
+        return times
+    return times.dt.tz_convert("UTC").dt.tz_localize(None)
+
+
 def parse_times(
     values: pd.Series, column: str, *, unit: str | None = None, format: str | None = None
 ) -> pd.Series:
-    """Values as datetimes, with a time zone only where they have one, NaT where missing.
+    """Values as datetimes, with a time zone only where they carry one, NaT where missing.
 
-    Strings are ISO 8601 unless `format` (as of strptime) says otherwise; numbers need their `unit` since
-    1970 (s, ms, us). DataError names the first data row (from 1) that cannot be read, and its value.
+    Strings are ISO 8601 unless `format` (of strptime) says otherwise; numbers need the `unit` in
+    which they count from 1970: s, ms or us. DataError names the first row (from 1) at fault.
     """
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values.dt.as_unit("us")
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+    if pd.api.types.is_numeric_dtype(values.dtype) or unit is not None:
         return _from_numbers(values, column, unit)
-    if unit is not None:
-        return _from_numbers(as_numbers(values, column), column, unit)
     parsed = _parsed(values, format)
-    wanted = f"the format {format}" if format else "an ISO 8601 time such as 2024-05-31 13:45:00"
+    wanted = f"of the format {format}" if format else "an ISO 8601 time like 2024-05-31 13:45:00"
     _refuse(parsed.isna() & values.notna(), values, column, f"is not {wanted}")
     return parsed
 
 
-def as_times(values: pd.Series, column: str, *, required: bool = False) -> pd.Series:
-    """Values as naive UTC datetimes of microseconds; a value without a time zone is taken to be UTC.
-
-    DataError for a value that cannot be read and, where `required`, for a missing one.
-    """
-    times = parse_times(values, column)
-    if times.dt.tz is not None:
-        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    if required and times.isna().any():
-        row, n = int(times.isna().to_numpy().argmax()) + 1, int(times.isna().sum())
-        raise DataError(
-            f"{n:,} of {len(times):,} events have no {column} (first in row {row}): map another column, "
-            "drop these rows, or leave the column out to use the order of the rows"
-        )
-    return times
+def _as_type(values: pd.Series, column: str, kind: str) -> pd.Series:
+    if column == "event_type":
+        return _as_event_types(values)
+    if kind == "TIMESTAMP":
+        return as_times(values, column)
+    if kind == "VARCHAR":
+        return as_ids(values)
+    numbers = as_numbers(values, column)
+    return numbers.astype("Int64") if kind == "BIGINT" else numbers
 
 
-def as_event_types(values: pd.Series) -> pd.Series:
-    """Event types as strings; DataError with the row of one that is missing or not known."""
-    types = values.astype("string").astype(pd.StringDtype(na_value=np.nan))
+def _as_event_types(values: pd.Series) -> pd.Series:
+    types = as_strings(values)
     unknown = ~types.isin(EVENT_TYPES)
     if unknown.any():
         row = int(unknown.to_numpy().argmax())
-        given = types.iloc[row]
-        hint = near_matches("" if pd.isna(given) else str(given), EVENT_TYPES)
+        hint = near_matches(str(values.iloc[row]), EVENT_TYPES)
         raise DataError(f"row {row + 1}: {values.iloc[row]!r} is not an event_type: {hint}")
     return types
 
 
 def _from_numbers(values: pd.Series, column: str, unit: str | None) -> pd.Series:
-    if unit not in ("s", "ms", "us"):
+    micros = {"s": 1_000_000, "ms": 1_000, "us": 1}
+    if unit not in micros:
         given = "" if unit is None else f", not {unit!r}"
         raise DataError(f"{column} holds numbers: say with unit=s, ms or us what they count{given}")
     numbers = as_numbers(values, column)
-    per_unit = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
-    too_large = numbers.abs() * per_unit > 2**62
+    too_large = numbers.abs() * micros[unit] > 2**62
     _refuse(too_large, values, column, f"is out of range for unit={unit}")
     if pd.api.types.is_integer_dtype(values.dtype):
-        micros = values.astype("Int64") * per_unit  # float64 would round late microseconds
+        counted = values.astype("Int64") * micros[unit]  # exact, as float64 is not
     else:
-        micros = (numbers * per_unit).round().astype("Int64")
-    times = micros.to_numpy(dtype="int64", na_value=np.iinfo(np.int64).min).view("datetime64[us]")
+        counted = (numbers * micros[unit]).round().astype("Int64")
+    missing = np.iinfo(np.int64).min  # NaT
+    times = counted.to_numpy(dtype="int64", na_value=missing).view("datetime64[us]")
     return pd.Series(times, index=values.index)
 
 
@@ -131,11 +163,41 @@ def _parsed(values: pd.Series, format: str | None) -> pd.Series:
     wanted = format or "ISO8601"
     try:
         parsed = pd.to_datetime(values, errors="coerce", format=wanted)
-    except ValueError:  # several time zones in one column
-        parsed = pd.to_datetime(values, errors="coerce", format=wanted, utc=True)
-    if not pd.api.types.is_datetime64_any_dtype(parsed.dtype):
+    except ValueError:  # values of several time zones
         parsed = pd.to_datetime(values, errors="coerce", format=wanted, utc=True)
     return parsed.dt.as_unit("us")
+
+
+def _with_unique_ids(frame: pd.DataFrame, column: str, table: str) -> pd.DataFrame:
+    if column not in frame:
+        raise DataError(f"{table} need the column {column}: they have {_listed(frame)}")
+    frame = frame.reset_index(drop=True)
+    frame[column] = as_ids(frame[column])
+    _refuse_missing(frame[column], f"{column} in {table}")
+    twice = frame[column].duplicated()
+    if twice.any():
+        given = frame[column][twice].iloc[0]
+        raise DataError(f"{table} hold {given!r} more than once: keep one row an id")
+    return frame.sort_values(column, ignore_index=True)
+
+
+def _listed(frame: pd.DataFrame) -> str:
+    return ", ".join(map(str, frame.columns))
+
+
+def _check_names(frame: pd.DataFrame, possible: dict[str, str], table: str) -> None:
+    for column in map(str, frame.columns):
+        if column not in possible:
+            raise DataError(f"{table} have no column {column!r}: {near_matches(column, possible)}")
+
+
+def _refuse_missing(values: pd.Series, what: str) -> None:
+    if values.isna().any():
+        row, n = int(values.isna().to_numpy().argmax()) + 1, int(values.isna().sum())
+        raise DataError(
+            f"row {row}: no {what} ({n:,} of {len(values):,} rows have none): "
+            "drop these rows, or map another column"
+        )
 
 
 def _refuse(bad: pd.Series, values: pd.Series, column: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Source: where raw events come from, what the data set says about its use, and the cache of what was read."""
+"""Source: where raw events come from, what the data set says of its use, and a cache."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Source(ABC):
-    """A data set. What it says of its use holds wherever the task or the split leaves it open (null).
+    """A data set, and what it says of its use where the task or the split leaves that open (null).
 
-    `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`, None for data
-    without a clock; `activity_days`, within which a customer must have bought to be asked about; the event
-    types that a history holds and those that are to be foretold; the rules of `cleaning`, None for none.
+    That is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`, None
+    for data without a clock; `activity_days`, within which a customer must have bought to be asked
+    about; the event types that a history holds, and those to be foretold. `cleaning` holds the rules
+    for the raw events, None for none.
     """
 
     name: ClassVar[str]
@@ -48,7 +49,7 @@ class Source(ABC):
         return []
 
     def key(self) -> str:
-        """What the prepared log depends on, hashed: own settings, cleaning, the files' content, our code."""
+        """A hash of what the prepared log depends on: settings, rules, content of files, code."""
         of_use = {f.name for f in fields(Source)} - {"cleaning"}
         paths = {"path", "items_path", "users_path"}  # their content counts, not where it lies
         settings = {n: v for n, v in asdict(self).items() if n not in of_use | paths}

@@ -1,0 +1,60 @@
+"""A digest of tables that is independent of row order, of the machine and of the way of storage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+_BATCH = 100_000
+
+
+def content_digest(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
+    """SHA-256 over the hashes of each table's columns, rows sorted by all columns.
+
+    A column that is all null is as good as none, -0.0 is 0.0, and integers of every width are alike.
+    """
+    total = hashlib.sha256()
+    for table in tables:
+        names = sorted(r[0] for r in connection.execute(f"DESCRIBE {table}").fetchall())
+        listed = ", ".join(f'"{n}"' for n in names)
+        sorted_rows = connection.sql(f"SELECT {listed} FROM {table} ORDER BY ALL")
+        hashes = [_ColumnHash() for _ in names]
+        for batch in sorted_rows.to_arrow_reader(_BATCH):
+            for column_hash, values in zip(hashes, batch.columns, strict=True):
+                column_hash.add(values)
+        for name, column_hash in zip(names, hashes, strict=True):
+            if column_hash.any_value:
+                total.update(f"{table}.{name}:".encode() + column_hash.digest())
+    return total.hexdigest()
+
+
+class _ColumnHash:
+    """The hash of one column, however its rows are cut into batches."""
+
+    def __init__(self) -> None:
+        self.any_value = False
+        self._known, self._lengths, self._values = (hashlib.sha256() for _ in range(3))
+
+    def add(self, values: pa.Array) -> None:
+        known = values.is_valid().to_numpy(zero_copy_only=False)
+        self.any_value |= bool(known.any())
+        self._known.update(known.tobytes())
+        kept = values.drop_null()
+        if pa.types.is_temporal(kept.type):
+            kept = kept.cast(pa.timestamp("us")).cast(pa.int64())
+        if pa.types.is_integer(kept.type) or pa.types.is_boolean(kept.type):
+            self._values.update(kept.to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+        elif pa.types.is_floating(kept.type):
+            numbers = kept.to_numpy(zero_copy_only=False).astype("<f8")
+            self._values.update((numbers + 0.0).tobytes())  # -0.0 + 0.0 is 0.0
+        else:
+            texts = [text.encode() for text in kept.cast(pa.large_string()).to_pylist()]
+            self._lengths.update(np.array([len(t) for t in texts], dtype="<i8").tobytes())
+            self._values.update(b"".join(texts))
+
+    def digest(self) -> bytes:
+        return self._known.digest() + self._lengths.digest() + self._values.digest()
