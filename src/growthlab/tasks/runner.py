@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,48 @@ class EpochWatch:
         return max(self.values, key=lambda n: (sign * self.values[n], -n))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A model fitted for choosing: its metrics on the validation window, and the best epoch."""
+
+    model: Any
+    valid: dict[str, float]
+    epochs: int | None  # None: the model is not trained in epochs
+    curves: dict[str, list[float]]
+    fit_seconds: float
+    peak_mb: float
+
+
+def choose(
+    arena: Arena,
+    factory: Callable[[], Any],
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+) -> Choice:
+    """Fit on the inner past, with early stopping where there are epochs, and judge on the validation window."""
+    task = arena.task
+    watch = _watch(arena, factory(), seed, checkpoint)
+    options = FitOptions(
+        seed=seed, device=device, on_epoch=watch, checkpoint=_stage(checkpoint, "choose")
+    )
+    with gauged() as fitting:
+        model = task.fit(factory(), arena.choosing, options)
+    judged = task.judge(model, arena.choosing, arena.metrics, seed=seed, intervals=False)
+    curves = {"loss": list(getattr(model, "losses_", []))}
+    if watch is not None:
+        curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
+    return Choice(
+        model=model,
+        valid={n: e.value for n, e in judged.values.items()},
+        epochs=watch.best_epoch if watch is not None and watch.values else None,
+        curves={n: values for n, values in curves.items() if values},
+        fit_seconds=fitting.seconds,
+        peak_mb=fitting.peak_mb,
+    )
+
+
 def run_model(
     arena: Arena,
     factory: Callable[[], Any],
@@ -96,27 +138,26 @@ def run_model(
     device: str = "auto",
     checkpoint: Path | None = None,
 ) -> Outcome:
-    """Fit on the inner past with early stopping, refit on the whole past, judge; see `Arena`."""
+    """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once; see `Arena`."""
     task = arena.task
-    options = FitOptions(seed=seed, device=device)
-    watch = _watch(arena, factory(), seed, checkpoint)
-    with gauged() as fitting:
-        model = task.fit(factory(), arena.choosing, _with(options, checkpoint, "choose", watch))
-    epochs = watch.best_epoch if watch is not None and watch.values else None
-    chosen = task.judge(model, arena.choosing, arena.metrics, seed=seed, intervals=False)
-    log.info("%s seed %d: chosen in %.1f s", name, seed, fitting.seconds)
-    losses = list(getattr(model, "losses_", []))
-    curves = {"loss": losses} if losses else {}
-    if watch is not None and watch.values:
-        curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
-    peak_mb, fit_seconds = fitting.peak_mb, fitting.seconds
+    chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint)
+    model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
     if arena.refit:
-        with gauged() as refitting:
-            again = replace(_with(options, checkpoint, "refit", None), epochs=epochs)
-            model = task.fit(factory(), arena.judging, again)
-        peak_mb, fit_seconds = max(peak_mb, refitting.peak_mb), refitting.seconds
+        stage = _stage(checkpoint, "refit")
+        options = FitOptions(seed=seed, device=device, epochs=chosen.epochs, checkpoint=stage)
+        with gauged() as fitting:
+            model = task.fit(factory(), arena.judging, options)
+        fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
     judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
-    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb, epochs, curves)
+    log.info(
+        "%s seed %d: chosen in %.1f s, fitted in %.1f s, scored in %.1f s",
+        name,
+        seed,
+        chosen.fit_seconds,
+        fit_seconds,
+        judged.score_seconds,
+    )
+    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
 
 
 def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> EpochWatch | None:
@@ -131,32 +172,27 @@ def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> Epoc
     return EpochWatch(arena, seed, trainer.patience, memory)
 
 
-def _with(
-    options: FitOptions, checkpoint: Path | None, stage: str, watch: EpochWatch | None
-) -> FitOptions:
-    """The options of one stage of the run."""
-    folder = checkpoint / stage if checkpoint is not None else None
-    return replace(options, on_epoch=watch, checkpoint=folder)
+def _stage(checkpoint: Path | None, name: str) -> Path | None:
+    """Each fit of a run has a checkpoint of its own."""
+    return checkpoint / name if checkpoint is not None else None
 
 
 def _outcome(
     model: Any,
     name: str,
     seed: int,
-    chosen: Judged,
+    chosen: Choice,
     judged: Judged,
     fit_seconds: float,
     peak_mb: float,
-    epochs: int | None,
-    curves: dict[str, list[float]],
 ) -> Outcome:
-    """Everything in one place, and whether the model can leave the lab."""
+    """Everything in one place, and what of the model can leave the lab."""
     scorer, why_not = _scorer_of(model)
     return Outcome(
         model=model,
         name=name,
         seed=seed,
-        valid={n: e.value for n, e in chosen.values.items()},
+        valid=chosen.valid,
         test=judged.values,
         per_user=judged.per_user,
         strata=judged.strata,
@@ -165,8 +201,8 @@ def _outcome(
         score_seconds=judged.score_seconds,
         peak_memory_mb=peak_mb,
         coverage=judged.coverage,
-        epochs=epochs,
-        curves=curves,
+        epochs=chosen.epochs,
+        curves=chosen.curves,
         scorer=scorer,
         why_not_exportable=why_not,
     )
