@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.baskets import n_baskets, step_of_event
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_CODE, EVENT_TYPES, Histories
 
@@ -118,11 +119,7 @@ class HistoryWeights:
 
 def baskets_since(histories: Histories) -> np.ndarray:
     """How many baskets of the same user are newer than each event's, shape ``(n_events,)``."""
-    if not histories.n_events:
-        return np.zeros(0, dtype=np.int64)
-    baskets = histories.baskets
-    newest = baskets[histories.offsets[1:] - 1]  # rows without events are never repeated below
-    return np.repeat(newest, histories.lengths) - baskets
+    return np.repeat(n_baskets(histories) - 1, histories.lengths) - step_of_event(histories)
 
 
 def days_since(histories: Histories) -> np.ndarray:
@@ -131,3 +128,13 @@ def days_since(histories: Histories) -> np.ndarray:
         return np.zeros(0)
     newest = np.repeat(histories.times[histories.offsets[1:] - 1], histories.lengths)
     return (newest - histories.times) / MICROSECONDS_A_DAY
+
+
+def once_a_basket(histories: Histories) -> Histories:
+    """The same users with each item once a basket, whatever the types of its events there."""
+    _, firsts = np.unique(
+        histories.baskets * histories.n_items + histories.items, return_index=True
+    )
+    kept = np.zeros(histories.n_events, dtype=bool)
+    kept[firsts] = True
+    return histories.where(kept)

@@ -37,7 +37,7 @@ class ItemKNN(ScoredRecommender):
 
     neighbours: int | None = 100
     similarity: str = "cosine"
-    shrinkage: float = 0.0
+    shrinkage: float = 20.0
     asymmetry: float = 0.5
     weighting: str = "none"
     normalize: bool = False

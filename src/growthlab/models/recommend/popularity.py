@@ -21,6 +21,10 @@ class Popularity(ScoredRecommender):
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
         """Count users an item."""
-        users = np.asarray(past.matrix().sum(axis=0), dtype=np.float32).ravel()
-        self.scorer_ = popularity.Popularity(users)
+        self.scorer_ = popularity.Popularity(users_of_items(past))
         return self
+
+
+def users_of_items(past: Histories) -> np.ndarray:
+    """Distinct users of each item, shape ``(n_items,)``, float32."""
+    return np.asarray(past.matrix().sum(axis=0), dtype=np.float32).ravel()

@@ -1,0 +1,51 @@
+"""Scores as the cosine between what a history and an item are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from growthlab.core.histories import Histories
+from growthlab.scorers.history_weights import HistoryWeights
+from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+
+
+@dataclass(frozen=True)
+class ContentProfile:
+    """``score(u, j) = cosine(sum over u's items i of history(u, i) * vectors[i], vectors[j])``.
+
+    Items without a past event are scored like any other. An item without content scores 0; a
+    history without content (an empty one too) is a NaN row.
+    """
+
+    kind: ClassVar[str] = "content_profile"
+
+    vectors: csr_matrix  # (n_items, n_terms) float32, rows of length 1, or 0 without content
+    history: HistoryWeights = field(default_factory=HistoryWeights)
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        profiles = (self.history.matrix(histories) @ self.vectors).tocsr()
+        lengths = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
+        profiles = diags(1 / np.where(lengths > 0, lengths, 1)) @ profiles
+        vectors = self.vectors if items is None else self.vectors[items]
+        scores = dense_product(profiles.tocsr().astype(np.float32), vectors.T.tocsr())
+        scores[lengths == 0] = np.nan
+        return scores
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The vectors' parts and the history's weights."""
+        return {**sparse_to_arrays("vectors", self.vectors), **self.history.to_arrays()}
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        return cls(sparse_from_arrays("vectors", arrays), HistoryWeights.from_arrays(arrays))

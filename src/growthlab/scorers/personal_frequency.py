@@ -1,0 +1,83 @@
+"""Scores that put a customer's own items first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from growthlab.core.histories import Histories
+from growthlab.scorers.history_weights import HistoryWeights, baskets_since, once_a_basket
+
+FLOOR = 1e-9  # the least score of an own item: a decayed weight below it counts as much
+NUDGE = 1e-4  # popularity orders own items of equal weight; counts below 10,000 never cross
+
+
+@dataclass(frozen=True)
+class PersonalFrequency:
+    """Own items by how often, or how lately, the customer had them; all others by popularity below.
+
+    By ``frequency`` an own item scores the number of baskets with it, each halved every
+    `half_life_days` before the newest (not at all where None, or without timestamps); by
+    ``recency`` it scores ``1 / (1 + baskets since)``. Any history is scored; an empty one is a NaN
+    row.
+    """
+
+    kind: ClassVar[str] = "personal_frequency"
+
+    popularity: np.ndarray  # (n_items,) float32 in 0 ... 1
+    by: str = "frequency"
+    half_life_days: float | None = None
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        every = slice(None) if items is None else items
+        popularity = self.popularity[every]
+        scores = np.tile(np.float32(FLOOR / 2) * popularity, (histories.n_users, 1))
+        own = self._own(histories)[:, every].tocoo()
+        nudged = np.maximum(own.data, FLOOR) * (1 + NUDGE * popularity[own.col])
+        scores[own.row, own.col] = nudged
+        scores[histories.lengths == 0] = np.nan
+        return scores
+
+    def _own(self, histories: Histories) -> csr_matrix:
+        if self.by == "recency":
+            weights = 1 / (1 + baskets_since(histories))
+            newest = _newest_of_each_pair(histories)
+            return histories.where(newest).matrix(weights[newest])
+        distinct = once_a_basket(histories)
+        weights = HistoryWeights(half_life_days=self.half_life_days).events(distinct)
+        return distinct.matrix(weights)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The popularity, and how own items are ordered; NaN stands for no half-life."""
+        half_life = np.nan if self.half_life_days is None else self.half_life_days
+        return {
+            "popularity": self.popularity,
+            "by": np.array(self.by),
+            "half_life_days": np.array(half_life, dtype=np.float64),
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        half_life = float(arrays["half_life_days"])
+        return cls(
+            arrays["popularity"], str(arrays["by"]), None if np.isnan(half_life) else half_life
+        )
+
+
+def _newest_of_each_pair(histories: Histories) -> np.ndarray:
+    """The last event of each user and item, bool, one an event: events are stored oldest first."""
+    pairs = histories.rows * histories.n_items + histories.items
+    _, from_end = np.unique(pairs[::-1], return_index=True)
+    newest = np.zeros(histories.n_events, dtype=bool)
+    newest[histories.n_events - 1 - from_end] = True
+    return newest

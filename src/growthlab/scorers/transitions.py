@@ -1,0 +1,84 @@
+"""Scores as the transitions from the latest basket to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from growthlab.core.baskets import latest_baskets
+from growthlab.core.histories import Histories
+from growthlab.scorers.history_weights import HistoryWeights, once_a_basket
+from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+
+EPSILON = 1e-6  # far below any transition worth ranking, far above the resolution of float32 at 0
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """The mean transition row of the latest basket's items, plus ``EPSILON * popularity``.
+
+    Baskets before it count ``step_decay ** baskets since``; with 0 only the latest counts. Any
+    history is scored, of a known customer or not; an empty one is a NaN row.
+    """
+
+    kind: ClassVar[str] = "transitions"
+
+    transitions: (
+        csr_matrix  # (n_items, n_items) float32, rows sum to 1, or 0 where nothing followed
+    )
+    popularity: np.ndarray  # (n_items,) float32 in 0 ... 1
+    step_decay: float = 0.0
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        every = slice(None) if items is None else items
+        scores = dense_product(self._profiles(histories), self.transitions[:, every])
+        scores += np.float32(EPSILON) * self.popularity[every]
+        scores[histories.lengths == 0] = np.nan
+        return scores
+
+    def _profiles(self, histories: Histories) -> csr_matrix:
+        """Users x items: each basket spreads its decayed weight evenly over its items."""
+        if self.step_decay == 0:
+            histories = latest_baskets(histories, 1)
+        histories = once_a_basket(histories)
+        baskets = histories.baskets
+        share = 1 / np.bincount(baskets)[baskets] if len(baskets) else np.zeros(0)
+        return histories.matrix(
+            share * HistoryWeights(step_decay=self.step_decay).events(histories)
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The matrix's parts, the popularity and the decay."""
+        return {
+            **sparse_to_arrays("transitions", self.transitions),
+            "popularity": self.popularity,
+            "step_decay": np.array(self.step_decay, dtype=np.float64),
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        transitions = sparse_from_arrays("transitions", arrays)
+        return cls(transitions, arrays["popularity"], float(arrays["step_decay"]))
+
+
+def basket_shares(histories: Histories) -> csr_matrix:
+    """Baskets x items, float32: 1 / (items of the basket) where the basket has the item.
+
+    Row b is the basket numbered b in ``histories.baskets``.
+    """
+    distinct = once_a_basket(histories)
+    baskets = distinct.baskets
+    n = int(baskets[-1]) + 1 if len(baskets) else 0
+    ones = np.ones(len(baskets), dtype=np.float32)
+    matrix = csr_matrix((ones, (baskets, distinct.items)), shape=(n, histories.n_items))
+    return (diags(1 / np.bincount(baskets, minlength=n)) @ matrix).tocsr().astype(np.float32)

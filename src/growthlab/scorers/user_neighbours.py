@@ -1,0 +1,106 @@
+"""Scores from the histories of similar users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from growthlab.core.histories import UNKNOWN, Histories
+from growthlab.scorers.feature_weighting import FeatureWeighting
+from growthlab.scorers.history_weights import HistoryWeights
+from growthlab.scorers.neighbourhood import Neighbourhood
+from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+
+
+@dataclass(frozen=True)
+class UserNeighbours:
+    """``score(u, j) = sum over the stored users v near u of similarity(u, v) * matrix[v, j]``.
+
+    The history given is compared, of a known customer or not; a known customer's stored row is
+    never their own neighbour. An item that no neighbour has scores 0; a history that is like
+    nobody's is a NaN row. The stored histories are personal data: the arrays have to be protected
+    as such.
+    """
+
+    kind: ClassVar[str] = "user_neighbours"
+
+    matrix: csr_matrix  # (n_stored, n_items) float32, weighted
+    user_codes: np.ndarray  # (n_stored,) int32
+    keys: np.ndarray  # (n_stored,) uint64, a hash of the items of each stored history
+    weighting: FeatureWeighting
+    neighbourhood: Neighbourhood
+    normalize: bool = False
+    history: HistoryWeights = field(default_factory=HistoryWeights)
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        near = self.neighbourhood.of(
+            self.weighting(self.history.matrix(histories)),
+            self._by_item,
+            own=self._own_rows(histories.user_codes),
+            target_keys=np.zeros(histories.n_users, dtype=np.uint64),
+            source_keys=self.keys,
+        )
+        total = np.asarray(near.sum(axis=1), dtype=np.float64).ravel()
+        if self.normalize:
+            near = (diags(1 / np.where(total > 0, total, 1)) @ near).tocsr().astype(np.float32)
+        scores = dense_product(near, self.matrix if items is None else self.matrix[:, items])
+        scores[total == 0] = np.nan
+        return scores
+
+    def _own_rows(self, codes: np.ndarray) -> np.ndarray:
+        """The stored row of each user code, `UNKNOWN` where there is none."""
+        row_of = np.full(self.user_codes.max(initial=UNKNOWN) + 2, UNKNOWN)
+        row_of[self.user_codes] = np.arange(len(self.user_codes))
+        row_of[UNKNOWN] = (
+            UNKNOWN  # the last place, where codes of -1 and beyond the stored ones look
+        )
+        return row_of[np.minimum(codes, len(row_of) - 1)]
+
+    @cached_property
+    def _by_item(self) -> csr_matrix:
+        return self.matrix.T.tocsr()
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The stored histories, the weights of a new one, and how the two are compared."""
+        near = self.neighbourhood
+        return {
+            **sparse_to_arrays("matrix", self.matrix),
+            "user_codes": self.user_codes,
+            "keys": self.keys,
+            **self.weighting.to_arrays(),
+            "measure": np.array(near.measure),
+            "neighbours": np.array(near.neighbours or 0, dtype=np.int64),  # 0: all
+            "shrinkage": np.array(near.shrinkage, dtype=np.float64),
+            "asymmetry": np.array(near.asymmetry, dtype=np.float64),
+            "normalize": np.array(self.normalize),
+            **self.history.to_arrays(),
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        near = Neighbourhood(
+            str(arrays["measure"]),
+            int(arrays["neighbours"]) or None,
+            float(arrays["shrinkage"]),
+            float(arrays["asymmetry"]),
+        )
+        return cls(
+            sparse_from_arrays("matrix", arrays),
+            arrays["user_codes"],
+            arrays["keys"],
+            FeatureWeighting.from_arrays(arrays),
+            near,
+            bool(arrays["normalize"]),
+            HistoryWeights.from_arrays(arrays),
+        )
