@@ -8,8 +8,8 @@ from growthlab.cli.compose import Composed
 from growthlab.cli.conf_tree import choices
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.evaluation.report import Comparison
 from growthlab.tasks.comparison import Contender, Results, run_comparison
+from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.leaderboard import log_leaderboard
 
 log = logging.getLogger(__name__)
@@ -59,20 +59,10 @@ def _contenders(setting: Setting, found: Composed) -> list[Contender]:
     return [setting.contender(found.choosing("model", f"{family}/{name}")) for name in names]
 
 
-def _conclude(setting: Setting, recorder: object, results: Results) -> None:
+def _conclude(setting: Setting, recorder: ComparisonRun, results: Results) -> None:
     """Leaderboard on the console and in MLflow."""
     if not results.outcomes[0]:
         raise next(iter(results.errors.values()))
-    task = setting.task
-    comparison = Comparison(
-        outcomes=results.outcomes,
-        objective=task.objective,
-        maximise=task.maximise,
-        baselines=task.baselines,
-        title=f"{setting.lineage.data}: {setting.lineage.task}",
-        leakage=setting.lineage.reports["leakage"],
-        errors={label: str(error) for label, error in results.errors.items()},
-    )
+    comparison = setting.comparison(results)
     print(comparison.as_text())
-    link = log_leaderboard(recorder, comparison)  # type: ignore[arg-type]
-    print(f"{link}; look: {setting.store.how_to_look}")
+    print(f"{log_leaderboard(recorder, comparison)}; look: {setting.store.how_to_look}")

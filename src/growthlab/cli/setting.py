@@ -17,11 +17,12 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
+from growthlab.evaluation.report import Comparison
 from growthlab.export.manifest import Provenance
 from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import Task, settled
-from growthlab.tasks.comparison import Contender, Entry
+from growthlab.tasks.comparison import Contender, Entry, Results
 from growthlab.tracking.comparison_run import ComparisonRun, Lineage
 from growthlab.tracking.store import Store, code_version
 
@@ -133,6 +134,19 @@ class Setting:
         chosen["model"] = f"{self.task.models}/{entry.contender.name}"
         own = {"model": dict(entry.contender.settings), "seed": entry.seed}
         return {**config, **own, "chosen": chosen}
+
+    def comparison(self, results: Results) -> Comparison:
+        """What the results say together."""
+        task = self.task
+        return Comparison(
+            outcomes=results.outcomes,
+            objective=task.objective,
+            maximise=task.maximise,
+            baselines=task.baselines,
+            title=f"{self.lineage.data}: {self.lineage.task}",
+            leakage=self.lineage.reports["leakage"],
+            errors={label: str(error) for label, error in results.errors.items()},
+        )
 
     def recorder(self, *, parent: bool) -> ComparisonRun:
         """The MLflow recorder of this call."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from growthlab.data.source import Source
 from growthlab.split.fold import Fold
-from growthlab.evaluation.outcome import Judged
+from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Settings = TypeVar("Settings")
 
@@ -41,6 +44,10 @@ class Task(Protocol):
         self, model: Any, data: Any, metrics: Mapping[str, Any], *, seed: int, intervals: bool = True
     ) -> Judged:
         """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
+        ...
+
+    def figures(self, outcome: Outcome) -> dict[str, Figure]:
+        """The plots of one outcome, by file name."""
         ...
 
 
