@@ -54,7 +54,7 @@ drills: install  ## the long ones: faults in the middle of work, fuzzed requests
 	$(BIN)/python -m pytest drills -n 0
 
 study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
-	$(BIN)/python experiments/01-online-retail/run.py $(DATA)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/study.py experiments/01-online-retail $(DATA)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(DEMO) .growthlab mlflow.db* mlartifacts bundles

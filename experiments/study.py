@@ -1,0 +1,115 @@
+"""Runs a study's plan through the command line, and collects its results.csv out of MLflow.
+
+    python experiments/study.py experiments/01-online-retail ../shared/data/online_retail_ii/transactions.parquet
+
+A study's folder holds plan.yaml: ``command`` (words after ``growthlab``) for each part. The runs go to
+``.growthlab/studies/<study>/``; an interrupted study goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+COLUMNS = [
+    "task", "data", "protocol", "split", "model", "seed", "metric", "value", "low", "high",
+    "fit_seconds", "device", "code_version", "run_id",
+]  # fmt: skip
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def store_of(study: Path) -> Path:
+    """The study's MLflow store."""
+    return ROOT / ".growthlab" / "studies" / study.name / "mlflow.db"
+
+
+def run_plan(study: Path, data: str | None) -> None:
+    """Every part of the plan, one after the other."""
+    store = store_of(study)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    for part in yaml.safe_load((study / "plan.yaml").read_text())["parts"]:
+        words = [w.replace("DATA", str(Path(data).resolve())) if data else w for w in part["command"].split()]
+        own = [
+            f"tracking.uri=sqlite:///{store}",
+            f"tracking.artifacts={store.parent / 'artifacts'}",
+            f"cache={store.parent / 'cache'}",
+        ]
+        print("growthlab", *words, flush=True)
+        done = subprocess.run(["growthlab", *words, *own])
+        if done.returncode not in (0, 1):  # 1: a model failed, and the leaderboard says which
+            sys.exit(done.returncode)
+
+
+def collect(study: Path) -> pd.DataFrame:
+    """The newest comparison of each experiment, one row a metric of each run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{store_of(study)}")
+    rows: list[dict[str, object]] = []
+    for experiment in client.search_experiments():
+        parents = client.search_runs(
+            [experiment.experiment_id],
+            "tags.kind = 'comparison'",
+            order_by=["start_time DESC"],
+            max_results=1,
+        )
+        for parent in parents:
+            query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+            for run in client.search_runs([experiment.experiment_id], query, max_results=5000):
+                if run.info.status == "FINISHED":
+                    rows += _rows(run)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(["task", "protocol", "model", "seed", "metric"]).reset_index(drop=True)
+
+
+def _rows(run: object) -> list[dict[str, object]]:
+    """One row a metric of a run."""
+    data, tags = run.data, run.data.tags  # type: ignore[attr-defined]
+    common = {
+        "task": tags["task"],
+        "data": tags["data"],
+        "protocol": f"cutoff {tags['cutoff'][:10]}",
+        "split": tags["split"],
+        "model": tags["model"],
+        "seed": int(tags["seed"]),
+        "fit_seconds": round(data.metrics["fit_seconds"], 3),
+        "device": tags.get("device", "cpu"),
+        "code_version": tags["code_version"],
+        "run_id": run.info.run_id,  # type: ignore[attr-defined]
+    }
+    bounds = ("/low", "/high")
+    named = [m for m in data.metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))]
+    return [
+        {
+            **common,
+            "metric": name,
+            "value": round(data.metrics[name], 6),
+            "low": data.metrics.get(f"{name}/low"),
+            "high": data.metrics.get(f"{name}/high"),
+        }
+        for name in named
+        if not name.endswith(bounds)
+    ]
+
+
+def main() -> None:
+    """Run, collect, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", type=Path)
+    parser.add_argument("data", nargs="?", help="path that stands for DATA in the plan")
+    parser.add_argument("--collect-only", action="store_true")
+    given = parser.parse_args()
+    if not given.collect_only:
+        run_plan(given.study, given.data)
+    results = collect(given.study)
+    results.to_csv(given.study / "results.csv", index=False)
+    print(f"{len(results):,} rows in {given.study / 'results.csv'}")
+
+
+if __name__ == "__main__":
+    main()
