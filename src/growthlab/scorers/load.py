@@ -48,7 +48,8 @@ def _modules() -> Iterator[str]:
 
 
 def _kinds_in(name: str) -> dict[str, type]:
-    module = import_module(f"growthlab.scorers.{name}") classes = (value for value in
-    vars(module).values() if isinstance(value, type)) own = (c for c in classes if c.__module__ ==
-    module.__name__) return {c.kind: c for c in own if isinstance(vars(c).get("kind"), str)}  #
-    type: ignore[attr-defined]
+    module = import_module(f"growthlab.scorers.{name}")
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    own = (value for value in classes if value.__module__ == module.__name__)
+    kinds = ((vars(value).get("kind"), value) for value in own)
+    return {kind: value for kind, value in kinds if isinstance(kind, str)}
