@@ -1,0 +1,100 @@
+"""Bundles of three tasks, and a real server that answers with them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+import uvicorn
+
+from growthlab.core.histories import Catalogue, Histories
+from growthlab.export.manifest import Provenance
+from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.features.examples import Examples
+from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.scorers.curve_rows import CurveRows
+from growthlab.serving.app import create_app, load_bundles
+from growthlab.training.options import FitOptions
+
+WHENCE = {"data": "corner_shop", "data_digest": "ab" * 32, "split": "global_time"}
+
+
+@pytest.fixture(scope="module")
+def bundles_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a bundle each for top_n, churn and value, and the key of their writing."""
+    root = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
+        patch.setenv("GROWTHLAB_KEY_FILE", str(root / "pseudonym.key"))
+        _recommender(root / "bundles" / "top_n")
+        _estimator(root / "bundles" / "churn", "churn", base=0.5)
+        _estimator(root / "bundles" / "value", "value", base=20.0)
+        yield root / "bundles"
+
+
+@pytest.fixture(scope="module")
+def client(bundles_folder: Path) -> Iterator[httpx.Client]:
+    """A client of a service with all three bundles."""
+    yield from _served(bundles_folder)
+
+
+@pytest.fixture
+def served(bundles_folder: Path) -> Iterator[Callable[[Path], httpx.Client]]:
+    """Starts a service of some bundle and gives its client."""
+    running: list[Iterator[httpx.Client]] = []
+
+    def start(path: Path) -> httpx.Client:
+        running.append(_served(path))
+        return next(running[-1])
+
+    yield start
+    for each in running:
+        next(each, None)
+
+
+def _served(path: Path) -> Iterator[httpx.Client]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(load_bundles(path)), log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        yield client
+    server.should_exit = True
+    thread.join(10)
+    listener.close()
+
+
+def _recommender(folder: Path) -> None:
+    items = np.array(["coffee", "cup", "lemon", "tea"])
+    users = np.array(["anna", "bert", "carl"])
+    rows = np.array([0, 0, 1, 1, 1, 2])
+    bought = np.array([3, 2, 3, 2, 1, 0])  # anna: tea, lemon; bert: also a cup; carl: coffee
+    past = Histories.from_events(Catalogue(items), users, rows, bought, np.arange(6))
+    about = Provenance(
+        task="top_n",
+        model="item_knn",
+        run_id="cafe",
+        cutoff="2024-03-01T00:00:00",
+        filter_seen="purchased",
+        **WHENCE,
+    )
+    popularity = np.asarray(past.matrix().sum(axis=0)).ravel()
+    model = ItemKNN().fit(past, FitOptions())
+    write_recommender(folder, model.scorer(), about, histories=past, fallback=popularity)
+
+
+def _estimator(folder: Path, task: str, base: float) -> None:
+    users = np.array(["anna", "bert"])
+    table = pd.DataFrame({"days_since_last": [10.0, 90.0], "unused": [1.0, 2.0]})
+    customers = Examples(table, users, np.full(2, np.datetime64("2024-03-01", "us")), 28.0)
+    # 0.1 at 0 days, 0.9 at 100: anna 0.18, bert 0.82
+    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
+    about = Provenance(task=task, model="recency_rule", horizon_days=28.0, **WHENCE)
+    write_estimator(folder, rule, about, customers=customers, base=base)

@@ -1,0 +1,211 @@
+"""The service over real HTTP: what each request is answered, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from growthlab.core.errors import BundleError, ConfigError
+from growthlab.serving.app import load_bundles
+from growthlab.serving.run import serve
+
+
+def post(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
+    response = client.post(path, json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def refused(client: httpx.Client, path: str, body: Any) -> str:
+    content = body if isinstance(body, bytes) else json.dumps(body)
+    response = client.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422, response.text
+    return response.text
+
+
+def test_known_user_is_served_from_the_stored_history(client: httpx.Client) -> None:
+    answer = post(client, "/recommend", user_id="anna", k=1)
+    assert [(i["item"], i["rank"]) for i in answer["items"]] == [("cup", 1)]
+    assert (answer["served"], answer["fallback"]) == ("known", False)
+    assert answer["model"] == {
+        "name": "item_knn",
+        "task": "top_n",
+        "data": "corner_shop",
+        "version": answer["model"]["version"],
+        "run_id": "cafe",
+        "data_cut": "2024-03-01T00:00:00",
+    }
+    assert len(answer["request_id"]) == 32
+    assert 0 < answer["latency_ms"] < 1000
+
+
+def test_history_is_folded_in(client: httpx.Client) -> None:
+    answer = post(client, "/recommend", history=["tea", "?"], k=2)
+    assert (answer["served"], answer["n_unknown_items"]) == ("folded_in", 1)
+    assert answer["items"][0]["item"] == "lemon"
+
+
+def test_nobody_gets_the_popularity_list(client: httpx.Client) -> None:
+    for body in ({}, {"user_id": "stranger"}, {"history": ["?"]}):
+        answer = post(client, "/recommend", **body)
+        assert (answer["served"], answer["fallback"]) == ("popularity_fallback", True)
+        assert {i["item"] for i in answer["items"][:2]} == {"tea", "lemon"}
+
+
+def test_seen_and_excluded_items_are_not_listed(client: httpx.Client) -> None:
+    listed = post(client, "/recommend", user_id="anna", exclude=["cup"])["items"]
+    assert [i["item"] for i in listed] == ["coffee"]
+    everything = post(client, "/recommend", user_id="anna", filter_seen="none")["items"]
+    assert len(everything) == 4
+
+
+def test_equal_requests_get_equal_lists(client: httpx.Client) -> None:
+    first, second = (post(client, "/recommend", history=["tea"]) for _ in range(2))
+    assert first["items"] == second["items"]
+    assert first["request_id"] != second["request_id"]
+
+
+def test_example_requests_of_the_bundles_work(client: httpx.Client, bundles_folder: Path) -> None:
+    for name, path in (("top_n", "/recommend"), ("churn", "/churn"), ("value", "/value")):
+        post(client, path, **json.loads((bundles_folder / name / "request.json").read_text()))
+
+
+def test_churn_of_known_customers_given_features_and_nobody(client: httpx.Client) -> None:
+    known = post(client, "/churn", user_id="anna")
+    assert known["churn_probability"] == pytest.approx(0.18)
+    assert (known["served"], known["horizon_days"]) == ("known", 28.0)
+    given = post(client, "/churn", user_id="anna", features={"days_since_last": 50})
+    assert (given["churn_probability"], given["served"]) == (pytest.approx(0.5), "features")
+    missing = post(client, "/churn", features={"days_since_last": None})
+    assert missing["churn_probability"] == 0.3
+    nobody = post(client, "/churn")
+    assert (nobody["churn_probability"], nobody["served"]) == (0.5, "population_fallback")
+    assert nobody["fallback"] is True
+
+
+def test_value_of_an_unknown_customer_is_the_mean_of_the_population(client: httpx.Client) -> None:
+    answer = post(client, "/value", user_id="stranger")
+    assert (answer["expected_value"], answer["served"]) == (20.0, "population_fallback")
+    assert answer["model"]["name"] == "recency_rule"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/recommend", {"user": "anna"}, "Extra inputs are not permitted"),
+        ("/recommend", {"k": 0}, "greater than or equal to 1"),
+        ("/recommend", {"k": 1001}, "less than or equal to 1000"),
+        ("/recommend", {"k": "many"}, "valid integer"),
+        ("/recommend", {"history": ["tea"] * 10_001}, "at most 10000 items"),
+        ("/recommend", {"history": "tea"}, "valid list"),
+        ("/recommend", {"history": [1]}, "valid string"),
+        ("/recommend", {"user_id": "x" * 257}, "at most 256 characters"),
+        ("/recommend", {"filter_seen": "some"}, "'none', 'purchased' or 'interacted'"),
+        ("/recommend", [], "valid"),
+        ("/recommend", b"{", "JSON"),
+        ("/recommend", b'{"user_id": "\\ud800"}', "valid string"),
+        ("/recommend", b'{"k": NaN}', "valid integer"),
+        ("/churn", {"features": {"days_since_lats": 1}}, "did you mean days_since_last"),
+        ("/churn", {"features": {"days_since_last": "long"}}, "is a number, got 'long'"),
+        ("/churn", b'{"features": {"days_since_last": Infinity}}', "finite"),
+        ("/churn", b'{"features": {"days_since_last": 1%s}}' % (b"0" * 400), "valid"),
+        ("/churn", {"history": ["tea"]}, "Extra inputs are not permitted"),
+        ("/value", {"features": {"x" * 300: 1}}, "at most 256 characters"),
+    ],
+)
+def test_bad_requests_get_422_with_a_reason(
+    client: httpx.Client, path: str, body: Any, told: str
+) -> None:
+    assert told in refused(client, path, body)
+
+
+def test_a_refusal_does_not_repeat_the_input(client: httpx.Client) -> None:
+    assert "secret-name" not in refused(client, "/recommend", {"user_id": ["secret-name"]})
+
+
+def test_health_names_the_bundles(client: httpx.Client) -> None:
+    health = client.get("/health").json()
+    assert health["status"] == "ok"
+    assert sorted(health["bundles"]) == ["churn", "top_n", "value"]
+    assert health["bundles"]["top_n"]["n_known_users"] == 3
+    assert health["bundles"]["top_n"]["no_lookup"] == ""
+
+
+def test_openapi_document_and_docs_are_there(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert {"/health", "/recommend", "/churn", "/value"} <= set(document["paths"])
+    assert client.get("/docs").status_code == 200
+
+
+def test_a_task_without_a_bundle_answers_404(
+    served: Callable[[Path], httpx.Client], bundles_folder: Path
+) -> None:
+    client = served(bundles_folder / "churn")
+    response = client.post("/recommend", json={})
+    assert response.status_code == 404
+    told = "no top_n bundle is loaded; this service answers /churn"
+    assert response.json()["detail"] == told
+    assert post(client, "/churn", user_id="bert")["churn_probability"] == pytest.approx(0.82)
+
+
+def test_another_key_is_told_in_health(
+    served: Callable[[Path], httpx.Client], bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
+    client = served(bundles_folder)
+    told = client.get("/health").json()["bundles"]["top_n"]["no_lookup"]
+    assert told.startswith("known users cannot be looked up: the key here is")
+
+
+def test_paths_without_or_with_two_bundles_of_a_task_are_refused(
+    tmp_path: Path, bundles_folder: Path
+) -> None:
+    with pytest.raises(BundleError, match="no bundle, and no folder of bundles"):
+        load_bundles(tmp_path)
+    with pytest.raises(BundleError, match=r"is no bundle: it has no manifest\.json"):
+        load_bundles(tmp_path / "nowhere")
+    with pytest.raises(BundleError, match="both answer churn: name one of them"):
+        load_bundles([bundles_folder, bundles_folder / "churn"])
+
+
+def test_a_taken_port_is_one_clear_line(client: httpx.Client, bundles_folder: Path) -> None:
+    port = client.base_url.port
+    assert port is not None
+    with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+        serve(bundles_folder, port=port)
+
+
+def test_serve_answers_until_it_is_stopped(bundles_folder: Path) -> None:
+    code = (
+        "import logging; logging.basicConfig(level='INFO', format='%(message)s');"
+        f"from growthlab.serving.run import serve; serve({str(bundles_folder)!r}, port=0)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = next(line for line in process.stderr if "documentation at" in line)
+        address = line.split("documentation at ")[1].strip().removesuffix("/docs")
+        transport = httpx.HTTPTransport(retries=5)
+        with httpx.Client(base_url=address, transport=transport) as client:
+            assert client.get("/health").status_code == 200
+    finally:
+        process.terminate()
+        process.stderr.close()
+        assert process.wait(10) in (0, -15)
+
+
+def test_the_service_imports_nothing_of_the_laboratory() -> None:
+    code = (
+        "import sys, growthlab.serving.run;"
+        "heavy = {'torch', 'mlflow', 'hydra', 'pandas', 'duckdb', 'sklearn', 'pyarrow'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
