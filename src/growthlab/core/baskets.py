@@ -1,0 +1,63 @@
+"""Baskets: histories as steps; all events of one user at one time are one step without order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+
+
+class Steps(NamedTuple):
+    """Users x steps, oldest step first, padded on the right; the events of a step are a set.
+
+    An event lies in the flat place ``slots = user row * n_steps + step``. `sizes` says how many
+    events a step has: 0 is padding, and a user whose whole row is 0 has no history.
+    """
+
+    items: np.ndarray  # (n_events,) int64
+    event_types: np.ndarray  # (n_events,) int64, places in EVENT_TYPES
+    slots: np.ndarray  # (n_events,) int64
+    sizes: np.ndarray  # (n_users, n_steps) float32
+
+
+def step_of_event(histories: Histories) -> np.ndarray:
+    """The basket of each event within its user, counted from 0, shape ``(n_events,)``, int64."""
+    baskets = histories.baskets
+    if not len(baskets):
+        return baskets
+    first = baskets[np.minimum(histories.offsets[:-1], len(baskets) - 1)]
+    return baskets - np.repeat(first, histories.lengths)
+
+
+def n_baskets(histories: Histories) -> np.ndarray:
+    """Baskets a user, shape ``(n_users,)``, int64; 0 for a user without events."""
+    steps = step_of_event(histories)
+    counts = np.zeros(histories.n_users, dtype=np.int64)
+    filled = histories.lengths > 0
+    counts[filled] = steps[histories.offsets[1:][filled] - 1] + 1
+    return counts
+
+
+def latest_baskets(histories: Histories, length: int) -> Histories:
+    """The same users with only the events of their latest `length` baskets."""
+    counts = n_baskets(histories)
+    if not (counts > length).any():
+        return histories
+    return histories.where(
+        step_of_event(histories) >= np.repeat(counts - length, histories.lengths)
+    )
+
+
+def steps_of(histories: Histories) -> Steps:
+    """The histories as steps; ``n_steps`` is the largest number of baskets, at least 1."""
+    n_steps = max(1, int(n_baskets(histories).max(initial=0)))
+    slots = histories.rows * n_steps + step_of_event(histories)
+    sizes = np.bincount(slots, minlength=histories.n_users * n_steps).astype(np.float32)
+    return Steps(
+        items=histories.items.astype(np.int64),
+        event_types=histories.event_types.astype(np.int64),
+        slots=slots.astype(np.int64),
+        sizes=sizes.reshape(histories.n_users, n_steps),
+    )

@@ -1,0 +1,131 @@
+"""What all sequence recommenders share: a state a basket, learned from the baskets after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import torch
+
+from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
+from growthlab.core.errors import ConfigError
+from growthlab.core.histories import EVENT_TYPES, Histories
+from growthlab.networks.losses import catalogue_cross_entropy
+from growthlab.networks.sequence import SequenceNetwork
+from growthlab.networks.to_onnx import to_onnx
+from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
+from growthlab.training.batches import SequenceBatch, SequenceBatches
+from growthlab.training.loop import Trainer, device_of, torch_stream
+from growthlab.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SequenceRecommender:
+    """Fit and score of a `SequenceNetwork`; a subclass has the hyperparameters and builds it.
+
+    Events of one user at one time are one step, the mean of their vectors; a step foretells the
+    items of the next basket (events of any type count), by cross-entropy over the whole catalogue.
+    Histories are served by folding in: an unseen user is scored as a known one with the same
+    events, and an empty history gives a NaN row.
+    """
+
+    stochastic: ClassVar[bool] = True
+    length: int
+    ahead: int = 1
+    event_types: bool
+    trainer: Trainer
+    network_: SequenceNetwork
+    losses_: list[float]
+
+    def build(self, n_items: int, n_event_types: int) -> SequenceNetwork:
+        """The untrained network."""
+        raise NotImplementedError
+
+    @property
+    def reach(self) -> int:
+        """How many of the latest baskets a score depends on."""
+        return self.length
+
+    def fit(self, past: Histories, options: FitOptions) -> Self:
+        """Learn from all users with at least two baskets; see `Trainer.run`."""
+        batches = SequenceBatches(
+            past,
+            length=self.length,
+            batch=self.trainer.batch,
+            seed=options.seed,
+            ahead=self.ahead,
+        )
+        with torch_stream(options.seed, "weights"):
+            n_types = len(EVENT_TYPES) if self.event_types else 0
+            self.network_ = self.build(past.n_items, n_types).to(device_of(options.device))
+        self.trainer.run(self.network_, batches, sequence_loss, options, self)
+        return self
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Logits of the whole catalogue, in blocks of users with histories of similar length."""
+        vectors = self.item_vectors() if items is None else self.item_vectors()[items]
+        scores = np.full((histories.n_users, len(vectors)), np.nan, dtype=np.float32)
+        table = torch.tensor(vectors.T)
+        for rows, states in self._states(histories):
+            scores[rows] = (states @ table).numpy()
+        return scores
+
+    def embed(self, histories: Histories) -> np.ndarray:
+        """A vector a user, whose product with `item_vectors` is the score; NaN if no history."""
+        width = self.network_.items.embedding_dim + 1
+        vectors = np.full((histories.n_users, width), np.nan, dtype=np.float32)
+        for rows, states in self._states(histories):
+            vectors[rows] = states.numpy()
+        return vectors
+
+    def item_vectors(self) -> np.ndarray:
+        """A vector an item, its bias last, shape ``(n_items, width + 1)``."""
+        network = self.network_
+        with torch.no_grad():
+            return torch.cat([network.items.weight, network.bias[:, None]], dim=1).cpu().numpy()
+
+    def scorer(self) -> OnnxSequence:
+        """The network as ONNX, dynamic in users, steps and events."""
+        example = tuple(
+            torch.tensor(x) for x in OnnxSequence.example(self.network_.items.num_embeddings)
+        )
+        model = to_onnx(self.network_, example, OnnxSequence.inputs)
+        n_items = self.network_.items.num_embeddings
+        return OnnxSequence(length=self.reach, n_items=n_items, model=model)
+
+    def _states(self, histories: Histories) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Blocks of user rows with a history, each with its last states and a 1 for the bias."""
+        recent = latest_baskets(histories, self.reach)
+        device = next(self.network_.parameters()).device
+        self.network_.eval()
+        for rows in blocks_of(n_baskets(recent)):
+            steps = (torch.tensor(x).to(device) for x in steps_of(recent.select(rows)))
+            with torch.no_grad():
+                states = self.network_.last_state(*steps).cpu()
+            yield rows, torch.cat([states, torch.ones(len(states), 1)], dim=1)
+
+
+def sequence_loss(network: SequenceNetwork, batch: SequenceBatch) -> Tensor:
+    """Cross-entropy over the catalogue at the steps that have a next basket, and only there."""
+    states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
+    real = states.flatten(0, 1)[batch.at]  # (B, S, D) -> (P, D)
+    return catalogue_cross_entropy(
+        real, network.items.weight, network.bias, batch.positions, batch.targets, batch.weights
+    )
+
+
+def check_positive(model: object, *names: str) -> None:
+    """Raise a `ConfigError` for a hyperparameter below 1."""
+    for name in names:
+        if getattr(model, name) < 1:
+            raise ConfigError(f"model.{name} must be at least 1, got {getattr(model, name)}")
+
+
+def check_shares(model: object, *names: str) -> None:
+    """Raise a `ConfigError` for a drop probability outside [0, 1)."""
+    for name in names:
+        if not 0 <= getattr(model, name) < 1:
+            raise ConfigError(f"model.{name} must be in [0, 1), got {getattr(model, name)}")

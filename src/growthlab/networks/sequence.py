@@ -1,0 +1,55 @@
+"""What all sequence networks share: baskets in, a state a basket, scores of the catalogue out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SequenceNetwork(nn.Module):
+    """Item embedding pooled over each basket, `encode`, comparison with the same embedding.
+
+    The input is ragged, so that no padding is ever embedded: an event's item and type (``(N,)``)
+    and its flat place ``row * n_steps + step`` in `sizes` (``(B, S)``: events a step, 0 is padding
+    on the right). A step is the mean of its events' vectors, hence their order inside a basket
+    cannot matter; a basket of one item is that item's vector. Subclasses define `encode`, which
+    has to be causal: state ``s`` sees steps up to ``s``.
+    """
+
+    def __init__(self, n_items: int, width: int, n_event_types: int, dropout: float) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items, width)
+        nn.init.normal_(self.items.weight, std=width**-0.5)
+        self.event_types = nn.Embedding(n_event_types, width) if n_event_types else None
+        if self.event_types is not None:
+            nn.init.zeros_(self.event_types.weight)  # a type unseen in training adds nothing
+        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.input_dropout = nn.Dropout(dropout)
+
+    def encode(self, steps: Tensor) -> Tensor:
+        """States of all steps, ``(B, S, width) -> (B, S, width)``."""
+        raise NotImplementedError
+
+    def states(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
+        """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0."""
+        vectors = self.items(items)  # (N,) -> (N, D)
+        if self.event_types is not None:
+            vectors = vectors + self.event_types(event_types)
+        n_users, n_steps = sizes.shape
+        sums = vectors.new_zeros(n_users * n_steps, vectors.shape[1]).index_add(0, slots, vectors)
+        steps = sums.view(n_users, n_steps, -1) / sizes.clamp(min=1).unsqueeze(-1)  # (B, S, D)
+        return self.encode(self.input_dropout(steps))
+
+    def last_state(
+        self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """The state after each user's last real step, shape ``(B, width)``."""
+        states = self.states(items, event_types, slots, sizes)
+        last = ((sizes > 0).sum(1) - 1).clamp(min=0)  # (B,)
+        index = last[:, None, None].expand(-1, 1, states.shape[2])
+        return states.gather(1, index).squeeze(1)
+
+    def forward(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
+        """Scores of the whole catalogue after the last step, shape ``(B, n_items)``."""
+        state = self.last_state(items, event_types, slots, sizes)
+        return state @ self.items.weight.T + self.bias

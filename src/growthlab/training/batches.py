@@ -1,0 +1,177 @@
+"""Batches for networks, cut from histories by array operations: no Python a user or event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from growthlab.core.baskets import Steps, latest_baskets, n_baskets, steps_of
+from growthlab.core.errors import DataError
+from growthlab.core.histories import Histories
+from growthlab.core.seeding import stream
+from growthlab.networks.negative_sampling import uniform_negatives
+
+PADDING = 0.1  # the largest share of a batch's steps that may be padding
+JITTER = (
+    0.1  # lengths are compared after a factor within +-5 %, so that batches differ between epochs
+)
+
+
+class SequenceBatch(NamedTuple):
+    """Baskets of some users as steps (as in `core.baskets.Steps`), and what follows which."""
+
+    items: Tensor  # (N,)
+    event_types: Tensor  # (N,)
+    slots: Tensor  # (N,)
+    sizes: Tensor  # (B, S)
+    at: Tensor  # (P,) flat places of the steps that have a next basket
+    positions: Tensor  # (M,) for each target, its place in `at`
+    targets: Tensor  # (M,) item codes
+    weights: Tensor  # (M,) sum to 1 a position
+
+
+class PairBatch(NamedTuple):
+    """Pairs of a user and an item, and whether the user had it."""
+
+    users: Tensor  # (N,)
+    items: Tensor  # (N,)
+    labels: Tensor  # (N,) float32, 1 or 0
+
+
+class SequenceBatches:
+    """At most `batch` whole histories of similar length, with all next-basket targets.
+
+    Only users with at least two baskets are learned from, and of each the latest `length` baskets
+    and what follows them. At most a tenth of the steps is padding, whatever the lengths are.
+    """
+
+    def __init__(
+        self, past: Histories, *, length: int, batch: int, seed: int, ahead: int = 1
+    ) -> None:
+        counts = n_baskets(past)
+        if not (counts >= 2).any():
+            raise DataError(
+                "nothing to learn an order from: no customer has events at two different times"
+            )
+        learned = past.select(np.flatnonzero(counts >= 2))
+        self.past = latest_baskets(learned, length + 1)
+        self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
+        self.batch, self.seed, self.ahead = batch, seed, ahead
+
+    def __call__(self, epoch: int) -> Sequence[SequenceBatch]:
+        """The batches of an epoch, in random order; each is made when it is asked for."""
+        rng = stream(self.seed, "batches", epoch)
+        groups = bucketed(self.lengths, self.batch, rng)
+        return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
+
+    def _make(self, rows: np.ndarray) -> SequenceBatch:
+        return with_targets(steps_of(self.past.select(rows)), self.ahead)
+
+
+class PairBatches:
+    """Each user-item pair of the past once an epoch, with `negatives` items the user has not.
+
+    The negatives are drawn anew each epoch. `batch` counts positive pairs; users are given by their
+    codes, and those without a code are left out.
+    """
+
+    def __init__(self, past: Histories, *, negatives: int, batch: int, seed: int) -> None:
+        self.n_items = past.n_items
+        users = past.user_codes[past.rows].astype(np.int64)
+        keys = np.unique((users * self.n_items + past.items)[users >= 0])
+        if not len(keys):
+            raise DataError("nothing to learn from: the past has no events")
+        self.positives = keys
+        self.negatives, self.batch, self.seed = negatives, batch, seed
+
+    def __call__(self, epoch: int) -> Sequence[PairBatch]:
+        """The batches of an epoch: positives first, then their negatives."""
+        rng = stream(self.seed, "pairs", epoch)
+        shuffled = rng.permutation(self.positives)
+        users, items = np.divmod(shuffled, self.n_items)
+        crowd = np.repeat(users, self.negatives)
+        others = uniform_negatives(rng, crowd, self.n_items, self.positives)
+        others = others.reshape(len(users), self.negatives)
+        starts = range(0, len(users), self.batch)
+        parts = [slice(start, start + self.batch) for start in starts]
+        return _Lazy(parts, lambda part: self._make(users[part], items[part], others[part]))
+
+    def _make(self, users: np.ndarray, items: np.ndarray, others: np.ndarray) -> PairBatch:
+        labels = np.zeros(len(users) * (1 + self.negatives), dtype=np.float32)
+        labels[: len(users)] = 1.0
+        return PairBatch(
+            torch.tensor(np.concatenate([users, np.repeat(users, self.negatives)])),
+            torch.tensor(np.concatenate([items, others.ravel()])),
+            torch.tensor(labels),
+        )
+
+
+def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """All users in groups of at most `batch` of similar length, at most `PADDING` of it padding.
+
+    The lengths are compared with a little noise, so that groups differ from epoch to epoch.
+    """
+    noise = 1 + JITTER * (rng.random(len(lengths)) - 0.5)
+    order = np.argsort(-lengths * noise, kind="stable")
+    ordered = lengths[order]
+    groups, start = [], 0
+    while start < len(order):
+        window = ordered[start : start + batch]
+        padded = np.maximum.accumulate(window) * np.arange(1, len(window) + 1)
+        too_much = np.flatnonzero(np.cumsum(window) < (1 - PADDING) * padded)
+        size = int(too_much[0]) if len(too_much) else len(window)
+        groups.append(order[start : start + size])
+        start += size
+    return groups
+
+
+def with_targets(steps: Steps, ahead: int = 1) -> SequenceBatch:
+    """All steps but each user's last, the items of the next `ahead` baskets as targets of each.
+
+    All items of a basket are targets of the same state, and the targets of a state weigh 1
+    together, however large the next basket is. With baskets of one item and ``ahead=1`` it is the
+    sequence shifted by one.
+    """
+    row, step = np.divmod(steps.slots, steps.sizes.shape[1])
+    last = (steps.sizes > 0).sum(axis=1) - 1
+    n_steps = max(1, int(last.max()))
+    fed = step < last[row]
+    slots = row[fed] * n_steps + step[fed]
+    sizes = np.bincount(slots, minlength=len(last) * n_steps).reshape(len(last), n_steps)
+    later = [step >= n for n in range(1, ahead + 1)]
+    targets = np.concatenate([steps.items[after] for after in later])
+    at_target = np.concatenate(
+        [row[after] * n_steps + step[after] - n for n, after in enumerate(later, start=1)]
+    )
+    counts = np.bincount(at_target, minlength=sizes.size)
+    position_of = np.cumsum(counts > 0) - 1
+    return SequenceBatch(
+        items=torch.tensor(steps.items[fed]),
+        event_types=torch.tensor(steps.event_types[fed]),
+        slots=torch.tensor(slots),
+        sizes=torch.tensor(sizes.astype(np.float32)),
+        at=torch.tensor(np.flatnonzero(counts)),
+        positions=torch.tensor(position_of[at_target]),
+        targets=torch.tensor(targets),
+        weights=torch.tensor((1 / counts[at_target]).astype(np.float32)),
+    )
+
+
+class _Lazy(Sequence[Any]):
+    """The parts of an epoch, each made into a batch when its turn comes."""
+
+    def __init__(self, parts: Sequence[Any], make: Any) -> None:
+        self.parts, self.make = parts, make
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.make(self.parts[place])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.make, self.parts)

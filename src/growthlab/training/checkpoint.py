@@ -1,0 +1,117 @@
+"""Checkpoint: a training between two epochs as plain arrays in one file, to go on from there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+
+class Training(Protocol):
+    """What is written and brought back."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    losses: list[float]
+    best: dict[str, Tensor]
+    best_epoch: int
+    stopped: bool
+
+
+class Checkpoint:
+    """One file in `folder`, replaced as a whole after each epoch; arrays only, no pickle.
+
+    `about` says which training it is. A file of another training, or one that cannot be read, is
+    passed over with a warning.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        self.file = Path(folder) / "training.npz"
+        self.about = dict(about)
+
+    def write(self, training: Training) -> None:
+        """Replace the file by where `training` stands; a kill leaves the old or the new one."""
+        arrays = {
+            **_named("network", training.network.state_dict()),
+            **_named("best", training.best),
+            **_optimiser_arrays(training.optimiser),
+            "losses": np.array(training.losses),
+            "best_epoch": np.array(training.best_epoch),
+            "stopped": np.array(training.stopped),
+            "about": np.array(self._about(training)),
+        }
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.file.with_suffix(".partial")
+        with beside.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(self.file)
+
+    def restore(self, training: Training) -> bool:
+        """Bring `training` to where the file stands; False where there is none for it."""
+        if not self.file.exists():
+            return False
+        try:
+            with np.load(self.file, allow_pickle=False) as stored:
+                arrays = dict(stored)
+        except (OSError, ValueError, BadZipFile, EOFError) as error:
+            log.warning("the checkpoint %s cannot be read (%s): starting anew", self.file, error)
+            return False
+        if str(arrays["about"]) != self._about(training):
+            log.warning("the checkpoint %s is of another training: starting anew", self.file)
+            return False
+        training.network.load_state_dict(_tensors("network", arrays))
+        _restore_optimiser(training.optimiser, arrays)
+        training.losses[:] = arrays["losses"].tolist()
+        device = next(training.network.parameters()).device
+        training.best = {n: t.to(device) for n, t in _tensors("best", arrays).items()}
+        training.best_epoch = int(arrays["best_epoch"])
+        training.stopped = bool(arrays["stopped"])
+        return True
+
+    def remove(self) -> None:
+        """Take the file away, and its folder where nothing else is in it."""
+        self.file.unlink(missing_ok=True)
+        if self.file.parent.is_dir() and not any(self.file.parent.iterdir()):
+            self.file.parent.rmdir()
+
+    def _about(self, training: Training) -> str:
+        shapes = {n: list(t.shape) for n, t in training.network.state_dict().items()}
+        return json.dumps({**self.about, "shapes": shapes}, sort_keys=True)
+
+
+def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {f"{group}/{name}": t.detach().cpu().numpy() for name, t in tensors.items()}
+
+
+def _tensors(group: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    prefix = f"{group}/"
+    found = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    return {name: torch.tensor(array) for name, array in found.items()}
+
+
+def _optimiser_arrays(optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """The moments and step of each parameter; the settings come from the trainer."""
+    state = optimiser.state_dict()["state"]
+    flat = {f"{place}/{key}": t for place, moments in state.items() for key, t in moments.items()}
+    return _named("optimiser", flat)
+
+
+def _restore_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _tensors("optimiser", arrays).items():
+        place, key = name.split("/")
+        state.setdefault(int(place), {})[key] = tensor
+    settings = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": settings})

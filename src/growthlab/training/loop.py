@@ -1,0 +1,193 @@
+"""The one training loop: it knows batches, a loss and what the caller says after an epoch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.progress import progress
+from growthlab.core.seeding import stream
+from growthlab.training.checkpoint import Checkpoint
+from growthlab.training.options import FitOptions, Verdict
+
+log = logging.getLogger(__name__)
+
+
+class Batches(Protocol):
+    """The batches of an epoch (from 1), named tuples of CPU tensors; the same at each call."""
+
+    def __call__(self, epoch: int) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """How a network is trained.
+
+    By AdamW: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    `batch` is in the model's own unit (users, or positive pairs), `l2` is the decoupled weight
+    decay, `clip` the largest norm of the gradient (None: any). `patience` is for the caller: how
+    many epochs without improvement on the validation window are borne. `epochs` is the most that
+    are run.
+    """
+
+    epochs: int = 50
+    patience: int = 5
+    batch: int = 128
+    lr: float = 2e-3
+    l2: float = 1e-4
+    clip: float | None = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"trainer.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ConfigError(f"trainer.lr must be positive, got {self.lr}")
+        if not self.l2 >= 0:
+            raise ConfigError(f"trainer.l2 must not be negative, got {self.l2}")
+        if self.clip is not None and not self.clip > 0:
+            raise ConfigError(f"trainer.clip must be positive or null, got {self.clip}")
+
+    def run(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        loss: Callable[[Any, Any], Tensor],
+        options: FitOptions,
+        model: Any,
+    ) -> None:
+        """Train `network` in place; the mean loss of each epoch goes to ``model.losses_``.
+
+        After each epoch the network is in evaluation mode and `options.on_epoch` is asked; the
+        weights of the last improved epoch are those that stay (without `on_epoch`: the last
+        weights). With a checkpoint folder, a fit that was cut off goes on after its last finished
+        epoch and ends with the same weights as one that was not, bit by bit on the CPU; the folder
+        belongs to one fit, and what `on_epoch` remembers is the caller's to keep. Every epoch has
+        a random stream of its own, and none is left changed.
+
+        Raises
+        ------
+        DataError
+            Nothing to learn from: an epoch without batches.
+        ConfigError
+            A loss that is not finite.
+        """
+        device = device_of(options.device)
+        n_epochs = options.epochs or self.epochs
+        network.to(device)
+        run = _Run(network, self._optimiser(network, device))
+        model.losses_ = run.losses
+        about = {**asdict(self), "seed": options.seed, "n_epochs": n_epochs}
+        checkpoint = Checkpoint(options.checkpoint, about) if options.checkpoint else None
+        if checkpoint is not None and checkpoint.restore(run):
+            log.info("training goes on after epoch %d of %d", len(run.losses), n_epochs)
+        started = time.perf_counter()
+        while len(run.losses) < n_epochs and not run.stopped:
+            epoch = len(run.losses) + 1
+            with torch_stream(options.seed, "epoch", epoch, device=device):
+                run.losses.append(self._epoch(run, batches(epoch), loss, device, epoch, n_epochs))
+            network.eval()
+            if options.on_epoch is not None:
+                run.heed(options.on_epoch(epoch, model), epoch)
+            if checkpoint is not None:
+                checkpoint.write(run)
+        run.keep_best()
+        network.eval()
+        if checkpoint is not None:
+            checkpoint.remove()
+        seconds = time.perf_counter() - started
+        log.info("%d epochs on %s in %.1f s", len(run.losses), device.type, seconds)
+
+    def _optimiser(self, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+        fused = device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(
+            network.parameters(), lr=self.lr, weight_decay=self.l2, fused=fused
+        )
+
+    def _epoch(
+        self,
+        run: _Run,
+        batches: Sequence[Any],
+        loss: Callable[[Any, Any], Tensor],
+        device: torch.device,
+        epoch: int,
+        n_epochs: int,
+    ) -> float:
+        """One pass over the batches; the mean of their losses."""
+        if not len(batches):
+            raise DataError("nothing to learn from: no customer has anything to be foretold")
+        run.network.train()
+        total = torch.zeros((), device=device)
+        for batch in progress(batches, f"epoch {epoch} of at most {n_epochs}", total=len(batches)):
+            on_device = type(batch)(*(x.to(device, non_blocking=True) for x in batch))
+            run.optimiser.zero_grad(set_to_none=True)
+            value = loss(run.network, on_device)
+            value.backward()
+            if self.clip is not None:
+                nn.utils.clip_grad_norm_(run.network.parameters(), self.clip)
+            run.optimiser.step()
+            total += value.detach()
+        mean = float(total) / len(batches)
+        if mean != mean or mean in (float("inf"), float("-inf")):
+            raise ConfigError(
+                f"the loss of epoch {epoch} is {mean}: "
+                f"lower trainer.lr ({self.lr}) or trainer.clip ({self.clip})"
+            )
+        return mean
+
+
+@dataclass
+class _Run:
+    """Where a training stands: everything that a checkpoint has to bring back."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    losses: list[float] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    stopped: bool = False
+
+    def heed(self, verdict: Verdict, epoch: int) -> None:
+        """Keep a copy of improved weights, and remember to stop."""
+        if verdict.improved:
+            self.best = {n: t.detach().clone() for n, t in self.network.state_dict().items()}
+            self.best_epoch = epoch
+        self.stopped = verdict.stop
+
+    def keep_best(self) -> None:
+        """Bring back the weights of the last improved epoch, if any was."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; ``auto`` is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device={name}, but there is no CUDA device: device=cpu or device=auto")
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device={name}: possible: auto, cpu, cuda, cuda:0") from None
+
+
+@contextmanager
+def torch_stream(
+    seed: int, *names: str | int, device: torch.device | str = "cpu"
+) -> Iterator[None]:
+    """Torch's random state is that of `(seed, *names)` inside, and as it was before outside."""
+    device = torch.device(device)
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(stream(seed, "torch", *names).integers(2**63)))
+        yield
