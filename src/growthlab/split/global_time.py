@@ -1,0 +1,140 @@
+"""GlobalTime: everyone is cut at the same moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.split.fold import Fold
+
+
+@dataclass(frozen=True)
+class GlobalTime:
+    """One cutoff for all users, the default: ``past < cutoff <= future < cutoff + horizon``.
+
+    A past event must also have been recorded before the cutoff (`ingested_at`, where the log has it): a return
+    that was booked later was not known. Items launched at the cutoff or later are not among the past's items.
+    Events at one time all fall on one side. Later events than the horizon's are in neither part.
+
+    Parameters
+    ----------
+    cutoff
+        A date or time, UTC. By default the latest one whose future window is complete: the second after the
+        newest event, minus the horizon.
+    horizon_days
+        The length of the future; by default the data set's own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.to_datetime([f"2025-01-{d:02d}" for d in (1, 8, 10, 14, 15, 19, 20)])
+    >>> events = pd.DataFrame({"user_id": "ann", "event_type": "purchase", "timestamp": days})
+    >>> fold = GlobalTime(cutoff="2025-01-15", horizon_days=5).folds(EventLog.from_frames(events))[0]
+    >>> [t.day for t in fold.past.to_pandas()["timestamp"]]
+    [1, 8, 10, 14]
+    >>> [t.day for t in fold.future.to_pandas()["timestamp"]]  # from the 15th on, before the 20th
+    [15, 19]
+    >>> [t.day for t in fold.inner.past.to_pandas()["timestamp"]], fold.inner.cutoff.day
+    ([1, 8], 10)
+    >>> [t.day for t in fold.valid.to_pandas()["timestamp"]]  # the same five days of length, up to the cutoff
+    [10, 14]
+    """
+
+    cutoff: str | None = None
+    horizon_days: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.cutoff is not None:
+            _moment(self.cutoff)
+        if self.horizon_days is not None and not self.horizon_days > 0:
+            raise ConfigError(f"split.horizon_days must be positive, got {self.horizon_days}")
+
+    def folds(self, log: EventLog, horizon_days: float | None = None, origins: int = 1) -> list[Fold]:
+        """`origins` folds, the newest first, each cut a horizon before the last; `horizon_days` is the data's.
+
+        Raises
+        ------
+        DataError
+            A log without timestamps; a fold without past or future, on the cutoff or on the inner one.
+        """
+        if log.ordered_by != "timestamp":
+            raise DataError(f"{log.name} has an order but no timestamps: use split=leave_last_out")
+        if origins < 1:
+            raise ConfigError(f"origins must be at least 1, got {origins}")
+        days = self.horizon_days or horizon_days
+        if days is None:
+            raise ConfigError(f"{log.name} has no horizon of its own: set split.horizon_days")
+        horizon = timedelta(days=days)
+        cutoff = _latest(log, horizon) if self.cutoff is None else _moment(self.cutoff)
+        folds = [_fold(log, cutoff - n * horizon, horizon) for n in range(origins)]
+        for fold in folds:
+            _check(log, fold)
+        return folds
+
+
+def known_at(log: EventLog, cutoff: datetime) -> EventLog:
+    """What was known just before the cutoff: events that had happened and been recorded, items that were launched."""
+    condition = f"timestamp < {_sql(cutoff)}"
+    if "ingested_at" in log.columns:
+        condition += f" AND (ingested_at IS NULL OR ingested_at < {_sql(cutoff)})"
+    known = log.where(condition)
+    if log.items is None or "available_from" not in log.items:
+        return known
+    launched = log.items["available_from"]
+    return known.with_items(log.items[launched.isna() | (launched < cutoff)])
+
+
+def _fold(log: EventLog, cutoff: datetime, horizon: timedelta) -> Fold:
+    """The fold at a cutoff. Its inner one, a horizon earlier, is cut out of the past: it knows no more."""
+    past, before = known_at(log, cutoff), cutoff - horizon
+    inner = Fold(known_at(past, before), _window(past, before, horizon), before, horizon)
+    return Fold(past, _window(log, cutoff, horizon), cutoff, horizon, inner)
+
+
+def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
+    return log.where(f"timestamp >= {_sql(start)} AND timestamp < {_sql(start + length)}")
+
+
+def _check(log: EventLog, fold: Fold) -> None:
+    """Refuses a fold without a past before its validation window, without that, or without a future."""
+    inner = fold.for_choosing()
+    assert fold.cutoff is not None
+    assert fold.horizon is not None
+    parts = {"past": inner.past, "validation window": inner.future, "test users": fold.future}
+    empty = [name for name, part in parts.items() if not part.n_events]
+    if not empty:
+        return
+    first, last = log.span()
+    assert isinstance(first, datetime)
+    said = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days leaves no {' and no '.join(empty)}"
+    workable = _latest(log, fold.horizon)
+    if first < workable - fold.horizon and fold.cutoff != workable:
+        hint = f"choose an earlier or later split.cutoff (as {workable}), or fewer origins"
+    else:
+        hint = "choose a shorter split.horizon_days"
+    raise DataError(f"{said}: the events of {log.name} are from {first} to {last}; {hint}")
+
+
+def _latest(log: EventLog, horizon: timedelta) -> datetime:
+    """The latest cutoff with a complete future, to the second: the newest event is in it."""
+    newest = log.span()[1]
+    assert isinstance(newest, datetime)
+    return newest.replace(microsecond=0) + timedelta(seconds=1) - horizon
+
+
+def _days(horizon: timedelta) -> str:
+    return f"{horizon.total_seconds() / 86_400:g}"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ConfigError(f"split.cutoff must be a date or time like 2025-06-01, got {text}") from None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _sql(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.isoformat(sep=' ', timespec='microseconds')}'"

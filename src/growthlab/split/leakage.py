@@ -1,0 +1,135 @@
+"""The leakage report of a fold: what stands at its border, and how much of the future is new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.data.event_log import EventLog
+from growthlab.split.fold import Fold
+
+
+def leakage_report(
+    fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
+) -> dict[str, Any]:
+    """Facts about a fold, ready for JSON; counts and shares (0 to 1, None where there is nothing to share).
+
+    `clean` says that the newest past event is older than the oldest future event; without a common cutoff,
+    that no user's past goes on after the user's own future. The latter still leaks: then `warning` says so, and
+    `later_past_share` how much, as the mean over future events of the share of past events that are later.
+    `past` counts events of `history_events`, `future` those of `target_events`; a user or item is cold without
+    such a past event. `repeats` are the future's distinct (user, item) pairs that the past has as a target.
+    """
+    time = fold.past.ordered_by
+    newest = fold.past.span()[1] if fold.past.n_events else None
+    oldest = fold.future.span()[0] if fold.future.n_events else None
+    borders = _borders(fold, time)
+    tied = borders["last"] == borders["first"]
+    if fold.cutoff is not None:
+        clean = newest is None or oldest is None or newest < oldest
+    else:
+        clean = not bool((borders["last"] > borders["first"]).any())
+    return {
+        "clean": bool(clean),
+        "warning": _warning(fold),
+        "cutoff": _plain(fold.cutoff),
+        "horizon_days": fold.horizon.total_seconds() / 86_400 if fold.horizon else None,
+        "newest_past_event": _plain(newest),
+        "newest_past_record": _newest_record(fold.past),
+        "oldest_future_event": _plain(oldest),
+        "events_at_cutoff": _events_at(fold),
+        "users_tied_at_border": int(tied.sum()),
+        "later_past_share": None if fold.cutoff is not None else _later_share(fold, time),
+        **_novelty(fold, history_events, target_events),
+    }
+
+
+def _novelty(
+    fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
+) -> dict[str, Any]:
+    """Counts of both parts, and what of the future the past does not know, or knows already."""
+    past = _pairs(fold.past, history_events)
+    owned = _pairs(fold.past, target_events)
+    future = _pairs(fold.future, target_events)
+    pairs = future.dropna(subset="item_id")
+    repeats = pd.MultiIndex.from_frame(pairs[["user_id", "item_id"]]).isin(
+        pd.MultiIndex.from_frame(owned[["user_id", "item_id"]])
+    )
+    return {
+        "past": _counts(past),
+        "future": _counts(future),
+        "cold_users": _share(set(future["user_id"]) - set(past["user_id"]), set(future["user_id"])),
+        "cold_items": _share(set(pairs["item_id"]) - set(past["item_id"]), set(pairs["item_id"])),
+        "repeats": _share(pairs[repeats], pairs),
+    }
+
+
+def _pairs(log: EventLog, event_types: Sequence[str]) -> pd.DataFrame:
+    """The distinct (user_id, item_id) of the event types, with their number of events `n`."""
+    kinds = ", ".join(f"'{t}'" for t in event_types)
+    return log.query(
+        f"SELECT user_id, item_id, count(*) AS n FROM events WHERE event_type IN ({kinds}) "
+        "GROUP BY user_id, item_id"
+    )
+
+
+def _counts(pairs: pd.DataFrame) -> dict[str, int]:
+    return {
+        "events": int(pairs["n"].sum()),
+        "users": int(pairs["user_id"].nunique()),
+        "items": int(pairs["item_id"].nunique()),
+    }
+
+
+def _share(part: Any, whole: Any) -> dict[str, float | int | None]:
+    return {"count": len(part), "share": len(part) / len(whole) if len(whole) else None}
+
+
+def _borders(fold: Fold, time: str) -> pd.DataFrame:
+    """The last past and the first future time of each user who has both."""
+    last = fold.past.query(f"SELECT user_id, max({time}) AS last FROM events GROUP BY user_id")
+    first = fold.future.query(f"SELECT user_id, min({time}) AS first FROM events GROUP BY user_id")
+    return last.merge(first, on="user_id")
+
+
+def _events_at(fold: Fold) -> int | None:
+    """Events at the very cutoff: all belong to the future."""
+    if fold.cutoff is None:
+        return None
+    at = fold.cutoff.isoformat(sep=" ", timespec="microseconds")
+    counted = fold.future.query(f"SELECT count(*) AS n FROM events WHERE timestamp = TIMESTAMP '{at}'")
+    return int(counted["n"].iloc[0])
+
+
+def _newest_record(past: EventLog) -> Any:
+    if "ingested_at" not in past.columns:
+        return None
+    newest = past.query("SELECT max(ingested_at) AS newest FROM events")["newest"].iloc[0]
+    return None if pd.isna(newest) else _plain(newest)
+
+
+def _later_share(fold: Fold, time: str) -> float | None:
+    """Mean over future events of the share of past events, of whomever, that are later."""
+    if time != "timestamp":
+        return None
+    past = np.sort(fold.past.query("SELECT timestamp FROM events")["timestamp"].to_numpy())
+    future = fold.future.query("SELECT timestamp FROM events")["timestamp"].to_numpy()
+    if not len(past) or not len(future):
+        return None
+    return float(np.mean(1 - np.searchsorted(past, future, side="right") / len(past)))
+
+
+def _warning(fold: Fold) -> str | None:
+    if fold.cutoff is not None:
+        return None
+    return (
+        "no common cutoff: one user's past goes on after another's future, so models learn from what had not "
+        "happened yet; for comparison with papers only (Ji et al., TOIS 2023)"
+    )
+
+
+def _plain(moment: Any) -> Any:
+    return moment.isoformat() if hasattr(moment, "isoformat") else moment

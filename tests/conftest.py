@@ -1,0 +1,54 @@
+"""What the tests of every room may use: a small shop, its fold, and the real data where it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+# before numpy and torch are imported: the tests share few cores, and sums are the same every time
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import pytest
+
+from growthlab.data.event_log import EventLog
+from growthlab.data.simulated_shop import SimulatedShop
+from growthlab.split.fold import Fold
+from growthlab.split.global_time import GlobalTime
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shop_source() -> SimulatedShop:
+    """A shop of about 300 customers, 120 items and 120 days."""
+    return SimulatedShop(users=480, items=120, days=120)
+
+
+@pytest.fixture(scope="session")
+def shop(shop_source: SimulatedShop) -> EventLog:
+    """The log of the small shop."""
+    return shop_source.read()
+
+
+@pytest.fixture(scope="session")
+def shop_fold(shop: EventLog) -> Fold:
+    """The small shop, cut 28 days before its end."""
+    return GlobalTime().folds(shop, horizon_days=28)[0]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """The folder of a real data set by name; the test is skipped where it is not on this machine."""
+    beside = (REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data")
+    given = os.environ.get("GROWTHLAB_DATA")
+    roots = (Path(given),) if given else beside
+
+    def folder(name: str) -> Path:
+        found = [root / name for root in roots if (root / name).is_dir()]
+        if not found:
+            pytest.skip(f"the data set {name} is not on this machine: set GROWTHLAB_DATA")
+        return found[0]
+
+    return folder
