@@ -50,7 +50,10 @@ class ScoredRecommender:
 class Estimator(Protocol):
     """Will they leave (probability of churn), what are they worth (value in the horizon)."""
 
-    stochastic: ClassVar[bool]
+    @property
+    def stochastic(self) -> bool:
+        """Whether another seed gives another model."""
+        ...
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn from labelled examples at earlier snapshots (and the unlabelled present, where no label is needed)."""

@@ -10,12 +10,20 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
 from growthlab.core.errors import DataError
-from growthlab.scorers.btyd_rows import BGNBD, GammaGamma
+from growthlab.features.examples import Examples
+from growthlab.scorers.btyd_rows import BGNBD, COLUMNS, GammaGamma
 
 log = logging.getLogger(__name__)
 
 LOG_BOUND = 12.0  # |log of a parameter|: beyond it the likelihood is flat
 STARTS = (0.0, -1.0, 1.0)  # log of all parameters at the start
+
+
+def summary_of(examples: Examples) -> list[np.ndarray]:
+    """x, t_x, T and mean spend of all customers with a purchase, ``(n,)`` each, at the cutoff."""
+    customers = examples.present if examples.present is not None else examples
+    table = customers.table[customers.table["frequency"].notna()]
+    return [table[c].to_numpy(dtype=np.float64) for c in COLUMNS["value"]]
 
 
 def fit_bg_nbd(x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> BGNBD:

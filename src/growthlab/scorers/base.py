@@ -40,7 +40,10 @@ class Scorer(Savable, Protocol):
 class RowScorer(Savable, Protocol):
     """Predicts one number a customer from named columns."""
 
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `predict` reads."""
+        ...
 
     def predict(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
         """Predictions, shape ``(n,)``, float64; `table` holds at least `columns`, NaN where not known."""

@@ -1,0 +1,22 @@
+"""The mean: everybody is worth the same; what a value model must beat on level."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from growthlab.features.examples import Examples
+from growthlab.models.base import ScoredEstimator
+from growthlab.scorers.curve_rows import CurveRows
+from growthlab.training.options import FitOptions
+
+
+class Mean(ScoredEstimator):
+    """The mean value of the labelled examples, for every customer."""
+
+    def fit(self, examples: Examples, options: FitOptions) -> Self:
+        """Learn the mean."""
+        mean = float(examples.labels("mean").mean())
+        self.scorer_ = CurveRows("days_since_last", np.zeros(1), np.full(1, mean), mean)
+        return self

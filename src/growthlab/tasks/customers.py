@@ -1,0 +1,145 @@
+"""What churn and value have in common: one number a customer, foretold as of a cutoff."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.evaluation.bootstrap import metrics_of_predictions
+from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.features.examples import Examples
+from growthlab.models.base import Estimator
+from growthlab.models.table import wrap
+from growthlab.split.fold import Fold
+from growthlab.tasks.snapshots import CustomerData, customers_of
+from growthlab.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+STRATUM_RESAMPLES = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerTask(ABC):
+    """A question with one number a customer as its answer.
+
+    Asked of customers with a purchase in the `activity_days` before the cutoff (None leaves it to
+    the data set; if that says nothing either: ever). Models learn from at most `snapshots` earlier
+    cutoffs, a horizon apart, each with `min_history_days` before it (None: a horizon). `attributes`
+    adds columns of the user table to the features: none by default, as age or gender are sensitive.
+    """
+
+    objective: str
+    maximise: bool = True
+    activity_days: float | None = None
+    snapshots: int = 4
+    min_history_days: float | None = None
+    attributes: list[str] | tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
+    name: str = ""
+    models: str = ""
+    metrics: str = ""
+
+    def __post_init__(self) -> None:
+        if self.activity_days is not None and not self.activity_days > 0:
+            raise ConfigError(f"task.activity_days must be positive, got {self.activity_days}")
+        if self.snapshots < 1:
+            raise ConfigError(f"task.snapshots must be at least 1, got {self.snapshots}")
+        if self.min_history_days is not None and self.min_history_days < 0:
+            raise ConfigError(f"task.min_history_days is negative: {self.min_history_days}")
+
+    @abstractmethod
+    def outcomes(
+        self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray
+    ) -> np.ndarray:
+        """What the customers did in ``[start, end)``: the target, shape ``(n_users,)``."""
+
+    def data(self, fold: Fold) -> CustomerData:
+        """Customers with features and outcomes; see `customers_of`."""
+        return customers_of(
+            fold,
+            self.outcomes,
+            asked_by=f"task={self.name}",
+            activity_days=self.activity_days,
+            snapshots=self.snapshots,
+            min_history_days=self.min_history_days,
+            attributes=self.attributes,
+        )
+
+    def fit(self, model: Any, data: CustomerData, options: FitOptions) -> Estimator:
+        """The model, fitted to the examples before the cutoff."""
+        return wrap(model).fit(data.train, options)
+
+    def judge(
+        self,
+        model: Any,
+        data: CustomerData,
+        metrics: Mapping[str, Any],
+        *,
+        seed: int,
+        intervals: bool = True,
+    ) -> Judged:
+        """Every metric of the predictions; see `Task.judge`."""
+        self._check_direction(metrics)
+        started = time.perf_counter()
+        prediction = wrap(model).predict(data.judged)
+        seconds = time.perf_counter() - started
+        label = data.judged.target
+        assert label is not None
+        values = metrics_of_predictions(label, prediction, metrics, intervals=intervals)
+        table = pd.DataFrame(
+            {"user_id": data.judged.user_ids, "label": label, "prediction": prediction}
+        )
+        strata = _strata(data.judged, prediction, metrics) if intervals else pd.DataFrame()
+        return Judged(values, table, strata, {"predictions": table}, seconds, coverage=1.0)
+
+    def figures(self, outcome: Outcome) -> dict[str, Figure]:
+        """The plots of one outcome, by file name."""
+        return {}
+
+    def _check_direction(self, metrics: Mapping[str, Any]) -> None:
+        """The objective is maximised if and only if larger is better."""
+        for metric in metrics.values():
+            if metric.name == self.objective and metric.larger_is_better != self.maximise:
+                right = str(metric.larger_is_better).lower()
+                raise ConfigError(f"task.objective={self.objective} needs task.maximise={right}")
+
+
+def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Every metric apart for new and established customers, and those who spent most."""
+    assert judged.target is not None
+    rows = []
+    for stratum, kept in strata_of(judged.table).items():
+        estimates = metrics_of_predictions(
+            judged.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
+        )
+        rows += [(stratum, name, *e, int(kept.sum())) for name, e in estimates.items()]
+    return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
+
+
+def strata_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Which customers belong to each stratum, bool; strata without anybody are left out.
+
+    ``one_purchase`` and ``repeat`` by the days with a purchase so far; ``top_tenth`` and ``others``
+    by the spend so far, where the log has prices.
+    """
+    repeats = table["frequency"].to_numpy() > 0
+    strata = {"one_purchase": ~repeats, "repeat": repeats}
+    if "spend" in table:
+        spend = table["spend"].to_numpy()
+        top = spend > np.quantile(spend, 0.9)
+        strata |= {"top_tenth": top, "others": ~top}
+    return {name: kept for name, kept in strata.items() if kept.any()}

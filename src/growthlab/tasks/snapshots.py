@@ -1,0 +1,126 @@
+"""From a fold to labelled customers: earlier snapshots to learn from, the cutoff to be judged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import DataError
+from growthlab.data.event_log import EventLog
+from growthlab.features.btyd import moment
+from growthlab.features.customer_table import Families, customer_table
+from growthlab.features.examples import Examples
+from growthlab.split.fold import Fold
+
+log = logging.getLogger(__name__)
+
+# What the customers did in [start, end), from the events of the log: one number for each user id.
+Outcomes = Callable[[EventLog, datetime, datetime, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class CustomerData:
+    """What all churn or value models share on one fold.
+
+    `train` are labelled examples at snapshots before the cutoff, with all customers of the past as
+    its `present`; `judged` those at the cutoff, with the fold's future as their target. `base` is
+    the mean outcome in the training examples, NaN without any.
+    """
+
+    train: Examples
+    judged: Examples
+    base: float
+
+
+def customers_of(
+    fold: Fold,
+    outcomes: Outcomes,
+    *,
+    asked_by: str,
+    activity_days: float | None,
+    snapshots: int = 4,
+    min_history_days: float | None = None,
+    attributes: Sequence[str] = (),
+) -> CustomerData:
+    """Examples of who bought in the `activity_days` before a snapshot (None: ever).
+
+    The training snapshots lie 1, 2, ... horizons before the cutoff, at most `snapshots` of them, so
+    that their outcome windows do not overlap and the last ends at the cutoff; each has at least
+    `min_history_days` of events before it (None: a horizon).
+
+    Raises
+    ------
+    DataError
+        A fold without a clock, or no customer to ask about at the cutoff.
+    """
+    if fold.cutoff is None or fold.horizon is None:
+        raise DataError(f"{asked_by} asks what happens within a horizon: use split=global_time")
+    fold.past.require("timestamp", needed_by=asked_by)
+    families = Families.of(fold.past, fold.cutoff)
+
+    def at(snapshot: datetime, user_ids: np.ndarray) -> Examples:
+        table = customer_table(
+            fold.past, snapshot, user_ids, families=families, attributes=attributes
+        )
+        times = np.full(len(user_ids), np.datetime64(snapshot, "us"))
+        assert fold.horizon is not None
+        return Examples(table, user_ids, times, fold.horizon / timedelta(days=1))
+
+    def labelled(examples: Examples, events: EventLog, start: datetime) -> Examples:
+        assert fold.horizon is not None
+        target = outcomes(events, start, start + fold.horizon, examples.user_ids)
+        return replace(examples, target=target)
+
+    present = at(fold.cutoff, buyers(fold.past, fold.cutoff, None))
+    active = np.isin(present.user_ids, buyers(fold.past, fold.cutoff, activity_days))
+    judged = labelled(present.select(np.flatnonzero(active)), fold.future, fold.cutoff)
+    if not len(judged):
+        raise DataError(
+            f"no test users: nobody bought in the {activity_days:g} days before {fold.cutoff}; "
+            "raise task.activity_days or choose another split.cutoff"
+        )
+    parts = [replace(present.select(np.zeros(0, dtype=int)), target=np.zeros(0))]
+    for snapshot in snapshots_of(fold, snapshots, min_history_days):
+        users = buyers(fold.past, snapshot, activity_days)
+        parts.append(labelled(at(snapshot, users), fold.past, snapshot))
+    train = replace(Examples.concat(parts), present=present)
+    log.info("%s: %d examples at %d snapshots", asked_by, len(train), len(parts) - 1)
+    base = float(train.target.mean()) if train.target is not None and len(train) else np.nan
+    return CustomerData(train, judged, base)
+
+
+def snapshots_of(fold: Fold, n: int, min_history_days: float | None) -> list[datetime]:
+    """The training snapshots, the newest first."""
+    assert fold.cutoff is not None
+    assert fold.horizon is not None
+    history = fold.horizon if min_history_days is None else timedelta(days=min_history_days)
+    first, _ = fold.past.span()
+    assert isinstance(first, datetime)
+    candidates = [fold.cutoff - (i + 1) * fold.horizon for i in range(n)]
+    return [s for s in candidates if s - first >= history]
+
+
+def buyers(events: EventLog, snapshot: datetime, within_days: float | None) -> np.ndarray:
+    """The ids of who bought in the `within_days` before the snapshot (None: ever), sorted."""
+    since = ""
+    if within_days is not None:
+        since = f" AND timestamp > {moment(snapshot - timedelta(days=within_days))}"
+    bought = f"event_type = 'purchase' AND timestamp < {moment(snapshot)}{since}"
+    found = events.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
+    return found["user_id"].to_numpy(dtype=str)
+
+
+def within(start: datetime, end: datetime) -> str:
+    """SQL for the half-open window of an outcome."""
+    return f"timestamp >= {moment(start)} AND timestamp < {moment(end)}"
+
+
+def by_user(values: pd.DataFrame, user_ids: np.ndarray) -> np.ndarray:
+    """The column ``value`` of a query, float64 in the order of `user_ids`, 0 where absent."""
+    found = values.set_index("user_id")["value"].astype(np.float64)
+    return found.reindex(pd.Index(user_ids), fill_value=0.0).to_numpy(copy=True)
