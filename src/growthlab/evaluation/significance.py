@@ -1,4 +1,4 @@
-"""Whether a difference between two models is more than chance: paired over users, corrected for many."""
+"""Whether a difference is more than chance: paired over users, corrected for many models."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def sign_flip_p(differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIP
 
 
 def bootstrap_p(resampled: np.ndarray) -> float:
-    """Two-sided p of a difference of 0 from its paired resamples: twice the smaller tail, 1 at most."""
+    """Two-sided p of a difference of 0 from its paired resamples: twice the smaller tail."""
     resampled = resampled[~np.isnan(resampled)]
     if not len(resampled):
         return np.nan
@@ -185,7 +185,7 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def minimum_detectable(spread: float, n: int) -> float:
-    """The mean difference that `n` pairs of standard deviation `spread` show with 80 % power at 5 %."""
+    """The mean difference that `n` pairs with sd `spread` show with 80 % power at 5 %."""
     return 2.8 * spread / np.sqrt(n) if n else np.nan
 
 

@@ -1,0 +1,122 @@
+"""A comparison, and a single outcome, as plain text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from growthlab.evaluation.leaderboard import HEADLINE, Standings
+from growthlab.evaluation.outcome import Outcome
+from growthlab.evaluation.tables import (
+    change,
+    column,
+    decimals_for,
+    interval,
+    label,
+    number,
+    p_value,
+    plain_table,
+)
+
+WIDTH = 120
+
+
+def leaderboard_text(standings: Standings) -> str:
+    """The leaderboard, at most 120 columns wide, with what it must not be read without."""
+    columns = [c for c in _columns(standings) if any(cell != "-" for cell in c[1])]
+    lines = _lines(columns)
+    while max(map(len, lines)) > WIDTH and len(columns) > 3:
+        columns.pop()
+        lines = _lines(columns)
+    return "\n".join(["", standings.title, "", *lines, "", *_notes(standings), ""])
+
+
+def outcome_lines(outcome: Outcome, objective: str) -> list[str]:
+    """Every metric of one outcome with its bounds, the objective first, and what it took."""
+    order = sorted(outcome.test, key=lambda name: (name != objective, name not in HEADLINE))
+    rows = []
+    for name in order:
+        value, low, high = outcome.test[name]
+        digits = decimals_for([value])
+        bounds = "" if np.isnan(low) else f"[{number(low, digits)}, {number(high, digits)}]"
+        valid = number(outcome.valid.get(name, np.nan), digits)
+        rows.append([label(name), valid, number(value, digits), bounds])
+    epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
+    return [
+        "",
+        f"{outcome.name}, seed {outcome.seed}: fitted in {outcome.fit_seconds:.1f} s{epochs}, "
+        f"scored in {outcome.score_seconds:.1f} s, covers {100 * outcome.coverage:.0f} %",
+        "",
+        *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
+        "",
+    ]
+
+
+def warnings_of(standings: Standings) -> Iterator[str]:
+    """What a reader must know before believing a difference, or the lack of one."""
+    compared = standings.differences
+    weak = compared[compared["underpowered"].astype(bool)]
+    if len(weak):
+        yield (
+            f"underpowered: with {int(weak['n_users'].min())} customers, differences below "
+            f"{number(float(weak['minimum_detectable'].max()))} are likely missed"
+        )
+    origins = standings.origins()
+    if len(standings.outcomes) > 1:
+        n_won = sum(o.wins for o in origins)
+        yield f"the winner is ahead of every other model on {n_won} of {len(origins)} origins"
+
+
+def marked(standings: Standings) -> list[str]:
+    """The models' names, best test objective first: ``*`` the winner, ``b`` a baseline."""
+    rows = standings.table[["model", "winner", "baseline"]].itertuples(index=False)
+    return [name + " *" * winner + " b" * baseline for name, winner, baseline in rows]
+
+
+def intervals(standings: Standings) -> list[str]:
+    """The objective of each model on the test window with its bounds."""
+    table = standings.table
+    digits = decimals_for(table[standings.objective].tolist())
+    columns = (table[c].tolist() for c in (standings.objective, "low", "high"))
+    return [interval(v, low, high, digits) for v, low, high in zip(*columns, strict=True)]
+
+
+def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
+    """Headers and cells, the most wanted first: what does not fit is cut from the right."""
+    table, objective = standings.table, standings.objective
+    digits = decimals_for(table[objective].tolist())
+    yield "#", [str(rank) for rank in table["rank"]]
+    yield "model", marked(standings)
+    yield label(objective), intervals(standings)
+    yield (
+        f"vs {standings.baseline}",
+        [
+            change(d, percent, digits)
+            for d, percent in zip(table["difference"], table["relative_percent"], strict=True)
+        ],
+    )
+    yield "p Holm", [p_value(p) for p in table["p_holm"]]
+    for name in standings.headline[:1]:
+        yield label(name), column(table[name].tolist())
+    yield "fit s", [number(v, 1) for v in table["fit_seconds"]]
+    yield "covers", [f"{number(100 * v, 0)} %" for v in table["coverage"]]
+    for name in standings.headline[1:]:
+        yield label(name), column(table[name].tolist())
+
+
+def _lines(columns: list[tuple[str, list[str]]]) -> list[str]:
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    return plain_table([name for name, _ in columns], rows, n_left=2)
+
+
+def _notes(standings: Standings) -> Iterator[str]:
+    table = standings.table
+    n_seeds = int(table["seeds"].max())
+    seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""
+    yield f"* winner, chosen on the validation window; b baseline{seeds}"
+    if pd.notna(table["low"]).any():
+        yield f"[...] 95 % bootstrap bounds over {table['n_users'].max():,} customers"
+    yield from warnings_of(standings)
+    yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())

@@ -1,0 +1,240 @@
+"""Where the models of a comparison stand: means over seeds, the winner, the best baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from growthlab.evaluation.bootstrap import means_of
+from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
+
+# Shown beside the objective wherever they were measured, in this order.
+HEADLINE = (
+    "ndcg_at_10",
+    "recall_at_20",
+    "hit_rate_at_10",
+    "mrr_at_10",
+    "precision_at_10",
+    "map_at_10",
+    "coverage_at_10",
+    "gini_at_10",
+    "novelty_at_10",
+    "average_popularity_at_10",
+    "roc_auc",
+    "average_precision",
+    "lift_at_10",
+    "brier",
+    "log_loss",
+    "calibration_error",
+    "normalised_gini",
+    "spearman",
+    "mae",
+    "rmse",
+    "total_bias",
+    "decile_mape",
+    "top_decile_capture",
+)
+COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
+COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
+
+
+class OriginResult(NamedTuple):
+    """The winner at one origin, against the best of the others there (test objective)."""
+
+    origin: int
+    value: float
+    best_other: str
+    value_of_other: float
+    wins: bool
+
+
+def by_model(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes of each model, one a seed, in the order in which the models first appear."""
+    grouped: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        grouped.setdefault(outcome.name, []).append(outcome)
+    return grouped
+
+
+def best_of(values: Mapping[str, float], *, maximise: bool) -> str | None:
+    """The name with the best value, the first of equals; None where no value is known."""
+    sign = 1 if maximise else -1
+    known = {name: sign * value for name, value in values.items() if not np.isnan(value)}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def estimate_of(seeds: Sequence[Outcome], metric: str) -> Estimate:
+    """A test metric averaged over seeds.
+
+    The bounds are those of the averaged users, or the mean of the seeds' bounds for a metric
+    without a value a user.
+    """
+    if len(seeds) == 1:
+        return seeds[0].test[metric]
+    if all(metric in o.per_user for o in seeds):
+        return means_of(mean_per_user(seeds, metric)[[metric]])[metric]
+    return Estimate(*(_mean(bound) for bound in zip(*(o.test[metric] for o in seeds), strict=True)))
+
+
+def mean_per_user(seeds: Sequence[Outcome], metric: str) -> pd.DataFrame:
+    """``user_id`` and the metric averaged over the seeds."""
+    tables = pd.concat([o.per_user[["user_id", metric]] for o in seeds])
+    return tables.groupby("user_id", sort=False)[metric].mean().reset_index()
+
+
+def mean_strata(seeds: Sequence[Outcome]) -> pd.DataFrame:
+    """The strata table averaged over seeds; empty for tasks without strata."""
+    tables = [o.strata for o in seeds if len(o.strata)]
+    if not tables:
+        return pd.DataFrame(columns=["stratum", "metric", "value", "low", "high", "n_users"])
+    grouped = pd.concat(tables).groupby(["stratum", "metric"], sort=False, as_index=False)
+    return grouped[["value", "low", "high", "n_users"]].mean()
+
+
+def predictions_of(outcome: Outcome) -> pd.DataFrame:
+    """The table user_id, label, prediction of a churn or value outcome."""
+    return outcome.tables.get("predictions", outcome.per_user)
+
+
+@dataclass(frozen=True)
+class Standings:
+    """The outcomes of one comparison and what to make of them.
+
+    `outcomes` are by origin, 0 the newest cutoff, on which the leaderboard rests. `baselines` are
+    the names that count as such where they took part. `metrics` by name are needed to compare
+    models by an objective without a value a user; `bundle_mb` are sizes by model; `errors` are
+    messages by the label of what failed.
+    """
+
+    outcomes: Mapping[int, Sequence[Outcome]]
+    objective: str
+    maximise: bool
+    baselines: Sequence[str] = ()
+    title: str = ""
+    leakage: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    bundle_mb: Mapping[str, float] = field(default_factory=dict)
+
+    def winner(self) -> Outcome:
+        """The model with the best validation objective over its seeds; of these, the best seed."""
+        name = best_of(self.valid, maximise=self.maximise)
+        seeds = self.models[name] if name is not None else list(self.outcomes[0])
+        values = {str(i): o.valid.get(self.objective, np.nan) for i, o in enumerate(seeds)}
+        return seeds[int(best_of(values, maximise=self.maximise) or 0)]
+
+    def leaderboard(self) -> pd.DataFrame:
+        """One row a model, best test objective first; `winner` marks the best validation objective.
+
+        The columns are rank, model, winner, baseline, seeds, n_users, the objective with low, high
+        and seed_sd (NaN for one seed), the other headline metrics, difference (to the best
+        baseline) with difference_low, difference_high, relative_percent and p_holm, coverage (share
+        of users whom the model itself could score), fit_seconds, score_seconds, peak_memory_mb,
+        bundle_mb and valid_<objective>. Values are means over seeds.
+        """
+        return self.table.copy()
+
+    @cached_property
+    def models(self) -> dict[str, list[Outcome]]:
+        """Model -> its outcomes at the newest origin, one a seed; best test objective first."""
+        grouped = by_model(self.outcomes[0])
+        means = {n: _mean([o.test[self.objective].value for o in s]) for n, s in grouped.items()}
+        sign = -1 if self.maximise else 1
+        order = sorted(grouped, key=lambda n: (np.isnan(means[n]), sign * means[n]))
+        return {name: grouped[name] for name in order}
+
+    @cached_property
+    def valid(self) -> dict[str, float]:
+        """Model -> validation objective, averaged over seeds."""
+        return {
+            name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
+            for name, seeds in by_model(self.outcomes[0]).items()
+        }
+
+    @cached_property
+    def baseline(self) -> str | None:
+        """The baseline with the best validation objective; None where none took part."""
+        values = {n: v for n, v in self.valid.items() if n in self.baselines}
+        return best_of(values, maximise=self.maximise)
+
+    @cached_property
+    def headline(self) -> list[str]:
+        """The metrics to show beside the objective: those of `HEADLINE` that every model has."""
+        everywhere = [set(o.test) for o in self.outcomes[0]]
+        return [m for m in HEADLINE if m != self.objective and all(m in t for t in everywhere)]
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Every model against the best baseline, as `compare_to_baseline` gives it.
+
+        A metric with a value a user is averaged over the seeds first; for others the metric itself
+        is. Empty without a baseline, and for an objective that is neither.
+        """
+        objective, baseline = self.objective, self.baseline
+        if baseline is None:
+            return pd.DataFrame(columns=COLUMNS)
+        if all(objective in o.per_user for o in self.outcomes[0]):
+            averaged = {name: mean_per_user(s, objective) for name, s in self.models.items()}
+            return compare_to_baseline(averaged, objective, baseline)
+        named = {m.name: m for m in self.metrics.values() if hasattr(m, "name")}
+        if objective not in named:
+            return pd.DataFrame(columns=COLUMNS)
+        predictions = {name: [predictions_of(o) for o in s] for name, s in self.models.items()}
+        return compare_predictions(predictions, named[objective], baseline)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """What `leaderboard` gives; not to be changed."""
+        rows = [self._row(rank, name) for rank, name in enumerate(self.models, start=1)]
+        table = pd.DataFrame(rows)
+        compared = self.differences.set_index("model").reindex(table["model"])
+        for column in COMPARED:
+            table[column] = compared[column.removeprefix("difference_")].to_numpy(dtype=float)
+        last = [*COSTS, "bundle_mb", f"valid_{self.objective}"]
+        return table[[*(c for c in table.columns if c not in last), *last]]
+
+    def _row(self, rank: int, name: str) -> dict[str, Any]:
+        seeds = self.models[name]
+        values = [o.test[self.objective].value for o in seeds]
+        estimate = estimate_of(seeds, self.objective)
+        return {
+            "rank": rank,
+            "model": name,
+            "winner": name == self.winner().name,
+            "baseline": name in self.baselines,
+            "seeds": len(seeds),
+            "n_users": len(seeds[0].per_user),
+            self.objective: estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else np.nan,
+            **{m: _mean([o.test[m].value for o in seeds]) for m in self.headline},
+            **{cost: _mean([getattr(o, cost) for o in seeds]) for cost in COSTS},
+            "bundle_mb": self.bundle_mb.get(name, np.nan),
+            f"valid_{self.objective}": self.valid[name],
+        }
+
+    def origins(self) -> list[OriginResult]:
+        """How the winner fares at each origin, the newest first; where it ran at all."""
+        winner, results = self.winner().name, []
+        for origin, outcomes in self.outcomes.items():
+            values = {
+                name: _mean([o.test[self.objective].value for o in seeds])
+                for name, seeds in by_model(outcomes).items()
+            }
+            own = values.pop(winner, np.nan)
+            other = best_of(values, maximise=self.maximise)
+            if other is not None and own == own:
+                wins = own >= values[other] if self.maximise else own <= values[other]
+                results.append(OriginResult(origin, own, other, values[other], wins))
+        return results
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    return float(np.mean([np.nan if v is None else v for v in values]))

@@ -1,0 +1,178 @@
+"""A comparison as a Markdown report: what won, by how much, for whom and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from growthlab.evaluation.console import intervals, marked, warnings_of
+from growthlab.evaluation.leaderboard import Standings, estimate_of, mean_strata
+from growthlab.evaluation.strata import STRATA
+from growthlab.evaluation.tables import (
+    change,
+    column,
+    decimals_for,
+    interval,
+    label,
+    markdown_table,
+    number,
+    p_value,
+)
+
+HOW_TO_READ = (
+    "- The winner is chosen on the validation window alone. The table is ordered by the test "
+    "objective, by which nothing was chosen: where the two disagree, the winner is not in row 1.",
+    "- Brackets hold 95 % bootstrap bounds over customers: how far another sample of customers "
+    "could move the number. Another season can move it further: that is what rolling origins show.",
+    "- A difference is paired customer by customer with the best baseline (by validation). p is "
+    "corrected by Holm's method for all models compared. A small p says that there is a "
+    "difference, not that it matters: offline gains below 5 % rarely survive online.",
+    "- Coverage is the share of customers whom the model itself could score; the rest got the "
+    "popularity list and count in every metric.",
+    "- Every model had the same past, candidates, seen filter, tie rule, cutoff and horizon.",
+)
+
+
+def leaderboard_markdown(standings: Standings) -> str:
+    """The whole report; sections without content are left out."""
+    sections = [
+        (f"# {standings.title or 'Comparison'}", [_verdict(standings)]),
+        ("## Leaderboard", _leaderboard(standings)),
+        (f"## Difference to the best baseline, {standings.baseline}", _differences(standings)),
+        ("## Metrics on the test window, with bounds", _metrics(standings)),
+        ("## Who is served, and with what", _strata(standings)),
+        ("## Rolling origins", _origins(standings)),
+        ("## Cost", _cost(standings)),
+        ("## Leakage", [f"- {name}: {value}" for name, value in _flat(standings.leakage)]),
+        ("## What failed", [f"- {name}: {error}" for name, error in standings.errors.items()]),
+        ("## How to read this", list(HOW_TO_READ)),
+    ]
+    lines = [line for title, body in sections if body for line in (title, "", *body, "")]
+    return "\n".join(lines)
+
+
+def _verdict(standings: Standings) -> str:
+    winner, objective = standings.winner().name, standings.objective
+    row = next(r for r in standings.table.to_dict("records") if r["winner"])
+    digits = decimals_for([row[objective]])
+    text = (
+        f"Winner by the validation window's {label(objective)}: **{winner}**, with "
+        f"{interval(row[objective], row['low'], row['high'], digits)} on the test window."
+    )
+    if standings.baseline is None:
+        return f"{text} No baseline took part."
+    if standings.baseline == winner:
+        return f"{text} It is a baseline: no other model did better where models are chosen."
+    difference = change(row["difference"], row["relative_percent"], digits)
+    p = p_value(row["p_holm"])
+    return f"{text} Against the best baseline, {standings.baseline}: {difference}, Holm p {p}."
+
+
+def _leaderboard(standings: Standings) -> list[str]:
+    table, objective = standings.table, standings.objective
+    digits = decimals_for(table[objective].tolist())
+    columns = [
+        ("#", [str(rank) for rank in table["rank"]]),
+        ("model", marked(standings)),
+        ("seeds", [str(n) for n in table["seeds"]]),
+        (label(objective), intervals(standings)),
+        ("seed sd", [number(v, digits) for v in table["seed_sd"]]),
+        (f"valid {label(objective)}", [number(v, digits) for v in table[f"valid_{objective}"]]),
+        *((label(name), column(table[name].tolist())) for name in standings.headline),
+    ]
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    lines = markdown_table([name for name, _ in columns], rows, n_left=2)
+    return [*lines, "", "`*` winner, chosen on the validation window; `b` baseline."]
+
+
+def _differences(standings: Standings) -> list[str]:
+    compared = standings.differences.set_index("model")
+    if compared.empty:
+        return []
+    digits = decimals_for(compared[["low", "high"]].to_numpy().ravel().tolist())
+    rows = []
+    for name in (n for n in standings.models if n != standings.baseline):
+        row = compared.loc[name].to_dict()
+        bounds = interval(row["difference"], row["low"], row["high"], digits)
+        relative = f"{row['relative_percent']:+.1f} %"
+        p_values = (p_value(row["p"]), p_value(row["p_holm"]))
+        detectable = number(row["minimum_detectable"], digits)
+        rows.append([name, bounds, relative, *p_values, f"{row['n_users']:,}", detectable])
+    header = ["model", "difference", "relative", "p", "p Holm", "customers", "detectable"]
+    notes = [line for warning in warnings_of(standings) for line in ("", warning)]
+    return [*markdown_table(header, rows), *notes]
+
+
+def _metrics(standings: Standings) -> list[str]:
+    shown = [standings.objective, *standings.headline]
+    cells = {}
+    for metric in shown:
+        estimates = [estimate_of(seeds, metric) for seeds in standings.models.values()]
+        digits = decimals_for([e.value for e in estimates])
+        cells[metric] = [interval(*e, digits) for e in estimates]
+    rows = list(zip(standings.models, *cells.values(), strict=True))
+    return markdown_table(["model", *map(label, shown)], rows)
+
+
+def _strata(standings: Standings) -> list[str]:
+    cells: dict[str, dict[str, str]] = {}
+    n_users: dict[str, str] = {}
+    for name, seeds in standings.models.items():
+        table = mean_strata(seeds)
+        for row in table[table["metric"] == standings.objective].to_dict("records"):
+            value = interval(row["value"], row["low"], row["high"])
+            cells.setdefault(name, {})[row["stratum"]] = value
+            n_users[row["stratum"]] = f"{int(row['n_users']):,}"
+    shown = [s for s in STRATA if s in n_users]
+    if not shown:
+        return []
+    rows = [[name, *(own.get(s, "-") for s in shown)] for name, own in cells.items()]
+    customers = ["customers", *(n_users[s] for s in shown)]
+    explained = (
+        f"{label(standings.objective)} against a part of what customers took; who took nothing of "
+        "that part is left out. Warm: both customer and item have a past. Cold item: no one had it "
+        "before the cutoff. Cold user: no history. Repeat: the customer had it before; new: not."
+    )
+    return [explained, "", *markdown_table(["model", *map(label, shown)], [customers, *rows])]
+
+
+def _origins(standings: Standings) -> list[str]:
+    if len(standings.outcomes) < 2:
+        return []
+    origins = standings.origins()
+    digits = decimals_for([o.value for o in origins])
+    rows = [
+        [
+            str(o.origin),
+            number(o.value, digits),
+            o.best_other,
+            number(o.value_of_other, digits),
+            "yes" if o.wins else "no",
+        ]
+        for o in origins
+    ]
+    header = ["origin", standings.winner().name, "best other model", "its value", "winner ahead"]
+    note = f"{label(standings.objective)} on test; origin 0 is the newest cutoff."
+    n_won = sum(o.wins for o in origins)
+    verdict = f"The winner is ahead on {n_won} of {len(origins)}."
+    return [f"{note} {verdict}", "", *markdown_table(header, rows)]
+
+
+def _cost(standings: Standings) -> list[str]:
+    names = ("fit_seconds", "score_seconds", "peak_memory_mb", "bundle_mb")
+    table = standings.table
+    shown = [n for n in names if table[n].notna().any()]
+    rows = [
+        [str(row["model"]), f"{100 * row['coverage']:.1f} %", *(number(row[n], 2) for n in shown)]
+        for _, row in table.iterrows()
+    ]
+    return markdown_table(["model", "coverage", *map(label, shown)], rows)
+
+
+def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested entries with their path as the name."""
+    for name, value in report.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{label(str(name))}, ")
+        else:
+            yield f"{prefix}{label(str(name))}", value

@@ -1,0 +1,358 @@
+"""Plots of an outcome and of a comparison, as matplotlib figures without any global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from growthlab.evaluation.leaderboard import HEADLINE, predictions_of
+from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.evaluation.tables import decimals_for, label, number
+from growthlab.metrics.predictions import bins_of, cut, grouped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from growthlab.evaluation.leaderboard import Standings
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
+INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
+MOST_LINES = 5
+
+
+def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
+    """Values an epoch (from 1) of one quantity, one line a name, each with its best epoch marked."""
+    figure, axes = _canvas(7.2, 4.2, title)
+    ends = []
+    for (name, values), colour in zip(lines.items(), _colours(len(lines)), strict=True):
+        epochs = np.arange(1, len(values) + 1)
+        axes.plot(epochs, values, color=colour, linewidth=2)
+        best = int(np.nanargmax(values) if maximise else np.nanargmin(values))
+        axes.plot(epochs[best], values[best], "o", color=colour, markersize=7)
+        best_text = f"{number(values[best], decimals_for(values))} at {epochs[best]}"
+        axes.annotate(
+            best_text,
+            (epochs[best], values[best]),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=colour,
+        )
+        ends.append((float(len(values)), values[-1], name, colour))
+    axes.set_xlabel("epoch")
+    axes.margins(y=0.14)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(lines) > 1:
+        _name_line_ends(axes, ends)
+    return figure
+
+
+def metric_bars(
+    estimates: Mapping[str, Estimate],
+    title: str,
+    *,
+    subtitle: str = "",
+    colours: Mapping[str, str] | None = None,
+    largest_first: bool = True,
+) -> Figure:
+    """One horizontal bar a name, sorted, with its bounds as a whisker and its value beside it."""
+    known = {n: e for n, e in estimates.items() if np.isfinite(e.value)}
+    order = sorted(known, key=lambda n: known[n].value, reverse=not largest_first)  # from below
+    figure, axes = _canvas(7.6, 1.5 + 0.36 * max(len(order), 1), title, subtitle)
+    digits = decimals_for([e.value for e in known.values()])
+    for place, name in enumerate(order):
+        value, low, high = known[name]
+        axes.barh(place, value, height=0.62, color=(colours or {}).get(name, SKY))
+        end = max(value, 0)
+        if np.isfinite(low):
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.4, solid_capstyle="butt")
+            end = max(end, high)
+        axes.annotate(
+            number(value, digits),
+            (end, place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=10,
+            color=INK,
+        )
+    axes.set_yticks(range(len(order)), [label(n) for n in order], fontsize=10)
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color=QUIET, linewidth=0.8)
+    axes.grid(axis="y", visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_ylim(-0.6, max(len(order), 1) - 0.4)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.1 * (right - left))
+    return figure
+
+
+def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) -> Figure:
+    """Share of positives against the stated probability, in bins of equal mass."""
+    figure, axes = _canvas(
+        5.6, 5.4, "Do the probabilities hold?", "10 groups of equal size; the diagonal is perfect"
+    )
+    ends, top = [], 0.0
+    for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
+        share, stated = bins_of(grouped(*_columns(table)), n_bins)
+        axes.plot(stated, share, "o-", color=colour, linewidth=2, markersize=6)
+        top = max(top, float(np.nanmax([share, stated])))
+        ends.append((float(stated[0]), float(share[0]), name, colour))
+    top = min(1.0, 1.08 * top) if top else 1.0
+    axes.plot([0, top], [0, top], color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.set_aspect("equal")
+    axes.set_xlabel("stated probability (mean of the group)")
+    axes.set_ylabel("what happened (share of the group)")
+    if len(predictions) > 1:
+        _legend(axes, ends)
+    return figure
+
+
+def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
+    """Share of `what` (positives, revenue) found among the best-ranked share of the customers."""
+    figure, axes = _canvas(
+        6.4, 4.8, f"Share of {what} found", "customers ranked by prediction; the diagonal is chance"
+    )
+    ends = []
+    for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
+        share, found = _cumulative(table)
+        axes.plot(100 * share, 100 * found, color=colour, linewidth=2)
+        ends.append((0.0, float(np.trapezoid(found, share)), name, colour))
+    first = next(iter(predictions.values()))
+    share, found = _cumulative(first.assign(prediction=first["label"]))
+    axes.plot(100 * share, 100 * found, color=PALE, linewidth=2, zorder=0)
+    axes.plot([0, 100], [0, 100], color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.text(99, 92, "chance", color=QUIET, fontsize=9, ha="right", va="top", rotation=0)
+    best = int(np.argmax(found >= 0.6))
+    axes.annotate(
+        "perfect order",
+        (100 * share[best], 100 * found[best]),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        color=QUIET,
+    )
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 101)
+    axes.set_xlabel("customers contacted, best-ranked first (%)")
+    axes.set_ylabel(f"{what} found (%)")
+    if len(predictions) > 1:
+        _legend(axes, ends)
+    return figure
+
+
+def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
+    """How much denser `what` is among the best-ranked than among all customers; 1 is chance."""
+    figure, axes = _canvas(
+        6.4, 4.4, "Lift", f"density of {what} among the best-ranked, against that of all customers"
+    )
+    ends = []
+    for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
+        share, found = _cumulative(table)
+        kept = share >= 0.01
+        lift = found[kept] / share[kept]
+        axes.plot(100 * share[kept], lift, color=colour, linewidth=2)
+        at_ten = float(np.interp(0.1, share[kept], lift))
+        ends.append((10.0, at_ten, name, colour))
+        if len(predictions) == 1:
+            axes.plot(10, at_ten, "o", color=colour, markersize=7)
+            axes.annotate(
+                f"{at_ten:.2f} at 10 %",
+                (10, at_ten),
+                xytext=(10, 4),
+                textcoords="offset points",
+                fontsize=10,
+                color=colour,
+            )
+    axes.axhline(1, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.text(99, 1.0, "chance", color=QUIET, fontsize=9, ha="right", va="bottom")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("customers contacted, best-ranked first (%)")
+    axes.set_ylabel("lift")
+    if len(predictions) > 1:
+        _legend(axes, ends)
+    return figure
+
+
+def decile_calibration(table: pd.DataFrame) -> Figure:
+    """Predicted and real mean value of ten groups of equal size, the highest predictions first."""
+    actual, stated = bins_of(grouped(*_columns(table)), 10)
+    places = np.arange(1, 11)
+    figure, axes = _canvas(
+        7.2, 4.4, "Value, predicted and real", "mean of ten groups, best-ranked tenth first"
+    )
+    axes.bar(places, actual, width=0.7, color=PALE)
+    axes.plot(places, stated, "o-", color=BLUE, linewidth=2, markersize=7)
+    for place, value, height in zip(places, actual, np.maximum(actual, stated), strict=True):
+        axes.annotate(
+            number(value, min(1, decimals_for(actual.tolist()))),
+            (place, height),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=QUIET,
+        )
+    axes.annotate(
+        "predicted",
+        (1, stated[0]),
+        xytext=(12, 6),
+        textcoords="offset points",
+        fontsize=10,
+        color=BLUE,
+    )
+    axes.set_xticks(places)
+    axes.set_xlabel("tenth of the customers, by prediction")
+    axes.set_ylabel("mean value")
+    axes.margins(y=0.12)
+    axes.grid(axis="x", visible=False)
+    return figure
+
+
+def outcome_figures(
+    outcome: Outcome, objective: str, *, maximise: bool = True
+) -> dict[str, Figure]:
+    """The plots of one outcome by file name: what it is judged by, and how it got there."""
+    figures = {}
+    for name, values in outcome.curves.items():
+        rising = maximise and name != "loss"
+        file = "curve_" + name.replace("/", "_")
+        figures[file] = curves({name: values}, f"{outcome.name}: {label(name)}", maximise=rising)
+    bounded = {n: outcome.test[n] for n in HEADLINE if n in outcome.test}
+    bounded = {n: e for n, e in bounded.items() if np.isfinite(e.low) and -1 <= e.value <= 1}
+    if bounded:
+        marked = {objective: BLUE}
+        subtitle = "test window, with 95 % bootstrap bounds"
+        figures["metrics"] = metric_bars(bounded, outcome.name, subtitle=subtitle, colours=marked)
+    table = predictions_of(outcome)
+    if {"label", "prediction"} <= set(table) and len(table):
+        figures.update(_prediction_figures({outcome.name: table}))
+    return figures
+
+
+def comparison_figures(standings: Standings) -> dict[str, Figure]:
+    """The plots of a comparison by file name: leaderboard, curves, the best models' predictions."""
+    objective, winner = standings.objective, standings.winner().name
+    estimates = {
+        row["model"]: Estimate(row[objective], row["low"], row["high"])
+        for row in standings.table.to_dict("records")
+    }
+    colours = {n: PALE if n in standings.baselines else SKY for n in estimates} | {winner: BLUE}
+    figures = {
+        "leaderboard": metric_bars(
+            estimates,
+            f"{label(objective)} on the test window",
+            subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bootstrap bounds",
+            colours=colours,
+            largest_first=standings.maximise,
+        )
+    }
+    best = list(standings.models)[:MOST_LINES]
+    name = f"valid/{objective}"
+    lines = {m: s[0].curves[name] for m, s in standings.models.items() if s[0].curves.get(name)}
+    if lines:
+        title = f"Validation {label(objective)} an epoch"
+        shown = dict(list(lines.items())[:MOST_LINES])
+        figures["curves"] = curves(shown, title, maximise=standings.maximise)
+    tables = {m: predictions_of(standings.models[m][0]) for m in best}
+    if all({"label", "prediction"} <= set(t) and len(t) for t in tables.values()):
+        figures.update(_prediction_figures(tables))
+    return figures
+
+
+def _prediction_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Reliability, lift and gain for labels of 0 and 1; gain and decile calibration for values."""
+    first = next(iter(tables.values()))
+    usable = {n: t for n, t in tables.items() if t["label"].sum() > 0}
+    if not usable:
+        return {}
+    if first["label"].isin([0, 1]).all():
+        probabilities = {n: t for n, t in usable.items() if t["prediction"].between(0, 1).all()}
+        figures = {"lift": lift_curve(usable, "leavers"), "gain": gain_curve(usable, "leavers")}
+        if probabilities:
+            figures["calibration"] = reliability(probabilities)
+        return figures
+    figures = {"gain": gain_curve(usable, "revenue")}
+    if len(usable) == 1:
+        figures["calibration"] = decile_calibration(first)
+    return figures
+
+
+def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, a title flush left and no more ink than needed."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    figure.suptitle(title, x=0.02, ha="left", fontsize=14, fontweight="bold", color=INK)
+    axes.set_title(subtitle, loc="left", fontsize=10, color=QUIET, pad=10)
+    axes.set_axisbelow(True)
+    axes.grid(color="#EBEBEB", linewidth=0.8)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(PALE)
+    axes.tick_params(colors=INK, length=0, labelsize=10)
+    axes.xaxis.label.set(color=INK, size=11)
+    axes.yaxis.label.set(color=INK, size=11)
+    return figure, axes
+
+
+def _colours(n: int) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+
+
+def _name_line_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Each line's name right of its end, pushed apart where two would overlap."""
+    low, high = axes.get_ylim()
+    gap, last = 0.055 * (high - low), -np.inf
+    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
+        last = max(y, last + gap)
+        axes.annotate(
+            name,
+            (x, last),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=10,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _legend(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """The names in their colours inside the axes, in the order of the lines from above."""
+    from matplotlib.lines import Line2D
+
+    ordered = sorted(ends, key=lambda end: -end[1])
+    handles = [Line2D([], [], color=colour, linewidth=3) for *_, colour in ordered]
+    axes.legend(
+        handles,
+        [name for _, _, name, _ in ordered],
+        frameon=False,
+        fontsize=10,
+        labelcolor="linecolor",
+        handlelength=1.2,
+        loc="best",
+    )
+
+
+def _columns(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return table["label"].to_numpy(dtype=float), table["prediction"].to_numpy(dtype=float)
+
+
+def _cumulative(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of customers from 0 to 1, and the share of all labels that the best-ranked hold."""
+    groups = grouped(*_columns(table))
+    share = np.linspace(0, 1, 201)
+    found, _ = cut(groups, share * groups.mass.sum())
+    return share, found / groups.label.sum()
