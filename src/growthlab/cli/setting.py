@@ -145,6 +145,7 @@ class Setting:
             baselines=task.baselines,
             title=f"{self.lineage.data}: {self.lineage.task}",
             leakage=self.lineage.reports["leakage"],
+            metrics=self.metrics,
             errors={label: str(error) for label, error in results.errors.items()},
         )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.evaluation.leaderboard import HEADLINE, Standings
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.tables import (
+from growthlab.evaluation.table import (
     change,
     column,
     decimals_for,
@@ -54,8 +54,8 @@ def outcome_lines(outcome: Outcome, objective: str) -> list[str]:
     ]
 
 
-def warnings_of(standings: Standings) -> Iterator[str]:
-    """What a reader must know before believing a difference, or the lack of one."""
+def power_notes(standings: Standings) -> Iterator[str]:
+    """Which differences the comparison is too small to see."""
     compared = standings.differences
     weak = compared[compared["underpowered"].astype(bool)]
     if len(weak):
@@ -63,10 +63,6 @@ def warnings_of(standings: Standings) -> Iterator[str]:
             f"underpowered: with {int(weak['n_users'].min())} customers, differences below "
             f"{number(float(weak['minimum_detectable'].max()))} are likely missed"
         )
-    origins = standings.origins()
-    if len(standings.outcomes) > 1:
-        n_won = sum(o.wins for o in origins)
-        yield f"the winner is ahead of every other model on {n_won} of {len(origins)} origins"
 
 
 def marked(standings: Standings) -> list[str]:
@@ -108,7 +104,7 @@ def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
 
 def _lines(columns: list[tuple[str, list[str]]]) -> list[str]:
     rows = list(zip(*(cells for _, cells in columns), strict=True))
-    return plain_table([name for name, _ in columns], rows, n_left=2)
+    return plain_table([name for name, _ in columns], rows, left=2)
 
 
 def _notes(standings: Standings) -> Iterator[str]:
@@ -118,5 +114,8 @@ def _notes(standings: Standings) -> Iterator[str]:
     yield f"* winner, chosen on the validation window; b baseline{seeds}"
     if pd.notna(table["low"]).any():
         yield f"[...] 95 % bootstrap bounds over {table['n_users'].max():,} customers"
-    yield from warnings_of(standings)
+    yield from power_notes(standings)
+    if len(standings.outcomes) > 1:
+        wins = [o.wins for o in standings.origins()]
+        yield f"the winner is ahead of every other model on {sum(wins)} of {len(wins)} origins"
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())

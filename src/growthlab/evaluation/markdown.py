@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.evaluation.console import intervals, marked, warnings_of
+from growthlab.evaluation.console import intervals, marked, power_notes
 from growthlab.evaluation.leaderboard import Standings, estimate_of, mean_strata
 from growthlab.evaluation.strata import STRATA
-from growthlab.evaluation.tables import (
+from growthlab.evaluation.table import (
     change,
     column,
     decimals_for,
@@ -30,6 +30,11 @@ HOW_TO_READ = (
     "- Coverage is the share of customers whom the model itself could score; the rest got the "
     "popularity list and count in every metric.",
     "- Every model had the same past, candidates, seen filter, tie rule, cutoff and horizon.",
+)
+STRATA_EXPLAINED = (
+    "The objective against a part of what customers took; who took nothing of that part is left out. "
+    "Warm: both customer and item have a past. Cold item: no one had it before the cutoff. Cold "
+    "user: no history. Repeat: the customer had it before; new: not."
 )
 
 
@@ -99,7 +104,7 @@ def _differences(standings: Standings) -> list[str]:
         detectable = number(row["minimum_detectable"], digits)
         rows.append([name, bounds, relative, *p_values, f"{row['n_users']:,}", detectable])
     header = ["model", "difference", "relative", "p", "p Holm", "customers", "detectable"]
-    notes = [line for warning in warnings_of(standings) for line in ("", warning)]
+    notes = [line for note in power_notes(standings) for line in ("", note)]
     return [*markdown_table(header, rows), *notes]
 
 
@@ -117,23 +122,20 @@ def _metrics(standings: Standings) -> list[str]:
 def _strata(standings: Standings) -> list[str]:
     cells: dict[str, dict[str, str]] = {}
     n_users: dict[str, str] = {}
+    objective = standings.objective
+    digits = decimals_for(standings.table[objective].tolist())
     for name, seeds in standings.models.items():
         table = mean_strata(seeds)
-        for row in table[table["metric"] == standings.objective].to_dict("records"):
-            value = interval(row["value"], row["low"], row["high"])
+        for row in table[table["metric"] == objective].to_dict("records"):
+            value = interval(row["value"], row["low"], row["high"], digits)
             cells.setdefault(name, {})[row["stratum"]] = value
             n_users[row["stratum"]] = f"{int(row['n_users']):,}"
-    shown = [s for s in STRATA if s in n_users]
-    if not shown:
+    if not n_users:
         return []
-    rows = [[name, *(own.get(s, "-") for s in shown)] for name, own in cells.items()]
-    customers = ["customers", *(n_users[s] for s in shown)]
-    explained = (
-        f"{label(standings.objective)} against a part of what customers took; who took nothing of "
-        "that part is left out. Warm: both customer and item have a past. Cold item: no one had it "
-        "before the cutoff. Cold user: no history. Repeat: the customer had it before; new: not."
-    )
-    return [explained, "", *markdown_table(["model", *map(label, shown)], [customers, *rows])]
+    rows = [[name, *(own.get(s, "-") for s in n_users)] for name, own in cells.items()]
+    counts = ["customers", *n_users.values()]
+    explained = [STRATA_EXPLAINED, ""] if set(STRATA) <= set(n_users) else []
+    return [*explained, *markdown_table(["model", *map(label, n_users)], [counts, *rows])]
 
 
 def _origins(standings: Standings) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from growthlab.evaluation.leaderboard import HEADLINE, predictions_of
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.evaluation.tables import decimals_for, label, number
+from growthlab.evaluation.table import decimals_for, label, number
 from growthlab.metrics.predictions import bins_of, cut, grouped
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
+CHANCE: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
 MOST_LINES = 5
+LOWER_IS_BETTER = ("brier", "log_loss", "calibration_error", "decile_mape", "gini_at_10")
 
 
 def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
-    """Values an epoch (from 1) of one quantity, one line a name, each with its best epoch marked."""
+    """Values by epoch (from 1) of one quantity, a line a name, each with its best epoch marked."""
     figure, axes = _canvas(7.2, 4.2, title)
     ends = []
     for (name, values), colour in zip(lines.items(), _colours(len(lines)), strict=True):
@@ -84,7 +88,7 @@ def metric_bars(
             fontsize=10,
             color=INK,
         )
-    axes.set_yticks(range(len(order)), [label(n) for n in order], fontsize=10)
+    axes.set_yticks(range(len(order)), order, fontsize=10)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=QUIET, linewidth=0.8)
     axes.grid(axis="y", visible=False)
@@ -107,7 +111,7 @@ def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) ->
         top = max(top, float(np.nanmax([share, stated])))
         ends.append((float(stated[0]), float(share[0]), name, colour))
     top = min(1.0, 1.08 * top) if top else 1.0
-    axes.plot([0, top], [0, top], color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.plot([0, top], [0, top], **CHANCE)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     axes.set_aspect("equal")
@@ -121,7 +125,7 @@ def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) ->
 def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     """Share of `what` (positives, revenue) found among the best-ranked share of the customers."""
     figure, axes = _canvas(
-        6.4, 4.8, f"Share of {what} found", "customers ranked by prediction; the diagonal is chance"
+        6.4, 4.8, f"Share of {what} found", "customers ranked by prediction, best first"
     )
     ends = []
     for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
@@ -130,25 +134,13 @@ def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
         ends.append((0.0, float(np.trapezoid(found, share)), name, colour))
     first = next(iter(predictions.values()))
     share, found = _cumulative(first.assign(prediction=first["label"]))
-    axes.plot(100 * share, 100 * found, color=PALE, linewidth=2, zorder=0)
-    axes.plot([0, 100], [0, 100], color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    axes.text(99, 92, "chance", color=QUIET, fontsize=9, ha="right", va="top", rotation=0)
-    best = int(np.argmax(found >= 0.6))
-    axes.annotate(
-        "perfect order",
-        (100 * share[best], 100 * found[best]),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-        color=QUIET,
-    )
+    (perfect,) = axes.plot(100 * share, 100 * found, color="#BBBBBB", linewidth=2, zorder=0)
+    (chance,) = axes.plot([0, 100], [0, 100], **CHANCE)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 101)
-    axes.set_xlabel("customers contacted, best-ranked first (%)")
+    axes.set_xlabel("customers (%)")
     axes.set_ylabel(f"{what} found (%)")
-    if len(predictions) > 1:
-        _legend(axes, ends)
+    _legend(axes, ends, {"perfect order": perfect, "chance": chance})
     return figure
 
 
@@ -175,8 +167,8 @@ def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
                 fontsize=10,
                 color=colour,
             )
-    axes.axhline(1, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    axes.text(99, 1.0, "chance", color=QUIET, fontsize=9, ha="right", va="bottom")
+    axes.axhline(1, **CHANCE)
+    axes.text(1, 0.98, "chance", color=QUIET, fontsize=9, va="top")
     axes.set_xlim(0, 100)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("customers contacted, best-ranked first (%)")
@@ -191,13 +183,17 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     actual, stated = bins_of(grouped(*_columns(table)), 10)
     places = np.arange(1, 11)
     figure, axes = _canvas(
-        7.2, 4.4, "Value, predicted and real", "mean of ten groups, best-ranked tenth first"
+        7.2,
+        4.4,
+        "Value, predicted and real",
+        "mean of each tenth: grey bars real, blue dots predicted",
     )
     axes.bar(places, actual, width=0.7, color=PALE)
-    axes.plot(places, stated, "o-", color=BLUE, linewidth=2, markersize=7)
+    axes.plot(places, stated, "o", color=BLUE, markersize=8)
+    digits = min(1, decimals_for(actual.tolist()))
     for place, value, height in zip(places, actual, np.maximum(actual, stated), strict=True):
         axes.annotate(
-            number(value, min(1, decimals_for(actual.tolist()))),
+            number(value, digits),
             (place, height),
             xytext=(0, 8),
             textcoords="offset points",
@@ -205,14 +201,6 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
             fontsize=9,
             color=QUIET,
         )
-    axes.annotate(
-        "predicted",
-        (1, stated[0]),
-        xytext=(12, 6),
-        textcoords="offset points",
-        fontsize=10,
-        color=BLUE,
-    )
     axes.set_xticks(places)
     axes.set_xlabel("tenth of the customers, by prediction")
     axes.set_ylabel("mean value")
@@ -229,13 +217,21 @@ def outcome_figures(
     for name, values in outcome.curves.items():
         rising = maximise and name != "loss"
         file = "curve_" + name.replace("/", "_")
-        figures[file] = curves({name: values}, f"{outcome.name}: {label(name)}", maximise=rising)
+        figures[file] = curves(
+            {name: values}, f"{outcome.name}: {label(name.replace('/', ' '))}", maximise=rising
+        )
     bounded = {n: outcome.test[n] for n in HEADLINE if n in outcome.test}
     bounded = {n: e for n, e in bounded.items() if np.isfinite(e.low) and -1 <= e.value <= 1}
     if bounded:
-        marked = {objective: BLUE}
-        subtitle = "test window, with 95 % bootstrap bounds"
-        figures["metrics"] = metric_bars(bounded, outcome.name, subtitle=subtitle, colours=marked)
+        names = {
+            n: label(n) + (" \N{DOWNWARDS ARROW}" if n in LOWER_IS_BETTER else "") for n in bounded
+        }
+        figures["metrics"] = metric_bars(
+            {names[n]: e for n, e in bounded.items()},
+            outcome.name,
+            subtitle="test window, 95 % bootstrap bounds; \N{DOWNWARDS ARROW} lower is better",
+            colours={names.get(objective, ""): BLUE},
+        )
     table = predictions_of(outcome)
     if {"label", "prediction"} <= set(table) and len(table):
         figures.update(_prediction_figures({outcome.name: table}))
@@ -263,7 +259,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
     name = f"valid/{objective}"
     lines = {m: s[0].curves[name] for m, s in standings.models.items() if s[0].curves.get(name)}
     if lines:
-        title = f"Validation {label(objective)} an epoch"
+        title = f"Validation {label(objective)} by epoch"
         shown = dict(list(lines.items())[:MOST_LINES])
         figures["curves"] = curves(shown, title, maximise=standings.maximise)
     tables = {m: predictions_of(standings.models[m][0]) for m in best}
@@ -293,9 +289,14 @@ def _prediction_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]
 def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
     """A figure with one pair of axes, a title flush left and no more ink than needed."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    title_space = (0.66 if subtitle else 0.42) / height  # inches over the axes
+    engine.set(w_pad=0.14, h_pad=0.1, rect=(0, 0, 1, 1 - title_space))
     axes = figure.add_subplot()
-    figure.suptitle(title, x=0.02, ha="left", fontsize=14, fontweight="bold", color=INK)
-    axes.set_title(subtitle, loc="left", fontsize=10, color=QUIET, pad=10)
+    top = 1 - 0.14 / height
+    figure.text(0.02, top, title, fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(0.02, top - 0.3 / height, subtitle, fontsize=10, color=QUIET, va="top")
     axes.set_axisbelow(True)
     axes.grid(color="#EBEBEB", linewidth=0.8)
     for side in ("top", "right", "left"):
@@ -329,19 +330,22 @@ def _name_line_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> No
         )
 
 
-def _legend(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+def _legend(
+    axes: Axes,
+    ends: list[tuple[float, float, str, str]],
+    references: Mapping[str, Line2D] | None = None,
+) -> None:
     """The names in their colours inside the axes, in the order of the lines from above."""
-    from matplotlib.lines import Line2D
-
     ordered = sorted(ends, key=lambda end: -end[1])
     handles = [Line2D([], [], color=colour, linewidth=3) for *_, colour in ordered]
+    references = references or {}
     axes.legend(
-        handles,
-        [name for _, _, name, _ in ordered],
+        [*handles, *references.values()],
+        [*(name for _, _, name, _ in ordered), *references],
         frameon=False,
         fontsize=10,
         labelcolor="linecolor",
-        handlelength=1.2,
+        handlelength=1.6,
         loc="best",
     )
 

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def as_text(frame: pd.DataFrame) -> str:
+    """A table of any kind in plain text: numbers flush right, whole numbers with separators."""
+    columns = {str(name): frame[name].tolist() for name in frame}
+    numeric = {n: all(isinstance(v, (int, float)) for v in vs) for n, vs in columns.items()}
+    cells = [[_cell(value) for value in values] for values in columns.values()]
+    rows = list(zip(*cells, strict=True))
+    header = [name.replace("_", " ") for name in columns]
+    return "\n".join(plain_table(header, rows, [not numeric[name] for name in columns]))
 
 
 def number(value: float, decimals: int = 4, *, signed: bool = False) -> str:
@@ -36,15 +50,18 @@ def label(name: str) -> str:
     return name.replace("_at_", "@").replace("_", " ")
 
 
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
-    """Lines of equal width, the first `n_left` columns flush left and the others right."""
+def plain_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], left: int | Sequence[bool] = 1
+) -> list[str]:
+    """Lines of text; the first `left` columns, or those marked in it, flush left, the others right."""
+    flush = [i < left for i in range(len(header))] if isinstance(left, int) else list(left)
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = []
     for row in cells:
         aligned = [
-            cell.ljust(width) if i < n_left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if is_left else cell.rjust(width)
+            for cell, width, is_left in zip(row, widths, flush, strict=True)
         ]
         lines.append("  ".join(aligned).rstrip())
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
@@ -79,3 +96,11 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return "-"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return "-" if value is None else str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(value, decimals_for([value])) if isinstance(value, float) else str(value)
