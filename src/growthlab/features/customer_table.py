@@ -24,7 +24,14 @@ from growthlab.features.btyd import (
 
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
 # Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
-BEHAVIOURS = ("view", "search", "favourite", "cart", "review")
+BEHAVIOURS = {
+    "view": "views",
+    "search": "searches",
+    "favourite": "favourites",
+    "cart": "carts",
+    "review": "reviews",
+}
+OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
 PARTS_OF_DAY = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 OPTIONAL = (
     "order_id",
@@ -108,7 +115,9 @@ def _purchases(log: EventLog, snapshot: datetime, families: Families) -> str:
         "coalesce(order_id, timestamp::VARCHAR)" if "order_id" in families.columns else "timestamp"
     )
     lines = "count(DISTINCT item_id)" if "item_id" in families.columns else "count(*)"
-    discounted = "avg((discount > 0)::INT)" if "discount" in families.columns else "NULL"
+    discounted = (
+        "avg((coalesce(discount, 0) > 0)::INT)" if "discount" in families.columns else "NULL"
+    )
     last_spend = (
         ", arg_max(spend, day) AS last_day_spend" if "unit_price" in families.columns else ""
     )
@@ -183,8 +192,8 @@ def _behaviours(snapshot: datetime, families: Families) -> str:
     for days in WINDOWS:
         within = f"timestamp >= {moment(snapshot - timedelta(days=days))}"
         columns += [
-            f"count(*) FILTER (WHERE event_type = '{kind}' AND {within}) AS {kind}s_{days}d"
-            for kind in BEHAVIOURS
+            f"count(*) FILTER (WHERE event_type = '{kind}' AND {within}) AS {name}_{days}d"
+            for kind, name in BEHAVIOURS.items()
             if kind in families.event_types
         ]
         if "session_id" in families.columns:
@@ -192,10 +201,9 @@ def _behaviours(snapshot: datetime, families: Families) -> str:
             columns.append(f"{counted} AS sessions_{days}d")
     if "rating" in families.columns:
         columns.append("avg(rating) AS rating_mean")
-    kinds = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
     return f"""
         SELECT user_id, {", ".join(columns)}
-        FROM events WHERE event_type IN ({kinds}) GROUP BY user_id
+        FROM events WHERE event_type IN ({OWN_EVENTS}) GROUP BY user_id
     """
 
 
@@ -238,11 +246,11 @@ def _variety(log: EventLog) -> str:
 
 
 def _channel() -> str:
-    """The channel of most events; the alphabet decides between equals."""
-    return """
+    """The channel of most events of the customer's own; the alphabet decides between equals."""
+    return f"""
         WITH counted AS (
             SELECT user_id, channel, count(*) AS n
-            FROM events WHERE channel IS NOT NULL GROUP BY ALL
+            FROM events WHERE channel IS NOT NULL AND event_type IN ({OWN_EVENTS}) GROUP BY ALL
         )
         SELECT user_id, channel FROM counted
         QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY n DESC, channel) = 1
@@ -272,6 +280,7 @@ def _attributes(log: EventLog, names: Sequence[str]) -> pd.DataFrame:
             hint = near_matches(name, possible)
             raise DataError(f"task.attributes has {name}, which {log.name} does not know: {hint}")
     assert log.users is not None
-    users = log.users.set_index("user_id")[list(names)]
-    numeric = {n: pd.api.types.is_numeric_dtype(users[n]) for n in names}
-    return users.astype({n: np.float64 if numeric[n] else "category" for n in names})
+    users = log.users.set_index("user_id")[list(names)].copy()
+    texts = [n for n in names if not pd.api.types.is_numeric_dtype(users[n])]
+    users[texts] = users[texts].map(str, na_action="ignore")
+    return users.astype({n: "category" if n in texts else np.float64 for n in names})

@@ -120,9 +120,8 @@ class TableEstimator:
         """What the estimator eats."""
         if self.design_ is not None:
             return self.design_.matrix(_arrays(table, self.design_.columns))
-        return table[list(self.columns_)].astype(
-            {c: pd.CategoricalDtype(list(levels)) for c, levels in self.levels_.items()}
-        )
+        texts = {c: table[c].cat.set_categories(list(v)) for c, v in self.levels_.items()}
+        return table[list(self.columns_)].assign(**texts)
 
     def _linear(self) -> LinearRows | None:
         """The estimator as a linear model: with the link under which both give the same answers."""

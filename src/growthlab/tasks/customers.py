@@ -108,7 +108,9 @@ class CustomerTask(ABC):
 
     def figures(self, outcome: Outcome) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
-        return {}
+        from growthlab.evaluation.plots import outcome_figures
+
+        return outcome_figures(outcome, self.objective, maximise=self.maximise)
 
     def _check_direction(self, metrics: Mapping[str, Any]) -> None:
         """The objective is maximised if and only if larger is better."""
