@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.scorers.curve_rows import CurveRows
 from growthlab.training.options import FitOptions
 
 PROVENANCE = Provenance(
@@ -78,3 +82,14 @@ def folder(tmp_path: Path, corner_shop: Histories, popularity: np.ndarray) -> Pa
 def provenance() -> Provenance:
     """Where the bundle says it comes from."""
     return PROVENANCE
+
+
+@pytest.fixture
+def churn_folder(tmp_path: Path) -> Path:
+    """A bundle of a churn rule: 0.1 at 0 days since the last purchase, 0.9 at 100."""
+    table = pd.DataFrame({"days_since_last": [10.0, 90.0], "city": ["Ulm", None]})
+    snapshots = np.full(2, np.datetime64("2024-03-01", "us"))
+    customers = Examples(table, np.array(["0042", "77"]), snapshots, horizon_days=28.0)
+    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
+    about = replace(PROVENANCE, task="churn", model="recency_rule", filter_seen="none")
+    return write_estimator(tmp_path / "churn", rule, about, customers=customers, base=0.5)

@@ -1,0 +1,90 @@
+"""A bundle on a table: a row a request in, a row an answer out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from growthlab.core.errors import BundleError, DataError
+from growthlab.export.answers import Prediction, PredictRequest, Recommendation, RecommendRequest
+from growthlab.export.bundle import Bundle
+
+ANSWERS = {"churn": "churn_probability", "value": "expected_value"}
+
+
+def recommendations(
+    bundle: Bundle, rows: pd.DataFrame, k: int, filter_seen: str | None = None, first: int = 0
+) -> list[Recommendation]:
+    """The answer to each row, by its ``user_id``, its ``history`` or neither.
+
+    A history is a list of item ids, oldest first, or a JSON list, or ids joined by blanks. `first`
+    is the number of the first row, for messages.
+    """
+    histories: list[list[str] | None] = [None] * len(rows)
+    if "history" in rows:
+        histories = [as_history(v, row) for row, v in enumerate(rows["history"], start=first)]
+    requests = [
+        RecommendRequest(user, history, filter_seen=filter_seen)
+        for user, history in zip(user_ids(rows), histories, strict=True)
+    ]
+    return bundle.recommend(requests, k)
+
+
+def predictions(bundle: Bundle, rows: pd.DataFrame, first: int = 0) -> list[Prediction]:
+    """The answer to each row, by its ``user_id``, its feature columns or neither.
+
+    Features that are given are taken instead of the stored ones.
+    """
+    if bundle.predictor is None:
+        raise BundleError(f"{bundle.folder} answers {bundle.manifest.task}, not churn or value")
+    columns, texts = bundle.predictor.scorer.columns, bundle.predictor.texts
+    given = {c: _feature(rows, c, c in texts, first) for c in columns if c in rows}
+    requests = []
+    for place, user in enumerate(user_ids(rows)):
+        features: Mapping[str, float | str] = {
+            c: v for c, values in given.items() if (v := values[place]) is not None
+        }
+        requests.append(PredictRequest(user, features))
+    return bundle.predict(requests)
+
+
+def user_ids(rows: pd.DataFrame) -> list[str | None]:
+    """The column ``user_id`` as texts; None where it is empty, or not there at all."""
+    if "user_id" not in rows:
+        return [None] * len(rows)
+    values = rows["user_id"]
+    if pd.api.types.is_float_dtype(values):  # whole numbers beside missing ones
+        values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
+    return [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
+
+
+def as_history(value: Any, row: int) -> list[str] | None:
+    """One cell as item ids, None where it is empty; DataError names the row."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    if not isinstance(value, str):
+        return [str(item) for item in value]
+    if not value.lstrip().startswith("["):
+        return value.split()
+    try:
+        return [str(item) for item in json.loads(value)]
+    except ValueError as error:
+        raise DataError(f"row {row}: the history {value[:60]!r} is no JSON list") from error
+
+
+def _feature(rows: pd.DataFrame, column: str, text: bool, first: int) -> list[float | str | None]:
+    """One feature's column; None where it is not known."""
+    values = rows[column]
+    missing = values.isna().to_numpy()
+    if text:
+        return [None if m else str(v) for v, m in zip(values, missing, strict=True)]
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=float("nan"))
+    wrong = (numbers != numbers) & ~missing
+    if wrong.any():
+        place = int(wrong.argmax())
+        given = values.iloc[place]
+        raise DataError(f"row {first + place}: {column} is a number, got {given!r}")
+    return [None if m else float(n) for n, m in zip(numbers, missing, strict=True)]

@@ -1,0 +1,121 @@
+"""Bundles on files: each row is answered as a request would be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.core.errors import BundleError, ConfigError, DataError
+from growthlab.export import batch
+from growthlab.export.answers import RecommendRequest
+from growthlab.export.batch import recommend_file, score_file
+from growthlab.export.bundle import Bundle
+
+ANNA = "anna.schmidt@example.org"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_each_row_of_a_file_gets_its_list(
+    folder: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "BLOCK_ROWS", 2)  # three rows: two blocks
+    source, target = tmp_path / f"in.{kind}", tmp_path / "new" / f"out.{kind}"
+    asked = pd.DataFrame(
+        {"user_id": [ANNA, None, "stranger"], "history": [None, "tea lemon", None]}
+    )
+    if kind == "csv":
+        asked.to_csv(source, index=False)
+    else:
+        asked["history"] = pd.Series([None, ["tea", "lemon"], None], dtype=object)
+        asked.to_parquet(source)
+    assert recommend_file(folder, source, target, k=2) == 6
+    found = pd.read_csv(target) if kind == "csv" else pd.read_parquet(target)
+    assert found["row"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert found["rank"].tolist() == [1, 2] * 3
+    assert found["served"].tolist()[::2] == ["known", "folded_in", "popularity_fallback"]
+    requests = [
+        RecommendRequest(ANNA),
+        RecommendRequest(history=["tea", "lemon"]),
+        RecommendRequest("stranger"),
+    ]
+    answers = Bundle.load(folder).recommend(requests, 2)
+    assert found["item_id"].tolist() == [i.item for a in answers for i in a.items]
+    scores = [i.score for a in answers for i in a.items]
+    np.testing.assert_allclose(found["score"], scores, rtol=1e-6)
+    assert [p.name for p in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_each_row_of_a_file_gets_its_prediction(
+    churn_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    source, target = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
+    asked = pd.DataFrame(
+        {"user_id": ["0042", None, "stranger"], "days_since_last": [np.nan, 100.0, np.nan]}
+    )
+    asked.to_csv(source, index=False) if kind == "csv" else asked.to_parquet(source)
+    assert score_file(churn_folder, source, target) == 3
+    found = (
+        pd.read_csv(target, dtype={"user_id": str}) if kind == "csv" else pd.read_parquet(target)
+    )
+    assert found.columns.tolist() == ["row", "user_id", "churn_probability", "served"]
+    assert found["served"].tolist() == ["known", "features", "population_fallback"]
+    np.testing.assert_allclose(found["churn_probability"], [0.18, 0.9, 0.5])
+
+
+def test_whole_numbers_beside_missing_ones_are_ids(churn_folder: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.parquet", tmp_path / "out.csv"
+    pd.DataFrame({"user_id": [77.0, np.nan]}).to_parquet(source)
+    score_file(churn_folder, source, target)
+    served = pd.read_csv(target)["served"].tolist()
+    assert served == ["known", "population_fallback"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "told"),
+    [
+        ("in.csv", "user,days\na,1\n", DataError, "none of the columns user_id.*did you mean user"),
+        ("in.csv", "days_since_last\n1\nlong\n", DataError, "row 1: days_since_last is a number"),
+        ("in.csv", "", DataError, "cannot be read: No columns"),
+        ("in.csv", "user_id\n", DataError, r"in\.csv has no rows"),
+        ("in.parquet", "no parquet", DataError, "cannot be read"),
+        ("in.xlsx", "", ConfigError, r"neither \.csv nor \.parquet"),
+        ("gone.csv", None, DataError, "there is no file"),
+    ],
+)
+def test_unusable_files_are_one_clear_line(
+    churn_folder: Path,
+    tmp_path: Path,
+    name: str,
+    content: str | None,
+    error: type[Exception],
+    told: str,
+) -> None:
+    source, target = tmp_path / name, tmp_path / "out.csv"
+    if content is not None:
+        source.write_text(content)
+    with pytest.raises(error, match=told) as caught:
+        score_file(churn_folder, source, target)
+    assert "\n" not in str(caught.value)
+    assert not target.exists()
+
+
+def test_a_history_that_is_no_list_names_its_row(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('history\ntea\n"[""tea"""\n')
+    with pytest.raises(DataError, match=r"row 1: the history .* is no JSON list"):
+        recommend_file(folder, source, tmp_path / "out.csv")
+
+
+def test_a_bundle_of_another_task_is_refused(
+    folder: Path, churn_folder: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("user_id\na\n")
+    with pytest.raises(BundleError, match="answers top_n, not churn or value"):
+        score_file(folder, source, tmp_path / "out.csv")
+    with pytest.raises(BundleError, match="answers churn, not top_n"):
+        recommend_file(churn_folder, source, tmp_path / "out.csv")

@@ -1,0 +1,210 @@
+"""The MLflow model answers as the bundle does, unpickled; the registry knows the champion."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import httpx
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from growthlab.core.errors import BundleError
+from growthlab.export.answers import RecommendRequest
+from growthlab.export.bundle import Bundle
+from growthlab.export.pyfunc import global_store, log_pyfunc
+from growthlab.export.registry import register
+
+# MLflow warns about type hints of its own
+pytestmark = pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning")
+
+ANNA = "anna.schmidt@example.org"
+
+
+class Store:
+    """A real sqlite store with a run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.uri = f"sqlite:///{folder / 'mlflow.db'}"
+        self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.artifacts = folder / "artifacts"
+        where = self.artifacts.as_uri()
+        experiment = self.client.create_experiment("corner_shop/top_n", artifact_location=where)
+        self.run_id = self.client.create_run(experiment).info.run_id
+
+    def log(self, bundle: Path) -> str:
+        return log_pyfunc(bundle, uri=self.uri, run_id=self.run_id).model_uri
+
+    def load(self, model_uri: str) -> mlflow.pyfunc.PyFuncModel:
+        with global_store(self.uri):
+            return mlflow.pyfunc.load_model(model_uri)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("mlflow"))
+
+
+def test_each_row_of_a_table_is_answered_as_by_the_bundle(store: Store, folder: Path) -> None:
+    model = store.load(store.log(folder))
+    asked = pd.DataFrame(
+        {
+            "user_id": [ANNA, None, None, "stranger"],
+            "history": [None, '["coffee", "?"]', ["tea"], None],
+        }
+    )
+    answers = model.predict(asked, params={"k": 3, "filter_seen": "purchased"})
+    requests = [
+        RecommendRequest(ANNA, filter_seen="purchased"),
+        RecommendRequest(history=["coffee", "?"], filter_seen="purchased"),
+        RecommendRequest(history=["tea"], filter_seen="purchased"),
+        RecommendRequest("stranger"),
+    ]
+    expected = Bundle.load(folder).recommend(requests, 3)
+    assert answers["items"].tolist() == [[i.item for i in a.items] for a in expected]
+    assert answers["scores"].tolist() == [[i.score for i in a.items] for a in expected]
+    served = ["known", "folded_in", "folded_in", "popularity_fallback"]
+    assert answers["served"].tolist() == served
+    assert answers["n_unknown_items"].tolist() == [0, 1, 0, 0]
+
+
+def test_one_column_is_enough(store: Store, folder: Path) -> None:
+    model = store.load(store.log(folder))
+    assert model.predict(pd.DataFrame({"user_id": [ANNA]}))["served"].tolist() == ["known"]
+    lists = model.predict(pd.DataFrame({"history": ["tea"]}))
+    assert lists["served"].tolist() == ["folded_in"]
+
+
+def test_predictions_of_known_customers_features_and_nobody(
+    store: Store, churn_folder: Path
+) -> None:
+    model = store.load(store.log(churn_folder))
+    asked = pd.DataFrame(
+        {"user_id": ["0042", None, "stranger"], "days_since_last": [None, 100.0, None]}
+    )
+    answers = model.predict(asked)
+    assert answers["churn_probability"].tolist() == pytest.approx([0.18, 0.9, 0.5])
+    assert answers["served"].tolist() == ["known", "features", "population_fallback"]
+    known = model.predict(pd.DataFrame({"user_id": [77]}))  # an id may be a number
+    assert known["served"].tolist() == ["known"]
+
+
+def test_the_logged_model_has_signature_example_and_requirements_and_no_raw_id(
+    store: Store, folder: Path
+) -> None:
+    info = log_pyfunc(folder, uri=store.uri, run_id=store.run_id)
+    assert info.signature is not None
+    assert info.signature.inputs.input_names() == ["user_id", "history"]
+    where = Path(urlparse(info.artifact_path).path)
+    requirements = (where / "requirements.txt").read_text()
+    assert "growthlab==" in requirements
+    assert "torch" not in requirements
+    files = [p for p in where.rglob("*") if p.is_file()]
+    assert "input_example.json" in {p.name for p in files}
+    assert not [p for p in files if p.suffix in (".pkl", ".pickle")]
+    assert not [p for p in files if ANNA.encode() in p.read_bytes()]
+
+
+def test_it_loads_and_serves_with_pickle_forbidden(store: Store, folder: Path) -> None:
+    model_uri = store.log(folder)
+    code = (
+        f"import mlflow, pandas as pd; mlflow.set_tracking_uri({store.uri!r});"
+        f"model = mlflow.pyfunc.load_model({model_uri!r});"
+        "print(model.predict(pd.DataFrame({'history': ['tea']}))['served'].item())"
+    )
+    env = os.environ | {
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.stdout.strip() == "folded_in", done.stderr
+
+
+def test_mlflow_models_serve_answers_with_it(store: Store, folder: Path) -> None:
+    port = _free_port()
+    bin_folder = Path(sys.executable).parent
+    words = ["models", "serve", "-m", store.log(folder), "-p", str(port), "--env-manager", "local"]
+    env = os.environ | {
+        "MLFLOW_TRACKING_URI": store.uri,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+    }
+    process = subprocess.Popen(
+        [bin_folder / "mlflow", *words],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    asked: dict[str, Any] = {
+        "dataframe_records": [{"user_id": ANNA}, {"history": ["tea"]}, {"history": '["tea"]'}],
+        "params": {"k": 2},
+    }
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            _wait_for(client)
+            answer = client.post("/invocations", json=asked)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+    assert answer.status_code == 200, answer.text
+    rows = answer.json()["predictions"]
+    assert [row["served"] for row in rows] == ["known", "folded_in", "folded_in"]
+    assert len(rows[0]["items"]) == 2
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_for(client: httpx.Client, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/ping").status_code == 200:
+                return
+        time.sleep(0.2)
+    pytest.fail(f"mlflow models serve was not up within {seconds} s")
+
+
+def test_a_broken_bundle_is_not_logged(store: Store, folder: Path) -> None:
+    before = store.client.search_logged_models(["1"])
+    (folder / "model.npz").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"model\.npz is corrupted"):
+        store.log(folder)
+    assert store.client.search_logged_models(["1"]) == before
+
+
+def test_the_first_version_is_champion_and_later_ones_only_challenge(
+    store: Store, folder: Path
+) -> None:
+    before = mlflow.get_tracking_uri()
+    first = register(folder, uri=store.uri, run_id=store.run_id)
+    assert (first.name, first.version, first.champion) == ("corner_shop-top_n", "1", True)
+    second = register(folder, uri=store.uri, run_id=store.run_id)
+    assert (second.version, second.champion) == ("2", False)
+    aliases = store.client.get_registered_model("corner_shop-top_n").aliases
+    assert {name: str(version) for name, version in aliases.items()} == {
+        "challenger": "2",
+        "champion": "1",
+    }
+    champion = store.client.get_model_version_by_alias("corner_shop-top_n", "champion")
+    assert champion.run_id == store.run_id
+    assert champion.tags["data_digest"] == "ab" * 32
+    assert champion.tags["model"] == "item_knn"
+    assert champion.tags["test/ndcg_at_10"] == "0.25"
+    assert second.uri == "models:/corner_shop-top_n@challenger"
+    model = store.load("models:/corner_shop-top_n@champion")
+    assert model.predict(pd.DataFrame({"user_id": [ANNA]}))["served"].tolist() == ["known"]
+    assert mlflow.get_tracking_uri() == before
