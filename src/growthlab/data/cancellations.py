@@ -17,10 +17,11 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     """The log without matched cancellations and what they undo, and how many purchases shrank.
 
     A cancellation is a return or a purchase of negative quantity. Taking turns in time, each is
-    matched to the most recent purchase of the same item by the same user, not later than itself, of
-    which at least its quantity is left. A purchase undone in whole goes, one undone in part keeps the rest.
-    Cancellations without a match stay, to be counted apart. A quantity that is not known is 1.
-    Note that a purchase goes even where a fold's cutoff lies between it and its cancellation.
+    matched to the most recent purchase of the same item by the same user, not later than itself,
+    of which at least its quantity is left. A purchase undone in whole goes, one undone in part
+    keeps the rest. Cancellations without a match stay, to be counted apart. A quantity that is not
+    known is 1. Note that a purchase goes even where a fold's cutoff lies between it and its
+    cancellation.
     """
     rows = log.query(
         f"SELECT *, {CANCELS} AS cancels, abs(coalesce(quantity, 1)) AS amount "

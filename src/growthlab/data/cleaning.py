@@ -24,12 +24,13 @@ Rule = tuple[str, str, Callable[[EventLog], tuple[EventLog, int]]]
 class Cleaning:
     """The rules of a source; a rule whose column the log does not have is left out.
 
-    `non_goods` are regular expressions for whole item ids: what they match leaves the item table too.
-    `cancellations`: ``match`` removes returns with the purchases they undo, ``keep`` keeps returns as
-    events. `bot_events_a_day` drops users with more events on any day; null: nobody is a bot.
-    `until` is the newest believable time; null: the time of ingestion, and without one the present.
-    `min_rating` drops events rated lower. `min_user_events` and `min_item_events` are not rules for
-    `apply`: a filter that knows the future leaks, so `restrict` applies them to the past of a fold.
+    `non_goods` are regular expressions for whole item ids: what they match leaves the item table
+    too. `cancellations`: ``match`` removes returns with the purchases that they undo, ``keep``
+    keeps returns as events. `bot_events_a_day` drops users with more events on any day; null:
+    nobody is a bot. `until` is the newest believable time; null: the time of ingestion, and
+    without one the present. `min_rating` drops events rated lower. `min_user_events` and
+    `min_item_events` are not rules for `apply`: a filter that knows the future leaks, so
+    `restrict` applies them to the past of a fold.
     """
 
     missing_users: bool = True
@@ -190,43 +191,46 @@ def report_row(
     rule: str, why: str, before: EventLog, after: EventLog, n_changed: int = 0
 ) -> dict[str, Any]:
     """One row of a cleaning report: what a rule did to a log."""
-    return {
-        "rule": rule,
-        "why": why,
-        "dropped_events": before.n_events - after.n_events,
-        "changed_events": n_changed,
-        "events_before": before.n_events,
-        "events_after": after.n_events,
-        "users_before": before.n_users,
-        "users_after": after.n_users,
-        "items_before": before.n_items,
-        "items_after": after.n_items,
-    }
+    counts = [(log.n_events, log.n_users, log.n_items) for log in (before, after)]
+    return _row(rule, why, counts[0], counts[1], n_changed)
+
+
+def raw_row(
+    rule: str, why: str, before: pd.DataFrame, after: pd.DataFrame, n_changed: int = 0
+) -> dict[str, Any]:
+    """One row of a cleaning report: what reading did to frames of raw events."""
+    counts = [
+        (len(frame), *(frame[c].nunique() if c in frame else 0 for c in ("user_id", "item_id")))
+        for frame in (before, after)
+    ]
+    return _row(rule, why, counts[0], counts[1], n_changed)
 
 
 def report_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A cleaning report as a table of text: a line a rule, with what it dropped and what was left."""
-    head = ("rule", "dropped", "events left", "users left", "items left", "why")
+    """A cleaning report as a table of text: what each rule dropped and what it left."""
+    head = ("rule", "dropped", "changed", "events left", "users left", "items left", "why")
+    counts = ("dropped_events", "changed_events", "events_after", "users_after", "items_after")
     table = [head] + [
-        (
-            row["rule"],
-            f"{row['dropped_events']:,}",
-            f"{row['events_after']:,}",
-            f"{row['users_after']:,}",
-            f"{row['items_after']:,}",
-            row["why"],
-        )
-        for row in rows
+        (row["rule"], *(f"{row.get(c, 0):,}" for c in counts), row["why"]) for row in rows
     ]
     widths = [max(len(line[i]) for line in table) for i in range(len(head))]
-    numbers = range(1, len(head) - 1)
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if i in numbers else cell.ljust(width)
+            cell.rjust(width) if 0 < i <= len(counts) else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in table
     )
+
+
+def _row(
+    rule: str, why: str, before: tuple[int, ...], after: tuple[int, ...], n_changed: int
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"rule": rule, "why": why, "dropped_events": before[0] - after[0]}
+    row["changed_events"] = n_changed
+    for name, n_before, n_after in zip(("events", "users", "items"), before, after, strict=True):
+        row |= {f"{name}_before": n_before, f"{name}_after": n_after}
+    return row
 
 
 def _where(condition: str) -> Callable[[EventLog], tuple[EventLog, int]]:

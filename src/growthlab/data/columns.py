@@ -63,28 +63,37 @@ def checked_items(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked_users(users: pd.DataFrame) -> pd.DataFrame:
-    """The same users, one row an id, sorted by it; other columns of mixed types become strings."""
+    """The same users, one row an id, sorted by it; columns of mixed types become strings."""
     frame = _with_unique_ids(users, "user_id", "users")
-    for column in frame.select_dtypes(object):
-        frame[column] = as_strings(frame[column])
+    for column in frame.columns:
+        if pd.api.types.is_object_dtype(frame[column]) or pd.api.types.is_string_dtype(
+            frame[column]
+        ):
+            frame[column] = as_strings(frame[column])
     return frame
 
 
 def as_strings(values: pd.Series) -> pd.Series:
     """Values as strings, null where missing."""
+    if values.dtype == _STRINGS:
+        return values
     return values.astype("string").astype(_STRINGS)
 
 
 def as_ids(values: pd.Series) -> pd.Series:
     """Ids as strings: 7, 7.0 and "7" are all "7"; a missing or empty id is null."""
-    if pd.api.types.is_float_dtype(values.dtype):
-        known = values.dropna()
-        if (known % 1 == 0).all():
-            values = values.astype("Int64")
-    elif values.dtype == object:
-        values = values.map(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
-    strings = as_strings(values)
-    return strings.mask(strings == "")
+    codes, found = pd.factorize(values)  # ids repeat: each is turned into a string once
+    ids = pd.Series(found)
+    if pd.api.types.is_float_dtype(ids.dtype) and (ids % 1 == 0).all():
+        ids = ids.astype("int64")
+    elif pd.api.types.is_object_dtype(ids.dtype):
+        ids = ids.map(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
+    strings = as_strings(ids)
+    # whole numbers that a CSV holds as floats
+    if strings.head(1).str.endswith(".0").any() and strings.str.fullmatch(r"\d+\.0").all():
+        strings = strings.str.removesuffix(".0")
+    strings = strings.mask(strings == "")
+    return strings.reindex(codes).set_axis(values.index)  # a code of -1 is null
 
 
 def as_numbers(values: pd.Series, column: str) -> pd.Series:
@@ -117,7 +126,8 @@ def parse_times(
         return _from_numbers(values, column, unit)
     parsed = _parsed(values, format)
     wanted = f"of the format {format}" if format else "an ISO 8601 time like 2024-05-31 13:45:00"
-    _refuse(parsed.isna() & values.notna(), values, column, f"is not {wanted}")
+    hint = "" if format else " (numbers need a unit, other forms a format)"
+    _refuse(parsed.isna() & values.notna(), values, column, f"is not {wanted}{hint}")
     return parsed
 
 

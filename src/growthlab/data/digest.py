@@ -15,7 +15,7 @@ _BATCH = 100_000
 def content_digest(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
     """SHA-256 over the hashes of each table's columns, rows sorted by all columns.
 
-    A column that is all null is as good as none, -0.0 is 0.0, and integers of every width are alike.
+    A column that is all null is as good as none, -0.0 is 0.0, integers of every width are alike.
     """
     total = hashlib.sha256()
     for table in tables:
@@ -52,9 +52,18 @@ class _ColumnHash:
             numbers = kept.to_numpy(zero_copy_only=False).astype("<f8")
             self._values.update((numbers + 0.0).tobytes())  # -0.0 + 0.0 is 0.0
         else:
-            texts = [text.encode() for text in kept.cast(pa.large_string()).to_pylist()]
-            self._lengths.update(np.array([len(t) for t in texts], dtype="<i8").tobytes())
-            self._values.update(b"".join(texts))
+            lengths, utf8 = _text_bytes(kept.cast(pa.large_string()))
+            self._lengths.update(lengths.astype("<i8").tobytes())
+            self._values.update(utf8)
 
     def digest(self) -> bytes:
         return self._known.digest() + self._lengths.digest() + self._values.digest()
+
+
+def _text_bytes(texts: pa.Array) -> tuple[np.ndarray, memoryview]:
+    """The length of each text in bytes, and all of them in UTF-8, without a copy."""
+    _, offsets, utf8 = texts.buffers()
+    if offsets is None or utf8 is None:
+        return np.zeros(len(texts), dtype=np.int64), memoryview(b"")
+    ends = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.diff(ends), memoryview(utf8)[ends[0] : ends[-1]]

@@ -32,10 +32,10 @@ class EventLog:
 
     The SQL tables `events` (all columns of `EVENT_COLUMNS`, null where not known), `items` and
     `users` serve `where`, `derive` and `query`. `columns` are those of events that hold something.
-    An order-only log has `position` in place of `timestamp`; timestamps are naive UTC, microseconds.
-    A raw log may hold events without a user, so that cleaning can count and drop them: its first
-    rule does, and whatever comes after it may rely on `user_id`. Logs come from `from_frames` and
-    `open`; derived logs share the database of the first.
+    An order-only log has `position` in place of `timestamp`; timestamps are naive UTC,
+    microseconds. A raw log may hold events without a user, so that cleaning can count and drop
+    them: its first rule does, and whatever comes after it may rely on `user_id`. Logs come from
+    `from_frames` and `open`; derived logs share the database of the first.
     """
 
     def __init__(
@@ -224,7 +224,7 @@ class EventLog:
         return self.query(f"SELECT {present} FROM events ORDER BY {self._order}")
 
     def require(self, *columns: str, needed_by: str) -> None:
-        """DataError when a column of events, or ``items``, ``users``, ``items.text``, is missing."""
+        """DataError where a column of events, or ``items``, ``users``, ``items.text`` is gone."""
         missing = [c for c in columns if not self._has(c)]
         if missing:
             raise DataError(

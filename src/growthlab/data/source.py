@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 class Source(ABC):
     """A data set, and what it says of its use where the task or the split leaves that open (null).
 
-    That is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`, None
-    for data without a clock; `activity_days`, within which a customer must have bought to be asked
-    about; the event types that a history holds, and those to be foretold. `cleaning` holds the rules
-    for the raw events, None for none.
+    That is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
+    None for data without a clock; `activity_days`, within which a customer must have bought to be
+    asked about; the event types that a history holds, and those to be foretold. `cleaning` holds
+    the rules for the raw events, None for none.
     """
 
     name: ClassVar[str]
@@ -51,9 +51,12 @@ class Source(ABC):
     def key(self) -> str:
         """A hash of what the prepared log depends on: settings, rules, content of files, code."""
         of_use = {f.name for f in fields(Source)} - {"cleaning"}
-        paths = {"path", "items_path", "users_path"}  # their content counts, not where it lies
-        settings = {n: v for n, v in asdict(self).items() if n not in of_use | paths}
-        content = [_sha256(path) for path in self.files()]
+        settings = {
+            setting: value
+            for setting, value in asdict(self).items()
+            if setting not in of_use and not setting.endswith("path")  # the content counts
+        }
+        content = [(path.name, _sha256(path)) for path in self.files()]
         code = [_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
         text = json.dumps(
             [type(self).__name__, settings, content, code], default=str, sort_keys=True

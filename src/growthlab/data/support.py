@@ -13,7 +13,7 @@ def fit_filter(
 ) -> tuple[set[str], set[str]]:
     """The users and the items that keep enough events when those with fewer go, until none goes.
 
-    Events with a user and an item count. To be fitted on the past of a fold: on a whole log it leaks.
+    Events with a user and an item count. Fit it on the past of a fold: on a whole log it leaks.
     """
     pairs = past.query(
         "SELECT user_id, item_id, count(*) AS n FROM events "

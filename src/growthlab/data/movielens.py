@@ -1,0 +1,140 @@
+"""MovieLens: who rated which film, in order (1M) or with stars and times (100K)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from growthlab.core.errors import DataError
+from growthlab.data.columns import as_ids, as_strings, parse_times
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
+from growthlab.data.tables import existing, read_table, renamed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _MovieLens(Source):
+    """What the editions share: a file of ratings, films and users in files beside it.
+
+    Parameters
+    ----------
+    path
+        The file of ratings, or the folder that holds it under its usual name.
+    items_path, users_path
+        Films (movie_id, title, genres) and users; null: movies.parquet and users.parquet beside the
+        ratings, if they are there.
+    """
+
+    path: str | None = None
+    items_path: str | None = None
+    users_path: str | None = None
+    filter_seen: str = "interacted"
+    filter_seen_reason: str = "nobody watches and rates a film twice"
+    history_events: tuple[str, ...] = ("review",)
+    target_events: tuple[str, ...] = ("review",)
+
+    usual_name: ClassVar[str]
+    genres_between: ClassVar[str]
+    columns: ClassVar[dict[str, str | None]] = {"user_id": "user_id", "item_id": "movie_id"}
+
+    def files(self) -> list[Path]:
+        """The ratings, then films and users where they are there."""
+        return [path for path in self._files() if path is not None]
+
+    def read(self) -> EventLog:
+        """One review event a rating; items are the films that somebody rated."""
+        ratings_path, movies_path, users_path = self._files()
+        assert ratings_path is not None
+        ratings = renamed(read_table(ratings_path), self.columns, ratings_path)
+        if "timestamp" in ratings:
+            times = parse_times(ratings["timestamp"], "timestamp", unit="s")
+            ratings["timestamp"] = times
+        elif "position" not in ratings:
+            ratings["position"] = ratings.groupby("user_id").cumcount()
+        items = None if movies_path is None else self._items(movies_path, ratings)
+        users = None if users_path is None else read_table(users_path)
+        events = ratings.assign(event_type="review")
+        return EventLog.from_frames(events, items, users, name=self.name)
+
+    def _items(self, path: Path, ratings: pd.DataFrame) -> pd.DataFrame:
+        movies = renamed(read_table(path), _FILMS, path)
+        movies["item_id"] = as_ids(movies["item_id"])
+        movies = movies[movies["item_id"].isin(as_ids(ratings["item_id"]))]
+        genres = [str(g).split(self.genres_between) for g in movies["genres"].fillna("unknown")]
+        years = as_strings(movies["title"]).str.extract(r"\((\d{4})\)\s*$")[0]
+        if "release_year" in movies:
+            years = as_strings(movies["release_year"]).fillna(years)
+        attributes = [
+            "|".join([*(f"genre={g}" for g in own), *([] if pd.isna(year) else [f"year={year}"])])
+            for own, year in zip(genres, years, strict=True)
+        ]
+        return pd.DataFrame(
+            {
+                "item_id": movies["item_id"],
+                "text": movies["title"],
+                "category": [own[0] for own in genres],
+                "attributes": attributes,
+            }
+        )
+
+    def _files(self) -> tuple[Path | None, Path | None, Path | None]:
+        if self.path is None:
+            raise DataError(
+                f"data={self.name} needs data.path=.../{self.usual_name}: the ratings as Parquet "
+                "or CSV, from https://grouplens.org/datasets/movielens"
+            )
+        path = Path(self.path).expanduser()
+        path = existing(path / self.usual_name if path.is_dir() else path)
+        movies = _beside(path, "movies", self.items_path)
+        users = _beside(path, "users", self.users_path)
+        return path, movies, users
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovieLens1M(_MovieLens):
+    """A million ratings in the order of each user, without times and stars: an order-only log.
+
+    6,040 users; 3,416 films with five ratings or more in ``sequences.parquet``, where `position`
+    gives the order, or all 3,706 in ``pairs.parquet``, where the rows do.
+    """
+
+    name: ClassVar[str] = "movielens_1m"
+    usual_name: ClassVar[str] = "sequences.parquet"
+    genres_between: ClassVar[str] = "|"
+    columns: ClassVar[dict[str, str | None]] = {**_MovieLens.columns, "position": None}
+    horizon_days: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovieLens100K(_MovieLens):
+    """100,000 ratings of 1 to 5 stars with full times, of 943 users and 1,682 films, 1997 to 1998.
+
+    Times are those of rating, not of watching: many a user rated everything in one sitting.
+    """
+
+    name: ClassVar[str] = "movielens_100k"
+    usual_name: ClassVar[str] = "ratings.parquet"
+    genres_between: ClassVar[str] = " "
+    columns: ClassVar[dict[str, str | None]] = {
+        **_MovieLens.columns,
+        "rating": "rating",
+        "timestamp": "timestamp",
+    }
+
+
+_FILMS: dict[str, str | None] = {
+    "item_id": "movie_id",
+    "title": "title",
+    "genres": "genres",
+    "release_year": None,
+}
+
+
+def _beside(path: Path, table: str, given: str | None) -> Path | None:
+    if given is not None:
+        return existing(given, f"data.{'items' if table == 'movies' else table}_path")
+    usual = path.with_name(f"{table}.parquet")
+    return usual if usual.is_file() else None
