@@ -1,4 +1,4 @@
-"""What the tests of every room may use: a small shop, its fold, and the real data where it is there."""
+"""What the tests of every room may use: a small shop, its fold, the real data if it is there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import pytest
+import pytest  # noqa: E402
 
-from growthlab.data.event_log import EventLog
-from growthlab.data.simulated_shop import SimulatedShop
-from growthlab.split.fold import Fold
-from growthlab.split.global_time import GlobalTime
+from growthlab.data.event_log import EventLog  # noqa: E402
+from growthlab.data.simulated_shop import SimulatedShop  # noqa: E402
+from growthlab.split.fold import Fold  # noqa: E402
+from growthlab.split.global_time import GlobalTime  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def shop_fold(shop: EventLog) -> Fold:
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
-    """The folder of a real data set by name; the test is skipped where it is not on this machine."""
+    """The folder of a real data set by name; without it the test is skipped."""
     beside = (REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data")
     given = os.environ.get("GROWTHLAB_DATA")
     roots = (Path(given),) if given else beside

@@ -76,7 +76,9 @@ def test_a_campaign_changes_nothing_for_others_and_nothing_before_it(small: Shop
     sent_at = START + timedelta(days=20, hours=10)
     before, was = (e[e["timestamp"] < sent_at] for e in (reacted.events, small.events))
     pd.testing.assert_frame_equal(before, was)
-    messages = reacted.events[(reacted.events["event_type"] == "message") & (reacted.events["channel"] == "sms")]
+    messages = reacted.events[
+        (reacted.events["event_type"] == "message") & (reacted.events["channel"] == "sms")
+    ]
     assert sorted(messages["user_id"]) == sorted(reached)
     assert (messages["timestamp"] == sent_at).all()
 
@@ -86,10 +88,13 @@ def test_a_campaign_adds_the_orders_that_the_truth_expects() -> None:
     users = [f"u{n:06d}" for n in range(1_500)]
     sent = pd.DataFrame({"user_id": users, "day": 5, "channel": "email", "offer": "discount_20"})
     without, reacted = (generate(world, START, 33, 1_500, e) for e in (None, sent))
-    orders = [t.events.loc[t.events["event_type"] == "purchase", "order_id"].nunique() for t in (without, reacted)]
+    orders = [
+        t.events.loc[t.events["event_type"] == "purchase", "order_id"].nunique()
+        for t in (without, reacted)
+    ]
     at = START + timedelta(days=5, hours=10)
     expected = Truth(world, START, 1_500).campaign_effect(users, at, 0.2, 28 - 10 / 24).sum()
-    # about 45 added orders, each at random: 3 standard errors of a Poisson number, and of the annoyed
+    # 3 standard errors of a Poisson number, and some for the annoyed
     assert orders[1] - orders[0] == pytest.approx(expected, abs=3 * np.sqrt(expected) + 6)
 
 
@@ -98,7 +103,10 @@ def test_a_campaign_adds_the_orders_that_the_truth_expects() -> None:
     [
         ({"user_id": ["u000001"], "day": [1], "channel": ["sms"]}, "no column offer"),
         ({"user_id": ["x"], "day": [1], "channel": ["sms"], "offer": ["none"]}, "a user x"),
-        ({"user_id": ["u000001"], "day": [1], "channel": ["sms"], "offer": ["discount_1"]}, "discount_10"),
+        (
+            {"user_id": ["u000001"], "day": [1], "channel": ["sms"], "offer": ["discount_1"]},
+            "discount_10",
+        ),
     ],
 )
 def test_bad_exposures_are_refused_in_one_line(exposures: dict, said: str) -> None:
@@ -168,11 +176,15 @@ def test_customers_keep_silent_as_often_as_their_churn_probability_says(
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
     expected = truth.churn_probability(users, at, 28)
-    bought = tables.events[(tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)]
+    bought = tables.events[
+        (tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)
+    ]
     silent = ~np.isin(users, bought["user_id"])
     se = np.sqrt((expected * (1 - expected)).sum()) / len(users)
     assert silent.mean() == pytest.approx(expected.mean(), abs=3 * se)
-    for group in np.array_split(np.argsort(expected), 3):  # calibrated low and high, not only in the mean
+    for group in np.array_split(
+        np.argsort(expected), 3
+    ):  # calibrated low and high, not only in the mean
         spread = np.sqrt((expected[group] * (1 - expected[group])).sum()) / len(group)
         assert silent[group].mean() == pytest.approx(expected[group].mean(), abs=3 * spread + 1e-9)
 
@@ -193,7 +205,9 @@ def test_customers_spend_what_the_truth_expects(crowd: tuple[ShopTables, Truth])
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
     expected = truth.expected_spend(users, at, 28)
-    bought = tables.events[(tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)]
+    bought = tables.events[
+        (tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)
+    ]
     spent = (bought["quantity"] * bought["unit_price"]).groupby(bought["user_id"]).sum()
     spent = spent.reindex(users, fill_value=0.0)
     se = spent.std() / np.sqrt(len(users))
@@ -204,21 +218,28 @@ def test_customers_spend_what_the_truth_expects(crowd: tuple[ShopTables, Truth])
 def test_the_oracle_knows_what_is_bought_next(crowd: tuple[ShopTables, Truth]) -> None:
     tables, truth = crowd
     at = START + timedelta(days=90)
-    bought = tables.events[(tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)]
+    bought = tables.events[
+        (tables.events["event_type"] == "purchase") & (tables.events["timestamp"] >= at)
+    ]
     users, items = bought["user_id"].unique(), tables.items["item_id"].to_numpy()
     scores = truth.taste_scores(users, items, at)
     assert scores.shape == (len(users), len(items))
     np.testing.assert_allclose(scores.sum(axis=1), 1.0)
-    # Expected share of lines on an item, summed over users, against the lines there are: calibrated by decile.
-    places = (pd.Index(users).get_indexer(bought["user_id"]), pd.Index(items).get_indexer(bought["item_id"]))
+    # what the oracle expects of each user's five best items, against what they bought of them
+    places = (
+        pd.Index(users).get_indexer(bought["user_id"]),
+        pd.Index(items).get_indexer(bought["item_id"]),
+    )
     lines = np.zeros_like(scores)
     np.add.at(lines, places, 1.0)
     expected = scores * lines.sum(axis=1, keepdims=True)
     top = np.argsort(-scores, axis=1)[:, :5]
     hits, foretold = (np.take_along_axis(m, top, axis=1).sum() for m in (lines, expected))
-    # repeats and wishes are taken as they stand at the cutoff, so the head is foretold a little too high
+    # repeats and wishes are taken as they stand at the cutoff: the head is a little too high
     assert hits == pytest.approx(foretold, rel=0.12)
-    popular = np.argsort(-lines.sum(axis=0))[:5]  # the best list that is the same for everybody, in hindsight
+    popular = np.argsort(-lines.sum(axis=0))[
+        :5
+    ]  # the best list that is the same for everybody, in hindsight
     assert hits > 1.3 * lines[:, popular].sum()
 
 
@@ -233,7 +254,9 @@ def test_markov_customers_follow_the_transitions_and_iid_customers_do_not() -> N
         known = before.notna().to_numpy()
         successors = world.shelf.successors[before[known].astype(int)]
         shares[dynamics] = (successors == places[known][:, None]).any(axis=1).mean()
-    assert shares["markov"] == pytest.approx(0.91, abs=0.02)  # 0.9, and 0.1 of the taste's chance hits
+    assert shares["markov"] == pytest.approx(
+        0.91, abs=0.02
+    )  # 0.9, and 0.1 of the taste's chance hits
     assert shares["iid"] < 0.3
 
 

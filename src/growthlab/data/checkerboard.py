@@ -21,11 +21,11 @@ _CATEGORIES = ("dark", "light")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkerboard(Source):
-    """A known-answer test: each model that learns anything about a user ranks the own group's unseen items first.
+    """A known answer: whoever learns about a user ranks the own group's unseen items first.
 
-    Every user buys `purchases` different items of the own group, in random order, at random times. Popularity
-    says nothing, ids say nothing; text, category, attributes, co-occurrence and sequences each tell the groups
-    apart.
+    Every user buys `purchases` different items of the own group, in random order, at random times.
+    Popularity says nothing, ids say nothing; text, category, attributes, co-occurrence and
+    sequences each tell the groups apart.
 
     Raises
     ------
@@ -49,9 +49,8 @@ class Checkerboard(Source):
 
     def __post_init__(self) -> None:
         if not 1 <= self.purchases <= self.items // 2:
-            raise ConfigError(
-                f"data.purchases must be between 1 and the {self.items // 2} items of a group, got {self.purchases}"
-            )
+            possible = f"between 1 and the {self.items // 2} items of a group"
+            raise ConfigError(f"data.purchases must be {possible}, got {self.purchases}")
 
     def item_groups(self) -> dict[str, int]:
         """The group (0 or 1) of each item id."""

@@ -1,4 +1,4 @@
-"""The customers of a simulated shop: who they are, how often they come, when they leave, what they like."""
+"""The customers of a simulated shop: who they are, when they come and leave, what they like."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ N_NORMAL, N_UNIFORM = 64, 24
 
 @dataclass(frozen=True)
 class Customer:
-    """One customer, from a random stream of its own; rates are a day, times are days after the start."""
+    """One customer, from an own random stream; rates are a day, times are days after the start."""
 
     number: int
     arrival: float  # 0 for those who were there before
@@ -99,9 +99,10 @@ class Customer:
         )
 
     def taste(self, world: World) -> np.ndarray:
-        """Weights of the customer's own choice among all items, shape ``(n_items,)``: logit of a softmax.
+        """Logits of the customer's own choice among all items, shape ``(n_items,)``.
 
-        Popularity, plus what is the customer's own: category, brand, a price level, and the items' vectors.
+        Popularity, plus what is the customer's own: category, brand, a price level, and the items'
+        vectors.
         """
         shelf, z = world.shelf, self.draws
         n_categories, n_brands = len(CATEGORIES), len(BRANDS)
@@ -165,7 +166,7 @@ class Population:
         return [Customer.draw(self.world, i) for i in range(self.n_users)]
 
     def user_table(self, days: float) -> pd.DataFrame:
-        """Those who have arrived within the days, with attributes and consents, sorted by raw id."""
+        """Those who arrive within the days, with attributes and consents, sorted by raw id."""
         present = [c for c in self.customers if c.arrival < days]
         names = ("age_band", "gender", "region", "acquisition")
         frame = pd.DataFrame({"user_id": [c.user_id for c in present]})

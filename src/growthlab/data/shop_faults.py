@@ -19,10 +19,11 @@ def inject(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The events with faulty ones among them, and how many events each fault has added.
 
-    Clean events stay as they are, so a perfect cleaning gives them back. `faults` are shares of the clean
-    events: ``duplicates``, ``missing_users``, ``future_dates`` (a time 400 days after the recording),
-    ``non_goods``, ``cancellations`` (a purchase and at once another of minus its quantity: two events
-    each), ``zero_quantities``, ``negative_prices``; or a number of users: ``bots``.
+    Clean events stay as they are, so a perfect cleaning gives them back. `faults` are shares of the
+    clean events: ``duplicates``, ``missing_users``, ``future_dates`` (a time 400 days after the
+    recording), ``non_goods``, ``cancellations`` (a purchase and at once another of minus its
+    quantity: two events each), ``zero_quantities``, ``negative_prices``; or a number of users:
+    ``bots``.
 
     Raises
     ------
@@ -91,9 +92,15 @@ def _bots(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFram
     out = []
     for bot in range(n):
         picked = views.iloc[rng.integers(len(views), size=BOT_EVENTS)].copy()
-        moments = pd.Timestamp(rng.choice(days)) + pd.to_timedelta(100 * np.arange(BOT_EVENTS), unit="s")
+        moments = pd.Timestamp(rng.choice(days)) + pd.to_timedelta(
+            100 * np.arange(BOT_EVENTS), unit="s"
+        )
         names = {"user_id": f"bot{bot}", "session_id": f"bot{bot}"}
-        out.append(picked.assign(timestamp=moments.as_unit("us"), ingested_at=moments.as_unit("us"), **names))
+        out.append(
+            picked.assign(
+                timestamp=moments.as_unit("us"), ingested_at=moments.as_unit("us"), **names
+            )
+        )
     return pd.concat(out)
 
 
@@ -115,7 +122,7 @@ def _some(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFram
 
 
 def _lasting(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """`n` different purchases of things that the user never sends back: no return can match a fault."""
+    """`n` different purchases of what the user never sends back: no return can match a fault."""
     pairs = events["user_id"] + "\x1f" + events["item_id"]
     returned = pairs[events["event_type"] == "return"]
     return _some(events[(events["event_type"] == "purchase") & ~pairs.isin(returned)], n, rng)

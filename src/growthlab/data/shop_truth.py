@@ -1,4 +1,4 @@
-"""Truth: what only the generator of a simulated shop knows of its customers, for tests and oracles."""
+"""Truth: what only the generator of a simulated shop knows, for tests and oracles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from growthlab.core.errors import DataError
 from growthlab.core.histories import UNKNOWN, codes_of
 from growthlab.data.shop_customers import Customer, Population
 from growthlab.data.shop_visits import Clock, Message, State, live, order_probability
-from growthlab.data.shop_words import CATEGORIES
 from growthlab.data.shop_world import SALE_DISCOUNT, World
 
 MOST_STEPS = 12
@@ -23,9 +22,9 @@ MOST_STEPS = 12
 class Truth:
     """Expectations about the customers of a shop at a moment, from the settings that drive them.
 
-    Moments are datetimes or ISO strings, horizons are days. Everything holds for a shop that sends no
-    campaign after the moment (newsletters only bring visits, never orders). `messages` are those that
-    customers had before it, by customer number. Unknown users raise a DataError.
+    Moments are datetimes or ISO strings, horizons are days. Everything holds for a shop that sends
+    no campaign after the moment (newsletters only bring visits, never orders). `messages` are those
+    that customers had before it, by customer number. Unknown users raise a DataError.
     """
 
     world: World
@@ -38,12 +37,14 @@ class Truth:
         """Whether each customer has arrived and not dropped out, shape ``(n,)``, bool."""
         day = self._day(at)
         customers = self._customers(user_ids)
-        return np.array([c.arrival <= day < self._state(c, day).leaves for c in customers], dtype=bool)
+        return np.array(
+            [c.arrival <= day < self._state(c, day).leaves for c in customers], dtype=bool
+        )
 
     def churn_probability(
         self, user_ids: Sequence[str] | np.ndarray, at: datetime | str, horizon: float
     ) -> np.ndarray:
-        """P(no order in ``[at, at + horizon)``) given whether the customer is alive, shape ``(n,)``.
+        """P(no order in ``[at, at + horizon)``), given who is alive, shape ``(n,)``.
 
         1 for those who have dropped out, NaN for those who have not arrived yet.
         """
@@ -63,7 +64,10 @@ class Truth:
     def expected_orders(
         self, user_ids: Sequence[str] | np.ndarray, at: datetime | str, horizon: float
     ) -> np.ndarray:
-        """Expected orders in ``[at, at + horizon)``, shape ``(n,)``: 0 after dropping out, NaN before arrival."""
+        """Expected orders in ``[at, at + horizon)``, shape ``(n,)``.
+
+        0 for those who have dropped out, NaN for those who have not arrived yet.
+        """
         day = self._day(at)
         busy, lengths = self._busy(day, horizon), _day_lengths(horizon)
         customers, alive = self._customers(user_ids), self.alive(user_ids, at)
@@ -71,7 +75,9 @@ class Truth:
         for n in np.flatnonzero(alive):
             leaving = customers[n].drop_rate * lengths
             reached = np.exp(-np.concatenate([[0.0], np.cumsum(leaving)[:-1]]))
-            orders[n] = np.sum(customers[n].order_rate * busy * reached * -np.expm1(-leaving) / leaving)
+            orders[n] = np.sum(
+                customers[n].order_rate * busy * reached * -np.expm1(-leaving) / leaving
+            )
         orders[[c.arrival > day for c in customers]] = np.nan
         return orders
 
@@ -90,7 +96,9 @@ class Truth:
         shares = self.line_shares(user_ids, at, horizon)
         pieces = np.array([c.mean_pieces(shelf.consumable) for c in customers])
         vouchers = np.array([c.mean_voucher for c in customers])
-        a_line = (shares * pieces * paid).sum(axis=1) - vouchers * (shares * pieces * shelf.price).sum(axis=1)
+        a_line = (shares * pieces * paid).sum(axis=1) - vouchers * (
+            shares * pieces * shelf.price
+        ).sum(axis=1)
         return self.expected_orders(user_ids, at, horizon) * _mean_lines(self.world.basket) * a_line
 
     def taste_scores(
@@ -100,10 +108,10 @@ class Truth:
         at: datetime | str,
         horizon: float = 28.0,
     ) -> np.ndarray:
-        """The oracle's scores, shape ``(n_users, n_items)``: within a user, a higher one is bought more likely.
+        """The oracle's scores, shape ``(n_users, n_items)``: the likelier bought, the higher.
 
-        Shares of the lines of the user's orders in the horizon, see `line_shares`; 0 for items that are
-        not launched yet or not of this shop.
+        Shares of the lines of the user's orders in the horizon, see `line_shares`; 0 for items that
+        are not launched yet or not of this shop.
         """
         shelf = self.world.shelf
         order = np.argsort(shelf.item_ids)
@@ -114,12 +122,12 @@ class Truth:
     def line_shares(
         self, user_ids: Sequence[str] | np.ndarray, at: datetime | str, horizon: float = 28.0
     ) -> np.ndarray:
-        """Expected share of each item of the shelf in the lines of a user's orders, shape ``(n_users, n)``.
+        """Expected share of each item of the shelf in a user's order lines, ``(n_users, n)``.
 
-        A mixture of repeats, wishes and what is looked at. The first two are taken as they stand at the
-        moment, although they move with each order; the last is the mean over as many steps from the last
-        item on as the user is expected to make in the horizon (12 at most). Rows sum to 1; those who have
-        dropped out get what they would buy if they had not.
+        A mixture of repeats, wishes and what is looked at. The first two are taken as they stand at
+        the moment, although they move with each order; the last is the mean over as many steps from
+        the last item on as the user is expected to make in the horizon (12 at most). Rows sum to 1;
+        those who have dropped out get what they would buy if they had not.
         """
         day = self._day(at)
         customers = self._customers(user_ids)
@@ -140,8 +148,8 @@ class Truth:
     ) -> np.ndarray:
         """Expected orders that one message at the moment adds within the horizon, shape ``(n,)``.
 
-        Negative where it drives away more than it brings; 0 after dropping out. `offer` is the share of
-        the price taken off.
+        Negative where it drives away more than it brings; 0 after dropping out. `offer` is the
+        share of the price taken off.
         """
         orders = self.expected_orders(user_ids, at, horizon)
         customers, alive = self._customers(user_ids), self.alive(user_ids, at)

@@ -20,14 +20,16 @@ DAY = 86_400
 MOST_VIEWS, MOST_LINES, MOST_WISHES = 8, 6, 5
 FIRST_ORDER_SHARE = 0.6  # of newcomers who buy on their first visit
 # A visit's row of uniforms. Every visit has a whole row, so that no choice shifts a later one.
-ORDERS, N_VIEWS, N_LINES, SEARCHES, BANNER, BANNER_ITEM, BANNER_CLICK, VOUCHER, APP, QUERY = range(10)
+ORDERS, N_VIEWS, N_LINES, SEARCHES, BANNER, BANNER_ITEM, BANNER_CLICK, VOUCHER, APP, QUERY = range(
+    10
+)
 STEP, STEP_WIDTH = 10, 5  # follows the sequence?, which item, dwell, favourite?, cart?
 LINE, LINE_WIDTH = STEP + MOST_VIEWS * STEP_WIDTH, 9  # kind, which, pieces, returned?, ..., rating
 ROW = LINE + MOST_LINES * LINE_WIDTH
 
 
 class Event(NamedTuple):
-    """A row of the log; seconds after the start, numbers in place of ids, NaN and -1 where there is none."""
+    """A row of the log: seconds after the start, numbers for ids, NaN and -1 where not known."""
 
     user: int
     item: int
@@ -68,13 +70,15 @@ class State:
     """What the future of a customer depends on, besides the customer and the world."""
 
     last: int = -1  # the item looked at last
-    wishes: list[int] = field(default_factory=list)  # in the cart or among the favourites, not bought
+    wishes: list[int] = field(
+        default_factory=list
+    )  # in the cart or among the favourites, not bought
     bought: list[int] = field(default_factory=list)  # consumables, once an order line
     leaves: float = math.inf
 
 
 class Clock:
-    """Maps operational time, in which customers come evenly, to days: by hour, weekday and season."""
+    """Maps operational time, in which customers come evenly, to days with their rhythm."""
 
     def __init__(self, intensity: np.ndarray) -> None:
         self.hours = np.arange(len(intensity) + 1) / 24
@@ -125,7 +129,7 @@ def _own_visits(world: World, customer: Customer, clock: Clock, until: float) ->
 
 
 def _newsletters(world: World, customer: Customer, until: float) -> list[Message]:
-    """The newsletters to a customer who wants them, one each `newsletter_days`, from the arrival on."""
+    """The newsletters to a customer who wants them, from the arrival on."""
     if not (world.newsletter_days and customer.consents[1]):
         return []
     days = np.arange(10, until, world.newsletter_days).astype(int)
@@ -170,7 +174,7 @@ class _Journey:
         """One visit: perhaps a banner and a search, views, and perhaps an order."""
         row, state = visit.row, self.state
         second = max(int(visit.day * DAY), self.free_from)
-        common = {
+        common: dict[str, Any] = {
             "session": f"s{self.customer.number}-{visit.name}",
             "channel": visit.channel or ("app" if row[APP] < self.customer.app_share else "web"),
         }
@@ -266,7 +270,9 @@ class _Journey:
             rating = round(3.9 + 0.6 * self.satisfaction[item] + 2.0 * (noise - 0.5))
             later = at + int((0.1 + booked) * DAY)
             stars = float(min(max(rating, 1), 5))
-            self._add("review", item, at, later, rating=stars, order=bought["order"], channel=channel)
+            self._add(
+                "review", item, at, later, rating=stars, order=bought["order"], channel=channel
+            )
 
     def _banner(
         self, row: list[float], day: float, on_sale: int, second: int, common: dict[str, Any]
@@ -300,7 +306,7 @@ _SUCCESSION = np.cumsum(SUCCESSORS).tolist()
 
 
 def order_probability(customer: Customer, offer: float) -> float:
-    """P(order | click on a message with an offer): the customer's own, raised by what the offer takes off."""
+    """P(order | click on a message): the customer's own, raised by what the offer takes off."""
     return min(customer.persuasion * (1 + 4 * offer), 1.0)
 
 

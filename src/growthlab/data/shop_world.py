@@ -14,22 +14,29 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.seeding import stream
 from growthlab.data.shop_words import BRANDS, CATEGORIES, COLOURS, FILLERS, STYLES
 
-# What "mixed", "markov" and "iid" mean for the choice of the next item.
+# one item a visit and an order, nothing but the transitions or the taste to choose it by
+_BARE = {
+    "repeat": 0.0,
+    "intent": 0.0,
+    "basket": 1.0,
+    "views": 1.0,
+    "visits_per_order": 1.5,
+    "order_days": 10.0,
+    "late_items": 0.0,
+    "banners": 0.0,
+    "newsletter_days": 0.0,
+}
 DYNAMICS: dict[str, dict[str, float]] = {
     "mixed": {},
-    "markov": {
-        "sequence": 0.9, "repeat": 0.0, "intent": 0.0, "basket": 1.0, "views": 1.0, "visits_per_order": 1.5,
-        "order_days": 10.0, "late_items": 0.0, "banners": 0.0, "newsletter_days": 0.0,
-    },
-    "iid": {
-        "sequence": 0.0, "repeat": 0.0, "intent": 0.0, "basket": 1.0, "views": 1.0, "visits_per_order": 1.5,
-        "order_days": 10.0, "late_items": 0.0, "banners": 0.0, "newsletter_days": 0.0,
-    },
-}  # fmt: skip
-SUCCESSORS = np.array([0.40, 0.25, 0.15, 0.12, 0.08])  # how often each successor of an item comes next
+    "markov": {**_BARE, "sequence": 0.9},
+    "iid": {**_BARE, "sequence": 0.0},
+}
+SUCCESSORS = np.array(
+    [0.40, 0.25, 0.15, 0.12, 0.08]
+)  # how often each successor of an item comes next
 SALE_SHARE, SALE_DISCOUNT, VOUCHER_DISCOUNT = 0.12, 0.20, 0.10
 HOUR_PROFILE = np.array(
-    [3, 1, 1, 1, 1, 2, 6, 10, 13, 15, 16, 17, 19, 16, 14, 14, 15, 18, 23, 28, 32, 30, 20, 9], dtype=float
+    [3, 1, 1, 1, 1, 2, 6, 10, 13, 15, 16, 17, 19, 16, 14, 14, 15, 18, 23, 28, 32, 30, 20, 9]
 )  # fmt: skip
 WEEKDAY_PROFILE = np.array([0.96, 0.92, 0.92, 0.94, 1.02, 1.12, 1.12])  # Monday first
 
@@ -38,12 +45,13 @@ WEEKDAY_PROFILE = np.array([0.96, 0.92, 0.92, 0.94, 1.02, 1.12, 1.12])  # Monday
 class World:
     """The settings of a shop, and what follows from them and the seed.
 
-    The next item that a customer looks at follows, with probability `sequence`, the transitions of the item
-    looked at before (accessories, complements), else the customer's own taste. A line of an order is with
-    probability `repeat` something consumable that the customer has bought before, with `intent` something
-    from the cart or the favourites, else an item just viewed. The defaults describe a small general shop
-    and were chosen by realism (basket and repeat shares as in grocery and general retail, a drop-out after
-    about half a year, popularity by Zipf's law) before any model was tried; they stay as they are.
+    The next item that a customer looks at follows, with probability `sequence`, the transitions of
+    the item looked at before (accessories, complements), else the customer's own taste. A line of
+    an order is with probability `repeat` something consumable that the customer has bought before,
+    with `intent` something from the cart or the favourites, else an item just viewed. The defaults
+    describe a small general shop and were chosen by realism (basket and repeat shares as in grocery
+    and general retail, a drop-out after about half a year, popularity by Zipf's law) before any
+    model was tried; they stay as they are.
 
     Parameters
     ----------
@@ -54,11 +62,13 @@ class World:
     basket, views
         Mean lines of an order; mean items viewed in a visit. Both are at least 1.
     order_days, visits_per_order
-        Mean days between the orders of an active customer, and visits (orders included) for each order.
+        Mean days between the orders of an active customer, and visits (orders included) for each
+        order.
     life_days
         Mean days until an average customer drops out.
     established
-        Share of customers who were there before the first day; the others arrive over `growth_days`.
+        Share of customers who were there before the first day; the others arrive over
+        `growth_days`.
     banners, newsletter_days
         Share of visits that show a banner; days between two newsletters (0: none).
 
@@ -90,7 +100,9 @@ class World:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is a share between 0 and 1, got {getattr(self, name)}")
         if self.repeat + self.intent > 1:
-            raise ConfigError(f"repeat + intent is {self.repeat + self.intent:g}: at most 1 is possible")
+            raise ConfigError(
+                f"repeat + intent is {self.repeat + self.intent:g}: at most 1 is possible"
+            )
         for name in ("basket", "views", "visits_per_order"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -114,15 +126,17 @@ class World:
         return Shelf.draw(self)
 
     def intensity(self, start: datetime, days: int) -> np.ndarray:
-        """How busy each hour is compared with the mean, shape ``(days * 24,)``: hour, weekday and season."""
+        """How busy each hour is compared with the mean, shape ``(days * 24,)``."""
         first = start.timetuple().tm_yday
         day = np.arange(days)
-        season = 1 + 0.15 * np.cos(2 * np.pi * (first + day - 345) / 365.25)  # busiest before Christmas
+        season = 1 + 0.15 * np.cos(
+            2 * np.pi * (first + day - 345) / 365.25
+        )  # busiest before Christmas
         weekday = (WEEKDAY_PROFILE / WEEKDAY_PROFILE.mean())[(start.weekday() + day) % 7]
         return np.outer(season * weekday, HOUR_PROFILE / HOUR_PROFILE.mean()).ravel()
 
     def on_sale(self, week: int) -> np.ndarray:
-        """Which categories have 20 % off in a week counted from the start, shape ``(n_categories,)``, bool."""
+        """Which categories are 20 % off in a week after the start, shape ``(n_categories,)``."""
         return stream(self.seed, "sale", week).random(len(CATEGORIES)) < SALE_SHARE
 
     def item_table(self, start: datetime) -> pd.DataFrame:
@@ -208,7 +222,7 @@ class Shelf:
 
 
 def _brands(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
-    """A brand for each item, from those at home in its category (each brand lives in two or three)."""
+    """A brand for each item, from those at home in its category (each lives in a few)."""
     homes = rng.random((len(CATEGORIES), len(BRANDS))) < 0.25
     homes[np.arange(len(CATEGORIES)), np.arange(len(CATEGORIES)) * 2] = True
     weights = homes / homes.sum(axis=1, keepdims=True)
@@ -217,7 +231,7 @@ def _brands(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
 
 
 def _successors(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
-    """Five different items that come after each one: three of the companion category, two of its own."""
+    """Five items that follow each one: three of the companion category, two of its own."""
     members = [np.flatnonzero(category == c) for c in range(len(CATEGORIES))]
     out = np.empty((len(category), len(SUCCESSORS)), dtype=np.int64)
     for item, c in enumerate(category):
@@ -236,7 +250,10 @@ def _descriptions(
     texts, attributes = [], []
     for c, b, s in zip(category, brand, style, strict=True):
         words = [BRANDS[b], *rng.permutation(STYLES[s][1])[: rng.integers(1, 3)]]
-        words += [*rng.permutation(CATEGORIES[c].words)[: rng.integers(1, 3)], rng.choice(FILLERS)]
+        words += [
+            *rng.permutation(CATEGORIES[c].words.split())[: rng.integers(1, 3)],
+            rng.choice(FILLERS),
+        ]
         colour = str(rng.choice(COLOURS))
         texts.append(" ".join(map(str, words)))
         attributes.append(f"brand={BRANDS[b]}|style={STYLES[s][0]}|colour={colour}")

@@ -1,4 +1,4 @@
-"""The simulated shop: a log of events from customers whose tastes, drop-out and spending are known."""
+"""The simulated shop: events of customers whose tastes, drop-out and spending are known."""
 
 from __future__ import annotations
 
@@ -37,16 +37,18 @@ def generate(
 ) -> ShopTables:
     """What the first `users` customers of a world do in ``[start, start + days)``.
 
-    Each customer has random streams of its own. So more users leave the events of the first ones as they
-    are, more days leave the days before as they are, and exposures change nothing for other customers and
-    nothing before them. `unit_price` is what was paid for one piece, `discount` the share that was taken
-    off the list price. Returns and reviews reach the books (`ingested_at`) days after they happened.
+    Each customer has random streams of its own. So more users leave the events of the first ones as
+    they are, more days leave the days before as they are, and exposures change nothing for other
+    customers and nothing before them. `unit_price` is what was paid for one piece, `discount` the
+    share that was taken off the list price. Returns and reviews reach the books (`ingested_at`)
+    days after they happened.
 
     Parameters
     ----------
     exposures
         A campaign: columns user_id, day (from 0, sent at 10:00), channel, offer (none, discount_10,
-        discount_20). A message may bring a visit, with an order perhaps, and may drive a customer away.
+        discount_20). A message may bring a visit, with an order perhaps, and may drive a customer
+        away.
 
     Raises
     ------
@@ -72,12 +74,12 @@ def generate(
 class SimulatedShop(Source):
     """A small general shop of about 2,000 customers and 500 items; no two seeds are the same shop.
 
-    The defaults, here and in `World`, were chosen by realism before any model was tried on the shop, and
-    are frozen: results on it are worth something only as long as nobody adjusts the shop to a model.
-    `users` counts all who come within the first `World.growth_days`; those who arrive after the last day
-    are not in the log. Settings that are None are those of the named `dynamics`: ``mixed`` (tastes,
-    repeats, wishes and sequences), ``markov`` (the next item follows from the last), ``iid`` (each item is
-    drawn from the customer's taste alone).
+    The defaults, here and in `World`, were chosen by realism before any model was tried on the
+    shop, and are frozen: results on it are worth something only as long as nobody adjusts the shop
+    to a model. `users` counts all who come within the first `World.growth_days`; those who arrive
+    after the last day are not in the log. Settings that are None are those of the named `dynamics`:
+    ``mixed`` (tastes, repeats, wishes and sequences), ``markov`` (the next item follows from the
+    last), ``iid`` (each item is drawn from the customer's taste alone).
 
     Raises
     ------
@@ -106,7 +108,8 @@ class SimulatedShop(Source):
         for name in ("days", "users"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {getattr(self, name)}")
-        assert self.world and self.opening
+        assert self.world is not None  # both are checked by being made
+        assert self.opening is not None
 
     @property
     def opening(self) -> datetime:
@@ -114,7 +117,9 @@ class SimulatedShop(Source):
         try:
             return datetime.fromisoformat(self.start)
         except ValueError:
-            raise ConfigError(f"data.start must be a date like 2025-01-01, got {self.start}") from None
+            raise ConfigError(
+                f"data.start must be a date like 2025-01-01, got {self.start}"
+            ) from None
 
     @property
     def world(self) -> World:
@@ -147,14 +152,18 @@ def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[i
         return {}
     missing = [c for c in ("user_id", "day", "channel", "offer") if c not in exposures]
     if missing:
-        raise DataError(f"exposures have no column {missing[0]}: user_id, day, channel, offer are needed")
+        raise DataError(
+            f"exposures have no column {missing[0]}: user_id, day, channel, offer are needed"
+        )
     out: dict[int, list[Message]] = {}
     columns = (exposures[c].tolist() for c in ("user_id", "day", "channel", "offer"))
     for user_id, day, channel, offer in zip(*columns, strict=True):
         if user_id not in numbers:
             raise DataError(f"exposures name a user {user_id} whom this shop does not have")
         if offer not in OFFERS:
-            raise DataError(f"exposures have an unknown offer {offer}: {near_matches(offer, OFFERS)}")
+            raise DataError(
+                f"exposures have an unknown offer {offer}: {near_matches(offer, OFFERS)}"
+            )
         out.setdefault(numbers[user_id], []).append(Message(int(day), channel, OFFERS[offer]))
     return out
 
@@ -163,7 +172,7 @@ def _events_frame(world: World, start: datetime, found: list[Event]) -> pd.DataF
     """The events as a table, sorted by time and user."""
     frame = pd.DataFrame(found, columns=Event._fields)
     origin = np.datetime64(start, "us")
-    ids = np.append(world.shelf.item_ids.astype(object), None)  # -1: no item
+    ids = np.array([*world.shelf.item_ids, None], dtype=object)  # the last, -1: no item
 
     def moments(seconds: pd.Series) -> np.ndarray:
         micros = seconds.to_numpy(dtype=np.int64) * MICROSECONDS

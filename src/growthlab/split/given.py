@@ -15,22 +15,27 @@ PARTS = ("train", "valid", "test")
 class Given:
     """The split that a data set was published with: `column` says train, valid or test.
 
-    The past is train and valid, the future is test; the inner fold has train as its past and valid as its
-    future, and there is none where no event is valid.
+    The past is train and valid, the future is test; the inner fold has train as its past and valid
+    as its future, and there is none where no event is valid.
 
     Examples
     --------
     >>> import pandas as pd
     >>> days = pd.to_datetime(["2025-01-01", "2025-01-05", "2025-01-09"])
     >>> events = pd.DataFrame({"user_id": "ann", "event_type": "purchase", "timestamp": days})
-    >>> fold = Given().folds(EventLog.from_frames(events.assign(split=["train", "valid", "test"])))[0]
-    >>> [t.day for t in fold.past.to_pandas()["timestamp"]], [t.day for t in fold.valid.to_pandas()["timestamp"]]
-    ([1, 5], [5])
+    >>> events["split"] = ["train", "valid", "test"]
+    >>> fold = Given().folds(EventLog.from_frames(events))[0]
+    >>> [t.day for t in fold.past.to_pandas()["timestamp"]]
+    [1, 5]
+    >>> [t.day for t in fold.valid.to_pandas()["timestamp"]]
+    [5]
     """
 
     column: str = "split"
 
-    def folds(self, log: EventLog, horizon_days: float | None = None, origins: int = 1) -> list[Fold]:
+    def folds(
+        self, log: EventLog, horizon_days: float | None = None, origins: int = 1
+    ) -> list[Fold]:
         """The one fold; the horizon of the data means nothing here.
 
         Raises
@@ -52,15 +57,19 @@ class Given:
     def _counts(self, log: EventLog) -> dict[str, int]:
         """How many events each part has."""
         column = self.column
-        found = log.query(f"SELECT {column} AS part, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL")
+        found = log.query(
+            f"SELECT {column} AS part, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
+        )
         counts = dict(zip(found["part"].fillna("nothing"), found["n"], strict=True))
         unknown = [part for part in counts if part not in PARTS]
         if unknown:
             raise DataError(
-                f"{counts[unknown[0]]} events of {log.name} have {unknown[0]} in the column {column}: "
-                f"possible are {', '.join(PARTS)}"
+                f"{counts[unknown[0]]} events of {log.name} have {unknown[0]} in the column "
+                f"{column}: possible are {', '.join(PARTS)}"
             )
         for part, meaning in (("train", "past"), ("test", "test users")):
             if part not in counts:
-                raise DataError(f"no event of {log.name} has {column}={part}: there would be no {meaning}")
+                raise DataError(
+                    f"no event of {log.name} has {column}={part}: there would be no {meaning}"
+                )
         return counts

@@ -14,15 +14,16 @@ from growthlab.split.fold import Fold
 class GlobalTime:
     """One cutoff for all users, the default: ``past < cutoff <= future < cutoff + horizon``.
 
-    A past event must also have been recorded before the cutoff (`ingested_at`, where the log has it): a return
-    that was booked later was not known. Items launched at the cutoff or later are not among the past's items.
-    Events at one time all fall on one side. Later events than the horizon's are in neither part.
+    A past event must also have been recorded before the cutoff (`ingested_at`, where the log has
+    it): a return that was booked later was not known. Items launched at the cutoff or later are not
+    among the past's items. Events at one time all fall on one side. Later events than the horizon's
+    are in neither part.
 
     Parameters
     ----------
     cutoff
-        A date or time, UTC. By default the latest one whose future window is complete: the second after the
-        newest event, minus the horizon.
+        A date or time, UTC. By default the latest one whose future window is complete: the second
+        after the newest event, minus the horizon.
     horizon_days
         The length of the future; by default the data set's own.
 
@@ -31,14 +32,15 @@ class GlobalTime:
     >>> import pandas as pd
     >>> days = pd.to_datetime([f"2025-01-{d:02d}" for d in (1, 8, 10, 14, 15, 19, 20)])
     >>> events = pd.DataFrame({"user_id": "ann", "event_type": "purchase", "timestamp": days})
-    >>> fold = GlobalTime(cutoff="2025-01-15", horizon_days=5).folds(EventLog.from_frames(events))[0]
+    >>> log = EventLog.from_frames(events)
+    >>> fold = GlobalTime(cutoff="2025-01-15", horizon_days=5).folds(log)[0]
     >>> [t.day for t in fold.past.to_pandas()["timestamp"]]
     [1, 8, 10, 14]
     >>> [t.day for t in fold.future.to_pandas()["timestamp"]]  # from the 15th on, before the 20th
     [15, 19]
     >>> [t.day for t in fold.inner.past.to_pandas()["timestamp"]], fold.inner.cutoff.day
     ([1, 8], 10)
-    >>> [t.day for t in fold.valid.to_pandas()["timestamp"]]  # the same five days of length, up to the cutoff
+    >>> [t.day for t in fold.valid.to_pandas()["timestamp"]]  # five days too, up to the cutoff
     [10, 14]
     """
 
@@ -51,13 +53,18 @@ class GlobalTime:
         if self.horizon_days is not None and not self.horizon_days > 0:
             raise ConfigError(f"split.horizon_days must be positive, got {self.horizon_days}")
 
-    def folds(self, log: EventLog, horizon_days: float | None = None, origins: int = 1) -> list[Fold]:
-        """`origins` folds, the newest first, each cut a horizon before the last; `horizon_days` is the data's.
+    def folds(
+        self, log: EventLog, horizon_days: float | None = None, origins: int = 1
+    ) -> list[Fold]:
+        """`origins` folds, the newest first, each cut a horizon before the last.
+
+        `horizon_days` is the data set's own, used where the split leaves it open.
 
         Raises
         ------
         DataError
-            A log without timestamps; a fold without past or future, on the cutoff or on the inner one.
+            A log without timestamps; a fold without past or future, on the cutoff or on the inner
+            one.
         """
         if log.ordered_by != "timestamp":
             raise DataError(f"{log.name} has an order but no timestamps: use split=leave_last_out")
@@ -75,7 +82,7 @@ class GlobalTime:
 
 
 def known_at(log: EventLog, cutoff: datetime) -> EventLog:
-    """What was known just before the cutoff: events that had happened and been recorded, items that were launched."""
+    """What was known just before the cutoff: events recorded by then, items launched by then."""
     condition = f"timestamp < {_sql(cutoff)}"
     if "ingested_at" in log.columns:
         condition += f" AND (ingested_at IS NULL OR ingested_at < {_sql(cutoff)})"
@@ -87,7 +94,7 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
 
 
 def _fold(log: EventLog, cutoff: datetime, horizon: timedelta) -> Fold:
-    """The fold at a cutoff. Its inner one, a horizon earlier, is cut out of the past: it knows no more."""
+    """The fold at a cutoff; its inner one, a horizon earlier, is cut out of the past."""
     past, before = known_at(log, cutoff), cutoff - horizon
     inner = Fold(known_at(past, before), _window(past, before, horizon), before, horizon)
     return Fold(past, _window(log, cutoff, horizon), cutoff, horizon, inner)
@@ -98,7 +105,7 @@ def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
 
 
 def _check(log: EventLog, fold: Fold) -> None:
-    """Refuses a fold without a past before its validation window, without that, or without a future."""
+    """Refuses a fold without a past, without a validation window, or without a future."""
     inner = fold.for_choosing()
     assert fold.cutoff is not None
     assert fold.horizon is not None
@@ -108,7 +115,8 @@ def _check(log: EventLog, fold: Fold) -> None:
         return
     first, last = log.span()
     assert isinstance(first, datetime)
-    said = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days leaves no {' and no '.join(empty)}"
+    given = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days"
+    said = f"{given} leaves no {' and no '.join(empty)}"
     workable = _latest(log, fold.horizon)
     if first < workable - fold.horizon and fold.cutoff != workable:
         hint = f"choose an earlier or later split.cutoff (as {workable}), or fewer origins"
@@ -132,7 +140,9 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
-        raise ConfigError(f"split.cutoff must be a date or time like 2025-06-01, got {text}") from None
+        raise ConfigError(
+            f"split.cutoff must be a date or time like 2025-06-01, got {text}"
+        ) from None
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 

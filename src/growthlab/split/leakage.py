@@ -15,13 +15,14 @@ from growthlab.split.fold import Fold
 def leakage_report(
     fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
 ) -> dict[str, Any]:
-    """Facts about a fold, ready for JSON; counts and shares (0 to 1, None where there is nothing to share).
+    """Facts about a fold, ready for JSON; shares are 0 to 1, None where there is nothing to share.
 
-    `clean` says that the newest past event is older than the oldest future event; without a common cutoff,
-    that no user's past goes on after the user's own future. The latter still leaks: then `warning` says so, and
-    `later_past_share` how much, as the mean over future events of the share of past events that are later.
-    `past` counts events of `history_events`, `future` those of `target_events`; a user or item is cold without
-    such a past event. `repeats` are the future's distinct (user, item) pairs that the past has as a target.
+    `clean` says that the newest past event is older than the oldest future event; without a common
+    cutoff, that no user's past goes on after the user's own future. The latter still leaks: then
+    `warning` says so, and `later_past_share` how much, as the mean over future events of the share
+    of past events that are later. `past` counts events of `history_events`, `future` those of
+    `target_events`; a user or item is cold without such a past event. `repeats` are the future's
+    distinct (user, item) pairs that the past has as a target.
     """
     time = fold.past.ordered_by
     newest = fold.past.span()[1] if fold.past.n_events else None
@@ -29,7 +30,7 @@ def leakage_report(
     borders = _borders(fold, time)
     tied = borders["last"] == borders["first"]
     if fold.cutoff is not None:
-        clean = newest is None or oldest is None or newest < oldest
+        clean = newest is None or oldest is None or bool(newest < oldest)  # type: ignore[operator]
     else:
         clean = not bool((borders["last"] > borders["first"]).any())
     return {
@@ -100,7 +101,9 @@ def _events_at(fold: Fold) -> int | None:
     if fold.cutoff is None:
         return None
     at = fold.cutoff.isoformat(sep=" ", timespec="microseconds")
-    counted = fold.future.query(f"SELECT count(*) AS n FROM events WHERE timestamp = TIMESTAMP '{at}'")
+    counted = fold.future.query(
+        f"SELECT count(*) AS n FROM events WHERE timestamp = TIMESTAMP '{at}'"
+    )
     return int(counted["n"].iloc[0])
 
 
@@ -126,8 +129,8 @@ def _warning(fold: Fold) -> str | None:
     if fold.cutoff is not None:
         return None
     return (
-        "no common cutoff: one user's past goes on after another's future, so models learn from what had not "
-        "happened yet; for comparison with papers only (Ji et al., TOIS 2023)"
+        "no common cutoff: one user's past goes on after another's future, so models learn from "
+        "what had not happened yet; for comparison with papers only (Ji et al., TOIS 2023)"
     )
 
 

@@ -18,10 +18,11 @@ FEWEST = 3  # one to learn from, one to choose by, one to test on
 class LeaveLastOut:
     """The last event of each user is the future, the one before it that of the inner fold.
 
-    Users share no moment: one user's past goes on after another's future, so that models may learn from what
-    had not happened yet (Ji et al., TOIS 2023). Of a last basket, the order of which means nothing, one item
-    is taken by a hash of the raw ids. A user with fewer than three events that count stays in the past whole.
-    Events of other types remain while they are older than the event left out, and else are in neither part.
+    Users share no moment: one user's past goes on after another's future, so that models may learn
+    from what had not happened yet (Ji et al., TOIS 2023). Of a last basket, the order of which
+    means nothing, one item is taken by a hash of the raw ids. A user with fewer than three events
+    that count stays in the past whole. Events of other types remain while they are older than the
+    event left out, and else are in neither part.
 
     Parameters
     ----------
@@ -33,13 +34,16 @@ class LeaveLastOut:
     Examples
     --------
     >>> import pandas as pd
-    >>> days = pd.to_datetime(["2025-01-01", "2025-01-05", "2025-01-09", "2025-01-12", "2025-01-02"])
-    >>> events = pd.DataFrame({"user_id": ["ann"] * 4 + ["bob"], "event_type": "purchase", "timestamp": days})
+    >>> days = pd.to_datetime([f"2025-01-{d:02d}" for d in (1, 5, 9, 12, 2)])
+    >>> events = pd.DataFrame({"user_id": ["ann"] * 4 + ["bob"], "timestamp": days})
+    >>> events["event_type"] = "purchase"
     >>> fold = LeaveLastOut().folds(EventLog.from_frames(events))[0]
-    >>> [t.day for t in fold.past.to_pandas()["timestamp"]]  # ann's first three, and bob, who has too few
+    >>> [t.day for t in fold.past.to_pandas()["timestamp"]]  # ann's first, and bob's
     [1, 5, 9, 2]
-    >>> [t.day for t in fold.future.to_pandas()["timestamp"]], [t.day for t in fold.valid.to_pandas()["timestamp"]]
-    ([12], [9])
+    >>> [t.day for t in fold.future.to_pandas()["timestamp"]]
+    [12]
+    >>> [t.day for t in fold.valid.to_pandas()["timestamp"]]
+    [9]
     """
 
     event_types: Sequence[str] | None = None
@@ -48,9 +52,13 @@ class LeaveLastOut:
     def __post_init__(self) -> None:
         unknown = [t for t in self.event_types or () if t not in EVENT_TYPES]
         if unknown:
-            raise ConfigError(f"split.event_types: {unknown[0]} is none of {', '.join(EVENT_TYPES)}")
+            raise ConfigError(
+                f"split.event_types: {unknown[0]} is none of {', '.join(EVENT_TYPES)}"
+            )
 
-    def folds(self, log: EventLog, horizon_days: float | None = None, origins: int = 1) -> list[Fold]:
+    def folds(
+        self, log: EventLog, horizon_days: float | None = None, origins: int = 1
+    ) -> list[Fold]:
         """The one fold; the horizon of the data means nothing here.
 
         Raises
@@ -63,44 +71,57 @@ class LeaveLastOut:
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         types = self.event_types or _counted(log)
-        inner = Fold(self._past(log, types, 2), self._left_out(log, types, 2))
-        fold = Fold(self._past(log, types, 1), self._left_out(log, types, 1), inner=inner)
+        ranked = log.derive(self._ranked(log, types), store=True)
+        inner = Fold(_before(ranked, 2), _left_out(ranked, 2))
+        fold = Fold(_before(ranked, 1), _left_out(ranked, 1), inner=inner)
         if not fold.future.n_events:
             counted = ", ".join(types)
-            raise DataError(f"no test users: nobody in {log.name} has {FEWEST} events of the types {counted}")
+            raise DataError(
+                f"no test users: nobody in {log.name} has {FEWEST} events of the types {counted}"
+            )
         return [fold]
 
-    def _left_out(self, log: EventLog, types: Sequence[str], place: int) -> EventLog:
-        """The event in a place from the end of each user with enough of them."""
-        ranked = self._ranked(log, types)
-        return log.derive(f"{_COLUMNS}) FROM ({ranked}) WHERE place = {place} AND n >= {FEWEST}", store=True)
-
-    def _past(self, log: EventLog, types: Sequence[str], place: int) -> EventLog:
-        """What lies before the event in that place."""
-        time = log.ordered_by
-        border = f"max({time}) FILTER (place = {place} AND n >= {FEWEST}) OVER (PARTITION BY user_id)"
-        ranked = f"SELECT *, {border} AS border FROM ({self._ranked(log, types)})"
-        kept = f"border IS NULL OR place > {place} OR (place IS NULL AND {time} < border)"
-        return log.derive(f"{_COLUMNS}, border) FROM ({ranked}) WHERE {kept}", store=True)
-
     def _ranked(self, log: EventLog, types: Sequence[str]) -> str:
-        """Every event with `place` from the end among those that count (null for others), and their number `n`."""
+        """Each event with its `place` from the end among its user's that count (null for others).
+
+        `border_1` and `border_2` are the times of the last and the one before (null for users with
+        too few).
+        """
         time = log.ordered_by
         counts = f"event_type IN ({', '.join(repr(t) for t in types)})"
         key = f"md5(concat_ws(chr(31), {int(self.seed)}, user_id, item_id))"
-        # all columns, so that events which are the same to the key do not depend on the order of rows
+        # all columns, so that equal keys do not let the order of rows decide
         rest = ", ".join(c for c in EVENT_COLUMNS if c in log.columns and c != time)
         order = f"PARTITION BY user_id, {counts} ORDER BY {time} DESC, {key}, {rest}"
-        return (
+        placed = (
             f"SELECT *, CASE WHEN {counts} THEN row_number() OVER ({order}) END AS place, "
             f"count(*) FILTER ({counts}) OVER (PARTITION BY user_id) AS n FROM events"
         )
+        own = "OVER (PARTITION BY user_id)"
+        borders = ", ".join(
+            f"max({time}) FILTER (place = {p} AND n >= {FEWEST}) {own} AS border_{p}"
+            for p in (1, 2)
+        )
+        return f"SELECT *, {borders} FROM ({placed})"
 
 
-_COLUMNS = "SELECT * EXCLUDE (place, n"
+_COLUMNS = "SELECT * EXCLUDE (place, n, border_1, border_2) FROM events"
+
+
+def _left_out(ranked: EventLog, place: int) -> EventLog:
+    """The event in a place from the end of each user with enough of them."""
+    return ranked.derive(f"{_COLUMNS} WHERE place = {place} AND n >= {FEWEST}")
+
+
+def _before(ranked: EventLog, place: int) -> EventLog:
+    """What lies before the event in that place; everything of a user who has no such border."""
+    older = f"place IS NULL AND {ranked.ordered_by} < border_{place}"
+    return ranked.derive(f"{_COLUMNS} WHERE border_{place} IS NULL OR place > {place} OR ({older})")
 
 
 def _counted(log: EventLog) -> list[str]:
     """The types that count by default."""
-    there = log.query("SELECT DISTINCT event_type FROM events ORDER BY event_type")["event_type"].tolist()
+    there = log.query("SELECT DISTINCT event_type FROM events ORDER BY event_type")[
+        "event_type"
+    ].tolist()
     return ["purchase"] if "purchase" in there else there
