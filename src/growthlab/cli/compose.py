@@ -37,7 +37,7 @@ class Composed:
 def composed(command: str, overrides: Sequence[str]) -> Composed:
     """The config of a command with the overrides applied.
 
-    Where the config has metrics and none are named, those of the task's family are added, all of them.
+    Where the config has a task and no metrics are named, those of the task's family are added, all of them.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
         An unknown key or choice, a value of a wrong form, or a mandatory value that is missing.
     """
     overrides = list(overrides)
-    if "metrics" not in _compose(command, [], plain=True).config:
+    if "task" not in _compose(command, [], plain=True).config:
         return _complete(_compose(command, overrides))
     if not any(re.match(r"metrics=", o) for o in overrides):
         family = _family(command, [o for o in overrides if not o.startswith("metrics.")])

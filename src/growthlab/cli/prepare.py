@@ -7,22 +7,18 @@ from pathlib import Path
 
 from growthlab.cli.compose import Composed
 from growthlab.core.build import build
-from growthlab.evaluation.table import as_text
+from growthlab.data.cleaning import report_text
 
 
 def run(found: Composed) -> int:
     """Prepare the data set, print what was dropped and why, and save it as ``cleaning.json``."""
-    import pandas as pd
-
     cache = Path(found.config.cache)
     log = build(found.config.data).prepare(cache)
-    report = pd.DataFrame(log.cleaning)
     name = found.name("data")
     first, last = log.span()
     print(f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}")
-    if len(report):
-        shown = [c for c in ("rule", "events_before", "dropped", "events_after", "why") if c in report]
-        print(as_text(report[shown]))
+    if log.cleaning:
+        print(report_text(log.cleaning))
     else:
         print("no cleaning rule is set (data.cleaning): nothing was dropped")
     saved = cache / f"{name}-cleaning.json"

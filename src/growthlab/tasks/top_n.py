@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,11 @@ from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
 from growthlab.split.fold import Fold
-from growthlab.evaluation.outcome import Judged
+from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +159,12 @@ class TopN:
         tables = self._tables(lists, data) if intervals else {}
         coverage = 1.0 - float(lists.fallback.mean())
         return Judged(values, per_user, strata, tables, seconds, coverage)
+
+    def figures(self, outcome: Outcome) -> dict[str, Figure]:
+        """The plots of one outcome, by file name."""
+        from growthlab.evaluation.plots import outcome_figures
+
+        return outcome_figures(outcome, self.objective, maximise=self.maximise)
 
     @property
     def _history_events(self) -> tuple[str, ...]:

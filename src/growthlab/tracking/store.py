@@ -53,15 +53,16 @@ class Store:
 
     def experiment(self, name: str) -> str:
         """The id of the experiment, made if there is none of this name yet."""
+        client = self.client
         with self._alone():
-            found = self.client.get_experiment_by_name(name)
+            found = client.get_experiment_by_name(name)
             if found is not None:
                 return str(found.experiment_id)
             location = None
             if self.artifacts is not None:
                 folder = Path(self.artifacts).resolve() / quote(name, safe="")
                 location = folder.as_uri()
-            return str(self.client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location))
 
     @property
     def how_to_look(self) -> str:
