@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf, open_dict
 
 from growthlab.core.build import build
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
@@ -24,18 +26,24 @@ NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml
 MINUTE = 60_000_000
 CLOSE = {"rtol": 1e-4, "atol": 1e-5, "equal_nan": True}  # networks batch their sums differently
 
+SEARCHED = sorted(path.stem for path in (CONF / "search" / "recommend").glob("*.yaml"))
 every_model = pytest.mark.parametrize("name", NAMES)
 
 
 def new_model(name: str, epochs: int = 2, batch: int | None = None) -> Recommender:
     """The model of a config file; whatever has a trainer is cut to a few epochs."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        node = compose(overrides=[f"+model=recommend/{name}"]).model
+    node = config_of(name)
     if "trainer" in node:
         with open_dict(node):
             node.trainer.epochs = epochs
             node.trainer.batch = batch or node.trainer.batch
     return build(node)
+
+
+def config_of(name: str) -> Any:
+    """The composed node of a model's config file."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(overrides=[f"+model=recommend/{name}"]).model
 
 
 def fit(name: str, past: Histories, seed: int = 0) -> Recommender:
@@ -44,7 +52,7 @@ def fit(name: str, past: Histories, seed: int = 0) -> Recommender:
 
 @cache
 def shop() -> Histories:
-    """40 users, the last without a history; 30 items, the last 3 never sold; some times are shared."""
+    """40 users, the last without a history; 30 items, the last 3 never sold; shared times."""
     random = np.random.default_rng(1)
     n_users, n_items, n_events = 40, 30, 500
     words = np.array(["red", "blue", "mug", "lamp", "card", "bag", "tin", "clock"])
@@ -229,7 +237,7 @@ def test_the_scorer_survives_saving(name: str) -> None:
 
 
 def checkerboard() -> tuple[Histories, np.ndarray]:
-    """Two groups of 60 users and 12 items: each user has 7 items of their own group, in random order.
+    """Two groups of 60 users and 12 items: each user has 7 of the own group, in any order.
 
     Beside the histories: the group's items as a bool matrix, users x items.
     """
@@ -264,3 +272,13 @@ def test_a_personalised_model_tells_two_groups_apart(name: str) -> None:
         for row, want, group in zip(scores, wanted, own, strict=True)
     ]
     assert np.mean(wins) > 0.95
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_a_search_space_names_settings_of_its_model(name: str) -> None:
+    node = config_of(name)
+    space = OmegaConf.load(CONF / "search" / "recommend" / f"{name}.yaml")
+    for key, values in space.items():
+        assert OmegaConf.select(node, str(key), default="absent") != "absent", key
+        (override,) = OverridesParser.create().parse_overrides([f"{key}={values}"])
+        assert override.is_sweep_override(), f"{key}={values} is no grammar of a sweep"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -32,10 +33,13 @@ class ContentProfile:
         profiles = (self.history.matrix(histories) @ self.vectors).tocsr()
         lengths = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
         profiles = diags(1 / np.where(lengths > 0, lengths, 1)) @ profiles
-        vectors = self.vectors if items is None else self.vectors[items]
-        scores = dense_product(profiles.tocsr().astype(np.float32), vectors.T.tocsr())
+        scores = dense_product(profiles.tocsr().astype(np.float32), self._by_term, items)
         scores[lengths == 0] = np.nan
         return scores
+
+    @cached_property
+    def _by_term(self) -> csr_matrix:
+        return self.vectors.T.tocsr()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The vectors' parts and the history's weights."""

@@ -31,8 +31,7 @@ class ItemWeights:
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
         history = self.history.matrix(histories)
-        weights = self.weights if items is None else self.weights[:, items]
-        scores = dense_product(history, weights)
+        scores = dense_product(history, self.weights, items)
         scores[history @ self._reach == 0] = np.nan
         return scores
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,6 +13,14 @@ from growthlab.core.seeding import mix
 from growthlab.scorers.sparse_arrays import row_blocks
 
 MEASURES = ("cosine", "jaccard", "asymmetric_cosine")
+
+
+class Sources(NamedTuple):
+    """The vectors that targets are compared with, made ready once by `Neighbourhood.sources`."""
+
+    columns: csr_matrix  # (n_features, n_sources)
+    sizes: np.ndarray  # (n_sources,) float64, squared norms
+    keys: np.ndarray  # (n_sources,) uint64, for ties
 
 
 @dataclass(frozen=True)
@@ -42,43 +51,41 @@ class Neighbourhood:
         if not 0 <= self.asymmetry <= 2:
             raise ConfigError(f"asymmetry must lie in 0 ... 2, got {self.asymmetry}")
 
+    def sources(self, rows: csr_matrix, keys: np.ndarray) -> Sources:
+        """The rows of a sources x features matrix, each with a key that knows no internal code."""
+        if self.measure == "jaccard":
+            rows = _pattern(rows)
+        return Sources(rows.T.tocsr(), _squared_norms(rows), keys)
+
     def of(
-        self,
-        targets: csr_matrix,
-        sources: csr_matrix,
-        *,
-        own: np.ndarray,
-        target_keys: np.ndarray,
-        source_keys: np.ndarray,
+        self, targets: csr_matrix, sources: Sources, *, own: np.ndarray, target_keys: np.ndarray
     ) -> csr_matrix:
         """Similarities, targets x sources, float32: at most `neighbours` a target, never its `own`.
 
-        `targets` is targets x features, `sources` features x sources (transposed); `own` is the
-        source that is the target itself (-1: none). Sources that tie at the border are chosen by
-        ``mix(target key, source key)``: the keys must not depend on internal codes.
+        `targets` is targets x features; `own` is the source that is the target itself (-1: none).
+        Sources that tie at the border are chosen by ``mix(target key, source key)``.
         """
         if self.measure == "jaccard":
-            targets, sources = _pattern(targets), _pattern(sources)
-        target_sizes = np.asarray(targets.multiply(targets).sum(axis=1), dtype=np.float64).ravel()
-        source_sizes = np.asarray(sources.multiply(sources).sum(axis=0), dtype=np.float64).ravel()
+            targets = _pattern(targets)
+        target_sizes = _squared_norms(targets)
         columns, values, counts = [], [], []
-        for block in row_blocks(targets, sources):
-            product = (targets[block] @ sources).tocsr()
+        for block in row_blocks(targets, sources.columns):
+            product = (targets[block] @ sources.columns).tocsr()
             sizes = np.repeat(target_sizes[block], np.diff(product.indptr))
-            near = self._similarities(product.data, sizes, source_sizes[product.indices])
+            near = self._similarities(product.data, sizes, sources.sizes[product.indices])
             for row, target in enumerate(range(*block.indices(targets.shape[0]))):
                 part = slice(product.indptr[row], product.indptr[row + 1])
                 column, value = product.indices[part], near[part]
                 kept = (column != own[target]) & (value > 0)
                 column, value = column[kept], value[kept]
-                kept = self._nearest(column, value, target_keys[target], source_keys)
+                kept = self._nearest(column, value, target_keys[target], sources.keys)
                 columns.append(column[kept])
                 values.append(value[kept])
                 counts.append(len(columns[-1]))
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         data = np.concatenate([*values, np.zeros(0, dtype=np.float32)])
         indices = np.concatenate([*columns, np.zeros(0, dtype=np.int32)])
-        return csr_matrix((data, indices, indptr), shape=(targets.shape[0], sources.shape[1]))
+        return csr_matrix((data, indices, indptr), shape=(targets.shape[0], len(sources.keys)))
 
     def _similarities(
         self, product: np.ndarray, target: np.ndarray, source: np.ndarray
@@ -108,6 +115,10 @@ class Neighbourhood:
             tied = tied[np.argpartition(keys, free - 1)[:free]]
         kept[tied] = True
         return np.flatnonzero(kept)
+
+
+def _squared_norms(rows: csr_matrix) -> np.ndarray:
+    return np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64).ravel()
 
 
 def _pattern(matrix: csr_matrix) -> csr_matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,17 +20,16 @@ NUDGE = 1e-4  # popularity orders own items of equal weight; counts below 10,000
 class PersonalFrequency:
     """Own items by how often, or how lately, the customer had them; all others by popularity below.
 
-    By ``frequency`` an own item scores the number of baskets with it, each halved every
-    `half_life_days` before the newest (not at all where None, or without timestamps); by
-    ``recency`` it scores ``1 / (1 + baskets since)``. Any history is scored; an empty one is a NaN
-    row.
+    By ``frequency`` an own item scores the baskets with it, each counted as `history` weighs it;
+    by ``recency`` it scores ``1 / (1 + baskets since)``. Any history is scored; an empty one is a
+    NaN row.
     """
 
     kind: ClassVar[str] = "personal_frequency"
 
     popularity: np.ndarray  # (n_items,) float32 in 0 ... 1
     by: str = "frequency"
-    half_life_days: float | None = None
+    history: HistoryWeights = field(default_factory=HistoryWeights)
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
@@ -49,16 +48,14 @@ class PersonalFrequency:
             newest = _newest_of_each_pair(histories)
             return histories.where(newest).matrix(weights[newest])
         distinct = once_a_basket(histories)
-        weights = HistoryWeights(half_life_days=self.half_life_days).events(distinct)
-        return distinct.matrix(weights)
+        return distinct.matrix(self.history.events(distinct))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The popularity, and how own items are ordered; NaN stands for no half-life."""
-        half_life = np.nan if self.half_life_days is None else self.half_life_days
+        """The popularity, and how own items are ordered."""
         return {
             "popularity": self.popularity,
             "by": np.array(self.by),
-            "half_life_days": np.array(half_life, dtype=np.float64),
+            **self.history.to_arrays(),
         }
 
     def to_files(self) -> dict[str, bytes]:
@@ -68,10 +65,8 @@ class PersonalFrequency:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` wrote."""
-        half_life = float(arrays["half_life_days"])
-        return cls(
-            arrays["popularity"], str(arrays["by"]), None if np.isnan(half_life) else half_life
-        )
+        history = HistoryWeights.from_arrays(arrays)
+        return cls(arrays["popularity"], str(arrays["by"]), history)
 
 
 def _newest_of_each_pair(histories: Histories) -> np.ndarray:

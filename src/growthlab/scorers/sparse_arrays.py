@@ -43,9 +43,15 @@ def row_blocks(left: csr_matrix, right: csr_matrix, entries: int = BLOCK_ENTRIES
     return [slice(first, last) for first, last in pairwise(starts)]
 
 
-def dense_product(left: csr_matrix, right: csr_matrix) -> np.ndarray:
-    """``left @ right`` as a dense float32 array, computed in blocks of rows."""
-    out = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+def dense_product(
+    left: csr_matrix, right: csr_matrix, columns: np.ndarray | None = None
+) -> np.ndarray:
+    """``left @ right``, or those `columns` of it, as a dense float32 array, in blocks of rows."""
+    if columns is not None and left.shape[0] > 1:
+        right, columns = right[:, columns], None  # worth a pass over `right` unless for one row
+    width = right.shape[1] if columns is None else len(columns)
+    out = np.empty((left.shape[0], width), dtype=np.float32)
     for block in row_blocks(left, right):
-        out[block] = (left[block] @ right).toarray()
+        scores = (left[block] @ right).toarray()
+        out[block] = scores if columns is None else scores[:, columns]
     return out

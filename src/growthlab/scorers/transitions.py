@@ -35,9 +35,10 @@ class Transitions:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        every = slice(None) if items is None else items
-        scores = dense_product(self._profiles(histories), self.transitions[:, every])
-        scores += np.float32(EPSILON) * self.popularity[every]
+        scores = dense_product(self._profiles(histories), self.transitions, items)
+        scores += np.float32(EPSILON) * (
+            self.popularity if items is None else self.popularity[items]
+        )
         scores[histories.lengths == 0] = np.nan
         return scores
 

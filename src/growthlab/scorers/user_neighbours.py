@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, diags
 from growthlab.core.histories import UNKNOWN, Histories
 from growthlab.scorers.feature_weighting import FeatureWeighting
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.scorers.neighbourhood import Neighbourhood
+from growthlab.scorers.neighbourhood import Neighbourhood, Sources
 from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
 
 
@@ -41,15 +41,14 @@ class UserNeighbours:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
         near = self.neighbourhood.of(
             self.weighting(self.history.matrix(histories)),
-            self._by_item,
+            self._sources,
             own=self._own_rows(histories.user_codes),
             target_keys=np.zeros(histories.n_users, dtype=np.uint64),
-            source_keys=self.keys,
         )
         total = np.asarray(near.sum(axis=1), dtype=np.float64).ravel()
         if self.normalize:
             near = (diags(1 / np.where(total > 0, total, 1)) @ near).tocsr().astype(np.float32)
-        scores = dense_product(near, self.matrix if items is None else self.matrix[:, items])
+        scores = dense_product(near, self.matrix, items)
         scores[total == 0] = np.nan
         return scores
 
@@ -63,8 +62,8 @@ class UserNeighbours:
         return row_of[np.minimum(codes, len(row_of) - 1)]
 
     @cached_property
-    def _by_item(self) -> csr_matrix:
-        return self.matrix.T.tocsr()
+    def _sources(self) -> Sources:
+        return self.neighbourhood.sources(self.matrix, self.keys)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The stored histories, the weights of a new one, and how the two are compared."""

@@ -32,7 +32,7 @@ class Content(ScoredRecommender):
     ``name=value`` attributes; the same word in two fields is two tokens. A token weighs ``field
     weight (1 + ln tf) (ln((1 + N) / (1 + df)) + 1)`` over the N items of the catalogue (Salton &
     Buckley, IP&M 1988), and each item's vector is brought to length 1. A user's profile is the sum
-    of the vectors of the history's items, each halved every `half_life_days` before the newest.
+    of the vectors of the history's items, the older ones less by `step_decay` or `half_life_days`.
     """
 
     personalised: ClassVar[bool] = True
@@ -40,6 +40,7 @@ class Content(ScoredRecommender):
     text_weight: float = 1.0
     category_weight: float = 1.0
     attributes_weight: float = 1.0
+    step_decay: float = 1.0
     half_life_days: float | None = None
     event_weights: Mapping[str, float] | None = None
 
@@ -65,7 +66,7 @@ class Content(ScoredRecommender):
         return self
 
     def _history(self) -> HistoryWeights:
-        return HistoryWeights.of(self.event_weights, half_life_days=self.half_life_days)
+        return HistoryWeights.of(self.event_weights, self.step_decay, self.half_life_days)
 
 
 def tf_idf(catalogue: Catalogue, field_weights: Mapping[str, float]) -> csr_matrix:

@@ -57,11 +57,9 @@ class ItemKNN(ScoredRecommender):
         matrix = history.without_decay().matrix(past).T.tocsr()  # items x users
         weighting = FeatureWeighting.fit(self.weighting, matrix)
         weighted = weighting(matrix)
-        keys = hash_ids(past.catalogue.item_ids)
-        own = np.arange(past.n_items)
-        near = self._neighbourhood().of(
-            weighted, weighted.T.tocsr(), own=own, target_keys=keys, source_keys=keys
-        )
+        neighbourhood, keys = self._neighbourhood(), hash_ids(past.catalogue.item_ids)
+        sources = neighbourhood.sources(weighted, keys)
+        near = neighbourhood.of(weighted, sources, own=np.arange(past.n_items), target_keys=keys)
         weights = self._weights(near, weighting.row_factors(matrix))
         self.scorer_ = ItemWeights(weights, history)
         return self

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from growthlab.core.errors import ConfigError, DataError, near_matches
+from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
 from growthlab.models.recommend.popularity import users_of_items
 from growthlab.scorers import personal_frequency
+from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.training.options import FitOptions
 
 ORDERS = ("frequency", "recency")
@@ -19,37 +20,36 @@ ORDERS = ("frequency", "recency")
 class PersonalFrequency(ScoredRecommender):
     """GP-TopFreq: own items by frequency, then all others by popularity (Li et al., TOIS 2023).
 
-    An item's frequency is the number of the customer's baskets with it. `half_life_days` lets old
-    baskets count less; ``by="recency"`` orders own items by the latest basket with them instead.
-    Own items of equal weight are ordered by popularity, the number of distinct users.
+    An item's frequency is the number of the customer's baskets with it; `step_decay` and
+    `half_life_days` let old baskets count less. ``by="recency"`` orders own items by the latest
+    basket with them instead. Own items of equal weight are ordered by popularity, the number of
+    distinct users.
     """
 
     personalised: ClassVar[bool] = True
     repeats_only: ClassVar[bool] = True  # tells apart own items only
 
     by: str = "frequency"
+    step_decay: float = 1.0
     half_life_days: float | None = None
 
     def __post_init__(self) -> None:
+        self._history()
         if self.by not in ORDERS:
             raise ConfigError(f"by={self.by!r} is no order: {near_matches(self.by, ORDERS)}")
-        if self.half_life_days is not None and not self.half_life_days > 0:
+        if self.by == "recency" and not self._history().constant:
             raise ConfigError(
-                f"half_life_days must be positive, or null for no decay, got {self.half_life_days}"
-            )
-        if self.by == "recency" and self.half_life_days is not None:
-            raise ConfigError(
-                "half_life_days weighs frequencies: set by=frequency, or leave it null"
+                "step_decay and half_life_days weigh frequencies: set by=frequency, or neither"
             )
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
         """Learn the popularity; DataError for a half-life without timestamps."""
-        if self.half_life_days is not None and not past.timed:
-            raise DataError(
-                f"personal_frequency with half_life_days={self.half_life_days:g} needs timestamps, "
-                "this log has only an order of events: set half_life_days=null, or by=recency"
-            )
+        history = self._history()
+        history.require_times(past, "personal_frequency")
         users = users_of_items(past)
         share = users / max(users.max(initial=0), 1)
-        self.scorer_ = personal_frequency.PersonalFrequency(share, self.by, self.half_life_days)
+        self.scorer_ = personal_frequency.PersonalFrequency(share, self.by, history)
         return self
+
+    def _history(self) -> HistoryWeights:
+        return HistoryWeights(step_decay=self.step_decay, half_life_days=self.half_life_days)
