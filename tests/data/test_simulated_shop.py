@@ -68,10 +68,11 @@ def test_another_month_leaves_the_days_before_as_they_are(small: ShopTables, day
 
 
 def test_a_campaign_changes_nothing_for_others_and_nothing_before_it(small: ShopTables) -> None:
-    reached = small.users["user_id"][:30]
+    early = small.events[small.events["timestamp"] < START + timedelta(days=20)]["user_id"]
+    reached = small.users["user_id"][small.users["user_id"].isin(early)][:30]
     sent = pd.DataFrame({"user_id": reached, "day": 20, "channel": "sms", "offer": "discount_20"})
     reacted = generate(SMALL, START, 60, 80, exposures=sent)
-    others = small.users["user_id"][30:]
+    others = small.users["user_id"][~small.users["user_id"].isin(reached)]
     pd.testing.assert_frame_equal(of_users(reacted.events, others), of_users(small.events, others))
     sent_at = START + timedelta(days=20, hours=10)
     before, was = (e[e["timestamp"] < sent_at] for e in (reacted.events, small.events))

@@ -19,6 +19,7 @@ from growthlab.data.shop_world import SALE_DISCOUNT, SUCCESSORS, VOUCHER_DISCOUN
 DAY = 86_400
 MOST_VIEWS, MOST_LINES, MOST_WISHES = 8, 6, 5
 FIRST_ORDER_SHARE = 0.6  # of newcomers who buy on their first visit
+SEARCH_SHARE, FAVOURITE_SHARE, CART_SHARE, REVIEW_SHARE = 0.30, 0.05, 0.08, 0.08
 # A visit's row of uniforms. Every visit has a whole row, so that no choice shifts a later one.
 ORDERS, N_VIEWS, N_LINES, SEARCHES, BANNER, BANNER_ITEM, BANNER_CLICK, VOUCHER, APP, QUERY = range(
     10
@@ -70,9 +71,7 @@ class State:
     """What the future of a customer depends on, besides the customer and the world."""
 
     last: int = -1  # the item looked at last
-    wishes: list[int] = field(
-        default_factory=list
-    )  # in the cart or among the favourites, not bought
+    wishes: list[int] = field(default_factory=list)  # in cart or favourites, not bought yet
     bought: list[int] = field(default_factory=list)  # consumables, once an order line
     leaves: float = math.inf
 
@@ -97,7 +96,7 @@ def live(
     world: World, customer: Customer, clock: Clock, until: float, messages: Sequence[Message] = ()
 ) -> tuple[list[Event], State]:
     """The customer's events before day `until`, and the state the customer is in then."""
-    journey = _Journey(world, customer, until)
+    journey = _Journey(world, customer)
     visits = _own_visits(world, customer, clock, until)
     visits += journey.answer(_newsletters(world, customer, until) + list(messages))
     for visit in sorted(visits):
@@ -139,7 +138,7 @@ def _newsletters(world: World, customer: Customer, until: float) -> list[Message
 class _Journey:
     """A customer's way through the shop, visit by visit."""
 
-    def __init__(self, world: World, customer: Customer, until: float) -> None:
+    def __init__(self, world: World, customer: Customer) -> None:
         self.world, self.customer, self.shelf = world, customer, world.shelf
         weights = np.exp(customer.taste(world))
         self.cumulative = np.cumsum(weights).tolist()
@@ -147,7 +146,6 @@ class _Journey:
         self.state = State(leaves=customer.leaves)
         self.events: list[Event] = []
         self.free_from = 0  # the second at which the visit before is over
-        self.until = until
 
     def answer(self, messages: list[Message]) -> list[Visit]:
         """The visits that messages bring about; a message may also drive the customer away."""
@@ -157,8 +155,10 @@ class _Journey:
             rng = stream(self.world.seed, "customer", customer.number, "message", m.day, *names)
             clicks, delay, annoyed, orders, *row = rng.random(4 + ROW).tolist()
             day = m.day + 10 / 24
+            if day < customer.arrival:  # nobody has the address yet
+                continue
             self._add("message", -1, int(day * DAY), channel=m.channel)
-            if not customer.arrival <= day < self.state.leaves:
+            if day >= self.state.leaves:
                 continue
             if m.offer is not None and annoyed < customer.annoyance:
                 self.state.leaves = day
@@ -172,7 +172,7 @@ class _Journey:
 
     def visit(self, visit: Visit) -> None:
         """One visit: perhaps a banner and a search, views, and perhaps an order."""
-        row, state = visit.row, self.state
+        row = visit.row
         second = max(int(visit.day * DAY), self.free_from)
         common: dict[str, Any] = {
             "session": f"s{self.customer.number}-{visit.name}",
@@ -183,21 +183,28 @@ class _Journey:
         lines = 1 + _poisson(row[N_LINES], self.world.basket - 1) if visit.orders else 0
         lines = min(lines, MOST_LINES)
         n_views = min(max(1 + _poisson(row[N_VIEWS], self.world.views - 1), lines), MOST_VIEWS)
+        viewed, second = self._browse(row, n_views, on_sale, second, common)
+        if visit.orders:
+            second = self._order(visit, viewed, lines, second, common)
+        self.free_from = second + 1_800
+
+    def _browse(
+        self, row: list[float], n_views: int, on_sale: int, second: int, common: dict[str, Any]
+    ) -> tuple[list[int], int]:
+        """The items viewed, the first perhaps after a search, and the second when that is over."""
         viewed = []
         for step in range(n_views):
             uniforms = row[STEP + step * STEP_WIDTH : STEP + (step + 1) * STEP_WIDTH]
             item = self._next(uniforms[0], uniforms[1], on_sale)
-            if step == 0 and row[SEARCHES] < 0.3:
+            if step == 0 and row[SEARCHES] < SEARCH_SHARE:
                 self._add("search", -1, second, query=self._query(item, row[QUERY]), **common)
                 second += 20
             self._add("view", item, second, **common)
             second += 10 + int(200 * uniforms[2] ** 2)
             second = self._wish(item, uniforms, second, common)
             viewed.append(item)
-            state.last = item
-        if visit.orders:
-            second = self._order(visit, viewed, lines, second, common)
-        self.free_from = second + 1_800
+            self.state.last = item
+        return viewed, second
 
     def _next(self, follows: float, which: float, on_sale: int) -> int:
         """The item looked at next: a successor of the last one, or the customer's own choice."""
@@ -211,7 +218,8 @@ class _Journey:
 
     def _wish(self, item: int, uniforms: list[float], second: int, common: dict[str, Any]) -> int:
         """A viewed item may go to the favourites or, left there, to the cart."""
-        for uniform, share, kind in ((uniforms[3], 0.05, "favourite"), (uniforms[4], 0.08, "cart")):
+        shares = {"favourite": FAVOURITE_SHARE, "cart": CART_SHARE}
+        for uniform, (kind, share) in zip(uniforms[3:], shares.items(), strict=True):
             if uniform < share:
                 self._add(kind, item, second, **common)
                 second += 4
@@ -223,10 +231,36 @@ class _Journey:
         self, visit: Visit, viewed: list[int], lines: int, second: int, common: dict[str, Any]
     ) -> int:
         """An order of several lines at one moment, with what comes back and what is said of it."""
-        row, world, state, shelf = visit.row, self.world, self.state, self.shelf
-        pieces: dict[int, int] = {}
-        uniforms: dict[int, list[float]] = {}
-        fresh = viewed[::-1]
+        lines_of = self._chosen(visit.row, viewed, lines)
+        second += 10
+        for item in lines_of:
+            self._add("cart", item, second, **common)
+            second += 4
+        second += 60
+        sale = _sale(self.world, int(second // (7 * DAY)))
+        voucher = VOUCHER_DISCOUNT * (visit.row[VOUCHER] < self.customer.voucher_rate)
+        order = f"o{self.customer.number}-{visit.name}"
+        for item, (pieces, uniforms) in lines_of.items():
+            discount = round(sale[self.shelf.category[item]] + voucher + visit.offer, 4)
+            price = round(float(self.shelf.price[item]) * (1 - discount), 2)
+            bought = {"quantity": float(pieces), "price": price, "order": order}
+            self._add("purchase", item, second, discount=discount, **bought, **common)
+            self._aftermath(item, second, uniforms, bought, common["channel"])
+        state = self.state
+        state.bought += [i for i in lines_of if self.shelf.consumable[i]]
+        state.wishes = [w for w in state.wishes if w not in lines_of]
+        return second
+
+    def _chosen(
+        self, row: list[float], viewed: list[int], lines: int
+    ) -> dict[int, tuple[int, list[float]]]:
+        """The pieces of each item in an order, and the uniforms for what comes after it.
+
+        A line is a repeat, a wish, or else the item viewed last that is not taken yet.
+        """
+        world, state = self.world, self.state
+        out: dict[int, tuple[int, list[float]]] = {}
+        fresh = list(viewed)
         for n in range(lines):
             line = row[LINE + n * LINE_WIDTH : LINE + (n + 1) * LINE_WIDTH]
             kind, which, amount = line[:3]
@@ -235,26 +269,11 @@ class _Journey:
             elif world.repeat <= kind < world.repeat + world.intent and state.wishes:
                 item = state.wishes[int(which * len(state.wishes))]
             else:
-                item = fresh.pop(0)
-            more = self.customer.pieces(amount, bool(shelf.consumable[item]))
-            pieces[item] = pieces.get(item, 0) + more
-            uniforms.setdefault(item, line[3:])
-        second += 10
-        for item in pieces:
-            self._add("cart", item, second, **common)
-            second += 4
-        sale = _sale(world, int(second // (7 * DAY)))
-        voucher = VOUCHER_DISCOUNT * (row[VOUCHER] < self.customer.voucher_rate)
-        order = f"o{self.customer.number}-{visit.name}"
-        for item, amount in pieces.items():
-            discount = round(sale[shelf.category[item]] + voucher + visit.offer, 4)
-            price = round(float(shelf.price[item]) * (1 - discount), 2)
-            bought = {"quantity": float(amount), "price": price, "order": order}
-            self._add("purchase", item, second + 60, discount=discount, **bought, **common)
-            self._aftermath(item, second + 60, uniforms[item], bought, common["channel"])
-        state.bought += [i for i in pieces if shelf.consumable[i]]
-        state.wishes = [w for w in state.wishes if w not in pieces]
-        return second + 60
+                item = fresh.pop()
+            pieces, uniforms = out.get(item, (0, line[3:]))
+            pieces += self.customer.pieces(amount, bool(self.shelf.consumable[item]))
+            out[item] = pieces, uniforms
+        return out
 
     def _aftermath(
         self, item: int, second: int, uniforms: list[float], bought: dict[str, Any], channel: str
@@ -265,7 +284,7 @@ class _Journey:
             at = second + int((3 + 14 * back) * DAY)
             later = at + int((1 + 5 * booked) * DAY)
             self._add("return", item, at, later, channel=channel, **bought)
-        elif reviews < 0.08:
+        elif reviews < REVIEW_SHARE:
             at = second + int((2 + 18 * said) * DAY)
             rating = round(3.9 + 0.6 * self.satisfaction[item] + 2.0 * (noise - 0.5))
             later = at + int((0.1 + booked) * DAY)

@@ -160,6 +160,8 @@ def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[i
     for user_id, day, channel, offer in zip(*columns, strict=True):
         if user_id not in numbers:
             raise DataError(f"exposures name a user {user_id} whom this shop does not have")
+        if day < 0:
+            raise DataError(f"exposures have a day {day}: days are counted from 0, the start")
         if offer not in OFFERS:
             raise DataError(
                 f"exposures have an unknown offer {offer}: {near_matches(offer, OFFERS)}"

@@ -109,19 +109,24 @@ def _check(log: EventLog, fold: Fold) -> None:
     inner = fold.for_choosing()
     assert fold.cutoff is not None
     assert fold.horizon is not None
-    parts = {"past": inner.past, "validation window": inner.future, "test users": fold.future}
+    parts = {
+        "past before the validation window": inner.past,
+        "validation window": inner.future,
+        "test users": fold.future,
+    }
     empty = [name for name, part in parts.items() if not part.n_events]
     if not empty:
         return
     first, last = log.span()
     assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
     given = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days"
     said = f"{given} leaves no {' and no '.join(empty)}"
     workable = _latest(log, fold.horizon)
     if first < workable - fold.horizon and fold.cutoff != workable:
-        hint = f"choose an earlier or later split.cutoff (as {workable}), or fewer origins"
+        hint = f"choose another split.cutoff, such as {workable}, or fewer origins"
     else:
-        hint = "choose a shorter split.horizon_days"
+        hint = f"choose split.horizon_days below {_days((last - first) / 2)}"
     raise DataError(f"{said}: the events of {log.name} are from {first} to {last}; {hint}")
 
 
@@ -133,7 +138,7 @@ def _latest(log: EventLog, horizon: timedelta) -> datetime:
 
 
 def _days(horizon: timedelta) -> str:
-    return f"{horizon.total_seconds() / 86_400:g}"
+    return f"{horizon.total_seconds() / 86_400:.4g}"
 
 
 def _moment(text: str) -> datetime:

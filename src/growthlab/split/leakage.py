@@ -56,15 +56,13 @@ def _novelty(
     owned = _pairs(fold.past, target_events)
     future = _pairs(fold.future, target_events)
     pairs = future.dropna(subset="item_id")
-    repeats = pd.MultiIndex.from_frame(pairs[["user_id", "item_id"]]).isin(
-        pd.MultiIndex.from_frame(owned[["user_id", "item_id"]])
-    )
+    repeats = pairs.merge(owned.dropna(subset="item_id"), on=["user_id", "item_id"])
     return {
         "past": _counts(past),
         "future": _counts(future),
         "cold_users": _share(set(future["user_id"]) - set(past["user_id"]), set(future["user_id"])),
         "cold_items": _share(set(pairs["item_id"]) - set(past["item_id"]), set(pairs["item_id"])),
-        "repeats": _share(pairs[repeats], pairs),
+        "repeats": _share(repeats, pairs),
     }
 
 
