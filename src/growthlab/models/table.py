@@ -27,23 +27,29 @@ def wrap(model: Any) -> Estimator:
     Raises
     ------
     ConfigError
-        `model` is neither.
+        `model` is neither, or a classifier that gives no probabilities.
     """
+    from sklearn.base import is_classifier
+
     if isinstance(model, Estimator):
         return model
+    name = type(model).__name__
     if hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params"):
+        if is_classifier(model) and not hasattr(model, "predict_proba"):
+            raise ConfigError(
+                f"{name} gives no probabilities: take one with predict_proba, "
+                "or wrap it in sklearn.calibration.CalibratedClassifierCV"
+            )
         return TableEstimator(model)
-    raise ConfigError(
-        f"{type(model).__name__} is no estimator of customers: it needs fit and predict"
-    )
+    raise ConfigError(f"{name} is no estimator of customers: it needs fit and predict")
 
 
 class TableEstimator:
     """A classifier (predicts the probability of label 1) or regressor on the customer table.
 
-    An estimator that allows NaN gets the table as it is, with texts as pandas categories; another
-    gets `Design`: logarithms, medians for gaps, one scale, a column a category. `stochastic` where
-    the estimator has a ``random_state``, which is set from the options' seed.
+    An estimator that allows NaN gets the table as it is, with the code of its level for a text;
+    another gets `Design`: logarithms, medians for gaps, one scale, a column a level. `stochastic`
+    where the estimator has a ``random_state``, which is set from the options' seed.
     """
 
     design_: Design | None
@@ -120,8 +126,8 @@ class TableEstimator:
         """What the estimator eats."""
         if self.design_ is not None:
             return self.design_.matrix(_arrays(table, self.design_.columns))
-        texts = {c: table[c].cat.set_categories(list(v)) for c, v in self.levels_.items()}
-        return table[list(self.columns_)].assign(**texts)
+        codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
+        return table[list(self.columns_)].assign(**codes)
 
     def _linear(self) -> LinearRows | None:
         """The estimator as a linear model: with the link under which both give the same answers."""
@@ -163,6 +169,12 @@ def _levels_of(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """The values of each category column, sorted."""
     texts = [c for c in table if isinstance(table[c].dtype, pd.CategoricalDtype)]
     return {str(c): tuple(sorted(map(str, table[c].cat.categories))) for c in texts}
+
+
+def _codes(texts: pd.Series, levels: tuple[str, ...]) -> pd.Series:
+    """The place of each text in `levels`, NaN where not known: trees split it as a number."""
+    codes = texts.cat.set_categories(list(levels)).cat.codes.astype(np.float64)
+    return codes.where(codes >= 0)
 
 
 def _arrays(table: pd.DataFrame, columns: tuple[str, ...]) -> Mapping[str, np.ndarray]:
