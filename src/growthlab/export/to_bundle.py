@@ -93,13 +93,17 @@ def write_estimator(
     base: float,
     overwrite: bool = False,
 ) -> Path:
-    """A bundle of a churn or value model in `folder`; `base` is the mean of the population.
+    """A bundle of a churn or value model in `folder`; `base` is the population's mean outcome.
+
+    Without outcomes to take the mean of (NaN) it is that of the predictions.
 
     `customers` are the features of the customers known at the cutoff, one row each, with raw ids;
     see `write_recommender` for the rest.
     """
     columns = scorer.columns if scorer is not None else ()
     table = {c: plain_column(customers.table[c]) for c in columns}
+    if scorer is not None and not np.isfinite(base):
+        base = float(np.mean(scorer.predict(table)))
     texts = [c for c, values in table.items() if values.dtype.kind == "U"]
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:

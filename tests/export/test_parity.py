@@ -1,0 +1,230 @@
+"""For every model of the config tree: the laboratory, its bundle and its pyfunc say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from growthlab.cli.compose import composed
+from growthlab.cli.conf_tree import choices
+from growthlab.core.build import build
+from growthlab.core.errors import ExportError
+from growthlab.core.histories import Histories
+from growthlab.data.simulated_shop import SimulatedShop
+from growthlab.export.answers import PredictRequest, RecommendRequest
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import Provenance
+from growthlab.export.pyfunc import global_store, log_pyfunc
+from growthlab.export.tables import ANSWERS
+from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.split.fold import Fold
+from growthlab.tasks.base import settled
+from growthlab.training.options import FitOptions
+
+# MLflow warns about type hints of its own
+pytestmark = pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning")
+
+SEED, K = 3, 10
+TOLERANCE = 1e-4  # onnxruntime and torch add up in different orders
+TASKS = {"recommend": "top_n", "churn": "churn", "value": "value"}
+RECOMMENDERS = [c for c in choices("model") if c.startswith("recommend/")]
+ESTIMATORS = [c for c in choices("model") if c.startswith(("churn/", "value/"))]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A fitted model of the config tree, what it was fitted on, and its bundle."""
+
+    task: Any
+    data: Any
+    model: Any
+    folder: Path
+
+
+Export = Callable[[str], Exported]
+
+
+@pytest.fixture(scope="module")
+def export(
+    shop_fold: Fold, shop_source: SimulatedShop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Export]:
+    """From a model's config to its bundle; networks see one epoch."""
+    root, shared = tmp_path_factory.mktemp("parity"), {}
+
+    @cache
+    def exported(choice: str) -> Exported:
+        family, _, name = choice.partition("/")
+        config = composed("train", [f"task={TASKS[family]}", f"model={choice}"]).config
+        if family not in shared:
+            task = settled(build(config.task), shop_source)
+            shared[family] = task, task.data(shop_fold)
+        task, data = shared[family]
+        if "trainer" in config.model:
+            config.model.trainer.epochs = 1
+        model = task.fit(build(config.model), data, FitOptions(seed=SEED, device="cpu"))
+        return Exported(task, data, model, write(root / family / name, task, data, model))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
+        patch.setenv("GROWTHLAB_KEY_FILE", str(root / "pseudonym.key"))
+        yield exported
+
+
+@pytest.fixture(autouse=True)
+def own_key() -> None:
+    """In place of a key for each test: here one for all, as they share bundles."""
+
+
+@pytest.fixture(scope="module")
+def pyfunc_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+    """Logs a bundle to a real store and loads it again."""
+    root = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{root / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.create_experiment("parity", artifact_location=(root / "a").as_uri())
+    run_id = client.create_run(experiment).info.run_id
+
+    def loaded(bundle: Path) -> Any:
+        info = log_pyfunc(bundle, uri=uri, run_id=run_id)
+        with global_store(uri):
+            return mlflow.pyfunc.load_model(info.model_uri)
+
+    return loaded
+
+
+def write(folder: Path, task: Any, data: Any, model: Any) -> Path:
+    """The model's bundle; a model that cannot be exported is no matter of these tests."""
+    try:
+        scorer = model.scorer()
+    except (AttributeError, ExportError) as error:
+        pytest.skip(f"not exportable: {error}")
+    about = Provenance(
+        task=task.name,
+        model=folder.name,
+        data="simulated_shop",
+        data_digest="0" * 64,
+        split="global_time",
+        seed=SEED,
+        horizon_days=28.0,
+        filter_seen=getattr(task, "filter_seen", None) or "none",
+    )
+    if task.name == "top_n":
+        return write_recommender(
+            folder, scorer, about, histories=data.past, fallback=data.popularity
+        )
+    return write_estimator(folder, scorer, about, customers=data.judged, base=data.base)
+
+
+def assert_same_lists(
+    items: list[list[str]], scores: list[list[float]], expected: Any, catalogue: np.ndarray
+) -> None:
+    """Equal scores at every rank, and equal items but where scores are as good as tied."""
+    n_same = n_listed = 0
+    for row, (names, values) in enumerate(zip(items, scores, strict=True)):
+        listed = expected.items[row][:K] >= 0
+        known = catalogue[expected.items[row][:K][listed]]
+        assert len(names) == len(known)
+        np.testing.assert_allclose(
+            values, expected.scores[row][:K][listed], rtol=TOLERANCE, atol=TOLERANCE
+        )
+        n_same += int((np.array(names, dtype=str) == known).sum())
+        n_listed += len(known)
+    assert n_same >= 0.995 * n_listed
+
+
+@pytest.mark.parametrize("choice", RECOMMENDERS)
+def test_recommender_bundle_and_pyfunc_agree_with_the_laboratory(
+    choice: str, export: Export, pyfunc_of: Callable[[Path], Any]
+) -> None:
+    of = export(choice)
+    bundle, catalogue = Bundle.load(of.folder), of.data.past.catalogue.item_ids
+    expected = of.task.lists(of.model, of.data, SEED)
+    users = of.data.histories.user_ids.tolist()
+    answers = bundle.recommend([RecommendRequest(u) for u in users], K)
+    items = [[i.item for i in a.items] for a in answers]
+    scores = [[i.score for i in a.items] for a in answers]
+    assert_same_lists(items, scores, expected, catalogue)
+    assert [a.served == "popularity_fallback" for a in answers] == expected.fallback.tolist()
+
+    table = pyfunc_of(of.folder).predict(pd.DataFrame({"user_id": users}), params={"k": K})
+    assert len(table) == len(users)
+    assert table["items"].tolist() == items
+    assert table["scores"].tolist() == scores
+
+    one = bundle.recommend([RecommendRequest(users[0])], K)[0]  # alone as among others
+    assert [i.item for i in one.items] == items[0]
+
+
+@pytest.mark.parametrize("choice", RECOMMENDERS)
+def test_recommender_folds_in_as_in_the_laboratory(choice: str, export: Export) -> None:
+    of = export(choice)
+    catalogue = of.data.past.catalogue
+    histories = [catalogue.item_ids[i : i + n].tolist() for i, n in enumerate((1, 2, 5, 17))]
+    scores = of.model.score(Histories.from_lists(catalogue, histories))
+    requests = [RecommendRequest(history=h, filter_seen="none") for h in histories]
+    for row, answer in enumerate(Bundle.load(of.folder).recommend(requests, len(catalogue))):
+        if np.isnan(scores[row]).all():
+            assert answer.served == "popularity_fallback"
+            continue
+        assert answer.served == "folded_in"
+        found = [i.score for i in answer.items]
+        codes = catalogue.codes([i.item for i in answer.items])
+        np.testing.assert_allclose(found, scores[row][codes], rtol=TOLERANCE, atol=TOLERANCE)
+        assert len(found) == np.isfinite(scores[row]).sum()
+
+
+@pytest.mark.parametrize("choice", ESTIMATORS)
+def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
+    choice: str, export: Export, pyfunc_of: Callable[[Path], Any]
+) -> None:
+    of = export(choice)
+    judged = of.data.judged
+    bundle, expected = Bundle.load(of.folder), of.model.predict(judged)
+    users = judged.user_ids.tolist()
+    known = bundle.predict([PredictRequest(u) for u in users])
+    np.testing.assert_allclose([a.value for a in known], expected, rtol=1e-9)
+    assert {a.served for a in known} == {"known"}
+
+    columns = bundle.predictor.scorer.columns  # type: ignore[union-attr]
+    features = [
+        {c: (None if pd.isna(row[c]) else row[c]) for c in columns}
+        for row in judged.table.to_dict("records")
+    ]
+    given = bundle.predict([PredictRequest(features=f) for f in features])
+    np.testing.assert_allclose([a.value for a in given], expected, rtol=1e-9)
+
+    table = pyfunc_of(of.folder).predict(pd.DataFrame({"user_id": users}))
+    assert len(table) == len(users)
+    np.testing.assert_allclose(table[ANSWERS[of.task.name]], expected, rtol=1e-9)
+    (stranger,) = bundle.predict([PredictRequest("nobody")])
+    assert (stranger.value, stranger.served) == (of.data.base, "population_fallback")
+
+
+@pytest.mark.parametrize("choice", RECOMMENDERS + ESTIMATORS)
+def test_no_raw_user_id_is_in_any_bundle(choice: str, export: Export) -> None:
+    of = export(choice)
+    users = of.data.past.user_ids if choice in RECOMMENDERS else of.data.judged.user_ids
+    content = content_of(of.folder)
+    assert not [u for u in users.tolist() if u.encode() in content]
+    assert not [u for u in users.tolist() if u.encode("utf-32-le") in content]
+
+
+def content_of(folder: Path) -> bytes:
+    """Every byte of a bundle, arrays unpacked."""
+    content = b""
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                content += b"\n".join(arrays[name].tobytes() for name in arrays.files)
+        else:
+            content += path.read_bytes()
+    return content
