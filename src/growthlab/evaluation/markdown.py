@@ -32,7 +32,7 @@ HOW_TO_READ = (
     "- Every model had the same past, candidates, seen filter, tie rule, cutoff and horizon.",
 )
 STRATA_EXPLAINED = (
-    "The objective against a part of what customers took; who took nothing of that part is left out. "
+    "The objective against a part of what customers took; who took nothing of it is left out. "
     "Warm: both customer and item have a past. Cold item: no one had it before the cutoff. Cold "
     "user: no history. Repeat: the customer had it before; new: not."
 )

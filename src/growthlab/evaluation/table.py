@@ -53,7 +53,7 @@ def label(name: str) -> str:
 def plain_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], left: int | Sequence[bool] = 1
 ) -> list[str]:
-    """Lines of text; the first `left` columns, or those marked in it, flush left, the others right."""
+    """Lines of text; the first `left` columns, or the marked ones, flush left, others right."""
     flush = [i < left for i in range(len(header))] if isinstance(left, int) else list(left)
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
