@@ -6,7 +6,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +67,13 @@ class CustomerTask(ABC):
     ) -> np.ndarray:
         """What the customers did in ``[start, end)``: the target, shape ``(n_users,)``."""
 
+    @abstractmethod
+    def guess(self, customers: Examples) -> float:
+        """The mean outcome as the past suggests it, where no outcome is known."""
+
     def data(self, fold: Fold) -> CustomerData:
         """Customers with features and outcomes; see `customers_of`."""
-        return customers_of(
+        data = customers_of(
             fold,
             self.outcomes,
             asked_by=f"task={self.name}",
@@ -78,6 +82,9 @@ class CustomerTask(ABC):
             min_history_days=self.min_history_days,
             attributes=self.attributes,
         )
+        if np.isfinite(data.base) or data.train.present is None:
+            return data
+        return replace(data, base=self.guess(data.train.present))
 
     def fit(self, model: Any, data: CustomerData, options: FitOptions) -> Estimator:
         """The model, fitted to the examples before the cutoff."""

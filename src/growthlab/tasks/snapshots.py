@@ -29,7 +29,8 @@ class CustomerData:
 
     `train` are labelled examples at snapshots before the cutoff, with all customers of the past as
     its `present`; `judged` those at the cutoff, with the fold's future as their target. `base` is
-    the mean outcome in the training examples, NaN without any.
+    what to say of somebody unknown: the mean outcome of the training examples, or a guess from the
+    past where there is none.
     """
 
     train: Examples
@@ -90,7 +91,7 @@ def customers_of(
         parts.append(labelled(at(snapshot, users), fold.past, snapshot))
     train = replace(Examples.concat(parts), present=present)
     log.info("%s: %d examples at %d snapshots", asked_by, len(train), len(parts) - 1)
-    base = float(train.target.mean()) if train.target is not None and len(train) else np.nan
+    base = float(np.mean(train.target)) if train.target is not None and len(train) else np.nan
     return CustomerData(train, judged, base)
 
 

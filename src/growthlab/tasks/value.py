@@ -10,6 +10,7 @@ import numpy as np
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import spend_of
+from growthlab.features.examples import Examples
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, by_user, within
@@ -36,6 +37,11 @@ class Value(CustomerTask):
         """Customers with features and revenue; DataError for a log without prices."""
         fold.past.require("unit_price", needed_by=f"task={self.name}")
         return super().data(fold)
+
+    def guess(self, customers: Examples) -> float:
+        """The mean spend in a horizon, at the pace of all the past."""
+        pace = customers.table["spend"] / customers.table["T"]
+        return float(pace.mean() * customers.horizon_days)
 
     def outcomes(
         self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray

@@ -1,0 +1,278 @@
+"""Churn and value as tasks: labels by hand, snapshots that never overlap, and judging."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.features.examples import Examples
+from growthlab.models.churn.bg_nbd import BGNBDChurn
+from growthlab.models.churn.recency_rule import RecencyRule
+from growthlab.models.value.mean import Mean
+from growthlab.models.value.past_spend import PastSpend
+from growthlab.split.fold import Fold
+from growthlab.split.global_time import GlobalTime
+from growthlab.split.leave_last_out import LeaveLastOut
+from growthlab.tasks.churn import Churn, giveaways
+from growthlab.tasks.customers import strata_of
+from growthlab.tasks.runner import Arena, run_model
+from growthlab.tasks.snapshots import snapshots_of
+from growthlab.tasks.value import Value
+from growthlab.training.options import FitOptions
+
+CONF = Path(__file__).parents[2] / "conf"
+CUTOFF = datetime(2025, 6, 1)
+
+
+def at(days: float) -> datetime:
+    """So many days after the cutoff."""
+    return CUTOFF + timedelta(days=days)
+
+
+def purchase(user: str, days: float, price: float = 10.0, kind: str = "purchase") -> dict[str, Any]:
+    return {"user_id": user, "event_type": kind, "timestamp": at(days), "unit_price": price}
+
+
+def fold_of(rows: list[dict[str, Any]], horizon: float = 10) -> Fold:
+    """The rows, a purchase long ago, and views so that no window is empty."""
+    views = [purchase("ends", days, kind="view") for days in (-0.5, 0.5)]
+    log = EventLog.from_frames(pd.DataFrame([*rows, purchase("ends", -200), *views]))
+    return GlobalTime(cutoff=str(CUTOFF)).folds(log, horizon)[0]
+
+
+def unpriced() -> Fold:
+    """One customer of a log without prices and items, who does not come back."""
+    times = {"purchase": (-60, -2), "view": (5,)}
+    rows = [
+        {"user_id": "a", "event_type": kind, "timestamp": at(day)}
+        for kind, days in times.items()
+        for day in days
+    ]
+    return GlobalTime(cutoff=str(CUTOFF)).folds(EventLog.from_frames(pd.DataFrame(rows)), 10)[0]
+
+
+def targets(examples: Examples) -> dict[str, float]:
+    assert examples.target is not None
+    return dict(zip(examples.user_ids.tolist(), examples.target.tolist(), strict=True))
+
+
+def metrics_of(family: str) -> dict[str, Any]:
+    files = sorted((CONF / "metrics" / family).glob("*.yaml"))
+    return {path.stem: build(OmegaConf.load(path)) for path in files}
+
+
+def test_a_customer_churns_who_buys_nothing_in_the_half_open_horizon() -> None:
+    rows = [
+        *(purchase(user, -5) for user in ("first", "last", "after", "never")),
+        purchase("first", 0),
+        purchase("last", 9.99),
+        purchase("after", 10),
+    ]
+    judged = Churn(activity_days=30).data(fold_of(rows)).judged
+    assert targets(judged) == {"first": 0, "last": 0, "after": 1, "never": 1}
+
+
+def test_a_view_is_no_purchase() -> None:
+    rows = [purchase("ann", -5), purchase("ann", 3, kind="view")]
+    assert targets(Churn(activity_days=30).data(fold_of(rows)).judged) == {"ann": 1}
+
+
+def test_only_customers_with_a_purchase_in_the_activity_window_are_asked_about() -> None:
+    rows = [purchase("recent", -29), purchase("lapsed", -31), purchase("later", 1)]
+    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).judged)) == ["recent"]
+    everybody = Churn().data(fold_of(rows)).judged
+    assert list(targets(everybody)) == ["ends", "lapsed", "recent"]
+
+
+def test_value_is_quantity_times_price_less_returns_and_never_negative() -> None:
+    rows = [
+        *(purchase(user, -5) for user in ("ann", "bob", "cid", "dan")),
+        {**purchase("ann", 1, 4.0), "quantity": 3},
+        purchase("ann", 2, 5.0, "return"),
+        purchase("bob", 1, 5.0, "return"),
+        purchase("bob", 2, 1.0),
+        purchase("cid", 3, 7.0, "view"),
+    ]
+    judged = Value(activity_days=30).data(fold_of(rows)).judged
+    assert targets(judged) == {"ann": 7, "bob": 0, "cid": 0, "dan": 0}
+
+
+def test_training_snapshots_lie_a_horizon_apart_and_end_at_the_cutoff() -> None:
+    fold = fold_of([purchase("ann", -d) for d in range(1, 100)])
+    assert snapshots_of(fold, 3, None) == [at(-10), at(-20), at(-30)]
+    train = Churn(activity_days=30, snapshots=3).data(fold).train
+    assert sorted(set(train.snapshots.astype("datetime64[us]").tolist())) == [
+        at(-30),
+        at(-20),
+        at(-10),
+    ]
+
+
+def test_each_snapshot_has_enough_history_before_it() -> None:
+    fold = fold_of([])  # the first event lies 200 days before the cutoff
+    assert snapshots_of(fold, 9, 175) == [at(-10), at(-20)]
+    assert len(snapshots_of(fold, 99, None)) == 19  # the oldest at -190, a horizon after the first
+
+
+def test_labels_for_learning_come_from_before_the_cutoff() -> None:
+    """Ann buys after the cutoff only: at every training snapshot she leaves."""
+    rows = [purchase("ann", -15), purchase("ann", 1)]
+    data = Churn(activity_days=30, snapshots=1).data(fold_of(rows))
+    assert targets(data.train) == {"ann": 1}
+    assert targets(data.judged) == {"ann": 0}
+
+
+def test_nothing_that_is_learned_from_depends_on_the_future(
+    shop: EventLog, shop_fold: Fold
+) -> None:
+    blind = Fold(
+        past=shop_fold.past,
+        future=shop_fold.future.where("event_type <> 'purchase'"),
+        cutoff=shop_fold.cutoff,
+        horizon=shop_fold.horizon,
+    )
+    for task in (Churn(activity_days=60), Value(activity_days=60)):
+        seen, unseen = task.data(shop_fold), task.data(blind)
+        pd.testing.assert_frame_equal(seen.train.table, unseen.train.table, check_exact=True)
+        pd.testing.assert_frame_equal(seen.judged.table, unseen.judged.table, check_exact=True)
+        np.testing.assert_array_equal(seen.train.target, unseen.train.target)  # type: ignore[arg-type]
+
+
+def test_the_validation_customers_are_the_newest_training_customers_of_the_whole_fold(
+    shop_fold: Fold,
+) -> None:
+    task = Churn(activity_days=60, snapshots=1)
+    train, valid = task.data(shop_fold).train, task.data(shop_fold.for_choosing()).judged
+    np.testing.assert_array_equal(train.user_ids, valid.user_ids)
+    np.testing.assert_array_equal(train.target, valid.target)  # type: ignore[arg-type]
+    assert train.table["orders"].tolist() == valid.table["orders"].tolist()
+
+
+def test_present_are_all_customers_of_the_past_without_labels() -> None:
+    rows = [purchase("recent", -5), purchase("lapsed", -90), purchase("later", 1)]
+    present = Churn(activity_days=30).data(fold_of(rows)).train.present
+    assert present is not None
+    assert present.user_ids.tolist() == ["ends", "lapsed", "recent"]
+    assert present.target is None
+
+
+def test_without_room_for_a_snapshot_only_models_without_labels_learn() -> None:
+    rows = [purchase("ann", -8), purchase("ann", -6), purchase("bob", -4), purchase("bob", 3)]
+    log = EventLog.from_frames(pd.DataFrame([*rows, purchase("bob", 20)]))
+    fold = Fold(
+        log.where(f"timestamp < TIMESTAMP '{CUTOFF}'"),
+        log.where(f"timestamp >= TIMESTAMP '{CUTOFF}'"),
+        CUTOFF,
+        timedelta(days=20),
+    )
+    churn, value = Churn(), Value()
+    data = churn.data(fold)
+    assert len(data.train) == 0
+    assert data.base == 0  # both bought in the 20 days before
+    model = churn.fit(BGNBDChurn(), data, FitOptions())
+    assert model.predict(data.judged).shape == (2,)
+    # 20 in 8 days and 10 in 4, so 2.5 a day for each, in 20 days
+    assert value.data(fold).base == pytest.approx(50)
+    with pytest.raises(DataError, match="mean learns from outcomes"):
+        value.fit(Mean(), value.data(fold), FitOptions())
+
+
+def test_nobody_active_is_one_clear_line() -> None:
+    with pytest.raises(DataError, match=r"no test users.*task\.activity_days"):
+        Churn(activity_days=3).data(fold_of([purchase("ann", -90)]))
+
+
+def test_a_split_without_a_clock_is_refused(shop: EventLog) -> None:
+    fold = LeaveLastOut().folds(shop)[0]
+    with pytest.raises(DataError, match="use split=global_time"):
+        Churn().data(fold)
+
+
+def test_value_without_prices_is_refused() -> None:
+    with pytest.raises(DataError, match="task=value needs unit_price"):
+        Value().data(unpriced())
+
+
+def test_churn_without_prices_or_items_works() -> None:
+    assert targets(Churn().data(unpriced()).judged) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("activity_days", 0, "activity_days must be positive"),
+        ("snapshots", 0, "snapshots must be at least 1"),
+        ("min_history_days", -1, "min_history_days is negative"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(setting: str, value: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Churn(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_an_objective_in_the_wrong_direction_is_refused(shop_fold: Fold) -> None:
+    task = Value(activity_days=60, objective="mae")
+    data = task.data(shop_fold)
+    model = task.fit(PastSpend(), data, FitOptions())
+    with pytest.raises(ConfigError, match=r"objective=mae needs task\.maximise=false"):
+        task.judge(model, data, metrics_of("value"), seed=0)
+
+
+def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -> None:
+    task = Churn(activity_days=60)
+    outcome = run_model(
+        Arena(task, shop_fold, metrics_of("binary")), RecencyRule, name="recency_rule"
+    )
+    predictions = outcome.tables["predictions"]
+    assert predictions.columns.tolist() == ["user_id", "label", "prediction"]
+    assert predictions["user_id"].is_unique
+    assert (
+        outcome.test["roc_auc"].low < outcome.test["roc_auc"].value < outcome.test["roc_auc"].high
+    )
+    assert outcome.valid["roc_auc"] > 0.5
+    counts = outcome.strata.groupby("stratum")["n_users"].first()
+    assert counts["one_purchase"] + counts["repeat"] == len(predictions)
+    assert counts["top_tenth"] + counts["others"] == len(predictions)
+    assert outcome.scorer is not None
+    assert set(task.figures(outcome)) >= {"calibration", "lift", "gain"}
+
+
+def test_strata_of_nobody_are_left_out() -> None:
+    table = pd.DataFrame({"frequency": [0.0, 0.0], "spend": [5.0, 5.0]})
+    assert list(strata_of(table)) == ["one_purchase", "others"]
+
+
+def test_a_feature_that_holds_the_label_is_caught(caplog: pytest.LogCaptureFixture) -> None:
+    random = np.random.default_rng(0)
+    label = (random.random(400) < 0.5).astype(float)
+    table = pd.DataFrame({"honest": label + random.normal(0, 1, 400), "leak": -label})
+    ids, times = np.arange(400).astype(str), np.full(400, np.datetime64(CUTOFF))
+    assert giveaways(Examples(table, ids, times, 28.0, target=label)) == ["leak"]
+
+
+def test_no_feature_of_the_shop_gives_the_label_away(
+    shop_fold: Fold, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        Churn(activity_days=60).data(shop_fold)
+    assert "alone tells who leaves" not in caplog.text
+
+
+@pytest.mark.parametrize("task", ["churn", "value"])
+def test_a_task_file_builds_the_task_with_its_own_defaults(task: str) -> None:
+    node = OmegaConf.load(CONF / "task" / f"{task}.yaml").task
+    built = build(node)
+    assert built == (Churn(attributes=[]) if task == "churn" else Value(attributes=[]))
+    models = {path.stem for path in (CONF / "model" / built.models).glob("*.yaml")}
+    assert set(built.baselines) <= models
+    assert built.objective in metrics_of(built.metrics)
