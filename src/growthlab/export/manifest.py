@@ -7,10 +7,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import growthlab
 from growthlab.core.errors import BundleError
 
 SCHEMA_VERSION = 1
@@ -106,7 +106,7 @@ class Manifest(Provenance):
             raise BundleError(f"{path} is corrupted: {error!r}; export the model again") from error
         if schema > SCHEMA_VERSION:
             raise BundleError(
-                f"{folder} is a bundle of schema {schema}, growthlab {growthlab.__version__} reads "
+                f"{folder} is a bundle of schema {schema}, growthlab {version('growthlab')} reads "
                 f"up to {SCHEMA_VERSION}: upgrade growthlab, or export the model with this version"
             )
         names = {f.name for f in fields(cls)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-import growthlab
 from growthlab.core.errors import BundleError
 from growthlab.export.answers import Prediction, PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
@@ -54,7 +54,7 @@ def load_bundles(paths: str | Path | Sequence[str | Path]) -> dict[str, Bundle]:
 
 def create_app(bundles: Mapping[str, Bundle]) -> FastAPI:
     """The service that answers with these bundles, by task."""
-    app = FastAPI(title="growthlab", version=growthlab.__version__)
+    app = FastAPI(title="growthlab", version=version("growthlab"))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BundleError, _refused)
 
