@@ -34,6 +34,7 @@ ITEM_COLUMNS = {
     "attributes": "VARCHAR",
 }
 REQUIRED = ("user_id", "event_type")
+ORDERS = ("timestamp", "position")  # one of them is required
 _STRINGS = pd.StringDtype(na_value=np.nan)
 
 
@@ -213,4 +214,6 @@ def _refuse_missing(values: pd.Series, what: str) -> None:
 def _refuse(bad: pd.Series, values: pd.Series, column: str, why: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise DataError(f"row {row + 1}: {column} {values.iloc[row]!r} {why}")
+        value = values.iloc[row]
+        given = repr(value) if isinstance(value, str) else str(value)
+        raise DataError(f"row {row + 1}: {column} {given} {why}")

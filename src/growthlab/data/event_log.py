@@ -17,6 +17,7 @@ import pyarrow as pa
 from growthlab.core.errors import DataError
 from growthlab.data.columns import (
     EVENT_COLUMNS,
+    ORDERS,
     REQUIRED,
     checked_events,
     checked_items,
@@ -81,7 +82,7 @@ class EventLog:
         frame = checked_events(events)
         connection = _database()
         # an order-only log has no column of times at all, so that nobody takes nulls for times
-        absent = {"timestamp", "position"} - set(frame)
+        absent = set(ORDERS) - set(frame)
         types = {c: t for c, t in EVENT_COLUMNS.items() if c not in absent}
         _store(connection, "events_0", frame, types)
         return cls._over(
@@ -89,7 +90,9 @@ class EventLog:
             None if items is None else checked_items(items),
             None if users is None else checked_users(users),
             name=name,
-            columns=frozenset(c for c in frame if c in REQUIRED or frame[c].notna().any()),
+            columns=frozenset(
+                c for c in frame if c in (*REQUIRED, *ORDERS) or frame[c].notna().any()
+            ),
             cleaning=cleaning,
         )
 

@@ -62,7 +62,7 @@ class _MovieLens(Source):
     def _items(self, path: Path, ratings: pd.DataFrame) -> pd.DataFrame:
         movies = renamed(read_table(path), _FILMS, path)
         movies["item_id"] = as_ids(movies["item_id"])
-        movies = movies[movies["item_id"].isin(as_ids(ratings["item_id"]))]
+        movies = movies[movies["item_id"].isin(as_ids(ratings["item_id"]).unique())]
         genres = [str(g).split(self.genres_between) for g in movies["genres"].fillna("unknown")]
         years = as_strings(movies["title"]).str.extract(r"\((\d{4})\)\s*$")[0]
         if "release_year" in movies:

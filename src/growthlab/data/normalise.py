@@ -50,7 +50,7 @@ def to_utc(times: pd.Series, timezone: str | None) -> UtcTimes:
 
 @dataclass(frozen=True)
 class Currencies:
-    """Fixed `rates`: what one unit of each currency is in the base, as EUR 1.17 where that is USD."""
+    """Fixed `rates`: what one unit of each currency is in the base: EUR 1.17 where that is USD."""
 
     rates: Mapping[str, float]
 

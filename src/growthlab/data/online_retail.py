@@ -209,7 +209,7 @@ def _in_both_sheets(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
         second = _goes_back(rows["timestamp"]).cummax()
         if _goes_back(rows["timestamp"][second]).any():  # in no order: the sheets cannot be told
             second[:] = False
-    return ~second & rows["order_id"].isin(rows["order_id"][second])
+    return ~second & rows["order_id"].isin(rows["order_id"][second].unique())
 
 
 def _goes_back(times: pd.Series) -> pd.Series:

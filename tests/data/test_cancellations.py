@@ -1,0 +1,121 @@
+"""Cancellations matched to their purchases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from growthlab.data.cancellations import match_cancellations
+from growthlab.data.cleaning import Cleaning
+from growthlab.data.event_log import EventLog
+
+
+def log_of(*rows: tuple[str, int, float | None], user: str | None = "u") -> EventLog:
+    """Events of one user and item as (type, day, quantity)."""
+    frame = pd.DataFrame(list(rows), columns=["event_type", "day", "quantity"])
+    days = pd.to_timedelta(frame.pop("day"), unit="D")
+    frame["timestamp"] = pd.Timestamp("2024-01-01") + days
+    return EventLog.from_frames(frame.assign(user_id=user, item_id="a", unit_price=1.0))
+
+
+def matched(*rows: tuple[str, int, float | None]) -> list[tuple[str, int, float]]:
+    found, _ = match_cancellations(log_of(*rows))
+    events = found.to_pandas()
+    return [
+        (kind, time.day - 1, quantity)
+        for kind, time, quantity in zip(
+            events["event_type"], events["timestamp"], events["quantity"], strict=True
+        )
+    ]
+
+
+def test_a_cancelled_purchase_goes_with_its_cancellation() -> None:
+    assert matched(("purchase", 0, 3), ("return", 1, -3), ("purchase", 2, 1)) == [
+        ("purchase", 2, 1)
+    ]
+
+
+def test_a_negative_purchase_is_a_cancellation_too() -> None:
+    assert matched(("purchase", 0, 3), ("purchase", 1, -3)) == []
+
+
+def test_the_most_recent_purchase_that_is_large_enough_is_undone() -> None:
+    rows = [("purchase", 0, 5), ("purchase", 1, 5), ("purchase", 2, 1), ("return", 3, -5)]
+    assert matched(*rows) == [("purchase", 0, 5), ("purchase", 2, 1)]
+
+
+def test_what_is_left_of_a_purchase_undone_in_part_stays() -> None:
+    rows = [("purchase", 0, 10), ("return", 1, -3), ("return", 2, -4)]
+    assert matched(*rows) == [("purchase", 0, 3)]
+    assert match_cancellations(log_of(*rows))[1] == 1
+
+
+def test_a_purchase_is_undone_once() -> None:
+    rows = [("purchase", 0, 2), ("return", 1, -2), ("return", 2, -2)]
+    assert matched(*rows) == [("return", 2, -2)]
+
+
+def test_nothing_later_and_nothing_smaller_is_undone() -> None:
+    late = [("return", 0, -1.0), ("purchase", 1, 1.0)]
+    assert matched(*late) == late
+    small = [("purchase", 0, 1.0), ("return", 1, -2.0)]
+    assert matched(*small) == small
+
+
+def test_a_cancellation_of_the_same_moment_comes_after_the_purchase() -> None:
+    assert matched(("return", 0, -1), ("purchase", 0, 1)) == []
+
+
+def test_without_quantities_every_event_is_of_one() -> None:
+    log = log_of(("purchase", 0, None), ("return", 1, None), ("purchase", 2, None))
+    found, _ = match_cancellations(log)
+    assert [t.day for t in found.to_pandas()["timestamp"]] == [3]
+
+
+def test_unmatched_cancellations_are_counted_apart() -> None:
+    rows = [("return", 0, -1), ("purchase", 1, 2), ("return", 2, -2), ("purchase", 3, 1)]
+    cleaned = Cleaning(cancellations="match").apply(log_of(*rows))
+    dropped = {r["rule"]: r["dropped_events"] for r in cleaned.cleaning}
+    assert dropped["cancellations with their purchases"] == 2
+    assert dropped["cancellations without a purchase"] == 1
+    assert cleaned.n_events == 1
+
+
+def test_events_without_a_user_match_nothing() -> None:
+    log = log_of(("purchase", 0, 1), ("return", 1, -1), user=None)
+    assert match_cancellations(log)[0].n_events == 2
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.integers(0, 5), st.integers(-3, 3)),
+    max_size=25,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=ROWS, seed=st.integers(0, 100))
+def test_units_bought_less_units_returned_stay_the_same(
+    rows: list[tuple[str, str, int, int]], seed: int
+) -> None:
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "day", "quantity"])
+    days = pd.to_timedelta(frame.pop("day"), unit="D")
+    frame["timestamp"] = pd.Timestamp("2024-01-01") + days
+    frame["event_type"] = ["return" if q < 0 else "purchase" for q in frame["quantity"]]
+    log = EventLog.from_frames(frame)
+    found, _ = match_cancellations(log)
+    total = (
+        "SELECT user_id, item_id, sum(quantity) AS n FROM events "
+        "GROUP BY ALL HAVING n != 0 ORDER BY ALL"
+    )
+    pd.testing.assert_frame_equal(found.query(total), log.query(total))
+    shuffled = EventLog.from_frames(frame.sample(frac=1, random_state=seed))
+    assert match_cancellations(shuffled)[0].digest == found.digest
+
+
+def test_other_events_of_the_pair_are_left_alone() -> None:
+    extra: Any = ("view", 2, None)
+    found, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
+    assert list(found.to_pandas()["event_type"]) == ["view"]

@@ -1,0 +1,197 @@
+"""Cleaning: each rule drops what it should, says so, and nothing goes unseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.cleaning import Cleaning, report_text
+from growthlab.data.event_log import EventLog
+
+OFF: dict[str, Any] = {
+    "missing_users": False,
+    "future_dates": False,
+    "duplicates": False,
+    "non_positive_quantities": False,
+    "non_positive_prices": False,
+}
+
+
+def only(**rule: Any) -> Cleaning:
+    return Cleaning(**{**OFF, **rule})
+
+
+def bought(*rows: tuple[Any, ...], columns: str = "user_id item_id day quantity") -> EventLog:
+    frame = pd.DataFrame(list(rows), columns=columns.split())
+    frame["timestamp"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")
+    if "event_type" not in frame:
+        frame["event_type"] = "purchase"
+    return EventLog.from_frames(frame)
+
+
+def left(log: EventLog, *columns: str) -> list[tuple[Any, ...]]:
+    return list(log.to_pandas()[list(columns)].itertuples(index=False, name=None))
+
+
+def test_events_without_a_user_go() -> None:
+    log = only(missing_users=True).apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
+    assert left(log, "user_id") == [("u",)]
+    assert log.cleaning[0]["rule"] == "missing users"
+    assert log.cleaning[0]["dropped_events"] == 1
+
+
+def test_rows_alike_in_every_column_are_one() -> None:
+    log = bought(("u", "a", 0, 1), ("u", "a", 0, 1), ("u", "a", 0, 2), ("u", "a", 1, 1))
+    assert only(duplicates=True).apply(log).n_events == 3
+
+
+def test_events_later_than_a_stated_moment_go() -> None:
+    log = bought(("u", "a", 0, 1), ("u", "a", 2, 1), ("u", "a", 3, 1))
+    cleaning = only(future_dates=True, until="2024-01-03")
+    assert cleaning.apply(log).n_events == 2  # the moment itself is still believable
+    aware = only(future_dates=True, until="2024-01-03T00:00+01:00")
+    assert aware.apply(log).n_events == 1
+
+
+def test_events_later_than_their_ingestion_go_and_without_one_those_after_now() -> None:
+    times = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2924-01-01"])
+    frame = pd.DataFrame({"user_id": "u", "event_type": "view", "timestamp": times})
+    frame["ingested_at"] = pd.to_datetime(["2024-01-01", "2024-01-01", None, None])
+    log = only(future_dates=True).apply(EventLog.from_frames(frame))
+    assert [t.day for t in log.to_pandas()["timestamp"]] == [1, 3]
+
+
+def test_non_goods_leave_events_and_items_alike() -> None:
+    items = pd.DataFrame({"item_id": ["a", "POST", "POSTER", "GIFT_10"]})
+    frame = pd.DataFrame({"user_id": "u", "item_id": ["a", "POST", "POSTER", "GIFT_10", None]})
+    frame = frame.assign(event_type="view", timestamp="2024-01-01")
+    log = only(non_goods=("POST", "GIFT.*")).apply(EventLog.from_frames(frame, items))
+    assert set(log.to_pandas()["item_id"].dropna()) == {"a", "POSTER"}
+    assert log.n_events == 3  # an event without an item is no event with postage
+    assert log.items is not None
+    assert list(log.items["item_id"]) == ["POSTER", "a"]
+    assert log.query("SELECT count(*) AS n FROM items")["n"].item() == 2
+
+
+def test_quantities_and_prices_that_are_not_positive_go_and_unknown_ones_stay() -> None:
+    rows = [("u", "a", 0, q, p) for q, p in ((1, 1), (0, 1), (-1, 1), (None, 1), (1, 0), (1, None))]
+    log = bought(*rows, columns="user_id item_id day quantity unit_price")
+    kept = only(non_positive_quantities=True, non_positive_prices=True).apply(log)
+    assert [r["dropped_events"] for r in kept.cleaning] == [2, 1]
+    assert kept.n_events == 3
+
+
+def test_returns_may_have_negative_quantities() -> None:
+    log = bought(
+        ("u", "a", 0, 2, "purchase"),
+        ("u", "a", 1, -1, "return"),
+        columns="user_id item_id day quantity event_type",
+    )
+    assert Cleaning().apply(log).n_events == 2
+
+
+def test_users_of_too_many_events_on_one_day_are_bots() -> None:
+    busy = [("bot", "a", 0.1 * n, 1) for n in range(4)]
+    steady = [("human", "a", n, 1) for n in range(9)]
+    log = only(bot_events_a_day=3).apply(bought(*busy, *steady))
+    assert set(log.to_pandas()["user_id"]) == {"human"}
+    assert log.cleaning[0]["users_before"] - log.cleaning[0]["users_after"] == 1
+
+
+def test_low_ratings_go_and_unrated_events_stay() -> None:
+    rows = [("u", "a", 0, rating) for rating in (5, 4, 3, None)]
+    log = bought(*rows, columns="user_id item_id day rating")
+    assert only(min_rating=4).apply(log).n_events == 3
+
+
+def test_rules_of_columns_that_a_log_does_not_have_are_left_out() -> None:
+    frame = pd.DataFrame({"user_id": ["u", "v"], "position": [0, 0], "event_type": "view"})
+    log = Cleaning(min_rating=3, bot_events_a_day=1, non_goods=("a",)).apply(
+        EventLog.from_frames(frame)
+    )
+    assert [r["rule"] for r in log.cleaning] == ["missing users", "exact duplicates"]
+
+
+def test_the_rule_that_empties_a_log_is_named() -> None:
+    wanted = "no event of log is left after the cleaning rule 'non-positive prices'"
+    log = bought(("u", "a", 0, 0.0), columns="user_id item_id day unit_price")
+    with pytest.raises(DataError, match=wanted):
+        Cleaning().apply(log)
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ConfigError, match="cancellations is 'drop': possible are match and keep"):
+        Cleaning(cancellations="drop")
+    with pytest.raises(ConfigError, match="bot_events_a_day must be 1 or more, not 0"):
+        Cleaning(bot_events_a_day=0)
+    with pytest.raises(ConfigError, match=r"non_goods 'GIFT\(' .*regular expression"):
+        Cleaning(non_goods=("GIFT(",))
+    with pytest.raises(ConfigError, match="until is 'tomorrow'"):
+        Cleaning(until="tomorrow")
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["u", "v", None]),
+        st.sampled_from(["a", "b", "POST"]),
+        st.integers(0, 3),
+        st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, None]),
+        st.sampled_from([0.0, 1.0, None]),
+        st.sampled_from(["purchase", "return", "view"]),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(rows=EVENTS)
+def test_every_dropped_event_is_in_the_report(rows: list[tuple[Any, ...]]) -> None:
+    log = bought(*rows, columns="user_id item_id day quantity unit_price event_type")
+    try:
+        cleaned = Cleaning(non_goods=("POST",), cancellations="match", bot_events_a_day=8).apply(
+            log
+        )
+    except DataError as error:
+        assert "is left after the cleaning rule" in str(error)
+        return
+    assert sum(r["dropped_events"] for r in cleaned.cleaning) == log.n_events - cleaned.n_events
+    for before, after in zip(cleaned.cleaning, cleaned.cleaning[1:], strict=False):
+        assert before["events_after"] == after["events_before"]
+    again = rules.apply(cleaned)
+    assert again.digest == cleaned.digest  # what is clean stays as it is
+
+
+def test_the_report_of_reading_comes_before_that_of_cleaning() -> None:
+    log = bought(("u", "a", 0, 1)).with_cleaning([{"rule": "reading"}])
+    assert [r["rule"] for r in only(missing_users=True).apply(log).cleaning] == [
+        "reading",
+        "missing users",
+    ]
+
+
+def test_the_report_as_text_has_a_line_a_rule() -> None:
+    log = Cleaning().apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
+    lines = report_text(log.cleaning).splitlines()
+    assert len(lines) == 1 + len(log.cleaning)
+    assert lines[1].split()[:6] == ["missing", "users", "1", "0", "1", "1"]
+
+
+def test_thin_users_and_items_leave_the_past_only_until_all_have_enough() -> None:
+    # c has one event: gone; then w, whose other event was c, has one: gone; then b has one: gone
+    rows = [("u", "a"), ("u", "a"), ("v", "a"), ("v", "a"), ("v", "b"), ("w", "b"), ("w", "c")]
+    past = bought(*((u, i, n, 1) for n, (u, i) in enumerate(rows)))
+    kept = Cleaning(min_user_events=2, min_item_events=2).restrict(past)
+    assert left(kept, "user_id", "item_id") == [("u", "a"), ("u", "a"), ("v", "a"), ("v", "a")]
+    assert kept.cleaning[-1]["dropped_events"] == 3
+    assert Cleaning().restrict(past) is past
+
+
+def test_a_past_that_is_all_thin_is_refused() -> None:
+    with pytest.raises(DataError, match="no past event of log is left without fewer than 3"):
+        Cleaning(min_user_events=3).restrict(bought(("u", "a", 0, 1)))

@@ -1,0 +1,67 @@
+"""Local times to UTC, and amounts to one currency."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.normalise import Currencies, to_utc
+
+
+def local(*times: str | None) -> pd.Series:
+    return pd.Series(pd.to_datetime(list(times))).dt.as_unit("us")
+
+
+def test_an_hour_that_comes_twice_is_the_first_of_the_two() -> None:
+    # British clocks went back from 2:00 to 1:00 on 27 October 2024: 1:30 was 0:30 UTC, then 1:30
+    found = to_utc(local("2024-10-27 01:30", "2024-10-27 02:30", None), "Europe/London")
+    assert list(found.times) == [
+        pd.Timestamp("2024-10-27 00:30"),
+        pd.Timestamp("2024-10-27 02:30"),
+        pd.NaT,
+    ]
+    assert (found.n_ambiguous, found.n_nonexistent) == (1, 0)
+
+
+def test_an_hour_that_never_came_is_its_end() -> None:
+    # they went forward from 1:00 to 2:00 on 31 March 2024, when it was 1:00 UTC
+    found = to_utc(local("2024-03-31 01:30", "2024-03-31 02:30"), "Europe/London")
+    assert list(found.times) == [pd.Timestamp("2024-03-31 01:00"), pd.Timestamp("2024-03-31 01:30")]
+    assert (found.n_ambiguous, found.n_nonexistent) == (0, 1)
+
+
+def test_times_that_carry_their_zone_keep_their_moment() -> None:
+    aware = local("2024-07-01 12:00").dt.tz_localize("Asia/Tokyo")
+    assert to_utc(aware, "Europe/London").times[0] == pd.Timestamp("2024-07-01 03:00")
+
+
+@given(st.datetimes(pd.Timestamp("1980-01-01"), pd.Timestamp("2030-01-01")))
+def test_there_and_back_is_the_same_moment(moment: pd.Timestamp) -> None:
+    utc = pd.Series([pd.Timestamp(moment)]).dt.as_unit("us")
+    there = utc.dt.tz_localize("UTC").dt.tz_convert("Europe/London").dt.tz_localize(None)
+    back = to_utc(there, "Europe/London")
+    late = (
+        pd.Timedelta(hours=1) if back.n_ambiguous and back.times[0] != utc[0] else pd.Timedelta(0)
+    )
+    assert back.times[0] + late == utc[0]
+    assert back.n_nonexistent == 0
+
+
+def test_an_unknown_zone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="timezone 'Mars' is not known"):
+        to_utc(local("2024-01-01"), "Mars")
+
+
+def test_missing_amounts_need_no_rate() -> None:
+    found = Currencies({"EUR": 2.0}).to_base(pd.Series([1.0, None]), pd.Series(["EUR", None]))
+    assert list(found.fillna(-1)) == [2.0, -1.0]
+
+
+def test_rates_are_positive_and_known() -> None:
+    with pytest.raises(ConfigError, match="the rate of EUR must be positive, not 0"):
+        Currencies({"EUR": 0})
+    with pytest.raises(DataError, match="row 2: no rate for the currency 'GPB': did you mean GBP"):
+        Currencies({"GBP": 1.0}).to_base(pd.Series([1.0, 1.0]), pd.Series(["GBP", "GPB"]))
