@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class SequenceRecommender:
     """Fit and score of a `SequenceNetwork`; a subclass has the hyperparameters and builds it.
 
-    Events of one user at one time are one step, the mean of their vectors; a step foretells the
-    items of the next basket (events of any type count), by cross-entropy over the whole catalogue.
+    Events of one user at one time are one step, the mean of their vectors. A step foretells the
+    items of the next `ahead` baskets by cross-entropy over the whole catalogue; where the task says
+    which event types count (`FitOptions.target_events`), of the next baskets with such events.
     Histories are served by folding in: an unseen user is scored as a known one with the same
     events, and an empty history gives a NaN row.
     """
@@ -57,6 +58,7 @@ class SequenceRecommender:
             batch=self.trainer.batch,
             seed=options.seed,
             ahead=self.ahead,
+            targets=options.target_events,
         )
         with torch_stream(options.seed, "weights"):
             n_types = len(EVENT_TYPES) if self.event_types else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +123,8 @@ class TopN:
         """The recommender, fitted to the past."""
         if not isinstance(model, Recommender):
             raise ConfigError(f"task=top_n needs a recommender, and {type(model).__name__} is none")
-        return model.fit(data.past, options)
+        foretold = tuple(self.target_events or ("purchase",))
+        return model.fit(data.past, replace(options, target_events=foretold))
 
     def lists(self, model: Recommender, data: TopNData, seed: int) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growthlab.core.baskets import Steps, latest_baskets, n_baskets, steps_of
+from growthlab.core.baskets import Steps, latest_baskets, n_baskets, step_of_event, steps_of
 from growthlab.core.errors import DataError
-from growthlab.core.histories import Histories
+from growthlab.core.histories import EVENT_CODE, Histories
 from growthlab.core.seeding import stream
 from growthlab.networks.negative_sampling import uniform_negatives
 
@@ -45,20 +45,33 @@ class PairBatch(NamedTuple):
 class SequenceBatches:
     """At most `batch` whole histories of similar length, with all next-basket targets.
 
-    Only users with at least two baskets are learned from, and of each the latest `length` baskets
-    and what follows them. At most a tenth of the steps is padding, whatever the lengths are.
+    Of each user the latest `length` baskets and what follows them are learned from; a user without
+    a target after the first of them is left out. At most a tenth of the steps is padding, whatever
+    the lengths are. `targets` are the event types that are foretold; where there are none of them
+    (a log of views, say), and without `targets`, every event is.
     """
 
     def __init__(
-        self, past: Histories, *, length: int, batch: int, seed: int, ahead: int = 1
+        self,
+        past: Histories,
+        *,
+        length: int,
+        batch: int,
+        seed: int,
+        ahead: int = 1,
+        targets: Sequence[str] | None = None,
     ) -> None:
-        counts = n_baskets(past)
-        if not (counts >= 2).any():
+        recent = latest_baskets(past, length + 1)
+        follows = step_of_event(recent) > 0
+        codes = [EVENT_CODE[t] for t in targets or ()]
+        of_type = follows & np.isin(recent.event_types, codes)
+        self.target_codes = codes if of_type.any() else None
+        learned = np.unique(recent.rows[of_type if of_type.any() else follows])
+        if not len(learned):
             raise DataError(
                 "nothing to learn an order from: no customer has events at two different times"
             )
-        learned = past.select(np.flatnonzero(counts >= 2))
-        self.past = latest_baskets(learned, length + 1)
+        self.past = recent.select(learned)
         self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
         self.batch, self.seed, self.ahead = batch, seed, ahead
 
@@ -69,7 +82,7 @@ class SequenceBatches:
         return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
 
     def _make(self, rows: np.ndarray) -> SequenceBatch:
-        return with_targets(steps_of(self.past.select(rows)), self.ahead)
+        return with_targets(steps_of(self.past.select(rows)), self.ahead, self.target_codes)
 
 
 class PairBatches:
@@ -129,36 +142,58 @@ def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[
     return groups
 
 
-def with_targets(steps: Steps, ahead: int = 1) -> SequenceBatch:
-    """All steps but each user's last, the items of the next `ahead` baskets as targets of each.
+def with_targets(
+    steps: Steps, ahead: int = 1, target_codes: Sequence[int] | None = None
+) -> SequenceBatch:
+    """All steps but each user's last, with the items of the next `ahead` baskets as targets of each.
 
-    All items of a basket are targets of the same state, and the targets of a state weigh 1
-    together, however large the next basket is. With baskets of one item and ``ahead=1`` it is the
-    sequence shifted by one.
+    With `target_codes` only events of these types are targets, and the next baskets are the next that
+    hold any of them. All items of a basket are targets of the same state, and the targets of a state
+    weigh 1 together, however large the baskets are. With baskets of one item, every type a target
+    and ``ahead=1`` it is the sequence shifted by one.
     """
-    row, step = np.divmod(steps.slots, steps.sizes.shape[1])
+    width = steps.sizes.shape[1]
+    row, step = np.divmod(steps.slots, width)
     last = (steps.sizes > 0).sum(axis=1) - 1
-    n_steps = max(1, int(last.max()))
     fed = step < last[row]
+    n_steps = max(1, int(last.max()))
     slots = row[fed] * n_steps + step[fed]
     sizes = np.bincount(slots, minlength=len(last) * n_steps).reshape(len(last), n_steps)
-    later = [step >= n for n in range(1, ahead + 1)]
-    targets = np.concatenate([steps.items[after] for after in later])
-    at_target = np.concatenate(
-        [row[after] * n_steps + step[after] - n for n, after in enumerate(later, start=1)]
-    )
-    counts = np.bincount(at_target, minlength=sizes.size)
+    states = np.unique(steps.slots[fed])
+    of_state, events = _targets_of(states, steps, ahead, target_codes)
+    counts = np.bincount(of_state, minlength=len(states))
     position_of = np.cumsum(counts > 0) - 1
+    at = states[counts > 0]
     return SequenceBatch(
         items=torch.tensor(steps.items[fed]),
         event_types=torch.tensor(steps.event_types[fed]),
         slots=torch.tensor(slots),
         sizes=torch.tensor(sizes.astype(np.float32)),
-        at=torch.tensor(np.flatnonzero(counts)),
-        positions=torch.tensor(position_of[at_target]),
-        targets=torch.tensor(targets),
-        weights=torch.tensor((1 / counts[at_target]).astype(np.float32)),
+        at=torch.tensor(at // width * n_steps + at % width),
+        positions=torch.tensor(position_of[of_state]),
+        targets=torch.tensor(steps.items[events]),
+        weights=torch.tensor((1 / counts[of_state]).astype(np.float32)),
     )
+
+
+def _targets_of(
+    states: np.ndarray, steps: Steps, ahead: int, target_codes: Sequence[int] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each target of each state (flat places): the state's number and the target's event."""
+    kept = np.arange(len(steps.items))
+    if target_codes is not None:
+        kept = kept[np.isin(steps.event_types, target_codes)]
+    baskets, first, n_events = np.unique(steps.slots[kept], return_index=True, return_counts=True)
+    width = steps.sizes.shape[1]
+    following = np.searchsorted(baskets, states, side="right")[:, None] + np.arange(ahead)
+    inside = following < len(baskets)
+    inside[inside] = (baskets[following[inside]] // width) == np.repeat(
+        states // width, inside.sum(axis=1)
+    )
+    of_pair, basket = np.nonzero(inside)[0], following[inside]
+    n = n_events[basket]
+    within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+    return np.repeat(of_pair, n), kept[np.repeat(first[basket], n) + within]
 
 
 class _Lazy(Sequence[Any]):

@@ -22,7 +22,8 @@ class FitOptions:
     `device` is ``auto``, ``cpu`` or ``cuda``. `on_epoch` is called after epoch `n` (from 1) with the model
     in a state that can score; an iterative model keeps the weights of the last improved epoch. `epochs`
     overrides the model's own number (the refit on past + valid, without `on_epoch`). `checkpoint` is a
-    folder in which an interrupted fit finds its last finished epoch again.
+    folder in which an interrupted fit finds its last finished epoch again. `target_events` are the event
+    types that the task counts as taken (None: any), for models that learn what comes next.
     """
 
     seed: int = 0
@@ -30,3 +31,4 @@ class FitOptions:
     on_epoch: Callable[[int, Any], Verdict] | None = None
     epochs: int | None = None
     checkpoint: Path | None = None
+    target_events: tuple[str, ...] | None = None

@@ -27,6 +27,7 @@ class GRU4Rec(SequenceRecommender):
     dropout: float = 0.2
     output_dropout: float = 0.2
     length: int = 200
+    ahead: int = 1
     event_types: bool = True
     trainer: Trainer = field(default_factory=Trainer)
 
