@@ -19,7 +19,7 @@ def ranked_lists(
     n_past_users: int = 100,
     histories: Sequence[Sequence[int]] | None = None,
 ) -> RankedLists:
-    """Lists of item codes (-1: beyond the end) against relevant codes a user (-1: not in the catalogue)."""
+    """Lists of item codes (-1: beyond the end) and relevant codes (-1: not in the catalogue)."""
     n_users = len(items)
     user_ids = np.array([f"u{u}" for u in range(n_users)])
     owned = [list(h) for h in histories or [[]] * n_users]

@@ -163,7 +163,7 @@ def test_lift_takes_the_next_whole_number_of_rows():
 
 
 def test_lift_averages_a_tie_at_the_border():
-    # top 2 of 20: one certain positive, then one of four tied rows with one positive: 1.25 / 2 / 0.1
+    # top 2 of 20: a certain positive, then one of four tied rows with one positive: 1.25
     label = np.array([1, 1, 0, 0, 0] + [0] * 15, dtype=float)
     prediction = np.array([9, 5, 5, 5, 5] + [1] * 15, dtype=float)
     assert Lift()(label, prediction) == pytest.approx(1.25 / 2 / 0.1)

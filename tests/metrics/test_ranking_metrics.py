@@ -143,7 +143,7 @@ def test_hits_only_accumulate_with_k_and_stay_within_bounds(lists_of, relevance,
 
 
 def test_repeat_ratio_of_the_list_and_of_the_truth(lists_of):
-    # the user had 0 and 1; of the list [0, 2, 1, 3] half, of the truth {0, 2, 3} a third is a repeat
+    # the user had 0 and 1: half of the list [0, 2, 1, 3], a third of the truth {0, 2, 3}
     lists = lists_of([[0, 2, 1, 3]], [[0, 2, 3]], popularity=[1] * 4, histories=[[0, 1, 0]])
     found = RepeatRatio(k=(4,)).per_user(lists)
     assert found["repeat_ratio_at_4"].tolist() == [0.5]

@@ -37,7 +37,7 @@ def test_the_policy_hides_what_the_user_did_never_what_was_done_to_them(
 
 
 def test_an_unknown_policy_names_the_near_ones(histories):
-    with pytest.raises(ConfigError, match="filter_seen='purchase' .* did you mean purchased"):
+    with pytest.raises(ConfigError, match=r"filter_seen='purchase' .* did you mean purchased"):
         seen_items(histories, "purchase")
 
 

@@ -1,0 +1,90 @@
+"""Intervals: the textbook's where there is one, the same resamples for every model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.evaluation.bootstrap import (
+    bounds_of,
+    means_of,
+    metrics_of_predictions,
+    resample_counts,
+)
+from growthlab.metrics.binary.roc_auc import RocAuc
+from growthlab.metrics.value.mae import MAE
+
+
+def test_bounds_of_a_mean_are_those_of_the_normal_approximation():
+    # sd 1, n 4,000: 1.96 / sqrt(4000) = 0.031 on each side
+    values = np.random.default_rng(0).normal(size=4000)
+    (estimate,) = means_of(pd.DataFrame({"m": values})).values()
+    half = 1.96 * values.std() / np.sqrt(4000)
+    assert estimate.value == pytest.approx(values.mean())
+    assert estimate.low == pytest.approx(values.mean() - half, abs=0.003)
+    assert estimate.high == pytest.approx(values.mean() + half, abs=0.003)
+
+
+def test_users_without_a_value_are_left_out_of_the_mean():
+    frame = pd.DataFrame({"some": [1.0, np.nan, 3.0], "none": [np.nan] * 3})
+    found = means_of(frame)
+    assert found["some"].value == 2.0
+    assert np.isnan(found["none"]).all()
+
+
+def test_without_resamples_there_are_no_bounds():
+    (estimate,) = means_of(pd.DataFrame({"m": [1.0, 2.0]}), n_resamples=0).values()
+    assert estimate.value == 1.5
+    assert np.isnan(estimate.low)
+    assert np.isnan(estimate.high)
+
+
+def test_a_column_has_the_same_bounds_alone_and_beside_others():
+    values = np.random.default_rng(1).random(50)
+    alone = means_of(pd.DataFrame({"m": values}))["m"]
+    beside = means_of(pd.DataFrame({"other": values**2, "m": values}))["m"]
+    assert alone == pytest.approx(beside)
+
+
+def test_every_resample_draws_as_many_rows_as_there_are():
+    counts = np.concatenate(list(resample_counts(37, 500, seed=0)))
+    assert counts.shape == (500, 37)
+    assert (counts.sum(axis=1) == 37).all()
+    # each row 500 times in the mean, sd sqrt(500) = 22.4; 5 sd = 112
+    assert np.abs(counts.sum(axis=0) - 500).max() < 112
+
+
+def test_chunks_do_not_change_what_is_drawn(monkeypatch):
+    whole = np.concatenate(list(resample_counts(20, 30, seed=4)))
+    monkeypatch.setattr("growthlab.evaluation.bootstrap.CHUNK_BYTES", 20 * 8 * 7)
+    chunked = list(resample_counts(20, 30, seed=4))
+    assert len(chunked) == 5
+    assert (np.concatenate(chunked) == whole).all()
+
+
+def test_resamples_of_a_metric_are_the_metric_of_resampled_rows():
+    random = np.random.default_rng(2)
+    label, prediction = (random.random(60) < 0.5).astype(float), random.integers(0, 9, 60) / 9
+    found = metrics_of_predictions(label, prediction, [RocAuc()], n_resamples=200)["roc_auc"]
+    order = np.argsort(prediction, kind="stable")
+    label, prediction = label[order], prediction[order]
+    drawn = []
+    for counts in resample_counts(60, 200, seed=0):
+        for row in counts.astype(int):
+            drawn.append(RocAuc()(np.repeat(label, row), np.repeat(prediction, row)))
+    assert found.value == pytest.approx(RocAuc()(label, prediction))
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_a_prediction_that_is_not_finite_fails_the_run():
+    with pytest.raises(ValueError, match="model output: 1 of 3 predictions are not finite"):
+        metrics_of_predictions(np.zeros(3), np.array([1.0, np.nan, 0.0]), [MAE()])
+
+
+def test_no_customers_have_no_value():
+    found = metrics_of_predictions(np.zeros(0), np.zeros(0), {"mae": MAE()})
+    assert np.isnan(found["mae"]).all()
+
+
+def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
+    assert bounds_of(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
+    assert np.isnan(bounds_of(np.array([np.nan]))).all()

@@ -1,0 +1,159 @@
+"""A comparison as people read it: who won and why, and nothing that the test window decided."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.evaluation.report import Comparison, outcome_lines
+from growthlab.evaluation.table import as_text, decimals_for, interval, label, number, p_value
+
+
+@pytest.fixture
+def comparison(recommenders) -> Comparison:
+    return Comparison(
+        outcomes={0: recommenders},
+        objective="ndcg_at_10",
+        maximise=True,
+        baselines=("popularity", "markov", "absent"),
+        title="shop: top_n",
+        leakage={"newest_past_event": "2024-01-01", "ties": {"at_border": 0}},
+        errors={"neumf seed 0": "out of patience"},
+        bundle_mb={"item_knn": 1.25},
+    )
+
+
+def test_the_winner_is_chosen_on_validation_though_another_is_better_on_test(comparison):
+    table = comparison.leaderboard()
+    assert table["model"].tolist()[0] == "gru4rec"
+    assert table.loc[table["winner"], "model"].tolist() == ["item_knn"]
+    assert comparison.winner().name == "item_knn"
+
+
+def test_of_several_seeds_the_best_validated_one_is_the_winner(recommenders):
+    seeds = [replace(o, valid={**o.valid, "ndcg_at_10": 0.5 + o.seed}) for o in recommenders[2:4]]
+    comparison = Comparison({0: [*recommenders[:2], *seeds]}, "ndcg_at_10", True)
+    assert (comparison.winner().name, comparison.winner().seed) == ("gru4rec", 1)
+
+
+def test_a_metric_to_be_minimised_has_the_smallest_value_first(churn_models, binary_metrics):
+    comparison = Comparison(
+        {0: churn_models[1:]}, "brier", False, ("logistic",), metrics=binary_metrics
+    )
+    assert comparison.leaderboard()["brier"].is_monotonic_increasing
+    assert comparison.winner().name == "logistic"
+
+
+def test_values_are_means_over_seeds_with_their_spread(comparison, recommenders):
+    row = comparison.leaderboard().set_index("model").loc["gru4rec"]
+    values = [o.test["ndcg_at_10"].value for o in recommenders[2:4]]
+    assert row["ndcg_at_10"] == pytest.approx(np.mean(values))
+    assert row["seed_sd"] == pytest.approx(np.std(values, ddof=1))
+    assert row["seeds"] == 2
+    assert row["low"] < row["ndcg_at_10"] < row["high"]
+    assert np.isnan(comparison.leaderboard().set_index("model").loc["markov", "seed_sd"])
+
+
+def test_differences_are_to_the_baseline_that_validation_likes_best(comparison):
+    table = comparison.leaderboard().set_index("model")
+    expected = table["ndcg_at_10"] - table.loc["popularity", "ndcg_at_10"]
+    compared = table.drop(index="popularity")
+    assert compared["difference"].to_numpy() == pytest.approx(expected[compared.index].to_numpy())
+    assert np.isnan(table.loc["popularity", "difference"])
+    assert table.loc["item_knn", "p_holm"] < 0.01
+    assert table.loc["item_knn", "bundle_mb"] == 1.25
+
+
+def test_predictions_are_compared_by_the_metric_itself(churn_models, binary_metrics):
+    comparison = Comparison(
+        {0: churn_models}, "roc_auc", True, ("recency_rule",), metrics=binary_metrics
+    )
+    table = comparison.leaderboard().set_index("model")
+    assert table.loc["logistic", "difference_low"] > 0
+    assert table.loc["logistic", "p_holm"] < 0.01
+    assert np.isnan(table.loc["recency_rule", "brier"])  # its scores are no probabilities
+
+
+def test_without_a_baseline_there_is_no_difference(recommenders):
+    comparison = Comparison({0: recommenders}, "ndcg_at_10", True, ("absent",))
+    assert comparison.leaderboard()["difference"].isna().all()
+    assert "No baseline took part" in comparison.as_markdown()
+    assert "vs" not in comparison.as_text()
+
+
+def test_the_console_table_fits_120_columns_and_marks_the_winner(comparison):
+    text = comparison.as_text()
+    assert max(map(len, text.splitlines())) <= 120
+    (winner,) = [line for line in text.splitlines() if "item_knn *" in line]
+    assert winner.startswith("2")
+    assert "popularity b" in text
+    assert "FAILED neumf seed 0: out of patience" in text
+    assert "underpowered: with 80 customers" in text
+
+
+def test_the_report_has_every_section_that_has_content(comparison):
+    report = comparison.as_markdown()
+    titles = [line for line in report.splitlines() if line.startswith("#")]
+    assert titles == [
+        "# shop: top_n",
+        "## Leaderboard",
+        "## Difference to the best baseline, popularity",
+        "## Metrics on the test window, with bounds",
+        "## Who is served, and with what",
+        "## Cost",
+        "## Leakage",
+        "## What failed",
+        "## How to read this",
+    ]
+    assert "Winner by the validation window's ndcg@10: **item_knn**" in report
+    assert "| model | all | warm | cold item | cold user | repeat | new |" in report
+    assert "- ties, at border: 0" in report
+
+
+def test_rolling_origins_say_whether_the_winner_wins_on_each(recommenders, recommender_outcome):
+    earlier = [recommender_outcome("item_knn", 0.1), recommender_outcome("gru4rec", 2.0)]
+    outcomes = {0: recommenders, 1: earlier}
+    comparison = Comparison(outcomes, "ndcg_at_10", True, ("popularity",))
+    assert [(o.origin, o.best_other, o.wins) for o in comparison.origins()] == [
+        (0, "gru4rec", False),
+        (1, "gru4rec", True),
+    ]
+    assert "The winner is ahead on 1 of 2." in comparison.as_markdown()
+    assert "ahead of every other model on 1 of 2 origins" in comparison.as_text()
+
+
+def test_one_model_alone_is_its_own_comparison(recommenders):
+    comparison = Comparison({0: recommenders[:1]}, "ndcg_at_10", True, ("popularity",))
+    assert comparison.winner().name == "popularity"
+    assert "It is a baseline" in comparison.as_markdown()
+    assert comparison.leaderboard().shape[0] == 1
+
+
+def test_an_outcome_is_listed_with_its_objective_first(recommenders):
+    lines = outcome_lines(recommenders[2], "ndcg_at_10")
+    assert lines[1].startswith("gru4rec, seed 0: fitted in 1.5 s (3 epochs)")
+    assert lines[5].startswith("ndcg@10")
+
+
+def test_numbers_have_as_many_digits_as_they_deserve():
+    assert decimals_for([0.123, -0.5]) == 4
+    assert decimals_for([123.0, np.nan]) == 1
+    assert number(1234.5, 1) == "1,234.5"
+    assert number(float("nan")) == "-"
+    assert interval(0.5, float("nan"), float("nan")) == "0.5000"
+    assert interval(0.5, 0.4, 0.6, 2) == "0.50 [0.40, 0.60]"
+    assert p_value(0.0004) == "<0.001"
+    assert label("recall_at_20") == "recall@20"
+
+
+def test_any_table_can_be_printed():
+    frame = pd.DataFrame(
+        {"rule": ["dups", "bots"], "dropped_events": [1200, 3], "why": ["-", None]}
+    )
+    assert as_text(frame).splitlines() == [
+        "rule  dropped events  why",
+        "-------------------------",
+        "dups           1,200  -",
+        "bots               3  -",
+    ]

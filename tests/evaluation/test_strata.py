@@ -1,0 +1,65 @@
+"""Warm and cold, repeated and new: each part of the truth with its own users and its own mean."""
+
+import numpy as np
+import pytest
+
+from growthlab.evaluation.bootstrap import metrics_of
+from growthlab.evaluation.strata import STRATA, strata_of, truth_strata
+
+
+def test_every_target_is_warm_or_cold_and_repeated_or_new(lists):
+    strata = truth_strata(lists)
+    assert tuple(strata) == STRATA
+    assert strata["all"].all()
+    assert (strata["warm"] == ~(strata["cold_item"] | strata["cold_user"])).all()
+    assert (strata["repeat"] == ~strata["new"]).all()
+    for name in STRATA:
+        assert strata[name].any(), name
+
+
+def test_cold_targets_are_those_without_a_past(lists):
+    strata = truth_strata(lists)
+    outside = lists.truth_items < 0
+    nobody_had = ~outside & (lists.popularity[lists.truth_items] == 0)
+    assert (strata["cold_item"] == outside | nobody_had).all()
+    assert (strata["cold_user"] == (lists.truth_rows < 10)).all()
+
+
+def test_repeats_are_the_users_own_items(lists):
+    owned = lists.histories.matrix().toarray() > 0
+    expected = [
+        i >= 0 and owned[u, i] for u, i in zip(lists.truth_rows, lists.truth_items, strict=True)
+    ]
+    assert truth_strata(lists)["repeat"].tolist() == expected
+
+
+def test_only_events_of_the_target_types_make_a_repeat(lists):
+    assert not truth_strata(lists, target_events=("view",))["repeat"].any()
+    bought = truth_strata(lists, target_events=("purchase",))
+    assert (bought["repeat"] == truth_strata(lists)["repeat"]).all()
+
+
+def test_the_stratum_of_all_has_the_headline_values(lists, ranking_metrics):
+    table = strata_of(lists, ranking_metrics)
+    _, values = metrics_of(lists, ranking_metrics)
+    rows = table[table["stratum"] == "all"].set_index("metric")
+    assert set(rows.index) == {"ndcg_at_10", "recall_at_20"}
+    for metric, row in rows.iterrows():
+        assert row[["value", "low", "high"]].tolist() == pytest.approx(list(values[metric]))
+
+
+def test_users_without_a_target_in_the_stratum_are_left_out(lists, ranking_metrics):
+    table = strata_of(lists, ranking_metrics, n_resamples=20)
+    counts = table.drop_duplicates("stratum").set_index("stratum")["n_users"]
+    assert counts["cold_user"] == 10
+    assert counts["all"] == 80
+    assert counts["repeat"] < counts["new"] <= 80
+
+
+def test_recall_of_repeats_divides_by_repeats_alone(lists, ranking_metrics):
+    # the perfect model lists all liked items within 20 places: every repeat is found
+    table = strata_of(lists, ranking_metrics, n_resamples=20).set_index(["stratum", "metric"])
+    assert table.loc[("repeat", "recall_at_20"), "value"] == 1.0
+    # of five new or repeated targets a user, one lies outside the catalogue and is missed
+    assert table.loc[("all", "recall_at_20"), "value"] == pytest.approx(0.8)
+    assert np.isfinite(table["low"]).all()
