@@ -30,7 +30,7 @@ def serve(
         The address is taken or not this machine's.
     """
     bundles = load_bundles(bundle_paths)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     if host not in LOOPBACK:
         log.warning(
             "listening on %s: whoever reaches this machine can ask; nobody is checked", host
@@ -44,12 +44,12 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, port 0 being any free one; ConfigError where it cannot be."""
     listener = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family)
+        # with its protocol named: asyncio sends answers at once (TCP_NODELAY) only where it is TCP
+        listener = socket.socket(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][:3])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         return listener
