@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
@@ -30,7 +29,7 @@ class Fold:
         """The events of the validation window: part of the past, and the future of `inner`."""
         return self.for_choosing().future
 
-    def for_choosing(self) -> Self:
+    def for_choosing(self) -> Fold:
         """The inner fold, on which everything is chosen."""
         if self.inner is None:
             raise DataError("this fold has no validation window: nothing can be chosen on it")
