@@ -158,6 +158,8 @@ class OnlineRetail(Source):
         except (OSError, ValueError) as error:
             if isinstance(error, DataError):
                 raise
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is an open answer too
             reason = getattr(error, "reason", error)
             raise DataError(
                 f"data=online_retail: no answer from {self.url} ({reason}): take the archive from "
