@@ -35,8 +35,8 @@ BINARY = {"average_precision": AveragePrecision(), "roc_auc": RocAuc(), "brier":
 def lists_with(noise: float, seed: int = 0) -> RankedLists:
     """Lists of users who take what they like, from their tastes blurred by `noise`.
 
-    The first ten users have no history, item 29 has no past user, and each user takes one item that is
-    outside the catalogue.
+    The first ten users have no history, item 29 has no past user, and each user takes one item
+    from outside the catalogue.
     """
     random = np.random.default_rng(0)
     taste = random.normal(size=(N_USERS, N_ITEMS))

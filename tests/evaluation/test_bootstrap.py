@@ -7,10 +7,15 @@ import pytest
 from growthlab.evaluation.bootstrap import (
     bounds_of,
     means_of,
+    metrics_of,
     metrics_of_predictions,
+    ratios_of,
     resample_counts,
 )
 from growthlab.metrics.binary.roc_auc import RocAuc
+from growthlab.metrics.ranking.coverage import Coverage
+from growthlab.metrics.ranking.ndcg import NDCG
+from growthlab.metrics.ranking.recall_micro import RecallMicro
 from growthlab.metrics.value.mae import MAE
 
 
@@ -88,3 +93,28 @@ def test_no_customers_have_no_value():
 def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
     assert bounds_of(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
     assert np.isnan(bounds_of(np.array([np.nan]))).all()
+
+
+def test_a_ratio_is_recomputed_in_every_resample():
+    above, below = np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 4.0])
+    found = ratios_of({"m": (above, below)}, n_resamples=300)["m"]
+    drawn = np.concatenate(list(resample_counts(3, 300, seed=0)))
+    assert found.value == 0.5
+    expected = np.quantile((drawn @ above) / (drawn @ below), [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
+def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(lists):
+    metrics = [NDCG((10,)), RecallMicro((20,)), Coverage((10,))]
+    per_user, found = metrics_of(lists, metrics, n_resamples=100)
+    assert per_user.columns.tolist() == ["user_id", "ndcg_at_10"]
+    assert list(found) == ["ndcg_at_10", "recall_micro_at_20", "coverage_at_10"]
+    # every user finds four of five: no resample can differ
+    assert found["recall_micro_at_20"] == pytest.approx((0.8, 0.8, 0.8))
+    assert found["ndcg_at_10"].low < found["ndcg_at_10"].value < found["ndcg_at_10"].high
+    assert np.isnan(found["coverage_at_10"].low)
+
+
+def test_an_object_that_is_no_metric_is_refused(lists):
+    with pytest.raises(TypeError, match="RocAuc has neither per_user, parts nor overall"):
+        metrics_of(lists, [RocAuc()])

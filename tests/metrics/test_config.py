@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from growthlab.evaluation.leaderboard import HEADLINE
-from growthlab.metrics.ranking.base import Overall, PerUser
+from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "conf" / "metrics").glob("*/*.yaml"))
@@ -27,7 +27,7 @@ def test_the_yaml_builds_its_metric(path):
     metric = built(path)
     assert isinstance(metric.larger_is_better, bool)
     if path.parent.name == "ranking":
-        assert isinstance(metric, (PerUser, Overall))
+        assert isinstance(metric, (PerUser, Pooled, Overall))
     else:
         assert callable(metric)
         assert metric.name

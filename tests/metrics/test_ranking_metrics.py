@@ -18,6 +18,7 @@ from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.metrics.ranking.novelty import Novelty
 from growthlab.metrics.ranking.precision import Precision
 from growthlab.metrics.ranking.recall import Recall
+from growthlab.metrics.ranking.recall_micro import RecallMicro
 from growthlab.metrics.ranking.repeat_ratio import RepeatRatio
 from growthlab.metrics.ranking.short_list_rate import ShortListRate
 from growthlab.metrics.ranking.tied_share import TiedShare
@@ -167,3 +168,11 @@ def test_a_k_beyond_the_lists_says_what_to_change(lists_of):
 def test_a_k_that_is_no_length_is_refused(k):
     with pytest.raises(ConfigError, match="k of recall must be whole numbers from 1"):
         Recall(k=k)
+
+
+def test_micro_recall_counts_items_where_recall_counts_users(lists_of):
+    # one of one and one of four found: recall (1 + 1/4) / 2, micro recall 2 / 5
+    lists = lists_of([[0], [0]], [[0], [0, 1, 2, 3]], popularity=[1] * 4)
+    hits, taken = RecallMicro(k=(1,)).parts(lists)["recall_micro_at_1"]
+    assert hits.sum() / taken.sum() == 0.4
+    assert Recall(k=(1,)).per_user(lists)["recall_at_1"].mean() == 0.625

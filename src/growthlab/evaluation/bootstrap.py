@@ -10,7 +10,7 @@ import pandas as pd
 
 from growthlab.core.seeding import stream
 from growthlab.evaluation.outcome import Estimate
-from growthlab.metrics.ranking.base import Overall, PerUser, RankedLists
+from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
 
 N_RESAMPLES = 2000
 LEVEL = 0.95
@@ -34,16 +34,21 @@ def metrics_of(
     have none
     """
     columns: dict[str, np.ndarray] = {}
+    pooled: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     overall: dict[str, float] = {}
     for metric in metrics.values() if isinstance(metrics, Mapping) else metrics:
         if isinstance(metric, PerUser):
             columns.update(metric.per_user(lists))
+        elif isinstance(metric, Pooled):
+            pooled.update(metric.parts(lists))
         elif isinstance(metric, Overall):
             overall.update(metric.overall(lists))
         else:
-            raise TypeError(f"{type(metric).__name__} has neither per_user nor overall")
+            raise TypeError(f"{type(metric).__name__} has neither per_user, parts nor overall")
     per_user = pd.DataFrame(columns)
-    estimates = means_of(per_user, seed=seed, n_resamples=n_resamples if intervals else 0)
+    n_drawn = n_resamples if intervals else 0
+    estimates = means_of(per_user, seed=seed, n_resamples=n_drawn)
+    estimates.update(ratios_of(pooled, seed=seed, n_resamples=n_drawn))
     estimates.update({name: Estimate(value, np.nan, np.nan) for name, value in overall.items()})
     per_user.insert(0, "user_id", lists.user_ids)
     return per_user, estimates
@@ -58,19 +63,35 @@ def means_of(
     All columns share the resamples. A column without any value is NaN; no bounds where
     `n_resamples` is 0.
     """
-    table = values.to_numpy(dtype=float, copy=True)
-    defined = ~np.isnan(table)
-    table[~defined] = 0.0
-    means = _ratio(table.sum(axis=0), defined.sum(axis=0))
-    resampled = np.full((0, table.shape[1]), np.nan)
-    if n_resamples and len(table):
-        both = np.concatenate([table, defined], axis=1)
-        sums = np.concatenate([c @ both for c in resample_counts(len(table), n_resamples, seed)])
-        resampled = _ratio(sums[:, : table.shape[1]], sums[:, table.shape[1] :])
-    bounds = [bounds_of(column) for column in resampled.T]
+    parts = {}
+    for name in values.columns:
+        column = values[name].to_numpy(dtype=float)
+        defined = ~np.isnan(column)
+        parts[str(name)] = np.where(defined, column, 0.0), defined.astype(float)
+    return ratios_of(parts, seed=seed, n_resamples=n_resamples)
+
+
+def ratios_of(
+    parts: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> dict[str, Estimate]:
+    """Sums of one part over sums of the other (one entry a row each), bounds over resampled rows.
+
+    NaN where the lower sum is 0.
+    """
+    if not parts:
+        return {}
+    above, below = (np.column_stack(side) for side in zip(*parts.values(), strict=True))
+    values = _ratio(above.sum(axis=0), below.sum(axis=0))
+    resampled = np.full((0, len(parts)), np.nan)
+    if n_resamples and len(above):
+        drawn = resample_counts(len(above), n_resamples, seed)
+        resampled = np.concatenate([_ratio(counts @ above, counts @ below) for counts in drawn])
     return {
-        str(name): Estimate(float(mean), *bound)
-        for name, mean, bound in zip(values.columns, means, bounds, strict=True)
+        name: Estimate(float(value), *bounds_of(column))
+        for name, value, column in zip(parts, values, resampled.T, strict=True)
     }
 
 

@@ -27,8 +27,8 @@ HOW_TO_READ = (
     "- A difference is paired customer by customer with the best baseline (by validation). p is "
     "corrected by Holm's method for all models compared. A small p says that there is a "
     "difference, not that it matters: offline gains below 5 % rarely survive online.",
-    "- Coverage is the share of customers whom the model itself could score; the rest got the "
-    "popularity list and count in every metric.",
+    "- Coverage is the share of customers whom the model itself could score; among "
+    "recommenders the rest got the popularity list and count in every metric.",
     "- Every model had the same past, candidates, seen filter, tie rule, cutoff and horizon.",
 )
 STRATA_EXPLAINED = (
@@ -45,7 +45,7 @@ def leaderboard_markdown(standings: Standings) -> str:
         ("## Leaderboard", _leaderboard(standings)),
         (f"## Difference to the best baseline, {standings.baseline}", _differences(standings)),
         ("## Metrics on the test window, with bounds", _metrics(standings)),
-        ("## Who is served, and with what", _strata(standings)),
+        ("## Kinds of customers and items", _strata(standings)),
         ("## Rolling origins", _origins(standings)),
         ("## Cost", _cost(standings)),
         ("## Leakage", [f"- {name}: {value}" for name, value in _flat(standings.leakage)]),
@@ -175,6 +175,7 @@ def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     """Nested entries with their path as the name."""
     for name, value in report.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{label(str(name))}, ")
-        else:
-            yield f"{prefix}{label(str(name))}", value
+            yield from _flat(value, f"{prefix}{name}: ".replace("_", " "))
+        elif value is not None:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            yield f"{prefix}{name}".replace("_", " "), shown

@@ -15,7 +15,7 @@ from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 
 # Scores, their sorted copy, the places of a partition; where all items tie, their places and keys.
-BYTES_AN_ITEM = 80
+BYTES_AN_ITEM = 96
 
 
 def rank(

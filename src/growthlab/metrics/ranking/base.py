@@ -105,6 +105,17 @@ class PerUser(Protocol):
 
 
 @runtime_checkable
+class Pooled(Protocol):
+    """A ranking metric that is one sum over users divided by another, such as micro recall."""
+
+    larger_is_better: ClassVar[bool]
+
+    def parts(self, lists: RankedLists) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Name -> what each user adds above and below the line, float64 ``(n_users,)`` each."""
+        ...
+
+
+@runtime_checkable
 class Overall(Protocol):
     """A ranking metric of all lists together, such as coverage: it has no interval."""
 
