@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import digamma, gammaln
 
 from growthlab.core.errors import DataError
@@ -15,7 +15,7 @@ from growthlab.scorers.btyd_rows import BGNBD, COLUMNS, GammaGamma
 
 log = logging.getLogger(__name__)
 
-LOG_BOUND = 12.0  # |log of a parameter|: beyond it the likelihood is flat
+LOG_BOUND = 8.0  # |log of a parameter|: beyond it customers are all alike, and 2F1 overflows
 STARTS = (0.0, -1.0, 1.0)  # log of all parameters at the start
 
 
@@ -145,27 +145,29 @@ def _maximised(
     n_parameters: int,
     n_customers: float,
 ) -> list[float]:
-    """The positive parameters of least loss, from several starts, searched in their logarithms."""
+    """The positive parameters of least loss, searched in their logarithms.
+
+    A few steps from each start, then all the way from where the best of them came to.
+    """
 
     def of_logs(logs: np.ndarray) -> tuple[float, np.ndarray]:
         parameters = np.exp(logs)
         value, gradient = loss(parameters)
         return value / n_customers, gradient * parameters / n_customers
 
-    bounds = [(-LOG_BOUND, LOG_BOUND)] * n_parameters
-    fits = [
-        minimize(
+    def searched(start: np.ndarray, steps: int) -> OptimizeResult:
+        return minimize(
             of_logs,
-            np.full(n_parameters, start),
+            start,
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-8},
+            bounds=[(-LOG_BOUND, LOG_BOUND)] * n_parameters,
+            options={"maxiter": steps, "ftol": 1e-15, "gtol": 1e-8},
         )
-        for start in STARTS
-    ]
-    finite = [f for f in fits if np.isfinite(f.fun)]
-    best = min(finite, key=lambda f: f.fun, default=fits[0])
+
+    tries = [searched(np.full(n_parameters, start), 10) for start in STARTS]
+    begun = min(tries, key=lambda f: f.fun if np.isfinite(f.fun) else np.inf)
+    best = searched(begun.x, 2000)
     if not np.isfinite(best.fun) or np.abs(_free_gradient(best)).max() > 1e-3:
         raise DataError(f"the fit of {name} does not converge ({best.message}): use another model")
     if (np.abs(best.x) > LOG_BOUND - 1e-3).any():
@@ -173,10 +175,10 @@ def _maximised(
     return np.exp(best.x).tolist()
 
 
-def _free_gradient(fit: object) -> np.ndarray:
+def _free_gradient(fit: OptimizeResult) -> np.ndarray:
     """The gradient by the parameters that are not at a bound."""
-    inside = np.abs(fit.x) < LOG_BOUND - 1e-3  # type: ignore[attr-defined]
-    return np.where(inside, fit.jac, 0.0)  # type: ignore[attr-defined]
+    inside = np.abs(fit.x) < LOG_BOUND - 1e-3
+    return np.where(inside, fit.jac, 0.0)
 
 
 def _check_summary(x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> None:

@@ -33,7 +33,7 @@ class BGNBD(NamedTuple):
         return np.where(x > 0, 1 / (1 + np.exp(np.minimum(log_odds, 700))), 1.0)
 
     def p_purchase(
-        self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, horizon: float
+        self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, horizon: float | np.ndarray
     ) -> np.ndarray:
         """P(at least one purchase in ``(T, T + horizon]``), shape ``(n,)``."""
         none = ((self.alpha + T) / (self.alpha + T + horizon)) ** (self.r + x)
@@ -44,14 +44,22 @@ class BGNBD(NamedTuple):
     ) -> np.ndarray:
         """Expected number of purchases in ``(T, T + horizon]``, shape ``(n,)``.
 
-        Euler's transform of the published 2F1 keeps it near 1 for customers of many purchases:
+        Of the published 2F1 and its Euler transform the one is taken that stays bounded:
         (1-z)^(r+x) 2F1(r+x, b+x; a+b+x-1; z) = (1-z)^(a-1) 2F1(a+b-1-r, a-1; a+b+x-1; z).
         """
         a, b = _off_the_poles(self.a, self.b)
-        z = horizon / (self.alpha + T + horizon)
+        z, n = horizon / (self.alpha + T + horizon), self.r + x
         c = a + b + x - 1
-        still = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - self.r, a - 1, c, z)
-        return np.maximum(self.p_alive(x, t_x, T) * c / (a - 1) * (1 - still), 0.0)
+        plain = n < a - 1
+        first, second = np.where(plain, n, a + b - 1 - self.r), np.where(plain, b + x, a - 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            still = (1 - z) ** np.where(plain, n, a - 1) * hyp2f1(first, second, c, z)
+        expected = self.p_alive(x, t_x, T) * c / (a - 1) * (1 - still)
+        # Never below P(a purchase), nor above what the rate gives without any drop-out; the former
+        # where parameters are so extreme that 2F1 overflows.
+        least = self.p_purchase(x, t_x, T, horizon)
+        most = np.maximum(self.p_alive(x, t_x, T) * n / (self.alpha + T) * horizon, least)
+        return np.clip(np.where(np.isfinite(expected), expected, least), least, most)
 
     def purchases_of_a_new_customer(self, time: np.ndarray) -> np.ndarray:
         """Expected repeat purchases in the first `time` of a customer of whom nothing is known."""
@@ -61,10 +69,10 @@ class BGNBD(NamedTuple):
 
 def _off_the_poles(a: float, b: float) -> tuple[float, float]:
     """`a` and `a + b` away from 1, where the expectation is finite but its formula 0 / 0."""
-    if abs(a - 1) < 1e-6:
-        a = 1 + 1e-6
-    if abs(a + b - 1) < 1e-6:
-        b += 2e-6
+    if abs(a - 1) < 1e-5:
+        a = 1 + 1e-5
+    if abs(a + b - 1) < 1e-5:
+        b += 2e-5
     return a, b
 
 
