@@ -148,6 +148,12 @@ def lists() -> RankedLists:
 
 
 @pytest.fixture
+def blurred_lists() -> RankedLists:
+    """The lists of a model that knows the tastes roughly."""
+    return lists_with(1.0)
+
+
+@pytest.fixture
 def ranking_metrics() -> dict[str, object]:
     """Some ranking metrics by name."""
     return dict(RANKING)

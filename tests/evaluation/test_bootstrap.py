@@ -104,14 +104,13 @@ def test_a_ratio_is_recomputed_in_every_resample():
     assert (found.low, found.high) == pytest.approx(expected)
 
 
-def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(lists):
+def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(blurred_lists):
     metrics = [NDCG((10,)), RecallMicro((20,)), Coverage((10,))]
-    per_user, found = metrics_of(lists, metrics, n_resamples=100)
+    per_user, found = metrics_of(blurred_lists, metrics, n_resamples=100)
     assert per_user.columns.tolist() == ["user_id", "ndcg_at_10"]
     assert list(found) == ["ndcg_at_10", "recall_micro_at_20", "coverage_at_10"]
-    # every user finds four of five: no resample can differ
-    assert found["recall_micro_at_20"] == pytest.approx((0.8, 0.8, 0.8))
-    assert found["ndcg_at_10"].low < found["ndcg_at_10"].value < found["ndcg_at_10"].high
+    for name in ("ndcg_at_10", "recall_micro_at_20"):
+        assert found[name].low < found[name].value < found[name].high, name
     assert np.isnan(found["coverage_at_10"].low)
 
 
