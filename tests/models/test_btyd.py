@@ -183,11 +183,11 @@ def test_expected_purchases_equal_their_integral_over_drop_out(a: float, x: floa
     def of_drop_out(u: float) -> float:
         p = u**4  # takes the singularity from the density at 0
         # with rate l: (1 - exp(-l p t)) / p purchases; l from Gamma(r + x, alpha + T)
-        purchases = (1 - (1 + p * t / (model.alpha + T)) ** -(model.r + x)) / p
+        purchases = -np.expm1(-(model.r + x) * np.log1p(p * t / (model.alpha + T))) / p
         density = p ** (a - 1) * (1 - p) ** (model.b + x - 1) / beta(a, model.b + x)
         return purchases * density * 4 * u**3
 
-    alive, _ = quad(of_drop_out, 0, 1)
+    alive, _ = quad(of_drop_out, 0, 1, limit=200)
     who = one(x, 0.9 * T if x else 0.0, T)
     expected = model.p_alive(*who) * alive
     assert model.purchases(*who, t) == pytest.approx(expected, rel=3e-5)
