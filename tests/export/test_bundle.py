@@ -122,7 +122,14 @@ def test_manifest_and_card_tell_where_the_model_comes_from(folder: Path) -> None
         "state/histories.npz",
     }
     card = (folder / "model_card.md").read_text()
-    for told in ("ndcg_at_10 | 0.25", "0.125", "2024-03-01", "ab" * 32, "popularity", "/recommend"):
+    for told in (
+        "ndcg_at_10 | 0.25",
+        "0.125",
+        "2024-03-01",
+        "ab" * 32,
+        "Known users: 5",
+        "/recommend",
+    ):
         assert told in card
 
 

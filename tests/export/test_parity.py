@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -30,8 +33,11 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import settled
 from growthlab.training.options import FitOptions
 
-# MLflow warns about type hints of its own
-pytestmark = pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning")
+# what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
+]
 
 SEED, K = 3, 10
 TOLERANCE = 1e-4  # onnxruntime and torch add up in different orders
@@ -216,6 +222,27 @@ def test_no_raw_user_id_is_in_any_bundle(choice: str, export: Export) -> None:
     content = content_of(of.folder)
     assert not [u for u in users.tolist() if u.encode() in content]
     assert not [u for u in users.tolist() if u.encode("utf-32-le") in content]
+
+
+def test_bundles_of_all_kinds_answer_without_the_laboratory(export: Export) -> None:
+    folders = []
+    for choice in RECOMMENDERS + ESTIMATORS:
+        with contextlib.suppress(pytest.skip.Exception):
+            folders.append(str(export(choice).folder))
+    code = (
+        "import sys; from growthlab.export.bundle import Bundle, PredictRequest, RecommendRequest\n"
+        f"for bundle in map(Bundle.load, {folders!r}):\n"
+        "    if bundle.predictor is None:\n"
+        "        item = bundle.list_maker.catalogue.item_ids[0]\n"
+        "        bundle.recommend([RecommendRequest(history=[item])])\n"
+        "    else:\n"
+        "        column = bundle.predictor.scorer.columns[0]\n"
+        "        bundle.predict([PredictRequest(features={column: 1})])\n"
+        "sys.exit(', '.join({'torch', 'mlflow', 'hydra', 'duckdb'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(folders) > 10
 
 
 def content_of(folder: Path) -> bytes:

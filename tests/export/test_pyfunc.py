@@ -25,8 +25,11 @@ from growthlab.export.bundle import Bundle
 from growthlab.export.pyfunc import global_store, log_pyfunc
 from growthlab.export.registry import register
 
-# MLflow warns about type hints of its own
-pytestmark = pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning")
+# what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
+]
 
 ANNA = "anna.schmidt@example.org"
 

@@ -61,14 +61,14 @@ def _use(manifest: Manifest) -> str:
 
 
 def _data(manifest: Manifest) -> str:
-    counts = {n.replace("n_", "").replace("_", " "): f"{c:,}" for n, c in manifest.counts.items()}
+    counts = {n.removeprefix("n_").replace("_", " "): c for n, c in manifest.counts.items()}
     return "## Data\n\n" + _list(
         {
             "Source": manifest.data,
             "Digest (SHA-256)": f"`{manifest.data_digest}`",
             "Known up to (cutoff, UTC)": manifest.cutoff or "the split has no clock",
             "Events in the history": ", ".join(manifest.history_events) or "all",
-            **{n.capitalize(): c for n, c in counts.items()},
+            **{n.capitalize(): f"{c:,}" for n, c in counts.items()},
         }
     )
 
