@@ -80,6 +80,14 @@ def test_the_same_file_elsewhere_is_the_same_data(lines: Lines, tmp_path: Path) 
     assert other.key() == lines.key()
 
 
+def test_a_damaged_cache_is_read_again(lines: Lines, tmp_path: Path) -> None:
+    lines.prepare(tmp_path / "cache")
+    (events,) = (tmp_path / "cache").glob("*/events.parquet")
+    events.write_bytes(b"half a file")
+    assert lines.prepare(tmp_path / "cache").n_events == 3
+    assert lines.n_readings == 2
+
+
 def test_an_empty_file_says_so_and_leaves_no_cache(lines: Lines, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("")
     for _ in range(2):

@@ -72,13 +72,18 @@ class Source(ABC):
         folder = cache / f"{self.name}-{self.key()}"
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / f"{folder.name}.lock"):
-            if (folder / "log.json").exists():
-                log = EventLog.open(folder)
-                logger.info(
-                    "%s: %s events from the cache %s", self.name, f"{log.n_events:,}", folder
-                )
-                return log
-            return self._prepared(folder)
+            return self._cached(folder) or self._prepared(folder)
+
+    def _cached(self, folder: Path) -> EventLog | None:
+        if not (folder / "log.json").exists():
+            return None
+        try:
+            log = EventLog.open(folder)
+        except DataError as error:  # what it was made from is still there
+            logger.warning("%s: prepared again, as %s", self.name, error)
+            return None
+        logger.info("%s: %s events from the cache %s", self.name, f"{log.n_events:,}", folder)
+        return log
 
     def _prepared(self, folder: Path) -> EventLog:
         started = time.perf_counter()
