@@ -1,6 +1,6 @@
 """Runs a study's plan through the command line, and collects its results.csv out of MLflow.
 
-    python experiments/study.py experiments/01-online-retail ../shared/data/online_retail_ii/transactions.parquet
+    python experiments/study.py experiments/01-online-retail PATH-OF-THE-DATA
 
 A study's folder holds plan.yaml: ``command`` (words after ``growthlab``) for each part. The runs go to
 ``.growthlab/studies/<study>/``; an interrupted study goes on where it stopped.
@@ -33,7 +33,10 @@ def run_plan(study: Path, data: str | None) -> None:
     store = store_of(study)
     store.parent.mkdir(parents=True, exist_ok=True)
     for part in yaml.safe_load((study / "plan.yaml").read_text())["parts"]:
-        words = [w.replace("DATA", str(Path(data).resolve())) if data else w for w in part["command"].split()]
+        words = [
+            w.replace("DATA", str(Path(data).resolve())) if data else w
+            for w in part["command"].split()
+        ]
         own = [
             f"tracking.uri=sqlite:///{store}",
             f"tracking.artifacts={store.parent / 'artifacts'}",
@@ -83,7 +86,9 @@ def _rows(run: object) -> list[dict[str, object]]:
         "run_id": run.info.run_id,  # type: ignore[attr-defined]
     }
     bounds = ("/low", "/high")
-    named = [m for m in data.metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))]
+    named = [
+        m for m in data.metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))
+    ]
     return [
         {
             **common,

@@ -9,7 +9,7 @@ __all__ = ["EventLog", "compare"]
 
 
 def __getattr__(name: str) -> Any:
-    """`compare` and `EventLog`, imported when they are first asked for: the plain install serves without them."""
+    """`compare` and `EventLog`, imported when first asked for: the plain install serves without them."""
     if name == "compare":
         from growthlab.api import compare
 

@@ -53,7 +53,9 @@ def _contenders(setting: Setting, found: Composed) -> list[Contender]:
     names = possible if names == "all" else [str(n).rpartition("/")[2] for n in names]
     for name in names:
         if name not in possible:
-            raise ConfigError(f"models: {name} is no model of {family}: {near_matches(name, possible)}")
+            raise ConfigError(
+                f"models: {name} is no model of {family}: {near_matches(name, possible)}"
+            )
     if not names:
         raise ConfigError(f"models=[] compares nothing: possible are {', '.join(possible)}")
     return [setting.contender(found.choosing("model", f"{family}/{name}")) for name in names]

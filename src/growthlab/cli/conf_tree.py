@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import growthlab
-
-CONF = Path(growthlab.__file__).parent / "conf"
+CONF = Path(__file__).parents[1] / "conf"
 
 
 def search_path() -> list[Path]:
-    """Where configs are looked for: the tree of the package, and a folder ``conf`` beside you if there is one."""
+    """Where configs are looked for: the package's tree, and a folder ``conf`` beside you, if any."""
     beside = Path("conf").resolve()
     return [CONF] if not beside.is_dir() or beside == CONF.resolve() else [CONF, beside]
 
@@ -22,7 +20,7 @@ def groups() -> list[str]:
 
 
 def choices(group: str) -> list[str]:
-    """What can be chosen in a group, such as ``recommend/item_knn`` in ``model``; empty for an unknown group."""
+    """What can be chosen in a group, such as ``recommend/item_knn`` in ``model``."""
     found: set[str] = set()
     for root in search_path():
         folder = root / group

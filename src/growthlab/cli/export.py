@@ -37,7 +37,9 @@ def run(found: Composed) -> int:
     if config.register:
         registered = register(folder, uri=store.uri, run_id=chosen.info.run_id, client=store.client)
         what = "champion: there was none" if registered.champion else "challenger"
-        print(f"registered as {registered.name} version {registered.version} ({what}): {registered.uri}")
+        print(
+            f"registered as {registered.name} version {registered.version} ({what}): {registered.uri}"
+        )
     print(f"next: growthlab serve bundle={folder}")
     return 0
 

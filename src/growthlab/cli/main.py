@@ -22,7 +22,9 @@ COMMANDS = {
     "score": "churn probability or value for a file of customers, from a bundle",
     "serve": "HTTP service of bundles",
 }
-GREETING = "growthlab: one customer timeline; what will they want, will they leave, what are they worth?"
+GREETING = (
+    "growthlab: one customer timeline; what will they want, will they leave, what are they worth?"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_help())
         return 0
     if words[0] == "--version":
-        from growthlab import __version__
+        from importlib.metadata import version
 
-        print(__version__)
+        print(version("growthlab"))
         return 0
     try:
         return _run(words[0], words[1:])
@@ -98,7 +100,12 @@ def _take(words: list[str], option: str, *, has_value: bool = False) -> bool:
 
 def _help() -> str:
     """The commands and the groups with their choices."""
-    lines = [GREETING, "", "usage: growthlab COMMAND [group=choice] [key=value] [-m] [--cfg job]", ""]
+    lines = [
+        GREETING,
+        "",
+        "usage: growthlab COMMAND [group=choice] [key=value] [-m] [--cfg job]",
+        "",
+    ]
     lines += [f"  {name:<10} {what}" for name, what in COMMANDS.items()]
     lines += ["", "groups:"]
     lines += [_choices_line(g) for g in groups() if g not in ("metrics", "search")]

@@ -16,7 +16,9 @@ def run(found: Composed) -> int:
     log = build(found.config.data).prepare(cache)
     name = found.name("data")
     first, last = log.span()
-    print(f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}")
+    print(
+        f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}"
+    )
     if log.cleaning:
         print(report_text(log.cleaning))
     else:

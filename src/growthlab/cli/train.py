@@ -46,7 +46,9 @@ def run(found: Composed) -> int:
         raise error
     outcome = results.outcomes[0][0]
     print("\n".join(outcome_lines(outcome, setting.task.objective)))
-    print(f"run {recorder.run_id} in {setting.lineage.experiment}; look: {setting.store.how_to_look}")
+    print(
+        f"run {recorder.run_id} in {setting.lineage.experiment}; look: {setting.store.how_to_look}"
+    )
     return 0
 
 

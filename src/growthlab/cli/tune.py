@@ -46,7 +46,9 @@ def run(found: Composed) -> int:
     _search(study, space, arena, found, recorder)
     best = study.best_trial
     settings = " ".join(f"{k}={v}" for k, v in best.user_attrs["overrides"].items())
-    print(f"best of {_n_finished(study)} trials: valid {task.objective} {best.value:.4f} with {settings}")
+    print(
+        f"best of {_n_finished(study)} trials: valid {task.objective} {best.value:.4f} with {settings}"
+    )
     print(f"study {study.study_name}; look: {setting.store.how_to_look}")
     print(f"next: growthlab train {' '.join(_chosen(found))} {settings}")
     return 0
@@ -55,7 +57,7 @@ def run(found: Composed) -> int:
 def _search(
     study: Study, space: dict[str, Any], arena: Arena, found: Composed, recorder: SearchRun
 ) -> None:
-    """Ask, fit, tell, until trials or minutes are used up; a failing trial is noted and the search goes on."""
+    """Ask, fit, tell, until trials or minutes are used up; a failing trial is noted."""
     import optuna
 
     config, started = found.config, time.monotonic()
@@ -110,7 +112,8 @@ def _space(found: Composed) -> dict[str, Any]:
     for key, text in OmegaConf.to_container(found.config.search).items():  # type: ignore[union-attr]
         parsed = parser.parse_override(f"model.{key}={text}")
         if not parsed.is_sweep_override():
-            raise ConfigError(f"search.{key}={text} is no range: use choice(...), range(...) or interval(...)")
+            possible = "choice(...), range(...) or interval(...)"
+            raise ConfigError(f"search.{key}={text} is no range: use {possible}")
         space[f"model.{key}"] = parsed.value()
     return space
 
@@ -121,7 +124,9 @@ def _suggest(trial: Trial, key: str, sweep: Any) -> Any:
 
     if isinstance(sweep, ChoiceSweep):
         return trial.suggest_categorical(key, list(sweep.list))
-    low, high = (sweep.start, sweep.stop) if isinstance(sweep, RangeSweep) else (sweep.start, sweep.end)
+    low, high = (
+        (sweep.start, sweep.stop) if isinstance(sweep, RangeSweep) else (sweep.start, sweep.end)
+    )
     if isinstance(sweep, RangeSweep):
         return trial.suggest_int(key, int(low), int(high) - 1, step=int(sweep.step))
     assert isinstance(sweep, IntervalSweep)
@@ -133,7 +138,9 @@ def _suggest(trial: Trial, key: str, sweep: Any) -> Any:
 
 def _nested(overrides: dict[str, Any]) -> Any:
     """Dotted settings as a config."""
-    return OmegaConf.from_dotlist([f"{k}={'null' if v is None else v}" for k, v in overrides.items()])
+    return OmegaConf.from_dotlist(
+        [f"{k}={'null' if v is None else v}" for k, v in overrides.items()]
+    )
 
 
 def _storage(config: Any) -> Any:
@@ -149,7 +156,9 @@ def _storage(config: Any) -> Any:
 
 def _check_budget(budget: Any) -> None:
     if not isinstance(budget.trials, int) or budget.trials < 1:
-        raise ConfigError(f"budget.trials must be a whole number of at least 1, got {budget.trials}")
+        raise ConfigError(
+            f"budget.trials must be a whole number of at least 1, got {budget.trials}"
+        )
 
 
 def _n_finished(study: Study) -> int:

@@ -1,4 +1,4 @@
-"""A config node to an object: allow-list, argument check, one clear line; the only call of hydra's instantiate."""
+"""A config node to an object: allow-list and argument check; the only call of hydra's instantiate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories: every customer's events before a cutoff, as frozen arrays; the one currency between data and models."""
+"""Histories: each customer's events before a cutoff, the one currency between data and models."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Histories:
 
     @property
     def baskets(self) -> np.ndarray:
-        """The basket of each event, counted from 0 over all users, shape ``(n_events,)``: same user, same time."""
+        """The basket (same user, same time) of each event, from 0 over all users, ``(n_events,)``."""
         if not self.n_events:
             return np.zeros(0, dtype=np.int64)
         rows = self.rows
@@ -127,9 +127,11 @@ class Histories:
         return matrix
 
     def padded(self, length: int, pad: int = UNKNOWN) -> np.ndarray:
-        """The latest `length` items a user, oldest first, `pad` on the left, shape ``(n_users, length)``, int32."""
+        """The latest `length` items a user, oldest first, `pad` on the left, ``(n_users, length)``."""
         out = np.full((self.n_users, length), pad, dtype=np.int32)
-        from_end = np.repeat(self.offsets[1:], self.lengths) - np.arange(self.n_events)  # 1: the newest
+        from_end = np.repeat(self.offsets[1:], self.lengths) - np.arange(
+            self.n_events
+        )  # 1: the newest
         kept = from_end <= length
         out[self.rows[kept], length - from_end[kept]] = self.items[kept]
         return out
@@ -236,7 +238,9 @@ class Histories:
         times = np.concatenate([*(np.arange(len(c)) for c in codes), np.zeros(0, dtype=np.int64)])
         unknown = np.full(len(codes), UNKNOWN)
         user_ids = np.full(len(codes), "", dtype="<U1")
-        return cls.from_events(catalogue, user_ids, rows, items, times, user_codes=unknown, timed=False)
+        return cls.from_events(
+            catalogue, user_ids, rows, items, times, user_codes=unknown, timed=False
+        )
 
 
 def codes_of(raw_ids: Sequence[str] | np.ndarray, vocabulary: np.ndarray) -> np.ndarray:

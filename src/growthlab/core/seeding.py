@@ -26,7 +26,7 @@ def hash_ids(raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def mix(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """One well-mixed uint64 from two that broadcast (the finaliser of splitmix64, Steele et al., OOPSLA 2014)."""
+    """One well-mixed uint64 from two that broadcast (splitmix64, Steele et al., OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         z = left ^ (right * np.uint64(0x9E3779B97F4A7C15))
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

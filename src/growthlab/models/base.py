@@ -32,7 +32,7 @@ class Recommender(Protocol):
 
 
 class ScoredRecommender:
-    """A recommender whose fit leaves a `Scorer` in ``scorer_``: it scores, and is exported, as that scorer."""
+    """A recommender whose fit leaves a `Scorer` in ``scorer_``: it scores, and is exported, as that."""
 
     stochastic: ClassVar[bool] = False
     scorer_: Scorer
@@ -56,16 +56,16 @@ class Estimator(Protocol):
         ...
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from labelled examples at earlier snapshots (and the unlabelled present, where no label is needed)."""
+        """Learn from labelled examples at earlier snapshots; without need of labels, from the present."""
         ...
 
     def predict(self, examples: Examples) -> np.ndarray:
-        """One finite number an example, shape ``(n,)``, float64: P(no purchase in the horizon), or expected value."""
+        """One finite number an example, ``(n,)``: P(no purchase in the horizon), or expected value."""
         ...
 
 
 class ScoredEstimator:
-    """An estimator whose fit leaves a `RowScorer` in ``scorer_``: it predicts, and is exported, as that scorer."""
+    """An estimator whose fit leaves a `RowScorer` in ``scorer_``: it predicts, and is exported, as that."""
 
     stochastic: ClassVar[bool] = False
     scorer_: RowScorer

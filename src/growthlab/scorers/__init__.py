@@ -1,1 +1,1 @@
-"""What is left of a model when its training is over: safe arrays and a score, the same object in evaluation and serving."""
+"""What is left of a model after training: safe arrays and a score, alike in evaluation and serving."""

@@ -13,9 +13,9 @@ from growthlab.data.event_log import EventLog
 class Fold:
     """``past < cutoff <= future < cutoff + horizon``.
 
-    `inner` is the fold for every choice (early stopping, search, winner): its future is the window of the same
-    length that ends at the cutoff, its past is what lies before that. Splits without a clock (leave-last-out,
-    a given column) have neither `cutoff` nor `horizon`.
+    `inner` is the fold for every choice (early stopping, search, winner): its future is the window
+    of the same length that ends at the cutoff, its past is what lies before that. Splits without a
+    clock (leave-last-out, a given column) have neither `cutoff` nor `horizon`.
     """
 
     past: EventLog

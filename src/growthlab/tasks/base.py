@@ -1,4 +1,4 @@
-"""The contract of a task: one question, the same way from a fold to numbers for every model that answers it."""
+"""The contract of a task: the same way from a fold to numbers for every model that answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from growthlab.data.source import Source
-from growthlab.split.fold import Fold
 from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.split.fold import Fold
 from growthlab.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -41,7 +41,13 @@ class Task(Protocol):
         ...
 
     def judge(
-        self, model: Any, data: Any, metrics: Mapping[str, Any], *, seed: int, intervals: bool = True
+        self,
+        model: Any,
+        data: Any,
+        metrics: Mapping[str, Any],
+        *,
+        seed: int,
+        intervals: bool = True,
     ) -> Judged:
         """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
         ...
@@ -53,7 +59,8 @@ class Task(Protocol):
 
 def settled(task: Settings, source: Source) -> Settings:
     """The task with the data set's own default wherever its setting is None."""
-    assert is_dataclass(task) and not isinstance(task, type)
+    assert is_dataclass(task)
+    assert not isinstance(task, type)
     open_settings = [f.name for f in fields(task) if getattr(task, f.name) is None]
     found = {n: getattr(source, n) for n in open_settings if getattr(source, n, None) is not None}
     return replace(task, **found)

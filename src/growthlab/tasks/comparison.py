@@ -1,4 +1,4 @@
-"""An even comparison: every contender, seed and origin in one loop; what fails is noted and the others go on."""
+"""An even comparison: every contender, seed and origin in one loop; what fails does not stop the rest."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.errors import ExportError
+from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.gauge import gauged
-from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.training.options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,9 @@ class Arena:
         names = [n for n in self.metrics if self.task.objective.startswith(n)]
         if not names:
             known = ", ".join(self.metrics)
-            raise ValueError(f"no metric gives the objective {self.task.objective}: there are {known}")
+            raise ValueError(
+                f"no metric gives the objective {self.task.objective}: there are {known}"
+            )
         name = max(names, key=len)
         return {name: self.metrics[name]}
 
@@ -107,7 +109,7 @@ def choose(
     device: str = "auto",
     checkpoint: Path | None = None,
 ) -> Choice:
-    """Fit on the inner past, with early stopping where there are epochs, and judge on the validation window."""
+    """Fit on the inner past, stopping early where there are epochs, and judge on the validation window."""
     task = arena.task
     watch = _watch(arena, factory(), seed, checkpoint)
     options = FitOptions(

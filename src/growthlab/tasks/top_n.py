@@ -15,13 +15,13 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of
+from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.evaluation.strata import strata_of
 from growthlab.evaluation.top_k import drop_seen_truth, rank
 from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
 from growthlab.split.fold import Fold
-from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -156,7 +156,11 @@ class TopN:
         lists = self.lists(model, data, seed)
         seconds = time.perf_counter() - started
         per_user, values = metrics_of(lists, metrics, intervals=intervals)
-        strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
+        strata = (
+            strata_of(lists, metrics, target_events=self.target_events)
+            if intervals
+            else pd.DataFrame()
+        )
         tables = self._tables(lists, data) if intervals else {}
         coverage = 1.0 - float(lists.fallback.mean())
         return Judged(values, per_user, strata, tables, seconds, coverage)
@@ -177,7 +181,8 @@ class TopN:
         taken = f"FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
         if self.target == "last":
             time = future.ordered_by
-            query = f"SELECT user_id, item_id {taken} QUALIFY {time} = max({time}) OVER (PARTITION BY user_id)"
+            latest = f"{time} = max({time}) OVER (PARTITION BY user_id)"
+            query = f"SELECT user_id, item_id {taken} QUALIFY {latest}"
         else:
             query = f"SELECT user_id, item_id {taken}"
         truth = future.query(f"SELECT DISTINCT * FROM ({query}) ORDER BY user_id, item_id")
@@ -203,7 +208,9 @@ class TopN:
         return {"recommendations": recommendations, "truth": data.truth_table}
 
 
-def _csr(truth: pd.DataFrame, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _csr(
+    truth: pd.DataFrame, users: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Offsets and items of a truth table that is sorted by user."""
     rows = np.searchsorted(users, truth["user_id"].to_numpy(dtype=str))
     counts = np.bincount(rows, minlength=len(users))

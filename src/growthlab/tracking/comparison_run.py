@@ -1,4 +1,4 @@
-"""A comparison in MLflow: a parent run, a child a model and seed; an interrupted one is found again and goes on."""
+"""A comparison in MLflow: a parent run, a child a model and seed; an interrupted one goes on."""
 
 from __future__ import annotations
 
@@ -196,9 +196,7 @@ class ComparisonRun:
             KEY: self.key,
             PROCESS: _this_process(),
         }
-        run = self.store.client.create_run(
-            self._experiment, run_name=name, tags={**common, **tags}
-        )
+        run = self.store.client.create_run(self._experiment, run_name=name, tags={**common, **tags})
         return str(run.info.run_id)
 
     def _log_config(self, run_id: str, config: Mapping[str, Any]) -> None:

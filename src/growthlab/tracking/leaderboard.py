@@ -19,5 +19,7 @@ def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
     winner = comparison.winner()
     client.set_tag(run_id, "winner", winner.name)
     client.set_tag(run_id, "objective", comparison.objective)
-    log_metrics(client, run_id, {f"valid/{comparison.objective}": winner.valid[comparison.objective]})
+    log_metrics(
+        client, run_id, {f"valid/{comparison.objective}": winner.valid[comparison.objective]}
+    )
     return f"comparison {run_id} in {recorder.lineage.experiment}"

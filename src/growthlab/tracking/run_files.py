@@ -31,7 +31,9 @@ def artifacts(client: MlflowClient, run_id: str) -> Iterator[Path]:
         client.log_artifacts(run_id, folder)
 
 
-def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+def log_metrics(
+    client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0
+) -> None:
     """The finite ones of `values`, in batches."""
     from mlflow.entities import Metric
 
@@ -68,7 +70,9 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
             values[name] = float(value)
     log_metrics(client, run_id, values)
     log_curves(client, run_id, outcome.curves)
-    client.set_tag(run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable)
+    client.set_tag(
+        run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
+    )
     with artifacts(client, run_id) as folder:
         outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
         outcome.strata.to_csv(folder / "strata.csv", index=False)

@@ -32,7 +32,11 @@ class SearchRun:
         store.client.log_dict(self.run_id, dict(config), "config.yaml")
 
     def trial(
-        self, number: int, overrides: Mapping[str, Any], value: float | None, error: Exception | None
+        self,
+        number: int,
+        overrides: Mapping[str, Any],
+        value: float | None,
+        error: Exception | None,
     ) -> None:
         """One trial: its settings, and its value or its error."""
         from mlflow.entities import Param

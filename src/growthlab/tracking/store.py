@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -87,8 +88,6 @@ class Store:
 
 def code_version() -> str:
     """The commit of the source tree (with ``+changes`` where it differs), else the package's version."""
-    from growthlab import __version__
-
     folder = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -101,5 +100,5 @@ def code_version() -> str:
         commit = git("rev-parse", "--short=12", "HEAD")
         changed = git("status", "--porcelain", "--untracked-files=no", "--", str(folder))
     except (OSError, subprocess.CalledProcessError):
-        return __version__
+        return version("growthlab")
     return commit + ("+changes" if changed else "")

@@ -34,7 +34,9 @@ def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> 
         else []
     )
     if not parents:
-        raise ExportError(f"no comparison in {experiment}: run growthlab compare first, or give run=ID")
+        raise ExportError(
+            f"no comparison in {experiment}: run growthlab compare first, or give run=ID"
+        )
     query = f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}' AND tags.origin = '0'"
     children = client.search_runs([parents[0].info.experiment_id], query)
     by_model: dict[str, list[Run]] = defaultdict(list)
