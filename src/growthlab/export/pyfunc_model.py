@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pandas as pd
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
 
 from growthlab.export.bundle import Bundle
 from growthlab.export.tables import ANSWERS, predictions, recommendations
+
+with warnings.catch_warnings():  # MLflow warns about type hints of its own
+    warnings.simplefilter("ignore")
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
 
 
 class BundleModel(PythonModel):
