@@ -82,6 +82,8 @@ class Setting:
         """One fold an origin, the newest first."""
         splitter = build(self.config.split)
         folds: list[Fold] = splitter.folds(self.log, self.source.horizon_days, self.origins)
+        if self.source.cleaning is not None:
+            folds = [fold.with_past(self.source.cleaning.restrict) for fold in folds]
         for fold in folds:
             log.info("cutoff %s, horizon %s", fold.cutoff or "none", fold.horizon or "none")
         return folds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from growthlab.core.errors import DataError
@@ -23,6 +24,14 @@ class Fold:
     cutoff: datetime | None = None
     horizon: timedelta | None = None
     inner: Fold | None = None
+
+    def with_past(self, change: Callable[[EventLog], EventLog]) -> Fold:
+        """The same fold with `change` made to its past, and to the inner fold's own past.
+
+        What it keeps or drops is thus decided by each past alone, as for k-core filters.
+        """
+        inner = None if self.inner is None else self.inner.with_past(change)
+        return replace(self, past=change(self.past), inner=inner)
 
     @property
     def valid(self) -> EventLog:
