@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 # before numpy and torch are imported: the tests share few cores, and sums are the same every time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+# no test writes into the home folder of whoever runs it
+os.environ.setdefault("GROWTHLAB_KEY_FILE", str(Path(tempfile.mkdtemp()) / "pseudonym.key"))
 
 import pytest  # noqa: E402
 

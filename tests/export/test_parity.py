@@ -153,7 +153,7 @@ def test_recommender_bundle_and_pyfunc_agree_with_the_laboratory(
 ) -> None:
     of = export(choice)
     bundle, catalogue = Bundle.load(of.folder), of.data.past.catalogue.item_ids
-    expected = of.task.lists(of.model, of.data, SEED)
+    expected = of.task.lists(of.model, of.data)
     users = of.data.histories.user_ids.tolist()
     answers = bundle.recommend([RecommendRequest(u) for u in users], K)
     items = [[i.item for i in a.items] for a in answers]

@@ -183,6 +183,7 @@ class Setting:
             data_digest=self.lineage.digest,
             split=self.lineage.split,
             seed=entry.seed,
+            tie_seed=getattr(task, "tie_seed", 0),
             run_id=run_id,
             cutoff=fold.cutoff.isoformat() if fold.cutoff else None,
             horizon_days=horizon.total_seconds() / 86_400 if horizon else None,

@@ -132,7 +132,7 @@ def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
     if HISTORIES in manifest.files:
         state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)
     fallback = _arrays(folder / FALLBACK)["scores"]
-    return ListMaker.of(scorer, catalogue, fallback, manifest.seed, manifest.filter_seen, state)
+    return ListMaker.of(scorer, catalogue, fallback, manifest.tie_seed, manifest.filter_seen, state)
 
 
 def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:

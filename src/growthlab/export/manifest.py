@@ -36,7 +36,7 @@ class Provenance:
 
     `metrics` are those after the cutoff, each with value, low and high (None where there is none),
     `valid` those it was chosen by, `baselines` the same metrics' values of simple models. `seed` is
-    the seed of the fit and of the ties. `cutoff` is in ISO form, naive UTC.
+    that of the fit, `tie_seed` that of the key which breaks ties. `cutoff` is in ISO form, naive UTC.
     """
 
     task: str
@@ -45,6 +45,7 @@ class Provenance:
     data_digest: str
     split: str
     seed: int = 0
+    tie_seed: int = 0
     run_id: str | None = None
     cutoff: str | None = None
     horizon_days: float | None = None

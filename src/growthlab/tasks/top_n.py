@@ -58,7 +58,8 @@ class TopN:
     `history_events` are what the models see, `target_events` what counts as taken afterwards, `filter_seen`
     which items are kept out of the lists (``none``, ``purchased`` or ``interacted``); None leaves each to
     the data set. `target` is the rule of what counts: ``horizon_set``, every distinct item in the horizon,
-    or ``last``, only the last one.
+    or ``last``, only the last one. `tie_seed` makes the key by which ties are broken: the same for all
+    models and seeds.
     """
 
     objective: str = "ndcg_at_10"
@@ -68,6 +69,7 @@ class TopN:
     target_events: list[str] | tuple[str, ...] | None = None
     list_length: int = 100
     memory_mb: int = 512
+    tie_seed: int = 0
     baselines: tuple[str, ...] = ("popularity", "popularity_recent", "personal_frequency", "markov")
     name: str = "top_n"
     models: str = "recommend"
@@ -126,7 +128,7 @@ class TopN:
         foretold = tuple(self.target_events or ("purchase",))
         return model.fit(data.past, replace(options, target_events=foretold))
 
-    def lists(self, model: Recommender, data: TopNData, seed: int) -> RankedLists:
+    def lists(self, model: Recommender, data: TopNData) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""
         return rank(
             model.score,
@@ -136,7 +138,7 @@ class TopN:
             k=self.list_length,
             filter_seen=self.filter_seen or "none",
             fallback_scores=data.popularity,
-            seed=seed,
+            seed=self.tie_seed,
             memory_mb=self.memory_mb,
             popularity=data.popularity,
             n_past_users=data.past.n_users,
@@ -153,7 +155,7 @@ class TopN:
     ) -> Judged:
         """Every metric of the lists; see `Task.judge`."""
         started = time.perf_counter()
-        lists = self.lists(model, data, seed)
+        lists = self.lists(model, data)
         seconds = time.perf_counter() - started
         per_user, values = metrics_of(lists, metrics, intervals=intervals)
         strata = (
