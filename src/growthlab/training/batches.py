@@ -145,12 +145,12 @@ def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[
 def with_targets(
     steps: Steps, ahead: int = 1, target_codes: Sequence[int] | None = None
 ) -> SequenceBatch:
-    """All steps but each user's last, with the items of the next `ahead` baskets as targets of each.
+    """All steps but each user's last, the items of the next `ahead` baskets as targets of each.
 
-    With `target_codes` only events of these types are targets, and the next baskets are the next that
-    hold any of them. All items of a basket are targets of the same state, and the targets of a state
-    weigh 1 together, however large the baskets are. With baskets of one item, every type a target
-    and ``ahead=1`` it is the sequence shifted by one.
+    With `target_codes` only events of these types are targets, and the next baskets are the next
+    that hold any of them. All items of a basket are targets of the same state, and the targets of a
+    state weigh 1 together, however large the baskets are. With baskets of one item, every type a
+    target and ``ahead=1`` it is the sequence shifted by one.
     """
     width = steps.sizes.shape[1]
     row, step = np.divmod(steps.slots, width)

@@ -100,7 +100,8 @@ class Trainer:
                 run.heed(options.on_epoch(epoch, model), epoch)
             if checkpoint is not None:
                 checkpoint.write(run)
-        run.keep_best()
+        if options.on_epoch is not None:
+            run.keep_best()
         network.eval()
         if checkpoint is not None:
             checkpoint.remove()

@@ -1,0 +1,61 @@
+"""Histories as steps: events at one time are one step."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growthlab.core.baskets import latest_baskets, n_baskets, step_of_event, steps_of
+from growthlab.core.histories import Catalogue, Histories
+
+CATALOGUE = Catalogue(np.array([f"i{i}" for i in range(10)]))
+
+
+def histories(*users: list[tuple[int, int]]) -> Histories:
+    """Users from lists of (time, item)."""
+    rows = np.repeat(np.arange(len(users)), [len(u) for u in users])
+    times, items = np.array([e for u in users for e in u], dtype=np.int64).reshape(-1, 2).T
+    return Histories.from_events(
+        CATALOGUE, np.array([f"u{i}" for i in range(len(users))]), rows, items, times
+    )
+
+
+def test_steps_of_two_users_by_hand() -> None:
+    # u0: {1, 2} then {3}; u1: nothing; u2: {4}
+    steps = steps_of(histories([(1, 1), (1, 2), (5, 3)], [], [(1, 4)]))
+    assert steps.items.tolist() == [1, 2, 3, 4]
+    assert steps.slots.tolist() == [0, 0, 1, 4]
+    assert steps.sizes.tolist() == [[2, 1], [0, 0], [1, 0]]
+
+
+def test_users_without_events_have_one_empty_step() -> None:
+    assert steps_of(histories([], [])).sizes.tolist() == [[0], [0]]
+
+
+def test_the_same_time_of_two_users_is_two_baskets() -> None:
+    assert step_of_event(histories([(1, 1)], [(1, 2), (2, 3)])).tolist() == [0, 0, 1]
+
+
+def test_the_latest_baskets_are_kept_whole() -> None:
+    past = histories([(1, 1), (2, 2), (2, 3), (3, 4)], [(1, 5)])
+    assert latest_baskets(past, 2).items.tolist() == [2, 3, 4, 5]
+    assert latest_baskets(past, 9) is past
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=8), min_size=1),
+    st.integers(1, 4),
+)
+def test_steps_hold_every_event_of_the_latest_times(
+    users: list[list[tuple[int, int]]], length: int
+) -> None:
+    cut = latest_baskets(histories(*users), length)
+    steps = steps_of(cut)
+    counts = [min(length, len({time for time, _ in user})) for user in users]
+    assert n_baskets(cut).tolist() == counts
+    assert (steps.sizes > 0).sum(axis=1).tolist() == counts
+    assert (
+        np.bincount(steps.slots, minlength=steps.sizes.size).tolist()
+        == steps.sizes.ravel().tolist()
+    )
