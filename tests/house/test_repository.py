@@ -1,0 +1,151 @@
+"""What a reader may rely on: links lead somewhere, make targets exist, nothing is of one machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "growthlab"
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "experiments").rglob("*.md")]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+# written in parts, so that this file does not hold what it looks for
+OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|(?<![\w.$}])/t" + r"mp/\w")
+REGISTRY = re.compile("pythonhosted|pypi" + r"\.org|download\.pytor" + "ch|index-url +http")
+SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".txt", ".md", ".ipynb", ".csv", "")
+IMPORTED_AS = {"scikit-learn": "sklearn", "hydra-core": "hydra", "pyyaml": "yaml"}
+
+
+def files() -> Iterator[Path]:
+    """Every text file that git tracks."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.split("\0"):
+        path = ROOT / name
+        if name and path.is_file() and path.suffix in SUFFIXES:
+            yield path
+
+
+def modules() -> dict[Path, ast.Module]:
+    """The parsed modules of the package."""
+    return {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def public(node: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
+    """Public functions, classes and methods."""
+    for child in node.body:
+        if isinstance(child, (ast.FunctionDef, ast.ClassDef)) and not child.name.startswith("_"):
+            yield child
+            if isinstance(child, ast.ClassDef):
+                yield from public(child)
+
+
+@pytest.mark.parametrize("pattern", [OF_ONE_MACHINE, REGISTRY], ids=["paths", "registries"])
+def test_no_file_is_tied_to_a_machine_or_a_registry(pattern: re.Pattern[str]) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{n}: {line.strip()[:80]}"
+        for path in files()
+        for n, line in enumerate(path.read_text(errors="ignore").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a Markdown file's headings."""
+    headings = re.findall(r"^#+ +(.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    broken = []
+    for target in LINK.findall(path.read_text()):
+        if target.startswith(("http:", "https:", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        there = path.parent / name if name else path
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    assert not broken
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    """A make command that does nothing but print."""
+    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_make_help_lists_targets_that_exist_and_no_target_is_left_out() -> None:
+    listed = set(re.findall(r"^ +make ([\w-]+)", make("help").stdout, re.MULTILINE))
+    assert {"install", "demo", "test", "format", "help"} <= listed
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert listed == set(phony.split())
+    for target in listed:
+        assert make("--dry-run", target).returncode == 0, target
+
+
+def test_the_documents_name_make_targets_that_exist() -> None:
+    known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for path in DOCUMENTS
+        for target in re.findall(r"^make ([\w-]+)|`make ([\w-]+)", path.read_text(), re.MULTILINE)
+        for target in target
+        if target
+    }
+    assert named <= known
+
+
+def test_every_module_and_nine_of_ten_public_things_have_a_docstring() -> None:
+    found = modules()
+    assert all(ast.get_docstring(module) for module in found.values())
+    things = [thing for module in found.values() for thing in public(module)]
+    silent = [t.name for t in things if not ast.get_docstring(t)]  # type: ignore[attr-defined,arg-type]
+    assert len(silent) < 0.1 * len(things), silent
+
+
+def test_everything_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        re.match(r"[\w-]+", each)[0].lower()  # type: ignore[index]
+        for each in [*project["dependencies"], *extras["lab"], *extras["lightgbm"]]
+    }
+    imported = {
+        name.partition(".")[0]
+        for module in modules().values()
+        for node in ast.walk(module)
+        for name in imports_of(node)
+    }
+    third_party = imported - set(sys.stdlib_module_names) - {"growthlab", "pydantic"}
+    known = {IMPORTED_AS.get(name, name) for name in declared}
+    assert third_party <= known  # pydantic is the schema language of fastapi and comes with it
+
+
+def imports_of(node: ast.AST) -> list[str]:
+    """The absolute modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        return [node.module]
+    return []
+
+
+def test_no_module_imports_pickle() -> None:
+    unsafe = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
+    found = {
+        str(path.relative_to(ROOT))
+        for path, module in modules().items()
+        for node in ast.walk(module)
+        for name in imports_of(node)
+        if name.partition(".")[0] in unsafe
+    }
+    assert not found
