@@ -1,5 +1,7 @@
 """Warm and cold, repeated and new: each part of the truth with its own users and its own mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,10 +35,13 @@ def test_repeats_are_the_users_own_items(lists):
     assert truth_strata(lists)["repeat"].tolist() == expected
 
 
-def test_only_events_of_the_target_types_make_a_repeat(lists):
-    assert not truth_strata(lists, target_events=("view",))["repeat"].any()
-    bought = truth_strata(lists, target_events=("purchase",))
-    assert (bought["repeat"] == truth_strata(lists)["repeat"]).all()
+def test_only_what_counts_as_taken_makes_a_repeat(lists):
+    looked_at = replace(
+        lists, owned=lists.histories.of_types(["view"])
+    )  # nobody looked at anything
+    assert not truth_strata(looked_at)["repeat"].any()
+    bought = replace(lists, owned=lists.histories.of_types(["purchase"]))
+    assert (truth_strata(bought)["repeat"] == truth_strata(lists)["repeat"]).all()
 
 
 def test_the_stratum_of_all_has_the_headline_values(lists, ranking_metrics):

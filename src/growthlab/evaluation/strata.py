@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ def strata_of(
     lists: RankedLists,
     metrics: Mapping[str, Any] | Iterable[Any],
     *,
-    target_events: Sequence[str] | None = None,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> pd.DataFrame:
@@ -32,8 +30,7 @@ def strata_of(
     cold_user
         the user has no history: only the fallback, or a model that needs none, competes;
     repeat, new
-        the item is, or is not, in the user's own history (the events of the types `target_events`
-        in it; None: all).
+        the user had, or had not, taken the item before (`RankedLists.had`).
 
     A user without a target in a stratum is left out of it; `n_users` counts those who are left.
 
@@ -45,7 +42,7 @@ def strata_of(
     chosen = [m for m in listed if isinstance(m, PerUser) and getattr(m, "needs_truth", True)]
     columns: dict[str, np.ndarray] = {}
     n_users: dict[str, int] = {}
-    for stratum, kept in truth_strata(lists, target_events).items():
+    for stratum, kept in truth_strata(lists).items():
         part = lists.with_truth(kept)
         n_users[stratum] = int((part.n_relevant > 0).sum())
         for metric in chosen:
@@ -57,17 +54,13 @@ def strata_of(
     return table.assign(n_users=table["stratum"].map(n_users).astype(int))
 
 
-def truth_strata(
-    lists: RankedLists, target_events: Sequence[str] | None = None
-) -> dict[str, np.ndarray]:
+def truth_strata(lists: RankedLists) -> dict[str, np.ndarray]:
     """Which relevant items belong to each stratum, bool, one a relevant item."""
     known = lists.truth_items >= 0
     past_users = np.zeros(len(known))
     past_users[known] = lists.popularity[lists.truth_items[known]]
     cold_item = past_users == 0
     cold_user = (lists.histories.lengths == 0)[lists.truth_rows]
-    if target_events is not None:
-        lists = replace(lists, histories=lists.histories.of_types(target_events))
     return {
         "all": np.ones(len(known), dtype=bool),
         "warm": ~cold_item & ~cold_user,

@@ -30,6 +30,7 @@ def rank(
     seed: int,
     popularity: np.ndarray,
     n_past_users: int,
+    owned: Histories | None = None,
     memory_mb: float = 512,
 ) -> RankedLists:
     """The best `k` items a user among all items of the catalogue, and the rank of each relevant
@@ -45,8 +46,10 @@ def rank(
     ----------
     score : histories of some users -> ``(n_users, n_items)``, the contract of ``Recommender.score``
     truth_offsets, truth_items : relevant items a user in CSR form, distinct, -1 outside the
-    catalogue fallback_scores : ``(n_items,)``, the popularity that stands in popularity :
-    ``(n_items,)``, distinct past users of each item, handed on to the metrics
+        catalogue
+    fallback_scores : ``(n_items,)``, the popularity that stands in
+    popularity : ``(n_items,)``, distinct past users of each item, handed on to the metrics
+    owned : what the same users had taken before, by which a repeat is told; None: `histories`
     """
     n_users = histories.n_users
     ties = TieBreak.of(histories.user_ids, histories.catalogue.item_ids, seed)
@@ -82,6 +85,7 @@ def rank(
         histories=histories,
         popularity=popularity,
         n_past_users=n_past_users,
+        owned=owned,
     )
 
 

@@ -21,6 +21,7 @@ from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
 from growthlab.models.table import wrap
 from growthlab.split.fold import Fold
+from growthlab.tasks.base import check_direction
 from growthlab.tasks.snapshots import CustomerData, customers_of
 from growthlab.training.options import FitOptions
 
@@ -100,7 +101,7 @@ class CustomerTask(ABC):
         intervals: bool = True,
     ) -> Judged:
         """Every metric of the predictions; see `Task.judge`."""
-        self._check_direction(metrics)
+        check_direction(self.objective, self.maximise, metrics)
         started = time.perf_counter()
         prediction = wrap(model).predict(data.judged)
         seconds = time.perf_counter() - started
@@ -118,13 +119,6 @@ class CustomerTask(ABC):
         from growthlab.evaluation.plots import outcome_figures
 
         return outcome_figures(outcome, self.objective, maximise=self.maximise)
-
-    def _check_direction(self, metrics: Mapping[str, Any]) -> None:
-        """The objective is maximised if and only if larger is better."""
-        for metric in metrics.values():
-            if metric.name == self.objective and metric.larger_is_better != self.maximise:
-                right = str(metric.larger_is_better).lower()
-                raise ConfigError(f"task.objective={self.objective} needs task.maximise={right}")
 
 
 def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]) -> pd.DataFrame:

@@ -15,13 +15,15 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of
-from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.evaluation.outcome import Estimate, Judged, Outcome
 from growthlab.evaluation.strata import strata_of
 from growthlab.evaluation.top_k import drop_seen_truth, rank
 from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
+from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.split.fold import Fold
+from growthlab.tasks.base import check_direction
 from growthlab.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TARGETS = ("horizon_set", "last")
-FILTERS = ("none", "purchased", "interacted")
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class TopNData:
     """What all recommenders share on one fold.
 
     `past` is what is learned from; `histories` are the same events of the users with a truth, one row each,
-    users unseen in the past included. The truth is in CSR form: distinct items a user after the seen filter,
-    code -1 for an item outside the catalogue.
+    users unseen in the past included, and `owned` what those had taken before (the target events), which
+    tells a repeat. The truth is in CSR form: distinct items a user after the seen filter, code -1 for an item
+    outside the catalogue.
     """
 
     past: Histories
     histories: Histories
+    owned: Histories
     truth_offsets: np.ndarray  # (n_users + 1,)
     truth_items: np.ndarray  # (n_truth,)
     truth_table: pd.DataFrame  # user_id, item_id
@@ -77,7 +80,7 @@ class TopN:
     maximise: bool = True
 
     def __post_init__(self) -> None:
-        for setting, possible in (("target", TARGETS), ("filter_seen", (*FILTERS, None))):
+        for setting, possible in (("target", TARGETS), ("filter_seen", (*SEEN_EVENTS, None))):
             given = getattr(self, setting)
             if given not in possible:
                 names = [p for p in possible if p]
@@ -92,13 +95,17 @@ class TopN:
         ------
         DataError
             The log has no items, or nobody takes anything in the future of the fold.
+        ConfigError
+            The seen filter hides events that the histories do not hold.
         """
+        self._check_filter()
         catalogue = catalogue_of(fold.past)
         past = histories_of(fold.past, self._history_events, catalogue)
         truth = self._truth(fold.future)
         users = np.unique(truth["user_id"].to_numpy(dtype=str))
-        histories = histories_of(
-            fold.past, self._history_events, catalogue, vocabulary=past.user_ids, user_ids=users
+        histories, owned = (
+            histories_of(fold.past, kinds, catalogue, vocabulary=past.user_ids, user_ids=users)
+            for kinds in (self._history_events, self._target_events)
         )
         offsets, items = _csr(truth, users, catalogue.codes(truth["item_id"].to_numpy(dtype=str)))
         kept = drop_seen_truth(histories, offsets, items, self.filter_seen or "none")
@@ -114,6 +121,7 @@ class TopN:
         return TopNData(
             past=past,
             histories=histories,
+            owned=owned,
             truth_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             truth_items=items[kept],
             truth_table=truth[kept].reset_index(drop=True),
@@ -125,8 +133,7 @@ class TopN:
         """The recommender, fitted to the past."""
         if not isinstance(model, Recommender):
             raise ConfigError(f"task=top_n needs a recommender, and {type(model).__name__} is none")
-        foretold = tuple(self.target_events or ("purchase",))
-        return model.fit(data.past, replace(options, target_events=foretold))
+        return model.fit(data.past, replace(options, target_events=self._target_events))
 
     def lists(self, model: Recommender, data: TopNData) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""
@@ -142,6 +149,7 @@ class TopN:
             memory_mb=self.memory_mb,
             popularity=data.popularity,
             n_past_users=data.past.n_users,
+            owned=data.owned,
         )
 
     def judge(
@@ -154,15 +162,14 @@ class TopN:
         intervals: bool = True,
     ) -> Judged:
         """Every metric of the lists; see `Task.judge`."""
+        check_direction(self.objective, self.maximise, metrics)
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started
         per_user, values = metrics_of(lists, metrics, intervals=intervals)
-        strata = (
-            strata_of(lists, metrics, target_events=self.target_events)
-            if intervals
-            else pd.DataFrame()
-        )
+        n_removed = float(data.targets_removed_by_filter)
+        values["targets_removed_by_filter"] = Estimate(n_removed, np.nan, np.nan)
+        strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
         tables = self._tables(lists, data) if intervals else {}
         coverage = 1.0 - float(lists.fallback.mean())
         return Judged(values, per_user, strata, tables, seconds, coverage)
@@ -177,9 +184,22 @@ class TopN:
     def _history_events(self) -> tuple[str, ...]:
         return tuple(self.history_events or ("purchase",))
 
+    @property
+    def _target_events(self) -> tuple[str, ...]:
+        return tuple(self.target_events or ("purchase",))
+
+    def _check_filter(self) -> None:
+        """What is hidden is read off the histories, here and where the model serves."""
+        hidden = SEEN_EVENTS[self.filter_seen or "none"]
+        if hidden and not set(hidden) & set(self._history_events):
+            raise ConfigError(
+                f"task.filter_seen={self.filter_seen} would hide nothing: task.history_events="
+                f"{list(self._history_events)} holds none of {', '.join(hidden)}"
+            )
+
     def _truth(self, future: EventLog) -> pd.DataFrame:
         """The distinct (user_id, item_id) that count, sorted."""
-        kinds = ", ".join(f"'{t}'" for t in self.target_events or ("purchase",))
+        kinds = ", ".join(f"'{t}'" for t in self._target_events)
         taken = f"FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
         if self.target == "last":
             time = future.ordered_by

@@ -33,6 +33,7 @@ class RankedLists:
     histories: Histories  # the same users' past
     popularity: np.ndarray  # (n_items,) distinct past users of each item
     n_past_users: int
+    owned: Histories | None = None  # their past events of what is foretold; None: all of histories
 
     @property
     def n_users(self) -> int:
@@ -59,16 +60,21 @@ class RankedLists:
 
     @cached_property
     def repeats(self) -> np.ndarray:
-        """Which relevant items stand in their user's own history, shape ``(n_truth,)``, bool."""
+        """Which relevant items their user had taken before, shape ``(n_truth,)``, bool."""
         return self.had(self.truth_rows, self.truth_items)
 
     def had(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Whether the user of each row has the item in the history; False for an item of -1."""
-        return self._among(rows, items, self._history_pairs)
+        """Whether the user of each row had taken the item before; False for an item of -1.
+
+        Only what would count as a target makes a repeat: a look at an item does not, where
+        purchases are foretold.
+        """
+        return self._among(rows, items, self._owned_pairs)
 
     @cached_property
-    def _history_pairs(self) -> np.ndarray:
-        return np.unique(self._pairs(self.histories.rows, self.histories.items))
+    def _owned_pairs(self) -> np.ndarray:
+        owned = self.histories if self.owned is None else self.owned
+        return np.unique(self._pairs(owned.rows, owned.items))
 
     def _pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         return rows.astype(np.int64) * len(self.popularity) + items

@@ -10,7 +10,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class RepeatRatio(PerUserAtK):
-    """Items of the user's own history among the first k, divided by k; in [0, 1].
+    """Items that the user had taken before among the first k, divided by k; in [0, 1].
 
     Beside it stands ``repeat_ratio_of_truth``, the same share of what the user really took: a list
     can repeat more than its user does. Li et al., A Next Basket Recommendation Reality Check, TOIS

@@ -1,0 +1,104 @@
+"""The recommending task on a log of a few rows: truth, repeats, the seen filter, and the objective's sign."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.metrics.ranking.average_popularity import AveragePopularity
+from growthlab.metrics.ranking.recall import Recall
+from growthlab.metrics.ranking.repeat_ratio import RepeatRatio
+from growthlab.models.recommend.popularity import Popularity
+from growthlab.split.fold import Fold
+from growthlab.split.global_time import GlobalTime
+from growthlab.tasks.top_n import TopN
+from growthlab.training.options import FitOptions
+
+CUTOFF = datetime(2025, 6, 1)
+METRICS = {"recall": Recall(k=(2,)), "repeat_ratio": RepeatRatio(k=(2,))}
+
+
+def event(user: str, item: str, days: float, kind: str = "purchase") -> dict[str, Any]:
+    time = CUTOFF + timedelta(days=days)
+    return {"user_id": user, "item_id": item, "event_type": kind, "timestamp": time}
+
+
+# ann bought the tea and looked at the vase; afterwards she takes both, and a new cup
+ROWS = [
+    event("ann", "tea", -25),
+    event("ann", "vase", -24, "view"),
+    event("bob", "tea", -15),
+    event("ann", "tea", 1),
+    event("ann", "vase", 1),
+    event("ann", "cup", 2),
+    event("cid", "tea", 3),
+]
+
+
+def fold_of(rows: list[dict[str, Any]]) -> Fold:
+    extra = [event("ends", "tea", days) for days in (-200, -5)]
+    log = EventLog.from_frames(pd.DataFrame([*rows, *extra]))
+    return GlobalTime(cutoff=str(CUTOFF)).folds(log, 10)[0]
+
+
+def judged(task: TopN, fold: Fold, metrics: dict[str, Any] | None = None) -> Any:
+    data = task.data(fold)
+    model = task.fit(Popularity(), data, FitOptions())
+    return task.judge(model, data, METRICS if metrics is None else metrics, seed=0)
+
+
+def test_test_users_are_all_who_take_something_cold_ones_included() -> None:
+    data = TopN(list_length=2).data(fold_of(ROWS))
+    assert data.histories.user_ids.tolist() == ["ann", "cid"]
+    assert data.histories.lengths.tolist() == [1, 0]  # cid is new
+    # the cup was never seen before: it counts in the truth and lies outside the catalogue
+    assert sorted(data.truth_items[:3].tolist()) == [-1, 0, 1]
+
+
+def test_a_repeat_was_bought_before_not_looked_at() -> None:
+    task = TopN(list_length=2, history_events=["view", "purchase"], target_events=["purchase"])
+    found = judged(task, fold_of(ROWS))
+    strata = found.strata.set_index(["stratum", "metric"])["n_users"]
+    assert strata["repeat", "recall_at_2"] == 1
+    # of ann's three targets the tea alone is a repeat, of cid's one none: (1/3 + 0) / 2
+    assert found.values["repeat_ratio_of_truth"].value == pytest.approx(1 / 6)
+    # both are listed tea and vase; ann had bought the tea: (1/2 + 0) / 2
+    assert found.values["repeat_ratio_at_2"].value == pytest.approx(1 / 4)
+
+
+def test_a_repeat_is_told_by_purchases_also_where_models_see_views_only() -> None:
+    task = TopN(list_length=2, history_events=["view"], target_events=["purchase"])
+    rows = [*ROWS, event("bob", "tea", -20, "view")]
+    assert judged(task, fold_of(rows)).values["repeat_ratio_of_truth"].value == pytest.approx(1 / 6)
+
+
+def test_targets_that_the_filter_hides_are_dropped_and_counted() -> None:
+    found = judged(TopN(list_length=2, filter_seen="purchased"), fold_of(ROWS))
+    assert found.values["targets_removed_by_filter"].value == 1  # ann's tea
+    assert np.isnan(found.values["targets_removed_by_filter"].low)
+    # ann keeps vase and cup, both outside the catalogue of purchases' histories or unlisted; the
+    # vase is known by its view and listed second: 1 of 2; cid's tea is listed first: 1 of 1
+    assert found.values["recall_at_2"].value == pytest.approx(0.75)
+
+
+def test_a_filter_that_the_histories_cannot_serve_is_refused() -> None:
+    task = TopN(history_events=["view"], filter_seen="purchased")
+    with pytest.raises(ConfigError, match=r"would hide nothing: .*\['view'\] holds none of purch"):
+        task.data(fold_of(ROWS))
+
+
+def test_a_future_without_targets_is_refused() -> None:
+    with pytest.raises(DataError, match="no test users: nobody has an event of the types 'review'"):
+        TopN(target_events=["review"]).data(fold_of(ROWS))
+
+
+def test_an_objective_is_not_maximised_where_less_is_better() -> None:
+    task = TopN(list_length=2, objective="average_popularity_at_2")
+    with pytest.raises(ConfigError, match=r"average_popularity_at_2 needs task\.maximise=false"):
+        judged(task, fold_of(ROWS), {"average_popularity": AveragePopularity(k=(2,))})
