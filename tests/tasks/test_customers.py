@@ -190,6 +190,10 @@ def test_without_room_for_a_snapshot_only_models_without_labels_learn() -> None:
 def test_nobody_active_is_one_clear_line() -> None:
     with pytest.raises(DataError, match=r"no test users.*task\.activity_days"):
         Churn(activity_days=3).data(fold_of([purchase("ann", -90)]))
+    views = [purchase("ann", days, kind="view") for days in (-25, -5, 5)]
+    never = GlobalTime(cutoff=str(CUTOFF)).folds(EventLog.from_frames(pd.DataFrame(views)), 10)[0]
+    with pytest.raises(DataError, match="nobody bought before 2025-06-01 00:00:00; choose another"):
+        Churn().data(never)
 
 
 def test_a_split_without_a_clock_is_refused(shop: EventLog) -> None:
@@ -276,3 +280,16 @@ def test_a_task_file_builds_the_task_with_its_own_defaults(task: str) -> None:
     models = {path.stem for path in (CONF / "model" / built.models).glob("*.yaml")}
     assert set(built.baselines) <= models
     assert built.objective in metrics_of(built.metrics)
+
+
+def test_the_activity_window_is_as_long_as_it_says() -> None:
+    """Of days that are only dates, those of exactly 30 days before the cutoff are in the 30 days."""
+    rows = [purchase("edge", -30), purchase("lapsed", -30.001), purchase("recent", -1)]
+    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).judged)) == ["edge", "recent"]
+
+
+def test_a_purchase_that_was_booked_later_makes_nobody_active_at_an_earlier_snapshot() -> None:
+    booked = {"ingested_at": at(-9)}  # after the snapshot at -10, before the cutoff
+    rows = [{**purchase("late", -12), **booked}, purchase("ann", -12), purchase("bob", -1)]
+    train = Churn(activity_days=5, snapshots=1).data(fold_of(rows)).train
+    assert train.user_ids.tolist() == ["ann"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment
+from growthlab.features.btyd import before, moment
 from growthlab.features.customer_table import Families, customer_table
 from growthlab.features.examples import Examples
 from growthlab.split.fold import Fold
@@ -81,9 +81,12 @@ def customers_of(
     active = np.isin(present.user_ids, buyers(fold.past, fold.cutoff, activity_days))
     judged = labelled(present.select(np.flatnonzero(active)), fold.future, fold.cutoff)
     if not len(judged):
+        ever = activity_days is None
+        window = "" if ever else f"in the {activity_days:g} days "
+        wider = "" if ever else "raise task.activity_days or "
         raise DataError(
-            f"no test users: nobody bought in the {activity_days:g} days before {fold.cutoff}; "
-            "raise task.activity_days or choose another split.cutoff"
+            f"no test users: nobody bought {window}before {fold.cutoff}; "
+            f"{wider}choose another split.cutoff"
         )
     parts = [replace(present.select(np.zeros(0, dtype=int)), target=np.zeros(0))]
     for snapshot in snapshots_of(fold, snapshots, min_history_days):
@@ -107,12 +110,15 @@ def snapshots_of(fold: Fold, n: int, min_history_days: float | None) -> list[dat
 
 
 def buyers(events: EventLog, snapshot: datetime, within_days: float | None) -> np.ndarray:
-    """The ids of who bought in the `within_days` before the snapshot (None: ever), sorted."""
-    since = ""
+    """The ids of who bought in ``[snapshot - within_days, snapshot)`` (None: ever), sorted.
+
+    Only what was known at the snapshot counts: see `before`.
+    """
+    bought = "event_type = 'purchase'"
     if within_days is not None:
-        since = f" AND timestamp > {moment(snapshot - timedelta(days=within_days))}"
-    bought = f"event_type = 'purchase' AND timestamp < {moment(snapshot)}{since}"
-    found = events.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
+        bought += f" AND timestamp >= {moment(snapshot - timedelta(days=within_days))}"
+    known = before(events, snapshot)
+    found = known.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
     return found["user_id"].to_numpy(dtype=str)
 
 
