@@ -145,6 +145,7 @@ def test_numbers_have_as_many_digits_as_they_deserve():
     assert interval(0.5, 0.4, 0.6, 2) == "0.50 [0.40, 0.60]"
     assert p_value(0.0004) == "<0.001"
     assert label("recall_at_20") == "recall@20"
+    assert label("events_at_cutoff") == "events at cutoff"
 
 
 def test_any_table_can_be_printed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,10 @@ def label(name: str) -> str:
 
     >>> label("hit_rate_at_10")
     'hit rate@10'
+    >>> label("events_at_cutoff")
+    'events at cutoff'
     """
-    return name.replace("_at_", "@").replace("_", " ")
+    return re.sub(r"_at_(?=\d)", "@", name).replace("_", " ")
 
 
 def plain_table(
