@@ -9,6 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from growthlab.networks.dropout import Dropout
+
 
 class NeuMFNetwork(nn.Module):
     """He et al., "Neural Collaborative Filtering", WWW 2017: GMF and MLP, one last layer.
@@ -26,7 +28,7 @@ class NeuMFNetwork(nn.Module):
         self.user_vectors = nn.Embedding(n_users, layers[0] // 2)
         self.item_vectors = nn.Embedding(n_items, layers[0] // 2)
         self.tower = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(factors + layers[-1], 1)
         for embedding in (
             self.user_factors,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from growthlab.networks.dropout import Dropout
+
 
 class SequenceNetwork(nn.Module):
     """Item embedding pooled over each basket, `encode`, comparison with the same embedding.
@@ -24,7 +26,7 @@ class SequenceNetwork(nn.Module):
         if self.event_types is not None:
             nn.init.zeros_(self.event_types.weight)  # a type unseen in training adds nothing
         self.bias = nn.Parameter(torch.zeros(n_items))
-        self.input_dropout = nn.Dropout(dropout)
+        self.input_dropout = Dropout(dropout)
 
     def encode(self, steps: Tensor) -> Tensor:
         """States of all steps, ``(B, S, width) -> (B, S, width)``."""

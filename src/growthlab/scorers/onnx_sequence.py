@@ -13,7 +13,7 @@ from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.histories import Histories
 from growthlab.scorers.onnx_session import session_of
 
-STEPS_AT_ONCE = 32_768  # users x steps that are scored together
+STEPS_AT_ONCE = 8_192  # users x steps that are scored together: fits the cache
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,16 @@ class Caser(SequenceRecommender):
     `length` is how many of the latest baskets are learned from.
     """
 
-    width: int = 64
+    width: int = 32
     window: int = 5
-    ahead: int = 1
-    horizontal: int = 16
+    ahead: int = 3
+    horizontal: int = 8
     vertical: int = 4
     dropout: float = 0.1
     output_dropout: float = 0.3
     length: int = 200
     event_types: bool = True
-    trainer: Trainer = field(default_factory=Trainer)
+    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01))
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "window", "ahead", "horizontal", "vertical", "length")

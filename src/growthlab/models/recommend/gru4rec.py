@@ -13,26 +13,26 @@ from growthlab.training.loop import Trainer
 class GRU4Rec(SequenceRecommender):
     """Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016.
 
-    The objective is cross-entropy over the full catalogue at every basket of whole histories
-    (never one sample a prefix), the embedding is tied. A basket enters as the mean of its items,
-    as in Yu et al., "A Dynamic Recurrent Model for Next Basket Recommendation", SIGIR 2016, so
-    that its inner order cannot be learned; with baskets of one item it is the ordinary model.
-    `width` is the embedding's, `state` the recurrent unit's, `length` how many of the latest
+    The objective is cross-entropy over the full catalogue at every basket of whole histories (never
+    one sample a prefix), the embedding is tied. A basket enters as the mean of its items, as in Yu
+    et al., "A Dynamic Recurrent Model for Next Basket Recommendation", SIGIR 2016, so that its
+    inner order cannot be learned; with baskets of one item and ``ahead=1`` it is the ordinary
+    model. `width` is the embedding's, `state` the recurrent unit's, `length` how many of the latest
     baskets are read; `event_types` adds a vector of the event type to the input.
     """
 
-    width: int = 64
-    state: int = 128
+    width: int = 32
+    state: int = 64
     layers: int = 1
     dropout: float = 0.2
     output_dropout: float = 0.2
     length: int = 200
     ahead: int = 1
     event_types: bool = True
-    trainer: Trainer = field(default_factory=Trainer)
+    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01))
 
     def __post_init__(self) -> None:
-        check_positive(self, "width", "state", "layers", "length")
+        check_positive(self, "width", "state", "layers", "length", "ahead")
         check_shares(self, "dropout", "output_dropout")
 
     def build(self, n_items: int, n_event_types: int) -> GRUNetwork:

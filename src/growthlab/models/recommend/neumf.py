@@ -34,11 +34,11 @@ class NeuMF:
 
     stochastic: ClassVar[bool] = True
 
-    factors: int = 16
+    factors: int = 32
     layers: Sequence[int] = (64, 32, 16)
     negatives: int = 4
     dropout: float = 0.0
-    trainer: Trainer = field(default_factory=Trainer)
+    trainer: Trainer = field(default_factory=lambda: Trainer(batch=512, lr=0.003, l2=0.01))
 
     def __post_init__(self) -> None:
         check_positive(self, "factors", "negatives")
