@@ -1,0 +1,45 @@
+"""The checkerboard through the whole road: from events to lists, whoever learns about users finds their group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from growthlab.tasks.runner import Arena, run_model
+
+CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml"))
+
+
+def own_above_other(lists: pd.DataFrame) -> pd.Series:
+    """Share of pairs (own item, other's item) of each user in which the own one stands higher."""
+
+    def share(user: pd.DataFrame) -> float:
+        own, other = user["rank"][user["own"]], user["rank"][~user["own"]]
+        return float((own.to_numpy()[:, None] < other.to_numpy()).mean())
+
+    return pd.Series({name: share(user) for name, user in lists.groupby("user_id")})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unseen_items_of_the_own_group_stand_above_the_other_s(setting_of, name: str) -> None:
+    # 480 users have some 9 steps for each pair of items of a group, so that counts know them all
+    setting = setting_of("data=checkerboard", "data.users=480", f"model=recommend/{name}")
+    factory = setting.contender().factory
+    model = factory()
+    if not getattr(model, "personalised", True):
+        pytest.skip("the same list for everybody")
+    if getattr(model, "repeats_only", False):
+        pytest.skip(
+            "lists what the customer had before, which this data set keeps out of the lists"
+        )
+    arena = Arena(setting.task, setting.folds[0], setting.metrics)
+    lists = run_model(arena, factory, name=name, device="cpu").tables["recommendations"]
+    users, items = setting.source.user_groups(), setting.source.item_groups()
+    lists["own"] = lists["user_id"].map(users) == lists["item_id"].map(items)
+    shares = own_above_other(lists)
+    assert len(shares) > 400
+    assert shares.mean() > 0.95
+    assert (shares > 0.5).mean() > 0.98
