@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growthlab.data.cancellations import match_cancellations
+from growthlab.data.cancellations import match_cancellations, standing
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 
@@ -23,7 +23,7 @@ def log_of(*rows: tuple[str, int, float | None], user: str | None = "u") -> Even
 
 def matched(*rows: tuple[str, int, float | None]) -> list[tuple[str, int, float]]:
     found, _ = match_cancellations(log_of(*rows))
-    events = found.to_pandas()
+    events = standing(found).to_pandas()
     return [
         (kind, time.day - 1, quantity)
         for kind, time, quantity in zip(
@@ -72,16 +72,47 @@ def test_a_cancellation_of_the_same_moment_comes_after_the_purchase() -> None:
 def test_without_quantities_every_event_is_of_one() -> None:
     log = log_of(("purchase", 0, None), ("return", 1, None), ("purchase", 2, None))
     found, _ = match_cancellations(log)
-    assert [t.day for t in found.to_pandas()["timestamp"]] == [3]
+    assert [t.day for t in standing(found).to_pandas()["timestamp"]] == [3]
 
 
 def test_unmatched_cancellations_are_counted_apart() -> None:
     rows = [("return", 0, -1), ("purchase", 1, 2), ("return", 2, -2), ("purchase", 3, 1)]
     cleaned = Cleaning(cancellations="match").apply(log_of(*rows))
     dropped = {r["rule"]: r["dropped_events"] for r in cleaned.cleaning}
-    assert dropped["cancellations with their purchases"] == 2
+    assert dropped["cancellations of purchases"] == 1
+    changed = {r["rule"]: r["changed_events"] for r in cleaned.cleaning}
+    assert (dropped["cancelled purchases"], changed["cancelled purchases"]) == (0, 1)
     assert dropped["cancellations without a purchase"] == 1
-    assert cleaned.n_events == 1
+    assert cleaned.n_events == 2
+    assert standing(cleaned).n_events == 1
+
+
+def test_what_was_cancelled_keeps_its_place_with_the_time_of_its_cancellation() -> None:
+    found = Cleaning(cancellations="match").apply(log_of(("purchase", 0, 10), ("return", 4, -3)))
+    report = {r["rule"]: r for r in found.cleaning}
+    assert report["cancelled purchases"]["changed_events"] == 1
+    assert report["cancelled purchases"]["added_events"] == 1
+    assert report["cancellations of purchases"]["dropped_events"] == 1
+    rows = found.to_pandas().sort_values("quantity")
+    assert rows["quantity"].tolist() == [3, 7]
+    assert [t.day for t in rows["timestamp"]] == [1, 1]
+    assert rows["cancelled_at"].iloc[0] == pd.Timestamp("2024-01-05")
+    assert pd.isna(rows["cancelled_at"].iloc[1])
+
+
+def test_a_cancellation_is_known_when_it_is_taken_in() -> None:
+    rows = log_of(("purchase", 0, 1), ("return", 4, -1)).to_pandas()
+    rows["ingested_at"] = [pd.NaT, pd.Timestamp("2024-01-09")]
+    found, _ = match_cancellations(EventLog.from_frames(rows))
+    assert found.to_pandas()["cancelled_at"].tolist() == 2 * [pd.Timestamp("2024-01-09")]
+
+
+def test_a_log_without_a_clock_holds_nothing_that_was_cancelled() -> None:
+    frame = pd.DataFrame({"user_id": "u", "item_id": "a", "position": [0, 1, 2]})
+    frame["event_type"] = ["purchase", "return", "purchase"]
+    found, n_undone = match_cancellations(EventLog.from_frames(frame))
+    assert (found.to_pandas()["position"].tolist(), n_undone) == ([2], 1)
+    assert "cancelled_at" not in found.columns
 
 
 def test_events_without_a_user_match_nothing() -> None:
@@ -110,7 +141,9 @@ def test_units_bought_less_units_returned_stay_the_same(
         "SELECT user_id, item_id, sum(quantity) AS n FROM events "
         "GROUP BY ALL HAVING n != 0 ORDER BY ALL"
     )
-    pd.testing.assert_frame_equal(found.query(total), log.query(total))
+    pd.testing.assert_frame_equal(standing(found).query(total), log.query(total))
+    bought = "SELECT sum(quantity) AS n FROM events WHERE event_type = 'purchase'"
+    pd.testing.assert_frame_equal(found.query(bought), log.query(bought))  # until its cancellation
     shuffled = EventLog.from_frames(frame.sample(frac=1, random_state=seed))
     assert match_cancellations(shuffled)[0].digest == found.digest
 
@@ -118,4 +151,4 @@ def test_units_bought_less_units_returned_stay_the_same(
 def test_other_events_of_the_pair_are_left_alone() -> None:
     extra: Any = ("view", 2, None)
     found, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
-    assert list(found.to_pandas()["event_type"]) == ["view"]
+    assert list(standing(found).to_pandas()["event_type"]) == ["view"]

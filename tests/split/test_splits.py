@@ -169,6 +169,37 @@ def test_a_past_event_was_recorded_before_the_cutoff_too() -> None:
     assert set(names(fold.valid)) <= set(names(fold.past))
 
 
+def cancelled_log() -> EventLog:
+    """Purchases of day 1, 3, 6 and 8; cut on day 8 with a horizon of 3 days, inside on day 5."""
+    events = [(0, 0, 0, "purchase"), (0, 1, 4, "purchase"), (1, 0, 10, "purchase")]
+    events += [(1, 1, 14, "purchase"), (0, 2, 14, "purchase"), (2, 2, 15, "purchase")]
+    days = [4, 6, None, 20, 9, None]  # e0 .. e5: when each was cancelled
+    times = [pd.NaT if d is None else START + timedelta(days=d - 1) for d in days]
+    return log_of(events, cancelled_at=times)
+
+
+def test_a_purchase_stands_until_its_cancellation_and_in_no_future() -> None:
+    fold = GlobalTime("2025-01-08", 3).folds(cancelled_log())[0]
+    # on day 8 e0 and e1 were cancelled; what of days 8 to 10 is cancelled, ever, is no target
+    assert parts(fold)[:2] == [["e2"], ["e5"]]
+    # on day 5 e1 still stood, though the outer past no longer holds it
+    assert parts(fold)[2:] == [["e1"], ["e2"]]
+
+
+def test_what_is_cancelled_after_the_cutoff_looks_like_any_other_purchase_before_it() -> None:
+    past = GlobalTime("2025-01-08", 3).folds(cancelled_log())[0].for_choosing().past
+    assert past.query("SELECT cancelled_at FROM events")["cancelled_at"].isna().tolist() == [True]
+
+
+def test_splits_without_a_clock_know_no_cancelled_purchase() -> None:
+    log = log_of([(0, i, i, "purchase") for i in range(4)])
+    frame = log.to_pandas().assign(split=["train", "valid", "test", "test"])
+    frame["cancelled_at"] = [pd.NaT, pd.NaT, pd.NaT, START + timedelta(days=9)]
+    with_mark = EventLog.from_frames(frame)
+    assert parts(LeaveLastOut().folds(with_mark)[0])[1] == ["e2"]
+    assert names(Given().folds(with_mark)[0].future) == ["e2"]
+
+
 def test_items_launched_at_the_cutoff_or_later_are_not_known_in_the_past() -> None:
     items = pd.DataFrame({"item_id": ["a", "b", "c", "d"]})
     items["available_from"] = pd.to_datetime(["2025-01-01", "2025-01-10", "2025-01-16", None])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
-from growthlab.data.cancellations import CANCELS, match_cancellations
+from growthlab.data.cancellations import CANCELS, MATCHED, match_cancellations
 from growthlab.data.event_log import EventLog
 from growthlab.data.support import fit_filter
 
@@ -25,9 +25,10 @@ class Cleaning:
     """The rules of a source; a rule whose column the log does not have is left out.
 
     `non_goods` are regular expressions for whole item ids: what they match leaves the item table
-    too. `cancellations`: ``match`` removes returns with the purchases that they undo, ``keep``
-    keeps returns as events. `bot_events_a_day` drops users with more events on any day; null:
-    nobody is a bot. `until` is the newest believable time; null: the time of ingestion, and
+    too. `cancellations`: ``match`` takes returns out and marks what they undo with the time at
+    which that became known (see `match_cancellations`), ``keep`` keeps returns as events.
+    `bot_events_a_day` drops users with more events on any day; null: nobody is a bot.
+    `until` is the newest believable time; null: the time of ingestion, and
     without one the present. `min_rating` drops events rated lower. `min_user_events` and
     `min_item_events` are not rules for `apply`: a filter that knows the future leaks, so
     `restrict` applies them to the past of a fold.
@@ -158,10 +159,12 @@ class Cleaning:
         return goods, 0
 
     def _cancellations(self) -> list[Rule]:
-        why = "a cancelled purchase was none: both go, or what is left of its quantity stays"
+        marked = "counts until its cancellation; what is undone in part becomes a row of its own"
+        why = "the purchase that it undoes says when"
         alone = "nothing before it in the log that it could undo"
         return [
-            ("cancellations with their purchases", why, match_cancellations),
+            ("cancelled purchases", marked, match_cancellations),
+            ("cancellations of purchases", why, _where(f"NOT {MATCHED}")),
             ("cancellations without a purchase", alone, _where(f"NOT {CANCELS}")),
         ]
 
@@ -226,7 +229,9 @@ def report_text(rows: Iterable[Mapping[str, Any]]) -> str:
 def _row(
     rule: str, why: str, before: tuple[int, ...], after: tuple[int, ...], n_changed: int
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"rule": rule, "why": why, "dropped_events": before[0] - after[0]}
+    row: dict[str, Any] = {"rule": rule, "why": why}
+    row["dropped_events"] = max(before[0] - after[0], 0)
+    row["added_events"] = max(after[0] - before[0], 0)  # by splitting
     row["changed_events"] = n_changed
     for name, n_before, n_after in zip(("events", "users", "items"), before, after, strict=True):
         row |= {f"{name}_before": n_before, f"{name}_after": n_after}

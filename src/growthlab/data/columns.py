@@ -14,6 +14,7 @@ EVENT_COLUMNS = {
     "event_type": "VARCHAR",
     "timestamp": "TIMESTAMP",
     "ingested_at": "TIMESTAMP",
+    "cancelled_at": "TIMESTAMP",
     "quantity": "DOUBLE",
     "unit_price": "DOUBLE",
     "discount": "DOUBLE",

@@ -34,9 +34,10 @@ class EventLog:
     The SQL tables `events` (all columns of `EVENT_COLUMNS`, null where not known), `items` and
     `users` serve `where`, `derive` and `query`. `columns` are those of events that hold something.
     An order-only log has `position` in place of `timestamp`; timestamps are naive UTC,
-    microseconds. A raw log may hold events without a user, so that cleaning can count and drop
-    them: its first rule does, and whatever comes after it may rely on `user_id`. Logs come from
-    `from_frames` and `open`; derived logs share the database of the first.
+    microseconds. A purchase with a `cancelled_at` stood until then: a split keeps it in a past that
+    ends before, and nowhere else. A raw log may hold events without a user, so that cleaning can
+    count and drop them: its first rule does, and whatever comes after it may rely on `user_id`.
+    Logs come from `from_frames` and `open`; derived logs share the database of the first.
     """
 
     def __init__(
@@ -177,11 +178,17 @@ class EventLog:
         return self.derive(f"SELECT * FROM events WHERE ({condition})")
 
     def derive(
-        self, sql: str, tables: Mapping[str, pd.DataFrame] | None = None, *, store: bool = False
+        self,
+        sql: str,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        store: bool = False,
+        fills: Iterable[str] = (),
     ) -> Self:
         """The log whose events are the rows of a query (all columns of `events`) over its tables.
 
         Lazy, unless `store` asks for the rows at once or more `tables` are given to the query.
+        `fills` names columns that hold something in the rows, and nothing in this log.
         """
         cursor = self._connection.cursor()
         name = f"events_{_next_number(cursor)}"
@@ -196,7 +203,9 @@ class EventLog:
             raise DataError(f"{self.name} cannot be filtered: {_first_line(error)}") from None
         for table in tables or {}:
             cursor.unregister(table)
-        return self._with(cursor, {**self._tables, "events": name})
+        log = self._with(cursor, {**self._tables, "events": name})
+        log.columns = self.columns | frozenset(fills)
+        return log
 
     def with_items(self, items: pd.DataFrame | None) -> Self:
         """The same events with another table of items."""

@@ -132,7 +132,7 @@ class TabularFile(Source):
         if not len(events):
             raise DataError(f"{path} has no rows below its header")
         try:
-            for column in ("timestamp", "ingested_at"):
+            for column in ("timestamp", "ingested_at", "cancelled_at"):
                 if column in events:
                     events[column] = self._times(events, column, report)
             events = self._dated(events, report)

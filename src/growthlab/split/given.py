@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
 
@@ -48,6 +49,7 @@ class Given:
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         log.require(self.column, needed_by="split=given")
+        log = standing(log)
         counts = self._counts(log)
         parts = {name: log.where(f"{self.column} = '{name}'") for name in PARTS}
         inner = Fold(parts["train"], parts["valid"]) if counts.get("valid") else None

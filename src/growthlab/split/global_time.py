@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
 
@@ -15,7 +16,8 @@ class GlobalTime:
     """One cutoff for all users, the default: ``past < cutoff <= future < cutoff + horizon``.
 
     A past event must also have been recorded before the cutoff (`ingested_at`, where the log has
-    it): a return that was booked later was not known. Items launched at the cutoff or later are not
+    it): a return that was booked later was not known. A purchase that was cancelled later still
+    stands in the past, and is none in the future. Items launched at the cutoff or later are not
     among the past's items. Events at one time all fall on one side. Later events than the horizon's
     are in neither part.
 
@@ -82,11 +84,19 @@ class GlobalTime:
 
 
 def known_at(log: EventLog, cutoff: datetime) -> EventLog:
-    """What was known just before the cutoff: events recorded by then, items launched by then."""
+    """What was known just before the cutoff: events recorded by then, items launched by then.
+
+    A purchase goes if its cancellation was known, and else looks like any other.
+    """
     condition = f"timestamp < {_sql(cutoff)}"
     if "ingested_at" in log.columns:
         condition += f" AND (ingested_at IS NULL OR ingested_at < {_sql(cutoff)})"
     known = log.where(condition)
+    if "cancelled_at" in log.columns:
+        stood = f"cancelled_at IS NULL OR cancelled_at >= {_sql(cutoff)}"
+        known = known.derive(
+            f"SELECT * REPLACE (NULL::TIMESTAMP AS cancelled_at) FROM events WHERE {stood}"
+        )
     if log.items is None or "available_from" not in log.items:
         return known
     launched = log.items["available_from"]
@@ -96,12 +106,13 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
 def _fold(log: EventLog, cutoff: datetime, horizon: timedelta) -> Fold:
     """The fold at a cutoff; its inner one, a horizon earlier, is cut out of the past."""
     past, before = known_at(log, cutoff), cutoff - horizon
-    inner = Fold(known_at(past, before), _window(past, before, horizon), before, horizon)
+    # of the whole log: the past no longer holds what was cancelled between the two cutoffs
+    inner = Fold(known_at(log, before), _window(past, before, horizon), before, horizon)
     return Fold(past, _window(log, cutoff, horizon), cutoff, horizon, inner)
 
 
 def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
-    return log.where(f"timestamp >= {_sql(start)} AND timestamp < {_sql(start + length)}")
+    return standing(log).where(f"timestamp >= {_sql(start)} AND timestamp < {_sql(start + length)}")
 
 
 def _check(log: EventLog, fold: Fold) -> None:

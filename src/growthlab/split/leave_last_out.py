@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.data.cancellations import standing
 from growthlab.data.columns import EVENT_COLUMNS
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
@@ -71,7 +72,7 @@ class LeaveLastOut:
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         types = self.event_types or _counted(log)
-        ranked = log.derive(self._ranked(log, types), store=True)
+        ranked = standing(log).derive(self._ranked(log, types), store=True)
         inner = Fold(_before(ranked, 2), _left_out(ranked, 2))
         fold = Fold(_before(ranked, 1), _left_out(ranked, 1), inner=inner)
         if not fold.future.n_events:
