@@ -1,13 +1,12 @@
-"""What may be listed: the seen filter by policy, allow and deny lists, and the fallback."""
+"""What may be listed: the seen filter by policy, and the fallback."""
 
 import numpy as np
 import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
-from growthlab.ranking.candidates import seen_items
+from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.fallback import fill_unscored
-from growthlab.ranking.rules import Rules
 
 
 @pytest.fixture
@@ -31,7 +30,8 @@ def histories() -> Histories:
 def test_the_policy_hides_what_the_user_did_never_what_was_done_to_them(
     histories, filter_seen, hidden
 ):
-    masked = Rules(filter_seen=filter_seen).apply(np.zeros((2, 4)), histories)
+    masked = np.zeros((2, 4))
+    hide_seen(masked, seen_items(histories, filter_seen))
     assert np.flatnonzero(masked[0] == -np.inf).tolist() == hidden
     assert (masked[1] == 0).all()
 
@@ -39,20 +39,6 @@ def test_the_policy_hides_what_the_user_did_never_what_was_done_to_them(
 def test_an_unknown_policy_names_the_near_ones(histories):
     with pytest.raises(ConfigError, match=r"filter_seen='purchase' .* did you mean purchased"):
         seen_items(histories, "purchase")
-
-
-def test_rules_hide_denied_items_and_all_that_is_not_allowed(histories):
-    rules = Rules(denied=np.array([3]), allowed=np.array([0, 2, 3]), filter_seen="purchased")
-    masked = rules.apply(np.zeros((2, 4)), histories)
-    assert np.flatnonzero(masked[0] > -np.inf).tolist() == [2]
-    assert np.flatnonzero(masked[1] > -np.inf).tolist() == [0, 2]
-
-
-def test_rules_leave_the_given_scores_as_they_are(histories):
-    scores = np.zeros((2, 4), dtype=np.float32)
-    Rules(filter_seen="interacted").apply(scores, histories)
-    assert (scores == 0).all()
-    assert Rules().apply(scores, histories) is scores
 
 
 def test_only_users_without_any_score_get_the_fallback():

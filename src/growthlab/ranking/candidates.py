@@ -1,8 +1,8 @@
-"""Which items may be listed for whom: the seen filter, and lists of allowed and denied items."""
+"""Which items may be listed for whom: the seen filter."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from growthlab.core.histories import EVENT_CODE, Histories
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-FilterSeen = Literal["none", "purchased", "interacted"]
 
 # What a customer did; an impression or a message happened to them.
 INTERACTIONS = ("view", "search", "favourite", "cart", "purchase", "return", "review", "click")
@@ -37,15 +35,3 @@ def hide_seen(scores: np.ndarray, seen: csr_matrix | None) -> None:
     """Set the scores of seen items to ``-inf``, in place."""
     if seen is not None:
         scores[np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), seen.indices] = -np.inf
-
-
-def hide_all_but(scores: np.ndarray, allowed: np.ndarray) -> None:
-    """Set the scores of all items but the codes `allowed` to ``-inf``, in place."""
-    hidden = np.ones(scores.shape[1], dtype=bool)
-    hidden[allowed] = False
-    scores[:, hidden] = -np.inf
-
-
-def hide(scores: np.ndarray, denied: np.ndarray) -> None:
-    """Set the scores of the item codes `denied` to ``-inf``, in place."""
-    scores[:, denied] = -np.inf
