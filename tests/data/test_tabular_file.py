@@ -228,3 +228,19 @@ def test_files_that_are_no_tables_are_refused_in_one_line(tmp_path: Path) -> Non
         TabularFile(path=str(tmp_path / "latin.csv"), event_type="view").read()
     latin = TabularFile(path=str(tmp_path / "latin.csv"), event_type="view", encoding="cp1252")
     assert list(latin.read().to_pandas()["user_id"]) == ["José"]
+
+
+def test_a_format_and_an_encoding_that_do_not_exist_are_one_line(orders: Path) -> None:
+    with pytest.raises(DataError, match="timestamp_format=%Q: 'Q' is a bad directive"):
+        source(orders, timestamp_format="%Q").read()
+    with pytest.raises(DataError, match="no encoding is called klingon"):
+        source(orders, encoding="klingon").read()
+
+
+def test_ids_that_are_lists_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"user_id": [["a"], ["b"]], "timestamp": pd.to_datetime(["2024-01-01"] * 2)}
+    )
+    frame.to_parquet(tmp_path / "lists.parquet")
+    with pytest.raises(DataError, match="user_id holds lists or tables"):
+        TabularFile(path=str(tmp_path / "lists.parquet"), event_type="view").read()

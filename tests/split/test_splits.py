@@ -251,6 +251,12 @@ def test_a_log_too_short_for_its_horizon_asks_for_a_shorter_one() -> None:
         GlobalTime().folds(log, horizon_days=28)
 
 
+@pytest.mark.parametrize("cutoff", ["0001-01-01", "9999-12-31"])
+def test_a_cutoff_at_the_end_of_the_calendar_is_one_line(cutoff: str) -> None:
+    with pytest.raises(DataError, match="leaves the calendar: the events of log are from 2025"):
+        GlobalTime(cutoff).folds(log_of([("u", "i", 1, "view")]), 28)
+
+
 def test_a_log_without_clock_is_sent_to_leave_last_out() -> None:
     frame = pd.DataFrame({"user_id": "u", "item_id": list("abcd"), "event_type": "purchase"})
     log = EventLog.from_frames(frame.assign(position=range(4)))
@@ -267,6 +273,8 @@ def test_a_log_without_clock_is_sent_to_leave_last_out() -> None:
     [
         (lambda: GlobalTime("soon"), "split.cutoff must be a date or time"),
         (lambda: GlobalTime(horizon_days=0), "split.horizon_days must be positive"),
+        (lambda: GlobalTime(horizon_days=float("inf")), "and a century at most, got inf"),
+        (lambda: GlobalTime().folds(log_of([("u", "i", 1, "view")]), -1), "must be positive"),
         (lambda: LeaveLastOut(event_types=["buy"]), "buy is none of"),
         (lambda: GlobalTime().folds(log_of([("u", "i", 1, "view")])), "set split.horizon_days"),
         (

@@ -84,7 +84,10 @@ def as_strings(values: pd.Series) -> pd.Series:
 
 def as_ids(values: pd.Series) -> pd.Series:
     """Ids as strings: 7, 7.0 and "7" are all "7"; a missing or empty id is null."""
-    codes, found = pd.factorize(values)  # ids repeat: each is turned into a string once
+    try:
+        codes, found = pd.factorize(values)  # ids repeat: each is turned into a string once
+    except TypeError:
+        raise DataError(f"{values.name} holds lists or tables: one text or number a row") from None
     ids = pd.Series(found)
     if pd.api.types.is_float_dtype(ids.dtype) and (ids % 1 == 0).all():
         ids = ids.astype("int64")
@@ -175,8 +178,11 @@ def _parsed(values: pd.Series, format: str | None) -> pd.Series:
     wanted = format or "ISO8601"
     try:
         parsed = pd.to_datetime(values, errors="coerce", format=wanted)
-    except ValueError:  # values of several time zones
-        parsed = pd.to_datetime(values, errors="coerce", format=wanted, utc=True)
+    except ValueError:  # values of several time zones, or a format that is none
+        try:
+            parsed = pd.to_datetime(values, errors="coerce", format=wanted, utc=True)
+        except ValueError as error:
+            raise DataError(f"timestamp_format={wanted}: {error}") from None
     return parsed.dt.as_unit("us")
 
 

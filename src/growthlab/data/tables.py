@@ -50,6 +50,10 @@ def read_table(
         raise DataError(
             f"{path} is not encoded in {encoding}: give its encoding, for instance cp1252"
         ) from None
+    except LookupError:
+        raise DataError(
+            f"no encoding is called {encoding}: give one like utf-8 or cp1252"
+        ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}") from None
 

@@ -10,6 +10,8 @@ from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
 
+LONGEST = 36_525  # days
+
 
 @dataclass(frozen=True)
 class GlobalTime:
@@ -52,8 +54,8 @@ class GlobalTime:
     def __post_init__(self) -> None:
         if self.cutoff is not None:
             _moment(self.cutoff)
-        if self.horizon_days is not None and not self.horizon_days > 0:
-            raise ConfigError(f"split.horizon_days must be positive, got {self.horizon_days}")
+        if self.horizon_days is not None:
+            _check_horizon(self.horizon_days)
 
     def folds(
         self, log: EventLog, horizon_days: float | None = None, origins: int = 1
@@ -75,9 +77,17 @@ class GlobalTime:
         days = self.horizon_days or horizon_days
         if days is None:
             raise ConfigError(f"{log.name} has no horizon of its own: set split.horizon_days")
+        _check_horizon(days)
         horizon = timedelta(days=days)
         cutoff = _latest(log, horizon) if self.cutoff is None else _moment(self.cutoff)
-        folds = [_fold(log, cutoff - n * horizon, horizon) for n in range(origins)]
+        try:
+            folds = [_fold(log, cutoff - n * horizon, horizon) for n in range(origins)]
+        except OverflowError:
+            first, last = log.span()
+            raise DataError(
+                f"a cutoff at {cutoff} with {origins} origins and a horizon of {days:g} days leaves "
+                f"the calendar: the events of {log.name} are from {first} to {last}"
+            ) from None
         for fold in folds:
             _check(log, fold)
         return folds
@@ -146,6 +156,11 @@ def _latest(log: EventLog, horizon: timedelta) -> datetime:
     newest = log.span()[1]
     assert isinstance(newest, datetime)
     return newest.replace(microsecond=0) + timedelta(seconds=1) - horizon
+
+
+def _check_horizon(days: float) -> None:
+    if not 0 < days <= LONGEST:
+        raise ConfigError(f"split.horizon_days must be positive, and a century at most, got {days}")
 
 
 def _days(horizon: timedelta) -> str:
