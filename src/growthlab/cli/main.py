@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 from growthlab.cli.conf_tree import CONF, choices, groups
 from growthlab.core.errors import GrowthlabError, near_matches
+from growthlab.core.interrupts import interruptible, raise_if_interrupted
 
 COMMANDS = {
     "prepare": "ingest, clean and cache a data set; the cleaning report",
@@ -38,18 +41,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(version("growthlab"))
         return 0
-    try:
-        return _run(words[0], words[1:])
-    except GrowthlabError as error:
-        print(f"growthlab: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("growthlab: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
+    with interruptible():
+        try:
+            return _run(words[0], words[1:])
+        except GrowthlabError as error:
+            return _mistake(error)
+        except KeyboardInterrupt:
+            return _interrupted()
+        except Exception:
+            with contextlib.suppress(KeyboardInterrupt):
+                raise_if_interrupted()
+                raise
+            return _interrupted()
+
+
+def _mistake(error: Exception) -> int:
+    print(f"growthlab: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def _interrupted() -> int:
+    print("growthlab: interrupted; what was finished is kept", file=sys.stderr)
+    return 130
 
 
 def _run(command: str, words: list[str]) -> int:
-    """Dispatch to the command's module."""
+    """Dispatch to the command's module, once for each point of a grid."""
     if command not in COMMANDS:
         raise GrowthlabError(f"unknown command {command}: {near_matches(command, COMMANDS)}")
     if any(w in ("-h", "--help") for w in words):
@@ -58,43 +75,60 @@ def _run(command: str, words: list[str]) -> int:
     _prepare_process()
     from growthlab.cli.compose import composed, sweep
 
-    show = _take(words, "--cfg", has_value=True)
+    show = _take_cfg(words)
     many = _take(words, "-m") or _take(words, "--multirun")
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
         raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")
-    module = importlib.import_module(f"growthlab.cli.{command}")
-    status = 0
-    for overrides in sweep(words) if many else [words]:
-        found = composed(command, overrides)
-        if show:
-            from omegaconf import OmegaConf
+    grid = [composed(command, overrides) for overrides in (sweep(words) if many else [words])]
+    if show:
+        from omegaconf import OmegaConf
 
-            print(OmegaConf.to_yaml(found.config), end="")
-            continue
-        status = max(status, module.run(found))
-    return status
+        print("---\n".join(OmegaConf.to_yaml(found.config) for found in grid), end="")
+        return 0
+    module = importlib.import_module(f"growthlab.cli.{command}")
+    if len(grid) == 1:
+        return int(module.run(grid[0]))
+    return max(_point(module, found) for found in grid)
+
+
+def _point(module: ModuleType, found: Any) -> int:
+    """One point of a grid: a mistake in it does not stop the others."""
+    print(f"growthlab {found.command} {' '.join(found.given)}", file=sys.stderr)
+    try:
+        return int(module.run(found))
+    except GrowthlabError as error:
+        return _mistake(error)
 
 
 def _prepare_process() -> None:
-    """Quiet third parties, logging to standard error, and SIGTERM that ends like Ctrl-C."""
+    """Quiet third parties, and logging to standard error."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve busy cores
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("growthlab").setLevel(logging.INFO)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+def _take_cfg(words: list[str]) -> bool:
+    """Whether ``--cfg job`` is among the words, from which it is removed."""
+    if _take(words, "--cfg=job"):
+        return True
+    if "--cfg" not in words:
+        return False
+    place = words.index("--cfg")
+    if words[place + 1 : place + 2] != ["job"]:
+        raise GrowthlabError("--cfg shows the composed config: write --cfg job")
+    del words[place : place + 2]
+    return True
 
 
-def _take(words: list[str], option: str, *, has_value: bool = False) -> bool:
+def _take(words: list[str], option: str) -> bool:
     """Whether the option is among the words, from which it is removed."""
     if option not in words:
         return False
-    place = words.index(option)
-    del words[place : place + (2 if has_value else 1)]
+    words.remove(option)
     return True
 
 
