@@ -119,3 +119,17 @@ def test_a_bundle_of_another_task_is_refused(
         score_file(folder, source, tmp_path / "out.csv")
     with pytest.raises(BundleError, match="answers churn, not top_n"):
         recommend_file(churn_folder, source, tmp_path / "out.csv")
+
+
+def test_a_history_that_is_no_list_a_bad_k_and_a_target_out_of_reach_are_one_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.parquet", tmp_path / "out.csv"
+    pd.DataFrame({"history": [5, 6]}).to_parquet(source)
+    with pytest.raises(DataError, match="row 0: the history 5 is neither a list nor a text"):
+        recommend_file(folder, source, target)
+    with pytest.raises(ConfigError, match="k must be a whole number of at least 1, got many"):
+        recommend_file(folder, source, target, k="many")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"out\.csv cannot be written"):
+        recommend_file(folder, source, source / "out.csv")  # a file, not a folder
+    assert not target.exists()

@@ -170,6 +170,7 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
     [
         ({"schema_version": 2}, "is a bundle of schema 2, growthlab .* reads up to 1"),
         ({"schema_version": "x"}, r"manifest\.json is corrupted"),
+        ({"tie_seed": "x"}, "tie_seed is 'x'"),
         ({"kind": "os.system"}, "no scorer of the kind 'os.system'"),
         ({"kind": "popularity"}, "needs 'item_scores', which is missing"),
         ({"task": "weather"}, "answers the task 'weather'; possible are top_n, churn, value"),

@@ -35,8 +35,10 @@ def recommend_file(
     DataError
         The source is missing, unreadable or has none of these columns.
     ConfigError
-        A file is neither CSV nor Parquet.
+        A file is neither CSV nor Parquet, the target cannot be written, or `k` is below 1.
     """
+    if not isinstance(k, int) or k < 1:
+        raise ConfigError(f"k must be a whole number of at least 1, got {k}")
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
 
     def answer(rows: pd.DataFrame, first: int) -> pd.DataFrame:
@@ -136,8 +138,12 @@ def _blocks(source: Path) -> Iterator[pd.DataFrame]:
 @contextmanager
 def _writer(target: Path) -> Iterator[Write]:
     """Appends blocks to a file beside the target, which takes its place at the end."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+    except OSError as error:
+        raise ConfigError(f"{target} cannot be written: {error.strerror}") from error
     try:
         if _kind(target) == "csv":
             with beside.open("w", encoding="utf-8", newline="") as file:

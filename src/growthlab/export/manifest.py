@@ -20,6 +20,7 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving 
     "kind": str,
     "model": str,
     "seed": int,
+    "tie_seed": int,
     "filter_seen": str,
     "namespace": str,
     "key_fingerprint": str,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import BundleError, DataError
@@ -65,6 +66,10 @@ def as_history(value: Any, row: int) -> list[str] | None:
     """One cell as item ids, None where it is empty; DataError names the row."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return None
+    if not isinstance(value, (str, list, tuple, np.ndarray)):
+        raise DataError(
+            f"row {row}: the history {value!r} is neither a list nor a text of item ids"
+        )
     if not isinstance(value, str):
         return [str(item) for item in value]
     if not value.lstrip().startswith("["):
