@@ -102,3 +102,19 @@ def test_an_objective_is_not_maximised_where_less_is_better() -> None:
     task = TopN(list_length=2, objective="average_popularity_at_2")
     with pytest.raises(ConfigError, match=r"average_popularity_at_2 needs task\.maximise=false"):
         judged(task, fold_of(ROWS), {"average_popularity": AveragePopularity(k=(2,))})
+
+
+def test_a_model_that_is_not_fitted_again_is_judged_in_the_catalogue_that_it_knows() -> None:
+    """The mug comes up between the two cutoffs: who was fitted before cannot list it."""
+    fold = fold_of([*ROWS, event("dan", "mug", -3), event("dan", "mug", 1)])
+    task = TopN(list_length=2)
+    inner = task.data(fold.for_choosing())
+    model = task.fit(Popularity(), inner, FitOptions())
+    data = task.data(fold, inner)
+    assert data.past.catalogue.item_ids.tolist() == ["tea", "vase"]
+    truth = dict(zip(data.truth_table["user_id"], data.truth_items, strict=True))
+    assert truth["dan"] == -1
+    # dan came after the fit: his history is told, his code is not known
+    dan = data.past.user_ids.tolist().index("dan")
+    assert data.past.user_codes[dan] == -1
+    assert task.judge(model, data, METRICS, seed=0).values["recall_at_2"].value > 0

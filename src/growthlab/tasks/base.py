@@ -33,8 +33,12 @@ class Task(Protocol):
     maximise: bool
     baselines: tuple[str, ...]
 
-    def data(self, fold: Fold) -> Any:
-        """What all models of a comparison share on this fold: built once."""
+    def data(self, fold: Fold, known: Any = None) -> Any:
+        """What all models of a comparison share on this fold: built once.
+
+        `known` is the data on an earlier fold: then models that were fitted there, and not again on
+        this one, can be judged here.
+        """
         ...
 
     def fit(self, model: Any, data: Any, options: FitOptions) -> Any:

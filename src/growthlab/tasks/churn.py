@@ -34,9 +34,9 @@ class Churn(CustomerTask):
     models: str = "churn"
     metrics: str = "binary"
 
-    def data(self, fold: Fold) -> CustomerData:
+    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
         """Customers with features and labels; a feature that gives the label away is logged."""
-        data = super().data(fold)
+        data = super().data(fold, known)
         for column in giveaways(data.train):
             log.warning("feature %s alone tells who leaves: does it look ahead?", column)
         return data

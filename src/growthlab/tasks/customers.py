@@ -72,8 +72,8 @@ class CustomerTask(ABC):
     def guess(self, customers: Examples) -> float:
         """The mean outcome as the past suggests it, where no outcome is known."""
 
-    def data(self, fold: Fold) -> CustomerData:
-        """Customers with features and outcomes; see `customers_of`."""
+    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
+        """Customers with features and outcomes; see `customers_of`. `known` changes nothing."""
         data = customers_of(
             fold,
             self.outcomes,

@@ -88,8 +88,8 @@ class TopN:
         if self.list_length < 1:
             raise ConfigError(f"task.list_length must be at least 1, got {self.list_length}")
 
-    def data(self, fold: Fold) -> TopNData:
-        """Histories, truth and popularity of the fold.
+    def data(self, fold: Fold, known: TopNData | None = None) -> TopNData:
+        """Histories, truth and popularity of the fold, in the catalogue and with the users of `known`.
 
         Raises
         ------
@@ -99,12 +99,14 @@ class TopN:
             The seen filter hides events that the histories do not hold.
         """
         self._check_filter()
-        catalogue = catalogue_of(fold.past)
-        past = histories_of(fold.past, self._history_events, catalogue)
+        catalogue = catalogue_of(fold.past) if known is None else known.past.catalogue
+        vocabulary = None if known is None else known.past.user_ids
+        past = histories_of(fold.past, self._history_events, catalogue, vocabulary)
+        vocabulary = past.user_ids if vocabulary is None else vocabulary
         truth = self._truth(fold.future)
         users = np.unique(truth["user_id"].to_numpy(dtype=str))
         histories, owned = (
-            histories_of(fold.past, kinds, catalogue, vocabulary=past.user_ids, user_ids=users)
+            histories_of(fold.past, kinds, catalogue, vocabulary, users)
             for kinds in (self._history_events, self._target_events)
         )
         offsets, items = _csr(truth, users, catalogue.codes(truth["item_id"].to_numpy(dtype=str)))

@@ -33,10 +33,10 @@ class Value(CustomerTask):
     models: str = "value"
     metrics: str = "value"
 
-    def data(self, fold: Fold) -> CustomerData:
+    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
         """Customers with features and revenue; DataError for a log without prices."""
         fold.past.require("unit_price", needed_by=f"task={self.name}")
-        return super().data(fold)
+        return super().data(fold, known)
 
     def guess(self, customers: Examples) -> float:
         """The mean spend in a horizon, at the pace of all the past."""
