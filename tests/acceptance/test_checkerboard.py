@@ -1,4 +1,4 @@
-"""The checkerboard through the whole road: from events to lists, whoever learns about users finds their group."""
+"""The checkerboard by the whole road: whoever learns about users lists their own group first."""
 
 from __future__ import annotations
 

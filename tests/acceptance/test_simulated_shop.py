@@ -93,3 +93,15 @@ def test_transitions_win_where_the_next_item_follows_from_the_last(shop_of) -> N
 
 def test_transitions_do_not_win_where_order_tells_nothing(shop_of) -> None:
     assert difference_to_item_knn(shop_of("simulated_shop_iid", 7), "markov")["low"] <= 0
+
+
+# cut to seconds; the study trains the full length
+SMALL = ("model.trainer.epochs=8", "model.trainer.lr=0.02", "model.length=50")
+
+
+def test_a_network_of_order_wins_where_the_next_item_follows_from_the_last(shop_of) -> None:
+    assert difference_to_item_knn(shop_of("simulated_shop_markov", 7), "gru4rec", *SMALL)["low"] > 0
+
+
+def test_a_network_of_order_does_not_win_where_order_tells_nothing(shop_of) -> None:
+    assert difference_to_item_knn(shop_of("simulated_shop_iid", 7), "gru4rec", *SMALL)["low"] <= 0
