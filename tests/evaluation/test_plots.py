@@ -60,6 +60,12 @@ def test_a_curve_marks_its_best_epoch():
     assert "0.1000 at 1" in texts(curves({"x": [0.1, 0.3]}, "loss", maximise=False))
 
 
+def test_a_curve_without_any_value_is_left_out():
+    nothing = [float("nan")] * 3
+    assert "0.3000 at 2" in texts(curves({"a": nothing, "b": [0.1, 0.3]}, "ndcg"))
+    png(curves({"a": nothing}, "ndcg"))
+
+
 def test_the_lift_curve_states_the_lift_at_a_tenth(predictions):
     top = predictions.sort_values("prediction", ascending=False).head(20)["label"].mean()
     expected = f"{top / predictions['label'].mean():.2f} at 10 %"

@@ -308,3 +308,8 @@ def test_what_is_no_estimator_is_refused() -> None:
 def test_a_classifier_without_probabilities_is_refused() -> None:
     with pytest.raises(ConfigError, match="LinearSVC gives no probabilities"):
         wrap(LinearSVC())
+
+
+def test_a_classifier_learns_no_amounts() -> None:
+    with pytest.raises(ConfigError, match="LogisticRegression is a classifier, and the target an"):
+        wrap(LogisticRegression()).fit(examples("value"), FitOptions())

@@ -32,7 +32,11 @@ LOWER_IS_BETTER = ("brier", "log_loss", "calibration_error", "decile_mape", "gin
 
 
 def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
-    """Values by epoch (from 1) of one quantity, a line a name, each with its best epoch marked."""
+    """Values by epoch (from 1) of one quantity, a line a name, each with its best epoch marked.
+
+    A line without any value is left out.
+    """
+    lines = {name: values for name, values in lines.items() if np.isfinite(values).any()}
     figure, axes = _canvas(7.2, 4.2, title)
     ends = []
     for (name, values), colour in zip(lines.items(), _colours(len(lines)), strict=True):

@@ -70,7 +70,15 @@ class TableEstimator:
         return type(self.estimator).__name__
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the labelled examples; DataError without labels, or where all are the same."""
+        """Learn from the labelled examples.
+
+        Raises
+        ------
+        DataError
+            There are no labels, or all are the same.
+        ConfigError
+            A classifier is to learn amounts.
+        """
         from sklearn.base import clone, is_classifier
 
         target = examples.labels(self.name)
@@ -83,6 +91,10 @@ class TableEstimator:
         if self.stochastic:
             self.fitted_.set_params(random_state=options.seed)
         self.classifies_ = is_classifier(self.fitted_)
+        if self.classifies_ and not np.isin(target, (0, 1)).all():
+            raise ConfigError(
+                f"{self.name} is a classifier, and the target an amount: regressors fit"
+            )
         self.columns_ = tuple(map(str, examples.table.columns))
         self.levels_ = _levels_of(examples.table)
         self.design_ = None if _allows_gaps(self.fitted_) else design_of(examples.table)
