@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from growthlab.cli.compare import contenders_of
 from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.report import Comparison
 from growthlab.tasks.comparison import Contender, run_comparison
@@ -15,14 +16,17 @@ from growthlab.tasks.comparison import Contender, run_comparison
 
 def compare(
     log: EventLog,
-    models: Sequence[str] | Mapping[str, Any],
+    models: Sequence[str] | Mapping[str, Any] | str = "all",
     *,
     task: str = "top_n",
     seed: int = 0,
     seeds: int = 1,
     overrides: Sequence[str] = (),
 ) -> Comparison:
-    """An even comparison on a log of your own, nothing being logged anywhere.
+    """An even comparison on a log of your own; nothing is written anywhere.
+
+    Where the log has purchases, they are what is foretold, within 28 days after the cutoff; else
+    every event is.
 
     Parameters
     ----------
@@ -34,26 +38,35 @@ def compare(
     Returns
     -------
     Comparison
-        Print ``.as_text()``, or take ``.leaderboard()`` as a DataFrame.
+        Print ``.as_text()``, or take ``.leaderboard()`` as a DataFrame. A model that failed stands
+        in ``.errors``.
 
     Raises
     ------
     ConfigError, DataError
         As the commands do, in one line.
     """
-    found = composed("compare", [f"task={task}", *overrides])
-    setting = Setting(found, found.config.origins)
-    setting.__dict__["log"] = log
+    words = [f"task={task}", f"seed={seed}", f"seeds={seeds}", *overrides]
+    found = composed("compare", words)
+    config = found.config
+    setting = Setting(found, config.origins, log)
     if isinstance(models, Mapping):
         contenders = [Contender(name, make, {}) for name, make in models.items()]
     else:
-        family = setting.task.models
-        contenders = [
-            setting.contender(found.choosing("model", f"{family}/{name}")) for name in models
-        ]
+        contenders = contenders_of(setting, found, models)
     if not contenders:
         raise ConfigError("models is empty: name at least one model")
     results = run_comparison(
-        setting.task, setting.folds, contenders, setting.metrics, seed=seed, seeds=seeds
+        setting.task,
+        setting.folds,
+        contenders,
+        setting.metrics,
+        seed=config.seed,
+        seeds=config.seeds,
+        device=config.device,
+        refit=config.refit,
     )
+    if not results.outcomes[0]:
+        label, error = next(iter(results.errors.items()))
+        raise error if isinstance(error, GrowthlabError) else RuntimeError(label) from error
     return setting.comparison(results)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
+from growthlab.cli import mistakes
 from growthlab.cli.compose import Composed
 from growthlab.cli.conf_tree import choices
 from growthlab.cli.setting import Setting
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
 from growthlab.tasks.comparison import Contender, Results, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.leaderboard import log_leaderboard
@@ -16,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 def run(found: Composed) -> int:
-    """Run the comparison, print the leaderboard and log it on the parent run; 1 if a model failed."""
+    """Run the comparison, print the leaderboard and log it on the parent run.
+
+    The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
+    """
     config = found.config
-    for key in ("seeds", "origins"):
-        if not isinstance(config[key], int) or config[key] < 1:
-            raise ConfigError(f"{key} must be a whole number of at least 1, got {config[key]}")
     setting = Setting(found, config.origins)
-    contenders = _contenders(setting, found)
-    recorder = setting.recorder(parent=True)
+    contenders = contenders_of(setting, found, config.models)
+    recorder = setting.recorder(contenders, parent=True)
     recorder.open()
     try:
         results = run_comparison(
@@ -45,26 +48,55 @@ def run(found: Composed) -> int:
     return 1 if results.errors else 0
 
 
-def _contenders(setting: Setting, found: Composed) -> list[Contender]:
-    """The models of the comparison, in the order of the config tree or as named."""
+def contenders_of(
+    setting: Setting, found: Composed, models: str | Sequence[str]
+) -> list[Contender]:
+    """The named models, or ``all`` of the task's in the order of the config tree."""
     family = setting.task.models
     possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]
-    names = found.config.models
-    names = possible if names == "all" else [str(n).rpartition("/")[2] for n in names]
+    names = possible if models == "all" else _named(models, family, possible)
+    compositions = [found.with_model(f"{family}/{name}") for name in names]
+    for word in found.of_models:
+        if not any(word in c.of_models for c in compositions):
+            nodes = [c.config.model for c in compositions]
+            raise ConfigError(mistakes.of_no_model(word, nodes))
+    return [setting.contender(c) for c in compositions]
+
+
+def _named(models: str | Sequence[str], family: str, possible: Sequence[str]) -> list[str]:
+    """The names without their family, each of them possible, none twice."""
+    if isinstance(models, str) or not all(isinstance(m, str) for m in models):
+        raise ConfigError(f"models={models}: give all, or a list such as [{possible[0]}]")
+    names = [m.removeprefix(f"{family}/") for m in models]
     for name in names:
         if name not in possible:
-            raise ConfigError(
-                f"models: {name} is no model of {family}: {near_matches(name, possible)}"
-            )
+            what = f"models: {name} is no model of {family}"
+            raise ConfigError(f"{what}: {near_matches(name, possible)}")
+        if names.count(name) > 1:
+            raise ConfigError(f"models: {name} is named {names.count(name)} times")
     if not names:
         raise ConfigError(f"models=[] compares nothing: possible are {', '.join(possible)}")
-    return [setting.contender(found.choosing("model", f"{family}/{name}")) for name in names]
+    return names
 
 
 def _conclude(setting: Setting, recorder: ComparisonRun, results: Results) -> None:
     """Leaderboard on the console and in MLflow."""
     if not results.outcomes[0]:
-        raise next(iter(results.errors.values()))
-    comparison = setting.comparison(results)
+        label, error = next(iter(results.errors.items()))
+        if isinstance(error, GrowthlabError):
+            raise error
+        log.error("no model succeeded; the first error: %s: %s", label, one_line(error))
+        return
+    comparison = setting.comparison(results, _sizes(recorder.bundle_mb, results))
     print(comparison.as_text())
     print(f"{log_leaderboard(recorder, comparison)}; look: {setting.store.how_to_look}")
+
+
+def _sizes(bundle_mb: Mapping[str, float], results: Results) -> dict[str, float]:
+    """The mean size of each model's bundles."""
+    sizes = {}
+    for name in {o.name for o in results.outcomes[0]}:
+        own = [mb for label, mb in bundle_mb.items() if label.split(" seed ")[0] == name]
+        if own:
+            sizes[name] = fmean(own)
+    return sizes

@@ -5,29 +5,45 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
-from growthlab.cli.conf_tree import CONF, choices, groups, search_path
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.cli import mistakes
+from growthlab.cli.conf_tree import CONF, choices, search_path
+from growthlab.core.errors import ConfigError
+
+ABOUT_MODEL = re.compile(r"[+~]*model[.=]")
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A command's config, and what was chosen in each group (``data`` -> ``online_retail``)."""
+    """A command's config, and what was chosen in each group (``data`` -> ``online_retail``).
+
+    `given` are the words as they were typed, `overrides` those that were composed; `offered` are
+    the groups of the command. Where it compares models, `of_models` are the words
+    ``model.<setting>=...``: they hold for each model that has such a setting.
+    """
 
     config: DictConfig
     chosen: dict[str, str]
     command: str = ""
     overrides: tuple[str, ...] = ()
+    offered: frozenset[str] = frozenset()
+    of_models: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
-    def choosing(self, group: str, choice: str) -> Composed:
-        """The same command with another choice in one group."""
-        others = [o for o in self.overrides if not o.startswith(f"{group}=")]
-        return composed(self.command, [*others, f"{group}={choice}"])
+    def with_model(self, choice: str) -> Composed:
+        """The same command with another model, and without metrics: they say nothing of models."""
+        skipped = ("metrics", "search", "model=")
+        kept = [o for o in self.overrides if not o.startswith(skipped)]
+        words = [*kept, f"model={choice}"]
+        model = _compose(self.command, words).config.model
+        own = [w for w in self.of_models if w.startswith("+") or mistakes.knows(model, _inside(w))]
+        found = _compose(self.command, [*words, *own]) if own else _compose(self.command, words)
+        return replace(found, of_models=tuple(own))
 
     def name(self, group: str) -> str:
         """The last part of the choice in a group: ``item_knn`` for ``recommend/item_knn``."""
@@ -37,43 +53,72 @@ class Composed:
 def composed(command: str, overrides: Sequence[str]) -> Composed:
     """The config of a command with the overrides applied.
 
-    Where the config has a task and no metrics are named, those of the task's family are added, all of them.
+    Where the config has a task and no metrics are named, those of the task's family are added, all
+    of them; where it has a search and none is named, the one named as the model.
 
     Raises
     ------
     ConfigError
-        An unknown key or choice, a value of a wrong form, or a mandatory value that is missing.
+        An unknown key or choice, a value of a wrong form or type, or a value that is missing.
     """
-    overrides = list(overrides)
-    if "task" not in _compose(command, [], plain=True).config:
-        return _complete(_compose(command, overrides))
-    if not any(re.match(r"metrics=", o) for o in overrides):
-        family = _family(command, [o for o in overrides if not o.startswith("metrics.")])
-        named = [c for c in choices("metrics") if c.startswith(f"{family}/")]
-        overrides = [f"metrics=[{','.join(named)}]", *overrides]
-    return _complete(_compose(command, overrides))
+    base, words, of_models = _base(command), list(overrides), []
+    if "models" in base.config:
+        of_models = [w for w in words if ABOUT_MODEL.match(w)]
+        words = [w for w in words if w not in of_models]
+        mistakes.refuse_one_model(of_models)
+    if "task" in base.config:
+        first = _compose(command, [w for w in words if not w.startswith(("metrics", "search."))])
+        words = [*_metrics_of(first, words), *_search_of(first, words), *words]
+    found = _compose(command, words)
+    found = replace(found, of_models=tuple(of_models), given=tuple(overrides))
+    mistakes.refuse_missing(found.config)
+    mistakes.refuse_wrong_types(found.config, base.config)
+    return found
 
 
 def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The grid that ``-m`` asks for: each combination of ``a=1,2`` or ``a=range(3)`` as plain overrides."""
+    """The grid of ``-m``: each combination of ``a=1,2`` or ``a=range(3)`` as plain overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
     axes = []
-    for override in parsed:
-        if override.is_sweep_override():
-            key = override.get_key_element()
-            axes.append([f"{key}={v}" for v in override.sweep_string_iterator()])
+    for word in overrides:
+        try:
+            parsed = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            raise ConfigError(mistakes.unreadable(word)) from error
+        if parsed.is_sweep_override():
+            key = parsed.get_key_element()
+            axes.append([f"{key}={v}" for v in parsed.sweep_string_iterator()])
         else:
-            axes.append([str(override.input_line)])
+            axes.append([word])
     yield from (list(words) for words in itertools.product(*axes))
 
 
-def _family(command: str, overrides: Sequence[str]) -> str:
-    """The family of metrics of the chosen task: the task class says it."""
+def _metrics_of(first: Composed, words: Sequence[str]) -> list[str]:
+    """All metrics of the chosen task's family, which its class says, unless some are named."""
     from growthlab.core.build import build
 
-    return str(build(_compose(command, overrides).config.task).metrics)
+    if any(w.startswith("metrics=") for w in words):
+        return []
+    family = build(first.config.task).metrics
+    named = [c for c in choices("metrics") if c.startswith(f"{family}/")]
+    return [f"metrics=[{','.join(named)}]"]
+
+
+def _search_of(first: Composed, words: Sequence[str]) -> list[str]:
+    """The search space that is named as the model, if there is one and none is chosen."""
+    model = first.chosen.get("model", "")
+    named = any(w.startswith("search=") for w in words)
+    if "search" not in first.offered or named or model not in choices("search"):
+        return []
+    return [f"search={model}"]
+
+
+@lru_cache
+def _base(command: str) -> Composed:
+    """The config of a command without any words."""
+    return _compose(command, [], plain=True)
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:
@@ -88,67 +133,33 @@ def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> 
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         try:
             config = compose(command, [*path, *overrides], return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             if plain:
                 raise
             raise ConfigError(_explained(command, overrides, error)) from error
-    chosen = {k: v for k, v in config.hydra.runtime.choices.items() if isinstance(v, str)}
+    offered = config.hydra.runtime.choices
+    chosen = {str(k): v for k, v in offered.items() if isinstance(v, str)}
+    groups = frozenset(str(k) for k in offered)
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
-    return Composed(config, chosen, command, tuple(overrides))
-
-
-def _complete(found: Composed) -> Composed:
-    """The same, if nothing mandatory is missing."""
-    missing = sorted(OmegaConf.missing_keys(found.config))
-    if missing:
-        raise ConfigError(f"{missing[0]} is required: add {missing[0]}=...")
-    return found
+    return Composed(config, chosen, command, tuple(overrides), groups)
 
 
 def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:
     """Which of the overrides is wrong, and what would be possible."""
-    known = _compose(command, [], plain=True)
-    top = set(map(str, known.config)) | set(groups())
-    for word in overrides:
-        key, equals, value = word.lstrip("+~").partition("=")
-        if not equals and not word.startswith("~"):
-            return f"cannot read {word!r}: settings have the form key=value"
-        group = key.partition("@")[0]
-        if group in groups() and value not in ("null", "") and not value.startswith("["):
-            if value not in choices(group):
-                return f"{key}={value}: {near_matches(value, choices(group))}"
-            continue
-        if key.partition(".")[0] not in top:
-            return f"unknown setting {key}: {near_matches(key.partition('.')[0], top)}"
-    return _unknown_key(command, overrides) or _first_line(error)
-
-
-def _unknown_key(command: str, overrides: Sequence[str]) -> str:
-    """The first override whose path does not exist once the groups are chosen."""
-    chosen = [w for w in overrides if w.partition("=")[0].partition("@")[0] in groups()]
+    base = _base(command)
+    wrong = mistakes.in_choices(overrides, base.offered)
+    if wrong:
+        return wrong
+    chosen = [w for w in overrides if mistakes.group_of(w) in base.offered]
     try:
-        config: Any = _compose(command, chosen, plain=True).config
+        config = _compose(command, chosen, plain=True).config
     except Exception:
-        return ""
-    for word in overrides:
-        if word in chosen or word.startswith(("+", "~")):
-            continue
-        node, parts = config, word.partition("=")[0].split(".")
-        for depth, part in enumerate(parts):
-            if not OmegaConf.is_dict(node) or part not in node:
-                possible = list(map(str, node)) if OmegaConf.is_dict(node) else []
-                where = ".".join(parts[:depth])
-                full = [f"{where}.{p}" if where else p for p in possible if not p.startswith("_")]
-                given = ".".join(parts[: depth + 1])
-                return f"unknown setting {given}: {near_matches(given, full)}"
-            node = node._get_node(part) if OmegaConf.is_missing(node, part) else node[part]
-    return ""
+        return mistakes.in_own_words(error)
+    return mistakes.in_keys(overrides, config, base.offered) or mistakes.in_own_words(error)
 
 
-def _first_line(error: Exception) -> str:
-    """An exception's own words, on one line."""
-    if isinstance(error, MissingMandatoryValue):
-        return f"a required value is missing: {error}"
-    return " ".join(str(error).split()) or type(error).__name__
+def _inside(word: str) -> str:
+    """``neighbours`` of ``model.neighbours=5``."""
+    return word.lstrip("~").partition("=")[0].partition(".")[2]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from growthlab.cli.compose import Composed
+from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
 
 
 def run(found: Composed) -> int:
     """Prepare the data set, print what was dropped and why, and save it as ``cleaning.json``."""
-    cache = Path(found.config.cache)
+    cache = cache_of(found.config)
     log = build(found.config.data).prepare(cache)
     name = found.name("data")
     first, last = log.span()

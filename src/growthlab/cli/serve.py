@@ -9,6 +9,9 @@ from growthlab.serving.run import serve
 
 
 def run(found: Composed) -> int:
-    """Serve until interrupted."""
-    serve(Path(found.config.bundle), found.config.host, int(found.config.port))
+    """Serve until interrupted, which is the way to end it."""
+    try:
+        serve(Path(str(found.config.bundle)), str(found.config.host), found.config.port)
+    except KeyboardInterrupt:
+        return 0
     return 0

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from omegaconf import OmegaConf
 
 from growthlab.cli.compose import Composed
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.evaluation.report import Comparison
@@ -23,11 +23,14 @@ from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import Task, settled
 from growthlab.tasks.comparison import Contender, Entry, Results
-from growthlab.tracking.comparison_run import ComparisonRun, Lineage
+from growthlab.tasks.objective import objective_metric
+from growthlab.tracking.comparison_run import ComparisonRun
+from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store, code_version
 
 log = logging.getLogger(__name__)
 
+INTERACTIONS = ("view", "favourite", "cart", "purchase", "review", "click")
 NOT_OF_A_RUN = ("rerun", "models", "seeds", "origins", "budget", "study", "storage", "search")
 
 
@@ -37,6 +40,8 @@ class Setting:
 
     found: Composed
     origins: int = 1
+    given: EventLog | None = None  # a log of one's own, instead of the data set of the config
+    _leakages: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def config(self) -> Any:
@@ -46,6 +51,8 @@ class Setting:
     @cached_property
     def source(self) -> Source:
         """The data source."""
+        if self.given is not None:
+            return OwnLog.of(self.given)
         source = build(self.config.data)
         assert isinstance(source, Source)
         return source
@@ -58,7 +65,20 @@ class Setting:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The metrics of the task, by name."""
-        return {str(name): build(node) for name, node in self.config.metrics.items()}
+        nodes = self.config.get("metrics") or {}
+        if not nodes:
+            raise ConfigError("metrics=[] leaves nothing to judge a model by: name some, or none")
+        family = f"growthlab.metrics.{self.task.metrics}."
+        for name, node in nodes.items():
+            target = str(node.get("_target_"))
+            if target.startswith("growthlab.metrics.") and not target.startswith(family):
+                raise ConfigError(
+                    f"metrics.{name} is no metric of task={self.found.name('task')}: "
+                    f"it takes those of the family {self.task.metrics}"
+                )
+        metrics = {str(name): build(node) for name, node in nodes.items()}
+        objective_metric(self.task, metrics)
+        return metrics
 
     @cached_property
     def store(self) -> Store:
@@ -70,12 +90,19 @@ class Setting:
     @cached_property
     def log(self) -> EventLog:
         """The prepared log."""
+        if self.given is not None:
+            return self.given
         started = time.perf_counter()
-        events = self.source.prepare(Path(self.config.cache))
+        events = self.source.prepare(cache_of(self.config))
         seconds = time.perf_counter() - started
         counts = f"{events.n_events:,} events of {events.n_users:,} users"
-        log.info("data %s: %s in %.1f s", self.found.name("data"), counts, seconds)
+        log.info("data %s: %s in %.1f s", self.data_name, counts, seconds)
         return events
+
+    @property
+    def data_name(self) -> str:
+        """The yaml name of the data set, or the name of a log of one's own."""
+        return self.found.name("data") if self.given is None else self.given.name
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -85,23 +112,41 @@ class Setting:
         if self.source.cleaning is not None:
             folds = [fold.with_past(self.source.cleaning.restrict) for fold in folds]
         for fold in folds:
-            log.info("cutoff %s, horizon %s", fold.cutoff or "none", fold.horizon or "none")
+            if fold.cutoff is not None and fold.horizon is not None:
+                days = fold.horizon.total_seconds() / 86_400
+                log.info("cutoff %s, horizon %g days", fold.cutoff, days)
         return folds
 
     @cached_property
     def lineage(self) -> Lineage:
         """What all runs of this call are about."""
-        history = tuple(self.source.history_events)
-        leakage = leakage_report(self.folds[0], history, tuple(self.source.target_events))
+        log, more = self.log, {}
+        if getattr(self.task, "filter_seen", None):
+            more["filter_seen"] = str(self.task.filter_seen)  # type: ignore[attr-defined]
+            more["filter_seen_reason"] = self.source.filter_seen_reason
         return Lineage(
-            data=self.found.name("data"),
-            digest=self.log.digest,
+            data=self.data_name,
+            digest=log.digest,
             task=self.found.name("task"),
             split=self.found.name("split"),
             cutoff=str(self.folds[0].cutoff or ""),
             source=str(getattr(self.source, "path", None) or self.source.name),
-            reports={"leakage": leakage, "cleaning": self.log.cleaning},
+            counts={"events": log.n_events, "users": log.n_users, "items": log.n_items},
+            more=more,
         )
+
+    def reports(self, origin: int) -> dict[str, Any]:
+        """The leakage report of an origin, and what cleaning dropped."""
+        return {"leakage": self._leakage(origin), "cleaning": self.log.cleaning}
+
+    def _leakage(self, origin: int) -> dict[str, Any]:
+        if origin not in self._leakages:
+            kinds = ("history_events", "target_events")
+            history, target = (
+                tuple(getattr(self.task, k, None) or getattr(self.source, k)) for k in kinds
+            )
+            self._leakages[origin] = leakage_report(self.folds[origin], history, target)
+        return self._leakages[origin]
 
     def contender(self, found: Composed | None = None) -> Contender:
         """The model of the config (or of another composition) as a contender."""
@@ -115,43 +160,52 @@ class Setting:
             )
         settings = OmegaConf.to_container(found.config.model, resolve=True)
         assert isinstance(settings, dict)
-        build(settings)  # a mistake shows before any work is done
         named = {str(k): v for k, v in settings.items()}
-        return Contender(found.name("model"), lambda: build(named), named)
+        build(named, "model")  # a mistake shows before any work is done
+        return Contender(found.name("model"), lambda: build(named, "model"), named)
 
-    def logged_config(self, entry: Entry | None = None) -> dict[str, Any]:
-        """The config as it is logged: of the whole call, or that of one entry, which can be run again."""
-        plain = OmegaConf.to_container(self.config, resolve=True)
-        assert isinstance(plain, dict)
-        config = {str(k): v for k, v in plain.items()}
-        chosen = {g: self.found.chosen[g] for g in ("data", "split", "task", "model")}
-        if entry is None:
-            config.pop("rerun", None)
-            return {**config, "chosen": chosen}
-        for key in NOT_OF_A_RUN:
-            config.pop(key, None)
+    def logged_config(self, contenders: Sequence[Contender]) -> dict[str, Any]:
+        """The config of the whole call as it is logged, with the settings of every contender."""
+        config = {k: v for k, v in self._plain().items() if k not in ("rerun", "model")}
+        chosen = {g: self.found.chosen[g] for g in ("data", "split", "task")}
+        models = {c.name: dict(c.settings) for c in contenders}
+        return {**config, "models": models, "chosen": chosen}
+
+    def entry_config(self, entry: Entry) -> dict[str, Any]:
+        """The config of one entry as it is logged: it can be run again."""
+        config = {k: v for k, v in self._plain().items() if k not in NOT_OF_A_RUN}
         cutoff = self.folds[entry.origin].cutoff
         if entry.origin and cutoff is not None:
             config["split"] = {**config["split"], "cutoff": str(cutoff)}
+        chosen = {g: self.found.chosen[g] for g in ("data", "split", "task")}
         chosen["model"] = f"{self.task.models}/{entry.contender.name}"
         own = {"model": dict(entry.contender.settings), "seed": entry.seed}
         return {**config, **own, "chosen": chosen}
 
-    def comparison(self, results: Results) -> Comparison:
-        """What the results say together."""
+    def _plain(self) -> dict[str, Any]:
+        """The composed config as plain values."""
+        plain = OmegaConf.to_container(self.config, resolve=True)
+        assert isinstance(plain, dict)
+        return {str(k): v for k, v in plain.items()}
+
+    def comparison(
+        self, results: Results, bundle_mb: Mapping[str, float] | None = None
+    ) -> Comparison:
+        """What the results say together; `bundle_mb` are sizes by model."""
         task = self.task
         return Comparison(
             outcomes=results.outcomes,
             objective=task.objective,
             maximise=task.maximise,
             baselines=task.baselines,
-            title=f"{self.lineage.data}: {self.lineage.task}",
-            leakage=self.lineage.reports["leakage"],
+            title=f"{self.data_name}: {self.found.name('task')}",
+            leakage=self._leakage(0),
             metrics=self.metrics,
-            errors={label: str(error) for label, error in results.errors.items()},
+            errors={label: one_line(error) for label, error in results.errors.items()},
+            bundle_mb=bundle_mb or {},
         )
 
-    def recorder(self, *, parent: bool) -> ComparisonRun:
+    def recorder(self, contenders: Sequence[Contender], *, parent: bool) -> ComparisonRun:
         """The MLflow recorder of this call."""
         from growthlab.export.of_outcome import write_outcome
 
@@ -163,11 +217,12 @@ class Setting:
         recorder = ComparisonRun(
             store=self.store,
             lineage=self.lineage,
-            config=self.logged_config(),
-            child_config=self.logged_config,
+            config=self.logged_config(contenders),
+            child_config=self.entry_config,
+            reports=self.reports,
             bundle=bundle,
             figures=self.task.figures,
-            checkpoints=Path(self.config.cache) / "checkpoints",
+            checkpoints=cache_of(self.config) / "checkpoints",
             parent=parent,
         )
         return recorder
@@ -197,8 +252,44 @@ class Setting:
         )
 
 
-def as_composed(logged: Mapping[str, Any]) -> Composed:
-    """A logged config, ready to run again."""
-    config = dict(logged)
+@dataclass(frozen=True, kw_only=True)
+class OwnLog(Source):
+    """A log that is there already: what it says of its use follows from its event types."""
+
+    name: ClassVar[str] = "own_log"
+
+    @classmethod
+    def of(cls, events: EventLog) -> OwnLog:
+        """Purchases are foretold where there are any, else what there is."""
+        kinds = events.query("SELECT DISTINCT event_type FROM events")["event_type"]
+        seen = tuple(t for t in INTERACTIONS if t in set(kinds)) or tuple(sorted(set(kinds)))
+        target = ("purchase",) if "purchase" in seen else seen
+        return cls(history_events=seen, target_events=target)
+
+    def read(self) -> EventLog:
+        """Nothing is read."""
+        raise DataError("a log of one's own is given, not read")
+
+
+def cache_of(config: Any) -> Path:
+    """The folder of prepared data and checkpoints.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be made.
+    """
+    folder = Path(str(config.cache))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"cache={folder} cannot be written ({error.strerror})"
+        raise ConfigError(f"{why}: choose another folder") from error
+    return folder
+
+
+def as_composed(logged: Mapping[str, Any], now: Composed) -> Composed:
+    """A logged config, ready to run again with the store and the cache of now."""
+    config = {**logged, **{k: now.config[k] for k in ("tracking", "cache")}}
     chosen = config.pop("chosen")
     return Composed(OmegaConf.create(config), dict(chosen), "train")

@@ -11,66 +11,81 @@ import yaml
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import Setting, as_composed
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, GrowthlabError, one_line
 from growthlab.evaluation.report import outcome_lines
 from growthlab.tasks.comparison import run_comparison
 from growthlab.tracking.store import Store, code_version
 
 log = logging.getLogger(__name__)
 
+STILL_OPEN = ("rerun=", "tracking", "cache=")
+
 
 def run(found: Composed) -> int:
     """Fit, judge and log the model of the config; the status is 1 if it failed."""
     if found.config.rerun:
-        found = _logged(build(found.config.tracking), str(found.config.rerun))
+        found = _logged(found)
     setting = Setting(found)
     contender = setting.contender()
-    recorder = setting.recorder(parent=False)
+    recorder = setting.recorder([contender], parent=False)
+    config, metrics = setting.config, setting.metrics
     recorder.open()
-    config = setting.config
     try:
         results = run_comparison(
             setting.task,
             setting.folds,
             [contender],
-            setting.metrics,
+            metrics,
             seed=config.seed,
             device=config.device,
             refit=config.refit,
             recorder=recorder,
         )
-    except KeyboardInterrupt:
-        recorder.close("KILLED")
+    except BaseException as error:
+        recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
-    for error in results.errors.values():
-        raise error
+    where = f"run {recorder.run_id} in {setting.lineage.experiment}"
+    for failure in results.errors.values():
+        if isinstance(failure, GrowthlabError):
+            raise failure
+        log.error("%s: error.txt of %s says where", one_line(failure), where)
+        return 1
     outcome = results.outcomes[0][0]
     print("\n".join(outcome_lines(outcome, setting.task.objective)))
-    print(
-        f"run {recorder.run_id} in {setting.lineage.experiment}; look: {setting.store.how_to_look}"
-    )
+    print(f"{where}; look: {setting.store.how_to_look}")
     return 0
 
 
-def _logged(store: Store, run_id: str) -> Composed:
-    """The config that an earlier run logged; another code version is pointed out.
+def _logged(found: Composed) -> Composed:
+    """The config that an earlier run logged; other code or data than then is pointed out.
 
     Raises
     ------
     ConfigError
-        There is no such run, or it logged no config.
+        There is no such run, it logged no config of one model, or other settings are given.
     """
+    run_id, store = str(found.config.rerun), build(found.config.tracking)
+    assert isinstance(store, Store)
+    for word in found.given:
+        if not word.startswith(STILL_OPEN):
+            raise ConfigError(f"{word}: rerun={run_id} has all its settings from the logged config")
+    store.require(f"rerun={run_id}")
     try:
         earlier = store.client.get_run(run_id)
-        with tempfile.TemporaryDirectory() as folder:
-            path = store.client.download_artifacts(run_id, "config.yaml", folder)
-            logged = yaml.safe_load(Path(path).read_text())
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"rerun={run_id} in {store.uri}: {reason}") from error
-    if "model" not in logged.get("chosen", {}) or "models" in logged:
+        raise ConfigError(f"rerun={run_id} in {store.uri}: {one_line(error)}") from error
+    tags = earlier.data.tags
+    if tags.get("kind") == "comparison":
         raise ConfigError(f"rerun={run_id} is a whole comparison: name one of its child runs")
-    before, now = earlier.data.tags.get("code_version", "unknown"), code_version()
+    if tags.get("kind") != "model":
+        raise ConfigError(f"rerun={run_id} is no run of one model that growthlab logged")
+    with tempfile.TemporaryDirectory() as folder:
+        path = store.client.download_artifacts(run_id, "config.yaml", folder)
+        again = as_composed(yaml.safe_load(Path(path).read_text()), found)
+    before, now = tags.get("code_version", "unknown"), code_version()
     if before != now:
         log.warning("the run was made by code %s, this is %s: results may differ", before, now)
-    return as_composed(logged)
+    digest = Setting(again).log.digest
+    if tags.get("data_digest") != digest:
+        log.warning("the data is not that of the run: its content has changed since")
+    return again

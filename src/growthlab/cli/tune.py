@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,136 +14,151 @@ from omegaconf import OmegaConf
 
 from growthlab.cli.compose import Composed
 from growthlab.cli.conf_tree import choices
-from growthlab.cli.setting import Setting
-from growthlab.core.errors import ConfigError
+from growthlab.cli.search_space import Space, space_of
+from growthlab.cli.setting import Setting, cache_of
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
+from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.tasks.runner import Arena, choose
 from growthlab.tracking.search_run import SearchRun
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    from optuna import Study
 
 log = logging.getLogger(__name__)
+
+OF_THE_SEARCH = ("budget", "study=", "storage=", "search", "metrics")
 
 
 def run(found: Composed) -> int:
     """Search until the budget is used; what an earlier call of the same study found counts."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     config = found.config
-    _check_budget(config.budget)
-    found = _with_space(found)
+    minutes = config.budget.minutes
+    if minutes is not None and (not isinstance(minutes, (int, float)) or minutes <= 0):
+        raise ConfigError(f"budget.minutes must be a positive number or null, got {minutes}")
+    if not config.get("search"):
+        model, possible = (
+            found.chosen["model"],
+            near_matches(found.chosen["model"], choices("search")),
+        )
+        raise ConfigError(f"model={model} has no search space: {possible}")
     setting = Setting(found)
-    setting.contender()
-    space = _space(found)
-    task = setting.task
-    study = optuna.create_study(
-        storage=_storage(config),
-        study_name=config.study or "-".join([setting.lineage.data, task.name, found.name("model")]),
-        direction="maximize" if task.maximise else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=config.seed),
-        load_if_exists=True,
+    contender = setting.contender()
+    space = space_of(config.search, config.model)
+    arena = Arena(setting.task, setting.folds[0], setting.metrics)
+    arena.prepare()
+    study = _study(setting, found)
+    recorder = SearchRun(
+        setting.store, setting.lineage, setting.logged_config([contender]), study.study_name
     )
-    arena = Arena(task, setting.folds[0], setting.metrics)
-    recorder = SearchRun(setting.store, setting.lineage, setting.logged_config(), study.study_name)
-    _search(study, space, arena, found, recorder)
+    search = _Search(study, space, arena, found, recorder)
+    try:
+        search.run()
+    except BaseException as error:
+        recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    if not search.finished("COMPLETE"):
+        recorder.close("FAILED")
+        return search.fail()
     best = study.best_trial
-    settings = " ".join(f"{k}={v}" for k, v in best.user_attrs["overrides"].items())
-    print(
-        f"best of {_n_finished(study)} trials: valid {task.objective} {best.value:.4f} with {settings}"
-    )
+    settings = best.user_attrs["overrides"]
+    recorder.close("FINISHED", settings)
+    n_trials, objective = search.finished("COMPLETE"), setting.task.objective
+    words = [f"{k}={_word(v)}" for k, v in settings.items()]
+    shown = f"valid {objective} {best.value:.4f} with {' '.join(words)}"
+    print(f"best of {n_trials} trials (number {best.number}): {shown}")
     print(f"study {study.study_name}; look: {setting.store.how_to_look}")
-    print(f"next: growthlab train {' '.join(_chosen(found))} {settings}")
+    kept = [w for w in found.given if not w.startswith(OF_THE_SEARCH)]
+    print(f"next: growthlab train {shlex.join([*kept, *words])}")
     return 0
 
 
-def _search(
-    study: Study, space: dict[str, Any], arena: Arena, found: Composed, recorder: SearchRun
-) -> None:
+@dataclass
+class _Search:
     """Ask, fit, tell, until trials or minutes are used up; a failing trial is noted."""
+
+    study: Study
+    space: Space
+    arena: Arena
+    found: Composed
+    recorder: SearchRun
+    last_error: Exception | None = None
+
+    def run(self) -> None:
+        """All trials that the budget still allows."""
+        budget, started = self.found.config.budget, time.monotonic()
+        before = self.finished("COMPLETE", "FAIL")
+        if before:
+            log.info("study %s has %d trials already", self.study.study_name, before)
+        while self.finished("COMPLETE", "FAIL") < budget.trials:
+            if budget.minutes and time.monotonic() - started > 60 * budget.minutes:
+                log.info("the budget of %s minutes is used up", budget.minutes)
+                return
+            self._trial()
+
+    def finished(self, *states: str) -> int:
+        """How many trials of the study ended so."""
+        return sum(t.state.name in states for t in self.study.get_trials(deepcopy=False))
+
+    def fail(self) -> int:
+        """What a search without any success ends with."""
+        if isinstance(self.last_error, GrowthlabError):
+            raise self.last_error
+        log.error("no trial succeeded: error.txt of each says why")
+        return 1
+
+    def _trial(self) -> None:
+        from optuna.trial import TrialState
+
+        trial = self.study.ask()
+        overrides = self.space.suggested(trial)
+        trial.set_user_attr("overrides", overrides)
+        self.recorder.start(trial.number, overrides)
+        try:
+            chosen = self._chosen(overrides)
+        except Exception as error:
+            raise_if_interrupted()
+            self.last_error = error
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.recorder.fail(error)
+            log.error("trial %d failed: %s", trial.number, one_line(error))
+            return
+        value = chosen.valid[self.arena.task.objective]
+        if value != value:  # NaN: Optuna takes it for a failure
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.study.tell(trial, value)
+        self.recorder.finish(chosen.valid, chosen.fit_seconds)
+        log.info("trial %d: %.4f %s", trial.number, value, overrides)
+
+    def _chosen(self, overrides: Mapping[str, Any]) -> Any:
+        config = self.found.config
+        words = [f"{key}={_word(value)}" for key, value in overrides.items()]
+        model = OmegaConf.merge(config, OmegaConf.from_dotlist(words)).model
+        return choose(
+            self.arena, lambda: build(model, "model"), seed=config.seed, device=config.device
+        )
+
+
+def _study(setting: Setting, found: Composed) -> Study:
+    """The study, made where there is none; a trial that a killed process left open is forgotten."""
     import optuna
 
-    config, started = found.config, time.monotonic()
-    while _n_finished(study) < config.budget.trials:
-        if config.budget.minutes and time.monotonic() - started > 60 * config.budget.minutes:
-            log.info("the budget of %s minutes is used up", config.budget.minutes)
-            break
-        trial = study.ask()
-        overrides = {key: _suggest(trial, key, sweep) for key, sweep in space.items()}
-        trial.set_user_attr("overrides", overrides)
-        model = OmegaConf.merge(found.config, _nested(overrides)).model
-        try:
-            value = _value(arena, model, config)
-        except Exception as error:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            recorder.trial(trial.number, overrides, None, error)
-            log.error("trial %d failed: %s", trial.number, error)
-            continue
-        study.tell(trial, value)
-        recorder.trial(trial.number, overrides, value, None)
-        log.info("trial %d: %.4f (best %.4f) %s", trial.number, value, study.best_value, overrides)
-    recorder.close()
-    if not _n_finished(study):
-        raise ConfigError("no trial of the search succeeded: see the errors above")
-
-
-def _value(arena: Arena, model: Any, config: Any) -> float:
-    """The objective on the validation window."""
-    from growthlab.core.build import build
-
-    chosen = choose(arena, lambda: build(model), seed=config.seed, device=config.device)
-    return chosen.valid[arena.task.objective]
-
-
-def _with_space(found: Composed) -> Composed:
-    """The config with a search space: the one named, else the one that is named as the model."""
-    if found.config.get("search"):
-        return found
-    name = found.chosen["model"]
-    if name not in choices("search"):
-        possible = ", ".join(choices("search"))
-        raise ConfigError(f"model={name} has no search space: there are spaces for {possible}")
-    return found.choosing("search", name)
-
-
-def _space(found: Composed) -> dict[str, Any]:
-    """Setting -> parsed sweep, in Hydra's sweep grammar."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parser = OverridesParser.create()
-    space = {}
-    for key, text in OmegaConf.to_container(found.config.search).items():  # type: ignore[union-attr]
-        parsed = parser.parse_override(f"model.{key}={text}")
-        if not parsed.is_sweep_override():
-            possible = "choice(...), range(...) or interval(...)"
-            raise ConfigError(f"search.{key}={text} is no range: use {possible}")
-        space[f"model.{key}"] = parsed.value()
-    return space
-
-
-def _suggest(trial: Trial, key: str, sweep: Any) -> Any:
-    """A value of the sweep for this trial."""
-    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
-
-    if isinstance(sweep, ChoiceSweep):
-        return trial.suggest_categorical(key, list(sweep.list))
-    low, high = (
-        (sweep.start, sweep.stop) if isinstance(sweep, RangeSweep) else (sweep.start, sweep.end)
-    )
-    if isinstance(sweep, RangeSweep):
-        return trial.suggest_int(key, int(low), int(high) - 1, step=int(sweep.step))
-    assert isinstance(sweep, IntervalSweep)
-    logarithmic = "log" in sweep.tags
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(key, low, high, log=logarithmic)
-    return trial.suggest_float(key, float(low), float(high), log=logarithmic)
-
-
-def _nested(overrides: dict[str, Any]) -> Any:
-    """Dotted settings as a config."""
-    return OmegaConf.from_dotlist(
-        [f"{k}={'null' if v is None else v}" for k, v in overrides.items()]
-    )
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    config, task = found.config, setting.task
+    name = config.study or "-".join([setting.data_name, found.name("task"), found.name("model")])
+    try:
+        return optuna.create_study(
+            storage=_storage(config),
+            study_name=str(name),
+            direction="maximize" if task.maximise else "minimize",
+            sampler=optuna.samplers.TPESampler(seed=config.seed),
+            load_if_exists=True,
+        )
+    except Exception as error:
+        raise_if_interrupted()
+        where = config.storage or config.cache
+        raise ConfigError(f"storage {where} cannot be opened: {one_line(error)[:200]}") from error
 
 
 def _storage(config: Any) -> Any:
@@ -150,22 +168,13 @@ def _storage(config: Any) -> Any:
 
     if config.storage:
         return str(config.storage)
-    Path(config.cache).mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(Path(config.cache) / "studies.journal")))
+    return JournalStorage(JournalFileBackend(str(Path(cache_of(config)) / "studies.journal")))
 
 
-def _check_budget(budget: Any) -> None:
-    if not isinstance(budget.trials, int) or budget.trials < 1:
-        raise ConfigError(
-            f"budget.trials must be a whole number of at least 1, got {budget.trials}"
-        )
-
-
-def _n_finished(study: Study) -> int:
-    return sum(t.state.name == "COMPLETE" for t in study.get_trials(deepcopy=False))
-
-
-def _chosen(found: Composed) -> list[str]:
-    """The call's own choices of groups and data settings."""
-    kept = ("task=", "model=", "data", "split")
-    return [o for o in found.overrides if o.startswith(kept)]
+def _word(value: Any) -> str:
+    """A value as a word of the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(_word, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,48 +4,79 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.errors import ConfigError, GrowthlabError, near_matches
+from growthlab.core.plain_types import misfit, plain_types_of
 
 ALLOWED = ("growthlab.", "sklearn.", "lightgbm.")
 
 
-def build(node: Mapping[str, Any], **overrides: Any) -> Any:
+def build(node: Mapping[str, Any], where: str = "") -> Any:
     """The object that `node` names with ``_target_``, its other keys being arguments.
 
-    A nested node with a ``_target_`` is built first (one level). `overrides` replace or add arguments.
+    A nested node with a ``_target_`` is built first. `where` is the node's place in the config
+    (``model``), for the lines of errors; by default that of an OmegaConf node.
 
     Raises
     ------
     ConfigError
-        A target that is missing or outside the allow-list, an argument that the target does not know,
-        or a value that the target refuses; each in one line that says what is possible.
+        A target that is missing or outside the allow-list, an argument that the target does not
+        know or whose type is wrong, or a value that the target refuses; each in one line that says
+        what is possible.
     """
     from hydra.errors import HydraException
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
-    assert isinstance(plain, dict)
-    nodes = [plain, *(v for v in plain.values() if isinstance(v, dict) and "_target_" in v)]
-    for each in nodes:
-        _check_arguments(each, _target_of(each))
+    plain = dict(node)
+    if OmegaConf.is_config(node):
+        where = where or str(node._get_full_key(None) or "")  # type: ignore[attr-defined]
+        container = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(container, dict)
+        plain = {str(key): value for key, value in container.items()}
+    _check_arguments(plain, _target_of(plain, where), where)
+    for place, each in _nodes_under(plain, where):
+        _check_arguments(each, _target_of(each, place), place)
     try:
-        return instantiate(plain, _convert_="all", **overrides)
+        built = instantiate(plain, _convert_="all")
+        if hasattr(built, "_parameter_constraints"):
+            built._validate_params()  # scikit-learn would look at them only when it fits
+    except GrowthlabError as error:
+        raise ConfigError(str(error)) from error
     except HydraException as error:
         cause = error.__cause__
+        if isinstance(cause, GrowthlabError):
+            raise ConfigError(str(cause)) from cause
         if isinstance(cause, (ValueError, TypeError)):
-            raise ConfigError(f"{plain['_target_']}: {cause}") from cause
+            raise ConfigError(f"{where or plain['_target_']}: {cause}") from cause
         raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where or plain['_target_']}: {error}") from error
+    return built
 
 
-def _target_of(node: Mapping[Any, Any]) -> Any:
+def _nodes_under(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every nested node with a target, however deep, with its place."""
+    if isinstance(value, Mapping):
+        children = [(f"{where}.{key}" if where else str(key), v) for key, v in value.items()]
+    elif isinstance(value, (list, tuple)):
+        children = [(f"{where}[{i}]", v) for i, v in enumerate(value)]
+    else:
+        return
+    for place, child in children:
+        if isinstance(child, Mapping) and "_target_" in child:
+            yield place, child
+        yield from _nodes_under(child, place)
+
+
+def _target_of(node: Mapping[str, Any], where: str) -> Any:
     """The class or function that a node names, if it is allowed."""
     target = node.get("_target_")
     if not isinstance(target, str):
-        raise ConfigError(f"a config node has no _target_: its keys are {sorted(map(str, node))}")
+        keys = sorted(map(str, node))
+        raise ConfigError(f"{where or 'a config node'} has no _target_: its keys are {keys}")
     if not target.startswith(ALLOWED):
         allowed = ", ".join(a.rstrip(".") for a in ALLOWED)
         raise ConfigError(f"_target_ {target} is outside the allow-list: possible are {allowed}")
@@ -56,13 +87,18 @@ def _target_of(node: Mapping[Any, Any]) -> Any:
         raise ConfigError(f"_target_ {target} cannot be imported: {error}") from error
 
 
-def _check_arguments(node: Mapping[Any, Any], target: Any) -> None:
-    """Every key is an argument of the target."""
+def _check_arguments(node: Mapping[str, Any], target: Any, where: str) -> None:
+    """Every key is an argument of the target, and every value of its type."""
     parameters = inspect.signature(target).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return
-    for key in node:
-        if not str(key).startswith("_") and key not in parameters:
-            raise ConfigError(
-                f"{node['_target_']} has no setting {key}: {near_matches(str(key), parameters)}"
-            )
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    types = plain_types_of(target)
+    for key, value in node.items():
+        name = f"{where}.{key}" if where else str(key)
+        if str(key).startswith("_"):
+            continue
+        if key not in parameters and not open_ended:
+            possible = near_matches(str(key), parameters)
+            raise ConfigError(f"{name}: {node['_target_']} has no setting {key}: {possible}")
+        wrong = misfit(value, types[key]) if key in types else ""
+        if wrong:
+            raise ConfigError(f"{name} must be {wrong}, got {value!r}")

@@ -26,11 +26,20 @@ class ExportError(GrowthlabError, ValueError):
     """A fitted model of a kind that cannot be exported."""
 
 
-def near_matches(given: str, possible: Iterable[str], n_listed: int = 20) -> str:
-    """The end of an error line: the closest of the possible names, else the first `n_listed` of them."""
+def one_line(error: BaseException) -> str:
+    """What an exception says, without line breaks; its type's name where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def near_matches(given: str, possible: Iterable[str], n_listed: int = 20, prefix: str = "") -> str:
+    """The end of an error line: the closest of the possible names, else the first `n_listed`.
+
+    `prefix` stands before each name that is shown, and takes no part in the comparison.
+    """
     possible = sorted(map(str, possible))
     close = difflib.get_close_matches(given, possible, n=3, cutoff=0.6)
     if close:
-        return f"did you mean {' or '.join(close)}?"
-    listed = ", ".join(possible[:n_listed]) + (", ..." if len(possible) > n_listed else "")
-    return f"possible: {listed}" if possible else "nothing is possible here"
+        return f"did you mean {' or '.join(prefix + name for name in close)}?"
+    listed = ", ".join(prefix + name for name in possible[:n_listed])
+    more = ", ..." if len(possible) > n_listed else ""
+    return f"possible: {listed}{more}" if possible else "nothing is possible here"

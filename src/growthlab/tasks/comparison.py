@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.progress import progress
 from growthlab.evaluation.outcome import Outcome
 from growthlab.split.fold import Fold
@@ -85,8 +86,11 @@ def run_comparison(
     refit: bool = True,
     recorder: Recorder | None = None,
 ) -> Results:
-    """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds."""
-    arenas = [Arena(task, fold, metrics, refit) for fold in folds]
+    """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds.
+
+    A model that fails is noted, and the others go on; what all of them share is made first, and a
+    mistake in that ends the comparison.
+    """
     entries = [
         Entry(contender, each, origin)
         for origin in range(len(folds))
@@ -94,10 +98,20 @@ def run_comparison(
         for each in _seeds_of(contender, seed, seeds)
     ]
     results = Results({origin: [] for origin in range(len(folds))}, {})
+    arena = None
     for entry in progress(entries, "models", len(entries)):
+        before = recorder.finished_before(entry) if recorder is not None else None
+        if before is not None:
+            log.info("%s: finished before, taken over", entry.label)
+            results.outcomes[entry.origin].append(before)
+            continue
+        if arena is None or arena.fold is not folds[entry.origin]:
+            arena = Arena(task, folds[entry.origin], metrics, refit)
+            arena.prepare()
         try:
-            outcome = _one(entry, arenas[entry.origin], device, recorder)
+            outcome = _one(entry, arena, device, recorder)
         except Exception as error:
+            raise_if_interrupted()
             log.error("%s failed: %s", entry.label, error)
             results.errors[entry.label] = error
             if recorder is not None:
@@ -108,12 +122,7 @@ def run_comparison(
 
 
 def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> Outcome:
-    """One entry: taken over from before, or run and recorded."""
-    name = entry.contender.name
-    before = recorder.finished_before(entry) if recorder is not None else None
-    if before is not None:
-        log.info("%s: finished before, taken over", entry.label)
-        return before
+    """One entry, run and recorded."""
     checkpoint = None
     if recorder is not None:
         recorder.start(entry, arena)
@@ -121,7 +130,7 @@ def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> 
     outcome = run_model(
         arena,
         entry.contender.factory,
-        name=name,
+        name=entry.contender.name,
         seed=entry.seed,
         device=device,
         checkpoint=checkpoint,

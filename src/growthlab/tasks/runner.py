@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.gauge import gauged
+from growthlab.tasks.objective import objective_metric
 from growthlab.training.options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)
@@ -39,17 +41,14 @@ class Arena:
         """The task's data on the fold itself, whose future is looked at once a model."""
         return self.task.data(self.fold)
 
+    def prepare(self) -> None:
+        """Make what the models share, so that a mistake in it shows before any of them is fitted."""
+        _ = self.objective_metric, self.judging, self.choosing
+
     @cached_property
     def objective_metric(self) -> dict[str, Any]:
         """The one metric that gives the objective."""
-        names = [n for n in self.metrics if self.task.objective.startswith(n)]
-        if not names:
-            known = ", ".join(self.metrics)
-            raise ValueError(
-                f"no metric gives the objective {self.task.objective}: there are {known}"
-            )
-        name = max(names, key=len)
-        return {name: self.metrics[name]}
+        return objective_metric(self.task, self.metrics)
 
 
 @dataclass
@@ -78,20 +77,24 @@ class EpochWatch:
         self.values = {n: v for n, v in self.values.items() if n < epoch}
         self.values[epoch] = judged.values[task.objective].value
         if self.memory is not None:
-            self.memory.write_text(json.dumps(self.values))
+            _write(self.memory, self.values)
         best = self.best_epoch
         return Verdict(improved=best == epoch, stop=epoch - best >= self.patience)
 
     @property
     def best_epoch(self) -> int:
-        """The earliest epoch with the best validation value."""
+        """The earliest epoch with the best validation value; one without a value is never best."""
         sign = 1 if self.arena.task.maximise else -1
-        return max(self.values, key=lambda n: (sign * self.values[n], -n))
+        ranks = {n: -math.inf if math.isnan(v) else sign * v for n, v in self.values.items()}
+        return max(ranks, key=lambda n: (ranks[n], -n))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A model fitted for choosing: its metrics on the validation window, and the best epoch."""
+    """A model fitted for choosing: its metrics on the validation window, and the best epoch.
+
+    `model` is None where an earlier call, interrupted later, had made the choice.
+    """
 
     model: Any
     valid: dict[str, float]
@@ -142,7 +145,12 @@ def run_model(
 ) -> Outcome:
     """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once; see `Arena`."""
     task = arena.task
-    chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint)
+    made = checkpoint / "choice.json" if checkpoint is not None and arena.refit else None
+    chosen = _chosen_before(made)
+    if chosen is None:
+        chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint)
+        if made is not None:
+            _write(made, {n: v for n, v in vars(chosen).items() if n != "model"})
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
     if arena.refit:
         stage = _stage(checkpoint, "refit")
@@ -151,15 +159,38 @@ def run_model(
             model = task.fit(factory(), arena.judging, options)
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
     judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
+    _report(f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
+    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
+
+
+def _report(label: str, objective: str, chosen: Choice, judged: Judged, seconds: float) -> None:
+    """The one line that a model logs."""
     log.info(
-        "%s seed %d: chosen in %.1f s, fitted in %.1f s, scored in %.1f s",
-        name,
-        seed,
+        "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
+        label,
+        objective,
+        chosen.valid[objective],
+        judged.values[objective].value,
         chosen.fit_seconds,
-        fit_seconds,
+        "" if chosen.epochs is None else f" (epoch {chosen.epochs})",
+        seconds,
         judged.score_seconds,
     )
-    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
+
+
+def _chosen_before(made: Path | None) -> Choice | None:
+    """The choice that an interrupted call had made, without its model."""
+    if made is None or not made.exists():
+        return None
+    return Choice(model=None, **json.loads(made.read_text()))
+
+
+def _write(path: Path, values: Mapping[Any, Any]) -> None:
+    """JSON that is there as a whole or not at all, whenever the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".partial")
+    beside.write_text(json.dumps(dict(values)))
+    beside.replace(path)
 
 
 def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> EpochWatch | None:
@@ -169,7 +200,6 @@ def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> Epoc
         return None
     memory = None
     if checkpoint is not None:
-        (checkpoint / "choose").mkdir(parents=True, exist_ok=True)
         memory = checkpoint / "choose" / "watch.json"
     return EpochWatch(arena, seed, trainer.patience, memory)
 

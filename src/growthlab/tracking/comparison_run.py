@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
-import socket
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psutil
 import yaml
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Outcome
 from growthlab.tasks.comparison import Entry
 from growthlab.tasks.runner import Arena
+from growthlab.tracking.checkpoints import Checkpoints
+from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.processes import is_alive, this_process
 from growthlab.tracking.run_files import (
     artifacts,
     flattened,
@@ -31,50 +30,43 @@ from growthlab.tracking.run_files import (
 )
 from growthlab.tracking.store import Store, code_version
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
 log = logging.getLogger(__name__)
 
 KEY = "growthlab.key"
 PROCESS = "growthlab.process"
+PARENT = "mlflow.parentRunId"
 OPEN = ("RUNNING", "KILLED", "FAILED")
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What a comparison is about: the same for all its runs. `reports` are JSON artifacts of every run."""
-
-    data: str
-    digest: str
-    task: str
-    split: str
-    cutoff: str
-    source: str
-    reports: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def experiment(self) -> str:
-        """The experiment's name: ``<data>/<task>``."""
-        return f"{self.data}/{self.task}"
+PARAMS = 100  # a call
 
 
 @dataclass
 class ComparisonRun:
-    """The recorder of one comparison (or of one model, with `parent` False: the run itself is the child).
+    """The recorder of one comparison (or of one model, with `parent` False: the run is the child).
 
     `config` is the composed config of the whole call; `child_config` gives that of one entry, which
-    ``rerun`` can run again. `bundle` writes an outcome's bundle to a folder, `figures` draws its plots.
+    ``rerun`` can run again. `reports` gives the JSON artifacts of an origin, `bundle` writes an
+    outcome's bundle to a folder, `figures` draws its plots. `bundle_mb` are sizes by entry.
     """
 
     store: Store
     lineage: Lineage
     config: Mapping[str, Any]
     child_config: Callable[[Entry], Mapping[str, Any]]
+    reports: Callable[[int], Mapping[str, Any]]
     bundle: Callable[[Entry, Arena, Outcome, Path], Any]
     figures: Callable[[Outcome], Mapping[str, Any]]
     checkpoints: Path
     parent: bool = True
     run_id: str = ""
     runs: dict[str, str] = field(default_factory=dict)  # entry label -> run id
+    bundle_mb: dict[str, float] = field(default_factory=dict)  # entry label -> size
     _current: str | None = None
+
+    def __post_init__(self) -> None:
+        self._checkpoints = Checkpoints(self.checkpoints)
 
     def open(self) -> None:
         """Start the parent run, or go on with an interrupted one of the same config, data and code.
@@ -87,21 +79,16 @@ class ComparisonRun:
         self._experiment = self.store.experiment(self.lineage.experiment)
         if not self.parent:
             return
-        client = self.store.client
-        found = client.search_runs(
-            [self._experiment], f"tags.`{KEY}` = '{self.key}'", order_by=["start_time DESC"]
-        )
-        open_runs = [r for r in found if r.info.status in OPEN]
-        if open_runs:
-            run = open_runs[0]
-            self._refuse_if_alive(run.data.tags.get(PROCESS, ""))
-            self.run_id = run.info.run_id
-            client.set_tag(self.run_id, PROCESS, _this_process())
-            client.update_run(self.run_id, status="RUNNING")
-            log.info("going on with the interrupted comparison %s", self.run_id)
-            return
-        self.run_id = self._new_run(f"compare {self.lineage.task}", {"kind": "comparison"})
-        self._log_config(self.run_id, self.config)
+        with self.store.alone():
+            run = self._interrupted()
+            if run is None:
+                tags = {"kind": "comparison"}
+                self.run_id = self._new_run(f"compare {self.lineage.task}", tags)
+            else:
+                self._take_up(run)
+        if run is None:
+            self._log_config(self.run_id, self.config, origin=0)
+            self._log_data(self.run_id)
 
     @property
     def key(self) -> str:
@@ -113,56 +100,59 @@ class ComparisonRun:
         """The outcome of a finished child of the same entry."""
         if not self.parent:
             return None
-        query = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND tags.entry = '{entry.label}'"
-        found = self.store.client.search_runs([self._experiment], query)
-        done = [r for r in found if r.info.status == "FINISHED"]
+        done = self._children(f"tags.entry = '{entry.label}' AND status = 'FINISHED'")
         if not done:
             return None
         self.runs[entry.label] = done[0].info.run_id
+        if "bundle_mb" in done[0].data.metrics:
+            self.bundle_mb[entry.label] = done[0].data.metrics["bundle_mb"]
         return outcome_of(self.store.client, done[0])
 
-    def checkpoint(self, entry: Entry) -> Path:
-        """A folder that depends on the question and the entry only."""
-        settings = [self.child_config(entry), self.lineage.digest, entry.origin]
-        text = json.dumps(settings, sort_keys=True, default=str)
-        return self.checkpoints / hashlib.sha256(text.encode()).hexdigest()[:24]
+    def checkpoint(self, entry: Entry) -> Path | None:
+        """A folder of this question and entry; None where another process works in it."""
+        asked = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
+        return self._checkpoints.claim(json.dumps(asked, sort_keys=True, default=str))
 
     def start(self, entry: Entry, arena: Arena) -> None:
         """A child run with parameters, tags, data lineage, config and reports."""
-        config = self.child_config(entry)
         tags = {
             "kind": "model",
             "entry": entry.label,
             "model": entry.contender.name,
+            "model_family": arena.task.models,
+            "model_class": str(entry.contender.settings.get("_target_", "")),
             "seed": str(entry.seed),
             "origin": str(entry.origin),
             "cutoff": str(arena.fold.cutoff or ""),
         }
         if self.parent:
-            tags["mlflow.parentRunId"] = self.run_id
+            tags[PARENT] = self.run_id
         self._current = self._new_run(entry.label, tags)
         self.runs[entry.label] = self._current
         if not self.parent:
             self.run_id = self._current
-        self._log_config(self._current, config)
+        self._log_config(self._current, self.child_config(entry), entry.origin)
         self._log_data(self._current)
 
     def finish(self, entry: Entry, arena: Arena, outcome: Outcome) -> None:
         """Metrics, tables, plots and the bundle of the finished child."""
         client, run_id = self.store.client, self._running()
         log_outcome(client, run_id, outcome)
+        client.set_tag(run_id, "device", _device_of(outcome.model))
         log_figures(client, run_id, self.figures(outcome))
         if outcome.scorer is not None:
             with artifacts(client, run_id) as folder:
                 self.bundle(entry, arena, outcome, folder / "bundle")
                 size = sum(f.stat().st_size for f in (folder / "bundle").rglob("*") if f.is_file())
+            self.bundle_mb[entry.label] = size / 2**20
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
         client.set_terminated(run_id, "FINISHED")
-        shutil.rmtree(self.checkpoint(entry), ignore_errors=True)
         self._current = None
+        self._checkpoints.remove()
 
     def fail(self, entry: Entry, error: Exception) -> None:
         """The child is FAILED, with its error."""
+        self._checkpoints.release()
         if self._current is None:
             return
         client = self.store.client
@@ -173,6 +163,7 @@ class ComparisonRun:
 
     def close(self, status: str) -> None:
         """End what is still open with `status`: FINISHED, FAILED or KILLED."""
+        self._checkpoints.release()
         client = self.store.client
         if self._current is not None:
             client.set_terminated(self._current, status)
@@ -180,64 +171,64 @@ class ComparisonRun:
         if self.parent and self.run_id:
             client.set_terminated(self.run_id, status)
 
+    def _interrupted(self) -> Run | None:
+        """The newest run of the same comparison that did not finish."""
+        query = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'comparison'"
+        order = ["start_time DESC"]
+        found = self.store.client.search_runs([self._experiment], query, order_by=order)
+        return next((r for r in found if r.info.status in OPEN), None)
+
+    def _take_up(self, run: Run) -> None:
+        """Go on with an interrupted run; a child that was killed with its process is KILLED."""
+        process = run.data.tags.get(PROCESS, "")
+        if run.info.status == "RUNNING" and is_alive(process):
+            raise ConfigError(
+                f"this comparison is running in process {process.split(':')[1]}: wait for it, "
+                "end it, or change the config (another seed, other models)"
+            )
+        client, self.run_id = self.store.client, run.info.run_id
+        client.set_tag(self.run_id, PROCESS, this_process())
+        client.update_run(self.run_id, status="RUNNING")
+        for child in self._children("status = 'RUNNING'"):
+            client.set_terminated(child.info.run_id, "KILLED")
+        log.info("going on with the interrupted comparison %s", self.run_id)
+
+    def _children(self, condition: str) -> list[Run]:
+        """The child runs for which the condition holds."""
+        query = f"tags.`{PARENT}` = '{self.run_id}' AND {condition}"
+        return list(self.store.client.search_runs([self._experiment], query))
+
     def _running(self) -> str:
         assert self._current is not None, "no entry was started"
         return self._current
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
         """A run with the tags that every run of the comparison has."""
-        common = {
-            "task": self.lineage.task,
-            "data": self.lineage.data,
-            "data_digest": self.lineage.digest,
-            "split": self.lineage.split,
-            "cutoff": self.lineage.cutoff,
-            "code_version": code_version(),
-            KEY: self.key,
-            PROCESS: _this_process(),
-        }
-        run = self.store.client.create_run(self._experiment, run_name=name, tags={**common, **tags})
+        own = {KEY: self.key, PROCESS: this_process()}
+        tags = {**self.lineage.tags(), **own, **tags}
+        run = self.store.client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)
 
-    def _log_config(self, run_id: str, config: Mapping[str, Any]) -> None:
+    def _log_config(self, run_id: str, config: Mapping[str, Any], origin: int) -> None:
         """The full config as YAML, flattened as parameters, and the reports."""
         from mlflow.entities import Param
 
         client = self.store.client
         params = [Param(k, v[:6000]) for k, v in flattened(config).items()]
-        client.log_batch(run_id, params=params[:100])
-        for start in range(100, len(params), 100):
-            client.log_batch(run_id, params=params[start : start + 100])
+        for start in range(0, len(params), PARAMS):
+            client.log_batch(run_id, params=params[start : start + PARAMS])
         with artifacts(client, run_id) as folder:
             (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
-            for name, report in self.lineage.reports.items():
+            for name, report in self.reports(origin).items():
                 text = json.dumps(report, indent=2, default=str)
                 (folder / f"{name}.json").write_text(text)
 
     def _log_data(self, run_id: str) -> None:
         """Which data the run learned from, as MLflow shows it."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(
-            name=self.lineage.data,
-            digest=self.lineage.digest[:36],
-            source_type="growthlab",
-            source=json.dumps({"source": self.lineage.source, "sha256": self.lineage.digest}),
-        )
-        tags = [InputTag("mlflow.data.context", "training")]
-        self.store.client.log_inputs(run_id, datasets=[DatasetInput(dataset=dataset, tags=tags)])
-
-    def _refuse_if_alive(self, process: str) -> None:
-        """Two processes on one comparison would run everything twice."""
-        host, _, number = process.partition(":")
-        if host != socket.gethostname() or not number or int(number) == os.getpid():
-            return
-        if psutil.pid_exists(int(number)):
-            raise ConfigError(
-                f"this comparison is running in process {number}: wait for it, end it, "
-                "or change the config (another seed, other models)"
-            )
+        self.store.client.log_inputs(run_id, datasets=[self.lineage.dataset()])
 
 
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+def _device_of(model: Any) -> str:
+    """Where the fitted model's network is; everything else runs on the CPU."""
+    network = getattr(model, "network_", None)
+    return "cpu" if network is None else str(next(network.parameters()).device.type)

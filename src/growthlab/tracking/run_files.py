@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 BATCH = 500  # metrics a call
+PREDICTIONS = "predictions"
+BOUNDS = ("/low", "/high")
 COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "coverage", "epochs")
 
 
@@ -38,7 +41,7 @@ def log_metrics(
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    metrics = [Metric(k, float(v), now, step) for k, v in values.items() if pd.notna(v)]
+    metrics = [Metric(k, float(v), now, step) for k, v in values.items() if math.isfinite(v)]
     for start in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH])
 
@@ -69,13 +72,18 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         if value is not None:
             values[name] = float(value)
     log_metrics(client, run_id, values)
+    undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUNDS)]
+    if undefined:  # MLflow keeps no NaN
+        client.set_tag(run_id, "undefined", ",".join(undefined))
     log_curves(client, run_id, outcome.curves)
     client.set_tag(
         run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
     )
     with artifacts(client, run_id) as folder:
-        outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
-        outcome.strata.to_csv(folder / "strata.csv", index=False)
+        if PREDICTIONS not in outcome.tables:
+            outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
+        if len(outcome.strata):
+            outcome.strata.to_csv(folder / "strata.csv", index=False)
         for name, table in outcome.tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
 
@@ -91,29 +99,46 @@ def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]
 def outcome_of(client: MlflowClient, run: Run) -> Outcome:
     """The outcome that `log_outcome` wrote, without the fitted model."""
     data, run_id = run.data, run.info.run_id
+    names = {a.path for a in client.list_artifacts(run_id)}
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("per_user.parquet", "strata.csv"):
-            client.download_artifacts(run_id, name, folder)
-        per_user = pd.read_parquet(Path(folder) / "per_user.parquet")
-        strata = pd.read_csv(Path(folder) / "strata.csv")
+
+        def stored(name: str) -> Path:
+            return Path(client.download_artifacts(run_id, name, folder))
+
         tables = {}
-        if any(a.path == "predictions.parquet" for a in client.list_artifacts(run_id)):
-            client.download_artifacts(run_id, "predictions.parquet", folder)
-            tables["predictions"] = pd.read_parquet(Path(folder) / "predictions.parquet")
+        if f"{PREDICTIONS}.parquet" in names:
+            per_user = tables[PREDICTIONS] = pd.read_parquet(stored(f"{PREDICTIONS}.parquet"))
+        else:
+            per_user = pd.read_parquet(stored("per_user.parquet"))
+        strata = pd.read_csv(stored("strata.csv")) if "strata.csv" in names else pd.DataFrame()
     costs: dict[str, Any] = {n: data.metrics.get(n) for n in COSTS}
     epochs = costs.pop("epochs")
+    exportable = data.tags.get("exportable", "")
+    undefined = filter(None, data.tags.get("undefined", "").split(","))
+    metrics = {**dict.fromkeys(undefined, math.nan), **data.metrics}
     return Outcome(
         model=None,
         name=data.tags["model"],
         seed=int(data.tags["seed"]),
-        valid=_under(data.metrics, "valid/"),
-        test=_estimates(_under(data.metrics, "test/")),
+        valid=_under(metrics, "valid/"),
+        test=_estimates(_under(metrics, "test/")),
         per_user=per_user,
         strata=strata,
         tables=tables,
+        curves=_curves(client, run),
         epochs=None if epochs is None else int(epochs),
+        why_not_exportable="" if exportable == "yes" else exportable,
         **costs,
     )
+
+
+def _curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:
+    """The values an epoch, as `log_curves` wrote them."""
+    curves = {}
+    for name in _under(run.data.metrics, "epoch/"):
+        points = client.get_metric_history(run.info.run_id, f"epoch/{name}")
+        curves[name] = [p.value for p in sorted(points, key=lambda p: p.step)]
+    return curves
 
 
 def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
@@ -123,8 +148,8 @@ def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
 
 def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
     """Values with their bounds put together again."""
-    names = [n for n in values if not n.endswith(("/low", "/high"))]
-    nan = float("nan")
+    names = [n for n in values if not n.endswith(BOUNDS)]
+    nan = math.nan
     return {
         n: Estimate(values[n], values.get(f"{n}/low", nan), values.get(f"{n}/high", nan))
         for n in names

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from growthlab.tracking.comparison_run import Lineage
+import yaml
+
+from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_files import flattened, log_metrics
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.store import Store
 
 
 class SearchRun:
@@ -16,42 +19,55 @@ class SearchRun:
     def __init__(
         self, store: Store, lineage: Lineage, config: Mapping[str, Any], study: str
     ) -> None:
-        self._store = store
+        self._store, self._lineage, self._study = store, lineage, study
         self._experiment = store.experiment(lineage.experiment)
-        self._tags = {
-            "task": lineage.task,
-            "data": lineage.data,
-            "data_digest": lineage.digest,
-            "split": lineage.split,
-            "cutoff": lineage.cutoff,
-            "code_version": code_version(),
-        }
-        tags = {"kind": "search", "study": study, **self._tags}
-        run = store.client.create_run(self._experiment, run_name=f"tune {study}", tags=tags)
-        self.run_id = str(run.info.run_id)
-        store.client.log_dict(self.run_id, dict(config), "config.yaml")
+        self._current: str | None = None
+        self.run_id = self._new_run(f"tune {study}", {"kind": "search"})
+        text = yaml.safe_dump(dict(config), sort_keys=False)
+        store.client.log_text(self.run_id, text, "config.yaml")
+        store.client.log_inputs(self.run_id, datasets=[lineage.dataset()])
 
-    def trial(
-        self,
-        number: int,
-        overrides: Mapping[str, Any],
-        value: float | None,
-        error: Exception | None,
-    ) -> None:
-        """One trial: its settings, and its value or its error."""
+    def start(self, number: int, overrides: Mapping[str, Any]) -> None:
+        """A trial begins with these settings."""
         from mlflow.entities import Param
 
-        client = self._store.client
-        tags = {"kind": "trial", "mlflow.parentRunId": self.run_id, **self._tags}
-        if error is not None:
-            tags["error"] = f"{type(error).__name__}: {error}"[:5000]
-        run = client.create_run(self._experiment, run_name=f"trial {number}", tags=tags)
+        tags = {"kind": "trial", "trial": str(number), "mlflow.parentRunId": self.run_id}
+        self._current = self._new_run(f"trial {number}", tags)
         params = [Param(k, v) for k, v in flattened(overrides).items()]
-        client.log_batch(run.info.run_id, params=params)
-        if value is not None:
-            log_metrics(client, run.info.run_id, {"valid/objective": value})
-        client.set_terminated(run.info.run_id, "FAILED" if error else "FINISHED")
+        self._store.client.log_batch(self._current, params=params)
 
-    def close(self) -> None:
-        """The search is over."""
-        self._store.client.set_terminated(self.run_id, "FINISHED")
+    def finish(self, valid: Mapping[str, float], seconds: float) -> None:
+        """The trial's metrics on the validation window."""
+        assert self._current is not None, "no trial was started"
+        values = {**{f"valid/{n}": v for n, v in valid.items()}, "fit_seconds": seconds}
+        log_metrics(self._store.client, self._current, values)
+        self._end("FINISHED")
+
+    def fail(self, error: Exception) -> None:
+        """The trial is FAILED, with its error."""
+        assert self._current is not None, "no trial was started"
+        client = self._store.client
+        client.set_tag(self._current, "error", f"{type(error).__name__}: {error}"[:5000])
+        client.log_text(self._current, "".join(traceback.format_exception(error)), "error.txt")
+        self._end("FAILED")
+
+    def close(self, status: str, best: Mapping[str, Any] | None = None) -> None:
+        """The search is over; `best` are the settings of the best trial so far."""
+        from mlflow.entities import Param
+
+        if self._current is not None:
+            self._end(status)
+        if best:
+            params = [Param(f"best.{k}", v) for k, v in flattened(best).items()]
+            self._store.client.log_batch(self.run_id, params=params)
+        self._store.client.set_terminated(self.run_id, status)
+
+    def _end(self, status: str) -> None:
+        assert self._current is not None, "no trial was started"
+        self._store.client.set_terminated(self._current, status)
+        self._current = None
+
+    def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
+        tags = {**self._lineage.tags(), "study": self._study, **tags}
+        run = self._store.client.create_run(self._experiment, run_name=name, tags=tags)
+        return str(run.info.run_id)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.interrupts import raise_if_interrupted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,27 +47,56 @@ class Store:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         try:
-            with self._alone():
+            self._reach()
+            with self.alone():
                 client.search_experiments(max_results=1)
         except Exception as error:
-            reason = str(error).splitlines()[0][:200]
+            raise_if_interrupted()
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ConfigError(
                 f"the MLflow store {self.uri} cannot be opened ({reason}): set tracking.uri"
             ) from error
         return client
 
+    def require(self, wanted: str) -> None:
+        """Raise a `ConfigError` where a local store, which holds what is wanted, does not exist."""
+        if self.uri.startswith(SQLITE) and not Path(self.uri.removeprefix(SQLITE)).exists():
+            raise ConfigError(f"{wanted}: there is no MLflow store {self.uri}: set tracking.uri")
+
+    def _reach(self) -> None:
+        """Raise an OSError where nobody listens at once: MLflow would try for minutes."""
+        address = urlsplit(self.uri)
+        if address.scheme in ("http", "https"):
+            port = address.port or (443 if address.scheme == "https" else 80)
+            socket.create_connection((address.hostname or "", port), timeout=10).close()
+
     def experiment(self, name: str) -> str:
         """The id of the experiment, made if there is none of this name yet."""
         client = self.client
-        with self._alone():
+        with self.alone():
             found = client.get_experiment_by_name(name)
             if found is not None:
                 return str(found.experiment_id)
-            location = None
-            if self.artifacts is not None:
-                folder = Path(self.artifacts).resolve() / quote(name, safe="")
-                location = folder.as_uri()
+            location = self._location(name)
             return str(client.create_experiment(name, artifact_location=location))
+
+    def _location(self, name: str) -> str | None:
+        """Where a new experiment's artifacts go; None: as the server says.
+
+        Raises
+        ------
+        ConfigError
+            The folder cannot be made.
+        """
+        if self.artifacts is None:
+            return None
+        folder = Path(self.artifacts).resolve() / quote(name, safe="")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = f"tracking.artifacts={self.artifacts} cannot be written ({error.strerror})"
+            raise ConfigError(f"{why}: choose another folder") from error
+        return folder.as_uri()
 
     @property
     def how_to_look(self) -> str:
@@ -73,8 +106,8 @@ class Store:
         return f"mlflow ui --backend-store-uri {self.uri}"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Only one process at a time makes a sqlite schema or an experiment."""
+    def alone(self) -> Iterator[None]:
+        """Inside, no other process is here: a sqlite schema, experiment or comparison is made once."""
         if not self.uri.startswith(SQLITE):
             yield
             return
@@ -86,19 +119,32 @@ class Store:
             yield
 
 
+@cache
 def code_version() -> str:
-    """The commit of the source tree (with ``+changes`` where it differs), else the package's version."""
-    folder = Path(__file__).parent
+    """The commit of the source tree, else the package's version; one text for a whole process.
+
+    Where the tree differs from the commit, a hash of its Python files follows. In an image without
+    git, ``GROWTHLAB_CODE_VERSION`` says it.
+    """
+    if given := os.environ.get("GROWTHLAB_CODE_VERSION"):
+        return given
+    folder = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         commit = git("rev-parse", "--short=12", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(folder))
+        changed = git("status", "--porcelain", "--", str(folder))
     except (OSError, subprocess.CalledProcessError):
         return version("growthlab")
-    return commit + ("+changes" if changed else "")
+    return f"{commit}+{_digest(folder)}" if changed else commit
+
+
+def _digest(folder: Path) -> str:
+    """A short hash of the folder's Python files."""
+    content = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        content.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return content.hexdigest()[:8]

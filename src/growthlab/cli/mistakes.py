@@ -1,0 +1,174 @@
+"""What is wrong with the words of a command: one line that says what would be possible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from growthlab.cli.conf_tree import choices, groups
+from growthlab.core.errors import ConfigError, near_matches, one_line
+from growthlab.core.plain_types import misfit
+
+LEAST = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
+    """What is wrong with the first word that has no ``key=value``, or chooses what is not there."""
+    for word in words:
+        key, equals, value = word.lstrip("+~").partition("=")
+        if not key or (not equals and not word.startswith("~")):
+            return unreadable(word)
+        group = group_of(word)
+        for one in _chosen(value) if group in offered else []:
+            if one not in choices(group):
+                return f"{key}={one}: {near_matches(one, choices(group))}"
+    return ""
+
+
+def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
+    """What is wrong with the first word whose key the config has not, or that is a grid."""
+    for word in words:
+        if group_of(word) in offered or word.startswith(("+", "~")):
+            continue
+        node, parts = config, word.partition("=")[0].split(".")
+        for depth, part in enumerate(parts):
+            if not OmegaConf.is_dict(node) or part not in node:
+                given, key = ".".join(parts[: depth + 1]), ".".join(parts)
+                possible = _beside(part, node, parts[:depth]) or _elsewhere(key, config)
+                return f"unknown setting {given}: {possible or _possible(node, parts[:depth])}"
+            node = node._get_node(part) if OmegaConf.is_missing(node, part) else node[part]
+        if _is_grid(word):
+            return f"{word} is a grid: add -m"
+    return ""
+
+
+def knows(node: Any, path: str) -> bool:
+    """Whether a config has a value at the dotted path."""
+    for part in path.split("."):
+        if not OmegaConf.is_dict(node) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def group_of(word: str) -> str:
+    """``model`` of ``model=...`` and of ``+model@package=...``; the key of any other word."""
+    return word.lstrip("+~").partition("=")[0].partition("@")[0]
+
+
+def unreadable(word: str) -> str:
+    """A word that is none."""
+    return f"cannot read {word!r}: settings have the form key=value"
+
+
+def refuse_one_model(words: Sequence[str]) -> None:
+    """Raise a `ConfigError` for ``model=...`` where several models are named by ``models``."""
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "model":
+            name = value.rpartition("/")[2]
+            raise ConfigError(f"{word}: a comparison takes models=[{name}], or train {word}")
+
+
+def refuse_missing(config: Any) -> None:
+    """Raise a `ConfigError` for a mandatory value that nobody gave."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]} is required: add {missing[0]}=...")
+
+
+def refuse_wrong_types(config: Any, base: Any) -> None:
+    """Raise a `ConfigError` where the command's own settings have not the type of their default."""
+    for key, default in _leaves(base):
+        kind = type(default)
+        if not knows(config, key) or kind not in (int, bool) or "_target_" in _node(config, key):
+            continue
+        value = OmegaConf.select(config, key)
+        wrong = misfit(value, kind)
+        if wrong:
+            raise ConfigError(f"{key} must be {wrong}, got {value!r}")
+        if value < LEAST.get(key, value):
+            raise ConfigError(f"{key} must be at least {LEAST[key]}, got {value}")
+    device = config.get("device", "auto")
+    if not isinstance(device, str) or not DEVICE.fullmatch(device):
+        raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")
+
+
+def in_own_words(error: Exception) -> str:
+    """What Hydra says, without its links and paths."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"a required value is missing: {error}"
+    text = one_line(error)
+    return text.partition(" See https://hydra")[0].partition(" Config search path:")[0]
+
+
+def _node(config: Any, key: str) -> Any:
+    """The mapping in which the dotted key stands."""
+    return OmegaConf.select(config, key.rpartition(".")[0]) if "." in key else config
+
+
+def _chosen(value: str) -> list[str]:
+    """The choices in the value of a group: one, or a list of them; none for null."""
+    if value == "null":
+        return []
+    return [one.strip() for one in value.strip("[]").split(",")] if value != "[]" else []
+
+
+def _is_grid(word: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return bool(OverridesParser.create().parse_override(word).is_sweep_override())
+    except HydraException:
+        return False
+
+
+def _beside(part: str, node: Any, path: Sequence[str]) -> str:
+    """The names near `part` among those of its node; empty if there are none."""
+    said = near_matches(part, _names(node, path), prefix="".join(f"{p}." for p in path))
+    return said if said.startswith("did") else ""
+
+
+def _elsewhere(key: str, config: Any) -> str:
+    """Where the config has a setting of that name; empty if nowhere."""
+    same = [path for path, _ in _leaves(config) if path.endswith(f".{key}")]
+    return f"did you mean {' or '.join(same[:3])}?" if same else ""
+
+
+def _possible(node: Any, path: Sequence[str]) -> str:
+    """All that there is beside an unknown name."""
+    return near_matches("", _names(node, path), prefix="".join(f"{p}." for p in path))
+
+
+def _names(node: Any, path: Sequence[str]) -> list[str]:
+    """The names in a node, at the top those of the groups too."""
+    found = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
+    return found if path else [*found, *groups()]
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of everything in a config that is no mapping."""
+    for key in node:
+        path = f"{prefix}{key}"
+        if OmegaConf.is_missing(node, key):
+            yield path, None
+        elif OmegaConf.is_dict(node[key]):
+            yield from _leaves(node[key], f"{path}.")
+        else:
+            yield path, node[key]
+
+
+def of_no_model(word: str, nodes: Sequence[Any]) -> str:
+    """What is wrong with ``model.<setting>=...`` where none of the models has such a setting."""
+    key = word.lstrip("~").partition("=")[0]
+    paths = {f"model.{path}" for node in nodes for path, _ in _leaves(node)}
+    part = key.rpartition(".")[2]
+    close = sorted(p for p in paths if p.endswith(f".{part}"))
+    possible = f"did you mean {close[0]}?" if close else near_matches(key, paths)
+    return f"none of the models has the setting {key}: {possible}"
