@@ -18,7 +18,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "experiments").rglob("*.md")]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 # written in parts, so that this file does not hold what it looks for
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|(?<![\w.$}])/t" + r"mp/\w")
-REGISTRY = re.compile("pythonhosted|pypi" + r"\.org|download\.pytor" + "ch|index-url +http")
+REGISTRY = re.compile("pythonhoste" + r"d|pypi" + r"\.org|download\.pytor" + "ch|index-url +http")
 SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".txt", ".md", ".ipynb", ".csv", "")
 IMPORTED_AS = {"scikit-learn": "sklearn", "hydra-core": "hydra", "pyyaml": "yaml"}
 
