@@ -118,7 +118,9 @@ def _search_of(first: Composed, words: Sequence[str]) -> list[str]:
 @lru_cache
 def _base(command: str) -> Composed:
     """The config of a command without any words."""
-    return _compose(command, [], plain=True)
+    found = _compose(command, [], plain=True)
+    more = {"metrics"} if "task" in found.config else set()
+    return replace(found, offered=found.offered | more)
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import Setting
@@ -12,28 +12,28 @@ from growthlab.core.errors import ExportError
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import MANIFEST
 from growthlab.export.registry import register
+from growthlab.tracking.store import Store
 from growthlab.tracking.winner import fetched_bundle, run_of, winner_of
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 def run(found: Composed) -> int:
     """Fetch the run's bundle, check it, put it in its place, register it."""
     config, setting = found.config, Setting(found)
-    data, task, store = found.name("data"), setting.task, setting.store
-    folder = Path(config.to or f"bundles/{data}-{found.name('task')}")
-    _refuse_to_lose(folder, overwrite=bool(config.overwrite))
+    task, store = setting.task, setting.store
+    experiment = f"{found.name('data')}/{found.name('task')}"
+    store.require("nothing to export: run growthlab compare first")
     if config.run:
         chosen = run_of(store, str(config.run))
     else:
-        experiment = f"{data}/{found.name('task')}"
         chosen = winner_of(store, experiment, task.objective, task.maximise)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
-        bundle = fetched_bundle(store, chosen, Path(beside))
-        Bundle.load(bundle)
-        if folder.exists():
-            shutil.rmtree(folder)
-        bundle.rename(folder)
-    print(f"{chosen.data.tags['model']} of run {chosen.info.run_id} in {folder}")
+    tags = chosen.data.tags
+    folder = Path(str(config.to or f"bundles/{tags['data']}-{tags['task']}"))
+    _refuse_to_lose(folder, overwrite=config.overwrite)
+    _place(store, chosen, folder)
+    print(f"{tags['model']} of run {chosen.info.run_id} in {folder}")
     if config.register:
         registered = register(folder, uri=store.uri, run_id=chosen.info.run_id, client=store.client)
         what = "champion: there was none" if registered.champion else "challenger"
@@ -42,6 +42,28 @@ def run(found: Composed) -> int:
         )
     print(f"next: growthlab serve bundle={folder}")
     return 0
+
+
+def _place(store: Store, chosen: Run, folder: Path) -> None:
+    """The run's bundle, checked, in the place of what was there; nothing changes if it is broken.
+
+    Raises
+    ------
+    ExportError
+        The folder cannot be written.
+    BundleError
+        The run's bundle is damaged.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
+            bundle = fetched_bundle(store, chosen, Path(beside))
+            Bundle.load(bundle)
+            if folder.exists():
+                folder.rename(Path(beside) / "replaced")
+            bundle.rename(folder)
+    except OSError as error:
+        raise ExportError(f"to={folder} cannot be written ({error.strerror})") from error
 
 
 def _refuse_to_lose(folder: Path, *, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from growthlab.cli.conf_tree import choices, groups
+from growthlab.cli.conf_tree import choices
 from growthlab.core.errors import ConfigError, near_matches, one_line
 from growthlab.core.plain_types import misfit
 
@@ -39,8 +39,11 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
         for depth, part in enumerate(parts):
             if not OmegaConf.is_dict(node) or part not in node:
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
-                possible = _beside(part, node, parts[:depth]) or _elsewhere(key, config)
-                return f"unknown setting {given}: {possible or _possible(node, parts[:depth])}"
+                names = _names(node, offered if not depth else ())
+                prefix = "".join(f"{p}." for p in parts[:depth])
+                near = near_matches(part, names, prefix=prefix)
+                other = "" if near.startswith("did") else _elsewhere(parts[-1], config)
+                return f"unknown setting {given}: {_elsewhere(key, config) or other or near}"
             node = node._get_node(part) if OmegaConf.is_missing(node, part) else node[part]
         if _is_grid(word):
             return f"{word} is a grid: add -m"
@@ -129,27 +132,16 @@ def _is_grid(word: str) -> bool:
         return False
 
 
-def _beside(part: str, node: Any, path: Sequence[str]) -> str:
-    """The names near `part` among those of its node; empty if there are none."""
-    said = near_matches(part, _names(node, path), prefix="".join(f"{p}." for p in path))
-    return said if said.startswith("did") else ""
-
-
 def _elsewhere(key: str, config: Any) -> str:
     """Where the config has a setting of that name; empty if nowhere."""
     same = [path for path, _ in _leaves(config) if path.endswith(f".{key}")]
     return f"did you mean {' or '.join(same[:3])}?" if same else ""
 
 
-def _possible(node: Any, path: Sequence[str]) -> str:
-    """All that there is beside an unknown name."""
-    return near_matches("", _names(node, path), prefix="".join(f"{p}." for p in path))
-
-
-def _names(node: Any, path: Sequence[str]) -> list[str]:
-    """The names in a node, at the top those of the groups too."""
+def _names(node: Any, more: Collection[str]) -> list[str]:
+    """The names in a node, and more."""
     found = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
-    return found if path else [*found, *groups()]
+    return [*found, *more]
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -166,9 +158,10 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def of_no_model(word: str, nodes: Sequence[Any]) -> str:
     """What is wrong with ``model.<setting>=...`` where none of the models has such a setting."""
-    key = word.lstrip("~").partition("=")[0]
-    paths = {f"model.{path}" for node in nodes for path, _ in _leaves(node)}
-    part = key.rpartition(".")[2]
-    close = sorted(p for p in paths if p.endswith(f".{part}"))
-    possible = f"did you mean {close[0]}?" if close else near_matches(key, paths)
-    return f"none of the models has the setting {key}: {possible}"
+    key = word.lstrip("~").partition("=")[0].partition(".")[2]
+    paths = {path for node in nodes for path, _ in _leaves(node) if path != "_target_"}
+    same = sorted(p for p in paths if p.endswith(f".{key.rpartition('.')[2]}"))
+    near = near_matches(key, paths, prefix="model.")
+    possible = f"did you mean model.{same[0]}?" if same else near
+    what = "the model has no" if len(nodes) == 1 else "none of the models has a"
+    return f"{what} setting {key}: {possible}"

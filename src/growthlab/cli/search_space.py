@@ -40,7 +40,7 @@ def space_of(search: Any, model: Any) -> Space:
     parser, ranges = OverridesParser.create(), {}
     for key, text in _texts(search):
         if not mistakes.knows(model, key):
-            raise ConfigError(mistakes.of_no_model(f"model.{key}=", [model]))
+            raise ConfigError(f"search.{key}: {mistakes.of_no_model(f'model.{key}=', [model])}")
         try:
             parsed = parser.parse_override(f"model.{key}={text}")
         except HydraException as error:

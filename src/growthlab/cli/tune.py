@@ -17,7 +17,7 @@ from growthlab.cli.conf_tree import choices
 from growthlab.cli.search_space import Space, space_of
 from growthlab.cli.setting import Setting, cache_of
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
+from growthlab.core.errors import ConfigError, GrowthlabError, one_line
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.tasks.runner import Arena, choose
 from growthlab.tracking.search_run import SearchRun
@@ -37,11 +37,8 @@ def run(found: Composed) -> int:
     if minutes is not None and (not isinstance(minutes, (int, float)) or minutes <= 0):
         raise ConfigError(f"budget.minutes must be a positive number or null, got {minutes}")
     if not config.get("search"):
-        model, possible = (
-            found.chosen["model"],
-            near_matches(found.chosen["model"], choices("search")),
-        )
-        raise ConfigError(f"model={model} has no search space: {possible}")
+        model, possible = found.chosen["model"], ", ".join(choices("search"))
+        raise ConfigError(f"model={model} has no search space: there are spaces for {possible}")
     setting = Setting(found)
     contender = setting.contender()
     space = space_of(config.search, config.model)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.core.errors import ConfigError, GrowthlabError, near_matches
+from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
 from growthlab.core.plain_types import misfit, plain_types_of
 
 ALLOWED = ("growthlab.", "sklearn.", "lightgbm.")
@@ -43,18 +43,21 @@ def build(node: Mapping[str, Any], where: str = "") -> Any:
         built = instantiate(plain, _convert_="all")
         if hasattr(built, "_parameter_constraints"):
             built._validate_params()  # scikit-learn would look at them only when it fits
-    except GrowthlabError as error:
-        raise ConfigError(str(error)) from error
     except HydraException as error:
         cause = error.__cause__
-        if isinstance(cause, GrowthlabError):
-            raise ConfigError(str(cause)) from cause
         if isinstance(cause, (ValueError, TypeError)):
-            raise ConfigError(f"{where or plain['_target_']}: {cause}") from cause
+            raise ConfigError(_placed(cause, where or plain["_target_"])) from cause
         raise
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{where or plain['_target_']}: {error}") from error
+        raise ConfigError(_placed(error, where or plain["_target_"])) from error
     return built
+
+
+def _placed(error: Exception, where: str) -> str:
+    """What the target said, with its place in the config where it does not say that itself."""
+    said = one_line(error)
+    root = where.partition(".")[0]
+    return said if isinstance(error, GrowthlabError) and root in said else f"{where}: {said}"
 
 
 def _nodes_under(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

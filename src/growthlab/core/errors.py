@@ -36,7 +36,7 @@ def near_matches(given: str, possible: Iterable[str], n_listed: int = 20, prefix
 
     `prefix` stands before each name that is shown, and takes no part in the comparison.
     """
-    possible = sorted(map(str, possible))
+    possible = sorted({str(name) for name in possible})
     close = difflib.get_close_matches(given, possible, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(prefix + name for name in close)}?"

@@ -45,9 +45,9 @@ class Store:
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.ERROR)
-        client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         try:
             self._reach()
+            client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             with self.alone():
                 client.search_experiments(max_results=1)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -13,49 +14,58 @@ from growthlab.tracking.store import Store
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+log = logging.getLogger(__name__)
+
 
 def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> Run:
-    """The best run by the validation objective among the newest comparison's models (mean over seeds).
+    """The best run by the validation objective in the newest comparison that came to its end.
 
-    Only exportable models at the newest cutoff count; among the seeds of the best model, the best seed.
+    Models go by the mean over their seeds, and the best seed of the best model is taken; only runs
+    at the newest cutoff count. A better model that cannot be exported is pointed out.
 
     Raises
     ------
     ExportError
         There is no comparison yet, or none of its models can be exported.
     """
-    client = store.client
-    found = client.get_experiment_by_name(experiment)
-    parents = (
-        client.search_runs(
-            [found.experiment_id], "tags.kind = 'comparison'", order_by=["start_time DESC"]
-        )
-        if found is not None
-        else []
-    )
-    if not parents:
-        raise ExportError(
-            f"no comparison in {experiment}: run growthlab compare first, or give run=ID"
-        )
-    query = f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}' AND tags.origin = '0'"
-    children = client.search_runs([parents[0].info.experiment_id], query)
+    parent = _newest_comparison(store, experiment)
+    query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' AND tags.origin = '0'"
+    children = store.client.search_runs([parent.info.experiment_id], query)
     by_model: dict[str, list[Run]] = defaultdict(list)
     for run in children:
-        done = run.info.status == "FINISHED" and f"valid/{objective}" in run.data.metrics
-        if done and run.data.tags.get("exportable") == "yes":
+        if run.info.status == "FINISHED" and f"valid/{objective}" in run.data.metrics:
             by_model[run.data.tags["model"]].append(run)
-    if not by_model:
-        raise ExportError(
-            f"the newest comparison in {experiment} has no finished model that can be exported: "
-            "give run=ID"
-        )
     sign = 1 if maximise else -1
 
     def value(run: Run) -> float:
         return sign * float(run.data.metrics[f"valid/{objective}"])
 
-    best = max(by_model.values(), key=lambda runs: fmean(map(value, runs)))
-    return max(best, key=value)
+    ranked = sorted(by_model.values(), key=lambda runs: fmean(map(value, runs)), reverse=True)
+    for runs in ranked:
+        best = max(runs, key=value)
+        why_not = best.data.tags.get("exportable", "it is no finished run")
+        if why_not == "yes":
+            return best
+        log.warning("%s is better by validation: %s", best.data.tags["model"], why_not)
+    raise ExportError(
+        f"the newest comparison in {experiment} has no finished model that can be exported: "
+        "give run=ID"
+    )
+
+
+def _newest_comparison(store: Store, experiment: str) -> Run:
+    """The newest comparison with a winner; one that was interrupted has none."""
+    found = store.client.get_experiment_by_name(experiment)
+    if found is not None:
+        newest = store.client.search_runs(
+            [found.experiment_id],
+            "tags.kind = 'comparison' AND tags.winner LIKE '%'",
+            order_by=["start_time DESC"],
+            max_results=1,
+        )
+        if newest:
+            return newest[0]
+    raise ExportError(f"no comparison in {experiment}: run growthlab compare first, or give run=ID")
 
 
 def run_of(store: Store, run_id: str) -> Run:
