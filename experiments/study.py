@@ -49,25 +49,20 @@ def run_plan(study: Path, data: str | None) -> None:
 
 
 def collect(study: Path) -> pd.DataFrame:
-    """The newest comparison of each experiment, one row a metric of each run."""
+    """One row a metric of each run of the study's comparisons; of a run made twice, the newest."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{store_of(study)}")
     rows: list[dict[str, object]] = []
     for experiment in client.search_experiments():
-        parents = client.search_runs(
-            [experiment.experiment_id],
-            "tags.kind = 'comparison'",
-            order_by=["start_time DESC"],
-            max_results=1,
+        query = "tags.kind = 'model' AND status = 'FINISHED'"
+        runs = client.search_runs(
+            [experiment.experiment_id], query, max_results=5000, order_by=["start_time DESC"]
         )
-        for parent in parents:
-            query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
-            for run in client.search_runs([experiment.experiment_id], query, max_results=5000):
-                if run.info.status == "FINISHED":
-                    rows += _rows(run)
+        rows += [row for run in runs for row in _rows(run)]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.sort_values(["task", "protocol", "model", "seed", "metric"]).reset_index(drop=True)
+    same = ["task", "data", "protocol", "split", "model", "seed", "metric"]
+    return table.drop_duplicates(same).sort_values(same).reset_index(drop=True)
 
 
 def _rows(run: object) -> list[dict[str, object]]:

@@ -17,6 +17,7 @@ from growthlab.metrics.ranking.repeat_ratio import RepeatRatio
 from growthlab.models.recommend.popularity import Popularity
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
+from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.top_n import TopN
 from growthlab.training.options import FitOptions
 
@@ -101,7 +102,7 @@ def test_a_future_without_targets_is_refused() -> None:
 def test_an_objective_is_not_maximised_where_less_is_better() -> None:
     task = TopN(list_length=2, objective="average_popularity_at_2")
     with pytest.raises(ConfigError, match=r"average_popularity_at_2 needs task\.maximise=false"):
-        judged(task, fold_of(ROWS), {"average_popularity": AveragePopularity(k=(2,))})
+        objective_metric(task, {"average_popularity": AveragePopularity(k=(2,))})
 
 
 def test_a_model_that_is_not_fitted_again_is_judged_in_the_catalogue_that_it_knows() -> None:

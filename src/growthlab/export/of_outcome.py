@@ -23,6 +23,5 @@ def write_outcome(folder: Path, data: Any, outcome: Outcome, provenance: Provena
         return write_recommender(
             folder, outcome.scorer, provenance, histories=data.past, fallback=data.popularity
         )
-    return write_estimator(
-        folder, outcome.scorer, provenance, customers=data.judged, base=data.base
-    )
+    everyone = data.train.present if data.train.present is not None else data.judged
+    return write_estimator(folder, outcome.scorer, provenance, customers=everyone, base=data.base)

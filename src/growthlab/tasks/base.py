@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from growthlab.core.errors import ConfigError
 from growthlab.data.source import Source
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
@@ -69,13 +68,3 @@ def settled(task: Settings, source: Source) -> Settings:
     open_settings = [f.name for f in fields(task) if getattr(task, f.name) is None]
     found = {n: getattr(source, n) for n in open_settings if getattr(source, n, None) is not None}
     return replace(task, **found)
-
-
-def check_direction(objective: str, maximise: bool, metrics: Mapping[str, Any]) -> None:
-    """ConfigError where the objective is maximised though smaller is better, or the reverse."""
-    for metric in metrics.values():
-        name = getattr(metric, "name", "")
-        gives = objective == name or objective.startswith(f"{name}_at_")
-        if name and gives and metric.larger_is_better != maximise:
-            right = str(metric.larger_is_better).lower()
-            raise ConfigError(f"task.objective={objective} needs task.maximise={right}")

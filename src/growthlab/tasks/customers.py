@@ -21,7 +21,6 @@ from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
 from growthlab.models.table import wrap
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import check_direction
 from growthlab.tasks.snapshots import CustomerData, customers_of
 from growthlab.training.options import FitOptions
 
@@ -101,7 +100,6 @@ class CustomerTask(ABC):
         intervals: bool = True,
     ) -> Judged:
         """Every metric of the predictions; see `Task.judge`."""
-        check_direction(self.objective, self.maximise, metrics)
         started = time.perf_counter()
         prediction = wrap(model).predict(data.judged)
         seconds = time.perf_counter() - started

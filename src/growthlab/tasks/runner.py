@@ -39,7 +39,7 @@ class Arena:
     @cached_property
     def judging(self) -> Any:
         """The task's data on the fold itself, whose future is looked at once a model."""
-        return self.task.data(self.fold)
+        return self.task.data(self.fold, None if self.refit else self.choosing)
 
     def prepare(self) -> None:
         """Make what the models share, so that a mistake in it shows before any of them is fitted."""

@@ -23,7 +23,6 @@ from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
 from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import check_direction
 from growthlab.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -164,7 +163,6 @@ class TopN:
         intervals: bool = True,
     ) -> Judged:
         """Every metric of the lists; see `Task.judge`."""
-        check_direction(self.objective, self.maximise, metrics)
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started

@@ -1,0 +1,129 @@
+"""Rebuilds the tables and figures of this study's README from results.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+SHOWN = {
+    "churn": ["roc_auc", "average_precision", "lift_at_10", "brier", "calibration_error"],
+    "value": ["normalised_gini", "spearman", "mae", "total_bias", "decile_mape"],
+    "top_n": ["ndcg_at_10", "recall_at_20", "hit_rate_at_10", "coverage_at_10", "novelty_at_10"],
+}
+OBJECTIVE = {"churn": "roc_auc", "value": "normalised_gini", "top_n": "ndcg_at_10"}
+
+
+def newest(results: pd.DataFrame, task: str) -> pd.DataFrame:
+    """The rows of a task at its newest cutoff."""
+    rows = results[results["task"] == task]
+    return rows[rows["protocol"] == rows["protocol"].max()]
+
+
+def leaderboard(results: pd.DataFrame, task: str) -> str:
+    """Means over seeds and bounds of the objective, best first; the winner by validation is marked."""
+    rows = newest(results, task)
+    objective = OBJECTIVE[task]
+    mean = rows.pivot_table(index="model", columns="metric", values="value")
+    valid = mean[f"valid/{objective}"]
+    main = rows[rows["metric"] == f"test/{objective}"].groupby("model")
+    bounds, sd, n_seeds = main[["low", "high"]].mean(), main["value"].std(), main["seed"].nunique()
+    names = mean[f"test/{objective}"].sort_values(ascending=False).index
+    head = ["model", "seeds", objective, "seed sd", f"valid {objective}", *SHOWN[task][1:], "fit s"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
+    for name in names:
+        low, high = bounds.loc[name]
+        mark = " *" if name == valid.idxmax() else ""
+        cells = [
+            name + mark,
+            str(n_seeds[name]),
+            f"{mean.loc[name, f'test/{objective}']:.4f} [{low:.4f}, {high:.4f}]",
+            f"{sd[name]:.4f}" if n_seeds[name] > 1 else "-",
+            f"{valid[name]:.4f}",
+            *(_number(mean.loc[name, f"test/{m}"]) for m in SHOWN[task][1:]),
+            f"{rows[rows['model'] == name]['fit_seconds'].mean():.1f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def origins(results: pd.DataFrame, task: str) -> str:
+    """The objective on the test window of every cutoff, mean over seeds."""
+    objective = OBJECTIVE[task]
+    rows = results[(results["task"] == task) & (results["metric"] == f"test/{objective}")]
+    table = rows.pivot_table(index="model", columns="protocol", values="value").dropna()
+    table = table.sort_values(table.columns[-1], ascending=False)
+    lines = [
+        "| model | " + " | ".join(table.columns) + " |",
+        "| --- |" + " ---: |" * table.shape[1],
+    ]
+    best = table.idxmax()
+    for name, values in table.iterrows():
+        cells = [f"**{v:.4f}**" if best[c] == name else f"{v:.4f}" for c, v in values.items()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    """Short, and n/a where there is none."""
+    if pd.isna(value):
+        return "n/a"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4f}"
+
+
+def bars(results: pd.DataFrame) -> Figure:
+    """The objective of each task with its interval, a panel a task."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    for axes, task in zip(figure.subplots(1, 3), OBJECTIVE, strict=True):
+        rows = newest(results, task)
+        main = rows[rows["metric"] == f"test/{OBJECTIVE[task]}"]
+        means = main.groupby("model")[["value", "low", "high"]].mean().sort_values("value")
+        spread = [means["value"] - means["low"], means["high"] - means["value"]]
+        axes.barh(
+            means.index, means["value"], xerr=spread, color="#56b4e9", ecolor="#333333", height=0.6
+        )
+        axes.set_title(f"{task}: {OBJECTIVE[task]}", loc="left", fontsize=11, fontweight="bold")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0, labelsize=9)
+        axes.grid(axis="x", color="#e6e6e6")
+        axes.set_axisbelow(True)
+    return figure
+
+
+def over_time(results: pd.DataFrame) -> Figure:
+    """The objective at each cutoff, a line a model, a panel a task."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    for axes, task in zip(figure.subplots(1, 3), OBJECTIVE, strict=True):
+        rows = results[(results["task"] == task) & (results["metric"] == f"test/{OBJECTIVE[task]}")]
+        table = rows.pivot_table(index="protocol", columns="model", values="value").dropna(axis=1)
+        table.index = [p.removeprefix("cutoff ") for p in table.index]
+        for name in table:
+            axes.plot(table.index, table[name], marker="o", linewidth=1.8, label=name)
+        axes.set_title(f"{task}: {OBJECTIVE[task]}", loc="left", fontsize=11, fontweight="bold")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e6e6e6")
+        axes.legend(fontsize=7, frameon=False)
+        axes.tick_params(labelsize=8)
+    return figure
+
+
+def main() -> None:
+    """Put every table between its marks, and draw the figures."""
+    results = pd.read_csv(HERE / "results.csv")
+    text = (HERE / "README.md").read_text()
+    for task in OBJECTIVE:
+        for kind, build in (("leaderboard", leaderboard), ("origins", origins)):
+            start, end = f"<!-- {kind}:{task} -->", f"<!-- /{kind}:{task} -->"
+            head, _, rest = text.partition(start)
+            _, _, tail = rest.partition(end)
+            text = f"{head}{start}\n{build(results, task)}\n{end}{tail}"
+    (HERE / "README.md").write_text(text)
+    (HERE / "figures").mkdir(exist_ok=True)
+    bars(results).savefig(HERE / "figures" / "objectives.png", dpi=130)
+    over_time(results).savefig(HERE / "figures" / "origins.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()
