@@ -51,7 +51,7 @@ format: install  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
-	$(BIN)/python -m pytest drills -n 0
+	$(BIN)/python -m pytest tests/drills -m drill -n 0
 
 study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/study.py experiments/01-online-retail $(DATA)

@@ -15,7 +15,7 @@ from growthlab.core.errors import BundleError, ExportError
 from growthlab.core.histories import Histories
 from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest, Provenance
+from growthlab.export.manifest import Manifest, Provenance, seal_of
 from growthlab.export.to_bundle import write_recommender
 
 ANNA = "anna.schmidt@example.org"
@@ -23,7 +23,8 @@ ANNA = "anna.schmidt@example.org"
 
 def edit_manifest(folder: Path, **changes: object) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(content | {"seal": seal_of(content)}))
 
 
 def test_known_user_gets_the_items_of_like_minded_people(folder: Path) -> None:
@@ -186,6 +187,17 @@ def test_a_wrong_manifest_is_refused_in_one_line(
     with pytest.raises(BundleError, match=told) as caught:
         Bundle.load(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["data_digest", "seal"])
+def test_a_manifest_that_was_changed_after_it_was_written_is_refused(
+    folder: Path, name: str
+) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {name: "0" * 64}))
+    with pytest.raises(BundleError, match=r"manifest\.json is corrupted: it was changed after"):
+        Bundle.load(folder)
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path, folder: Path) -> None:

@@ -160,12 +160,40 @@ def test_a_checkpoint_of_another_training_is_passed_over(
     assert len(losses) == 3
 
 
-def test_a_damaged_checkpoint_is_passed_over(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def cut_off(folder: Path) -> bytes:
+    """The checkpoint file of a training that was cut off in its second epoch."""
+
+    def cut(epoch: int, model: Any) -> Verdict:
+        if epoch == 2:
+            raise Cut("cut off")
+        return Verdict(improved=True, stop=False)
+
+    with pytest.raises(Cut, match="cut off"):
+        train(Trainer(epochs=3), on_epoch=cut, checkpoint=folder)
+    return (folder / "training.npz").read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_checkpoint_cut_short_is_passed_over(
+    tmp_path: Path, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "training.npz").write_bytes(b"half of a file")
-    train(Trainer(epochs=1), checkpoint=tmp_path)
+    content = cut_off(tmp_path)
+    (tmp_path / "training.npz").write_bytes(content[: int(share * len(content))])
+    network, losses = train(Trainer(epochs=3), checkpoint=tmp_path)
     assert "cannot be read" in caplog.text
+    assert len(losses) == 3
+    assert same(weights(network), weights(train(Trainer(epochs=3))[0]))
+
+
+def test_a_checkpoint_with_a_changed_byte_does_no_harm(tmp_path: Path) -> None:
+    content = cut_off(tmp_path)
+    right = weights(train(Trainer(epochs=3))[0])
+    for place in range(0, len(content), max(1, len(content) // 60)):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        tmp_path.mkdir(exist_ok=True)  # a finished fit takes its folder away
+        (tmp_path / "training.npz").write_bytes(damaged)
+        assert same(weights(train(Trainer(epochs=3), checkpoint=tmp_path)[0]), right), place
 
 
 def test_the_callers_own_files_in_the_folder_stay(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +73,11 @@ class Bundle:
             return cls._read(folder, manifest)
         except KeyError as error:
             raise BundleError(f"{folder} lacks {error.args[0]}: export the model again") from error
+        except (ValueError, RuntimeError) as error:  # of numpy, onnxruntime or LightGBM
+            if isinstance(error, BundleError):
+                raise
+            reason = str(error).partition("\n")[0]
+            raise BundleError(f"{folder} cannot be read: {reason}; export it again") from error
 
     @classmethod
     def _read(cls, folder: Path, manifest: Manifest) -> Self:
@@ -166,7 +170,7 @@ def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     """The arrays of an npz file, read without pickle."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
         raise BundleError(f"{path} cannot be read: {error}; export the model again") from error

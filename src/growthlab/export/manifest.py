@@ -15,6 +15,7 @@ from growthlab.core.errors import BundleError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+SEAL = "seal"  # the checksum of everything else in the manifest
 TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
     "task": str,
     "kind": str,
@@ -85,8 +86,9 @@ class Manifest(Provenance):
         return hashlib.sha256(sums.encode()).hexdigest()[:12]
 
     def write(self, folder: Path) -> None:
-        """Write ``manifest.json``; NaN becomes null."""
-        text = json.dumps(_without_nan(asdict(self)), indent=2, ensure_ascii=False)
+        """Write ``manifest.json``, sealed by a checksum of its own; NaN becomes null."""
+        content = _without_nan(asdict(self))
+        text = json.dumps(content | {SEAL: seal_of(content)}, indent=2, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -96,7 +98,8 @@ class Manifest(Provenance):
         Raises
         ------
         BundleError
-            No bundle is there, the manifest cannot be read, or it is of a newer schema.
+            No bundle is there, the manifest was changed or cannot be read, or it is of a newer
+            schema.
         """
         path = folder / MANIFEST
         if not path.is_file():
@@ -116,8 +119,10 @@ class Manifest(Provenance):
             for name, kind in TYPES.items():
                 if not isinstance(content[name], kind):
                     raise TypeError(f"{name} is {content[name]!r}")
+            if content[SEAL] != seal_of(content):
+                raise ValueError("it was changed after it was written")
             return cls(**{n: _frozen(v) for n, v in content.items() if n in names})
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             raise BundleError(f"{path} is corrupted: {error}; export the model again") from error
 
     def verify(self, folder: Path, *, checksums: bool = True) -> None:
@@ -160,6 +165,12 @@ def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
         p.relative_to(folder).as_posix(): {"sha256": sha256_of(p), "size": p.stat().st_size}
         for p in paths
     }
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's content, however it is laid out; the seal in it does not count."""
+    sealed = {name: value for name, value in content.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def _frozen(value: Any) -> Any:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -63,12 +62,12 @@ class Checkpoint:
         if not self.file.exists():
             return False
         try:
-            with np.load(self.file, allow_pickle=False) as stored:
+            with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = dict(stored)
-        except (OSError, ValueError, BadZipFile, EOFError) as error:
+        except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
             log.warning("the checkpoint %s cannot be read (%s): starting anew", self.file, error)
             return False
-        if str(arrays["about"]) != self._about(training):
+        if str(arrays.get("about")) != self._about(training):
             log.warning("the checkpoint %s is of another training: starting anew", self.file)
             return False
         training.network.load_state_dict(_tensors("network", arrays))
