@@ -50,6 +50,7 @@ def compare(
     found = composed("compare", words)
     config = found.config
     setting = Setting(found, config.origins, log)
+    setting.check()
     if isinstance(models, Mapping):
         contenders = [Contender(name, make, {}) for name, make in models.items()]
     else:

@@ -25,6 +25,7 @@ def run(found: Composed) -> int:
     """
     config = found.config
     setting = Setting(found, config.origins)
+    setting.check()
     contenders = contenders_of(setting, found, config.models)
     recorder = setting.recorder(contenders, parent=True)
     recorder.open()

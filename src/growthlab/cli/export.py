@@ -35,7 +35,9 @@ def run(found: Composed) -> int:
     _place(store, chosen, folder)
     print(f"{tags['model']} of run {chosen.info.run_id} in {folder}")
     if config.register:
-        registered = register(folder, uri=store.uri, run_id=chosen.info.run_id, client=store.client)
+        registered = register(
+            folder, uri=store.address, run_id=chosen.info.run_id, client=store.client
+        )
         what = "champion: there was none" if registered.champion else "challenger"
         print(
             f"registered as {registered.name} version {registered.version} ({what}): {registered.uri}"

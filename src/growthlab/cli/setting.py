@@ -81,6 +81,15 @@ class Setting:
         return metrics
 
     @cached_property
+    def splitter(self) -> Any:
+        """What cuts the log into past and future."""
+        return build(self.config.split)
+
+    def check(self) -> None:
+        """Make everything that needs no data, so that mistakes show before any work is done."""
+        _ = self.source, self.task, self.metrics, self.splitter
+
+    @cached_property
     def store(self) -> Store:
         """Where the runs go."""
         store = build(self.config.tracking)
@@ -107,8 +116,7 @@ class Setting:
     @cached_property
     def folds(self) -> list[Fold]:
         """One fold an origin, the newest first."""
-        splitter = build(self.config.split)
-        folds: list[Fold] = splitter.folds(self.log, self.source.horizon_days, self.origins)
+        folds: list[Fold] = self.splitter.folds(self.log, self.source.horizon_days, self.origins)
         if self.source.cleaning is not None:
             folds = [fold.with_past(self.source.cleaning.restrict) for fold in folds]
         for fold in folds:

@@ -26,16 +26,17 @@ def run(found: Composed) -> int:
     if found.config.rerun:
         found = _logged(found)
     setting = Setting(found)
+    setting.check()
     contender = setting.contender()
     recorder = setting.recorder([contender], parent=False)
-    config, metrics = setting.config, setting.metrics
+    config = setting.config
     recorder.open()
     try:
         results = run_comparison(
             setting.task,
             setting.folds,
             [contender],
-            metrics,
+            setting.metrics,
             seed=config.seed,
             device=config.device,
             refit=config.refit,

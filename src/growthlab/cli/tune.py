@@ -40,6 +40,7 @@ def run(found: Composed) -> int:
         model, possible = found.chosen["model"], ", ".join(choices("search"))
         raise ConfigError(f"model={model} has no search space: there are spaces for {possible}")
     setting = Setting(found)
+    setting.check()
     contender = setting.contender()
     space = space_of(config.search, config.model)
     arena = Arena(setting.task, setting.folds[0], setting.metrics)

@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.interrupts import raise_if_interrupted
@@ -47,7 +47,7 @@ class Store:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         try:
             self._reach()
-            client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            client = mlflow.MlflowClient(tracking_uri=self.address, registry_uri=self.address)
             with self.alone():
                 client.search_experiments(max_results=1)
         except Exception as error:
@@ -90,13 +90,20 @@ class Store:
         """
         if self.artifacts is None:
             return None
-        folder = Path(self.artifacts).resolve() / quote(name, safe="")
+        folder = Path(self.artifacts).resolve() / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             why = f"tracking.artifacts={self.artifacts} cannot be written ({error.strerror})"
             raise ConfigError(f"{why}: choose another folder") from error
         return folder.as_uri()
+
+    @property
+    def address(self) -> str:
+        """The URI with a whole path: MLflow keeps stores by it, whatever the folder is by then."""
+        if not self.uri.startswith(SQLITE):
+            return self.uri
+        return f"{SQLITE}{Path(self.uri.removeprefix(SQLITE)).resolve()}"
 
     @property
     def how_to_look(self) -> str:
@@ -113,7 +120,7 @@ class Store:
             return
         from filelock import FileLock
 
-        path = Path(self.uri.removeprefix(SQLITE))
+        path = Path(self.address.removeprefix(SQLITE))
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             yield

@@ -1,0 +1,165 @@
+"""A workspace in which the commands were run once, for all tests of the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from growthlab.cli.main import main
+from growthlab.data.simulated_shop import SimulatedShop
+
+# what MLflow and SQLAlchemy say of themselves
+THIRD_PARTY = [
+    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
+]
+SHOP = ("data.users=150", "data.items=60", "data.days=150")
+# purchases alone: no prices, no texts
+ORDERS = (
+    "data=tabular_file",
+    "data.path=orders.csv",
+    "data.columns.user_id=customer",
+    "data.columns.item_id=product",
+    "data.columns.timestamp=time",
+    "data.event_type=purchase",
+)
+# a cheap model of each kind: a baseline, one with settings, one trained in epochs
+MODELS = {
+    "top_n": "[popularity,item_knn,gru4rec]",
+    "churn": "[recency_rule,logistic]",
+    "value": "[mean,past_spend]",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def mistake(self) -> str:
+        """The one line of a mistake in the input."""
+        lines = [line for line in self.err.splitlines() if line.startswith("growthlab: ")]
+        assert self.status == 2, (self.status, self.err)
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0].removeprefix("growthlab: ")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder in which commands are run."""
+
+    folder: Path
+    _done: dict[str, Done] = field(default_factory=dict)
+
+    def growthlab(self, *words: str) -> Done:
+        """Run a command in this process, through the same entry point as the console script."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            status = main(words)
+        return Done(status, out.getvalue(), err.getvalue())
+
+    def process(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command as a process of its own."""
+        command = [sys.executable, "-m", "growthlab.cli.main", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=self.folder, text=True, stdout=pipe, stderr=pipe, **options
+        )
+
+    def compared(self, task: str) -> Done:
+        """What the comparison of a task's cheap models said; it runs once."""
+        if task not in self._done:
+            words = [f"task={task}", f"models={MODELS[task]}", *SHOP]
+            if task == "top_n":
+                words.append("model.trainer.epochs=2")
+            self._done[task] = self.growthlab("compare", *words)
+        return self._done[task]
+
+    @property
+    def client(self) -> MlflowClient:
+        """The workspace's MLflow store."""
+        return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+    def runs(self, task: str, **tags: str) -> list[Run]:
+        """The runs of a task with these tags, the newest first."""
+        experiment = self.client.get_experiment_by_name(f"simulated_shop/{task}")
+        assert experiment is not None
+        query = " AND ".join(f"tags.`{k}` = '{v}'" for k, v in tags.items())
+        order = ["start_time DESC"]
+        return list(self.client.search_runs([experiment.experiment_id], query, order_by=order))
+
+    def table(self, run: Run, name: str) -> pd.DataFrame:
+        """A Parquet artifact of a run."""
+        return pd.read_parquet(self.artifact(run, name))
+
+    def artifact(self, run: Run, name: str) -> Path:
+        """Where an artifact of a run is."""
+        return Path(unquote(run.info.artifact_uri.removeprefix("file://"))) / name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A pseudonym key of the tests' own, and one code version whatever is being edited."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
+        patch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path_factory.mktemp("key") / "pseudonym.key"))
+        patch.setenv("GROWTHLAB_CODE_VERSION", "tested")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The folder that all tests share that only look, or add runs of their own."""
+    return Workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="session")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A folder with a file of one's own, to be read with the words `ORDERS`."""
+    log = SimulatedShop(users=150, items=60, days=150).read()
+    bought = log.query(
+        "SELECT user_id AS customer, item_id AS product, timestamp AS time FROM events "
+        "WHERE event_type = 'purchase' ORDER BY ALL"
+    )
+    folder = tmp_path_factory.mktemp("orders")
+    bought.to_csv(folder / "orders.csv", index=False)
+    return Workspace(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Workspace:
+    """An empty folder."""
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Callable[[], list[str]]:
+    """What a command left in the folder of `fresh`, the prepared data aside."""
+
+    def left() -> list[str]:
+        return sorted(p for p in os.listdir(tmp_path) if p != ".growthlab")
+
+    return left
