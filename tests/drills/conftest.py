@@ -24,19 +24,21 @@ READY = "documentation at "
 
 @dataclass
 class Desk:
-    """Someone's folder, and the commands typed there; what they say is kept in ``said``."""
+    """Someone's folder and the commands typed there; `said` is what the last of them said."""
 
     folder: Path
     said: str = ""
+    seconds: float = 0
 
     def start(self, *words: str, limit: int | None = None) -> subprocess.Popen[bytes]:
         """A command that runs; `limit` is the largest file that it can write, as on a full disk."""
-        cut = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
-        code = f"{cut if limit else ''} import sys; from growthlab.cli.main import main; "
+        code = "import sys; from growthlab.cli.main import main; sys.exit(main())"
+        if limit:
+            code = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({limit}, {limit})); {code}"
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "said.txt").open("wb") as said:
             return subprocess.Popen(
-                [sys.executable, "-c", f"{code} sys.exit(main())", *words],
+                [sys.executable, "-c", code, *words],
                 cwd=self.folder,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -85,10 +87,8 @@ class Desk:
             return []
         connection = sqlite3.connect(path, timeout=30)
         try:
-            return connection.execute(sql).fetchall()
-        except sqlite3.OperationalError as error:
-            assert "no such table" in str(error)
-            return []
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            return connection.execute(sql).fetchall() if "latest_metrics" in tables else []
         finally:
             connection.close()
 
@@ -109,6 +109,12 @@ class Desk:
         ):
             found.setdefault(entry, {})[key] = float(value)
         return found
+
+
+@pytest.fixture(scope="session")
+def new_desk() -> Callable[[Path], Desk]:
+    """Gives a folder to someone."""
+    return Desk
 
 
 @pytest.fixture

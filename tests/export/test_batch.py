@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,20 @@ def test_a_history_that_is_no_list_a_bad_k_and_a_target_out_of_reach_are_one_lin
     with pytest.raises(ConfigError, match=r"out\.csv cannot be written"):
         recommend_file(folder, source, source / "out.csv")  # a file, not a folder
     assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_answers_for_which_the_disk_is_too_small_are_one_line_and_not_there(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / f"out.{kind}"
+    source.write_text("user_id\n" + "".join(f"user-{i}\n" for i in range(2000)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be written: .*File too large") as caught:
+            recommend_file(folder, source, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.glob("*out*")) == []

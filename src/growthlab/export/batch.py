@@ -152,6 +152,9 @@ def _writer(target: Path) -> Iterator[Write]:
             with _parquet_writer(beside) as write:
                 yield write
         beside.replace(target)
+    except OSError as error:  # the disk is full, say; the source's own errors are DataErrors
+        reason = error.strerror or str(error).partition("\n")[0]
+        raise ConfigError(f"{target} cannot be written: {reason}") from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -1,0 +1,78 @@
+"""A file that cannot be written to its end (the disk is full): it fails clearly, nothing is half there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from growthlab.export.bundle import Bundle
+
+pytestmark = pytest.mark.drill
+
+Desk = Any  # of conftest.py
+LIMIT = 8 * 1024  # bytes a file: less than the events of the shop, or the model of a bundle
+
+
+def test_a_log_that_does_not_fit_is_not_in_the_cache(
+    desk: Desk, shop_words: tuple[str, ...]
+) -> None:
+    assert desk.runs("prepare", *shop_words, limit=LIMIT) != 0
+    assert "File too large" in desk.said.splitlines()[-1]
+    assert list((desk.folder / ".growthlab").glob("*/log.json")) == []
+    assert desk.runs("prepare", *shop_words) == 0, desk.said
+
+
+def test_answers_that_do_not_fit_are_not_there(desk: Desk, bundles: dict[str, Path]) -> None:
+    desk.folder.mkdir()
+    users = pd.DataFrame({"user_id": [f"u{i}" for i in range(500)]})
+    users.to_csv(desk.folder / "users.csv", index=False)
+    for kind in ("csv", "parquet"):
+        words = ("recommend", f"bundle={bundles['top_n']}", "input=users.csv", f"output=out.{kind}")
+        assert desk.runs(*words, limit=LIMIT) != 0
+        assert is_told(desk.said)
+        assert not list(desk.folder.glob("*out*"))
+        assert desk.runs(*words) == 0, desk.said
+
+
+def test_a_bundle_that_does_not_fit_is_not_there(
+    bundles: dict[str, Path], tmp_path: Path, desk: Desk
+) -> None:
+    import resource
+
+    from growthlab.export.manifest import Manifest, Provenance
+    from growthlab.export.to_bundle import write_recommender
+
+    bundle = Bundle.load(bundles["top_n"])
+    maker = bundle.list_maker
+    assert maker is not None
+    assert maker.state is not None
+    about = Manifest.read(bundles["top_n"])
+    provenance = Provenance(
+        task="top_n",
+        model=about.model,
+        data=about.data,
+        data_digest=about.data_digest,
+        split="given",
+    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_recommender(
+                tmp_path / "out" / "bundle",
+                maker.scorer,  # type: ignore[arg-type]
+                provenance,
+                histories=maker.state,
+                fallback=maker.fallback,
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def is_told(said: str) -> bool:
+    """Whether one line tells that a file could not be written, and no traceback stands there."""
+    return "cannot be written" in said and "File too large" in said and "Traceback" not in said

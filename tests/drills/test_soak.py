@@ -1,0 +1,79 @@
+"""A service under constant requests: its memory stays, its answers are quick and right."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.drill
+
+SECONDS = float(os.environ.get("GROWTHLAB_SOAK_SECONDS", "60"))
+WARM_UP = 0.25  # of the seconds, until every kind of request has been answered many times
+MOST_GROWTH_MB = 20
+N_CLIENTS = 3
+
+
+def requests(seed: int, items: list[str]) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Path, body and expected status: users, histories of any length, features, and mistakes."""
+    rng = random.Random(seed)
+    for number in itertools.count():
+        history = rng.choices(items, k=rng.choice([1, 5, 20, 200]))
+        yield from (
+            ("/recommend", {"user_id": f"u{number % 997}", "k": rng.randint(1, 50)}, 200),
+            ("/recommend", {"history": history, "k": 10}, 200),
+            ("/recommend", {"history": history, "exclude": history[:3]}, 200),
+            ("/churn", {"user_id": f"u{number % 997}"}, 200),
+            ("/churn", {"features": {"days_since_last": rng.uniform(0, 400)}}, 200),
+            ("/value", {"user_id": f"new-{number}"}, 200),
+            ("/value", {"no such field": number}, 422),
+        )
+
+
+def soak(service: Any, seed: int, items: list[str], until: float) -> list[float]:
+    """Seconds each request took."""
+    took = []
+    for path, body, expected in requests(seed, items):
+        started = time.perf_counter()
+        answer = service.client.post(path, json=body)
+        took.append(time.perf_counter() - started)
+        assert answer.status_code == expected, answer.text
+        if time.monotonic() > until:
+            return took
+    raise AssertionError("requests never end")
+
+
+def test_memory_stays_under_constant_requests(
+    bundles: dict[str, Path],
+    served: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service = served(*bundles.values())
+    with np.load(bundles["top_n"] / "catalogue.npz", allow_pickle=False) as arrays:
+        items = [str(i) for i in arrays["item_ids"]]
+
+    def together(seconds: float, first: int) -> tuple[np.ndarray, float]:
+        until = time.monotonic() + seconds
+        with ThreadPoolExecutor(N_CLIENTS) as pool:
+            seeds = range(first, first + N_CLIENTS)
+            took = list(pool.map(lambda seed: soak(service, seed, items, until), seeds))
+        return np.concatenate(took), service.process.memory_info().rss / 2**20
+
+    _, before = together(WARM_UP * SECONDS, 0)
+    took, after = together((1 - WARM_UP) * SECONDS, N_CLIENTS)
+    p50, p99 = 1000 * np.quantile(took, [0.5, 0.99])
+    with capsys.disabled():
+        print(
+            f"\n{len(took)} requests by {N_CLIENTS} clients: p50 {p50:.1f} ms, p99 {p99:.1f} ms; "
+            f"memory {before:.1f} MB after warm-up, {after:.1f} MB at the end"
+        )
+    assert service.is_well()
+    assert after - before < MOST_GROWTH_MB
