@@ -145,7 +145,7 @@ def test_answers_for_which_the_disk_is_too_small_are_one_line_and_not_there(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
-        with pytest.raises(ConfigError, match="cannot be written: .*File too large") as caught:
+        with pytest.raises(ConfigError, match=r"cannot be written: .*File too large") as caught:
             recommend_file(folder, source, target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
