@@ -39,7 +39,7 @@ def undisturbed(
     return desk
 
 
-def moments(longest: float, n: int = N_KILLS, seed: int = 0) -> Iterator[float]:
+def moments(longest: float, n: int, seed: int = 0) -> Iterator[float]:
     """`n` random moments of a command's work, the same each time."""
     rng = random.Random(seed)
     yield from (rng.uniform(0, longest) for _ in range(n))
@@ -50,7 +50,7 @@ def test_a_killed_comparison_goes_on_and_ends_as_an_undisturbed_one(
 ) -> None:
     expected = undisturbed.metrics()
     assert set(expected) == ENTRIES
-    n_rounds, left = 0, list(moments(undisturbed.seconds))
+    n_rounds, left = 0, list(moments(0.6 * undisturbed.seconds, N_KILLS))
     while left:
         n_rounds += 1
         desk = new_desk(tmp_path / f"round-{n_rounds}")
@@ -72,11 +72,14 @@ def test_a_killed_comparison_goes_on_and_ends_as_an_undisturbed_one(
 def test_a_kill_while_the_store_is_made_does_not_break_it(
     undisturbed: Desk, tmp_path: Path, new_desk: Callable[[Path], Desk], shop_words: Words
 ) -> None:
-    train = ("train", "task=top_n", "model=recommend/popularity", "metrics=[ranking/ndcg]")
-    for i, moment in enumerate(moments(0.5 * undisturbed.seconds, 4, seed=1)):
+    model = ("model=recommend/popularity", "metrics=[ranking/ndcg]")
+    words = ("train", "task=top_n", *model, *shop_words, f"cache={undisturbed.folder}/.growthlab")
+    first = new_desk(tmp_path / "first")
+    longest = first.works(*words)
+    for i, moment in enumerate(moments(longest, 5, seed=3)):
         desk = new_desk(tmp_path / str(i))
-        desk.killed(moment, *train, *shop_words)
-        assert desk.runs(*train, *shop_words) == 0, desk.said
+        desk.killed(moment, *words)
+        assert desk.runs(*words) == 0, desk.said
         assert desk.query("PRAGMA integrity_check") == [("ok",)]
 
 
@@ -85,7 +88,7 @@ def test_a_killed_preparation_leaves_a_whole_cache_or_none(desk: Desk, shop_word
     longest = desk.works(*words)
     (whole,) = logs(desk)
     digest = EventLog.open(whole).digest
-    for i, moment in enumerate(moments(longest)):
+    for i, moment in enumerate(moments(longest, 6)):
         desk.killed(moment, *words, f"data.seed={i}", f"cache=cache-{i}")
         for folder in logs(desk, f"cache-{i}"):
             assert EventLog.open(folder).n_events  # what looks whole is whole
@@ -105,7 +108,7 @@ def test_a_killed_export_leaves_a_whole_bundle_or_none(undisturbed: Desk) -> Non
     longest = undisturbed.works(*words)
     folder = undisturbed.folder / "bundle"
     version = Bundle.load(folder).manifest.version
-    for moment in moments(longest, 6):
+    for moment in moments(longest, 5):
         undisturbed.killed(moment, *words, "overwrite=true")
         if folder.exists():
             assert Bundle.load(folder).manifest.version == version
@@ -119,7 +122,7 @@ def test_a_killed_search_loses_no_finished_trial(desk: Desk, shop_words: Words) 
     words = ("tune", *common, *shop_words)
     longest = desk.works(*words, "budget.trials=3", "study=undisturbed")
     told: dict[int, float] = {}
-    for moment in moments(longest, 6, seed=2):
+    for moment in moments(longest, 5, seed=2):
         desk.killed(moment, *words, "budget.trials=12")
         told |= trials_told(desk)
         assert told.items() <= trials_stored(desk).items()
