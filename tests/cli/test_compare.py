@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow.entities import Run
-
 from tests.cli.conftest import MODELS, ORDERS, SHOP, THIRD_PARTY, Workspace
 
 pytestmark = THIRD_PARTY

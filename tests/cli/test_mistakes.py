@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Workspace
 
 pytestmark = THIRD_PARTY

@@ -67,7 +67,8 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
         words = [w for w in words if w not in of_models]
         mistakes.refuse_one_model(of_models)
     if "task" in base.config:
-        first = _compose(command, [w for w in words if not w.startswith(("metrics", "search."))])
+        later = ("metrics", "search.")  # what is chosen by the task and the model
+        first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(later)])
         words = [*_metrics_of(first, words), *_search_of(first, words), *words]
     found = _compose(command, words)
     found = replace(found, of_models=tuple(of_models), given=tuple(overrides))

@@ -186,7 +186,7 @@ def _write(
         _move(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    log.info("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
+    log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
     return folder
 
 

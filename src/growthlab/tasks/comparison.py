@@ -134,6 +134,7 @@ def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> 
         seed=entry.seed,
         device=device,
         checkpoint=checkpoint,
+        export=recorder is not None,
     )
     if recorder is not None:
         recorder.finish(entry, arena, outcome)

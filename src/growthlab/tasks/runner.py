@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -142,8 +142,12 @@ def run_model(
     seed: int = 0,
     device: str = "auto",
     checkpoint: Path | None = None,
+    export: bool = True,
 ) -> Outcome:
-    """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once; see `Arena`."""
+    """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once.
+
+    See `Arena`. With `export` the outcome holds what a bundle carries of the model.
+    """
     task = arena.task
     made = checkpoint / "choice.json" if checkpoint is not None and arena.refit else None
     chosen = _chosen_before(made)
@@ -160,7 +164,11 @@ def run_model(
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
     judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
     _report(f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
-    return _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
+    outcome = _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
+    if not export:
+        return outcome
+    scorer, why_not = _scorer_of(model)
+    return replace(outcome, scorer=scorer, why_not_exportable=why_not)
 
 
 def _report(label: str, objective: str, chosen: Choice, judged: Judged, seconds: float) -> None:
@@ -218,8 +226,7 @@ def _outcome(
     fit_seconds: float,
     peak_mb: float,
 ) -> Outcome:
-    """Everything in one place, and what of the model can leave the lab."""
-    scorer, why_not = _scorer_of(model)
+    """Everything in one place."""
     return Outcome(
         model=model,
         name=name,
@@ -235,8 +242,6 @@ def _outcome(
         coverage=judged.coverage,
         epochs=chosen.epochs,
         curves=chosen.curves,
-        scorer=scorer,
-        why_not_exportable=why_not,
     )
 
 

@@ -56,5 +56,5 @@ class Value(CustomerTask):
         # the precision of float32, so that the order of parallel sums leaves no trace
         net = by_user(sums, user_ids).astype(np.float32).astype(np.float64)
         if (net < 0).any():
-            log.info("%d of %d customers returned more than they bought", (net < 0).sum(), len(net))
+            log.debug("%d of %d returned more than they bought", (net < 0).sum(), len(net))
         return np.maximum(net, 0.0)

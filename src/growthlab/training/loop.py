@@ -106,7 +106,7 @@ class Trainer:
         if checkpoint is not None:
             checkpoint.remove()
         seconds = time.perf_counter() - started
-        log.info("%d epochs on %s in %.1f s", len(run.losses), device.type, seconds)
+        log.debug("%d epochs on %s in %.1f s", len(run.losses), device.type, seconds)
 
     def _optimiser(self, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
         fused = device.type in ("cpu", "cuda")

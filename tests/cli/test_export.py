@@ -1,0 +1,219 @@
+"""From the winner to a bundle in use: export, registry, batch files, service."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+from growthlab.export.bundle import Bundle
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+
+pytestmark = THIRD_PARTY
+
+TASKS = ("top_n", "churn", "value")
+
+
+@pytest.fixture(scope="module")
+def exported(workspace: Workspace) -> Workspace:
+    """The workspace with the winner of each task's comparison in ``bundles``."""
+    for task in TASKS:
+        workspace.compared(task)
+        done = workspace.growthlab("export", f"task={task}", "overwrite=true")
+        assert done.status == 0, done.err
+    return workspace
+
+
+def bundle_of(workspace: Workspace, task: str) -> Path:
+    """Where export puts a task's bundle."""
+    return workspace.folder / "bundles" / f"simulated_shop-{task}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_winner_by_validation_is_exported(exported: Workspace, task: str) -> None:
+    manifest = Bundle.load(bundle_of(exported, task)).manifest
+    parents = exported.runs(task, kind="comparison")
+    parent = next(p for p in parents if "winner" in p.data.tags)
+    assert manifest.model == parent.data.tags["winner"]
+    run = exported.client.get_run(manifest.run_id)
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert manifest.data_digest == run.data.tags["data_digest"]
+    assert manifest.code_version == "tested"
+
+
+def test_a_second_export_is_the_challenger_and_the_champion_stays(exported: Workspace) -> None:
+    champion = exported.client.get_model_version_by_alias("simulated_shop-churn", "champion")
+    loser = exported.runs("churn", entry="recency_rule seed 0")[-1].info.run_id
+    done = exported.growthlab("export", "task=churn", f"run={loser}", "to=other")
+    assert done.status == 0, done.err
+    assert "recency_rule" in done.out
+    assert "(challenger)" in done.out
+    challenger = exported.client.get_model_version_by_alias("simulated_shop-churn", "challenger")
+    assert challenger.run_id == loser
+    still = exported.client.get_model_version_by_alias("simulated_shop-churn", "champion")
+    assert still.version == champion.version != challenger.version
+
+
+def test_a_run_is_exported_under_its_own_task(exported: Workspace) -> None:
+    run = exported.runs("value", entry="mean seed 0")[-1].info.run_id
+    done = exported.growthlab("export", f"run={run}", "register=false", "overwrite=true")
+    assert "mean" in done.out
+    assert "simulated_shop-value" in done.out
+    again = exported.growthlab("export", "task=value", "register=false", "overwrite=true")
+    assert again.status == 0
+
+
+def test_what_is_there_is_not_lost(exported: Workspace) -> None:
+    done = exported.growthlab("export", "task=churn")
+    assert done.mistake == (
+        "bundles/simulated_shop-churn exists already: give another to=..., or overwrite=true"
+    )
+    assert exported.growthlab("export", "to=.", "overwrite=true").mistake == (
+        ". is no bundle and is not overwritten: give another to=..."
+    )
+
+
+def test_runs_that_cannot_be_exported(exported: Workspace) -> None:
+    parent = exported.runs("churn", kind="comparison")[0].info.run_id
+    line = exported.growthlab("export", "task=churn", f"run={parent}", "to=x").mistake
+    assert line == f"run={parent} cannot be exported: it is no finished run of one model"
+    line = exported.growthlab("export", "run=0123", "to=x").mistake
+    assert line == "run=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
+    line = exported.growthlab("export", "data=online_retail", "to=x").mistake
+    assert line.startswith("no comparison in online_retail/top_n: run growthlab compare first")
+
+
+def test_the_best_that_can_be_exported_is_taken_and_the_better_one_named(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    # a forest of scikit-learn trains and compares, and has no form in a bundle
+    own = workspace.folder / "conf" / "model" / "churn" / "forest.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(
+        "# @package model\n_target_: sklearn.ensemble.RandomForestClassifier\nn_estimators: 5\n"
+    )
+    words = ["task=churn", "models=[forest,recency_rule]", *SHOP, "seed=9"]
+    done = workspace.growthlab("compare", *words)
+    assert done.status == 0, done.err
+    forest = workspace.runs("churn", model="forest")[0]
+    assert "is not exportable" in forest.data.tags["exportable"]
+    workspace.client.log_metric(forest.info.run_id, "valid/roc_auc", 1.0)
+    done = workspace.growthlab("export", "task=churn", "to=forestless", "register=false")
+    assert done.status == 0, done.err
+    assert done.out.startswith("recency_rule of run")
+    assert "forest is better by validation" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_of_customers_gets_recommendations(exported: Workspace, suffix: str) -> None:
+    run = exported.runs("top_n", entry="popularity seed 0")[-1]
+    known = exported.table(run, "recommendations.parquet")
+    asked = pd.DataFrame({"user_id": [*known["user_id"].unique()[:2], "nobody"]})
+    source = exported.folder / f"asked.{suffix}"
+    asked.to_csv(source, index=False) if suffix == "csv" else asked.to_parquet(source)
+    words = [f"bundle={bundle_of(exported, 'top_n')}", f"input={source}", "k=3"]
+    done = exported.growthlab("recommend", *words, f"output=lists.{suffix}")
+    assert done.out == f"9 rows in lists.{suffix}\n"
+    target = exported.folder / f"lists.{suffix}"
+    lists = pd.read_csv(target) if suffix == "csv" else pd.read_parquet(target)
+    assert lists.groupby("row")["rank"].apply(list).tolist() == [[1, 2, 3]] * 3
+    assert lists.groupby("row")["served"].first().tolist()[2] == "popularity_fallback"
+
+
+@pytest.mark.parametrize(("task", "column"), [("churn", "churn_probability"), ("value", "value")])
+def test_a_file_of_customers_is_scored(exported: Workspace, task: str, column: str) -> None:
+    run_id = Bundle.load(bundle_of(exported, task)).manifest.run_id
+    table = exported.table(exported.client.get_run(run_id), "predictions.parquet")
+    table[["user_id"]].to_csv(exported.folder / "customers.csv", index=False)
+    words = [f"bundle={bundle_of(exported, task)}", "input=customers.csv", "output=scores.parquet"]
+    done = exported.growthlab("score", *words)
+    assert done.status == 0, done.err
+    scores = pd.read_parquet(exported.folder / "scores.parquet")
+    answer = next(c for c in scores.columns if column in c)
+    assert scores[answer].to_numpy() == pytest.approx(table["prediction"].to_numpy(), rel=1e-5)
+    assert set(scores["served"]) == {"known"}
+
+
+def test_a_bundle_of_another_task_is_one_line(exported: Workspace) -> None:
+    (exported.folder / "some.csv").write_text("user_id\nu1\n")
+    words = ["input=some.csv", "output=none.csv"]
+    line = exported.growthlab("score", f"bundle={bundle_of(exported, 'top_n')}", *words).mistake
+    assert "answers top_n, not churn or value" in line
+    line = exported.growthlab("recommend", f"bundle={bundle_of(exported, 'churn')}", *words).mistake
+    assert "answers churn, not top_n" in line
+    assert not (exported.folder / "none.csv").exists()
+
+
+def test_a_damaged_bundle_and_one_of_a_newer_schema_are_one_line(exported: Workspace) -> None:
+    done = exported.growthlab("export", "task=churn", "to=damaged", "register=false")
+    assert done.status == 0, done.err
+    folder = exported.folder / "damaged"
+    (exported.folder / "some.csv").write_text("user_id\nu1\n")
+    words = ["bundle=damaged", "input=some.csv", "output=none.csv"]
+    model = folder / "model.npz"
+    intact = model.read_bytes()
+    model.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
+    assert "model.npz" in exported.growthlab("score", *words).mistake
+    assert "model.npz" in exported.growthlab("serve", "bundle=damaged", "port=0").mistake
+    model.write_bytes(intact)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["schema_version"] += 1
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "schema" in exported.growthlab("score", *words).mistake
+    assert not (exported.folder / "none.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("input=no.csv output=o.csv", "no.csv"),
+        ("input=some.txt output=o.csv", "some.txt"),
+        ("input=other.csv output=o.csv", "user_id"),
+        ("input=some.csv output=o.xlsx", "o.xlsx"),
+    ],
+)
+def test_files_that_cannot_be_answered(exported: Workspace, words: str, line: str) -> None:
+    for name, content in {"some.csv": "user_id\nu1\n", "other.csv": "person\nu1\n"}.items():
+        (exported.folder / name).write_text(content)
+    (exported.folder / "some.txt").write_text("user_id\nu1\n")
+    before = sorted(exported.folder.iterdir())
+    bundle = f"bundle={bundle_of(exported, 'top_n')}"
+    assert line in exported.growthlab("recommend", bundle, *words.split()).mistake
+    assert sorted(exported.folder.iterdir()) == before
+
+
+@pytest.fixture
+def served(exported: Workspace) -> Iterator[str]:
+    """The address of a service of all bundles, in a process of its own; it ends by a signal."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = exported.process("serve", "bundle=bundles", f"port={port}")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+
+
+def test_a_service_of_all_bundles_answers_until_it_is_ended(
+    exported: Workspace, served: str
+) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert httpx.get(f"{served}/health").status_code == 200
+            break
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    answer = httpx.post(f"{served}/recommend", json={"user_id": "nobody", "k": 3})
+    assert answer.status_code == 200, answer.text
+    assert httpx.post(f"{served}/recommend", json={"k": 10**9}).status_code == 422

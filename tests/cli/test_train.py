@@ -1,0 +1,129 @@
+"""One run of one model, grids of runs, and earlier runs again."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+
+pytestmark = THIRD_PARTY
+
+
+def metrics_of(workspace: Workspace, run_id: str) -> dict[str, float]:
+    """What a run measured, what it took aside."""
+    measured = workspace.client.get_run(run_id).data.metrics
+    return {n: v for n, v in measured.items() if n.startswith(("valid/", "test/", "epoch/"))}
+
+
+def run_id_of(out: str) -> str:
+    """The run that train names in its last line."""
+    last = out.strip().splitlines()[-1]
+    assert last.startswith("run "), out
+    return last.split()[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ("top_n", "recommend/markov"),
+        ("churn", "churn/recency_rule"),
+        ("value", "value/past_spend"),
+    ],
+)
+def test_a_run_again_gives_the_same_numbers(workspace: Workspace, task: str, model: str) -> None:
+    done = workspace.growthlab("train", f"task={task}", f"model={model}", *SHOP)
+    assert done.status == 0, done.err
+    again = workspace.growthlab("train", f"rerun={run_id_of(done.out)}")
+    assert again.status == 0, again.err
+    first, second = run_id_of(done.out), run_id_of(again.out)
+    assert first != second
+    assert metrics_of(workspace, first) == metrics_of(workspace, second) != {}
+
+
+def test_a_network_trained_again_gives_the_same_numbers(workspace: Workspace) -> None:
+    workspace.compared("top_n")
+    child = workspace.runs("top_n", model="gru4rec", entry="gru4rec seed 0")[-1]
+    again = workspace.growthlab("train", f"rerun={child.info.run_id}")
+    assert again.status == 0, again.err
+    second = run_id_of(again.out)
+    assert metrics_of(workspace, child.info.run_id) == metrics_of(workspace, second)
+
+
+def test_other_code_or_data_than_then_is_pointed_out(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = workspace.growthlab("train", "model=recommend/popularity", *SHOP, "seed=3")
+    run_id = run_id_of(done.out)
+    workspace.client.set_tag(run_id, "code_version", "older")
+    workspace.client.set_tag(run_id, "data_digest", "f" * 64)
+    assert workspace.growthlab("train", f"rerun={run_id}").status == 0
+    assert "the run was made by code older, this is tested" in caplog.text
+    assert "the data is not that of the run" in caplog.text
+
+
+def test_a_comparison_is_not_run_again_as_one_model(workspace: Workspace) -> None:
+    workspace.compared("churn")
+    parent = workspace.runs("churn", kind="comparison")[0].info.run_id
+    done = workspace.growthlab("train", f"rerun={parent}")
+    assert done.mistake == f"rerun={parent} is a whole comparison: name one of its child runs"
+
+
+def test_an_unknown_run_is_not_run_again(workspace: Workspace) -> None:
+    workspace.compared("churn")
+    line = workspace.growthlab("train", "rerun=0123").mistake
+    assert line == "rerun=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
+
+
+def test_a_grid_runs_each_combination(workspace: Workspace) -> None:
+    words = ["model=recommend/item_knn", "seed=20,21", "model.neighbours=5,10"]
+    done = workspace.growthlab("train", "-m", *words, *SHOP)
+    assert done.status == 0, done.err
+    ids = [line.split()[1] for line in done.out.splitlines() if line.startswith("run ")]
+    params = [workspace.client.get_run(i).data.params for i in ids]
+    found = [(p["seed"], p["model.neighbours"]) for p in params]
+    assert found == [("20", "5"), ("20", "10"), ("21", "5"), ("21", "10")]
+
+
+def test_a_mistake_in_one_point_of_a_grid_does_not_stop_the_others(workspace: Workspace) -> None:
+    words = ["model=recommend/popularity", "split.cutoff=2035-01-01,2025-04-20"]
+    done = workspace.growthlab("train", "-m", *words, *SHOP)
+    assert "leaves no validation window" in done.mistake
+    assert sum(line.startswith("run ") for line in done.out.splitlines()) == 1
+
+
+def test_the_composed_config_is_shown_and_nothing_is_run(fresh: Workspace) -> None:
+    done = fresh.growthlab("train", "task=churn", "model.num_leaves=7", "--cfg", "job")
+    config = yaml.safe_load(done.out)
+    assert config["model"]["_target_"] == "lightgbm.LGBMClassifier"
+    assert config["model"]["num_leaves"] == 7
+    assert config["task"]["objective"] == "roc_auc"
+    assert set(config["metrics"]) >= {"roc_auc", "brier"}
+    assert list(fresh.folder.iterdir()) == []
+
+
+def test_the_configs_of_a_grid_are_shown_one_after_the_other(fresh: Workspace) -> None:
+    done = fresh.growthlab("train", "--cfg=job", "-m", "seed=range(3)")
+    assert [c["seed"] for c in yaml.safe_load_all(done.out)] == [0, 1, 2]
+
+
+def test_a_config_folder_of_ones_own_is_beside_that_of_the_package(fresh: Workspace) -> None:
+    own = fresh.folder / "conf" / "model" / "recommend" / "near.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "# @package model\n_target_: growthlab.models.recommend.item_knn.ItemKNN\nneighbours: 3\n"
+    )
+    done = fresh.growthlab("train", "model=recommend/near", "--cfg", "job")
+    assert yaml.safe_load(done.out)["model"]["neighbours"] == 3
+
+
+def test_prepare_prints_and_saves_what_was_dropped(fresh: Workspace) -> None:
+    faults = ["data.faults.duplicates=0.05", "data.faults.missing_users=0.02"]
+    done = fresh.growthlab("prepare", *SHOP, *faults)
+    assert done.status == 0, done.err
+    assert "duplicates" in done.out
+    saved = fresh.folder / ".growthlab" / "simulated_shop-cleaning.json"
+    dropped = {row["rule"]: row["dropped_events"] for row in yaml.safe_load(saved.read_text())}
+    assert sum(dropped.values()) == 4952 - 4628
+    assert dropped["missing users"] > 0
+    assert str(saved.relative_to(fresh.folder)) in done.out
