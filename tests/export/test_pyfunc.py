@@ -58,6 +58,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("mlflow"))
 
 
+def test_the_logged_model_lies_among_its_run_s_artifacts(
+    store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logged = log_pyfunc(folder, uri=store.uri, run_id=store.run_id)
+    experiment = store.client.get_run(store.run_id).info.experiment_id
+    assert store.client.get_logged_model(logged.model_id).experiment_id == experiment
+    assert list(store.artifacts.rglob("pyfunc_model.py"))
+    assert not (tmp_path / "mlruns").exists()
+
+
 def test_each_row_of_a_table_is_answered_as_by_the_bundle(store: Store, folder: Path) -> None:
     model = store.load(store.log(folder))
     asked = pd.DataFrame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
         The bundle is broken: nothing is logged.
     """
     loaded = Bundle.load(bundle)
-    with warnings.catch_warnings(), global_store(uri):
+    with warnings.catch_warnings(), global_store(uri, run_id):
         warnings.filterwarnings("ignore", "(?s).*Any type hint is inferred", UserWarning)
         import mlflow.pyfunc  # warns about type hints of its own
         from mlflow.models import Model
@@ -58,16 +59,26 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
 
 
 @contextmanager
-def global_store(uri: str) -> Iterator[None]:
-    """MLflow's process-wide store for the block: its logging functions take none as an argument."""
+def global_store(uri: str, run_id: str | None = None) -> Iterator[None]:
+    """MLflow's process-wide store for the block: its logging functions take none as an argument.
+
+    With `run_id` that run's experiment is the current one, so that a model logged for the run lies
+    among its artifacts, and not in the default experiment.
+    """
     import mlflow
 
-    before = mlflow.get_tracking_uri()
+    before, variable = mlflow.get_tracking_uri(), "MLFLOW_EXPERIMENT_ID"
+    experiment = os.environ.get(variable)
     mlflow.set_tracking_uri(uri)
     try:
+        if run_id is not None:
+            os.environ[variable] = mlflow.MlflowClient().get_run(run_id).info.experiment_id
         yield
     finally:
         mlflow.set_tracking_uri(before)
+        os.environ.pop(variable, None)
+        if experiment is not None:
+            os.environ[variable] = experiment
 
 
 def _signature(bundle: Bundle) -> ModelSignature:
