@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 from growthlab.export.bundle import Bundle
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 pytestmark = THIRD_PARTY
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 pytestmark = THIRD_PARTY

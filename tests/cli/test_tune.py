@@ -8,7 +8,6 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 pytestmark = THIRD_PARTY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import time
 from collections.abc import Mapping
@@ -144,11 +145,14 @@ def _study(setting: Setting, found: Composed) -> Study:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     config, task = found.config, setting.task
-    name = config.study or "-".join([setting.data_name, found.name("task"), found.name("model")])
+    parts = [setting.data_name, found.name("task"), found.name("model")]
+    name = str(config.study or "-".join(parts))
+    if not re.fullmatch(r"[\w .-]+", name):
+        raise ConfigError(f"study={name}: letters, digits, blanks and _ . - make a name")
     try:
         return optuna.create_study(
             storage=_storage(config),
-            study_name=str(name),
+            study_name=name,
             direction="maximize" if task.maximise else "minimize",
             sampler=optuna.samplers.TPESampler(seed=config.seed),
             load_if_exists=True,

@@ -19,7 +19,7 @@ from growthlab.tasks.comparison import Entry
 from growthlab.tasks.runner import Arena
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import is_alive, this_process
+from growthlab.tracking.processes import PROCESS, end_orphans, is_alive, this_process
 from growthlab.tracking.run_files import (
     artifacts,
     flattened,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY = "growthlab.key"
-PROCESS = "growthlab.process"
 PARENT = "mlflow.parentRunId"
 OPEN = ("RUNNING", "KILLED", "FAILED")
 PARAMS = 100  # a call
@@ -77,7 +76,10 @@ class ComparisonRun:
             Another process is at work on the same comparison.
         """
         self._experiment = self.store.experiment(self.lineage.experiment)
+        client = self.store.client
         if not self.parent:
+            mine = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'model'"
+            end_orphans(client, self._experiment, mine)
             return
         with self.store.alone():
             run = self._interrupted()
@@ -86,9 +88,8 @@ class ComparisonRun:
                 self.run_id = self._new_run(f"compare {self.lineage.task}", tags)
             else:
                 self._take_up(run)
-        if run is None:
-            self._log_config(self.run_id, self.config, origin=0)
-            self._log_data(self.run_id)
+        self._log_config(self.run_id, self.config, origin=0)
+        self._log_data(self.run_id)
 
     @property
     def key(self) -> str:
@@ -181,7 +182,7 @@ class ComparisonRun:
     def _take_up(self, run: Run) -> None:
         """Go on with an interrupted run; a child that was killed with its process is KILLED."""
         process = run.data.tags.get(PROCESS, "")
-        if run.info.status == "RUNNING" and is_alive(process):
+        if run.info.status == "RUNNING" and is_alive(process) and process != this_process():
             raise ConfigError(
                 f"this comparison is running in process {process.split(':')[1]}: wait for it, "
                 "end it, or change the config (another seed, other models)"
@@ -189,8 +190,7 @@ class ComparisonRun:
         client, self.run_id = self.store.client, run.info.run_id
         client.set_tag(self.run_id, PROCESS, this_process())
         client.update_run(self.run_id, status="RUNNING")
-        for child in self._children("status = 'RUNNING'"):
-            client.set_terminated(child.info.run_id, "KILLED")
+        end_orphans(client, self._experiment, f"tags.`{PARENT}` = '{self.run_id}'")
         log.info("going on with the interrupted comparison %s", self.run_id)
 
     def _children(self, condition: str) -> list[Run]:

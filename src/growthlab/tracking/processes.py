@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PROCESS = "growthlab.process"  # the tag of a run
 
 
 def this_process() -> str:
@@ -14,12 +21,20 @@ def this_process() -> str:
 
 
 def is_alive(process: str) -> bool:
-    """Whether another process that `this_process` named still runs; False for one of another host."""
+    """Whether the process that `this_process` named still runs; False for one of another host."""
     host, *rest = process.rsplit(":", 2)
     if host != socket.gethostname() or len(rest) != 2 or not rest[0].isdigit():
         return False
-    number, start = int(rest[0]), rest[1]
-    return number != os.getpid() and bool(start) and _started(number) == start
+    return bool(rest[1]) and _started(int(rest[0])) == rest[1]
+
+
+def end_orphans(client: MlflowClient, experiment: str, condition: str) -> list[Run]:
+    """The runs for which the condition holds and whose process was killed become KILLED."""
+    found = client.search_runs([experiment], f"{condition} AND status = 'RUNNING'")
+    orphans = [run for run in found if not is_alive(run.data.tags.get(PROCESS, ""))]
+    for run in orphans:
+        client.set_terminated(run.info.run_id, "KILLED")
+    return orphans
 
 
 def _started(number: int) -> str:

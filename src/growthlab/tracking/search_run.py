@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.processes import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import flattened, log_metrics
 from growthlab.tracking.store import Store
 
@@ -22,6 +23,7 @@ class SearchRun:
         self._store, self._lineage, self._study = store, lineage, study
         self._experiment = store.experiment(lineage.experiment)
         self._current: str | None = None
+        end_orphans(store.client, self._experiment, f"tags.study = '{study}'")
         self.run_id = self._new_run(f"tune {study}", {"kind": "search"})
         text = yaml.safe_dump(dict(config), sort_keys=False)
         store.client.log_text(self.run_id, text, "config.yaml")
@@ -68,6 +70,7 @@ class SearchRun:
         self._current = None
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        tags = {**self._lineage.tags(), "study": self._study, **tags}
+        own = {"study": self._study, PROCESS: this_process()}
+        tags = {**self._lineage.tags(), **own, **tags}
         run = self._store.client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)

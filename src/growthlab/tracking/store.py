@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.tracking.schema import make_sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +48,10 @@ class Store:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         try:
             self._reach()
-            client = mlflow.MlflowClient(tracking_uri=self.address, registry_uri=self.address)
             with self.alone():
+                if self._file is not None and not self._file.exists():
+                    make_sqlite(self._file, str(Path(self.artifacts or "mlartifacts").resolve()))
+                client = mlflow.MlflowClient(tracking_uri=self.address, registry_uri=self.address)
                 client.search_experiments(max_results=1)
         except Exception as error:
             raise_if_interrupted()
@@ -60,7 +63,7 @@ class Store:
 
     def require(self, wanted: str) -> None:
         """Raise a `ConfigError` where a local store, which holds what is wanted, does not exist."""
-        if self.uri.startswith(SQLITE) and not Path(self.uri.removeprefix(SQLITE)).exists():
+        if self._file is not None and not self._file.exists():
             raise ConfigError(f"{wanted}: there is no MLflow store {self.uri}: set tracking.uri")
 
     def _reach(self) -> None:
@@ -101,9 +104,14 @@ class Store:
     @property
     def address(self) -> str:
         """The URI with a whole path: MLflow keeps stores by it, whatever the folder is by then."""
+        return self.uri if self._file is None else f"{SQLITE}{self._file}"
+
+    @property
+    def _file(self) -> Path | None:
+        """The file of a sqlite store."""
         if not self.uri.startswith(SQLITE):
-            return self.uri
-        return f"{SQLITE}{Path(self.uri.removeprefix(SQLITE)).resolve()}"
+            return None
+        return Path(self.uri.removeprefix(SQLITE)).resolve()
 
     @property
     def how_to_look(self) -> str:
@@ -115,14 +123,13 @@ class Store:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Inside, no other process is here: a sqlite schema, experiment or comparison is made once."""
-        if not self.uri.startswith(SQLITE):
+        if self._file is None:
             yield
             return
         from filelock import FileLock
 
-        path = Path(self.address.removeprefix(SQLITE))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{self._file}.lock"):
             yield
 
 

@@ -1,0 +1,106 @@
+"""Work that is cut off is marked, kept, and goes on when the same words are typed again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+
+pytestmark = THIRD_PARTY
+
+# enough epochs to be met in the middle of them
+LONG = ("model.trainer.epochs=12", "model.trainer.patience=12", "metrics=[ranking/ndcg]")
+COMPARE = ("compare", "models=[popularity,gru4rec,markov]", *SHOP, *LONG)
+TRAIN = ("train", "model=recommend/gru4rec", *SHOP, *LONG)
+
+
+def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait while the process works."""
+    deadline = time.monotonic() + 120
+    while not true():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def trained_an_epoch(workspace: Workspace) -> bool:
+    """Whether a fit has left a checkpoint."""
+    return any(workspace.folder.glob(".growthlab/checkpoints/*/*/training.npz"))
+
+
+def statuses(workspace: Workspace, **tags: str) -> Counter[tuple[str, str]]:
+    """How many runs of each model ended how."""
+    runs = workspace.runs("top_n", **tags)
+    return Counter((r.data.tags.get("model", ""), r.info.status) for r in runs)
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(
+    fresh: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = fresh.process(*COMPARE)
+    wait_until(lambda: trained_an_epoch(fresh), process)
+    process.send_signal(signal.SIGSTOP)
+    line = fresh.growthlab(*COMPARE).mistake
+    assert line.startswith(f"this comparison is running in process {process.pid}: wait for it")
+    process.send_signal(signal.SIGCONT)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.strip().splitlines()[-1] == "growthlab: interrupted; what was finished is kept"
+    (parent,) = fresh.runs("top_n", kind="comparison")
+    assert parent.info.status == "KILLED"
+    before = {("popularity", "FINISHED"): 1, ("gru4rec", "KILLED"): 1}
+    assert statuses(fresh, kind="model") == before
+
+    done = fresh.growthlab(*COMPARE)
+    assert done.status == 0, done.err
+    assert "popularity seed 0: finished before, taken over" in caplog.text
+    assert "training goes on after epoch" in caplog.text
+    (parent_after,) = fresh.runs("top_n", kind="comparison")
+    assert parent_after.info.run_id == parent.info.run_id
+    assert parent_after.info.status == "FINISHED"
+    finished = {("gru4rec", "FINISHED"): 1, ("markov", "FINISHED"): 1}
+    assert statuses(fresh, kind="model") == {**before, **finished}
+    assert not (fresh.folder / ".growthlab" / "checkpoints").exists()
+    assert all(name in done.out for name in ("popularity", "gru4rec", "markov"))
+
+    again = fresh.growthlab(*COMPARE[:1], "models=[popularity]", *COMPARE[2:5])
+    assert again.status == 0  # a finished comparison is not taken up: another one begins
+    assert len(fresh.runs("top_n", kind="comparison")) == 2
+
+
+def test_a_killed_training_goes_on_after_its_last_epoch(
+    fresh: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = fresh.process(*TRAIN)
+    wait_until(lambda: trained_an_epoch(fresh), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert statuses(fresh) == {("gru4rec", "RUNNING"): 1}
+    done = fresh.growthlab(*TRAIN)
+    assert done.status == 0, done.err
+    assert "training goes on after epoch" in caplog.text
+    assert statuses(fresh) == {("gru4rec", "KILLED"): 1, ("gru4rec", "FINISHED"): 1}
+    assert not (fresh.folder / ".growthlab" / "checkpoints").exists()
+
+
+def test_a_search_that_is_ended_keeps_its_trials(fresh: Workspace) -> None:
+    words = ("model=recommend/markov", "metrics=[ranking/ndcg]", "budget.trials=500")
+    process = fresh.process("tune", *words, *SHOP)
+    journal = fresh.folder / ".growthlab" / "studies.journal"
+    wait_until(lambda: journal.exists() and journal.read_text().count("\n") > 12, process)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    (search,) = fresh.runs("top_n", kind="search")
+    assert search.info.status == "KILLED"
+    trials = Counter(r.info.status for r in fresh.runs("top_n", kind="trial"))
+    assert trials["FINISHED"] >= 1
+    assert trials["KILLED"] <= 1
+    assert set(trials) <= {"FINISHED", "KILLED"}
