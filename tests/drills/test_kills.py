@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.drill
 Words = tuple[str, ...]
 Desk = Any  # of conftest.py
 N_KILLS = 10
+N_STORES = 6
 ENTRIES = {"popularity seed 0", "item_knn seed 0", "gru4rec seed 0"}
 
 
@@ -75,12 +77,29 @@ def test_a_kill_while_the_store_is_made_does_not_break_it(
     model = ("model=recommend/popularity", "metrics=[ranking/ndcg]")
     words = ("train", "task=top_n", *model, *shop_words, f"cache={undisturbed.folder}/.growthlab")
     first = new_desk(tmp_path / "first")
-    longest = first.works(*words)
-    for i, moment in enumerate(moments(longest, 5, seed=3)):
+    process = first.start(*words)
+    begun = store_begun(first, process)
+    assert first.ends(process) == 0, first.said
+    longest = time.monotonic() - begun
+    for i in range(N_STORES):
         desk = new_desk(tmp_path / str(i))
-        desk.killed(moment, *words)
+        process = desk.start(*words)
+        store_begun(desk, process)
+        time.sleep(0.6 * longest * (i + 0.5) / N_STORES)  # the first part makes the schema
+        process.kill()
+        desk.ends(process)
         assert desk.runs(*words) == 0, desk.said
         assert desk.query("PRAGMA integrity_check") == [("ok",)]
+
+
+def store_begun(desk: Desk, process: Any) -> float:
+    """When the first bytes of a store are on the disk."""
+    while process.poll() is None:
+        for path in desk.folder.glob("*mlflow.db*"):
+            if path.suffix != ".lock" and path.stat().st_size:
+                return time.monotonic()
+        time.sleep(0.01)
+    raise AssertionError(desk.said)
 
 
 def test_a_killed_preparation_leaves_a_whole_cache_or_none(desk: Desk, shop_words: Words) -> None:
