@@ -100,18 +100,18 @@ def rows_of(data: str, seed: int, uri: str) -> list[dict[str, Any]]:
     return [{**fixed, **row} for row in rows]
 
 
-def oracle(data: str, seed: int) -> pd.DataFrame:
-    """The oracle's NDCG of each user, by the same task on the same fold."""
+def oracle(name: str, seed: int) -> pd.DataFrame:
+    """The oracle's NDCG of each user, by the same task on the same fold; who has no history is cold."""
     words = [
-        f"data={data}",
+        f"data={name}",
         f"data.seed={seed}",
         "metrics=[ranking/ndcg]",
         f"cache={RUNS / 'cache'}",
     ]
     setting = Setting(composed("train", words))
-    task, (fold, *_) = setting.task, setting.folds
-    judged = task.judge(Oracle(setting), task.data(fold), setting.metrics, seed=0)
-    return judged.per_user[["user_id", NDCG]]
+    task, data = setting.task, setting.task.data(setting.folds[0])
+    judged = task.judge(Oracle(setting), data, setting.metrics, seed=0)
+    return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)
 
 
 def in_relation(
@@ -123,13 +123,16 @@ def in_relation(
         for r in rows
     }
     table = pd.DataFrame({m: t.set_index("user_id")[NDCG] for m, t in users.items()})
-    best = oracle.set_index("user_id")[NDCG].reindex(table.index)
+    known = oracle.set_index("user_id").reindex(table.index)
+    best = known[NDCG]
     gap = (best - table["popularity"]).to_numpy()
     parts = {m: ((table[m] - table["popularity"]).to_numpy(), gap) for m in table}
     found = [{**abouts[m], **estimate("gap_closed", *e)} for m, e in ratios_of(parts).items()]
     (mean,) = ratios_of({"oracle": (best.to_numpy(), np.ones(len(best)))}).values()
     shop = {k: abouts["popularity"][k] for k in ("protocol", "code_version")}
     found.append({**shop, "model": "oracle", **estimate(f"test/{NDCG}", *mean)})
+    (cold,) = ratios_of({"cold": (np.where(known["cold"], gap, 0.0), gap)}).values()
+    found.append({**shop, "model": "oracle", **estimate("gap_of_cold_users", *cold)})
     for row in compare_to_baseline(users, NDCG, "item_knn").itertuples():
         metric = f"{NDCG} minus item_knn's"
         found.append({**abouts[row.model], **estimate(metric, row.difference, row.low, row.high)})

@@ -93,14 +93,8 @@ def figure(results: pd.DataFrame) -> Figure:
     canvas.supxlabel(
         "share of the gap closed, popularity (0) to oracle (1); a point a shop", fontsize=10
     )
-    panels[-1].text(
-        0.98,
-        0.02,
-        "orange: learns from order",
-        transform=panels[-1].transAxes,
-        color=ORANGE,
-        ha="right",
-        fontsize=9,
+    panels[0].text(
+        0.95, order[0], "orange: learns from order", color=ORANGE, ha="right", fontsize=9
     )
     return canvas
 
