@@ -225,9 +225,8 @@ def test_seeds_are_for_stochastic_models_only(workspace: Workspace) -> None:
 def test_origins_roll_back_and_the_leaderboard_says_who_wins_on_each(
     workspace: Workspace,
 ) -> None:
-    done = workspace.growthlab(
-        "compare", "models=[popularity,personal_frequency]", *SHOP, "origins=3"
-    )
+    words = ["models=[popularity,personal_frequency]", "metrics=[ranking/ndcg]", "origins=3"]
+    done = workspace.growthlab("compare", *words, *SHOP)
     assert done.status == 0, done.err
     parent = workspace.runs("top_n", kind="comparison")[0]
     runs = workspace.runs("top_n", **{"mlflow.parentRunId": parent.info.run_id})
@@ -273,14 +272,12 @@ def test_where_every_model_fails_for_one_mistake_it_is_the_line(orders: Workspac
 
 def test_a_model_that_breaks_inside_is_no_traceback(workspace: Workspace) -> None:
     # LightGBM itself refuses a single leaf, once it fits
-    words = ["task=churn", "models=[lightgbm,recency_rule]", "model.num_leaves=1", *SHOP]
-    done = workspace.growthlab("compare", *words)
+    words = ["task=churn", "model.num_leaves=1", "metrics=[binary/roc_auc]", *SHOP]
+    done = workspace.growthlab("compare", "models=[lightgbm,recency_rule]", *words)
     assert done.status == 1
     assert "lightgbm seed 0" in done.out
     assert "Traceback" not in done.out + done.err
-    alone = workspace.growthlab(
-        "train", "task=churn", "model=churn/lightgbm", "model.num_leaves=1", *SHOP
-    )
+    alone = workspace.growthlab("train", "model=churn/lightgbm", *words)
     assert alone.status == 1
     assert "Traceback" not in alone.out + alone.err
     assert workspace.runs("churn", model="lightgbm", seed="0")[0].info.status == "FAILED"

@@ -98,7 +98,7 @@ def test_the_best_that_can_be_exported_is_taken_and_the_better_one_named(
     own.write_text(
         "# @package model\n_target_: sklearn.ensemble.RandomForestClassifier\nn_estimators: 5\n"
     )
-    words = ["task=churn", "models=[forest,recency_rule]", *SHOP, "seed=9"]
+    words = ["task=churn", "models=[forest,recency_rule]", "metrics=[binary/roc_auc]", *SHOP]
     done = workspace.growthlab("compare", *words)
     assert done.status == 0, done.err
     forest = workspace.runs("churn", model="forest")[0]

@@ -23,15 +23,18 @@ def run_id_of(out: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("task", "model"),
+    ("task", "model", "metrics"),
     [
-        ("top_n", "recommend/markov"),
-        ("churn", "churn/recency_rule"),
-        ("value", "value/past_spend"),
+        ("top_n", "recommend/markov", "[ranking/ndcg,ranking/coverage]"),
+        ("churn", "churn/recency_rule", "[binary/roc_auc,binary/brier]"),
+        ("value", "value/past_spend", "[value/normalised_gini,value/mae]"),
     ],
 )
-def test_a_run_again_gives_the_same_numbers(workspace: Workspace, task: str, model: str) -> None:
-    done = workspace.growthlab("train", f"task={task}", f"model={model}", *SHOP)
+def test_a_run_again_gives_the_same_numbers(
+    workspace: Workspace, task: str, model: str, metrics: str
+) -> None:
+    words = [f"task={task}", f"model={model}", f"metrics={metrics}", *SHOP]
+    done = workspace.growthlab("train", *words)
     assert done.status == 0, done.err
     again = workspace.growthlab("train", f"rerun={run_id_of(done.out)}")
     assert again.status == 0, again.err
