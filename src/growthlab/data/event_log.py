@@ -119,11 +119,28 @@ class EventLog:
         return cls._over(connection, items, users, columns=columns, **about)
 
     def save(self, folder: str | Path) -> Self:
-        """Writes the log beside the folder, moves it into place, gives the log opened there."""
+        """Writes the log beside the folder, moves it into place, gives the log opened there.
+
+        Raises
+        ------
+        DataError
+            It cannot be written, as on a full disk: nothing half-written stays.
+        """
         folder = Path(folder)
+        for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
+        try:
+            self._write(beside)
+            _move_into_place(beside, folder)
+        except (OSError, duckdb.IOException) as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise DataError(f"{folder} cannot be written: {_first_line(error)}") from error
+        return self.open(folder)
+
+    def _write(self, beside: Path) -> None:
+        """Every table and what is known of the log, into a folder of its own."""
         self._connection.execute(
             f"COPY (SELECT * FROM events ORDER BY {self._order}) "
             f"TO {_quoted(beside / 'events.parquet')} (FORMAT parquet)"
@@ -139,8 +156,6 @@ class EventLog:
             "cleaning": self.cleaning,
         }
         (beside / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        _move_into_place(beside, folder)
-        return self.open(folder)
 
     @property
     def ordered_by(self) -> Literal["timestamp", "position"]:
