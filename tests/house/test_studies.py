@@ -12,9 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments").glob("*/results.csv"))
-COLUMNS = (
-    "task data protocol split model seed metric value low high fit_seconds device code_version run_id"
-)
+COLUMNS = "task data protocol split model seed metric value low high fit_seconds device code_version run_id"
 each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.name)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -165,3 +168,39 @@ def test_a_half_life_needs_timestamps(kind: type) -> None:
     bare = Histories.from_lists(Catalogue(np.array(["a", "b"])), [["a", "b"]])
     with pytest.raises(DataError, match="half_life_days=3 needs timestamps"):
         kind(half_life_days=3).fit(bare, OPTIONS)
+
+
+# published figures
+
+
+@pytest.mark.data
+def test_the_movielens_figures_on_99_negatives_are_reached(
+    real_data: Callable[[str], Path],
+) -> None:
+    """science.md 3.5 (TOIS 2021): leave-last-out, 1 positive and 99 negatives; HR@10, NDCG@10."""
+    import pandas as pd
+
+    folder = real_data("movielens_1m")
+    pairs = pd.read_parquet(folder / "pairs.parquet")
+    order = pd.read_parquet(folder / "sequences.parquet").sort_values(["user_id", "position"])
+    films = np.unique(pairs["movie_id"])
+    n_users, n_films = pairs["user_id"].max(), len(films)  # users are 1 ... 6040
+    last = order.groupby("user_id")["movie_id"].last().to_numpy()
+    target = np.searchsorted(films, last)
+    taken = np.zeros((n_users, n_films), dtype=bool)
+    taken[pairs["user_id"] - 1, np.searchsorted(films, pairs["movie_id"])] = True
+    chance = np.where(taken, -1.0, np.random.default_rng(0).random(taken.shape))
+    negatives = np.argpartition(-chance, 99, axis=1)[:, :99]
+    candidates = np.column_stack([target, negatives])
+    taken[np.arange(n_users), target] = False
+    past = of_matrix(taken)
+    expected = [
+        (EASE(l2=1300), 0.7192, 0.4494),
+        (RP3Beta(neighbours=100, alpha=0.7, beta=0.6), 0.6758, 0.4011),
+    ]
+    for model, hit_rate, ndcg in expected:
+        scores = model.fit(past, OPTIONS).score(past)
+        scores = np.take_along_axis(scores, candidates, axis=1)
+        ranks = (scores >= scores[:, :1]).sum(axis=1)  # ties count against the model
+        assert (ranks <= 10).mean() > hit_rate - 0.01
+        assert np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean() > ndcg - 0.01

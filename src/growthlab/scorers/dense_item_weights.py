@@ -29,7 +29,11 @@ class DenseItemWeights:
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
         history = self.history.matrix(histories)
-        scores = history @ (self.weights if items is None else self.weights[:, items])
+        if items is None:
+            scores = history @ self.weights
+        else:
+            used = np.unique(history.indices)  # few for a single request: the rest is not copied
+            scores = history[:, used] @ self.weights[np.ix_(used, items)]
         scores[history @ self._reach == 0] = np.nan
         return scores
 
