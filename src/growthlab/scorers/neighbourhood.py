@@ -87,6 +87,22 @@ class Neighbourhood:
         indices = np.concatenate([*columns, np.zeros(0, dtype=np.int32)])
         return csr_matrix((data, indices, indptr), shape=(targets.shape[0], len(sources.keys)))
 
+    def nearest_of(
+        self, similarities: csr_matrix, *, target_keys: np.ndarray, source_keys: np.ndarray
+    ) -> csr_matrix:
+        """The `neighbours` largest entries of each row of a targets x sources matrix.
+
+        Sources that tie at the border are chosen by ``mix(target key, source key)``.
+        """
+        kept = np.zeros(similarities.nnz, dtype=bool)
+        for row, key in enumerate(target_keys):
+            start, end = similarities.indptr[row : row + 2]
+            column, value = similarities.indices[start:end], similarities.data[start:end]
+            kept[start + self._nearest(column, value, key, source_keys)] = True
+        counts = np.concatenate([[0], np.cumsum(kept)])[similarities.indptr]
+        parts = (similarities.data[kept], similarities.indices[kept], counts)
+        return csr_matrix(parts, shape=similarities.shape)
+
     def _similarities(
         self, product: np.ndarray, target: np.ndarray, source: np.ndarray
     ) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""Scores from item factors and a user's factors that are solved for when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+from growthlab.scorers.ridge import Ridge
+
+
+@dataclass(frozen=True)
+class FoldedFactors:
+    """``score(u, j) = w(u) . item_factors[j]``, where w solves `ridge` for the history given.
+
+    Any history is scored, of a known customer or not, as it is now; nobody's factors are stored.
+    An empty history is a NaN row.
+    """
+
+    kind: ClassVar[str] = "folded_factors"
+
+    item_factors: np.ndarray  # (n_items, width) float32
+    ridge: Ridge
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        pairs = histories.matrix()
+        wanted = self.item_factors if items is None else self.item_factors[items]
+        scores = self.ridge.solve(pairs, self.item_factors) @ wanted.T
+        scores[np.diff(pairs.indptr) == 0] = np.nan
+        return scores
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The items' factors and what the solve needs."""
+        return {
+            "item_factors": self.item_factors,
+            "l2": np.array(self.ridge.l2, dtype=np.float64),
+            "unseen": np.array(self.ridge.unseen, dtype=np.float64),
+            "frequency": np.array(self.ridge.frequency, dtype=np.float64),
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        ridge = Ridge(
+            l2=float(arrays["l2"]),
+            unseen=float(arrays["unseen"]),
+            frequency=float(arrays["frequency"]),
+        )
+        return cls(arrays["item_factors"], ridge)

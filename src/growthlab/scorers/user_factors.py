@@ -1,0 +1,56 @@
+"""Scores from stored factors of users and items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+from growthlab.scorers.onnx_pairs import known_rows
+
+
+@dataclass(frozen=True)
+class UserFactors:
+    """``score(u, j) = user_factors[u] . item_factors[j] + item_bias[j]`` for the users of the fit.
+
+    The history given is not looked at: whoever had none in the fit is a NaN row. The users'
+    factors are personal data: the arrays have to be protected as such.
+    """
+
+    kind: ClassVar[str] = "user_factors"
+
+    known: np.ndarray  # (n_users of the fit,) bool: had events
+    user_factors: np.ndarray  # (n_users of the fit, width) float32
+    item_factors: np.ndarray  # (n_items, width) float32
+    item_bias: np.ndarray  # (n_items,) float32
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        wanted = slice(None) if items is None else np.asarray(items, dtype=np.int64)
+        factors, bias = self.item_factors[wanted], self.item_bias[wanted]
+        scores = np.full((histories.n_users, len(bias)), np.nan, dtype=np.float32)
+        rows = known_rows(histories.user_codes, self.known)
+        scores[rows] = self.user_factors[histories.user_codes[rows]] @ factors.T + bias
+        return scores
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All factors, those of the users included."""
+        return {
+            "known": self.known,
+            "user_factors": self.user_factors,
+            "item_factors": self.item_factors,
+            "item_bias": self.item_bias,
+        }
+
+    def to_files(self) -> dict[str, bytes]:
+        """None: everything is an array."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` wrote."""
+        names = ("known", "user_factors", "item_factors", "item_bias")
+        return cls(*(arrays[name] for name in names))
