@@ -33,7 +33,7 @@ def test_answers_that_do_not_fit_are_not_there(desk: Desk, bundles: dict[str, Pa
         words = ("recommend", f"bundle={bundles['top_n']}", "input=users.csv", f"output=out.{kind}")
         assert desk.runs(*words, limit=LIMIT) != 0
         assert is_told(desk.said)
-        assert not list(desk.folder.glob("*out*"))
+        assert not list(desk.folder.glob(f"*out.{kind}*"))
         assert desk.runs(*words) == 0, desk.said
 
 
