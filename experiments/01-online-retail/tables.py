@@ -100,11 +100,15 @@ def over_time(results: pd.DataFrame) -> Figure:
         table = rows.pivot_table(index="protocol", columns="model", values="value").dropna(axis=1)
         table.index = [p.removeprefix("cutoff ") for p in table.index]
         for name in table:
-            axes.plot(table.index, table[name], marker="o", linewidth=1.8, label=name)
+            line = axes.plot(table.index, table[name], marker="o", linewidth=1.8)[0]
+            end = (len(table) - 1, table[name].iloc[-1])
+            axes.annotate(
+                name, end, (6, -3), textcoords="offset points", color=line.get_color(), fontsize=8
+            )
+        axes.set_xlim(right=len(table) - 0.1)
         axes.set_title(f"{task}: {OBJECTIVE[task]}", loc="left", fontsize=11, fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e6e6")
-        axes.legend(fontsize=7, frameon=False)
         axes.tick_params(labelsize=8)
     return figure
 
