@@ -93,11 +93,12 @@ def bars(results: pd.DataFrame) -> Figure:
 
 
 def over_time(results: pd.DataFrame) -> Figure:
-    """The objective at each cutoff, a line a model, a panel a task."""
+    """The objective at each cutoff, a line a model; models far below the best are left out."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     for axes, task in zip(figure.subplots(1, 3), OBJECTIVE, strict=True):
         rows = results[(results["task"] == task) & (results["metric"] == f"test/{OBJECTIVE[task]}")]
         table = rows.pivot_table(index="protocol", columns="model", values="value").dropna(axis=1)
+        table = table.loc[:, table.max() > table.to_numpy().max() / 4]  # who is in the race
         table.index = [p.removeprefix("cutoff ") for p in table.index]
         for name in table:
             line = axes.plot(table.index, table[name], marker="o", linewidth=1.8)[0]
