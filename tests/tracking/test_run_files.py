@@ -1,0 +1,123 @@
+"""An outcome comes back from MLflow as it went there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, outcome_of
+from growthlab.tracking.store import Store
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of the module's own."""
+    folder = tmp_path_factory.mktemp("store")
+    return Store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
+
+
+def stored(store: Store, outcome: Outcome) -> tuple[MlflowClient, Run]:
+    """A run with the outcome in it."""
+    client = store.client
+    tags = {"model": outcome.name, "seed": str(outcome.seed)}
+    run = client.create_run(store.experiment("shop/test"), tags=tags)
+    log_outcome(client, run.info.run_id, outcome)
+    return client, client.get_run(run.info.run_id)
+
+
+def ranking_outcome() -> Outcome:
+    """With curves, strata and a metric that is undefined."""
+    users = ["ann", "bob"]
+    strata = pd.DataFrame(
+        [("cold", "ndcg_at_10", 0.1, 0.0, 0.2, 2)],
+        columns=["stratum", "metric", "value", "low", "high", "n_users"],
+    )
+    nan = float("nan")
+    return Outcome(
+        model=None,
+        name="gru4rec",
+        seed=3,
+        valid={"ndcg_at_10": 1 / 3, "tied_share": nan},
+        test={"ndcg_at_10": Estimate(0.25, 0.1, 0.4), "tied_share": Estimate(nan, nan, nan)},
+        per_user=pd.DataFrame({"user_id": users, "ndcg_at_10": [0.0, 0.5]}),
+        strata=strata,
+        tables={"truth": pd.DataFrame({"user_id": users, "item_id": ["a", "b"]})},
+        fit_seconds=1.5,
+        score_seconds=0.25,
+        peak_memory_mb=10.0,
+        coverage=1.0,
+        epochs=2,
+        curves={"loss": [3.0, 2.0], "valid/ndcg_at_10": [0.1, 1 / 3]},
+        why_not_exportable="too shy",
+    )
+
+
+def test_a_ranking_outcome_comes_back(store: Store) -> None:
+    outcome = ranking_outcome()
+    back = outcome_of(*stored(store, outcome))
+    for name in ("name", "seed", "epochs", "coverage", "fit_seconds", "curves"):
+        assert getattr(back, name) == getattr(outcome, name), name
+    assert back.why_not_exportable == "too shy"
+    assert back.valid["ndcg_at_10"] == 1 / 3
+    assert math.isnan(back.valid["tied_share"])
+    assert back.test["ndcg_at_10"] == outcome.test["ndcg_at_10"]
+    assert all(map(math.isnan, back.test["tied_share"]))
+    pd.testing.assert_frame_equal(back.per_user, outcome.per_user)
+    pd.testing.assert_frame_equal(back.strata, outcome.strata)
+
+
+def test_predictions_are_stored_once_and_come_back_as_both(store: Store) -> None:
+    table = pd.DataFrame({"user_id": ["ann"], "label": [1.0], "prediction": [0.5]})
+    outcome = Outcome(
+        model=None,
+        name="logistic",
+        seed=0,
+        valid={},
+        test={},
+        per_user=table,
+        strata=pd.DataFrame(),
+        tables={"predictions": table},
+        fit_seconds=0.0,
+        score_seconds=0.0,
+        peak_memory_mb=0.0,
+        coverage=1.0,
+    )
+    client, run = stored(store, outcome)
+    assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["predictions.parquet"]
+    back = outcome_of(client, run)
+    pd.testing.assert_frame_equal(back.per_user, table)
+    pd.testing.assert_frame_equal(back.tables["predictions"], table)
+    assert (back.epochs, back.curves, len(back.strata)) == (None, {}, 0)
+
+
+def test_what_is_not_finite_is_no_metric(store: Store) -> None:
+    client = store.client
+    run = client.create_run(store.experiment("shop/test"))
+    log_metrics(client, run.info.run_id, {"a": 1.0, "b": np.nan, "c": math.inf})
+    assert client.get_run(run.info.run_id).data.metrics == {"a": 1.0}
+
+
+def test_more_metrics_than_one_call_takes_are_all_there(store: Store) -> None:
+    client = store.client
+    run = client.create_run(store.experiment("shop/test"))
+    log_metrics(client, run.info.run_id, {f"m{i}": float(i) for i in range(1203)})
+    assert len(client.get_run(run.info.run_id).data.metrics) == 1203
+
+
+def test_settings_are_flattened_with_lists_as_json() -> None:
+    settings = {"a": {"b": {"c": None}}, "d": [1, "x"], "e": True, "f": {}}
+    assert flattened(settings) == {"a.b.c": "None", "d": '[1, "x"]', "e": "True"}
+
+
+def test_no_file_is_left_outside_the_store(tmp_path: Path, store: Store) -> None:
+    stored(store, ranking_outcome())
+    assert list(tmp_path.iterdir()) == []
