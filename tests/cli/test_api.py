@@ -53,7 +53,7 @@ def test_settings_hold_for_the_models_that_have_them(log: EventLog) -> None:
     comparison = growthlab.compare(log, ["popularity", "item_knn"], overrides=words)
     knn = next(o for o in comparison.outcomes[0] if o.name == "item_knn")
     assert knn.model.neighbours == 2
-    assert list(knn.test)[0].startswith("ndcg")
+    assert next(iter(knn.test)).startswith("ndcg")
 
 
 def test_estimators_of_ones_own_are_given_as_functions(log: EventLog) -> None:
