@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
 import os
@@ -12,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from growthlab.cli.conf_tree import CONF, choices, groups
-from growthlab.core.errors import GrowthlabError, near_matches
+from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 
 COMMANDS = {
@@ -25,6 +24,7 @@ COMMANDS = {
     "score": "churn probability or value for a file of customers, from a bundle",
     "serve": "HTTP service of bundles",
 }
+STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone
 GREETING = (
     "growthlab: one customer timeline; what will they want, will they leave, what are they worth?"
 )
@@ -48,16 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _mistake(error)
         except KeyboardInterrupt:
             return _interrupted()
-        except Exception:
-            with contextlib.suppress(KeyboardInterrupt):
-                raise_if_interrupted()
-                raise
-            return _interrupted()
+        except Exception as error:
+            return _failure(error)
 
 
 def _mistake(error: Exception) -> int:
-    print(f"growthlab: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"growthlab: {one_line(error)}", file=sys.stderr)
     return 2
+
+
+def _failure(error: Exception) -> int:
+    """The status of an error that is no mistake in the input; one of our own is raised again."""
+    try:
+        raise_if_interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    if not isinstance(error, OSError) and not type(error).__module__.startswith(STORES):
+        raise error
+    print(f"growthlab: {type(error).__name__}: {one_line(error)[:300]}", file=sys.stderr)
+    return 1
 
 
 def _interrupted() -> int:

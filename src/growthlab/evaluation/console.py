@@ -94,13 +94,11 @@ def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield "p Holm", [p_value(p) for p in table["p_holm"]]
-    for name in standings.headline[:1]:
-        yield label(name), column(table[name].tolist())
     yield "fit s", [number(v, 1) for v in table["fit_seconds"]]
     yield "score s", [number(v, 1) for v in table["score_seconds"]]
     yield "MB", [number(v, 2) for v in table["bundle_mb"]]
     yield "covers", [f"{number(100 * v, 0)} %" for v in table["coverage"]]
-    for name in standings.headline[1:]:
+    for name in standings.headline:
         yield label(name), column(table[name].tolist())
 
 

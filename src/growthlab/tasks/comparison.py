@@ -135,6 +135,7 @@ def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> 
         device=device,
         checkpoint=checkpoint,
         export=recorder is not None,
+        label=entry.label,
     )
     if recorder is not None:
         recorder.finish(entry, arena, outcome)

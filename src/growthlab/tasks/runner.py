@@ -143,10 +143,12 @@ def run_model(
     device: str = "auto",
     checkpoint: Path | None = None,
     export: bool = True,
+    label: str = "",
 ) -> Outcome:
     """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once.
 
-    See `Arena`. With `export` the outcome holds what a bundle carries of the model.
+    See `Arena`. With `export` the outcome holds what a bundle carries of the model. `label`
+    names it in the log.
     """
     task = arena.task
     made = checkpoint / "choice.json" if checkpoint is not None and arena.refit else None
@@ -163,7 +165,7 @@ def run_model(
             model = task.fit(factory(), arena.judging, options)
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
     judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
-    _report(f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
+    _report(label or f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
     outcome = _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
     if not export:
         return outcome
