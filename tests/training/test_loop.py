@@ -222,7 +222,7 @@ def test_no_batches_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("epochs", 0), ("patience", 0), ("batch", 0), ("lr", 0.0), ("l2", -1.0), ("clip", 0.0)],
+    [("epochs", 0), ("patience", 0), ("batch", 0), ("lr", 0.0), ("l2", -1.0), ("clip", 0.0), ("last_lr", 0.0), ("last_lr", 1.5)],
 )
 def test_values_out_of_range_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"trainer\.{setting} must"):
@@ -249,3 +249,15 @@ def test_clipping_bounds_the_step() -> None:
 
     assert gradients_after(0.5) == pytest.approx(0.25, rel=1e-3)
     assert gradients_after(None) > 1e6
+
+
+def test_the_learning_rate_goes_down_in_a_straight_line_and_then_stays() -> None:
+    trainer = Trainer(epochs=5, lr=0.1, last_lr=0.2)
+    # from 0.1 to 0.02 in four equal steps of 0.02; a longer run keeps the last
+    assert [trainer.lr_at(n) for n in range(1, 7)] == pytest.approx(
+        [0.1, 0.08, 0.06, 0.04, 0.02, 0.02]
+    )
+
+
+def test_a_constant_learning_rate_is_the_default() -> None:
+    assert Trainer(epochs=3, lr=0.1).lr_at(3) == 0.1

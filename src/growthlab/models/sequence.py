@@ -87,7 +87,7 @@ class SequenceRecommender:
         """A vector an item, its bias last, shape ``(n_items, width + 1)``."""
         network = self.network_
         with torch.no_grad():
-            return torch.cat([network.items.weight, network.bias[:, None]], dim=1).cpu().numpy()
+            return torch.cat([network.item_vectors(), network.bias[:, None]], dim=1).cpu().numpy()
 
     def scorer(self) -> OnnxSequence:
         """The network as ONNX, dynamic in users, steps and events."""
@@ -115,7 +115,7 @@ def sequence_loss(network: SequenceNetwork, batch: SequenceBatch) -> Tensor:
     states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
     real = states.flatten(0, 1)[batch.at]  # (B, S, D) -> (P, D)
     return catalogue_cross_entropy(
-        real, network.items.weight, network.bias, batch.positions, batch.targets, batch.weights
+        real, network.item_vectors(), network.bias, batch.positions, batch.targets, batch.weights
     )
 
 

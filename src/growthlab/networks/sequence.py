@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from growthlab.networks.dropout import Dropout
 
@@ -28,13 +29,17 @@ class SequenceNetwork(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.input_dropout = Dropout(dropout)
 
+    def item_vectors(self) -> Tensor:
+        """The vector of each item, by which it is read and foretold, shape ``(n_items, width)``."""
+        return self.items.weight
+
     def encode(self, steps: Tensor) -> Tensor:
         """States of all steps, ``(B, S, width) -> (B, S, width)``."""
         raise NotImplementedError
 
     def states(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0."""
-        vectors = self.items(items)  # (N,) -> (N, D)
+        vectors = functional.embedding(items, self.item_vectors())  # (N,) -> (N, D)
         if self.event_types is not None:
             vectors = vectors + self.event_types(event_types)
         n_users, n_steps = sizes.shape
@@ -54,4 +59,4 @@ class SequenceNetwork(nn.Module):
     def forward(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """Scores of the whole catalogue after the last step, shape ``(B, n_items)``."""
         state = self.last_state(items, event_types, slots, sizes)
-        return state @ self.items.weight.T + self.bias
+        return state @ self.item_vectors().T + self.bias

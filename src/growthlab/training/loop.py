@@ -34,7 +34,8 @@ class Trainer:
     By AdamW: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     `batch` is in the model's own unit (users, or positive pairs), `l2` is the decoupled weight
-    decay, `clip` the largest norm of the gradient (None: any). `patience` is for the caller: how
+    decay, `clip` the largest norm of the gradient (None: any). From epoch to epoch `lr` goes down in
+    a straight line to `last_lr` of itself at the last of `epochs`, whenever the training stops. `patience` is for the caller: how
     many epochs without improvement on the validation window are borne. `epochs` is the most that
     are run.
     """
@@ -43,6 +44,7 @@ class Trainer:
     patience: int = 5
     batch: int = 128
     lr: float = 2e-3
+    last_lr: float = 1.0
     l2: float = 1e-4
     clip: float | None = 5.0
 
@@ -52,6 +54,8 @@ class Trainer:
                 raise ConfigError(f"trainer.{name} must be at least 1, got {getattr(self, name)}")
         if not self.lr > 0:
             raise ConfigError(f"trainer.lr must be positive, got {self.lr}")
+        if not 0 < self.last_lr <= 1:
+            raise ConfigError(f"trainer.last_lr must be in (0, 1], got {self.last_lr}")
         if not self.l2 >= 0:
             raise ConfigError(f"trainer.l2 must not be negative, got {self.l2}")
         if self.clip is not None and not self.clip > 0:
@@ -93,6 +97,8 @@ class Trainer:
         started = time.perf_counter()
         while len(run.losses) < n_epochs and not run.stopped:
             epoch = len(run.losses) + 1
+            for group in run.optimiser.param_groups:
+                group["lr"] = self.lr_at(epoch)
             with torch_stream(options.seed, "epoch", epoch, device=device):
                 run.losses.append(self._epoch(run, batches(epoch), loss, device, epoch, n_epochs))
             network.eval()
@@ -107,6 +113,11 @@ class Trainer:
             checkpoint.remove()
         seconds = time.perf_counter() - started
         log.debug("%d epochs on %s in %.1f s", len(run.losses), device.type, seconds)
+
+    def lr_at(self, epoch: int) -> float:
+        """The learning rate of an epoch from 1; after the last of `epochs` it stays."""
+        gone = min(1.0, (epoch - 1) / max(1, self.epochs - 1))
+        return self.lr * (1 - gone * (1 - self.last_lr))
 
     def _optimiser(self, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
         fused = device.type in ("cpu", "cuda")
