@@ -11,7 +11,16 @@ from growthlab.core.build import build
 from growthlab.data.source import Source
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
-NAMES = ("cdnow", "movielens_100k", "movielens_1m", "online_retail", "tabular_file")
+NAMES = (
+    "amazon_2014_beauty",
+    "amazon_2018_scientific",
+    "cdnow",
+    "diginetica",
+    "movielens_100k",
+    "movielens_1m",
+    "online_retail",
+    "tabular_file",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

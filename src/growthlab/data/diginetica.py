@@ -1,0 +1,82 @@
+"""Diginetica: what was looked at in a shop, session by session (CIKM Cup 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
+from growthlab.data.tables import existing, read_table, renamed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diginetica(Source):
+    """202,633 sessions of views of 43,097 items, with the published split; a session is a user.
+
+    In the form that SR-GNN (AAAI 2019) and GCE-GNN (SIGIR 2020) are measured on: rare items and
+    sessions of one view are left out, the sessions of the last days are `test`. There are no
+    timestamps; session ids count up in time, hence the last sessions of `train` become `valid`,
+    and what is chosen is chosen on days as close to those before them as the test days are.
+
+    Parameters
+    ----------
+    path
+        sessions.parquet with session_id, item_id, position and split, or its folder.
+    valid_share
+        How many of the sessions of train become valid, the newest ones; 0: none.
+    """
+
+    name: ClassVar[str] = "diginetica"
+    usual_name: ClassVar[str] = "sessions.parquet"
+
+    path: str | None = None
+    valid_share: float = 0.08
+    filter_seen: str = "none"
+    filter_seen_reason: str = (
+        "people come back to an item in a session, and published numbers count it"
+    )
+    horizon_days: float | None = None
+    history_events: tuple[str, ...] = ("view",)
+    target_events: tuple[str, ...] = ("view",)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.valid_share < 1:
+            raise ConfigError(f"data.valid_share must be in [0, 1), got {self.valid_share}")
+
+    def files(self) -> list[Path]:
+        """The one file of sessions."""
+        if self.path is None:
+            raise DataError(
+                f"data={self.name} needs data.path=.../{self.usual_name}: the sessions as Parquet "
+                "or CSV, from https://competitions.codalab.org/competitions/11161"
+            )
+        path = Path(self.path).expanduser()
+        return [existing(path / self.usual_name if path.is_dir() else path)]
+
+    def read(self) -> EventLog:
+        """One view event a row; the column split says train, valid or test."""
+        (path,) = self.files()
+        names = ("item_id", "position", "split")
+        columns: dict[str, str | None] = {"user_id": "session_id", **{c: c for c in names}}
+        events = renamed(read_table(path), columns, path)
+        events["split"] = self._with_valid(events["user_id"], events["split"])
+        return EventLog.from_frames(events.assign(event_type="view"), name=self.name)
+
+    def _with_valid(self, sessions: pd.Series, split: pd.Series) -> pd.Series:
+        """The split with the newest sessions of train as valid."""
+        numbers = pd.to_numeric(sessions, errors="coerce")
+        if numbers.isna().any():
+            raise DataError(
+                f"{self.name}: the session_id {sessions[numbers.isna()].iloc[0]!r} is no number, "
+                "and by number the newest sessions are known"
+            )
+        trained = np.unique(numbers[split == "train"])
+        n_valid = round(self.valid_share * len(trained))
+        newest = np.isin(numbers, trained[len(trained) - n_valid :])
+        return split.mask((split == "train") & newest, "valid")
