@@ -99,6 +99,7 @@ WORDS = [
         "task.objective=ndgc_at_10 is not among the metrics: did you mean ndcg_at_10",
     ),
     ("train task=value task.objective=mae", "task.objective=mae needs task.maximise=false"),
+    ("train tags.part=x", "unknown setting tags.part: +tags.part=x adds it"),
     ("train rerun=abc", "rerun=abc: there is no MLflow store sqlite:///mlflow.db"),
     ("train rerun=abc seed=3", "seed=3: rerun=abc has all its settings from the logged config"),
     (

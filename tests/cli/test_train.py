@@ -129,3 +129,11 @@ def test_prepare_prints_and_saves_what_was_dropped(fresh: Workspace) -> None:
     assert sum(dropped.values()) == 4952 - 4628
     assert dropped["missing users"] > 0
     assert str(saved.relative_to(fresh.folder)) in done.out
+
+
+def test_tags_of_ones_own_stand_beside_the_others(workspace: Workspace) -> None:
+    words = ["model=recommend/popularity", "metrics=[ranking/ndcg]", "+tags.question=autumn", *SHOP]
+    done = workspace.growthlab("train", *words)
+    assert done.status == 0, done.err
+    tags = workspace.client.get_run(run_id_of(done.out)).data.tags
+    assert (tags["question"], tags["task"]) == ("autumn", "top_n")

@@ -41,6 +41,8 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
                 names = _names(node, offered if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
+                if OmegaConf.is_dict(node) and not names:
+                    return f"unknown setting {given}: +{word} adds it"
                 near = near_matches(part, names, prefix=prefix)
                 other = "" if near.startswith("did") else _elsewhere(parts[-1], config)
                 return f"unknown setting {given}: {_elsewhere(key, config) or other or near}"

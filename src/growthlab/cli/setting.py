@@ -128,7 +128,8 @@ class Setting:
     @cached_property
     def lineage(self) -> Lineage:
         """What all runs of this call are about."""
-        log, more = self.log, {}
+        log = self.log
+        more = {str(name): str(value) for name, value in (self.config.get("tags") or {}).items()}
         if getattr(self.task, "filter_seen", None):
             more["filter_seen"] = str(self.task.filter_seen)  # type: ignore[attr-defined]
             more["filter_seen_reason"] = self.source.filter_seen_reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +21,8 @@ from growthlab.tasks.objective import objective_metric
 from growthlab.training.options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)
+
+SLOW_EPOCH = 10.0  # seconds from which an epoch is worth a line
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class EpochWatch:
     patience: int
     memory: Path | None = None
     values: dict[int, float] = field(default_factory=dict)
+    _since: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         if self.memory is not None and self.memory.exists():
@@ -79,7 +83,21 @@ class EpochWatch:
         if self.memory is not None:
             _write(self.memory, self.values)
         best = self.best_epoch
+        self._report(epoch, best)
         return Verdict(improved=best == epoch, stop=epoch - best >= self.patience)
+
+    def _report(self, epoch: int, best: int) -> None:
+        """A line an epoch where epochs are slow."""
+        seconds = time.perf_counter() - self._since
+        self._since += seconds
+        if seconds >= SLOW_EPOCH:
+            words = "epoch %d: valid %s %.4f (best: %.4f, epoch %d) in %.0f s"
+            value, at_best, objective = (
+                self.values[epoch],
+                self.values[best],
+                self.arena.task.objective,
+            )
+            log.info(words, epoch, objective, value, at_best, best, seconds)
 
     @property
     def best_epoch(self) -> int:
