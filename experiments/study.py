@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,28 +31,32 @@ def store_of(study: Path) -> Path:
 
 def run_plan(study: Path, data: str | None) -> None:
     """Every part of the plan, one after the other."""
+    for part in yaml.safe_load((study / "plan.yaml").read_text())["parts"]:
+        growthlab(study, part["command"].split(), data)
+
+
+def growthlab(study: Path, words: Sequence[str], data: str | None) -> None:
+    """One command with the study's own store and cache; `data` stands for DATA in its words."""
     store = store_of(study)
     store.parent.mkdir(parents=True, exist_ok=True)
-    for part in yaml.safe_load((study / "plan.yaml").read_text())["parts"]:
-        words = [
-            w.replace("DATA", str(Path(data).resolve())) if data else w
-            for w in part["command"].split()
-        ]
-        own = [
-            f"tracking.uri=sqlite:///{store}",
-            f"tracking.artifacts={store.parent / 'artifacts'}",
-            f"cache={store.parent / 'cache'}",
-        ]
-        print("growthlab", *words, flush=True)
-        done = subprocess.run(["growthlab", *words, *own])
-        if done.returncode not in (0, 1):  # 1: a model failed, and the leaderboard says which
-            sys.exit(done.returncode)
+    own = [
+        f"tracking.uri=sqlite:///{store}",
+        f"tracking.artifacts={store.parent / 'artifacts'}",
+        f"cache={store.parent / 'cache'}",
+    ]
+    here = [w.replace("DATA", str(Path(data).resolve())) if data else w for w in words]
+    print("growthlab", *words, flush=True)
+    done = subprocess.run(["growthlab", *here, *own])
+    if done.returncode not in (0, 1):  # 1: a model failed, and the leaderboard says which
+        sys.exit(done.returncode)
 
 
 def collect(study: Path) -> pd.DataFrame:
     """One row a metric of each run of the study's comparisons; of a run made twice, the newest."""
     from mlflow import MlflowClient
 
+    if not store_of(study).exists():
+        return pd.DataFrame(columns=COLUMNS)
     client = MlflowClient(f"sqlite:///{store_of(study)}")
     rows: list[dict[str, object]] = []
     for experiment in client.search_experiments():
@@ -71,7 +76,7 @@ def _rows(run: object) -> list[dict[str, object]]:
     common = {
         "task": tags["task"],
         "data": tags["data"],
-        "protocol": f"cutoff {tags['cutoff'][:10]}",
+        "protocol": tags.get("protocol") or f"cutoff {tags['cutoff'][:10]}",
         "split": tags["split"],
         "model": tags["model"],
         "seed": int(tags["seed"]),

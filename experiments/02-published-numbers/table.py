@@ -7,74 +7,81 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from run import protocol_of
 
 from growthlab.evaluation.plots import BLUE, ORANGE
 
 STUDY = Path(__file__).resolve().parent
 METRICS = ("test/hit_rate_at_10", "test/ndcg_at_10")
-DATA = {"ml1m_99_negatives": "movielens_1m", "beauty": "amazon_2014_beauty"}
 
 
-def compared(results: pd.DataFrame, plan: dict) -> pd.DataFrame:
-    """One row a protocol and model: reached (mean over draws), published, fit seconds."""
+def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.DataFrame:
+    """One row a model: reached (mean over seeds or draws), published, fit seconds, device."""
     rows = []
-    for protocol, models in plan.items():
-        here = results[results["data"] == DATA[protocol]]
-        for model, entry in models.items():
-            own = here[here["model"] == model]
-            reached = own.groupby("metric")["value"].mean()
-            rows.append(
-                {
-                    "protocol": protocol,
-                    "model": model,
-                    "settings": " ".join(entry["settings"]) or "none",
-                    "how": "chosen here" if entry.get("chosen") else "of the source",
-                    "published": entry["published"],
-                    "reached": [reached.get(m) for m in METRICS],
-                    "fit_seconds": own["fit_seconds"].mean(),
-                }
-            )
+    for row in part["rows"]:
+        protocol = part.get("protocol") or protocol_of(section, row)
+        own = results[(results["protocol"] == protocol) & (results["model"] == row["model"])]
+        reached = own.groupby("metric")["value"].mean()
+        rows.append(
+            {
+                "model": " ".join(
+                    [row["model"], f"({row['name']})" if "name" in row else ""]
+                ).strip(),
+                "settings": row.get("settings", "defaults").replace("model.", "").strip(),
+                "how": "chosen here" if row.get("chosen") else "",
+                "published": row.get("published"),
+                "reached": [reached.get(m) for m in METRICS],
+                "fit_seconds": own["fit_seconds"].mean(),
+                "device": own["device"].iloc[0] if len(own) else "",
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def pair(values: Any, form: str = ".4f") -> str:
+    """HR@10 / NDCG@10."""
+    return " / ".join(f"{v:{form}}" for v in values)
 
 
 def markdown(table: pd.DataFrame) -> str:
     """HR@10 / NDCG@10 reached beside the published ones."""
     lines = [
-        "| model | settings | published HR@10 / NDCG@10 | reached | difference | fit |",
-        "|---|---|---|---|---|---|",
+        "| model | settings | published HR@10 / NDCG@10 | reached | difference | fit | on |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in table.itertuples():
-        published = " / ".join(f"{v:.4f}" for v in row.published)
-        reached, difference, seconds = "not yet run", "", ""
+        published = pair(row.published) if row.published else "none"
+        reached, difference, seconds = "not run", "", ""
         if None not in row.reached:
-            reached = " / ".join(f"{v:.4f}" for v in row.reached)
+            reached, seconds = pair(row.reached), f"{row.fit_seconds:,.0f} s"
+        if None not in row.reached and row.published:
             pairs = zip(row.reached, row.published, strict=True)
-            difference = " / ".join(f"{ours - theirs:+.4f}" for ours, theirs in pairs)
-            seconds = f"{row.fit_seconds:.0f} s"
-        settings = f"{row.settings} ({row.how})"
-        lines.append(
-            f"| {row.model} | {settings} | {published} | {reached} | {difference} | {seconds} |"
-        )
+            difference = pair([ours - theirs for ours, theirs in pairs], "+.4f")
+        settings = f"{row.settings} ({row.how})" if row.how else row.settings
+        cells = [row.model, settings, published, reached, difference, seconds, row.device]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def figure(table: pd.DataFrame) -> Figure:
-    """NDCG@10 reached and published, a panel a protocol."""
-    canvas = Figure(figsize=(9, 3.4), layout="constrained")
-    panels = canvas.subplots(1, len(DATA))
-    for axes, protocol in zip(panels, DATA, strict=True):
-        own = table[table["protocol"] == protocol]
-        own = own[[None not in reached for reached in own["reached"]]]
-        names = own["model"].tolist()[::-1]
-        published = [p[1] for p in own["published"]][::-1]
-        reached = [r[1] for r in own["reached"]][::-1]
-        axes.plot(published, names, "o", color=ORANGE, fillstyle="none", label="published")
-        axes.plot(reached, names, "o", color=BLUE, markersize=4, label="reached")
-        axes.set_title(protocol, fontsize=10, loc="left")
+def figure(tables: dict[str, pd.DataFrame]) -> Figure:
+    """NDCG@10 reached and published, a panel a section."""
+    height = max(len(t) for t in tables.values())
+    canvas = Figure(figsize=(4.2 * len(tables), 1.2 + 0.32 * height), layout="constrained")
+    panels = canvas.subplots(1, len(tables), squeeze=False)[0]
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+        own = table[[None not in reached for reached in table["reached"]]][::-1]
+        with_source = own[[p is not None for p in own["published"]]]
+        axes.plot(
+            [r[1] for r in own["reached"]], own["model"], "o", color=BLUE, ms=4, label="reached"
+        )
+        published = [p[1] for p in with_source["published"]]
+        axes.plot(published, with_source["model"], "o", color=ORANGE, mfc="none", label="published")
+        axes.set_title(title, fontsize=10, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("NDCG@10")
     panels[0].legend(frameon=False, fontsize=9)
@@ -84,21 +91,17 @@ def figure(table: pd.DataFrame) -> Figure:
 def main() -> None:
     """Write the tables between their marks in README.md, and the figure."""
     results = pd.read_csv(STUDY / "results.csv")
-    plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
-    table, readme = compared(results, plan), STUDY / "README.md"
+    plan, readme = yaml.safe_load((STUDY / "plan.yaml").read_text()), STUDY / "README.md"
+    tables = {section: compared(results, section, part) for section, part in plan.items()}
     text = readme.read_text()
-    for protocol in plan:
-        block = markdown(table[table["protocol"] == protocol])
-        block = f"<!-- {protocol} -->\n{block}\n<!-- /{protocol} -->"
-        text = re.sub(
-            rf"<!-- {protocol} -->.*?<!-- /{protocol} -->",
-            lambda _, b=block: b,
-            text,
-            flags=re.DOTALL,
-        )
+    for section, table in tables.items():
+        block = f"<!-- {section} -->\n{markdown(table)}\n<!-- /{section} -->"
+        mark = rf"<!-- {section} -->.*?<!-- /{section} -->"
+        text = re.sub(mark, lambda _, b=block: b, text, flags=re.DOTALL)
     readme.write_text(text)
     (STUDY / "figures").mkdir(exist_ok=True)
-    figure(table).savefig(STUDY / "figures" / "ndcg.png", dpi=140)
+    named = {plan[section]["title"]: table for section, table in tables.items()}
+    figure(named).savefig(STUDY / "figures" / "ndcg.png", dpi=140)
 
 
 if __name__ == "__main__":

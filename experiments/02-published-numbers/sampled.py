@@ -1,0 +1,110 @@
+"""The protocol of Ferrari Dacrema et al., TOIS 2021: one positive among 99 sampled negatives.
+
+It is here to reproduce that paper's figures, and nowhere else: figures on sampled candidates say
+nothing about full ranking.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from study import COLUMNS
+
+from growthlab.cli.compose import composed
+from growthlab.core.build import build
+from growthlab.core.histories import Catalogue, Histories
+from growthlab.core.seeding import stream
+from growthlab.evaluation.top_k import target_ranks
+from growthlab.ranking.fallback import fill_unscored
+from growthlab.tracking.store import code_version
+from growthlab.training.options import FitOptions
+
+PROTOCOL = "pairs.parquet, 1 positive and 99 negatives"
+N_NEGATIVES = 99
+DRAWS = 3  # of the negatives
+
+
+class Test(NamedTuple):
+    """The past, and the candidates of each draw: first the film taken last, then those never rated."""
+
+    past: Histories
+    candidates: list[np.ndarray]  # of each draw, (n_users, 1 + N_NEGATIVES)
+
+
+@lru_cache(maxsize=1)
+def test_of(data: Path) -> Test:
+    """The last film of each user in SASRec's order, against 99 of all 3,706 that they never rated."""
+    pairs = pd.read_parquet(data / "movielens_1m" / "pairs.parquet")
+    order = pd.read_parquet(data / "movielens_1m" / "sequences.parquet")
+    last = order.sort_values("position").groupby("user_id").tail(1)
+    past = pairs.merge(last[["user_id", "movie_id"]], how="left", indicator=True)
+    past = past[past["_merge"] == "left_only"]
+    users, films = (np.unique(pairs[c].astype(str)).astype(str) for c in ("user_id", "movie_id"))
+    catalogue = Catalogue(films)
+    rows, items = (
+        np.searchsorted(known, past[c].astype(str))
+        for known, c in ((users, "user_id"), (films, "movie_id"))
+    )
+    histories = Histories.from_events(
+        catalogue, users, rows, items, np.zeros(len(past), dtype=np.int64), timed=False
+    )
+    by_user = last.assign(user_id=last["user_id"].astype(str)).set_index("user_id")["movie_id"]
+    target = catalogue.codes(by_user.loc[users].astype(str).to_numpy(dtype=str))
+    taken = histories.matrix().toarray() > 0
+    taken[np.arange(len(users)), target] = True
+    draws = []
+    for draw in range(DRAWS):
+        rng = stream(draw, "negatives")
+        drawn = [rng.choice(np.flatnonzero(~own), N_NEGATIVES, replace=False) for own in taken]
+        draws.append(np.column_stack([target, drawn]))
+    return Test(histories, draws)
+
+
+def ranks_of(model: Any, test: Test) -> np.ndarray:
+    """The target's rank by the median rule, for each draw of candidates and user."""
+    past = test.past
+    found = np.zeros((DRAWS, past.n_users))
+    popularity = np.bincount(past.items, minlength=past.n_items).astype(np.float32)
+    for rows in np.array_split(np.arange(past.n_users), 12):
+        scores, _ = fill_unscored(model.score(past.select(rows)), popularity)
+        places = np.arange(len(rows))
+        for draw, candidates in enumerate(test.candidates):
+            own = np.take_along_axis(scores, candidates[rows], axis=1)
+            found[draw, rows] = target_ranks(own, places, 0 * places)[0]
+    return found
+
+
+def rows_of(row: dict[str, Any], data: Path) -> pd.DataFrame:
+    """Fit the model of a row; its two metrics for each draw, with 95 % bounds over users."""
+    test, name = test_of(data), row["model"]
+    words = [f"model=recommend/{name}", *row.get("settings", "").split()]
+    model = build(composed("train", words).config.model)
+    started = time.perf_counter()
+    model.fit(test.past, FitOptions(seed=0))
+    about = {
+        "task": "top_n",
+        "data": "movielens_1m",
+        "protocol": PROTOCOL,
+        "split": "leave_last_out",
+        "model": name,
+        "fit_seconds": round(time.perf_counter() - started, 1),
+        "device": "cpu",
+        "code_version": code_version(),
+    }
+    return pd.DataFrame(_rows(about, ranks_of(model, test)), columns=COLUMNS)
+
+
+def _rows(about: dict[str, Any], drawn: np.ndarray) -> Iterator[dict[str, Any]]:
+    for draw, ranks in enumerate(drawn):
+        hit = ranks <= 10
+        gain = np.where(hit, 1 / np.log2(ranks + 1), 0)
+        for metric, values in (("test/hit_rate_at_10", hit), ("test/ndcg_at_10", gain)):
+            mean, spread = values.mean(), 1.96 * values.std() / np.sqrt(len(values))
+            bounds = {"low": round(mean - spread, 5), "high": round(mean + spread, 5)}
+            yield {**about, "seed": draw, "metric": metric, "value": round(mean, 5), **bounds}
