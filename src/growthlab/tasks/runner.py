@@ -59,12 +59,15 @@ class EpochWatch:
     """Judges a model after each epoch on the validation window: the best so far, and whether to stop.
 
     What it saw survives in `memory`, so that a resumed fit goes on with the same patience.
+    `on_value` hears of each epoch and its value, and may end the fit: by True in good order, or by
+    an exception.
     """
 
     arena: Arena
     seed: int
     patience: int
     memory: Path | None = None
+    on_value: Callable[[int, float], bool] | None = None
     values: dict[int, float] = field(default_factory=dict)
     _since: float = field(default_factory=time.perf_counter)
 
@@ -84,7 +87,8 @@ class EpochWatch:
             _write(self.memory, self.values)
         best = self.best_epoch
         self._report(epoch, best)
-        return Verdict(improved=best == epoch, stop=epoch - best >= self.patience)
+        enough = self.on_value is not None and self.on_value(epoch, self.values[epoch])
+        return Verdict(improved=best == epoch, stop=enough or epoch - best >= self.patience)
 
     def _report(self, epoch: int, best: int) -> None:
         """A line an epoch where epochs are slow."""
@@ -120,6 +124,7 @@ class Choice:
     curves: dict[str, list[float]]
     fit_seconds: float
     peak_mb: float
+    score_seconds: float = math.nan
 
 
 def choose(
@@ -129,10 +134,14 @@ def choose(
     seed: int = 0,
     device: str = "auto",
     checkpoint: Path | None = None,
+    on_value: Callable[[int, float], bool] | None = None,
 ) -> Choice:
-    """Fit on the inner past, stopping early where there are epochs, and judge on the validation window."""
+    """Fit on the inner past, stopping early where there are epochs, and judge on the validation window.
+
+    `on_value` is asked after each epoch, see `EpochWatch`.
+    """
     task = arena.task
-    watch = _watch(arena, factory(), seed, checkpoint)
+    watch = _watch(arena, factory(), seed, checkpoint, on_value)
     options = FitOptions(
         seed=seed, device=device, on_epoch=watch, checkpoint=_stage(checkpoint, "choose")
     )
@@ -149,6 +158,7 @@ def choose(
         curves={n: values for n, values in curves.items() if values},
         fit_seconds=fitting.seconds,
         peak_mb=fitting.peak_mb,
+        score_seconds=judged.score_seconds,
     )
 
 
@@ -221,7 +231,13 @@ def _write(path: Path, values: Mapping[Any, Any]) -> None:
     beside.replace(path)
 
 
-def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> EpochWatch | None:
+def _watch(
+    arena: Arena,
+    model: Any,
+    seed: int,
+    checkpoint: Path | None,
+    on_value: Callable[[int, float], bool] | None,
+) -> EpochWatch | None:
     """A watch for a model that is trained in epochs."""
     trainer = getattr(model, "trainer", None)
     if trainer is None:
@@ -229,7 +245,7 @@ def _watch(arena: Arena, model: Any, seed: int, checkpoint: Path | None) -> Epoc
     memory = None
     if checkpoint is not None:
         memory = checkpoint / "choose" / "watch.json"
-    return EpochWatch(arena, seed, trainer.patience, memory)
+    return EpochWatch(arena, seed, trainer.patience, memory, on_value)
 
 
 def _stage(checkpoint: Path | None, name: str) -> Path | None:

@@ -1,0 +1,170 @@
+"""What a search may try: a range of values for each setting of a model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+NEAR = 0.01  # share of a continuous range that counts as its border
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the listed values: numbers, words, truth values, null, or lists."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def n_values(self) -> int:
+        """How many there are."""
+        return len(self.values)
+
+    def contains(self, value: Any) -> bool:
+        """Whether it is one of the values; true is not 1."""
+        return any(_same(value, v) for v in self.values)
+
+    def at_border(self, value: Any) -> bool:
+        """Whether it is the first or last of three or more numbers in order; words have no order."""
+        numbers = [v for v in self.values if _is_number(v)]
+        if len(numbers) != len(self.values) or len(numbers) < 3:
+            return False
+        return value in (min(numbers), max(numbers))
+
+    def distribution(self) -> BaseDistribution:
+        """The range for Optuna, which knows a list by its text."""
+        from optuna.distributions import CategoricalDistribution
+
+        return CategoricalDistribution([self.encoded(v) for v in self.values])
+
+    def encoded(self, value: Any) -> Any:
+        """The value as Optuna keeps it."""
+        return json.dumps(value) if isinstance(value, (list, tuple)) else value
+
+    def decoded(self, value: Any) -> Any:
+        """The value that Optuna keeps so."""
+        return next(v for v in self.values if _same(self.encoded(v), value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Numbers from `low` to `high`, both included; whole ones in steps of `step` where it is given."""
+
+    low: float
+    high: float
+    step: int | None = None
+    log: bool = False
+
+    @property
+    def n_values(self) -> int | None:
+        """How many whole numbers there are; None where they are not whole."""
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else int((self.high - self.low) // self.step) + 1
+
+    def contains(self, value: Any) -> bool:
+        """Whether it is a number of the span."""
+        if not _is_number(value) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or (value - self.low) % self.step == 0
+
+    def at_border(self, value: Any) -> bool:
+        """Whether it is an end of the span, or within a hundredth of it where numbers are not whole."""
+        if self.low == self.high:
+            return False
+        if self.step is not None:
+            return value in (self.low, self.high)
+        place = math.log if self.log else float
+        share = (place(value) - place(self.low)) / (place(self.high) - place(self.low))
+        return not NEAR < share < 1 - NEAR
+
+    def distribution(self) -> BaseDistribution:
+        """The range for Optuna."""
+        from optuna.distributions import FloatDistribution, IntDistribution
+
+        if self.step is None:
+            return FloatDistribution(self.low, self.high, log=self.log)
+        return IntDistribution(int(self.low), int(self.high), log=self.log, step=self.step)
+
+    def encoded(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def decoded(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def __iter__(self) -> Iterator[Any]:
+        assert self.step is not None, "a span of real numbers has no end"
+        return iter(range(int(self.low), int(self.high) + 1, self.step))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Setting (``model.neighbours``) -> its range.
+
+    `default` are the values that the model's own config gives these settings; they may lie outside.
+    """
+
+    ranges: Mapping[str, Choice | Span]
+    default: Mapping[str, Any]
+
+    @property
+    def n_settings(self) -> int | None:
+        """How many different settings there are in all; None where some range is continuous."""
+        sizes = [r.n_values for r in self.ranges.values()]
+        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+
+    @property
+    def holds_default(self) -> bool:
+        """Whether the model's own settings lie in the space."""
+        return all(r.contains(self.default[key]) for key, r in self.ranges.items())
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """The ranges for Optuna."""
+        return {key: r.distribution() for key, r in self.ranges.items()}
+
+    def encoded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as Optuna keeps them."""
+        return {key: r.encoded(settings[key]) for key, r in self.ranges.items()}
+
+    def decoded(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings from what Optuna keeps."""
+        return {key: r.decoded(params[key]) for key, r in self.ranges.items()}
+
+    def borders(self, settings: Mapping[str, Any]) -> list[str]:
+        """The settings that lie on a border of their range; one outside of its range is beyond any."""
+        given = {**self.default, **settings}
+        inside = {k: v for k, v in given.items() if self.ranges[k].contains(v)}
+        return [key for key, value in inside.items() if self.ranges[key].at_border(value)]
+
+    def all_settings(self) -> Iterator[dict[str, Any]]:
+        """Every combination of a space without continuous ranges."""
+        for values in product(*self.ranges.values()):
+            yield dict(zip(self.ranges, values, strict=True))
+
+
+def key_of(settings: Mapping[str, Any]) -> str:
+    """The same text for the same settings."""
+    return json.dumps(dict(settings), sort_keys=True)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if _is_number(one) and _is_number(other):
+        return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
