@@ -1,0 +1,121 @@
+"""growthlab's side: its own models, batches, training loop and evaluation, as its commands use them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from protocol import Question, Stopwatch, answer, n_targets, ndcg_at_10, seconds_of
+
+from growthlab.cli.compose import composed
+from growthlab.cli.setting import Setting
+from growthlab.core.build import build
+from growthlab.training.options import FitOptions, Verdict
+
+NETWORKS = {
+    "gru4rec": ("width", "state", "dropout", "length"),
+    "sasrec": ("width", "blocks", "heads", "dropout", "length"),
+}
+
+
+def setting_of(question: Question, model: str, *words: str) -> Setting:
+    """The composed train command on the data of the question."""
+    common = [
+        f"model=recommend/{model}",
+        "data=movielens_1m",
+        f"data.path={question.data}",
+        "split=leave_last_out",
+        f"cache={question.scratch}/growthlab",
+        "device=cpu",
+    ]
+    return Setting(composed("train", [*common, *words]))
+
+
+def network(question: Question, name: str) -> Setting:
+    """The setting of a network with the settings of the question."""
+    words = [f"model.{key}={question.settings[key]}" for key in NETWORKS[name]]
+    second = {"gru4rec": "output_dropout", "sasrec": "block_dropout"}[name]
+    words += [
+        f"model.{second}={question.dropout}",
+        "model.event_types=false",
+        f"model.trainer.batch={question.batch}",
+        f"model.trainer.lr={question.lr}",
+    ]
+    return setting_of(question, name, *words)
+
+
+def trained(question: Question) -> dict[str, Any]:
+    """Seconds of a fit of one epoch, its batches included, after a fit on a few customers."""
+    setting = network(question, question.measure)
+    task, data = setting.task, setting.task.data(setting.folds[0])
+    options = FitOptions(seed=0, device="cpu", epochs=1)
+    build(setting.config.model).fit(data.past.select(range(100)), options)
+    model = build(setting.config.model)
+    _, seconds = seconds_of(lambda: task.fit(model, data, options))
+    targets = n_targets(question.past, question.length)
+    values = {"epoch_seconds": seconds, "targets_a_second": targets / seconds}
+    if question.measure == "gru4rec":
+        return {**values, "note": f"{targets:,} targets"}
+    metrics = setting.metrics
+    _, judged = seconds_of(lambda: task.judge(model, data, metrics, seed=0, intervals=False))
+    return {**values, "evaluate_seconds": judged, "note": f"{len(metrics)} kinds of metrics"}
+
+
+def classic(question: Question) -> dict[str, Any]:
+    """Fit and the best `k` unseen items of everyone, by the evaluation's own ranking."""
+    name = question.measure.removesuffix("_bm25")
+    words = {
+        "ease": ["l2"],
+        "item_knn": ["neighbours", "weighting"],
+        "als": ["width", "epochs", "l2"],
+    }[name]
+    given = [f"model.{w}={question.settings[w]}" for w in words]
+    shrinkage = ["model.shrinkage=0"] if name == "item_knn" else []
+    k = f"task.list_length={question.k}"
+    setting = setting_of(question, name, *given, *shrinkage, k)
+    task, data = setting.task, setting.task.data(setting.folds[0])
+    model = build(setting.config.model)
+    options = FitOptions(seed=0, device="cpu")
+    _, fit_seconds = seconds_of(lambda: task.fit(model, data, options))
+    _, top_seconds = seconds_of(lambda: task.lists(model, data))
+    return {"fit_seconds": fit_seconds, "top_10_seconds": top_seconds}
+
+
+def quality(question: Question) -> dict[str, Any]:
+    """Training until the validation NDCG@10 is reached."""
+    setting = network(question, "gru4rec")
+    task, data = setting.task, setting.task.data(setting.folds[0].for_choosing())
+    codes = data.past.catalogue.item_ids.astype(int)  # of the file, from codes in its own order
+    raw = question.raw_items
+    places = raw.searchsorted(codes)
+    order = question.raw_users.searchsorted(data.past.user_ids.astype(int))
+    target = question.second_last["item"].to_numpy()
+    watch = Stopwatch(question.until, question.minutes)
+
+    def scores(model: Any) -> Any:
+        import numpy as np
+
+        dense = np.full((len(target), len(raw)), -np.inf, dtype=np.float32)
+        dense[order[:, None], places] = model.score(data.past)
+        return dense
+
+    def on_epoch(epoch: int, model: Any) -> Verdict:
+        done = watch.judged(lambda: ndcg_at_10(scores(model), question.inner, target))
+        return Verdict(improved=True, stop=done)
+
+    model = build(setting.config.model)
+    task.fit(model, data, FitOptions(seed=0, device="cpu", epochs=1000, on_epoch=on_epoch))
+    return watch.answer()
+
+
+if __name__ == "__main__":
+    question = Question.asked()
+    if question.measure in (*NETWORKS, "quality"):
+        import torch
+
+        torch.set_num_threads(question.threads)
+    measures = {"gru4rec": trained, "sasrec": trained, "quality": quality}
+    answer(measures.get(question.measure, classic)(question))

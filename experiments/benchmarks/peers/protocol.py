@@ -1,0 +1,124 @@
+"""What every side shares: the question, the split, the judge and the one line of JSON at the end.
+
+Runs in every peer's environment: numpy, pandas and pyarrow only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a side is asked: a measure, the file of sequences, settings, threads, a scratch folder."""
+
+    measure: str
+    data: str
+    settings: dict[str, Any]
+    threads: int
+    scratch: str
+
+    @classmethod
+    def asked(cls) -> Question:
+        """The question on the command line; the libraries' own readers of it find nothing there."""
+        question = cls(**json.loads(sys.argv[1]))
+        del sys.argv[1:]
+        return question
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting by its name."""
+        if name.startswith("_") or name not in self.settings:
+            raise AttributeError(name)
+        return self.settings[name]
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """user, item (codes from 0) and position, in the order of each user."""
+        table = pd.read_parquet(self.data, columns=["user_id", "movie_id", "position"])
+        table = table.sort_values(["user_id", "position"], kind="stable", ignore_index=True)
+        codes = {
+            "user": np.unique(table["user_id"], return_inverse=True)[1].ravel(),
+            "item": np.unique(table["movie_id"], return_inverse=True)[1].ravel(),
+        }
+        return pd.DataFrame({**codes, "position": table["position"].to_numpy()})
+
+    @cached_property
+    def past(self) -> pd.DataFrame:
+        """All but the last event of each user."""
+        return self.events[self._from_the_end > 0]
+
+    @cached_property
+    def inner(self) -> pd.DataFrame:
+        """All but the last two events of each user: what a choice is made from."""
+        return self.events[self._from_the_end > 1]
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """The last event of each user."""
+        return self.events[self._from_the_end == 0]
+
+    @property
+    def second_last(self) -> pd.DataFrame:
+        """The event of each user that a choice is judged by."""
+        return self.events[self._from_the_end == 1]
+
+    @cached_property
+    def _from_the_end(self) -> np.ndarray:
+        return self.events.groupby("user").cumcount(ascending=False).to_numpy()
+
+
+def seconds_of(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What `work` gives, and how long it took."""
+    started = time.perf_counter()
+    made = work()
+    return made, time.perf_counter() - started
+
+
+def n_targets(past: pd.DataFrame, length: int) -> int:
+    """How many targets a model has that foretells the last `length` events of each user."""
+    return int(np.minimum(past.groupby("user").size() - 1, length).sum())
+
+
+def ndcg_at_10(scores: np.ndarray, seen: pd.DataFrame, target: np.ndarray) -> float:
+    """Of one held-out item a user among all unseen items, ties at the mean; changes `scores`."""
+    scores[seen["user"], seen["item"]] = -np.inf
+    own = scores[np.arange(len(target)), target][:, None]
+    rank = (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2 + 1
+    return float(np.where(rank <= 10, 1 / np.log2(rank + 1), 0).mean())
+
+
+class Stopwatch:
+    """Seconds of training without those of judging, until a quality or a limit is reached."""
+
+    def __init__(self, until: float, minutes: float) -> None:
+        self.until, self.limit = until, minutes * 60
+        self.seconds, self.curve = 0.0, []
+        self._since = time.perf_counter()
+
+    def judged(self, judge: Callable[[], float]) -> bool:
+        """Stop the clock, judge, and say whether training is over."""
+        self.seconds += time.perf_counter() - self._since
+        self.curve.append((round(self.seconds, 1), round(judge(), 4)))
+        print(self.curve[-1], file=sys.stderr, flush=True)
+        self._since = time.perf_counter()
+        return self.curve[-1][1] >= self.until or self.seconds > self.limit
+
+    def answer(self) -> dict[str, Any]:
+        """The seconds, or none where the quality was not reached."""
+        reached = self.curve[-1][1] >= self.until
+        note = "seconds and NDCG@10 after each epoch: " + " ".join(map(str, self.curve))
+        return {"seconds_to_quality": self.seconds if reached else None, "note": note}
+
+
+def answer(values: dict[str, Any]) -> None:
+    """The last line of the output."""
+    print("\n" + json.dumps(values), flush=True)
