@@ -126,12 +126,12 @@ def test_the_pairwise_loss_is_that_of_the_paper() -> None:
     network = FactorNetwork(3, 5, width=2)
     torch.nn.init.normal_(network.bias.weight)
     model = BPR(negatives=2, l2_user=0.1, l2_item=0.2, l2_negative=0.3)
-    users, items = np.array([0, 2, 0, 0, 2, 2]), np.array([1, 3, 0, 2, 4, 1])
-    batch = PairBatch(torch.tensor(users), torch.tensor(items), torch.zeros(6))
-    w, h, b = (p.detach().numpy() for p in network.parameters())
-    score = (w[users] * h[items]).sum(axis=1) + b[items, 0]
     # user 0 has item 1 against 0 and 2; user 2 has item 3 against 4 and 1
-    margins = np.array([score[0] - score[2:4], score[1] - score[4:6]])
+    users, items = np.array([0, 2]), np.array([[1, 0, 2], [3, 4, 1]])
+    batch = PairBatch(torch.tensor(users), torch.tensor(items))
+    w, h, b = (p.detach().numpy() for p in network.parameters())
+    score = (w[users][:, None] * h[items]).sum(axis=2) + b[items, 0]
+    margins = score[:, :1] - score[:, 1:]
     expected = np.log1p(np.exp(-margins)).mean() + 0.1 * (w[[0, 2]] ** 2).sum() / 2
     expected += 0.2 * (h[[1, 3]] ** 2).sum() / 2 + 0.3 * (h[[0, 2, 4, 1]] ** 2).sum() / 4
     assert model._loss(network, batch).item() == pytest.approx(expected, rel=1e-5)

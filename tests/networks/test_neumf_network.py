@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from growthlab.networks.negative_sampling import is_positive, uniform_negatives
@@ -10,12 +11,28 @@ from growthlab.networks.neumf import NeuMFNetwork
 from growthlab.training.loop import torch_stream
 
 
-def test_the_matrix_of_scores_equals_the_pairs() -> None:
+def logit_of_the_paper(network: NeuMFNetwork, user: int, item: int) -> torch.Tensor:
+    """One pair, as the paper has it: the product beside the perceptron over both vectors."""
+    product = network.user_factors.weight[user] * network.item_factors.weight[item]
+    x = torch.cat([network.user_vectors.weight[user], network.item_vectors.weight[item]])
+    for layer in network.tower:
+        x = torch.relu(layer(x))
+    return network.output(torch.cat([product, x])).squeeze()
+
+
+@pytest.mark.parametrize("n_users", [2, 9])  # 6 pairs of 11 items, and more pairs than items
+def test_both_ways_to_the_logits_are_those_of_the_paper(n_users: int) -> None:
     with torch_stream(0, "neumf"):
-        network = NeuMFNetwork(7, 11, factors=4, layers=(8, 6, 3), dropout=0.5).eval()
-    users, items = torch.tensor([5, 0, 3]), torch.arange(11)
-    pairs = network.pairs(users.repeat_interleave(11), items.repeat(3)).view(3, 11)
-    torch.testing.assert_close(network(users, items), pairs)
+        network = NeuMFNetwork(9, 11, factors=4, layers=(8, 6, 3), dropout=0.5).eval()
+        users, items = torch.randperm(9)[:n_users], torch.randint(11, (n_users, 3))
+    expected = torch.tensor(
+        [
+            [float(logit_of_the_paper(network, int(u), int(i)).detach()) for i in row]
+            for u, row in zip(users, items, strict=True)
+        ]
+    )
+    torch.testing.assert_close(network.own(users, items), expected)
+    torch.testing.assert_close(network(users, torch.arange(11)).gather(1, items), expected)
 
 
 def test_negatives_are_none_of_the_users_items() -> None:

@@ -177,13 +177,13 @@ def test_pairs_are_each_positive_once_and_new_negatives_each_epoch() -> None:
     batches = PairBatches(past, negatives=4, batch=2, seed=0)
     seen = []
     for epoch in (1, 2):
-        pairs = [
-            (u, i, y)
+        rows = [
+            (u, own, others)
             for b in batches(epoch)
-            for u, i, y in zip(b.users.tolist(), b.items.tolist(), b.labels.tolist(), strict=True)
+            for u, (own, *others) in zip(b.users.tolist(), b.items.tolist(), strict=True)
         ]
-        assert sorted((u, i) for u, i, y in pairs if y) == [(0, 1), (0, 2), (1, 3)]
-        negatives = [(u, i) for u, i, y in pairs if not y]
+        assert sorted((u, own) for u, own, _ in rows) == [(0, 1), (0, 2), (1, 3)]
+        negatives = [(u, i) for u, _, others in rows for i in others]
         assert sorted(u for u, _ in negatives) == [0] * 8 + [1] * 4
         assert not {(0, 1), (0, 2), (1, 3)} & set(negatives)
         seen.append(sorted(negatives))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class FactorNetwork(nn.Module):
-    """``user . item + bias of the item`` for pairs of codes."""
+    """``user . item + bias of the item``: plain matrix factorisation."""
 
     def __init__(self, n_users: int, n_items: int, *, width: int) -> None:
         super().__init__()
@@ -17,7 +17,11 @@ class FactorNetwork(nn.Module):
             nn.init.normal_(embedding.weight, std=0.1 * width**-0.5)
         nn.init.zeros_(self.bias.weight)
 
-    def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """The score of each pair, ``(N,), (N,) -> (N,)``."""
-        product = (self.users(users) * self.items(items)).sum(dim=1)
-        return product + self.bias(items).squeeze(1)
+    def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of each user with items of their own, ``(B,), (B, G) -> (B, G)``, and the factors.
+
+        The factors that the scores come from are ``(B, D)`` and ``(B, G, D)``.
+        """
+        w, h = self.users(users), self.items(items)
+        scores = (h @ w.unsqueeze(2)).squeeze(2) + self.bias(items).squeeze(2)
+        return scores, w, h

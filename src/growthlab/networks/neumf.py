@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from growthlab.networks.dropout import Dropout
 
@@ -41,29 +41,41 @@ class NeuMFNetwork(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """The logit of each pair, ``(N,), (N,) -> (N,)``: what training needs."""
-        product = self.user_factors(users) * self.item_factors(items)  # (N, F)
-        x = torch.cat([self.user_vectors(users), self.item_vectors(items)], dim=1)
-        for layer in self.tower:
-            x = self.dropout(torch.relu(layer(x)))
-        return self.output(torch.cat([product, x], dim=1)).squeeze(1)
+    def own(self, users: Tensor, items: Tensor) -> Tensor:
+        """The logits of each user with items of their own, ``(B,), (B, G) -> (B, G)``: training.
+
+        The perceptron's first layer, being linear, is computed once a user and once an item: of
+        the whole catalogue where the batch asks for more items than that.
+        """
+        product = self._product(users).unsqueeze(1) @ self.item_factors(items).transpose(1, 2)
+        if items.numel() > self.item_vectors.num_embeddings:
+            part = functional.embedding(items, self._item_part(self.item_vectors.weight))
+        else:
+            part = self._item_part(self.item_vectors(items))
+        return product.squeeze(1) + self._tower(self._user_part(users), part)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """The logits of every user with every item, ``(B,), (M,) -> (B, M)``: what scoring needs.
+        """The logits of every user with every item, ``(B,), (M,) -> (B, M)``: what scoring needs."""
+        product = self._product(users) @ self.item_factors(items).T  # (B, M)
+        part = self._item_part(self.item_vectors(items)).unsqueeze(0)  # (1, M, H)
+        return product + self._tower(self._user_part(users), part)
 
-        Equal to `pairs`; the perceptron's first layer, being linear, is computed once a user and
-        once an item.
-        """
-        n_factors = self.user_factors.embedding_dim
-        of_product, of_tower = self.output.weight[0, :n_factors], self.output.weight[0, n_factors:]
-        product = (self.user_factors(users) * of_product) @ self.item_factors(items).T  # (B, M)
-        first, *rest = cast("list[nn.Linear]", list(self.tower))
-        n_user = self.user_vectors.embedding_dim
-        left, right = first.weight[:, :n_user], first.weight[:, n_user:]
-        user_part = self.user_vectors(users) @ left.T + first.bias  # (B, H)
-        item_part = self.item_vectors(items) @ right.T  # (M, H)
-        x = torch.relu(user_part.unsqueeze(1) + item_part.unsqueeze(0))  # (B, M, H)
-        for layer in rest:
-            x = torch.relu(layer(x))
-        return product + x @ of_tower + self.output.bias
+    def _product(self, users: Tensor) -> Tensor:
+        """What item factors are multiplied with, the output's weights inside, ``(B,) -> (B, F)``."""
+        return self.user_factors(users) * self.output.weight[0, : self.user_factors.embedding_dim]
+
+    def _user_part(self, users: Tensor) -> Tensor:
+        """The users' share of the first layer, its bias included, ``(B,) -> (B, 1, H)``."""
+        first, vectors = self.tower[0], self.user_vectors(users)
+        return (vectors @ first.weight[:, : vectors.shape[1]].T + first.bias).unsqueeze(1)
+
+    def _item_part(self, vectors: Tensor) -> Tensor:
+        """The items' share of the first layer, ``(..., D) -> (..., H)``."""
+        return vectors @ self.tower[0].weight[:, -vectors.shape[-1] :].T
+
+    def _tower(self, user_part: Tensor, item_part: Tensor) -> Tensor:
+        """The perceptron's share of the logits, ``(B, 1, H), (B or 1, G, H) -> (B, G)``."""
+        x = self.dropout(torch.relu(user_part + item_part))
+        for layer in list(self.tower)[1:]:
+            x = self.dropout(torch.relu(layer(x)))
+        return x @ self.output.weight[0, self.user_factors.embedding_dim :] + self.output.bias

@@ -32,14 +32,15 @@ class SequenceBatch(NamedTuple):
     positions: Tensor  # (M,) for each target, its place in `at`
     targets: Tensor  # (M,) item codes
     weights: Tensor  # (M,) sum to 1 a position
+    owned: Tensor  # (K,) item codes: all that each user has in the past, ascending a user
+    owned_until: Tensor  # (B + 1,) where the owned items of each user end and the next begin
 
 
 class PairBatch(NamedTuple):
-    """Pairs of a user and an item, and whether the user had it."""
+    """Users, each with an item that they have and others that they have not."""
 
-    users: Tensor  # (N,)
-    items: Tensor  # (N,)
-    labels: Tensor  # (N,) float32, 1 or 0
+    users: Tensor  # (B,)
+    items: Tensor  # (B, 1 + negatives), first what the user has
 
 
 class SequenceBatches:
@@ -48,7 +49,8 @@ class SequenceBatches:
     Of each user the latest `length` baskets and what follows them are learned from; a user without
     a target after the first of them is left out. At most a tenth of the steps is padding, whatever
     the lengths are. `targets` are the event types that are foretold; where there are none of them
-    (a log of views, say), and without `targets`, every event is.
+    (a log of views, say), and without `targets`, every event is. `support` counts how often each
+    item is one.
     """
 
     def __init__(
@@ -72,6 +74,10 @@ class SequenceBatches:
                 "nothing to learn an order from: no customer has events at two different times"
             )
         self.past = recent.select(learned)
+        taken = recent.items[of_type if of_type.any() else follows]
+        self.support = torch.tensor(np.bincount(taken, minlength=past.n_items)).double()
+        self.owned = past.select(learned).matrix()
+        self.owned.sum_duplicates()  # sorts each user's items too
         self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
         self.batch, self.seed, self.ahead = batch, seed, ahead
 
@@ -82,7 +88,12 @@ class SequenceBatches:
         return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
 
     def _make(self, rows: np.ndarray) -> SequenceBatch:
-        return with_targets(steps_of(self.past.select(rows)), self.ahead, self.target_codes)
+        steps = steps_of(self.past.select(rows))
+        owned = self.owned[rows]
+        return with_targets(steps, self.ahead, self.target_codes)._replace(
+            owned=torch.tensor(owned.indices.astype(np.int64)),
+            owned_until=torch.tensor(owned.indptr.astype(np.int64)),
+        )
 
 
 class PairBatches:
@@ -102,25 +113,16 @@ class PairBatches:
         self.negatives, self.batch, self.seed = negatives, batch, seed
 
     def __call__(self, epoch: int) -> Sequence[PairBatch]:
-        """The batches of an epoch: positives first, then their negatives."""
+        """The batches of an epoch, in random order; each is made when it is asked for."""
         rng = stream(self.seed, "pairs", epoch)
         shuffled = rng.permutation(self.positives)
         users, items = np.divmod(shuffled, self.n_items)
         crowd = np.repeat(users, self.negatives)
         others = uniform_negatives(rng, crowd, self.n_items, self.positives)
-        others = others.reshape(len(users), self.negatives)
+        rows = np.column_stack([items, others.reshape(len(users), self.negatives)])
         starts = range(0, len(users), self.batch)
         parts = [slice(start, start + self.batch) for start in starts]
-        return _Lazy(parts, lambda part: self._make(users[part], items[part], others[part]))
-
-    def _make(self, users: np.ndarray, items: np.ndarray, others: np.ndarray) -> PairBatch:
-        labels = np.zeros(len(users) * (1 + self.negatives), dtype=np.float32)
-        labels[: len(users)] = 1.0
-        return PairBatch(
-            torch.tensor(np.concatenate([users, np.repeat(users, self.negatives)])),
-            torch.tensor(np.concatenate([items, others.ravel()])),
-            torch.tensor(labels),
-        )
+        return _Lazy(parts, lambda p: PairBatch(torch.tensor(users[p]), torch.tensor(rows[p])))
 
 
 def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -173,6 +175,8 @@ def with_targets(
         positions=torch.tensor(position_of[of_state]),
         targets=torch.tensor(steps.items[events]),
         weights=torch.tensor((1 / counts[of_state]).astype(np.float32)),
+        owned=torch.zeros(0, dtype=torch.int64),
+        owned_until=torch.zeros(len(last) + 1, dtype=torch.int64),
     )
 
 

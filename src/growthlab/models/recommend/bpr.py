@@ -72,13 +72,10 @@ class BPR:
         return UserFactors(self.known_, *(w.detach().cpu().numpy().copy() for w in weights))
 
     def _loss(self, network: FactorNetwork, batch: PairBatch) -> Tensor:
-        """The mean over the positives, which come first, and their negatives behind them."""
-        n_positives = len(batch.users) // (1 + self.negatives)
-        scores = network(batch.users, batch.items)
-        positive, negative = scores[:n_positives], scores[n_positives:].view(n_positives, -1)
-        loss = -functional.logsigmoid(positive[:, None] - negative).mean()
-        factors = network.items(batch.items).square().sum(dim=1)
-        users = network.users(batch.users[:n_positives]).square().sum(dim=1)
-        loss = loss + self.l2_user * users.mean()
-        loss = loss + self.l2_item * factors[:n_positives].mean()
-        return loss + self.l2_negative * factors[n_positives:].mean()
+        """The mean over all pairs of what a user has and what they have not."""
+        scores, users, items = network(batch.users, batch.items)
+        loss = -functional.logsigmoid(scores[:, :1] - scores[:, 1:]).mean()
+        squared = items.square().sum(dim=2)
+        loss = loss + self.l2_user * users.square().sum(dim=1).mean()
+        loss = loss + self.l2_item * squared[:, 0].mean()
+        return loss + self.l2_negative * squared[:, 1:].mean()
