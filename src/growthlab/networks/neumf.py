@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -66,12 +67,13 @@ class NeuMFNetwork(nn.Module):
 
     def _user_part(self, users: Tensor) -> Tensor:
         """The users' share of the first layer, its bias included, ``(B,) -> (B, 1, H)``."""
-        first, vectors = self.tower[0], self.user_vectors(users)
+        first, vectors = cast("nn.Linear", self.tower[0]), self.user_vectors(users)
         return (vectors @ first.weight[:, : vectors.shape[1]].T + first.bias).unsqueeze(1)
 
     def _item_part(self, vectors: Tensor) -> Tensor:
         """The items' share of the first layer, ``(..., D) -> (..., H)``."""
-        return vectors @ self.tower[0].weight[:, -vectors.shape[-1] :].T
+        first = cast("nn.Linear", self.tower[0])
+        return vectors @ first.weight[:, -vectors.shape[-1] :].T
 
     def _tower(self, user_part: Tensor, item_part: Tensor) -> Tensor:
         """The perceptron's share of the logits, ``(B, 1, H), (B or 1, G, H) -> (B, G)``."""
