@@ -19,16 +19,21 @@ def fill_unscored(scores: np.ndarray, fallback_scores: np.ndarray) -> tuple[np.n
         Where a row is NaN in part, or a score is ``+inf``: a fault of the model, not of its user.
     """
     scores = np.asarray(scores, dtype=np.float32)
-    unknown = np.isnan(scores)
-    fallback = unknown.all(axis=1) if scores.shape[1] else np.zeros(len(scores), dtype=bool)
-    n_partly = int((unknown.any(axis=1) & ~fallback).sum())
+    fallback = np.zeros(len(scores), dtype=bool)
+    if not scores.shape[1]:
+        return scores, fallback
+    best = scores.max(axis=1)  # NaN where any score is: no copy as large as the scores is made
+    suspects = np.flatnonzero(np.isnan(best))
+    unknown = np.isnan(scores[suspects])
+    fallback[suspects] = unknown.all(axis=1)
+    n_partly = len(suspects) - int(fallback.sum())
     if n_partly:
         raise ValueError(
             f"model output: {n_partly} of {len(scores)} users have NaN for some items only; "
             "a row is all NaN where the user cannot be scored, and -inf stands for an item"
         )
-    n_infinite = int(np.isposinf(scores).sum())
-    if n_infinite:
+    if np.isposinf(best).any():
+        n_infinite = int(np.isposinf(scores).sum())
         raise ValueError(f"model output: {n_infinite} scores are +inf and cannot be ranked")
     if fallback.any():
         scores = scores.copy()

@@ -34,3 +34,7 @@ class TieBreak:
     def select(self, rows: np.ndarray | slice) -> Self:
         """The same rule for some of the users."""
         return type(self)(self.user_hashes[rows], self.item_hashes)
+
+    def among(self, items: slice) -> Self:
+        """The same rule for some of the items, whose codes then count from the first of them."""
+        return type(self)(self.user_hashes, self.item_hashes[items])
