@@ -148,6 +148,8 @@ class Search:
             if not told:
                 self.study.tell(trial, Result("interrupted", why="the search was ended"))
             raise
+        if error is not None:
+            self.last_error = _freed(error)
         self._report(trial, result)
 
     def _result(self, trial: Trial) -> tuple[Result, Exception | None]:
@@ -169,10 +171,8 @@ class Search:
             return Result("pruned", epochs=max(curve), curve=curve, why=why), None
         except Exception as error:
             raise_if_interrupted()
-            result = Result("failed", curve=curve, why=f"{type(error).__name__}: {one_line(error)}")
-            self.last_error = error.with_traceback(error.__traceback__)
-        _free_memory()
-        return result, self.last_error
+            why = f"{type(error).__name__}: {one_line(error)}"
+            return Result("failed", curve=curve, why=why), error
 
     def _judged(self, choice: Choice, curve: Mapping[int, float]) -> Result:
         """The result of a fit that came to its end."""
@@ -187,7 +187,9 @@ class Search:
 
     def _report(self, trial: Trial, result: Result) -> None:
         """The one line that a trial logs."""
-        shown = " ".join(f"{n}={v}" for n, v in trial.overrides.items()) or "the model's own settings"
+        shown = (
+            " ".join(f"{n}={v}" for n, v in trial.overrides.items()) or "the model's own settings"
+        )
         if result.state == "complete":
             pairs = zip(self.objectives.names, result.values, strict=True)
             log.info("trial %d: %s; %s", trial.number, _named(pairs), shown)
@@ -209,9 +211,12 @@ def _named(pairs: Any) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in pairs)
 
 
-def _free_memory() -> None:
-    """Give back what a failed fit held: the next one may need it."""
+def _freed(error: Exception) -> Exception:
+    """The error without what the failed fit held: the next one may need the memory."""
+    error = error.with_traceback(None)
+    error.__context__ = None
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return error

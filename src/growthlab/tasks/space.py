@@ -26,6 +26,11 @@ class Choice:
         """How many there are."""
         return len(self.values)
 
+    @property
+    def first(self) -> Any:
+        """The first of them."""
+        return self.values[0]
+
     def contains(self, value: Any) -> bool:
         """Whether it is one of the values; true is not 1."""
         return any(_same(value, v) for v in self.values)
@@ -70,6 +75,11 @@ class Span:
         if self.low == self.high:
             return 1
         return None if self.step is None else int((self.high - self.low) // self.step) + 1
+
+    @property
+    def first(self) -> float:
+        """The lowest."""
+        return self.low
 
     def contains(self, value: Any) -> bool:
         """Whether it is a number of the span."""
@@ -137,9 +147,12 @@ class Space:
         """Settings as Optuna keeps them."""
         return {key: r.encoded(settings[key]) for key, r in self.ranges.items()}
 
-    def decoded(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings from what Optuna keeps."""
-        return {key: r.decoded(params[key]) for key, r in self.ranges.items()}
+    def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings from what Optuna keeps; a range of one value needs no word of it."""
+        return {
+            key: r.decoded(params[key]) if key in params else r.first
+            for key, r in self.ranges.items()
+        }
 
     def borders(self, settings: Mapping[str, Any]) -> list[str]:
         """The settings that lie on a border of their range; one outside of its range is beyond any."""

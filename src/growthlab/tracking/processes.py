@@ -20,6 +20,11 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
+def same_host(process: str) -> bool:
+    """Whether the process that `this_process` named runs on this machine."""
+    return process.rsplit(":", 2)[0] == socket.gethostname()
+
+
 def is_alive(process: str) -> bool:
     """Whether the process that `this_process` named still runs; False for one of another host."""
     host, *rest = process.rsplit(":", 2)
