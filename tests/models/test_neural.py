@@ -14,6 +14,7 @@ from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.recommend.caser import Caser
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.neumf import NeuMF
+from growthlab.models.recommend.sasrec import SASRec
 from growthlab.scorers.onnx_pairs import OnnxPairs
 from growthlab.scorers.onnx_sequence import OnnxSequence
 from growthlab.training.loop import Trainer
@@ -33,13 +34,19 @@ def caser(epochs: int = 3, **changed: Any) -> Caser:
     return Caser(trainer=trainer, **{"width": 16, "horizontal": 4, "vertical": 2, **changed})
 
 
+def sasrec(epochs: int = 3, **changed: Any) -> SASRec:
+    trainer = Trainer(epochs=epochs, lr=0.005, batch=32, l2=0.0)
+    changed = {"block_dropout" if n == "output_dropout" else n: v for n, v in changed.items()}
+    return SASRec(trainer=trainer, **{"width": 16, **changed})
+
+
 def neumf(epochs: int = 3, **changed: Any) -> NeuMF:
     trainer = Trainer(epochs=epochs, lr=0.005, batch=64, l2=0.0)
     return NeuMF(trainer=trainer, **{"factors": 8, "layers": (16, 8), **changed})
 
 
-sequence_models = pytest.mark.parametrize("new", [gru4rec, caser])
-networks = pytest.mark.parametrize("new", [gru4rec, caser, neumf])
+sequence_models = pytest.mark.parametrize("new", [gru4rec, caser, sasrec])
+networks = pytest.mark.parametrize("new", [gru4rec, caser, sasrec, neumf])
 
 
 def catalogue(n_items: int) -> Catalogue:
@@ -131,7 +138,7 @@ def test_the_order_of_users_does_not_matter(new: Build, random_walks: Histories)
 
 @networks
 def test_the_export_scores_as_the_model_does(new: Build, random_walks: Histories) -> None:
-    short = {} if new is neumf else {"length" if new is gru4rec else "window": 5}
+    short = {} if new is neumf else {"window" if new is caser else "length": 5}
     model = new(**short).fit(random_walks, OPTIONS)  # histories of 8 are cut
     scorer = model.scorer()
     loaded = type(scorer).load(scorer.to_arrays(), scorer.to_files())
@@ -169,7 +176,7 @@ def test_a_user_outside_the_fit_has_no_embedding(random_walks: Histories) -> Non
 
 @sequence_models
 def test_a_long_history_is_cut_to_its_latest_items(new: Build, random_walks: Histories) -> None:
-    model = new(**({"length": 5} if new is gru4rec else {"window": 5}))
+    model = new(**({"window": 5} if new is caser else {"length": 5}))
     model.fit(random_walks, OPTIONS)
     long = of_lists([[9, 9, 9, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [8, 1, 2, 3, 4]], 40)
     scores = model.score(long)
@@ -254,11 +261,16 @@ def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
         (gru4rec, "dropout", 1.0),
         (caser, "window", 0),
         (caser, "ahead", 0),
+        (sasrec, "heads", 3),
+        (sasrec, "blocks", 0),
+        (sasrec, "block_dropout", -0.1),
         (neumf, "negatives", 0),
         (neumf, "layers", (15, 8)),
         (neumf, "layers", (16,)),
     ],
 )
 def test_hyperparameters_out_of_range_are_refused(new: Build, setting: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=rf"model\.{setting} must be"):
+    with pytest.raises(
+        ConfigError, match=rf"model\.{setting} must be|multiple of model\.{setting}"
+    ):
         new(**{setting: value})

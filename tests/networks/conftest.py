@@ -11,6 +11,7 @@ from torch import Tensor
 
 from growthlab.networks.caser import CaserNetwork
 from growthlab.networks.gru import GRUNetwork
+from growthlab.networks.sasrec import SASRecNetwork
 from growthlab.networks.sequence import SequenceNetwork
 from growthlab.training.loop import torch_stream
 
@@ -29,7 +30,13 @@ def caser(**changed: float) -> CaserNetwork:
     return CaserNetwork(N_ITEMS, **{**settings, **changed})  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=[gru, caser], ids=["gru", "caser"])
+def sasrec(**changed: float) -> SASRecNetwork:
+    settings = {"width": 8, "blocks": 2, "heads": 2, "length": 50}
+    settings |= {"dropout": 0.3, "block_dropout": 0.3, "n_event_types": 10}  # type: ignore[dict-item]
+    return SASRecNetwork(N_ITEMS, **{**settings, **changed})  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=[gru, caser, sasrec], ids=["gru", "caser", "sasrec"])
 def network(request: pytest.FixtureRequest) -> SequenceNetwork:
     with torch_stream(0, "test"):
         made: SequenceNetwork = request.param()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import EVENT_TYPES, Histories
-from growthlab.networks.losses import catalogue_cross_entropy
+from growthlab.networks.losses.base import Foretold, Loss
 from growthlab.networks.sequence import SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
@@ -27,8 +28,8 @@ class SequenceRecommender:
     """Fit and score of a `SequenceNetwork`; a subclass has the hyperparameters and builds it.
 
     Events of one user at one time are one step, the mean of their vectors. A step foretells the
-    items of the next `ahead` baskets by cross-entropy over the whole catalogue; where the task says
-    which event types count (`FitOptions.target_events`), of the next baskets with such events.
+    items of the next `ahead` baskets, which `loss` judges; where the task says which event types
+    count (`FitOptions.target_events`), of the next baskets with such events.
     Histories are served by folding in: an unseen user is scored as a known one with the same
     events, and an empty history gives a NaN row.
     """
@@ -37,6 +38,7 @@ class SequenceRecommender:
     length: int
     ahead: int = 1
     event_types: bool
+    loss: Loss
     trainer: Trainer
     network_: SequenceNetwork
     losses_: list[float]
@@ -63,7 +65,9 @@ class SequenceRecommender:
         with torch_stream(options.seed, "weights"):
             n_types = len(EVENT_TYPES) if self.event_types else 0
             self.network_ = self.build(past.n_items, n_types).to(device_of(options.device))
-        self.trainer.run(self.network_, batches, sequence_loss, options, self)
+        support = batches.support.to(device_of(options.device))
+        loss = partial(sequence_loss, loss=self.loss, support=support)
+        self.trainer.run(self.network_, batches, loss, options, self)
         return self
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
@@ -110,12 +114,24 @@ class SequenceRecommender:
             yield rows, torch.cat([states, torch.ones(len(states), 1)], dim=1)
 
 
-def sequence_loss(network: SequenceNetwork, batch: SequenceBatch) -> Tensor:
-    """Cross-entropy over the catalogue at the steps that have a next basket, and only there."""
+def sequence_loss(
+    network: SequenceNetwork, batch: SequenceBatch, loss: Loss, support: Tensor
+) -> Tensor:
+    """The loss at the steps that have a next basket, and only there."""
     states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
-    real = states.flatten(0, 1)[batch.at]  # (B, S, D) -> (P, D)
-    return catalogue_cross_entropy(
-        real, network.item_vectors(), network.bias, batch.positions, batch.targets, batch.weights
+    return loss(
+        Foretold(
+            states=states.flatten(0, 1)[batch.at],  # (B, S, D) -> (P, D)
+            item_vectors=network.item_vectors(),
+            bias=network.bias,
+            positions=batch.positions,
+            targets=batch.targets,
+            weights=batch.weights,
+            users=batch.at // batch.sizes.shape[1],
+            owned=batch.owned,
+            owned_until=batch.owned_until,
+            support=support,
+        )
     )
 
 

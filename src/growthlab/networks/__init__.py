@@ -1,1 +1,1 @@
-"""Torch modules only; nothing of ours but each other is imported here."""
+"""Torch modules only; of ours, they import each other and the errors."""

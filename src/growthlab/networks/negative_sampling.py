@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 def uniform_negatives(
@@ -33,3 +35,25 @@ def is_positive(keys: np.ndarray, positives: np.ndarray) -> np.ndarray:
         return np.zeros(len(keys), dtype=bool)
     places = np.minimum(np.searchsorted(positives, keys), len(positives) - 1)
     return positives[places] == keys
+
+
+def unseen_negatives(
+    users: Tensor, n: int, n_items: int, owned: Tensor, owned_until: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`n` items for each of `users`, uniform over those that the user never had, repeats possible.
+
+    ``owned[owned_until[u] : owned_until[u + 1]]`` are the items of user ``u``, ascending and each
+    once. The ``r``-th item that a user has not is ``r`` plus the number of owned items before it,
+    so one draw of ``r`` is enough. Item codes and which of them count, both ``(len(users), n)``:
+    for a user who has everything none does.
+    """
+    sizes = owned_until.diff()  # (B,)
+    crowd = torch.repeat_interleave(torch.arange(len(sizes), device=owned.device), sizes)
+    within = torch.arange(len(owned), device=owned.device) - owned_until[crowd]
+    gaps = crowd * (n_items + 1) + owned - within  # ascending: how many unowned lie before each
+    n_unseen = (n_items - sizes)[users].unsqueeze(1)  # (P, 1)
+    uniform = torch.rand(len(users), n, dtype=torch.float64, device=owned.device)
+    rank = (uniform * n_unseen).long()
+    before = torch.searchsorted(gaps, users.unsqueeze(1) * (n_items + 1) + rank, right=True)
+    items = rank + before - owned_until[users].unsqueeze(1)
+    return items.clamp(max=n_items - 1), (n_unseen > 0).expand_as(items)

@@ -34,10 +34,10 @@ class Trainer:
     By AdamW: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     `batch` is in the model's own unit (users, or positive pairs), `l2` is the decoupled weight
-    decay, `clip` the largest norm of the gradient (None: any). From epoch to epoch `lr` goes down in
-    a straight line to `last_lr` of itself at the last of `epochs`, whenever the training stops. `patience` is for the caller: how
-    many epochs without improvement on the validation window are borne. `epochs` is the most that
-    are run.
+    decay, `clip` the largest norm of the gradient (None: any). From epoch to epoch `lr` goes down
+    in a straight line to `last_lr` of itself at the last of `epochs`, whenever the training stops.
+    `patience` is for the caller: how many epochs without improvement on the validation window are
+    borne. `epochs` is the most that are run.
     """
 
     epochs: int = 50

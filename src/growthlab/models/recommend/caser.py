@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from growthlab.models.sequence import SequenceRecommender, check_positive, check_shares
 from growthlab.networks.caser import CaserNetwork
+from growthlab.networks.losses.base import Loss
+from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.training.loop import Trainer
 
 
@@ -33,6 +35,7 @@ class Caser(SequenceRecommender):
     output_dropout: float = 0.3
     length: int = 200
     event_types: bool = True
+    loss: Loss = field(default_factory=CrossEntropy)
     trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01))
 
     def __post_init__(self) -> None:

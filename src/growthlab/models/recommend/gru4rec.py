@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from growthlab.models.sequence import SequenceRecommender, check_positive, check_shares
 from growthlab.networks.gru import GRUNetwork
+from growthlab.networks.losses.base import Loss
+from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.training.loop import Trainer
 
 
@@ -29,6 +31,7 @@ class GRU4Rec(SequenceRecommender):
     length: int = 200
     ahead: int = 1
     event_types: bool = True
+    loss: Loss = field(default_factory=CrossEntropy)
     trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01))
 
     def __post_init__(self) -> None:

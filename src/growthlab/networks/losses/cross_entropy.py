@@ -1,40 +1,37 @@
-"""Losses of the networks, over the whole catalogue and within a bounded memory."""
+"""Softmax cross-entropy over the whole catalogue."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from growthlab.networks.losses.base import Foretold
+
 LOGITS_AT_ONCE = 8_000_000  # 32 MB of float32: what one chunk of positions may hold
 
 
-def catalogue_cross_entropy(
-    states: Tensor,
-    item_vectors: Tensor,
-    bias: Tensor,
-    positions: Tensor,
-    targets: Tensor,
-    weights: Tensor,
-    logits_at_once: int = LOGITS_AT_ONCE,
-) -> Tensor:
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Every item of the catalogue is a negative: no sampling, and nothing to set."""
+
+    def __call__(self, given: Foretold) -> Tensor:
+        """See `catalogue_cross_entropy`."""
+        return catalogue_cross_entropy(given)
+
+
+def catalogue_cross_entropy(given: Foretold, logits_at_once: int = LOGITS_AT_ONCE) -> Tensor:
     """Softmax cross-entropy over all items, mean over positions of several targets each.
 
-    ``L = 1/P sum_p [ logsumexp_j s_pj - sum_m w_m s_(p, i_m) ]`` with ``s = states @
-    item_vectors.T + bias`` and weights that sum to 1 a position: one logsumexp a position,
-    gathered for all its targets.
-
-    Parameters
-    ----------
-    states : (P, D), the state at each position.
-    item_vectors, bias : (n_items, D) and (n_items,).
-    positions, targets, weights : (M,), row of `states`, item code and weight of each target.
-    logits_at_once : how many logits exist at a time; memory does not grow with P times n_items.
+    ``L = 1/P sum_p [ logsumexp_j s_pj - sum_m w_m s_(p, i_m) ]`` with scores ``s`` and weights that
+    sum to 1 a position: one logsumexp a position, gathered for all its targets. `logits_at_once`
+    is how many logits exist at a time; memory does not grow with P times n_items.
     """
+    states, item_vectors, bias = given.states, given.item_vectors, given.bias
     normaliser = _MeanLogSumExp.apply(states, item_vectors, bias, logits_at_once)
-    of_targets = (states[positions] * item_vectors[targets]).sum(1) + bias[targets]  # (M,)
-    return normaliser - (weights * of_targets).sum() / len(states)
+    return normaliser - (given.weights * given.score_of_targets()).sum() / len(states)
 
 
 class _MeanLogSumExp(torch.autograd.Function):

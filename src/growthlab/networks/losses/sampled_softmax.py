@@ -1,0 +1,49 @@
+"""Softmax cross-entropy over sampled items, corrected for how often each is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.shared_negatives import Part, check_draw, draw, mean_over_positions
+
+NEVER = -1e30  # the logit of a masked column: its exp is 0, and no gradient becomes NaN
+
+
+@dataclass(frozen=True)
+class SampledSoftmax:
+    """Bengio & Senecal, "Adaptive Importance Sampling to Accelerate Training", IEEE TNN 2008.
+
+    As in Hidasi & Karatzoglou, "Recurrent Neural Networks with Top-k Gains for Session-based
+    Recommendations", CIKM 2018, all positions share `in_batch` targets of the batch and `negatives`
+    items drawn by ``support ** alpha`` (0: uniformly, 1: as popular as in the data).
+    Each score, the target's too, enters as ``s_j - ln Q_j``, Q being the probability of the item in
+    a draw. A drawn item that is one of the position's own targets is left out.
+    """
+
+    negatives: int = 1024
+    in_batch: int = 256
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_draw(self.in_batch, self.negatives, self.alpha)
+
+    def __call__(self, given: Foretold) -> Tensor:
+        """The loss of a batch; see `Loss`."""
+        items, probability = draw(given, self.in_batch, self.negatives, self.alpha)
+        # an item that was never had cannot be drawn with alpha > 0, but may be foretold
+        log_q = probability.clamp(min=torch.finfo(torch.float32).tiny).log()
+        return mean_over_positions(given, items, partial(softmax_loss, items=items, log_q=log_q))
+
+
+def softmax_loss(part: Part, items: Tensor, log_q: Tensor) -> Tensor:
+    """Sum over positions of ``sum_m w_m ln(1 + sum_j exp(s'_j) / exp(s'_m))``."""
+    corrected = (part.logits - log_q[items]).masked_fill(part.own, NEVER)
+    rivals = corrected.logsumexp(dim=1)  # (R,)
+    targets = part.scores - log_q[part.targets]
+    return (part.weights * functional.softplus(rivals[part.rows] - targets)).sum()

@@ -1,0 +1,123 @@
+"""Negatives that all positions of a batch share: columns beside each position's own targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from growthlab.core.errors import ConfigError
+from growthlab.networks.losses.base import Foretold
+
+LOGITS_AT_ONCE = 2_000_000  # positions times columns that exist at a time
+
+
+class Draw(NamedTuple):
+    """Items drawn for a batch, and the probability of each item of the catalogue in one draw."""
+
+    items: Tensor  # (C,) item codes, repeats possible
+    probability: Tensor  # (n_items,) float32, sums to 1
+
+
+class Part(NamedTuple):
+    """Some positions of a batch before their shared columns."""
+
+    logits: Tensor  # (R, C) the scores of the drawn items
+    own: Tensor  # (R, C) bool: the column is one of the position's own targets
+    rows: Tensor  # (T,) for each target of these positions, its row
+    scores: Tensor  # (T,) the score of the target
+    targets: Tensor  # (T,) item codes
+    weights: Tensor  # (T,)
+
+
+def check_draw(in_batch: int, negatives: int, alpha: float) -> None:
+    """Raise a `ConfigError` for sizes and a power that nothing can be drawn with."""
+    if in_batch < 0 or negatives < 0 or in_batch + negatives < 1:
+        raise ConfigError(
+            "model.loss.in_batch and model.loss.negatives must be 0 or more and not both 0, "
+            f"got {in_batch} and {negatives}"
+        )
+    if not 0 <= alpha <= 1:
+        raise ConfigError(f"model.loss.alpha must be in [0, 1], got {alpha}")
+
+
+def draw(given: Foretold, in_batch: int, negatives: int, alpha: float) -> Draw:
+    """`in_batch` of the batch's targets, and `negatives` items more by ``support ** alpha``.
+
+    A batch with fewer targets than `in_batch` gives all of them. An item may come in either way:
+    its probability is the mean of both, each normalised, weighted by how many are drawn so.
+    """
+    device = given.states.device
+    places = torch.randperm(len(given.targets), device=device)[:in_batch]
+    by_support = given.support / given.support.sum()
+    powers = given.support**alpha
+    by_power = powers / powers.sum()
+    uniform = torch.rand(negatives, dtype=torch.float64, device=device)
+    more = torch.searchsorted(by_power.cumsum(0), uniform).clamp(max=len(by_power) - 1)
+    items = torch.cat([given.targets[places], more])
+    mixed = by_support * len(places) + by_power * negatives
+    return Draw(items, (mixed / len(items)).float())
+
+
+def mean_over_positions(
+    given: Foretold,
+    items: Tensor,
+    of_part: Callable[[Part], Tensor],
+) -> Tensor:
+    """`of_part`, a sum over the positions it is given, over the whole batch, a position.
+
+    The positions are taken in chunks whose gradients are taken at once, so that memory does not
+    grow with positions times columns.
+    """
+    columns, column_bias = given.item_vectors[items], given.bias[items]
+    scores = given.score_of_targets()
+    return _InChunks.apply(given.states, columns, column_bias, scores, given, items, of_part)
+
+
+class _InChunks(torch.autograd.Function):
+    """The mean of `of_part`, its gradient taken chunk by chunk in the forward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        columns: Tensor,
+        column_bias: Tensor,
+        scores: Tensor,
+        given: Foretold,
+        items: Tensor,
+        of_part: Callable[[Part], Tensor],
+    ) -> Tensor:
+        n_rows = max(1, LOGITS_AT_ONCE // len(items))
+        total = states.new_zeros(())
+        grads = [torch.zeros_like(x) for x in (states, columns, column_bias, scores)]
+        borders = torch.arange(0, len(states) + n_rows, n_rows, device=states.device)
+        targets_until = torch.searchsorted(given.positions, borders).tolist()
+        for i, start in enumerate(range(0, len(states), n_rows)):
+            rows, few = slice(start, start + n_rows), slice(*targets_until[i : i + 2])
+            with torch.enable_grad():
+                leaves = [
+                    x.detach().requires_grad_()
+                    for x in (states[rows], columns, column_bias, scores[few])
+                ]
+                logits = torch.addmm(leaves[2], leaves[0], leaves[1].T)  # (R, C)
+                places, targets = given.positions[few] - start, given.targets[few]
+                hits = (targets[:, None] == items).to(torch.int8)  # (T, C)
+                own = torch.zeros_like(logits, dtype=torch.int8).index_add_(0, places, hits) > 0
+                part = Part(logits, own, places, leaves[3], targets, given.weights[few])
+                value = of_part(part)
+            total += value.detach()
+            by_leaf = torch.autograd.grad(value, leaves)
+            grads[0][rows], grads[3][few] = by_leaf[0], by_leaf[3]
+            grads[1] += by_leaf[1]
+            grads[2] += by_leaf[2]
+        ctx.save_for_backward(*grads)
+        return total / len(states)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        of_inputs = ctx.saved_tensors
+        scale = grads[0] / len(of_inputs[0])
+        return (*(g * scale for g in of_inputs), None, None, None)
