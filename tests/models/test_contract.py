@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
+from growthlab.cli.compose import composed
 from growthlab.core.build import build
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.base import Recommender
@@ -42,8 +42,7 @@ def new_model(name: str, epochs: int = 2, batch: int | None = None) -> Recommend
 
 def config_of(name: str) -> Any:
     """The composed node of a model's config file."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(overrides=[f"+model=recommend/{name}"]).model
+    return composed("train", [f"model=recommend/{name}"]).config.model
 
 
 def fit(name: str, past: Histories, seed: int = 0) -> Recommender:

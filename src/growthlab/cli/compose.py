@@ -6,12 +6,13 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from growthlab.cli import mistakes
+from growthlab.cli import members, mistakes
 from growthlab.cli.conf_tree import CONF, choices, search_path
 from growthlab.core.errors import ConfigError
 
@@ -125,6 +126,25 @@ def _base(command: str) -> Composed:
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:
+    """The composed config; a model made of models holds the configs of its members."""
+    of_members = [w for w in overrides if members.ABOUT_MEMBER.match(w)]
+    found = _by_hydra(command, [w for w in overrides if w not in of_members], plain=plain)
+    if "members" in (found.config.get("model") or ()):
+        node_of = partial(_model_of, searched=tuple(search_path()))
+        members.expand(found.config, found.chosen["model"], of_members, node_of)
+    elif of_members:
+        return _by_hydra(command, overrides, plain=plain)  # which says what is wrong
+    return replace(found, overrides=tuple(overrides))
+
+
+@lru_cache
+def _model_of(choice: str, searched: tuple[Path, ...]) -> DictConfig:
+    """The node of a model by itself, as the config trees `searched` have it."""
+    model: DictConfig = _by_hydra("train", [f"model={choice}"]).config.model
+    return model
+
+
+def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:
     """Hydra's compose, its exceptions turned into one line."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class TopNData:
     truth_table: pd.DataFrame  # user_id, item_id
     popularity: np.ndarray  # (n_items,) distinct past users
     targets_removed_by_filter: int
+    horizon_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,20 @@ class TopN:
             truth_table=truth[kept].reset_index(drop=True),
             popularity=popularity.astype(np.float32),
             targets_removed_by_filter=n_removed,
+            horizon_days=fold.horizon / timedelta(days=1) if fold.horizon else None,
         )
 
     def fit(self, model: Any, data: TopNData, options: FitOptions) -> Recommender:
         """The recommender, fitted to the past."""
         if not isinstance(model, Recommender):
             raise ConfigError(f"task=top_n needs a recommender, and {type(model).__name__} is none")
-        return model.fit(data.past, replace(options, target_events=self._target_events))
+        told = replace(
+            options,
+            target_events=self._target_events,
+            horizon_days=data.horizon_days,
+            filter_seen=self.filter_seen or "none",
+        )
+        return model.fit(data.past, told)
 
     def lists(self, model: Recommender, data: TopNData) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""

@@ -23,7 +23,9 @@ class FitOptions:
     in a state that can score; an iterative model keeps the weights of the last improved epoch. `epochs`
     overrides the model's own number (the refit on past + valid, without `on_epoch`). `checkpoint` is a
     folder in which an interrupted fit finds its last finished epoch again. `target_events` are the event
-    types that the task counts as taken (None: any), for models that learn what comes next.
+    types that the task counts as taken (None: any), for models that learn what comes next; `horizon_days`
+    is how long it will watch for them (None: the split has no clock) and `filter_seen` which items it keeps
+    out of the lists, for models that are tuned on a part of their own past.
     """
 
     seed: int = 0
@@ -32,3 +34,5 @@ class FitOptions:
     epochs: int | None = None
     checkpoint: Path | None = None
     target_events: tuple[str, ...] | None = None
+    horizon_days: float | None = None
+    filter_seen: str = "none"

@@ -1,0 +1,85 @@
+"""What the models made of models share: members that are functions, and a scorer that nests theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.core.histories import Histories
+from growthlab.models.base import Recommender
+from growthlab.scorers.base import Scorer
+from growthlab.scorers.fusion import Members
+
+
+@dataclass(kw_only=True, eq=False)
+class Hybrid:
+    """Members by name, each a function that makes a fresh model: they are fitted more than once.
+
+    ``fit`` leaves a scorer in ``scorer_`` whose members are the fitted models; exporting puts their
+    scorers in their place. `stochastic` where a member is.
+    """
+
+    members: Mapping[str, Callable[[], Recommender]]
+    stochastic: bool = field(init=False, default=False)
+    personalised: bool = field(init=False, default=True)
+    scorer_: Any = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        made = self.models()
+        self.stochastic = any(m.stochastic for m in made)
+        self.personalised = any(getattr(m, "personalised", True) for m in made)
+
+    def models(self) -> list[Recommender]:
+        """One unfitted model of each member.
+
+        Raises
+        ------
+        ConfigError
+            There are fewer than two, one has a wrong setting or is no recommender.
+        """
+        if len(self.members) < 2:
+            names = ", ".join(self.members) or "none"
+            raise ConfigError(f"model.members must name two models or more, got {names}")
+        return [_made(name, factory) for name, factory in self.members.items()]
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """The scorer's scores; see `Recommender.score`."""
+        scores: np.ndarray = self.scorer_.score(histories, items)
+        return scores
+
+    def scorer(self) -> Scorer:
+        """The fitted model as a bundle carries it.
+
+        Raises
+        ------
+        ExportError
+            A member cannot be exported.
+        """
+        return replace(self.scorer_, members=Members(self._scorers()))
+
+    def _scorers(self) -> dict[str, Scorer]:
+        """The scorer of each member."""
+        scorers = {}
+        for name, member in self.scorer_.members.by_name.items():
+            if not hasattr(member, "scorer"):
+                raise ExportError(f"its member {name} ({type(member).__name__}) has no scorer()")
+            try:
+                scorers[name] = member.scorer()
+            except ExportError as error:
+                raise ExportError(f"its member {name}: {error}") from error
+        return scorers
+
+
+def _made(name: str, factory: Callable[[], Recommender]) -> Recommender:
+    """A fresh model; a mistake in its settings says whose it is."""
+    try:
+        model = factory()
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"model.members.{name}: {one_line(error)}") from error
+    if not isinstance(model, Recommender):
+        raise ConfigError(f"model.members.{name}: {type(model).__name__} is no recommender")
+    return model
