@@ -1,6 +1,6 @@
 """What every side shares: the question, the split, the judge and the one line of JSON at the end.
 
-Runs in every peer's environment: numpy, pandas and pyarrow only.
+Runs in every peer's environment: numpy and pandas only.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Question:
-    """What a side is asked: a measure, the file of sequences, settings, threads, a scratch folder."""
+    """What a side is asked: a measure, the sequences, settings, threads, a scratch folder.
+
+    `data` is the Parquet file, `arrays` its columns as npz, for environments that cannot read it.
+    """
 
     measure: str
     data: str
+    arrays: str
     settings: dict[str, Any]
     threads: int
     scratch: str
@@ -43,13 +47,21 @@ class Question:
     @cached_property
     def events(self) -> pd.DataFrame:
         """user, item (codes from 0) and position, in the order of each user."""
-        table = pd.read_parquet(self.data, columns=["user_id", "movie_id", "position"])
-        table = table.sort_values(["user_id", "position"], kind="stable", ignore_index=True)
         codes = {
-            "user": np.unique(table["user_id"], return_inverse=True)[1].ravel(),
-            "item": np.unique(table["movie_id"], return_inverse=True)[1].ravel(),
+            "user": self.raw_users.searchsorted(self._table["user_id"]),
+            "item": self.raw_items.searchsorted(self._table["movie_id"]),
         }
-        return pd.DataFrame({**codes, "position": table["position"].to_numpy()})
+        return pd.DataFrame({**codes, "position": self._table["position"].to_numpy()})
+
+    @cached_property
+    def raw_users(self) -> np.ndarray:
+        """The user ids of the file, sorted."""
+        return np.unique(self._table["user_id"])
+
+    @cached_property
+    def raw_items(self) -> np.ndarray:
+        """The item ids of the file, sorted."""
+        return np.unique(self._table["movie_id"])
 
     @cached_property
     def past(self) -> pd.DataFrame:
@@ -70,6 +82,12 @@ class Question:
     def second_last(self) -> pd.DataFrame:
         """The event of each user that a choice is judged by."""
         return self.events[self._from_the_end == 1]
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        with np.load(self.arrays) as columns:
+            table = pd.DataFrame(dict(columns))
+        return table.sort_values(["user_id", "position"], kind="stable", ignore_index=True)
 
     @cached_property
     def _from_the_end(self) -> np.ndarray:
