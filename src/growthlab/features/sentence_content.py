@@ -1,0 +1,120 @@
+"""What items are made of, as the embedding of a sentence by a language model that is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError, DataError, one_line
+from growthlab.core.histories import Catalogue
+from growthlab.features.item_content import FIELDS, ContentVectors, unit_rows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceContent:
+    """Vectors of length 1 from text, category path and attributes, read as one sentence.
+
+    Reimers & Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", EMNLP
+    2019. `model` is a folder, or the name of a model of the package sentence-transformers that is
+    stored on this machine, with ``@revision`` where one of several is meant; nothing is downloaded.
+    """
+
+    model: str
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise ConfigError("content.model is empty: name a folder, or a model that is installed")
+
+    def vectors(self, catalogue: Catalogue) -> ContentVectors:
+        """Dense vectors; their `source` says the model and its revision.
+
+        Raises
+        ------
+        ConfigError
+            The package is not installed, or the model not on this machine.
+        DataError
+            No item has any content.
+        """
+        sentences = _sentences(catalogue)
+        if not any(sentences):
+            raise DataError(
+                f"content needs items with text, category or attributes, this catalogue of "
+                f"{len(catalogue)} items has none: give the data an items table"
+            )
+        matrix, revision = _encoded(self.model, tuple(sentences))
+        source = f"sentence embedding by {self.model.partition('@')[0]}@{revision}"
+        log.info("item content: %s, %d dimensions", source, matrix.shape[1])
+        return ContentVectors(matrix, source)
+
+
+def _sentences(catalogue: Catalogue) -> list[str]:
+    """One line an item: its text, its category, its attributes; empty where nothing is known."""
+    columns = [getattr(catalogue, name) for name in FIELDS if getattr(catalogue, name) is not None]
+    rows = zip(*columns, strict=True) if columns else [()] * len(catalogue)
+    spaced = str.maketrans({"|": ", ", "=": " ", ">": ","})
+    return [
+        ". ".join(part for part in (str(value).translate(spaced).strip() for value in row) if part)
+        for row in rows
+    ]
+
+
+@lru_cache(maxsize=2)  # the inner fold, the refit and every trial of a search read the same items
+def _encoded(name: str, sentences: tuple[str, ...]) -> tuple[np.ndarray, str]:
+    """Vectors of the sentences, zero for an empty one, and the revision of the model."""
+    model, revision = _installed(name)
+    known = np.array([bool(s) for s in sentences])
+    found = model.encode(
+        [s for s in sentences if s], show_progress_bar=False, convert_to_numpy=True
+    )
+    matrix = np.zeros((len(sentences), found.shape[1]), dtype=np.float32)
+    matrix[known] = found
+    matrix = unit_rows(matrix)
+    matrix.flags.writeable = False
+    return matrix, revision
+
+
+def _installed(name: str) -> tuple[Any, str]:
+    """The model of that name and its revision, without asking the network for it."""
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ConfigError(
+            f"content.model={name} needs the package sentence-transformers: "
+            "pip install 'growthlab[text]', or choose content=tf_idf"
+        ) from error
+    address, _, revision = name.partition("@")
+    folder = Path(address).expanduser()
+    if folder.is_dir():
+        return SentenceTransformer(str(folder), local_files_only=True), _digest(folder)
+    try:
+        model = SentenceTransformer(address, revision=revision or None, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"content.model={name} is neither a folder nor a model stored on this machine: fetch "
+            f"it first, or give its folder ({one_line(error)})"
+        ) from error
+    return model, revision or _commit(model)
+
+
+def _commit(model: Any) -> str:
+    """The commit of the stored model, if it knows it."""
+    inner = getattr(model[0], "auto_model", None)
+    return str(getattr(getattr(inner, "config", None), "_commit_hash", None) or "unknown")
+
+
+def _digest(folder: Path) -> str:
+    """The first 12 digits of the SHA-256 of the folder's files and their names."""
+    found = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        found.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return found.hexdigest()[:12]
