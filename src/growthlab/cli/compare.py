@@ -23,10 +23,16 @@ def run(found: Composed) -> int:
 
     The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
     """
-    config = found.config
-    setting = Setting(found, config.origins)
+    setting = Setting(found, found.config.origins)
     setting.check()
-    contenders = contenders_of(setting, found, config.models)
+    return compared(setting, contenders_of(setting, found, found.config.models))
+
+
+def compared(
+    setting: Setting, contenders: Sequence[Contender], notes: Mapping[str, str] | None = None
+) -> int:
+    """Compare the contenders and conclude, see `run`; `notes` are text files for the parent run."""
+    config = setting.config
     recorder = setting.recorder(contenders, parent=True)
     recorder.open()
     try:
@@ -41,6 +47,8 @@ def run(found: Composed) -> int:
             refit=config.refit,
             recorder=recorder,
         )
+        for name, text in (notes or {}).items():
+            setting.store.client.log_text(recorder.run_id, text, name)
         _conclude(setting, recorder, results)
     except BaseException as error:
         recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
@@ -53,6 +61,13 @@ def contenders_of(
     setting: Setting, found: Composed, models: str | Sequence[str]
 ) -> list[Contender]:
     """The named models, or ``all`` of the task's in the order of the config tree."""
+    return [setting.contender(c) for c in compositions_of(setting, found, models)]
+
+
+def compositions_of(
+    setting: Setting, found: Composed, models: str | Sequence[str]
+) -> list[Composed]:
+    """The command with each of the named models, or with ``all`` of the task's."""
     family = setting.task.models
     possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]
     names = possible if models == "all" else _named(models, family, possible)
@@ -61,7 +76,7 @@ def contenders_of(
         if not any(word in c.of_models for c in compositions):
             nodes = [c.config.model for c in compositions]
             raise ConfigError(mistakes.of_no_model(word, nodes))
-    return [setting.contender(c) for c in compositions]
+    return compositions
 
 
 def _named(models: str | Sequence[str], family: str, possible: Sequence[str]) -> list[str]:

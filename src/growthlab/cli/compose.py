@@ -16,7 +16,7 @@ from growthlab.cli import members, mistakes
 from growthlab.cli.conf_tree import CONF, choices, search_path
 from growthlab.core.errors import ConfigError
 
-ABOUT_MODEL = re.compile(r"[+~]*model[.=]")
+ABOUT_MODEL = re.compile(r"[+~]*(\w+@)?model[.=]")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Composed:
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
         model = _compose(self.command, words).config.model
+        parts = [w for w in self.of_models if "@" in w and mistakes.knows(model, _inside(w))]
+        if parts:
+            model = _compose(self.command, [*words, *parts]).config.model
         own = [w for w in self.of_models if w.startswith("+") or mistakes.knows(model, _inside(w))]
         found = _compose(self.command, [*words, *own]) if own else _compose(self.command, words)
         return replace(found, of_models=tuple(own))
@@ -63,7 +66,7 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
         An unknown key or choice, a value of a wrong form or type, or a value that is missing.
     """
     base, words, of_models = _base(command), list(overrides), []
-    if "models" in base.config:
+    if _is_of_models(base.config, words):
         of_models = [w for w in words if ABOUT_MODEL.match(w)]
         words = [w for w in words if w not in of_models]
         mistakes.refuse_one_model(of_models)
@@ -95,6 +98,20 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
         else:
             axes.append([word])
     yield from (list(words) for words in itertools.product(*axes))
+
+
+def space_named_as(model: str) -> DictConfig | None:
+    """The search space that is named as the model, if there is one."""
+    if model not in choices("search"):
+        return None
+    space: DictConfig = _compose("tune", [f"search={model}"]).config.search
+    return space
+
+
+def _is_of_models(base: DictConfig, words: Sequence[str]) -> bool:
+    """Whether a command works on several models, which it does by itself or by ``models=``."""
+    given = [w.partition("=")[2] for w in words if w.startswith("models=")]
+    return "models" in base and (given[-1] if given else base.models) not in (None, "null")
 
 
 def _metrics_of(first: Composed, words: Sequence[str]) -> list[str]:
@@ -178,6 +195,8 @@ def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:
     chosen = [w for w in overrides if mistakes.group_of(w) in base.offered]
     try:
         config = _compose(command, chosen, plain=True).config
+        parts = [w for w in overrides if mistakes.is_part(w, config)]
+        config = _compose(command, [*chosen, *parts], plain=True).config
     except Exception:
         return mistakes.in_own_words(error)
     return mistakes.in_keys(overrides, config, base.offered) or mistakes.in_own_words(error)

@@ -9,11 +9,12 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from growthlab.cli.conf_tree import choices
+from growthlab.cli.conf_tree import choices, groups
 from growthlab.core.errors import ConfigError, near_matches, one_line
 from growthlab.core.plain_types import misfit
 
 LEAST = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
+LEAST |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -24,7 +25,9 @@ def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
         if not key or (not equals and not word.startswith("~")):
             return unreadable(word)
         group = group_of(word)
-        for one in _chosen(value) if group in offered else []:
+        for one in _chosen(value) if group in offered or "@" in key else []:
+            if not choices(group):
+                return f"{word}: no group {group}: {near_matches(group, groups())}"
             if one not in choices(group):
                 return f"{key}={one}: {near_matches(one, choices(group))}"
     return ""
@@ -35,12 +38,22 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
     for word in words:
         if group_of(word) in offered or word.startswith(("+", "~")):
             continue
-        node, parts = config, word.partition("=")[0].split(".")
+        key, _, value = word.partition("=")
+        group, at, package = key.partition("@")
+        if is_part(word, config):
+            continue
+        within = _packages(group, config) if not at and choices(group) else []
+        if within:
+            return f"unknown setting {word}: did you mean {group}@{within[0]}={value}?"
+        node, parts = config, (package or key).split(".")
         for depth, part in enumerate(parts):
             if not OmegaConf.is_dict(node) or part not in node:
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
                 names = _names(node, offered if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
+                if OmegaConf.is_dict(node) and "_target_" in node and not names:
+                    what = str(node["_target_"]).rpartition(".")[2]
+                    return f"unknown setting {given}: {what} has no settings"
                 if OmegaConf.is_dict(node) and not names:
                     return f"unknown setting {given}: +{word} adds it"
                 near = near_matches(part, names, prefix=prefix)
@@ -59,6 +72,12 @@ def knows(node: Any, path: str) -> bool:
             return False
         node = node[part]
     return True
+
+
+def is_part(word: str, config: Any) -> bool:
+    """Whether a word chooses from a group for a node that is there: ``loss@model.loss=gbce``."""
+    key, _, _ = word.partition("=")
+    return "@" in key and knows(config, key.partition("@")[2])
 
 
 def group_of(word: str) -> str:
@@ -138,6 +157,12 @@ def _elsewhere(key: str, config: Any) -> str:
     """Where the config has a setting of that name; empty if nowhere."""
     same = [path for path, _ in _leaves(config) if path.endswith(f".{key}")]
     return f"did you mean {' or '.join(same[:3])}?" if same else ""
+
+
+def _packages(group: str, config: Any) -> list[str]:
+    """The nodes of that name inside others: ``model.loss`` for ``loss``."""
+    nodes = {path.rpartition(".")[0] for path, _ in _leaves(config)}
+    return sorted(n for n in nodes if n.endswith(f".{group}"))
 
 
 def _names(node: Any, more: Collection[str]) -> list[str]:

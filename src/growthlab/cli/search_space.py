@@ -2,92 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import math
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from growthlab.cli import mistakes
 from growthlab.core.errors import ConfigError
+from growthlab.tasks.space import Choice, Space, Span
 
-if TYPE_CHECKING:
-    from optuna import Trial
-
-
-@dataclass(frozen=True)
-class Space:
-    """Setting (``model.neighbours``) -> its parsed range."""
-
-    ranges: Mapping[str, Any]
-
-    def suggested(self, trial: Trial) -> dict[str, Any]:
-        """A value of each setting for the trial."""
-        return {key: _suggested(trial, key, sweep) for key, sweep in self.ranges.items()}
+POSSIBLE = "use choice(...), range(...) or interval(...)"
 
 
 def space_of(search: Any, model: Any) -> Space:
     """The space of a config node: ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
+
+    The settings of the space are paths of the config, such as ``model.trainer.lr``.
 
     Raises
     ------
     ConfigError
         A setting that the model has not, or a text that is no range.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser, ranges = OverridesParser.create(), {}
-    for key, text in _texts(search):
+    ranges, default = {}, {}
+    for key, text in texts_of(search).items():
         if not mistakes.knows(model, key):
             raise ConfigError(f"search.{key}: {mistakes.of_no_model(f'model.{key}=', [model])}")
-        try:
-            parsed = parser.parse_override(f"model.{key}={text}")
-        except HydraException as error:
-            raise ConfigError(f"search.{key}={text} cannot be read: {_POSSIBLE}") from error
-        if not parsed.is_sweep_override():
-            raise ConfigError(f"search.{key}={text} is no range: {_POSSIBLE}")
-        ranges[f"model.{key}"] = parsed.value()
-    return Space(ranges)
+        ranges[f"model.{key}"] = _range_of(key, text)
+        value = OmegaConf.select(model, key)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        default[f"model.{key}"] = plain
+    if not ranges:
+        raise ConfigError("the search space is empty: search.SETTING=... names a range")
+    return Space(ranges, default)
 
 
-_POSSIBLE = "use choice(...), range(...) or interval(...)"
-
-
-def _texts(search: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Dotted setting and text of each range; a key may hold dots itself."""
+def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
+    """The text of each range by its dotted setting; a key may hold dots itself."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
-    found = []
+    found = {}
     for key, value in plain.items():
         if isinstance(value, dict):
-            found += _texts(value, f"{prefix}{key}.")
+            found |= texts_of(value, f"{prefix}{key}.")
         else:
-            found.append((f"{prefix}{key}", str(value)))
+            found[f"{prefix}{key}"] = str(value)
     return found
 
 
-def _suggested(trial: Trial, key: str, sweep: Any) -> Any:
-    """A value of the sweep for this trial."""
+def _range_of(key: str, text: str) -> Choice | Span:
+    """The range that a text means."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
+    from hydra.errors import HydraException
 
+    try:
+        sweep = OverridesParser.create().parse_override(f"model.{key}={text}").value()
+    except HydraException as error:
+        raise ConfigError(f"search.{key}={text} cannot be read: {POSSIBLE}") from error
+    wrong = f"search.{key}={text}"
     if isinstance(sweep, ChoiceSweep):
-        return _chosen(trial, key, sweep)
+        return _choice(sweep, wrong)
     if isinstance(sweep, RangeSweep):
-        start, stop, step = (int(x or 0) for x in (sweep.start, sweep.stop, sweep.step))
-        return trial.suggest_int(key, start, stop - 1, step=step)
-    assert isinstance(sweep, IntervalSweep)
-    low, high, logarithmic = sweep.start, sweep.end, "log" in sweep.tags
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(key, low, high, log=logarithmic)
-    return trial.suggest_float(key, float(low or 0), float(high or 0), log=logarithmic)
+        return _whole_numbers(sweep, wrong)
+    if isinstance(sweep, IntervalSweep):
+        return _interval(sweep, wrong)
+    raise ConfigError(f"{wrong} is no range: {POSSIBLE}")
 
 
-def _chosen(trial: Trial, key: str, sweep: Any) -> Any:
-    """One of the listed values; a list among them is asked for by its text."""
+def _choice(sweep: Any, wrong: str) -> Choice:
+    """The listed values, each once."""
     from hydra.core.override_parser.types import QuotedString
 
-    plain = [v.text if isinstance(v, QuotedString) else v for v in sweep.list]
-    if not any(isinstance(v, (list, dict)) for v in plain):
-        return trial.suggest_categorical(key, plain)
-    texts = {str(v): v for v in plain}
-    return texts[trial.suggest_categorical(key, list(texts))]
+    values = tuple(v.text if isinstance(v, QuotedString) else v for v in sweep.list)
+    if any(isinstance(v, dict) for v in values):
+        raise ConfigError(f"{wrong}: a value is a number, a word, null or a list")
+    return Choice(tuple(v for i, v in enumerate(values) if v not in values[:i]))
+
+
+def _whole_numbers(sweep: Any, wrong: str) -> Span:
+    """``range(start, stop, step)``: `stop` itself is outside, as in Python."""
+    parts = sweep.start or 0, sweep.stop, sweep.step or 1
+    if not all(isinstance(part, int) for part in parts):
+        raise ConfigError(f"{wrong}: range(...) takes whole numbers, interval(...) any")
+    numbers = range(*parts)
+    if not numbers or numbers.step < 0:
+        raise ConfigError(f"{wrong} is empty: range(start, stop) goes up to stop - 1")
+    return Span(numbers[0], numbers[-1], step=numbers.step)
+
+
+def _interval(sweep: Any, wrong: str) -> Span:
+    """Real numbers; whole ones where both ends are written so."""
+    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+        raise ConfigError(f"{wrong} is empty: interval(low, high) goes from low up to high")
+    if log and low <= 0:
+        raise ConfigError(f"{wrong}: on a log scale the lower end must be positive")
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Span(low, high, step=1 if whole else None, log=log)

@@ -31,7 +31,9 @@ from growthlab.tracking.store import Store, code_version
 log = logging.getLogger(__name__)
 
 INTERACTIONS = ("view", "favourite", "cart", "purchase", "review", "click")
-NOT_OF_A_RUN = ("rerun", "models", "seeds", "origins", "budget", "study", "storage", "search")
+OF_A_SEARCH = ("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search")
+NOT_OF_A_RUN = ("rerun", "models", "seeds", "origins", "experiments", *OF_A_SEARCH)
+NOT_OF_A_CALL = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ class Setting:
         """What all runs of this call are about."""
         log = self.log
         more = {str(name): str(value) for name, value in (self.config.get("tags") or {}).items()}
+        if self.config.get("warm"):
+            more["warm_from"] = str(self.config.warm)
         if getattr(self.task, "filter_seen", None):
             more["filter_seen"] = str(self.task.filter_seen)  # type: ignore[attr-defined]
             more["filter_seen_reason"] = self.source.filter_seen_reason
@@ -175,7 +179,7 @@ class Setting:
 
     def logged_config(self, contenders: Sequence[Contender]) -> dict[str, Any]:
         """The config of the whole call as it is logged, with the settings of every contender."""
-        config = {k: v for k, v in self._plain().items() if k not in ("rerun", "model")}
+        config = {k: v for k, v in self._plain().items() if k not in NOT_OF_A_CALL}
         chosen = {g: self.found.chosen[g] for g in ("data", "split", "task")}
         models = {c.name: dict(c.settings) for c in contenders}
         return {**config, "models": models, "chosen": chosen}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -17,3 +18,21 @@ def progress(steps: Iterable[Item], label: str, total: int | None = None) -> Ite
     from tqdm import tqdm
 
     yield from tqdm(steps, desc=label, total=total, leave=False, dynamic_ncols=True)
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar for work that others may share: it is told how much is done in all, and a note to show."""
+    if not sys.stderr.isatty():
+        yield lambda done, note: None
+        return
+    from tqdm import tqdm
+
+    shape = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
+    with tqdm(desc=label, total=total, leave=False, dynamic_ncols=True, bar_format=shape) as drawn:
+
+        def tell(done: int, note: str) -> None:
+            drawn.n = min(done, total)
+            drawn.set_postfix_str(note)
+
+        yield tell

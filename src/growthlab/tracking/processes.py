@@ -17,7 +17,12 @@ PROCESS = "growthlab.process"  # the tag of a run
 
 def this_process() -> str:
     """``host:number:start`` of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return process_of(os.getpid())
+
+
+def process_of(number: int) -> str:
+    """``host:number:start`` of a process of this machine."""
+    return f"{socket.gethostname()}:{number}:{_started(number)}"
 
 
 def same_host(process: str) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.tasks.warm_start import read_state, write_state
+from growthlab.training.warm import WarmStart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 BATCH = 500  # metrics a call
 PREDICTIONS = "predictions"
 BOUNDS = ("/low", "/high")
+STATE = "state"
+STATES = ("choosing", "judged")
 COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "coverage", "epochs")
 
 
@@ -86,6 +90,9 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
             outcome.strata.to_csv(folder / "strata.csv", index=False)
         for name, table in outcome.tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
+        if outcome.learned is not None:
+            for name in STATES:
+                write_state(getattr(outcome.learned, name), folder / STATE / f"{name}.npz")
 
 
 def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:
@@ -130,6 +137,14 @@ def outcome_of(client: MlflowClient, run: Run) -> Outcome:
         why_not_exportable="" if exportable == "yes" else exportable,
         **costs,
     )
+
+
+def learned_of(client: MlflowClient, run_id: str, folder: Path) -> WarmStart | None:
+    """What the run left for a later one to go on from, by way of `folder`; None where it left nothing."""
+    if STATE not in {a.path for a in client.list_artifacts(run_id)}:
+        return None
+    stored = Path(client.download_artifacts(run_id, STATE, str(folder)))
+    return WarmStart(*(read_state(stored / f"{name}.npz") for name in STATES))
 
 
 def _curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:

@@ -1,76 +1,130 @@
-"""A search in MLflow: a parent run a call, a child a trial."""
+"""A search in MLflow: a run a study, a child a trial, whichever process works on it."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from growthlab.tasks.search import Result, Trial
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.processes import PROCESS, end_orphans, this_process
-from growthlab.tracking.run_files import flattened, log_metrics
+from growthlab.tracking.run_files import artifacts, flattened, log_curves, log_figures, log_metrics
+from growthlab.tracking.search_report import figures, trials_table
 from growthlab.tracking.store import Store
+from growthlab.tracking.study import Finished, Study
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+STUDY = "growthlab.study"  # the tag that holds a study's id
+STATE = "state"  # of a trial: complete, pruned, failed, interrupted
 
 
 class SearchRun:
-    """Trials as child runs of one parent."""
+    """Trials as child runs of the study's run, which is made by whoever comes first.
+
+    Runs of trials whose process was killed are ended as the study knows them.
+    """
 
     def __init__(
-        self, store: Store, lineage: Lineage, config: Mapping[str, Any], study: str
+        self,
+        store: Store,
+        lineage: Lineage,
+        config: Mapping[str, Any],
+        study: Study,
+        objectives: Sequence[str],
     ) -> None:
         self._store, self._lineage, self._study = store, lineage, study
+        self._objectives = objectives
+        self._client = store.client
         self._experiment = store.experiment(lineage.experiment)
         self._current: str | None = None
-        end_orphans(store.client, self._experiment, f"tags.study = '{study}'")
-        self.run_id = self._new_run(f"tune {study}", {"kind": "search"})
-        text = yaml.safe_dump(dict(config), sort_keys=False)
-        store.client.log_text(self.run_id, text, "config.yaml")
-        store.client.log_inputs(self.run_id, datasets=[lineage.dataset()])
+        with study.alone():
+            self.run_id = self._taken_up() or self._new_search(config)
+        self.mend()
 
-    def start(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def start(self, trial: Trial) -> None:
         """A trial begins with these settings."""
         from mlflow.entities import Param
 
+        number = trial.number
         tags = {"kind": "trial", "trial": str(number), "mlflow.parentRunId": self.run_id}
         self._current = self._new_run(f"trial {number}", tags)
-        params = [Param(k, v) for k, v in flattened(overrides).items()]
-        self._store.client.log_batch(self._current, params=params)
+        params = [Param(k, v) for k, v in flattened(trial.overrides).items()]
+        self._client.log_batch(self._current, params=params)
 
-    def finish(self, valid: Mapping[str, float], seconds: float) -> None:
-        """The trial's metrics on the validation window."""
+    def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
+        """How the trial ended."""
         assert self._current is not None, "no trial was started"
-        values = {**{f"valid/{n}": v for n, v in valid.items()}, "fit_seconds": seconds}
-        log_metrics(self._store.client, self._current, values)
-        self._end("FINISHED")
+        run_id, self._current = self._current, None
+        if error is not None:
+            text = "".join(traceback.format_exception(error))
+            self._client.log_text(run_id, text, "error.txt")
+        self._end(run_id, result)
 
-    def fail(self, error: Exception) -> None:
-        """The trial is FAILED, with its error."""
-        assert self._current is not None, "no trial was started"
-        client = self._store.client
-        client.set_tag(self._current, "error", f"{type(error).__name__}: {error}"[:5000])
-        client.log_text(self._current, "".join(traceback.format_exception(error)), "error.txt")
-        self._end("FAILED")
+    def mend(self) -> None:
+        """End the runs of trials whose process was killed, as the study knows them."""
+        mine = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
+        for run in end_orphans(self._client, self._experiment, mine):
+            known = self._study.ended(int(run.data.tags["trial"]))
+            self._end(run.info.run_id, known.result if known else Result("interrupted"))
 
-    def close(self, status: str, best: Mapping[str, Any] | None = None) -> None:
-        """The search is over; `best` are the settings of the best trial so far."""
-        from mlflow.entities import Param
-
+    def close(self, status: str, best: Finished | None = None) -> None:
+        """This process is done: the trials as a table and as plots, the best settings as tags."""
         if self._current is not None:
-            self._end(status)
-        if best:
-            params = [Param(f"best.{k}", v) for k, v in flattened(best).items()]
-            self._store.client.log_batch(self.run_id, params=params)
-        self._store.client.set_terminated(self.run_id, status)
+            self._end(self._current, Result("interrupted", why="the search was ended"))
+            self._current = None
+        if status != "FINISHED" and self._study.is_at_work():
+            return  # another process goes on
+        finished = self._study.finished()
+        with artifacts(self._client, self.run_id) as folder:
+            trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
+        log_figures(self._client, self.run_id, figures(self._study, self._objectives))
+        if best is not None:
+            for name, value in flattened(best.overrides).items():
+                self._client.set_tag(self.run_id, f"best.{name}", value)
+            self._client.set_tag(self.run_id, "best.trial", str(best.number))
+            named = zip(self._objectives, best.result.values, strict=True)
+            log_metrics(self._client, self.run_id, {f"valid/{n}": v for n, v in named})
+        if not self._study.is_at_work():
+            self._client.set_terminated(self.run_id, status)
 
-    def _end(self, status: str) -> None:
-        assert self._current is not None, "no trial was started"
-        self._store.client.set_terminated(self._current, status)
-        self._current = None
+    def _end(self, run_id: str, result: Result) -> None:
+        """Metrics, the curve and the state of a trial's run."""
+        values = {f"valid/{n}": v for n, v in result.valid.items()}
+        if result.epochs is not None:
+            values["epochs"] = result.epochs
+        log_metrics(self._client, run_id, {**values, **result.costs})
+        curve = [result.curve[n] for n in sorted(result.curve)]
+        log_curves(self._client, run_id, {"objective": curve} if curve else {})
+        self._client.set_tag(run_id, STATE, result.state)
+        if result.why:
+            name = "error" if result.state == "failed" else "why"
+            self._client.set_tag(run_id, name, result.why[:5000])
+        self._client.set_terminated(run_id, STATUS[result.state])
+
+    def _taken_up(self) -> str | None:
+        """The run of the same study, if there is one in this store."""
+        query = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'search'"
+        found: list[Run] = self._client.search_runs([self._experiment], query, max_results=1)
+        if not found:
+            return None
+        self._client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
+
+    def _new_search(self, config: Mapping[str, Any]) -> str:
+        run_id = self._new_run(f"tune {self._study.name}", {"kind": "search"})
+        text = yaml.safe_dump(dict(config), sort_keys=False)
+        self._client.log_text(run_id, text, "config.yaml")
+        self._client.log_inputs(run_id, datasets=[self._lineage.dataset()])
+        return run_id
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        own = {"study": self._study, PROCESS: this_process()}
+        own = {"study": self._study.name, STUDY: self._study.id, PROCESS: this_process()}
         tags = {**self._lineage.tags(), **own, **tags}
-        run = self._store.client.create_run(self._experiment, run_name=name, tags=tags)
+        run = self._client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)

@@ -1,0 +1,72 @@
+"""growthlab tune models=...: each model searched within the same caps, the winners judged together."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from growthlab.cli.compare import compared, compositions_of
+from growthlab.cli.compose import Composed, space_named_as
+from growthlab.cli.model_search import ModelSearch
+from growthlab.cli.setting import Setting
+from growthlab.core.errors import ConfigError, GrowthlabError
+from growthlab.evaluation.table import as_text
+from growthlab.tasks.comparison import Contender
+from growthlab.tasks.runner import Arena
+
+log = logging.getLogger(__name__)
+
+
+def run_models(setting: Setting) -> int:
+    """Search every named model that has a space, then refit and judge the winners as compare does.
+
+    A model without a space, or without a trial that succeeded, is judged with its own settings.
+    """
+    from growthlab.cli.tune import search_of
+
+    found = setting.found
+    if any(w.lstrip("+~").startswith("search") for w in found.given):
+        raise ConfigError("search is of one model: with models each has its own space")
+    arena = Arena(setting.task, setting.folds[0], setting.metrics)
+    plan: list[tuple[Composed, Contender, ModelSearch | None]] = []
+    for composition in compositions_of(setting, found, found.config.models):
+        model = composition.chosen["model"]
+        has_space = space_named_as(model) is not None
+        search = search_of(setting, model, arena) if has_space else None
+        plan.append((composition, setting.contender(composition), search))
+    arena.prepare()
+    contenders, rows = [], []
+    for composition, contender, search in plan:
+        tuned, row = _tuned(search, contender)
+        contenders.append(tuned)
+        rows.append({"model": composition.name("model"), **row})
+    table = pd.DataFrame(rows)
+    print(as_text(table))
+    return compared(setting, contenders, {"search.csv": table.to_csv(index=False)})
+
+
+def _tuned(search: ModelSearch | None, contender: Contender) -> tuple[Contender, dict[str, Any]]:
+    """The winner of a search, and what it used; the contender as it is without one."""
+    from growthlab.cli.tune import save_winner, used
+
+    nothing = {"complete": 0, "pruned": 0, "failed": 0, "minutes": 0.0}
+    column = "best valid"
+    if search is None:
+        return contender, {**nothing, column: float("nan"), "remarks": "no search space"}
+    try:
+        best = search.run()
+    except GrowthlabError as error:
+        log.error("%s: %s", contender.name, error)
+        best = None
+    if best is None:
+        remarks = "no trial succeeded: its own settings"
+        return contender, {**used(search), column: float("nan"), "remarks": remarks}
+    save_winner(search, best)
+    borders = search.borders(best)
+    for border in borders:
+        log.warning("%s: %s lies on the border of its range", contender.name, border)
+    remarks = f"on a border: {' '.join(borders)}" if borders else ""
+    row = {**used(search), column: best.result.values[0], "remarks": remarks}
+    return search.contender(best.overrides), row
