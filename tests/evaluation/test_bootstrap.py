@@ -60,6 +60,7 @@ def test_every_resample_draws_as_many_rows_as_there_are():
 
 def test_chunks_do_not_change_what_is_drawn(monkeypatch):
     whole = np.concatenate(list(resample_counts(20, 30, seed=4)))
+    monkeypatch.setattr("growthlab.evaluation.bootstrap.KEPT_BYTES", 0)
     monkeypatch.setattr("growthlab.evaluation.bootstrap.CHUNK_BYTES", 20 * 8 * 7)
     chunked = list(resample_counts(20, 30, seed=4))
     assert len(chunked) == 5

@@ -91,7 +91,7 @@ def test_golden_median_rank_of_four_tied_at_the_top():
     assert tied.tolist() == [True]
 
 
-@pytest.mark.parametrize("memory_mb", [0.0001, 0.01])
+@pytest.mark.parametrize("memory_mb", [0.002, 0.01])
 def test_small_blocks_give_the_same_lists_and_ranks(memory_mb):
     histories = plain_histories()
     whole = ranked(few_levels, histories, filter_seen="interacted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
 
 N_RESAMPLES = 2000
 LEVEL = 0.95
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 16 * 2**20
+KEPT_BYTES = 64 * 2**20  # of resamples, a byte a row
+
+Parts = tuple[np.ndarray, np.ndarray]  # what each row adds above the line and below it
 
 
 def metrics_of(
@@ -27,14 +31,17 @@ def metrics_of(
 ) -> tuple[pd.DataFrame, dict[str, Estimate]]:
     """Every ranking metric of the lists.
 
+    Where rows are steps, values are means over steps, and users are resampled with all their steps.
+
     Returns
     -------
     per_user : ``user_id`` and one column a per-user metric, NaN where it is undefined for the user
+        (see `by_user` where rows are steps)
     values : the mean over the users who have a value, with bounds; metrics of all lists together
-    have none
+        have none
     """
     columns: dict[str, np.ndarray] = {}
-    pooled: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    pooled: dict[str, Parts] = {}
     overall: dict[str, float] = {}
     for metric in metrics.values() if isinstance(metrics, Mapping) else metrics:
         if isinstance(metric, PerUser):
@@ -45,34 +52,61 @@ def metrics_of(
             overall.update(metric.overall(lists))
         else:
             raise TypeError(f"{type(metric).__name__} has neither per_user, parts nor overall")
-    per_user = pd.DataFrame(columns)
+    parts = {**{n: _parts_of(c) for n, c in columns.items()}, **pooled}
     n_drawn = n_resamples if intervals else 0
-    estimates = means_of(per_user, seed=seed, n_resamples=n_drawn)
-    estimates.update(ratios_of(pooled, seed=seed, n_resamples=n_drawn))
+    estimates = ratios_of(
+        {name: _summed(part, lists.clusters) for name, part in parts.items()},
+        seed=seed,
+        n_resamples=n_drawn,
+    )
     estimates.update({name: Estimate(value, np.nan, np.nan) for name, value in overall.items()})
-    per_user.insert(0, "user_id", lists.user_ids)
-    return per_user, estimates
+    return by_user(lists, columns), estimates
+
+
+def by_user(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """``user_id`` and the `columns` (one value a row of the lists), one row a user.
+
+    Where rows are steps, a user's value is that of the linearised mean over steps: with `s` the sum
+    over the user's `n` steps, `m` the mean over all steps and `N` the mean steps a user, it is
+    ``m + (s - m n) / N``. The mean over users is `m`, and differences of two models, paired by user,
+    vary as the difference of their means over steps does (the delta method for ratios; Deng et al.,
+    KDD 2018). A single value may thus lie outside the metric's range.
+    """
+    firsts = np.flatnonzero(np.diff(lists.clusters, prepend=-1))
+    table = {"user_id": lists.user_ids[firsts]}
+    for name, column in columns.items():
+        if len(firsts) == len(column):
+            table[name] = column
+            continue
+        above, below = _summed(_parts_of(column), lists.clusters)
+        mean = _ratio(above.sum(), below.sum())
+        steps = _ratio(below.sum(), (below > 0).sum().astype(float))
+        table[name] = np.where(below > 0, mean + (above - mean * below) / steps, np.nan)
+    return pd.DataFrame(table, copy=False)
 
 
 def means_of(
-    values: pd.DataFrame, *, seed: int = 0, n_resamples: int = N_RESAMPLES
+    values: pd.DataFrame,
+    *,
+    clusters: np.ndarray | None = None,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
     """The mean of each column over the rows that have a value, with percentile bounds over
     resampled rows.
 
-    All columns share the resamples. A column without any value is NaN; no bounds where
-    `n_resamples` is 0.
+    All columns share the resamples; rows of one of the `clusters` (numbered from 0) are drawn
+    together. A column without any value is NaN; no bounds where `n_resamples` is 0.
     """
-    parts = {}
-    for name in values.columns:
-        column = values[name].to_numpy(dtype=float)
-        defined = ~np.isnan(column)
-        parts[str(name)] = np.where(defined, column, 0.0), defined.astype(float)
+    parts = {
+        str(name): _summed(_parts_of(values[name].to_numpy(dtype=float)), clusters)
+        for name in values.columns
+    }
     return ratios_of(parts, seed=seed, n_resamples=n_resamples)
 
 
 def ratios_of(
-    parts: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    parts: Mapping[str, Parts],
     *,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
@@ -83,12 +117,18 @@ def ratios_of(
     """
     if not parts:
         return {}
-    above, below = (np.column_stack(side) for side in zip(*parts.values(), strict=True))
-    values = _ratio(above.sum(axis=0), below.sum(axis=0))
+    # many metrics divide by the same counts: each is summed once
+    lower = {below.tobytes(): below for _, below in parts.values()}
+    places = {key: place for place, key in enumerate(lower, start=len(parts))}
+    columns = np.column_stack([*(above for above, _ in parts.values()), *lower.values()])
+    below = np.array([places[below.tobytes()] for _, below in parts.values()])
     resampled = np.full((0, len(parts)), np.nan)
-    if n_resamples and len(above):
-        drawn = resample_counts(len(above), n_resamples, seed)
-        resampled = np.concatenate([_ratio(counts @ above, counts @ below) for counts in drawn])
+    if n_resamples and len(columns):
+        drawn = resample_counts(len(columns), n_resamples, seed)
+        sums = np.concatenate([counts @ columns for counts in drawn])
+        resampled = _ratio(sums[:, : len(parts)], sums[:, below])
+    totals = columns.sum(axis=0)
+    values = _ratio(totals[: len(parts)], totals[below])
     return {
         name: Estimate(float(value), *bounds_of(column))
         for name, value, column in zip(parts, values, resampled.T, strict=True)
@@ -137,13 +177,27 @@ def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]
 
     The same `n` and `seed` give the same resamples: that is what pairs two models.
     """
+    small = n * n_resamples <= KEPT_BYTES
+    for counts in _kept_counts(n, n_resamples, seed) if small else _drawn(n, n_resamples, seed):
+        yield counts.astype(float)
+
+
+@lru_cache(maxsize=4)
+def _kept_counts(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
+    """The resamples of `_drawn`: every model and stratum of a comparison asks for the same."""
+    return [
+        counts.astype(np.min_scalar_type(counts.max())) for counts in _drawn(n, n_resamples, seed)
+    ]
+
+
+def _drawn(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     random = stream(seed, "bootstrap", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, 1)))
     for start in range(0, n_resamples, chunk):
         size = min(chunk, n_resamples - start)
         drawn = random.integers(n, size=(size, n), dtype=np.int64)
         drawn += np.arange(size)[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
 
 def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
@@ -153,6 +207,20 @@ def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def _parts_of(column: np.ndarray) -> Parts:
+    """What each row adds to the sum of the values, and to their number."""
+    defined = ~np.isnan(column)
+    return np.where(defined, column, 0.0), defined.astype(float)
+
+
+def _summed(parts: Parts, clusters: np.ndarray | None) -> Parts:
+    """The parts of each cluster."""
+    if clusters is None or not len(clusters) or clusters[-1] + 1 == len(clusters):
+        return parts
+    above, below = (np.bincount(clusters, weights=part) for part in parts)
+    return above, below
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

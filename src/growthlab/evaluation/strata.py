@@ -40,18 +40,21 @@ def strata_of(
     """
     listed = metrics.values() if isinstance(metrics, Mapping) else metrics
     chosen = [m for m in listed if isinstance(m, PerUser) and getattr(m, "needs_truth", True)]
-    columns: dict[str, np.ndarray] = {}
-    n_users: dict[str, int] = {}
+    rows = []
     for stratum, kept in truth_strata(lists).items():
         part = lists.with_truth(kept)
-        n_users[stratum] = int((part.n_relevant > 0).sum())
+        n_users = len(np.unique(lists.clusters[part.n_relevant > 0]))
+        columns: dict[str, np.ndarray] = {}
         for metric in chosen:
-            values = metric.per_user(part)
-            columns.update({f"{stratum}\t{name}": column for name, column in values.items()})
-    estimates = means_of(pd.DataFrame(columns), seed=seed, n_resamples=n_resamples)
-    rows = [(*key.split("\t"), *estimate) for key, estimate in estimates.items()]
-    table = pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high"])
-    return table.assign(n_users=table["stratum"].map(n_users).astype(int))
+            columns.update(metric.per_user(part))
+        estimates = means_of(
+            pd.DataFrame(columns, copy=False),
+            clusters=lists.clusters,
+            seed=seed,
+            n_resamples=n_resamples,
+        )
+        rows += [(stratum, name, *estimate, n_users) for name, estimate in estimates.items()]
+    return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
 
 
 def truth_strata(lists: RankedLists) -> dict[str, np.ndarray]:

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
+from growthlab.core.prefixes import Prefixes
 from growthlab.core.progress import progress
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.ranking.ties import TieBreak
-from growthlab.ranking.top_k import top_k
+from growthlab.ranking.top_k import merged, row_slices, top_k
 
-# Scores, their sorted copy, the places of a partition; where all items tie, their places and keys.
-BYTES_AN_ITEM = 96
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+log = logging.getLogger(__name__)
+
+BYTES_A_SCORE = 16  # what the model hands over, as much inside it, and a copy to hide items in
+BYTES_AN_EVENT = 128  # a history as arrays, as a matrix, and what a model makes of it
+FEWEST_ROWS = 64  # with fewer users at once, a product of factors goes by blocks of items
+FEW_TARGETS = 2  # a row, up to which counting is faster than sorting the row
+ANNOUNCED = 1_000_000_000  # scores from which the work is announced
+
+
+# Which items, the users' scores of them as they are ranked, and who has the fallback's.
+Tile = tuple[slice, np.ndarray, np.ndarray]
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A model whose scores are ``embed(histories) @ item_vectors().T``."""
+
+    def embed(self, histories: Histories) -> np.ndarray:
+        """A vector a user, NaN for one who cannot be scored, ``(n_users, width)``."""
+        ...
+
+    def item_vectors(self) -> np.ndarray:
+        """A vector an item, ``(n_items, width)``."""
+        ...
 
 
 def rank(
     score: Callable[[Histories], np.ndarray],
-    histories: Histories,
+    histories: Histories | Prefixes,
     truth_offsets: np.ndarray,
     truth_items: np.ndarray,
     *,
@@ -30,8 +60,9 @@ def rank(
     seed: int,
     popularity: np.ndarray,
     n_past_users: int,
-    owned: Histories | None = None,
+    owned: Histories | Prefixes | None = None,
     memory_mb: float = 512,
+    factors: Factored | None = None,
 ) -> RankedLists:
     """The best `k` items a user among all items of the catalogue, and the rank of each relevant
     item.
@@ -50,29 +81,38 @@ def rank(
     fallback_scores : ``(n_items,)``, the popularity that stands in
     popularity : ``(n_items,)``, distinct past users of each item, handed on to the metrics
     owned : what the same users had taken before, by which a repeat is told; None: `histories`
+    memory_mb : bound of what is held at once beside the model, the histories and the answer
+    factors : the same model as a product; its scores are then ranked in blocks of items too, where
+        the bound has no room for whole rows of `FEWEST_ROWS` users
+
+    Raises
+    ------
+    ConfigError
+        Before any work, where the bound has no room for a single user.
     """
-    n_users = histories.n_users
+    plan = plan_of(histories, memory_mb, in_tiles=factors is not None)
     ties = TieBreak.of(histories.user_ids, histories.catalogue.item_ids, seed)
-    items = np.full((n_users, k), -1, dtype=np.int32)
-    scores = np.full((n_users, k), -np.inf, dtype=np.float32)
-    fallback = np.zeros(n_users, dtype=bool)
+    items = np.full((histories.n_users, k), -1, dtype=np.int32)
+    scores = np.full((histories.n_users, k), -np.inf, dtype=np.float32)
+    fallback = np.zeros(histories.n_users, dtype=bool)
     ranks = np.full(len(truth_items), np.inf)
     tied = np.zeros(len(truth_items), dtype=bool)
-    for rows in _blocks(n_users, histories.n_items, memory_mb):
-        block = histories.select(rows)
-        given = score(block)
-        if given.shape != (len(rows), histories.n_items):
-            expected = (len(rows), histories.n_items)
-            raise ValueError(f"model output: scores of shape {given.shape}, expected {expected}")
-        filled, fallback[rows] = fill_unscored(given, fallback_scores)
+    vectors = factors.item_vectors() if factors is not None and len(plan.tiles) > 1 else None
+    for rows in progress(plan.rows, "ranking", total=len(plan.rows)):
+        block = histories.select(np.arange(rows.start, rows.stop))
         seen = seen_items(block, filter_seen)
-        if seen is not None:
-            filled = filled.copy() if np.may_share_memory(filled, given) else filled
-            hide_seen(filled, seen)
-        items[rows], scores[rows] = top_k(filled, k, ties.select(rows))
-        span = slice(truth_offsets[rows[0]], truth_offsets[rows[-1] + 1])
-        owners = np.repeat(np.arange(len(rows)), np.diff(truth_offsets)[rows])
-        ranks[span], tied[span] = target_ranks(filled, owners, truth_items[span])
+        if factors is not None and vectors is not None:
+            product = _Product(factors.embed(block), vectors, plan.tiles)
+            tiles: Iterable[Tile] = _Shown(product, fallback_scores, seen)
+        else:
+            whole = [(slice(0, block.n_items), _of_all_items(score, block))]
+            tiles = list(_Shown(whole, fallback_scores, seen))
+        span = slice(truth_offsets[rows.start], truth_offsets[rows.stop])
+        owners = np.repeat(np.arange(block.n_users), np.diff(truth_offsets)[rows])
+        items[rows], scores[rows], fallback[rows], own = _best(
+            tiles, k, ties.select(rows), owners, truth_items[span]
+        )
+        ranks[span], tied[span] = _median_ranks(tiles, owners, own)
     return RankedLists(
         user_ids=histories.user_ids,
         items=items,
@@ -89,6 +129,45 @@ def rank(
     )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which users are ranked together (`rows`), and in which blocks of items (`tiles`)."""
+
+    rows: list[slice]
+    tiles: list[slice]
+
+
+def plan_of(histories: Histories | Prefixes, memory_mb: float, *, in_tiles: bool) -> Plan:
+    """Blocks of users, and of items where `in_tiles` allows it, that stay within `memory_mb`.
+
+    Raises
+    ------
+    ConfigError
+        Where a single user needs more.
+    """
+    room = memory_mb * 2**20
+    n_items, of_events = histories.n_items, histories.lengths * BYTES_AN_EVENT
+    width = max(n_items, 1)  # items at once
+    if in_tiles and room < FEWEST_ROWS * width * BYTES_A_SCORE:
+        width = int(min(width, max(room // (4 * FEWEST_ROWS * BYTES_A_SCORE), 1)))
+    needed = of_events + width * BYTES_A_SCORE
+    if (most := needed.max(initial=0)) > room:
+        raise ConfigError(
+            f"task.memory_mb={memory_mb:g} has no room for one user: {n_items:,} items and "
+            f"{int(histories.lengths[needed.argmax()]):,} events need {most / 2**20:,.3g} MB"
+        )
+    ends = np.cumsum(needed)
+    rows: list[slice] = []
+    while (start := rows[-1].stop if rows else 0) < len(needed):
+        before = ends[start - 1] if start else 0
+        rows.append(slice(start, int(np.searchsorted(ends, before + room, side="right"))))
+    tiles = [slice(at, min(at + width, n_items)) for at in range(0, max(n_items, 1), width)]
+    work = f"{len(needed):,} users x {n_items:,} items in {len(rows)} x {len(tiles)} blocks"
+    level = logging.INFO if len(needed) * n_items > ANNOUNCED else logging.DEBUG
+    log.log(level, "ranking %s of at most %g MB", work, memory_mb)
+    return Plan(rows, tiles)
+
+
 def target_ranks(
     scores: np.ndarray, rows: np.ndarray, items: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -98,24 +177,18 @@ def target_ranks(
     `rows` and `items` name the targets in `scores`, shape ``(n_users, n_items)``; an item of -1 and
     a score of ``-inf`` cannot be ranked: ``inf``, not tied.
     """
-    ranks = np.full(len(items), np.inf)
-    tied = np.zeros(len(items), dtype=bool)
-    known = np.flatnonzero(items >= 0)
-    known = known[scores[rows[known], items[known]] > -np.inf]
-    if not len(known):
-        return ranks, tied
-    rows, targets = rows[known], scores[rows[known], items[known]]
-    ascending = np.sort(scores, axis=1)
-    not_greater = _bisect(ascending, rows, targets, right=True)
-    n_equal = not_greater - _bisect(ascending, rows, targets, right=False)
-    n_greater = scores.shape[1] - not_greater
-    ranks[known] = n_greater + (n_equal - 1) / 2 + 1
-    tied[known] = n_equal > 1
-    return ranks, tied
+    own = np.full(len(items), -np.inf, dtype=scores.dtype)
+    known = items >= 0
+    own[known] = scores[rows[known], items[known]]
+    unscored = np.zeros(len(scores), dtype=bool)
+    return _median_ranks([(slice(0, scores.shape[1]), scores, unscored)], rows, own)
 
 
 def drop_seen_truth(
-    histories: Histories, truth_offsets: np.ndarray, truth_items: np.ndarray, filter_seen: str
+    histories: Histories | Prefixes,
+    truth_offsets: np.ndarray,
+    truth_items: np.ndarray,
+    filter_seen: str,
 ) -> np.ndarray:
     """Which relevant items the seen filter leaves, bool, one a relevant item; the rest is counted
     as ``targets_removed_by_filter``.
@@ -124,20 +197,128 @@ def drop_seen_truth(
     the rule.
     """
     kept = np.ones(len(truth_items), dtype=bool)
-    seen = seen_items(histories, filter_seen)
-    known = np.flatnonzero(truth_items >= 0)
-    if seen is not None and len(known):
-        rows = np.repeat(np.arange(histories.n_users), np.diff(truth_offsets))
-        kept[known] = np.asarray(seen[rows[known], truth_items[known]]).ravel() == 0
+    for rows, block in Prefixes.all_of(histories).blocks():
+        seen = seen_items(block, filter_seen)
+        if seen is None:
+            break
+        span = np.arange(truth_offsets[rows.start], truth_offsets[rows.stop])
+        owners = np.repeat(np.arange(block.n_users), np.diff(truth_offsets)[rows])
+        known = truth_items[span] >= 0
+        span, owners = span[known], owners[known]
+        if len(span):
+            kept[span] = np.asarray(seen[owners, truth_items[span]]).ravel() == 0
     return kept
 
 
-def _blocks(n_users: int, n_items: int, memory_mb: float) -> Iterator[np.ndarray]:
-    """User rows in blocks whose working arrays stay within `memory_mb`; one user at the least."""
-    size = max(1, int(memory_mb * 2**20 // (max(n_items, 1) * BYTES_AN_ITEM)))
-    starts = range(0, n_users, size)
-    for start in progress(starts, "ranking", total=len(starts)):
-        yield np.arange(start, min(start + size, n_users))
+def _of_all_items(score: Callable[[Histories], np.ndarray], block: Histories) -> np.ndarray:
+    """The model's scores, of the right shape."""
+    given = score(block)
+    expected = (block.n_users, block.n_items)
+    if given.shape != expected:
+        raise ValueError(f"model output: scores of shape {given.shape}, expected {expected}")
+    return given
+
+
+@dataclass(frozen=True)
+class _Product:
+    """Scores as a product, of which no more than a block of items is held; gone through twice, they
+    are the same to the bit."""
+
+    users: np.ndarray  # (n_users, width)
+    items: np.ndarray  # (n_items, width)
+    blocks: list[slice]
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        for block in self.blocks:
+            yield block, self.users @ self.items[block].T
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Scores with the fallback where the model has none, and without what their user has seen."""
+
+    given: Iterable[tuple[slice, np.ndarray]]
+    fallback_scores: np.ndarray
+    seen: csr_matrix | None
+
+    def __iter__(self) -> Iterator[Tile]:
+        for block, given in self.given:
+            filled, fallback = fill_unscored(given, self.fallback_scores[block])
+            if self.seen is not None:
+                filled = filled.copy() if np.may_share_memory(filled, given) else filled
+                hide_seen(filled, self.seen if block == self._all else self.seen[:, block])
+            yield block, filled, fallback
+
+    @property
+    def _all(self) -> slice:
+        return slice(0, len(self.fallback_scores))
+
+
+def _best(
+    tiles: Iterable[Tile], k: int, ties: TieBreak, rows: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lists, their scores, who has the fallback's, and the score of each target (-inf: none)."""
+    own = np.full(len(targets), -np.inf, dtype=np.float32)
+    best: tuple[np.ndarray, np.ndarray] | None = None
+    for block, scores, unscored in tiles:
+        found, values = top_k(scores, k, ties.among(block))
+        listed = np.where(found >= 0, found + block.start, found), values
+        best = listed if best is None else merged(best, listed, ties)
+        fallback = unscored
+        here = (targets >= block.start) & (targets < block.stop)
+        own[here] = scores[rows[here], targets[here] - block.start]
+    assert best is not None  # there is a tile, if only of no items
+    return *best, fallback, own
+
+
+def _median_ranks(
+    tiles: Iterable[Tile], rows: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rank of each target by its own score, and whether it is tied."""
+    ranks = np.full(len(own), np.inf)
+    ranked = np.flatnonzero(own > -np.inf)
+    n_greater, n_equal = np.zeros((2, len(ranked)), dtype=np.int64)
+    if len(ranked):
+        for _, scores, _ in tiles:
+            greater, equal = _competitors(scores, rows[ranked], own[ranked])
+            n_greater += greater
+            n_equal += equal
+    ranks[ranked] = n_greater + (n_equal - 1) / 2 + 1
+    tied = np.zeros(len(own), dtype=bool)
+    tied[ranked] = n_equal > 1
+    return ranks, tied
+
+
+def _competitors(
+    scores: np.ndarray, rows: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many scores of the row are greater than each target's, and how many equal it."""
+    order = np.argsort(rows, kind="stable")
+    n_greater, n_equal = np.zeros((2, len(rows)), dtype=np.int64)
+    for block in row_slices(len(scores), scores.shape[1]):
+        first, last = np.searchsorted(rows, (block.start, block.stop), sorter=order)
+        here = order[first:last]
+        if len(here) <= FEW_TARGETS * (block.stop - block.start):
+            n_greater[here], n_equal[here] = _counted(scores, rows[here], own[here])
+        else:
+            ascending = np.sort(scores[block], axis=1)
+            local, n_items = rows[here] - block.start, scores.shape[1]
+            not_greater = _bisect(ascending, local, own[here], right=True)
+            n_greater[here] = n_items - not_greater
+            n_equal[here] = not_greater - _bisect(ascending, local, own[here], right=False)
+    return n_greater, n_equal
+
+
+def _counted(
+    scores: np.ndarray, rows: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same by a comparison with every score of the row."""
+    n_greater, n_equal = np.zeros((2, len(rows)), dtype=np.int64)
+    for part in row_slices(len(rows), scores.shape[1]):
+        competing, limit = scores[rows[part]], own[part, None]
+        n_greater[part] = np.count_nonzero(competing > limit, axis=1)
+        n_equal[part] = np.count_nonzero(competing == limit, axis=1)
+    return n_greater, n_equal
 
 
 def _bisect(

@@ -11,6 +11,8 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
+from growthlab.core.prefixes import Prefixes
+from growthlab.ranking.top_k import row_slices
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class RankedLists:
     Beyond the end of a short list `items` holds -1. The truth is in CSR form, one distinct item a
     user; a relevant item outside the catalogue has the code -1: it can never be hit, and counts in
     every denominator. A user whose slice of the truth is empty is left out of accuracy means only.
+
+    Where events are foretold one after the other (``task.target=successive``) a row is a step: one
+    moment of a user, with the history until then. What is said of users below then holds for rows;
+    rows of one user stand together, and `clusters` tells them.
     """
 
     user_ids: np.ndarray  # (n_users,) str
@@ -30,10 +36,10 @@ class RankedLists:
     truth_ranks: np.ndarray  # (n_truth,) float64 by the median rule, inf where it cannot be ranked
     truth_tied: np.ndarray  # (n_truth,) bool: another candidate has the same score
     fallback: np.ndarray  # (n_users,) bool: the model could not score the user
-    histories: Histories  # the same users' past
+    histories: Histories | Prefixes  # the same users' past
     popularity: np.ndarray  # (n_items,) distinct past users of each item
     n_past_users: int
-    owned: Histories | None = None  # their past events of what is foretold; None: all of histories
+    owned: Histories | Prefixes | None = None  # their past events of what is foretold; None: all
 
     @property
     def n_users(self) -> int:
@@ -51,52 +57,78 @@ class RankedLists:
         return np.repeat(np.arange(self.n_users), self.n_relevant)
 
     @cached_property
+    def clusters(self) -> np.ndarray:
+        """Which user a row belongs to, from 0, shape ``(n_users,)``: what is resampled as one."""
+        starts = self.user_ids[1:] != self.user_ids[:-1]
+        return np.concatenate([[0], np.cumsum(starts)])[: self.n_users].astype(np.int64)
+
+    @cached_property
     def hits(self) -> np.ndarray:
         """Where the lists hold a relevant item, shape ``(n_users, k)``, bool."""
-        known = self.truth_items >= 0
-        relevant = np.unique(self._pairs(self.truth_rows[known], self.truth_items[known]))
-        rows = np.broadcast_to(np.arange(self.n_users)[:, None], self.items.shape)
-        return self._among(rows, self.items, relevant)
+        return self.places >= 0
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Which relevant item each listed one is, a place in `truth_items`, int32; -1: none."""
+        places = np.full(self.items.shape, -1, dtype=np.int32)
+        known = np.flatnonzero(self.truth_items >= 0)
+        if not len(known):
+            return places
+        pairs = self._pairs(self.truth_rows[known], self.truth_items[known])
+        order = np.argsort(pairs, kind="stable")
+        known, pairs = known[order], pairs[order]
+        for rows in row_slices(*self.items.shape):
+            listed = self.items[rows]
+            wanted = self._pairs(np.arange(rows.start, rows.stop)[:, None], listed)
+            at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+            found = (pairs[at] == wanted) & (listed >= 0)
+            places[rows] = np.where(found, known[at], -1)
+        return places
 
     @cached_property
     def repeats(self) -> np.ndarray:
         """Which relevant items their user had taken before, shape ``(n_truth,)``, bool."""
-        return self.had(self.truth_rows, self.truth_items)
+        return self._owned.had(self.truth_rows, self.truth_items)
 
-    def had(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Whether the user of each row had taken the item before; False for an item of -1.
+    @cached_property
+    def listed_repeats(self) -> np.ndarray:
+        """Which listed items their user had taken before, shape ``(n_users, k)``, bool.
 
         Only what would count as a target makes a repeat: a look at an item does not, where
         purchases are foretold.
         """
-        return self._among(rows, items, self._owned_pairs)
+        repeats = np.zeros(self.items.shape, dtype=bool)
+        for rows in row_slices(*self.items.shape):
+            own = np.arange(rows.start, rows.stop)[:, None]
+            repeats[rows] = self._owned.had(
+                np.broadcast_to(own, self.items[rows].shape), self.items[rows]
+            )
+        return repeats
 
     @cached_property
-    def _owned_pairs(self) -> np.ndarray:
-        owned = self.histories if self.owned is None else self.owned
-        return np.unique(self._pairs(owned.rows, owned.items))
+    def _owned(self) -> Prefixes:
+        return Prefixes.all_of(self.histories if self.owned is None else self.owned)
 
     def _pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         return rows.astype(np.int64) * len(self.popularity) + items
 
-    def _among(self, rows: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Whether each user row and item is one of the sorted `pairs`; False for an item of -1."""
-        if not len(pairs):
-            return np.zeros(items.shape, dtype=bool)
-        wanted = self._pairs(rows, items)
-        places = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-        return (pairs[places] == wanted) & (items >= 0)
-
     def with_truth(self, kept: np.ndarray) -> Self:
         """The same lists against a part of the truth (`kept`: bool, one a relevant item)."""
         counts = np.bincount(self.truth_rows[kept], minlength=self.n_users)
-        return replace(
+        part = replace(
             self,
             truth_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             truth_items=self.truth_items[kept],
             truth_ranks=self.truth_ranks[kept],
             truth_tied=self.truth_tied[kept],
         )
+        # what the lists alone decide, or a look-up, is not worked out again for each part
+        hit = self.places >= 0
+        vars(part)["hits"] = hit & kept[np.maximum(self.places, 0)] if len(kept) else hit
+        vars(part)["repeats"] = self.repeats[kept]
+        vars(part)["listed_repeats"] = self.listed_repeats
+        vars(part)["clusters"] = self.clusters
+        return part
 
 
 @runtime_checkable

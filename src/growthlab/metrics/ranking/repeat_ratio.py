@@ -21,9 +21,7 @@ class RepeatRatio(PerUserAtK):
 
     def at(self, lists: RankedLists, k: int) -> np.ndarray:
         """See `PerUserAtK.at`."""
-        listed = lists.items[:, :k]
-        rows = np.broadcast_to(np.arange(lists.n_users)[:, None], listed.shape)
-        return lists.had(rows, listed).sum(axis=1) / k
+        return lists.listed_repeats[:, :k].sum(axis=1) / k
 
     def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
         """See `PerUser.per_user`."""

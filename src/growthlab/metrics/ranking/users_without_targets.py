@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from growthlab.metrics.ranking.base import RankedLists
 
 
@@ -15,4 +17,5 @@ class UsersWithoutTargets:
 
     def overall(self, lists: RankedLists) -> dict[str, float]:
         """See `Overall.overall`."""
-        return {self.name: float((lists.n_relevant == 0).sum())}
+        n_relevant = np.bincount(lists.clusters, weights=lists.n_relevant)
+        return {self.name: float((n_relevant == 0).sum())}
