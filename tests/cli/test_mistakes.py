@@ -40,6 +40,30 @@ WORDS = [
         "train model=recommend/gru4rec model.lr=3",
         "unknown setting model.lr: did you mean model.trainer.lr?",
     ),
+    (
+        "train model=recommend/gru4rec loss@model.loss=gbcee",
+        "loss@model.loss=gbcee: did you mean gbce?",
+    ),
+    (
+        "train model=recommend/gru4rec losss@model.loss=gbce",
+        "losss@model.loss=gbce: no group losss: did you",
+    ),
+    (
+        "train model=recommend/gru4rec loss=gbce",
+        "unknown setting loss=gbce: did you mean loss@model.loss=gbce?",
+    ),
+    (
+        "train model=recommend/gru4rec loss@model.loss=gbce model.loss.negativs=2",
+        "unknown setting model.loss.negativs: did you mean model.loss.negatives?",
+    ),
+    (
+        "train model=recommend/gru4rec model.loss.negatives=2",
+        "unknown setting model.loss.negatives: CrossEntropy has no settings",
+    ),
+    (
+        "train model=recommend/gru4rec model.loss=gbce",
+        "model.loss must be a loss, got 'gbce': loss@model.",
+    ),
     ("train metrics.ndgc.k=[5]", "unknown setting metrics.ndgc: did you mean metrics.ndcg?"),
     ("train metrics.ndcg.j=[5]", "unknown setting metrics.ndcg.j: possible: metrics.ndcg.k"),
     ("train metrics=[ranking/ndgc]", "metrics=ranking/ndgc: did you mean ranking/ndcg"),

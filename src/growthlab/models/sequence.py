@@ -12,6 +12,7 @@ import torch
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import EVENT_TYPES, Histories
+from growthlab.models.item_content import WithItemContent
 from growthlab.networks.losses.base import Foretold, Loss
 from growthlab.networks.sequence import SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
@@ -19,12 +20,13 @@ from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.batches import SequenceBatch, SequenceBatches
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.options import FitOptions
+from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SequenceRecommender:
+class SequenceRecommender(WithItemContent):
     """Fit and score of a `SequenceNetwork`; a subclass has the hyperparameters and builds it.
 
     Events of one user at one time are one step, the mean of their vectors. A step foretells the
@@ -64,7 +66,10 @@ class SequenceRecommender:
         )
         with torch_stream(options.seed, "weights"):
             n_types = len(EVENT_TYPES) if self.event_types else 0
-            self.network_ = self.build(past.n_items, n_types).to(device_of(options.device))
+            self.network_ = self.build(past.n_items, n_types)
+            self.add_content(self.network_, past)
+        go_on_from(options.warm, self.network_, past)
+        self.network_.to(device_of(options.device))
         support = batches.support.to(device_of(options.device))
         loss = partial(sequence_loss, loss=self.loss, support=support)
         self.trainer.run(self.network_, batches, loss, options, self)
@@ -89,28 +94,33 @@ class SequenceRecommender:
 
     def item_vectors(self) -> np.ndarray:
         """A vector an item, its bias last, shape ``(n_items, width + 1)``."""
-        network = self.network_
+        network = self.network_.eval()
         with torch.no_grad():
-            return torch.cat([network.item_vectors(), network.bias[:, None]], dim=1).cpu().numpy()
+            columns = [network.item_vectors(), network.item_bias()[:, None]]
+            return torch.cat(columns, dim=1).cpu().numpy()
+
+    def learned(self, past: Histories) -> LearnedState:
+        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        return state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxSequence:
         """The network as ONNX, dynamic in users, steps and events."""
         example = tuple(
             torch.tensor(x) for x in OnnxSequence.example(self.network_.items.num_embeddings)
         )
-        model = to_onnx(self.network_, example, OnnxSequence.inputs)
+        model = to_onnx(self.network_.folded(), example, OnnxSequence.inputs)
         n_items = self.network_.items.num_embeddings
         return OnnxSequence(length=self.reach, n_items=n_items, model=model)
 
     def _states(self, histories: Histories) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Blocks of user rows with a history, each with its last states and a 1 for the bias."""
         recent = latest_baskets(histories, self.reach)
-        device = next(self.network_.parameters()).device
-        self.network_.eval()
+        network = self.network_.eval().folded()
+        device = next(network.parameters()).device
         for rows in blocks_of(n_baskets(recent)):
             steps = (torch.tensor(x).to(device) for x in steps_of(recent.select(rows)))
             with torch.no_grad():
-                states = self.network_.last_state(*steps).cpu()
+                states = network.last_state(*steps).cpu()
             yield rows, torch.cat([states, torch.ones(len(states), 1)], dim=1)
 
 
@@ -118,21 +128,23 @@ def sequence_loss(
     network: SequenceNetwork, batch: SequenceBatch, loss: Loss, support: Tensor
 ) -> Tensor:
     """The loss at the steps that have a next basket, and only there."""
+    content = network.content
+    if content is not None:
+        content.draw()
     states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
-    return loss(
-        Foretold(
-            states=states.flatten(0, 1)[batch.at],  # (B, S, D) -> (P, D)
-            item_vectors=network.item_vectors(),
-            bias=network.bias,
-            positions=batch.positions,
-            targets=batch.targets,
-            weights=batch.weights,
-            users=batch.at // batch.sizes.shape[1],
-            owned=batch.owned,
-            owned_until=batch.owned_until,
-            support=support,
-        )
+    given = Foretold(
+        states=states.flatten(0, 1)[batch.at],  # (B, S, D) -> (P, D)
+        item_vectors=network.item_vectors(),
+        bias=network.item_bias(),
+        positions=batch.positions,
+        targets=batch.targets,
+        weights=batch.weights,
+        users=batch.at // batch.sizes.shape[1],
+        owned=batch.owned,
+        owned_until=batch.owned_until,
+        support=support,
     )
+    return loss(given if content is None else content.among_known(given))
 
 
 def check_positive(model: object, *names: str) -> None:
@@ -140,6 +152,14 @@ def check_positive(model: object, *names: str) -> None:
     for name in names:
         if getattr(model, name) < 1:
             raise ConfigError(f"model.{name} must be at least 1, got {getattr(model, name)}")
+
+
+def check_loss(model: SequenceRecommender) -> None:
+    """Raise a `ConfigError` for a loss that is only a name."""
+    if not callable(model.loss):
+        raise ConfigError(
+            f"model.loss must be a loss, got {model.loss!r}: loss@model.loss={model.loss} chooses one"
+        )
 
 
 def check_shares(model: object, *names: str) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from growthlab.models.sequence import SequenceRecommender, check_positive, check_shares
+from growthlab.models.sequence import (
+    SequenceRecommender,
+    check_loss,
+    check_positive,
+    check_shares,
+)
 from growthlab.networks.caser import CaserNetwork
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
@@ -40,6 +45,7 @@ class Caser(SequenceRecommender):
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "window", "ahead", "horizontal", "vertical", "length")
+        check_loss(self)
         check_shares(self, "dropout", "output_dropout")
 
     @property

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from growthlab.models.sequence import SequenceRecommender, check_positive, check_shares
+from growthlab.models.sequence import (
+    SequenceRecommender,
+    check_loss,
+    check_positive,
+    check_shares,
+)
 from growthlab.networks.gru import GRUNetwork
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
@@ -36,6 +41,7 @@ class GRU4Rec(SequenceRecommender):
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "state", "layers", "length", "ahead")
+        check_loss(self)
         check_shares(self, "dropout", "output_dropout")
 
     def build(self, n_items: int, n_event_types: int) -> GRUNetwork:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from growthlab.core.errors import ConfigError
-from growthlab.models.sequence import SequenceRecommender, check_positive, check_shares
+from growthlab.models.sequence import (
+    SequenceRecommender,
+    check_loss,
+    check_positive,
+    check_shares,
+)
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.networks.sasrec import SASRecNetwork
@@ -36,6 +41,7 @@ class SASRec(SequenceRecommender):
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "blocks", "heads", "length", "ahead")
+        check_loss(self)
         check_shares(self, "dropout", "block_dropout")
         if self.width % self.heads:
             raise ConfigError(
