@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from growthlab.networks.dropout import Dropout
+from growthlab.networks.item_content import ContentPart
 
 
 class SequenceNetwork(nn.Module):
@@ -19,6 +24,8 @@ class SequenceNetwork(nn.Module):
     has to be causal: state ``s`` sees steps up to ``s``.
     """
 
+    rows_of: ClassVar[Mapping[str, str]] = {"items.weight": "items", "bias": "items"}
+
     def __init__(self, n_items: int, width: int, n_event_types: int, dropout: float) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items, width)
@@ -28,10 +35,33 @@ class SequenceNetwork(nn.Module):
             nn.init.zeros_(self.event_types.weight)  # a type unseen in training adds nothing
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.input_dropout = Dropout(dropout)
+        self.content: ContentPart | None = None
+
+    def add_content(self, matrix: Tensor, known: Tensor, id_dropout: float) -> None:
+        """Read items by their content too; see `ContentPart`. What ids add starts from nothing."""
+        width = self.items.embedding_dim
+        self.content = ContentPart(matrix, known, width, id_dropout)
+        nn.init.zeros_(self.items.weight)
 
     def item_vectors(self) -> Tensor:
         """The vector of each item, by which it is read and foretold, shape ``(n_items, width)``."""
-        return self.items.weight
+        ids = self.items.weight
+        return ids if self.content is None else self.content.vectors(ids)
+
+    def item_bias(self) -> Tensor:
+        """What is added to the score of each item, shape ``(n_items,)``."""
+        return self.bias if self.content is None else self.content.biases(self.bias)
+
+    def folded(self) -> Self:
+        """The same scores from ids alone: the content is put into the embedding, once."""
+        if self.content is None:
+            return self
+        out = copy.deepcopy(self)
+        with torch.no_grad():
+            out.items.weight.copy_(self.item_vectors())
+            out.bias.copy_(self.item_bias())
+        out.content = None
+        return out
 
     def encode(self, steps: Tensor) -> Tensor:
         """States of all steps, ``(B, S, width) -> (B, S, width)``."""
@@ -59,4 +89,4 @@ class SequenceNetwork(nn.Module):
     def forward(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """Scores of the whole catalogue after the last step, shape ``(B, n_items)``."""
         state = self.last_state(items, event_types, slots, sizes)
-        return state @ self.item_vectors().T + self.bias
+        return state @ self.item_vectors().T + self.item_bias()

@@ -1,0 +1,63 @@
+"""Item content in the sequence models: what a network is told of its items beside their ids."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from growthlab.core.errors import ConfigError
+from growthlab.core.histories import Histories
+from growthlab.features.item_content import ItemContent
+from growthlab.networks.item_content import ContentPart
+from growthlab.networks.sequence import SequenceNetwork
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, eq=False)
+class WithItemContent:
+    """Settings of a model whose items may be known by their content too.
+
+    `content` makes a vector an item of the catalogue, sold or not (None: items are known by their
+    ids alone); `id_dropout` is the share of items that are read by their content alone at a time,
+    in training, and means nothing without content. See `growthlab.networks.item_content`.
+    """
+
+    content: ItemContent | None = None
+    id_dropout: float = 0.2
+
+    def add_content(self, network: SequenceNetwork, past: Histories) -> None:
+        """Give the untrained network the content of the catalogue, if there is any to give.
+
+        Raises
+        ------
+        ConfigError
+            A share outside [0, 1), or content that is a name, or as wide as its terms.
+        DataError
+            No item of the catalogue has content.
+        """
+        if not 0 <= self.id_dropout < 1:
+            raise ConfigError(f"model.id_dropout must be in [0, 1), got {self.id_dropout}")
+        if self.content is None:
+            return
+        if not hasattr(self.content, "vectors"):
+            raise ConfigError(
+                f"model.content must be item content, got {self.content!r}: "
+                f"content@model.content={self.content} chooses one"
+            )
+        matrix, source = self.content.vectors(past.catalogue)
+        if not isinstance(matrix, np.ndarray):
+            raise ConfigError(
+                f"model.content gives {matrix.shape[1]} terms, and a network reads a few hundred "
+                "numbers: content@model.content=tf_idf_svd, or model.content.components=128"
+            )
+        known = torch.zeros(past.n_items, dtype=torch.bool)
+        known[torch.tensor(past.items).long()] = True
+        network.add_content(torch.tensor(matrix), known, self.id_dropout)
+        n_new = int((~known).sum())
+        log.info(
+            "items are read by id and by %s; %d of %d have no event", source, n_new, len(known)
+        )
