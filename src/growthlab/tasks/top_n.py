@@ -6,24 +6,25 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
-from growthlab.core.histories import UNKNOWN, Histories
+from growthlab.core.histories import UNKNOWN, Catalogue, Histories
+from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of
 from growthlab.evaluation.outcome import Estimate, Judged, Outcome
 from growthlab.evaluation.strata import strata_of
-from growthlab.evaluation.top_k import drop_seen_truth, rank
+from growthlab.evaluation.top_k import Factored, drop_seen_truth, rank
 from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender
 from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.split.fold import Fold
+from growthlab.tasks.steps import Walk, walk
 from growthlab.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TARGETS = ("horizon_set", "last")
+TARGETS = ("horizon_set", "successive", "last")
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,19 @@ class TopNData:
     `past` is what is learned from; `histories` are the same events of the users with a truth, one row each,
     users unseen in the past included, and `owned` what those had taken before (the target events), which
     tells a repeat. The truth is in CSR form: distinct items a user after the seen filter, code -1 for an item
-    outside the catalogue.
+    outside the catalogue. With the target ``successive`` a row is a step of a user, not a user.
     """
 
     past: Histories
-    histories: Histories
-    owned: Histories
+    histories: Histories | Prefixes
+    owned: Histories | Prefixes
     truth_offsets: np.ndarray  # (n_users + 1,)
     truth_items: np.ndarray  # (n_truth,)
-    truth_table: pd.DataFrame  # user_id, item_id
+    truth_table: pd.DataFrame  # user_id, item_id; step where rows are steps
     popularity: np.ndarray  # (n_items,) distinct past users
     targets_removed_by_filter: int
+    steps: np.ndarray | None = None  # (n_rows,) which basket of the user's future; None: users
+    steps_without_history: int = 0
     horizon_days: float | None = None
 
 
@@ -61,9 +64,20 @@ class TopN:
 
     `history_events` are what the models see, `target_events` what counts as taken afterwards, `filter_seen`
     which items are kept out of the lists (``none``, ``purchased`` or ``interacted``); None leaves each to
-    the data set. `target` is the rule of what counts: ``horizon_set``, every distinct item in the horizon,
-    or ``last``, only the last one. `tie_seed` makes the key by which ties are broken: the same for all
-    models and seeds.
+    the data set. `tie_seed` makes the key by which ties are broken: the same for all models and seeds.
+
+    `target` is the rule of what counts, and results under different rules are never compared:
+
+    horizon_set
+        every distinct item in the horizon, foretold at the cutoff;
+    successive
+        one basket after the other, each as a set and from all that is strictly earlier: histories
+        grow, parameters stay. Every occurrence of an item is foretold, and the seen filter is that
+        of the step. A step without any earlier event (the first view of a session) is no question:
+        it is left out, and counted as ``steps_without_history``. Values are means over steps;
+        intervals and tests draw users with all their steps.
+    last
+        only the last basket, foretold at the cutoff.
     """
 
     objective: str = "ndcg_at_10"
@@ -104,14 +118,10 @@ class TopN:
         vocabulary = None if known is None else known.past.user_ids
         past = histories_of(fold.past, self._history_events, catalogue, vocabulary)
         vocabulary = past.user_ids if vocabulary is None else vocabulary
-        truth = self._truth(fold.future)
-        users = np.unique(truth["user_id"].to_numpy(dtype=str))
-        histories, owned = (
-            histories_of(fold.past, kinds, catalogue, vocabulary, users)
-            for kinds in (self._history_events, self._target_events)
-        )
-        offsets, items = _csr(truth, users, catalogue.codes(truth["item_id"].to_numpy(dtype=str)))
-        kept = drop_seen_truth(histories, offsets, items, self.filter_seen or "none")
+        asked = self._asked(fold, catalogue, vocabulary)
+        items = catalogue.codes(asked.truth["item_id"].to_numpy(dtype=str))
+        offsets = _offsets(asked.rows, asked.histories.n_users)
+        kept = drop_seen_truth(asked.histories, offsets, items, self.filter_seen or "none")
         popularity = np.asarray(past.matrix().sum(axis=0)).ravel()
         n_removed = int((~kept).sum())
         if not kept.any():
@@ -119,18 +129,17 @@ class TopN:
                 f"no test users: all {n_removed} targets were seen before and "
                 f"task.filter_seen={self.filter_seen} removes them"
             )
-        rows = np.repeat(np.arange(len(users)), np.diff(offsets))[kept]
-        counts = np.bincount(rows, minlength=len(users))
         return TopNData(
             past=past,
-            histories=histories,
-            owned=owned,
-            truth_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            histories=asked.histories,
+            owned=asked.owned,
+            truth_offsets=_offsets(asked.rows[kept], asked.histories.n_users),
             truth_items=items[kept],
-            truth_table=truth[kept].reset_index(drop=True),
+            truth_table=asked.truth[kept].reset_index(drop=True),
             popularity=popularity.astype(np.float32),
             targets_removed_by_filter=n_removed,
-            horizon_days=fold.horizon / timedelta(days=1) if fold.horizon else None,
+            steps=asked.steps,
+            steps_without_history=asked.without_history,
         )
 
     def fit(self, model: Any, data: TopNData, options: FitOptions) -> Recommender:
@@ -160,6 +169,7 @@ class TopN:
             popularity=data.popularity,
             n_past_users=data.past.n_users,
             owned=data.owned,
+            factors=model if isinstance(model, Factored) else None,
         )
 
     def judge(
@@ -178,6 +188,10 @@ class TopN:
         per_user, values = metrics_of(lists, metrics, intervals=intervals)
         n_removed = float(data.targets_removed_by_filter)
         values["targets_removed_by_filter"] = Estimate(n_removed, np.nan, np.nan)
+        if data.steps is not None:
+            values["steps"] = Estimate(float(lists.n_users), np.nan, np.nan)
+            n_without = float(data.steps_without_history)
+            values["steps_without_history"] = Estimate(n_without, np.nan, np.nan)
         strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
         tables = self._tables(lists, data) if intervals else {}
         coverage = 1.0 - float(lists.fallback.mean())
@@ -206,17 +220,34 @@ class TopN:
                 f"{list(self._history_events)} holds none of {', '.join(hidden)}"
             )
 
+    def _asked(self, fold: Fold, catalogue: Catalogue, vocabulary: np.ndarray) -> _Asked | Walk:
+        """Who is asked about, with their histories, and what they took."""
+        truth = self._truth(fold.future)
+        events = self._history_events, self._target_events
+        if self.target == "successive":
+            steps = walk(fold, truth, *events, catalogue, vocabulary)
+            if not steps.histories.n_users:
+                raise DataError(
+                    f"no step to foretell: none of {steps.without_history} baskets after the cutoff "
+                    "has an earlier event of its user; use task.target=horizon_set"
+                )
+            return steps
+        users, rows = np.unique(truth["user_id"].to_numpy(dtype=str), return_inverse=True)
+        histories, owned = (
+            histories_of(fold.past, kinds, catalogue, vocabulary, users) for kinds in events
+        )
+        return _Asked(histories, owned, truth, rows)
+
     def _truth(self, future: EventLog) -> pd.DataFrame:
-        """The distinct (user_id, item_id) that count, sorted."""
+        """The distinct (user_id, item_id) that count, sorted; with their time where it matters."""
         kinds = ", ".join(f"'{t}'" for t in self._target_events)
         taken = f"FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
-        if self.target == "last":
-            time = future.ordered_by
-            latest = f"{time} = max({time}) OVER (PARTITION BY user_id)"
-            query = f"SELECT user_id, item_id {taken} QUALIFY {latest}"
-        else:
-            query = f"SELECT user_id, item_id {taken}"
-        truth = future.query(f"SELECT DISTINCT * FROM ({query}) ORDER BY user_id, item_id")
+        time, columns = future.ordered_by, "user_id, item_id"
+        if self.target == "successive":
+            columns = f"user_id, {time} AS time, item_id"
+        elif self.target == "last":
+            taken += f" QUALIFY {time} = max({time}) OVER (PARTITION BY user_id)"
+        truth = future.query(f"SELECT DISTINCT {columns} {taken} ORDER BY ALL")
         if truth.empty:
             raise DataError(
                 f"no test users: nobody has an event of the types {kinds} after the cutoff; "
@@ -226,23 +257,38 @@ class TopN:
 
     def _tables(self, lists: RankedLists, data: TopNData) -> dict[str, pd.DataFrame]:
         """The recommendations and the truth with raw ids."""
-        n_users, k = lists.items.shape
-        listed = lists.items.ravel() != UNKNOWN
-        recommendations = pd.DataFrame(
-            {
-                "user_id": np.repeat(lists.user_ids, k)[listed],
-                "item_id": data.past.catalogue.item_ids[lists.items.ravel()[listed]],
-                "score": lists.scores.ravel()[listed],
-                "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), n_users)[listed],
-            }
-        )
+        n_rows, k = lists.items.shape
+        listed = lists.items != UNKNOWN
+        rows = np.broadcast_to(np.arange(n_rows, dtype=np.int32)[:, None], listed.shape)[listed]
+        users = lists.user_ids[np.flatnonzero(np.diff(lists.clusters, prepend=-1))]
+        columns: dict[str, Any] = {
+            # a code and a table of names: millions of rows are not millions of strings
+            "user_id": pd.Categorical.from_codes(lists.clusters[rows], pd.Index(users)),
+            "item_id": pd.Categorical.from_codes(
+                lists.items[listed], pd.Index(data.past.catalogue.item_ids)
+            ),
+            "score": lists.scores[listed],
+            "rank": np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), listed.shape)[listed],
+        }
+        if data.steps is not None:
+            columns["step"] = data.steps[rows]
+        recommendations = pd.DataFrame(columns, copy=False)
         return {"recommendations": recommendations, "truth": data.truth_table}
 
 
-def _csr(
-    truth: pd.DataFrame, users: np.ndarray, items: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets and items of a truth table that is sorted by user."""
-    rows = np.searchsorted(users, truth["user_id"].to_numpy(dtype=str))
-    counts = np.bincount(rows, minlength=len(users))
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), items
+@dataclass(frozen=True)
+class _Asked:
+    """What `Walk` has, of users asked about once."""
+
+    histories: Histories
+    owned: Histories
+    truth: pd.DataFrame
+    rows: np.ndarray
+    steps: None = None
+    without_history: int = 0
+
+
+def _offsets(rows: np.ndarray, n_rows: int) -> np.ndarray:
+    """Where the entries of each row begin and end, of entries sorted by row."""
+    counts = np.bincount(rows, minlength=n_rows)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
