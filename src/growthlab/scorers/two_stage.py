@@ -1,0 +1,137 @@
+"""Candidates from several scorers, put in order by trees that know more of customer and item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from growthlab.core.histories import Histories
+from growthlab.scorers.candidate_features import ItemFacts, features
+from growthlab.scorers.fusion import Members, fused, ranks_of, reciprocal, short_lists
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+FILE = "model.txt"
+MANY = 20_000  # candidates from which more threads than one pay
+
+
+class Candidates(NamedTuple):
+    """The candidates of a block of users."""
+
+    users: np.ndarray  # (n_block,) their rows in the whole
+    rows: np.ndarray  # (n_candidates,) places in `users`
+    items: np.ndarray  # (n_candidates,)
+    features: np.ndarray  # (n_candidates, n_features)
+    order: np.ndarray  # (n_block, n_items) what the members say together; NaN row, -inf
+
+
+@dataclass(frozen=True)
+class TwoStage:
+    """The first `candidates` items of each member's list, as the trees order them; then the others.
+
+    An item outside the candidates stands below all of them, in the order of the members' lists
+    fused by place with equal weights (`reciprocal`). A user whom no member can score is a NaN row,
+    an item that no member can score ``-inf``. With `beyond_own` the customer's own items take no
+    place among the first: for tasks that hide them.
+    """
+
+    kind: ClassVar[str] = "two_stage"
+
+    members: Members
+    facts: ItemFacts
+    candidates: int
+    beyond_own: bool = False
+    trees: str = field(default="", repr=False)  # LightGBM's text
+
+    def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
+        """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
+        wanted = slice(None) if items is None else items
+        width = histories.n_items if items is None else len(items)
+        out = np.empty((histories.n_users, width), dtype=np.float32)
+        for found in self.blocks(histories):
+            block = _places_below_zero(found.order)
+            if len(found.rows):
+                given = self._predicted(found.features)
+                firsts = np.flatnonzero(np.diff(found.rows, prepend=-1))
+                least = np.minimum.reduceat(given, firsts)
+                block[found.rows[firsts]] += least[:, None] - 1
+                block[found.rows, found.items] = given
+            out[found.users] = block[:, wanted]
+        return out
+
+    def blocks(self, histories: Histories) -> Iterator[Candidates]:
+        """The candidates and their features, in blocks of users."""
+        own = np.asarray(histories.matrix().sum(axis=1), dtype=np.int64).ravel()
+        for users, block, scores in self.members.blocks(histories):
+            ranks = np.stack([ranks_of(s) for s in scores])
+            lengths = self.candidates + (own[users] if self.beyond_own else 0 * users)
+            rows, items = np.nonzero(short_lists(ranks, lengths))
+            at = ranks[:, rows, items]
+            table = features(
+                block,
+                self.facts,
+                rows,
+                items,
+                np.where(np.isfinite(at), at, np.nan),
+                _shares(scores)[:, rows, items],
+                at <= lengths[rows],
+            )
+            order = fused(reciprocal(ranks), np.ones(len(self.members)))
+            lost = (~np.isfinite(ranks)).all(axis=0) & ~np.isnan(order)
+            order[lost] = -np.inf
+            yield Candidates(users, rows, items, table, order)
+
+    @cached_property
+    def booster(self) -> Booster:
+        """The trees read from their text."""
+        from lightgbm import Booster
+
+        return Booster(model_str=self.trees)
+
+    def _predicted(self, table: np.ndarray) -> np.ndarray:
+        threads = 1 if len(table) < MANY else 0  # 0: as many as there are
+        return np.asarray(self.booster.predict(table, num_threads=threads), dtype=np.float64)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The facts, the length of the lists, and everything of the members."""
+        own = {
+            "candidates": np.array(self.candidates),
+            "beyond_own": np.array(self.beyond_own),
+        }
+        return {**own, **self.facts.to_arrays(), **self.members.to_arrays()}
+
+    def to_files(self) -> dict[str, bytes]:
+        """The trees, and the members' files."""
+        return {FILE: self.trees.encode(), **self.members.to_files()}
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` and `to_files` wrote."""
+        return cls(
+            Members.load(arrays, files),
+            ItemFacts.from_arrays(arrays),
+            int(arrays["candidates"]),
+            bool(arrays["beyond_own"]),
+            files[FILE].decode(),
+        )
+
+
+def _shares(scores: np.ndarray) -> np.ndarray:
+    """Each score as a share of the range in its row, 0 ... 1; NaN where there is none."""
+    known = np.where(np.isfinite(scores), scores, np.nan)
+    filled = np.isnan(known).all(axis=-1, keepdims=True)
+    safe = np.where(filled, 0, known)
+    low, high = np.nanmin(safe, axis=-1, keepdims=True), np.nanmax(safe, axis=-1, keepdims=True)
+    shares: np.ndarray = (known - low) / np.where(high > low, high - low, 1)
+    return shares
+
+
+def _places_below_zero(order: np.ndarray) -> np.ndarray:
+    """From 0 down to -1 by the place in each row: evenly spread, so that float32 loses none."""
+    ranks = ranks_of(order.astype(np.float32))
+    return np.where(np.isposinf(ranks), -np.inf, -ranks.astype(np.float64) / max(order.shape[1], 1))
