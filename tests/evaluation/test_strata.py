@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from growthlab.evaluation.bootstrap import metrics_of
-from growthlab.evaluation.strata import STRATA, strata_of, truth_strata
+from growthlab.evaluation.strata import STRATA, head_items, strata_of, truth_strata
 
 
 def test_every_target_is_warm_or_cold_and_repeated_or_new(lists):
@@ -25,6 +25,24 @@ def test_cold_targets_are_those_without_a_past(lists):
     nobody_had = ~outside & (lists.popularity[lists.truth_items] == 0)
     assert (strata["cold_item"] == outside | nobody_had).all()
     assert (strata["cold_user"] == (lists.truth_rows < 10)).all()
+
+
+def test_the_head_holds_four_fifths_of_the_interactions():
+    # 10 of 20, then 6 more: 16 of 20 are four fifths; the other 4 belong to the tail
+    popularity = np.array([1, 10, 0, 6, 3])
+    assert head_items(popularity).tolist() == [False, True, False, True, False]
+
+
+def test_items_as_popular_as_the_last_of_the_head_are_in_it_too():
+    assert head_items(np.array([5, 5, 5, 5, 5])).all()
+    assert not head_items(np.zeros(3)).any()
+    assert head_items(np.zeros(0)).shape == (0,)
+
+
+def test_every_target_is_of_the_head_the_tail_or_cold(lists):
+    strata = truth_strata(lists)
+    parts = np.array([strata[name] for name in ("head", "tail", "cold_item")])
+    assert (parts.sum(axis=0) == 1).all()
 
 
 def test_repeats_are_the_users_own_items(lists):

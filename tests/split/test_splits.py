@@ -282,6 +282,7 @@ def test_a_log_without_clock_is_sent_to_leave_last_out() -> None:
             "origins=2 needs",
         ),
         (lambda: Given().folds(log_of([("u", "i", 1, "view")]), origins=2), "origins=2 needs"),
+        (lambda: LeaveLastOut(cold_share=0.5), r"split.cold_share must be in \[0, 0.5\), got 0.5"),
         (lambda: GlobalTime().folds(log_of([("u", "i", 1, "view")]), origins=0), "at least 1"),
     ],
 )
@@ -310,6 +311,44 @@ def test_leave_last_out_without_anybody_to_test_says_so() -> None:
 def test_a_log_without_purchases_counts_all_its_events() -> None:
     fold = LeaveLastOut().folds(log_of([("u", i, i, "view") for i in range(4)]))[0]
     assert fold.future.to_pandas()["item_id"].tolist() == ["3"]
+
+
+def test_cold_items_have_no_event_in_the_past_but_stay_to_be_foretold() -> None:
+    log = log_of(
+        [(f"u{u}", f"i{(7 * u + 3 * n) % 100}", n, "view") for u in range(80) for n in range(6)]
+    )
+    plain = LeaveLastOut().folds(log)[0]
+    fold = LeaveLastOut(cold_share=0.2).folds(log)[0]
+    assert names(fold.future) == names(plain.future)
+    targets, known = (set(part.to_pandas()["item_id"]) for part in (fold.future, fold.past))
+    cold = set(plain.past.to_pandas()["item_id"]) - known
+    assert 10 <= len(cold) <= 30  # 20 of 100 are expected, standard deviation 4
+    assert targets & cold
+    gone = set(names(plain.past)) - set(names(fold.past))
+    assert gone == set(names(plain.past.where(f"item_id IN {tuple(sorted(cold))}")))
+
+
+def test_other_items_are_cold_where_models_are_chosen_and_those_of_the_test_unheard_of() -> None:
+    log = log_of(
+        [(f"u{u}", f"i{(7 * u + 3 * n) % 100}", n, "view") for u in range(80) for n in range(6)]
+    )
+    fold = LeaveLastOut(cold_share=0.2).folds(log)[0]
+    inner = fold.for_choosing()
+    items = {
+        n: set(part.to_pandas()["item_id"])
+        for n, part in zip("PFpf", (fold.past, fold.future, inner.past, inner.future), strict=True)
+    }
+    assert items["f"] - items["p"]  # cold in the inner fold
+    assert not (items["f"] | items["p"]) - items["P"]  # nothing but the past is chosen on
+    assert set(names(inner.past)) | set(names(inner.future)) <= set(names(fold.past))
+
+
+def test_which_items_are_cold_is_a_seeded_hash_of_the_raw_ids() -> None:
+    log = log_of([("u", f"i{n}", n, "view") for n in range(60)])
+    again, same, other = (
+        names(LeaveLastOut(cold_share=0.3, seed=s).folds(log)[0].past) for s in (0, 0, 1)
+    )
+    assert again == same != other
 
 
 def test_given_follows_the_column() -> None:

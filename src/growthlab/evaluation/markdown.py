@@ -33,8 +33,9 @@ HOW_TO_READ = (
 )
 STRATA_EXPLAINED = (
     "The objective against a part of what customers took; who took nothing of it is left out. "
-    "Warm: both customer and item have a past. Cold item: no one had it before the cutoff. Cold "
-    "user: no history. Repeat: the customer had it before; new: not."
+    "Warm: both customer and item have a past. Head: the most popular items, which together hold "
+    "four fifths of the past interactions; tail: the others that somebody had. Cold item: no one "
+    "had it before the cutoff. Cold user: no history. Repeat: the customer had it before; new: not."
 )
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from growthlab.evaluation.bootstrap import N_RESAMPLES, means_of
 from growthlab.metrics.ranking.base import PerUser, RankedLists
 
-STRATA = ("all", "warm", "cold_item", "cold_user", "repeat", "new")
+STRATA = ("all", "warm", "head", "tail", "cold_item", "cold_user", "repeat", "new")
+HEAD_SHARE = 0.8  # of the past interactions, which the head holds
 
 
 def strata_of(
@@ -25,6 +26,9 @@ def strata_of(
 
     warm
         the user has a history and the item past users;
+    head, tail
+        the item is one of the most popular ones that together hold 80 % of the past interactions
+        (user-item pairs), or it has a past user and is none of them;
     cold_item
         the item has no past user, or is outside the catalogue (then it counts as missed);
     cold_user
@@ -63,12 +67,29 @@ def truth_strata(lists: RankedLists) -> dict[str, np.ndarray]:
     past_users = np.zeros(len(known))
     past_users[known] = lists.popularity[lists.truth_items[known]]
     cold_item = past_users == 0
+    in_head = np.zeros(len(known), dtype=bool)
+    in_head[known] = head_items(lists.popularity)[lists.truth_items[known]]
     cold_user = (lists.histories.lengths == 0)[lists.truth_rows]
     return {
         "all": np.ones(len(known), dtype=bool),
         "warm": ~cold_item & ~cold_user,
+        "head": in_head,
+        "tail": ~in_head & ~cold_item,
         "cold_item": cold_item,
         "cold_user": cold_user,
         "repeat": lists.repeats,
         "new": ~lists.repeats,
     }
+
+
+def head_items(popularity: np.ndarray) -> np.ndarray:
+    """The fewest items that hold `HEAD_SHARE` of all interactions, bool, ``(n_items,)``.
+
+    Items as popular as the last of them belong to the head too, so that codes mean nothing.
+    """
+    falling = np.sort(popularity)[::-1].astype(np.float64)
+    held = np.cumsum(falling)
+    if not len(held) or held[-1] == 0:
+        return np.zeros(len(popularity), dtype=bool)
+    last = int(np.searchsorted(held, HEAD_SHARE * held[-1]))
+    return popularity >= falling[last]

@@ -11,7 +11,6 @@ import torch
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.features.item_content import ItemContent
-from growthlab.networks.item_content import ContentPart
 from growthlab.networks.sequence import SequenceNetwork
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
@@ -31,6 +31,11 @@ class LeaveLastOut:
         The events that count; by default purchases, or every event of a log that has no purchase.
     seed
         Of the hash.
+    cold_share
+        This share of the items, by a hash of the raw id, has no event in the past, and as many
+        others have none in the past of the inner fold: items that were not there yet, of which a
+        user's history says nothing (Schein et al., "Methods and Metrics for Cold-Start
+        Recommendations", SIGIR 2002). They stay in the item table and are still to be foretold.
 
     Examples
     --------
@@ -49,8 +54,14 @@ class LeaveLastOut:
 
     event_types: Sequence[str] | None = None
     seed: int = 0
+    cold_share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.cold_share < 0.5:
+            raise ConfigError(
+                f"split.cold_share must be in [0, 0.5), got {self.cold_share}: as many items again "
+                "are cold where models are chosen"
+            )
         unknown = [t for t in self.event_types or () if t not in EVENT_TYPES]
         if unknown:
             raise ConfigError(
@@ -73,14 +84,23 @@ class LeaveLastOut:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         types = self.event_types or _counted(log)
         ranked = standing(log).derive(self._ranked(log, types), store=True)
-        inner = Fold(_before(ranked, 2), _left_out(ranked, 2))
-        fold = Fold(_before(ranked, 1), _left_out(ranked, 1), inner=inner)
+        once, twice = (self._without_cold(n) for n in (1, 2))
+        inner = Fold(twice(_before(ranked, 2)), once(_left_out(ranked, 2)))
+        fold = Fold(once(_before(ranked, 1)), _left_out(ranked, 1), inner=inner)
         if not fold.future.n_events:
             counted = ", ".join(types)
             raise DataError(
                 f"no test users: nobody in {log.name} has {FEWEST} events of the types {counted}"
             )
         return [fold]
+
+    def _without_cold(self, shares: int) -> Callable[[EventLog], EventLog]:
+        """Takes away the events of so many times the share of the items, the same ones first."""
+        border = int(shares * self.cold_share * 2**32)
+        key = f"md5(concat_ws(chr(31), {int(self.seed)}, 'cold', item_id))"
+        place = f"CAST('0x' || left({key}, 8) AS BIGINT)"  # 0 ... 2 ** 32 - 1
+        kept = f"item_id IS NULL OR {place} >= {border}"
+        return lambda log: log.where(kept) if border else log
 
     def _ranked(self, log: EventLog, types: Sequence[str]) -> str:
         """Each event with its `place` from the end among its user's that count (null for others).
