@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
-from growthlab.networks.losses import gbce, shared_negatives
+from growthlab.networks.losses import cross_entropy, gbce, shared_negatives
 from growthlab.networks.losses.base import Foretold
 from growthlab.networks.losses.bpr_max import BPRMax
-from growthlab.networks.losses.cross_entropy import catalogue_cross_entropy
+from growthlab.networks.losses.cross_entropy import CrossEntropy, catalogue_cross_entropy
 from growthlab.networks.losses.gbce import GBCE, beta_of
 from growthlab.networks.losses.sampled_softmax import SampledSoftmax, softmax_loss
 from growthlab.networks.losses.shared_negatives import draw
@@ -85,15 +85,32 @@ def test_huge_scores_stay_finite() -> None:
     assert catalogue_cross_entropy(one_position([1e4, 0.0], 1)).item() == pytest.approx(1e4)
 
 
-@pytest.mark.parametrize("logits_at_once", [1, 40, 10_000])
-def test_cross_entropy_in_chunks_equals_torchs(logits_at_once: int) -> None:
+@pytest.mark.parametrize("at_once", [1, 40, 10_000])
+def test_cross_entropy_in_chunks_equals_torchs(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def plain(given: Foretold) -> Tensor:
         per_target = functional.cross_entropy(
             scores_of(given)[given.positions], given.targets, reduction="none"
         )
         return (given.weights * per_target).sum() / len(given.states)
 
-    agree(partial(catalogue_cross_entropy, logits_at_once=logits_at_once), plain)
+    monkeypatch.setattr(cross_entropy, "LOGITS_AT_ONCE", at_once)
+    agree(catalogue_cross_entropy, plain)
+
+
+def test_half_the_bits_leave_the_loss_and_a_gradient_of_the_same_direction() -> None:
+    exact, rounded = (
+        value_and_gradients(CrossEntropy(precision=p), batch()) for p in ("float32", "bfloat16")
+    )
+    for mine, theirs in zip(rounded, exact, strict=True):
+        assert mine.dtype == theirs.dtype
+        assert (mine - theirs).norm() < 0.02 * theirs.norm()
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"model\.loss\.precision=half: possible: auto, float32"):
+        CrossEntropy(precision="half")
 
 
 def test_the_targets_of_a_basket_share_one_weight() -> None:
