@@ -37,10 +37,11 @@ log = logging.getLogger(__name__)
 class ModelSearch:
     """A search over `found.config.search` of the model of `found`.
 
-    `shared` is the arena of several models, `name` that of the study.
+    `shared` is the arena of several models, `name` that of the study in the `store`.
     """
 
     setting: Setting
+    store: StudyStore
     found: Composed
     shared: Arena | None
     name: str
@@ -72,7 +73,7 @@ class ModelSearch:
         """The study in its store."""
         prune, task = self.config.prune, self.setting.task
         return Study(
-            store=study_store(self.config),
+            store=self.store,
             name=self.name,
             space=self.space,
             question=self._question(),
@@ -109,7 +110,7 @@ class ModelSearch:
                     run_workers(self, loop.on_change)
                 else:
                     loop.run()
-            log.info("study %s: %s", self.name, self.study.ending or "its budget is used")
+            log.info("study %s: %s", self.name, self.study.ending)
             best = self.best()
         except BaseException as error:
             recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")

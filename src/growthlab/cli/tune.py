@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from growthlab.cli import experiment_file
 from growthlab.cli.compose import Composed, space_named_as
@@ -15,8 +18,9 @@ from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.table import as_text
 from growthlab.tasks.runner import Arena
-from growthlab.tracking.search_report import trials_table
+from growthlab.tasks.search import words_of
 from growthlab.tracking.study import Finished
+from growthlab.tracking.study_store import StudyStore
 
 OF_THE_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
@@ -34,19 +38,23 @@ def run(found: Composed) -> int:
 
     setting = Setting(found)
     _check(setting)
-    if found.config.models is not None:
-        return run_models(setting)
-    search = search_of(setting, found.chosen["model"])
-    setting.contender()
-    search.arena.prepare()
-    best = search.run()
-    if best is None:
-        return 1
-    _conclude(search, best)
+    with closing(study_store(found.config)) as store:
+        _ = store.storage
+        if found.config.models is not None:
+            return run_models(setting, store)
+        search = search_of(setting, store, found.chosen["model"])
+        setting.contender()
+        search.arena.prepare()
+        best = search.run()
+        if best is None:
+            return 1
+        _conclude(search, best)
     return 0
 
 
-def search_of(setting: Setting, model: str, arena: Arena | None = None) -> ModelSearch:
+def search_of(
+    setting: Setting, store: StudyStore, model: str, arena: Arena | None = None
+) -> ModelSearch:
     """The search of one model: that of the command, or with ``models`` its part for `model`.
 
     Raises
@@ -65,7 +73,7 @@ def search_of(setting: Setting, model: str, arena: Arena | None = None) -> Model
     if not found.config.get("search"):
         possible = ", ".join(choices("search"))
         raise ConfigError(f"model={model} has no search space: there are spaces for {possible}")
-    search = ModelSearch(setting, found, arena, name)
+    search = ModelSearch(setting, store, found, arena, name)
     _ = search.space
     return search
 
@@ -101,7 +109,6 @@ def _check(setting: Setting) -> None:
         if value is not None and wrong:
             raise ConfigError(f"{key} must be a positive number or null, got {value}")
     study_name(config.study, "any")
-    _ = study_store(config).storage
 
 
 def _conclude(search: ModelSearch, best: Finished) -> None:
@@ -111,7 +118,7 @@ def _conclude(search: ModelSearch, best: Finished) -> None:
     finished = study.finished()
     n_complete = sum(t.result.state == "complete" for t in finished)
     words = [f"{k}={word_of(v)}" for k, v in best.overrides.items()]
-    settings = " ".join(words) or "the model's own settings"
+    settings = words_of(best.overrides)
     objective = search.objectives.names[0]
     shown = f"valid {objective} {best.result.values[0]:.4f} with {settings}"
     print(f"best of {n_complete} trials (number {best.number}): {shown}")
@@ -135,13 +142,19 @@ def _conclude(search: ModelSearch, best: Finished) -> None:
 
 def _print_front(search: ModelSearch) -> None:
     """With several objectives: the trials that none is better than in all of them."""
+    study = search.study
     if len(search.objectives.names) == 1:
         return
-    front = trials_table(search.study.pareto_front(), search.objectives.names)
-    shown = ["trial", *search.objectives.names, *search.space.ranges]
-    table = front.sort_values(search.objectives.names[0], ascending=False)
+    rows = [
+        {
+            "trial": trial.number,
+            **dict(zip(search.objectives.names, trial.result.values, strict=True)),
+            "settings": words_of(trial.overrides),
+        }
+        for trial in sorted(study.pareto_front(), key=lambda t: t.result.values, reverse=True)
+    ]
     print("Pareto front: no trial is better in all of " + ", ".join(search.objectives.names))
-    print(as_text(table.reindex(columns=shown)))
+    print(as_text(pd.DataFrame(rows)))
 
 
 def _with(config: Any, key: str, value: Any) -> Any:
@@ -149,5 +162,6 @@ def _with(config: Any, key: str, value: Any) -> Any:
     from omegaconf import OmegaConf
 
     changed = config.copy()
+    OmegaConf.set_struct(changed, False)
     OmegaConf.update(changed, key, value, merge=False)
     return changed

@@ -15,11 +15,12 @@ from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.evaluation.table import as_text
 from growthlab.tasks.comparison import Contender
 from growthlab.tasks.runner import Arena
+from growthlab.tracking.study_store import StudyStore
 
 log = logging.getLogger(__name__)
 
 
-def run_models(setting: Setting) -> int:
+def run_models(setting: Setting, store: StudyStore) -> int:
     """Search every named model that has a space, then refit and judge the winners as compare does.
 
     A model without a space, or without a trial that succeeded, is judged with its own settings.
@@ -34,7 +35,7 @@ def run_models(setting: Setting) -> int:
     for composition in compositions_of(setting, found, found.config.models):
         model = composition.chosen["model"]
         has_space = space_named_as(model) is not None
-        search = search_of(setting, model, arena) if has_space else None
+        search = search_of(setting, store, model, arena) if has_space else None
         plan.append((composition, setting.contender(composition), search))
     arena.prepare()
     contenders, rows = [], []

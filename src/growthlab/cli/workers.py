@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ def _work(words: Sequence[str], model: str) -> None:
     """A worker: the same search as that of the command, without its words at the end."""
     from growthlab.cli.compose import composed
     from growthlab.cli.main import _prepare_process
+    from growthlab.cli.model_search import study_store
     from growthlab.cli.setting import Setting
     from growthlab.cli.tune import search_of
 
@@ -84,7 +85,9 @@ def _work(words: Sequence[str], model: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with interruptible():
         try:
-            search_of(Setting(composed("tune", words)), model).loop().run()
+            setting = Setting(composed("tune", words))
+            with closing(study_store(setting.config)) as store:
+                search_of(setting, store, model).loop().run()
         except KeyboardInterrupt:
             sys.exit(130)
         except GrowthlabError as error:

@@ -187,9 +187,7 @@ class Search:
 
     def _report(self, trial: Trial, result: Result) -> None:
         """The one line that a trial logs."""
-        shown = (
-            " ".join(f"{n}={v}" for n, v in trial.overrides.items()) or "the model's own settings"
-        )
+        shown = words_of(trial.overrides)
         if result.state == "complete":
             pairs = zip(self.objectives.names, result.values, strict=True)
             log.info("trial %d: %s; %s", trial.number, _named(pairs), shown)
@@ -204,6 +202,15 @@ class Search:
             raise self.last_error
         log.error("no trial succeeded: error.txt of each says why")
         return 1
+
+
+def words_of(overrides: Mapping[str, Any]) -> str:
+    """Settings for people: ``neighbours=50 l2=0.01234``, numbers with four digits that count."""
+    shown = {
+        name.partition(".")[2]: f"{value:.4g}" if isinstance(value, float) else value
+        for name, value in overrides.items()
+    }
+    return " ".join(f"{n}={v}" for n, v in shown.items()) or "the model's own settings"
 
 
 def _named(pairs: Any) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 ATTEMPTS = 30
-RANDOM_SHARE, MOST_RANDOM = 3, 10  # a third of the trials, at most ten, are drawn at random
+RANDOM_SHARE, LEAST_RANDOM, MOST_RANDOM = 3, 4, 10  # trials before TPE has something to learn from
 
 
 class Fresh(BaseSampler):
@@ -29,7 +29,7 @@ class Fresh(BaseSampler):
 
     def __init__(self, space: Space, tried: Collection[str], seed: int, n_trials: int) -> None:
         self._space, self._tried, self._seed = space, tried, seed
-        self._n_random = min(MOST_RANDOM, max(1, n_trials // RANDOM_SHARE))
+        self._n_random = min(MOST_RANDOM, max(LEAST_RANDOM, n_trials // RANDOM_SHARE))
         self._distributions = space.distributions()
 
     def infer_relative_search_space(

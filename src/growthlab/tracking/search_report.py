@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4  # complete trials below which a plot of settings says nothing
 SIZE = (8.0, 5.0)
+WIDTH = 1.4  # of one of many axes side by side
 
 
 def trials_table(finished: Sequence[Finished], objectives: Sequence[str]) -> pd.DataFrame:
@@ -93,7 +94,8 @@ def _drawn(draw: Callable[[], Any]) -> Figure:
         axes = draw()
         first = np.ravel(axes)[0] if isinstance(axes, np.ndarray) else axes
         figure: Figure = first.figure
-        figure.set_size_inches(*SIZE)
+        width, height = SIZE
+        figure.set_size_inches(max(width, WIDTH * len(figure.axes)), height)
         figure.set_layout_engine("tight")
         plt.close(figure)
     return figure

@@ -45,7 +45,6 @@ class SearchRun:
         self._current: str | None = None
         with study.alone():
             self.run_id = self._taken_up() or self._new_search(config)
-        self.mend()
 
     def start(self, trial: Trial) -> None:
         """A trial begins with these settings."""
@@ -68,6 +67,7 @@ class SearchRun:
 
     def mend(self) -> None:
         """End the runs of trials whose process was killed, as the study knows them."""
+        self._study.sweep()
         mine = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
         for run in end_orphans(self._client, self._experiment, mine):
             known = self._study.ended(int(run.data.tags["trial"]))

@@ -84,8 +84,7 @@ class Study:
     """One study of a store, made where there is none; see `growthlab.tasks.search.Study`.
 
     `question` is what makes values comparable: data, task, space; a study that was begun with
-    another is refused. `maximise` has an entry an objective. `ending` says why the last `ask`
-    gave nothing.
+    another is refused. `maximise` has an entry an objective.
     """
 
     store: StudyStore
@@ -96,7 +95,6 @@ class Study:
     budget: Budget
     pruning: Pruning | None = None
     seed: int = 0
-    ending: str = ""
     _working: dict[int, threading.Event] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -119,6 +117,11 @@ class Study:
         """A text that no other study has, whatever its name."""
         return str(self.optuna.user_attrs["id"])
 
+    @property
+    def ending(self) -> str:
+        """Why there is nothing to do any more; empty if there is."""
+        return self._over(self._trials())
+
     def alone(self) -> AbstractContextManager[None]:
         """Inside, no other process asks this study."""
         return self.store.alone(f"study {self.name}")
@@ -131,8 +134,7 @@ class Study:
             self._give_up_the_dead()
             self._have_the_default_tried()
             trials = self._trials()
-            self.ending = self._over(trials)
-            if self.ending:
+            if self._over(trials):
                 return None
             tried = {key_of(_overrides_of(t)) for t in trials}
             self.optuna.sampler = Fresh(self.space, tried, self.seed, self.budget.trials)
@@ -264,6 +266,11 @@ class Study:
     def _is_outside(self, trial: FrozenTrial) -> bool:
         """Whether the trial is that of the model's own settings, and they lie outside of the space."""
         return bool(trial.user_attrs.get("default")) and not self.space.holds_default
+
+    def sweep(self) -> None:
+        """See to the trials of processes that are gone."""
+        with self.alone():
+            self._give_up_the_dead()
 
     def _give_up_the_dead(self) -> None:
         """Trials of processes that are gone are asked for again, once; a second time they failed."""

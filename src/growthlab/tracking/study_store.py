@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql+psycopg://"
 PATIENCE = 60  # seconds to wait for a database that another process writes to
-CONNECT = 10  # seconds to wait for a server
+SERVER = {"connect_timeout": 10, "client_encoding": "utf8"}  # seconds; words, not bytes
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ class StudyStore:
             raise_if_interrupted()
             raise ConfigError(f"storage {self.shown} cannot be opened: {_reason(error)}") from error
 
+    def close(self) -> None:
+        """Let go of the database's connections."""
+        from optuna.storages import RDBStorage
+
+        storage = self.__dict__.pop("storage", None)
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
         """Inside, no other process is here with the same `what`; a killed one lets go of it."""
@@ -96,7 +105,7 @@ class StudyStore:
         assert self.url is not None
         if self.url.startswith(SQLITE):
             return {"connect_args": {"timeout": PATIENCE}}
-        return {"connect_args": {"connect_timeout": CONNECT}, "pool_pre_ping": True}
+        return {"connect_args": SERVER, "pool_pre_ping": True}
 
     @contextmanager
     def _advisory(self, what: str) -> Iterator[None]:
@@ -106,9 +115,7 @@ class StudyStore:
 
         assert self.url is not None
         number = int.from_bytes(hashlib.sha256(f"growthlab {what}".encode()).digest()[:7])
-        engine = create_engine(
-            self.url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT}
-        )
+        engine = create_engine(self.url, poolclass=NullPool, connect_args=SERVER)
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
             yield
