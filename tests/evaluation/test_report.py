@@ -107,7 +107,7 @@ def test_the_report_has_every_section_that_has_content(comparison):
         "## How to read this",
     ]
     assert "Winner by the validation window's ndcg@10: **item_knn**" in report
-    assert "| model | all | warm | cold item | cold user | repeat | new |" in report
+    assert "| model | all | warm | head | tail | cold item | cold user | repeat | new |" in report
     assert "- ties: at border: 0" in report
 
 
