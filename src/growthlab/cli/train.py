@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from growthlab.cli.compose import Composed
+from growthlab.cli.earlier import earlier_run, warm_start
 from growthlab.cli.setting import Setting, as_composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, GrowthlabError, one_line
@@ -28,6 +29,7 @@ def run(found: Composed) -> int:
     setting = Setting(found)
     setting.check()
     contender = setting.contender()
+    warm = warm_start(setting, contender)
     recorder = setting.recorder([contender], parent=False)
     config = setting.config
     recorder.open()
@@ -41,6 +43,7 @@ def run(found: Composed) -> int:
             device=config.device,
             refit=config.refit,
             recorder=recorder,
+            warm=warm,
         )
     except BaseException as error:
         recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
@@ -70,16 +73,7 @@ def _logged(found: Composed) -> Composed:
     for word in found.given:
         if not word.startswith(STILL_OPEN):
             raise ConfigError(f"{word}: rerun={run_id} has all its settings from the logged config")
-    store.require(f"rerun={run_id}")
-    try:
-        earlier = store.client.get_run(run_id)
-    except Exception as error:
-        raise ConfigError(f"rerun={run_id} in {store.uri}: {one_line(error)}") from error
-    tags = earlier.data.tags
-    if tags.get("kind") == "comparison":
-        raise ConfigError(f"rerun={run_id} is a whole comparison: name one of its child runs")
-    if tags.get("kind") != "model":
-        raise ConfigError(f"rerun={run_id} is no run of one model that growthlab logged")
+    tags = earlier_run(store, f"rerun={run_id}").data.tags
     with tempfile.TemporaryDirectory() as folder:
         path = store.client.download_artifacts(run_id, "config.yaml", folder)
         again = as_composed(yaml.safe_load(Path(path).read_text()), found)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from growthlab.training.warm import WarmStart
+
 
 class Estimate(NamedTuple):
     """A metric with its 95 % bootstrap bounds (NaN where the metric has none)."""
@@ -55,3 +57,4 @@ class Outcome:
     curves: dict[str, list[float]] = field(default_factory=dict)
     scorer: Any = None  # what a bundle carries; None where the model cannot be exported
     why_not_exportable: str = ""
+    learned: WarmStart | None = None  # what a later run may go on from

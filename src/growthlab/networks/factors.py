@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 
 class FactorNetwork(nn.Module):
     """``user . item + bias of the item``: plain matrix factorisation."""
+
+    rows_of: ClassVar[Mapping[str, str]] = {
+        "users.weight": "users",
+        "items.weight": "items",
+        "bias.weight": "items",
+    }
 
     def __init__(self, n_users: int, n_items: int, *, width: int) -> None:
         super().__init__()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,13 @@ class NeuMFNetwork(nn.Module):
     `layers` are the widths of the perceptron; the first is twice the width of its user and item
     vectors.
     """
+
+    rows_of: ClassVar[Mapping[str, str]] = {
+        "user_factors.weight": "users",
+        "user_vectors.weight": "users",
+        "item_factors.weight": "items",
+        "item_vectors.weight": "items",
+    }
 
     def __init__(
         self, n_users: int, n_items: int, *, factors: int, layers: Sequence[int], dropout: float

@@ -14,6 +14,7 @@ from growthlab.evaluation.outcome import Outcome
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.runner import Arena, run_model
+from growthlab.training.warm import WarmStart
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,11 @@ def run_comparison(
     device: str = "auto",
     refit: bool = True,
     recorder: Recorder | None = None,
+    warm: WarmStart | None = None,
 ) -> Results:
     """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds.
 
+    `warm` is what an earlier run of the one contender learned, to go on from.
     A model that fails is noted, and the others go on; what all of them share is made first, and a
     mistake in that ends the comparison.
     """
@@ -109,7 +112,7 @@ def run_comparison(
             arena = Arena(task, folds[entry.origin], metrics, refit)
             arena.prepare()
         try:
-            outcome = _one(entry, arena, device, recorder)
+            outcome = _one(entry, arena, device, recorder, warm)
         except Exception as error:
             raise_if_interrupted()
             log.error("%s failed: %s", entry.label, error)
@@ -121,7 +124,9 @@ def run_comparison(
     return results
 
 
-def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> Outcome:
+def _one(
+    entry: Entry, arena: Arena, device: str, recorder: Recorder | None, warm: WarmStart | None
+) -> Outcome:
     """One entry, run and recorded."""
     checkpoint = None
     if recorder is not None:
@@ -136,6 +141,7 @@ def _one(entry: Entry, arena: Arena, device: str, recorder: Recorder | None) -> 
         checkpoint=checkpoint,
         export=recorder is not None,
         label=entry.label,
+        warm=warm,
     )
     if recorder is not None:
         recorder.finish(entry, arena, outcome)

@@ -18,7 +18,9 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
+from growthlab.tasks.warm_start import check_clock, learned, read_state, write_state
 from growthlab.training.options import FitOptions, Verdict
+from growthlab.training.warm import LearnedState, WarmStart
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,8 @@ class EpochWatch:
 class Choice:
     """A model fitted for choosing: its metrics on the validation window, and the best epoch.
 
-    `model` is None where an earlier call, interrupted later, had made the choice.
+    `model` is None where an earlier call, interrupted later, had made the choice. `learned` is what
+    a later run may go on from.
     """
 
     model: Any
@@ -125,6 +128,7 @@ class Choice:
     fit_seconds: float
     peak_mb: float
     score_seconds: float = math.nan
+    learned: LearnedState | None = None
 
 
 def choose(
@@ -135,16 +139,16 @@ def choose(
     device: str = "auto",
     checkpoint: Path | None = None,
     on_value: Callable[[int, float], bool] | None = None,
+    warm: LearnedState | None = None,
 ) -> Choice:
     """Fit on the inner past, stopping early where there are epochs, and judge on the validation window.
 
-    `on_value` is asked after each epoch, see `EpochWatch`.
+    `on_value` is asked after each epoch, see `EpochWatch`. `warm` is where the fit goes on from.
     """
     task = arena.task
     watch = _watch(arena, factory(), seed, checkpoint, on_value)
-    options = FitOptions(
-        seed=seed, device=device, on_epoch=watch, checkpoint=_stage(checkpoint, "choose")
-    )
+    stage = _stage(checkpoint, "choose")
+    options = FitOptions(seed=seed, device=device, on_epoch=watch, checkpoint=stage, warm=warm)
     with gauged() as fitting:
         model = task.fit(factory(), arena.choosing, options)
     judged = task.judge(model, arena.choosing, arena.metrics, seed=seed, intervals=False)
@@ -159,6 +163,7 @@ def choose(
         fit_seconds=fitting.seconds,
         peak_mb=fitting.peak_mb,
         score_seconds=judged.score_seconds,
+        learned=learned(model, arena.choosing, arena.fold.for_choosing()),
     )
 
 
@@ -172,23 +177,35 @@ def run_model(
     checkpoint: Path | None = None,
     export: bool = True,
     label: str = "",
+    warm: WarmStart | None = None,
 ) -> Outcome:
     """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once.
 
     See `Arena`. With `export` the outcome holds what a bundle carries of the model. `label`
-    names it in the log.
+    names it in the log. `warm` is what an earlier run of the model learned, to go on from.
+
+    Raises
+    ------
+    ConfigError
+        The earlier run has seen what this one is chosen or judged by.
     """
+    if warm is not None:
+        check_clock(warm, arena.fold)
     task = arena.task
     made = checkpoint / "choice.json" if checkpoint is not None and arena.refit else None
     chosen = _chosen_before(made)
     if chosen is None:
-        chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint)
+        start = None if warm is None else warm.choosing
+        chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint, warm=start)
         if made is not None:
-            _write(made, {n: v for n, v in vars(chosen).items() if n != "model"})
+            _write_choice(made, chosen)
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
     if arena.refit:
         stage = _stage(checkpoint, "refit")
-        options = FitOptions(seed=seed, device=device, epochs=chosen.epochs, checkpoint=stage)
+        start = None if warm is None else warm.judged
+        options = FitOptions(
+            seed=seed, device=device, epochs=chosen.epochs, checkpoint=stage, warm=start
+        )
         with gauged() as fitting:
             model = task.fit(factory(), arena.judging, options)
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
@@ -198,7 +215,8 @@ def run_model(
     if not export:
         return outcome
     scorer, why_not = _scorer_of(model)
-    return replace(outcome, scorer=scorer, why_not_exportable=why_not)
+    left = _left(arena, chosen, model)
+    return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
 
 
 def _report(label: str, objective: str, chosen: Choice, judged: Judged, seconds: float) -> None:
@@ -220,7 +238,24 @@ def _chosen_before(made: Path | None) -> Choice | None:
     """The choice that an interrupted call had made, without its model."""
     if made is None or not made.exists():
         return None
-    return Choice(model=None, **json.loads(made.read_text()))
+    state = made.with_suffix(".npz")
+    kept = read_state(state) if state.exists() else None
+    return Choice(model=None, learned=kept, **json.loads(made.read_text()))
+
+
+def _write_choice(made: Path, chosen: Choice) -> None:
+    """The choice, for a later call to go on from; what says that it is there is written last."""
+    if chosen.learned is not None:
+        write_state(chosen.learned, made.with_suffix(".npz"))
+    _write(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
+
+
+def _left(arena: Arena, chosen: Choice, model: Any) -> WarmStart | None:
+    """What a later run may go on from."""
+    if chosen.learned is None:
+        return None
+    judged = learned(model, arena.judging, arena.fold) if arena.refit else chosen.learned
+    return None if judged is None else WarmStart(chosen.learned, judged)
 
 
 def _write(path: Path, values: Mapping[Any, Any]) -> None:

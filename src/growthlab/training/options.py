@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from growthlab.training.warm import LearnedState
+
 
 class Verdict(NamedTuple):
     """What the caller says after an epoch: is it the best so far, and is it time to stop?"""
@@ -25,7 +27,8 @@ class FitOptions:
     folder in which an interrupted fit finds its last finished epoch again. `target_events` are the event
     types that the task counts as taken (None: any), for models that learn what comes next; `horizon_days`
     is how long it will watch for them (None: the split has no clock) and `filter_seen` which items it keeps
-    out of the lists, for models that are tuned on a part of their own past.
+    out of the lists, for models that are tuned on a part of their own past. `warm` is what an earlier fit of
+    the same model learned, from which this one goes on with fresh moments of the optimiser.
     """
 
     seed: int = 0
@@ -36,3 +39,4 @@ class FitOptions:
     target_events: tuple[str, ...] | None = None
     horizon_days: float | None = None
     filter_seen: str = "none"
+    warm: LearnedState | None = None

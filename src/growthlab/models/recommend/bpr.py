@@ -17,6 +17,7 @@ from growthlab.scorers.user_factors import UserFactors
 from growthlab.training.batches import PairBatch, PairBatches
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.options import FitOptions
+from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,6 +58,7 @@ class BPR:
         self.known_[codes[(past.lengths > 0) & (codes >= 0)]] = True
         with torch_stream(options.seed, "weights"):
             network = FactorNetwork(len(self.known_), past.n_items, width=self.width)
+        go_on_from(options.warm, network, past)
         self.network_ = network.to(device_of(options.device))
         self.trainer.run(self.network_, batches, self._loss, options, self)
         return self
@@ -64,6 +66,10 @@ class BPR:
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores of the users of the fit; NaN for any other."""
         return self.scorer().score(histories, items)
+
+    def learned(self, past: Histories) -> LearnedState:
+        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        return state_of(self, self.network_, past)
 
     def scorer(self) -> UserFactors:
         """The factors as a bundle carries them."""

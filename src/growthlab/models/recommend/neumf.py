@@ -20,6 +20,7 @@ from growthlab.scorers.onnx_pairs import PAIRS_AT_ONCE, OnnxPairs, known_rows
 from growthlab.training.batches import PairBatch, PairBatches
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.options import FitOptions
+from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -64,7 +65,9 @@ class NeuMF:
                 factors=self.factors,
                 layers=tuple(self.layers),
                 dropout=self.dropout,
-            ).to(device_of(options.device))
+            )
+        go_on_from(options.warm, self.network_, past)
+        self.network_.to(device_of(options.device))
         self.trainer.run(self.network_, batches, pair_loss, options, self)
         return self
 
@@ -83,6 +86,10 @@ class NeuMF:
             with torch.no_grad():
                 scores[block] = self.network_(users, columns).cpu().numpy()
         return scores
+
+    def learned(self, past: Histories) -> LearnedState:
+        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        return state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxPairs:
         """The network as ONNX, the users' embeddings inside, dynamic in users and items."""

@@ -1,0 +1,55 @@
+"""Warm starts of a run: what it leaves for a later one, and whether it may go on from an earlier one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError
+from growthlab.split.fold import Fold
+from growthlab.training.warm import LearnedState, WarmStart
+
+
+def learned(model: Any, data: Any, fold: Fold) -> LearnedState | None:
+    """What a model that was fitted to the past of `data` leaves; None where it cannot be gone on from."""
+    if not hasattr(model, "learned"):
+        return None
+    state: LearnedState = model.learned(data.past)
+    return state.learned_before("" if fold.cutoff is None else fold.cutoff.isoformat())
+
+
+def check_clock(warm: WarmStart, fold: Fold) -> None:
+    """Raise a `ConfigError` where the earlier run has seen what this one is chosen or judged by."""
+    windows = (
+        (warm.choosing, fold.for_choosing(), "validation"),
+        (warm.judged, fold, "test"),
+    )
+    for state, own, name in windows:
+        if (
+            state.until
+            and own.cutoff is not None
+            and datetime.fromisoformat(state.until) > own.cutoff
+        ):
+            raise ConfigError(
+                f"warm: that run has learned from events before {state.until}, and the {name} window "
+                f"of this one begins at {own.cutoff.isoformat()}: go on from an earlier run, or train "
+                "on a longer log with the same horizon"
+            )
+
+
+def write_state(state: LearnedState, path: Path) -> None:
+    """One file of plain arrays, there as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".partial")
+    with beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **state.to_arrays())
+    beside.replace(path)
+
+
+def read_state(path: Path) -> LearnedState:
+    """The state that `write_state` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return LearnedState.from_arrays(dict(arrays))

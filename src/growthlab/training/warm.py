@@ -1,0 +1,160 @@
+"""Warm starts: what a fit has learned, by raw ids, and how a later fit goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError
+from growthlab.core.histories import UNKNOWN, Histories, codes_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OWNERS = ("items", "users")
+
+
+@dataclass(frozen=True)
+class LearnedState:
+    """The weights of a fitted model, and whose they are.
+
+    `rows_of` says of an array whether its rows belong to ``items`` or ``users``; the others belong
+    to nobody and are taken over as they are. `until` is the cutoff of the past that was learned
+    from, in ISO form; empty where the split has no clock.
+    """
+
+    model: str  # the class
+    arrays: Mapping[str, np.ndarray]
+    rows_of: Mapping[str, str]
+    item_ids: np.ndarray  # (n_items,) str
+    user_ids: np.ndarray  # (n_users,) str, by user code; empty where no array has rows of users
+    until: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        arrays: Mapping[str, np.ndarray],
+        rows_of: Mapping[str, str],
+        past: Histories,
+    ) -> Self:
+        """The state of a model that was fitted to `past`."""
+        users = _ids_by_code(past) if "users" in rows_of.values() else np.zeros(0, dtype="<U1")
+        return cls(type(model).__name__, arrays, rows_of, past.catalogue.item_ids, users)
+
+    def carried(self, name: str, fresh: np.ndarray, past: Histories) -> np.ndarray:
+        """The array `name` for the items and users of `past`, in the shape of `fresh`.
+
+        Whoever is new gets the mean of the known rows: what is foretold of the others is then hardly
+        disturbed, as a new item scores like the average one (Hewitt, "Initializing New Word
+        Embeddings for Pretrained Language Models", 2021), where a random row may beat them all.
+
+        Raises
+        ------
+        ConfigError
+            The array is not there, or of another shape.
+        """
+        known, rows = self.arrays.get(name), self.rows_of.get(name)
+        first = 0 if rows is None else 1
+        if known is None or known.ndim != fresh.ndim or known.shape[first:] != fresh.shape[first:]:
+            was = "missing" if known is None else f"of the shape {known.shape[first:]}"
+            raise ConfigError(
+                f"the run to go on from has another {self.model}: its {name} is {was}, here it is "
+                f"{fresh.shape[first:]}: give the settings of that run, such as its width"
+            )
+        if rows is None:
+            return known
+        ids = (self.item_ids, past.catalogue.item_ids)
+        before, now = ids if rows == "items" else (self.user_ids, _ids_by_code(past))
+        out = np.repeat(known.mean(axis=0, keepdims=True), len(fresh), axis=0)
+        places = _places(now, before)
+        out[places != UNKNOWN] = known[places[places != UNKNOWN]]
+        return out.astype(fresh.dtype)
+
+    def learned_before(self, until: str) -> LearnedState:
+        """The same, with the cutoff of the past that was learned from."""
+        return replace(self, until=until)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays that are saved without pickle."""
+        named = {
+            f"rows_of_{owner}": np.array([n for n, o in self.rows_of.items() if o == owner], str)
+            for owner in OWNERS
+        }
+        return {
+            **{f"weights/{name}": array for name, array in self.arrays.items()},
+            **named,
+            "model": np.array(self.model),
+            "item_ids": np.asarray(self.item_ids, dtype=str),
+            "user_ids": np.asarray(self.user_ids, dtype=str),
+            "until": np.array(self.until),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The state that `to_arrays` wrote."""
+        weights = {n.partition("/")[2]: a for n, a in arrays.items() if n.startswith("weights/")}
+        rows_of = {str(n): owner for owner in OWNERS for n in arrays[f"rows_of_{owner}"].tolist()}
+        return cls(
+            str(arrays["model"]),
+            weights,
+            rows_of,
+            arrays["item_ids"],
+            arrays["user_ids"],
+            str(arrays["until"]),
+        )
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """The two states of an earlier run: of the fit for choosing, and of the one that was judged.
+
+    Each later fit goes on from its counterpart, which had learned from nothing after the earlier
+    validation window began, or after the earlier cutoff: so no choice is made on known events.
+    """
+
+    choosing: LearnedState
+    judged: LearnedState
+
+
+def state_of(model: Any, network: nn.Module, past: Histories) -> LearnedState:
+    """The parameters of a network that says in ``rows_of`` which of them have a row an id."""
+    arrays = {n: p.detach().cpu().numpy().copy() for n, p in network.named_parameters()}
+    return LearnedState.of(model, arrays, network.rows_of, past)  # type: ignore[arg-type]
+
+
+def go_on_from(state: LearnedState | None, network: nn.Module, past: Histories) -> None:
+    """Put what was learned into a fresh network for `past`, in place; None changes nothing.
+
+    Raises
+    ------
+    ConfigError
+        The network is of other shapes.
+    """
+    import torch
+
+    for name, parameter in network.named_parameters() if state is not None else ():
+        assert state is not None
+        fresh = parameter.detach().cpu().numpy()
+        with torch.no_grad():
+            parameter.copy_(torch.tensor(state.carried(name, fresh, past)))
+
+
+def _ids_by_code(past: Histories) -> np.ndarray:
+    """The raw id of each user code, empty for a code that no user has."""
+    coded = past.user_codes >= 0
+    n_codes = int(past.user_codes.max(initial=0)) + 1
+    ids = np.zeros(n_codes, dtype=np.asarray(past.user_ids).dtype)
+    ids[past.user_codes[coded]] = past.user_ids[coded]
+    return ids
+
+
+def _places(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The place of each id in `known`, `UNKNOWN` where it is not there or empty."""
+    order = np.argsort(known, kind="stable")
+    places = codes_of(wanted, np.asarray(known, dtype=str)[order])
+    found = (places != UNKNOWN) & (np.asarray(wanted, dtype=str) != "")
+    return np.where(found, order[places], UNKNOWN)
