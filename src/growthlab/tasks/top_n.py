@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,6 +139,7 @@ class TopN:
             truth_table=asked.truth[kept].reset_index(drop=True),
             popularity=popularity.astype(np.float32),
             targets_removed_by_filter=n_removed,
+            horizon_days=fold.horizon / timedelta(days=1) if fold.horizon else None,
             steps=asked.steps,
             steps_without_history=asked.without_history,
         )
