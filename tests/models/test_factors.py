@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,30 +74,86 @@ def test_the_objective_is_the_sum_over_all_pairs() -> None:
 
 def test_the_objective_decreases_with_every_half_step() -> None:
     pairs, ridge = pairs_of(), Ridge(l2=0.02, unseen=0.1)
+    of_items = pairs.T.tocsr()
     users = np.random.default_rng(3).normal(0, 0.03, (50, 12)).astype(np.float32)
-    items = ridge.solve(pairs.T.tocsr(), users)
+    items, _ = ridge.improve(of_items, users, np.zeros((30, 12), dtype=np.float32))
     found = [objective(ridge, pairs, users, items)]
     for _ in range(8):
-        users = ridge.solve(pairs, items)
+        users, _ = ridge.improve(pairs, items, users)
         found.append(objective(ridge, pairs, users, items))
-        items = ridge.solve(pairs.T.tocsr(), users)
+        items, _ = ridge.improve(of_items, users, items)
         found.append(objective(ridge, pairs, users, items))
     assert all(after < before for before, after in itertools.pairwise(found))
 
 
-def test_a_training_user_is_folded_in_as_trained() -> None:
+@pytest.mark.parametrize("frequency", [0.0, 1.0])
+def test_improving_again_and_again_solves(frequency: float) -> None:
+    pairs, rng = pairs_of(), np.random.default_rng(1)
+    ridge = Ridge(l2=0.05, unseen=0.2, frequency=frequency)
+    factors = rng.normal(size=(30, 12)).astype(np.float32)
+    rows = rng.normal(size=(50, 12)).astype(np.float32)
+    for _ in range(8):
+        rows, cost = ridge.improve(pairs, factors, rows)
+    solved = ridge.solve(pairs, factors)
+    np.testing.assert_allclose(rows, solved, rtol=2e-3, atol=2e-4)
+    # what all rows together minimise: the objective apart from the other side's penalty
+    whole = objective(ridge, pairs, solved, factors)
+    other = ridge.penalties(np.bincount(pairs.indices, minlength=30), 50)
+    assert cost == pytest.approx(whole - other @ (factors.astype(float) ** 2).sum(1), rel=1e-4)
+
+
+def test_the_number_of_threads_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     past = histories_of(pairs_of())
-    model = ALS(width=12, l2=0.02, epochs=5).fit(past, OPTIONS)
-    asked = past.select(np.array([7, 3, 20]))
-    folded = model.scorer_.ridge.solve(asked.matrix(), model.scorer_.item_factors)
-    np.testing.assert_allclose(folded, model.user_factors_[[7, 3, 20]], rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(
-        model.score(asked),
-        model.user_factors_[[7, 3, 20]] @ model.scorer_.item_factors.T,
-        atol=1e-4,
-    )
-    assert len(model.losses_) == 5
-    assert model.losses_ == sorted(model.losses_, reverse=True)
+    scores = []
+    for n_threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
+        scores.append(ALS(width=12, epochs=3).fit(past, OPTIONS).score(past))
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize("frequency", [0.0, 1.0])
+def test_the_losses_are_the_objective_at_the_fixed_point(frequency: float) -> None:
+    past = histories_of(pairs_of())
+    model = ALS(width=6, l2=0.02, epochs=60, frequency=frequency).fit(past, OPTIONS)
+    ridge, items = model.scorer_.ridge, model.scorer_.item_factors
+    users = ridge.solve(past.matrix(), items)  # folded in as trained
+    found = objective(ridge, past.matrix(), users, items) / past.matrix().nnz
+    assert model.losses_[-1] == pytest.approx(found, rel=1e-4)
+    assert (np.diff(model.losses_) < 1e-6).all()  # single precision
+    assert len(model.losses_) == (1 if frequency == 0 else 60)
+
+
+def test_the_library_and_our_own_solver_minimise_the_same() -> None:
+    pairs, width = pairs_of((60, 40), seed=5), 5
+    by_library = ALS(width=width, l2=0.5, unseen=0.2, frequency=0, epochs=400)
+    items = by_library.fit(histories_of(pairs), OPTIONS).scorer_.item_factors
+    ridge = Ridge(l2=0.5, unseen=0.2, frequency=0)
+    ours = np.random.default_rng(9).normal(0, 0.1, (40, width)).astype(np.float32)
+    for _ in range(400):
+        users = ridge.solve(pairs, ours)
+        ours = ridge.solve(pairs.T.tocsr(), users)
+    scores = [ridge.solve(pairs, h) @ h.T for h in (items, ours)]  # factors may be turned
+    np.testing.assert_allclose(*scores, rtol=2e-2, atol=2e-3)
+    # one step of the library's objective by hand: weights 1 for all, alpha for pairs, target 1
+    alpha, scale = 1.2 / 0.2, np.sqrt(1.2)
+    h = items.astype(float) * scale
+    for row in range(60):
+        own = h[pairs[row].indices]
+        system = h.T @ h + (alpha - 1) * own.T @ own + 0.5 * alpha * np.eye(width)
+        w = np.linalg.solve(system, alpha * own.sum(axis=0)) if len(own) else np.zeros(width)
+        np.testing.assert_allclose(w / scale, ridge.solve(pairs, items)[row], rtol=1e-2, atol=1e-4)
+
+
+def test_als_goes_on_from_items_known_by_name() -> None:
+    pairs = pairs_of((80, 40), seed=7)
+    before = histories_of(pairs[:60, :30])
+    later = histories_of(pairs)
+    model = ALS(width=8, epochs=10)
+    state = model.fit(before, OPTIONS).learned(before)
+    cold = ALS(width=8, epochs=3).fit(later, OPTIONS)
+    warm = ALS(width=8, epochs=3).fit(later, replace(OPTIONS, warm=state))
+    assert warm.losses_[0] < cold.losses_[0]
+    assert warm.losses_[-1] <= cold.losses_[-1]
 
 
 def test_the_caller_may_say_how_many_epochs() -> None:

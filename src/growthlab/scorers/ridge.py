@@ -1,7 +1,10 @@
-"""Factors of rows by one ridge solve each, many rows at a time."""
+"""Factors of rows by a ridge regression each, solved or improved, many rows at a time."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +13,8 @@ from scipy.sparse import csr_matrix
 from growthlab.core.errors import ConfigError
 
 BLOCK_ENTRIES = 4_000_000  # numbers of the gathered factors of one block
+CACHED_ENTRIES = 300_000  # of a block that is read several times
+STEPS = 2  # of conjugate gradients
 
 
 @dataclass(frozen=True)
@@ -40,23 +45,93 @@ class Ridge:
         A row without pairs is zero. In the coordinates in which ``unseen H'H`` is diagonal, a row
         costs a system as large as its pairs, or as the width where that is smaller.
         """
-        lengths = np.diff(pairs.indptr)
-        values, axes = np.linalg.eigh(self.unseen * (factors.T @ factors).astype(np.float64))
-        turned = (factors @ axes.astype(np.float32)).astype(np.float32)
-        turned = np.vstack([turned, np.zeros((1, turned.shape[1]), dtype=np.float32)])  # padding
-        penalties = np.maximum(values, 0) + self.penalties(lengths, len(factors))[:, None]
-        out = np.zeros((pairs.shape[0], factors.shape[1]), dtype=np.float32)
-        for rows in _blocks(lengths, factors.shape[1]):
+        lengths, width = np.diff(pairs.indptr), factors.shape[1]
+        turned, axes, penalties = self._turned(lengths, factors)
+        out = np.zeros((pairs.shape[0], width), dtype=np.float32)
+        for rows in _blocks(
+            lengths, lambda longest: BLOCK_ENTRIES // (width * max(longest, width))
+        ):
             near = turned[_padded(pairs, rows, len(factors))]  # (B, L, D)
-            penalty = penalties[rows].astype(np.float32)  # (B, D)
-            out[rows] = (
-                _dual(near, penalty) if near.shape[1] < near.shape[2] else _primal(near, penalty)
-            )
-        return out @ axes.T.astype(np.float32)
+            small = near.shape[1] < near.shape[2]
+            out[rows] = (_dual if small else _primal)(near, penalties[rows])
+        return out @ axes.T
+
+    def improve(
+        self, pairs: csr_matrix, factors: np.ndarray, start: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Bring each row from `start` to within rounding of what `solve` gives, at an eighth of its cost.
+
+        By conjugate gradients (Takács, Pilászy & Tikk, RecSys 2011), preconditioned by the diagonal
+        in the coordinates of `solve`, where it is most of the system: two steps then do what
+        takes many without. The second value is the sum over the rows of what they minimise.
+        Threads share the rows, as many as OMP_NUM_THREADS says, and change no number.
+        """
+        lengths, width = np.diff(pairs.indptr), factors.shape[1]
+        turned, axes, penalties = self._turned(lengths, factors)
+        sums = pairs @ turned[:-1]  # N' 1 of each row
+        diagonals = pairs @ turned[:-1] ** 2 + penalties
+        out = np.zeros((pairs.shape[0], width), dtype=np.float32)
+        begun = np.asarray(start @ axes, dtype=np.float32)
+
+        def improved(rows: np.ndarray) -> float:
+            near = turned[_padded(pairs, rows, len(factors))]  # (B, L, D)
+            system = _System(near, penalties[rows], diagonals[rows])
+            out[rows], left = system.closer(begun[rows], sums[rows])
+            minimised = lengths[rows] - ((sums[rows] + left) * out[rows]).sum(axis=1)
+            return float(minimised.sum(dtype=np.float64))
+
+        blocks = _blocks(lengths, lambda longest: CACHED_ENTRIES // (width * longest))
+        with ThreadPoolExecutor(n_threads()) as pool:
+            cost = sum(pool.map(improved, blocks))
+        return out @ axes.T, cost
+
+    def _turned(
+        self, lengths: np.ndarray, factors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`factors` in the coordinates in which ``unseen H'H`` is diagonal, a row of padding behind.
+
+        Beside them the axes, and each row's weights of its squared coordinates, all float32.
+        """
+        values, axes = np.linalg.eigh(self.unseen * (factors.T @ factors).astype(np.float64))
+        axes = axes.astype(np.float32)
+        padding = np.zeros((1, factors.shape[1]), dtype=np.float32)
+        turned = np.vstack([(factors @ axes).astype(np.float32), padding])
+        penalties = np.maximum(values, 0) + self.penalties(lengths, len(factors))[:, None]
+        return turned, axes, penalties.astype(np.float32)
 
     def penalties(self, lengths: np.ndarray, n_others: int) -> np.ndarray:
         """The weight of each row's ``|w|^2``, float64."""
         return self.l2 * (lengths + self.unseen * n_others) ** self.frequency
+
+
+@dataclass(frozen=True)
+class _System:
+    """``(N'N + penalty) w = N' 1`` of some rows, N being a row's own factors."""
+
+    near: np.ndarray  # (B, L, D)
+    penalty: np.ndarray  # (B, D)
+    diagonal: np.ndarray  # (B, D) of the whole
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        """The left side."""
+        scores = self.near @ w[:, :, None]  # (B, L, 1)
+        return (scores.transpose(0, 2, 1) @ self.near)[:, 0] + self.penalty * w
+
+    def closer(self, w: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`w` after a few steps of preconditioned conjugate gradients, and what then is left."""
+        left = right - self(w)
+        direction = left / self.diagonal
+        size = (left * direction).sum(axis=1, keepdims=True)
+        for _ in range(STEPS):
+            image = self(direction)
+            curve = (direction * image).sum(axis=1, keepdims=True)
+            pace = np.divide(size, curve, out=np.zeros_like(size), where=curve > 0)
+            w, left = w + pace * direction, left - pace * image
+            scaled = left / self.diagonal
+            before, size = size, (left * scaled).sum(axis=1, keepdims=True)
+            turn = np.divide(size, before, out=np.zeros_like(size), where=before > 0)
+            direction = scaled + turn * direction
+        return w, left
 
 
 def _dual(near: np.ndarray, penalty: np.ndarray) -> np.ndarray:
@@ -76,15 +151,20 @@ def _primal(near: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     return np.linalg.solve(system, near.sum(axis=1)[..., None])[..., 0]
 
 
-def _blocks(lengths: np.ndarray, width: int) -> list[np.ndarray]:
-    """The rows that have pairs, in groups of similar length and bounded size."""
+def n_threads() -> int:
+    """As many as the linear algebra may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
+
+
+def _blocks(lengths: np.ndarray, n_rows: Callable[[int], int]) -> list[np.ndarray]:
+    """The rows that have pairs, in groups of similar length; `n_rows` of a length fit together."""
     order = np.argsort(-lengths, kind="stable")
     order = order[: np.count_nonzero(lengths)]
     blocks = []
     while len(order):
         longest = int(lengths[order[0]])
-        fit = max(1, BLOCK_ENTRIES // (width * max(longest, width)))
-        similar = int((lengths[order[:fit]] > 0.7 * longest).sum())
+        similar = int((lengths[order[: max(1, n_rows(longest))]] > 0.7 * longest).sum())
         blocks.append(order[:similar])
         order = order[similar:]
     return blocks

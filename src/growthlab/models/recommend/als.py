@@ -1,4 +1,4 @@
-"""ALS: implicit matrix factorisation by alternating exact ridge solves."""
+"""ALS: implicit matrix factorisation by alternating ridge regressions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
-from growthlab.core.progress import progress
+from growthlab.core.progress import bar, progress
 from growthlab.core.seeding import stream
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.folded_factors import FoldedFactors
-from growthlab.scorers.ridge import Ridge
+from growthlab.scorers.ridge import Ridge, n_threads
 from growthlab.training.options import FitOptions
+from growthlab.training.warm import LearnedState
+
+ITEMS = "item_factors"
 
 
 @dataclass(kw_only=True)
@@ -24,12 +27,18 @@ class ALS(ScoredRecommender):
 
     Minimises the sum over the pairs of the past of ``(1 - w_u'h_i)^2``, plus `unseen` times the
     sum over all pairs of ``(w_u'h_i)^2``, plus `l2` times every squared factor, scaled by how much
-    its user or item counts to the power of `frequency` (see `Ridge`). Each epoch solves for all
-    items and then for all users, each exactly, from factors drawn with a standard deviation of
-    ``0.1 / sqrt(width)``. `losses_` is the objective after each epoch, a pair of the past.
+    its user or item counts to the power of `frequency` (see `Ridge`). Each epoch brings all users
+    and then all items next to their optimum (`Ridge.improve`), from items' factors drawn with a
+    standard deviation of ``0.1 / sqrt(width)``. `losses_` is the objective after each epoch, a pair
+    of the past.
+
+    With a `frequency` of 0 all factors are penalised alike, which the library ``implicit`` solves;
+    `losses_` then holds the last value only. Its confidence ``alpha`` is ``(1 + unseen) / unseen``,
+    its regularisation ``l2 (1 + unseen) / unseen``, and its factors are ``sqrt(1 + unseen)`` times
+    these: the two objectives are then proportional, apart from a constant.
 
     A user is scored by solving for the history given, so that new customers and new events need no
-    training, and a training user gets the trained factors. An empty history cannot be scored. An
+    training; no factors of users are kept. An empty history cannot be scored. An
     item without events has zero factors and scores 0.
     """
 
@@ -49,22 +58,59 @@ class ALS(ScoredRecommender):
         self._ridge()
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
-        """Alternate between items and users; the last solve is the users'."""
-        ridge, pairs = self._ridge(), past.matrix()
-        of_items = pairs.T.tocsr()
+        """Alternate between users and items, from the items' factors of `FitOptions.warm` if given."""
+        pairs, n_epochs = past.matrix(), options.epochs or self.epochs
         rng = stream(options.seed, "factors")
-        users = rng.normal(0, 0.1 / np.sqrt(self.width), (past.n_users, self.width))
-        users = users.astype(np.float32)
-        users[np.diff(pairs.indptr) == 0] = 0
+        items = rng.normal(0, 0.1 / np.sqrt(self.width), (past.n_items, self.width))
+        items = items.astype(np.float32)
+        if options.warm is not None:
+            items = options.warm.carried(ITEMS, items, past)
+        items[np.bincount(pairs.indices, minlength=past.n_items) == 0] = 0
         self.losses_: list[float] = []
-        n_epochs = options.epochs or self.epochs
-        for _ in progress(range(n_epochs), "als", total=n_epochs):
-            items = ridge.solve(of_items, users)
-            users = ridge.solve(pairs, items)
-            self.losses_.append(objective(ridge, pairs, users, items) / max(pairs.nnz, 1))
-        self.user_factors_ = users
-        self.scorer_ = FoldedFactors(items, ridge)
+        by_library = self.frequency == 0 and self.unseen > 0
+        run = self._by_library if by_library else self._alternate
+        self.scorer_ = FoldedFactors(run(pairs, items, n_epochs), self._ridge())
         return self
+
+    def learned(self, past: Histories) -> LearnedState:
+        """The items' factors, for a later fit to go on from; users are solved for anew."""
+        return LearnedState.of(self, {ITEMS: self.scorer_.item_factors}, {ITEMS: "items"}, past)
+
+    def _alternate(self, pairs: csr_matrix, items: np.ndarray, n_epochs: int) -> np.ndarray:
+        """Items' factors after the epochs."""
+        ridge, of_items = self._ridge(), pairs.T.tocsr()
+        users = np.zeros((pairs.shape[0], self.width), dtype=np.float32)
+        of_users = ridge.penalties(np.diff(pairs.indptr), pairs.shape[1])
+        for _ in progress(range(n_epochs), "als", total=n_epochs):
+            users, _ = ridge.improve(pairs, items, users)
+            items, cost = ridge.improve(of_items, users, items)
+            cost += float(of_users @ np.einsum("nd,nd->n", users, users, dtype=np.float64))
+            self.losses_.append(cost / max(pairs.nnz, 1))
+        return items
+
+    def _by_library(self, pairs: csr_matrix, items: np.ndarray, n_epochs: int) -> np.ndarray:
+        """Items' factors from ``implicit``, in the scale of this objective."""
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
+
+        ridge, scale = self._ridge(), np.float32(np.sqrt(1 + self.unseen))
+        alpha = (1 + self.unseen) / self.unseen
+        with threadpool_limits(1, "blas"):  # the library has threads of its own
+            model = AlternatingLeastSquares(
+                factors=self.width,
+                regularization=self.l2 * alpha,
+                alpha=alpha,
+                iterations=n_epochs,
+                num_threads=n_threads(),
+            )
+            model.user_factors = np.zeros((pairs.shape[0], self.width), dtype=np.float32)
+            model.item_factors = items * scale
+            with bar("als", n_epochs) as tell:
+                model.fit(pairs, show_progress=False, callback=lambda n, *_: tell(n + 1, ""))
+        items = model.item_factors / scale
+        cost = objective(ridge, pairs, ridge.solve(pairs, items), items)
+        self.losses_.append(cost / max(pairs.nnz, 1))
+        return items
 
     def _ridge(self) -> Ridge:
         return Ridge(l2=self.l2, unseen=self.unseen, frequency=self.frequency)
