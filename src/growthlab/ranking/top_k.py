@@ -67,20 +67,37 @@ def _best(scores: np.ndarray, k: int, ties: TieBreak) -> np.ndarray:
         return np.broadcast_to(np.arange(n_items), scores.shape)
     if not k:
         return np.zeros((n_users, 0), dtype=np.int64)
-    # a partition of the values is twice as fast as one of the places
-    border = np.partition(scores, n_items - k, axis=1)[:, n_items - k]
+    border = _border(scores, k)
     listed = scores >= border[:, None]
     is_open = np.count_nonzero(listed, axis=1) > k  # the border's score is shared inside and out
     if not is_open.any():
-        return (np.flatnonzero(listed) % n_items).reshape(n_users, k)
+        return _columns(listed, k)
     best = np.empty((n_users, k), dtype=np.int64)
-    best[~is_open] = (np.flatnonzero(listed[~is_open]) % n_items).reshape(-1, k)
+    best[~is_open] = _columns(listed[~is_open], k)
     rows = np.flatnonzero(is_open)
-    best[rows] = np.argpartition(scores[rows], n_items - k, axis=1)[:, n_items - k :]
-    rows = rows[border[rows] > -np.inf]  # which of the unlistable ones does not matter
-    if len(rows):
-        best[rows] = _settle(scores, best, border[:, None], rows, ties)
+    best[rows] = _settled(scores[rows], k, border[rows, None], ties.select(rows))
     return best
+
+
+def _border(scores: np.ndarray, k: int) -> np.ndarray:
+    """The k-th best score of each row."""
+    low = scores.min(axis=1)
+    hidden = np.flatnonzero(low == -np.inf)
+    low[hidden] = np.where(scores[hidden] > -np.inf, scores[hidden], np.inf).min(axis=1)
+    # Where fewer than k items stand out, as in sparse models, a partition would be slow and for
+    # nothing; of values it is twice as fast as one of places.
+    few = np.count_nonzero(scores > low[:, None], axis=1) < k
+    few &= np.count_nonzero(scores >= low[:, None], axis=1) >= k
+    place = scores.shape[1] - k
+    if few.any():
+        low[~few] = np.partition(scores[~few], place, axis=1)[:, place]
+        return low
+    return np.partition(scores, place, axis=1)[:, place]
+
+
+def _columns(listed: np.ndarray, k: int) -> np.ndarray:
+    """The columns of the `k` marks of each row, ``(n_rows, k)``."""
+    return (np.flatnonzero(listed) % listed.shape[1]).reshape(-1, k)
 
 
 def _ordered(
@@ -99,29 +116,31 @@ def _ordered(
     return np.where(ordered > -np.inf, found, -1), ordered
 
 
-def _settle(
-    scores: np.ndarray, best: np.ndarray, border: np.ndarray, rows: np.ndarray, ties: TieBreak
-) -> np.ndarray:
-    """`best` of the rows whose border score is shared inside and outside, by smallest key."""
-    local, tied = np.nonzero(scores[rows] == border[rows])
-    counts = np.bincount(local, minlength=len(rows))
-    place = np.arange(len(local)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Only the tied items get a key; the rest of the (rows, most tied) table sorts behind them.
-    keys = np.full((len(rows), counts.max()), np.iinfo(np.uint64).max, dtype=np.uint64)
-    keys[local, place] = ties.keys(rows[local], tied)
-    candidates = np.full(keys.shape, -1, dtype=best.dtype)
-    candidates[local, place] = tied
-    n_open = min(best.shape[1], keys.shape[1])
-    if n_open < keys.shape[1]:
-        first = np.argpartition(keys, n_open - 1, axis=1)[:, :n_open]
-        keys, candidates = (
-            np.take_along_axis(keys, first, 1),
-            np.take_along_axis(candidates, first, 1),
-        )
-    candidates = np.take_along_axis(candidates, np.argsort(keys, axis=1), axis=1)
+def _settled(scores: np.ndarray, k: int, border: np.ndarray, ties: TieBreak) -> np.ndarray:
+    """Which `k` items a row are best where more than `k` reach the border: by smallest key there."""
+    best = np.empty((len(scores), k), dtype=np.int64)
+    rows, items = np.nonzero(scores > border)
+    n_above = np.bincount(rows, minlength=len(scores))
+    best[rows, _nth(n_above)] = items
 
-    settled = best[rows]
-    at_border = np.take_along_axis(scores[rows], settled, axis=1) == border[rows]
-    nth = np.cumsum(at_border, axis=1) - 1
-    settled[at_border] = np.take_along_axis(candidates, np.maximum(nth, 0), axis=1)[at_border]
-    return settled
+    tied, n_open = scores == border, k - n_above
+    keys = ties.keys(np.arange(len(scores))[:, None], np.arange(scores.shape[1]))
+    # Keys are uniform: the smallest few of a row lie below a limit that is known beforehand.
+    share = (n_open + 8 * np.sqrt(n_open) + 16) / np.maximum(np.count_nonzero(tied, axis=1), 1)
+    limit = (np.minimum(share, 0.999) * 2**64).astype(np.uint64)
+    near = tied & (keys < limit[:, None])
+    short = np.count_nonzero(near, axis=1) < n_open
+    near[short] = tied[short]
+    rows, items = np.nonzero(near)
+    keys = keys[rows, items]
+    order = np.lexsort((keys, rows))
+    rows, items = rows[order], items[order]
+    place = _nth(np.bincount(rows, minlength=len(scores)))
+    first = place < n_open[rows]
+    best[rows[first], n_above[rows[first]] + place[first]] = items[first]
+    return best
+
+
+def _nth(counts: np.ndarray) -> np.ndarray:
+    """0, 1, 2 ... within each of groups of these sizes."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
