@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growthlab.core.baskets import latest_baskets, n_baskets, step_of_event, steps_of
+from growthlab.core.baskets import latest_baskets, n_baskets, step_of_event, steps_of, windows
 from growthlab.core.histories import Catalogue, Histories
 
 CATALOGUE = Catalogue(np.array([f"i{i}" for i in range(10)]))
@@ -59,3 +59,36 @@ def test_steps_hold_every_event_of_the_latest_times(
         np.bincount(steps.slots, minlength=steps.sizes.size).tolist()
         == steps.sizes.ravel().tolist()
     )
+
+
+def test_a_long_history_is_cut_from_its_end_and_a_shared_basket_joins_the_rows() -> None:
+    # seven baskets, windows of three targets: 4 5 6 after 3, 1 2 3 after 0; u1 has none, u2 one
+    past = histories([(t, t) for t in range(7)], [], [(1, 9)])
+    cut, owners = windows(past, 3)
+    rows = [cut.items[a:b].tolist() for a, b in zip(cut.offsets, cut.offsets[1:], strict=False)]
+    assert rows == [[0, 1, 2, 3], [3, 4, 5, 6], [9]]
+    assert owners.tolist() == [0, 0, 2]
+    assert cut.user_ids.tolist() == ["u0", "u0", "u2"]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=5),
+    st.integers(1, 5),
+)
+def test_every_basket_but_the_first_follows_its_predecessor_in_one_row(
+    users: list[list[int]], length: int
+) -> None:
+    past = histories(*([(t, t % 10) for t in times] for times in users))
+    cut, owners = windows(past, length)
+    assert n_baskets(cut).max(initial=0) <= length + 1
+    pairs = [
+        (int(owner), *pair)
+        for owner, a, b in zip(owners, cut.offsets, cut.offsets[1:], strict=False)
+        for pair in zip(np.unique(cut.times[a:b])[:-1], np.unique(cut.times[a:b])[1:], strict=True)
+    ]
+    expected = [
+        (u, *pair)
+        for u, times in enumerate(users)
+        for pair in zip(sorted(set(times))[:-1], sorted(set(times))[1:], strict=True)
+    ]
+    assert sorted(pairs) == expected

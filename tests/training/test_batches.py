@@ -143,11 +143,12 @@ def test_batches_differ_between_epochs_and_are_the_same_again() -> None:
     assert first != second
 
 
-def test_only_the_latest_baskets_are_learned() -> None:
-    past = histories([(t, t, PURCHASE) for t in range(10)])
-    (batch,) = SequenceBatches(past, length=3, batch=8, seed=0)(1)
-    assert batch.items.tolist() == [6, 7, 8]
-    assert batch.targets.tolist() == [7, 8, 9]
+def test_a_history_longer_than_a_row_is_learned_in_windows() -> None:
+    past = histories([(t, t, PURCHASE) for t in range(8)])
+    rows = SequenceBatches(past, length=3, batch=1, seed=0)(1)
+    fed = sorted((b.items.tolist(), b.targets.tolist()) for b in rows)
+    # eight baskets have seven targets: 5 6 7 from the end, then 2 3 4, then 1
+    assert fed == [([0], [1]), ([1, 2, 3], [2, 3, 4]), ([4, 5, 6], [5, 6, 7])]
 
 
 def test_the_listed_order_inside_a_basket_changes_no_batch() -> None:

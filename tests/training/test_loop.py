@@ -222,7 +222,16 @@ def test_no_batches_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("epochs", 0), ("patience", 0), ("batch", 0), ("lr", 0.0), ("l2", -1.0), ("clip", 0.0), ("last_lr", 0.0), ("last_lr", 1.5)],
+    [
+        ("epochs", 0),
+        ("patience", 0),
+        ("batch", 0),
+        ("lr", 0.0),
+        ("l2", -1.0),
+        ("clip", 0.0),
+        ("last_lr", 0.0),
+        ("last_lr", 1.5),
+    ],
 )
 def test_values_out_of_range_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"trainer\.{setting} must"):

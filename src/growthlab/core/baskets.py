@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,34 @@ def latest_baskets(histories: Histories, length: int) -> Histories:
     return histories.where(
         step_of_event(histories) >= np.repeat(counts - length, histories.lengths)
     )
+
+
+def windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
+    """Long histories cut from their end into rows of at most ``length + 1`` baskets, each its own.
+
+    The oldest basket of a row is the newest of the row before it, so that every basket but a user's
+    first has its predecessor in its row exactly once. A history of at most ``length + 1`` baskets
+    stays one row. The second array is the user row of each window.
+    """
+    step = step_of_event(histories)
+    from_end = np.repeat(n_baskets(histories), histories.lengths) - 1 - step
+    first = (step == 0) & (from_end > 0)  # in the row of the basket after it
+    shared = np.flatnonzero(~first & (from_end > 0) & (from_end % length == 0))
+    window = np.concatenate([(from_end - first) // length, from_end[shared] // length - 1])
+    events = np.concatenate([np.arange(histories.n_events), shared])
+    order = np.lexsort((events, -window, histories.rows[events]))
+    events, window = events[order], window[order]
+    owner = histories.rows[events]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(window, prepend=-1))
+    of_events = ("items", "times", "event_types", "quantities", "prices")
+    cut = replace(
+        histories,
+        offsets=np.append(starts, len(events)).astype(np.int64),
+        user_codes=histories.user_codes[owner[starts]],
+        user_ids=histories.user_ids[owner[starts]],
+        **{name: getattr(histories, name)[events] for name in of_events},
+    )
+    return cut, owner[starts]
 
 
 def steps_of(histories: Histories) -> Steps:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from growthlab.core.baskets import Steps, latest_baskets, n_baskets, step_of_event, steps_of
+from growthlab.core.baskets import Steps, n_baskets, step_of_event, steps_of, windows
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, Histories
 from growthlab.core.seeding import stream
@@ -44,13 +45,13 @@ class PairBatch(NamedTuple):
 
 
 class SequenceBatches:
-    """At most `batch` whole histories of similar length, with all next-basket targets.
+    """At most `batch` histories of similar length, with all next-basket targets.
 
-    Of each user the latest `length` baskets and what follows them are learned from; a user without
-    a target after the first of them is left out. At most a tenth of the steps is padding, whatever
-    the lengths are. `targets` are the event types that are foretold; where there are none of them
-    (a log of views, say), and without `targets`, every event is. `support` counts how often each
-    item is one.
+    A history of more than `length` baskets is cut into windows that are rows of their own, so that
+    all of it is learned from; a row without a target after its first basket is left out. At most a
+    tenth of the steps is padding, whatever the lengths are. `targets` are the event types that are
+    foretold; where there are none of them (a log of views, say), and without `targets`, every event
+    is. `support` counts how often each item is one.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class SequenceBatches:
         ahead: int = 1,
         targets: Sequence[str] | None = None,
     ) -> None:
-        recent = latest_baskets(past, length + 1)
+        cut, owners = windows(past, length)
+        recent = in_order(cut)
         follows = step_of_event(recent) > 0
         codes = [EVENT_CODE[t] for t in targets or ()]
         of_type = follows & np.isin(recent.event_types, codes)
@@ -76,7 +78,7 @@ class SequenceBatches:
         self.past = recent.select(learned)
         taken = recent.items[of_type if of_type.any() else follows]
         self.support = torch.tensor(np.bincount(taken, minlength=past.n_items)).double()
-        self.owned = past.select(learned).matrix()
+        self.owned = past.select(owners[learned]).matrix()
         self.owned.sum_duplicates()  # sorts each user's items too
         self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
         self.batch, self.seed, self.ahead = batch, seed, ahead
@@ -123,6 +125,19 @@ class PairBatches:
         starts = range(0, len(users), self.batch)
         parts = [slice(start, start + self.batch) for start in starts]
         return _Lazy(parts, lambda p: PairBatch(torch.tensor(users[p]), torch.tensor(rows[p])))
+
+
+def in_order(histories: Histories) -> Histories:
+    """The same histories, the events of each basket by item and type: sums are the same to the bit.
+
+    Two orders of a sum differ in its last bits, which a training makes large.
+    """
+    keys = (histories.event_types, histories.items, histories.baskets)
+    order = np.lexsort(keys)
+    if (np.diff(order) == 1).all():
+        return histories
+    names = ("items", "times", "event_types", "quantities", "prices")
+    return replace(histories, **{n: getattr(histories, n)[order] for n in names})
 
 
 def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:

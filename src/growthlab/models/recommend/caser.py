@@ -28,7 +28,7 @@ class Caser(SequenceRecommender):
     the next baskets are targets), `horizontal` and `vertical` are filters, of each height
     1..`window` and in all. Cross-entropy over the full catalogue at every basket in place of
     sampled binary cross-entropy, tied embedding; a basket enters as the mean of its items.
-    `length` is how many of the latest baskets are learned from.
+    Longer histories are learned from in windows of `length` baskets.
     """
 
     width: int = 32

@@ -24,7 +24,7 @@ class SASRec(SequenceRecommender):
     Trained by cross-entropy over the full catalogue, which Klenitskiy & Vasilev, "Turning Dross
     Into Gold Loss", RecSys 2023, show to be what it needs; the embedding is tied. A basket enters
     as the mean of its items. `width` is the embedding's and that of all layers, `heads` divide it.
-    Of a longer history the latest `length` baskets are read, in training as in serving, and
+    Longer histories are learned from in windows of `length` baskets, scored by the latest, and
     positions are counted from the first of them.
     """
 
