@@ -30,7 +30,7 @@ Factories = Mapping[str, Callable[[], Recommender]]
 
 MICROSECONDS_A_DAY = 86_400e6
 LATE_SHARE = 0.2  # of the events, where no horizon is known
-MOST_USERS = 3_000  # who are asked: enough to tell weights apart, and seconds of work
+MOST_USERS = 2_000  # who are asked: enough to tell weights apart, and seconds of work
 K = 10  # of the NDCG that members are judged by
 INSIDE = "inside.json"  # in a checkpoint folder: what the inner fits taught
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.hybrid import Hybrid
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECENT_DAYS = 28.0  # of an item's popularity, where no horizon is known
+OBJECTIVES = ("lambdarank", "rank_xendcg")
 JUDGES = 5  # every fifth user decides how many trees are enough
 PATIENCE = 30  # trees without a better NDCG of theirs
 
@@ -40,26 +41,29 @@ class Lesson(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class TwoStage(Hybrid):
-    """The first `candidates` items of each member's list, in the order of LightGBM's lambdarank.
+    """The first `candidates` items of each member's list, in the order of LightGBM's trees.
 
-    Ranker: Burges, "From RankNet to LambdaRank to LambdaMART", Microsoft Research 2010; Ke et al.,
-    "LightGBM", NIPS 2017. It sees each member's place, score and whether the item is in its list, the
-    customer's rhythm and purchases, the item's popularity, trend and price, and how often and how
-    lately the customer had the item and its category (`candidate_features`).
+    Trees: Ke et al., "LightGBM", NIPS 2017. Their `objective` is ``rank_xendcg`` (Bruch, "An
+    Alternative Cross Entropy Loss for Learning-to-Rank", WWW 2021), which draws at random, or
+    ``lambdarank`` (Burges, Microsoft Research 2010), which does not and takes twice as long. They
+    see each member's place, score and whether the item is in its list, the customer's rhythm and
+    purchases, the item's popularity, trend and price, and how often and how lately the customer
+    had the item and its category (`candidate_features`).
 
     What it learns from is never known to the members whose lists it sees: they are fitted to the
     past before an inner cut (`InnerCut`), and the items taken after it are the labels; candidates
     that were not taken are the negatives. Then the members are fitted again to the whole past, and
-    the trees stay as they are. As many trees are kept, up to `trees`, as are best for every fifth
-    user, who is held out.
+    the trees stay as they are. As many are kept, up to `trees`, as are best for every fifth user,
+    who is held out.
 
     `candidate_recall_` is the share of the labels that was among the candidates, which caps what
     the trees can reach.
     """
 
     candidates: int = 100
+    objective: str = "rank_xendcg"
     trees: int = 300
-    lr: float = 0.05
+    lr: float = 0.1
     leaves: int = 15
     min_leaf: int = 50
     l2: float = 1.0
@@ -69,20 +73,21 @@ class TwoStage(Hybrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("candidates", 1), ("trees", 1), ("leaves", 2), ("min_leaf", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"model.{name} must be at least {least}, got {getattr(self, name)}"
-                )
-        if self.truncation < 1:
-            raise ConfigError(f"model.truncation must be at least 1, got {self.truncation}")
+        for name in ("candidates", "trees", "leaves", "min_leaf", "truncation"):
+            given, least = getattr(self, name), 2 if name == "leaves" else 1
+            if given < least:
+                raise ConfigError(f"model.{name} must be at least {least}, got {given}")
+        if self.objective not in OBJECTIVES:
+            possible = near_matches(self.objective, OBJECTIVES)
+            raise ConfigError(f"model.objective={self.objective}: {possible}")
         if not self.lr > 0:
             raise ConfigError(f"model.lr must be positive, got {self.lr}")
         if not self.l2 >= 0:
             raise ConfigError(f"model.l2 must not be negative, got {self.l2}")
         if not 0 < self.feature_share <= 1:
             raise ConfigError(f"model.feature_share must be in (0, 1], got {self.feature_share}")
-        self.stochastic = self.stochastic or self.feature_share < 1
+        draws = self.objective == "rank_xendcg" or self.feature_share < 1
+        self.stochastic = self.stochastic or draws
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
         """Learn the order inside the past, and fit the members to all of it.
@@ -126,35 +131,33 @@ class TwoStage(Hybrid):
             lesson.recall,
             len(lesson.users) / cut.asked.n_users,
             cut.asked.n_users,
-            booster.num_trees(),
+            booster.best_iteration or booster.num_trees(),
         )
-        trees = booster.model_to_string()
+        trees = booster.model_to_string()  # up to the best
         return {"trees": trees, "epochs": epochs, "recall": lesson.recall}
 
     def _trees(self, lesson: Lesson, seed: int) -> lightgbm.Booster:
-        """The ranker: as many trees as are best for the users held out, learned from all."""
+        """The trees; all of them where nothing was taken of those or of the others held out."""
         import lightgbm
 
         held = lesson.users % JUDGES == 0
-        n_trees = self.trees
-        if lesson.taken[held].any() and lesson.taken[~held].any():
-            stop = lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False)
-            known = self._data(lesson, ~held)
-            first = lightgbm.train(
-                self._settings(seed),
-                known,
-                self.trees,
-                valid_sets=[self._data(lesson, held, known)],
-                callbacks=[stop],
-            )
-            n_trees = max(1, first.best_iteration)
-        every = np.ones(len(held), dtype=bool)
-        return lightgbm.train(self._settings(seed), self._data(lesson, every), n_trees)
+        if not (lesson.taken[held].any() and lesson.taken[~held].any()):
+            every = self._data(lesson, np.ones(len(held), dtype=bool))
+            return lightgbm.train(self._settings(seed), every, self.trees)
+        known = self._data(lesson, ~held)
+        stop = lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False)
+        return lightgbm.train(
+            self._settings(seed),
+            known,
+            self.trees,
+            valid_sets=[self._data(lesson, held, known)],
+            callbacks=[stop],
+        )
 
     def _settings(self, seed: int) -> dict[str, Any]:
         """LightGBM's parameters."""
         return {
-            "objective": "lambdarank",
+            "objective": self.objective,
             "metric": "ndcg",
             "eval_at": [K],
             "lambdarank_truncation_level": self.truncation,
@@ -164,6 +167,7 @@ class TwoStage(Hybrid):
             "lambda_l2": self.l2,
             "feature_fraction": self.feature_share,
             "seed": seed,
+            "data_random_seed": 0,  # of the bins: no seed of ours changes them
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
