@@ -14,6 +14,7 @@ from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.recommend.caser import Caser
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.neumf import NeuMF
+from growthlab.models.recommend.nextitnet import NextItNet
 from growthlab.models.recommend.sasrec import SASRec
 from growthlab.scorers.onnx_pairs import OnnxPairs
 from growthlab.scorers.onnx_sequence import OnnxSequence
@@ -40,13 +41,18 @@ def sasrec(epochs: int = 3, **changed: Any) -> SASRec:
     return SASRec(trainer=trainer, **{"width": 16, **changed})
 
 
+def nextitnet(epochs: int = 3, **changed: Any) -> NextItNet:
+    trainer = Trainer(epochs=epochs, lr=0.005, batch=32, l2=0.0)
+    return NextItNet(trainer=trainer, **{"width": 16, "blocks": 1, **changed})
+
+
 def neumf(epochs: int = 3, **changed: Any) -> NeuMF:
     trainer = Trainer(epochs=epochs, lr=0.005, batch=64, l2=0.0)
     return NeuMF(trainer=trainer, **{"factors": 8, "layers": (16, 8), **changed})
 
 
-sequence_models = pytest.mark.parametrize("new", [gru4rec, caser, sasrec])
-networks = pytest.mark.parametrize("new", [gru4rec, caser, sasrec, neumf])
+sequence_models = pytest.mark.parametrize("new", [gru4rec, caser, sasrec, nextitnet])
+networks = pytest.mark.parametrize("new", [gru4rec, caser, sasrec, nextitnet, neumf])
 
 
 def catalogue(n_items: int) -> Catalogue:
@@ -264,6 +270,9 @@ def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
         (sasrec, "heads", 3),
         (sasrec, "blocks", 0),
         (sasrec, "block_dropout", -0.1),
+        (nextitnet, "kernel", 1),
+        (nextitnet, "dilations", (0, 1)),
+        (nextitnet, "dilations", ()),
         (neumf, "negatives", 0),
         (neumf, "layers", (15, 8)),
         (neumf, "layers", (16,)),

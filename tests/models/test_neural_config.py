@@ -12,6 +12,7 @@ from growthlab.core.build import build
 from growthlab.models.recommend.caser import Caser
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.neumf import NeuMF
+from growthlab.models.recommend.nextitnet import NextItNet
 from growthlab.models.recommend.sasrec import SASRec
 from growthlab.training.loop import Trainer
 
@@ -30,7 +31,7 @@ def test_a_models_trainer_is_set_through_the_model() -> None:
     assert build(node).trainer.epochs == 7
 
 
-@pytest.mark.parametrize("model", [GRU4Rec, Caser, SASRec, NeuMF])
+@pytest.mark.parametrize("model", [GRU4Rec, Caser, SASRec, NextItNet, NeuMF])
 def test_a_networks_yaml_says_what_its_signature_says(model: type) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = compose(overrides=[f"+model=recommend/{model.__name__.lower()}"]).model

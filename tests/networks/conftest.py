@@ -11,6 +11,7 @@ from torch import Tensor
 
 from growthlab.networks.caser import CaserNetwork
 from growthlab.networks.gru import GRUNetwork
+from growthlab.networks.nextitnet import NextItNetwork
 from growthlab.networks.sasrec import SASRecNetwork
 from growthlab.networks.sequence import SequenceNetwork
 from growthlab.training.loop import torch_stream
@@ -36,7 +37,13 @@ def sasrec(**changed: float) -> SASRecNetwork:
     return SASRecNetwork(N_ITEMS, **{**settings, **changed})  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=[gru, caser, sasrec], ids=["gru", "caser", "sasrec"])
+def nextitnet(**changed: float) -> NextItNetwork:
+    settings = {"width": 8, "kernel": 3, "dilations": (1, 2), "blocks": 1}
+    settings |= {"dropout": 0.3, "output_dropout": 0.3, "n_event_types": 10}  # type: ignore[dict-item]
+    return NextItNetwork(N_ITEMS, **{**settings, **changed})  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=[gru, caser, sasrec, nextitnet])
 def network(request: pytest.FixtureRequest) -> SequenceNetwork:
     with torch_stream(0, "test"):
         made: SequenceNetwork = request.param()

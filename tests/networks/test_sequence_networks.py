@@ -15,7 +15,7 @@ from growthlab.networks.sequence import SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.training.loop import torch_stream
 
-from .conftest import N_ITEMS, Inputs, gru
+from .conftest import N_ITEMS, Inputs, gru, nextitnet
 
 Make = Callable[..., Inputs]
 INPUTS = ("items", "event_types", "slots", "sizes")
@@ -188,3 +188,25 @@ def test_onnx_gives_the_same_for_every_shape(network: SequenceNetwork, sequences
         expected = network(*inputs).detach().numpy()
         np.testing.assert_allclose(scores, expected, atol=1e-4)
         np.testing.assert_array_equal(np.argsort(-scores)[:, :10], np.argsort(-expected)[:, :10])
+
+
+def test_nextitnets_convolutions_are_torchs(sequences: Make) -> None:
+    from growthlab.networks.nextitnet import CausalConvolution
+
+    with torch_stream(0, "convolution"):
+        convolution, x = CausalConvolution(4, kernel=3, dilation=2), torch.randn(2, 9, 4)
+    # weight (D, K D) -> (D, D, K): the oldest of the three steps comes first
+    weight = convolution.linear.weight.unflatten(1, (3, 4)).transpose(1, 2)
+    padded = nn.functional.pad(x.transpose(1, 2), (4, 0))
+    expected = nn.functional.conv1d(padded, weight, convolution.linear.bias, dilation=2)
+    torch.testing.assert_close(convolution(x), expected.transpose(1, 2))
+
+
+def test_nextitnet_sees_as_far_as_its_dilations_reach_and_no_further(sequences: Make) -> None:
+    # two blocks of 1 + 2 and 2 + 4 with kernel 3: 2 * 9 = 18 steps back
+    network = nextitnet(dilations=(1, 2), blocks=1).eval()  # type: ignore[arg-type]
+    rest = [1, 2, 3] * 6
+    at_reach = [network(*sequences([i, *rest])) for i in (8, 9)]
+    beyond = [network(*sequences([i, 4, *rest])) for i in (8, 9)]
+    assert not torch.equal(*at_reach)
+    assert torch.equal(*beyond)
