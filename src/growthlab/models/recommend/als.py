@@ -44,6 +44,7 @@ class ALS(ScoredRecommender):
 
     stochastic: ClassVar[bool] = True
     personalised: ClassVar[bool] = True
+    scorer_: FoldedFactors
 
     width: int = 64
     l2: float = 0.01
