@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import shlex
+import signal
+from collections import Counter
+from pathlib import Path
 
 import optuna
+import pandas as pd
+import psutil
 import pytest
+import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.test_interrupts import wait_until
 
 pytestmark = THIRD_PARTY
 
-WORDS = ("tune", "model=recommend/item_knn", *SHOP)
+WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
+MARKOV = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]")
+# six settings, fast: step_decay is one of 0.0, 0.2, 0.4, 0.6, 0.8, 0.9
+SLOW = ("tune", "model=recommend/gru4rec", *SHOP, "metrics=[ranking/ndcg]", "prune=null")
+SLOW += ("model.trainer.epochs=15", "model.trainer.patience=15", "experiments=null")
 
 
 def study_of(workspace: Workspace, name: str) -> optuna.Study:
@@ -21,31 +32,90 @@ def study_of(workspace: Workspace, name: str) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=JournalStorage(journal))
 
 
+def states(workspace: Workspace, name: str) -> list[str]:
+    """How the trials of a study ended, in their order."""
+    return [t.state.name for t in study_of(workspace, name).trials]
+
+
+def settings(workspace: Workspace, name: str) -> list[dict[str, object]]:
+    """What was tried."""
+    return [t.user_attrs["overrides"] for t in study_of(workspace, name).trials]
+
+
+def next_command(out: str) -> list[str]:
+    """The words of the command that the output ends with."""
+    last = out.strip().splitlines()[-1]
+    assert last.startswith("next: growthlab ")
+    return shlex.split(last.removeprefix("next: growthlab "))
+
+
 def test_a_search_ends_with_the_command_that_trains_its_best(workspace: Workspace) -> None:
-    done = workspace.growthlab(*WORDS, "budget.trials=3", "study=first")
+    done = workspace.growthlab(*WORDS, "budget.trials=5", "study=first")
     assert done.status == 0, done.err
     study = study_of(workspace, "first")
-    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 3
+    assert states(workspace, "first") == ["COMPLETE"] * 5
     assert f"valid ndcg_at_10 {study.best_value:.4f}" in done.out
-    command = shlex.split(done.out.strip().splitlines()[-1].removeprefix("next: growthlab "))
-    assert command[:2] == ["train", "model=recommend/item_knn"]
+    assert "trials: 5 complete, 0 pruned, 0 failed, in " in done.out
+    command = next_command(done.out)
+    assert command == ["train", "experiment=first"]
     trained = workspace.growthlab(*command)
     assert trained.status == 0, trained.err
     run = workspace.client.get_run(trained.out.strip().splitlines()[-1].split()[1])
     assert run.data.metrics["valid/ndcg_at_10"] == pytest.approx(study.best_value)
+    best = {**study.trials[0].user_attrs["overrides"], **study.best_trial.user_attrs["overrides"]}
+    assert {k: run.data.params[k] for k in best} == {k: str(v) for k, v in best.items()}
+    assert run.data.params["data.users"] == "150"
+
+
+def test_the_experiment_file_holds_differences_only(workspace: Workspace) -> None:
+    words = [*MARKOV, "study=small", "budget.trials=2", "search.step_decay='choice(0.3)'"]
+    workspace.growthlab(*words)
+    text = (workspace.folder / "conf" / "experiment" / "small.yaml").read_text()
+    assert text.startswith("# @package _global_\n# Trial ")
+    assert yaml.safe_load(text) == {
+        "defaults": [{"override /model": "recommend/markov"}],
+        "data": {"users": 150, "items": 60, "days": 150},
+        "model": {"step_decay": 0.3},
+    }
+
+
+def test_an_experiment_of_another_task_and_data_set_stands_on_its_own(
+    workspace: Workspace,
+) -> None:
+    words = ["task=churn", "model=churn/logistic", "data=simulated_shop_iid", *SHOP]
+    done = workspace.growthlab("tune", *words, "study=leavers", "budget.trials=2", "seed=3")
+    assert done.status == 0, done.err
+    path = workspace.folder / "conf" / "experiment" / "leavers.yaml"
+    content = yaml.safe_load(path.read_text())
+    assert {"override /data": "simulated_shop_iid"} in content["defaults"]
+    assert {"override /task": "churn"} in content["defaults"]
+    assert content["seed"] == 3
+    shown = workspace.growthlab(*next_command(done.out), "--cfg", "job")
+    assert shown.status == 0, shown.err
+    config = yaml.safe_load(shown.out)
+    assert config["task"]["_target_"].endswith("Churn")
+    assert config["seed"] == 3
 
 
 def test_finished_trials_count_when_the_search_is_called_again(workspace: Workspace) -> None:
-    workspace.growthlab(*WORDS, "budget.trials=2", "study=twice")
-    done = workspace.growthlab(*WORDS, "budget.trials=3", "study=twice")
+    workspace.growthlab(*MARKOV, "budget.trials=2", "study=twice")
+    done = workspace.growthlab(*MARKOV, "budget.trials=3", "study=twice")
     assert "best of 3 trials" in done.out
     assert len(study_of(workspace, "twice").trials) == 3
-    parents = workspace.runs("top_n", kind="search", study="twice")
+    (parent,) = workspace.runs("top_n", kind="search", study="twice")
     trials = workspace.runs("top_n", kind="trial", study="twice")
-    per_call = [
-        sum(t.data.tags["mlflow.parentRunId"] == p.info.run_id for t in trials) for p in parents
-    ]
-    assert per_call == [1, 2]  # the newest call first
+    assert {t.data.tags["mlflow.parentRunId"] for t in trials} == {parent.info.run_id}
+    assert len(trials) == 3
+    again = workspace.growthlab(*MARKOV, "budget.trials=3", "study=twice")
+    assert again.out.splitlines()[0] == done.out.splitlines()[0]
+    assert len(study_of(workspace, "twice").trials) == 3
+
+
+def test_a_closed_space_is_tried_once_and_no_more(workspace: Workspace) -> None:
+    three = "search.step_decay='choice(0.0,0.5,1.0)'"
+    done = workspace.growthlab(*MARKOV, three, "budget.trials=50", "study=closed")
+    assert "all 3 settings of the space are tried" in done.out
+    assert len(study_of(workspace, "closed").trials) == 3
 
 
 def test_a_trial_is_a_run_with_its_settings_and_validation_metrics(workspace: Workspace) -> None:
@@ -54,31 +124,215 @@ def test_a_trial_is_a_run_with_its_settings_and_validation_metrics(workspace: Wo
     trial = study_of(workspace, "recorded").trials[0]
     assert run.data.params["model.neighbours"] == str(trial.params["model.neighbours"])
     assert run.data.metrics["valid/ndcg_at_10"] == pytest.approx(trial.value)
+    assert run.data.tags["state"] == "complete"
     assert not any(name.startswith("test/") for name in run.data.metrics)
 
 
+def test_the_search_run_has_a_table_of_trials_and_plots(workspace: Workspace) -> None:
+    workspace.growthlab(*WORDS, "budget.trials=5", "study=plotted")
+    (search,) = workspace.runs("top_n", kind="search", study="plotted")
+    table = pd.read_csv(workspace.artifact(search, "trials.csv"))
+    assert table["state"].tolist() == ["complete"] * 5
+    assert {"trial", "ndcg_at_10", "seconds", "model.neighbours"} <= set(table)
+    best = table.loc[table["ndcg_at_10"].idxmax()]
+    assert search.data.tags["best.trial"] == str(best["trial"])
+    plots = {p.stem for p in workspace.artifact(search, "plots").iterdir()}
+    assert plots == {"history", "importance", "parallel_coordinates"}
+
+
 def test_a_trial_that_fails_is_recorded_and_used_up(workspace: Workspace) -> None:
-    # LightGBM itself refuses a single leaf, once it fits
+    # LightGBM itself refuses a single leaf, once it fits; the model's own settings are fine
     words = ["task=churn", "model=churn/lightgbm", *SHOP, "study=failing", "budget.trials=3"]
     done = workspace.growthlab("tune", *words, "search.num_leaves='choice(1)'")
-    assert done.status == 1
+    assert done.status == 0
     assert "Traceback" not in done.out + done.err
-    assert [t.state.name for t in study_of(workspace, "failing").trials] == ["FAIL"] * 3
+    assert states(workspace, "failing") == ["COMPLETE", "FAIL", "FAIL"]
+    assert "trials: 1 complete, 0 pruned, 2 failed" in done.out
+    assert "with the model's own settings" in done.out
     runs = workspace.runs("churn", kind="trial", study="failing")
-    assert [r.info.status for r in runs] == ["FAILED"] * 3
+    assert [r.info.status for r in runs] == ["FAILED", "FAILED", "FINISHED"]  # the newest first
     assert "num_leaves" in runs[0].data.tags["error"]
-    assert workspace.runs("churn", kind="search", study="failing")[0].info.status == "FAILED"
+    assert "num_leaves" in workspace.artifact(runs[0], "error.txt").read_text()
 
 
-def test_a_space_of_ones_own_is_a_few_words(workspace: Workspace) -> None:
-    words = ["search=recommend/markov", "model=recommend/markov", *SHOP, "study=own"]
-    narrow = "search.step_decay='choice(0.25)'"
-    done = workspace.growthlab("tune", *words, narrow, "budget.trials=1")
-    assert "model.step_decay=0.25" in done.out
+def test_a_search_without_success_is_one(workspace: Workspace) -> None:
+    words = ["task=churn", "model=churn/lightgbm", "model.num_leaves=1", *SHOP, "budget.trials=2"]
+    done = workspace.growthlab("tune", *words, "study=hopeless", "search.num_leaves='choice(1)'")
+    assert done.status == 1
+    assert states(workspace, "hopeless") == ["FAIL"] * 2
+    assert workspace.runs("churn", kind="search", study="hopeless")[0].info.status == "FAILED"
+
+
+def test_a_winner_on_a_border_is_pointed_out(workspace: Workspace) -> None:
+    # markov is best here with a long memory: 0.9 in its own space, the last of these three
+    three = "search.step_decay='choice(0.0,0.1,0.9)'"
+    done = workspace.growthlab(*MARKOV, three, "budget.trials=3", "study=border")
+    assert "warning: model.step_decay=0.9 lies on the border of its range" in done.out
+    within = "search.step_decay='choice(0.9,0.0,0.99999)'"
+    done = workspace.growthlab(*MARKOV, within, "budget.trials=1", "study=within")
+    assert "warning" in done.out  # the default 0.0 is the lowest of the three
+
+
+def test_several_objectives_show_their_front_and_the_winner_keeps_to_the_limits(
+    workspace: Workspace,
+) -> None:
+    words = [*WORDS, "objectives=[ndcg_at_10,bundle_mb]", "study=front", "budget.trials=4"]
+    done = workspace.growthlab(*words)
+    assert done.status == 0, done.err
+    study = study_of(workspace, "front")
+    assert [d.name for d in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    lines = done.out.splitlines()
+    assert lines[0] == "Pareto front: no trial is better in all of ndcg_at_10, bundle_mb"
+    front = {int(line.split()[0]) for line in lines[3 : 3 + len(study.best_trials)]}
+    assert front == {t.number for t in study.best_trials}
+    sizes = sorted(t.values[1] for t in study.trials)
+    limited = workspace.growthlab(*words, f"limits.bundle_mb={sizes[1]}")
+    number = int(limited.out.split("(number ")[1].split(")")[0])
+    within = [t for t in study.trials if t.values[1] <= sizes[1]]
+    assert number == max(within, key=lambda t: (t.values[0], -t.number)).number
+    line = workspace.growthlab(*words, "limits.bundle_mb=1e-6").mistake
+    assert line.startswith("limits.bundle_mb=1e-06: no trial is within it, the least is 0.0")
 
 
 def test_a_study_may_live_in_a_database(workspace: Workspace) -> None:
     url = f"sqlite:///{workspace.folder}/optuna.db"
-    words = ["model=recommend/markov", *SHOP, f"storage={url}", "study=kept", "budget.trials=1"]
-    assert workspace.growthlab("tune", *words).status == 0
-    assert len(optuna.load_study(study_name="kept", storage=url).trials) == 1
+    done = workspace.growthlab(*MARKOV, f"storage={url}", "study=kept", "budget.trials=1")
+    assert done.status == 0, done.err
+    assert (workspace.folder / "optuna.db").exists()
+    assert "kept" not in optuna.get_all_study_names(study_of_any(workspace))
+
+
+def study_of_any(workspace: Workspace) -> JournalStorage:
+    """The journal's studies."""
+    return JournalStorage(
+        JournalFileBackend(str(workspace.folder / ".growthlab" / "studies.journal"))
+    )
+
+
+def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None:
+    words = (*SLOW, "study=killed", "budget.trials=4")
+    workspace.growthlab("prepare", *SHOP)
+    process = workspace.process(*words)
+
+    def done() -> int:
+        try:
+            return states(workspace, "killed").count("COMPLETE")
+        except (KeyError, ValueError):  # not begun, or in the middle of a line
+            return 0
+
+    wait_until(lambda: done() == 2, process)
+    process.kill()
+    process.communicate(timeout=60)
+    before = [t for t in study_of(workspace, "killed").trials if t.state.name == "COMPLETE"]
+    again = workspace.growthlab(*words)
+    assert again.status == 0, again.err
+    after = study_of(workspace, "killed").trials
+    complete = [t for t in after if t.state.name == "COMPLETE"]
+    assert [t.value for t in complete[: len(before)]] == [t.value for t in before]
+    assert len(complete) == 4
+    assert len({str(t.user_attrs["overrides"]) for t in complete}) == 4
+    runs = workspace.runs("top_n", kind="trial", study="killed")
+    counts = Counter(r.info.status for r in runs)
+    assert counts["FINISHED"] == 4
+    assert counts["RUNNING"] == 0
+    assert len(workspace.runs("top_n", kind="search", study="killed")) == 1
+
+
+def test_two_processes_share_a_study(workspace: Workspace) -> None:
+    words = (*MARKOV, "study=shared", "budget.trials=5", "experiments=null")
+    workspace.growthlab("prepare", *SHOP)
+    other = workspace.process(*words)
+    done = workspace.growthlab(*words)
+    _, err = other.communicate(timeout=120)
+    assert (done.status, other.returncode) == (0, 0), done.err + err
+    assert states(workspace, "shared") == ["COMPLETE"] * 5
+    assert len({str(s) for s in settings(workspace, "shared")}) == 5
+    (search,) = workspace.runs("top_n", kind="search", study="shared")
+    assert search.info.status == "FINISHED"
+
+
+def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Workspace) -> None:
+    words = (*SLOW, "study=workers", "budget.trials=4", "n_jobs=2")
+    workspace.growthlab("prepare", *SHOP)
+    process = workspace.process(*words)
+
+    def running() -> list[int]:
+        try:
+            trials = study_of(workspace, "workers").trials
+        except (KeyError, ValueError):
+            return []
+        tags = [t.user_attrs.get("process", "") for t in trials if t.state.name == "RUNNING"]
+        return [int(tag.split(":")[-2]) for tag in tags if tag]
+
+    wait_until(running, process)
+    victim = running()[0]
+    assert psutil.Process(victim).ppid() == process.pid
+    psutil.Process(victim).kill()
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert "trials: 3 complete, 0 pruned, 1 failed" in out
+    failed = [t for t in study_of(workspace, "workers").trials if t.state.name == "FAIL"]
+    assert "killed by SIGKILL" in failed[0].user_attrs["result"]
+    (run,) = [r for r in workspace.runs("top_n", study="workers") if r.info.status == "FAILED"]
+    assert "killed by SIGKILL" in run.data.tags["error"]
+
+
+def test_workers_end_with_the_process_that_started_them(workspace: Workspace) -> None:
+    words = (*SLOW, "study=orphans", "budget.trials=9", "n_jobs=2")
+    workspace.growthlab("prepare", *SHOP)
+    process = workspace.process(*words)
+    wait_until(lambda: len(psutil.Process(process.pid).children(recursive=True)) >= 2, process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert alive == []
+
+
+def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
+    words = [*SLOW, "model.trainer.epochs=100000", "model.trainer.patience=100000"]
+    done = workspace.growthlab(*words, "study=brief", "budget.minutes=0.02")
+    assert done.status == 0, done.err
+    assert "all 0.02 minutes are used" in done.out
+    (trial,) = study_of(workspace, "brief").trials
+    assert trial.state.name == "COMPLETE"
+    again = workspace.growthlab(*words, "study=brief", "budget.minutes=0.02")
+    assert len(study_of(workspace, "brief").trials) == 1, again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["model=recommend/itemknn"], "model=recommend/itemknn: did you mean recommend/item_knn"),
+        (["model=recommend/popularity"], "model=recommend/popularity has no search space: there"),
+        (["budget.trials=0"], "budget.trials must be at least 1, got 0"),
+        (["budget.minutes=0"], "budget.minutes must be a positive number or null, got 0"),
+        (["limits.bundle_mb=-1"], "limits.bundle_mb must be a positive number or null, got -1"),
+        (["n_jobs=0"], "n_jobs must be at least 1, got 0"),
+        (["storage=mysql://me@there/db"], "storage=mysql://...: possible are sqlite:///FILE and"),
+        (["storage=sqlite:////nowhere/at/all.db"], "storage sqlite:////nowhere/at/all.db cannot"),
+        (["objectives=[ndgc_at_10]"], "objectives: ndgc_at_10: did you mean ndcg_at_10"),
+        (["objectives=[bundle_mb,bundle_mb]"], "objectives: bundle_mb is named 2 times"),
+        (["objectives=ndcg_at_10"], "objectives=ndcg_at_10: give a list, such as [ndcg_at_10]"),
+        (["task.objective=fame"], "task.objective=fame is not among the metrics"),
+        (["study=a/b"], "study=a/b: letters, digits, blanks and _ . - make a name"),
+        (["search.neighbours=50"], "search.neighbours=50 is no range: use choice(...)"),
+        (["search.neighbours='range(5,5)'"], "search.neighbours=range(5,5) is empty"),
+        (["search.neighbours='interval(9,1)'"], "search.neighbours=interval(9,1) is empty"),
+        (["+search.fame='choice(1,2)'"], "search.fame: the model has no setting fame"),
+        (["models=[item_knn]", "search.neighbours='choice(1)'"], "search is of one model"),
+        (["models=[item_knn]", "model=recommend/ease"], "model=recommend/ease: a comparison takes"),
+        (["models=[itemknn]"], "models: itemknn is no model of recommend: did you mean item_knn"),
+    ],
+)
+def test_a_mistake_is_one_line(fresh: Workspace, words: list[str], line: str) -> None:
+    assert fresh.growthlab("tune", *SHOP, *words).mistake.startswith(line)
+    assert not Path(fresh.folder / "mlflow.db").exists()
+
+
+def test_another_question_needs_another_study(workspace: Workspace) -> None:
+    workspace.growthlab(*MARKOV, "study=question", "budget.trials=1")
+    line = workspace.growthlab(*MARKOV, "study=question", "budget.trials=2", "seed=5").mistake
+    assert line == (
+        "study=question was begun with seed=0, and now it is 5: give study=NAME to begin another"
+    )

@@ -1,0 +1,79 @@
+"""Hydra's sweep grammar as ranges, and every space of the config tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from growthlab.cli.compose import composed, space_named_as
+from growthlab.cli.conf_tree import choices
+from growthlab.cli.search_space import space_of
+from growthlab.core.errors import ConfigError
+from growthlab.tasks.space import Choice, Span
+
+MODEL = OmegaConf.create({"width": 16, "trainer": {"lr": 0.01, "l2": None}, "layers": [32, 16]})
+FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("choice(8, 16, 16)", Choice((8, 16))),
+        ("choice(none, 'bm25', true)", Choice(("none", "bm25", True))),
+        ("choice([64], [32, 16])", Choice(([64], [32, 16]))),
+        ("range(1, 8, 3)", Span(1, 7, step=3)),  # 1, 4, 7
+        ("range(5)", Span(0, 4, step=1)),
+        ("interval(0.0, 0.5)", Span(0.0, 0.5)),
+        ("interval(1, 500)", Span(1.0, 500.0)),
+        ("int(interval(1, 500))", Span(1, 500, step=1)),
+        ("tag(log, interval(0.001, 1))", Span(0.001, 1, log=True)),
+    ],
+)
+def test_a_sweep_is_a_range(text: str, meant: Choice | Span) -> None:
+    space = space_of({"width": text}, MODEL)
+    assert space.ranges == {"model.width": meant}
+    assert space.default == {"model.width": 16}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("5", "is no range: use choice"),
+        ("choice(", "cannot be read: use choice"),
+        ("range(3, 3)", "is empty"),
+        ("range(0, 1, 0.1)", "takes whole numbers"),
+        ("interval(2, 1)", "is empty"),
+        ("tag(log, interval(0, 1))", "the lower end must be positive"),
+        ("choice({a: 1})", "a value is a number, a word, null or a list"),
+    ],
+)
+def test_what_is_no_range_is_one_line(text: str, line: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^search\.width=.*{line}"):
+        space_of({"width": text}, MODEL)
+
+
+def test_a_setting_inside_another_is_found_however_it_is_written() -> None:
+    dotted = space_of({"trainer.lr": "interval(0.1, 0.2)"}, MODEL)
+    nested = space_of({"trainer": {"lr": "interval(0.1, 0.2)"}}, MODEL)
+    assert dotted == nested
+    assert dotted.default == {"model.trainer.lr": 0.01}
+    lists = space_of({"layers": "choice([32, 16], [64])"}, MODEL)
+    assert lists.holds_default
+
+
+def test_an_empty_space_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the search space is empty"):
+        space_of({}, MODEL)
+
+
+@pytest.mark.parametrize("model", choices("search"))
+def test_every_space_fits_its_model(model: str) -> None:
+    family = model.partition("/")[0]
+    config: Any = composed("tune", [f"task={FAMILIES[family]}", f"model={model}"]).config
+    space = space_of(config.search, config.model)
+    assert space_named_as(model) == config.search
+    assert space.distributions()
+    for key, r in space.ranges.items():
+        assert r.n_values != 1, f"{key} leaves no choice"

@@ -1,0 +1,75 @@
+"""Every model gets the same budget, and the winners meet in one leaderboard."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.test_interrupts import wait_until
+
+pytestmark = THIRD_PARTY
+
+WORDS = ("tune", "models=[popularity,item_knn,markov,gru4rec]", *SHOP, "study=even")
+WORDS += ("budget.trials=3", "model.trainer.epochs=2", "seeds=2", "metrics=[ranking/ndcg]")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A folder in which the search of several models was killed once, and then went on."""
+    workspace = Workspace(tmp_path_factory.mktemp("tuned"))
+    process = workspace.process(*WORDS)
+    wait_until(lambda: "item_knn" in fitted(workspace, "FINISHED"), process)
+    process.kill()
+    process.communicate(timeout=60)
+    return workspace
+
+
+def fitted(workspace: Workspace, status: str) -> list[str]:
+    """The models of the leaderboard's entries with that status."""
+    if workspace.client.get_experiment_by_name("simulated_shop/top_n") is None:
+        return []
+    runs = workspace.runs("top_n", kind="model")
+    return [r.data.tags["model"] for r in runs if r.info.status == status]
+
+
+def test_models_share_caps_and_end_in_a_leaderboard(tuned: Workspace) -> None:
+    before = fitted(tuned, "FINISHED")
+    done = tuned.growthlab(*WORDS)
+    assert done.status == 0, done.err
+    (comparison,) = tuned.runs("top_n", kind="comparison")
+    assert comparison.info.status == "FINISHED"
+    table = pd.read_csv(tuned.artifact(comparison, "search.csv")).set_index("model")
+    assert table["complete"].to_dict() == {
+        "popularity": 0,
+        "item_knn": 3,
+        "markov": 3,
+        "gru4rec": 3,
+    }
+    assert (table.loc[["item_knn", "markov", "gru4rec"], "minutes"] >= 0).all()
+    assert table.loc["popularity", "remarks"] == "no search space"
+    assert "no search space" in done.out
+
+    trials = tuned.runs("top_n", kind="trial")
+    per_study = pd.Series([t.data.tags["study"] for t in trials]).value_counts().to_dict()
+    assert per_study == {"even-item_knn": 3, "even-markov": 3, "even-gru4rec": 3}
+    entries = tuned.runs("top_n", kind="model")
+    ended = [r.data.tags["model"] for r in entries if r.info.status == "FINISHED"]
+    assert sorted(ended) == ["gru4rec", "gru4rec", "item_knn", "markov", "popularity"]  # 2 seeds
+    assert set(before) <= set(ended)
+
+    searches = {r.data.tags["study"]: r for r in tuned.runs("top_n", kind="search")}
+    for entry in (r for r in entries if r.data.tags["model"] in ("item_knn", "markov")):
+        best = searches[f"even-{entry.data.tags['model']}"]
+        chosen = best.data.metrics["valid/ndcg_at_10"]
+        assert entry.data.metrics["valid/ndcg_at_10"] == pytest.approx(chosen)
+        assert "test/ndcg_at_10" in entry.data.metrics
+        assert not any(m.startswith("test/") for m in best.data.metrics)
+
+
+def test_the_winner_of_each_model_is_an_experiment(tuned: Workspace) -> None:
+    tuned.growthlab(*WORDS)
+    files = sorted(p.stem for p in (tuned.folder / "conf" / "experiment").iterdir())
+    assert files == ["even-gru4rec", "even-item_knn", "even-markov"]
+    shown = tuned.growthlab("train", "experiment=even-gru4rec", "--cfg", "job")
+    assert "growthlab.models.recommend.gru4rec.GRU4Rec" in shown.out
+    assert "epochs: 2" in shown.out

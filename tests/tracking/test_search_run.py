@@ -1,0 +1,167 @@
+"""Trials in MLflow: how each ended, what was found, and no run left open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+
+from growthlab.tasks.search import Result
+from growthlab.tasks.space import Choice, Space, Span
+from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.processes import PROCESS
+from growthlab.tracking.search_report import figures, trials_table
+from growthlab.tracking.search_run import SearchRun
+from growthlab.tracking.store import Store
+from growthlab.tracking.study import Budget, Study
+from growthlab.tracking.study_store import StudyStore
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
+
+SPACE = Space({"lr": Span(1e-4, 1.0, log=True), "layers": Choice(([8], [16, 8], [32]))}, {})
+OWN = {"lr": 0.1, "layers": [8]}
+LINEAGE = Lineage("shop", "d" * 64, "top_n", "global_time", "2025-01-01", "shop")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """An MLflow store for all tests."""
+    folder = tmp_path_factory.mktemp("store")
+    return Store(f"sqlite:///{folder}/mlflow.db", str(folder / "mlartifacts"))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of its own for each test, with a journal of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def study(name: str = "s", n: int = 9, maximise: tuple[bool, ...] = (True,)) -> Study:
+    """A study in the folder's journal."""
+    space = Space(SPACE.ranges, OWN)
+    return Study(StudyStore(None, Path("studies.journal")), name, space, {}, maximise, Budget(n))
+
+
+def recorder(store: Store, of: Study, *objectives: str) -> SearchRun:
+    """The recorder of the study."""
+    return SearchRun(store, LINEAGE, {"a": 1}, of, objectives or ("quality",))
+
+
+def run_one(of: Study, runs: SearchRun, result: Result, error: Exception | None = None) -> None:
+    """One trial with a known end."""
+    trial = of.ask()
+    assert trial is not None
+    runs.start(trial)
+    of.tell(trial, result)
+    runs.finish(trial, result, error)
+
+
+def trials_of(store: Store, runs: SearchRun) -> list[Run]:
+    """The children of the search run, in their order."""
+    experiment = store.experiment("shop/top_n")
+    found = store.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{runs.run_id}'")
+    return sorted(found, key=lambda r: int(r.data.tags["trial"]))
+
+
+def test_each_end_of_a_trial_is_told_apart(store: Store) -> None:
+    s = study()
+    runs = recorder(store, s)
+    curve = {1: 0.2, 2: 0.3}
+    run_one(s, runs, Result("complete", (0.3,), {"quality": 0.3}, {"fit_seconds": 2.0}, 2, curve))
+    run_one(s, runs, Result("pruned", epochs=2, curve=curve, why="hopeless after epoch 2"))
+    run_one(s, runs, Result("failed", why="MemoryError: 31 GiB"), MemoryError("31 GiB"))
+    complete, pruned, failed = trials_of(store, runs)
+    assert [r.data.tags["state"] for r in (complete, pruned, failed)] == [
+        *("complete", "pruned", "failed")
+    ]
+    assert [r.info.status for r in (complete, pruned, failed)] == ["FINISHED", "FINISHED", "FAILED"]
+    assert complete.data.metrics["valid/quality"] == 0.3
+    assert complete.data.metrics["fit_seconds"] == 2.0
+    assert pruned.data.metrics["epoch/objective"] == 0.3  # the last of the curve
+    assert pruned.data.tags["why"] == "hopeless after epoch 2"
+    assert failed.data.tags["error"] == "MemoryError: 31 GiB"
+    assert complete.data.params == {"lr": "0.1", "layers": "[8]"}
+
+
+def test_a_run_whose_process_was_killed_ends_as_the_study_knows_it(store: Store) -> None:
+    s = study()
+    runs = recorder(store, s)
+    told, lost = s.ask(), s.ask()
+    assert told is not None
+    assert lost is not None
+    runs.start(told)
+    runs.start(lost)
+    s.tell(told, Result("complete", (0.4,), {"quality": 0.4}))
+    for run in trials_of(store, runs):  # killed before it could tell MLflow
+        store.client.set_tag(run.info.run_id, PROCESS, "gone:1:1")
+    again = recorder(store, study())
+    assert again.run_id == runs.run_id
+    again.mend()
+    first, second = trials_of(store, runs)
+    assert (first.info.status, first.data.tags["state"]) == ("FINISHED", "complete")
+    assert first.data.metrics["valid/quality"] == 0.4
+    assert (second.info.status, second.data.tags["state"]) == ("KILLED", "interrupted")
+
+
+def test_the_search_ends_with_its_table_and_the_best_which_may_change(store: Store) -> None:
+    s = study()
+    runs = recorder(store, s)
+    run_one(s, runs, Result("complete", (0.3,)))
+    runs.close("FINISHED", s.finished()[0])
+    run_one(s, runs, Result("complete", (0.6,)))
+    runs.close("FINISHED", s.finished()[1])
+    search = store.client.get_run(runs.run_id)
+    assert search.info.status == "FINISHED"
+    assert search.data.tags["best.trial"] == "1"
+    assert search.data.metrics["valid/quality"] == 0.6
+    names = {a.path for a in store.client.list_artifacts(runs.run_id)}
+    assert {"trials.csv", "plots", "config.yaml"} <= names
+
+
+def test_a_search_run_stays_open_while_another_process_works(store: Store) -> None:
+    s = study()
+    runs = recorder(store, s)
+    run_one(s, runs, Result("complete", (0.3,)))
+    assert s.ask() is not None
+    runs.close("FINISHED", s.finished()[0])
+    assert store.client.get_run(runs.run_id).info.status == "RUNNING"
+
+
+def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:
+    trials: list[Any] = []
+    table = trials_table(trials, ["quality"])
+    assert isinstance(table, pd.DataFrame)
+    assert len(table) == 0
+
+
+def test_plots_are_drawn_as_far_as_trials_allow() -> None:
+    s = study("plots", maximise=(True, False))
+    assert figures(s, ["quality", "bundle_mb"]) == {}
+    for value in (0.1, 0.4, 0.3, 0.2, 0.5):
+        trial = s.ask()
+        assert trial is not None
+        s.tell(trial, Result("complete", (value, 1 - value)))
+        if value == 0.1:
+            drawn = set(figures(s, ["quality", "bundle_mb"]))
+            assert drawn == {"history_quality", "history_bundle_mb", "pareto_front"}
+    kinds = ("history", "importance", "parallel_coordinates")
+    each = {f"{kind}_{name}" for kind in kinds for name in ("quality", "bundle_mb")}
+    assert set(figures(s, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
+
+
+def test_plots_leave_no_trace_of_a_style() -> None:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    s = study("style")
+    for value in (0.1, 0.4, 0.3, 0.2):
+        trial = s.ask()
+        assert trial is not None
+        s.tell(trial, Result("complete", (value,)))
+    before = dict(mpl.rcParams)
+    assert figures(s, ["quality"])
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
