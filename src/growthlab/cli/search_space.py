@@ -40,7 +40,7 @@ def space_of(search: Any, model: Any) -> Space:
 def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
     """The text of each range by its dotted setting; a key may hold dots itself."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
-    found = {}
+    found: dict[str, str] = {}
     for key, value in plain.items():
         if isinstance(value, dict):
             found |= texts_of(value, f"{prefix}{key}.")

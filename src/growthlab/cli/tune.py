@@ -92,7 +92,7 @@ def save_winner(search: ModelSearch, best: Finished) -> Path | None:
 
 def used(search: ModelSearch) -> dict[str, Any]:
     """What a study used of its budget: trials by how they ended, and minutes."""
-    states = [t.result.state for t in search.study.finished()]
+    states = [str(t.result.state) for t in search.study.finished()]
     ends = ("complete", "pruned", "failed")
     minutes = round(search.study.seconds_used() / 60, 2)
     return {**{end: states.count(end) for end in ends}, "minutes": minutes}

@@ -53,8 +53,9 @@ def run_workers(search: ModelSearch, on_change: Callable[[], None]) -> None:
         for _ in range(min(n_jobs, search.config.budget.trials)):
             start()
         while started:
-            for sentinel in wait(list(started), timeout=GLANCE):
-                process, tag = started.pop(int(sentinel))  # type: ignore[call-overload]
+            wait(list(started), timeout=GLANCE)
+            for sentinel in [n for n, (p, _) in started.items() if p.exitcode is not None]:
+                process, tag = started.pop(sentinel)
                 process.join()
                 if process.exitcode == 0:
                     continue

@@ -8,7 +8,7 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
 from growthlab.core.errors import GrowthlabError, one_line
@@ -180,10 +180,11 @@ class Search:
         known = {**choice.valid, **costs}
         values = tuple(float(known[name]) for name in self.objectives.names)
         missing = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]
-        common = {"valid": choice.valid, "costs": costs, "epochs": choice.epochs, "curve": curve}
+        result = Result("complete", values, choice.valid, costs, choice.epochs, curve)
         if missing:
-            return Result("failed", why=f"{missing[0]} is not defined", **common)
-        return Result("complete", values, **common)
+            why = f"{missing[0]} is not defined"
+            return replace(result, state="failed", values=(), why=why)
+        return result
 
     def _report(self, trial: Trial, result: Result) -> None:
         """The one line that a trial logs."""

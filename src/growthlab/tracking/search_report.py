@@ -25,9 +25,8 @@ def trials_table(finished: Sequence[Finished], objectives: Sequence[str]) -> pd.
     for trial in finished:
         result = trial.result
         known = {**result.valid, **result.costs}
-        best = dict(zip(objectives, result.values, strict=False)) or {
-            n: known.get(n) for n in objectives
-        }
+        values: Sequence[float | None] = result.values or [known.get(n) for n in objectives]
+        best = dict(zip(objectives, values, strict=True))
         costs = {n: v for n, v in result.costs.items() if n not in objectives}
         start = {"trial": trial.number, "state": result.state, **best}
         spent = {"seconds": round(trial.ended - trial.began, 3), "epochs": result.epochs}

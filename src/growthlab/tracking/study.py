@@ -197,7 +197,8 @@ class Study:
         """The study in the store, if it was begun with the same question."""
         import optuna
 
-        directions = ["maximize" if m else "minimize" for m in self.maximise]
+        way = optuna.study.StudyDirection
+        directions = [way.MAXIMIZE if m else way.MINIMIZE for m in self.maximise]
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if self.pruning is not None and self.prunes:
             pruner = optuna.pruners.MedianPruner(
