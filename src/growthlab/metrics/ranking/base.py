@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.core.prefixes import Prefixes
+from growthlab.metrics.item_kinds import categories_of, contents_of
 from growthlab.ranking.top_k import row_slices
+
+if TYPE_CHECKING:
+    from scipy.sparse import coo_matrix
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,58 @@ class RankedLists:
     @cached_property
     def _owned(self) -> Prefixes:
         return Prefixes.all_of(self.histories if self.owned is None else self.owned)
+
+    @cached_property
+    def contents(self) -> np.ndarray:
+        """Category and attributes of each item, see `contents_of`."""
+        return contents_of(self.histories.catalogue)
+
+    @cached_property
+    def categories(self) -> np.ndarray:
+        """The category of each item, see `categories_of`."""
+        return categories_of(self.histories.catalogue)
+
+    def shares_of_categories(
+        self, rows: np.ndarray, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which categories the items of each row have, and in what shares.
+
+        Returns
+        -------
+        cells : ``row * n_categories + category``, ascending
+        shares : in (0, 1], of a row they add up to 1
+        """
+        kinds, n_kinds = self.categories[items], int(self.categories.max(initial=-1)) + 1
+        known = kinds >= 0
+        weights = np.broadcast_to(1 / np.maximum(known.sum(axis=1), 1)[:, None], kinds.shape)
+        cells, place = np.unique((rows[:, None] * n_kinds + kinds)[known], return_inverse=True)
+        sums = np.bincount(place, weights=weights[known], minlength=len(cells))
+        of = cells // max(n_kinds, 1)
+        return cells, sums / np.bincount(of, weights=sums, minlength=self.n_users)[of]
+
+    @cached_property
+    def past_categories(self) -> tuple[np.ndarray, np.ndarray]:
+        """`shares_of_categories` of the distinct items in the rows' histories."""
+        parts = [
+            self.shares_of_categories(rows.start + had.row, had.col)
+            for rows, had in self._past_items()
+        ]
+        cells, shares = (np.concatenate(side) for side in zip(*parts, strict=True))
+        return cells, shares
+
+    @cached_property
+    def past_popularity(self) -> np.ndarray:
+        """Mean past users of the distinct items in each row's history; NaN for an empty one."""
+        means = np.full(self.n_users, np.nan)
+        for rows, had in self._past_items():
+            n_items = np.bincount(had.row, minlength=had.shape[0])
+            total = np.bincount(had.row, self.popularity[had.col], minlength=had.shape[0])
+            np.divide(total, n_items, out=means[rows], where=n_items > 0)
+        return means
+
+    def _past_items(self) -> Iterator[tuple[slice, coo_matrix]]:
+        for rows, block in Prefixes.all_of(self.histories).blocks():
+            yield rows, block.matrix().tocoo()
 
     def _pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         return rows.astype(np.int64) * len(self.popularity) + items

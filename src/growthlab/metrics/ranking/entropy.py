@@ -1,0 +1,24 @@
+"""Entropy: how evenly the lists spread over the catalogue, as information."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendation_counts
+
+
+class Entropy(OverallAtK):
+    """Shannon entropy of the items' shares of all recommendations, in nats; NaN for no lists.
+
+    0: one item only; ln(items of the catalogue): each equally often.
+    """
+
+    name: ClassVar[str] = "entropy"
+
+    def of(self, lists: RankedLists, k: int) -> float:
+        """See `OverallAtK.of`."""
+        counts = recommendation_counts(lists, k)
+        share = counts[counts > 0] / max(counts.sum(), 1)
+        return float(-(share * np.log(share)).sum()) if len(share) else np.nan

@@ -1,0 +1,23 @@
+"""EPC: how unlikely it is that somebody else knows the listed items."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import PerUserAtK, RankedLists, mean_listed
+
+
+class EPC(PerUserAtK):
+    """Expected popularity complement: mean of 1 - past users of the item / past users.
+
+    In [0, 1], NaN for an empty list. Vargas & Castells, RecSys 2011 (without their discounts).
+    """
+
+    name: ClassVar[str] = "epc"
+    needs_truth: ClassVar[bool] = False
+
+    def at(self, lists: RankedLists, k: int) -> np.ndarray:
+        """See `PerUserAtK.at`."""
+        return mean_listed(1 - lists.popularity / max(lists.n_past_users, 1), lists, k)

@@ -1,0 +1,27 @@
+"""Inter-list diversity: how little the lists of two users have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendation_counts
+
+
+class InterListDiversity(OverallAtK):
+    """1 - the mean over all pairs of users of the items that both first k hold, divided by k.
+
+    In [0, 1]; NaN for fewer than two users. It is highest for random lists: never optimise it
+    alone. Zhou et al., PNAS 2010.
+    """
+
+    name: ClassVar[str] = "inter_list_diversity"
+
+    def of(self, lists: RankedLists, k: int) -> float:
+        """See `OverallAtK.of`."""
+        counts = recommendation_counts(lists, k).astype(float)
+        n_pairs = lists.n_users * (lists.n_users - 1) / 2
+        # an item that c lists hold is common to c (c - 1) / 2 pairs of them
+        n_common = (counts * (counts - 1) / 2).sum()
+        return float(1 - n_common / n_pairs / k) if n_pairs else np.nan

@@ -1,0 +1,27 @@
+"""Popularity lift: how much more popular the lists are than what their users took before."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import PerUserAtK, RankedLists, mean_listed
+
+
+class PopularityLift(PerUserAtK):
+    """Mean past users of the first k over that of the user's distinct past items, minus 1.
+
+    0: as popular as the user's own taste. NaN for an empty list or a user without a past.
+    Abdollahpouri et al., The Unfairness of Popularity Bias, RMSE at RecSys 2019 (there by groups).
+    """
+
+    name: ClassVar[str] = "popularity_lift"
+    larger_is_better: ClassVar[bool] = False
+    needs_truth: ClassVar[bool] = False
+
+    def at(self, lists: RankedLists, k: int) -> np.ndarray:
+        """See `PerUserAtK.at`."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            lift = mean_listed(lists.popularity, lists, k) / lists.past_popularity - 1
+        return np.where(lists.past_popularity > 0, lift, np.nan)

@@ -1,0 +1,31 @@
+"""Serendipity: hits that a list of the most popular items would not have put there."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
+
+
+class Serendipity(PerUserAtK):
+    """Mean over the first k places of max(p - p_any, 0) at a hit, else 0; in [0, 1].
+
+    With n items, p = (n + 1 - place) / n, and p_any the same by the item's place in the order of
+    popularity (equally popular items share a place, the next one follows at once); 0 for a cold
+    item. As RecTools defines it.
+    """
+
+    name: ClassVar[str] = "serendipity"
+
+    def at(self, lists: RankedLists, k: int) -> np.ndarray:
+        """See `PerUserAtK.at`."""
+        n_items = len(lists.popularity)
+        counts, level = np.unique(lists.popularity, return_inverse=True)
+        popular = np.where(lists.popularity > 0, (n_items + 1 - (len(counts) - level)) / n_items, 0)
+        own = (n_items - np.arange(k)) / max(n_items, 1)
+        gain = np.zeros((lists.n_users, k))
+        rows, places = np.nonzero(lists.hits[:, :k])
+        gain[rows, places] = own[places] - popular[lists.items[rows, places]]
+        return np.maximum(gain, 0).sum(axis=1) / k
