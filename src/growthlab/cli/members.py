@@ -110,4 +110,4 @@ def _check(member: str, members: Sequence[str], family: str, inside: tuple[str, 
     if members.count(member) > 1:
         raise ConfigError(f"model.members: {member} is named {members.count(member)} times")
     if member in inside:
-        raise ConfigError(f"model.members: {' of '.join(reversed(inside))} would be inside itself")
+        raise ConfigError(f"model.members: {member} would be inside itself")
