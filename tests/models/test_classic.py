@@ -177,6 +177,8 @@ def dense_similarity(x: np.ndarray, measure: str, shrinkage: float, asymmetry: f
         "cosine": np.sqrt(np.outer(size, size)),
         "asymmetric_cosine": np.outer(size**asymmetry, size ** (1 - asymmetry)),
         "jaccard": size[:, None] + size[None, :] - gram,
+        "dice": (size[:, None] + size[None, :] + shrinkage) / 2 - shrinkage,  # 2 c / (... + h)
+        "tversky": gram + 0.3 * (size[:, None] - gram) + 1.4 * (size[None, :] - gram),
     }[measure]
     similarity = np.divide(gram, below + shrinkage, out=0 * gram, where=below + shrinkage > 0)
     np.fill_diagonal(similarity, 0)
@@ -200,6 +202,8 @@ KINDS = [
     ("cosine", 3, 0.5, "tf_idf"),
     ("cosine", 3, 0.5, "bm25"),
     ("jaccard", 2, 0.5, "none"),
+    ("dice", 2, 0.5, "none"),
+    ("tversky", 1, 0.5, "none"),
     ("asymmetric_cosine", 1, 0.2, "none"),
     ("asymmetric_cosine", 0, 1.3, "tf_idf"),
 ]
@@ -216,6 +220,8 @@ def test_item_knn_with_all_neighbours_is_a_dense_product(
         similarity=measure,
         shrinkage=shrinkage,
         asymmetry=asymmetry,
+        tversky_source=0.3,
+        tversky_target=1.4,
         weighting=weighting,
         normalize=normalize,
     )
@@ -288,6 +294,31 @@ def test_a_history_of_isolated_items_cannot_be_scored() -> None:
     assert (scores[:2, 2:] == 0).all()  # items that share no user with the history
 
 
+def test_no_weighting_is_applied_under_a_similarity_of_sets() -> None:
+    past = of_matrix(random_matrix())
+    for model in (ItemKNN, UserKNN):
+        plain = model(similarity="dice").fit(past, OPTIONS).score(past)
+        weighted = model(similarity="dice", weighting="bm25").fit(past, OPTIONS).score(past)
+        np.testing.assert_array_equal(weighted, plain)
+
+
+def test_tversky_lies_between_dice_and_jaccard() -> None:
+    past = of_matrix(random_matrix())
+
+    def weights(similarity: str, weight: float) -> np.ndarray:
+        model = ItemKNN(
+            neighbours=None,
+            shrinkage=0,
+            similarity=similarity,
+            tversky_source=weight,
+            tversky_target=weight,
+        )
+        return model.fit(past, OPTIONS).scorer_.weights.toarray()
+
+    np.testing.assert_allclose(weights("tversky", 1), weights("jaccard", 0), rtol=1e-6)
+    np.testing.assert_allclose(weights("tversky", 0.5), weights("dice", 0), rtol=1e-6)
+
+
 # user_knn
 
 
@@ -303,6 +334,8 @@ def test_user_knn_is_the_votes_of_the_nearest(
         similarity=measure,
         shrinkage=shrinkage,
         asymmetry=asymmetry,
+        tversky_source=0.3,
+        tversky_target=1.4,
         weighting=weighting,
         normalize=normalize,
     )
@@ -448,13 +481,13 @@ def test_a_half_life_needs_timestamps(model: type) -> None:
     [
         (ItemKNN, {"similarity": "cosin"}, "did you mean cosine"),
         (ItemKNN, {"weighting": "bm52"}, "no weighting 'bm52': did you mean bm25"),
-        (ItemKNN, {"weighting": "bm25", "similarity": "jaccard"}, "means nothing to the Jaccard"),
         (ItemKNN, {"neighbours": 0}, "neighbours must be 1 or more"),
         (ItemKNN, {"step_decay": 1.5}, "step_decay must lie in 0"),
         (ItemKNN, {"event_weights": {"veiw": 1}}, "no event type 'veiw': did you mean view"),
         (ItemKNN, {"event_weights": {"view": -1}}, "event_weights.view must be 0 or more"),
         (UserKNN, {"shrinkage": -1}, "shrinkage must be 0 or more"),
         (UserKNN, {"asymmetry": 3}, "asymmetry must lie in 0"),
+        (UserKNN, {"tversky_target": -1}, "tversky_target must lie in 0"),
         (Markov, {"step_decay": -0.1}, "step_decay must lie in 0"),
         (Content, {"half_life_days": 0}, "half_life_days must be positive"),
         (PersonalFrequency, {"by": "frequence"}, "did you mean frequency"),

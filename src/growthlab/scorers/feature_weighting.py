@@ -72,12 +72,7 @@ class FeatureWeighting:
         return cls(str(arrays["weighting"]), arrays["idf"], float(arrays["average_size"]))
 
 
-def check_method(method: str, measure: str | None = None) -> None:
-    """ConfigError for an unknown method, and for any weighting under Jaccard, which sees sets."""
+def check_method(method: str) -> None:
+    """ConfigError for an unknown method."""
     if method not in METHODS:
         raise ConfigError(f"there is no weighting {method!r}: {near_matches(method, METHODS)}")
-    if measure == "jaccard" and method != "none":
-        raise ConfigError(
-            f"weighting={method} means nothing to the Jaccard similarity of sets: "
-            "set weighting=none, or similarity=cosine"
-        )

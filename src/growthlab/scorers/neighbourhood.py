@@ -12,7 +12,8 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.seeding import mix
 from growthlab.scorers.sparse_arrays import row_blocks
 
-MEASURES = ("cosine", "jaccard", "asymmetric_cosine")
+SETS = ("jaccard", "dice", "tversky")  # see which entries there are, not how much they weigh
+MEASURES = ("cosine", "asymmetric_cosine", *SETS)
 
 
 class Sources(NamedTuple):
@@ -28,15 +29,19 @@ class Neighbourhood:
     """Which sources are near a target, with the shrinkage h in every denominator.
 
     With source i and target j: cosine ``x_i.x_j / (|x_i| |x_j| + h)``, asymmetric cosine
-    ``x_i.x_j / (|x_i|^2a |x_j|^2(1-a) + h)`` (Aiolli, RecSys 2013), Jaccard
-    ``|i and j| / (|i or j| + h)`` on the pattern of the vectors. `neighbours` None keeps every
-    source with a similarity above 0.
+    ``x_i.x_j / (|x_i|^2a |x_j|^2(1-a) + h)`` (Aiolli, RecSys 2013). On the pattern of the vectors,
+    with ``c = |i and j|``: Jaccard ``c / (|i or j| + h)``, Dice ``2 c / (|i| + |j| + h)``, Tversky
+    ``c / (c + source (|i| - c) + target (|j| - c) + h)`` (Tversky, Psychological Review 1977) with
+    the weights `tversky_source` and `tversky_target`. `neighbours` None keeps every source with a
+    similarity above 0.
     """
 
     measure: str = "cosine"
     neighbours: int | None = None
     shrinkage: float = 0.0
     asymmetry: float = 0.5
+    tversky_source: float = 1.0
+    tversky_target: float = 1.0
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -50,10 +55,18 @@ class Neighbourhood:
             raise ConfigError(f"shrinkage must be 0 or more, got {self.shrinkage}")
         if not 0 <= self.asymmetry <= 2:
             raise ConfigError(f"asymmetry must lie in 0 ... 2, got {self.asymmetry}")
+        for name in ("tversky_source", "tversky_target"):
+            if not 0 <= getattr(self, name) <= 2:
+                raise ConfigError(f"{name} must lie in 0 ... 2, got {getattr(self, name)}")
+
+    @property
+    def of_sets(self) -> bool:
+        """Whether the weights of the entries mean nothing to it."""
+        return self.measure in SETS
 
     def sources(self, rows: csr_matrix, keys: np.ndarray) -> Sources:
         """The rows of a sources x features matrix, each with a key that knows no internal code."""
-        if self.measure == "jaccard":
+        if self.of_sets:
             rows = _pattern(rows)
         return Sources(rows.T.tocsr(), _squared_norms(rows), keys)
 
@@ -65,7 +78,7 @@ class Neighbourhood:
         `targets` is targets x features; `own` is the source that is the target itself (-1: none).
         Sources that tie at the border are chosen by ``mix(target key, source key)``.
         """
-        if self.measure == "jaccard":
+        if self.of_sets:
             targets = _pattern(targets)
         target_sizes = _squared_norms(targets)
         columns, values, counts = [], [], []
@@ -109,6 +122,13 @@ class Neighbourhood:
         """From inner products and squared norms to similarities, one an entry, float32."""
         if self.measure == "jaccard":
             below = source + target - product
+        elif self.measure == "dice":
+            product, below = 2 * product, source + target
+        elif self.measure == "tversky":
+            only = self.tversky_source * (source - product) + self.tversky_target * (
+                target - product
+            )
+            below = product + only
         elif self.measure == "cosine":
             below = np.sqrt(source * target)
         else:

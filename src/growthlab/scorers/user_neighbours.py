@@ -77,6 +77,7 @@ class UserNeighbours:
             "neighbours": np.array(near.neighbours or 0, dtype=np.int64),  # 0: all
             "shrinkage": np.array(near.shrinkage, dtype=np.float64),
             "asymmetry": np.array(near.asymmetry, dtype=np.float64),
+            "tversky": np.array([near.tversky_source, near.tversky_target], dtype=np.float64),
             "normalize": np.array(self.normalize),
             **self.history.to_arrays(),
         }
@@ -93,6 +94,7 @@ class UserNeighbours:
             int(arrays["neighbours"]) or None,
             float(arrays["shrinkage"]),
             float(arrays["asymmetry"]),
+            *arrays["tversky"].tolist(),
         )
         return cls(
             sparse_from_arrays("matrix", arrays),

@@ -27,7 +27,8 @@ class ItemKNN(ScoredRecommender):
     for each item of a history: pruning the rows instead gives another model. Similarities
     (`similarity`, `shrinkage`, `asymmetry`) are those of `Neighbourhood`, on users' interactions
     weighted by `event_weights` and by `weighting` (items are the documents and users the terms;
-    under bm25 the history is weighted likewise). `normalize` divides the score of an item by the
+    under bm25 the history is weighted likewise; similarities of sets know no weighting, and none is
+    applied under them). `normalize` divides the score of an item by the
     sum of the similarities kept for it. `step_decay` and `half_life_days` let old items of a
     history count less when it is scored; the similarities know no time. An item without a similar
     item in the history scores 0; a history that reaches no item at all cannot be scored.
@@ -39,6 +40,8 @@ class ItemKNN(ScoredRecommender):
     similarity: str = "cosine"
     shrinkage: float = 20.0
     asymmetry: float = 0.5
+    tversky_source: float = 1.0
+    tversky_target: float = 1.0
     weighting: str = "none"
     normalize: bool = False
     step_decay: float = 1.0
@@ -46,7 +49,7 @@ class ItemKNN(ScoredRecommender):
     event_weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        check_method(self.weighting, self.similarity)
+        check_method(self.weighting)
         self._neighbourhood()
         self._history()
 
@@ -55,7 +58,8 @@ class ItemKNN(ScoredRecommender):
         history = self._history()
         history.require_times(past, "item_knn")
         matrix = history.without_decay().matrix(past).T.tocsr()  # items x users
-        weighting = FeatureWeighting.fit(self.weighting, matrix)
+        method = "none" if self._neighbourhood().of_sets else self.weighting
+        weighting = FeatureWeighting.fit(method, matrix)
         weighted = weighting(matrix)
         neighbourhood, keys = self._neighbourhood(), hash_ids(past.catalogue.item_ids)
         sources = neighbourhood.sources(weighted, keys)
@@ -72,7 +76,14 @@ class ItemKNN(ScoredRecommender):
         return (diags(factors) @ near.T).tocsr().astype(np.float32)
 
     def _neighbourhood(self) -> Neighbourhood:
-        return Neighbourhood(self.similarity, self.neighbours, self.shrinkage, self.asymmetry)
+        return Neighbourhood(
+            self.similarity,
+            self.neighbours,
+            self.shrinkage,
+            self.asymmetry,
+            self.tversky_source,
+            self.tversky_target,
+        )
 
     def _history(self) -> HistoryWeights:
         return HistoryWeights.of(self.event_weights, self.step_decay, self.half_life_days)

@@ -25,7 +25,8 @@ class UserKNN(ScoredRecommender):
     The `neighbours` most similar past users are kept for each user who is scored, themselves left
     out. Similarities (`similarity`, `shrinkage`, `asymmetry`) are those of `Neighbourhood`, with
     the stored user as the source, on interactions weighted by `event_weights` and by `weighting`
-    (users are the documents and items the terms; the votes are weighted likewise). `normalize`
+    (users are the documents and items the terms; the votes are weighted likewise; similarities of
+    sets know no weighting, and none is applied under them). `normalize`
     divides by the sum of the similarities, which brings scores of different users to one scale and
     changes no user's order. A history without any similar user cannot be scored.
     """
@@ -36,12 +37,14 @@ class UserKNN(ScoredRecommender):
     similarity: str = "cosine"
     shrinkage: float = 5.0
     asymmetry: float = 0.5
+    tversky_source: float = 1.0
+    tversky_target: float = 1.0
     weighting: str = "none"
     normalize: bool = False
     event_weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        check_method(self.weighting, self.similarity)
+        check_method(self.weighting)
         self._neighbourhood()
         HistoryWeights.of(self.event_weights)
 
@@ -51,7 +54,8 @@ class UserKNN(ScoredRecommender):
         matrix = history.matrix(past)
         stored = np.flatnonzero(np.diff(matrix.indptr))
         matrix = matrix[stored]
-        weighting = FeatureWeighting.fit(self.weighting, matrix)
+        method = "none" if self._neighbourhood().of_sets else self.weighting
+        weighting = FeatureWeighting.fit(method, matrix)
         self.scorer_ = UserNeighbours(
             matrix=weighting(matrix),
             user_codes=past.user_codes[stored],
@@ -64,7 +68,14 @@ class UserKNN(ScoredRecommender):
         return self
 
     def _neighbourhood(self) -> Neighbourhood:
-        return Neighbourhood(self.similarity, self.neighbours, self.shrinkage, self.asymmetry)
+        return Neighbourhood(
+            self.similarity,
+            self.neighbours,
+            self.shrinkage,
+            self.asymmetry,
+            self.tversky_source,
+            self.tversky_target,
+        )
 
 
 def _content_keys(past: Histories) -> np.ndarray:
