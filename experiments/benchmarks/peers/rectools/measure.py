@@ -95,29 +95,27 @@ def sasrec(question: Question) -> dict[str, Any]:
     """Seconds of an epoch, from a share of its batches after the first; lists and metrics."""
     from pytorch_lightning import Callback
 
+    ends: list[float] = []  # RecTools trains with a copy of the trainer and of its callbacks
+
     class Times(Callback):
         """When each batch ended."""
 
-        def __init__(self) -> None:
-            self.ends: list[float] = []
+        def on_train_batch_end(self, *_: Any) -> None:
+            ends.append(time.perf_counter())
 
-        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-            self.ends.append(time.perf_counter())
-            self.n_batches = trainer.fit_loop._combined_loader.limits or trainer.num_training_batches
-
-    data, times = dataset_of(question.past), Times()
+    data = dataset_of(question.past)
     n_batches = -(-question.past["user"].nunique() // question.batch)
     measured = max(2, round(question.settings.get("share", 1.0) * n_batches))
     trainer = {"max_epochs": 1, "limit_train_batches": min(measured + 1, n_batches)}
-    model = sasrec_model(question, callbacks=[times], **trainer)
+    model = sasrec_model(question, callbacks=[Times()], **trainer)
     model.fit(data)
-    epoch = (times.ends[-1] - times.ends[0]) / (len(times.ends) - 1) * n_batches
+    epoch = (ends[-1] - ends[0]) / (len(ends) - 1) * n_batches
     _, evaluate_seconds = seconds_of(lambda: evaluated(model, question, data))
     return {
         "epoch_seconds": epoch,
         "targets_a_second": n_targets(question.past, question.length) / epoch,
         "evaluate_seconds": evaluate_seconds,
-        "note": f"{len(times.ends) - 1} of {n_batches} batches",
+        "note": f"{len(ends) - 1} of {n_batches} batches",
     }
 
 
