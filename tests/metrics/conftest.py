@@ -18,8 +18,12 @@ def ranked_lists(
     popularity: Sequence[int],
     n_past_users: int = 100,
     histories: Sequence[Sequence[int]] | None = None,
+    **content: Sequence[str],
 ) -> RankedLists:
-    """Lists of item codes (-1: beyond the end) and relevant codes (-1: not in the catalogue)."""
+    """Lists of item codes (-1: beyond the end) and relevant codes (-1: not in the catalogue).
+
+    `content` are the category and attributes of the catalogue's items.
+    """
     n_users = len(items)
     user_ids = np.array([f"u{u}" for u in range(n_users)])
     owned = [list(h) for h in histories or [[]] * n_users]
@@ -34,7 +38,10 @@ def ranked_lists(
         truth_tied=np.zeros(len(relevant), dtype=bool),
         fallback=np.zeros(n_users, dtype=bool),
         histories=Histories.from_events(
-            Catalogue(np.array([f"i{i:03d}" for i in range(len(popularity))])),
+            Catalogue(
+                np.array([f"i{i:03d}" for i in range(len(popularity))]),
+                **{name: np.array(values) for name, values in content.items()},
+            ),
             user_ids,
             np.repeat(np.arange(n_users), [len(h) for h in owned]),
             np.array([i for h in owned for i in h], dtype=int),
