@@ -210,7 +210,7 @@ def study_of_any(workspace: Workspace) -> JournalStorage:
 
 
 def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None:
-    words = (*SLOW, "study=killed", "budget.trials=4")
+    words = (*SLOW, "study=killed", "budget.trials=3")
     workspace.growthlab("prepare", *SHOP)
     process = workspace.process(*words)
 
@@ -220,7 +220,7 @@ def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None
         except (KeyError, ValueError):  # not begun, or in the middle of a line
             return 0
 
-    wait_until(lambda: done() == 2, process)
+    wait_until(lambda: done() == 1, process)
     process.kill()
     process.communicate(timeout=60)
     before = [t for t in study_of(workspace, "killed").trials if t.state.name == "COMPLETE"]
@@ -229,11 +229,11 @@ def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None
     after = study_of(workspace, "killed").trials
     complete = [t for t in after if t.state.name == "COMPLETE"]
     assert [t.value for t in complete[: len(before)]] == [t.value for t in before]
-    assert len(complete) == 4
-    assert len({str(t.user_attrs["overrides"]) for t in complete}) == 4
+    assert len(complete) == 3
+    assert len({str(t.user_attrs["overrides"]) for t in complete}) == 3
     runs = workspace.runs("top_n", kind="trial", study="killed")
     counts = Counter(r.info.status for r in runs)
-    assert counts["FINISHED"] == 4
+    assert counts["FINISHED"] == 3
     assert counts["RUNNING"] == 0
     assert len(workspace.runs("top_n", kind="search", study="killed")) == 1
 
@@ -252,7 +252,7 @@ def test_two_processes_share_a_study(workspace: Workspace) -> None:
 
 
 def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Workspace) -> None:
-    words = (*SLOW, "study=workers", "budget.trials=4", "n_jobs=2")
+    words = (*SLOW, "study=workers", "budget.trials=3", "n_jobs=2")
     workspace.growthlab("prepare", *SHOP)
     process = workspace.process(*words)
 
@@ -270,7 +270,7 @@ def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Works
     psutil.Process(victim).kill()
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
-    assert "trials: 3 complete, 0 pruned, 1 failed" in out
+    assert "trials: 2 complete, 0 pruned, 1 failed" in out
     failed = [t for t in study_of(workspace, "workers").trials if t.state.name == "FAIL"]
     assert "killed by SIGKILL" in failed[0].user_attrs["result"]
     (run,) = [r for r in workspace.runs("top_n", study="workers") if r.info.status == "FAILED"]
