@@ -44,7 +44,6 @@ class ALS(ScoredRecommender):
 
     stochastic: ClassVar[bool] = True
     personalised: ClassVar[bool] = True
-    scorer_: FoldedFactors
 
     width: int = 64
     l2: float = 0.01
@@ -75,6 +74,7 @@ class ALS(ScoredRecommender):
 
     def learned(self, past: Histories) -> LearnedState:
         """The items' factors, for a later fit to go on from; users are solved for anew."""
+        assert isinstance(self.scorer_, FoldedFactors)
         return LearnedState.of(self, {ITEMS: self.scorer_.item_factors}, {ITEMS: "items"}, past)
 
     def _alternate(self, pairs: csr_matrix, items: np.ndarray, n_epochs: int) -> np.ndarray:
