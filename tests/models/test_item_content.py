@@ -71,7 +71,7 @@ def fitted(name: str) -> SequenceRecommender:
 
 
 def test_every_sequence_model_can_take_content() -> None:
-    assert {"gru4rec", "sasrec", "caser"} <= set(NAMES)
+    assert {"gru4rec", "sasrec", "caser", "nextitnet"} <= set(NAMES)
 
 
 @every_model
@@ -152,6 +152,13 @@ def test_sampled_losses_learn_from_content_too(loss: str) -> None:
     scores = model.score(shop())
     blue = np.arange(60) % 2 == 0
     assert ((scores[:, COLD["blue"]] > scores[:, COLD["red"]]) == blue).mean() > 0.8
+
+
+def test_components_do_not_outlive_their_catalogue() -> None:
+    before = with_content("gru4rec", epochs=1).fit(shop(), OPTIONS)
+    options = FitOptions(seed=0, device="cpu", warm=before.learned(shop()))
+    with pytest.raises(ConfigError, match="its components mean something else on a longer log"):
+        with_content("gru4rec", epochs=1).fit(shop(), options)
 
 
 def test_terms_are_too_wide_for_a_network() -> None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -33,7 +33,12 @@ class ContentVectors(NamedTuple):
 
 
 class ItemContent(Protocol):
-    """A way to turn what is known of items into vectors."""
+    """A way to turn what is known of items into vectors.
+
+    `lasting` says whether an item has the same vector in every catalogue.
+    """
+
+    lasting: ClassVar[bool]
 
     def vectors(self, catalogue: Catalogue) -> ContentVectors:
         """The vectors of a catalogue; nothing but the catalogue is learned from."""
@@ -57,6 +62,8 @@ class TermContent:
     al., "Indexing by Latent Semantic Analysis", JASIS 1990), or fewer where the catalogue has not
     as many dimensions; without, there is one dimension a term.
     """
+
+    lasting: ClassVar[bool] = False
 
     weighting: str = "tf_idf"
     text_weight: float = 1.0

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class SentenceContent:
     2019. `model` is a folder, or the name of a model of the package sentence-transformers that is
     stored on this machine, with ``@revision`` where one of several is meant; nothing is downloaded.
     """
+
+    lasting: ClassVar[bool] = True
 
     model: str
 

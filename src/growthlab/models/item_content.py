@@ -28,13 +28,16 @@ class WithItemContent:
     content: ItemContent | None = None
     id_dropout: float = 0.2
 
-    def add_content(self, network: SequenceNetwork, past: Histories) -> None:
+    def add_content(self, network: SequenceNetwork, past: Histories, *, warm: bool) -> None:
         """Give the untrained network the content of the catalogue, if there is any to give.
+
+        `warm` says that it will go on from an earlier fit, to another catalogue.
 
         Raises
         ------
         ConfigError
-            A share outside [0, 1), or content that is a name, or as wide as its terms.
+            A share outside [0, 1), or content that is a name, as wide as its terms, or of a meaning
+            that changes with the catalogue where the fit goes on from an earlier one.
         DataError
             No item of the catalogue has content.
         """
@@ -46,6 +49,11 @@ class WithItemContent:
             raise ConfigError(
                 f"model.content must be item content, got {self.content!r}: "
                 f"content@model.content={self.content} chooses one"
+            )
+        if warm and not self.content.lasting:
+            raise ConfigError(
+                "warm=... cannot go on with the terms of model.content: its components mean "
+                "something else on a longer log; train from the start, or use content=sentences"
             )
         matrix, source = self.content.vectors(past.catalogue)
         if not isinstance(matrix, np.ndarray):

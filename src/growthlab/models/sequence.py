@@ -67,7 +67,7 @@ class SequenceRecommender(WithItemContent):
         with torch_stream(options.seed, "weights"):
             n_types = len(EVENT_TYPES) if self.event_types else 0
             self.network_ = self.build(past.n_items, n_types)
-            self.add_content(self.network_, past)
+            self.add_content(self.network_, past, warm=options.warm is not None)
         go_on_from(options.warm, self.network_, past)
         self.network_.to(device_of(options.device))
         support = batches.support.to(device_of(options.device))
