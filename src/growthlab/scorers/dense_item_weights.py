@@ -11,6 +11,7 @@ import numpy as np
 
 from growthlab.core.histories import Histories
 from growthlab.scorers.history_weights import HistoryWeights
+from growthlab.scorers.sparse_arrays import times_dense
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class DenseItemWeights:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
         history = self.history.matrix(histories)
         if items is None:
-            scores = history @ self.weights
+            scores = times_dense(history, self.weights)
         else:
             used = np.unique(history.indices)  # few for a single request: the rest is not copied
             scores = history[:, used] @ self.weights[np.ix_(used, items)]
