@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.processors import n_threads
 from growthlab.core.seeding import mix
 from growthlab.scorers.sparse_arrays import row_blocks
 
 SETS = ("jaccard", "dice", "tversky")  # see which entries there are, not how much they weigh
 MEASURES = ("cosine", "asymmetric_cosine", *SETS)
+CACHED_ENTRIES = 500_000  # of a sparse product at a time: more of them leave the cache
 
 
 class Sources(NamedTuple):
@@ -80,25 +83,44 @@ class Neighbourhood:
         """
         if self.of_sets:
             targets = _pattern(targets)
-        target_sizes = _squared_norms(targets)
-        columns, values, counts = [], [], []
-        for block in row_blocks(targets, sources.columns):
-            product = (targets[block] @ sources.columns).tocsr()
-            sizes = np.repeat(target_sizes[block], np.diff(product.indptr))
-            near = self._similarities(product.data, sizes, sources.sizes[product.indices])
-            for row, target in enumerate(range(*block.indices(targets.shape[0]))):
-                part = slice(product.indptr[row], product.indptr[row + 1])
-                column, value = product.indices[part], near[part]
-                kept = (column != own[target]) & (value > 0)
-                column, value = column[kept], value[kept]
-                kept = self._nearest(column, value, target_keys[target], sources.keys)
-                columns.append(column[kept])
-                values.append(value[kept])
-                counts.append(len(columns[-1]))
+        sizes = _squared_norms(targets)
+        blocks = row_blocks(targets, sources.columns, CACHED_ENTRIES)
+
+        def near(block: slice) -> list[tuple[np.ndarray, np.ndarray]]:
+            part = targets[block] @ sources.columns
+            return self._rows(part, sizes[block], sources, own[block], target_keys[block])
+
+        if len(blocks) > 1:
+            with ThreadPoolExecutor(n_threads()) as pool:  # sparse products run without the GIL
+                rows = [row for found in pool.map(near, blocks) for row in found]
+        else:
+            rows = [row for block in blocks for row in near(block)]
+        counts = [len(column) for column, _ in rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        data = np.concatenate([*values, np.zeros(0, dtype=np.float32)])
-        indices = np.concatenate([*columns, np.zeros(0, dtype=np.int32)])
+        data = np.concatenate([*(v for _, v in rows), np.zeros(0, dtype=np.float32)])
+        indices = np.concatenate([*(c for c, _ in rows), np.zeros(0, dtype=np.int32)])
         return csr_matrix((data, indices, indptr), shape=(targets.shape[0], len(sources.keys)))
+
+    def _rows(
+        self,
+        product: csr_matrix,
+        sizes: np.ndarray,
+        sources: Sources,
+        own: np.ndarray,
+        target_keys: np.ndarray,
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The nearest sources of each row of inner products, and their similarities."""
+        of_targets = np.repeat(sizes, np.diff(product.indptr))
+        near = self._similarities(product.data, of_targets, sources.sizes[product.indices])
+        rows = []
+        for row, key in enumerate(target_keys):
+            part = slice(product.indptr[row], product.indptr[row + 1])
+            column, value = product.indices[part], near[part]
+            kept = (column != own[row]) & (value > 0)
+            column, value = column[kept], value[kept]
+            kept = self._nearest(column, value, key, sources.keys)
+            rows.append((column[kept], value[kept]))
+        return rows
 
     def nearest_of(
         self, similarities: csr_matrix, *, target_keys: np.ndarray, source_keys: np.ndarray

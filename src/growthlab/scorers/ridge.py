@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.processors import n_threads
 
 BLOCK_ENTRIES = 4_000_000  # numbers of the gathered factors of one block
 CACHED_ENTRIES = 300_000  # of a block that is read several times
@@ -149,12 +149,6 @@ def _primal(near: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     width = near.shape[2]
     system[:, np.arange(width), np.arange(width)] += penalty
     return np.linalg.solve(system, near.sum(axis=1)[..., None])[..., 0]
-
-
-def n_threads() -> int:
-    """As many as the linear algebra may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
 
 
 def _blocks(lengths: np.ndarray, n_rows: Callable[[int], int]) -> list[np.ndarray]:

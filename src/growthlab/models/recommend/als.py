@@ -14,7 +14,7 @@ from growthlab.core.progress import bar, progress
 from growthlab.core.seeding import stream
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.folded_factors import FoldedFactors
-from growthlab.scorers.ridge import Ridge, n_threads
+from growthlab.scorers.ridge import Ridge
 from growthlab.training.options import FitOptions
 from growthlab.training.warm import LearnedState
 
