@@ -20,7 +20,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint drills format study-01 clean
+.PHONY: help install demo test lint drills format bench-peers study-01 clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ format: install  ## mend what ruff can mend
 
 drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
 	$(BIN)/python -m pytest tests/drills -m drill -n 0
+
+bench-peers: install  ## growthlab beside other libraries (DATA=path of sequences.parquet, BENCH=further options)
+	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" $(BIN)/python experiments/benchmarks/peers.py $(DATA) $(BENCH)
 
 study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/study.py experiments/01-online-retail $(DATA)
