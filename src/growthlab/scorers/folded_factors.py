@@ -27,11 +27,19 @@ class FoldedFactors:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        pairs = histories.matrix()
         wanted = self.item_factors if items is None else self.item_factors[items]
-        scores = self.ridge.solve(pairs, self.item_factors) @ wanted.T
-        scores[np.diff(pairs.indptr) == 0] = np.nan
-        return scores
+        return self.embed(histories) @ wanted.T
+
+    def embed(self, histories: Histories) -> np.ndarray:
+        """The users' factors, whose product with `item_vectors` is the score; NaN if no history."""
+        pairs = histories.matrix()
+        factors = self.ridge.solve(pairs, self.item_factors)
+        factors[np.diff(pairs.indptr) == 0] = np.nan
+        return factors
+
+    def item_vectors(self) -> np.ndarray:
+        """The items' factors, shape ``(n_items, width)``."""
+        return self.item_factors
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The items' factors and what the solve needs."""

@@ -36,6 +36,18 @@ class UserFactors:
         scores[rows] = self.user_factors[histories.user_codes[rows]] @ factors.T + bias
         return scores
 
+    def embed(self, histories: Histories) -> np.ndarray:
+        """The users' factors and a 1, whose product with `item_vectors` is the score; NaN: unknown."""
+        vectors = np.full((histories.n_users, self.item_factors.shape[1] + 1), np.nan, np.float32)
+        rows = known_rows(histories.user_codes, self.known)
+        vectors[rows, :-1] = self.user_factors[histories.user_codes[rows]]
+        vectors[rows, -1] = 1
+        return vectors
+
+    def item_vectors(self) -> np.ndarray:
+        """The items' factors, their bias last, shape ``(n_items, width + 1)``."""
+        return np.column_stack([self.item_factors, self.item_bias])
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All factors, those of the users included."""
         return {

@@ -22,7 +22,7 @@ from growthlab.evaluation.strata import strata_of
 from growthlab.evaluation.top_k import Factored, drop_seen_truth, rank
 from growthlab.features.histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
-from growthlab.models.base import Recommender
+from growthlab.models.base import Recommender, ScoredRecommender
 from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.split.fold import Fold
 from growthlab.tasks.steps import Walk, walk
@@ -158,6 +158,7 @@ class TopN:
 
     def lists(self, model: Recommender, data: TopNData) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""
+        source = model.scorer_ if isinstance(model, ScoredRecommender) else model
         return rank(
             model.score,
             data.histories,
@@ -171,7 +172,7 @@ class TopN:
             popularity=data.popularity,
             n_past_users=data.past.n_users,
             owned=data.owned,
-            factors=model if isinstance(model, Factored) else None,
+            factors=source if isinstance(source, Factored) else None,
         )
 
     def judge(

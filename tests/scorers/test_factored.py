@@ -1,0 +1,31 @@
+"""Scorers that are products: their factors give their scores."""
+
+import numpy as np
+import pytest
+
+from growthlab.core.histories import Catalogue, Histories
+from growthlab.scorers.folded_factors import FoldedFactors
+from growthlab.scorers.ridge import Ridge
+from growthlab.scorers.user_factors import UserFactors
+
+RANDOM = np.random.default_rng(0)
+ITEMS = RANDOM.normal(size=(7, 3)).astype(np.float32)
+USERS = RANDOM.normal(size=(4, 3)).astype(np.float32)
+SCORERS = [
+    FoldedFactors(ITEMS, Ridge(l2=0.1, unseen=0.2, frequency=0.0)),
+    UserFactors(np.array([True, True, False, True]), USERS, ITEMS, ITEMS[:, 0]),
+]
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: s.kind)
+def test_the_product_of_the_factors_is_the_score(scorer):
+    catalogue = Catalogue(np.array([f"i{i}" for i in range(7)]))
+    users = np.array(["a", "b", "c", "d"])
+    histories = Histories.from_events(
+        catalogue, users, np.array([0, 0, 1, 3]), np.array([1, 2, 5, 6]), np.arange(4)
+    )
+    scores = scorer.score(histories)
+    product = scorer.embed(histories) @ scorer.item_vectors().T
+    np.testing.assert_allclose(product, scores, rtol=1e-5, atol=1e-6)
+    assert np.isnan(scores[2]).all()  # no history, or unknown
+    assert np.isfinite(scores[[0, 1, 3]]).all()
