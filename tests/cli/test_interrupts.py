@@ -95,7 +95,7 @@ def test_a_killed_training_goes_on_after_its_last_epoch(
 
 def test_a_search_that_is_ended_keeps_its_trials(workspace: Workspace) -> None:
     assert workspace.compared("top_n").status == 0
-    words = ("model=recommend/markov", "metrics=[ranking/ndcg]", "study=ended")
+    words = ("model=recommend/item_knn", "metrics=[ranking/ndcg]", "study=ended")
     process = workspace.process("tune", *words, *SHOP, "budget.trials=500")
 
     def trials() -> Counter[str]:

@@ -52,8 +52,9 @@ def test_models_share_caps_and_end_in_a_leaderboard(tuned: Workspace) -> None:
     trials = tuned.runs("top_n", kind="trial")
     per_study = pd.Series([t.data.tags["study"] for t in trials]).value_counts().to_dict()
     assert per_study == {"even-item_knn": 3, "even-markov": 3, "even-gru4rec": 3}
-    entries = tuned.runs("top_n", kind="model")
-    ended = [r.data.tags["model"] for r in entries if r.info.status == "FINISHED"]
+    children = tuned.runs("top_n", kind="model")
+    entries = [r for r in children if r.info.status == "FINISHED"]
+    ended = [r.data.tags["model"] for r in entries]
     assert sorted(ended) == ["gru4rec", "gru4rec", "item_knn", "markov", "popularity"]  # 2 seeds
     assert set(before) <= set(ended)
 

@@ -176,8 +176,8 @@ class Study:
         return sum(_counts(t) for t in self._trials())
 
     def is_at_work(self) -> bool:
-        """Whether some process works on a trial."""
-        return bool(self._trials("RUNNING"))
+        """Whether some process works on a trial, as far as can be known from here."""
+        return any(self._is_at_work(trial) for trial in self._trials("RUNNING"))
 
     def seconds_used(self) -> float:
         """Seconds during which at least one trial ran, in all calls together."""
@@ -277,7 +277,7 @@ class Study:
         """Trials of processes that are gone are asked for again, once; a second time they failed."""
         now = time.time()
         for trial in self._trials("RUNNING"):
-            if trial._trial_id in self._working or _is_at_work(trial, now):
+            if self._is_at_work(trial):
                 continue
             why = "its process was killed, perhaps for lack of memory"
             end = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
@@ -285,6 +285,10 @@ class Study:
             result = Result("failed" if again else "interrupted", why=why)
             self._tell(trial.number, trial._trial_id, result, end)
             log.info("trial %d was cut off%s", trial.number, "" if again else ": tried again")
+
+    def _is_at_work(self, trial: FrozenTrial) -> bool:
+        """Whether this process or another one that lives works on the running trial."""
+        return trial._trial_id in self._working or _is_at_work(trial, time.time())
 
     def _tell(self, number: int, trial_id: int, result: Result, ended: float) -> None:
         """The result goes into the storage before the state, so that no finished trial lacks it."""
