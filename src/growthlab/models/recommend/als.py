@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
+from growthlab.core.processors import n_threads
 from growthlab.core.progress import bar, progress
 from growthlab.core.seeding import stream
 from growthlab.models.base import ScoredRecommender
