@@ -119,16 +119,17 @@ def ratios_of(
         return {}
     # many metrics divide by the same counts: each is summed once
     lower = {below.tobytes(): below for _, below in parts.values()}
-    places = {key: place for place, key in enumerate(lower, start=len(parts))}
-    columns = np.column_stack([*(above for above, _ in parts.values()), *lower.values()])
-    below = np.array([places[below.tobytes()] for _, below in parts.values()])
+    keys = {key: place for place, key in enumerate(lower, start=len(parts))}
+    places = np.array([keys[below.tobytes()] for _, below in parts.values()])
+    columns = [*(above for above, _ in parts.values()), *lower.values()]
+    totals = np.array([column.sum() for column in columns])
+    values = _ratio(totals[: len(parts)], totals[places])
     resampled = np.full((0, len(parts)), np.nan)
-    if n_resamples and len(columns):
-        drawn = resample_counts(len(columns), n_resamples, seed)
-        sums = np.concatenate([counts @ columns for counts in drawn])
-        resampled = _ratio(sums[:, : len(parts)], sums[:, below])
-    totals = columns.sum(axis=0)
-    values = _ratio(totals[: len(parts)], totals[below])
+    if n_resamples and len(columns[0]):
+        stacked = np.column_stack(columns)
+        drawn = resample_counts(len(stacked), n_resamples, seed)
+        sums = np.concatenate([counts @ stacked for counts in drawn])
+        resampled = _ratio(sums[:, : len(parts)], sums[:, places])
     return {
         name: Estimate(float(value), *bounds_of(column))
         for name, value, column in zip(parts, values, resampled.T, strict=True)
@@ -212,6 +213,8 @@ def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
 def _parts_of(column: np.ndarray) -> Parts:
     """What each row adds to the sum of the values, and to their number."""
     defined = ~np.isnan(column)
+    if defined.all():  # no copies: a million users have a column a metric
+        return column, np.broadcast_to(1.0, column.shape)
     return np.where(defined, column, 0.0), defined.astype(float)
 
 

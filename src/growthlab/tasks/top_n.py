@@ -262,16 +262,18 @@ class TopN:
         """The recommendations and the truth with raw ids."""
         n_rows, k = lists.items.shape
         listed = lists.items != UNKNOWN
-        rows = np.broadcast_to(np.arange(n_rows, dtype=np.int32)[:, None], listed.shape)[listed]
+        kept = slice(None) if listed.all() else listed.ravel()  # no copy of full lists
+        rows = np.repeat(np.arange(n_rows, dtype=np.int32), k)[kept]
         users = lists.user_ids[np.flatnonzero(np.diff(lists.clusters, prepend=-1))]
+        of = rows if data.steps is None else lists.clusters.astype(np.int32)[rows]
         columns: dict[str, Any] = {
             # a code and a table of names: millions of rows are not millions of strings
-            "user_id": pd.Categorical.from_codes(lists.clusters[rows], pd.Index(users)),
+            "user_id": pd.Categorical.from_codes(of, pd.Index(users)),
             "item_id": pd.Categorical.from_codes(
-                lists.items[listed], pd.Index(data.past.catalogue.item_ids)
+                lists.items.ravel()[kept], pd.Index(data.past.catalogue.item_ids)
             ),
-            "score": lists.scores[listed],
-            "rank": np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), listed.shape)[listed],
+            "score": lists.scores.ravel()[kept],
+            "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), n_rows)[kept],
         }
         if data.steps is not None:
             columns["step"] = data.steps[rows]

@@ -69,25 +69,30 @@ class RankedLists:
     @cached_property
     def hits(self) -> np.ndarray:
         """Where the lists hold a relevant item, shape ``(n_users, k)``, bool."""
-        return self.places >= 0
+        return self._hits_of(np.ones(len(self.truth_items), dtype=bool))
+
+    def _hits_of(self, kept: np.ndarray) -> np.ndarray:
+        rows, columns, places = self._found
+        hits = np.zeros(self.items.shape, dtype=bool)
+        hits[rows, columns] = kept[places]
+        return hits
 
     @cached_property
-    def places(self) -> np.ndarray:
-        """Which relevant item each listed one is, a place in `truth_items`, int32; -1: none."""
-        places = np.full(self.items.shape, -1, dtype=np.int32)
+    def _found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row and column of each hit in the lists, and its place in `truth_items`."""
         known = np.flatnonzero(self.truth_items >= 0)
-        if not len(known):
-            return places
         pairs = self._pairs(self.truth_rows[known], self.truth_items[known])
         order = np.argsort(pairs, kind="stable")
         known, pairs = known[order], pairs[order]
-        for rows in row_slices(*self.items.shape):
+        parts = [np.zeros((3, 0), dtype=np.int64)]
+        for rows in row_slices(*self.items.shape) if len(known) else ():
             listed = self.items[rows]
             wanted = self._pairs(np.arange(rows.start, rows.stop)[:, None], listed)
             at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-            found = (pairs[at] == wanted) & (listed >= 0)
-            places[rows] = np.where(found, known[at], -1)
-        return places
+            own, columns = np.nonzero((pairs[at] == wanted) & (listed >= 0))
+            parts.append(np.stack([own + rows.start, columns, known[at[own, columns]]]))
+        own, columns, places = np.concatenate(parts, axis=1)
+        return own, columns, places
 
     @cached_property
     def repeats(self) -> np.ndarray:
@@ -179,8 +184,7 @@ class RankedLists:
             truth_tied=self.truth_tied[kept],
         )
         # what the lists alone decide, or a look-up, is not worked out again for each part
-        hit = self.places >= 0
-        vars(part)["hits"] = hit & kept[np.maximum(self.places, 0)] if len(kept) else hit
+        vars(part)["hits"] = self._hits_of(kept)
         vars(part)["repeats"] = self.repeats[kept]
         vars(part)["listed_repeats"] = self.listed_repeats
         vars(part)["clusters"] = self.clusters
