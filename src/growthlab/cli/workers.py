@@ -39,7 +39,7 @@ def run_workers(search: ModelSearch, on_change: Callable[[], None]) -> None:
         The workers end before they try anything.
     """
     found, n_jobs = search.found, search.config.n_jobs
-    words, model = found.given, found.chosen["model"]
+    words, model = search.setting.found.given, found.chosen["model"]
     started: dict[int, tuple[Any, str]] = {}
     in_vain = 0
 
