@@ -144,5 +144,4 @@ def short_lists(ranks: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
     A group of equal scores that crosses the border is in or out as a whole, by its mean place.
     """
-    listed: np.ndarray = (ranks <= lengths[:, None]).any(axis=0)
-    return listed
+    return np.any(ranks <= lengths[:, None], axis=0)
