@@ -92,7 +92,7 @@ def test_improving_again_and_again_solves(frequency: float) -> None:
     ridge = Ridge(l2=0.05, unseen=0.2, frequency=frequency)
     factors = rng.normal(size=(30, 12)).astype(np.float32)
     rows = rng.normal(size=(50, 12)).astype(np.float32)
-    for _ in range(8):
+    for _ in range(60):
         rows, cost = ridge.improve(pairs, factors, rows)
     solved = ridge.solve(pairs, factors)
     np.testing.assert_allclose(rows, solved, rtol=2e-3, atol=2e-4)

@@ -29,7 +29,7 @@ class ALS(ScoredRecommender):
     Minimises the sum over the pairs of the past of ``(1 - w_u'h_i)^2``, plus `unseen` times the
     sum over all pairs of ``(w_u'h_i)^2``, plus `l2` times every squared factor, scaled by how much
     its user or item counts to the power of `frequency` (see `Ridge`). Each epoch brings all users
-    and then all items next to their optimum (`Ridge.improve`), from items' factors drawn with a
+    and then all items nearer to their optimum (`Ridge.improve`), from items' factors drawn with a
     standard deviation of ``0.1 / sqrt(width)``. `losses_` is the objective after each epoch, a pair
     of the past.
 
