@@ -21,9 +21,8 @@ pytestmark = THIRD_PARTY
 
 WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
 MARKOV = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]")
-# six settings, fast: step_decay is one of 0.0, 0.2, 0.4, 0.6, 0.8, 0.9
 SLOW = ("tune", "model=recommend/gru4rec", *SHOP, "metrics=[ranking/ndcg]", "prune=null")
-SLOW += ("model.trainer.epochs=15", "model.trainer.patience=15", "experiments=null")
+SLOW += ("model.trainer.epochs=8", "model.trainer.patience=8", "experiments=null")
 
 
 def study_of(workspace: Workspace, name: str) -> optuna.Study:

@@ -128,11 +128,11 @@ def test_a_trial_of_a_killed_process_is_tried_again_and_does_not_count(
     assert [t.result.state for t in study.finished()] == ["complete"] * 4
 
 
-def test_a_trial_that_kills_its_process_twice_has_failed(
+def test_a_trial_that_kills_its_process_three_times_has_failed(
     make: Callable[..., Study], tmp_path: Path
 ) -> None:
-    killed_at_work(tmp_path / "studies.journal")
-    killed_at_work(tmp_path / "studies.journal")
+    for _ in range(3):
+        killed_at_work(tmp_path / "studies.journal")
     study = make(budget=Budget(4))
     assert len(finish(study)) == 3
     failed = study.finished()[0]

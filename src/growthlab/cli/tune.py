@@ -118,7 +118,7 @@ def _conclude(search: ModelSearch, best: Finished) -> None:
     finished = study.finished()
     n_complete = sum(t.result.state == "complete" for t in finished)
     words = [f"{k}={word_of(v)}" for k, v in best.overrides.items()]
-    settings = words_of(best.overrides)
+    settings = " ".join(words) or words_of({})
     objective = search.objectives.names[0]
     shown = f"valid {objective} {best.result.values[0]:.4f} with {settings}"
     print(f"best of {n_complete} trials (number {best.number}): {shown}")

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PULSE = 20.0  # seconds between two signs of life of a process at work
 SILENCE = 300.0  # seconds without one after which a process of another machine is given up
+DEATHS = 3  # of its process, after which a trial has failed: it may be the trial that kills
+KILLED = "its process was killed, perhaps for lack of memory"
 ENOUGH = 3  # trials at an epoch before their median means something
 
 
@@ -261,7 +263,8 @@ class Study:
             return
         inside = self.space.holds_default
         params = self.space.encoded(self.space.default) if inside else {}
-        attributes = {"default": True, "again": bool(own)}
+        deaths = sum(_result_of(t).why == KILLED for t in own)
+        attributes = {"default": True, "deaths": deaths}
         self.optuna.enqueue_trial(params, user_attrs=attributes)
 
     def _is_outside(self, trial: FrozenTrial) -> bool:
@@ -274,17 +277,16 @@ class Study:
             self._give_up_the_dead()
 
     def _give_up_the_dead(self) -> None:
-        """Trials of processes that are gone are asked for again, once; a second time they failed."""
+        """Trials of processes that are gone are asked for again; the third time they have failed."""
         now = time.time()
         for trial in self._trials("RUNNING"):
             if self._is_at_work(trial):
                 continue
-            why = "its process was killed, perhaps for lack of memory"
             end = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
-            again = trial.user_attrs.get("again", False)
-            result = Result("failed" if again else "interrupted", why=why)
+            last = trial.user_attrs.get("deaths", 0) + 1 >= DEATHS
+            result = Result("failed" if last else "interrupted", why=KILLED)
             self._tell(trial.number, trial._trial_id, result, end)
-            log.info("trial %d was cut off%s", trial.number, "" if again else ": tried again")
+            log.info("trial %d was cut off%s", trial.number, "" if last else ": tried again")
 
     def _is_at_work(self, trial: FrozenTrial) -> bool:
         """Whether this process or another one that lives works on the running trial."""
@@ -309,13 +311,14 @@ class Study:
             log.warning("trial %d had been given up by another process", number)
             return
         if result.state == "interrupted":
-            self._repeat(next(t for t in self._trials() if t.number == number))
+            trial = next(t for t in self._trials() if t.number == number)
+            self._repeat(trial, trial.user_attrs.get("deaths", 0) + (result.why == KILLED))
 
-    def _repeat(self, trial: FrozenTrial) -> None:
+    def _repeat(self, trial: FrozenTrial, deaths: int) -> None:
         """The settings of a trial that was cut off are the next to be tried."""
         params = trial.system_attrs.get("fixed_params", trial.params)
         if not trial.user_attrs.get("default") and set(params) == set(self.space.ranges):
-            self.optuna.enqueue_trial(params, user_attrs={"again": True})
+            self.optuna.enqueue_trial(params, user_attrs={"deaths": deaths})
 
     def _beat(self, trial_id: int, told: threading.Event) -> None:
         """Signs of life of a trial at work, for processes of other machines."""
