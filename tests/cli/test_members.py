@@ -46,19 +46,40 @@ def test_a_config_file_of_one_s_own_has_settings_beside_the_names(fresh: Workspa
     own.parent.mkdir(parents=True)
     own.write_text(
         "# @package model\n_target_: growthlab.models.recommend.blend.Blend\n"
-        "members: {item_knn: {neighbours: 3}, gru4rec: {trainer: {epochs: 2}}}\n"
+        "members: [{item_knn: {neighbours: 3}}, gru4rec, {markov: {}}]\n"
     )
     shown = fresh.growthlab("train", "model=recommend/near", "--cfg", "job")
     assert shown.status == 0, shown.err
     members = yaml.safe_load(shown.out)["model"]["members"]
     assert members["item_knn"]["neighbours"] == 3
     assert members["item_knn"]["shrinkage"] == 20
-    assert members["gru4rec"]["trainer"]["epochs"] == 2
+    assert list(members) == ["item_knn", "gru4rec", "markov"]
+
+
+def test_settings_may_stand_in_the_list() -> None:
+    made = members_of("model.members=[{item_knn:{neighbours:3}},markov]")
+    assert made["item_knn"].neighbours == 3  # type: ignore[attr-defined]
+
+
+def test_the_winner_of_a_search_keeps_its_members_and_their_settings(fresh: Workspace) -> None:
+    words = ["model=recommend/blend", "model.members=[item_knn,markov]"]
+    words += ["model.members.item_knn.neighbours=9", "metrics=[ranking/ndcg]", *SHOP]
+    done = fresh.growthlab("tune", *words, "budget.trials=1", "study=mixed")
+    assert done.status == 0, done.err
+    written = yaml.safe_load((fresh.folder / "conf/experiment/mixed.yaml").read_text())
+    assert written["model"]["members"] == [{"item_knn": {"neighbours": 9}}, "markov"]
+    shown = fresh.growthlab("train", "experiment=mixed", "--cfg", "job")
+    members = yaml.safe_load(shown.out)["model"]["members"]
+    assert {n: own.get("neighbours") for n, own in members.items()} == {
+        "item_knn": 9,
+        "markov": None,
+    }
 
 
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        ("model.members=[[markov]]", "model.members=[['markov']]: give a list of models such as"),
         ("model.members=[item_knn,markof]", "markof is no model of recommend: did you mean markov"),
         ("model.members=[markov,markov]", "model.members: markov is named 2 times"),
         ("model.members=[markov,blend]", "model.members: blend would be inside itself"),

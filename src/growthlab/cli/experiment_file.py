@@ -28,8 +28,9 @@ def save(folder: Path, name: str, winner: Composed, remarks: str) -> Path:
     plain = composed("train", [])
     chosen = {g: winner.chosen[g] for g in GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
-    base = _settings(composed("train", words).config)
-    ours = {k: v for k, v in _settings(winner.config).items() if k in base}
+    family = chosen["model"].partition("/")[0]
+    base = _settings(composed("train", words).config, family)
+    ours = {k: v for k, v in _settings(winner.config, family).items() if k in base}
     others = [g for g in GROUPS if g == "model" or chosen[g] != plain.chosen[g]]
     content = {
         "defaults": [{f"override /{g}": chosen[g]} for g in others],
@@ -70,8 +71,21 @@ def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
     return found
 
 
-def _settings(config: Any) -> dict[str, Any]:
-    """The settings that say what is run."""
+def _settings(config: Any, family: str) -> dict[str, Any]:
+    """The settings that say what is run; members of a model as a list, with what is theirs alone."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
+    model: Any = plain["model"]
+    if "members" in model:
+        model["members"] = [_member(name, own, family) for name, own in model["members"].items()]
     return {str(k): v for k, v in plain.items() if k not in OF_THE_PLACE}
+
+
+def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:
+    """The name, or the name with the settings that are not those of its config file."""
+    config = composed("train", [f"model={family}/{name}"]).config
+    own = {k: v for k, v in settings.items() if k != "_partial_"}
+    if "members" in own:
+        own["members"] = [_member(n, theirs, family) for n, theirs in own["members"].items()]
+    changed = differences(own, _settings(config, family)["model"])
+    return {name: changed} if changed else name

@@ -24,10 +24,10 @@ def expand(
 ) -> None:
     """Put each member's composed config in the place of its name in ``config.model``, in place.
 
-    ``members: [item_knn, markov]`` names models of the hybrid's own family; the mapping
-    ``members: {item_knn: {neighbours: 50}, markov: {}}`` has settings of theirs beside the names,
-    and so have the words ``model.members.item_knn.neighbours=50``. A member becomes a node with
-    ``_partial_``, of which `build` makes a function that makes the model.
+    ``members: [item_knn, markov]`` names models of the hybrid's own family; ``[{item_knn:
+    {neighbours: 50}}, markov]`` has settings of theirs beside the names, and so have the words
+    ``model.members.item_knn.neighbours=50``. A member becomes a node with ``_partial_``, of which
+    `build` makes a function that makes the model.
 
     Parameters
     ----------
@@ -62,15 +62,18 @@ def expand(
 def _named(members: Any, family: str) -> tuple[list[str], list[tuple[str, Any]]]:
     """The members' names without their family, and the settings that stand beside them."""
     plain: Any = OmegaConf.to_container(members) if OmegaConf.is_config(members) else members
-    if isinstance(plain, list) and all(isinstance(m, str) for m in plain):
-        return [m.removeprefix(f"{family}/") for m in plain], []
-    if isinstance(plain, dict) and all(isinstance(own, dict | None) for own in plain.values()):
-        settings = [s for name, own in plain.items() for s in _leaves(own or {}, _place(name))]
-        return [str(name) for name in plain], settings
-    raise ConfigError(
-        f"model.members={plain}: give a list of models such as [item_knn, markov], "
-        "or a mapping from models to settings of theirs"
-    )
+    names: list[str] = []
+    settings: list[tuple[str, Any]] = []
+    for entry in plain if isinstance(plain, list) else [plain]:
+        (name, own), *others = entry.items() if isinstance(entry, dict) and entry else [(entry, {})]
+        if not isinstance(plain, list) or others or not isinstance(name, str):
+            raise ConfigError(
+                f"model.members={plain}: give a list of models such as [item_knn, markov], "
+                "or with settings of theirs, [{item_knn: {neighbours: 50}}, markov]"
+            )
+        names.append(name.removeprefix(f"{family}/"))
+        settings += _leaves(own or {}, _place(names[-1]))
+    return names, settings
 
 
 def _place(member: object) -> str:
