@@ -164,8 +164,11 @@ def table(rows: pd.DataFrame, measures: Mapping[str, Any]) -> str:
 
 def versions(python: Path, names: tuple[str, ...]) -> str:
     """``name version`` of the distributions in that environment."""
-    code = "import sys, importlib.metadata as m; print(*[f'{n} {m.version(n)}' for n in sys.argv[1:]], sep=', ')"
-    return subprocess.run([str(python), "-c", code, *names], capture_output=True, text=True).stdout.strip()
+    shown = "print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep=', ')"
+    code = f"import sys, importlib.metadata as m; {shown}"
+    return subprocess.run(
+        [str(python), "-c", code, *names], capture_output=True, text=True
+    ).stdout.strip()
 
 
 def machine() -> str:
@@ -181,12 +184,16 @@ def machine() -> str:
 
 def main() -> None:
     """Install, measure, print."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     words.add_argument("data", type=Path, help="sequences.parquet: user_id, movie_id, position")
     words.add_argument("--only", nargs="+", default=[], help="measures, of peers.yaml")
     words.add_argument("--users", type=int, help="this many users, for a quick look")
     words.add_argument("--rounds", type=int, help="instead of those of peers.yaml")
-    words.add_argument("--long", action="store_true", help="training to the same quality, too: hours")
+    words.add_argument(
+        "--long", action="store_true", help="training to the same quality, too: hours"
+    )
     words.add_argument("--results", type=Path, default=HERE / "peers" / "results.csv")
     given = words.parse_args()
     plan = yaml.safe_load((HERE / "peers.yaml").read_text())

@@ -154,7 +154,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("words", nargs="*", help="of growthlab train, instead of the usual two runs")
+    options.add_argument(
+        "words", nargs="*", help="of growthlab train, instead of the usual two runs"
+    )
     given = options.parse_args()
     runs = {" ".join(given.words): given.words} if given.words else RUNS
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -22,7 +23,7 @@ shape = (past["user"].max() + 1, question.events["item"].max() + 1)
 matrix = csr_matrix((ones, (past["user"], past["item"])), shape=shape)
 
 
-def model():  # noqa: ANN201
+def model() -> Any:
     """The untrained model of the measure."""
     threads = {"num_threads": question.threads}
     if question.measure == "als":

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-warnings.filterwarnings("ignore")
 
 from protocol import Question, Stopwatch, answer, ndcg_at_10, seconds_of
+
+warnings.filterwarnings("ignore")
 
 QUIET = {
     "use_gpu": False,
@@ -98,7 +99,7 @@ def gru4rec(question: Question) -> dict[str, Any]:
     from recbole.trainer import Trainer
     from recbole.utils import get_model
 
-    config, dataset, (train, _, _) = prepared(question, "GRU4Rec", gru_settings(question))
+    config, _, (train, _, _) = prepared(question, "GRU4Rec", gru_settings(question))
     trainer = Trainer(config, get_model("GRU4Rec")(config, train.dataset))
     n_measured = max(2, round(question.settings.get("share", 1.0) * len(train)))
     sample = Sample(train, min(n_measured + 1, len(train) - 1))
