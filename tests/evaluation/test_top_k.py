@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.top_k import drop_seen_truth, rank, target_ranks
+from growthlab.evaluation.top_k import drop_seen_truth, plan_of, rank, target_ranks
 
 N_USERS, N_ITEMS = 30, 25
 TIED_SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.3, 2.0])
@@ -180,3 +181,23 @@ def test_targets_that_the_filter_hides_are_dropped_from_the_truth():
     assert kept.tolist() == expected
     assert 0 < (~kept).sum() < len(kept)
     assert drop_seen_truth(histories, offsets, items, "none").all()
+
+
+def test_a_bound_without_room_for_one_user_is_refused_before_any_work():
+    # 1,000,000 items at 16 bytes are 15.26 MB, 3 events at 128 bytes are next to nothing
+    histories = plain_histories(n_users=1, n_items=1_000_000, n_events=3)
+    message = r"memory_mb=8 has no room for one user: 1,000,000 items and 3 events need 15\.3 MB"
+    with pytest.raises(ConfigError, match=message):
+        plan_of(histories, 8, in_tiles=False)
+    plan = plan_of(histories, 8, in_tiles=True)
+    assert plan.tiles[0] == slice(0, 2048)  # 8 MB / (4 x 64 x 16 bytes)
+    assert plan.tiles[-1].stop == 1_000_000
+
+
+def test_every_user_and_item_is_planned_once_within_the_bound():
+    histories = plain_histories(n_users=3000, n_items=40, n_events=9000)
+    plan = plan_of(histories, 0.1, in_tiles=False)
+    assert [row for rows in plan.rows for row in range(rows.start, rows.stop)] == list(range(3000))
+    assert plan.tiles == [slice(0, 40)]
+    needed = histories.lengths * 128 + 40 * 16
+    assert max(needed[rows].sum() for rows in plan.rows) <= 0.1 * 2**20
