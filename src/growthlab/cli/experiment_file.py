@@ -29,11 +29,13 @@ def save(folder: Path, name: str, winner: Composed, remarks: str) -> Path:
     chosen = {g: winner.chosen[g] for g in GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
     family = chosen["model"].partition("/")[0]
+    inner = _inner_groups(winner.chosen, composed("train", words).chosen)
+    words += [f"{g}={choice}" for g, choice in inner.items()]
     base = _settings(composed("train", words).config, family)
     ours = {k: v for k, v in _settings(winner.config, family).items() if k in base}
-    others = [g for g in GROUPS if g == "model" or chosen[g] != plain.chosen[g]]
+    others = {g: c for g, c in chosen.items() if g == "model" or c != plain.chosen[g]} | inner
     content = {
-        "defaults": [{f"override /{g}": chosen[g]} for g in others],
+        "defaults": [{f"override /{g}": choice} for g, choice in others.items()],
         **differences(ours, base),
     }
     text = f"# @package _global_\n# {remarks}\n{yaml.safe_dump(content, sort_keys=False)}"
@@ -69,6 +71,11 @@ def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
         elif key not in base or base[key] != value:
             found[key] = value
     return found
+
+
+def _inner_groups(ours: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """Other choices inside a group, as ``loss@model.loss``: settings of two are not to be mixed."""
+    return {g: choice for g, choice in ours.items() if "@" in g and base.get(g) != choice}
 
 
 def _settings(config: Any, family: str) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""A winner's file composes to the winner's settings, whatever groups were chosen inside its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from growthlab.cli import experiment_file
+from growthlab.cli.compose import composed
+from growthlab.core.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=recommend/item_knn", "model.neighbours=7", "seed=3", "refit=false"],
+        ["model=recommend/gru4rec", "loss@model.loss=gbce", "model.trainer.lr=0.5"],
+        ["model=recommend/gru4rec", "content@model.content=tf_idf"],
+        ["task=value", "model=value/lightgbm", "model.n_estimators=9", "split.cutoff=2025-03-01"],
+    ],
+    ids=["plain", "loss", "content", "task"],
+)
+def test_the_file_gives_the_same_settings_again(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    winner = composed("tune", words)
+    path = experiment_file.save(Path("conf/experiment"), "it", winner, "remarks")
+    assert experiment_file.is_found(path)
+    assert not experiment_file.is_found(Path("elsewhere/it.yaml"))
+    again = composed("train", ["experiment=it"]).config
+    for key in ("data", "split", "task", "model", "seed", "refit"):
+        assert again[key] == winner.config[key], key
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    winner = composed("tune", [])
+    with pytest.raises(ConfigError, match=r"experiments=.*cannot be written"):
+        experiment_file.save(tmp_path / "file", "it", winner, "remarks")
