@@ -17,6 +17,8 @@ from optuna.storages.journal import JournalFileBackend
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 from tests.cli.test_interrupts import wait_until
 
+from growthlab.tracking.processes import PROCESS
+
 pytestmark = THIRD_PARTY
 
 WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
@@ -252,16 +254,15 @@ def test_two_processes_share_a_study(workspace: Workspace) -> None:
 
 def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Workspace) -> None:
     words = (*SLOW, "study=workers", "budget.trials=3", "n_jobs=2")
-    workspace.growthlab("prepare", *SHOP)
+    assert workspace.growthlab(*MARKOV, "study=before", "budget.trials=1").status == 0
     process = workspace.process(*words)
 
     def running() -> list[int]:
-        try:
-            trials = study_of(workspace, "workers").trials
-        except (KeyError, ValueError):
+        if not (workspace.folder / "mlflow.db").exists():
             return []
-        tags = [t.user_attrs.get("process", "") for t in trials if t.state.name == "RUNNING"]
-        return [int(tag.split(":")[-2]) for tag in tags if tag]
+        trials = workspace.runs("top_n", kind="trial", study="workers")
+        tags = [t.data.tags[PROCESS] for t in trials if t.info.status == "RUNNING"]
+        return [int(tag.split(":")[-2]) for tag in tags]
 
     wait_until(running, process)
     victim = running()[0]

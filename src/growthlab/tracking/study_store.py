@@ -57,6 +57,9 @@ class StudyStore:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        if not self._file.parent.is_dir():
+            why = f"there is no folder {self._file.parent}"
+            raise ConfigError(f"storage {self.shown} cannot be opened: {why}")
         try:
             with self.alone("tables"):
                 return self._opened()
@@ -84,10 +87,15 @@ class StudyStore:
             return
         from filelock import FileLock
 
-        file = self.journal if self.url is None else Path(self.url.removeprefix(SQLITE))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{file}.{what.split()[0]}.lock"):
+        with FileLock(f"{self._file}.{what.split()[0]}.lock"):
             yield
+
+    @property
+    def _file(self) -> Path:
+        """The file of a store on this machine; the journal's beside a server."""
+        if self.url is not None and self.url.startswith(SQLITE):
+            return Path(self.url.removeprefix(SQLITE))
+        return self.journal
 
     def _opened(self) -> BaseStorage:
         from optuna.storages import JournalStorage, RDBStorage
