@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import logging
@@ -115,11 +114,10 @@ def _point(module: ModuleType, found: Any) -> int:
 def _prepare_process() -> None:
     """Quiet third parties, and logging to standard error.
 
-    Thousands of modules stay to the end, and looking for garbage among them again and again, and
-    once more at exit, takes a third of a short run.
+    Thousands of modules stay to the end, and looking for garbage among them again and again takes
+    a part of a short run.
     """
     gc.set_threshold(50_000, 20, 100)
-    atexit.register(gc.freeze)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
