@@ -11,29 +11,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import yaml
+from plan import STUDY, protocol_of, sections, words_of
 
-STUDY = Path(__file__).resolve().parent
 sys.path.append(str(STUDY.parent))
 
-import sampled  # noqa: E402
-from study import collect, growthlab  # noqa: E402
+import sampled
+from study import collect, growthlab
 
 RESULTS = STUDY / "results.csv"
-
-
-def protocol_of(section: str, row: dict[str, Any]) -> str:
-    """What a row is called in results.csv: the section, and the row's own name where it has one."""
-    return f"{section}, {row['name']}" if "name" in row else section
-
-
-def words_of(command: str, section: str, row: dict[str, Any]) -> list[str]:
-    """The words of a row's run after ``growthlab``."""
-    own = [f"model=recommend/{row['model']}", *row.get("settings", "").split()]
-    return [*command.split(), *own, f"+tags.protocol='{protocol_of(section, row)}'"]
 
 
 def keep(fresh: pd.DataFrame) -> None:
@@ -47,7 +34,7 @@ def keep(fresh: pd.DataFrame) -> None:
 def main() -> None:
     """Run what was named and is not there; each row is written when it is done."""
     data, *named = sys.argv[1:]
-    for section, part in yaml.safe_load((STUDY / "plan.yaml").read_text()).items():
+    for section, part in sections().items():
         if named and section not in named and not set(named) & {r["model"] for r in part["rows"]}:
             continue
         for row in part["rows"]:
@@ -55,9 +42,9 @@ def main() -> None:
                 continue
             if "command" in part:
                 done = collect(STUDY)
-                of_row = done["protocol"] == protocol_of(section, row)
+                of_row = done["protocol"] == protocol_of(section, part, row)
                 if not (of_row & (done["model"] == row["model"])).any():
-                    growthlab(STUDY, words_of(part["command"], section, row), data)
+                    growthlab(STUDY, words_of(section, part, row), data)
                 keep(collect(STUDY))
             else:
                 keep(sampled.rows_of(row, Path(data).resolve()))

@@ -6,17 +6,14 @@ python experiments/02-published-numbers/table.py
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from matplotlib.figure import Figure
-from run import protocol_of
+from plan import STUDY, protocol_of, sections
 
 from growthlab.evaluation.plots import BLUE, ORANGE
 
-STUDY = Path(__file__).resolve().parent
 METRICS = ("test/hit_rate_at_10", "test/ndcg_at_10")
 
 
@@ -24,7 +21,7 @@ def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.Da
     """One row a model: reached (mean over seeds or draws), published, fit seconds, device."""
     rows = []
     for row in part["rows"]:
-        protocol = part.get("protocol") or protocol_of(section, row)
+        protocol = protocol_of(section, part, row)
         own = results[(results["protocol"] == protocol) & (results["model"] == row["model"])]
         reached = own.groupby("metric")["value"].mean()
         rows.append(
@@ -74,8 +71,8 @@ def figure(tables: dict[str, pd.DataFrame]) -> Figure:
     canvas = Figure(figsize=(4.2 * len(tables), 1.2 + 0.32 * height), layout="constrained")
     panels = canvas.subplots(1, len(tables), squeeze=False)[0]
     for axes, (title, table) in zip(panels, tables.items(), strict=True):
-        own = table[[None not in reached for reached in table["reached"]]][::-1]
-        with_source = own[[p is not None for p in own["published"]]]
+        own = table[table["reached"].map(lambda r: None not in r).astype(bool)][::-1]
+        with_source = own[own["published"].notna()]
         axes.plot(
             [r[1] for r in own["reached"]], own["model"], "o", color=BLUE, ms=4, label="reached"
         )
@@ -91,7 +88,7 @@ def figure(tables: dict[str, pd.DataFrame]) -> Figure:
 def main() -> None:
     """Write the tables between their marks in README.md, and the figure."""
     results = pd.read_csv(STUDY / "results.csv")
-    plan, readme = yaml.safe_load((STUDY / "plan.yaml").read_text()), STUDY / "README.md"
+    plan, readme = sections(), STUDY / "README.md"
     tables = {section: compared(results, section, part) for section, part in plan.items()}
     text = readme.read_text()
     for section, table in tables.items():

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,8 +49,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a database on a server of one's own; the folder must not lie below root's."""
-    folder = Path(f"/tmp/growthlab-postgresql-{os.getpid()}")
-    folder.mkdir(mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="growthlab-postgresql-"))
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
     port = free_port()

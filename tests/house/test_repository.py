@@ -20,7 +20,12 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|(?<![\w.$}])/t" + r"mp/\w")
 REGISTRY = re.compile("pythonhoste" + r"d|pypi" + r"\.org|download\.pytor" + "ch|index-url +http")
 SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".txt", ".md", ".ipynb", ".csv", "")
-IMPORTED_AS = {"scikit-learn": "sklearn", "hydra-core": "hydra", "pyyaml": "yaml"}
+IMPORTED_AS = {
+    "scikit-learn": "sklearn",
+    "hydra-core": "hydra",
+    "pyyaml": "yaml",
+    "sentence-transformers": "sentence_transformers",
+}
 
 
 def files() -> Iterator[Path]:
@@ -117,7 +122,7 @@ def test_everything_that_is_imported_is_declared() -> None:
     extras = project["optional-dependencies"]
     declared = {
         re.match(r"[\w-]+", each)[0].lower()  # type: ignore[index]
-        for each in [*project["dependencies"], *extras["lab"], *extras["lightgbm"]]
+        for each in [*project["dependencies"], *extras["lab"], *extras["lightgbm"], *extras["text"]]
     }
     imported = {
         name.partition(".")[0]
