@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
+from weakref import WeakSet
 
 import duckdb
 import pandas as pd
@@ -63,6 +65,7 @@ class EventLog:
         self._counts: tuple[int, int, int] | None = None
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
+        _OPEN.add(self)
 
     @classmethod
     def from_frames(
@@ -327,6 +330,16 @@ class EventLog:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             raise DataError(f"{self.name} cannot answer: {_first_line(error)}") from None
+
+
+_OPEN: WeakSet[EventLog] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What DuckDB moved to the disk goes away with its last connection."""
+    for log in list(_OPEN):
+        log._connection.close()
 
 
 def _database() -> duckdb.DuckDBPyConnection:
