@@ -81,6 +81,11 @@ def test_a_run_of_another_model_is_refused(workspace: Workspace, shorter: str) -
     assert line == expected
 
 
+def test_a_comparison_goes_on_from_no_run(workspace: Workspace, shorter: str) -> None:
+    line = workspace.growthlab("compare", "models=[gru4rec]", *GRU[1:], f"warm={shorter}").mistake
+    assert line == f"warm={shorter} is about one run of one model: growthlab train warm={shorter}"
+
+
 def test_a_model_of_another_width_is_refused(workspace: Workspace, shorter: str) -> None:
     words = [*GRU, "data.days=150", "model.width=16", f"warm={shorter}"]
     line = workspace.growthlab("train", *words).mistake
@@ -91,6 +96,12 @@ def test_a_run_that_knows_the_future_is_refused(workspace: Workspace, shorter: s
     line = workspace.growthlab("train", *GRU, "data.days=110", f"warm={shorter}").mistake
     assert line.startswith("warm: that run has learned from events before 2025-")
     assert "and the validation window of this one begins at 2025-" in line
+
+
+def test_a_run_of_a_split_without_a_clock_is_refused(workspace: Workspace, shorter: str) -> None:
+    words = [*GRU, "data.days=150", "split=leave_last_out", f"warm={shorter}"]
+    line = workspace.growthlab("train", *words).mistake
+    assert line.startswith("warm: the split of that run has a clock and this one has no clock")
 
 
 def test_a_run_without_a_state_is_refused(workspace: Workspace, shorter: str) -> None:

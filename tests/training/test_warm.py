@@ -79,5 +79,8 @@ def test_other_shapes_are_one_line() -> None:
     )
     with pytest.raises(ConfigError, match=message):
         LearnedState.carried(state(), "items.weight", np.zeros((3, 3)), histories("p", "bde"))
+    more = replace(state(), arrays={**state().arrays, "gate": np.zeros(3)})
+    with pytest.raises(ConfigError, match="it has a gate, and here is none"):
+        go_on_from(more, Small(3, 3), histories("pqr", "bde"))
     with pytest.raises(ConfigError, match="its gate is missing"):
         state().carried("gate", np.zeros(3), histories("p", "bde"))

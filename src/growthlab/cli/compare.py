@@ -9,6 +9,7 @@ from statistics import fmean
 from growthlab.cli import mistakes
 from growthlab.cli.compose import Composed
 from growthlab.cli.conf_tree import choices
+from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
 from growthlab.tasks.comparison import Contender, Results, run_comparison
@@ -23,6 +24,7 @@ def run(found: Composed) -> int:
 
     The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
     """
+    refuse_earlier_run(found.config)
     setting = Setting(found, found.config.origins)
     setting.check()
     return compared(setting, contenders_of(setting, found, found.config.models))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from growthlab.cli.compose import composed
 from growthlab.cli.conf_tree import choices
@@ -39,6 +39,14 @@ def earlier_run(store: Store, word: str) -> Run:
     if kind != "model":
         raise ConfigError(f"{word} is no run of one model that growthlab logged")
     return run
+
+
+def refuse_earlier_run(config: Any) -> None:
+    """Raise a `ConfigError` where a command on several models is given a run of one."""
+    for key in ("rerun", "warm"):
+        if config.get(key):
+            word = f"{key}={config[key]}"
+            raise ConfigError(f"{word} is about one run of one model: growthlab train {word}")
 
 
 def warm_start(setting: Setting, contender: Contender) -> WarmStart | None:

@@ -13,6 +13,7 @@ import pandas as pd
 from growthlab.cli import experiment_file
 from growthlab.cli.compose import Composed, space_named_as
 from growthlab.cli.conf_tree import choices
+from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.model_search import ModelSearch, objectives_of, study_name, study_store, word_of
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError
@@ -101,6 +102,7 @@ def used(search: ModelSearch) -> dict[str, Any]:
 def _check(setting: Setting) -> None:
     """Make everything that needs no data, so that mistakes show before any work is done."""
     config = setting.config
+    refuse_earlier_run(config)
     setting.check()
     objectives_of(setting)
     limits = {f"limits.{name}": most for name, most in config.limits.items()}

@@ -27,6 +27,12 @@ def check_clock(warm: WarmStart, fold: Fold) -> None:
         (warm.choosing, fold.for_choosing(), "validation"),
         (warm.judged, fold, "test"),
     )
+    if bool(warm.judged.until) != (fold.cutoff is not None):
+        was, now = ("a", "no") if warm.judged.until else ("no", "a")
+        raise ConfigError(
+            f"warm: the split of that run has {was} clock and this one has {now} clock, so what it "
+            "has seen may be what this one is judged by: give the split of that run"
+        )
     for state, own, name in windows:
         if (
             state.until

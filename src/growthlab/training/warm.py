@@ -132,12 +132,19 @@ def go_on_from(state: LearnedState | None, network: nn.Module, past: Histories) 
     Raises
     ------
     ConfigError
-        The network is of other shapes.
+        The network is of other shapes, or has not all that was learned.
     """
     import torch
 
-    for name, parameter in network.named_parameters() if state is not None else ():
-        assert state is not None
+    if state is None:
+        return
+    more = sorted({*state.arrays} - {name for name, _ in network.named_parameters()})
+    if more:
+        raise ConfigError(
+            f"the run to go on from has another {state.model}: it has a {more[0]}, and here is "
+            "none: give the settings of that run, such as its content or its layers"
+        )
+    for name, parameter in network.named_parameters():
         fresh = parameter.detach().cpu().numpy()
         with torch.no_grad():
             parameter.copy_(torch.tensor(state.carried(name, fresh, past)))
