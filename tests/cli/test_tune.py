@@ -113,7 +113,7 @@ def test_finished_trials_count_when_the_search_is_called_again(workspace: Worksp
 
 
 def test_a_closed_space_is_tried_once_and_no_more(workspace: Workspace) -> None:
-    three = "search.step_decay='choice(0.0,0.5,1.0)'"
+    three = "search.step_decay=choice(0.0,0.5,1.0)"  # in quotes or not: no grid of commands
     done = workspace.growthlab(*MARKOV, three, "budget.trials=50", "study=closed")
     assert "all 3 settings of the space are tried" in done.out
     assert len(study_of(workspace, "closed").trials) == 3
@@ -193,6 +193,16 @@ def test_several_objectives_show_their_front_and_the_winner_keeps_to_the_limits(
     assert number == max(within, key=lambda t: (t.values[0], -t.number)).number
     line = workspace.growthlab(*words, "limits.bundle_mb=1e-6").mistake
     assert line.startswith("limits.bundle_mb=1e-06: no trial is within it, the least is 0.0")
+
+
+def test_a_limit_that_earlier_trials_did_not_measure_is_one_line(workspace: Workspace) -> None:
+    words = [*MARKOV, "study=unmeasured", "budget.trials=1"]
+    assert workspace.growthlab(*words).status == 0
+    line = workspace.growthlab(*words, "limits.bundle_mb=100").mistake
+    assert line.startswith("limits.bundle_mb=100: no trial of study unmeasured measured it: ")
+    # the second trial is measured and within; the first is no candidate
+    done = workspace.growthlab(*words[:-1], "budget.trials=2", "limits.bundle_mb=100")
+    assert "best of 2 trials (number 1)" in done.out
 
 
 def test_a_study_may_live_in_a_database(workspace: Workspace) -> None:
@@ -317,6 +327,12 @@ def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
         (["task.objective=fame"], "task.objective=fame is not among the metrics"),
         (["study=a/b"], "study=a/b: letters, digits, blanks and _ . - make a name"),
         (["search.neighbours=50"], "search.neighbours=50 is no range: use choice(...)"),
+        (["search.neighbours=choice()"], "search.neighbours=choice() cannot be read: use choice"),
+        (["search.neighbours=interval(9,1)"], "search.neighbours=interval(9,1) is empty"),
+        (["budget=5"], "budget=5 is no setting by itself: give budget.trials=..., budget.minutes"),
+        (["limits=null"], "limits=None is no setting by itself: give limits.fit_seconds=..., "),
+        (["prune=5"], "prune=5 is no setting by itself: give prune.trials=..., prune.epochs=..."),
+        (["warm=0123"], "warm=0123 is about one run of one model: growthlab train warm=0123"),
         (["search.neighbours='range(5,5)'"], "search.neighbours=range(5,5) is empty"),
         (["search.neighbours='interval(9,1)'"], "search.neighbours=interval(9,1) is empty"),
         (["+search.fame='choice(1,2)'"], "search.fame: the model has no setting fame"),

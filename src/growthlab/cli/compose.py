@@ -17,6 +17,7 @@ from growthlab.cli.conf_tree import CONF, choices, search_path
 from growthlab.core.errors import ConfigError
 
 ABOUT_MODEL = re.compile(r"[+~]*(\w+@)?model[.=]")
+RANGE = re.compile(r"(\+?search\.[^=]+=)((?:choice|range|interval|tag)\(.*\))")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
     ConfigError
         An unknown key or choice, a value of a wrong form or type, or a value that is missing.
     """
-    base, words, of_models = _base(command), list(overrides), []
+    base, words, of_models = _base(command), [_as_text(w) for w in overrides], []
     if _is_of_models(base.config, words):
         of_models = [w for w in words if ABOUT_MODEL.match(w)]
         words = [w for w in words if w not in of_models]
@@ -98,6 +99,16 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
         else:
             axes.append([word])
     yield from (list(words) for words in itertools.product(*axes))
+
+
+def _as_text(word: str) -> str:
+    """A range of a search as the text that it is there, not as a grid of commands."""
+    found = RANGE.fullmatch(word)
+    if found is None:
+        return word
+    key, text = found.groups()
+    quote = '"' if "'" in text else "'"
+    return f"{key}{quote}{text}{quote}"
 
 
 def space_named_as(model: str) -> DictConfig | None:

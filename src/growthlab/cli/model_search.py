@@ -155,9 +155,16 @@ class ModelSearch:
         limits = {n: most for n, most in self.config.limits.items() if most is not None}
         within = complete
         for name, most in limits.items():
-            least = min((t.result.costs[name] for t in within), default=0.0)
-            within = [t for t in within if t.result.costs[name] <= most]
-            if complete and not within:
+            # earlier calls of the study, without this limit, may not have measured the cost
+            known = [t for t in within if name in t.result.costs]
+            if within and not known:
+                raise ConfigError(
+                    f"limits.{name}={most}: no trial of study {self.name} measured it: "
+                    "raise budget.trials, or give study=NAME to begin another"
+                )
+            least = min((t.result.costs[name] for t in known), default=0.0)
+            within = [t for t in known if t.result.costs[name] <= most]
+            if known and not within:
                 raise ConfigError(
                     f"limits.{name}={most}: no trial is within it, the least is {least:.4g}"
                 )

@@ -30,9 +30,10 @@ def run_models(setting: Setting, store: StudyStore) -> int:
     found = setting.found
     if any(w.lstrip("+~").startswith("search") for w in found.given):
         raise ConfigError("search is of one model: with models each has its own space")
+    compositions = compositions_of(setting, found, found.config.models)
     arena = Arena(setting.task, setting.folds[0], setting.metrics)
     plan: list[tuple[Composed, Contender, ModelSearch | None]] = []
-    for composition in compositions_of(setting, found, found.config.models):
+    for composition in compositions:
         model = composition.chosen["model"]
         has_space = space_named_as(model) is not None
         search = search_of(setting, store, model, arena) if has_space else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
-from growthlab.core.errors import GrowthlabError, one_line
+from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.tasks.runner import Arena, Choice, choose
 
@@ -196,13 +196,6 @@ class Search:
             log.info("trial %d pruned, %s; %s", trial.number, result.why, shown)
         else:
             log.error("trial %d failed: %s; %s", trial.number, result.why, shown)
-
-    def fail(self) -> int:
-        """What a search without any success ends with: its mistake in the input, or status 1."""
-        if isinstance(self.last_error, GrowthlabError):
-            raise self.last_error
-        log.error("no trial succeeded: error.txt of each says why")
-        return 1
 
 
 def words_of(overrides: Mapping[str, Any]) -> str:
