@@ -123,3 +123,14 @@ def test_an_interrupted_fit_goes_on_with_the_same_draws(
     whole = of_chains(name, loss, 2).fit(past, FitOptions(device="cpu"))
     assert resumed.losses_ == whole.losses_
     np.testing.assert_array_equal(resumed.score(past), whole.score(past))
+
+
+@every_model
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_model_of_short_windows_can_be_exported(name: str, length: int) -> None:
+    past = Histories.from_lists(
+        Catalogue(np.array(list("abcd"))), [list("abcd"), list("badc"), list("ab")]
+    )
+    model = model_of(name, f"model.length={length}", "model.trainer.epochs=1")
+    model.fit(past, FitOptions(device="cpu"))
+    np.testing.assert_allclose(model.scorer().score(past), model.score(past), rtol=1e-4, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,7 +40,8 @@ class SASRecNetwork(SequenceNetwork):
         self.scale = width**0.5  # Vaswani et al., NeurIPS 2017: unit variance goes in
 
     def encode(self, steps: Tensor) -> Tensor:
-        x = steps * self.scale + self.positions.weight[: steps.shape[1]] * self.scale  # (B, S, D)
+        places = torch.arange(steps.shape[1], device=steps.device)
+        x = steps * self.scale + self.positions(places) * self.scale  # (B, S, D)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
