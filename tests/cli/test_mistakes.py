@@ -24,7 +24,7 @@ WORDS = [
     ("train model=", "model=: possible: churn/bg_nbd, churn/lightgbm, "),
     ("train split=globaltime", "split=globaltime: did you mean global_time?"),
     ("prepare data=online_retial", "data=online_retial: did you mean online_retail?"),
-    ("prepare data=x", "data=x: possible: cdnow, checkerboard, "),
+    ("prepare data=x", "data=x: possible: amazon_2014_beauty, "),
     ("train model.neighbors=3", "unknown setting model.neighbors: did you mean model.neighbours?"),
     ("train neighbours=3", "unknown setting neighbours: did you mean model.neighbours?"),
     ("train cutoff=2025-03-01", "unknown setting cutoff: did you mean split.cutoff?"),
@@ -58,7 +58,7 @@ WORDS = [
     ),
     (
         "train model=recommend/gru4rec model.loss.negatives=2",
-        "unknown setting model.loss.negatives: CrossEntropy has no settings",
+        "unknown setting model.loss.negatives: possible: model.loss.precision",
     ),
     (
         "train model=recommend/gru4rec model.loss=gbce",
@@ -124,6 +124,18 @@ WORDS = [
     ),
     ("train task=value task.objective=mae", "task.objective=mae needs task.maximise=false"),
     ("train tags.part=x", "unknown setting tags.part: +tags.part=x adds it"),
+    ("train tags=autumn", "tags=autumn is no setting by itself: give +tags.NAME=..."),
+    ("train task.memory_mb=0", "task.memory_mb must be at least 1, got 0"),
+    ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
+    (
+        "train model=recommend/sasrec model.content=tf_idf_svd",
+        "model.content must be item content, got 'tf_idf_svd': content@model.content=tf_idf_svd",
+    ),
+    (
+        "train model=recommend/content model.content.components=0",
+        "model.content.components must be at least 1, or null for terms, got 0",
+    ),
+    ("compare rerun=abc", "rerun=abc is about one run of one model: growthlab train rerun=abc"),
     ("train rerun=abc", "rerun=abc: there is no MLflow store sqlite:///mlflow.db"),
     ("train rerun=abc seed=3", "seed=3: rerun=abc has all its settings from the logged config"),
     (

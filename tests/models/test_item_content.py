@@ -181,4 +181,4 @@ def test_a_catalogue_without_content_says_so() -> None:
 )
 def test_a_wrong_setting_is_one_line(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        GRU4Rec(trainer=Trainer(epochs=1), **settings).fit(shop(), OPTIONS)
+        GRU4Rec(trainer=Trainer(epochs=1), **settings)

@@ -15,6 +15,7 @@ from growthlab.core.plain_types import misfit
 
 LEAST = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
 LEAST |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
+MAY_BE_NULL = ("tags", "prune")  # of the settings that hold others
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -118,6 +119,12 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
             raise ConfigError(f"{key} must be {wrong}, got {value!r}")
         if value < LEAST.get(key, value):
             raise ConfigError(f"{key} must be at least {LEAST[key]}, got {value}")
+    for key in base:
+        default, value = OmegaConf.select(base, key), OmegaConf.select(config, key)
+        may_be_null = value is None and key in MAY_BE_NULL
+        if OmegaConf.is_dict(default) and not OmegaConf.is_dict(value) and not may_be_null:
+            names = [f"{key}.{name}=..." for name in default] or [f"+{key}.NAME=..."]
+            raise ConfigError(f"{key}={value} is no setting by itself: give {', '.join(names)}")
     device = config.get("device", "auto")
     if not isinstance(device, str) or not DEVICE.fullmatch(device):
         raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")

@@ -76,15 +76,17 @@ class TermContent:
     def __post_init__(self) -> None:
         if self.weighting not in WEIGHTINGS:
             hint = near_matches(self.weighting, WEIGHTINGS)
-            raise ConfigError(f"content.weighting={self.weighting}: {hint}")
+            raise ConfigError(f"model.content.weighting={self.weighting}: {hint}")
         for name in ("k1", *(f"{field}_weight" for field in FIELDS)):
             if not 0 <= getattr(self, name) < np.inf:
-                raise ConfigError(f"content.{name} must be 0 or more, got {getattr(self, name)}")
+                raise ConfigError(
+                    f"model.content.{name} must be 0 or more, got {getattr(self, name)}"
+                )
         if not 0 <= self.b <= 1:
-            raise ConfigError(f"content.b must lie in 0 ... 1, got {self.b}")
+            raise ConfigError(f"model.content.b must lie in 0 ... 1, got {self.b}")
         if self.components is not None and self.components < 1:
             raise ConfigError(
-                f"content.components must be at least 1, or null for terms, got {self.components}"
+                f"model.content.components must be at least 1, or null for terms, got {self.components}"
             )
 
     def vectors(self, catalogue: Catalogue) -> ContentVectors:

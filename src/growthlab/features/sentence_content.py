@@ -33,7 +33,9 @@ class SentenceContent:
 
     def __post_init__(self) -> None:
         if not self.model:
-            raise ConfigError("content.model is empty: name a folder, or a model that is installed")
+            raise ConfigError(
+                "model.content.model is empty: name a folder, or a model that is installed"
+            )
 
     def vectors(self, catalogue: Catalogue) -> ContentVectors:
         """Dense vectors; their `source` says the model and its revision.
@@ -89,8 +91,8 @@ def _installed(name: str) -> tuple[Any, str]:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ConfigError(
-            f"content.model={name} needs the package sentence-transformers: "
-            "pip install 'growthlab[text]', or choose content=tf_idf"
+            f"model.content.model={name} needs the package sentence-transformers: "
+            "pip install 'growthlab[text]', or choose content@model.content=tf_idf"
         ) from error
     address, _, revision = name.partition("@")
     folder = Path(address).expanduser()
@@ -100,7 +102,7 @@ def _installed(name: str) -> tuple[Any, str]:
         model = SentenceTransformer(address, revision=revision or None, local_files_only=True)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"content.model={name} is neither a folder nor a model stored on this machine: fetch "
+            f"model.content.model={name} is neither a folder nor a model stored on this machine: fetch "
             f"it first, or give its folder ({one_line(error)})"
         ) from error
     return model, revision or _commit(model)

@@ -28,6 +28,16 @@ class WithItemContent:
     content: ItemContent | None = None
     id_dropout: float = 0.2
 
+    def check_content(self) -> None:
+        """Raise a `ConfigError` for a share outside [0, 1), or content that is only a name."""
+        if not 0 <= self.id_dropout < 1:
+            raise ConfigError(f"model.id_dropout must be in [0, 1), got {self.id_dropout}")
+        if self.content is not None and not hasattr(self.content, "vectors"):
+            raise ConfigError(
+                f"model.content must be item content, got {self.content!r}: "
+                f"content@model.content={self.content} chooses one"
+            )
+
     def add_content(self, network: SequenceNetwork, past: Histories, *, warm: bool) -> None:
         """Give the untrained network the content of the catalogue, if there is any to give.
 
@@ -36,24 +46,18 @@ class WithItemContent:
         Raises
         ------
         ConfigError
-            A share outside [0, 1), or content that is a name, as wide as its terms, or of a meaning
-            that changes with the catalogue where the fit goes on from an earlier one.
+            The content is as wide as its terms, or of a meaning that changes with the catalogue
+            where the fit goes on from an earlier one.
         DataError
             No item of the catalogue has content.
         """
-        if not 0 <= self.id_dropout < 1:
-            raise ConfigError(f"model.id_dropout must be in [0, 1), got {self.id_dropout}")
         if self.content is None:
             return
-        if not hasattr(self.content, "vectors"):
-            raise ConfigError(
-                f"model.content must be item content, got {self.content!r}: "
-                f"content@model.content={self.content} chooses one"
-            )
         if warm and not self.content.lasting:
             raise ConfigError(
                 "warm=... cannot go on with the terms of model.content: its components mean "
-                "something else on a longer log; train from the start, or use content=sentences"
+                "something else on a longer log; train from the start, or use "
+                "content@model.content=sentences"
             )
         matrix, source = self.content.vectors(past.catalogue)
         if not isinstance(matrix, np.ndarray):

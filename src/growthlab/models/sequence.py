@@ -157,8 +157,9 @@ def check_positive(model: object, *names: str) -> None:
 def check_loss(model: SequenceRecommender) -> None:
     """Raise a `ConfigError` for a loss that is only a name."""
     if not callable(model.loss):
+        name = model.loss or "cross_entropy"
         raise ConfigError(
-            f"model.loss must be a loss, got {model.loss!r}: loss@model.loss={model.loss} chooses one"
+            f"model.loss must be a loss, got {model.loss!r}: loss@model.loss={name} chooses one"
         )
 
 

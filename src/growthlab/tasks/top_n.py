@@ -101,8 +101,9 @@ class TopN:
             if given not in possible:
                 names = [p for p in possible if p]
                 raise ConfigError(f"task.{setting}={given}: {near_matches(str(given), names)}")
-        if self.list_length < 1:
-            raise ConfigError(f"task.list_length must be at least 1, got {self.list_length}")
+        for name in ("list_length", "memory_mb"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"task.{name} must be at least 1, got {getattr(self, name)}")
 
     def data(self, fold: Fold, known: TopNData | None = None) -> TopNData:
         """Histories, truth and popularity of the fold, in the catalogue and with the users of `known`.

@@ -46,6 +46,7 @@ class Caser(SequenceRecommender):
     def __post_init__(self) -> None:
         check_positive(self, "width", "window", "ahead", "horizontal", "vertical", "length")
         check_loss(self)
+        self.check_content()
         check_shares(self, "dropout", "output_dropout")
 
     @property

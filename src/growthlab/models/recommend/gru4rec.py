@@ -42,6 +42,7 @@ class GRU4Rec(SequenceRecommender):
     def __post_init__(self) -> None:
         check_positive(self, "width", "state", "layers", "length", "ahead")
         check_loss(self)
+        self.check_content()
         check_shares(self, "dropout", "output_dropout")
 
     def build(self, n_items: int, n_event_types: int) -> GRUNetwork:

@@ -43,6 +43,7 @@ class NextItNet(SequenceRecommender):
 
     def __post_init__(self) -> None:
         check_loss(self)
+        self.check_content()
         check_positive(self, "width", "blocks", "length", "ahead")
         check_shares(self, "dropout", "output_dropout")
         if self.kernel < 2:

@@ -42,6 +42,7 @@ class SASRec(SequenceRecommender):
     def __post_init__(self) -> None:
         check_positive(self, "width", "blocks", "heads", "length", "ahead")
         check_loss(self)
+        self.check_content()
         check_shares(self, "dropout", "block_dropout")
         if self.width % self.heads:
             raise ConfigError(
