@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from growthlab.evaluation.bootstrap import metrics_of
-from growthlab.evaluation.strata import STRATA, head_items, strata_of, truth_strata
+from growthlab.evaluation.strata import STRATA, strata_of, truth_strata
+from growthlab.metrics.ranking.base import head_items
 
 
 def test_every_target_is_warm_or_cold_and_repeated_or_new(lists):

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from growthlab.evaluation.bootstrap import N_RESAMPLES, means_of
-from growthlab.metrics.ranking.base import PerUser, RankedLists
+from growthlab.metrics.ranking.base import PerUser, RankedLists, head_items
 
 STRATA = ("all", "warm", "head", "tail", "cold_item", "cold_user", "repeat", "new")
-HEAD_SHARE = 0.8  # of the past interactions, which the head holds
 
 
 def strata_of(
@@ -80,16 +79,3 @@ def truth_strata(lists: RankedLists) -> dict[str, np.ndarray]:
         "repeat": lists.repeats,
         "new": ~lists.repeats,
     }
-
-
-def head_items(popularity: np.ndarray) -> np.ndarray:
-    """The fewest items that hold `HEAD_SHARE` of all interactions, bool, ``(n_items,)``.
-
-    Items as popular as the last of them belong to the head too, so that codes mean nothing.
-    """
-    falling = np.sort(popularity)[::-1].astype(np.float64)
-    held = np.cumsum(falling)
-    if not len(held) or held[-1] == 0:
-        return np.zeros(len(popularity), dtype=bool)
-    last = int(np.searchsorted(held, HEAD_SHARE * held[-1]))
-    return popularity >= falling[last]

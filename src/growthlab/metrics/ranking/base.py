@@ -18,6 +18,8 @@ from growthlab.ranking.top_k import row_slices
 if TYPE_CHECKING:
     from scipy.sparse import coo_matrix
 
+HEAD_SHARE = 0.8  # of the past interactions, which the head holds
+
 
 @dataclass(frozen=True)
 class RankedLists:
@@ -288,6 +290,19 @@ def recommendation_counts(lists: RankedLists, k: int) -> np.ndarray:
     """How often each item stands in the first `k` of the lists, zeros included, ``(n_items,)``."""
     listed = lists.items[:, :k]
     return np.bincount(listed[listed >= 0], minlength=len(lists.popularity))
+
+
+def head_items(popularity: np.ndarray) -> np.ndarray:
+    """The fewest items that hold `HEAD_SHARE` of all interactions, bool, ``(n_items,)``.
+
+    Items as popular as the last of them belong to the head too, so that codes mean nothing.
+    """
+    falling = np.sort(popularity)[::-1].astype(np.float64)
+    held = np.cumsum(falling)
+    if not len(held) or held[-1] == 0:
+        return np.zeros(len(popularity), dtype=bool)
+    most = HEAD_SHARE * held[-1] * (1 - 1e-12)  # a product may round up past what is held
+    return popularity >= falling[np.searchsorted(held, most)]
 
 
 def mean_listed(values: np.ndarray, lists: RankedLists, k: int) -> np.ndarray:
