@@ -22,13 +22,13 @@ from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 from growthlab.scorers.fusion import short_lists
+from growthlab.scorers.history_weights import MICROSECONDS_A_DAY
 from growthlab.training.options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)
 
 Factories = Mapping[str, Callable[[], Recommender]]
 
-MICROSECONDS_A_DAY = 86_400e6
 LATE_SHARE = 0.2  # of the events, where no horizon is known
 MOST_USERS = 2_000  # who are asked: enough to tell weights apart, and seconds of work
 K = 10  # of the NDCG that members are judged by

@@ -94,7 +94,7 @@ class UserNeighbours:
             int(arrays["neighbours"]) or None,
             float(arrays["shrinkage"]),
             float(arrays["asymmetry"]),
-            *arrays["tversky"].tolist(),
+            *np.asarray(arrays.get("tversky", (1.0, 1.0))).tolist(),  # not in earlier bundles
         )
         return cls(
             sparse_from_arrays("matrix", arrays),

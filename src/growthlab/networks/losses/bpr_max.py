@@ -9,10 +9,15 @@ from torch.nn import functional
 
 from growthlab.core.errors import ConfigError
 from growthlab.networks.losses.base import Foretold
-from growthlab.networks.losses.shared_negatives import Part, check_draw, draw, mean_over_positions
+from growthlab.networks.losses.shared_negatives import (
+    NEVER,
+    Part,
+    check_draw,
+    draw,
+    mean_over_positions,
+)
 
 EPSILON = 1e-24  # of the paper's code: ln 0 where every negative is far above the target
-NEVER = -1e30
 
 
 @dataclass(frozen=True)

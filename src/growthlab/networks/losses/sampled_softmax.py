@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from growthlab.networks.losses.base import Foretold
-from growthlab.networks.losses.shared_negatives import Part, check_draw, draw, mean_over_positions
-
-NEVER = -1e30  # the logit of a masked column: its exp is 0, and no gradient becomes NaN
+from growthlab.networks.losses.shared_negatives import (
+    NEVER,
+    Part,
+    check_draw,
+    draw,
+    mean_over_positions,
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from growthlab.core.errors import ConfigError
 from growthlab.networks.losses.base import Foretold
 
+NEVER = -1e30  # the logit of a masked column: its exp is 0, and no gradient becomes NaN
 LOGITS_AT_ONCE = 2_000_000  # positions times columns that exist at a time
 
 
