@@ -47,9 +47,9 @@ class ALS(ScoredRecommender):
     personalised: ClassVar[bool] = True
 
     width: int = 64
-    l2: float = 0.01
+    l2: float = 3.0
     unseen: float = 0.1
-    frequency: float = 1.0
+    frequency: float = 0.0
     epochs: int = 16
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class ALS(ScoredRecommender):
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
-        ridge, scale = self._ridge(), np.float32(np.sqrt(1 + self.unseen))
+        scale = np.float32(np.sqrt(1 + self.unseen))
         alpha = (1 + self.unseen) / self.unseen
         with threadpool_limits(1, "blas"):  # the library has threads of its own
             model = AlternatingLeastSquares(
@@ -109,27 +109,7 @@ class ALS(ScoredRecommender):
             model.item_factors = items * scale
             with bar("als", n_epochs) as tell:
                 model.fit(pairs, show_progress=False, callback=lambda n, *_: tell(n + 1, ""))
-        items = model.item_factors / scale
-        cost = objective(ridge, pairs, ridge.solve(pairs, items), items)
-        self.losses_.append(cost / max(pairs.nnz, 1))
-        return items
+        return model.item_factors / scale
 
     def _ridge(self) -> Ridge:
         return Ridge(l2=self.l2, unseen=self.unseen, frequency=self.frequency)
-
-
-def objective(ridge: Ridge, pairs: csr_matrix, users: np.ndarray, items: np.ndarray) -> float:
-    """What the alternation minimises."""
-    rows = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
-    loss = 0.0
-    for start in range(0, pairs.nnz, 100_000):
-        part = slice(start, start + 100_000)
-        scores = np.einsum("nd,nd->n", users[rows[part]], items[pairs.indices[part]])
-        loss += float(((1 - scores.astype(np.float64)) ** 2).sum())
-    gram_users, gram_items = (f.astype(np.float64).T @ f for f in (users, items))
-    loss += ridge.unseen * float((gram_users * gram_items).sum())
-    n_users, n_items = pairs.shape
-    of_user, of_item = np.diff(pairs.indptr), np.bincount(pairs.indices, minlength=n_items)
-    squared = [np.einsum("nd,nd->n", f, f, dtype=np.float64) for f in (users, items)]
-    loss += float((ridge.penalties(of_user, n_items) * squared[0]).sum())
-    return loss + float((ridge.penalties(of_item, n_users) * squared[1]).sum())

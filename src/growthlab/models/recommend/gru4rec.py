@@ -24,8 +24,9 @@ class GRU4Rec(SequenceRecommender):
     one sample a prefix), the embedding is tied. A basket enters as the mean of its items, as in Yu
     et al., "A Dynamic Recurrent Model for Next Basket Recommendation", SIGIR 2016, so that its
     inner order cannot be learned; with baskets of one item and ``ahead=1`` it is the ordinary
-    model. `width` is the embedding's, `state` the recurrent unit's, `length` how many of the latest
-    baskets are read; `event_types` adds a vector of the event type to the input.
+    model. `width` is the embedding's, `state` the recurrent unit's; `event_types` adds a vector of
+    the event type to the input. Longer histories are learned from in windows of `length` baskets,
+    scored by the latest.
     """
 
     width: int = 32

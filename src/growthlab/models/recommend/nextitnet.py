@@ -26,7 +26,7 @@ class NextItNet(SequenceRecommender):
     mean of its items. A residual block holds two convolutions, dilated by one of `dilations` and by
     twice that; the list is gone through `blocks` times. A score depends on the latest
     ``1 + 3 (kernel - 1) blocks sum(dilations)`` baskets (151 by default), and never on more than
-    `length`, which is how many of the latest baskets are learned from.
+    `length`; longer histories are learned from in windows of `length` baskets.
     """
 
     width: int = 64
