@@ -138,7 +138,8 @@ def _conclude(search: ModelSearch, best: Finished) -> None:
         place = [w for w in found.given if w.startswith(OF_THE_PLACE)]
         words = [f"experiment={search.name}", *place]
     else:
-        words = [*(w for w in found.given if not w.startswith(OF_THE_SEARCH)), *words]
+        kept = [w for w in found.given if not w.lstrip("+~").startswith(OF_THE_SEARCH)]
+        words = [*kept, *words]
     print(f"next: growthlab train {shlex.join(words)}")
 
 
