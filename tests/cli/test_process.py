@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # a command in the place of growthlab's; what Python takes apart at its end would say so
 ENDING = """
 import atexit, sys
@@ -58,6 +60,16 @@ def test_an_error_of_our_own_ends_as_python_ends_it() -> None:
     done = ended("raise RuntimeError('a bug')")
     assert (done.returncode, done.stdout) == (1, "said\nhandler\ntaken apart\n")
     assert done.stderr.rstrip().endswith("RuntimeError: a bug")
+
+
+@pytest.mark.parametrize("command", ["--version", "trian"])
+def test_nothing_is_said_where_nobody_listens(command: str) -> None:
+    words = ["sh", "-c", f"exec {sys.executable} -m growthlab.cli.main {command} >&-"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    said = (
+        [] if command == "--version" else ["growthlab: unknown command trian: did you mean train?"]
+    )
+    assert (done.returncode, done.stderr.splitlines()) == (2 if said else 0, said)
 
 
 def test_what_the_database_moved_to_the_disk_is_gone(tmp_path: Path) -> None:

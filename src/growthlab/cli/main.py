@@ -47,8 +47,9 @@ def _end(statuses: Sequence[int]) -> None:
     """End the process at once; not after an error of our own, nor where its last words got lost."""
     try:
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is where the process was started without one
+                stream.flush()
     except (OSError, ValueError):
         return
     if statuses:
