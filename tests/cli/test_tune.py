@@ -114,7 +114,7 @@ def test_finished_trials_count_when_the_search_is_called_again(workspace: Worksp
 
 def test_a_closed_space_is_tried_once_and_no_more(workspace: Workspace) -> None:
     three = "search.step_decay=choice(0.0,0.5,1.0)"  # in quotes or not: no grid of commands
-    words = [*MARKOV, "experiments=null", f"+{three}", "budget.trials=50", "study=closed"]
+    words = [*MARKOV, "experiments=null", f"++{three}", "budget.trials=50", "study=closed"]
     done = workspace.growthlab(*words)
     assert not any("search" in word for word in next_command(done.out))
     assert "all 3 settings of the space are tried" in done.out

@@ -17,7 +17,7 @@ from growthlab.cli.conf_tree import CONF, choices, search_path
 from growthlab.core.errors import ConfigError
 
 ABOUT_MODEL = re.compile(r"[+~]*(\w+@)?model[.=]")
-RANGE = re.compile(r"(\+?search\.[^=]+=)(\w+\(.*\))")
+RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
 
 
 @dataclass(frozen=True)
