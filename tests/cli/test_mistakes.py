@@ -127,6 +127,20 @@ WORDS = [
     ("train tags=autumn", "tags=autumn is no setting by itself: give +tags.NAME=..."),
     ("train task.memory_mb=0", "task.memory_mb must be at least 1, got 0"),
     ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
+    ("train experiment=autumn", "experiment=autumn: there is no experiment yet"),
+    ("train model=null", "model=null: possible: churn/bg_nbd, churn/lightgbm, "),
+    (
+        "train model=recommend/sasrec content@model.content=null",
+        "content@model.content=null: possible: sentences, tf_idf, tf_idf_svd; ~content@model.content",
+    ),
+    (
+        "train model=recommend/sasrec ~content@model.content model.widht=8",
+        "unknown setting model.widht: did you mean model.width?",
+    ),
+    (
+        "train model=recommend/blend loss@model.members.gru4rec.loss=gbce",
+        "loss@model.members.gru4rec.loss=gbce: settings of a member can be given, but none of its",
+    ),
     (
         "train model=recommend/sasrec model.content=tf_idf_svd",
         "model.content must be item content, got 'tf_idf_svd': content@model.content=tf_idf_svd",

@@ -26,11 +26,15 @@ def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
         if not key or (not equals and not word.startswith("~")):
             return unreadable(word)
         group = group_of(word)
-        for one in _chosen(value) if group in offered or "@" in key else []:
-            if not choices(group):
+        chooses = not word.startswith("~") and (group in offered or "@" in key)
+        for one in _chosen(value) if chooses else []:
+            if group not in {*groups(), *offered}:
                 return f"{word}: no group {group}: {near_matches(group, groups())}"
+            if not choices(group):
+                return f"{word}: there is no {group} yet"
             if one not in choices(group):
-                return f"{key}={one}: {near_matches(one, choices(group))}"
+                without = f"; ~{key} leaves it out" if one == "null" and "@" in key else ""
+                return f"{key}={one}: {near_matches(one, choices(group))}{without}"
     return ""
 
 
@@ -43,6 +47,10 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
         group, at, package = key.partition("@")
         if is_part(word, config):
             continue
+        if package.startswith("model.members."):
+            return f"{word}: settings of a member can be given, but none of its parts chosen: " + (
+                "name it in a model file of your own, and that among model.members"
+            )
         within = _packages(group, config) if not at and choices(group) else []
         if within:
             return f"unknown setting {word}: did you mean {group}@{within[0]}={value}?"
@@ -144,9 +152,7 @@ def _node(config: Any, key: str) -> Any:
 
 
 def _chosen(value: str) -> list[str]:
-    """The choices in the value of a group: one, or a list of them; none for null."""
-    if value == "null":
-        return []
+    """The choices in the value of a group: one, or a list of them."""
     return [one.strip() for one in value.strip("[]").split(",")] if value != "[]" else []
 
 
