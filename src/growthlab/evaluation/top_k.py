@@ -71,7 +71,8 @@ def rank(
     targets among them must be gone from the truth before (`drop_seen_truth`). A user whom the model
     cannot score gets `fallback_scores`. The rank of a relevant item is the median rule's: better
     candidates, plus half of the other equal ones, plus 1; ``inf`` for an item outside the catalogue
-    (-1) or with a score of ``-inf``. The answer does not depend on `memory_mb`.
+    (-1) or with a score of ``-inf``. The answer does not depend on `memory_mb`, but
+    for the last bits of the scores of `factors`.
 
     Parameters
     ----------

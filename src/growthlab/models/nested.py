@@ -17,6 +17,7 @@ from growthlab.core.baskets import n_baskets, step_of_event
 from growthlab.core.errors import DataError, GrowthlabError, one_line
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
+from growthlab.core.whole_file import write_json
 from growthlab.models.base import Recommender
 from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.ties import TieBreak
@@ -149,7 +150,7 @@ class _Watch:
     def __call__(self, epoch: int, model: Any) -> Verdict:
         self.values = [*self.values[: epoch - 1], self.cut.ndcg(model)]
         if self.memory is not None:
-            write_whole(self.memory, self.values)
+            write_json(self.memory, self.values)
         return Verdict(self.best == epoch, epoch - self.best >= self.patience)
 
     @property
@@ -210,14 +211,6 @@ def _fit(name: str, model: Recommender, past: Histories, options: FitOptions) ->
         raise type(error)(f"model.members.{name}: {one_line(error)}") from error
 
 
-def write_whole(path: Path, values: Any) -> None:
-    """JSON that is there as a whole or not at all, whenever the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    beside.write_text(json.dumps(values))
-    beside.replace(path)
-
-
 def once(checkpoint: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What `make` gives, or gave already before this fit was cut off; plain values only."""
     if checkpoint is None:
@@ -226,7 +219,7 @@ def once(checkpoint: Path | None, make: Callable[[], dict[str, Any]]) -> dict[st
     if path.exists():
         return dict(json.loads(path.read_text()))
     made = make()
-    write_whole(path, made)
+    write_json(path, made)
     return made
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.errors import ExportError
+from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
@@ -86,7 +87,7 @@ class EpochWatch:
         self.values = {n: v for n, v in self.values.items() if n < epoch}
         self.values[epoch] = judged.values[task.objective].value
         if self.memory is not None:
-            _write(self.memory, self.values)
+            write_json(self.memory, self.values)
         best = self.best_epoch
         self._report(epoch, best)
         enough = self.on_value is not None and self.on_value(epoch, self.values[epoch])
@@ -247,7 +248,7 @@ def _write_choice(made: Path, chosen: Choice) -> None:
     """The choice, for a later call to go on from; what says that it is there is written last."""
     if chosen.learned is not None:
         write_state(chosen.learned, made.with_suffix(".npz"))
-    _write(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
+    write_json(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
 
 
 def _left(arena: Arena, chosen: Choice, model: Any) -> WarmStart | None:
@@ -256,14 +257,6 @@ def _left(arena: Arena, chosen: Choice, model: Any) -> WarmStart | None:
         return None
     judged = learned(model, arena.judging, arena.fold) if arena.refit else chosen.learned
     return None if judged is None else WarmStart(chosen.learned, judged)
-
-
-def _write(path: Path, values: Mapping[Any, Any]) -> None:
-    """JSON that is there as a whole or not at all, whenever the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    beside.write_text(json.dumps(dict(values)))
-    beside.replace(path)
 
 
 def _watch(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.whole_file import whole_file
 from growthlab.split.fold import Fold
 from growthlab.training.warm import LearnedState, WarmStart
 
@@ -48,11 +49,8 @@ def check_clock(warm: WarmStart, fold: Fold) -> None:
 
 def write_state(state: LearnedState, path: Path) -> None:
     """One file of plain arrays, there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
+    with whole_file(path) as file:
         np.savez(file, allow_pickle=False, **state.to_arrays())
-    beside.replace(path)
 
 
 def read_state(path: Path) -> LearnedState:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from growthlab.core.whole_file import whole_file
+
 log = logging.getLogger(__name__)
 
 
@@ -49,13 +51,10 @@ class Checkpoint:
             "stopped": np.array(training.stopped),
             "about": np.array(self._about(training)),
         }
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.file.with_suffix(".partial")
-        with beside.open("wb") as stream:
+        with whole_file(self.file) as stream:
             np.savez(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
-        beside.replace(self.file)
 
     def restore(self, training: Training) -> bool:
         """Bring `training` to where the file stands; False where there is none for it."""
