@@ -125,7 +125,7 @@ WORDS = [
     ("train task=value task.objective=mae", "task.objective=mae needs task.maximise=false"),
     ("train tags.part=x", "unknown setting tags.part: +tags.part=x adds it"),
     ("train tags=autumn", "tags=autumn is no setting by itself: give +tags.NAME=..."),
-    ("train task.memory_mb=0", "task.memory_mb must be at least 1, got 0"),
+    ("train task.memory_mb=0", "task.memory_mb must be positive, got 0"),
     ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
     ("train experiment=autumn", "experiment=autumn: there is no experiment yet"),
     ("train model=null", "model=null: possible: churn/bg_nbd, churn/lightgbm, "),

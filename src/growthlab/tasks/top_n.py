@@ -101,9 +101,10 @@ class TopN:
             if given not in possible:
                 names = [p for p in possible if p]
                 raise ConfigError(f"task.{setting}={given}: {near_matches(str(given), names)}")
-        for name in ("list_length", "memory_mb"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"task.{name} must be at least 1, got {getattr(self, name)}")
+        if self.list_length < 1:
+            raise ConfigError(f"task.list_length must be at least 1, got {self.list_length}")
+        if not self.memory_mb > 0:
+            raise ConfigError(f"task.memory_mb must be positive, got {self.memory_mb}")
 
     def data(self, fold: Fold, known: TopNData | None = None) -> TopNData:
         """Histories, truth and popularity of the fold, in the catalogue and with the users of `known`.
