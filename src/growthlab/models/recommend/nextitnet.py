@@ -25,21 +25,21 @@ class NextItNet(SequenceRecommender):
     Every basket of a history foretells the next; the embedding is tied, and a basket enters as the
     mean of its items. A residual block holds two convolutions, dilated by one of `dilations` and by
     twice that; the list is gone through `blocks` times. A score depends on the latest
-    ``1 + 3 (kernel - 1) blocks sum(dilations)`` baskets (151 by default), and never on more than
+    ``1 + 3 (kernel - 1) blocks sum(dilations)`` baskets (91 by default), and never on more than
     `length`; longer histories are learned from in windows of `length` baskets.
     """
 
     width: int = 64
     kernel: int = 3
-    dilations: Sequence[int] = (1, 4)
-    blocks: int = 5
+    dilations: Sequence[int] = (1, 2, 4, 8)
+    blocks: int = 1
     dropout: float = 0.2
     output_dropout: float = 0.2
     length: int = 200
     ahead: int = 1
     event_types: bool = True
     loss: Loss = field(default_factory=CrossEntropy)
-    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.001))
+    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.004))
 
     def __post_init__(self) -> None:
         check_loss(self)

@@ -37,7 +37,7 @@ class SASRec(SequenceRecommender):
     ahead: int = 1
     event_types: bool = True
     loss: Loss = field(default_factory=CrossEntropy)
-    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.001))
+    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.004))
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "blocks", "heads", "length", "ahead")
