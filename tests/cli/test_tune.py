@@ -260,8 +260,8 @@ def test_two_processes_share_a_study(workspace: Workspace) -> None:
     assert (done.status, other.returncode) == (0, 0), done.err + err
     assert states(workspace, "shared") == ["COMPLETE"] * 5
     assert len({str(s) for s in settings(workspace, "shared")}) == 5
-    (search,) = workspace.runs("top_n", kind="search", study="shared")
-    assert search.info.status == "FINISHED"
+    searches = workspace.runs("top_n", kind="search", study="shared")
+    assert {s.info.status for s in searches} == {"FINISHED"}  # two, where one was done too soon
 
 
 def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Workspace) -> None:

@@ -89,8 +89,8 @@ def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) 
     assert [t.state.name for t in trials] == ["COMPLETE"] * 4
     tried = [t.user_attrs["overrides"]["model.step_decay"] for t in trials]
     assert len(set(tried)) == 4
-    (search,) = workspace.runs("top_n", kind="search", study="shared")
-    assert search.info.status == "FINISHED"
+    searches = workspace.runs("top_n", kind="search", study="shared")
+    assert {s.info.status for s in searches} == {"FINISHED"}  # two, where one was done too soon
     assert len(workspace.runs("top_n", kind="trial", study="shared")) == 4
 
 
