@@ -42,7 +42,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def study(name: str = "s", n: int = 9, maximise: tuple[bool, ...] = (True,)) -> Study:
     """A study in the folder's journal."""
     space = Space(SPACE.ranges, OWN)
-    return Study(StudyStore(None, Path("studies.journal")), name, space, {}, maximise, Budget(n))
+    return Study(
+        StudyStore(None, Path.cwd() / "studies.journal"), name, space, {}, maximise, Budget(n)
+    )
 
 
 def recorder(store: Store, of: Study, *objectives: str) -> SearchRun:
