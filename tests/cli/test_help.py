@@ -66,3 +66,9 @@ def test_without_a_command_help_is_shown() -> None:
 
 def test_version_is_a_number() -> None:
     assert console("--version").stdout.strip()[0].isdigit()
+
+
+def test_the_groups_inside_a_model_are_listed_with_its_command() -> None:
+    lines = console("train", "--help").stdout.splitlines()
+    (losses,) = [line for line in lines if line.strip().startswith("loss ")]
+    assert "cross_entropy" in losses

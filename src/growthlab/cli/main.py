@@ -189,7 +189,8 @@ def _help() -> str:
 def _command_help(command: str) -> str:
     """What a command does, its settings as they stand in its config file, and the groups it composes."""
     text = (CONF / f"{command}.yaml").read_text().rstrip()
-    composed_groups = [g for g in groups() if f"- {g}:" in text or "- train" in text]
+    fits = "- model:" in text or "- train" in text  # then the groups inside a model count too
+    composed_groups = [g for g in groups() if f"- {g}:" in text or fits]
     lines = [f"growthlab {command}: {COMMANDS[command]}", "", text, "", "groups:"]
     shown = [_choices_line(g) for g in composed_groups if g not in ("metrics", "search")]
     return "\n".join(lines + shown if shown else lines[:-2])
