@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlflow.entities import Run
 from growthlab.tasks.search import Result
 from growthlab.tasks.space import Choice, Space, Span
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import PROCESS
+from growthlab.tracking.processes import PROCESS, process_of
 from growthlab.tracking.search_report import figures, trials_table
 from growthlab.tracking.search_run import SearchRun
 from growthlab.tracking.store import Store
@@ -123,13 +124,27 @@ def test_the_search_ends_with_its_table_and_the_best_which_may_change(store: Sto
     assert {"trials.csv", "plots", "config.yaml"} <= names
 
 
-def test_a_search_run_stays_open_while_another_process_works(store: Store) -> None:
+def test_a_search_run_stays_open_while_another_process_works(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     s = study()
     runs = recorder(store, s)
     run_one(s, runs, Result("complete", (0.3,)))
-    assert s.ask() is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("growthlab.tracking.study.this_process", lambda: process_of(os.getppid()))
+        assert study().ask() is not None
     runs.close("FINISHED", s.finished()[0])
     assert store.client.get_run(runs.run_id).info.status == "RUNNING"
+
+
+def test_a_trial_that_was_asked_for_and_never_begun_ends_with_the_search(store: Store) -> None:
+    s = study("asked")
+    runs = recorder(store, s)
+    assert s.ask() is not None
+    runs.close("KILLED")
+    assert store.client.get_run(runs.run_id).info.status == "KILLED"
+    assert s.finished() == []
+    assert not s.is_at_work()
 
 
 def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:

@@ -78,6 +78,7 @@ class SearchRun:
         if self._current is not None:
             self._end(self._current, Result("interrupted", why="the search was ended"))
             self._current = None
+        self._study.leave()
         if status != "FINISHED" and self._study.is_at_work():
             return  # another process goes on
         finished = self._study.finished()

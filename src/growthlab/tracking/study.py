@@ -156,6 +156,13 @@ class Study:
         """The trial ended so; an interrupted one will be asked for again."""
         self._tell(trial.number, trial.id, result, time.time())
 
+    def leave(self) -> None:
+        """This process works on nothing any more: what it asked for and did not tell was cut off."""
+        for trial in self._trials("RUNNING"):
+            if trial._trial_id in self._working:
+                end = Result("interrupted", why="the search was ended")
+                self._tell(trial.number, trial._trial_id, end, time.time())
+
     def fail(self, process: str, why: str) -> int:
         """The trials of a process that was killed at its work failed; how many there were."""
         with self.alone():
