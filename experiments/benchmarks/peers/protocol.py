@@ -101,9 +101,10 @@ def seconds_of(work: Callable[[], Any]) -> tuple[Any, float]:
     return made, time.perf_counter() - started
 
 
-def n_targets(past: pd.DataFrame, length: int) -> int:
-    """How many targets a model has that foretells the last `length` events of each user."""
-    return int(np.minimum(past.groupby("user").size() - 1, length).sum())
+def n_targets(past: pd.DataFrame, length: int | None = None) -> int:
+    """How many targets a model has that foretells the last `length` events of each user, or all."""
+    followers = past.groupby("user").size() - 1
+    return int((followers if length is None else np.minimum(followers, length)).sum())
 
 
 def ndcg_at_10(scores: np.ndarray, seen: pd.DataFrame, target: np.ndarray) -> float:
