@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from growthlab.networks.dropout import Dropout
-from growthlab.networks.sequence import SequenceNetwork
+from growthlab.networks.sequence import SequenceNetwork, at
 
 
 class SASRecNetwork(SequenceNetwork):
@@ -40,11 +40,23 @@ class SASRecNetwork(SequenceNetwork):
         self.scale = width**0.5  # Vaswani et al., NeurIPS 2017: unit variance goes in
 
     def encode(self, steps: Tensor) -> Tensor:
-        places = torch.arange(steps.shape[1], device=steps.device)
-        x = steps * self.scale + self.positions(places) * self.scale  # (B, S, D)
+        x = self.placed(steps)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
+
+    def encode_at(self, steps: Tensor, places: Tensor) -> Tensor:
+        """The same as of all steps, but the last block works at the places only: half the work."""
+        x = self.placed(steps)
+        *inner, last = self.blocks
+        for block in inner:
+            x = block(x)
+        return self.norm(last.at(x, places))
+
+    def placed(self, steps: Tensor) -> Tensor:
+        """What the first block reads, ``(B, S, D) -> (B, S, D)``."""
+        places = torch.arange(steps.shape[1], device=steps.device)
+        return steps * self.scale + self.positions(places) * self.scale
 
 
 class Block(nn.Module):
@@ -66,13 +78,28 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, S, D) -> (B, S, D)``; padding is on the right, where no real step looks."""
-        x = x + self.dropout(self.attend(self.attention_norm(x)))
-        inner = functional.relu(self.inner(self.feed_norm(x)))
-        return x + self.dropout(self.outer(self.dropout(inner)))
-
-    def attend(self, x: Tensor) -> Tensor:
-        """Each step's weighted mean of itself and the steps before, ``(B, S, D) -> (B, S, D)``."""
-        heads = self.query_key_value(x).unflatten(2, (3, self.heads, -1))  # (B, S, 3, H, D / H)
+        heads = self.query_key_value(self.attention_norm(x)).unflatten(2, (3, self.heads, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, H, S, D / H)
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.attended(mixed.transpose(1, 2).flatten(2))
+        return self.feed(x, mixed)
+
+    def at(self, x: Tensor, places: Tensor) -> Tensor:
+        """`forward` at one step a row, ``(B, S, D), (B,) -> (B, D)``."""
+        width = x.shape[2]
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        normed = self.attention_norm(x)
+        own = functional.linear(at(normed, places), weight[:width], bias[:width])  # (B, D)
+        heads = functional.linear(normed, weight[width:], bias[width:])
+        key, value = heads.unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query = own.unflatten(1, (self.heads, 1, -1))  # (B, H, 1, D / H)
+        known = torch.arange(x.shape[1], device=x.device) <= places[:, None]  # (B, S)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=known[:, None, None]
+        )
+        return self.feed(at(x, places)[:, None], mixed)[:, 0]
+
+    def feed(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """What each head gathered, ``(B, H, S, D / H)``, then the net a step, added to `x`."""
+        x = x + self.dropout(self.attended(mixed.transpose(1, 2).flatten(2)))
+        inner = functional.relu(self.inner(self.feed_norm(x)))
+        return x + self.dropout(self.outer(self.dropout(inner)))

@@ -67,26 +67,38 @@ class SequenceNetwork(nn.Module):
         """States of all steps, ``(B, S, width) -> (B, S, width)``."""
         raise NotImplementedError
 
+    def encode_at(self, steps: Tensor, places: Tensor) -> Tensor:
+        """The state of one step a row, ``(B, S, width), (B,) -> (B, width)``."""
+        return at(self.encode(steps), places)
+
     def states(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0."""
+        return self.encode(self.read(items, event_types, slots, sizes))
+
+    def read(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
+        """One vector a step, the mean of its events, shape ``(B, S, width)``."""
         vectors = functional.embedding(items, self.item_vectors())  # (N,) -> (N, D)
         if self.event_types is not None:
             vectors = vectors + self.event_types(event_types)
         n_users, n_steps = sizes.shape
         sums = vectors.new_zeros(n_users * n_steps, vectors.shape[1]).index_add(0, slots, vectors)
         steps = sums.view(n_users, n_steps, -1) / sizes.clamp(min=1).unsqueeze(-1)  # (B, S, D)
-        return self.encode(self.input_dropout(steps))
+        return self.input_dropout(steps)
 
     def last_state(
         self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor
     ) -> Tensor:
         """The state after each user's last real step, shape ``(B, width)``."""
-        states = self.states(items, event_types, slots, sizes)
         last = ((sizes > 0).sum(1) - 1).clamp(min=0)  # (B,)
-        index = last[:, None, None].expand(-1, 1, states.shape[2])
-        return states.gather(1, index).squeeze(1)
+        return self.encode_at(self.read(items, event_types, slots, sizes), last)
 
     def forward(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """Scores of the whole catalogue after the last step, shape ``(B, n_items)``."""
         state = self.last_state(items, event_types, slots, sizes)
         return state @ self.item_vectors().T + self.item_bias()
+
+
+def at(states: Tensor, places: Tensor) -> Tensor:
+    """The entry of each row at its place, ``(B, S, D), (B,) -> (B, D)``."""
+    index = places[:, None, None].expand(-1, 1, states.shape[2])
+    return states.gather(1, index).squeeze(1)
