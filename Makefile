@@ -20,7 +20,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint drills format bench-peers study-01 clean
+.PHONY: help install demo test lint drills format tags bench-peers study-01 clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ lint: install  ## ruff, mypy and the one-way flow of imports
 format: install  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+tags: install  ## the page of the portrait's tags, docs/tags.md, from the code
+	$(BIN)/growthlab portrait dictionary=docs/tags.md
 
 drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
 	$(BIN)/python -m pytest tests/drills -m drill -n 0

@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "search of a model's settings on the validation window",
     "export": "the winner by validation to a bundle and the model registry",
     "recommend": "recommendations for a file of customers, from a bundle",
+    "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
     "score": "churn probability or value for a file of customers, from a bundle",
     "serve": "HTTP service of bundles",
 }

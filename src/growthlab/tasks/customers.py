@@ -40,6 +40,7 @@ class CustomerTask(ABC):
     the data set; if that says nothing either: ever). Models learn from at most `snapshots` earlier
     cutoffs, a horizon apart, each with `min_history_days` before it (None: a horizon). `attributes`
     adds columns of the user table to the features: none by default, as age or gender are sensitive.
+    `portrait` adds tags: the named ones, or ``all`` that the data gives and that are not sensitive.
     """
 
     objective: str
@@ -48,6 +49,7 @@ class CustomerTask(ABC):
     snapshots: int = 4
     min_history_days: float | None = None
     attributes: list[str] | tuple[str, ...] = ()
+    portrait: str | list[str] | tuple[str, ...] | None = None
     baselines: tuple[str, ...] = ()
     name: str = ""
     models: str = ""
@@ -81,6 +83,7 @@ class CustomerTask(ABC):
             snapshots=self.snapshots,
             min_history_days=self.min_history_days,
             attributes=self.attributes,
+            portrait=self.portrait,
         )
         if np.isfinite(data.base) or data.train.present is None:
             return data

@@ -15,6 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import before, moment
 from growthlab.features.customer_table import Families, customer_table
 from growthlab.features.examples import Examples
+from growthlab.features.portrait.as_features import TagFeatures
 from growthlab.split.fold import Fold
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def customers_of(
     snapshots: int = 4,
     min_history_days: float | None = None,
     attributes: Sequence[str] = (),
+    portrait: str | Sequence[str] | None = None,
 ) -> CustomerData:
     """Examples of who bought in the `activity_days` before a snapshot (None: ever).
 
@@ -63,11 +65,16 @@ def customers_of(
         raise DataError(f"{asked_by} asks what happens within a horizon: use split=global_time")
     fold.past.require("timestamp", needed_by=asked_by)
     families = Families.of(fold.past, fold.cutoff)
+    tags = None
+    if portrait:
+        tags = TagFeatures.of(fold.past, fold.cutoff, portrait, "task.portrait")
 
     def at(snapshot: datetime, user_ids: np.ndarray) -> Examples:
         table = customer_table(
             fold.past, snapshot, user_ids, families=families, attributes=attributes
         )
+        if tags is not None:
+            table = table.join(tags.table(fold.past, snapshot, user_ids))
         times = np.full(len(user_ids), np.datetime64(snapshot, "us"))
         assert fold.horizon is not None
         return Examples(table, user_ids, times, fold.horizon / timedelta(days=1))
