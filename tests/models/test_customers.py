@@ -21,9 +21,10 @@ from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.seeding import stream
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.models.base import Estimator
+from growthlab.models.base import Estimator, Tabled
 from growthlab.models.churn.recency_rule import RecencyRule
 from growthlab.models.table import TableEstimator, wrap
+from growthlab.models.value.bg_nbd import BGNBDValue
 from growthlab.models.value.past_spend import PastSpend
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.load import load_scorer
@@ -35,7 +36,11 @@ NAMES = sorted(
     for family in ("churn", "value")
     for path in (CONF / "model" / family).glob("*.yaml")
 )
-NEED_NO_LABELS = {"churn/bg_nbd", "churn/recency_rule", "value/bg_nbd"}
+BTYD = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+NEED_NO_LABELS = {
+    *("churn/bg_nbd", "churn/mbg_nbd", "churn/recency_rule"),
+    *(f"value/{name}" for name in BTYD),
+}
 MONEY = ("spend", "spend_30d", "spend_365d", "basket_value", "monetary_value")
 
 every_model = pytest.mark.parametrize("name", NAMES)
@@ -201,7 +206,8 @@ def test_shuffled_labels_teach_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "close"), [("bg_nbd", 1e-2), ("past_spend", 1e-9), ("mean", 1e-9), ("lightgbm", 0.05)]
+    ("name", "close"),
+    [*((name, 1e-5) for name in BTYD), ("past_spend", 1e-9), ("mean", 1e-9), ("lightgbm", 0.05)],
 )
 def test_a_hundred_times_the_money_is_a_hundred_times_the_value(name: str, close: float) -> None:
     cents, ask = examples("value", scale=100.0), examples("value", n=300, seed=1, scale=100.0)
@@ -210,12 +216,13 @@ def test_a_hundred_times_the_money_is_a_hundred_times_the_value(name: str, close
     assert in_cents.sum() == pytest.approx(100 * in_euros.sum(), rel=close)
 
 
-def test_the_churn_of_bg_nbd_is_one_minus_the_probability_of_a_purchase() -> None:
-    scorer = fitted("churn/bg_nbd").scorer()  # type: ignore[attr-defined]
-    table = asked("churn/bg_nbd").table
+@pytest.mark.parametrize("name", ["churn/bg_nbd", "churn/mbg_nbd"])
+def test_the_churn_of_btyd_is_one_minus_the_probability_of_a_purchase(name: str) -> None:
+    scorer = fitted(name).scorer()  # type: ignore[attr-defined]
+    table = asked(name).table
     summary = [table[c].to_numpy() for c in ("frequency", "recency", "T")]
     p = scorer.purchases.p_purchase(*summary, 28.0)
-    np.testing.assert_allclose(fitted("churn/bg_nbd").predict(asked("churn/bg_nbd")), 1 - p)
+    np.testing.assert_allclose(fitted(name).predict(asked(name)), 1 - p)
     assert (p[summary[0] == 0] < 1).all()
 
 
@@ -313,3 +320,61 @@ def test_a_classifier_without_probabilities_is_refused() -> None:
 def test_a_classifier_learns_no_amounts() -> None:
     with pytest.raises(ConfigError, match="LogisticRegression is a classifier, and the target an"):
         wrap(LogisticRegression()).fit(examples("value"), FitOptions())
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.endswith("_nbd")])
+def test_a_btyd_model_leaves_its_parameters_and_p_alive(name: str) -> None:
+    model = fitted(name)
+    assert isinstance(model, Tabled)
+    tables = model.tables()
+    parts = {name.partition("/")[2]} | ({"gamma_gamma"} if name.startswith("value/") else set())
+    parameters = tables["parameters"]
+    assert set(parameters["model"]) == parts
+    assert set(parameters.groupby("model")["parameter"].last()) == {"log_likelihood"}
+    assert parameters["value"].notna().all()
+    p_alive = tables["p_alive"]
+    assert p_alive["user_id"].tolist() == examples("churn").user_ids.tolist()
+    assert p_alive["p_alive"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("how", ["case", "parametric"])
+def test_intervals_are_there_where_asked_for(how: str) -> None:
+    def table() -> pd.DataFrame:
+        model = BGNBDValue(intervals=how, resamples=10)  # type: ignore[arg-type]
+        found = model.fit(examples("value"), FitOptions()).tables()["parameters"]
+        return found[found["parameter"] != "log_likelihood"]
+
+    assert (table()["low"] <= table()["high"]).all()
+    pd.testing.assert_frame_equal(table(), table())  # of one seed
+
+
+def test_discounted_money_is_worth_less_to_everybody() -> None:
+    plain = fitted("value/bg_nbd").predict(asked("value/bg_nbd"))
+    model = BGNBDValue(annual_discount=1.0).fit(examples("value"), FitOptions())
+    discounted = model.predict(asked("value/bg_nbd"))
+    # four weeks at 100 % a year: the first counts 2^(-7/365), the last 2^(-28/365)
+    assert (discounted < plain * 2 ** (-7 / 365)).all()
+    assert (discounted > plain * 2 ** (-28 / 365)).all()
+
+
+def test_longer_horizons_need_no_new_fit() -> None:
+    scorer = fitted("value/pareto_nbd").scorer()  # type: ignore[attr-defined]
+    table = {c: asked("value/pareto_nbd").table[c].to_numpy() for c in scorer.columns}
+    month, year = scorer.predict(table), replace(scorer, horizon_days=365).predict(table)
+    assert (year > month).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"intervals": "jackknife"}, "intervals=jackknife: possible are case, parametric and null"),
+        ({"resamples": 0}, "resamples must be 1 or more, got 0"),
+        ({"annual_discount": -1.0}, "annual_discount must be above -1"),
+        ({"period_days": 0.0}, "period_days must be positive, got 0"),
+    ],
+)
+def test_settings_of_btyd_that_make_no_sense_are_refused(
+    settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        BGNBDValue(**settings)

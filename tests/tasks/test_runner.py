@@ -153,6 +153,15 @@ def test_what_cannot_be_exported_says_why(shop_fold: Fold) -> None:
     assert (outcome.scorer, outcome.why_not_exportable) == (None, "stuck in the lab")
 
 
+def test_the_tables_of_a_fitted_model_go_to_its_run(shop_fold: Fold) -> None:
+    class WithTables(Curve):
+        def tables(self) -> dict[str, pd.DataFrame]:
+            return {"parameters": pd.DataFrame({"value": [1.0]})}
+
+    outcome = run_model(arena(Watched(), shop_fold), WithTables, name="curve")
+    assert outcome.tables["parameters"]["value"].tolist() == [1]
+
+
 def test_a_run_for_no_bundle_asks_for_no_scorer(shop_fold: Fold) -> None:
     outcome = run_model(arena(Watched(), shop_fold), Curve, name="curve", export=False)
     assert outcome.scorer is None

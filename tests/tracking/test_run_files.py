@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,25 @@ def test_predictions_are_stored_once_and_come_back_as_both(store: Store) -> None
     pd.testing.assert_frame_equal(back.per_user, table)
     pd.testing.assert_frame_equal(back.tables["predictions"], table)
     assert (back.epochs, back.curves, len(back.strata)) == (None, {}, 0)
+
+
+def test_fitted_parameters_are_metrics_with_their_standard_errors(store: Store) -> None:
+    table = pd.DataFrame(
+        {
+            "model": "bg_nbd",
+            "parameter": ["r", "log_likelihood"],
+            "value": [0.24, -9582.4],
+            "standard_error": [0.01, np.nan],
+        }
+    )
+    outcome = replace(ranking_outcome(), tables={"parameters": table})
+    client, run = stored(store, outcome)
+    metrics = run.data.metrics
+    assert metrics["fitted/bg_nbd/r"] == 0.24
+    assert metrics["fitted/bg_nbd/r/standard_error"] == 0.01
+    assert metrics["fitted/bg_nbd/log_likelihood"] == -9582.4
+    assert "fitted/bg_nbd/log_likelihood/standard_error" not in metrics
+    assert "parameters.parquet" in [a.path for a in client.list_artifacts(run.info.run_id)]
 
 
 def test_what_is_not_finite_is_no_metric(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
+import pandas as pd
 
 from growthlab.core.histories import Histories
 from growthlab.features.examples import Examples
@@ -61,6 +62,19 @@ class Estimator(Protocol):
 
     def predict(self, examples: Examples) -> np.ndarray:
         """One finite number an example, ``(n,)``: P(no purchase in the horizon), or expected value."""
+        ...
+
+
+@runtime_checkable
+class Tabled(Protocol):
+    """A model whose fit leaves tables to be looked at; any model may be one."""
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables by name, which go to the run as Parquet.
+
+        The rows of one named ``parameters`` (model, parameter, value, standard_error) are metrics of
+        the run too: ``fitted/<model>/<parameter>``, and the same with ``/standard_error``.
+        """
         ...
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from growthlab.core.errors import ExportError
 from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.models.base import Tabled
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.gauge import gauged
@@ -299,7 +300,7 @@ def _outcome(
         test=judged.values,
         per_user=judged.per_user,
         strata=judged.strata,
-        tables=judged.tables,
+        tables=judged.tables | (model.tables() if isinstance(model, Tabled) else {}),
         fit_seconds=fit_seconds,
         score_seconds=judged.score_seconds,
         peak_memory_mb=peak_mb,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 500  # metrics a call
 PREDICTIONS = "predictions"
+PARAMETERS = "parameters"
 BOUNDS = ("/low", "/high")
 STATE = "state"
 STATES = ("choosing", "judged")
@@ -76,6 +77,7 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         if value is not None:
             values[name] = float(value)
     log_metrics(client, run_id, values)
+    log_metrics(client, run_id, _fitted(outcome.tables))
     undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUNDS)]
     if undefined:  # MLflow keeps no NaN
         client.set_tag(run_id, "undefined", ",".join(undefined))
@@ -93,6 +95,16 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         if outcome.learned is not None:
             for name in STATES:
                 write_state(getattr(outcome.learned, name), folder / STATE / f"{name}.npz")
+
+
+def _fitted(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Fitted parameters with their standard errors, as metrics; none without the table of them."""
+    if PARAMETERS not in tables:
+        return {}
+    table = tables[PARAMETERS]
+    names = "fitted/" + table["model"] + "/" + table["parameter"]
+    errors = zip(names + "/standard_error", table["standard_error"], strict=True)
+    return dict(zip(names, table["value"], strict=True)) | dict(errors)
 
 
 def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from growthlab.features.examples import Examples
-from growthlab.models.base import ScoredEstimator
-from growthlab.models.btyd import fit_bg_nbd, summary_of
-from growthlab.scorers.btyd_rows import BTYDRows
-from growthlab.training.options import FitOptions
+from growthlab.models.btyd.estimators import BTYDChurn
 
 
-class BGNBDChurn(ScoredEstimator):
+@dataclass(kw_only=True)
+class BGNBDChurn(BTYDChurn):
     """1 - P(alive) * (1 - ((alpha + T) / (alpha + T + horizon))^(r + x)); needs no labels.
 
     P(alive) alone is 1 for everybody without a repeat purchase, and ranks worse than chance where
     they are many. Fader, Hardie and Lee, Marketing Science 2005.
     """
 
-    def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the purchase summaries of all customers at the cutoff."""
-        x, t_x, T, _ = summary_of(examples)
-        self.scorer_ = BTYDRows("churn", fit_bg_nbd(x, t_x, T), examples.horizon_days)
-        return self
+    purchases: ClassVar[str] = "bg_nbd"

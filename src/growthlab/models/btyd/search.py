@@ -1,0 +1,150 @@
+"""The maximum of a log-likelihood of positive parameters, its standard errors, and why there is none."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from growthlab.core.errors import DataError
+
+log = logging.getLogger(__name__)
+
+LOG_BOUND = 8.0  # |log of a parameter|: beyond it customers are all alike, and 2F1 overflows
+AT_BOUND = LOG_BOUND - 1e-3
+STARTS = (0.0, -1.0, 1.0)  # log of all parameters at the start
+STEP = 1e-4  # of a logarithm, for the curvature from differences of the gradient
+CLOSE = 1e-3  # log-likelihood that may be missing for the search to have converged
+
+Climb = Callable[[np.ndarray], tuple[float, np.ndarray]]  # parameters -> log-likelihood, gradient
+
+
+class Maximum(NamedTuple):
+    """Where the log-likelihood is largest.
+
+    `errors` are standard errors from the observed information, NaN for a parameter at a bound (and
+    for all, where the information is singular). `bound` is -1, 0 or 1 a parameter: at its lower
+    bound, free, at its upper bound.
+    """
+
+    parameters: np.ndarray
+    errors: np.ndarray
+    log_likelihood: float
+    bound: np.ndarray
+
+
+class _Loss(NamedTuple):
+    """Minus the mean log-likelihood a customer, by the logarithms of the parameters."""
+
+    climb: Climb
+    n_customers: float
+
+    def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
+        parameters = np.exp(logs)
+        value, gradient = self.climb(parameters)
+        return -value / self.n_customers, -gradient * parameters / self.n_customers
+
+    def curvature(self, logs: np.ndarray) -> np.ndarray:
+        """The matrix of second derivatives, by central differences of the gradient."""
+        steps = STEP * np.eye(len(logs))
+        rows = [(self(logs + s)[1] - self(logs - s)[1]) / (2 * STEP) for s in steps]
+        return (np.array(rows) + np.transpose(rows)) / 2
+
+
+def maximised(
+    name: str,
+    n_parameters: int,
+    climb: Climb,
+    n_customers: float,
+    *,
+    preview: tuple[Climb, float] | None = None,
+    start: Sequence[float] | np.ndarray | None = None,
+) -> Maximum:
+    """The parameters of the highest likelihood, searched in their logarithms.
+
+    From `start`, or from the best of three after a few steps each. `preview` is the likelihood of a
+    part of the customers, with their number: it is climbed first, and its curvature leads the
+    search among all of them, which then needs few steps.
+
+    Raises
+    ------
+    DataError
+        The search does not converge: by how much, and with which message of the optimiser.
+    """
+    whole = _Loss(climb, n_customers)
+    first = whole if preview is None else _Loss(*preview)
+    logs = _begun(first, n_parameters) if start is None else np.log(np.asarray(start, dtype=float))
+    found = _bounded(first, logs, 2000)
+    if preview is not None:
+        found = _led(whole, found.x, first.curvature(found.x))
+        if (np.abs(found.x) > AT_BOUND).any() or not np.isfinite(found.fun):
+            found = _bounded(whole, np.clip(found.x, -LOG_BOUND, LOG_BOUND), 2000)
+    return _settled(name, whole, found)
+
+
+def _begun(loss: _Loss, n_parameters: int) -> np.ndarray:
+    """Where the best of the starts comes to in a few steps."""
+    tries = [_bounded(loss, np.full(n_parameters, start), 10) for start in STARTS]
+    return min(tries, key=lambda f: f.fun if np.isfinite(f.fun) else np.inf).x
+
+
+def _bounded(loss: _Loss, logs: np.ndarray, steps: int) -> OptimizeResult:
+    """The search within the bounds."""
+    return minimize(
+        loss,
+        logs,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-LOG_BOUND, LOG_BOUND)] * len(logs),
+        options={"maxiter": steps, "ftol": 1e-15, "gtol": 1e-8},
+    )
+
+
+def _led(loss: _Loss, logs: np.ndarray, curvature: np.ndarray) -> OptimizeResult:
+    """The search from near the optimum, led by a curvature that is nearly right."""
+    values, vectors = np.linalg.eigh(curvature)
+    inverse = vectors @ np.diag(1 / np.maximum(values, 1e-6 * max(values.max(), 1e-6))) @ vectors.T
+    options = {"hess_inv0": (inverse + inverse.T) / 2, "gtol": 1e-7, "maxiter": 200}
+    with warnings.catch_warnings():  # of a line search without success: judged by what is missing
+        warnings.simplefilter("ignore")
+        return minimize(loss, logs, jac=True, method="BFGS", options=options)
+
+
+def _settled(name: str, loss: _Loss, found: OptimizeResult) -> Maximum:
+    """The optimum with its errors, after a last Newton step where one helps.
+
+    What is missing to the maximum follows from slope and curvature: g' H^-1 g / 2 a customer.
+    """
+    if not np.isfinite(found.fun):
+        raise DataError(f"the fit of {name} does not converge: its log-likelihood is {found.fun}")
+    logs, value, slope = found.x, found.fun, np.asarray(found.jac)
+    free = np.abs(logs) <= AT_BOUND
+    curvature = loss.curvature(logs)[np.ix_(free, free)]
+    definite = free.any() and np.linalg.eigvalsh(curvature).min() > 1e-12
+    missing = float(np.abs(slope[free]).max(initial=0.0)) * loss.n_customers
+    if definite:
+        missing = float(slope[free] @ np.linalg.solve(curvature, slope[free])) / 2
+        missing *= loss.n_customers
+    if definite and missing > 1e-3 * CLOSE:
+        better = logs.copy()
+        better[free] -= np.linalg.solve(curvature, slope[free])
+        after, flatter = loss(better)
+        if after < value:
+            logs, value = better, after
+            missing = float(flatter[free] @ np.linalg.solve(curvature, flatter[free])) / 2
+            missing *= loss.n_customers
+    if not missing < max(CLOSE, 1e-9 * loss.n_customers):
+        raise DataError(
+            f"the fit of {name} does not converge: after {found.nit} steps its log-likelihood may "
+            f"still rise by {missing:.2g} ({found.message}); use another model"
+        )
+    errors = np.full(len(logs), np.nan)
+    if definite:
+        variance = np.diag(np.linalg.inv(curvature)) / loss.n_customers
+        errors[free] = np.exp(logs[free]) * np.sqrt(variance)
+    bound = np.where(free, 0, np.sign(logs)).astype(int)
+    return Maximum(np.exp(logs), errors, -value * loss.n_customers, bound)
