@@ -50,6 +50,7 @@ def test_a_global_cutoff_is_clean_and_every_fact_is_as_counted_by_hand(fold: Fol
         "warning": None,
         "cutoff": "2025-01-10T00:00:00",
         "horizon_days": 4.0,
+        "gap_days": 0.0,
         "newest_past_event": "2025-01-07T00:00:00",
         "newest_past_record": None,
         "oldest_future_event": "2025-01-10T00:00:00",

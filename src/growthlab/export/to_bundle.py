@@ -101,7 +101,7 @@ def write_estimator(
     see `write_recommender` for the rest.
     """
     columns = scorer.columns if scorer is not None else ()
-    table = {c: plain_column(customers.table[c]) for c in columns}
+    table = {c: plain_column(customers.column(c)) for c in columns}
     if scorer is not None and not np.isfinite(base):
         base = float(np.mean(scorer.predict(table)))
     texts = [c for c, values in table.items() if values.dtype.kind == "U"]

@@ -7,6 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
+from growthlab.split.global_time import known_at
 
 
 def btyd_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
@@ -18,7 +19,7 @@ def btyd_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
     snapshot. ``monetary_value``: mean spend on a repeat day (NaN without a repeat or prices).
     """
     log.require("timestamp", needed_by="the purchase summary (frequency, recency, T)")
-    summary = before(log, snapshot).query(
+    summary = known_at(log, snapshot).query(
         f"""
         WITH days AS (
             SELECT user_id, {DAY} AS day, sum({spend_of(log)}) AS spend
@@ -39,7 +40,10 @@ DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, 
 
 
 def before(log: EventLog, snapshot: datetime) -> EventLog:
-    """The events known at `snapshot`: they had happened and (where logged) had been taken in."""
+    """The events known at `snapshot`: they had happened and (where logged) had been taken in.
+
+    Purchases that were cancelled by then are among them; `known_at` leaves them out.
+    """
     condition = f"timestamp < {moment(snapshot)}"
     if "ingested_at" in log.columns:
         condition += f" AND coalesce(ingested_at, timestamp) < {moment(snapshot)}"

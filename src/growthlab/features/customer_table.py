@@ -14,13 +14,13 @@ from growthlab.core.errors import DataError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import (
     DAY,
-    before,
     btyd_summary,
     days_before,
     moment,
     spend_of,
     units_of,
 )
+from growthlab.split.global_time import known_at
 
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
 # Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
@@ -61,7 +61,7 @@ class Families:
         possible = [c for c in OPTIONAL if c in log.columns]
         counts = "".join(f", count({c}) AS {c}" for c in possible)
         sql = f"SELECT event_type{counts} FROM events GROUP BY event_type"
-        found = before(log, snapshot).query(sql)
+        found = known_at(log, snapshot).query(sql)
         return cls(
             frozenset(found["event_type"]), frozenset(c for c in possible if found[c].sum() > 0)
         )
@@ -90,7 +90,7 @@ def customer_table(
     """
     log.require("timestamp", needed_by="the customer table (features as of a snapshot)")
     families = families or Families.of(log, snapshot)
-    past = before(log, snapshot)
+    past = known_at(log, snapshot)
     parts = [
         past.query(_purchases(log, snapshot, families)),
         btyd_summary(log, snapshot).reset_index(),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError
+from growthlab.data.event_log import EventLog
+from growthlab.features.event_steps import FACTS, N_STEPS, NAMES, event_steps
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,11 @@ class Examples:
     """One row a customer and snapshot, for churn and value.
 
     `table` holds numeric features (float64, NaN where not known) and pandas categories, all from
-    events strictly before the row's snapshot. `target` (float64, None where the future is not
-    known) is 1 for no purchase in ``[snapshot, snapshot + horizon)`` for churn, for value the
-    revenue in it.
+    events strictly before the row's snapshot. The outcome window is ``[start, start + horizon)``
+    with ``start = snapshot + gap``. `target` (float64, None where the future is not known) is 1 for
+    no purchase in it for churn, for value the revenue in it; `waits` are the days from its start
+    to the first purchase in it (inf: none).
+    `log` holds the events that `steps` are made of; only those before a row's snapshot are read.
     `present` are the unlabelled features, at the fold's cutoff, of all customers with a purchase
     before it: what a model without need of labels learns from.
     """
@@ -30,6 +35,9 @@ class Examples:
     horizon_days: float
     target: np.ndarray | None = None  # (n,) float64
     present: Examples | None = None
+    gap_days: float = 0.0
+    waits: np.ndarray | None = None  # (n,) float64
+    log: EventLog | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -42,7 +50,29 @@ class Examples:
             user_ids=self.user_ids[rows],
             snapshots=self.snapshots[rows],
             target=None if self.target is None else self.target[rows],
+            waits=None if self.waits is None else self.waits[rows],
         )
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """The latest active days of each row, ``(n, n_steps, n_facts)``; see `event_steps`.
+
+        Made when first asked for: most models never do. DataError where there is no event log.
+        """
+        if self.log is None:
+            raise DataError("a model of event sequences needs the event log of the examples")
+        steps = np.full((len(self), N_STEPS, len(FACTS)), np.nan, dtype=np.float32)
+        for snapshot in np.unique(self.snapshots):
+            rows = np.flatnonzero(self.snapshots == snapshot)
+            moment = snapshot.astype("datetime64[us]").item()
+            steps[rows] = event_steps(self.log, moment, self.user_ids[rows])
+        return steps
+
+    def column(self, name: str) -> pd.Series:
+        """A column of the table, or one fact of one step by its name, as a scorer asks for it."""
+        if name in self.table:
+            return self.table[name]
+        return pd.Series(self.steps.reshape(len(self), -1)[:, NAMES.index(name)], name=name)
 
     def labels(self, needed_by: str) -> np.ndarray:
         """The target; DataError in one line where there is none, or no row at all."""
@@ -58,14 +88,20 @@ class Examples:
     def concat(cls, parts: Sequence[Examples]) -> Examples:
         """All rows, in order, with the columns of the first part; its `present` is kept."""
         first = parts[0]
-        targets = [p.target for p in parts]
         return replace(
             first,
             table=_stacked([p.table for p in parts]),
             user_ids=np.concatenate([p.user_ids for p in parts]),
             snapshots=np.concatenate([p.snapshots for p in parts]),
-            target=None if any(t is None for t in targets) else np.concatenate(targets),  # type: ignore[arg-type]
+            target=_joined([p.target for p in parts]),
+            waits=_joined([p.waits for p in parts]),
         )
+
+
+def _joined(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """One after the other; None where one of them is not known."""
+    known = [a for a in arrays if a is not None]
+    return np.concatenate(known) if len(known) == len(arrays) else None
 
 
 def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

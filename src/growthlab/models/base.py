@@ -86,7 +86,8 @@ class ScoredEstimator:
 
     def predict(self, examples: Examples) -> np.ndarray:
         """The scorer's predictions; see `Estimator.predict`."""
-        return self.scorer_.predict({c: examples.table[c].to_numpy() for c in self.scorer_.columns})
+        columns = self.scorer_.columns
+        return self.scorer_.predict({c: examples.column(c).to_numpy() for c in columns})
 
     def scorer(self) -> RowScorer:
         """The fitted model as a bundle carries it."""

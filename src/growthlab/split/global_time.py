@@ -17,6 +17,8 @@ LONGEST = 36_525  # days
 class GlobalTime:
     """One cutoff for all users, the default: ``past < cutoff <= future < cutoff + horizon``.
 
+    With a gap the future is ``cutoff + gap <= future < cutoff + gap + horizon``.
+
     A past event must also have been recorded before the cutoff (`ingested_at`, where the log has
     it): a return that was booked later was not known. A purchase that was cancelled later still
     stands in the past, and is none in the future. Items launched at the cutoff or later are not
@@ -30,6 +32,9 @@ class GlobalTime:
         after the newest event, minus the horizon.
     horizon_days
         The length of the future; by default the data set's own.
+    gap_days
+        Between the cutoff and the future: the time that acting on a prediction takes. Its events
+        are in neither part. The validation window still ends at the cutoff.
 
     Examples
     --------
@@ -50,12 +55,15 @@ class GlobalTime:
 
     cutoff: str | None = None
     horizon_days: float | None = None
+    gap_days: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cutoff is not None:
             _moment(self.cutoff)
         if self.horizon_days is not None:
             _check_horizon(self.horizon_days)
+        if not 0 <= self.gap_days <= LONGEST:
+            raise ConfigError(f"split.gap_days must not be negative, got {self.gap_days}")
 
     def folds(
         self, log: EventLog, horizon_days: float | None = None, origins: int = 1
@@ -78,10 +86,10 @@ class GlobalTime:
         if days is None:
             raise ConfigError(f"{log.name} has no horizon of its own: set split.horizon_days")
         _check_horizon(days)
-        horizon = timedelta(days=days)
-        cutoff = _latest(log, horizon) if self.cutoff is None else _moment(self.cutoff)
+        horizon, gap = timedelta(days=days), timedelta(days=self.gap_days)
+        cutoff = _latest(log, gap + horizon) if self.cutoff is None else _moment(self.cutoff)
         try:
-            folds = [_fold(log, cutoff - n * horizon, horizon) for n in range(origins)]
+            folds = [_fold(log, cutoff - n * horizon, horizon, gap) for n in range(origins)]
         except OverflowError:
             first, last = log.span()
             raise DataError(
@@ -98,27 +106,34 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
 
     A purchase goes if its cancellation was known, and else looks like any other.
     """
+    return standing(recorded_at(log, cutoff))
+
+
+def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:
+    """What `known_at` gives, and beside it the purchases whose cancellation was known, with its time."""
     condition = f"timestamp < {_sql(cutoff)}"
     if "ingested_at" in log.columns:
         condition += f" AND (ingested_at IS NULL OR ingested_at < {_sql(cutoff)})"
     known = log.where(condition)
     if "cancelled_at" in log.columns:
-        stood = f"cancelled_at IS NULL OR cancelled_at >= {_sql(cutoff)}"
-        known = known.derive(
-            f"SELECT * REPLACE (NULL::TIMESTAMP AS cancelled_at) FROM events WHERE {stood}"
-        )
+        told = f"CASE WHEN cancelled_at < {_sql(cutoff)} THEN cancelled_at END AS cancelled_at"
+        known = known.derive(f"SELECT * REPLACE ({told}) FROM events")
     if log.items is None or "available_from" not in log.items:
         return known
     launched = log.items["available_from"]
     return known.with_items(log.items[launched.isna() | (launched < cutoff)])
 
 
-def _fold(log: EventLog, cutoff: datetime, horizon: timedelta) -> Fold:
-    """The fold at a cutoff; its inner one, a horizon earlier, is cut out of the past."""
-    past, before = known_at(log, cutoff), cutoff - horizon
+def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -> Fold:
+    """The fold at a cutoff; the window of its inner one ends there, and is cut out of the past."""
+    record, before = recorded_at(log, cutoff), cutoff - horizon - gap
+    past = standing(record)
     # of the whole log: the past no longer holds what was cancelled between the two cutoffs
-    inner = Fold(known_at(log, before), _window(past, before, horizon), before, horizon)
-    return Fold(past, _window(log, cutoff, horizon), cutoff, horizon, inner)
+    earlier = recorded_at(log, before)
+    window = _window(past, before + gap, horizon)
+    inner = Fold(standing(earlier), window, before, horizon, gap=gap, record=earlier)
+    future = _window(log, cutoff + gap, horizon)
+    return Fold(past, future, cutoff, horizon, inner, gap, record)
 
 
 def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
@@ -142,12 +157,13 @@ def _check(log: EventLog, fold: Fold) -> None:
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     given = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days"
+    given += f" after a gap of {_days(fold.gap)} days" if fold.gap else ""
     said = f"{given} leaves no {' and no '.join(empty)}"
-    workable = _latest(log, fold.horizon)
-    if first < workable - fold.horizon and fold.cutoff != workable:
+    workable = _latest(log, fold.gap + fold.horizon)
+    if first < workable - fold.gap - fold.horizon and fold.cutoff != workable:
         hint = f"choose another split.cutoff, such as {workable}, or fewer origins"
     else:
-        hint = f"choose split.horizon_days below {_days((last - first) / 2)}"
+        hint = f"choose split.horizon_days below {_days((last - first) / 2 - fold.gap)}"
     raise DataError(f"{said}: the events of {log.name} are from {first} to {last}; {hint}")
 
 

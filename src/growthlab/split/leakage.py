@@ -38,6 +38,7 @@ def leakage_report(
         "warning": _warning(fold),
         "cutoff": _plain(fold.cutoff),
         "horizon_days": fold.horizon.total_seconds() / 86_400 if fold.horizon else None,
+        "gap_days": fold.gap.total_seconds() / 86_400,
         "newest_past_event": _plain(newest),
         "newest_past_record": _newest_record(fold.past),
         "oldest_future_event": _plain(oldest),

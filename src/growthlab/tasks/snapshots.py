@@ -12,11 +12,12 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import before, moment
+from growthlab.features.btyd import moment
 from growthlab.features.customer_table import Families, customer_table
 from growthlab.features.examples import Examples
 from growthlab.features.portrait.as_features import TagFeatures
 from growthlab.split.fold import Fold
+from growthlab.split.global_time import known_at
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,10 @@ def customers_of(
 ) -> CustomerData:
     """Examples of who bought in the `activity_days` before a snapshot (None: ever).
 
-    The training snapshots lie 1, 2, ... horizons before the cutoff, at most `snapshots` of them, so
-    that their outcome windows do not overlap and the last ends at the cutoff; each has at least
-    `min_history_days` of events before it (None: a horizon).
+    The training snapshots lie a gap and 1, 2, ... horizons before the cutoff, at most `snapshots`
+    of them, so that their outcome windows do not overlap and the last ends at the cutoff; each has
+    at least `min_history_days` of events before it (None: a horizon). What is told of a customer at
+    a snapshot is what was known then, purchases that were cancelled later included.
 
     Raises
     ------
@@ -65,27 +67,28 @@ def customers_of(
         raise DataError(f"{asked_by} asks what happens within a horizon: use split=global_time")
     fold.past.require("timestamp", needed_by=asked_by)
     families = Families.of(fold.past, fold.cutoff)
+    record = fold.past if fold.record is None else fold.record
     tags = None
     if portrait:
         tags = TagFeatures.of(fold.past, fold.cutoff, portrait, "task.portrait")
+    day = timedelta(days=1)
+    horizon_days, gap_days = fold.horizon / day, fold.gap / day
 
     def at(snapshot: datetime, user_ids: np.ndarray) -> Examples:
-        table = customer_table(
-            fold.past, snapshot, user_ids, families=families, attributes=attributes
-        )
+        table = customer_table(record, snapshot, user_ids, families=families, attributes=attributes)
         if tags is not None:
-            table = table.join(tags.table(fold.past, snapshot, user_ids))
+            table = table.join(tags.table(record, snapshot, user_ids))
         times = np.full(len(user_ids), np.datetime64(snapshot, "us"))
-        assert fold.horizon is not None
-        return Examples(table, user_ids, times, fold.horizon / timedelta(days=1))
+        return Examples(table, user_ids, times, horizon_days, gap_days=gap_days, log=record)
 
-    def labelled(examples: Examples, events: EventLog, start: datetime) -> Examples:
+    def labelled(examples: Examples, events: EventLog, snapshot: datetime) -> Examples:
         assert fold.horizon is not None
-        target = outcomes(events, start, start + fold.horizon, examples.user_ids)
-        return replace(examples, target=target)
+        start, users = snapshot + fold.gap, examples.user_ids
+        target = outcomes(events, start, start + fold.horizon, users)
+        return replace(examples, target=target, waits=waits(events, start, horizon_days, users))
 
-    present = at(fold.cutoff, buyers(fold.past, fold.cutoff, None))
-    active = np.isin(present.user_ids, buyers(fold.past, fold.cutoff, activity_days))
+    present = at(fold.cutoff, buyers(record, fold.cutoff, None))
+    active = np.isin(present.user_ids, buyers(record, fold.cutoff, activity_days))
     judged = labelled(present.select(np.flatnonzero(active)), fold.future, fold.cutoff)
     if not len(judged):
         ever = activity_days is None
@@ -95,9 +98,10 @@ def customers_of(
             f"no test users: nobody bought {window}before {fold.cutoff}; "
             f"{wider}choose another split.cutoff"
         )
-    parts = [replace(present.select(np.zeros(0, dtype=int)), target=np.zeros(0))]
+    nobody = present.select(np.zeros(0, dtype=int))
+    parts = [replace(nobody, target=np.zeros(0), waits=np.zeros(0))]
     for snapshot in snapshots_of(fold, snapshots, min_history_days):
-        users = buyers(fold.past, snapshot, activity_days)
+        users = buyers(record, snapshot, activity_days)
         parts.append(labelled(at(snapshot, users), fold.past, snapshot))
     train = replace(Examples.concat(parts), present=present)
     log.info("%s: %d examples at %d snapshots", asked_by, len(train), len(parts) - 1)
@@ -112,21 +116,33 @@ def snapshots_of(fold: Fold, n: int, min_history_days: float | None) -> list[dat
     history = fold.horizon if min_history_days is None else timedelta(days=min_history_days)
     first, _ = fold.past.span()
     assert isinstance(first, datetime)
-    candidates = [fold.cutoff - (i + 1) * fold.horizon for i in range(n)]
+    candidates = [fold.cutoff - fold.gap - (i + 1) * fold.horizon for i in range(n)]
     return [s for s in candidates if s - first >= history]
 
 
 def buyers(events: EventLog, snapshot: datetime, within_days: float | None) -> np.ndarray:
     """The ids of who bought in ``[snapshot - within_days, snapshot)`` (None: ever), sorted.
 
-    Only what was known at the snapshot counts: see `before`.
+    Only what was known at the snapshot counts: see `known_at`.
     """
     bought = "event_type = 'purchase'"
     if within_days is not None:
         bought += f" AND timestamp >= {moment(snapshot - timedelta(days=within_days))}"
-    known = before(events, snapshot)
+    known = known_at(events, snapshot)
     found = known.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
     return found["user_id"].to_numpy(dtype=str)
+
+
+def waits(
+    events: EventLog, start: datetime, horizon_days: float, user_ids: np.ndarray
+) -> np.ndarray:
+    """Days from `start` to each customer's first purchase in the horizon, float64; inf: none."""
+    end = start + timedelta(days=horizon_days)
+    first = events.query(
+        f"SELECT user_id, (epoch_us(min(timestamp)) - epoch_us({moment(start)})) / 86400e6 AS value "
+        f"FROM events WHERE event_type = 'purchase' AND {within(start, end)} GROUP BY user_id"
+    )
+    return by_user(first, user_ids, absent=np.inf)
 
 
 def within(start: datetime, end: datetime) -> str:
@@ -134,7 +150,7 @@ def within(start: datetime, end: datetime) -> str:
     return f"timestamp >= {moment(start)} AND timestamp < {moment(end)}"
 
 
-def by_user(values: pd.DataFrame, user_ids: np.ndarray) -> np.ndarray:
-    """The column ``value`` of a query, float64 in the order of `user_ids`, 0 where absent."""
+def by_user(values: pd.DataFrame, user_ids: np.ndarray, absent: float = 0.0) -> np.ndarray:
+    """The column ``value`` of a query, float64 in the order of `user_ids`; `absent` for the others."""
     found = values.set_index("user_id")["value"].astype(np.float64)
-    return found.reindex(pd.Index(user_ids), fill_value=0.0).to_numpy(copy=True)
+    return found.reindex(pd.Index(user_ids), fill_value=absent).to_numpy(copy=True)
