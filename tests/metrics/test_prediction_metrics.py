@@ -12,11 +12,16 @@ from sklearn import metrics as reference
 from growthlab.core.errors import ConfigError
 from growthlab.metrics.binary.average_precision import AveragePrecision
 from growthlab.metrics.binary.brier import Brier
+from growthlab.metrics.binary.brier_skill import BrierSkill
 from growthlab.metrics.binary.calibration_error import CalibrationError
+from growthlab.metrics.binary.empc import EMPC
+from growthlab.metrics.binary.empc_share import EMPCShare
+from growthlab.metrics.binary.gain import Gain
 from growthlab.metrics.binary.lift import Lift
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.decile_mape import DecileMape
+from growthlab.metrics.value.log_rmse import LogRMSE
 from growthlab.metrics.value.mae import MAE
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.rmse import RMSE
@@ -24,10 +29,22 @@ from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.top_decile_capture import TopDecileCapture
 from growthlab.metrics.value.total_bias import TotalBias
 
-BINARY = (RocAuc(), AveragePrecision(), Brier(), LogLoss(), Lift(), CalibrationError())
+BINARY = (
+    RocAuc(),
+    AveragePrecision(),
+    Brier(),
+    BrierSkill(),
+    LogLoss(),
+    Lift(),
+    Gain(),
+    CalibrationError(),
+    EMPC(),
+    EMPCShare(),
+)
 VALUE = (
     MAE(),
     RMSE(),
+    LogRMSE(),
     Spearman(),
     NormalisedGini(),
     DecileMape(),
@@ -53,6 +70,87 @@ def named(metrics):
 )
 def test_golden_values_of_classification(metric, value):
     assert metric(Y, P) == pytest.approx(value, abs=1e-6)
+
+
+def test_golden_values_of_the_expected_maximum_profit():
+    score = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
+    left = np.array([1, 1, 0, 1, 0, 0, 0, 1, 0, 0.0])
+    assert EMPC()(left, score) == pytest.approx(18.071714, abs=1e-6)
+    assert EMPCShare()(left, score) == pytest.approx(0.756399, abs=1e-6)
+
+
+def slow_empc(label, prediction, value, offer, contact, alpha, beta):
+    """The definition: the best cut for each of many gammas, weighted by the density of gamma."""
+    n = 20_000
+    gammas = (np.arange(n) + 0.5) / n
+    density = stats.beta(alpha, beta).pdf(gammas)
+    best, share = np.zeros(n), np.zeros(n)
+    for threshold in np.unique(prediction):
+        reached = prediction >= threshold
+        leavers, stayers = np.mean(reached & (label > 0)), np.mean(reached & (label == 0))
+        profit = (gammas * (value - offer) - contact) * leavers - (offer + contact) * stayers
+        share = np.where(profit > best, reached.mean(), share)
+        best = np.maximum(best, profit)
+    return (best * density).sum() / n, (share * density).sum() / n
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        {"value": 200.0, "offer": 10.0, "contact": 1.0, "alpha": 6.0, "beta": 14.0},
+        {"value": 40.0, "offer": 10.0, "contact": 0.0, "alpha": 2.0, "beta": 2.0},
+        {"value": 25.0, "offer": 0.0, "contact": 3.0, "alpha": 1.0, "beta": 9.0},
+    ],
+)
+def test_the_expected_maximum_profit_is_the_integral_of_its_definition(tied, costs):
+    label, prediction, _ = tied
+    profit, share = slow_empc(label, prediction, **costs)
+    assert EMPC(**costs)(label, prediction) == pytest.approx(profit, abs=1e-4)
+    assert EMPCShare(**costs)(label, prediction) == pytest.approx(share, abs=1e-3)
+
+
+def test_an_offer_that_costs_too_much_is_made_to_nobody():
+    """Gamma is at most 1: 10 are won at best, and 20 paid."""
+    metric = EMPC(value=30, offer=20, contact=20)
+    assert metric(Y, P) == 0
+    assert EMPCShare(value=30, offer=20, contact=20)(Y, P) == 0
+
+
+def test_nobody_who_leaves_earns_nothing():
+    assert EMPC()(np.zeros(8), P) == 0
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ({"offer": 300.0}, "0 <= offer < value"),
+        ({"contact": -1.0}, "contact >= 0"),
+        ({"beta": 0.0}, "alpha and beta of empc must be positive"),
+    ],
+)
+def test_costs_that_make_no_sense_are_refused(costs, message):
+    with pytest.raises(ConfigError, match=message):
+        EMPC(**costs)
+
+
+def test_brier_skill_is_nothing_for_the_prevalence_and_one_for_the_truth():
+    assert BrierSkill()(Y, np.full(8, 0.5)) == pytest.approx(0)
+    assert BrierSkill()(Y, Y) == 1
+    assert BrierSkill()(Y, P) == pytest.approx(1 - 0.2 / 0.25)
+    assert math.isnan(BrierSkill()(np.ones(8), P))
+
+
+def test_gain_is_the_share_of_leavers_at_the_top():
+    # the upper half of the ranking holds 3 of the 4 leavers
+    assert Gain(share=0.5)(Y, P) == 0.75
+    assert Gain(share=0.5).name == "gain_at_50"
+    with pytest.raises(ConfigError, match=r"share of gain must lie in \(0, 1\]"):
+        Gain(share=0)
+
+
+def test_log_rmse_compares_logarithms_and_counts_below_zero_as_zero():
+    label, prediction = np.array([0.0, np.e - 1]), np.array([-5.0, np.e**3 - 1])
+    assert LogRMSE()(label, prediction) == pytest.approx(np.sqrt((0 + 4) / 2))
 
 
 def test_golden_values_of_value():
@@ -145,7 +243,7 @@ def test_a_constant_ranks_as_chance():
     assert TopDecileCapture()(Y, constant) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("metric", [Brier(), LogLoss(), CalibrationError()])
+@pytest.mark.parametrize("metric", [Brier(), BrierSkill(), LogLoss(), CalibrationError()])
 def test_a_score_that_is_no_probability_has_no_calibration(metric):
     assert math.isnan(metric(Y, 30 * P))
 

@@ -18,6 +18,7 @@ class Brier:
 
     name: ClassVar[str] = "brier"
     larger_is_better: ClassVar[bool] = False
+    of_probabilities: ClassVar[bool] = True
 
     def __call__(
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None

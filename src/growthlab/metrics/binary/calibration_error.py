@@ -24,6 +24,7 @@ class CalibrationError:
 
     name: ClassVar[str] = "calibration_error"
     larger_is_better: ClassVar[bool] = False
+    of_probabilities: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.bins < 1:

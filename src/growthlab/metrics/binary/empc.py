@@ -1,0 +1,90 @@
+"""EMPC: what a retention offer to the riskiest customers is expected to earn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.special import betainc
+
+from growthlab.core.errors import ConfigError
+from growthlab.metrics.predictions import grouped
+
+
+class Targeting(NamedTuple):
+    """Expected profit a customer, and the expected share of customers who get the offer."""
+
+    profit: float
+    share: float
+
+
+@dataclass(frozen=True)
+class EMPC:
+    """Expected maximum profit of a retention offer, a customer, in the currency of `value`.
+
+    A leaver who is contacted stays with a probability gamma ~ Beta(`alpha`, `beta`), which is worth
+    `value` less the `offer`; a stayer takes the offer too; a contact costs `contact` in any case.
+    With gamma known, all customers up to the most profitable place of the ranking are contacted:
+    EMPC is the mean of that profit over gamma. Only the order of predictions counts. 0 where
+    nobody leaves; NaN without rows. Verbraken, Verbeke and Baesens, IEEE TKDE 25(5), 2013; exact,
+    by the convex hull of the ROC curve.
+
+    It takes everybody as worth the same and as equally open to the offer: a ranking by risk is not
+    one by what a contact changes (Ascarza, Journal of Marketing Research 2018).
+    """
+
+    value: float = 200.0
+    offer: float = 10.0
+    contact: float = 1.0
+    alpha: float = 6.0
+    beta: float = 14.0
+
+    larger_is_better: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if min(self.offer, self.contact) < 0 or not self.offer < self.value:
+            raise ConfigError(
+                f"{self.name} needs 0 <= offer < value and contact >= 0, got value {self.value}, "
+                f"offer {self.offer}, contact {self.contact}"
+            )
+        if not min(self.alpha, self.beta) > 0:
+            raise ConfigError(
+                f"alpha and beta of {self.name} must be positive, got {self.alpha} and {self.beta}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name under which it is logged."""
+        return "empc"
+
+    def targeting(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> Targeting:
+        """The profit and the share of customers contacted, both as means over gamma."""
+        groups = grouped(label, prediction, weight)
+        full = groups.mass > 0
+        mass, leavers = groups.mass[full], groups.label[full]
+        total = mass.sum()
+        if total == 0:
+            return Targeting(np.nan, np.nan)
+        # pooling adjacent violators gives the segments of the hull: the share of leavers falls
+        hull = isotonic_regression(leavers / mass, weights=mass, increasing=False).blocks[:-1]
+        leave = np.add.reduceat(leavers, hull) / total
+        reached = np.add.reduceat(mass, hull) / total
+        gain = (self.value - self.offer) * leave  # times gamma
+        # all reached pay the contact, stayers (who all accept) the offer
+        cost = self.contact * reached + self.offer * np.maximum(reached - leave, 0.0)
+        # a segment is contacted where gamma is above its break-even point
+        least = np.divide(cost, gain, out=np.ones_like(cost), where=gain > cost)
+        above = 1 - betainc(self.alpha, self.beta, least)  # P(gamma > least)
+        mean = self.alpha / (self.alpha + self.beta)
+        part = mean * (1 - betainc(self.alpha + 1, self.beta, least))  # E[gamma; gamma > least]
+        return Targeting(float(gain @ part - cost @ above), float(reached @ above))
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        return self.targeting(label, prediction, weight).profit

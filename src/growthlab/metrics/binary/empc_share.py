@@ -1,0 +1,28 @@
+"""EMPC share: how many customers the retention offer of greatest expected profit goes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from growthlab.metrics.binary.empc import EMPC
+
+
+@dataclass(frozen=True)
+class EMPCShare(EMPC):
+    """The share of customers contacted at the greatest profit, as a mean over gamma; see `EMPC`.
+
+    In [0, 1]. No objective: neither more nor fewer contacts are better by themselves.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which it is logged."""
+        return "empc_share"
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        return self.targeting(label, prediction, weight).share
