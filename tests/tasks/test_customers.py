@@ -236,7 +236,8 @@ def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -
         Arena(task, shop_fold, metrics_of("binary")), RecencyRule, name="recency_rule"
     )
     predictions = outcome.tables["predictions"]
-    assert predictions.columns.tolist() == ["user_id", "label", "prediction"]
+    columns = ["user_id", "label", "prediction", "uncalibrated"]
+    assert predictions.columns.tolist() == columns
     assert predictions["user_id"].is_unique
     assert (
         outcome.test["roc_auc"].low < outcome.test["roc_auc"].value < outcome.test["roc_auc"].high

@@ -28,7 +28,15 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
 CHANCE: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
 MOST_LINES = 5
-LOWER_IS_BETTER = ("brier", "log_loss", "calibration_error", "decile_mape", "gini_at_10")
+LOWER_IS_BETTER = (
+    "brier",
+    "log_loss",
+    "calibration_error",
+    "decile_mape",
+    "gini_at_10",
+    "log_rmse",
+)
+MOST_FEATURES = 20
 
 
 def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
@@ -182,6 +190,22 @@ def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     return figure
 
 
+def importance(table: pd.DataFrame, objective: str) -> Figure:
+    """What the test objective loses where a feature is shuffled, the most important features."""
+    rows = table.head(MOST_FEATURES).to_dict("records")
+    bars = {
+        r["feature"]: Estimate(
+            r["importance"], r["importance"] - r["sd"], r["importance"] + r["sd"]
+        )
+        for r in rows
+    }
+    return metric_bars(
+        bars,
+        "What the model goes by",
+        subtitle=f"loss of {label(objective)} where a feature is shuffled; whiskers: 1 sd",
+    )
+
+
 def decile_calibration(table: pd.DataFrame) -> Figure:
     """Predicted and real mean value of ten groups of equal size, the highest predictions first."""
     actual, stated = bins_of(grouped(*_columns(table)), 10)
@@ -239,6 +263,12 @@ def outcome_figures(
     table = predictions_of(outcome)
     if {"label", "prediction"} <= set(table) and len(table):
         figures.update(_prediction_figures({outcome.name: table}))
+        if "calibration" in figures and "uncalibrated" in table:
+            before = table.assign(prediction=table["uncalibrated"])
+            figures["calibration"] = reliability({"calibrated": table, "before": before})
+    features = outcome.tables.get("importance", pd.DataFrame())
+    if len(features):
+        figures["importance"] = importance(features, objective)
     return figures
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.load import load_scorer
+from growthlab.scorers.nested import load_nested, nested_arrays, nested_files
 
 BLOCK_ENTRIES = 1_000_000  # users x items of one member at a time
 NOISE = np.uint32(1 << 5)  # of a float32: the last 5 of its 24 bits
@@ -51,38 +51,20 @@ class Members:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The names, and each member's kind and arrays under ``<name>/``."""
-        arrays = {"members": np.array(self.names, dtype=str)}
-        for name, member in self._scorers.items():
-            arrays[f"{name}/kind"] = np.array(member.kind)
-            arrays |= {f"{name}/{part}": values for part, values in member.to_arrays().items()}
-        return arrays
+        return nested_arrays(self._scorers)
 
     def to_files(self) -> dict[str, bytes]:
         """Each member's files under ``<name>.``"""
-        return {
-            f"{name}.{file}": content
-            for name, member in self._scorers.items()
-            for file, content in member.to_files().items()
-        }
+        return nested_files(self._scorers)
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The members that `to_arrays` and `to_files` wrote."""
-        members: dict[str, Any] = {}
-        for name in arrays["members"].tolist():
-            parts = _below(f"{name}/", arrays)
-            kind = str(parts.pop("kind"))
-            members[name] = load_scorer(kind, parts, _below(f"{name}.", files))
-        return cls(members)
+        return cls(load_nested(arrays, files))
 
     @property
     def _scorers(self) -> dict[str, Any]:
         return dict(self.by_name)
-
-
-def _below(prefix: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts whose names start with `prefix`, without it."""
-    return {n.removeprefix(prefix): p for n, p in parts.items() if n.startswith(prefix)}
 
 
 def settled(scores: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from growthlab.data.source import Source
 from growthlab.evaluation.outcome import Judged, Outcome
@@ -58,6 +58,19 @@ class Task(Protocol):
 
     def figures(self, outcome: Outcome) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
+        ...
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """A task whose models are put right on the validation window, before they are judged after it."""
+
+    def calibration_of(self, judged: Judged) -> dict[str, Any] | None:
+        """What the validation window says, as plain values; None where nothing is to be changed."""
+        ...
+
+    def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> Any:
+        """The fitted model with that calibration."""
         ...
 
 

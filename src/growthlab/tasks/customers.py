@@ -16,6 +16,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of_predictions
+from growthlab.evaluation.importance import permutation_importance
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STRATUM_RESAMPLES = 500
+STRATUM_RESAMPLES = 300
+SMALLEST_COHORT = 30  # customers: of fewer a metric says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +114,16 @@ class CustomerTask(ABC):
         table = pd.DataFrame(
             {"user_id": data.judged.user_ids, "label": label, "prediction": prediction}
         )
-        strata = _strata(data.judged, prediction, metrics) if intervals else pd.DataFrame()
-        return Judged(values, table, strata, {"predictions": table}, seconds, coverage=1.0)
+        if not intervals:
+            return Judged(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
+        tables = {"predictions": table}
+        objective = [m for m in metrics.values() if m.name == self.objective]
+        if objective:
+            tables["importance"] = permutation_importance(
+                wrap(model), data.judged, objective[0], seed=seed
+            )
+        strata = _strata(data.judged, prediction, metrics)
+        return Judged(values, table, strata, tables, seconds, coverage=1.0)
 
     def figures(self, outcome: Outcome) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
@@ -123,10 +133,15 @@ class CustomerTask(ABC):
 
 
 def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """Every metric apart for new and established customers, and those who spent most."""
+    """Every metric apart for the groups of `strata_of`, the predicted top tenth and the cohorts."""
     assert judged.target is not None
+    strata = strata_of(judged.table)
+    strata["predicted_top_tenth"] = top_tenth(prediction)
+    if "tenure_days" in judged.table:
+        ago = (judged.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")
+        strata |= cohorts_of(judged.snapshots.astype("datetime64[s]") - ago)
     rows = []
-    for stratum, kept in strata_of(judged.table).items():
+    for stratum, kept in strata.items():
         estimates = metrics_of_predictions(
             judged.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
         )
@@ -147,3 +162,28 @@ def strata_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
         top = spend > np.quantile(spend, 0.9)
         strata |= {"top_tenth": top, "others": ~top}
     return {name: kept for name, kept in strata.items() if kept.any()}
+
+
+def top_tenth(prediction: np.ndarray) -> np.ndarray:
+    """Those whose prediction is among the highest tenth, bool; all who tie with the last of them."""
+    n_top = -(-len(prediction) // 10)
+    return prediction >= np.partition(prediction, -n_top)[-n_top]
+
+
+def cohorts_of(first: np.ndarray) -> dict[str, np.ndarray]:
+    """Customers by the time of their first purchase (datetime64), bool, the oldest cohort first.
+
+    ``first_2025-03``: by month where all lie within a year, by quarter (``first_2011-Q1``) within
+    three, else by year. Cohorts of fewer than 30 customers are left out.
+    """
+    month = first.astype("datetime64[M]").astype(int)
+    n_months = int(np.ptp(month)) + 1
+    size = 1 if n_months <= 12 else 3 if n_months <= 36 else 12
+    found = {}
+    for period in np.unique(month // size):
+        kept = month // size == period
+        if kept.sum() >= SMALLEST_COHORT:
+            year, start = divmod(int(period) * size, 12)
+            part = {1: f"-{start + 1:02d}", 3: f"-Q{start // 3 + 1}", 12: ""}[size]
+            found[f"first_{1970 + year}{part}"] = kept
+    return found

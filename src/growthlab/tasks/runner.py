@@ -17,7 +17,7 @@ from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.models.base import Tabled
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import Task
+from growthlab.tasks.base import Calibrates, Task
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.warm_start import check_clock, learned, read_state, write_state
@@ -120,7 +120,8 @@ class Choice:
     """A model fitted for choosing: its metrics on the validation window, and the best epoch.
 
     `model` is None where an earlier call, interrupted later, had made the choice. `learned` is what
-    a later run may go on from.
+    a later run may go on from. `calibration` is what the window says of the model's probabilities;
+    the metrics of `valid` are those before it.
     """
 
     model: Any
@@ -131,6 +132,7 @@ class Choice:
     peak_mb: float
     score_seconds: float = math.nan
     learned: LearnedState | None = None
+    calibration: dict[str, Any] | None = None
 
 
 def choose(
@@ -166,6 +168,7 @@ def choose(
         peak_mb=fitting.peak_mb,
         score_seconds=judged.score_seconds,
         learned=learned(model, arena.choosing, arena.fold.for_choosing()),
+        calibration=task.calibration_of(judged) if isinstance(task, Calibrates) else None,
     )
 
 
@@ -211,6 +214,8 @@ def run_model(
         with gauged() as fitting:
             model = task.fit(factory(), arena.judging, options)
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
+    if chosen.calibration is not None and isinstance(task, Calibrates):
+        model = task.calibrated(model, chosen.calibration)
     judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
     _report(label or f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
     outcome = _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)

@@ -1,0 +1,132 @@
+"""Calibration: probabilities that hold, the order of customers kept, nothing certain."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from growthlab.core.errors import BundleError, ConfigError
+from growthlab.core.seeding import stream
+from growthlab.metrics.binary.calibration_error import CalibrationError
+from growthlab.metrics.binary.log_loss import LogLoss
+from growthlab.metrics.binary.roc_auc import RocAuc
+from growthlab.models.calibration import calibration_of, isotonic, platt, slope_of
+from growthlab.scorers.calibrated_rows import CalibratedRows, Calibration
+from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.load import load_scorer
+
+
+def overconfident(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of true probabilities, and what is stated: logits three times too large, and shifted."""
+    random = stream(seed, "overconfident")
+    truth = expit(random.normal(0, 1, n))
+    label = (random.random(n) < truth).astype(float)
+    return label, expit(3 * logit(truth) - 1)
+
+
+@pytest.mark.parametrize("method", ["isotonic", "platt"])
+def test_what_was_too_bold_holds_on_other_customers(method: str) -> None:
+    found = calibration_of(*overconfident(6000, 0), method)
+    assert found is not None
+    label, p = overconfident(6000, 1)
+    assert CalibrationError()(label, p) > 0.15
+    assert CalibrationError()(label, found(p)) < 0.025
+    assert LogLoss()(label, found(p)) < LogLoss()(label, p) - 0.1
+    assert slope_of(label, p) == pytest.approx(1 / 3, abs=0.05)
+    assert slope_of(label, found(p)) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["isotonic", "platt"])
+def test_the_order_of_customers_stays(method: str) -> None:
+    found = calibration_of(*overconfident(2000, 0), method)
+    assert found is not None
+    label, p = overconfident(500, 1)
+    assert RocAuc()(label, found(p)) == RocAuc()(label, p)
+
+
+def test_a_thousand_of_each_label_make_a_free_curve() -> None:
+    label = np.repeat([0.0, 1.0], 1000)
+    p = np.linspace(0.1, 0.9, 2000)
+    assert calibration_of(label, p).method == "isotonic"  # type: ignore[union-attr]
+    assert calibration_of(label[1:], p[1:]).method == "platt"  # type: ignore[union-attr]
+    assert calibration_of(label[:-1], p[:-1]).method == "platt"  # type: ignore[union-attr]
+    assert calibration_of(label, p, "none") is None
+
+
+def test_platts_map_is_a_logistic_regression_of_his_targets() -> None:
+    """A target of (n + 1) / (n + 2) is a row of weight t as a leaver and one of 1 - t as a stayer."""
+    label, p = overconfident(300, 0)
+    n_left, n_stayed = label.sum(), (1 - label).sum()
+    target = np.where(label > 0, (n_left + 1) / (n_left + 2), 1 / (n_stayed + 2))
+    z = logit(p)[:, None]
+    theirs = LogisticRegression(C=np.inf, tol=1e-10).fit(
+        np.concatenate([z, z]), np.repeat([1, 0], 300), np.concatenate([target, 1 - target])
+    )
+    ours = platt(label, p).y
+    assert ours == pytest.approx([theirs.intercept_[0], theirs.coef_[0, 0]], abs=1e-3)
+
+
+def test_the_isotonic_map_goes_through_the_centres_of_pooled_groups() -> None:
+    # shares .5 (0 and 1 pooled at .25, as 1 before 0 falls), then 1 at .8; n = 3, prevalence 2/3
+    found = isotonic(np.array([1.0, 0.0, 1.0]), np.array([0.2, 0.3, 0.8]))
+    np.testing.assert_allclose(found.x, [0, 0.25, 0.8, 1])
+    shrunk = [(3 * y + (2 / 3 + x) / 2) / 4 for x, y in zip(found.x, [0, 0.5, 1, 1], strict=True)]
+    np.testing.assert_allclose(found.y, shrunk)
+
+
+labels_and_scores = st.lists(
+    st.tuples(st.integers(0, 1), st.floats(0, 1, width=32)), min_size=2, max_size=60
+).filter(lambda rows: 0 < sum(label for label, _ in rows) < len(rows))
+
+
+@settings(max_examples=80, deadline=None)
+@given(labels_and_scores, st.sampled_from(["isotonic", "platt"]))
+def test_a_map_never_falls_and_is_never_certain_of_who_was_uncertain(
+    rows: list[tuple[int, float]], method: str
+) -> None:
+    label, p = np.array(rows, dtype=float).T
+    found = calibration_of(label, p, method)
+    assert found is not None
+    grid = np.linspace(0, 1, 101)
+    assert (np.diff(found(grid)) >= 0).all()
+    inside = found(grid[1:-1])
+    assert ((inside > 0) & (inside < 1)).all()
+
+
+def test_a_window_with_one_kind_of_customer_calibrates_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert calibration_of(np.ones(9), np.linspace(0, 1, 9)) is None
+    assert "all 9 validation labels are the same" in caplog.text
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(ConfigError, match="possible are auto, isotonic, platt, none"):
+        calibration_of(np.array([0.0, 1.0]), np.array([0.2, 0.4]), "beta")
+    with pytest.raises(BundleError, match="there is no calibration 'beta'"):
+        Calibration("beta", np.zeros(0), np.zeros(2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["isotonic", "platt"])
+def test_a_bundle_carries_the_map(method: str) -> None:
+    found = calibration_of(*overconfident(400, 0), method)
+    assert found is not None
+    curve = CurveRows("days", np.array([0.0, 100.0]), np.array([0.0, 1.0]), 0.5)
+    scorer = CalibratedRows(curve, found)
+    assert scorer.columns == ("days",)
+    table = {"days": np.array([0.0, 10.0, 55.0, np.nan])}
+    again = load_scorer("calibrated_rows", scorer.to_arrays(), scorer.to_files())
+    np.testing.assert_array_equal(again.predict(table), found(curve.predict(table)))  # type: ignore[union-attr]
+    same = Calibration.from_json(found.to_json())
+    np.testing.assert_array_equal(same(table["days"] / 100), found(table["days"] / 100))
+
+
+def test_the_slope_of_one_kind_of_label_is_undefined() -> None:
+    assert np.isnan(slope_of(np.ones(5), np.linspace(0.1, 0.9, 5)))
