@@ -197,20 +197,22 @@ def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
     bundle, expected = Bundle.load(of.folder), of.model.predict(judged)
     users = judged.user_ids.tolist()
     known = bundle.predict([PredictRequest(u) for u in users])
-    np.testing.assert_allclose([a.value for a in known], expected, rtol=1e-9)
+    network = hasattr(of.model, "network_")  # computes in float32
+    near = {"rtol": TOLERANCE, "atol": TOLERANCE} if network else {"rtol": 1e-9}
+    np.testing.assert_allclose([a.value for a in known], expected, **near)
     assert {a.served for a in known} == {"known"}
 
     columns = bundle.predictor.scorer.columns  # type: ignore[union-attr]
     features = [
         {c: (None if pd.isna(row[c]) else row[c]) for c in columns}
-        for row in judged.table.to_dict("records")
+        for row in pd.DataFrame({c: judged.column(c) for c in columns}).to_dict("records")
     ]
     given = bundle.predict([PredictRequest(features=f) for f in features])
-    np.testing.assert_allclose([a.value for a in given], expected, rtol=1e-9)
+    np.testing.assert_allclose([a.value for a in given], expected, **near)
 
     table = pyfunc_of(of.folder).predict(pd.DataFrame({"user_id": users}))
     assert len(table) == len(users)
-    np.testing.assert_allclose(table[ANSWERS[of.task.name]], expected, rtol=1e-9)
+    np.testing.assert_allclose(table[ANSWERS[of.task.name]], expected, **near)
     (stranger,) = bundle.predict([PredictRequest("nobody")])
     assert (stranger.value, stranger.served) == (of.data.base, "population_fallback")
 

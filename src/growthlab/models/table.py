@@ -137,7 +137,7 @@ class TableEstimator:
     def _inputs(self, table: pd.DataFrame) -> Any:
         """What the estimator eats."""
         if self.design_ is not None:
-            return self.design_.matrix(_arrays(table, self.design_.columns))
+            return self.design_.matrix(arrays_of(table, self.design_.columns))
         codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
         return table[list(self.columns_)].assign(**codes)
 
@@ -189,7 +189,7 @@ def _codes(texts: pd.Series, levels: tuple[str, ...]) -> pd.Series:
     return codes.where(codes >= 0)
 
 
-def _arrays(table: pd.DataFrame, columns: tuple[str, ...]) -> Mapping[str, np.ndarray]:
+def arrays_of(table: pd.DataFrame, columns: tuple[str, ...]) -> Mapping[str, np.ndarray]:
     """The columns as arrays."""
     return {c: table[c].to_numpy() for c in columns}
 

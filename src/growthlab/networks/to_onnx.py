@@ -10,11 +10,17 @@ import torch
 from torch import Tensor, nn
 
 
-def to_onnx(network: nn.Module, example: Sequence[Tensor], names: Sequence[str]) -> bytes:
+def to_onnx(
+    network: nn.Module,
+    example: Sequence[Tensor],
+    names: Sequence[str],
+    *,
+    rows_only: bool = False,
+) -> bytes:
     """The network in evaluation mode, exported from CPU copies; output ``scores``.
 
-    The sizes in `example` are only an example: none of them may be 0 or 1, which the exporter
-    would freeze.
+    With `rows_only` the inputs are tables: only their first dimension is dynamic. The sizes in
+    `example` are only an example: none of them may be 0 or 1, which the exporter would freeze.
 
     Raises
     ------
@@ -23,7 +29,9 @@ def to_onnx(network: nn.Module, example: Sequence[Tensor], names: Sequence[str])
     """
     device, training = next(network.parameters()).device, network.training
     network.cpu().eval()
-    shapes = tuple(dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for x in example)
+    shapes = tuple(
+        dict.fromkeys(range(1 if rows_only else x.dim()), torch.export.Dim.AUTO) for x in example
+    )
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)
@@ -49,7 +57,7 @@ def to_onnx(network: nn.Module, example: Sequence[Tensor], names: Sequence[str])
     frozen = {
         x.name: x.shape
         for x in program.model.graph.inputs
-        if any(isinstance(n, int) for n in x.shape or [0])
+        if any(isinstance(n, int) for n in list(x.shape or [0])[: 1 if rows_only else None])
     }
     if frozen:
         raise RuntimeError(f"the ONNX exporter froze input dimensions: {frozen}")

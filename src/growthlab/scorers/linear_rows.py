@@ -46,6 +46,27 @@ class Design:
         flags = [(texts[column] == value).astype(np.float64) for column, value in self.levels]
         return np.column_stack([*scaled, *flags])
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Every part, as safe arrays."""
+        return {
+            "numbers": np.array(self.numbers, dtype=str),
+            "median": self.median,
+            "mean": self.mean,
+            "scale": self.scale,
+            "levels": np.array(self.levels, dtype=str).reshape(-1, 2),
+        }
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The design that `to_arrays` wrote."""
+        return cls(
+            tuple(arrays["numbers"].tolist()),
+            arrays["median"],
+            arrays["mean"],
+            arrays["scale"],
+            tuple((column, value) for column, value in arrays["levels"].tolist()),
+        )
+
 
 def signed_log(values: np.ndarray) -> np.ndarray:
     """sign(x) log(1 + |x|) in float64: money and counts of all sizes on one scale."""
@@ -75,13 +96,8 @@ class LinearRows:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The design and the coefficients."""
-        design = self.design
         return {
-            "numbers": np.array(design.numbers, dtype=str),
-            "median": design.median,
-            "mean": design.mean,
-            "scale": design.scale,
-            "levels": np.array(design.levels, dtype=str).reshape(-1, 2),
+            **self.design.to_arrays(),
             "coefficients": self.coefficients,
             "intercept": np.array(self.intercept),
             "link": np.array(self.link),
@@ -97,11 +113,4 @@ class LinearRows:
         link = str(arrays["link"])
         if link not in INVERSE:
             raise BundleError(f"the link of linear_rows is one of {', '.join(INVERSE)}, not {link}")
-        design = Design(
-            tuple(arrays["numbers"].tolist()),
-            arrays["median"],
-            arrays["mean"],
-            arrays["scale"],
-            tuple((column, value) for column, value in arrays["levels"].tolist()),
-        )
-        return cls(design, arrays["coefficients"], float(arrays["intercept"]), link)  # type: ignore[arg-type]
+        return cls(Design.load(arrays), arrays["coefficients"], float(arrays["intercept"]), link)  # type: ignore[arg-type]

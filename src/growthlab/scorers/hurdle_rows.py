@@ -1,0 +1,53 @@
+"""A hurdle: the probability of spending at all, times what is spent then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from growthlab.scorers.base import RowScorer
+from growthlab.scorers.nested import load_nested, nested_arrays, nested_files
+
+
+@dataclass(frozen=True)
+class HurdleRows:
+    """``buys * smearing * exp(spends)``: `spends` foretells the logarithm of the amount.
+
+    The logarithm is kept at `ceiling`, that of the largest amount of the fit.
+    """
+
+    kind: ClassVar[str] = "hurdle_rows"
+
+    buys: RowScorer
+    spends: RowScorer
+    smearing: float
+    ceiling: float
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that either part reads."""
+        return tuple(dict.fromkeys((*self.buys.columns, *self.spends.columns)))
+
+    def predict(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Predictions, shape ``(n,)``; see `RowScorer.predict`."""
+        amount = np.exp(np.minimum(self.spends.predict(table), self.ceiling))
+        return self.buys.predict(table) * self.smearing * amount
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The two numbers, and everything of both parts."""
+        own = {"smearing": np.array(self.smearing), "ceiling": np.array(self.ceiling)}
+        return {**own, **nested_arrays({"buys": self.buys, "spends": self.spends})}
+
+    def to_files(self) -> dict[str, bytes]:
+        """The files of both parts."""
+        return nested_files({"buys": self.buys, "spends": self.spends})
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
+        """The scorer that `to_arrays` and `to_files` wrote."""
+        parts = load_nested(arrays, files)
+        smearing, ceiling = float(arrays["smearing"]), float(arrays["ceiling"])
+        return cls(parts["buys"], parts["spends"], smearing, ceiling)
