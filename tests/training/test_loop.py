@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.training.loop import Trainer, device_of, torch_stream
+from growthlab.training.loop import Trainer, at_most, device_of, torch_stream
 from growthlab.training.options import FitOptions, Verdict
 
 
@@ -231,11 +231,32 @@ def test_no_batches_is_one_clear_line() -> None:
         ("clip", 0.0),
         ("last_lr", 0.0),
         ("last_lr", 1.5),
+        ("threads", 0),
     ],
 )
 def test_values_out_of_range_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"trainer\.{setting} must"):
         Trainer(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_a_step_is_shared_by_no_more_threads_than_wanted() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    used: list[int] = []
+
+    def loss(network: nn.Module, batch: Line) -> Tensor:
+        used.append(torch.get_num_threads())
+        return (network(batch.x) - batch.y).square().mean()
+
+    model = SimpleNamespace()
+    Trainer(epochs=1, threads=1).run(
+        nn.Linear(3, 1), batches, loss, FitOptions(device="cpu"), model
+    )
+    Trainer(epochs=1).run(nn.Linear(3, 1), batches, loss, FitOptions(device="cpu"), model)
+    assert used == [1, 1, 1, 2, 2, 2]
+    with at_most(5):
+        assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
 
 
 def test_devices_by_name() -> None:

@@ -18,7 +18,7 @@ from growthlab.networks.sequence import SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.batches import SequenceBatch, SequenceBatches
-from growthlab.training.loop import Trainer, device_of, torch_stream
+from growthlab.training.loop import Trainer, at_most, device_of, torch_stream
 from growthlab.training.options import FitOptions
 from growthlab.training.warm import LearnedState, go_on_from, state_of
 
@@ -119,7 +119,7 @@ class SequenceRecommender(WithItemContent):
         device = next(network.parameters()).device
         for rows in blocks_of(n_baskets(recent)):
             steps = (torch.tensor(x).to(device) for x in steps_of(recent.select(rows)))
-            with torch.no_grad():
+            with torch.no_grad(), at_most(self.trainer.threads):
                 states = network.last_state(*steps).cpu()
             yield rows, torch.cat([states, torch.ones(len(states), 1)], dim=1)
 

@@ -37,7 +37,8 @@ class Trainer:
     decay, `clip` the largest norm of the gradient (None: any). From epoch to epoch `lr` goes down
     in a straight line to `last_lr` of itself at the last of `epochs`, whenever the training stops.
     `patience` is for the caller: how many epochs without improvement on the validation window are
-    borne. `epochs` is the most that are run.
+    borne. `epochs` is the most that are run. `threads` is the most that a step is shared by on a
+    CPU (None: as many as torch has): a recurrence is thousands of products too small to share.
     """
 
     epochs: int = 50
@@ -47,6 +48,7 @@ class Trainer:
     last_lr: float = 1.0
     l2: float = 1e-4
     clip: float | None = 5.0
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch"):
@@ -60,6 +62,8 @@ class Trainer:
             raise ConfigError(f"trainer.l2 must not be negative, got {self.l2}")
         if self.clip is not None and not self.clip > 0:
             raise ConfigError(f"trainer.clip must be positive or null, got {self.clip}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"trainer.threads must be positive or null, got {self.threads}")
 
     def run(
         self,
@@ -99,7 +103,8 @@ class Trainer:
             epoch = len(run.losses) + 1
             for group in run.optimiser.param_groups:
                 group["lr"] = self.lr_at(epoch)
-            with torch_stream(options.seed, "epoch", epoch, device=device):
+            stream_of_epoch = torch_stream(options.seed, "epoch", epoch, device=device)
+            with stream_of_epoch, at_most(self.threads):
                 run.losses.append(self._epoch(run, batches(epoch), loss, device, epoch, n_epochs))
             network.eval()
             if options.on_epoch is not None:
@@ -203,3 +208,15 @@ def torch_stream(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(stream(seed, "torch", *names).integers(2**63)))
         yield
+
+
+@contextmanager
+def at_most(threads: int | None) -> Iterator[None]:
+    """Torch shares an operation among at most so many threads inside; None changes nothing."""
+    before = torch.get_num_threads()
+    if threads is not None and threads < before:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
