@@ -65,7 +65,7 @@ def trained(question: Question) -> dict[str, Any]:
 
 
 def classic(question: Question) -> dict[str, Any]:
-    """Fit and the best `k` unseen items of everyone, by the evaluation's own ranking."""
+    """Fit and the best `k` unseen items of everyone, after a fit on a few customers that imports all."""
     name = question.measure.removesuffix("_bm25")
     words = {
         "ease": ["l2"],
@@ -79,6 +79,7 @@ def classic(question: Question) -> dict[str, Any]:
     task, data = setting.task, setting.task.data(setting.folds[0])
     model = build(setting.config.model)
     options = FitOptions(seed=0, device="cpu")
+    build(setting.config.model).fit(data.past.select(range(100)), options)
     _, fit_seconds = seconds_of(lambda: task.fit(model, data, options))
     _, top_seconds = seconds_of(lambda: task.lists(model, data))
     return {"fit_seconds": fit_seconds, "top_10_seconds": top_seconds}
