@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -21,6 +22,7 @@ COLUMNS = [
     "task", "data", "protocol", "split", "model", "seed", "metric", "value", "low", "high",
     "fit_seconds", "device", "code_version", "run_id",
 ]  # fmt: skip
+ACCURACY = ("hit_rate_at_10", "ndcg_at_10")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -51,8 +53,11 @@ def growthlab(study: Path, words: Sequence[str], data: str | None) -> None:
         sys.exit(done.returncode)
 
 
-def collect(study: Path) -> pd.DataFrame:
-    """One row a metric of each run of the study's comparisons; of a run made twice, the newest."""
+def collect(study: Path, strata: Sequence[str] = ()) -> pd.DataFrame:
+    """One row a metric of each run of the study's comparisons; of a run made twice, the newest.
+
+    Of the `strata` of the truth the two accuracies at 10 are told too, where a run has them.
+    """
     from mlflow import MlflowClient
 
     if not store_of(study).exists():
@@ -64,41 +69,60 @@ def collect(study: Path) -> pd.DataFrame:
         runs = client.search_runs(
             [experiment.experiment_id], query, max_results=5000, order_by=["start_time DESC"]
         )
-        rows += [row for run in runs for row in _rows(run)]
+        for run in runs:
+            rows += [*_rows(run), *_rows_of_strata(client, run, strata)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     same = ["task", "data", "protocol", "split", "model", "seed", "metric"]
     return table.drop_duplicates(same).sort_values(same).reset_index(drop=True)
 
 
-def _rows(run: object) -> list[dict[str, object]]:
-    """One row a metric of a run."""
-    data, tags = run.data, run.data.tags  # type: ignore[attr-defined]
-    common = {
+def _about(run: Any) -> dict[str, object]:
+    """What all rows of a run share."""
+    tags = run.data.tags
+    return {
         "task": tags["task"],
         "data": tags["data"],
         "protocol": tags.get("protocol") or f"cutoff {tags['cutoff'][:10]}",
         "split": tags["split"],
         "model": tags["model"],
         "seed": int(tags["seed"]),
-        "fit_seconds": round(data.metrics["fit_seconds"], 3),
+        "fit_seconds": round(run.data.metrics["fit_seconds"], 3),
         "device": tags.get("device", "cpu"),
         "code_version": tags["code_version"],
-        "run_id": run.info.run_id,  # type: ignore[attr-defined]
+        "run_id": run.info.run_id,
     }
-    bounds = ("/low", "/high")
-    named = [
-        m for m in data.metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))
-    ]
+
+
+def _rows(run: Any) -> list[dict[str, object]]:
+    """One row a metric of a run."""
+    metrics = run.data.metrics
+    named = [m for m in metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))]
     return [
         {
-            **common,
+            **_about(run),
             "metric": name,
-            "value": round(data.metrics[name], 6),
-            "low": data.metrics.get(f"{name}/low"),
-            "high": data.metrics.get(f"{name}/high"),
+            "value": round(metrics[name], 6),
+            "low": metrics.get(f"{name}/low"),
+            "high": metrics.get(f"{name}/high"),
         }
         for name in named
-        if not name.endswith(bounds)
+        if not name.endswith(("/low", "/high"))
+    ]
+
+
+def _rows_of_strata(client: Any, run: Any, strata: Sequence[str]) -> list[dict[str, object]]:
+    """The two accuracies at 10 against the parts of the truth: ``test/ndcg_at_10 of tail``."""
+    if not strata:
+        return []
+    table = pd.read_csv(client.download_artifacts(run.info.run_id, "strata.csv"))
+    wanted = table["stratum"].isin(strata) & table["metric"].isin(ACCURACY)
+    return [
+        {
+            **_about(run),
+            "metric": f"test/{row.metric} of {row.stratum}",
+            **{name: round(getattr(row, name), 6) for name in ("value", "low", "high")},
+        }
+        for row in table[wanted].itertuples()
     ]
 
 

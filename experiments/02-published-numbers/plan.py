@@ -21,7 +21,12 @@ def protocol_of(section: str, part: dict[str, Any], row: dict[str, Any]) -> str:
     return part.get("protocol", named)
 
 
+def settings_of(row: dict[str, Any]) -> list[str]:
+    """The words of a row's settings."""
+    return f"{row.get('settings', '')} {row.get('more', '')}".split()
+
+
 def words_of(section: str, part: dict[str, Any], row: dict[str, Any]) -> list[str]:
     """The words of a row's run after ``growthlab``."""
-    own = [f"model=recommend/{row['model']}", *row.get("settings", "").split()]
+    own = [f"model=recommend/{row['model']}", *settings_of(row)]
     return [*part["command"].split(), *own, f"+tags.protocol='{protocol_of(section, part, row)}'"]

@@ -41,11 +41,18 @@ def main() -> None:
             if set(named) - {section} and row["model"] not in named:
                 continue
             if "command" in part:
-                done = collect(STUDY)
+                done, strata = collect(STUDY), part.get("strata", ())
                 of_row = done["protocol"] == protocol_of(section, part, row)
                 if not (of_row & (done["model"] == row["model"])).any():
                     growthlab(STUDY, words_of(section, part, row), data)
-                keep(collect(STUDY))
+                fresh = collect(STUDY, strata)
+                keep(
+                    fresh[
+                        fresh["protocol"].isin(
+                            [protocol_of(section, part, r) for r in part["rows"]]
+                        )
+                    ]
+                )
             else:
                 keep(sampled.rows_of(row, Path(data).resolve()))
 

@@ -23,6 +23,7 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from plan import settings_of
 from study import COLUMNS
 
 from growthlab.cli.compose import composed
@@ -99,10 +100,10 @@ def ranks_of(model: Any, test: Test) -> np.ndarray:
 def rows_of(row: dict[str, Any], data: Path) -> pd.DataFrame:
     """Fit the model of a row; its two metrics for each draw, with 95 % bounds over users."""
     test, name = held_out(data), row["model"]
-    words = [f"model=recommend/{name}", *row.get("settings", "").split()]
+    words = [f"model=recommend/{name}", *settings_of(row)]
     model = build(composed("train", words).config.model)
     started = time.perf_counter()
-    model.fit(test.past, FitOptions(seed=0))
+    model.fit(test.past, FitOptions(seed=0, epochs=row.get("epochs")))
     about = {
         "task": "top_n",
         "data": "movielens_1m",

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from plan import STUDY, protocol_of, sections
+from plan import STUDY, protocol_of, sections, settings_of
 
 from growthlab.evaluation.plots import BLUE, ORANGE
 
-METRICS = ("test/hit_rate_at_10", "test/ndcg_at_10")
+SHOWN = {"HR@10": "test/hit_rate_at_10", "NDCG@10": "test/ndcg_at_10"}
 
 
 def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.DataFrame:
@@ -29,10 +29,10 @@ def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.Da
                 "model": " ".join(
                     [row["model"], f"({row['name']})" if "name" in row else ""]
                 ).strip(),
-                "settings": row.get("settings", "defaults").replace("model.", "").strip(),
+                "settings": " ".join(settings_of(row)).replace("model.", "") or "defaults",
                 "how": "chosen here" if row.get("chosen") else "",
                 "published": row.get("published"),
-                "reached": [reached.get(m) for m in METRICS],
+                "reached": [reached.get(m) for m in part.get("shown", SHOWN).values()],
                 "fit_seconds": own["fit_seconds"].mean(),
                 "device": own["device"].iloc[0] if len(own) else "",
             }
@@ -40,25 +40,26 @@ def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def pair(values: Any, form: str = ".4f") -> str:
-    """HR@10 / NDCG@10."""
+def joined(values: Any, form: str = ".4f") -> str:
+    """``0.1234 / 0.1234``."""
     return " / ".join(f"{v:{form}}" for v in values)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """HR@10 / NDCG@10 reached beside the published ones."""
+def markdown(table: pd.DataFrame, part: dict[str, Any]) -> str:
+    """What was reached beside what was published."""
+    shown = " / ".join(part.get("shown", SHOWN))
     lines = [
-        "| model | settings | published HR@10 / NDCG@10 | reached | difference | fit | on |",
+        f"| model | settings | published {shown} | reached | difference | fit | on |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in table.itertuples():
-        published = pair(row.published) if row.published else "none"
+        published = joined(row.published) if row.published else "none"
         reached, difference, seconds = "not run", "", ""
         if None not in row.reached:
-            reached, seconds = pair(row.reached), f"{row.fit_seconds:,.0f} s"
+            reached, seconds = joined(row.reached), f"{row.fit_seconds:,.0f} s"
         if None not in row.reached and row.published:
             pairs = zip(row.reached, row.published, strict=True)
-            difference = pair([ours - theirs for ours, theirs in pairs], "+.4f")
+            difference = joined([ours - theirs for ours, theirs in pairs], "+.4f")
         settings = f"{row.settings} ({row.how})" if row.how else row.settings
         cells = [row.model, settings, published, reached, difference, seconds, row.device]
         lines.append("| " + " | ".join(cells) + " |")
@@ -92,12 +93,13 @@ def main() -> None:
     tables = {section: compared(results, section, part) for section, part in plan.items()}
     text = readme.read_text()
     for section, table in tables.items():
-        block = f"<!-- {section} -->\n{markdown(table)}\n<!-- /{section} -->"
+        block = f"<!-- {section} -->\n{markdown(table, plan[section])}\n<!-- /{section} -->"
         mark = rf"<!-- {section} -->.*?<!-- /{section} -->"
         text = re.sub(mark, lambda _, b=block: b, text, flags=re.DOTALL)
     readme.write_text(text)
     (STUDY / "figures").mkdir(exist_ok=True)
-    named = {plan[section]["title"]: table for section, table in tables.items()}
+    alike = [section for section, part in plan.items() if "shown" not in part]
+    named = {plan[section]["title"]: tables[section] for section in alike}
     figure(named).savefig(STUDY / "figures" / "ndcg.png", dpi=140)
 
 
