@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from leaderboard import OBJECTIVE
 
 COLUMNS = [
     "task", "data", "protocol", "split", "model", "seed", "metric", "value", "low", "high",
@@ -74,6 +75,28 @@ def collect(study: Path, strata: Sequence[str] = ()) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=COLUMNS)
     same = ["task", "data", "protocol", "split", "model", "seed", "metric"]
     return table.drop_duplicates(same).sort_values(same).reset_index(drop=True)
+
+
+def searched(study: Path) -> pd.DataFrame:
+    """What each model's search used and found, beside its own settings; empty without a search."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{store_of(study)}")
+    for experiment in client.search_experiments():
+        place = [experiment.experiment_id]
+        for run in client.search_runs(place, "tags.kind = 'comparison'", max_results=5000):
+            if not any(a.path == "search.csv" for a in client.list_artifacts(run.info.run_id)):
+                continue
+            table = pd.read_csv(client.download_artifacts(run.info.run_id, "search.csv"))
+            objective = f"valid/{OBJECTIVE[run.data.tags['task']]}"
+            query = "tags.kind = 'trial' AND tags.trial = '0' AND status = 'FINISHED'"
+            first = client.search_runs(place, query, max_results=5000)
+            own = {
+                t.data.tags["study"].rpartition("-")[2]: t.data.metrics[objective] for t in first
+            }
+            table.insert(len(table.columns) - 2, "own valid", table["model"].map(own))
+            return table
+    return pd.DataFrame()
 
 
 def _about(run: Any) -> dict[str, object]:
@@ -137,6 +160,9 @@ def main() -> None:
         run_plan(given.study, given.data)
     results = collect(given.study)
     results.to_csv(given.study / "results.csv", index=False)
+    table = searched(given.study)
+    if len(table):
+        table.to_csv(given.study / "search.csv", index=False)
     print(f"{len(results):,} rows in {given.study / 'results.csv'}")
 
 

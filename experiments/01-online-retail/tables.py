@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from leaderboard import OBJECTIVE, between, leaderboard, newest
 
 HERE = Path(__file__).parent
 SHOWN = {
@@ -13,40 +18,6 @@ SHOWN = {
     "value": ["normalised_gini", "spearman", "mae", "total_bias", "decile_mape"],
     "top_n": ["ndcg_at_10", "recall_at_20", "hit_rate_at_10", "coverage_at_10", "novelty_at_10"],
 }
-OBJECTIVE = {"churn": "roc_auc", "value": "normalised_gini", "top_n": "ndcg_at_10"}
-
-
-def newest(results: pd.DataFrame, task: str) -> pd.DataFrame:
-    """The rows of a task at its newest cutoff."""
-    rows = results[results["task"] == task]
-    return rows[rows["protocol"] == rows["protocol"].max()]
-
-
-def leaderboard(results: pd.DataFrame, task: str) -> str:
-    """Means over seeds and bounds of the objective, best first; the winner by validation is marked."""
-    rows = newest(results, task)
-    objective = OBJECTIVE[task]
-    mean = rows.pivot_table(index="model", columns="metric", values="value")
-    valid = mean[f"valid/{objective}"]
-    main = rows[rows["metric"] == f"test/{objective}"].groupby("model")
-    bounds, sd, n_seeds = main[["low", "high"]].mean(), main["value"].std(), main["seed"].nunique()
-    names = mean[f"test/{objective}"].sort_values(ascending=False).index
-    head = ["model", "seeds", objective, "seed sd", f"valid {objective}", *SHOWN[task][1:], "fit s"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
-    for name in names:
-        low, high = bounds.loc[name]
-        mark = " *" if name == valid.idxmax() else ""
-        cells = [
-            name + mark,
-            str(n_seeds[name]),
-            f"{mean.loc[name, f'test/{objective}']:.4f} [{low:.4f}, {high:.4f}]",
-            f"{sd[name]:.4f}" if n_seeds[name] > 1 else "-",
-            f"{valid[name]:.4f}",
-            *(_number(mean.loc[name, f"test/{m}"]) for m in SHOWN[task][1:]),
-            f"{rows[rows['model'] == name]['fit_seconds'].mean():.1f}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def origins(results: pd.DataFrame, task: str) -> str:
@@ -64,13 +35,6 @@ def origins(results: pd.DataFrame, task: str) -> str:
         cells = [f"**{v:.4f}**" if best[c] == name else f"{v:.4f}" for c, v in values.items()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def _number(value: float) -> str:
-    """Short, and n/a where there is none."""
-    if pd.isna(value):
-        return "n/a"
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
 def bars(results: pd.DataFrame) -> Figure:
@@ -119,11 +83,9 @@ def main() -> None:
     results = pd.read_csv(HERE / "results.csv")
     text = (HERE / "README.md").read_text()
     for task in OBJECTIVE:
-        for kind, build in (("leaderboard", leaderboard), ("origins", origins)):
-            start, end = f"<!-- {kind}:{task} -->", f"<!-- /{kind}:{task} -->"
-            head, _, rest = text.partition(start)
-            _, _, tail = rest.partition(end)
-            text = f"{head}{start}\n{build(results, task)}\n{end}{tail}"
+        board = leaderboard(newest(results, task), OBJECTIVE[task], SHOWN[task][1:])
+        text = between(text, f"leaderboard:{task}", board)
+        text = between(text, f"origins:{task}", origins(results, task))
     (HERE / "README.md").write_text(text)
     (HERE / "figures").mkdir(exist_ok=True)
     bars(results).savefig(HERE / "figures" / "objectives.png", dpi=130)

@@ -34,6 +34,8 @@ def test_it_has_a_question_results_and_figures(study: Path) -> None:
 def test_its_tables_are_rebuilt_from_its_results(study: Path, tmp_path: Path) -> None:
     copy = tmp_path / "experiments" / study.name
     shutil.copytree(study, copy)
+    for shared in study.parent.glob("*.py"):
+        shutil.copy(shared, copy.parent)
     (script,) = copy.glob("table*.py")
     subprocess.run([sys.executable, str(script)], check=True, cwd=tmp_path)
     assert (copy / "README.md").read_text() == (study / "README.md").read_text()
