@@ -95,3 +95,10 @@ sys.exit(command.process())
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("['.tmp']\n", "")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["--help", "train --help"])
+def test_a_reader_who_has_gone_ends_it_without_a_word(command: str) -> None:
+    call = f"{sys.executable} -m growthlab.cli.main {command} | head -0; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True)
+    assert (done.stdout.strip() in {"0", "1"}, done.stderr) == (True, "")

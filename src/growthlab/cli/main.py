@@ -40,7 +40,10 @@ def process() -> int:
     """
     statuses: list[int] = []
     atexit.register(_end, statuses)  # the first to be registered is the last to run
-    statuses.append(main())
+    try:
+        statuses.append(main())
+    except BrokenPipeError:  # who read our words, such as head, has gone
+        os._exit(1)
     return statuses[0]
 
 
@@ -51,6 +54,8 @@ def _end(statuses: Sequence[int]) -> None:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # as it is where the process was started without one
                 stream.flush()
+    except BrokenPipeError:
+        os._exit(1)
     except (OSError, ValueError):
         return
     if statuses:
@@ -90,7 +95,8 @@ def _failure(error: Exception) -> int:
         raise_if_interrupted()
     except KeyboardInterrupt:
         return _interrupted()
-    if not isinstance(error, OSError) and not type(error).__module__.startswith(STORES):
+    known = isinstance(error, OSError) or type(error).__module__.startswith(STORES)
+    if not known or isinstance(error, BrokenPipeError):
         raise error
     print(f"growthlab: {type(error).__name__}: {one_line(error)[:300]}", file=sys.stderr)
     return 1
