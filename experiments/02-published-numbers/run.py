@@ -34,11 +34,12 @@ def keep(fresh: pd.DataFrame) -> None:
 def main() -> None:
     """Run what was named and is not there; each row is written when it is done."""
     data, *named = sys.argv[1:]
+    models = set(named) - set(sections())
     for section, part in sections().items():
-        if named and section not in named and not set(named) & {r["model"] for r in part["rows"]}:
+        if set(named) - models and section not in named:
             continue
         for row in part["rows"]:
-            if set(named) - {section} and row["model"] not in named:
+            if models and row["model"] not in models:
                 continue
             if "command" in part:
                 done, strata = collect(STUDY), part.get("strata", ())
