@@ -47,13 +47,8 @@ def main() -> None:
                 if not (of_row & (done["model"] == row["model"])).any():
                     growthlab(STUDY, words_of(section, part, row), data)
                 fresh = collect(STUDY, strata)
-                keep(
-                    fresh[
-                        fresh["protocol"].isin(
-                            [protocol_of(section, part, r) for r in part["rows"]]
-                        )
-                    ]
-                )
+                names = [protocol_of(section, part, r) for r in part["rows"]]
+                keep(fresh[fresh["protocol"].isin(names)])
             else:
                 keep(sampled.rows_of(row, Path(data).resolve()))
 
