@@ -128,6 +128,15 @@ def test_scores_are_float32_of_every_user_and_item(name: str) -> None:
 
 
 @every_model
+def test_scores_are_the_caller_s_to_change(name: str) -> None:
+    model = fitted(name)
+    scores = model.score(shop())
+    before = scores.copy()
+    scores[:] = 7
+    assert np.array_equal(model.score(shop()), before, equal_nan=True)
+
+
+@every_model
 def test_it_says_whether_the_seed_matters(name: str) -> None:
     model = fitted(name)
     again, other = fit(name, shop()), fit(name, shop(), seed=1)

@@ -76,7 +76,8 @@ def rank(
 
     Parameters
     ----------
-    score : histories of some users -> ``(n_users, n_items)``, the contract of ``Recommender.score``
+    score : histories of some users -> ``(n_users, n_items)``, the contract of ``Recommender.score``:
+        a new array, in which seen items are hidden
     truth_offsets, truth_items : relevant items a user in CSR form, distinct, -1 outside the
         catalogue
     fallback_scores : ``(n_items,)``, the popularity that stands in
@@ -246,7 +247,7 @@ class _Shown:
         for block, given in self.given:
             filled, fallback = fill_unscored(given, self.fallback_scores[block])
             if self.seen is not None:
-                filled = filled.copy() if np.may_share_memory(filled, given) else filled
+                filled = filled if filled.flags.writeable else filled.copy()
                 hide_seen(filled, self.seen if block == self._all else self.seen[:, block])
             yield block, filled, fallback
 

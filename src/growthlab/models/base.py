@@ -28,6 +28,7 @@ class Recommender(Protocol):
 
         An all-NaN row: cannot score this user. ``-inf``: cannot score this item. Nothing else that is
         not finite is allowed. Seen items are scored like all others; masking and top-k are not the model's.
+        The array is a new one, which the caller may change.
         """
         ...
 
