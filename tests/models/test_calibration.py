@@ -76,7 +76,7 @@ def test_the_isotonic_map_goes_through_the_centres_of_pooled_groups() -> None:
     # shares .5 (0 and 1 pooled at .25, as 1 before 0 falls), then 1 at .8; n = 3, prevalence 2/3
     found = isotonic(np.array([1.0, 0.0, 1.0]), np.array([0.2, 0.3, 0.8]))
     np.testing.assert_allclose(found.x, [0, 0.25, 0.8, 1])
-    shrunk = [(3 * y + (2 / 3 + x) / 2) / 4 for x, y in zip(found.x, [0, 0.5, 1, 1], strict=True)]
+    shrunk = [(3 * y + (2 / 3 + x) / 2) / 4 for x, y in zip(found.x, [0.5, 0.5, 1, 1], strict=True)]
     np.testing.assert_allclose(found.y, shrunk)
 
 

@@ -16,14 +16,15 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.features.examples import Examples
+from growthlab.models.calibration import platt
 from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.models.churn.recency_rule import RecencyRule
 from growthlab.models.value.mean import Mean
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
-from growthlab.tasks.churn import Churn, giveaways
-from growthlab.tasks.customers import strata_of
+from growthlab.tasks.churn import Churn, deciles, giveaways
+from growthlab.tasks.customers import cohorts_of, strata_of, top_tenth
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.runner import Arena, run_model
 from growthlab.tasks.snapshots import snapshots_of
@@ -292,3 +293,106 @@ def test_a_purchase_that_was_booked_later_makes_nobody_active_at_an_earlier_snap
     rows = [{**purchase("late", -12), **booked}, purchase("ann", -12), purchase("bob", -1)]
     train = Churn(activity_days=5, snapshots=1).data(fold_of(rows)).train
     assert train.user_ids.tolist() == ["ann"]
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Churn(activity_days=60), "_target_: sklearn.ensemble.HistGradientBoostingClassifier"),
+        (Value(activity_days=60), "_target_: sklearn.ensemble.HistGradientBoostingRegressor"),
+    ],
+)
+def test_any_scikit_learn_estimator_runs_by_its_yaml_alone(
+    task: Churn | Value, text: str, shop_fold: Fold
+) -> None:
+    node = OmegaConf.create(text + "\nmax_iter: 20\nmin_samples_leaf: 10")
+    arena = Arena(task, shop_fold, metrics_of(task.metrics))
+    outcome = run_model(arena, lambda: build(node), name="boosted")
+    assert outcome.test[task.objective].value > (0.6 if task.name == "churn" else 0.2)
+    assert outcome.scorer is None
+    assert "HistGradientBoosting" in outcome.why_not_exportable
+    assert len(outcome.tables["importance"]) > 10
+
+
+def test_the_map_of_the_validation_window_is_what_the_judged_model_answers_with(
+    shop_fold: Fold,
+) -> None:
+    task = Churn(activity_days=60, calibration="platt")
+    arena = Arena(task, shop_fold, metrics_of("binary"))
+    outcome = run_model(arena, BGNBDChurn, name="bg_nbd")
+    choosing = task.fit(BGNBDChurn(), arena.choosing, FitOptions()).predict(arena.choosing.judged)
+    found = platt(arena.choosing.judged.target, choosing)  # type: ignore[arg-type]
+    table = outcome.tables["predictions"]
+    expected = found(table["uncalibrated"].to_numpy())
+    np.testing.assert_allclose(table["prediction"], expected, rtol=1e-12)
+    judged = arena.judging.judged
+    rows = {c: judged.column(c).to_numpy() for c in outcome.scorer.columns}
+    np.testing.assert_allclose(outcome.scorer.predict(rows), expected, rtol=1e-12)
+
+
+def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> None:
+    task = Churn(activity_days=60)
+    outcome = run_model(Arena(task, shop_fold, metrics_of("binary")), RecencyRule, name="rule")
+    told = outcome.tables["calibration"].set_index("metric")
+    for name in ("brier", "log_loss", "calibration_error", "brier_skill"):
+        assert told.loc[name, "before"] == outcome.test[f"{name}_uncalibrated"].value
+        assert told.loc[name, "after"] == outcome.test[name].value
+    assert "calibration_slope" in told.index
+    plain = Churn(activity_days=60, calibration="none")
+    before = run_model(Arena(plain, shop_fold, metrics_of("binary")), RecencyRule, name="rule")
+    assert before.test["brier"].value == pytest.approx(outcome.test["brier_uncalibrated"].value)
+    assert "calibration" not in before.tables
+    assert before.valid["brier"] == outcome.valid["brier"]
+
+
+def test_a_resumed_run_knows_the_calibration_of_its_choice(shop_fold: Fold, tmp_path: Path) -> None:
+    """The choice was made before the interruption: its map is read from the file."""
+    arena = Arena(Churn(activity_days=60), shop_fold, metrics_of("binary"))
+    first = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
+    assert (tmp_path / "choice.json").exists()
+    again = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
+    pd.testing.assert_frame_equal(first.tables["predictions"], again.tables["predictions"])
+
+
+def test_an_unknown_calibration_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"task\.calibration=beta: possible are auto, isotonic"):
+        Churn(calibration="beta")
+
+
+def test_deciles_worked_by_hand() -> None:
+    """20 customers, the 4 leavers first, third, fourth and last in the ranking; prevalence 0.2."""
+    label = np.zeros(20)
+    label[[0, 2, 3, 19]] = 1
+    table = deciles(label, np.linspace(0.99, 0.04, 20))
+    assert table["share"].tolist() == pytest.approx([0.5, 1, *[0] * 7, 0.5])
+    assert table["lift"].tolist()[:2] == pytest.approx([2.5, 5])
+    assert table["lift_so_far"].tolist()[:2] == pytest.approx([2.5, 3.75])
+    assert table["gain"].tolist()[:2] == pytest.approx([0.25, 0.75])
+    assert table["gain"].iloc[-1] == pytest.approx(1)
+
+
+def test_cohorts_are_months_within_a_year_and_longer_beyond() -> None:
+    days = np.repeat(np.array(["2025-01-31", "2025-03-01", "2025-03-31"], "datetime64[D]"), 20)
+    months = {name: int(kept.sum()) for name, kept in cohorts_of(days).items()}
+    assert months == {"first_2025-03": 40}  # 20 in January are too few
+    days = np.repeat(np.array(["2024-12-31", "2026-01-01"], "datetime64[D]"), 30)
+    assert list(cohorts_of(days)) == ["first_2024-Q4", "first_2026-Q1"]
+    days = np.repeat(np.array(["1997-01-01", "2026-01-01"], "datetime64[D]"), 30)
+    assert list(cohorts_of(days)) == ["first_1997", "first_2026"]
+
+
+def test_the_predicted_top_tenth_takes_all_who_tie_with_its_last() -> None:
+    assert top_tenth(np.arange(20.0)).nonzero()[0].tolist() == [18, 19]
+    assert top_tenth(np.array([5.0, 5, 5, 1, 1, 1, 1, 1, 1, 1])).sum() == 3
+    assert top_tenth(np.arange(11.0)).sum() == 2
+
+
+def test_value_is_judged_by_cohort_and_for_the_top_tenth_too(shop_fold: Fold) -> None:
+    task = Value(activity_days=60)
+    outcome = run_model(Arena(task, shop_fold, metrics_of("value")), Mean, name="mean")
+    names = set(outcome.strata["stratum"])
+    assert {"predicted_top_tenth", "top_tenth"} <= names
+    cohorts = outcome.strata[outcome.strata["stratum"].str.startswith("first_")]
+    assert len(cohorts)
+    assert (cohorts["n_users"] >= 30).all()
+    assert {"mae", "rmse", "log_rmse", "spearman", "total_bias"} <= set(cohorts["metric"])

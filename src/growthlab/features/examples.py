@@ -14,6 +14,8 @@ from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
 from growthlab.features.event_steps import FACTS, N_STEPS, NAMES, event_steps
 
+STEPS = "steps: "
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -44,7 +46,7 @@ class Examples:
 
     def select(self, rows: np.ndarray) -> Self:
         """The given rows, in the given order; `present` stays as it is."""
-        return replace(
+        selected = replace(
             self,
             table=self.table.iloc[rows].reset_index(drop=True),
             user_ids=self.user_ids[rows],
@@ -52,6 +54,16 @@ class Examples:
             target=None if self.target is None else self.target[rows],
             waits=None if self.waits is None else self.waits[rows],
         )
+        return selected._with_steps(self.steps[rows]) if self.has_steps else selected
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the steps were asked for already."""
+        return "steps" in vars(self)
+
+    def _with_steps(self, steps: np.ndarray) -> Self:
+        vars(self)["steps"] = steps
+        return self
 
     @cached_property
     def steps(self) -> np.ndarray:
@@ -83,6 +95,19 @@ class Examples:
                 "a shorter split.horizon_days or a smaller task.min_history_days"
             )
         return self.target
+
+    def mixed(self, name: str, order: np.ndarray) -> Examples:
+        """The same customers, each with that feature of the one whose row stands at its place in `order`.
+
+        `name` is a column of the table, or ``steps: `` and a fact, which is then mixed in all steps.
+        """
+        if name in self.table:
+            column = self.table[name].iloc[order].array
+            mixed = replace(self, table=self.table.assign(**{name: column}))
+            return mixed._with_steps(self.steps) if self.has_steps else mixed
+        steps, fact = self.steps.copy(), FACTS.index(name.removeprefix(STEPS))
+        steps[:, :, fact] = steps[order, :, fact]
+        return replace(self)._with_steps(steps)
 
     @classmethod
     def concat(cls, parts: Sequence[Examples]) -> Examples:

@@ -48,9 +48,9 @@ def isotonic(label: np.ndarray, p: np.ndarray) -> Calibration:
     """Centred isotonic regression: pooled groups, straight lines between their centres.
 
     Within a pooled group plain isotonic regression gives everybody the same number; from centre to
-    centre the map stays strictly increasing. It begins at (0, 0), ends at (1, 1), and is shrunk by
-    one observation's weight towards the mean of `p` and the prevalence, so that nothing is certain
-    and nobody tied. Barlow et al.,
+    centre the map rises. Outside the outermost centres it stays where it is: the data say nothing of
+    there. It is shrunk by one observation's weight towards the mean of `p` and the prevalence, so
+    that nothing is certain and nobody tied. Barlow et al.,
     Statistical Inference under Order Restrictions, 1972; Oron and Flournoy, Statistics in
     Biopharmaceutical Research 2017.
     """
@@ -62,7 +62,7 @@ def isotonic(label: np.ndarray, p: np.ndarray) -> Calibration:
     share = np.add.reduceat(np.bincount(place, label), blocks) / total
     inside = (centre > 0) & (centre < 1)
     knots = np.concatenate([[0.0], centre[inside], [1.0]])
-    values = np.concatenate([[0.0], share[inside], [1.0]])
+    values = np.interp(knots, centre, share)
     n = len(label)
     return Calibration("isotonic", knots, (n * values + (label.mean() + knots) / 2) / (n + 1))
 

@@ -13,6 +13,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
+from growthlab.models.boosting import grown, patience_of
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.lightgbm_rows import LightGBMRows
 from growthlab.scorers.linear_rows import INVERSE, Design, LinearRows, signed_log
@@ -49,7 +50,8 @@ class TableEstimator:
 
     An estimator that allows NaN gets the table as it is, with the code of its level for a text;
     another gets `Design`: logarithms, medians for gaps, one scale, a column a level. `stochastic`
-    where the estimator has a ``random_state``, which is set from the options' seed.
+    where the estimator has a ``random_state``, which is set from the options' seed. LightGBM with an
+    ``early_stopping_round`` is stopped by the validation window, see `growthlab.models.boosting`.
     """
 
     design_: Design | None
@@ -101,10 +103,22 @@ class TableEstimator:
         label = target.astype(int) if self.classifies_ else target
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.fitted_.fit(self._inputs(examples.table), label)
+            self._learn(self._inputs(examples.table), label, options)
         for message in sorted({str(w.message).splitlines()[0] for w in caught}):
             log.warning("%s: %s", self.name, message)
         return self
+
+    def _learn(self, inputs: Any, label: np.ndarray, options: FitOptions) -> None:
+        """Fit, and stop where the validation window says so, if the estimator is one that can."""
+        if patience_of(self.fitted_) is None:
+            self.fitted_.fit(inputs, label)
+            return
+
+        def predicted(booster: Any, asked: Examples) -> np.ndarray:
+            matrix = self._inputs(asked.table).to_numpy(dtype=np.float64)
+            return np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
+
+        self.fitted_ = grown(self.fitted_, inputs, label, options, predicted)
 
     def predict(self, examples: Examples) -> np.ndarray:
         """Probabilities or values, shape ``(n,)``; see `Estimator.predict`."""

@@ -16,6 +16,7 @@ from growthlab.core.errors import ExportError
 from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.models.base import Tabled
+from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Calibrates, Task
 from growthlab.tasks.gauge import gauged
@@ -273,13 +274,13 @@ def _watch(
     on_value: Callable[[int, float], bool] | None,
 ) -> EpochWatch | None:
     """A watch for a model that is trained in epochs."""
-    trainer = getattr(model, "trainer", None)
-    if trainer is None:
+    patience = patience_of(model)
+    if patience is None:
         return None
     memory = None
     if checkpoint is not None:
         memory = checkpoint / "choose" / "watch.json"
-    return EpochWatch(arena, seed, trainer.patience, memory, on_value)
+    return EpochWatch(arena, seed, patience, memory, on_value)
 
 
 def _stage(checkpoint: Path | None, name: str) -> Path | None:
