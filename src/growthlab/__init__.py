@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["EventLog", "compare"]
+__all__ = ["EventLog", "compare", "describe"]
 
 
 def __getattr__(name: str) -> Any:
-    """`compare` and `EventLog`, imported when first asked for: the plain install serves without them."""
-    if name == "compare":
-        from growthlab.api import compare
+    """What `__all__` names, imported when first asked for: the plain install serves without it."""
+    if name in ("compare", "describe"):
+        from growthlab import api
 
-        return compare
+        return getattr(api, name)
     if name == "EventLog":
         from growthlab.data.event_log import EventLog
 

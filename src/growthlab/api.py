@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from growthlab.cli.compare import contenders_of
 from growthlab.cli.compose import composed
+from growthlab.cli.describe import check, described
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.report import Comparison
+from growthlab.insight.goals import read_goals
+from growthlab.insight.report import Report
 from growthlab.tasks.comparison import Contender, run_comparison
 
 
@@ -71,3 +75,34 @@ def compare(
         label, error = next(iter(results.errors.items()))
         raise error if isinstance(error, GrowthlabError) else RuntimeError(label) from error
     return setting.comparison(results)
+
+
+def describe(
+    log: EventLog,
+    *,
+    goals: str | Path | Sequence[Mapping[str, Any]] = (),
+    overrides: Sequence[str] = (),
+) -> Report:
+    """The growth report of a log of your own; nothing is written anywhere.
+
+    Parameters
+    ----------
+    log : what `EventLog.from_frames` or a source's ``prepare`` gives
+    goals : a yaml file of goals, or the mappings that would stand in it
+    overrides : settings as on the command line, such as ``privacy.min_group=50``
+
+    Returns
+    -------
+    Report
+        Take ``.tables`` as DataFrames by name, ``.definitions`` of every column, ``.as_html()``, or
+        write all of it with ``.save(folder)``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As the command does, in one line.
+    """
+    found = composed("describe", overrides)
+    check(found.config)
+    wanted = read_goals(goals, found.config.currency)
+    return described(log, found, log.name, wanted)

@@ -59,7 +59,8 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
     """The config of a command with the overrides applied.
 
     Where the config has a task and no metrics are named, those of the task's family are added, all
-    of them; where it has a search and none is named, the one named as the model.
+    of them; where it has a search and none is named, the one named as the model; where it has
+    sections of a report and none is named, all of them.
 
     Raises
     ------
@@ -71,6 +72,8 @@ def composed(command: str, overrides: Sequence[str]) -> Composed:
         of_models = [w for w in words if ABOUT_MODEL.match(w)]
         words = [w for w in words if w not in of_models]
         mistakes.refuse_one_model(of_models)
+    if "section" in base.offered and not any(w.startswith("section=") for w in words):
+        words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
         later = ("metrics", "search.")  # what is chosen by the task and the model
         first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(later)])
@@ -150,7 +153,15 @@ def _base(command: str) -> Composed:
     """The config of a command without any words."""
     found = _compose(command, [], plain=True)
     more = {"metrics"} if "task" in found.config else set()
-    return replace(found, offered=found.offered | more)
+    return replace(found, offered=found.offered | more | _empty_groups(command))
+
+
+def _empty_groups(command: str) -> set[str]:
+    """The groups from which the command's own file chooses nothing: ``- section: []``."""
+    own = OmegaConf.to_container(OmegaConf.load(CONF / f"{command}.yaml"))
+    entries = own.get("defaults", []) if isinstance(own, dict) else []
+    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    return {str(group) for group, chosen in pairs if chosen == []}
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:

@@ -18,6 +18,7 @@ from growthlab.core.interrupts import interruptible, raise_if_interrupted
 
 COMMANDS = {
     "prepare": "ingest, clean and cache a data set; the cleaning report",
+    "describe": "growth, cohorts, baskets, channels and goals of a data set as a report",
     "train": "one run of one model, or a grid of runs with -m",
     "compare": "every model of a task in one even comparison, with a leaderboard",
     "tune": "search of a model's settings on the validation window",

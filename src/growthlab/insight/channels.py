@@ -1,0 +1,157 @@
+"""Acquisition channels: how loyal and how valuable the customers are whom each channel brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.insight.cohorts import (
+    ACTIVE_AGAIN,
+    BUYERS,
+    CUSTOMERS,
+    RETENTION,
+    VALUE,
+    cohorts_of,
+    pooled,
+    since_column,
+)
+from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
+from growthlab.insight.scope import Period, Scope, Unavailable, check_period
+
+CURVE = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
+
+
+def channel_quality(
+    curves: pd.DataFrame, at: int, costs: Mapping[str, float], margin: float = 1.0
+) -> pd.DataFrame:
+    """One row a channel, from curves with the columns of `CURVE`, at `since` = `at`.
+
+    Where `at` is later than all cohorts of a channel, its last row counts. Further columns: share of
+    all customers, buyer_share, and where there are costs (channel -> what a new customer cost) cost,
+    margin_on_cost (margin x value / cost) and payback, the first `since` at which margin x value
+    reaches the cost (NaN where it has not yet).
+    """
+    within = curves[curves["since"] <= at]
+    rows = within.sort_values("since").groupby("channel", sort=True).tail(1).copy()
+    rows = rows.sort_values("channel", ignore_index=True)
+    rows.insert(3, "share", rows["customers"] / rows["customers"].sum())
+    rows.insert(7, "buyer_share", rows["buyers"] / rows["customers"])
+    if costs:
+        rows["cost"] = rows["channel"].map(dict(costs)).astype("float64")
+        rows["margin_on_cost"] = margin * rows["value"] / rows["cost"]
+        earned = curves.assign(cost=curves["channel"].map(dict(costs)))
+        earned = earned[margin * earned["value"] >= earned["cost"]]
+        rows["payback"] = rows["channel"].map(earned.groupby("channel")["since"].min())
+        rows["payback"] = rows["payback"].astype("float64")
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """Retention, value and payback of each acquisition channel.
+
+    A customer's channel is the `attribute` of the table of users, or else the channel of the first
+    active event. `costs` are what a new customer of each channel cost, `margin` the share of what is
+    spent that stays.
+    """
+
+    chapter: ClassVar[str] = "Channels"
+    title: ClassVar[str] = "What each acquisition channel brings"
+    attribute: str = "acquisition"
+    period: Period = "month"
+    at: int = 3
+    costs: Mapping[str, float] = field(default_factory=dict)
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_period(self.period)
+        if self.at < 1:
+            raise ConfigError(f"at must be 1 {self.period} or more, got {self.at}")
+        if not 0 < self.margin <= 1:
+            raise ConfigError(f"margin must be above 0 and at most 1, got {self.margin}")
+        for channel, cost in self.costs.items():
+            if not isinstance(cost, (int, float)) or not cost > 0:
+                raise ConfigError(f"costs.{channel} must be a positive number, got {cost!r}")
+
+    def find(self, scope: Scope) -> Findings:
+        """The comparison, then the curves."""
+        where, group = self._group(scope)
+        rows = cohorts_of(scope, self.period, group).rename(columns={"part": "channel"})
+        rows = rows[rows["channel"].notna() & (rows["cohort"] >= scope.settled)]
+        if rows.empty:
+            raise Unavailable(f"channels: no cohort after the burn-in has a {where}")
+        for channel in self.costs:
+            if channel not in set(rows["channel"]):
+                hint = near_matches(channel, rows["channel"])
+                raise ConfigError(f"section.channels.costs has no customers of {channel}: {hint}")
+        curves = pooled(rows, ("channel", "since"))[list(CURVE)]
+        if "unit_price" not in scope.log.columns:
+            curves["value"] = np.nan
+        note = (
+            f"A customer's channel is the {where}. Customers choose their channel themselves: a "
+            "difference between channels is no effect of the channel. Cohorts from "
+            f"{scope.settled:%Y-%m-%d} on."
+        )
+        return Findings((self._quality(curves), self._curves(curves)), (note,))
+
+    def _group(self, scope: Scope) -> tuple[str, str]:
+        """Where the channel comes from, in words and as SQL."""
+        users = scope.log.users
+        if users is not None and self.attribute in users and users[self.attribute].notna().any():
+            name = self.attribute.replace('"', '""')
+            return f"{self.attribute} in the table of users", f'users."{name}"'
+        scope.require(
+            "channel", needed_by=f"channels (without a users table with {self.attribute})"
+        )
+        return "channel of the first active event", "firsts.channel"
+
+    def _quality(self, curves: pd.DataFrame) -> Table:
+        rows = channel_quality(curves, self.at, self.costs, self.margin)
+        columns = of_rows(self._columns(), rows)
+        title = f"After {self.at} whole {self.period}s"
+        note = (
+            "" if self.costs else "Payback needs section.channels.costs: what a new customer costs."
+        )
+        return Table("channel_quality", title, rows, columns, partition=True, note=note)
+
+    def _curves(self, curves: pd.DataFrame) -> Table:
+        columns = of_rows(self._columns(), curves)
+        plots = [Lines("since", ("cohort_retention",), "Share who are active again", by="channel")]
+        if curves["value"].notna().any():
+            plots.append(Lines("since", ("value",), "Spent by a customer so far", by="channel"))
+        title = f"By {self.period}s since"
+        return Table("channel_curves", title, curves, columns, plots=tuple(plots), shown=0)
+
+    def _columns(self) -> dict[str, Column]:
+        both = ("customers", "buyers")
+        return {
+            "channel": Column("label", "The acquisition channel."),
+            "since": since_column(self.period),
+            "customers": CUSTOMERS_OF_CHANNEL,
+            "share": Column("share", "Of the customers of all channels.", ("customers",)),
+            "active": ACTIVE_AGAIN,
+            "cohort_retention": RETENTION,
+            "buyers": BUYERS,
+            "buyer_share": Column("share", "buyers / customers.", both),
+            "value": VALUE,
+            "cost": Column("money", "What a new customer of the channel cost.", ("customers",)),
+            "margin_on_cost": Column("ratio", f"{self.margin:g} x value / cost.", both),
+            "payback": Column(
+                "periods",
+                f"The first {self.period} at which {self.margin:g} x value reaches the cost; empty "
+                "where it has not yet.",
+                both,
+            ),
+        }
+
+
+CUSTOMERS_OF_CHANNEL = Column(
+    "customers",
+    "Customers of the channel whose cohort is old enough for that period to be over.",
+    CUSTOMERS.of,
+)

@@ -1,0 +1,221 @@
+"""Cohorts: of the customers first seen in a period, who comes back, and what they have spent by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+import pandas as pd
+
+from growthlab.data.event_log import EventLog
+from growthlab.features.btyd import moment, spend_of
+from growthlab.insight.findings import Column, Findings, Heat, Lines, Table
+from growthlab.insight.scope import ACTIVE, Period, Scope, check_period
+
+CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
+ACTIVE_AGAIN = Column(
+    "customers", "Those of them with an active event in that later period.", ("active",)
+)
+RETENTION = Column(
+    "share",
+    "active / customers. In the cohort's own period it is 1; a customer may be "
+    "away in one period and back in the next. It is not activity_day_ratio.",
+    ("customers", "active"),
+)
+BUYERS = Column(
+    "customers", "Those of them with a purchase up to the end of that period.", ("buyers",)
+)
+VALUE = Column(
+    "money",
+    "What the cohort has spent up to the end of that period (purchases that were not cancelled, "
+    "less returns) / customers, buyers or not. It is the past and foretells nothing.",
+    ("customers", "buyers"),
+)
+
+
+def cohorts(
+    log: EventLog,
+    period: Period,
+    *,
+    as_of: datetime,
+    active_events: Sequence[str] = ACTIVE,
+    group: str = "''",
+) -> pd.DataFrame:
+    """One row a group, cohort and whole period since: customers, active, buyers and spent.
+
+    The cohort is the period of a customer's first active event; `since` counts periods from it. A
+    period that was not over at `as_of` has no row. `buyers` and `spent` add up from the cohort's
+    own period on. `group` is SQL for what splits a cohort, over the table `firsts` of `user_id`,
+    `cohort` and `channel` (of the first active event) and the table `users`.
+    """
+    kinds = ", ".join(f"'{kind}'" for kind in active_events)
+    at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
+    end = moment(as_of)
+    money = f"CASE event_type WHEN 'return' THEN -({spend_of(log)}) ELSE {spend_of(log)} END"
+    people = "firsts" if log.users is None else "firsts LEFT JOIN users USING (user_id)"
+    return log.query(f"""
+        WITH firsts AS (
+            SELECT user_id, min({at}) AS cohort, arg_min(channel, timestamp) AS channel
+            FROM events WHERE event_type IN ({kinds}) GROUP BY user_id
+        ), members AS (
+            SELECT user_id, cohort, {group} AS part FROM {people}
+        ), sizes AS (
+            SELECT part, cohort, count(*) AS customers,
+                date_diff('{period}', cohort, date_trunc('{period}', {end})) AS whole
+            FROM members GROUP BY ALL
+        ), grid AS (
+            SELECT *, unnest(generate_series(0, whole - 1)) AS since FROM sizes
+        ), seen AS (
+            SELECT part, cohort, date_diff('{period}', cohort, {at}) AS since,
+                count(DISTINCT user_id) AS active
+            FROM events JOIN members USING (user_id) WHERE event_type IN ({kinds}) GROUP BY ALL
+        ), paid AS (
+            SELECT part, cohort, greatest(0, date_diff('{period}', cohort, {at})) AS since,
+                sum({money}) AS spent
+            FROM events JOIN members USING (user_id)
+            WHERE cancelled_at IS NULL AND event_type IN ('purchase', 'return') GROUP BY ALL
+        ), firsts_bought AS (
+            SELECT part, cohort, greatest(0, date_diff('{period}', cohort, min({at}))) AS since,
+            FROM events JOIN members USING (user_id)
+            WHERE cancelled_at IS NULL AND event_type = 'purchase' GROUP BY part, cohort, user_id
+        ), began AS (
+            SELECT part, cohort, since, count(*) AS buyers FROM firsts_bought GROUP BY ALL
+        )
+        SELECT part, cohort, since, customers, coalesce(active, 0) AS active,
+            sum(coalesce(buyers, 0)) OVER up_to AS buyers, sum(coalesce(spent, 0)) OVER up_to AS spent
+        FROM grid LEFT JOIN seen USING (part, cohort, since)
+            LEFT JOIN paid USING (part, cohort, since) LEFT JOIN began USING (part, cohort, since)
+        WINDOW up_to AS (PARTITION BY part, cohort ORDER BY since)
+        ORDER BY part, cohort, since
+    """)
+
+
+def pooled(table: pd.DataFrame, by: Sequence[str] = ("since",)) -> pd.DataFrame:
+    """Rows of `cohorts` added up over the cohorts that are old enough, with their shares.
+
+    Each value of `since` has the customers of all cohorts of which that period is over, and those
+    alone: later ones rest on fewer and older cohorts.
+    """
+    sums = table.groupby(list(by), as_index=False)[["customers", "active", "buyers", "spent"]].sum()
+    return with_shares(sums)
+
+
+def with_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `cohort_retention` and `value`, what a customer has spent in the mean."""
+    return table.assign(
+        cohort_retention=table["active"] / table["customers"],
+        value=table["spent"] / table["customers"],
+    )
+
+
+def cohorts_of(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
+    """`cohorts` on the terms of a scope."""
+    return cohorts(
+        scope.log, period, as_of=scope.as_of, active_events=scope.active_events, group=group
+    )
+
+
+def since_column(period: str) -> Column:
+    """What ``since`` means."""
+    return Column("label", f"Whole {period}s since the {period} in which they were first seen (0).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """Cohort retention: each cohort, and the curve of all whose members are surely new."""
+
+    chapter: ClassVar[str] = "Retention"
+    title: ClassVar[str] = "Who comes back"
+    period: Period = "month"
+
+    def __post_init__(self) -> None:
+        check_period(self.period)
+
+    def find(self, scope: Scope) -> Findings:
+        """The curve, then the cohorts."""
+        rows = with_shares(cohorts_of(scope, self.period))
+        new = rows[rows["cohort"] >= scope.settled]
+        since, cohort = since_column(self.period), cohort_column(self.period)
+        shares = {"customers": CUSTOMERS, "active": ACTIVE_AGAIN, "cohort_retention": RETENTION}
+        curve = {"since": since, **shares}
+        each = {"cohort": cohort, "since": since, **shares}
+        return Findings(
+            (
+                Table(
+                    "cohort_retention_curve",
+                    "All cohorts together",
+                    pooled(new)[list(curve)],
+                    curve,
+                    plots=(Lines("since", ("cohort_retention",), "Share who are active again"),),
+                    shown=13,
+                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
+                ),
+                Table(
+                    "cohort_retention",
+                    "Cohort by cohort",
+                    rows[list(each)].reset_index(drop=True),
+                    each,
+                    plots=(Heat("cohort", "since", "cohort_retention", "Share active"),),
+                    shown=0,
+                    note=OLD.format(settled=scope.settled),
+                ),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortValue:
+    """What a customer of a cohort has spent in the mean, by time since."""
+
+    chapter: ClassVar[str] = "Spending"
+    title: ClassVar[str] = "What a cohort becomes worth"
+    period: Period = "month"
+
+    def __post_init__(self) -> None:
+        check_period(self.period)
+
+    def find(self, scope: Scope) -> Findings:
+        """The curve, then the cohorts."""
+        scope.require("unit_price", needed_by="the value of cohorts")
+        rows = with_shares(cohorts_of(scope, self.period))
+        new = rows[rows["cohort"] >= scope.settled]
+        since, cohort = since_column(self.period), cohort_column(self.period)
+        money = {"customers": CUSTOMERS, "buyers": BUYERS, "value": VALUE}
+        curve = {"since": since, **money}
+        each = {"cohort": cohort, "since": since, **money}
+        return Findings(
+            (
+                Table(
+                    "cohort_value_curve",
+                    "All cohorts together",
+                    pooled(new)[list(curve)],
+                    curve,
+                    plots=(Lines("since", ("value",), "Spent by a customer so far"),),
+                    shown=13,
+                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
+                ),
+                Table(
+                    "cohort_value",
+                    "Cohort by cohort",
+                    rows[list(each)].reset_index(drop=True),
+                    each,
+                    plots=(Heat("cohort", "since", "value", "Spent by a customer so far"),),
+                    shown=0,
+                    note=OLD.format(settled=scope.settled),
+                ),
+            )
+        )
+
+
+FEWER = "The further to the right, the fewer and older the cohorts that a figure rests on."
+OLD = (
+    "Cohorts before {settled:%Y-%m-%d} lie in the burn-in: old customers are among them, so that they "
+    "look more loyal than new ones are."
+)
+
+
+def cohort_column(period: str) -> Column:
+    """What ``cohort`` means."""
+    return Column("date", f"The {period} of a customer's first active event in the log.")

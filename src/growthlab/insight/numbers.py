@@ -1,0 +1,68 @@
+"""Numbers for readers: by their unit, with no more digits than mean something."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+UNDEFINED = "–"
+
+
+def text(value: Any, unit: str) -> str:
+    """A cell of a table: shares in percent, whole counts, money and times with sensible digits.
+
+    A date without a time of day is written without one; null is a dash.
+    """
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return UNDEFINED
+    if unit == "date":
+        return f"{pd.Timestamp(value):%Y-%m-%d}"
+    if isinstance(value, bool) or unit == "label":
+        return _label(value)
+    number = float(value)
+    if unit == "share":
+        return f"{100 * number:.1f} %"
+    if unit in ("customers", "count", "periods"):
+        return f"{number:,.0f}"
+    if unit == "days":
+        return f"{number:,.1f}".removesuffix(".0")
+    if unit == "money":
+        return f"{number:,.2f}" if abs(number) < 1_000 else f"{number:,.0f}"
+    return _plain(number)
+
+
+def short(value: float, unit: str) -> str:
+    """A number at an axis or a bar."""
+    if unit == "share":
+        return f"{100 * value:.1f}".removesuffix(".0") + " %"
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (abs(value) >= size and value % size == 0):
+            return f"{value / size:.4g}{letter}"
+    return f"{value:,.4g}"
+
+
+def change(now: float, before: float) -> str:
+    """The change to `now` in percent; empty where it cannot be said."""
+    if not (math.isfinite(now) and math.isfinite(before)) or before == 0:
+        return ""
+    return f"{100 * (now / before - 1):+.1f} %"
+
+
+def _label(value: Any) -> str:
+    if str(value) in ("True", "False"):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _plain(number: float) -> str:
+    """Fewer digits after the point the larger it is; the power of ten alone where that is little."""
+    if number and abs(number) < 0.001:
+        return f"{number:.0e}"
+    if number == round(number):
+        return f"{number:,.0f}"
+    digits = next(
+        d for limit, d in ((1, 3), (10, 2), (1_000, 1), (math.inf, 0)) if abs(number) < limit
+    )
+    return f"{number:,.{digits}f}"

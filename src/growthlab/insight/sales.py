@@ -1,0 +1,90 @@
+"""Sales: orders, gross merchandise value, average order value and spend per active customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+
+from growthlab.insight.findings import Column, Findings, Lines, Table
+from growthlab.insight.growth import COLUMNS, SALES, growth_of
+from growthlab.insight.scope import Period, Scope, check_period
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sales:
+    """Money by period."""
+
+    chapter: ClassVar[str] = "Spending"
+    title: ClassVar[str] = "Orders and sales"
+    period: Period = "month"
+
+    def __post_init__(self) -> None:
+        check_period(self.period)
+
+    def find(self, scope: Scope) -> Findings:
+        """One table."""
+        scope.require("unit_price", needed_by="sales")
+        names = ["period", "complete", "active_users", "buyers", *SALES]
+        drawn = (
+            Lines("period", ("gmv", "net_sales"), f"Sales a {self.period}"),
+            Lines("period", ("average_order_value",), "Average order value"),
+            Lines("period", ("arpu",), "Spend per active customer (arpu)"),
+        )
+        table = Table(
+            "sales",
+            f"By {self.period}",
+            growth_of(scope, self.period)[names],
+            {name: COLUMNS[name] for name in names},
+            plots=drawn,
+            shown=13,
+        )
+        return Findings((table,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The last whole month beside the one before it and the same month a year ago."""
+
+    chapter: ClassVar[str] = "At a glance"
+    title: ClassVar[str] = "The last whole month"
+
+    def find(self, scope: Scope) -> Findings:
+        """A tile a figure."""
+        months = growth_of(scope, "month")
+        whole = months[months["complete"]].set_index("period")
+        if whole.empty:
+            return Findings((), ("The log covers no whole calendar month.",))
+        return Findings(
+            (Table("headline", f"{whole.index[-1]:%B %Y}", *_tiles(whole), tiles=True),)
+        )
+
+
+def _tiles(whole: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Column]]:
+    """A row a figure: its value, those of the month before and of the year before, its customers."""
+    last = whole.index[-1]
+    before, year = (last - pd.DateOffset(months=n) for n in (1, 12))
+    rows = []
+    for name in (c for c in COLUMNS if c not in ("period", "complete")):
+        column = COLUMNS[name]
+        values = [whole[name].get(month) for month in (last, before, year)]
+        basis = [whole[list(column.of)].min(axis=1).get(month) for month in (last, before, year)]
+        rows.append([name, column.unit, column.definition, *values, *basis])
+    names = ("value", "month_before", "year_before")
+    behind = tuple(f"customers_{name}" for name in names)
+    table = pd.DataFrame(rows, columns=["figure", "unit", "definition", *names, *behind])
+    table = table.astype(dict.fromkeys([*names, *behind], "float64"))
+    columns = {
+        "figure": Column("label", "The name of the figure."),
+        "unit": Column("label", "What it counts."),
+        "definition": Column("label", "How it is worked out."),
+        "value": Column("number", "In the last whole month.", (behind[0],)),
+        "month_before": Column("number", "In the month before it.", (behind[1],)),
+        "year_before": Column("number", "In the same month a year before.", (behind[2],)),
+        **{
+            name: Column("customers", f"Customers behind the column {of}.", (name,))
+            for name, of in zip(behind, names, strict=True)
+        },
+    }
+    return table[table["value"].notna()].reset_index(drop=True), columns

@@ -1,0 +1,170 @@
+"""Goals: what is refused and why, and how far the others are."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.goals import allowed, measured, read_goals
+from growthlab.insight.scope import Scope
+
+GOAL = {"metric": "buyers", "target": 30, "unit": "customers", "deadline": "2025-12-31"}
+
+
+@pytest.fixture(scope="module")
+def log() -> EventLog:
+    """20, 22, 24, 26, 28 customers buy in January to May, of whom those of the north are half."""
+    rows = [
+        (f"u{n}", f"2025-{month:02d}-{1 + 30 * last if not last else 28:02d}")
+        for month, size in enumerate((20, 22, 24, 26, 28), start=1)
+        for n in range(size)
+        for last in (0, 1)
+    ]
+    events = pd.DataFrame(rows, columns=["user_id", "timestamp"])
+    events = pd.concat([events, pd.DataFrame({"user_id": ["u0"], "timestamp": ["2025-05-31"]})])
+    users = pd.DataFrame({"user_id": [f"u{n}" for n in range(28)]})
+    users["region"] = ["north", "south"] * 13 + ["west", "west"]
+    return EventLog.from_frames(events.assign(event_type="purchase"), users=users, name="five")
+
+
+@pytest.fixture(scope="module")
+def scope(log: EventLog) -> Scope:
+    """All of the log, without a burn-in."""
+    return Scope.of(log, burn_in_days=0)
+
+
+def row(scope: Scope, **fields: Any) -> dict[str, Any]:
+    """The row of one goal."""
+    (found,) = measured(read_goals([{**GOAL, **fields}]), scope).rows.to_dict("records")
+    return dict(found)
+
+
+def test_the_distance_is_from_the_last_whole_month_to_the_target(scope: Scope) -> None:
+    found = row(scope, baseline=20)
+    assert (found["current"], found["distance"]) == (28.0, 2.0)
+    assert found["progress"] == 0.8  # 8 of 10
+    assert (found["state"], found["customers"]) == ("open", 28)
+    assert found["days_left"] == 213  # from 1 June to 31 December
+
+
+def test_without_a_baseline_it_is_the_current_value(scope: Scope) -> None:
+    found = row(scope)
+    assert (found["baseline"], found["progress"]) == (28.0, 0.0)
+
+
+def test_a_goal_is_reached_or_missed(scope: Scope) -> None:
+    assert row(scope, baseline=20, target=27)["state"] == "reached"
+    assert row(scope, baseline=20, deadline="2025-05-15")["state"] == "missed"
+
+
+def test_a_goal_to_lower_a_figure_counts_downwards(scope: Scope) -> None:
+    found = row(scope, baseline=32, target=24)
+    assert found["progress"] == 0.5
+    assert found["state"] == "open"
+
+
+def test_shares_may_be_given_in_percent(scope: Scope) -> None:
+    fields = {"metric": "repeat_buyer_share", "unit": "percent", "target": 95, "baseline": 80}
+    found = row(scope, **fields)
+    assert found["current"] == pytest.approx(100 * 26 / 28)  # two of May are new
+
+
+def test_a_segment_has_a_history_of_its_own(scope: Scope) -> None:
+    assert row(scope, segment="region=north", target=14)["current"] == 13.0
+
+
+def test_history_allows_three_deviations_of_its_monthly_change() -> None:
+    # every step is a factor of 1.1: deviation ln 1.1, 4 months: 3 x 2 x ln 1.1
+    values = [100.0, 110.0, 121.0, 133.1]
+    low, high = allowed(values, 4)
+    assert high == pytest.approx(133.1 * 1.1**6)
+    assert low == pytest.approx(133.1 * 1.1**-6)
+    assert allowed([1.0, 5.0, 1.0, 1.0], 0.1)[1] >= 5.0  # what has been is possible
+
+
+def test_a_share_stays_below_one() -> None:
+    assert allowed([0.5, 0.9, 0.5, 0.9], 12, share=True)[1] == 1.0
+    assert math.isclose(allowed([0.5, 0.5, 0.5], 12, share=True)[1], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"metric": "buyer"}, "goal 1: unknown metric buyer: did you mean buyers"),
+        ({"deadline": None}, "goal 1 has no deadline: a goal without one is never missed"),
+        ({"target": None}, "goal 1 has no target"),
+        ({"unit": None}, "goal 1 has no unit"),
+        ({"unit": "euro"}, "buyers is not counted in euro: possible: customers"),
+        ({"metric": "arpu", "unit": "EUR"}, "arpu is not counted in EUR: possible: money"),
+        ({"target": "many"}, "target must be a number, got 'many'"),
+        ({"target": True}, "target must be a number, got True"),
+        ({"baseline": "x"}, "baseline must be a number"),
+        ({"deadline": "soon"}, "deadline must be a date like 2025-12-31, got 'soon'"),
+        ({"metrik": 3}, "no field metrik: did you mean metric"),
+    ],
+)
+def test_a_goal_that_is_none_is_refused(fields: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError, match=line):
+        read_goals([{**GOAL, **fields}])
+
+
+def test_money_may_be_given_in_the_currency_of_the_log() -> None:
+    (goal,) = read_goals([{**GOAL, "metric": "arpu", "unit": "GBP"}], "GBP")
+    assert goal.unit == "GBP"
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"target": 3000}, r"a target of 3000 customers by 2025-12-31 is outside what history"),
+        ({"target": -1}, "outside what history allows"),
+        ({"target": 28}, "the target is the baseline, 28: nothing to do"),
+        ({"segment": "region=nrth"}, "nobody has region=nrth: did you mean north"),
+        ({"segment": "town=x"}, "segment town=x is not known: possible: all, region="),
+        ({"segment": "region=west"}, "region=west has fewer than 10 customers"),
+    ],
+)
+def test_a_goal_that_the_data_refuses(scope: Scope, fields: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError, match=line):
+        row(scope, **fields)
+
+
+def test_a_short_history_does_not_say_what_is_possible(log: EventLog) -> None:
+    with pytest.raises(DataError, match="history has 2 whole months"):
+        row(Scope.of(log, as_of="2025-03-01", burn_in_days=0))
+
+
+def test_a_file_holds_a_list_or_goals(tmp_path: Path) -> None:
+    path = tmp_path / "goals.yaml"
+    path.write_text(
+        "goals:\n- {metric: buyers, target: 30, unit: customers, deadline: 2025-12-31, owner: ann}\n"
+    )
+    (goal,) = read_goals(path)
+    assert (goal.metric, goal.target, goal.owner, goal.segment) == ("buyers", 30.0, "ann", "all")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "holds no list of goals"),
+        ("metric: buyers", "holds no list of goals"),
+        ("- buyers", "goal 1 of .* is no mapping"),
+        ("- {a: [}", "is no yaml"),
+    ],
+)
+def test_a_file_that_holds_no_goals(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "goals.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=line):
+        read_goals(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read .No such file"):
+        read_goals(tmp_path / "none.yaml")

@@ -1,0 +1,264 @@
+"""The report: nothing on few customers, everything defined, one page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import NAMES, Column, Findings, Section, Table
+from growthlab.insight.goals import read_goals
+from growthlab.insight.report import Report, report
+from growthlab.insight.scope import Scope
+
+CONF = Path(__file__).parents[2] / "conf" / "section"
+SECTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
+GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
+
+
+def sections(*names: str) -> dict[str, Section]:
+    """The named sections as their config files have them."""
+    return {n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in names}
+
+
+@pytest.fixture(scope="module")
+def made(shop: EventLog) -> Report:
+    """Every section on the small shop."""
+    return report("the shop", Scope.of(shop), sections(*SECTIONS))
+
+
+@pytest.fixture(scope="module")
+def html(made: Report) -> str:
+    """The page of every section."""
+    return made.as_html()
+
+
+def counted(customers: list[float], partition: bool = False) -> Table:
+    """A table of groups with their sizes and a figure of each."""
+    rows = pd.DataFrame(
+        {"group": ["a", "b", "c"], "customers": customers, "spend": [1.0, 2.0, 3.0]}
+    )
+    columns = {
+        "group": Column("label", "The group."),
+        "customers": Column("customers", "Its size.", ("customers",)),
+        "spend": Column("money", "Of the group.", ("customers",)),
+    }
+    return Table("groups", "Groups", rows, columns, partition=partition)
+
+
+def test_figures_of_few_customers_are_withheld() -> None:
+    table = counted([9, 10, 0]).protected(10)
+    assert table.rows["customers"].isna().tolist() == [True, False, True]
+    assert table.rows["spend"].isna().tolist() == [True, False, True]
+    assert table.rows["group"].tolist() == ["a", "b", "c"]
+    assert table.n_hidden == 4
+
+
+def test_one_withheld_part_of_a_known_whole_takes_the_next_smallest_with_it() -> None:
+    table = counted([9, 50, 20], partition=True).protected(10)
+    assert table.rows["customers"].isna().tolist() == [True, False, True]
+    assert counted([9, 50, 20]).protected(10).rows["customers"].isna().sum() == 1
+
+
+def test_nothing_is_withheld_where_nobody_can_be_told() -> None:
+    assert counted([10, 10, 10], partition=True).protected(10).n_hidden == 0
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_no_section_reports_a_count_of_customers_below_the_least(
+    made: Report, section: str
+) -> None:
+    parts = [part for part in made.parts if part.name == section]
+    assert parts, made.left_out
+    for table in parts[0].findings.tables:
+        for name, column in table.columns.items():
+            if column.unit == "customers":
+                assert (table.rows[name].dropna() >= 10).all(), (table.name, name)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
+    made: Report, section: str
+) -> None:
+    (part,) = [part for part in made.parts if part.name == section]
+    for table in part.findings.tables:
+        assert list(table.rows) == list(table.columns)
+        for name, column in table.columns.items():
+            assert column.definition.endswith("."), (table.name, name)
+            assert bool(column.of) == (column.unit not in NAMES)
+            assert column.of == () or table.columns[column.of[0]].unit == "customers"
+
+
+def test_a_larger_least_group_withholds_more(shop: EventLog, made: Report) -> None:
+    strict = report("the shop", Scope.of(shop, min_group=50), sections(*SECTIONS))
+    assert strict.n_hidden > made.n_hidden
+    sizes = strict.tables["channel_curves"]["customers"].dropna()
+    assert (sizes >= 50).all()
+
+
+def test_definitions_are_data_beside_the_tables(made: Report) -> None:
+    listed = made.definitions
+    assert set(listed["table"]) == set(made.tables)
+    n_columns = sum(len(list(rows)) for rows in made.tables.values())
+    assert len(listed) == n_columns
+    assert listed["withheld"].sum() == made.n_hidden
+
+
+def test_a_section_that_the_log_cannot_feed_is_left_out_with_the_reason() -> None:
+    events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(300)]})
+    events["timestamp"] = pd.date_range("2025-01-01", periods=300, freq="12h")
+    log = EventLog.from_frames(events.assign(event_type="purchase"), name="plain")
+    made = report("plain", Scope.of(log), sections(*SECTIONS))
+    assert set(made.left_out) == {
+        *("affinities", "channels", "funnel", "replenishment"),
+        *("returns", "reviews", "sales", "value_curves"),
+    }
+    assert "the funnel needs view and cart events: plain has purchase" in made.left_out["funnel"]
+    assert "Not in this report" in made.as_html()
+
+
+def test_a_mistake_in_a_section_is_not_taken_for_a_gap_in_the_log(tiny: EventLog) -> None:
+    class Wrong:
+        chapter, title = "Growth", "Wrong"
+
+        def find(self, scope: Scope) -> Findings:
+            scope.log.query("SELECT nothing FROM nowhere")
+            return Findings(())
+
+    with pytest.raises(DataError, match="cannot answer"):
+        report("tiny", Scope.of(tiny), {"wrong": Wrong()})
+
+
+def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
+    class Lost:
+        chapter, title = "Grwth", "Lost"
+
+        def find(self, scope: Scope) -> Findings:
+            return Findings(())
+
+    with pytest.raises(ConfigError, match="unknown chapter Grwth: did you mean Growth"):
+        report("tiny", Scope.of(tiny), {"lost": Lost()})
+
+
+def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
+    made: Report, html: str, tmp_path: Path
+) -> None:
+    stale = tmp_path / "tables" / "old.parquet"
+    stale.parent.mkdir()
+    stale.write_text("of an earlier report")
+    path = made.save(tmp_path)
+    assert path.read_text() == html
+    assert {p.stem for p in (tmp_path / "tables").iterdir()} == set(made.tables)
+    rows = pd.read_parquet(tmp_path / "tables" / "growth_by_month.parquet")
+    pd.testing.assert_frame_equal(rows, made.tables["growth_by_month"], check_dtype=False)
+    described = json.loads((tmp_path / "definitions.json").read_text())
+    assert {row["table"] for row in described} == set(made.tables)
+
+
+def test_a_folder_that_cannot_be_written_is_a_mistake(made: Report, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ConfigError, match=r"cannot be written .* choose another folder"):
+        made.save(tmp_path / "taken")
+
+
+def test_the_page_needs_nothing_but_itself(html: str) -> None:
+    assert not re.search(r'(?:src|href)="(?!#|data:)', html)
+    assert not re.search(r"url\((?!#)", html)
+    assert "<script" not in html
+    assert "@import" not in html
+    assert html.count("<svg") > 10
+
+
+def test_the_page_defines_every_figure_that_it_shows(made: Report, html: str) -> None:
+    html = html.replace("<wbr>", "")
+    for table in made.listed:
+        if table.tiles or table.rows.empty:
+            continue
+        after = html[html.index(f'id="{table.name}"') :]
+        listed = after[: after.index("</dl>")]
+        shown = set(re.findall(r'<th[^>]*scope="col">([a-z_0-9]+)</th>', listed)) & set(
+            table.columns
+        )
+        defined = set(re.findall(r"<dt>([a-z_0-9]+)</dt>", listed))
+        assert shown <= defined, table.name
+        assert defined, table.name
+
+
+def test_the_same_log_gives_the_same_page(shop: EventLog) -> None:
+    once, again = (report("the shop", Scope.of(shop), sections("growth")) for _ in range(2))
+    assert once.as_html() == again.as_html()
+
+
+def test_names_of_the_data_cannot_write_into_the_page() -> None:
+    rows = [(f"u{n}", f"o{n}", item) for n in range(40) for item in ("<b>x</b>", "<script>y")]
+    rows += [(f"u{n}", f"p{n}", "z") for n in range(40)]
+    events = pd.DataFrame(rows, columns=["user_id", "order_id", "item_id"])
+    events = events.assign(event_type="purchase", timestamp="2025-01-05")
+    scope = Scope.of(EventLog.from_frames(events, name="<i>"))
+    html = report("<i>", scope, sections("affinities")).as_html()
+    assert "&lt;b&gt;x" in html
+    assert "<b>x" not in html
+    assert "<script" not in html
+    assert "<i>" not in html
+
+
+def test_goals_open_the_report(shop: EventLog) -> None:
+    made = report("the shop", Scope.of(shop), sections("growth"), read_goals([GOAL]))
+    assert [part.chapter for part in made.parts] == ["Goals", "Growth"]
+    (row,) = made.tables["goals"].to_dict("records")
+    assert row["distance"] == 130 - made.tables["growth_by_month"]["buyers"].iloc[-1]
+    assert ">130<" in made.as_html()
+
+
+def test_a_target_that_history_does_not_allow_makes_no_report(shop: EventLog) -> None:
+    with pytest.raises(
+        ConfigError, match="buyers of all: a target of 1 customers by 2026-01-01 is"
+    ):
+        report("the shop", Scope.of(shop), {}, read_goals([{**GOAL, "target": 1}]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"min_group": 9}, "privacy.min_group must be at least 10, got 9"),
+        ({"active_events": ["viw"]}, "active_events: viw: did you mean view"),
+        ({"active_events": []}, r"active_events=\[\]: give a list"),
+        ({"as_of": "yesterday"}, "as_of must be a date or time like 2025-06-01, got yesterday"),
+        ({"burn_in_days": -1}, "burn_in_days must be 0 or more"),
+    ],
+)
+def test_the_terms_of_a_report_are_checked(
+    tiny: EventLog, settings: dict[str, object], line: str
+) -> None:
+    with pytest.raises(ConfigError, match=line):
+        Scope.of(tiny, **settings)  # type: ignore[arg-type]
+
+
+def test_a_log_without_activity_or_times_makes_no_report(tiny: EventLog) -> None:
+    with pytest.raises(DataError, match="tiny has no view event before as_of=2024-01-01"):
+        Scope.of(tiny, active_events=["view"], as_of="2024-01-01")
+    order = pd.DataFrame({"user_id": ["a"], "position": [1], "event_type": ["view"]})
+    with pytest.raises(DataError, match="a report needs timestamp"):
+        Scope.of(EventLog.from_frames(order))
+
+
+def test_what_was_known_then_is_described(tiny: EventLog) -> None:
+    scope = Scope.of(tiny, as_of="2025-02-13")  # cat cancels at midnight, which is not yet known
+    assert scope.log.n_events == 12  # 5 of ann, 4 of bob, 3 of cat
+    assert scope.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 0
+    later = Scope.of(tiny, as_of="2025-02-14")
+    assert later.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 1
+
+
+def test_the_series_are_the_whole_months(made: Report) -> None:
+    series = made.series()
+    assert len(series["active_users"]) == 4  # the 120 days are January to April
+    assert series["active_users"] == made.tables["growth_by_month"]["active_users"].tolist()
+    assert {"gmv", "arpu", "user_conversion", "average_order_value"} <= set(series)
