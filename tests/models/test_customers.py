@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
 from sklearn.svm import LinearSVC
 
+from growthlab.cli.search_space import texts_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.seeding import stream
@@ -44,6 +47,8 @@ NEED_NO_LABELS = {
 }
 SNAPSHOT = np.datetime64("2025-06-01", "us")
 MONEY = ("spend", "spend_30d", "spend_365d", "basket_value", "monetary_value")
+
+SEARCHED = [n for n in NAMES if (CONF / "search" / f"{n}.yaml").exists()]
 
 every_model = pytest.mark.parametrize("name", NAMES)
 needs_labels = pytest.mark.parametrize("name", sorted(set(NAMES) - NEED_NO_LABELS))
@@ -408,3 +413,20 @@ def test_settings_of_btyd_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         BGNBDValue(**settings)
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_a_search_space_names_settings_of_its_model(name: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = compose(overrides=[f"+model={name}"]).model
+    space = OmegaConf.load(CONF / "search" / f"{name}.yaml")
+    for key, values in texts_of(space).items():
+        assert OmegaConf.select(node, str(key), default="absent") != "absent", key
+        (override,) = OverridesParser.create().parse_overrides([f"{key}={values}"])
+        assert override.is_sweep_override(), f"{key}={values} is no grammar of a sweep"
+
+
+def test_every_learned_model_can_be_searched() -> None:
+    """Rules and buy-till-you-die models have no settings to choose."""
+    fixed = {*NEED_NO_LABELS, "value/mean"}
+    assert set(SEARCHED) >= set(NAMES) - fixed

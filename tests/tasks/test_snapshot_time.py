@@ -17,11 +17,13 @@ from growthlab.data.event_log import EventLog
 from growthlab.features.customer_table import customer_table
 from growthlab.features.event_steps import FACTS, N_STEPS, event_steps
 from growthlab.features.examples import Examples
+from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.snapshots import CustomerData, snapshots_of
 from growthlab.tasks.value import Value
+from growthlab.training.options import FitOptions
 
 CUTOFF = datetime(2025, 6, 1)
 HORIZON, GAP = 10, 3
@@ -281,3 +283,11 @@ def test_the_table_of_the_record_is_the_table_of_the_past_at_the_cutoff() -> Non
     assert fold.record is not None
     tables = [customer_table(log, CUTOFF, STEADY) for log in (fold.record, fold.past)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_a_model_without_labels_says_that_it_does_not_know_the_gap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    task = Churn(activity_days=30)
+    task.fit(BGNBDChurn(), untouched(), FitOptions())
+    assert "the gap of 3 days is not part of them" in caplog.text
