@@ -1,6 +1,6 @@
 """How fast is growthlab beside other libraries: same data, split, machine and threads, in one run.
 
-    python experiments/benchmarks/peers.py PATH/sequences.parquet [--only ease als] [--users 500] [--long]
+    python experiments/benchmarks/peers.py [PATH/sequences.parquet] [--only ease als] [--users 500] [--long]
 
 Each peer has an environment of its own under ``.growthlab/bench`` with the pins of
 ``peers/<peer>/requirements.txt``. Sides take turns, each in a fresh process; every row goes to
@@ -27,6 +27,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from growthlab.models.btyd.simulation import simulated_purchases
+from growthlab.scorers.btyd_models import BGNBD
+
 HERE = Path(__file__).resolve().parent
 SCRATCH = HERE.parents[1] / ".growthlab" / "bench"
 OURS = "growthlab"
@@ -39,9 +42,14 @@ SHOWN = {  # distributions whose versions decide the speed
     "recbole": ("recbole", "torch", "numpy", "scipy"),
     "rectools": ("RecTools", "pm-implicit", "torch", "numpy", "scipy"),
     "implicit": ("implicit", "numpy", "scipy"),
+    "lifetimes": ("Lifetimes", "autograd", "numpy", "scipy"),
 }
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LARGER_IS_BETTER = ("targets_a_second",)
+NO_SPEED = ("log_likelihood",)  # shown beside the speeds, to be alike
+TRUTH = BGNBD(
+    0.243, 4.414, 0.793, 2.426
+)  # of the simulated customers: as fitted to CDNOW, in weeks
 
 
 def environment(peer: str) -> Path | None:
@@ -80,6 +88,22 @@ def sequences(data: Path, n_users: int | None) -> Path:
     part.parent.mkdir(parents=True, exist_ok=True)
     table[table["user_id"].isin(kept)].to_parquet(part, index=False)
     return part
+
+
+def simulate(measure: Mapping[str, Any], scratch: Path) -> None:
+    """Purchase summaries of simulated customers, where the measure asks for some, for every side.
+
+    Watched for 27 to 39 weeks; ``weekly`` times are rounded up to whole weeks.
+    """
+    settings = measure["settings"]
+    if "customers" not in settings:
+        return
+    random = np.random.default_rng(0)
+    T = random.uniform(27, 39, settings["customers"])
+    x, t_x = simulated_purchases(TRUTH, T, random)
+    if settings["times"] == "weekly":
+        t_x, T = np.ceil(t_x), np.ceil(T)
+    np.savez(scratch / "customers.npz", x=x, t_x=t_x, T=T)
 
 
 def arrays_of(data: Path, scratch: Path) -> Path:
@@ -133,11 +157,17 @@ def rows_of(
                     "quantity": quantity,
                     "side": side,
                     "round": n,
-                    "value": "" if value is None else f"{value:.4g}",
+                    "value": "" if value is None else written(value, ".4g"),
+                    "users": measure["settings"].get("customers", common["row"]["users"]),
                     "settings": json.dumps(settings),
                     "versions": common["versions"][side],
                     "note": note,
                 }
+
+
+def written(value: float, form: str) -> str:
+    """The value in that form, a large one to the hundredth."""
+    return f"{value:{form}}" if abs(value) < 1e5 else f"{value:.2f}"
 
 
 def table(rows: pd.DataFrame, measures: Mapping[str, Any]) -> str:
@@ -154,9 +184,10 @@ def table(rows: pd.DataFrame, measures: Mapping[str, Any]) -> str:
         larger = quantity in LARGER_IS_BETTER
         best = peers.max() if larger else peers.min()
         ratio = (ours / best if larger else best / ours) if ours and len(peers) else np.nan
+        faster = "" if quantity in NO_SPEED else f"{ratio:.2f}"
         wanted = measures[measure].get("asked", {}).get(quantity, "")
-        cells = ["" if s not in values else f"{values[s]:,.5g}" for s in sides]
-        shown.append([measure, quantity, *cells, f"{ratio:.2f}", str(wanted)])
+        cells = ["" if s not in values else written(values[s], ",.5g") for s in sides]
+        shown.append([measure, quantity, *cells, faster, str(wanted)])
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = ["  ".join(c.rjust(w) for c, w in zip(r, widths, strict=True)) for r in shown]
     return "\n".join(lines)
@@ -187,7 +218,12 @@ def main() -> None:
     words = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    words.add_argument("data", type=Path, help="sequences.parquet: user_id, movie_id, position")
+    words.add_argument(
+        "data",
+        type=Path,
+        nargs="?",
+        help="sequences.parquet: user_id, movie_id, position; for the recommenders",
+    )
     words.add_argument("--only", nargs="+", default=[], help="measures, of peers.yaml")
     words.add_argument("--users", type=int, help="this many users, for a quick look")
     words.add_argument("--rounds", type=int, help="instead of those of peers.yaml")
@@ -202,6 +238,11 @@ def main() -> None:
     if unknown:
         sys.exit(f"no measure {', '.join(sorted(unknown))}: possible are {', '.join(measures)}")
     measures = {n: m for n, m in measures.items() if not given.only or n in given.only}
+    unread = [n for n, m in measures.items() if "customers" not in m["settings"]]
+    if given.data is None and unread:
+        sys.exit(
+            f"{', '.join(unread)} need a file of sequences: name it, or take --only of the others"
+        )
     for measure in measures.values():
         measure["rounds"] = given.rounds or measure["rounds"]
     needed = {s for m in measures.values() for s in m["sides"]}
@@ -222,11 +263,14 @@ def run(
     """Measure, row by row into the results, and print the table of this run."""
     from growthlab.tracking.store import code_version
 
-    data = sequences(given.data, given.users)
-    n_users = int(pd.read_parquet(data, columns=["user_id"])["user_id"].nunique())
+    data = None if given.data is None else sequences(given.data, given.users)
+    n_users, question = 0, {"data": "", "arrays": ""}
+    if data is not None:
+        n_users = int(pd.read_parquet(data, columns=["user_id"])["user_id"].nunique())
     scratch = SCRATCH / f"scratch-{hashlib.sha256(str(data).encode()).hexdigest()[:8]}-{n_users}"
     scratch.mkdir(parents=True, exist_ok=True)
-    question = {"data": str(data), "arrays": str(arrays_of(data, scratch))}
+    if data is not None:
+        question = {"data": str(data), "arrays": str(arrays_of(data, scratch))}
     common = {
         "question": {**question, "threads": threads, "scratch": str(scratch)},
         "row": {
@@ -245,6 +289,7 @@ def run(
         if fresh:
             writer.writeheader()
         for name, measure in measures.items():
+            simulate(measure, scratch)
             for row in rows_of(name, measure, pythons, common):
                 writer.writerow(row)
                 file.flush()

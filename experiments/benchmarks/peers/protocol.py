@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,27 @@ def seconds_of(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.perf_counter()
     made = work()
     return made, time.perf_counter() - started
+
+
+def customers(question: Question) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The simulated customers: repeat purchases, time of the last one, time watched; in weeks."""
+    with np.load(Path(question.scratch) / "customers.npz") as columns:
+        return columns["x"], columns["t_x"], columns["T"]
+
+
+def bg_nbd_log_likelihood(
+    parameters: Sequence[float], x: np.ndarray, t_x: np.ndarray, T: np.ndarray
+) -> float:
+    """Of BG/NBD parameters (r, alpha, a, b), by one judge for all sides; see Fader et al. 2005."""
+    from scipy.special import gammaln
+
+    r, alpha, a, b = parameters
+    rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+    stay = gammaln(b + x) - gammaln(b) + gammaln(a + b) - gammaln(a + b + x)
+    silent = -(r + x) * np.log(alpha + T)
+    with np.errstate(divide="ignore"):
+        leaves = np.log(np.where(x > 0, a / (b + np.maximum(x, 1) - 1), 0.0))
+    return float(np.sum(rate + stay + np.logaddexp(silent, leaves - (r + x) * np.log(alpha + t_x))))
 
 
 def n_targets(past: pd.DataFrame, length: int | None = None) -> int:

@@ -8,7 +8,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from protocol import Question, Stopwatch, answer, n_targets, ndcg_at_10, seconds_of
+from protocol import (
+    Question,
+    Stopwatch,
+    answer,
+    bg_nbd_log_likelihood,
+    customers,
+    n_targets,
+    ndcg_at_10,
+    seconds_of,
+)
 
 from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
@@ -85,6 +94,22 @@ def classic(question: Question) -> dict[str, Any]:
     return {"fit_seconds": fit_seconds, "top_10_seconds": top_seconds}
 
 
+def bg_nbd(question: Question) -> dict[str, Any]:
+    """A whole fit with its standard errors, and the purchases that everyone is expected to make."""
+    from growthlab.models.btyd.fit import fit_purchases
+    from growthlab.models.btyd.summary import Summary
+
+    who = customers(question)
+    fit, fit_seconds = seconds_of(lambda: fit_purchases("bg_nbd", Summary.of(*who)))
+    found, predict_seconds = seconds_of(lambda: fit.model.purchases(*who, question.horizon))
+    return {
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "log_likelihood": bg_nbd_log_likelihood(fit.model, *who),
+        "note": f"{fit.model}, {found.sum():,.0f} purchases expected",
+    }
+
+
 def quality(question: Question) -> dict[str, Any]:
     """Training until the validation NDCG@10 is reached."""
     setting = network(question, "gru4rec")
@@ -118,5 +143,11 @@ if __name__ == "__main__":
         import torch
 
         torch.set_num_threads(question.threads)
-    measures = {"gru4rec": trained, "sasrec": trained, "quality": quality}
+    measures = {
+        "gru4rec": trained,
+        "sasrec": trained,
+        "quality": quality,
+        "bg_nbd": bg_nbd,
+        "bg_nbd_weekly": bg_nbd,
+    }
     answer(measures.get(question.measure, classic)(question))

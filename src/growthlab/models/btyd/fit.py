@@ -115,7 +115,7 @@ def fit_purchases(
             f"{name} needs customers who buy on more than one day: none of "
             f"{summary.n_customers:.0f} does; lengthen the past or use another model"
         )
-    scale = float(summary.weight @ summary.T) / summary.n_customers  # so that a start fits any unit
+    scale = float(np.average(summary.T, weights=summary.weight))  # so that a start fits any unit
     own, unit = summary.in_units_of(scale), _units(kind, TIMES, scale)
     found = maximised(
         name,
@@ -128,7 +128,7 @@ def fit_purchases(
     if not quiet:
         _warn_of_bounds(name, kind._fields, found.bound, summary.n_customers)
     # a density of times has the inverse unit of time, a repeat purchase each
-    value = found.log_likelihood - float(summary.weight @ summary.x) * np.log(scale)
+    value = found.log_likelihood - float(summary.mass @ summary.counts) * np.log(scale)
     return Fit(
         name,
         kind(*(found.parameters * unit).tolist()),
@@ -157,7 +157,7 @@ def fit_spend(
             "gamma_gamma needs repeat customers with different positive spends, got "
             f"{spends.n_customers:.0f}: lengthen the past or use model=value/mean"
         )
-    scale = float(spends.weight @ spends.m) / spends.n_customers
+    scale = float(np.average(spends.m, weights=spends.weight))
     own, unit = spends.in_units_of(scale), _units(GammaGamma, MONEY, scale)
     above_one = np.array([0.0, 1.0, 0.0])  # q is searched as q - 1
     found = maximised(

@@ -45,20 +45,16 @@ def drop_out_log_likelihood(model: BGNBD, summary: Summary) -> Likelihood:
         n, since = r + x, alpha + summary.T[rows]
         late = np.log(since)
         if not later[k[-1]]:  # nobody of them can have left
-            return -float(w @ (n * late)), -float(w @ late), float(w @ (n / since)), np.zeros(1)
+            return -_dot(w, n * late), -_dot(w, late), _dot(w, n / since), np.zeros(1)
         until = alpha + summary.t_x[rows]
         gap = late - np.log(until)
         odds = n * gap + log_odds[k]
         small = np.exp(-np.abs(odds))
         left = np.where(odds > 0, 1.0, small) / (1 + small) * w
         either = np.maximum(odds, 0.0) + np.log1p(small) - n * late
-        pull = float(w @ (n / since)) + float(left @ (n * (1 / until - 1 / since)))
-        return (
-            float(w @ either),
-            float(left @ gap - w @ late),
-            pull,
-            np.bincount(k, left, minlength=len(counts)),
-        )
+        pull = _dot(w, n / since) + _dot(left, n * (1 / until - 1 / since))
+        by_count = np.bincount(k, left, minlength=len(counts))
+        return _dot(w, either), _dot(left, gap) - _dot(w, late), pull, by_count
 
     either, d_rate, pull, left = _summed(sums, len(summary.x), BLOCK)
     left = np.broadcast_to(left, len(counts))
@@ -93,7 +89,7 @@ def pareto_log_likelihood(model: ParetoNBD, summary: Summary) -> Likelihood:
         d_alpha = -n * ((1 - left) / (alpha + T) + left * dead.over_alpha)
         d_s = -later + left * (later - dead.log_beta + 1 / s)
         d_beta = -(1 - left) * s / (beta + T) - left * (s + 1) * dead.over_beta
-        return float(w @ either), np.array([w @ d for d in (d_r, d_alpha, d_s, d_beta)])
+        return _dot(w, either), np.array([_dot(w, d) for d in (d_r, d_alpha, d_s, d_beta)])
 
     either, gradient = _summed(sums, len(summary.x), PARETO_BLOCK)
     counts, mass = summary.counts, summary.mass
@@ -122,12 +118,17 @@ def spend_log_likelihood(model: GammaGamma, spends: Spends) -> Likelihood:
     log_spent = np.log(all_spent)
     value = mass @ (
         gammaln(n + q) - gammaln(n) - gammaln(q) + q * np.log(v) + n * np.log(counts)
-    ) + w @ ((p * x - 1) * spends.log_m - (p * x + q) * log_spent)
+    ) + _dot(w, (p * x - 1) * spends.log_m - (p * x + q) * log_spent)
     d_p = mass @ (counts * (digamma(n + q) - digamma(n) + np.log(counts)))
-    d_p += w @ (x * (spends.log_m - log_spent))
-    d_q = mass @ (digamma(n + q) - digamma(q) + np.log(v)) - w @ log_spent
-    d_v = mass.sum() * q / v - w @ ((p * x + q) / all_spent)
+    d_p += _dot(w, x * (spends.log_m - log_spent))
+    d_q = mass @ (digamma(n + q) - digamma(q) + np.log(v)) - _dot(w, log_spent)
+    d_v = mass.sum() * q / v - _dot(w, (p * x + q) / all_spent)
     return float(value), np.array([d_p, d_q, d_v])
+
+
+def _dot(left: np.ndarray, right: np.ndarray) -> float:
+    """The inner product without BLAS, whose threads would get in the way of ours."""
+    return float(np.einsum("i,i->", left, right))
 
 
 def _summed(sums: Callable[[slice], tuple], n_rows: int, block: int) -> list:

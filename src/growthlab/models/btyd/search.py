@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
+from threadpoolctl import ThreadpoolController
 
 from growthlab.core.errors import DataError
 
@@ -77,13 +79,22 @@ def maximised(
     """
     whole = _Loss(climb, n_customers)
     first = whole if preview is None else _Loss(*preview)
-    logs = _begun(first, n_parameters) if start is None else np.log(np.asarray(start, dtype=float))
-    found = _bounded(first, logs, 2000)
-    if preview is not None:
-        found = _led(whole, found.x, first.curvature(found.x))
-        if (np.abs(found.x) > AT_BOUND).any() or not np.isfinite(found.fun):
-            found = _bounded(whole, np.clip(found.x, -LOG_BOUND, LOG_BOUND), 2000)
-    return _settled(name, whole, found)
+    with _pools().limit(limits=1, user_api="blas"):  # of 4 x 4 matrices threads only wait
+        logs = (
+            _begun(first, n_parameters) if start is None else np.log(np.array(start, dtype=float))
+        )
+        found = _bounded(first, logs, 2000)
+        if preview is not None:
+            found = _led(whole, found.x, first.curvature(found.x))
+            if (np.abs(found.x) > AT_BOUND).any() or not np.isfinite(found.fun):
+                found = _bounded(whole, np.clip(found.x, -LOG_BOUND, LOG_BOUND), 2000)
+        return _settled(name, whole, found)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded."""
+    return ThreadpoolController()
 
 
 def _begun(loss: _Loss, n_parameters: int) -> np.ndarray:
