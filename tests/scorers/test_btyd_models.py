@@ -243,6 +243,36 @@ def test_a_discount_takes_its_share_at_the_end_of_each_period() -> None:
     assert yearly.purchases(BG, x, t_x, T, 78.0) == pytest.approx([expected])
 
 
+@pytest.mark.parametrize("kind", [BGNBD, MBGNBD])
+@pytest.mark.parametrize("x", [0.0, 3.0])
+def test_a_purchase_in_a_window_after_a_gap_is_an_integral(kind: type[BGNBD], x: float) -> None:
+    model, T, gap, t = kind(0.6, 5.0, 1.3, 2.0), 20.0, 14.0, 30.0
+    n, now = model.r + x, model.alpha + T
+    stayed = model.b + x + model.first
+
+    def of_drop_out(p: float) -> float:
+        # over rates l: E exp(-l p gap) (1 - exp(-l t)), l from Gamma(n, now)
+        there = (now / (now + p * gap)) ** n - (now / (now + p * gap + t)) ** n
+        return there * p ** (model.a - 1) * (1 - p) ** (stayed - 1) / beta(model.a, stayed)
+
+    who = one(x, 0.9 * T if x else 0.0, T)
+    expected = model.p_alive(*who) * quad(of_drop_out, 0, 1)[0]
+    assert model.p_purchase(*who, t, gap) == pytest.approx(expected, rel=1e-8)
+    assert model.p_purchase(*who, t, 1e-9) == pytest.approx(model.p_purchase(*who, t), rel=1e-6)
+
+
+@every_model
+def test_what_is_bought_in_a_gap_is_no_part_of_the_value(model: PurchaseModel) -> None:
+    table = {"frequency": [0.0, 4], "recency": [0.0, 20], "T": [30.0, 30], "monetary_value": [0, 5]}
+    arrays = {c: np.array(v, dtype=float) for c, v in table.items()}
+    for discount in (Discount(0.0, 7.0), Discount(0.2, 7.0)):
+        whole, gap, rest = (
+            BTYDRows("value", model, h, SPEND, discount, g).predict(arrays)
+            for h, g in ((42.0, 0.0), (14.0, 0.0), (28.0, 14.0))
+        )
+        assert rest == pytest.approx(whole - gap)
+
+
 def test_shorter_periods_of_one_yearly_rate_discount_a_little_less() -> None:
     who = one(2, 30.43, 38.86)
     undiscounted = BG.purchases(*who, 364.0)[0]
@@ -264,7 +294,7 @@ def test_a_customer_without_a_purchase_has_no_value_and_some_churn() -> None:
 
 @every_model
 def test_a_saved_scorer_keeps_model_horizon_spend_and_discount(model: PurchaseModel) -> None:
-    scorer = BTYDRows("value", model, 39.0, SPEND, Discount(0.1, 7.0))
+    scorer = BTYDRows("value", model, 39.0, SPEND, Discount(0.1, 7.0), 3.0)
     again = BTYDRows.load(scorer.to_arrays(), scorer.to_files())
     assert again == scorer
     assert type(again.purchases) is type(model)

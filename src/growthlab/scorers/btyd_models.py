@@ -40,11 +40,26 @@ class BGNBD(_DropOut):
         return np.where(may_leave, 1 / (1 + np.exp(np.minimum(log_odds, LOG_MOST))), 1.0)
 
     def p_purchase(
-        self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, horizon: float | np.ndarray
+        self,
+        x: np.ndarray,
+        t_x: np.ndarray,
+        T: np.ndarray,
+        horizon: float | np.ndarray,
+        after: float = 0.0,
     ) -> np.ndarray:
-        """P(at least one purchase in ``(T, T + horizon]``), shape ``(n,)``."""
-        none = ((self.alpha + T) / (self.alpha + T + horizon)) ** (self.r + x)
-        return self.p_alive(x, t_x, T) * (1 - none)
+        """P(at least one purchase in ``(T + after, T + after + horizon]``), shape ``(n,)``.
+
+        Of who is alive at T, with a rate l and a chance p to leave, exp(-l p after) are there when
+        the window begins; over l and p that is a 2F1.
+        """
+        n, now = self.r + x, self.alpha + T
+        none = (now / (now + horizon)) ** n
+        if after == 0:
+            return self.p_alive(x, t_x, T) * (1 - none)
+        c = self.a + self.b + x + self.first
+        there = hyp2f1(n, self.a, c, -after / now)
+        silent = none * hyp2f1(n, self.a, c, -after / (now + horizon))
+        return self.p_alive(x, t_x, T) * np.clip(there - silent, 0.0, 1.0)
 
     def purchases(
         self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, horizon: float | np.ndarray
@@ -152,19 +167,20 @@ class Discount(NamedTuple):
         t_x: np.ndarray,
         T: np.ndarray,
         horizon: float,
+        after: float = 0.0,
     ) -> np.ndarray:
-        """Expected purchases in ``(T, T + horizon]``, each worth 1 / (1 + rate)^k in period k.
+        """Expected purchases in ``(T + after, T + after + horizon]``, shape ``(n,)``.
 
-        Shape ``(n,)``. Periods count from 1; a last one that the horizon cuts counts by its part.
+        Each is worth 1 / (1 + rate)^k in period k. Periods count from 1 at T; a last one that the
+        horizon cuts counts by its part.
         """
+        last = after + horizon
+        so_far = model.purchases(x, t_x, T, after) if after else np.zeros(len(x))
         if self.annual == 0:
-            return model.purchases(x, t_x, T, horizon)
-        n_whole = int(np.floor(horizon / self.period + 1e-9))
-        ends = self.period * np.arange(1, n_whole + 1)
-        if n_whole == 0 or horizon - ends[-1] > 1e-9 * horizon:
-            ends = np.append(ends, horizon)
-        total, so_far = np.zeros(len(x)), np.zeros(len(x))
-        for end in ends:
+            return model.purchases(x, t_x, T, last) - so_far
+        ends = self.period * np.arange(1, np.ceil(last / self.period - 1e-9))
+        total = np.zeros(len(x))
+        for end in np.append(ends[ends > after], last):
             until = model.purchases(x, t_x, T, end)
             total += (until - so_far) * (1 + self.annual) ** (-end / self.year)
             so_far = until

@@ -31,8 +31,9 @@ class BTYDRows:
     """The probability of no purchase in the horizon (``churn``), or the expected spend (``value``).
 
     The columns are those of the purchase summary, in days. A customer without a purchase (NaN) has
-    the churn of somebody who was watched for no time, and no value. For another horizon, replace
-    `horizon_days`. Spend is discounted, see `Discount`; churn never.
+    the churn of somebody who was watched for no time, and no value. The horizon begins `gap_days`
+    after the snapshot; for another one, replace `horizon_days`. Spend is discounted, see `Discount`;
+    churn never.
     """
 
     kind: ClassVar[str] = "btyd_rows"
@@ -42,6 +43,7 @@ class BTYDRows:
     horizon_days: float
     spend: GammaGamma | None = None
     discount: Discount = NO_DISCOUNT
+    gap_days: float = 0.0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,9 +61,10 @@ class BTYDRows:
         x, t_x, T = (np.nan_to_num(c) for c in (frequency, *others[:2]))
         if self.answer == "churn":
             assert isinstance(self.purchases, BGNBD)
-            return 1 - self.purchases.p_purchase(x, t_x, T, self.horizon_days)
+            return 1 - self.purchases.p_purchase(x, t_x, T, self.horizon_days, self.gap_days)
         assert self.spend is not None
-        expected = self.discount.purchases(self.purchases, x, t_x, T, self.horizon_days)
+        window = self.horizon_days, self.gap_days
+        expected = self.discount.purchases(self.purchases, x, t_x, T, *window)
         return np.where(np.isfinite(frequency), expected * self.spend.spend(x, others[2]), 0.0)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -73,6 +76,7 @@ class BTYDRows:
             "purchases": np.array(self.purchases),
             "horizon_days": np.array(self.horizon_days),
             "discount": np.array(self.discount),
+            "gap_days": np.array(self.gap_days),
         }
         return arrays | ({} if self.spend is None else {"spend": np.array(self.spend)})
 
@@ -94,4 +98,5 @@ class BTYDRows:
             float(arrays["horizon_days"]),
             GammaGamma(*arrays["spend"].tolist()) if "spend" in arrays else None,
             Discount(*arrays["discount"].tolist()),
+            float(arrays["gap_days"]),
         )

@@ -15,7 +15,7 @@ from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
 from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchases, fit_spend
 from growthlab.models.btyd.summary import Spends, Summary
-from growthlab.scorers.btyd_models import Discount
+from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
 from growthlab.scorers.btyd_rows import COLUMNS, BTYDRows
 from growthlab.training.options import FitOptions
 
@@ -68,14 +68,15 @@ class BTYDEstimator(ScoredEstimator):
         so it ranks customers worse than chance where they are many; what a customer will do is in
         the predictions.
         """
-        model, horizon = self.scorer_.purchases, self.scorer_.horizon_days
+        scorer = self.scorer_
+        model, window = scorer.purchases, (scorer.horizon_days, scorer.gap_days)
         columns = dict(zip(COLUMNS["churn"], self._summary, strict=True))
         p_alive = pd.DataFrame(
             {
                 "user_id": self._ids,
                 **columns,
                 "p_alive": model.p_alive(*self._summary),
-                "expected_purchases": model.purchases(*self._summary, horizon),
+                "expected_purchases": NO_DISCOUNT.purchases(model, *self._summary, *window),
             }
         )
         parameters = pd.concat([fit.table() for fit in self.fits_], ignore_index=True)
@@ -89,7 +90,9 @@ class BTYDChurn(BTYDEstimator):
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn from the purchase summaries of all customers at the cutoff."""
         fit = self.fit_to(examples, options)
-        self.scorer_ = BTYDRows("churn", fit.model, examples.horizon_days)
+        self.scorer_ = BTYDRows(
+            "churn", fit.model, examples.horizon_days, gap_days=examples.gap_days
+        )
         return self
 
 
@@ -121,7 +124,8 @@ class BTYDValue(BTYDEstimator):
         spend = self._with_intervals(fit_spend(spends), spends, options)
         self.fits_.append(spend)
         discount = Discount(self.annual_discount, self.period_days)
-        self.scorer_ = BTYDRows("value", fit.model, examples.horizon_days, spend.model, discount)
+        window = examples.horizon_days, spend.model, discount, examples.gap_days
+        self.scorer_ = BTYDRows("value", fit.model, *window)
         return self
 
 
