@@ -100,6 +100,7 @@ def bg_nbd(question: Question) -> dict[str, Any]:
     from growthlab.models.btyd.summary import Summary
 
     who = customers(question)
+    fit_purchases("bg_nbd", Summary.of(*(column[:1000] for column in who)))
     fit, fit_seconds = seconds_of(lambda: fit_purchases("bg_nbd", Summary.of(*who)))
     found, predict_seconds = seconds_of(lambda: fit.model.purchases(*who, question.horizon))
     return {

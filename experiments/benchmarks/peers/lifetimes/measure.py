@@ -12,6 +12,7 @@ from protocol import Question, answer, bg_nbd_log_likelihood, customers, seconds
 
 question = Question.asked()
 who = customers(question)
+BetaGeoFitter().fit(*(column[:1000] for column in who))
 fitter = BetaGeoFitter()
 _, fit_seconds = seconds_of(lambda: fitter.fit(*who))
 expect = fitter.conditional_expected_number_of_purchases_up_to_time
