@@ -285,9 +285,6 @@ def test_the_table_of_the_record_is_the_table_of_the_past_at_the_cutoff() -> Non
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-def test_a_model_without_labels_says_that_it_does_not_know_the_gap(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    task = Churn(activity_days=30)
-    task.fit(BGNBDChurn(), untouched(), FitOptions())
-    assert "the gap of 3 days is not part of them" in caplog.text
+def test_a_model_without_labels_foretells_the_window_after_the_gap() -> None:
+    model: Any = Churn(activity_days=30).fit(BGNBDChurn(), untouched(), FitOptions())
+    assert (model.scorer().horizon_days, model.scorer().gap_days) == (HORIZON, GAP)

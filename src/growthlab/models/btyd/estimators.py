@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -18,8 +17,6 @@ from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
 from growthlab.scorers.btyd_rows import COLUMNS, BTYDRows
 from growthlab.training.options import FitOptions
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -138,13 +135,6 @@ def _customers(examples: Examples) -> tuple[pd.DataFrame, np.ndarray]:
 
 def summary_of(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """x, t_x, T in days and the ids of all customers with a purchase, ``(n,)`` each."""
-    if examples.gap_days:
-        log.warning(
-            "buy-till-you-die models foretell the %g days right after the cutoff: "
-            "the gap of %g days is not part of them",
-            examples.horizon_days,
-            examples.gap_days,
-        )
     table, ids = _customers(examples)
     x, t_x, T = (table[c].to_numpy(dtype=np.float64) for c in COLUMNS["churn"])
     return x, t_x, T, ids

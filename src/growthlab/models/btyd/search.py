@@ -135,19 +135,19 @@ def _settled(name: str, loss: _Loss, found: OptimizeResult) -> Maximum:
     logs, value, slope = found.x, found.fun, np.asarray(found.jac)
     free = np.abs(logs) <= AT_BOUND
     curvature = loss.curvature(logs)[np.ix_(free, free)]
-    definite = free.any() and np.linalg.eigvalsh(curvature).min() > 1e-12
+    known = free.any() and np.isfinite(curvature).all()
+    definite = known and np.linalg.eigvalsh(curvature).min() > 1e-12
     missing = float(np.abs(slope[free]).max(initial=0.0)) * loss.n_customers
     if definite:
-        missing = float(slope[free] @ np.linalg.solve(curvature, slope[free])) / 2
-        missing *= loss.n_customers
-    if definite and missing > 1e-3 * CLOSE:
-        better = logs.copy()
-        better[free] -= np.linalg.solve(curvature, slope[free])
-        after, flatter = loss(better)
-        if after < value:
-            logs, value = better, after
-            missing = float(flatter[free] @ np.linalg.solve(curvature, flatter[free])) / 2
-            missing *= loss.n_customers
+        step = np.linalg.solve(curvature, slope[free])
+        missing = float(slope[free] @ step) / 2 * loss.n_customers
+        if missing > 1e-3 * CLOSE:
+            better = logs.copy()
+            better[free] -= step
+            after, flatter = loss(better)
+            if after < value:
+                logs, value, left = better, after, flatter[free]
+                missing = float(left @ np.linalg.solve(curvature, left)) / 2 * loss.n_customers
     if not missing < max(CLOSE, 1e-9 * loss.n_customers):
         raise DataError(
             f"the fit of {name} does not converge: after {found.nit} steps its log-likelihood may "
