@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "the winner by validation to a bundle and the model registry",
     "recommend": "recommendations for a file of customers, from a bundle",
     "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
+    "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",
     "score": "churn probability or value for a file of customers, from a bundle",
     "serve": "HTTP service of bundles",
 }

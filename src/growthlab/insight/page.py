@@ -156,7 +156,7 @@ def _heat(plot: Heat, table: Table, least: int) -> str:
     rows, unit = table.rows, table.columns[plot.value].unit
     assert table.hidden is not None
     rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot))
-    across = sorted(rows[plot.column].unique())[: plot.most]
+    across = rows[plot.column].drop_duplicates().sort_values().tolist()[: plot.most]
     head = "".join(f'<th scope="col">{a}</th>' for a in across)
     lines = []
     for name, part in rows.groupby(plot.row, sort=True):

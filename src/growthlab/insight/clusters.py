@@ -1,0 +1,245 @@
+"""Clusters: groups of like customers, their number by a stated criterion, their stability measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.seeding import stream
+from growthlab.data.event_log import EventLog
+from growthlab.insight.buyers import buyers
+from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
+from growthlab.insight.findings import Column, Findings, Heat, Lines, Table
+from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
+from growthlab.insight.small_groups import OTHERS, grouped
+
+FEATURES = (
+    "days_since_last",
+    "orders",
+    "basket_value",
+    "basket_items",
+    "tenure_days",
+    "price_level",
+    "repeat_share",
+    "discount_share",
+    "return_rate",
+    "weekend_share",
+)
+SAMPLE = 2_000  # customers that a silhouette looks at: it compares each with each
+STABLE = 0.75  # mean adjusted Rand index from which clusters are called stable
+Method = Literal["k_means", "gaussian_mixture"]
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """`labels` are the clusters of the customers, from 0, the largest spend first.
+
+    `choice` has a row a number tried: clusters, criterion and chosen. `stability` has the adjusted
+    Rand index of the labels with those of each resample.
+    """
+
+    space: CustomerSpace
+    labels: np.ndarray  # (n,) int64
+    choice: pd.DataFrame
+    stability: np.ndarray  # (n_resamples,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """Clusters of all who have bought, by k-means or a mixture of Gaussians over tags.
+
+    The number is that of the best criterion: the mean silhouette for ``k_means`` (Rousseeuw, J.
+    Comput. Appl. Math. 1987; the higher the better, of at most `SAMPLE` customers), the BIC for
+    ``gaussian_mixture`` (Schwarz, Ann. Stat. 1978; the lower the better). Stability: the same
+    number of clusters is fitted to bootstrap samples, all customers are assigned to those, and the
+    adjusted Rand index (Hubert and Arabie, J. Classif. 1985) with the clusters shown is averaged;
+    1 is the same, 0 by chance.
+
+    Parameters
+    ----------
+    features
+        Tags of the portrait, none sensitive; those that the data lacks are left out, and said so.
+    clusters
+        Their number; null: chosen from 2 to `most`.
+    resamples
+        Bootstrap samples for the stability.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Clusters of like customers"
+    method: Method = "k_means"
+    features: Sequence[str] = FEATURES
+    clusters: int | None = None
+    most: int = 8
+    resamples: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in ("k_means", "gaussian_mixture"):
+            raise ConfigError(f"method={self.method}: possible: gaussian_mixture, k_means")
+        if self.clusters is not None and self.clusters < 2:
+            raise ConfigError(
+                f"clusters must be at least 2, or null to choose, got {self.clusters}"
+            )
+        if self.most < 2:
+            raise ConfigError(f"most must be at least 2, got {self.most}")
+        if self.resamples < 2:
+            raise ConfigError(f"resamples must be at least 2, got {self.resamples}")
+        checked_tags(self.features, "features")
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a buyer by ``user_id``: the cluster, from 1."""
+        found = self.clustered(log, as_of)
+        labels = pd.Series(found.labels + 1, index=found.space.user_ids, name="cluster")
+        return labels.rename_axis("user_id").to_frame()
+
+    def clustered(self, log: EventLog, as_of: datetime) -> Clustering:
+        """The clusters of all who had bought before a date.
+
+        Raises
+        ------
+        DataError
+            There are fewer than ten customers a cluster, or no tag tells them apart.
+        """
+        bought = buyers(log, as_of)
+        numbers = range(2, self.most + 1) if self.clusters is None else [self.clusters]
+        if len(bought) < 10 * max(numbers):
+            raise DataError(
+                f"{len(bought)} buyers are too few for {max(numbers)} clusters: ten each are needed; "
+                "lower clusters or most"
+            )
+        tags = checked_tags(self.features, "features")
+        space = customer_space(log, as_of, tags, bought.index.to_numpy(dtype=str))
+        choice, labels = self._chosen(space.points, list(numbers))
+        by = bought["spend"] if bought["spend"].notna().any() else bought["orders"]
+        means = pd.Series(by.to_numpy(dtype=np.float64)).groupby(labels).mean()
+        rank = means.sort_values(ascending=False).index
+        places = np.empty(labels.max() + 1, dtype=np.int64)
+        places[rank.to_numpy()] = np.arange(len(rank))
+        stability = self._stability(space.points, labels)
+        return Clustering(space, places[labels], choice, stability)
+
+    def find(self, scope: Scope) -> Findings:
+        """The clusters, what is typical of each, and how their number was chosen."""
+        try:
+            found = self.clustered(scope.log, scope.as_of)
+        except DataError as error:
+            raise Unavailable(f"clusters: {error}") from error
+        rows = buyers(scope.log, scope.as_of)
+        rows["cluster"] = pd.Categorical((found.labels + 1).astype(str))
+        table, note = segment_table(
+            "clusters", "Clusters", rows, "cluster", scope.min_group, "By spend, the highest first."
+        )
+        profile = _profile(found, rows["cluster"], scope.min_group)
+        heat = Heat("cluster", "feature", "difference", "Standard deviations from the mean")
+        plot = Lines("clusters", ("criterion",), "Criterion by number of clusters")
+        choice = found.choice.assign(clusters=found.choice["clusters"].astype(str))
+        choice["customers"] = len(rows)
+        tables = (
+            table,
+            Table("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), shown=0),
+            Table("cluster_choice", "Their number", choice[list(self._of_choice)], self._of_choice,
+                  plots=(plot,) if len(choice) > 1 else ()),
+        )  # fmt: skip
+        return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, self._verdict(found), note))))
+
+    def _chosen(self, points: np.ndarray, numbers: list[int]) -> tuple[pd.DataFrame, np.ndarray]:
+        """How each number does, and the labels of the best."""
+        models = [self._fit(points, n, 0) for n in numbers]
+        labels = [np.asarray(m.predict(points), dtype=np.int64) for m in models]
+        found = [self._criterion(m, points, own) for m, own in zip(models, labels, strict=True)]
+        best = int(np.argmax(found) if self.method == "k_means" else np.argmin(found))
+        choice = pd.DataFrame({"clusters": numbers, "criterion": found})
+        return choice.assign(chosen=choice.index == best), labels[best]
+
+    def _fit(self, points: np.ndarray, n: int, draw: int) -> Any:
+        from sklearn.cluster import KMeans
+        from sklearn.mixture import GaussianMixture
+
+        seed = int(stream(self.seed, "clusters", n, draw).integers(2**31))
+        if self.method == "k_means":
+            return KMeans(n, n_init=3, random_state=seed).fit(points)
+        mixture = GaussianMixture(n, reg_covar=1e-3, max_iter=300, random_state=seed)
+        return mixture.fit(points)
+
+    def _criterion(self, model: Any, points: np.ndarray, labels: np.ndarray) -> float:
+        from sklearn.metrics import silhouette_score
+
+        if self.method == "gaussian_mixture":
+            return float(model.bic(points))
+        kept = stream(self.seed, "silhouette").permutation(len(points))[:SAMPLE]
+        if len(np.unique(labels[kept])) < 2:
+            return -1.0
+        return float(silhouette_score(points[kept], labels[kept]))
+
+    def _stability(self, points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The adjusted Rand index of the labels with those of each resample."""
+        from sklearn.metrics import adjusted_rand_score
+
+        found, n = [], int(labels.max()) + 1
+        for draw in range(1, self.resamples + 1):
+            rng = stream(self.seed, "resample", n, draw)
+            drawn = points[rng.integers(len(points), size=len(points))]
+            again = self._fit(drawn, n, draw).predict(points)
+            found.append(adjusted_rand_score(labels, again))
+        return np.array(found)
+
+    def _verdict(self, found: Clustering) -> str:
+        """Which tags, how the number was chosen, and whether to trust it, in words."""
+        n, mean = found.labels.max() + 1, float(found.stability.mean())
+        stable = "stable" if mean >= STABLE else "not stable: do not build on them"
+        by = "the highest silhouette" if self.method == "k_means" else "the lowest BIC"
+        chosen = "as set" if self.clusters is not None else f"by {by}"
+        without = f" Without {', '.join(found.space.absent)}." if found.space.absent else ""
+        return (
+            f"{n} clusters by {self.method}, {chosen}. Over {self.resamples} resamples "
+            f"the adjusted Rand index is {mean:.2f} on average, {found.stability.min():.2f} at the "
+            f"least: they are {stable}.{without}"
+        )
+
+    @property
+    def _of_choice(self) -> dict[str, Column]:
+        of = ("customers",)
+        kind = (
+            "Mean silhouette, higher is better"
+            if self.method == "k_means"
+            else "BIC, lower is better"
+        )
+        return {
+            "clusters": Column("label", "Number of clusters tried."),
+            "criterion": Column("number", f"{kind}; it chooses the number.", of),
+            "chosen": Column("label", "Whether these are the clusters shown."),
+            "customers": Column("customers", "Customers who were clustered.", of),
+        }
+
+
+def _profile(found: Clustering, clusters: pd.Series, least: int) -> pd.DataFrame:
+    """One row a cluster and feature: the mean in standard deviations from that of all customers."""
+    labels, _ = grouped(clusters.astype(str), least)
+    points = pd.DataFrame(found.space.points, columns=list(found.space.axes), index=labels.index)
+    means = points.groupby(labels).mean()
+    sizes = labels.value_counts()
+    long = means.rename_axis("cluster").reset_index().melt("cluster", var_name="feature",
+                                                           value_name="difference")  # fmt: skip
+    long["customers"] = long["cluster"].map(sizes)
+    return long.sort_values(["cluster", "feature"], ignore_index=True)[list(PROFILE)]
+
+
+PROFILE = {
+    "cluster": Column("label", f"The cluster; {OTHERS}: small ones together."),
+    "feature": Column("label", "A tag of the portrait."),
+    "difference": Column(
+        "number",
+        "Mean over the cluster less the mean over all customers, in standard deviations (of "
+        "ln(1 + value) for counts, amounts and numbers).",
+        ("customers",),
+    ),
+    "customers": Column("customers", "Customers of the cluster.", ("customers",)),
+}

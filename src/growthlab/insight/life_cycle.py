@@ -1,0 +1,110 @@
+"""Life-cycle stages: new, active, at risk, lapsed and won back, as of a date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.buyers import buyers, purchase_gaps
+from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.scope import Scope
+from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
+from growthlab.insight.small_groups import crossed
+
+STAGES = ("new", "active", "won back", "at risk", "lapsed")
+NOT_YET = "not yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifeCycle:
+    """The stage of everybody who has bought, the first of these that holds.
+
+    ``lapsed``: no order for more than `lapsed_days`; ``at risk``: none for more than `active_days`;
+    ``new``: the first order is at most `new_days` old; ``won back``: a silence of more than
+    `lapsed_days` ended within the last `active_days`; ``active``: all others.
+
+    Parameters
+    ----------
+    compare_days
+        The stages of so many days earlier are shown beside those of the date.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Life-cycle stages"
+    new_days: float = 30
+    active_days: float = 90
+    lapsed_days: float = 180
+    compare_days: float = 90
+
+    def __post_init__(self) -> None:
+        if not 0 < self.new_days <= self.active_days < self.lapsed_days:
+            raise ConfigError(
+                "stages need 0 < new_days <= active_days < lapsed_days, got "
+                f"{self.new_days:g}, {self.active_days:g} and {self.lapsed_days:g}"
+            )
+        if not self.compare_days > 0:
+            raise ConfigError(f"compare_days must be positive, got {self.compare_days:g}")
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a buyer by ``user_id``: days_since_last, orders, spend and the stage."""
+        found = buyers(log, as_of)
+        gaps = purchase_gaps(log, as_of)
+        since = (as_of - gaps["day"]).dt.total_seconds() / 86_400
+        back = gaps[(gaps["gap"] > self.lapsed_days) & (since <= self.active_days)]["user_id"]
+        silence = found["days_since_last"]
+        age = (as_of - found["first_day"]).dt.total_seconds() / 86_400
+        holds = {
+            "won back": found.index.isin(back),
+            "new": (age <= self.new_days).to_numpy(),
+            "at risk": (silence > self.active_days).to_numpy(),
+            "lapsed": (silence > self.lapsed_days).to_numpy(),
+        }
+        code = np.full(len(found), STAGES.index("active"))
+        for stage, where in holds.items():  # a later one wins
+            code[where] = STAGES.index(stage)
+        kinds = pd.CategoricalDtype(list(STAGES), ordered=True)
+        found["stage"] = pd.Categorical.from_codes(code, dtype=kinds)
+        return found[["days_since_last", "orders", "spend", "stage"]]
+
+    def find(self, scope: Scope) -> Findings:
+        """The stages now, and where the customers of each earlier stage are now."""
+        found = self.customers(scope.log, scope.as_of)
+        table, note = segment_table(
+            "life_cycle", "Stages", found, "stage", scope.min_group, self._definition
+        )
+        tables, notes = [table], [SEGMENT_NOTE, note]
+        then = scope.as_of - timedelta(days=self.compare_days)
+        if then > scope.first + timedelta(days=self.active_days):
+            moved = self._moved(scope, found["stage"], then)
+            heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
+            tables.append(Table("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0))
+        return Findings(tuple(tables), tuple(filter(None, notes)))
+
+    @property
+    def _definition(self) -> str:
+        return (
+            f"lapsed: no order for more than {self.lapsed_days:g} days; at risk: for more than "
+            f"{self.active_days:g}; new: first order at most {self.new_days:g} days ago; won back: "
+            f"a silence of more than {self.lapsed_days:g} days ended in the last "
+            f"{self.active_days:g}; active: all others."
+        )
+
+    def _moved(self, scope: Scope, now: pd.Series, then: datetime) -> pd.DataFrame:
+        before = self.customers(scope.log, then)["stage"].astype(str).reindex(now.index)
+        kinds = [*STAGES, NOT_YET]
+        earlier = pd.Categorical(before.fillna(NOT_YET), categories=kinds, ordered=True)
+        rows = pd.Series(earlier, index=now.index, name="before")
+        return crossed(rows, now.rename("now"), scope.min_group)
+
+
+MOVES = {
+    "before": Column("label", f"The stage then; {NOT_YET}: had not bought."),
+    "now": Column("label", "The stage at the date of the report."),
+    "customers": Column("customers", "Customers who went from one to the other.", ("customers",)),
+}

@@ -1,0 +1,101 @@
+"""Churn probability and expected value of every buyer: from files, else by BG/NBD and Gamma-Gamma."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import DataError
+from growthlab.data.columns import as_ids, as_numbers
+from growthlab.data.event_log import EventLog
+from growthlab.data.tables import existing, read_table
+from growthlab.features.btyd import btyd_summary
+from growthlab.features.examples import Examples
+from growthlab.models.churn.bg_nbd import BGNBDChurn
+from growthlab.models.value.bg_nbd import BGNBDValue
+from growthlab.split.global_time import known_at
+from growthlab.training.options import FitOptions
+
+COLUMNS = {  # what a file's column may be called: growthlab score and the tables of runs
+    "risk": ("risk", "churn_probability", "prediction"),
+    "value": ("value", "expected_value", "prediction"),
+}
+
+
+def risk_and_value(
+    log: EventLog, as_of: datetime, horizon_days: float, *, value: bool = True
+) -> pd.DataFrame:
+    """One row a buyer by ``user_id``: ``risk``, P(no purchase in the horizon after `as_of`), and
+    ``value``, the expected spend in it.
+
+    By BG/NBD, and Gamma-Gamma for the value, fitted to what was known at `as_of` (a value without
+    prices is NaN). Returns are not foretold.
+
+    Raises
+    ------
+    DataError
+        The models cannot be fitted, as where nobody has bought twice.
+    """
+    examples = _examples(log, as_of, horizon_days)
+    found = pd.DataFrame(index=pd.Index(examples.user_ids, name="user_id"))
+    found["risk"] = BGNBDChurn().fit(examples, FitOptions()).predict(examples)
+    found["value"] = np.nan
+    if value and "unit_price" in log.columns:
+        found["value"] = BGNBDValue().fit(examples, FitOptions()).predict(examples)
+    return found
+
+
+def risks(
+    log: EventLog, earlier: datetime, as_of: datetime, horizon_days: float
+) -> tuple[pd.Series, pd.Series]:
+    """The risk of every buyer at two dates by one BG/NBD, fitted at the later one, by ``user_id``.
+
+    Two fits would move the risk of customers who have done nothing.
+    """
+    now, then = (_examples(log, moment, horizon_days) for moment in (as_of, earlier))
+    model = BGNBDChurn().fit(now, FitOptions())
+    before, after = (
+        pd.Series(model.predict(each), index=pd.Index(each.user_ids, name="user_id"), name="risk")
+        for each in (then, now)
+    )
+    return before, after
+
+
+def from_file(path: str | Path, what: str, option: str) -> pd.Series:
+    """The ``risk`` or ``value`` of each customer in a CSV or Parquet file, by ``user_id``.
+
+    The column may have the names that `growthlab score` and the tables of runs give it.
+
+    Raises
+    ------
+    DataError
+        No such file or column, a customer twice, or a risk outside [0, 1].
+    """
+    file = existing(path, option)
+    table = read_table(file)
+    name = next((c for c in COLUMNS[what] if c in table), None)
+    if "user_id" not in table or name is None:
+        wanted = " or ".join(COLUMNS[what])
+        has = ", ".join(map(str, table.columns))
+        raise DataError(f"{option}={path} needs user_id and {wanted}: it has {has}")
+    ids = as_ids(table["user_id"])
+    if ids.duplicated().any():
+        twice = ids[ids.duplicated()].iloc[0]
+        raise DataError(f"{option}={path} has {twice} more than once: keep one row a customer")
+    values = as_numbers(table[name], name)
+    if what == "risk" and not values.dropna().between(0, 1).all():
+        raise DataError(f"{option}={path}: {name} must be a probability in [0, 1]")
+    return values.set_axis(pd.Index(ids, name="user_id")).rename(what).dropna()
+
+
+def _examples(log: EventLog, as_of: datetime, horizon_days: float) -> Examples:
+    """The purchase summaries of all who had bought by a date."""
+    summary = btyd_summary(known_at(log, as_of), as_of)
+    if summary.empty:
+        raise DataError(f"nobody in {log.name} bought anything before {as_of}")
+    ids = summary.index.to_numpy(dtype=str)
+    times = np.full(len(ids), np.datetime64(as_of, "us"))
+    return Examples(summary.reset_index(drop=True), ids, times, horizon_days)

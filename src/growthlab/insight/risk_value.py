@@ -1,0 +1,137 @@
+"""The grid of risk and value: whom to keep, whom to win back, whom to leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.predicted import from_file, risk_and_value
+from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.small_groups import hidden_cells
+
+LEVELS = ("low", "middle", "high")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskValue:
+    """Buyers by the probability to leave and the value expected of them, three levels each.
+
+    Parameters
+    ----------
+    risk, value
+        CSV or Parquet files with a row a customer (what `growthlab score` writes, or the
+        predictions of a run); null: BG/NBD and Gamma-Gamma as of the date.
+    horizon_days
+        Of the built-in models: leaving is no purchase in so many days, value the spend in them.
+    risk_borders
+        Above the first the risk is middle, above the second high.
+    value_borders
+        The same for values; null: thirds of the customers.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Risk and value"
+    risk: str | None = None
+    value: str | None = None
+    horizon_days: float = 90
+    risk_borders: Sequence[float] = (0.4, 0.8)
+    value_borders: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.horizon_days > 0:
+            raise ConfigError(f"horizon_days must be positive, got {self.horizon_days:g}")
+        for name in ("risk_borders", "value_borders"):
+            borders = getattr(self, name)
+            if borders is not None and (len(borders) != 2 or not borders[0] < borders[1]):
+                raise ConfigError(f"{name} must be two ascending numbers, got {list(borders)}")
+        if not 0 < self.risk_borders[0] < self.risk_borders[1] < 1:
+            raise ConfigError(f"risk_borders must lie in (0, 1), got {list(self.risk_borders)}")
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a customer by ``user_id``: risk, value and the level of each.
+
+        Customers who are in only one of two files are left out.
+
+        Raises
+        ------
+        DataError
+            A file that cannot be read; models that cannot be fitted; or no value, as without prices.
+        """
+        parts = [
+            from_file(path, what, f"section.risk_value.{what}")
+            for what, path in (("risk", self.risk), ("value", self.value))
+            if path is not None
+        ]
+        if len(parts) < 2:
+            fitted = risk_and_value(log, as_of, self.horizon_days, value=self.value is None)
+            parts += [fitted[c] for c in ("risk", "value") if getattr(self, c) is None]
+        found = pd.concat(parts, axis=1, join="inner")[["risk", "value"]].dropna().sort_index()
+        if found.empty:
+            raise DataError("risk and value have no customer in common, or there are no prices")
+        borders = self.value_borders or np.quantile(found["value"], [1 / 3, 2 / 3]).tolist()
+        found["risk_level"] = _levels(found["risk"], self.risk_borders)
+        found["value_level"] = _levels(found["value"], borders)
+        return found
+
+    def find(self, scope: Scope) -> Findings:
+        """The grid: customers, mean risk, expected value and the part of it that is at risk."""
+        try:
+            found = self.customers(scope.log, scope.as_of)
+        except DataError as error:
+            if self.risk or self.value:
+                raise
+            raise Unavailable(f"risk and value: {error}") from error
+        plot = Heat("risk_level", "value_level", "customers", "Customers by risk and value")
+        rows = grid(found, scope.min_group)
+        source = (
+            "Risk and value are those of the files given."
+            if self.risk and self.value
+            else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
+            "value the spend expected in them by BG/NBD and Gamma-Gamma, where no file is given."
+        )
+        table = Table("risk_value", "Risk by value", rows, self._columns(), plots=(plot,))
+        return Findings((table,), (source,))
+
+    def _columns(self) -> dict[str, Column]:
+        low, high = self.risk_borders
+        of = ("customers",)
+        return {
+            "risk_level": Column("label", f"middle: risk above {low:g}; high: above {high:g}."),
+            "value_level": Column(
+                "label",
+                "By thirds of the customers."
+                if self.value_borders is None
+                else "middle: above {:g}; high: above {:g}.".format(*self.value_borders),
+            ),
+            "customers": Column("customers", "Customers of both levels.", of),
+            "risk": Column("share", "Mean probability of leaving.", of),
+            "value": Column("money", "Mean value expected.", of),
+            "total_value": Column("money", "Value expected of all of them.", of),
+        }
+
+
+def grid(found: pd.DataFrame, least: int) -> pd.DataFrame:
+    """One row a pair of levels: customers, mean risk and value, total value; null below `least`."""
+    table = pd.crosstab(found["risk_level"], found["value_level"], dropna=False)
+    hidden = pd.DataFrame(
+        hidden_cells(table.to_numpy(dtype=np.int64), least), table.index, table.columns
+    )
+    groups = found.groupby(["risk_level", "value_level"], observed=False)
+    rows = groups.agg(customers=("risk", "size"), risk=("risk", "mean"), value=("value", "mean"))
+    rows["total_value"] = groups["value"].sum()
+    rows = rows.astype({"customers": "Int64"}).mask(hidden.stack().reindex(rows.index))
+    return rows.reset_index()
+
+
+def _levels(values: pd.Series, borders: Sequence[float]) -> pd.Series:
+    codes = np.searchsorted(np.asarray(borders, dtype=float), values.to_numpy(), side="left")
+    kinds = pd.CategoricalDtype(list(LEVELS), ordered=True)
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=kinds), index=values.index)

@@ -1,0 +1,190 @@
+"""Membership tiers: rules on trailing spend and orders, moves between dates, distance to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.data.event_log import EventLog
+from growthlab.insight.buyers import buyers
+from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.segment_table import segment_table
+from growthlab.insight.small_groups import crossed
+
+MEASURES = ("spend", "orders")
+NOT_YET = "not yet"
+TIERS: dict[str, dict[str, float]] = {
+    "silver": {"spend": 200, "orders": 4},
+    "gold": {"spend": 1_000, "orders": 12},
+    "platinum": {"spend": 5_000, "orders": 40},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiers:
+    """The tier of everybody who has bought, by what they did in the `window_days` before a date.
+
+    Parameters
+    ----------
+    tiers
+        Name -> the least spend (purchases less returns) and orders, from the lowest tier to the
+        highest; all name the same measures, and no threshold falls from one to the next.
+    match
+        Whether ``all`` thresholds of a tier must be reached, or ``any``.
+    base
+        The name of the tier below all of them.
+    compare_days
+        Moves are counted from so many days before the date.
+    near
+        Who has this share of what the next tier asks is near to it.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Membership tiers"
+    tiers: Mapping[str, Mapping[str, float]] = field(
+        default_factory=lambda: {name: dict(rule) for name, rule in TIERS.items()}
+    )
+    match: str = "any"
+    base: str = "member"
+    window_days: float = 365
+    compare_days: float = 90
+    near: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.match not in ("any", "all"):
+            raise ConfigError(f"match={self.match}: possible: all, any")
+        for name in ("window_days", "compare_days"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
+        if not 0 < self.near < 1:
+            raise ConfigError(f"near must be between 0 and 1, got {self.near:g}")
+        if not self.tiers or self.base in self.tiers or NOT_YET in (*self.tiers, self.base):
+            raise ConfigError(
+                f"tiers need one name or more, none of them {NOT_YET!r} or that of the base "
+                f"{self.base!r}"
+            )
+        self._check_thresholds()
+
+    def _check_thresholds(self) -> None:
+        """Every tier asks for the same measures, and for no less than the one before."""
+        first = next(iter(self.tiers))
+        below: Mapping[str, float] = dict.fromkeys(self.tiers[first], 0.0)
+        for name, rule in self.tiers.items():
+            for measure in rule:
+                if measure not in MEASURES:
+                    hint = near_matches(measure, MEASURES)
+                    raise ConfigError(f"tiers.{name} has no measure {measure}: {hint}")
+            if not rule or set(rule) != set(below):
+                asked = " and ".join(self.tiers[first]) or "nothing"
+                raise ConfigError(f"tiers.{name} must ask for what {first} does: {asked}")
+            for measure, least in rule.items():
+                if not least > 0 or least < below[measure]:
+                    raise ConfigError(
+                        f"tiers.{name}.{measure}={least:g} must be positive, and no less than "
+                        f"{below[measure]:g} of the tier before it"
+                    )
+            if dict(rule) == dict(below):
+                raise ConfigError(f"tiers.{name} asks for the same as the tier before it")
+            below = rule
+
+    @property
+    def measures(self) -> list[str]:
+        """What the thresholds are on."""
+        return list(next(iter(self.tiers.values())))
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a buyer by ``user_id``: trailing spend and orders, tier and the way to the next.
+
+        ``next_tier`` is null in the highest. ``spend_to_next`` and ``orders_to_next`` are what is
+        missing of its thresholds, 0 where reached, NaN in the highest; ``progress`` in [0, 1] is
+        the share of the threshold that is reached: of the nearest one where any is enough, of the
+        farthest where all are asked.
+        """
+        if "spend" in self.measures and "unit_price" not in log.columns:
+            raise Unavailable(f"tiers by spend need unit_price, which {log.name} does not have")
+        found = buyers(log, as_of, since=as_of - timedelta(days=self.window_days))
+        names = [self.base, *self.tiers]
+        reached = np.zeros(len(found), dtype=np.int64)
+        for place, rule in enumerate(self.tiers.values(), start=1):
+            reached[self._holds(found, rule)] = place  # thresholds rise, so the last is the highest
+        found["tier"] = pd.Categorical.from_codes(
+            reached, dtype=pd.CategoricalDtype(names, ordered=True)
+        )
+        top = reached == len(self.tiers)
+        following = pd.Series(np.array([*names[1:], ""], dtype=object)[reached], index=found.index)
+        found["next_tier"] = following.mask(top)
+        shares = []
+        for measure in self.measures:
+            least = np.array([*(rule[measure] for rule in self.tiers.values()), np.nan])[reached]
+            have = found[measure].to_numpy(dtype=np.float64)
+            found[f"{measure}_to_next"] = np.where(top, np.nan, np.maximum(least - have, 0.0))
+            shares.append(np.minimum(have / least, 1.0))
+        best = np.max(shares, axis=0) if self.match == "any" else np.min(shares, axis=0)
+        found["progress"] = np.where(top, np.nan, best)
+        missing = [f"{m}_to_next" for m in self.measures]
+        kept = ["days_since_last", "orders", "spend", "tier", "next_tier", *missing, "progress"]
+        return found[kept]
+
+    def find(self, scope: Scope) -> Findings:
+        """The tiers, the moves since `compare_days` before, and who is near to the next tier."""
+        found = self.customers(scope.log, scope.as_of)
+        found["near"] = (found["progress"] >= self.near).astype("float64")
+        near = Column(
+            "share",
+            f"Share of them who have {self.near:.0%} or more of what the next tier asks.",
+            ("customers",),
+        )
+        table, note = segment_table(
+            "tiers", "Tiers", found, "tier", scope.min_group, self._definition,
+            {"near_the_next": ("near", near)},
+        )  # fmt: skip
+        columns = {c: TRAILING.get(c, column) for c, column in table.columns.items()}
+        trailing = f"Orders and spend are those of the {self.window_days:g} days before the date."
+        tables = [Table(table.name, table.title, table.rows, columns, table.plots, partition=True)]
+        then = scope.as_of - timedelta(days=self.compare_days)
+        if then > scope.first:
+            moves = self.moves(scope.log, then, scope.as_of, scope.min_group)
+            heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
+            tables.append(Table("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0))
+        return Findings(tuple(tables), tuple(filter(None, (trailing, note))))
+
+    def moves(self, log: EventLog, before: datetime, now: datetime, least: int) -> pd.DataFrame:
+        """How many went from each tier at `before` to each at `now`, null below `least`."""
+        later = self.customers(log, now)["tier"]
+        earlier = self.customers(log, before)["tier"].astype(str).reindex(later.index)
+        kinds = [NOT_YET, *later.cat.categories]
+        was = pd.Categorical(earlier.fillna(NOT_YET), categories=kinds, ordered=True)
+        return crossed(pd.Series(was, index=later.index, name="before"), later.rename("now"), least)
+
+    def _holds(self, found: pd.DataFrame, rule: Mapping[str, float]) -> np.ndarray:
+        each = np.array([found[m].to_numpy(dtype=np.float64) >= n for m, n in rule.items()])
+        return np.asarray(each.any(axis=0) if self.match == "any" else each.all(axis=0))
+
+    @property
+    def _definition(self) -> str:
+        joined = " or " if self.match == "any" else " and "
+        rules = [
+            f"{name}: {joined.join(f'{m} {n:g}' for m, n in rule.items())} or more"
+            for name, rule in self.tiers.items()
+        ]
+        window = f"in the {self.window_days:g} days before the date"
+        return f"By spend less returns and orders {window}. {'; '.join(rules)}; {self.base}: all others."
+
+
+TRAILING = {
+    "orders": Column("number", "Mean number of orders in the window.", ("customers",)),
+    "spend": Column("money", "Mean spend less returns in the window.", ("customers",)),
+    "spend_share": Column("share", "Their part of all spend in the window.", ("customers",)),
+}
+MOVES = {
+    "before": Column("label", f"The tier then; {NOT_YET}: had not bought."),
+    "now": Column("label", "The tier at the date of the report."),
+    "customers": Column("customers", "Customers who went from one to the other.", ("customers",)),
+}

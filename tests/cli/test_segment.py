@@ -1,0 +1,71 @@
+"""growthlab segment: a Parquet row a customer and section, the same in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Workspace
+
+pytestmark = THIRD_PARTY
+
+FEW = "section=[rfm,life_cycle,tiers,triggers]"
+
+
+def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
+    done = workspace.growthlab("segment", *SHOP, FEW, "output=out")
+    assert done.status == 0, done.err
+    folder = workspace.folder / "out" / "simulated_shop"
+    (run,) = workspace.runs("segment", kind="segment")
+    for name in ("rfm", "life_cycle", "tiers", "triggers"):
+        rows = pd.read_parquet(folder / f"{name}.parquet")
+        assert f"{name}: {len(rows):,} rows in" in done.out
+        assert run.data.metrics[f"rows/{name}"] == len(rows)
+        pd.testing.assert_frame_equal(workspace.table(run, f"{name}.parquet"), rows)
+    rfm, tiers = (pd.read_parquet(folder / f"{n}.parquet") for n in ("rfm", "tiers"))
+    assert rfm["user_id"].tolist() == tiers["user_id"].tolist()
+    assert run.data.params["section.rfm.bins"] == "5"
+
+
+def test_what_the_data_cannot_give_is_said_and_the_rest_is_made(orders: Workspace) -> None:
+    done = orders.growthlab("segment", *ORDERS, "section=[rfm,tiers]")
+    assert done.status == 0, done.err
+    assert "not made: tiers: tiers by spend need unit_price" in done.out
+    assert [p.name for p in (orders.folder / "segments/tabular_file").iterdir()] == ["rfm.parquet"]
+
+
+def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -> None:
+    workspace.growthlab("segment", *SHOP, "section=[rfm]", "output=first")
+    rfm = pd.read_parquet(workspace.folder / "first/simulated_shop/rfm.parquet")
+    best = rfm.sort_values("spend", ascending=False)["user_id"][:30]
+    best.to_frame().to_csv(workspace.folder / "seeds.csv", index=False)
+    more = ("section.lookalike.seeds=seeds.csv", "section.lookalike.min_seeds=20")
+    done = workspace.growthlab("segment", *SHOP, "section=[lookalike]", *more, "output=second")
+    assert done.status == 0, done.err
+    found = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
+    assert not set(found["user_id"]) & set(best)
+    assert found["rank"].tolist() == list(range(1, len(found) + 1))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["section=[]"], "section=[] leaves nothing to make: name some sections, or none"),
+        (["section=[rmf]"], "section=rmf: did you mean rfm?"),
+        (["section=[rfm]", "section.rfm.bins=1"], "section.rfm: bins must be at least 2, got 1"),
+        (
+            ["section=[tiers]", "section.tiers.tiers.gold.spend=1"],
+            "tiers.gold.spend=1 must be positive",
+        ),
+        (["as_of=then", "section=[rfm]"], "as_of must be a date or time like 2025-06-01, got then"),
+        (["as_of=2020-01-01", "section=[rfm]"], "section.rfm: nobody in simulated_shop bought"),
+        (["section=[lookalike]"], "a lookalike audience needs seeds: section.lookalike.seeds=FILE"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    fresh: Workspace, tmp_path: Path, words: list[str], said: str
+) -> None:
+    assert said in fresh.growthlab("segment", *SHOP, *words).mistake
+    assert not (tmp_path / "segments").exists()
+    assert not (tmp_path / "mlflow.db").exists()
