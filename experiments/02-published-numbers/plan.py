@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 STUDY = Path(__file__).resolve().parent
+RAN = STUDY / "ran.yaml"  # the settings with which each row of results.csv ran
 
 
 def sections() -> dict[str, Any]:
@@ -30,3 +31,19 @@ def words_of(section: str, part: dict[str, Any], row: dict[str, Any]) -> list[st
     """The words of a row's run after ``growthlab``."""
     own = [f"model=recommend/{row['model']}", *settings_of(row)]
     return [*part["command"].split(), *own, f"+tags.protocol='{protocol_of(section, part, row)}'"]
+
+
+def ran() -> dict[str, str]:
+    """The settings of what is in results.csv, by protocol and model."""
+    return yaml.safe_load(RAN.read_text()) if RAN.exists() else {}
+
+
+def is_current(protocol: str, row: dict[str, Any]) -> bool:
+    """Whether what is in results.csv ran with the settings of the plan."""
+    return ran().get(f"{protocol}: {row['model']}") == " ".join(settings_of(row))
+
+
+def note(protocol: str, row: dict[str, Any]) -> None:
+    """Remember the settings with which a row ran."""
+    known = {**ran(), f"{protocol}: {row['model']}": " ".join(settings_of(row))}
+    RAN.write_text(yaml.safe_dump(known, width=1000))

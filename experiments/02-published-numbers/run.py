@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from plan import STUDY, protocol_of, sections, words_of
+from plan import STUDY, is_current, note, protocol_of, sections, words_of
 
 sys.path.append(str(STUDY.parent))
 
@@ -34,23 +34,26 @@ def keep(fresh: pd.DataFrame) -> None:
 def main() -> None:
     """Run what was named and is not there; each row is written when it is done."""
     data, *named = sys.argv[1:]
-    models = set(named) - set(sections())
-    for section, part in sections().items():
+    plan = sections()
+    models = set(named) - set(plan)
+    known = {row["model"] for part in plan.values() for row in part["rows"]}
+    if models - known:
+        sys.exit(f"{', '.join(models - known)}: possible: {', '.join([*plan, *sorted(known)])}")
+    for section, part in plan.items():
         if set(named) - models and section not in named:
             continue
         for row in part["rows"]:
-            if models and row["model"] not in models:
+            protocol = protocol_of(section, part, row)
+            if (models and row["model"] not in models) or is_current(protocol, row):
                 continue
             if "command" in part:
-                done, strata = collect(STUDY), part.get("strata", ())
-                of_row = done["protocol"] == protocol_of(section, part, row)
-                if not (of_row & (done["model"] == row["model"])).any():
-                    growthlab(STUDY, words_of(section, part, row), data)
-                fresh = collect(STUDY, strata)
-                names = [protocol_of(section, part, r) for r in part["rows"]]
-                keep(fresh[fresh["protocol"].isin(names)])
+                growthlab(STUDY, words_of(section, part, row), data)
+                fresh = collect(STUDY, part.get("strata", ()))
+                fresh = fresh[(fresh["protocol"] == protocol) & (fresh["model"] == row["model"])]
             else:
-                keep(sampled.rows_of(row, Path(data).resolve()))
+                fresh = sampled.rows_of(row, Path(data).resolve())
+            keep(fresh)
+            note(protocol, row)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from plan import STUDY, protocol_of, sections, settings_of
+from plan import STUDY, is_current, protocol_of, sections, settings_of
 
 from growthlab.evaluation.plots import BLUE, ORANGE
 
@@ -23,6 +23,7 @@ def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.Da
     for row in part["rows"]:
         protocol = protocol_of(section, part, row)
         own = results[(results["protocol"] == protocol) & (results["model"] == row["model"])]
+        own = own if is_current(protocol, row) else own[:0]
         reached = own.groupby("metric")["value"].mean()
         rows.append(
             {

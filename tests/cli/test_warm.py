@@ -104,6 +104,14 @@ def test_a_run_of_a_split_without_a_clock_is_refused(workspace: Workspace, short
     assert line.startswith("warm: the split of that run has a clock and this one has no clock")
 
 
+def test_without_a_clock_only_the_same_split_is_gone_on_from(workspace: Workspace) -> None:
+    words = ["train", *GRU, "data.days=150", "split=leave_last_out"]
+    run_id = run_id_of(workspace.growthlab(*words).out)
+    line = workspace.growthlab(*words, "split.cold_share=0.1", f"warm={run_id}").mistake
+    assert line.startswith(f"warm={run_id} has split.cold_share=0.0, and this one has 0.1: ")
+    assert workspace.growthlab(*words, f"warm={run_id}").status == 0
+
+
 def test_a_run_without_a_state_is_refused(workspace: Workspace, shorter: str) -> None:
     words = ["model=recommend/popularity", "metrics=[ranking/ndcg]", *SMALL[:2]]
     other = run_id_of(workspace.growthlab("train", *words).out)

@@ -100,6 +100,13 @@ def test_a_horizon_longer_than_half_of_the_past_is_no_window() -> None:
     assert cut.past.times.max() // DAY == 25
 
 
+def test_the_gap_of_the_task_lies_between_the_parts() -> None:
+    told = replace(OPTIONS, horizon_days=7.0)
+    plain, apart = InnerCut.of(walks(), told), InnerCut.of(walks(), replace(told, gap_days=3.0))
+    assert plain.past.times.max() // DAY - apart.past.times.max() // DAY == 3
+    assert (apart.n_relevant == plain.n_relevant).all()
+
+
 def test_only_what_the_task_counts_is_learned_from() -> None:
     past = walks()
     views = past.times // DAY == 45

@@ -29,3 +29,14 @@ def test_the_product_of_the_factors_is_the_score(scorer):
     np.testing.assert_allclose(product, scores, rtol=1e-5, atol=1e-6)
     assert np.isnan(scores[2]).all()  # no history, or unknown
     assert np.isfinite(scores[[0, 1, 3]]).all()
+
+
+def test_a_history_of_items_without_factors_cannot_be_scored():
+    new = np.vstack([ITEMS[:5], np.zeros((2, 3), dtype=np.float32)])
+    catalogue = Catalogue(np.array([f"i{i}" for i in range(7)]))
+    histories = Histories.from_events(
+        catalogue, np.array(["a", "b"]), np.array([0, 1, 1]), np.array([6, 5, 1]), np.arange(3)
+    )
+    scores = FoldedFactors(new, Ridge(l2=0.1, unseen=0.2, frequency=0.0)).score(histories)
+    assert np.isnan(scores[0]).all()
+    assert np.isfinite(scores[1]).all()

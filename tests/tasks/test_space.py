@@ -59,6 +59,11 @@ def test_whole_numbers_are_on_the_border_at_the_ends_alone() -> None:
     assert [v for v in numbers if numbers.at_border(v)] == [1, 9]
 
 
+def test_many_whole_numbers_have_a_border_like_others() -> None:
+    penalty = Span(1, 10_000, step=1, log=True)  # a hundredth of four decades: from 9,120
+    assert [penalty.at_border(v) for v in (1, 2, 9_000, 9_990)] == [True, False, False, True]
+
+
 def test_a_space_counts_its_settings_unless_a_range_is_continuous() -> None:
     closed = Space({"a": Choice((1, 2, 3)), "b": Span(1, 2, step=1)}, {"a": 2, "b": 1})
     assert closed.n_settings == 6

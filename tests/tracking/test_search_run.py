@@ -144,7 +144,7 @@ def test_a_trial_that_was_asked_for_and_never_begun_ends_with_the_search(store: 
     runs.close("KILLED")
     assert store.client.get_run(runs.run_id).info.status == "KILLED"
     assert s.finished() == []
-    assert not s.is_at_work()
+    assert not s.at_work()
 
 
 def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:

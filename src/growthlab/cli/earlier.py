@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+from omegaconf import OmegaConf
+
 from growthlab.cli.compose import composed
 from growthlab.cli.conf_tree import choices
 from growthlab.cli.setting import Setting
@@ -79,7 +82,23 @@ def warm_start(setting: Setting, contender: Contender) -> WarmStart | None:
         warm = learned_of(setting.store.client, run_id, Path(folder))
     if warm is None:
         raise ConfigError(f"{word} left no state to go on from: it did not finish, or is too old")
+    if not warm.judged.until:
+        _check_split(setting, run_id, word)
     return warm
+
+
+def _check_split(setting: Setting, run_id: str, word: str) -> None:
+    """Without a clock only the same split keeps apart what was learned and what is judged."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = setting.store.client.download_artifacts(run_id, "config.yaml", folder)
+        before: dict[str, Any] = yaml.safe_load(Path(path).read_text())["split"]
+    now: Any = OmegaConf.to_container(setting.config.split, resolve=True)
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            was = f"split.{key}={before.get(key)}, and this one has {now.get(key)}"
+            raise ConfigError(
+                f"{word} has {was}: what it has seen may be what this one is judged by"
+            )
 
 
 def _that_can(family: str) -> list[str]:

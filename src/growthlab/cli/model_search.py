@@ -113,6 +113,7 @@ class ModelSearch:
             log.info("study %s: %s", self.name, self.study.ending)
             best = self.best()
         except BaseException as error:
+            recorder.mend()  # what workers left open
             recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         recorder.close("FINISHED" if best else "FAILED", best)

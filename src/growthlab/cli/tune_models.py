@@ -37,20 +37,30 @@ def run_models(setting: Setting, store: StudyStore) -> int:
         model = composition.chosen["model"]
         has_space = space_named_as(model) is not None
         search = search_of(setting, store, model, arena) if has_space else None
+        if search is not None:
+            _ = search.study  # one that was begun otherwise is refused before any work
         plan.append((composition, setting.contender(composition), search))
     arena.prepare()
     contenders, rows = [], []
     for composition, contender, search in plan:
         tuned, row = _tuned(search, contender)
-        contenders.append(tuned)
+        if tuned is not None:
+            contenders.append(tuned)
         rows.append({"model": composition.name("model"), **row})
     table = pd.DataFrame(rows)
     print(as_text(table))
+    if not contenders:
+        raise ConfigError("no model is left to be judged: see the remarks above")
     return compared(setting, contenders, {"search.csv": table.to_csv(index=False)})
 
 
-def _tuned(search: ModelSearch | None, contender: Contender) -> tuple[Contender, dict[str, Any]]:
-    """The winner of a search, and what it used; the contender as it is without one."""
+def _tuned(
+    search: ModelSearch | None, contender: Contender
+) -> tuple[Contender | None, dict[str, Any]]:
+    """The winner of a search, and what it used; the contender as it is without one.
+
+    None where no trial is within the limits.
+    """
     from growthlab.cli.tune import save_winner, used
 
     nothing = {"complete": 0, "pruned": 0, "failed": 0, "minutes": 0.0}
@@ -61,7 +71,9 @@ def _tuned(search: ModelSearch | None, contender: Contender) -> tuple[Contender,
         best = search.run()
     except GrowthlabError as error:
         log.error("%s: %s", contender.name, error)
-        best = None
+        best, spent = None, used(search)
+        if spent["complete"]:
+            return None, {**spent, column: float("nan"), "remarks": f"left out: {error}"}
     if best is None:
         remarks = "no trial succeeded: its own settings"
         return contender, {**used(search), column: float("nan"), "remarks": remarks}

@@ -54,17 +54,17 @@ class InnerCut:
     def of(cls, past: Histories, options: FitOptions) -> Self:
         """The cut that is to `past` what the task's cutoff is to all it knows.
 
-        With timestamps everybody is cut at one moment: a horizon before the newest event, or, where
-        no horizon is known or it is longer than half of the past, before the newest fifth of the
-        events. In a log of an order only, the last basket of each user is what came next.
+        With timestamps everybody is cut at one moment: a horizon before the newest event, and the
+        gap before that is left out; or, where no horizon is known or it is longer than half of the
+        past, before the newest fifth of the events. In a log of an order only, the last basket of
+        each user is what came next.
 
         Raises
         ------
         DataError
             Nobody has events on both sides.
         """
-        late = _after_the_cut(past, options.horizon_days)
-        before, after = past.where(~late), past.where(late)
+        before, after = (past.where(part) for part in _parts(past, options))
         if options.target_events is not None:
             after = after.of_types(options.target_events)
         taken, seen = after.matrix(), seen_items(before, options.filter_seen)
@@ -113,19 +113,22 @@ class InnerCut:
         return total / self.asked.n_users
 
 
-def _after_the_cut(past: Histories, horizon_days: float | None) -> np.ndarray:
-    """Which events lie after the inner cut, bool, one an event."""
+def _parts(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Which events lie before the inner cut, and which after it and its gap, bool, one an event."""
     if not past.n_events:
-        return np.zeros(0, dtype=bool)
+        return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
     if not past.timed:
         counts = n_baskets(past)
         is_last = step_of_event(past) == np.repeat(counts - 1, past.lengths)
-        return is_last & np.repeat(counts > 1, past.lengths)
+        late = is_last & np.repeat(counts > 1, past.lengths)
+        return ~late, late
     oldest, end = int(past.times.min()), int(past.times.max()) + 1
-    length = math.inf if horizon_days is None else horizon_days * MICROSECONDS_A_DAY
-    if length <= (end - oldest) / 2:
-        return past.times >= end - length
-    return past.times > np.quantile(past.times, 1 - LATE_SHARE, method="lower")
+    days = math.inf if options.horizon_days is None else options.horizon_days
+    length, gap = days * MICROSECONDS_A_DAY, options.gap_days * MICROSECONDS_A_DAY
+    if length + gap <= (end - oldest) / 2:
+        return past.times < end - length - gap, past.times >= end - length
+    late = past.times > np.quantile(past.times, 1 - LATE_SHARE, method="lower")
+    return ~late, late
 
 
 def ndcg_of(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:

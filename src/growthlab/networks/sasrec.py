@@ -49,6 +49,7 @@ class SASRecNetwork(SequenceNetwork):
         """The same as of all steps, but the last block works at the places only: half the work."""
         x = self.placed(steps)
         *inner, last = self.blocks
+        assert isinstance(last, Block)
         for block in inner:
             x = block(x)
         return self.norm(last.at(x, places))

@@ -17,7 +17,7 @@ class FoldedFactors:
     """``score(u, j) = w(u) . item_factors[j]``, where w solves `ridge` for the history given.
 
     Any history is scored, of a known customer or not, as it is now; nobody's factors are stored.
-    An empty history is a NaN row.
+    A history that is empty, or holds no item with factors (new ones have none), is a NaN row.
     """
 
     kind: ClassVar[str] = "folded_factors"
@@ -34,7 +34,8 @@ class FoldedFactors:
         """The users' factors, whose product with `item_vectors` is the score; NaN if no history."""
         pairs = histories.matrix()
         factors = self.ridge.solve(pairs, self.item_factors)
-        factors[np.diff(pairs.indptr) == 0] = np.nan
+        known = self.item_factors.any(axis=1).astype(np.float32)
+        factors[pairs @ known == 0] = np.nan
         return factors
 
     def item_vectors(self) -> np.ndarray:

@@ -88,10 +88,10 @@ class Span:
         return self.step is None or (value - self.low) % self.step == 0
 
     def at_border(self, value: Any) -> bool:
-        """Whether it is an end of the span, or within a hundredth of it where numbers are not whole."""
+        """Whether it is an end of the span, or within a hundredth of it where it has so many values."""
         if self.low == self.high:
             return False
-        if self.step is not None:
+        if self.n_values is not None and self.n_values < 1 / NEAR:
             return value in (self.low, self.high)
         place = math.log if self.log else float
         share = (place(value) - place(self.low)) / (place(self.high) - place(self.low))

@@ -57,6 +57,7 @@ class TopNData:
     steps: np.ndarray | None = None  # (n_rows,) which basket of the user's future; None: users
     steps_without_history: int = 0
     horizon_days: float | None = None
+    gap_days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class TopN:
             popularity=popularity.astype(np.float32),
             targets_removed_by_filter=n_removed,
             horizon_days=fold.horizon / timedelta(days=1) if fold.horizon else None,
+            gap_days=fold.gap / timedelta(days=1),
             steps=asked.steps,
             steps_without_history=asked.without_history,
         )
@@ -154,6 +156,7 @@ class TopN:
             options,
             target_events=self._target_events,
             horizon_days=data.horizon_days,
+            gap_days=data.gap_days,
             filter_seen=self.filter_seen or "none",
         )
         return model.fit(data.past, told)

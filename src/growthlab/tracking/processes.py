@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -38,10 +39,19 @@ def is_alive(process: str) -> bool:
     return bool(rest[1]) and _started(int(rest[0])) == rest[1]
 
 
-def end_orphans(client: MlflowClient, experiment: str, condition: str) -> list[Run]:
-    """The runs for which the condition holds and whose process was killed become KILLED."""
+def end_orphans(
+    client: MlflowClient,
+    experiment: str,
+    condition: str,
+    lives: Callable[[Run], bool] = lambda run: False,
+) -> list[Run]:
+    """The runs for which the condition holds and whose process was killed become KILLED.
+
+    `lives` says of a run that its process is known to work, though it cannot be seen from here.
+    """
     found = client.search_runs([experiment], f"{condition} AND status = 'RUNNING'")
-    orphans = [run for run in found if not is_alive(run.data.tags.get(PROCESS, ""))]
+    unseen = [run for run in found if not is_alive(run.data.tags.get(PROCESS, ""))]
+    orphans = [run for run in unseen if not lives(run)]
     for run in orphans:
         client.set_terminated(run.info.run_id, "KILLED")
     return orphans

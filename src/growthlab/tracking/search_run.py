@@ -69,7 +69,11 @@ class SearchRun:
         """End the runs of trials whose process was killed, as the study knows them."""
         self._study.sweep()
         mine = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
-        for run in end_orphans(self._client, self._experiment, mine):
+        living = {str(n) for n in self._study.at_work()}  # of another machine, say
+        orphans = end_orphans(
+            self._client, self._experiment, mine, lambda run: run.data.tags["trial"] in living
+        )
+        for run in orphans:
             known = self._study.ended(int(run.data.tags["trial"]))
             self._end(run.info.run_id, known.result if known else Result("interrupted"))
 
@@ -79,7 +83,7 @@ class SearchRun:
             self._end(self._current, Result("interrupted", why="the search was ended"))
             self._current = None
         self._study.leave()
-        if status != "FINISHED" and self._study.is_at_work():
+        if status != "FINISHED" and self._study.at_work():
             return  # another process goes on
         finished = self._study.finished()
         with artifacts(self._client, self.run_id) as folder:
@@ -91,7 +95,7 @@ class SearchRun:
             self._client.set_tag(self.run_id, "best.trial", str(best.number))
             named = zip(self._objectives, best.result.values, strict=True)
             log_metrics(self._client, self.run_id, {f"valid/{n}": v for n, v in named})
-        if not self._study.is_at_work():
+        if not self._study.at_work():
             self._client.set_terminated(self.run_id, status)
 
     def _end(self, run_id: str, result: Result) -> None:

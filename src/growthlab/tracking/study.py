@@ -184,9 +184,9 @@ class Study:
         """How many trials of the budget are used up or at work."""
         return sum(_counts(t) for t in self._trials())
 
-    def is_at_work(self) -> bool:
-        """Whether some process works on a trial, as far as can be known from here."""
-        return any(self._is_at_work(trial) for trial in self._trials("RUNNING"))
+    def at_work(self) -> set[int]:
+        """The numbers of trials that some process works on, as far as can be known from here."""
+        return {t.number for t in self._trials("RUNNING") if self._is_at_work(t)}
 
     def seconds_used(self) -> float:
         """Seconds during which at least one trial ran, in all calls together."""

@@ -26,8 +26,9 @@ class FitOptions:
     overrides the model's own number (the refit on past + valid, without `on_epoch`). `checkpoint` is a
     folder in which an interrupted fit finds its last finished epoch again. `target_events` are the event
     types that the task counts as taken (None: any), for models that learn what comes next; `horizon_days`
-    is how long it will watch for them (None: the split has no clock) and `filter_seen` which items it keeps
-    out of the lists, for models that are tuned on a part of their own past. `warm` is what an earlier fit of
+    is how long it will watch for them (None: the split has no clock), `gap_days` how long after the cutoff
+    that begins, and `filter_seen` which items it keeps out of the lists, for models that are tuned on a part
+    of their own past. `warm` is what an earlier fit of
     the same model learned, from which this one goes on with fresh moments of the optimiser.
     """
 
@@ -38,5 +39,6 @@ class FitOptions:
     checkpoint: Path | None = None
     target_events: tuple[str, ...] | None = None
     horizon_days: float | None = None
+    gap_days: float = 0.0
     filter_seen: str = "none"
     warm: LearnedState | None = None

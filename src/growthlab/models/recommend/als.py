@@ -34,7 +34,7 @@ class ALS(ScoredRecommender):
     of the past.
 
     With a `frequency` of 0 all factors are penalised alike, which the library ``implicit`` solves;
-    `losses_` then holds the last value only. Its confidence ``alpha`` is ``(1 + unseen) / unseen``,
+    `losses_` is then empty, as it does not tell. Its confidence ``alpha`` is ``(1 + unseen) / unseen``,
     its regularisation ``l2 (1 + unseen) / unseen``, and its factors are ``sqrt(1 + unseen)`` times
     these: the two objectives are then proportional, apart from a constant.
 
