@@ -155,8 +155,9 @@ def _heat(plot: Heat, table: Table, least: int) -> str:
     """A table of `value`, shaded; the first `most` columns."""
     rows, unit = table.rows, table.columns[plot.value].unit
     assert table.hidden is not None
-    rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot))
     across = rows[plot.column].drop_duplicates().sort_values().tolist()[: plot.most]
+    rows = rows[rows[plot.column].isin(across)]
+    rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot))
     head = "".join(f'<th scope="col">{a}</th>' for a in across)
     lines = []
     for name, part in rows.groupby(plot.row, sort=True):

@@ -46,11 +46,13 @@ dd { display: inline; margin: 0; overflow-wrap: anywhere; }
   td.name { min-width: 8em; } }
 @media print {
   @page { margin: 12mm; }
-  body { font-size: 10.5px; max-width: none; padding: 0; } nav { display: none; }
-  .scroll { overflow: visible; } table { font-size: 8px; } th, td { padding: .2em .35em; }
+  html { font-size: 10px; } body { font-size: 1rem; max-width: none; padding: 0; }
+  nav { display: none; } .scroll { overflow: visible; } table { font-size: .8rem; }
+  th, td { padding: .2em .35em; }
   th:first-child, td:first-child { position: static; }
-  .plots { grid-template-columns: repeat(2, 1fr); }
+  .plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 230px), 1fr)); }
   .tiles { grid-template-columns: repeat(4, 1fr); } dl { grid-template-columns: repeat(2, 1fr); }
+  svg { max-width: 330px; }
   figure, .tile, tr { break-inside: avoid; } h2, h3, h4, figcaption { break-after: avoid; }
   .heat td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
