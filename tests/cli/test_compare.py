@@ -154,7 +154,8 @@ def test_the_tables_give_the_logged_metrics(workspace: Workspace) -> None:
 def test_predictions_stand_beside_their_labels(workspace: Workspace, task: str) -> None:
     for run in children_of(workspace, task).values():
         table = workspace.table(run, "predictions.parquet")
-        assert list(table.columns) == ["user_id", "label", "prediction"]
+        before = ["uncalibrated"] if task == "churn" else []
+        assert list(table.columns) == ["user_id", "label", "prediction", *before]
         assert table["prediction"].notna().all()
         assert not workspace.artifact(run, "per_user.parquet").exists()
 

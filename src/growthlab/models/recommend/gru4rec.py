@@ -38,7 +38,7 @@ class GRU4Rec(SequenceRecommender):
     ahead: int = 1
     event_types: bool = True
     loss: Loss = field(default_factory=CrossEntropy)
-    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01))
+    trainer: Trainer = field(default_factory=lambda: Trainer(lr=0.01, threads=1))
 
     def __post_init__(self) -> None:
         check_positive(self, "width", "state", "layers", "length", "ahead")
