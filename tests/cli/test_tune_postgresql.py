@@ -76,7 +76,7 @@ def server() -> Iterator[str]:
 
 
 def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) -> None:
-    words = (*WORDS, f"storage={server}", "study=shared", "budget.trials=4")
+    words = (*WORDS, f"storage={server}", "study=on_a_server", "budget.trials=4")
     workspace.growthlab("prepare", *SHOP)
     other = workspace.process(*words)
     done = workspace.growthlab(*words)
@@ -84,14 +84,14 @@ def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) 
     assert (done.status, other.returncode) == (0, 0), done.err + err
     assert "secret" not in done.err + err
     with closing(StudyStore(server, workspace.folder)) as store:
-        study = optuna.load_study(study_name="shared", storage=store.storage)
+        study = optuna.load_study(study_name="on_a_server", storage=store.storage)
         trials = study.trials
     assert [t.state.name for t in trials] == ["COMPLETE"] * 4
     tried = [t.user_attrs["overrides"]["model.step_decay"] for t in trials]
     assert len(set(tried)) == 4
-    searches = workspace.runs("top_n", kind="search", study="shared")
+    searches = workspace.runs("top_n", kind="search", study="on_a_server")
     assert {s.info.status for s in searches} == {"FINISHED"}  # two, where one was done too soon
-    assert len(workspace.runs("top_n", kind="trial", study="shared")) == 4
+    assert len(workspace.runs("top_n", kind="trial", study="on_a_server")) == 4
 
 
 def test_a_password_is_not_logged(workspace: Workspace, server: str) -> None:
