@@ -32,7 +32,8 @@ class Catalogue:
     """The items known before the cutoff; an item's code is its place in `item_ids`.
 
     `text`, `category` and `attributes` hold one string an item (empty: not known), `attributes` as
-    ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN where not known.
+    ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN where not known;
+    `in_stock` says what can be sold, False where that is not known.
     """
 
     item_ids: np.ndarray  # (n_items,) str, sorted
@@ -40,6 +41,7 @@ class Catalogue:
     category: np.ndarray | None = None
     attributes: np.ndarray | None = None
     price: np.ndarray | None = None  # (n_items,) float32
+    in_stock: np.ndarray | None = None  # (n_items,) bool
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -50,7 +52,7 @@ class Catalogue:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What is known, by field name: safe to save without pickle."""
-        names = ("item_ids", "text", "category", "attributes", "price")
+        names = ("item_ids", "text", "category", "attributes", "price", "in_stock")
         return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
     @classmethod
@@ -226,16 +228,24 @@ class Histories:
         )
 
     @classmethod
-    def from_lists(cls, catalogue: Catalogue, item_lists: Sequence[Sequence[str]]) -> Self:
+    def from_lists(
+        cls,
+        catalogue: Catalogue,
+        item_lists: Sequence[Sequence[str]],
+        *,
+        as_baskets: bool = False,
+    ) -> Self:
         """Histories of unknown users from raw item ids, oldest first, as a request gives them.
 
-        Items outside the catalogue are left out.
+        Items outside the catalogue are left out. With `as_baskets` the items of a list are one
+        basket, and their order means nothing.
         """
         codes = [catalogue.codes(list(items)) for items in item_lists]
         codes = [c[c != UNKNOWN] for c in codes]
         rows = np.repeat(np.arange(len(codes)), [len(c) for c in codes])
         items = np.concatenate([*codes, np.zeros(0, dtype=np.int32)])
-        times = np.concatenate([*(np.arange(len(c)) for c in codes), np.zeros(0, dtype=np.int64)])
+        steps = [np.zeros(len(c)) if as_baskets else np.arange(len(c)) for c in codes]
+        times = np.concatenate([*steps, np.zeros(0)]).astype(np.int64)
         unknown = np.full(len(codes), UNKNOWN)
         user_ids = np.full(len(codes), "", dtype="<U1")
         return cls.from_events(

@@ -14,16 +14,18 @@ from growthlab.core.errors import BundleError
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
 from growthlab.export.answers import (
-    NOBODY,
-    ListMaker,
     Prediction,
-    Predictor,
     PredictRequest,
     Recommendation,
     RecommendRequest,
 )
+from growthlab.export.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
 from growthlab.export.manifest import Manifest
+from growthlab.export.predictor import Predictor
+from growthlab.ranking.rules import Rules
 from growthlab.scorers.base import RowScorer, Scorer
+from growthlab.scorers.content_profile import ContentProfile
+from growthlab.scorers.dense_content_profile import DenseContentProfile
 from growthlab.scorers.load import load_scorer
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 TASKS = ("top_n", "churn", "value")
 MODEL = "model.npz"
 CATALOGUE = "catalogue.npz"
+CONTENT = "content.npz"  # vectors of what items are made of, where the model has none itself
 FALLBACK = "fallback.npz"
 HISTORIES = "state/histories.npz"
 CUSTOMERS = "state/customers.npz"
@@ -96,17 +99,24 @@ class Bundle:
         known, predictor = _predictor(folder, manifest, scorer)
         return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
 
-    def recommend(self, requests: Sequence[RecommendRequest], k: int = 10) -> list[Recommendation]:
+    def recommend(
+        self, requests: Sequence[RecommendRequest], k: int = 10, rules: Rules = NO_RULES
+    ) -> list[Recommendation]:
         """A list of at most `k` items for each request, in the order of the requests.
+
+        `rules` hold for all of them, beside each request's own. The state is looked at only for
+        requests that rest on a stored customer.
 
         Raises
         ------
         BundleError
-            The bundle answers another task, `k` is below 1, or a `filter_seen` is unknown.
+            The bundle answers another task, `k` is below 1, a `filter_seen` is unknown, or a rule
+            asks for what the catalogue does not know.
         """
         if self.list_maker is None:
             raise BundleError(f"{self.folder} answers {self.manifest.task}, not top_n")
-        return self.list_maker.lists(requests, self.places([r.user_id for r in requests]), k)
+        users = [r.user_id if needs_profile(r) else None for r in requests]
+        return self.list_maker.lists(requests, self.places(users), k, rules)
 
     def predict(self, requests: Sequence[PredictRequest]) -> list[Prediction]:
         """P(no purchase in the horizon), or the expected value in it, for each request in order.
@@ -135,8 +145,12 @@ def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
     state = None
     if HISTORIES in manifest.files:
         state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)
+    content = scorer if isinstance(scorer, (ContentProfile, DenseContentProfile)) else None
+    if CONTENT in manifest.files:
+        content = ContentProfile.load(_arrays(folder / CONTENT), {})
     fallback = _arrays(folder / FALLBACK)["scores"]
-    return ListMaker.of(scorer, catalogue, fallback, manifest.tie_seed, manifest.filter_seen, state)
+    seed, policy = manifest.tie_seed, manifest.filter_seen
+    return ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content)
 
 
 def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:

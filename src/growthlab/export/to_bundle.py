@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from growthlab.core.errors import ExportError
-from growthlab.core.histories import Histories
+from growthlab.core.errors import DataError, ExportError
+from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
 from growthlab.export.bundle import (
     CATALOGUE,
+    CONTENT,
     CUSTOMERS,
     FALLBACK,
     FEATURE,
@@ -31,6 +32,8 @@ from growthlab.export.bundle import (
 from growthlab.export.manifest import MANIFEST, Manifest, Provenance, checksums_of
 from growthlab.export.model_card import model_card
 from growthlab.scorers.base import RowScorer, Savable, Scorer
+from growthlab.scorers.content_profile import ContentProfile
+from growthlab.scorers.dense_content_profile import DenseContentProfile
 
 if TYPE_CHECKING:
     from growthlab.features.examples import Examples
@@ -67,6 +70,7 @@ def write_recommender(
     parts: dict[str, Mapping[str, np.ndarray]] = {
         CATALOGUE: histories.catalogue.to_arrays(),
         FALLBACK: {"scores": np.asarray(fallback, dtype=np.float32)},
+        **_content(scorer, histories.catalogue),
     }
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
@@ -118,6 +122,19 @@ def write_estimator(
     counts = {"n_known_users": len(customers), "n_features": len(columns)}
     request = {"features": {c: _typical(v) for c, v in table.items()}}
     return _write(folder, scorer, provenance, parts, state, counts, request, overwrite)
+
+
+def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[str, np.ndarray]]:
+    """What items are made of, for those of whom the model knows nothing; none if it reads that."""
+    from growthlab.features.item_content import TermContent
+
+    if isinstance(scorer, (ContentProfile, DenseContentProfile)):
+        return {}
+    try:
+        vectors, source = TermContent().vectors(catalogue)
+    except DataError:  # nothing is known of any item
+        return {}
+    return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
 
 
 def plain_column(column: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.contributions import strongest
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
 
@@ -37,6 +38,20 @@ class ContentProfile:
         scores = dense_product(profiles.tocsr().astype(np.float32), self._by_term, items)
         scores[lengths == 0] = np.nan
         return scores
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """The cosine of each item (a code) with all, ``(n, n_items)``; NaN rows: without content."""
+        scores = dense_product(self.vectors[items], self._by_term)
+        scores[np.diff(self.vectors.indptr)[items] == 0] = np.nan
+        return scores
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The item of the history that contributes most to each listed one; see `strongest`."""
+
+        def cosine(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+            return np.asarray(self.vectors[i].multiply(self.vectors[j]).sum(axis=1)).ravel()
+
+        return strongest(self.history.matrix(histories), listed, cosine)
 
     @cached_property
     def _by_term(self) -> csr_matrix:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.contributions import strongest
 from growthlab.scorers.history_weights import HistoryWeights
 
 
@@ -30,6 +31,17 @@ class DenseContentProfile:
         scores = profiles @ (self.vectors if items is None else self.vectors[items]).T
         scores[lengths.ravel() == 0] = np.nan
         return scores
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """The cosine of each item (a code) with all, ``(n, n_items)``; NaN rows: without content."""
+        scores = self.vectors[items] @ self.vectors.T
+        scores[~self.vectors[items].any(axis=1)] = np.nan
+        return scores
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The item of the history that contributes most to each listed one; see `strongest`."""
+        history = self.history.matrix(histories)
+        return strongest(history, listed, lambda i, j: (self.vectors[i] * self.vectors[j]).sum(1))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The vectors, what made them, and the history's weights."""

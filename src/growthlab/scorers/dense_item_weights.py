@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.contributions import strongest
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.sparse_arrays import times_dense
 
@@ -37,6 +38,17 @@ class DenseItemWeights:
             scores = history[:, used] @ self.weights[np.ix_(used, items)]
         scores[history @ self._reach == 0] = np.nan
         return scores
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """What each item (a code) says for all others, ``(n, n_items)``, float32; NaN rows: nothing."""
+        scores = self.weights[items].astype(np.float32)
+        scores[self._reach[items] == 0] = np.nan
+        return scores
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The item of the history that contributes most to each listed one; see `strongest`."""
+        history = self.history.matrix(histories)
+        return strongest(history, listed, lambda i, j: self.weights[i, j])
 
     @cached_property
     def _reach(self) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.cosine import cosines
 from growthlab.scorers.ridge import Ridge
 
 
@@ -41,6 +42,10 @@ class FoldedFactors:
     def item_vectors(self) -> np.ndarray:
         """The items' factors, shape ``(n_items, width)``."""
         return self.item_factors
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """The cosine of each item's factors with all, ``(n, n_items)``; NaN rows: it has none."""
+        return cosines(self.item_factors, items)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The items' factors and what the solve needs."""

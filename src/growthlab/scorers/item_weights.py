@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.contributions import strongest
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+from growthlab.scorers.sparse_arrays import (
+    dense_product,
+    entries,
+    sparse_from_arrays,
+    sparse_to_arrays,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,16 @@ class ItemWeights:
         scores = dense_product(history, self.weights, items)
         scores[history @ self._reach == 0] = np.nan
         return scores
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """What each item (a code) says for all others, ``(n, n_items)``, float32; NaN rows: nothing."""
+        scores = self.weights[items].toarray()
+        scores[self._reach[items] == 0] = np.nan
+        return scores
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The item of the history that contributes most to each listed one; see `strongest`."""
+        return strongest(self.history.matrix(histories), listed, partial(entries, self.weights))
 
     @cached_property
     def _reach(self) -> np.ndarray:

@@ -29,6 +29,11 @@ def sparse_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> csr_matri
     return csr_matrix(parts, shape=tuple(int(n) for n in arrays[f"{name}_shape"]))
 
 
+def entries(matrix: csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The numbers at those places, 0 where nothing is stored, ``(n,)``."""
+    return np.asarray(matrix[rows, columns]).ravel()
+
+
 def row_blocks(left: csr_matrix, right: csr_matrix, entries: int = BLOCK_ENTRIES) -> list[slice]:
     """Slices of the rows of `left`: no block of ``left @ right`` holds more than `entries` numbers.
 

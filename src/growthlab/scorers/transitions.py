@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,8 +12,14 @@ from scipy.sparse import csr_matrix, diags
 
 from growthlab.core.baskets import latest_baskets
 from growthlab.core.histories import Histories
+from growthlab.scorers.contributions import strongest
 from growthlab.scorers.history_weights import HistoryWeights, once_a_basket
-from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+from growthlab.scorers.sparse_arrays import (
+    dense_product,
+    entries,
+    sparse_from_arrays,
+    sparse_to_arrays,
+)
 
 EPSILON = 1e-6  # far below any transition worth ranking, far above the resolution of float32 at 0
 
@@ -41,6 +48,16 @@ class Transitions:
         )
         scores[histories.lengths == 0] = np.nan
         return scores
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """What follows each item (a code), ``(n, n_items)``, float32; NaN rows: nothing ever did."""
+        scores = self.transitions[items].toarray().astype(np.float32)
+        scores[~scores.any(axis=1)] = np.nan
+        return scores
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The item of the history that contributes most to each listed one; see `strongest`."""
+        return strongest(self._profiles(histories), listed, partial(entries, self.transitions))
 
     def _profiles(self, histories: Histories) -> csr_matrix:
         """Users x items: each basket spreads its decayed weight evenly over its items."""

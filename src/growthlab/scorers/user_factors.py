@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
+from growthlab.scorers.cosine import cosines
 from growthlab.scorers.onnx_pairs import known_rows
 
 
@@ -47,6 +48,10 @@ class UserFactors:
     def item_vectors(self) -> np.ndarray:
         """The items' factors, their bias last, shape ``(n_items, width + 1)``."""
         return np.column_stack([self.item_factors, self.item_bias])
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """The cosine of each item's factors with all, ``(n, n_items)``; NaN rows: it has none."""
+        return cosines(self.item_factors, items)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All factors, those of the users included."""

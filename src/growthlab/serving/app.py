@@ -68,7 +68,9 @@ def create_app(bundles: Mapping[str, Bundle]) -> FastAPI:
         """A list of items for a known user, a history, or nobody."""
         started = time.perf_counter()
         bundle = _bundle_for(bundles, "top_n")
-        asked = RecommendRequest(body.user_id, body.history, body.exclude, body.filter_seen)
+        asked = RecommendRequest(
+            body.user_id, body.history, exclude=body.exclude, filter_seen=body.filter_seen
+        )
         (found,) = bundle.recommend([asked], body.k)
         return RecommendAnswer(
             items=[Item(item=i.item, score=i.score, rank=i.rank) for i in found.items],

@@ -77,7 +77,7 @@ class Item(BaseModel):
     """A place in a list; scores are comparable within one list only."""
 
     item: str
-    score: float
+    score: float | None
     rank: int
 
 
