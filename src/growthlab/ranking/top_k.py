@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from growthlab.core.processors import n_threads
 from growthlab.ranking.ties import TieBreak
 
 SCORES_AT_ONCE = 2**18  # 1 MB of float32: what is worked on stays in the cache
@@ -31,12 +33,20 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
     n_listed = min(k, n_items)
     items = np.full((n_users, k), -1, dtype=np.int32)
     values = np.full((n_users, k), -np.inf, dtype=np.float32)
-    for rows in row_slices(n_users, n_items):
+
+    def rank(rows: slice) -> None:
         own = ties.select(rows)
         best = _best(scores[rows], n_listed, own)
         items[rows, :n_listed], values[rows, :n_listed] = _ordered(
             best, np.take_along_axis(scores[rows], best, axis=1), own
         )
+
+    blocks = list(row_slices(n_users, n_items))
+    if len(blocks) > 1:
+        with ThreadPoolExecutor(n_threads()) as pool:  # numpy partitions without the GIL
+            list(pool.map(rank, blocks))
+    elif blocks:
+        rank(blocks[0])
     return items, values
 
 
