@@ -119,6 +119,7 @@ def test_manifest_and_card_tell_where_the_model_comes_from(folder: Path) -> None
         "fallback.npz",
         "model.npz",
         "model_card.md",
+        "reference.npz",
         "request.json",
         "state/histories.npz",
     }

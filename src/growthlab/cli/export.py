@@ -12,6 +12,7 @@ from growthlab.core.errors import ExportError
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import MANIFEST
 from growthlab.export.registry import register
+from growthlab.export.signature import is_signed, sign
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import fetched_bundle, run_of, winner_of
 
@@ -49,6 +50,8 @@ def run(found: Composed) -> int:
 def _place(store: Store, chosen: Run, folder: Path) -> None:
     """The run's bundle, checked, in the place of what was there; nothing changes if it is broken.
 
+    One that was written without a signature is signed here, where a signing key is set.
+
     Raises
     ------
     ExportError
@@ -60,6 +63,8 @@ def _place(store: Store, chosen: Run, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
             bundle = fetched_bundle(store, chosen, Path(beside))
+            if not is_signed(bundle):
+                sign(bundle)
             Bundle.load(bundle)
             if folder.exists():
                 folder.rename(Path(beside) / "replaced")

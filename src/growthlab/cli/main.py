@@ -27,6 +27,7 @@ COMMANDS = {
     "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
     "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",
     "score": "churn probability or value for a file of customers, from a bundle",
+    "sign": "sign a bundle with the signing key of this machine",
     "serve": "HTTP service of bundles",
 }
 STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone

@@ -22,6 +22,7 @@ from growthlab.export.answers import (
 from growthlab.export.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
 from growthlab.export.manifest import Manifest
 from growthlab.export.predictor import Predictor
+from growthlab.export.signature import check_signature
 from growthlab.ranking.rules import Rules
 from growthlab.scorers.base import RowScorer, Scorer
 from growthlab.scorers.content_profile import ContentProfile
@@ -64,13 +65,15 @@ class Bundle:
         Raises
         ------
         BundleError
-            No bundle, a corrupted, missing or extra file, a newer schema, an unknown kind of model.
+            No bundle, a corrupted, missing or extra file, a newer schema, an unknown kind of model;
+            where a signing key is set, no signature or a wrong one.
         """
         folder = Path(folder)
         manifest = Manifest.read(folder)
         if manifest.task not in TASKS:
             known = ", ".join(TASKS)
             raise BundleError(f"{folder} answers the task {manifest.task!r}; possible are {known}")
+        check_signature(folder)
         manifest.verify(folder, checksums=verify)
         try:
             return cls._read(folder, manifest)

@@ -15,6 +15,7 @@ from growthlab.core.errors import BundleError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"  # of the manifest, beside it
 SEAL = "seal"  # the checksum of everything else in the manifest
 TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
     "task": str,
@@ -134,7 +135,7 @@ class Manifest(Provenance):
             A file is missing, extra, or of another size or (with `checksums`) content.
         """
         present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        present.discard(MANIFEST)
+        present -= {MANIFEST, SIGNATURE}
         for wrong, names in (
             ("is missing from", sorted(set(self.files) - present)),
             ("does not belong to", sorted(present - set(self.files))),
@@ -159,8 +160,9 @@ def sha256_of(path: Path) -> str:
 
 
 def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """SHA-256 and size of every file under `folder`, by relative name."""
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    """SHA-256 and size of every file under `folder` but the manifest and its signature, by name."""
+    beside = {folder / MANIFEST, folder / SIGNATURE}
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p not in beside)
     return {
         p.relative_to(folder).as_posix(): {"sha256": sha256_of(p), "size": p.stat().st_size}
         for p in paths

@@ -31,6 +31,8 @@ from growthlab.export.bundle import (
 )
 from growthlab.export.manifest import MANIFEST, Manifest, Provenance, checksums_of
 from growthlab.export.model_card import model_card
+from growthlab.export.reference import write_reference
+from growthlab.export.signature import sign
 from growthlab.scorers.base import RowScorer, Savable, Scorer
 from growthlab.scorers.content_profile import ContentProfile
 from growthlab.scorers.dense_content_profile import DenseContentProfile
@@ -198,7 +200,8 @@ def _write(
         )
         (beside / "model_card.md").write_text(model_card(manifest), encoding="utf-8")
         replace(manifest, files=checksums_of(beside)).write(beside)
-        Bundle.load(beside)
+        sign(beside)
+        write_reference(Bundle.load(beside))
         beside.chmod(0o755)
         _move(beside, folder)
     finally:

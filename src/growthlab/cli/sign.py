@@ -1,0 +1,24 @@
+"""growthlab sign: vouch for a bundle that was exported without the signing key, or with an older one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from growthlab.cli.compose import Composed
+from growthlab.core.errors import ConfigError
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import Manifest
+from growthlab.export.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
+
+
+def run(found: Composed) -> int:
+    """Check the bundle's checksums, and sign it."""
+    folder = Path(str(found.config.bundle))
+    Manifest.read(folder).verify(folder)
+    if not sign(folder):
+        raise ConfigError(
+            f"there is no signing key here: set {KEY_VARIABLE} or {KEY_FILE_VARIABLE}"
+        )
+    Bundle.load(folder)
+    print(f"{folder} is signed")
+    return 0
