@@ -174,7 +174,6 @@ WORDS = [
     ("tune budget.trials=0", "budget.trials must be at least 1, got 0"),
     ("tune budget.trial=3", "unknown setting budget.trial: did you mean budget.trials?"),
     ("tune budget.minutes=abc", "budget.minutes must be a positive number or null, got abc"),
-    ("tune task=churn model=churn/bg_nbd", "model=churn/bg_nbd has no search space: there are"),
     (
         "tune model=recommend/item_knn search=recommend/gru4rec",
         "search.width: the model has no setting width: possible: model.asymmetry",

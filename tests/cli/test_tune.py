@@ -301,6 +301,24 @@ def test_workers_end_with_the_process_that_started_them(workspace: Workspace) ->
     assert alive == []
 
 
+def test_a_model_without_a_search_space_has_one_trial_of_its_own_settings(
+    workspace: Workspace,
+) -> None:
+    words = ("tune", "task=churn", "model=churn/bg_nbd", *SHOP, "metrics=[binary/roc_auc]")
+    done = workspace.growthlab(*words, "budget.trials=4", "study=plain")
+    assert done.status == 0, done.err
+    assert "bg_nbd has no search space: its own settings are the only trial" in done.out
+    assert "best of 1 trials (number 0)" in done.out
+    assert "there is nothing to search" in done.out
+    assert "saved" not in done.out
+    assert states(workspace, "plain") == ["COMPLETE"]
+    assert settings(workspace, "plain") == [{}]
+    assert "model=churn/bg_nbd" in next_command(done.out)
+    again = workspace.growthlab(*words, "budget.trials=9", "study=plain")
+    assert again.status == 0, again.err
+    assert states(workspace, "plain") == ["COMPLETE"]
+
+
 def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
     words = [*SLOW, "model.trainer.epochs=100000", "model.trainer.patience=100000"]
     done = workspace.growthlab(*words, "study=brief", "budget.minutes=0.02")
@@ -316,7 +334,6 @@ def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
     ("words", "line"),
     [
         (["model=recommend/itemknn"], "model=recommend/itemknn: did you mean recommend/item_knn"),
-        (["model=recommend/popularity"], "model=recommend/popularity has no search space: there"),
         (["budget.trials=0"], "budget.trials must be at least 1, got 0"),
         (["budget.minutes=0"], "budget.minutes must be a positive number or null, got 0"),
         (["limits.bundle_mb=-1"], "limits.bundle_mb must be a positive number or null, got -1"),

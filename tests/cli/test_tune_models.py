@@ -9,6 +9,8 @@ import pytest
 from tests.cli.conftest import SHOP, THIRD_PARTY, Done, Workspace
 from tests.cli.test_interrupts import wait_until
 
+from growthlab.cli.conf_tree import choices
+
 pytestmark = THIRD_PARTY
 
 WORDS = ("tune", "models=[popularity,item_knn,markov,gru4rec]", *SHOP, "study=even")
@@ -52,18 +54,24 @@ def test_models_share_caps_and_end_in_a_leaderboard(tuned: Tuned) -> None:
     assert comparison.info.status == "FINISHED"
     table = pd.read_csv(workspace.artifact(comparison, "search.csv")).set_index("model")
     assert table["complete"].to_dict() == {
-        "popularity": 0,
+        "popularity": 1,
         "item_knn": 3,
         "markov": 3,
         "gru4rec": 3,
     }
     assert (table.loc[["item_knn", "markov", "gru4rec"], "minutes"] >= 0).all()
-    assert table.loc["popularity", "remarks"] == "no search space"
+    assert table.loc["popularity", "remarks"] == "no search space: its own settings"
+    assert table.loc["popularity", "best valid"] > 0
     assert "no search space" in done.out
 
     trials = workspace.runs("top_n", kind="trial")
     per_study = pd.Series([t.data.tags["study"] for t in trials]).value_counts().to_dict()
-    assert per_study == {"even-item_knn": 3, "even-markov": 3, "even-gru4rec": 3}
+    assert per_study == {
+        "even-popularity": 1,
+        "even-item_knn": 3,
+        "even-markov": 3,
+        "even-gru4rec": 3,
+    }
     children = workspace.runs("top_n", kind="model")
     entries = [r for r in children if r.info.status == "FINISHED"]
     ended = [r.data.tags["model"] for r in entries]
@@ -85,3 +93,23 @@ def test_the_winner_of_each_model_is_an_experiment(tuned: Tuned) -> None:
     shown = tuned.workspace.growthlab("train", "experiment=even-gru4rec", "--cfg", "job")
     assert "growthlab.models.recommend.gru4rec.GRU4Rec" in shown.out
     assert "epochs: 2" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [("churn", "binary/roc_auc"), ("value", "value/normalised_gini")]
+)
+def test_every_model_of_a_task_is_searched_and_ends_in_the_leaderboard(
+    task: str, metric: str, workspace: Workspace
+) -> None:
+    words = ("tune", f"task={task}", "models=all", *SHOP, f"study=all-{task}", "seeds=1")
+    words += ("budget.trials=1", "model.trainer.epochs=1", f"metrics=[{metric}]")
+    done = workspace.growthlab(*words)
+    assert done.status == 0, done.err
+    models = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{task}/")]
+    comparison = workspace.runs(task, kind="comparison")[0]
+    table = pd.read_csv(workspace.artifact(comparison, "search.csv")).set_index("model")
+    assert sorted(table.index) == sorted(models)
+    assert (table["complete"] == 1).all()
+    assert table["best valid"].notna().all()
+    judged = pd.read_csv(workspace.artifact(comparison, "leaderboard.csv"))
+    assert sorted(judged["model"]) == sorted(models)

@@ -59,8 +59,9 @@ class ModelSearch:
 
     @cached_property
     def space(self) -> Space:
-        """What may be tried."""
-        return space_of(self.config.search, self.config.model)
+        """What may be tried; without a search space only the model's own settings."""
+        node = self.config.get("search")
+        return space_of(node, self.config.model) if node else Space({}, {})
 
     @cached_property
     def objectives(self) -> Objectives:
@@ -89,7 +90,7 @@ class ModelSearch:
     def recorder(self) -> SearchRun:
         """The runs in MLflow."""
         config = self.setting.logged_config([self.setting.contender(self.found)])
-        shown = {**config, "search": texts_of(self.config.search), "study": self.name}
+        shown = {**config, "search": texts_of(self.config.get("search") or {}), "study": self.name}
         names = self.objectives.names
         return SearchRun(self.setting.store, self.setting.lineage, shown, self.study, names)
 
@@ -207,7 +208,7 @@ class ModelSearch:
             **{k: v for k, v in task.items() if k != "task.memory_mb"},
             **split,
             **{k: v for k, v in model.items() if k not in searched},
-            **{f"search.{k}": text for k, text in texts_of(config.search).items()},
+            **{f"search.{k}": text for k, text in texts_of(config.get("search") or {}).items()},
         }
 
     def _bundle_mb(self, arena: Arena, choice: Choice) -> float:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from growthlab.cli import experiment_file
 from growthlab.cli.compose import Composed, space_named_as
-from growthlab.cli.conf_tree import choices
 from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.model_search import ModelSearch, objectives_of, study_name, study_store, word_of
 from growthlab.cli.setting import Setting
@@ -45,6 +44,9 @@ def run(found: Composed) -> int:
             return run_models(setting, store)
         search = search_of(setting, store, found.chosen["model"])
         setting.contender()
+        if not search.space.ranges:
+            model = found.name("model")
+            print(f"{model} has no search space: its own settings are the only trial")
         search.arena.prepare()
         best = search.run()
         if best is None:
@@ -61,7 +63,7 @@ def search_of(
     Raises
     ------
     ConfigError
-        The model has no search space, or one that does not fit it.
+        The search space does not fit the model.
     """
     found, config = setting.found, setting.config
     parts = (setting.data_name, found.name("task"))
@@ -71,18 +73,15 @@ def search_of(
         found = found.with_model(model)
         name = f"{study_name(config.study, *parts)}-{found.name('model')}"
         found = replace(found, config=_with(found.config, "search", space_named_as(model)))
-    if not found.config.get("search"):
-        possible = ", ".join(choices("search"))
-        raise ConfigError(f"model={model} has no search space: there are spaces for {possible}")
     search = ModelSearch(setting, store, found, arena, name)
     _ = search.space
     return search
 
 
 def save_winner(search: ModelSearch, best: Finished) -> Path | None:
-    """The winner's settings as a config file, unless none is wanted."""
+    """The winner's settings as a config file, unless none is wanted or none was searched."""
     folder = search.config.experiments
-    if folder is None:
+    if folder is None or not search.space.ranges:
         return None
     value = f"valid {search.objectives.names[0]} {best.result.values[0]:.4f}"
     n_trials = len(search.study.finished())

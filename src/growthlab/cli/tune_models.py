@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from growthlab.cli.compare import compared, compositions_of
-from growthlab.cli.compose import Composed, space_named_as
+from growthlab.cli.compose import Composed
 from growthlab.cli.model_search import ModelSearch
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError, GrowthlabError
@@ -21,9 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def run_models(setting: Setting, store: StudyStore) -> int:
-    """Search every named model that has a space, then refit and judge the winners as compare does.
+    """Search every named model, then refit and judge the winners as compare does.
 
-    A model without a space, or without a trial that succeeded, is judged with its own settings.
+    A model without a search space has one trial, of its own settings; one without a trial that
+    succeeded is judged with them too.
     """
     from growthlab.cli.tune import search_of
 
@@ -32,13 +33,10 @@ def run_models(setting: Setting, store: StudyStore) -> int:
         raise ConfigError("search is of one model: with models each has its own space")
     compositions = compositions_of(setting, found, found.config.models)
     arena = Arena(setting.task, setting.folds[0], setting.metrics)
-    plan: list[tuple[Composed, Contender, ModelSearch | None]] = []
+    plan: list[tuple[Composed, Contender, ModelSearch]] = []
     for composition in compositions:
-        model = composition.chosen["model"]
-        has_space = space_named_as(model) is not None
-        search = search_of(setting, store, model, arena) if has_space else None
-        if search is not None:
-            _ = search.study  # one that was begun otherwise is refused before any work
+        search = search_of(setting, store, composition.chosen["model"], arena)
+        _ = search.study  # one that was begun otherwise is refused before any work
         plan.append((composition, setting.contender(composition), search))
     arena.prepare()
     contenders, rows = [], []
@@ -54,19 +52,14 @@ def run_models(setting: Setting, store: StudyStore) -> int:
     return compared(setting, contenders, {"search.csv": table.to_csv(index=False)})
 
 
-def _tuned(
-    search: ModelSearch | None, contender: Contender
-) -> tuple[Contender | None, dict[str, Any]]:
+def _tuned(search: ModelSearch, contender: Contender) -> tuple[Contender | None, dict[str, Any]]:
     """The winner of a search, and what it used; the contender as it is without one.
 
     None where no trial is within the limits.
     """
     from growthlab.cli.tune import save_winner, used
 
-    nothing = {"complete": 0, "pruned": 0, "failed": 0, "minutes": 0.0}
     column = "best valid"
-    if search is None:
-        return contender, {**nothing, column: float("nan"), "remarks": "no search space"}
     try:
         best = search.run()
     except GrowthlabError as error:
@@ -82,5 +75,7 @@ def _tuned(
     for border in borders:
         log.warning("%s: %s lies on the border of its range", contender.name, border)
     remarks = f"on a border: {' '.join(borders)}" if borders else ""
+    if not search.space.ranges:
+        remarks = "no search space: its own settings"
     row = {**used(search), column: best.result.values[0], "remarks": remarks}
     return search.contender(best.overrides), row

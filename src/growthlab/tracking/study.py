@@ -258,6 +258,8 @@ class Study:
             return f"all {self.budget.minutes:g} minutes are used"
         if any(t.state.name == "WAITING" for t in trials):
             return ""
+        if not self.space.ranges:
+            return "there is nothing to search" if n_used else ""
         n_tried = len({key_of(_overrides_of(t)) for t in trials if t.params})
         if self.space.n_settings is not None and n_tried >= self.space.n_settings:
             return f"all {self.space.n_settings} settings of the space are tried"
