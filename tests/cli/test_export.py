@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -14,6 +16,7 @@ import pytest
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 from growthlab.export.bundle import Bundle
+from growthlab.serving.app import create_app, load_bundles
 
 pytestmark = THIRD_PARTY
 
@@ -138,6 +141,57 @@ def test_a_file_of_customers_is_scored(exported: Workspace, task: str, column: s
     answer = next(c for c in scores.columns if column in c)
     assert scores[answer].to_numpy() == pytest.approx(table["prediction"].to_numpy(), rel=1e-5)
     assert set(scores["served"]) == {"known"}
+
+
+def test_one_report_holds_churn_value_and_lists_of_the_same_customers(exported: Workspace) -> None:
+    outlook = ("section=[outlook]", "section.outlook.bundles=bundles", "output=outlook")
+    done = exported.growthlab("segment", *SHOP, *outlook)
+    assert done.status == 0, done.err
+    found = pd.read_parquet(exported.folder / "outlook/simulated_shop/outlook.parquet")
+    found = found.set_index("user_id")
+    for task, column in (("churn", "risk"), ("value", "value")):
+        run_id = Bundle.load(bundle_of(exported, task)).manifest.run_id
+        table = exported.table(exported.client.get_run(run_id), "predictions.parquet")
+        wanted = table.set_index("user_id")["prediction"]
+        same = found.loc[wanted.index, column].to_numpy()
+        assert same == pytest.approx(wanted.to_numpy(), rel=1e-5)
+    run_id = Bundle.load(bundle_of(exported, "top_n")).manifest.run_id
+    lists = exported.table(exported.client.get_run(run_id), "recommendations.parquet")
+    tops = lists[lists["rank"] <= 3].sort_values("rank").groupby("user_id")["item_id"].agg(list)
+    both = tops.index.intersection(found.index)
+    assert len(both)
+    assert [list(i) for i in found.loc[both, "recommended"]] == tops[both].tolist()
+    page = exported.growthlab("describe", *SHOP, *outlook)
+    assert page.status == 0, page.err
+    assert "Outlook" in (exported.folder / "outlook/simulated_shop/report.html").read_text()
+
+
+def test_a_model_with_portrait_features_is_exported_scored_and_served(exported: Workspace) -> None:
+    words = ("task=churn", "model=churn/logistic", "task.portrait=all", *SHOP)
+    assert exported.growthlab("train", *words).status == 0
+    run = exported.runs("churn", kind="model", model="logistic")[0]
+    done = exported.growthlab("export", f"run={run.info.run_id}", "to=tagged", "register=false")
+    assert done.status == 0, done.err
+    features = json.loads((exported.folder / "tagged/request.json").read_text())["features"]
+    assert {"tag_top_category", "tag_price_sensitivity"} <= set(features)
+    assert not {"tag_gender", "tag_age_band"} & set(features)
+    table = exported.table(run, "predictions.parquet")
+    table[["user_id"]].to_csv(exported.folder / "tagged.csv", index=False)
+    done = exported.growthlab("score", "bundle=tagged", "input=tagged.csv", "output=tagged.parquet")
+    assert done.status == 0, done.err
+    scores = pd.read_parquet(exported.folder / "tagged.parquet")["churn_probability"]
+    assert scores.to_numpy() == pytest.approx(table["prediction"].to_numpy(), rel=1e-5)
+    asked = [{"user_id": table["user_id"][0]}, {"features": features}]
+    known, told = asyncio.run(answers(exported.folder / "tagged", "/churn", asked))
+    assert known["churn_probability"] == pytest.approx(table["prediction"][0], rel=1e-5)
+    assert (told["served"], 0 < told["churn_probability"] < 1) == ("features", True)
+
+
+async def answers(bundle: Path, path: str, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the service of a bundle answers, without a socket."""
+    transport = httpx.ASGITransport(create_app(load_bundles(bundle)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        return [(await client.post(path, json=body)).json() for body in bodies]
 
 
 def test_a_bundle_of_another_task_is_one_line(exported: Workspace) -> None:

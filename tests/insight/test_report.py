@@ -19,7 +19,7 @@ from growthlab.insight.report import Report, report
 from growthlab.insight.scope import Scope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
-WITH_A_FILE = {"lookalike"}  # of seeds; left out without it
+WITH_A_FILE = {"lookalike", "outlook"}  # of seeds, of models; left out without it
 SECTIONS = sorted({path.stem for path in CONF.glob("*.yaml")} - WITH_A_FILE)
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
 

@@ -1,0 +1,207 @@
+"""The outlook: what the bundles of one cutoff say of the same customers, churn, value and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.export.answers import PredictRequest, RecommendRequest
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import MANIFEST
+from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.risk_value import checked_borders, grid, levels, value_borders_of
+from growthlab.insight.scope import Scope, Unavailable
+
+TASKS = ("churn", "value", "top_n")
+OPTION = "section.outlook.bundles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """Churn probability, expected value and the top of the list of each customer, by exported models.
+
+    Parameters
+    ----------
+    bundles
+        A folder that holds a bundle each of churn, value and top_n, or a list of bundles; null: no
+        outlook. All must be of the same data, cutoff and horizon.
+    k
+        Items of each list.
+    risk_borders, value_borders
+        As those of the section ``risk_value``.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Outlook"
+    bundles: str | Sequence[str] | None = None
+    k: int = 3
+    risk_borders: Sequence[float] = (0.4, 0.8)
+    value_borders: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k must be at least 1, got {self.k}")
+        checked_borders(self.risk_borders, self.value_borders)
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a customer by ``user_id``: risk, value, the level of each and recommended, item ids.
+
+        Of the buyers before `as_of` those whom all three bundles know, as of the bundles' cutoff.
+
+        Raises
+        ------
+        DataError
+            No bundles are given, or they do not belong together, or know more than `as_of` does.
+        """
+        return self._answers(log, as_of, loaded(self.bundles))
+
+    def find(self, scope: Scope) -> Findings:
+        """The grid of risk and value, with the item that stands on most lists of each cell."""
+        if self.bundles is None:
+            raise Unavailable(NONE_GIVEN)
+        bundles = loaded(self.bundles)
+        found = self._answers(scope.log, scope.as_of, bundles)
+        rows = grid(found, scope.min_group)
+        rows = rows.merge(most_listed(found, scope.min_group), how="left")
+        rows.loc[rows["customers"].isna(), ["item_id", "listed"]] = None
+        plot = Heat("risk_level", "value_level", "customers", "Customers by risk and value")
+        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,))
+        return Findings((table,), (_source(bundles),))
+
+    def _answers(
+        self, log: EventLog, as_of: datetime, bundles: Mapping[str, Bundle]
+    ) -> pd.DataFrame:
+        known_until = datetime.fromisoformat(str(bundles["churn"].manifest.cutoff))
+        if known_until > as_of:
+            raise DataError(f"{OPTION}: the bundles know of events up to {known_until}, after "
+                            f"as_of={as_of}: give a later as_of, or older bundles")  # fmt: skip
+        ids = _buyers(log, as_of)
+        found = asked(bundles, ids, self.k)
+        if found.empty:
+            raise DataError(f"{OPTION}: the bundles know no customer of {log.name}")
+        found["risk_level"] = levels(found["risk"], self.risk_borders)
+        borders = value_borders_of(found["value"], self.value_borders)
+        found["value_level"] = levels(found["value"], borders)
+        return found[["risk", "value", "risk_level", "value_level", "recommended"]]
+
+    def _columns(self) -> dict[str, Column]:
+        of = ("customers",)
+        return {
+            "risk_level": Column("label", "By the probability of no purchase in the horizon."),
+            "value_level": Column("label", "By the value expected in the horizon."),
+            "customers": Column("customers", "Customers of both levels.", of),
+            "risk": Column("share", "Mean probability of no purchase.", of),
+            "value": Column("money", "Mean value expected.", of),
+            "total_value": Column("money", "Value expected of all of them.", of),
+            "item_id": Column("label", f"The item on most of their lists of {self.k}."),
+            "listed": Column("customers", "Customers who have it on their list.", ("listed",)),
+        }
+
+
+NONE_GIVEN = f"outlook: {OPTION} names no folder of bundles (growthlab export writes them)"
+
+
+def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
+    """The bundle of each task, after a check that they are about the same customers and time.
+
+    Raises
+    ------
+    DataError
+        A task has no bundle or two, or they differ in data, cutoff or horizon.
+    """
+    if paths is None:
+        raise DataError(NONE_GIVEN)
+    given = [paths] if isinstance(paths, str) else paths
+    folders = chain.from_iterable(_folders(Path(str(path))) for path in given)
+    bundles: dict[str, Bundle] = {}
+    for folder in folders:
+        bundle = Bundle.load(folder)
+        other = bundles.setdefault(bundle.manifest.task, bundle)
+        if other is not bundle:
+            both = f"{other.folder} and {folder} both answer {bundle.manifest.task}"
+            raise DataError(f"{OPTION}: {both}: list one bundle of each task")
+    missing = [task for task in TASKS if task not in bundles]
+    if missing:
+        raise DataError(f"{OPTION}: no bundle of {missing[0]}: growthlab export task={missing[0]}")
+    for name in ("data", "cutoff", "horizon_days"):
+        _require_the_same(name, bundles)
+    for bundle in bundles.values():
+        if bundle.no_lookup:
+            raise DataError(f"{OPTION}: {bundle.folder}: {bundle.no_lookup}")
+    return bundles
+
+
+def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.DataFrame:
+    """``risk``, ``value`` and ``recommended`` of the users whom each bundle knows, by ``user_id``."""
+    lists = bundles["top_n"].recommend([RecommendRequest(u) for u in user_ids], k)
+    churn, value = (
+        bundles[task].predict([PredictRequest(u) for u in user_ids]) for task in ("churn", "value")
+    )
+    rows = [
+        (user, p.value, v.value, [item.item for item in listed.items])
+        for user, p, v, listed in zip(user_ids, churn, value, lists, strict=True)
+        if {p.served, v.served} == {"known"}
+    ]
+    columns = ["user_id", "risk", "value", "recommended"]
+    return pd.DataFrame(rows, columns=columns).set_index("user_id")
+
+
+def most_listed(found: pd.DataFrame, least: int) -> pd.DataFrame:
+    """The item on most lists of each pair of levels and on how many; none on fewer than `least`.
+
+    Of equals the first by its id.
+    """
+    keys = ["risk_level", "value_level"]
+    long = found[[*keys, "recommended"]].explode("recommended").rename_axis("user_id")
+    counts = long.groupby([*keys, "recommended"], observed=True).size().rename("listed")
+    ranked = counts.reset_index().sort_values(
+        [*keys, "listed", "recommended"], ascending=[True, True, False, True]
+    )
+    first = ranked.drop_duplicates(keys).rename(columns={"recommended": "item_id"})
+    first = first.astype({"listed": "Int64"})
+    return first[first["listed"] >= least]
+
+
+def _folders(path: Path) -> list[Path]:
+    """The bundle at a path, or the bundles in it; DataError where there is none."""
+    if (path / MANIFEST).is_file():
+        return [path]
+    inside = sorted(found.parent for found in path.glob(f"*/{MANIFEST}"))
+    if not inside:
+        raise DataError(f"{OPTION}={path}: no bundle is there: growthlab export writes one")
+    return inside
+
+
+def _require_the_same(name: str, bundles: Mapping[str, Bundle]) -> None:
+    """DataError where the manifests differ in a field; who names no horizon has none."""
+    found = {task: getattr(bundles[task].manifest, name) for task in TASKS}
+    if len({str(value) for value in found.values() if value is not None}) > 1:
+        shown = ", ".join(f"{task} has {value}" for task, value in found.items())
+        raise DataError(f"{OPTION}: the bundles differ in {name} ({shown}): they must share it")
+
+
+def _buyers(log: EventLog, as_of: datetime) -> list[str]:
+    """Who had bought before a moment, in order of their ids."""
+    sql = "SELECT DISTINCT user_id, timestamp FROM events WHERE event_type = 'purchase'"
+    bought = log.query(sql)
+    before = bought["timestamp"] < np.datetime64(as_of, "us")
+    return sorted(bought.loc[before, "user_id"].astype(str).unique())
+
+
+def _source(bundles: Mapping[str, Bundle]) -> str:
+    manifest = bundles["churn"].manifest
+    names = {task: bundles[task].manifest.model for task in TASKS}
+    return (
+        f"Probability of no purchase in {manifest.horizon_days:g} days by {names['churn']}, value in "
+        f"them by {names['value']}, lists by {names['top_n']}, all as of {manifest.cutoff}; "
+        "customers whom a bundle does not know are left out."
+    )

@@ -1,0 +1,160 @@
+"""The outlook: three bundles of one cutoff, the same customers, no small cell, nothing that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.insight.purchases import AS_OF, buys, log_of
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.histories import Catalogue, Histories
+from growthlab.data.event_log import EventLog
+from growthlab.export.manifest import Provenance
+from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.features.examples import Examples
+from growthlab.insight.outlook import Outlook
+from growthlab.insight.scope import Scope, Unavailable
+from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.scorers.curve_rows import CurveRows
+from growthlab.training.options import FitOptions
+
+IDS = [f"u{n:02d}" for n in range(30)]
+# days since the last purchase: churn probability days / 100, value 100 - days
+DAYS = np.repeat([10.0, 50.0, 90.0], 10)
+ABOUT = Provenance(
+    task="churn", model="rule", data="kiosk", data_digest="ab", split="global_time",
+    cutoff="2025-05-01T00:00:00", horizon_days=28.0,
+)  # fmt: skip
+
+
+def estimator(folder: Path, about: Provenance, curve: list[float]) -> None:
+    """A bundle that answers by a line over the days since the last purchase."""
+    table = pd.DataFrame({"days_since_last": DAYS})
+    customers = Examples(table, np.array(IDS), np.full(30, np.datetime64("2025-05-01", "us")), 28.0)
+    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array(curve), missing=0.5)
+    write_estimator(folder, rule, about, customers=customers, base=0.5)
+
+
+def lists(folder: Path, about: Provenance) -> None:
+    """A bundle of item_knn: who bought tea is told of lemons, who bought coffee of filters."""
+    items = np.array(["coffee", "filter", "lemon", "tea"])
+    rows = np.concatenate([np.arange(30), [28, 29]])
+    codes = np.concatenate([np.where(np.arange(30) < 28, 3, 0), [1, 1]])
+    rows, codes = np.append(rows, 27), np.append(codes, 2)
+    times = np.arange(len(rows))
+    histories = Histories.from_events(Catalogue(items), np.array(IDS), rows, codes, times)
+    model = ItemKNN(neighbours=3).fit(histories, FitOptions())
+    popular = np.asarray(histories.matrix().sum(axis=0)).ravel()
+    write_recommender(folder, model.scorer(), about, histories=histories, fallback=popular)
+
+
+@pytest.fixture
+def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Writes the three bundles; keywords change what the one of value says of itself."""
+    monkeypatch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
+    monkeypatch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path / "key" / "pseudonym.key"))
+
+    def write(**changed: Any) -> str:
+        folder = tmp_path / "bundles"
+        estimator(folder / "churn", ABOUT, [0.0, 1.0])
+        estimator(folder / "value", replace(ABOUT, **{"task": "value", **changed}), [100.0, 0.0])
+        lists(
+            folder / "lists",
+            replace(ABOUT, task="top_n", model="item_knn", filter_seen="interacted"),
+        )
+        return str(folder)
+
+    return write
+
+
+@pytest.fixture
+def kiosk() -> EventLog:
+    """The thirty customers of the bundles, one whom they do not know, and one who came later."""
+    late = buys("late", -3)  # after AS_OF
+    return log_of(*(buys(user, 40) for user in [*IDS, "stranger"]), late)
+
+
+def test_the_same_customers_have_risk_value_and_a_list(
+    bundles: Callable[..., str], kiosk: EventLog
+) -> None:
+    found = Outlook(bundles=bundles(), k=1, value_borders=[20, 60]).customers(kiosk, AS_OF)
+    assert found.index.tolist() == IDS
+    first, last = found.loc["u00"], found.loc["u29"]
+    assert (first["risk"], first["value"]) == pytest.approx((0.1, 90.0))
+    assert (last["risk"], last["value"]) == pytest.approx((0.9, 10.0))
+    assert (first["risk_level"], first["value_level"]) == ("low", "high")
+    assert (last["risk_level"], last["value_level"]) == ("high", "low")
+    assert first["recommended"] == ["lemon"]
+    # neither goes with what they have: of two scores of 0 the ties' key takes the first
+    assert last["recommended"] in (["tea"], ["lemon"])
+
+
+def test_the_report_names_the_item_of_most_lists_and_no_small_cell(
+    bundles: Callable[..., str], kiosk: EventLog
+) -> None:
+    section = Outlook(bundles=bundles(), k=1, value_borders=[20, 60])
+    findings = section.find(Scope.of(kiosk, as_of="2025-06-01"))
+    rows = findings.tables[0].protected(10).rows.set_index(["risk_level", "value_level"])
+    low = rows.loc[("low", "high")]
+    assert (low["customers"], low["item_id"], low["listed"]) == (10, "lemon", 10)
+    # no item is on the lists of ten of these ten: some have it already
+    high = rows.loc[("high", "low")]
+    assert high["customers"] == 10
+    assert pd.isna(high["item_id"])
+    assert pd.isna(high["listed"])
+    assert "28 days by rule" in findings.notes[0]
+    assert "as of 2025-05-01" in findings.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cutoff": "2025-04-01T00:00:00"}, r"differ in cutoff \(churn has 2025-05-01T00:00:00"),
+        ({"horizon_days": 90.0}, "differ in horizon_days"),
+        ({"data": "other"}, "differ in data"),
+        ({"task": "churn"}, r"both answer churn: list one bundle of each task"),
+    ],
+)
+def test_bundles_that_do_not_belong_together_are_refused(
+    bundles: Callable[..., str], kiosk: EventLog, changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        Outlook(bundles=bundles(**changed)).customers(kiosk, AS_OF)
+
+
+def test_bundles_from_after_the_date_are_refused(
+    bundles: Callable[..., str], kiosk: EventLog
+) -> None:
+    with pytest.raises(DataError, match="know of events up to 2025-05-01 00:00:00, after as_of"):
+        Outlook(bundles=bundles()).customers(kiosk, datetime(2025, 4, 25))
+
+
+def test_a_task_without_a_bundle_or_a_folder_without_any_is_named(
+    bundles: Callable[..., str], kiosk: EventLog, tmp_path: Path
+) -> None:
+    folder = bundles()
+    with pytest.raises(DataError, match="no bundle of value: growthlab export task=value"):
+        Outlook(bundles=[f"{folder}/churn", f"{folder}/lists"]).customers(kiosk, AS_OF)
+    with pytest.raises(DataError, match="no bundle is there: growthlab export writes one"):
+        Outlook(bundles=str(tmp_path / "nowhere")).customers(kiosk, AS_OF)
+
+
+def test_customers_whom_the_bundles_do_not_know_make_no_outlook(
+    bundles: Callable[..., str],
+) -> None:
+    with pytest.raises(DataError, match="the bundles know no customer of"):
+        Outlook(bundles=bundles()).customers(log_of(buys("stranger", 40)), AS_OF)
+
+
+def test_without_bundles_a_report_does_without_it(kiosk: EventLog) -> None:
+    with pytest.raises(Unavailable, match=r"section\.outlook\.bundles names no folder"):
+        Outlook().find(Scope.of(kiosk))
+    with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
+        Outlook(k=0)
