@@ -29,6 +29,7 @@ from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.runner import Arena, run_model
 from growthlab.tasks.snapshots import snapshots_of
 from growthlab.tasks.value import Value
+from growthlab.tasks.value import deciles as value_deciles
 from growthlab.training.options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -267,9 +268,12 @@ def test_a_feature_that_holds_the_label_is_caught(caplog: pytest.LogCaptureFixtu
 def test_no_feature_of_the_shop_gives_the_label_away(
     shop_fold: Fold, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING):
-        Churn(activity_days=60).data(shop_fold)
+    with caplog.at_level(logging.INFO):
+        data = Churn(activity_days=60).data(shop_fold)
     assert "alone tells who leaves" not in caplog.text
+    assert data.train.target is not None
+    share = 100 * data.train.target.mean()
+    assert f"task=churn: {share:.1f} % of the examples leave" in caplog.text
 
 
 @pytest.mark.parametrize("task", ["churn", "value"])
@@ -371,6 +375,21 @@ def test_deciles_worked_by_hand() -> None:
     assert table["gain"].iloc[-1] == pytest.approx(1)
 
 
+def test_deciles_of_value_worked_by_hand_and_they_sum_to_the_total() -> None:
+    """15 customers, 1.5 a tenth: the first tenth is the best and half of those who tie behind."""
+    label, prediction = np.zeros(15), np.arange(15.0)
+    label[14], label[13], label[12], prediction[13] = 60.0, 30.0, 10.0, 12.0
+    table = value_deciles(label, prediction)
+    # 60 and half of a tie of 30 and 10 (20 each): (60 + 10) / 1.5; foretold 14 and half of 12
+    assert table.loc[0, "value"] == pytest.approx(70 / 1.5)
+    assert table.loc[0, "prediction"] == pytest.approx((14 + 6) / 1.5)
+    assert table.loc[0, "bias"] == pytest.approx(20 / 70 - 1)
+    assert table["capture"].tolist()[:2] == pytest.approx([0.7, 1.0])
+    assert table["bias"].isna().sum() == 8  # nobody spent anything there
+    for column, total in (("value", label.sum()), ("prediction", prediction.sum())):
+        assert (table["customers"] * table[column]).sum() == pytest.approx(total)
+
+
 def test_cohorts_are_months_within_a_year_and_longer_beyond() -> None:
     days = np.repeat(np.array(["2025-01-31", "2025-03-01", "2025-03-31"], "datetime64[D]"), 20)
     months = {name: int(kept.sum()) for name, kept in cohorts_of(days).items()}
@@ -392,6 +411,7 @@ def test_value_is_judged_by_cohort_and_for_the_top_tenth_too(shop_fold: Fold) ->
     outcome = run_model(Arena(task, shop_fold, metrics_of("value")), Mean, name="mean")
     names = set(outcome.strata["stratum"])
     assert {"predicted_top_tenth", "top_tenth"} <= names
+    assert list(outcome.tables["deciles"]["decile"]) == list(range(1, 11))
     cohorts = outcome.strata[outcome.strata["stratum"].str.startswith("first_")]
     assert len(cohorts)
     assert (cohorts["n_users"] >= 30).all()

@@ -57,8 +57,14 @@ class Churn(CustomerTask):
             raise ConfigError(f"task.calibration={self.calibration}: possible are {possible}")
 
     def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
-        """Customers with features and labels; a feature that gives the label away is logged."""
+        """Customers with features and labels.
+
+        Logged are the share of leavers, without which average precision and lift say little, and a
+        feature that gives the label away.
+        """
         data = super().data(fold, known)
+        if data.train.target is not None and len(data.train):
+            log.info("task=%s: %.1f %% of the examples leave", self.name, 100 * data.base)
         for column in giveaways(data.train):
             log.warning("feature %s alone tells who leaves: does it look ahead?", column)
         return data
@@ -83,23 +89,14 @@ class Churn(CustomerTask):
         """The fitted model with that map."""
         return CalibratedEstimator(wrap(model), Calibration.from_json(calibration))
 
-    def judge(
-        self,
-        model: Any,
-        data: CustomerData,
-        metrics: Mapping[str, Any],
-        *,
-        seed: int,
-        intervals: bool = True,
+    def completed(
+        self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]
     ) -> Judged:
-        """Every metric of the predictions; see `Task.judge`. Those of a calibrated model also before it.
+        """With the metrics of a calibrated model also before it.
 
         The tables ``deciles`` and ``calibration`` say how the leavers lie in the tenths of the
         ranking, and what the calibration changed.
         """
-        judged = super().judge(model, data, metrics, seed=seed, intervals=intervals)
-        if not intervals:
-            return judged
         label, p = judged.per_user["label"].to_numpy(), judged.per_user["prediction"].to_numpy()
         tables = {**judged.tables, "deciles": deciles(label, p)}
         if not isinstance(model, CalibratedEstimator):

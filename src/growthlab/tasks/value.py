@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.outcome import Judged
 from growthlab.features.btyd import spend_of
 from growthlab.features.examples import Examples
+from growthlab.metrics.predictions import bins_of, grouped
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, by_user, within
@@ -38,6 +43,14 @@ class Value(CustomerTask):
         fold.past.require("unit_price", needed_by=f"task={self.name}")
         return super().data(fold, known)
 
+    def completed(
+        self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    ) -> Judged:
+        """With the table ``deciles``: what was foretold and what came in the tenths of the ranking."""
+        rows = judged.per_user
+        found = deciles(rows["label"].to_numpy(), rows["prediction"].to_numpy())
+        return replace(judged, tables={**judged.tables, "deciles": found})
+
     def guess(self, customers: Examples) -> float:
         """The mean spend in a horizon, at the pace of all the past."""
         pace = customers.table["spend"] / customers.table["T"]
@@ -58,3 +71,24 @@ class Value(CustomerTask):
         if (net < 0).any():
             log.debug("%d of %d returned more than they bought", (net < 0).sum(), len(net))
         return np.maximum(net, 0.0)
+
+
+def deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
+    """The tenths of the ranking, the highest first; ties and customers on a border are shared.
+
+    Columns: ``decile`` from 1, ``customers`` (a tenth of all, so not whole), mean ``prediction`` and
+    mean ``value``, ``bias`` (prediction over value less 1; NaN where nothing was spent) and
+    ``capture`` (share of all value down to it). Customers times mean sum to the total.
+    """
+    value, stated = bins_of(grouped(label, prediction), 10)
+    size, total = len(label) / 10, label.sum() or np.nan
+    return pd.DataFrame(
+        {
+            "decile": np.arange(1, 11),
+            "customers": size,
+            "prediction": stated,
+            "value": value,
+            "bias": stated / np.where(value > 0, value, np.nan) - 1,
+            "capture": np.cumsum(value) * size / total,
+        }
+    )

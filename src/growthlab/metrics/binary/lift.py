@@ -7,39 +7,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import cut, grouped
+from growthlab.metrics.binary.base import TopShare
 
 
 @dataclass(frozen=True)
-class Lift:
+class Lift(TopShare):
     """Share of positives among the highest predictions, divided by the prevalence.
 
-    The top is the `share` of all rows, rounded up; a tie at its border is averaged. 1 for a
-    constant; NaN without positives.
+    See `TopShare`. 1 for a constant; NaN without positives.
     """
 
-    share: float = 0.1
-
-    larger_is_better: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"share of lift must lie in (0, 1], got {self.share}")
-
-    @property
-    def name(self) -> str:
-        """``lift_at_10`` for a share of 0.1."""
-        return f"lift_at_{100 * self.share:g}"
+    kind: ClassVar[str] = "lift"
 
     def __call__(
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        groups = grouped(label, prediction, weight)
-        n, n_positive = groups.mass.sum(), groups.label.sum()
-        if n_positive == 0:
+        top = self._top(label, prediction, weight)
+        if top.n_positive == 0:
             return np.nan
-        n_top = np.ceil(round(self.share * n, 9))  # 0.1 * 30 is a little more than 3
-        found, _ = cut(groups, n_top)
-        return float((found / n_top) / (n_positive / n))
+        return (top.found / top.n_top) / (top.n_positive / top.n)
