@@ -300,6 +300,19 @@ def test_a_saved_scorer_keeps_model_horizon_spend_and_discount(model: PurchaseMo
     assert type(again.purchases) is type(model)
 
 
+@every_model
+def test_what_no_customer_can_have_counts_as_the_nearest_that_one_can(model: PurchaseModel) -> None:
+    """As it comes from a careless request, or from columns that are shuffled one by one."""
+    wrong = {"frequency": [2, 3, -1], "recency": [50, -4, 3], "T": [40, 40, -5]}
+    right = {"frequency": [2, 3, 0], "recency": [40, 0, 0], "T": [40, 40, 0]}
+    spent = {"monetary_value": np.array([10.0, 20.0, np.nan])}
+    rows, same = ({c: np.array(v, dtype=float) for c, v in t.items()} for t in (wrong, right))
+    scorer = BTYDRows("value", model, 39.0, SPEND)
+    found = scorer.predict(rows | spent)
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found, scorer.predict(same | spent))
+
+
 def test_rows_are_predicted_alike_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"frequency": [0, 2, 5], "recency": [0, 3, 9], "T": [4, 5, 30]}
     arrays = {c: np.array(v, dtype=float) for c, v in table.items()}

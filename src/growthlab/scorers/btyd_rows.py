@@ -31,7 +31,8 @@ class BTYDRows:
     """The probability of no purchase in the horizon (``churn``), or the expected spend (``value``).
 
     The columns are those of the purchase summary, in days. A customer without a purchase (NaN) has
-    the churn of somebody who was watched for no time, and no value. The horizon begins `gap_days`
+    the churn of somebody who was watched for no time, and no value. What no customer can have, such
+    as a recency beyond T, counts as the nearest that one can. The horizon begins `gap_days`
     after the snapshot; for another one, replace `horizon_days`. Spend is discounted, see `Discount`;
     churn never.
     """
@@ -58,7 +59,8 @@ class BTYDRows:
 
     def _of(self, frequency: np.ndarray, *others: np.ndarray) -> np.ndarray:
         """The predictions of a block."""
-        x, t_x, T = (np.nan_to_num(c) for c in (frequency, *others[:2]))
+        x, t_x, T = (np.maximum(np.nan_to_num(c), 0.0) for c in (frequency, *others[:2]))
+        t_x = np.minimum(t_x, T)
         if self.answer == "churn":
             assert isinstance(self.purchases, BGNBD)
             return 1 - self.purchases.p_purchase(x, t_x, T, self.horizon_days, self.gap_days)
