@@ -45,6 +45,11 @@ class Question:
             raise AttributeError(name)
         return self.settings[name]
 
+    @property
+    def alpha(self) -> float:
+        """implicit's weight of a pair of the past: with it the objective is that of `unseen`."""
+        return float((1 + self.unseen) / self.unseen)
+
     @cached_property
     def events(self) -> pd.DataFrame:
         """user, item (codes from 0) and position, in the order of each user."""

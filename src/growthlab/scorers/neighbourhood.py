@@ -110,14 +110,14 @@ class Neighbourhood:
         target_keys: np.ndarray,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """The nearest sources of each row of inner products, and their similarities."""
-        of_targets = np.repeat(sizes, np.diff(product.indptr))
+        n_entries = np.diff(product.indptr)
+        of_targets = np.repeat(sizes, n_entries)
         near = self._similarities(product.data, of_targets, sources.sizes[product.indices])
+        near[(product.indices == np.repeat(own, n_entries)) | (near < 0)] = 0
         rows = []
         for row, key in enumerate(target_keys):
             part = slice(product.indptr[row], product.indptr[row + 1])
             column, value = product.indices[part], near[part]
-            kept = (column != own[row]) & (value > 0)
-            column, value = column[kept], value[kept]
             kept = self._nearest(column, value, key, sources.keys)
             rows.append((column[kept], value[kept]))
         return rows
@@ -160,23 +160,23 @@ class Neighbourhood:
     def _nearest(
         self, column: np.ndarray, value: np.ndarray, target_key: np.ndarray, source_keys: np.ndarray
     ) -> np.ndarray:
-        """Places of the `neighbours` largest values, in their stored order."""
+        """Places of the `neighbours` largest values other than 0, in their stored order."""
         k = self.neighbours
-        if k is None or len(value) <= k:
-            return np.arange(len(value))
+        if k is None or np.count_nonzero(value) <= k:
+            return np.flatnonzero(value)
         border = np.partition(value, -k)[-k]
-        kept = value > border
-        tied = np.flatnonzero(value == border)
-        free = k - int(kept.sum())
-        if free < len(tied):
+        kept = np.flatnonzero(value >= border)
+        if len(kept) > k:
+            tied = kept[value[kept] == border]
             keys = mix(target_key, source_keys[column[tied]])
-            tied = tied[np.argpartition(keys, free - 1)[:free]]
-        kept[tied] = True
-        return np.flatnonzero(kept)
+            out = tied[np.argsort(keys)[k - len(kept) :]]
+            kept = np.setdiff1d(kept, out, assume_unique=True)
+        return kept
 
 
 def _squared_norms(rows: csr_matrix) -> np.ndarray:
-    return np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64).ravel()
+    squares = np.square(rows.data, dtype=np.float64)
+    return np.bincount(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), squares, rows.shape[0])
 
 
 def _pattern(matrix: csr_matrix) -> csr_matrix:

@@ -79,7 +79,7 @@ def classic(question: Question) -> dict[str, Any]:
     words = {
         "ease": ["l2"],
         "item_knn": ["neighbours", "weighting"],
-        "als": ["width", "epochs", "l2"],
+        "als": ["width", "epochs", "l2", "unseen"],
     }[name]
     given = [f"model.{w}={question.settings[w]}" for w in words]
     shrinkage = ["model.shrinkage=0"] if name == "item_knn" else []

@@ -30,7 +30,8 @@ def model() -> Any:
         return AlternatingLeastSquares(
             factors=question.width,
             iterations=question.epochs,
-            regularization=question.l2,
+            alpha=question.alpha,
+            regularization=question.l2 * question.alpha,
             random_state=0,
             **threads,
         )

@@ -43,7 +43,8 @@ def classic(question: Question) -> dict[str, Any]:
         inner = AlternatingLeastSquares(
             factors=question.width,
             iterations=question.epochs,
-            regularization=question.l2,
+            alpha=question.alpha,
+            regularization=question.l2 * question.alpha,
             num_threads=threads,
             random_state=0,
         )
