@@ -29,6 +29,7 @@ def described(workspace: Workspace) -> Done:
     words = (
         "goals=goals.yaml",
         "burn_in_days=20",
+        "privacy.min_group=10",
         "section=[headline,growth,sales,retention,funnel]",
     )
     done = workspace.growthlab("describe", *SHOP, *words)
@@ -120,7 +121,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 def test_a_goal_that_cannot_be_is_refused(workspace: Workspace, goal: str, line: str) -> None:
     fields = yaml.safe_load(GOALS)[0] | yaml.safe_load(goal)
     (workspace.folder / "wrong.yaml").write_text(yaml.safe_dump([fields]))
-    words = ("goals=wrong.yaml", "burn_in_days=0", "output=refused")
+    words = ("goals=wrong.yaml", "burn_in_days=0", "privacy.min_group=10", "output=refused")
     assert line in workspace.growthlab("describe", *SHOP, *words).mistake
     assert not (workspace.folder / "refused").exists()
 
@@ -129,7 +130,8 @@ def test_from_python_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     log = SimulatedShop(users=150, items=60, days=150).read()
     goals = yaml.safe_load(GOALS)
-    made = growthlab.describe(log, goals=goals, overrides=["section=[growth]", "burn_in_days=0"])
+    small = ["section=[growth]", "burn_in_days=0", "privacy.min_group=10"]
+    made = growthlab.describe(log, goals=goals, overrides=small)
     assert list(made.tables) == ["goals", "growth_by_month", "growth_by_week", "growth_by_day"]
     assert made.title == log.name
     assert list(tmp_path.iterdir()) == []

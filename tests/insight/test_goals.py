@@ -12,6 +12,7 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.goals import allowed, measured, read_goals
+from growthlab.insight.life_cycle import LifeCycle
 from growthlab.insight.scope import Scope
 
 GOAL = {"metric": "buyers", "target": 30, "unit": "customers", "deadline": "2025-12-31"}
@@ -36,7 +37,7 @@ def log() -> EventLog:
 @pytest.fixture(scope="module")
 def scope(log: EventLog) -> Scope:
     """All of the log, without a burn-in."""
-    return Scope.of(log, burn_in_days=0)
+    return Scope.of(log, burn_in_days=0, min_group=10)
 
 
 def row(scope: Scope, **fields: Any) -> dict[str, Any]:
@@ -135,9 +136,62 @@ def test_a_goal_that_the_data_refuses(scope: Scope, fields: dict[str, Any], line
         row(scope, **fields)
 
 
+def named(scope: Scope, segment: str, **fields: Any) -> dict[str, Any]:
+    """The row of one goal of a segment of the life cycle."""
+    stages = LifeCycle(new_days=20, active_days=25, lapsed_days=50)
+    goal = {**GOAL, "segment": segment, **fields}
+    (found,) = measured(read_goals([goal]), scope, {"life_cycle": stages}).rows.to_dict("records")
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def stages() -> Scope:
+    """40 buy on the 2nd of each month from January to July; 11 of them on the 20th of January, too,
+    and one more each month: 17 in July."""
+    rows = [(f"u{n}", f"2025-{month:02d}-02") for month in range(1, 8) for n in range(40)]
+    rows += [(f"u{n}", f"2025-{month:02d}-20") for month in range(1, 8) for n in range(10 + month)]
+    events = pd.DataFrame([*rows, ("late", "2025-07-31")], columns=["user_id", "timestamp"])
+    log = EventLog.from_frames(events.assign(event_type="purchase"), name="staged")
+    return Scope.of(log, burn_in_days=20, min_group=10)
+
+
+def test_a_named_segment_is_made_anew_as_each_month_begins(stages: Scope) -> None:
+    # on 1 July 16 have bought within 25 days (on 20 June), 24 last did on 2 June: at risk
+    assert named(stages, "life_cycle=active", target=17)["current"] == 16
+    found = named(stages, "life_cycle=at risk", target=23)
+    assert (found["current"], found["customers"]) == (24, 24)
+    # on 20 July one of them buys as well, who was not active when July began
+    orders = {"metric": "orders", "unit": "orders", "target": 26}
+    assert named(stages, "life_cycle=at risk", **orders)["current"] == 25
+
+
+@pytest.mark.parametrize(
+    ("segment", "metric", "line"),
+    [
+        (
+            "life_cycle=actve",
+            "buyers",
+            "segment life_cycle=actve is not known: did you mean active",
+        ),
+        ("lifecycle=active", "buyers", "not known: did you mean life_cycle="),
+        ("life_cycle=active", "new_users", "all its customers have bought before"),
+    ],
+)
+def test_a_goal_for_a_segment_that_there_is_not(
+    stages: Scope, segment: str, metric: str, line: str
+) -> None:
+    with pytest.raises(ConfigError, match=line):
+        named(stages, segment, metric=metric)
+
+
+def test_a_segment_that_is_always_small_has_no_history(stages: Scope) -> None:
+    with pytest.raises(DataError, match="history has 0 whole months of at least 10"):
+        named(stages, "life_cycle=lapsed")
+
+
 def test_a_short_history_does_not_say_what_is_possible(log: EventLog) -> None:
     with pytest.raises(DataError, match="history has 2 whole months"):
-        row(Scope.of(log, as_of="2025-03-01", burn_in_days=0))
+        row(Scope.of(log, as_of="2025-03-01", burn_in_days=0, min_group=10))
 
 
 def test_a_file_holds_a_list_or_goals(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_stages_by_hand(days: tuple[float, ...], stage: str) -> None:
 
 
 def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) -> None:
-    scope = Scope.of(shop)
+    scope = Scope.of(shop, min_group=10)
     stages = LifeCycle(new_days=14, active_days=28, lapsed_days=60, compare_days=40)
     found = stages.find(scope)
     tables = {t.name: t.protected(10).rows for t in found.tables}
@@ -48,7 +48,7 @@ def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) 
 def test_moves_worked_by_hand() -> None:
     rows = [buys(f"a{n}", 400, 100) for n in range(11)]  # won back 90 days ago, at risk now
     rows += [buys(f"b{n}", 10) for n in range(12)]  # had not bought then
-    found = LifeCycle().find(Scope.of(log_of(*rows), as_of=str(AS_OF)))
+    found = LifeCycle().find(Scope.of(log_of(*rows), as_of=str(AS_OF), min_group=10))
     moves = found.tables[1].rows.set_index(["before", "now"])["customers"].dropna()
     assert moves.to_dict() == {("won back", "at risk"): 11, ("not yet", "new"): 12}
 

@@ -13,7 +13,7 @@ import yaml
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import NAMES, Column, Findings, Section, Table
+from growthlab.insight.findings import NAMES, Column, Findings, Section, Table, whole
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report import Report, report
 from growthlab.insight.scope import Scope
@@ -32,7 +32,7 @@ def sections(*names: str) -> dict[str, Section]:
 @pytest.fixture(scope="module")
 def made(shop: EventLog) -> Report:
     """Every section on the small shop."""
-    return report("the shop", Scope.of(shop), sections(*SECTIONS))
+    return report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +41,18 @@ def html(made: Report) -> str:
     return made.as_html()
 
 
-def counted(customers: list[float], partition: bool = False) -> Table:
+def counted(customers: list[float], *, of_a_whole: bool = False) -> Table:
     """A table of groups with their sizes and a figure of each."""
     rows = pd.DataFrame(
         {"group": ["a", "b", "c"], "customers": customers, "spend": [1.0, 2.0, 3.0]}
     )
+    sums = {"customers": whole(rows)} if of_a_whole else {}
     columns = {
         "group": Column("label", "The group."),
         "customers": Column("customers", "Its size.", ("customers",)),
         "spend": Column("money", "Of the group.", ("customers",)),
     }
-    return Table("groups", "Groups", rows, columns, partition=partition)
+    return Table("groups", "Groups", rows, columns, sums=sums)
 
 
 def test_figures_of_few_customers_are_withheld() -> None:
@@ -63,13 +64,60 @@ def test_figures_of_few_customers_are_withheld() -> None:
 
 
 def test_one_withheld_part_of_a_known_whole_takes_the_next_smallest_with_it() -> None:
-    table = counted([9, 50, 20], partition=True).protected(10)
+    table = counted([9, 50, 20], of_a_whole=True).protected(10)
     assert table.rows["customers"].isna().tolist() == [True, False, True]
     assert counted([9, 50, 20]).protected(10).rows["customers"].isna().sum() == 1
 
 
 def test_nothing_is_withheld_where_nobody_can_be_told() -> None:
-    assert counted([10, 10, 10], partition=True).protected(10).n_hidden == 0
+    assert counted([10, 10, 10], of_a_whole=True).protected(10).n_hidden == 0
+
+
+def test_those_of_a_group_who_did_something_may_be_fewer_than_a_group() -> None:
+    rows = pd.DataFrame({"month": ["a", "b", "c"], "active": [60, 60, 49], "buyers": [10, 9, 40]})
+    columns = {
+        "month": Column("label", "The month."),
+        "active": Column("customers", "Active.", ("active",)),
+        "buyers": Column("customers", "Those of them who bought.", ("active",), ("buyers",)),
+    }
+    table = Table("months", "", rows, columns).protected(50).rows
+    assert table["active"].tolist() == [60, 60, pd.NA]
+    assert table["buyers"].tolist() == [10, pd.NA, pd.NA]  # 9 are few; of 49 nothing is told
+
+
+def test_what_a_day_hides_its_week_does_not_tell() -> None:
+    """Monday to Wednesday of one week with 60 new customers, and a day of the next week."""
+    day = pd.to_datetime(["2025-01-06", "2025-01-07", "2025-01-08", "2025-01-13"])
+    rows = pd.DataFrame({"period": day, "new_users": [30, 3, 27, 12]})
+    columns = {
+        "period": Column("date", "The day."),
+        "new_users": Column("customers", "New ones.", part=("new_users",)),
+    }
+    weeks = (rows["period"].dt.to_period("W-SUN"),)
+    table = Table("days", "", rows, columns, sums={"new_users": weeks}).protected(50).rows
+    assert table["new_users"].tolist() == [30, pd.NA, pd.NA, 12]  # 60 - 30 - 27 would be 3
+    alone = Table("days", "", rows, columns).protected(50).rows
+    assert alone["new_users"].tolist() == [30, pd.NA, 27, 12]
+
+
+def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: Report) -> None:
+    day, week = (
+        made.tables[f"growth_by_{p}"].set_index("period")["new_users"] for p in ("day", "week")
+    )
+    known = week.dropna()
+    for start, total in known.items():
+        days = day[(day.index >= start) & (day.index < start + pd.Timedelta(days=7))]
+        rest = total - days.sum()
+        assert rest == 0 or rest >= 10 or days.isna().all(), start
+
+
+def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: Report) -> None:
+    curve = made.tables["cohort_retention_curve"].set_index("since")["active"]
+    each = made.tables["cohort_retention"]
+    each = each[each["cohort"] >= pd.Timestamp(made.scope.settled)]
+    for since, part in each.groupby("since"):
+        if part["active"].isna().any() and not pd.isna(curve[since]):
+            assert curve[since] - part["active"].sum() >= 10, since
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -93,12 +141,13 @@ def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
         assert list(table.rows) == list(table.columns)
         for name, column in table.columns.items():
             assert column.definition.endswith("."), (table.name, name)
-            assert bool(column.of) == (column.unit not in NAMES)
-            assert column.of == () or table.columns[column.of[0]].unit == "customers"
+            assert bool(column.behind) == (column.unit not in NAMES)
+            assert all(table.columns[behind].unit == "customers" for behind in column.behind)
 
 
 def test_a_larger_least_group_withholds_more(shop: EventLog, made: Report) -> None:
-    strict = report("the shop", Scope.of(shop, min_group=50), sections(*SECTIONS))
+    strict = report("the shop", Scope.of(shop), sections(*SECTIONS))
+    assert strict.scope.min_group == 50  # unless set
     assert strict.n_hidden > made.n_hidden
     sizes = strict.tables["channel_curves"]["customers"].dropna()
     assert (sizes >= 50).all()
@@ -116,7 +165,7 @@ def test_a_section_that_the_log_cannot_feed_is_left_out_with_the_reason() -> Non
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(300)]})
     events["timestamp"] = pd.date_range("2025-01-01", periods=300, freq="12h")
     log = EventLog.from_frames(events.assign(event_type="purchase"), name="plain")
-    made = report("plain", Scope.of(log), sections(*SECTIONS))
+    made = report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
     assert set(made.left_out) == {
         *("affinities", "channels", "funnel", "replenishment"),
         *("returns", "reviews", "sales", "value_curves"),
@@ -212,7 +261,7 @@ def test_names_of_the_data_cannot_write_into_the_page() -> None:
 
 
 def test_goals_open_the_report(shop: EventLog) -> None:
-    made = report("the shop", Scope.of(shop), sections("growth"), read_goals([GOAL]))
+    made = report("the shop", Scope.of(shop, min_group=10), sections("growth"), read_goals([GOAL]))
     assert [part.chapter for part in made.parts] == ["Goals", "Growth"]
     (row,) = made.tables["goals"].to_dict("records")
     assert row["distance"] == 130 - made.tables["growth_by_month"]["buyers"].iloc[-1]
@@ -223,7 +272,7 @@ def test_a_target_that_history_does_not_allow_makes_no_report(shop: EventLog) ->
     with pytest.raises(
         ConfigError, match="buyers of all: a target of 1 customers by 2026-01-01 is"
     ):
-        report("the shop", Scope.of(shop), {}, read_goals([{**GOAL, "target": 1}]))
+        report("the shop", Scope.of(shop, min_group=10), {}, read_goals([{**GOAL, "target": 1}]))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_large_segments_stay_as_they_are() -> None:
 def test_small_segments_become_one_and_it_is_said() -> None:
     found, note = grouped(labels(a=20, b=6, c=5), 10)
     assert found.value_counts().to_dict() == {"a": 20, OTHERS: 11}
-    assert note == "Segments put together as (too few): 2 with fewer than 10 customers."
+    assert note == "Segments put together as (others): 2 with fewer than 10 customers."
 
 
 def test_a_single_small_segment_takes_the_next_larger_with_it() -> None:
@@ -82,6 +82,17 @@ def test_pairs_are_counted_and_hidden_in_a_long_table() -> None:
     assert found["x", "x"] == 15
     assert found["y", "y"] == 20
     assert found["y", "x"] is pd.NA
+
+
+def test_a_set_of_cells_with_a_known_total_tells_nothing_of_a_few() -> None:
+    counts = np.array([[50, 4, 30], [40, 20, 30], [30, 60, 70]])
+    # without totals of rows only the column of 4 hides another cell, its 20
+    hidden = hidden_cells(counts, 10, rows=False)
+    assert hidden.tolist() == [[False, True, False], [False, True, False], [False] * 3]
+    corner = np.zeros((3, 3), bool)
+    corner[0, :2] = True  # 54 are known to be in these two: 54 - 50 would be 4
+    hidden = hidden_cells(counts, 10, [corner], rows=False)
+    assert hidden.tolist() == [[True, True, False], [False, True, False], [False] * 3]
 
 
 @pytest.mark.parametrize("least", [2, 10])

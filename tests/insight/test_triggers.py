@@ -11,8 +11,10 @@ import pytest
 import yaml
 from tests.insight.purchases import AS_OF, ago, buys, log_of
 
+from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import beside_each_other
 from growthlab.insight.scope import Scope
 from growthlab.insight.tiers import Tiers
 from growthlab.insight.triggers import Triggers, recurring
@@ -99,7 +101,7 @@ def test_a_change_of_tier_is_told_with_both() -> None:
     assert rows_of("tier_change", log) == [("a", "2025-06-01", "member to silver")]
     assert (
         Triggers(tiers=None).found(log, AS_OF)[1]["tier_change"]
-        == "there are no tiers in the config"
+        == "tiers are not among the sections: name them too"
     )
 
 
@@ -144,8 +146,13 @@ def test_settings_out_of_range_are_refused(more: dict[str, Any], said: str) -> N
         Triggers(**more)
 
 
-def test_the_file_of_triggers_has_the_tiers_of_the_section() -> None:
-    triggers, tiers = (
-        yaml.safe_load((CONF / f"{n}.yaml").read_text()) for n in ("triggers", "tiers")
-    )
-    assert triggers["tiers"].items() <= tiers.items()
+def test_triggers_have_the_tiers_of_the_section_beside_them() -> None:
+    """The rules stand in one place: conf/section/tiers.yaml."""
+    found = {
+        n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in ("triggers", "tiers")
+    }
+    assert found["triggers"].tiers is None
+    assert beside_each_other(found)["triggers"].tiers is found["tiers"]
+    assert beside_each_other({"triggers": found["triggers"]})["triggers"].tiers is None
+    own = Triggers(tiers=SILVER)
+    assert own.beside(found) is own

@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.insight.goals import Goal, read_goals
-from growthlab.insight.numbers import text
+from growthlab.insight.numbers import FEW, text
 from growthlab.insight.report import Report, report
 from growthlab.insight.scope import Scope, check_group, checked_events
 from growthlab.tracking.describe_run import log_description
@@ -90,13 +90,12 @@ def described(log: EventLog, found: Composed, name: str, goals: Sequence[Goal]) 
 
 def summary(made: Report) -> list[str]:
     """Lines for the console: the last whole month, the goals, and what is left out."""
-    lines, least = [], made.scope.min_group
+    lines = []
     tables = {table.name: table for table in made.listed}
     if "headline" in tables:
         lines.append(f"{made.title}, {tables['headline'].title}")
         for row in tables["headline"].rows.to_dict("records"):
-            known = not pd.isna(row["value"])
-            value = text(row["value"], row["unit"]) if known else f"<{least}"
+            value = FEW if pd.isna(row["value"]) else text(row["value"], row["unit"])
             lines.append(f"  {row['figure']:<20} {value:>12}")
     if "goals" in tables:
         lines.append("goals")
@@ -110,7 +109,10 @@ def summary(made: Report) -> list[str]:
             )
     lines += [f"not in the report: {name}: {why}" for name, why in made.left_out.items()]
     if made.n_hidden:
-        lines.append(f"withheld: {made.n_hidden:,} cells of fewer than {least} customers")
+        least = made.scope.min_group
+        lines.append(
+            f"withheld: {made.n_hidden:,} cells that would tell of fewer than {least} customers"
+        )
     return lines
 
 

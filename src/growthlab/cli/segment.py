@@ -21,6 +21,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
+from growthlab.insight.findings import beside_each_other
 from growthlab.tracking.files_run import files_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -83,7 +84,8 @@ def sections_of(found: Composed) -> dict[str, Any]:
         raise ConfigError(f"section={silent[0]} has no row a customer: leave it out")
     if not sections:
         raise ConfigError("section=[] leaves nothing to make: name some sections, or none")
-    return {name: section for name, section in sections.items() if name not in silent}
+    made = beside_each_other(sections)
+    return {name: section for name, section in made.items() if name not in silent}
 
 
 def made_of(

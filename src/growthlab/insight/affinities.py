@@ -14,7 +14,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, Table, of_rows
 from growthlab.insight.growth import ORDER, STANDS
 from growthlab.insight.items import named
-from growthlab.insight.scope import Scope
+from growthlab.insight.scope import LEAST_GROUP, Scope
 
 Of = Literal["item_id", "category"]
 MOST_THINGS = 3_000  # that are paired with each other
@@ -160,12 +160,10 @@ class Affinities:
         scope.require("item_id", needed_by="basket affinities")
         settings = {"min_orders": self.min_orders, "max_q": self.max_q}
         rows = affinities(log, **settings)  # type: ignore[arg-type]
-        tables = [
-            self._table("affinities_of_items", "Items", named(rows, log, "thing", "also"), scope)
-        ]
+        tables = [self._table("affinities_of_items", "Items", named(rows, log, "thing", "also"))]
         if log.items is not None and log.items.get("category", pd.Series()).notna().any():
             rows = affinities(log, "category", **settings)  # type: ignore[arg-type]
-            tables.append(self._table("affinities_of_categories", "Categories", rows, scope))
+            tables.append(self._table("affinities_of_categories", "Categories", rows))
         note = (
             f"Pairs in {self.min_orders} orders or more whose lift cannot well be chance (q of "
             f"{self.max_q:g} or less). What sells together in the past need not sell more when it is "
@@ -173,36 +171,36 @@ class Affinities:
         )
         return Findings(tuple(tables), (note,))
 
-    def _table(self, name: str, title: str, rows: pd.DataFrame, scope: Scope) -> Table:
-        enough = rows[rows["customers"] >= scope.min_group].reset_index(drop=True)
+    def _table(self, name: str, title: str, rows: pd.DataFrame) -> Table:
+        enough = rows[rows["customers"] >= LEAST_GROUP].reset_index(drop=True)
         columns = of_rows(COLUMNS, enough)
         left = len(rows) - len(enough)
-        note = (
-            f"{left} pairs of fewer than {scope.min_group} customers are left out." if left else ""
-        )
+        note = f"{left} pairs of fewer than {LEAST_GROUP} customers are left out." if left else ""
         return Table(name, title, enough, columns, shown=15, note=note)
 
 
-_OF = ("customers",)
+_BOTH = ("customers",)
 COLUMNS = {
     "thing": Column("label", "The one of the two that is in fewer orders."),
     "thing_name": Column("label", "Its name."),
     "also": Column("label", "The other one."),
     "also_name": Column("label", "Its name."),
-    "orders": Column("count", "Orders with both.", _OF),
-    "customers": Column("customers", "Customers who placed them.", _OF),
-    "support": Column("share", "Orders with both / all orders.", _OF),
-    "confidence": Column("share", "Orders with both / orders with the first one (thing).", _OF),
+    "orders": Column("count", "Orders with both.", part=_BOTH),
+    "customers": Column("customers", "Customers who placed them.", part=_BOTH),
+    "support": Column("share", "Orders with both / all orders.", part=_BOTH),
+    "confidence": Column(
+        "share", "Orders with both / orders with the first one (thing).", part=_BOTH
+    ),
     "lift": Column(
         "ratio",
         "confidence / the share of all orders that hold the second one (also): how much likelier it "
         "is beside the other. 1 is chance.",
-        _OF,
+        part=_BOTH,
     ),
     "q": Column(
         "number",
         "p-value of the chi-squared test that the two are independent, corrected for all pairs "
         "(Benjamini and Hochberg): the share of false finds among pairs of this q or less.",
-        _OF,
+        part=_BOTH,
     ),
 }

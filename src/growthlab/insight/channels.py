@@ -64,7 +64,7 @@ class Channels:
     title: ClassVar[str] = "What each acquisition channel brings"
     attribute: str = "acquisition"
     period: Period = "month"
-    at: int = 3
+    at: int = 2
     costs: Mapping[str, float] = field(default_factory=dict)
     margin: float = 1.0
 
@@ -117,7 +117,7 @@ class Channels:
         note = (
             "" if self.costs else "Payback needs section.channels.costs: what a new customer costs."
         )
-        return Table("channel_quality", title, rows, columns, partition=True, note=note)
+        return Table("channel_quality", title, rows, columns, sums=_sums(rows), note=note)
 
     def _curves(self, curves: pd.DataFrame) -> Table:
         columns = of_rows(self._columns(), curves)
@@ -125,10 +125,11 @@ class Channels:
         if curves["value"].notna().any():
             plots.append(Lines("since", ("value",), "Spent by a customer so far", by="channel"))
         title = f"By {self.period}s since"
-        return Table("channel_curves", title, curves, columns, plots=tuple(plots), shown=0)
+        return Table("channel_curves", title, curves, columns, plots=tuple(plots), shown=0,
+                     sums=_sums(curves))  # fmt: skip
 
     def _columns(self) -> dict[str, Column]:
-        both = ("customers", "buyers")
+        of, buyers = ("customers",), ("buyers",)
         return {
             "channel": Column("label", "The acquisition channel."),
             "since": since_column(self.period),
@@ -137,17 +138,23 @@ class Channels:
             "active": ACTIVE_AGAIN,
             "cohort_retention": RETENTION,
             "buyers": BUYERS,
-            "buyer_share": Column("share", "buyers / customers.", both),
+            "buyer_share": Column("share", "buyers / customers.", of, buyers),
             "value": VALUE,
             "cost": Column("money", "What a new customer of the channel cost.", ("customers",)),
-            "margin_on_cost": Column("ratio", f"{self.margin:g} x value / cost.", both),
+            "margin_on_cost": Column("ratio", f"{self.margin:g} x value / cost.", of, buyers),
             "payback": Column(
                 "periods",
                 f"The first {self.period} at which {self.margin:g} x value reaches the cost; empty "
                 "where it has not yet.",
-                both,
+                of,
+                buyers,
             ),
         }
+
+
+def _sums(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, ...]]:
+    """All channels together are the cohorts of the report."""
+    return dict.fromkeys(("customers", "active", "buyers"), (rows["since"],))
 
 
 CUSTOMERS_OF_CHANNEL = Column(

@@ -16,22 +16,30 @@ from growthlab.insight.scope import ACTIVE, Period, Scope, check_period
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
 ACTIVE_AGAIN = Column(
-    "customers", "Those of them with an active event in that later period.", ("active",)
+    "customers",
+    "Those of them with an active event in that later period.",
+    ("customers",),
+    ("active",),
 )
 RETENTION = Column(
     "share",
     "active / customers. In the cohort's own period it is 1; a customer may be "
     "away in one period and back in the next. It is not activity_day_ratio.",
-    ("customers", "active"),
+    ("customers",),
+    ("active",),
 )
 BUYERS = Column(
-    "customers", "Those of them with a purchase up to the end of that period.", ("buyers",)
+    "customers",
+    "Those of them with a purchase up to the end of that period.",
+    ("customers",),
+    ("buyers",),
 )
 VALUE = Column(
     "money",
     "What the cohort has spent up to the end of that period (purchases that were not cancelled, "
     "less returns) / customers, buyers or not. It is the past and foretells nothing.",
-    ("customers", "buyers"),
+    ("customers",),
+    ("buyers",),
 )
 
 
@@ -110,6 +118,12 @@ def with_shares(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def pooled_sums(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series, ...]]:
+    """The totals of `Table.sums` that `pooled` gives away, of rows of `cohorts` after the burn-in."""
+    since = (rows["since"].where(rows["cohort"] >= scope.settled).reset_index(drop=True),)
+    return dict.fromkeys(("customers", "active", "buyers"), since)
+
+
 def cohorts_of(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
     """`cohorts` on the terms of a scope."""
     return cohorts(
@@ -160,6 +174,7 @@ class Retention:
                     plots=(Heat("cohort", "since", "cohort_retention", "Share active"),),
                     shown=0,
                     note=OLD.format(settled=scope.settled),
+                    sums=pooled_sums(rows, scope),
                 ),
             )
         )
@@ -204,6 +219,7 @@ class CohortValue:
                     plots=(Heat("cohort", "since", "value", "Spent by a customer so far"),),
                     shown=0,
                     note=OLD.format(settled=scope.settled),
+                    sums=pooled_sums(rows, scope),
                 ),
             )
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
-from growthlab.insight.scope import Scope
+from growthlab.data.event_log import EventLog
+from growthlab.insight.scope import LEAST_GROUP, Scope
+from growthlab.insight.small_groups import rest_of_totals
 
 Unit = Literal[
     "label", "date", "customers", "count", "share", "money", "days", "periods", "ratio", "number"
@@ -21,13 +24,20 @@ WHOLE = ("customers", "count", "periods")
 class Column:
     """A column of a table: what it counts, and how.
 
-    `of` names the columns that hold the number of customers behind a figure. Where one of them is
-    small the figure is withheld. A column of names has none.
+    `of` names the columns that hold the number of customers whom a figure is about, `part` those
+    with the number of them who did what it counts. Where one is too small the figure is withheld;
+    a part may be smaller than a group, see `Table.protected`. A column of names has neither.
     """
 
     unit: Unit
     definition: str
     of: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """All columns with a number of customers behind the figure."""
+        return (*self.of, *self.part)
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,12 @@ class Table:
         None for all. The file has all rows.
     tiles
         Whether the page shows a row as a tile: its name, its value, what it is compared with.
-    partition
-        Whether the rows are parts of a whole that is known elsewhere: then one withheld row alone
-        could be worked out, and a second one is withheld with it.
+    sums
+        By the name of a number of customers, the totals that are known elsewhere: of each row the
+        total that its number is a part of, null for none. What a total less the shown rows would
+        tell of a few customers is withheld with them.
     hidden
-        Which cells were withheld; the shape of `rows`. None: nobody has looked.
+        Which cells were withheld already; the shape of `rows`. None: nobody has looked.
     """
 
     name: str
@@ -93,15 +104,15 @@ class Table:
     note: str = ""
     shown: int | None = None
     tiles: bool = False
-    partition: bool = False
+    sums: Mapping[str, Sequence[pd.Series]] = field(default_factory=dict)
     hidden: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         assert list(self.rows) == list(self.columns), (self.name, list(self.rows))
         for name, column in self.columns.items():
             assert column.definition, f"{self.name}.{name} has no definition"
-            assert bool(column.of) != (column.unit in NAMES), f"{self.name}.{name}: of whom?"
-            assert set(column.of) <= set(self.columns), f"{self.name}.{name}: {column.of}"
+            assert bool(column.behind) != (column.unit in NAMES), f"{self.name}.{name}: of whom?"
+            assert set(column.behind) <= set(self.columns), f"{self.name}.{name}: {column.behind}"
 
     @property
     def n_hidden(self) -> int:
@@ -109,27 +120,33 @@ class Table:
         return 0 if self.hidden is None else int(self.hidden.to_numpy().sum())
 
     def protected(self, min_group: int) -> Table:
-        """The table without any figure that rests on fewer than `min_group` customers.
+        """The table without any figure of fewer than `min_group` customers.
 
-        Counts of customers below it are withheld too, 0 among them: to know that none of a group
-        did something is to know it of each. Withheld cells are null.
+        Those of them who did something may be fewer, but not fewer than `LEAST_GROUP`. Numbers of
+        customers below that are withheld too, 0 among them: to know that none of a group did
+        something is to know it of each. Withheld cells are null.
         """
-        small = {
-            name: (self.rows[name] < min_group).fillna(False).astype(bool)
-            for name in {of for column in self.columns.values() for of in column.of}
-        }
-        if self.partition:
-            small = {
-                name: _with_a_second(column, self.rows[name]) for name, column in small.items()
-            }
-        hidden = pd.DataFrame(False, index=self.rows.index, columns=self.rows.columns)
+        groups = {name for column in self.columns.values() for name in column.of}
+        parts = {name for column in self.columns.values() for name in column.part}
+        small = {name: self._few(name, min_group) for name in groups}
+        small_part = {name: self._few(name, LEAST_GROUP) for name in parts}
+        nothing = pd.DataFrame(False, index=self.rows.index, columns=self.rows.columns)
+        hidden = nothing if self.hidden is None else self.hidden.copy()
         for name, column in self.columns.items():
             for of in column.of:
                 hidden[name] |= small[of]
+            for part in column.part:
+                hidden[name] |= small_part[part]
         rows = self.rows.astype(
             {n: "Int64" for n, c in self.columns.items() if c.unit in WHOLE}
         ).mask(hidden)
         return replace(self, rows=rows, hidden=hidden)
+
+    def _few(self, name: str, least: int) -> pd.Series:
+        """Which rows have too few customers, or would tell of others who are."""
+        counts = self.rows[name].astype("Float64")
+        few = (counts < least).fillna(False).astype(bool)
+        return rest_of_totals(counts, few, self.sums.get(name, ()), least)
 
 
 @dataclass(frozen=True)
@@ -151,13 +168,30 @@ class Section(Protocol):
         ...
 
 
+@runtime_checkable
+class Segmenting(Protocol):
+    """A section that names a segment for each customer, so that goals can be set for its segments."""
+
+    label: ClassVar[str]  # the column with the names, a categorical of all that there can be
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a buyer by ``user_id``, from what was known at a date."""
+        ...
+
+
+def beside_each_other(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections, those with a method ``beside`` as they are beside the others."""
+    return {
+        name: section.beside(sections) if hasattr(section, "beside") else section
+        for name, section in sections.items()
+    }
+
+
 def of_rows(columns: Mapping[str, Column], rows: pd.DataFrame) -> dict[str, Column]:
     """The columns that the rows have, in their order."""
     return {str(name): columns[str(name)] for name in rows}
 
 
-def _with_a_second(small: pd.Series, counts: pd.Series) -> pd.Series:
-    """Where a single row is small, the next larger one goes with it."""
-    if small.sum() != 1 or small.all():
-        return small
-    return small | (counts.index == counts[~small].astype(float).idxmin())
+def whole(rows: pd.DataFrame) -> tuple[pd.Series, ...]:
+    """The one total of a table whose rows are all parts of a whole, for `Table.sums`."""
+    return (pd.Series(0, index=rows.index),)

@@ -96,19 +96,20 @@ class Funnel:
 
 
 def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> Table:
+    took = ("customers",)
     columns = {
         "step": Column("label", "The step, after all steps above it in this order."),
-        "reached": Column("count", f"How many {who} got there.", ("customers",)),
-        "customers": Column("customers", "How many customers that are.", ("customers",)),
+        "reached": Column("count", f"How many {who} got there.", part=took),
+        "customers": Column("customers", "How many customers that are.", part=took),
         "of_first": Column(
             "share",
             f"Share of the {who} with the first step"
             + ("; at the last step this is session_conversion." if who == "visits" else "."),
-            ("customers",),
+            part=took,
         ),
-        "of_previous": Column("share", f"Share of the {who} at the step before.", ("customers",)),
+        "of_previous": Column("share", f"Share of the {who} at the step before.", part=took),
         "at_all": Column(
-            "count", f"How many {who} have such an event, whatever came before it.", ("customers",)
+            "count", f"How many {who} have such an event, whatever came before it.", part=took
         ),
     }
     return Table(name, title, rows, columns, plots=(Bars("step", "of_first", f"Share of {who}"),))

@@ -13,12 +13,14 @@ import pandas as pd
 import yaml
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
-from growthlab.insight.findings import Column, Table
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Column, Section, Segmenting, Table
 from growthlab.insight.growth import COLUMNS, growth
-from growthlab.insight.scope import Scope
+from growthlab.insight.scope import Scope, Unavailable
 
 METRICS = tuple(n for n in COLUMNS if n not in ("period", "complete"))
 EVERYBODY = "all"
+OF_THE_NEW = ("new_users", "repeat_buyer_share")  # told by what a customer did before the month
 PERCENT = "percent"
 UNITS = {
     "customers": ("customers",),
@@ -36,9 +38,10 @@ MONTH = 365.25 / 12  # days
 class Goal:
     """One goal: `metric` of the customers of `segment`, from `baseline` to `target` by `deadline`.
 
-    Metrics are the monthly figures of the report. A segment is ``all`` or ``column=value`` of the
-    table of users. A null baseline is the figure of the last whole month. `owner` and `source` are
-    for the reader.
+    Metrics are the monthly figures of the report. A segment is ``all``, ``column=value`` of the
+    table of users, or ``section=name`` of a section that names segments, such as
+    ``rfm=champions``, ``life_cycle=at risk`` or ``tiers=gold``. A null baseline is the figure of
+    the last whole month. `owner` and `source` are for the reader.
     """
 
     metric: str
@@ -81,32 +84,50 @@ def _goals(given: Sequence[Any], place: str, currency: str | None) -> list[Goal]
     return goals
 
 
-def measured(goals: Sequence[Goal], scope: Scope) -> Table:
+def measured(
+    goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section] | None = None
+) -> Table:
     """One row a goal: where the figure stands, what is still missing, and what history allows.
+
+    `sections` are those whose segments goals may be set for.
 
     Raises
     ------
     ConfigError
-        A segment that the users do not have, or one smaller than a group that may be reported; a
-        target outside what history allows.
+        A segment that there is not, or one smaller than a group that may be reported; a metric
+        that a segment cannot have; a target outside what history allows.
     """
-    histories = {segment: history(scope, segment) for segment in {g.segment for g in goals}}
+    named = {n: s for n, s in (sections or {}).items() if isinstance(s, Segmenting)}
+    for goal in goals:
+        if goal.metric in OF_THE_NEW and goal.segment.partition("=")[0] in named:
+            raise ConfigError(
+                f"goals: {goal.metric} of {goal.segment}: all its customers have bought before: "
+                "choose another metric"
+            )
+    histories = {each: history(scope, each, named) for each in {goal.segment for goal in goals}}
     rows = [_row(goal, histories[goal.segment], scope) for goal in goals]
     return Table("goals", "Goals", pd.DataFrame(rows, columns=list(GOALS)), GOALS)
 
 
-def history(scope: Scope, segment: str) -> pd.DataFrame:
-    """The whole months of a segment by period, with the columns of the growth table."""
-    log = scope.log if segment == EVERYBODY else _members(scope, segment)
+def history(
+    scope: Scope, segment: str, named: Mapping[str, Segmenting] | None = None
+) -> pd.DataFrame:
+    """The whole months of a segment by period, with the columns of the growth table.
+
+    Null where a figure is of too few customers. A segment of one of the sections `named` is made
+    anew as of the beginning of each month, so that its members are not chosen by what they did in
+    it; its history begins after the burn-in.
+    """
     months = growth(
-        log,
+        _log_of(scope, segment, named or {}),
         "month",
         first=scope.first,
         as_of=scope.as_of,
         settled=scope.settled,
         active_events=scope.active_events,
     )
-    return months[months["complete"]].set_index("period")
+    months = months[months["complete"]].reset_index(drop=True)
+    return Table("months", "", months, COLUMNS).protected(scope.min_group).rows.set_index("period")
 
 
 def allowed(values: Sequence[float], months: float, *, share: bool = False) -> tuple[float, float]:
@@ -194,38 +215,74 @@ def _date(value: Any, where: str) -> date:
         ) from None
 
 
-def _members(scope: Scope, segment: str) -> Any:
-    """The log of the customers of a segment."""
+def _log_of(scope: Scope, segment: str, named: Mapping[str, Segmenting]) -> EventLog:
+    """The events of a segment."""
+    if segment == EVERYBODY:
+        return scope.log
+    name, equals, value = (part.strip() for part in segment.partition("="))
+    columns = [] if scope.log.users is None else [str(c) for c in scope.log.users if c != "user_id"]
+    if equals and name in columns:
+        return _with_value(scope, name, value)
+    if equals and name in named:
+        return _named(scope, segment, named[name], value)
+    known = [EVERYBODY, *(f"{c}=..." for c in (*columns, *named))]
+    raise ConfigError(f"goals: segment {segment} is not known: {near_matches(name, known)}")
+
+
+def _with_value(scope: Scope, column: str, value: str) -> EventLog:
+    """The events of the customers with a value in a column of the users."""
     users = scope.log.users
-    columns = [] if users is None else [str(c) for c in users if c != "user_id"]
-    column, equals, value = (part.strip() for part in segment.partition("="))
-    if not equals or column not in columns:
-        possible = near_matches(column, [EVERYBODY, *(f"{c}=..." for c in columns)])
-        raise ConfigError(f"goals: segment {segment} is not known: {possible}")
     assert users is not None
     texts = users[column].astype("str")
     ids = users.loc[texts == value, "user_id"]
     if ids.empty:
-        raise ConfigError(f"goals: nobody has {segment}: {near_matches(value, texts.dropna())}")
+        raise ConfigError(
+            f"goals: nobody has {column}={value}: {near_matches(value, texts.dropna())}"
+        )
     if len(ids) < scope.min_group:
         raise ConfigError(
-            f"goals: {segment} has fewer than {scope.min_group} customers (privacy.min_group): "
-            "choose a larger segment"
+            f"goals: {column}={value} has fewer than {scope.min_group} customers "
+            "(privacy.min_group): choose a larger segment"
         )
     condition = "SELECT * FROM events WHERE user_id IN (SELECT user_id FROM members)"
     return scope.log.derive(condition, {"members": pd.DataFrame({"user_id": ids})})
 
 
+def _named(scope: Scope, segment: str, section: Segmenting, value: str) -> EventLog:
+    """The events of each month of those who were in a segment when the month began."""
+    starts = pd.date_range(scope.settled, scope.as_of, freq="MS", normalize=True, unit="us")
+    parts = []
+    for start in starts:
+        try:
+            found = section.customers(scope.log, start.to_pydatetime())[section.label]
+        except Unavailable:
+            continue  # nobody had bought by then
+        names = [str(name) for name in found.cat.categories]
+        if value not in names:
+            raise ConfigError(
+                f"goals: segment {segment} is not known: {near_matches(value, names)}"
+            )
+        ids = found.index[(found.astype(str) == value).to_numpy()]
+        parts.append(pd.DataFrame({"user_id": ids, "month": start}))
+    if not parts:
+        raise DataError(f"goals: {segment}: the log has no month after its burn-in")
+    members = pd.concat(parts, ignore_index=True)
+    of_the_month = "date_trunc('month', timestamp)::TIMESTAMP"
+    return scope.log.derive(
+        f"SELECT events.* FROM events JOIN members ON events.user_id = members.user_id "
+        f"AND {of_the_month} = members.month",
+        {"members": members},
+    )
+
+
 def _row(goal: Goal, months: pd.DataFrame, scope: Scope) -> list[Any]:
     """Where a goal stands; ConfigError where history does not allow its target."""
     column, name = COLUMNS[goal.metric], f"{goal.metric} of {goal.segment}"
-    known = months[goal.metric].dropna()
-    enough = months[list(column.of)].min(axis=1).reindex(known.index) >= scope.min_group
-    known = known[enough] / goal.scale
+    known = months[goal.metric].dropna().astype("float64") / goal.scale
     if len(known) < LEAST_MONTHS:
         raise DataError(
             f"goals: {name}: history has {len(known)} whole months of at least {scope.min_group} "
-            f"customers, and it takes {LEAST_MONTHS} to say what is possible"
+            f"customers (privacy.min_group), and it takes {LEAST_MONTHS} to say what is possible"
         )
     days_left = (pd.Timestamp(goal.deadline) - pd.Timestamp(scope.as_of)) / pd.Timedelta(days=1)
     left = days_left / MONTH

@@ -12,13 +12,13 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import spend_of
-from growthlab.insight.findings import Column, Findings, Lines, Table
+from growthlab.insight.findings import Column, Findings, Lines, Table, whole
 from growthlab.insight.scope import ACTIVE, Period, Scope
 
 STANDS = "event_type = 'purchase' AND cancelled_at IS NULL"
 ORDER = "coalesce(order_id, timestamp::VARCHAR)"  # SQL for a customer's order; else one moment
+_ACTIVE = ("active_users",)
 _BUYERS = ("buyers",)
-_BOTH = ("active_users", "buyers")
 COLUMNS = {
     "period": Column("date", "First day of the period (UTC); weeks begin on Monday."),
     "complete": Column("label", "Whether the log covers the whole period; plots show those alone."),
@@ -26,22 +26,25 @@ COLUMNS = {
         "customers",
         "Customers whose first active event in the log lies in the period (an event, not a "
         "registration). Empty in the burn-in, where old customers cannot be told from new ones.",
+        _ACTIVE,
         ("new_users",),
     ),
-    "active_users": Column(
-        "customers", "Customers with an active event in the period.", ("active_users",)
-    ),
+    "active_users": Column("customers", "Customers with an active event in the period.", _ACTIVE),
     "mean_daily_active": Column(
-        "number", "Active customers of a day, averaged over its days.", ("active_users",)
+        "number", "Active customers of a day, averaged over its days.", _ACTIVE
     ),
     "activity_day_ratio": Column(
         "share",
         "Active days / days of the period, averaged over the customers active in it; the same as "
         "mean_daily_active / active_users. It is not cohort retention.",
-        ("active_users",),
+        _ACTIVE,
     ),
-    "buyers": Column("customers", "Customers with a purchase that was not cancelled.", _BUYERS),
-    "user_conversion": Column("share", "buyers / active_users; by customer, not by visit.", _BOTH),
+    "buyers": Column(
+        "customers", "Customers with a purchase that was not cancelled.", _ACTIVE, _BUYERS
+    ),
+    "user_conversion": Column(
+        "share", "buyers / active_users; by customer, not by visit.", _ACTIVE, _BUYERS
+    ),
     "orders": Column("count", "Orders with a purchase that was not cancelled.", _BUYERS),
     "gmv": Column(
         "money",
@@ -58,7 +61,8 @@ COLUMNS = {
         "money",
         "Average spend per active customer of the period: net_sales / active_users. It describes "
         "the past and is no lifetime value.",
-        _BOTH,
+        _ACTIVE,
+        _BUYERS,
     ),
     "repeat_buyer_share": Column(
         "share", "Buyers who had bought before the period began / buyers.", _BUYERS
@@ -188,7 +192,15 @@ class Growth:
             {name: COLUMNS[name] for name in names},
             plots=(Lines("period", drawn, f"Customers a {period}"),),
             shown=13 if period == "month" else 0,
+            sums={"new_users": _longer(rows, period)},
         )
+
+
+def _longer(rows: pd.DataFrame, period: Period) -> tuple[pd.Series, ...]:
+    """The weeks and months whose new customers those of a day add up to; else the whole log."""
+    if period != "day":
+        return whole(rows)
+    return tuple(rows["period"].dt.to_period(code) for code in (_CODES["week"], _CODES["month"]))
 
 
 def growth_of(scope: Scope, period: Period) -> pd.DataFrame:

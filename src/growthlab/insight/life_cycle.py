@@ -37,6 +37,7 @@ class LifeCycle:
 
     chapter: ClassVar[str] = "Customers"
     title: ClassVar[str] = "Life-cycle stages"
+    label: ClassVar[str] = "stage"
     new_days: float = 30
     active_days: float = 90
     lapsed_days: float = 180
@@ -83,7 +84,8 @@ class LifeCycle:
         if then > scope.first + timedelta(days=self.active_days):
             moved = self._moved(scope, found["stage"], then)
             heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(Table("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0))
+            tables.append(Table("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0,
+                                hidden=moved.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, notes)))
 
     @property

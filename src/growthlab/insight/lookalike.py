@@ -237,15 +237,17 @@ def lift_table(found: Sequence[HeldOut], shares: Sequence[float]) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(LIFT))
 
 
-_HELD = ("customers", "held_out")
+_HELD, _FOUND = ("customers", "held_out"), ("found",)
 LIFT = {
     "share": Column("label", "Size of the audience, as a share of the customers who are no seeds."),
     "share_of_customers": Column("share", "The same as a number.", _HELD),
     "customers": Column("customers", "Customers in the audience.", ("customers",)),
     "held_out": Column("customers", "Seeds that were held out.", ("held_out",)),
-    "found": Column("customers", "Those of them in the audience.", ("found",)),
-    "recall": Column("share", "found / held_out.", _HELD),
-    "lift": Column("ratio", "recall / the audience's share of the customers; 1 by chance.", _HELD),
+    "found": Column("customers", "Those of them in the audience.", _HELD, _FOUND),
+    "recall": Column("share", "found / held_out.", _HELD, _FOUND),
+    "lift": Column(
+        "ratio", "recall / the audience's share of the customers; 1 by chance.", _HELD, _FOUND
+    ),
     "recall_by_segment": Column(
         "share",
         "The same where customers are ordered by the share of shown seeds in their RFM segment.",

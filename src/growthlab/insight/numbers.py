@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 UNDEFINED = "–"
+FEW = "few"  # stands for what is withheld
 
 
 def text(value: Any, unit: str) -> str:

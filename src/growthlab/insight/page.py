@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.insight.findings import Bars, Column, Heat, Lines, Table
-from growthlab.insight.numbers import change, short, text
+from growthlab.insight.numbers import FEW, UNDEFINED, change, short, text
 from growthlab.insight.plots import shades, svg
 from growthlab.insight.report import Part, Report
+from growthlab.insight.scope import LEAST_GROUP
 from growthlab.insight.style import CSS
 
 NUMBERS_LEFT = ("label", "date")
@@ -24,7 +25,7 @@ def page(report: Report) -> str:
     chapters = [(name, list(parts)) for name, parts in groupby(report.parts, lambda p: p.chapter)]
     body = [_header(report), _contents(report, [name for name, _ in chapters])]
     for name, parts in chapters:
-        inside = "".join(_section(part, report.scope.min_group) for part in parts)
+        inside = "".join(_section(part) for part in parts)
         body.append(f'<section id="{_slug(name)}"><h2>{escape(name)}</h2>{inside}</section>')
     if report.left_out:
         rows = "".join(
@@ -49,9 +50,11 @@ def _header(report: Report) -> str:
     )
     least = scope.min_group
     privacy = (
-        f"Figures of fewer than {least} customers are withheld: <span class=hidden>&lt;{least}</span> "
-        f"stands in their place ({report.n_hidden:,} cells of all tables). – means not defined. Every "
-        "table is a Parquet file of its name, with all rows; the dates are first days of periods."
+        f"Figures of fewer than {least} customers are withheld, and those of fewer than {LEAST_GROUP} "
+        f"of them who did something: <span class=hidden>{FEW}</span> stands in their place, and in "
+        f"that of what would give them away ({report.n_hidden:,} cells of all tables). {UNDEFINED} "
+        "means not defined. Every table is a Parquet file of its name, with all rows; the dates are "
+        "first days of periods."
     )
     title = escape(report.title)
     return f"<header><h1>{title}</h1><p>{escape(facts)}</p><p class=note>{privacy}</p></header>"
@@ -64,39 +67,39 @@ def _contents(report: Report, chapters: list[str]) -> str:
     return f"<nav>{' '.join(links)}</nav>"
 
 
-def _section(part: Part, least: int) -> str:
-    notes = "".join(f"<p class=note>{escape(note)}</p>" for note in part.findings.notes)
-    tables = "".join(_table(table, least) for table in part.findings.tables)
+def _section(part: Part) -> str:
+    notes = "".join(f"<p class=note>{_words(note)}</p>" for note in part.findings.notes)
+    tables = "".join(_table(table) for table in part.findings.tables)
     return f"<article><h3>{escape(part.title)}</h3>{notes}{tables}</article>"
 
 
-def _table(table: Table, least: int) -> str:
+def _table(table: Table) -> str:
     """Plots, rows, and the definitions of all that is seen of the table."""
     head = f'<h4 id="{table.name}">{escape(table.title)} <code>{table.name}</code></h4>'
-    note = f"<p class=note>{escape(table.note)}</p>" if table.note else ""
+    note = f"<p class=note>{_words(table.note)}</p>" if table.note else ""
     if table.rows.empty:
         return f"<div class=table>{head}{note}<p>None was found.</p></div>"
     if table.tiles:
-        return f"<div class=table>{head}{_tiles(table, least)}{note}</div>"
-    plots = "".join(_plot(plot, table, least) for plot in table.plots)
+        return f"<div class=table>{head}{_tiles(table)}{note}</div>"
+    plots = "".join(_plot(plot, table) for plot in table.plots)
     wide = 330 * len(table.plots)  # where rows still fit beside the plots they stand there
     plots = f'<div class=plots style="flex-basis:{wide}px">{plots}</div>' if plots else ""
-    rows = _rows(table, least)
+    rows = _rows(table)
     body = f"<div class=body>{plots}<div class=rows>{rows}</div></div>"
     if table.shown == 0:
         body = f"{plots}{rows}"
     return f"<div class=table>{head}{body}{note}{_definitions(table)}</div>"
 
 
-def _plot(plot: Lines | Bars | Heat, table: Table, least: int) -> str:
-    drawn = _heat(plot, table, least) if isinstance(plot, Heat) else svg(plot, table)
+def _plot(plot: Lines | Bars | Heat, table: Table) -> str:
+    drawn = _heat(plot, table) if isinstance(plot, Heat) else svg(plot, table)
     if not drawn:
         return ""
     wide = " class=wide" if isinstance(plot, Heat) else ""
     return f"<figure{wide}><figcaption>{escape(plot.title)}</figcaption>{drawn}</figure>"
 
 
-def _rows(table: Table, least: int) -> str:
+def _rows(table: Table) -> str:
     """The rows that the page shows; the file has all."""
     rows, n = table.rows, table.shown
     if n == 0:
@@ -107,7 +110,7 @@ def _rows(table: Table, least: int) -> str:
     cells = []
     for place, row in zip(rows.index, rows.itertuples(index=False), strict=True):
         marked = ' class="part"' if getattr(row, "complete", True) is False else ""
-        cells.append(f"<tr{marked}>{''.join(_cells(table, place, row, least))}</tr>")
+        cells.append(f"<tr{marked}>{''.join(_cells(table, place, row))}</tr>")
     names = "".join(
         f'<th{_side(c)} scope="col">{_breakable(n)}</th>' for n, c in table.columns.items()
     )
@@ -117,10 +120,10 @@ def _rows(table: Table, least: int) -> str:
     return f"<div class=scroll tabindex=0><table>{body}</table></div>{rest}"
 
 
-def _cells(table: Table, place: object, row: tuple[object, ...], least: int) -> Iterator[str]:
+def _cells(table: Table, place: object, row: tuple[object, ...]) -> Iterator[str]:
     for (name, column), value in zip(table.columns.items(), row, strict=True):
         if table.hidden is not None and table.hidden.at[place, name]:
-            yield f"<td class=hidden>&lt;{least}</td>"
+            yield f"<td class=hidden>{FEW}</td>"
         else:
             yield f"<td{_side(column)}>{escape(text(value, column.unit))}</td>"
 
@@ -151,7 +154,7 @@ def _drawn(table: Table) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _heat(plot: Heat, table: Table, least: int) -> str:
+def _heat(plot: Heat, table: Table) -> str:
     """A table of `value`, shaded; the first `most` columns."""
     rows, unit = table.rows, table.columns[plot.value].unit
     assert table.hidden is not None
@@ -162,7 +165,7 @@ def _heat(plot: Heat, table: Table, least: int) -> str:
     lines = []
     for name, part in rows.groupby(plot.row, sort=True):
         at = part.set_index(plot.column)
-        cells = "".join(_heat_cell(at, a, plot.value, unit, least) for a in across)
+        cells = "".join(_heat_cell(at, a, plot.value, unit) for a in across)
         label = text(name, table.columns[plot.row].unit)
         lines.append(f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>')
     corner = f'<th scope="col">{_breakable(plot.row)} \\ {_breakable(plot.column)}</th>'
@@ -177,12 +180,12 @@ def _shades(rows: pd.DataFrame, plot: Heat) -> list[float]:
     return shades(values.tolist())
 
 
-def _heat_cell(at: pd.DataFrame, column: Any, value: str, unit: str, least: int) -> str:
+def _heat_cell(at: pd.DataFrame, column: Any, value: str, unit: str) -> str:
     if column not in at.index:
         return "<td></td>"
     row = at.loc[column]
     if row["hidden"]:
-        return f"<td class=hidden>&lt;{least}</td>"
+        return f"<td class=hidden>{FEW}</td>"
     if pd.isna(row[value]):
         return "<td></td>"
     shade = 0.0 if pd.isna(row["shade"]) else 0.6 * row["shade"]  # dark letters stay readable
@@ -190,15 +193,13 @@ def _heat_cell(at: pd.DataFrame, column: Any, value: str, unit: str, least: int)
     return f'<td style="background:rgba(0,114,178,{shade:.2f})">{escape(shown)}</td>'
 
 
-def _tiles(table: Table, least: int) -> str:
+def _tiles(table: Table) -> str:
     """A tile a row: figure, value, change against the month and the year before, definition."""
     tiles = []
     hidden = table.hidden
     assert hidden is not None
     for place, row in table.rows.iterrows():
-        value = (
-            f"&lt;{least}" if hidden.at[place, "value"] else escape(text(row["value"], row["unit"]))
-        )
+        value = FEW if hidden.at[place, "value"] else escape(text(row["value"], row["unit"]))
         changes = [
             f"<span>{change(row['value'], row[name])} {words}</span>"
             for name, words in (
@@ -212,6 +213,12 @@ def _tiles(table: Table, least: int) -> str:
             f"<small>{' '.join(changes)}</small><p>{escape(row['definition'])}</p></div>"
         )
     return f"<div class=tiles>{''.join(tiles)}</div>"
+
+
+def _words(note: str) -> str:
+    """A note; what stands between backticks is code."""
+    parts = enumerate(escape(note).split("`"))
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in parts)
 
 
 def _breakable(name: str) -> str:

@@ -12,7 +12,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, Table, of_rows
 from growthlab.insight.growth import STANDS
 from growthlab.insight.items import named
-from growthlab.insight.scope import Scope
+from growthlab.insight.scope import LEAST_GROUP, Scope
 
 
 def replenishment(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
@@ -58,30 +58,36 @@ class Replenishment:
     def find(self, scope: Scope) -> Findings:
         """One table of items."""
         scope.require("item_id", needed_by="replenishment")
-        least = max(self.min_customers, scope.min_group)
-        rows = named(replenishment(scope.log, min_customers=least), scope.log, "item_id")
+        least = max(self.min_customers, LEAST_GROUP)
+        found = replenishment(scope.log, min_customers=least)
+        found = found[found["buyers"] >= scope.min_group].reset_index(drop=True)
+        rows = named(found, scope.log, "item_id")
         columns = of_rows(COLUMNS, rows)
         note = (
-            f"Items that {least} customers or more bought again. Half of the repeats come between p25 "
-            "and p75 days after the last purchase of the item: a reminder belongs before p25."
+            f"Items that {scope.min_group} customers or more bought, and {least} or more bought "
+            "again. Half of the repeats come between p25 and p75 days after the last purchase of the "
+            "item: a reminder belongs before p25."
         )
         table = Table("replenishment", "Items", rows, columns, shown=15, note=note)
         return Findings((table,))
 
 
-_OF = ("customers",)
+_OF, _AGAIN = ("buyers",), ("customers",)
 _INTERVAL = "of the days from one purchase day of the item to the same customer's next"
 COLUMNS = {
     "item_id": Column("label", "The item."),
     "item_id_name": Column("label", "Its name."),
-    "buyers": Column("customers", "Customers who bought it.", ("buyers",)),
-    "customers": Column("customers", "Those who bought it again on a later day.", _OF),
-    "again_share": Column("share", "customers / buyers.", _OF),
-    "intervals": Column("count", "Intervals that are counted.", _OF),
-    "p25": Column("days", f"A quarter {_INTERVAL} is shorter or equal.", _OF),
-    "median": Column("days", f"Half {_INTERVAL} is shorter or equal.", _OF),
-    "p75": Column("days", f"Three quarters {_INTERVAL} are shorter or equal.", _OF),
+    "buyers": Column("customers", "Customers who bought it.", _OF),
+    "customers": Column("customers", "Those who bought it again on a later day.", _OF, _AGAIN),
+    "again_share": Column("share", "customers / buyers.", _OF, _AGAIN),
+    "intervals": Column("count", "Intervals that are counted.", _OF, _AGAIN),
+    "p25": Column("days", f"A quarter {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
+    "median": Column("days", f"Half {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
+    "p75": Column("days", f"Three quarters {_INTERVAL} are shorter or equal.", _OF, _AGAIN),
     "spread": Column(
-        "ratio", "(p75 - p25) / median: the smaller, the better a reminder can be timed.", _OF
+        "ratio",
+        "(p75 - p25) / median: the smaller, the better a reminder can be timed.",
+        _OF,
+        _AGAIN,
     ),
 }

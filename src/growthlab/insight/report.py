@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.insight.findings import Findings, Section, Table
+from growthlab.insight.findings import Findings, Section, Table, beside_each_other
 from growthlab.insight.goals import METRICS, Goal, measured
 from growthlab.insight.scope import Scope, Unavailable
 
@@ -72,7 +72,14 @@ class Report:
         cells that rest on too few.
         """
         rows = [
-            [t.name, name, c.unit, c.definition, ", ".join(c.of), _n_hidden(t, name)]
+            [
+                t.name,
+                name,
+                c.unit,
+                c.definition,
+                ", ".join(dict.fromkeys(c.behind)),
+                _n_hidden(t, name),
+            ]
             for t in self.listed
             for name, c in t.columns.items()
         ]
@@ -140,9 +147,11 @@ def report(
     ConfigError
         A chapter that there is not; settings or goals that the data refuses.
     """
-    parts, left_out = [], {}
+    parts, left_out, sections = [], {}, beside_each_other(sections)
     if goals:
-        parts.append(_part("goals", GOALS, "Distance to the goals", _goals(goals, scope), scope))
+        parts.append(
+            _part("goals", GOALS, "Distance to the goals", _goals(goals, scope, sections), scope)
+        )
     for name, section in sections.items():
         if section.chapter not in CHAPTERS:
             hint = near_matches(section.chapter, CHAPTERS)
@@ -161,12 +170,13 @@ def report(
     return Report(title, scope, tuple(parts), left_out)
 
 
-def _goals(goals: Sequence[Goal], scope: Scope) -> Findings:
+def _goals(goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section]) -> Findings:
     note = (
         "Monthly figures, of the last whole month. A target that lies outside of what history allows "
-        "is refused before a report is made."
+        "is refused before a report is made. A segment of a section, such as rfm=champions, is made "
+        "anew as of the first day of each month."
     )
-    return Findings((measured(goals, scope),), (note,))
+    return Findings((measured(goals, scope, sections),), (note,))
 
 
 def _part(name: str, chapter: str, title: str, findings: Findings, scope: Scope) -> Part:

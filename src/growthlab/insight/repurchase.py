@@ -11,7 +11,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment
-from growthlab.insight.findings import Bars, Column, Findings, Lines, Table
+from growthlab.insight.findings import Bars, Column, Findings, Lines, Table, whole
 from growthlab.insight.growth import STANDS
 from growthlab.insight.scope import Scope
 
@@ -118,16 +118,17 @@ class Repurchase:
         log = scope.log
         windows = tuple(days for days in self.windows if days < scope.days / 2)
         rates = repeat_rates(log, as_of=scope.as_of, settled=scope.settled, windows=windows)
+        counts = purchase_counts(log)
         silences = tuple(days for days in SILENCES if days < scope.days / 2)
         tables = [
             Table("repeat_rate", "Repeat rate", rates, RATES),
             Table(
                 "purchase_counts",
                 "Buyers by number of purchase days",
-                purchase_counts(log),
+                counts,
                 COUNTS,
                 plots=(Bars("purchase_days", "share", "Share of buyers"),),
-                partition=True,
+                sums={"buyers": whole(counts)},
             ),
             Table("purchase_gaps", "Time between purchases", purchase_gaps(log), GAPS),
         ]
@@ -155,9 +156,12 @@ RATES = {
     ),
     "buyers": Column("customers", "Customers with a purchase.", ("buyers",)),
     "repeat_buyers": Column(
-        "customers", "Those of them who bought again on a later day.", ("repeat_buyers",)
+        "customers",
+        "Those of them who bought again on a later day.",
+        ("buyers",),
+        ("repeat_buyers",),
     ),
-    "share": Column("share", "repeat_buyers / buyers.", ("buyers", "repeat_buyers")),
+    "share": Column("share", "repeat_buyers / buyers.", ("buyers",), ("repeat_buyers",)),
 }
 COUNTS = {
     "purchase_days": Column("label", "Days on which the customer bought."),
@@ -185,12 +189,16 @@ SILENT = {
     "silences": Column("count", "Silences that lasted longer, ended or not.", ("customers",)),
     "customers": Column("customers", "Customers who had one.", ("customers",)),
     "customers_back": Column(
-        "customers", "Customers who bought again after one.", ("customers_back",)
+        "customers",
+        "Customers who bought again after one.",
+        ("customers",),
+        ("customers_back",),
     ),
     "share": Column(
         "share",
         "Share of these silences that ended in a purchase before the end of the log. Recent ones may "
         "still end, so that it is a lower bound.",
-        ("customers", "customers_back"),
+        ("customers",),
+        ("customers_back",),
     ),
 }

@@ -11,7 +11,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import spend_of, units_of
 from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
 from growthlab.insight.items import named
-from growthlab.insight.scope import Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
 
 
 def returns(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
@@ -67,13 +67,18 @@ class Returns:
         tables = [_table("returns", f"By {self.period}", rows, drawn, 13)]
         if "item_id" in log.columns:
             items = returns(log, "item_id")
-            items = items[items["customers"] >= scope.min_group]
+            items = items[
+                (items["buyers"] >= scope.min_group) & (items["customers"] >= LEAST_GROUP)
+            ]
             share = items["cancelled_share"].fillna(0) + items["returned_share"].fillna(0)
             items = items.assign(share=share).sort_values(
                 ["share", "item_id"], ascending=[False, True]
             )
             items = named(items.drop(columns="share").reset_index(drop=True), log, "item_id")
-            note = f"Items that {scope.min_group} customers or more sent back or cancelled."
+            note = (
+                f"Items that {scope.min_group} customers or more bought, and {LEAST_GROUP} or more "
+                "sent back or cancelled."
+            )
             tables.append(_table("returns_of_items", "Items", items, (), 10, note))
         return Findings(tuple(tables))
 
@@ -85,19 +90,25 @@ def _table(
     return Table(name, title, rows, columns, plots, note=note, shown=shown)
 
 
-_BACK = ("customers",)
+_BOUGHT, _BACK = ("buyers",), ("customers",)
 COLUMNS = {
     "period": Column("date", "First day of the period."),
     "item_id": Column("label", "The item."),
     "item_id_name": Column("label", "Its name."),
-    "buyers": Column("customers", "Customers with a purchase, cancelled or not.", ("buyers",)),
-    "units_bought": Column("count", "Units bought, cancelled ones among them.", ("buyers",)),
-    "units_cancelled": Column("count", "Units of these that were cancelled at any time.", _BACK),
-    "units_returned": Column(
-        "count", "Units that came back in the period, whenever they were bought.", _BACK
+    "buyers": Column("customers", "Customers with a purchase, cancelled or not.", _BOUGHT),
+    "units_bought": Column("count", "Units bought, cancelled ones among them.", _BOUGHT),
+    "units_cancelled": Column(
+        "count", "Units of these that were cancelled at any time.", _BOUGHT, _BACK
     ),
-    "customers": Column("customers", "Customers who cancelled or returned any of it.", _BACK),
-    "cancelled_share": Column("share", "units_cancelled / units_bought.", _BACK),
-    "returned_share": Column("share", "units_returned / units_bought.", _BACK),
-    "value_lost": Column("money", "Quantity x price of what was cancelled or returned.", _BACK),
+    "units_returned": Column(
+        "count", "Units that came back in the period, whenever they were bought.", _BOUGHT, _BACK
+    ),
+    "customers": Column(
+        "customers", "Customers who cancelled or returned any of it.", _BOUGHT, _BACK
+    ),
+    "cancelled_share": Column("share", "units_cancelled / units_bought.", _BOUGHT, _BACK),
+    "returned_share": Column("share", "units_returned / units_bought.", _BOUGHT, _BACK),
+    "value_lost": Column(
+        "money", "Quantity x price of what was cancelled or returned.", _BOUGHT, _BACK
+    ),
 }

@@ -11,7 +11,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
 from growthlab.insight.growth import STANDS
 from growthlab.insight.items import named
-from growthlab.insight.scope import Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
 
 RATED = "rating IS NOT NULL AND event_type = 'review'"
 
@@ -69,28 +69,28 @@ class Reviews:
         tables = [Table("reviews", f"By {self.period}", rows, self._columns(rows), drawn, shown=13)]
         if "item_id" in log.columns:
             items = reviews(log, "item_id", complaint_at=self.complaint_at)
-            items = items[items["reviewers"] >= scope.min_group]
+            items = items[items["reviewers"] >= LEAST_GROUP]
             items = items.sort_values(["mean_rating", "item_id"], ignore_index=True)
             items = named(items, log, "item_id")
-            note = f"Items with {scope.min_group} reviewers or more, the worst rated first."
+            note = f"Items with {LEAST_GROUP} reviewers or more, the worst rated first."
             columns = self._columns(items)
             tables.append(Table("reviews_of_items", "Items", items, columns, shown=10, note=note))
         return Findings(tuple(tables), ("Few customers review: they do not speak for all.",))
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, Column]:
-        of, low_of = ("reviewers",), ("complainers",)
+        wrote, low_of = ("reviewers",), ("complainers",)
         low = f"{self.complaint_at:g}"
         columns = {
             "period": Column("date", "First day of the period in which the review was written."),
             "item_id": Column("label", "The item."),
             "item_id_name": Column("label", "Its name."),
-            "reviews": Column("count", "Reviews with a rating.", of),
-            "reviewers": Column("customers", "Customers who wrote them.", of),
-            "mean_rating": Column("number", "Mean rating.", of),
-            "complaints": Column("count", f"Reviews rated {low} or lower.", low_of),
-            "complainers": Column("customers", "Customers who wrote these.", low_of),
-            "complaint_rate": Column("share", "complaints / reviews.", (*of, *low_of)),
-            "purchases": Column("count", "Purchase lines that were not cancelled.", of),
-            "review_rate": Column("share", "reviews / purchases.", of),
+            "reviews": Column("count", "Reviews with a rating.", part=wrote),
+            "reviewers": Column("customers", "Customers who wrote them.", part=wrote),
+            "mean_rating": Column("number", "Mean rating.", part=wrote),
+            "complaints": Column("count", f"Reviews rated {low} or lower.", part=low_of),
+            "complainers": Column("customers", "Customers who wrote these.", part=low_of),
+            "complaint_rate": Column("share", "complaints / reviews.", part=(*wrote, *low_of)),
+            "purchases": Column("count", "Purchase lines that were not cancelled.", part=wrote),
+            "review_rate": Column("share", "reviews / purchases.", part=wrote),
         }
         return of_rows(columns, rows)

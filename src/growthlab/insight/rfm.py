@@ -69,6 +69,7 @@ class RFM:
 
     chapter: ClassVar[str] = "Customers"
     title: ClassVar[str] = "Recency, frequency, money (RFM)"
+    label: ClassVar[str] = "segment"
     bins: int = 5
     borders: Mapping[str, Sequence[float]] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, Sequence[int]]] = field(
@@ -114,14 +115,30 @@ class RFM:
         segments, note = segment_table(
             "rfm_segments", "Segments", found, "segment", scope.min_group
         )
-        heat = crossed(found["recency_score"], found["frequency_score"], scope.min_group)
+        recency, frequency = found["recency_score"], found["frequency_score"]
+        heat = crossed(recency, frequency, scope.min_group, self._cells(found))
+        borders = self._borders(found)
         plot = Heat("recency_score", "frequency_score", "customers", "Customers by score")
         tables = (
             segments,
-            Table("rfm_borders", "Borders of the scores", self._borders(found), BORDERS),
-            Table("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), shown=0),
-        )
+            Table("rfm_borders", "Borders of the scores", borders, BORDERS,
+                  sums={"customers": (borders["measure"],)}),
+            Table("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), shown=0,
+                  hidden=heat.isna()),
+        )  # fmt: skip
         return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, note))))
+
+    def _cells(self, found: pd.DataFrame) -> list[np.ndarray]:
+        """The segments that are sets of pairs of scores, as cells: how many each has is told too."""
+        recency, frequency = found["recency_score"], found["frequency_score"]
+        both = pd.crosstab(recency, frequency)
+        unions = []
+        for name in self.segments:
+            own = found["segment"] == name
+            part = pd.crosstab(recency[own], frequency[own]).reindex_like(both).fillna(0)
+            if ((part == 0) | (part == both)).all(axis=None):
+                unions.append((part > 0).to_numpy(dtype=bool))
+        return unions
 
     def _measures(self, found: pd.DataFrame) -> list[tuple[str, str]]:
         return [(m, c) for m, c in MEASURES.items() if found[c].notna().any()]

@@ -92,7 +92,8 @@ class RiskValue:
             else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
             "value the spend expected in them by BG/NBD and Gamma-Gamma, where no file is given."
         )
-        table = Table("risk_value", "Risk by value", rows, self._columns(), plots=(plot,))
+        table = Table("risk_value", "Risk by value", rows, self._columns(), plots=(plot,),
+                      hidden=rows.isna())  # fmt: skip
         return Findings((table,), (source,))
 
     def _columns(self) -> dict[str, Column]:
@@ -114,10 +115,15 @@ class RiskValue:
 
 
 def grid(found: pd.DataFrame, least: int) -> pd.DataFrame:
-    """One row a pair of levels: customers, mean risk and value, total value; null below `least`."""
+    """One row a pair of levels: customers, mean risk and value, total value; null below `least`.
+
+    How many have each level of value is known where those are thirds; of the risk it is not.
+    """
     table = pd.crosstab(found["risk_level"], found["value_level"], dropna=False)
     hidden = pd.DataFrame(
-        hidden_cells(table.to_numpy(dtype=np.int64), least), table.index, table.columns
+        hidden_cells(table.to_numpy(dtype=np.int64), least, rows=False),
+        table.index,
+        table.columns,
     )
     groups = found.groupby(["risk_level", "value_level"], observed=False)
     rows = groups.agg(customers=("risk", "size"), risk=("risk", "mean"), value=("value", "mean"))

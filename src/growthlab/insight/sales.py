@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from growthlab.insight.findings import Column, Findings, Lines, Table
+from growthlab.insight.findings import Column, Findings, Lines, Table, whole
 from growthlab.insight.growth import COLUMNS, SALES, growth_of
 from growthlab.insight.scope import Period, Scope, check_period
 
@@ -52,29 +52,41 @@ class Headline:
 
     def find(self, scope: Scope) -> Findings:
         """A tile a figure."""
-        months = growth_of(scope, "month")
-        whole = months[months["complete"]].set_index("period")
-        if whole.empty:
+        rows = growth_of(scope, "month")
+        rows = rows[rows["complete"]].set_index("period", drop=False)
+        if rows.empty:
             return Findings((), ("The log covers no whole calendar month.",))
-        return Findings(
-            (Table("headline", f"{whole.index[-1]:%B %Y}", *_tiles(whole), tiles=True),)
-        )
+        months = Table("months", "", rows, COLUMNS, sums={"new_users": whole(rows)})
+        tiles, hidden, columns = _tiles(months.protected(scope.min_group))
+        title = f"{rows.index[-1]:%B %Y}"
+        return Findings((Table("headline", title, tiles, columns, tiles=True, hidden=hidden),))
 
 
-def _tiles(whole: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Column]]:
-    """A row a figure: its value, those of the month before and of the year before, its customers."""
-    last = whole.index[-1]
-    before, year = (last - pd.DateOffset(months=n) for n in (1, 12))
-    rows = []
-    for name in (c for c in COLUMNS if c not in ("period", "complete")):
-        column = COLUMNS[name]
-        values = [whole[name].get(month) for month in (last, before, year)]
-        basis = [whole[list(column.of)].min(axis=1).get(month) for month in (last, before, year)]
-        rows.append([name, column.unit, column.definition, *values, *basis])
+def _tiles(months: Table) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Column]]:
+    """A row a figure: its value, those of the month before and of the year before, its customers.
+
+    Then which of these cells are withheld; a figure that the log does not give has no row.
+    """
+    last, withheld = months.rows.index[-1], months.hidden
+    assert withheld is not None
+    counted = {n: months.rows[n].astype("Float64") for n, c in COLUMNS.items() if c.behind}
+    moments = [last, *(last - pd.DateOffset(months=n) for n in (1, 12))]
     names = ("value", "month_before", "year_before")
     behind = tuple(f"customers_{name}" for name in names)
+    rows, few = [], []
+    for name, values in counted.items():
+        column = COLUMNS[name]
+        least = pd.concat([counted[of] for of in column.of], axis=1).min(axis=1)
+        found = [series.get(month) for series in (values, least) for month in moments]
+        rows.append([name, column.unit, column.definition, *found])
+        few.append([bool(withheld[name].get(month, False)) for month in moments])
     table = pd.DataFrame(rows, columns=["figure", "unit", "definition", *names, *behind])
-    table = table.astype(dict.fromkeys([*names, *behind], "float64"))
+    table = table.astype(dict.fromkeys([*names, *behind], "Float64")).astype(
+        dict.fromkeys([*names, *behind], "float64")
+    )
+    hidden = pd.DataFrame(False, index=table.index, columns=table.columns)
+    hidden[list(names)] = few
+    known = table["value"].notna() | hidden["value"]
     columns = {
         "figure": Column("label", "The name of the figure."),
         "unit": Column("label", "What it counts."),
@@ -87,4 +99,4 @@ def _tiles(whole: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Column]]:
             for name, of in zip(behind, names, strict=True)
         },
     }
-    return table[table["value"].notna()].reset_index(drop=True), columns
+    return table[known].reset_index(drop=True), hidden[known].reset_index(drop=True), columns

@@ -18,6 +18,7 @@ Period = Literal["day", "week", "month"]
 PERIODS = ("day", "week", "month")
 ACTIVE = ("view", "search", "favourite", "cart", "purchase", "click", "review")
 LEAST_GROUP = 10
+USUAL_GROUP = 50
 
 
 class Unavailable(DataError):
@@ -30,7 +31,8 @@ class Scope:
 
     `log` holds what was known then: a purchase that was cancelled by then has its `cancelled_at`,
     one that was cancelled later has none. A customer is active with one of `active_events`.
-    `settled` is when the burn-in ends: who was first seen before it may be an old customer.
+    Figures are of `min_group` customers or more. `settled` is when the burn-in ends: who was first
+    seen before it may be an old customer.
     """
 
     log: EventLog
@@ -47,7 +49,7 @@ class Scope:
         log: EventLog,
         *,
         as_of: str | None = None,
-        min_group: int = LEAST_GROUP,
+        min_group: int = USUAL_GROUP,
         active_events: Sequence[str] = ACTIVE,
         burn_in_days: float = 90,
         currency: str | None = None,

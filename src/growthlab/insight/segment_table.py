@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from growthlab.insight.findings import Bars, Column, Table
+from growthlab.insight.findings import Bars, Column, Table, whole
 from growthlab.insight.small_groups import grouped
 
 SEGMENT_NOTE = "Each customer who has bought is in one segment."
@@ -52,7 +52,14 @@ def segment_table(
     rows = rows.loc[order].rename_axis(by).reset_index()
     described = {by: Column("label", definition), **columns}
     bars = Bars(by, "customers", f"{title}: customers")
-    return Table(name, title, rows[list(described)], described, plots=(bars,), partition=True), note
+    return Table(
+        name,
+        title,
+        rows[list(described)],
+        described,
+        plots=(bars,),
+        sums={"customers": whole(rows)},
+    ), note
 
 
 COLUMNS = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-OTHERS = "(too few)"
+OTHERS = "(others)"
 
 
 def grouped(labels: pd.Series, least: int) -> tuple[pd.Series, str]:
@@ -34,35 +36,67 @@ def grouped(labels: pd.Series, least: int) -> tuple[pd.Series, str]:
     return names, f"Segments put together as {OTHERS}: {why}{also}."
 
 
-def hidden_cells(counts: np.ndarray, least: int) -> np.ndarray:
+def hidden_cells(
+    counts: np.ndarray, least: int, unions: Sequence[np.ndarray] = (), *, rows: bool = True
+) -> np.ndarray:
     """Which cells of a table of counts may not be shown, bool of its shape.
 
     Those below `least`; and where the hidden cells of a row or column hold some people but fewer
-    than `least`, who could be worked out from its total, its smallest shown cell as well.
+    than `least`, who could be worked out from its total, its smallest shown cell as well. `unions`
+    are further sets of cells (bool of the shape) with known totals; `rows` says whether the totals
+    of rows are known.
     """
-    hidden = counts < least
-    while True:
-        for axis in (0, 1):
-            inside = np.where(hidden, counts, 0).sum(axis=axis)
-            telling = np.flatnonzero((inside > 0) & (inside < least) & ~hidden.all(axis=axis))
-            if len(telling):
-                line = (slice(None), telling[0]) if axis == 0 else (telling[0], slice(None))
-                shown = np.where(hidden[line], np.iinfo(np.int64).max, counts[line])
-                hidden[line] |= np.arange(len(shown)) == shown.argmin()
-                break
-        else:
-            return hidden
+    known = [np.zeros(counts.shape, bool) for _ in range(sum(counts.shape))]
+    for place in range(counts.shape[0]):
+        known[place][place] = rows
+    for place in range(counts.shape[1]):
+        known[counts.shape[0] + place][:, place] = True
+    return completed(counts, counts < least, [*known, *unions], least)
 
 
-def crossed(rows: pd.Series, columns: pd.Series, least: int) -> pd.DataFrame:
+def completed(
+    counts: np.ndarray, hidden: np.ndarray, totals: Sequence[np.ndarray], least: int
+) -> np.ndarray:
+    """`hidden`, and what must go with it so that no total less what is shown is a few people.
+
+    `totals` are sets of cells, bool of the shape of `counts`, whose sums are known.
+    """
+    hidden, changed = hidden.copy(), True
+    while changed:
+        changed = False
+        for total in totals:
+            shown = total & ~hidden
+            if 0 < counts[hidden & total].sum() < least and shown.any():
+                hidden.flat[np.where(shown, counts, np.inf).argmin()] = True
+                changed = True
+    return hidden
+
+
+def rest_of_totals(
+    counts: pd.Series, few: pd.Series, sums: Sequence[pd.Series], least: int
+) -> pd.Series:
+    """`few`, and the rows that must go with them: `completed`, where each of `sums` names the total
+    that a row is a part of (null: none)."""
+    numbers = counts.to_numpy(dtype=np.float64, na_value=0.0)
+    known = counts.notna().to_numpy()
+    totals = [
+        (by == name).to_numpy(dtype=bool) & known for by in sums for name in by.dropna().unique()
+    ]
+    return pd.Series(completed(numbers, few.to_numpy(), totals, least), index=few.index)
+
+
+def crossed(
+    rows: pd.Series, columns: pd.Series, least: int, unions: Sequence[np.ndarray] = ()
+) -> pd.DataFrame:
     """How many customers are in each row and column, long: row, column, customers (null if hidden).
 
-    Both are categories in their order; pairs without anybody have a null as well.
+    Both are categories in their order; pairs without anybody have a null as well. For `unions` see
+    `hidden_cells`.
     """
     table = pd.crosstab(rows, columns, dropna=False)
     counts = table.to_numpy(dtype=np.int64)
     shown = pd.DataFrame(counts, index=table.index, columns=table.columns).astype("Int64")
-    shown = shown.mask(hidden_cells(counts, least))
+    shown = shown.mask(hidden_cells(counts, least, unions))
     long = shown.reset_index().melt(
         id_vars=[table.index.name], var_name=str(table.columns.name), value_name="customers"
     )

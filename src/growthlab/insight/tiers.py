@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -48,6 +48,7 @@ class Tiers:
 
     chapter: ClassVar[str] = "Customers"
     title: ClassVar[str] = "Membership tiers"
+    label: ClassVar[str] = "tier"
     tiers: Mapping[str, Mapping[str, float]] = field(
         default_factory=lambda: {name: dict(rule) for name, rule in TIERS.items()}
     )
@@ -147,12 +148,13 @@ class Tiers:
         )  # fmt: skip
         columns = {c: TRAILING.get(c, column) for c, column in table.columns.items()}
         trailing = f"Orders and spend are those of the {self.window_days:g} days before the date."
-        tables = [Table(table.name, table.title, table.rows, columns, table.plots, partition=True)]
+        tables = [replace(table, columns=columns)]
         then = scope.as_of - timedelta(days=self.compare_days)
         if then > scope.first:
             moves = self.moves(scope.log, then, scope.as_of, scope.min_group)
             heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(Table("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0))
+            tables.append(Table("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0,
+                                hidden=moves.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, (trailing, note))))
 
     def moves(self, log: EventLog, before: datetime, now: datetime, least: int) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
@@ -44,7 +45,7 @@ class Triggers:
     risk_border, horizon_days
         The border of the probability of no purchase in the horizon, by BG/NBD fitted at `as_of`.
     tiers
-        The rules of tiers; null: there are no changes of tiers.
+        The rules of tiers; null: those of the section of tiers beside this one, see `beside`.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -55,7 +56,7 @@ class Triggers:
     repurchase_max_days: float = 180
     risk_border: float = 0.8
     horizon_days: float = 90
-    tiers: Tiers | None = field(default_factory=Tiers)
+    tiers: Tiers | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 366:
@@ -65,6 +66,11 @@ class Triggers:
         for name in ("horizon_days", "repurchase_max_days"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
+
+    def beside(self, sections: Mapping[str, object]) -> Triggers:
+        """These triggers with the tiers of the sections made along with them, if none were given."""
+        rules = next((each for each in sections.values() if isinstance(each, Tiers)), None)
+        return self if self.tiers is not None else replace(self, tiers=rules)
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a customer and trigger: user_id, trigger, date, detail; by date, then customer."""
@@ -154,7 +160,7 @@ class Triggers:
 
     def _tier_changes(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         if self.tiers is None:
-            raise DataError("there are no tiers in the config")
+            raise DataError("tiers are not among the sections: name them too")
         now = self.tiers.customers(log, as_of)["tier"].astype(str)
         then = as_of - timedelta(days=self.days)
         before = self.tiers.customers(log, then)["tier"].astype(str).reindex(now.index)
@@ -208,5 +214,5 @@ def _day(moment: datetime) -> datetime:
 TRIGGERS = {
     "trigger": Column("label", "The kind of trigger."),
     "meaning": Column("label", "When it is."),
-    "customers": Column("customers", "Customers with such a date.", ("customers",)),
+    "customers": Column("customers", "Customers with such a date.", part=("customers",)),
 }
