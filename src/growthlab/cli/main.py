@@ -28,6 +28,7 @@ COMMANDS = {
     "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",
     "score": "churn probability or value for a file of customers, from a bundle",
     "sign": "sign a bundle with the signing key of this machine",
+    "refresh": "newer histories, customer rows and stock for a bundle, without a new model",
     "serve": "HTTP service of bundles",
 }
 STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone

@@ -32,6 +32,7 @@ ITEM_COLUMNS = {
     "category": "VARCHAR",
     "price": "DOUBLE",
     "available_from": "TIMESTAMP",
+    "in_stock": "DOUBLE",  # how many there are, or true and false
     "attributes": "VARCHAR",
 }
 REQUIRED = ("user_id", "event_type")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from growthlab.export.answers import (
     RecommendRequest,
 )
 from growthlab.export.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
-from growthlab.export.manifest import Manifest
+from growthlab.export.manifest import MANIFEST, Manifest
 from growthlab.export.predictor import Predictor
 from growthlab.export.signature import check_signature
 from growthlab.ranking.rules import Rules
@@ -38,6 +38,8 @@ CONTENT = "content.npz"  # vectors of what items are made of, where the model ha
 FALLBACK = "fallback.npz"
 HISTORIES = "state/histories.npz"
 CUSTOMERS = "state/customers.npz"
+ITEMS = "state/items.npz"  # price and stock as of the last refresh
+RELOADS = 5
 FEATURE = "feature."  # prefix of a customer table's columns
 
 
@@ -69,6 +71,21 @@ class Bundle:
             where a signing key is set, no signature or a wrong one.
         """
         folder = Path(folder)
+        for last in (*[False] * RELOADS, True):
+            before = _manifest_bytes(folder)
+            try:
+                loaded = cls._load(folder, verify)
+            except BundleError:
+                if last or _manifest_bytes(folder) == before:
+                    raise
+            else:
+                if last or _manifest_bytes(folder) == before:
+                    return loaded
+            # a refresh or an export took the bundle's place meanwhile: some parts may be the old ones
+        raise AssertionError("the last attempt ends")
+
+    @classmethod
+    def _load(cls, folder: Path, verify: bool) -> Self:
         manifest = Manifest.read(folder)
         if manifest.task not in TASKS:
             known = ", ".join(TASKS)
@@ -142,9 +159,19 @@ class Bundle:
         return codes_of(asked, self.known_users)
 
 
+def _manifest_bytes(folder: Path) -> bytes | None:
+    """The manifest as it is now; None where there is none."""
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+
+
 def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
     """What recommends, with the histories of known users where the bundle has them."""
     catalogue = Catalogue.from_arrays(_arrays(folder / CATALOGUE))
+    if ITEMS in manifest.files:
+        catalogue = replace(catalogue, **_arrays(folder / ITEMS))
     state = None
     if HISTORIES in manifest.files:
         state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)

@@ -68,7 +68,8 @@ class Manifest(Provenance):
 
     `kind` names the scorer; `files` holds SHA-256 and size of every other file; `key_fingerprint`
     tells which key made the pseudonyms of the state, within `namespace`; `counts` are sizes such as
-    n_items.
+    n_items. The model knows the world up to `cutoff`, the state of known users up to `state_cutoff`
+    where it was `refreshed`.
     """
 
     kind: str
@@ -79,6 +80,8 @@ class Manifest(Provenance):
     counts: Mapping[str, int]
     files: Mapping[str, Mapping[str, Any]]
     schema_version: int = SCHEMA_VERSION
+    state_cutoff: str | None = None  # of the state, where it was refreshed since; as `cutoff`
+    refreshed: str | None = None
 
     @property
     def version(self) -> str:

@@ -29,6 +29,7 @@ from growthlab.export.bundle import (
     MODEL,
     Bundle,
 )
+from growthlab.export.in_place import take_place
 from growthlab.export.manifest import MANIFEST, Manifest, Provenance, checksums_of
 from growthlab.export.model_card import model_card
 from growthlab.export.reference import write_reference
@@ -76,10 +77,7 @@ def write_recommender(
     }
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        names = key.pseudonyms(namespace, histories.user_ids)
-        order = np.argsort(names)
-        kept = replace(histories.select(order), user_ids=names[order])
-        return {HISTORIES: kept.to_arrays()}
+        return {HISTORIES: keyed_histories(histories, key, namespace).to_arrays()}
 
     counts = {
         "n_items": histories.n_items,
@@ -113,10 +111,7 @@ def write_estimator(
     texts = [c for c, values in table.items() if values.dtype.kind == "U"]
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        names = key.pseudonyms(namespace, customers.user_ids)
-        order = np.argsort(names)
-        rows = {FEATURE + c: v[order] for c, v in table.items()}
-        return {CUSTOMERS: {"user_ids": names[order], **rows}}
+        return {CUSTOMERS: keyed_rows(customers.user_ids, table, key, namespace)}
 
     parts = {
         FALLBACK: {"base": np.array(float(base)), "texts": np.array(texts, dtype=str)},
@@ -137,6 +132,22 @@ def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[s
     except DataError:  # nothing is known of any item
         return {}
     return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
+
+
+def keyed_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
+    """The same histories under pseudonyms, sorted by them, as a bundle's state holds them."""
+    names = key.pseudonyms(namespace, histories.user_ids)
+    order = np.argsort(names)
+    return replace(histories.select(order), user_ids=names[order])
+
+
+def keyed_rows(
+    user_ids: np.ndarray, table: Mapping[str, np.ndarray], key: PseudonymKey, namespace: str
+) -> dict[str, np.ndarray]:
+    """The rows of customers under pseudonyms, sorted by them, as a bundle's state holds them."""
+    names = key.pseudonyms(namespace, user_ids)
+    order = np.argsort(names)
+    return {"user_ids": names[order], **{FEATURE + c: v[order] for c, v in table.items()}}
 
 
 def plain_column(column: Any) -> np.ndarray:
@@ -184,7 +195,7 @@ def _write(
     try:
         arrays = {MODEL: scorer.to_arrays(), **parts, **state(key, namespace)}
         for name, content in arrays.items():
-            _save(beside / name, content)
+            save_arrays(beside / name, content)
         for name, blob in scorer.to_files().items():
             (beside / name).write_bytes(blob)
         (beside / "request.json").write_text(json.dumps(request, indent=2, ensure_ascii=False))
@@ -203,31 +214,21 @@ def _write(
         sign(beside)
         write_reference(Bundle.load(beside))
         beside.chmod(0o755)
-        _move(beside, folder)
+        take_place(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
     return folder
 
 
-def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Arrays as an npz file that needs no pickle to be read."""
     for name, values in arrays.items():
         if np.asarray(values).dtype.hasobject:
             raise ExportError(f"{path.name} cannot hold {name}: it is an array of Python objects")
     path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)  # it may be another bundle's too, by a hard link
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
-
-
-def _move(beside: Path, folder: Path) -> None:
-    """`beside` becomes `folder`; what was there is set aside first, and then removed."""
-    if not folder.exists():
-        beside.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-    folder.rename(old / folder.name)
-    beside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _versions(scorer: Savable) -> dict[str, str]:

@@ -25,7 +25,9 @@ def catalogue_of(past: EventLog) -> Catalogue:
         return table[column].fillna("").to_numpy(dtype=str) if column in table else None
 
     price = table["price"].to_numpy(dtype=np.float32) if "price" in table else None
-    return Catalogue(item_ids, texts("text"), texts("category"), texts("attributes"), price)
+    content = texts("text"), texts("category"), texts("attributes")
+    in_stock = (table["in_stock"] > 0).to_numpy(dtype=bool) if "in_stock" in table else None
+    return Catalogue(item_ids, *content, price, in_stock)
 
 
 def histories_of(
