@@ -176,7 +176,9 @@ class Neighbourhood:
 
 def _squared_norms(rows: csr_matrix) -> np.ndarray:
     squares = np.square(rows.data, dtype=np.float64)
-    return np.bincount(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), squares, rows.shape[0])
+    return np.bincount(
+        np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), squares, rows.shape[0]
+    )
 
 
 def _pattern(matrix: csr_matrix) -> csr_matrix:
