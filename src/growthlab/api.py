@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from growthlab.cli.compare import contenders_of
 from growthlab.cli.compose import composed
 from growthlab.cli.describe import check, described
 from growthlab.cli.setting import Setting
+from growthlab.cli.tune import check_search, search_of
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.report import Comparison
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report import Report
 from growthlab.tasks.comparison import Contender, run_comparison
+from growthlab.tasks.search import Result, Trial
+from growthlab.tracking.study import Finished
+from growthlab.tracking.study_store import StudyStore
+
+
+class Tuned(NamedTuple):
+    """What a search found.
+
+    `make` gives a fresh estimator with the `settings` (by path, such as ``model.neighbours``), for
+    the `models` of `compare`; `value` is the objective on the validation window; `trials` has a row
+    a trial: its settings, ``state``, ``value`` and ``seconds`` of fitting.
+    """
+
+    make: Callable[[], Any]
+    settings: dict[str, Any]
+    value: float
+    trials: pd.DataFrame
 
 
 def compare(
@@ -75,6 +97,72 @@ def compare(
         label, error = next(iter(results.errors.items()))
         raise error if isinstance(error, GrowthlabError) else RuntimeError(label) from error
     return setting.comparison(results)
+
+
+def tune(
+    log: EventLog,
+    model: str,
+    *,
+    task: str = "top_n",
+    trials: int = 15,
+    minutes: float | None = None,
+    seed: int = 0,
+    overrides: Sequence[str] = (),
+) -> Tuned:
+    """A search of one model's settings on the validation window of a log of your own.
+
+    The same search as the command's, but nothing of it is kept: for one that can be resumed, shared
+    or looked at in MLflow use ``growthlab tune``.
+
+    Parameters
+    ----------
+    log : what `EventLog.from_frames` or a source's ``prepare`` gives
+    model : yaml name of one of the task's models; without a search space its own settings are tried
+    trials, minutes : the budget
+    overrides : settings as on the command line, such as ``search.neighbours=choice(20,50)``
+
+    Raises
+    ------
+    ConfigError, DataError
+        As the command does, in one line.
+    """
+    limit = [] if minutes is None else [f"budget.minutes={minutes}"]
+    words = [f"task={task}", f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
+    setting = Setting(composed("tune", [*words, *limit, *overrides]), given=log)
+    check_search(setting)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(StudyStore(None, Path(folder) / "studies.journal")) as store,
+    ):
+        search = search_of(setting, store, f"{setting.task.models}/{model}")
+        search.arena.prepare()
+        loop = search.loop(_Unrecorded())
+        loop.run()
+        best = search.best()
+        if best is None:
+            search.raise_if_a_mistake(loop)
+            raise ConfigError(f"{model}: no trial succeeded: {loop.last_error}")
+        table = pd.DataFrame(_row(trial) for trial in search.study.finished())
+    make = search.contender(best.overrides).factory
+    return Tuned(make, dict(best.overrides), best.result.values[0], table)
+
+
+def _row(trial: Finished) -> dict[str, Any]:
+    """A trial for people."""
+    nan, result = float("nan"), trial.result
+    value, seconds = next(iter(result.values), nan), result.costs.get("fit_seconds", nan)
+    row = {"state": result.state, "value": value, "seconds": seconds}
+    return {"trial": trial.number, **trial.overrides, **row}
+
+
+class _Unrecorded:
+    """Nobody writes the trials down."""
+
+    def start(self, trial: Trial) -> None:
+        """The trial is about to be fitted."""
+
+    def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
+        """The trial ended."""
 
 
 def describe(

@@ -102,3 +102,23 @@ def test_a_model_that_fails_alone_is_the_mistake_itself() -> None:
     log = EventLog.from_frames(events.assign(event_type="purchase"))
     with pytest.raises(DataError, match="content needs items with text"):
         growthlab.compare(log, ["content"])
+
+
+def test_a_search_from_python_gives_settings_that_compare_takes(log: EventLog, here: Path) -> None:
+    found = growthlab.tune(log, "item_knn", trials=4)
+    assert list(found.trials["trial"]) == [0, 1, 2, 3]
+    assert found.value == found.trials["value"].max()
+    assert all(key.startswith("model.") for key in found.settings)
+    assert found.make().neighbours == found.settings["model.neighbours"]
+    assert "tuned" in growthlab.compare(log, {"tuned": found.make}).as_text()
+    assert not list(here.iterdir())
+
+
+def test_a_model_without_a_search_space_is_tried_as_it_stands(log: EventLog) -> None:
+    found = growthlab.tune(log, "popularity", trials=4)
+    assert (len(found.trials), found.settings) == (1, {})
+
+
+def test_a_search_of_no_model_says_what_is_possible(log: EventLog) -> None:
+    with pytest.raises(ConfigError, match="item_knn"):
+        growthlab.tune(log, "item_kn")

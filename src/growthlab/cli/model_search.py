@@ -24,7 +24,7 @@ from growthlab.evaluation.outcome import Outcome
 from growthlab.tasks.comparison import Contender, Entry
 from growthlab.tasks.objective import names_of
 from growthlab.tasks.runner import Arena, Choice
-from growthlab.tasks.search import COSTS, Objectives, Search
+from growthlab.tasks.search import COSTS, Objectives, Recorder, Search
 from growthlab.tasks.space import Space
 from growthlab.tracking.search_run import SearchRun
 from growthlab.tracking.study import Budget, Finished, Pruning, Study
@@ -119,15 +119,15 @@ class ModelSearch:
             raise
         recorder.close("FINISHED" if best else "FAILED", best)
         if best is None:
-            self._raise_if_a_mistake(loop)
+            self.raise_if_a_mistake(loop)
         return best
 
-    def loop(self) -> Search:
-        """The loop over trials, as this process or a worker runs it."""
+    def loop(self, recorder: Recorder | None = None) -> Search:
+        """The loop over trials, as this process or a worker runs it; `recorder`: instead of MLflow."""
         return Search(
             arena=self.arena,
             study=self.study,
-            recorder=self.recorder,
+            recorder=recorder or self.recorder,
             factory=lambda overrides: self.contender(overrides).factory,
             objectives=self.objectives,
             seed=self.config.seed,
@@ -242,7 +242,7 @@ class ModelSearch:
             )
             return sum(f.stat().st_size for f in place.rglob("*") if f.is_file()) / 2**20
 
-    def _raise_if_a_mistake(self, loop: Search) -> None:
+    def raise_if_a_mistake(self, loop: Search) -> None:
         """Raise the error of the trials where it is a mistake in the input."""
         from growthlab.core.errors import GrowthlabError
 

@@ -37,7 +37,7 @@ def run(found: Composed) -> int:
     from growthlab.cli.tune_models import run_models
 
     setting = Setting(found)
-    _check(setting)
+    check_search(setting)
     with closing(study_store(found.config)) as store:
         _ = store.storage
         if found.config.models is not None:
@@ -98,8 +98,14 @@ def used(search: ModelSearch) -> dict[str, Any]:
     return {**{end: states.count(end) for end in ends}, "minutes": minutes}
 
 
-def _check(setting: Setting) -> None:
-    """Make everything that needs no data, so that mistakes show before any work is done."""
+def check_search(setting: Setting) -> None:
+    """Make everything that needs no data, so that mistakes show before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        A setting that cannot be.
+    """
     config = setting.config
     refuse_earlier_run(config)
     setting.check()
