@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,7 +20,10 @@ from growthlab.export.to_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.serving.app import create_app, load_bundles
+from growthlab.serving.app import create_app
+from growthlab.serving.options import ServiceOptions
+from growthlab.serving.run import config_of, listen
+from growthlab.serving.service import Service
 from growthlab.training.options import FitOptions
 
 WHENCE = {"data": "corner_shop", "data_digest": "ab" * 32, "split": "global_time"}
@@ -38,19 +42,31 @@ def bundles_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root / "bundles"
 
 
+@dataclass
+class Served:
+    """A service that runs, and a client of it."""
+
+    service: Service
+    client: httpx.Client
+
+
+Start = Callable[..., Served]
+
+
 @pytest.fixture(scope="module")
 def client(bundles_folder: Path) -> Iterator[httpx.Client]:
     """A client of a service with all three bundles."""
-    yield from _served(bundles_folder)
+    for served in _served(bundles_folder):
+        yield served.client
 
 
 @pytest.fixture
-def served(bundles_folder: Path) -> Iterator[Callable[[Path], httpx.Client]]:
-    """Starts a service of some bundle and gives its client."""
-    running: list[Iterator[httpx.Client]] = []
+def served(bundles_folder: Path) -> Iterator[Start]:
+    """Starts a service of some bundle with some options; it is stopped in order after the test."""
+    running: list[Iterator[Served]] = []
 
-    def start(path: Path) -> httpx.Client:
-        running.append(_served(path))
+    def start(path: Path = bundles_folder, **options: Any) -> Served:
+        running.append(_served(path, **options))
         return next(running[-1])
 
     yield start
@@ -58,20 +74,29 @@ def served(bundles_folder: Path) -> Iterator[Callable[[Path], httpx.Client]]:
         next(each, None)
 
 
-def _served(path: Path) -> Iterator[httpx.Client]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(load_bundles(path)), log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
+@pytest.fixture(scope="session")
+def write_shop() -> Callable[..., None]:
+    """Writes the recommender's bundle to a folder."""
+    return _recommender
+
+
+def _served(path: Path, **options: Any) -> Iterator[Served]:
+    told = ServiceOptions(bundle=str(path), **options)
+    service = Service(told)
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(config_of(create_app(service), told))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-        yield client
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+        yield Served(service, client)
     server.should_exit = True
     thread.join(10)
     listener.close()
+    assert not thread.is_alive()
 
 
-def _recommender(folder: Path) -> None:
+def _recommender(folder: Path, model: str = "item_knn", **more: Any) -> None:
     items = np.array(["coffee", "cup", "lemon", "tea"])
     users = np.array(["anna", "bert", "carl"])
     rows = np.array([0, 0, 1, 1, 1, 2])
@@ -79,15 +104,15 @@ def _recommender(folder: Path) -> None:
     past = Histories.from_events(Catalogue(items), users, rows, bought, np.arange(6))
     about = Provenance(
         task="top_n",
-        model="item_knn",
+        model=model,
         run_id="cafe",
         cutoff="2024-03-01T00:00:00",
         filter_seen="purchased",
         **WHENCE,
     )
     popularity = np.asarray(past.matrix().sum(axis=0)).ravel()
-    model = ItemKNN().fit(past, FitOptions())
-    write_recommender(folder, model.scorer(), about, histories=past, fallback=popularity)
+    fitted = ItemKNN().fit(past, FitOptions())
+    write_recommender(folder, fitted.scorer(), about, histories=past, fallback=popularity, **more)
 
 
 def _estimator(folder: Path, task: str, base: float) -> None:

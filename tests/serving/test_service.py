@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import httpx
 import pytest
 
 from growthlab.core.errors import BundleError, ConfigError
-from growthlab.serving.app import load_bundles
+from growthlab.serving.options import ServiceOptions
 from growthlab.serving.run import listen, serve
+from growthlab.serving.service import Service
 
 
 def post(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
@@ -78,6 +80,57 @@ def test_example_requests_of_the_bundles_work(client: httpx.Client, bundles_fold
         post(client, path, **json.loads((bundles_folder / name / "request.json").read_text()))
 
 
+def test_similar_items_and_a_basket(client: httpx.Client) -> None:
+    like = post(client, "/similar", item="tea", k=1)
+    assert [i["item"] for i in like["items"]] == ["lemon"]  # bought together twice, the cup once
+    assert (like["served"], like["level"]) == ("similar_items", 1)
+    assert like["items"][0]["reason"] == "because of tea"
+    basket = post(client, "/recommend", basket=["tea", "lemon"], user_id="carl", k=1)
+    assert (basket["items"][0]["item"], basket["served"]) == ("cup", "basket")
+
+
+def test_rules_of_a_request(client: httpx.Client) -> None:
+    only = post(client, "/recommend", user_id="bert", filter_seen="none", rules={"allow": ["tea"]})
+    assert [i["item"] for i in only["items"]] == ["tea"]
+    pinned = post(client, "/recommend", user_id="anna", k=2, rules={"pinned": ["coffee"]})
+    assert [i["item"] for i in pinned["items"]] == ["coffee", "cup"]
+
+
+def test_nothing_known_of_a_customer_is_looked_at_unless_it_is_personalised(
+    client: httpx.Client,
+) -> None:
+    answer = post(client, "/recommend", user_id="anna", personalised=False)
+    assert (answer["served"], answer["level"]) == ("not_personalised", 4)
+    assert answer["items"] == post(client, "/recommend", personalised=False)["items"]
+    churn = post(client, "/churn", user_id="anna", personalised=False)
+    assert (churn["churn_probability"], churn["served"]) == (0.5, "population_fallback")
+
+
+def test_one_switch_takes_everybody_s_personal_answers_away(served: Callable[..., Any]) -> None:
+    client = served(personalised=False).client
+    answer = post(client, "/recommend", user_id="anna", history=["tea"], personalised=True)
+    assert answer["served"] == "not_personalised"
+    given = post(client, "/churn", features={"days_since_last": 50})
+    assert given["served"] == "population_fallback"
+
+
+def test_a_batch_is_answered_as_its_requests_one_by_one(client: httpx.Client) -> None:
+    wanted = [{"user_id": "anna", "k": 1}, {"history": ["tea"], "k": 3}, {}]
+    many = post(client, "/batch", recommend=wanted, churn=[{"user_id": "bert"}], value=[{}])
+    for one, answer in zip(wanted, many["recommend"], strict=True):
+        assert answer["items"] == post(client, "/recommend", **one)["items"]
+    assert many["churn"][0]["churn_probability"] == pytest.approx(0.82)
+    assert many["value"][0]["expected_value"] == 20.0
+    assert len({a["request_id"] for a in many["recommend"]}) == 3
+    assert post(client, "/batch") == {"recommend": [], "churn": [], "value": []}
+
+
+def test_version_names_growthlab_and_the_models(client: httpx.Client) -> None:
+    told = client.get("/version").json()
+    assert told["growthlab"] == version("growthlab")
+    assert told["models"]["champion"]["churn"]["name"] == "recency_rule"
+
+
 def test_churn_of_known_customers_given_features_and_nobody(client: httpx.Client) -> None:
     known = post(client, "/churn", user_id="anna")
     assert known["churn_probability"] == pytest.approx(0.18)
@@ -119,6 +172,15 @@ def test_value_of_an_unknown_customer_is_the_mean_of_the_population(client: http
         ("/churn", b'{"features": {"days_since_last": 1%s}}' % (b"0" * 400), "valid"),
         ("/churn", {"history": ["tea"]}, "Extra inputs are not permitted"),
         ("/value", {"features": {"x" * 300: 1}}, "at most 256 characters"),
+        ("/recommend", {"personalised": "no"}, "valid boolean"),
+        ("/recommend", {"rules": {"categories": ["hats"]}}, "has no column category"),
+        ("/recommend", {"rules": {"price_min": 2, "price_max": 1}}, "is above"),
+        ("/recommend", {"rules": {"colour": "red"}}, "Extra inputs are not permitted"),
+        ("/similar", {}, "Field required"),
+        ("/batch", {"churn": [{}] * 200, "value": [{}] * 57}, "at most 256 requests, got 257"),
+        ("/batch", {"recommend": [{"k": 1000}] * 21}, "add up to at most 20000"),
+        ("/batch", {"churn": [{}, {"features": {"x": 1}}]}, "no feature x"),
+        ("/feedback", {"request_id": "1", "event": "click"}, "should match pattern"),
     ],
 )
 def test_bad_requests_get_422_with_a_reason(
@@ -141,14 +203,19 @@ def test_health_names_the_bundles(client: httpx.Client) -> None:
 
 def test_openapi_document_and_docs_are_there(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
-    assert {"/health", "/recommend", "/churn", "/value"} <= set(document["paths"])
+    answering = {"/recommend", "/similar", "/churn", "/value", "/batch", "/feedback"}
+    assert set(document["paths"]) == answering | {"/health", "/ready", "/metrics", "/version"}
+    for path in answering:
+        name = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        schema = document["components"]["schemas"][name["schema"]["$ref"].rpartition("/")[2]]
+        assert schema["examples"], path
     assert client.get("/docs").status_code == 200
 
 
 def test_a_task_without_a_bundle_answers_404(
-    served: Callable[[Path], httpx.Client], bundles_folder: Path
+    served: Callable[..., Any], bundles_folder: Path
 ) -> None:
-    client = served(bundles_folder / "churn")
+    client = served(bundles_folder / "churn").client
     response = client.post("/recommend", json={})
     assert response.status_code == 404
     told = "no top_n bundle is loaded; this service answers /churn"
@@ -157,10 +224,10 @@ def test_a_task_without_a_bundle_answers_404(
 
 
 def test_another_key_is_told_in_health(
-    served: Callable[[Path], httpx.Client], bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
-    client = served(bundles_folder)
+    client = served().client
     told = client.get("/health").json()["bundles"]["top_n"]["no_lookup"]
     assert told.startswith("known users cannot be looked up: the key here is")
 
@@ -169,18 +236,20 @@ def test_paths_without_or_with_two_bundles_of_a_task_are_refused(
     tmp_path: Path, bundles_folder: Path
 ) -> None:
     with pytest.raises(BundleError, match="no bundle, and no folder of bundles"):
-        load_bundles(tmp_path)
+        Service(ServiceOptions(bundle=str(tmp_path)))
     with pytest.raises(BundleError, match=r"is no bundle: it has no manifest\.json"):
-        load_bundles(tmp_path / "nowhere")
+        Service(ServiceOptions(bundle=str(tmp_path / "nowhere")))
+    for name in ("one", "two"):
+        (tmp_path / name).symlink_to(bundles_folder / "churn")
     with pytest.raises(BundleError, match="both answer churn: name one of them"):
-        load_bundles([bundles_folder, bundles_folder / "churn"])
+        Service(ServiceOptions(bundle=str(tmp_path)))
 
 
 def test_a_taken_port_is_one_clear_line(client: httpx.Client, bundles_folder: Path) -> None:
     port = client.base_url.port
     assert port is not None
     with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
-        serve(bundles_folder, port=port)
+        serve(ServiceOptions(bundle=str(bundles_folder), port=port))
 
 
 def test_answers_are_sent_at_once() -> None:
@@ -191,18 +260,16 @@ def test_answers_are_sent_at_once() -> None:
 
 
 def test_serve_answers_until_it_is_stopped(bundles_folder: Path) -> None:
-    code = (
-        "import logging; logging.basicConfig(level='INFO', format='%(message)s');"
-        f"from growthlab.serving.run import serve; serve({str(bundles_folder)!r}, port=0)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    words = [f"bundle={bundles_folder}", "port=0"]
+    command = [sys.executable, "-m", "growthlab.serving", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         line = next(line for line in process.stderr if "documentation at" in line)
         address = line.split("documentation at ")[1].strip().removesuffix("/docs")
         transport = httpx.HTTPTransport(retries=5)
         with httpx.Client(base_url=address, transport=transport) as client:
-            assert client.get("/health").status_code == 200
+            assert client.get("/ready").json() == {"ready": True}
     finally:
         process.terminate()
         process.stderr.close()
@@ -211,7 +278,7 @@ def test_serve_answers_until_it_is_stopped(bundles_folder: Path) -> None:
 
 def test_the_service_imports_nothing_of_the_laboratory() -> None:
     code = (
-        "import sys, growthlab.serving.run;"
+        "import sys, growthlab.serving.__main__;"
         "heavy = {'torch', 'mlflow', 'hydra', 'pandas', 'duckdb', 'sklearn', 'pyarrow'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )

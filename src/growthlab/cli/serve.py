@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from omegaconf import OmegaConf
 
 from growthlab.cli.compose import Composed
+from growthlab.serving.options import ServiceOptions
 from growthlab.serving.run import serve
 
 
 def run(found: Composed) -> int:
     """Serve until interrupted, which is the way to end it."""
+    given = OmegaConf.to_container(found.config)
+    assert isinstance(given, dict)
     try:
-        serve(Path(str(found.config.bundle)), str(found.config.host), found.config.port)
+        serve(ServiceOptions.of({str(name): value for name, value in given.items()}))
     except KeyboardInterrupt:
         return 0
     return 0

@@ -1,155 +1,177 @@
-"""The HTTP service of one or several bundles: typed requests, answers that say how they came."""
+"""The HTTP service: paths, what they take and give, and how mistakes are told."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from growthlab.core.errors import BundleError
-from growthlab.export.answers import Prediction, PredictRequest, RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST
+from growthlab.core.errors import GrowthlabError
+from growthlab.serving.batches import Overloaded
+from growthlab.serving.limits import TOKEN_VARIABLE, Gate
+from growthlab.serving.metrics import CONTENT_TYPE
 from growthlab.serving.schemas import (
+    BatchAnswer,
+    BatchBody,
     ChurnAnswer,
+    FeedbackAnswer,
+    FeedbackBody,
     Health,
-    Item,
-    ModelInfo,
     PredictBody,
+    Ready,
     RecommendAnswer,
     RecommendBody,
+    Refused,
+    SimilarBody,
     TaskHealth,
     ValueAnswer,
+    VersionInfo,
 )
+from growthlab.serving.service import NoModel, Service, model_info, versions
 
-PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
+ANSWERING = frozenset({"/recommend", "/similar", "/churn", "/value", "/batch", "/feedback"})
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused, "description": why}
+    for status, why in (
+        (400, "The body cannot be read."),
+        (401, "The service asks for a token."),
+        (404, "No bundle of this task is loaded, or there is no log for feedback."),
+        (408, "The request did not come in time."),
+        (413, "The body is too large."),
+        (422, "The request makes no sense."),
+        (503, "Too many requests at once: come again."),
+    )
+}
 
 
-def load_bundles(paths: str | Path | Sequence[str | Path]) -> dict[str, Bundle]:
-    """The bundles in `paths` by task; each path is a bundle, or a folder that holds bundles.
+def create_app(service: Service) -> Gate:
+    """The ASGI app of a service, which its lifespan starts and stops.
 
-    Raises
-    ------
-    BundleError
-        No bundle is there, one is broken, or two answer the same task.
+    With ``GROWTHLAB_TOKEN`` in the environment requests need that bearer token.
     """
-    given = [paths] if isinstance(paths, (str, Path)) else paths
-    bundles: dict[str, Bundle] = {}
-    for folder in [f for path in given for f in _folders(Path(path))]:
-        bundle = Bundle.load(folder)
-        other = bundles.setdefault(bundle.manifest.task, bundle)
-        if other is not bundle:
-            raise BundleError(
-                f"{other.folder} and {folder} both answer {bundle.manifest.task}: name one of them"
-            )
-    return bundles
+    token = os.environ.get(TOKEN_VARIABLE)
 
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
 
-def create_app(bundles: Mapping[str, Bundle]) -> FastAPI:
-    """The service that answers with these bundles, by task."""
-    app = FastAPI(title="growthlab", version=version("growthlab"))
+    app = FastAPI(
+        title="growthlab",
+        version=version("growthlab"),
+        lifespan=life,
+        dependencies=[Security(_shown)] if token else [],
+    )
+    gate = Gate(app, service.options, service.metrics, ANSWERING, token)
+    service.busy = lambda: gate.in_flight > 0
+    _answers(app, service)
+    _operations(app, service, gate)
+
+    async def overloaded(request: Request, error: Exception) -> Response:
+        service.metrics.shed += 1
+        return JSONResponse({"detail": "too many requests at once"}, 503, {"retry-after": "1"})
+
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(BundleError, _refused)
+    app.add_exception_handler(GrowthlabError, _senseless)
+    app.add_exception_handler(NoModel, _absent)
+    app.add_exception_handler(Overloaded, overloaded)
+    return gate
+
+
+def _answers(app: FastAPI, service: Service) -> None:
+    """The paths that answer for customers."""
+
+    @app.post("/recommend", responses=REFUSALS)
+    async def recommend(body: RecommendBody) -> RecommendAnswer:
+        """A list of items for a known user, a history, a basket, or nobody."""
+        return (await service.lists("recommend", [body]))[0]
+
+    @app.post("/similar", responses=REFUSALS)
+    async def similar(body: SimilarBody) -> RecommendAnswer:
+        """Items like one item."""
+        return (await service.lists("similar", [body]))[0]
+
+    @app.post("/churn", responses=REFUSALS)
+    async def churn(body: PredictBody) -> ChurnAnswer:
+        """The probability that a customer buys nothing within the horizon."""
+        found: ChurnAnswer = (await service.predictions("churn", [body]))[0]
+        return found
+
+    @app.post("/value", responses=REFUSALS)
+    async def value(body: PredictBody) -> ValueAnswer:
+        """The revenue expected of a customer within the horizon."""
+        found: ValueAnswer = (await service.predictions("value", [body]))[0]
+        return found
+
+    @app.post("/batch", responses=REFUSALS)
+    async def batch(body: BatchBody) -> BatchAnswer:
+        """Many requests at once; a mistake in one of them refuses them all."""
+        return BatchAnswer(
+            recommend=await service.lists("recommend", body.recommend),
+            churn=await service.predictions("churn", body.churn),
+            value=await service.predictions("value", body.value),
+        )
+
+    @app.post("/feedback", responses=REFUSALS, status_code=202)
+    async def feedback(body: FeedbackBody) -> FeedbackAnswer:
+        """What became of an answer: it was seen, clicked or ordered from."""
+        if service.log is None:
+            raise NoModel("there is no request log: serve with log=FILE to take feedback")
+        if not service.feedback(body):
+            raise Overloaded
+        return FeedbackAnswer(accepted=True)
+
+
+def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
+    """The paths for those who run the service."""
 
     @app.get("/health")
-    def health() -> Health:
-        """Which bundles are loaded."""
-        return Health(status="ok", bundles={t: _health(b) for t, b in bundles.items()})
+    async def health(request: Request) -> Health:
+        """Alive, and which bundles are loaded; without a token that is needed only the former."""
+        if not gate.knows(request.scope):
+            return Health(status="ok", bundles={}, refused={})
+        bundles = {
+            task: TaskHealth(
+                model=model_info(model.bundle),
+                n_known_users=len(model.bundle.known_users),
+                no_lookup=model.bundle.no_lookup,
+            )
+            for variant, task, model in service.models
+            if variant == "champion"
+        }
+        return Health(status="ok", bundles=bundles, refused=dict(service.models.refused))
 
-    @app.post("/recommend")
-    def recommend(body: RecommendBody) -> RecommendAnswer:
-        """A list of items for a known user, a history, or nobody."""
-        started = time.perf_counter()
-        bundle = _bundle_for(bundles, "top_n")
-        asked = RecommendRequest(
-            body.user_id, body.history, exclude=body.exclude, filter_seen=body.filter_seen
-        )
-        (found,) = bundle.recommend([asked], body.k)
-        return RecommendAnswer(
-            items=[Item(item=i.item, score=i.score, rank=i.rank) for i in found.items],
-            served=found.served,
-            n_unknown_items=found.n_unknown_items,
-            **_about(bundle, found.served == "popularity_fallback", started),
-        )
+    @app.get("/ready", responses={503: {"model": Refused, "description": "Not ready."}})
+    async def ready() -> Ready:
+        """Whether requests are answered: models are loaded and warm, and the service goes on."""
+        if not service.ready:
+            raise Overloaded
+        return Ready(ready=True)
 
-    @app.post("/churn")
-    def churn(body: PredictBody) -> ChurnAnswer:
-        """The probability that a customer buys nothing within the horizon."""
-        found, shared = _predict(bundles, "churn", body)
-        return ChurnAnswer(churn_probability=found.value, served=found.served, **shared)
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Counts and times for Prometheus."""
+        return Response(service.metrics_text(gate.in_flight), media_type=CONTENT_TYPE)
 
-    @app.post("/value")
-    def value(body: PredictBody) -> ValueAnswer:
-        """The revenue expected of a customer within the horizon."""
-        found, shared = _predict(bundles, "value", body)
-        return ValueAnswer(expected_value=found.value, served=found.served, **shared)
-
-    return app
-
-
-def _folders(path: Path) -> list[Path]:
-    """The bundle folders at or directly under `path`."""
-    if (path / MANIFEST).is_file() or not path.is_dir():
-        return [path]
-    found = sorted(
-        p.parent for p in path.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")
-    )
-    if not found:
-        raise BundleError(f"{path} is no bundle, and no folder of bundles: it has no {MANIFEST}")
-    return found
+    @app.get("/version")
+    async def versions_in_use() -> VersionInfo:
+        """The versions of growthlab and of the models in use."""
+        own, models = versions(service.models)
+        return VersionInfo(growthlab=own, models=models)
 
 
-def _bundle_for(bundles: Mapping[str, Bundle], task: str) -> Bundle:
-    """The bundle of a task, or HTTP 404 with what there is."""
-    if task not in bundles:
-        loaded = ", ".join(PATHS[t] for t in bundles)
-        raise HTTPException(404, f"no {task} bundle is loaded; this service answers {loaded}")
-    return bundles[task]
-
-
-def _predict(
-    bundles: Mapping[str, Bundle], task: str, body: PredictBody
-) -> tuple[Prediction, dict[str, Any]]:
-    """A prediction, and the fields that stand beside it."""
-    started = time.perf_counter()
-    bundle = _bundle_for(bundles, task)
-    (found,) = bundle.predict([PredictRequest(body.user_id, body.features)])
-    shared = _about(bundle, found.served == "population_fallback", started)
-    return found, shared | {"horizon_days": bundle.manifest.horizon_days}
-
-
-def _about(bundle: Bundle, fallback: bool, started: float) -> dict[str, Any]:
-    """The fields of every answer."""
-    return {
-        "model": _model_info(bundle),
-        "fallback": fallback,
-        "request_id": uuid.uuid4().hex,
-        "latency_ms": round((time.perf_counter() - started) * 1000, 3),
-    }
-
-
-def _model_info(bundle: Bundle) -> ModelInfo:
-    manifest = bundle.manifest
-    return ModelInfo(
-        name=manifest.model,
-        task=manifest.task,
-        data=manifest.data,
-        version=manifest.version,
-        run_id=manifest.run_id,
-        data_cut=manifest.cutoff,
-    )
-
-
-def _health(bundle: Bundle) -> TaskHealth:
-    n_known = len(bundle.known_users)
-    return TaskHealth(model=_model_info(bundle), n_known_users=n_known, no_lookup=bundle.no_lookup)
+def _shown(
+    token: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+) -> None:
+    """Nothing: the gate has checked the token, this shows it in the OpenAPI document."""
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -159,6 +181,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": detail}, status_code=422)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _senseless(request: Request, error: Exception) -> JSONResponse:
     """HTTP 422 for what only the bundle could see was wrong."""
     return JSONResponse({"detail": str(error)}, status_code=422)
+
+
+async def _absent(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=404)

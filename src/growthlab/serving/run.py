@@ -3,45 +3,70 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from collections.abc import Sequence
-from pathlib import Path
+import sys
 
 import uvicorn
 
 from growthlab.core.errors import ConfigError
-from growthlab.serving.app import PATHS, create_app, load_bundles
+from growthlab.serving.app import create_app
+from growthlab.serving.limits import TOKEN_VARIABLE
+from growthlab.serving.options import ServiceOptions
+from growthlab.serving.patience import PatientProtocol
+from growthlab.serving.service import PATHS, Service
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SWITCH_SECONDS = 0.001  # the longest that a thread beside the event loop keeps it waiting
+BACKLOG = 512
+STOP_SECONDS = 10  # for what is under way when the service is to end
 
 
-def serve(
-    bundle_paths: str | Path | Sequence[str | Path], host: str = "127.0.0.1", port: int = 8000
-) -> None:
-    """Serve the bundles on `host` and `port` (0: any free one); a stop signal ends it.
+def serve(options: ServiceOptions) -> None:
+    """Serve on the host and port (0: any free one); a stop signal ends it, answers still given.
 
     Raises
     ------
     BundleError
         A bundle is missing or broken, or two answer the same task.
     ConfigError
-        The address is taken or not this machine's.
+        The address is taken or not this machine's, or the log cannot be written.
     """
-    bundles = load_bundles(bundle_paths)
-    listener = listen(host, port)
-    if host not in LOOPBACK:
-        log.warning(
-            "listening on %s: whoever reaches this machine can ask; nobody is checked", host
-        )
-    address = f"http://{host}:{listener.getsockname()[1]}"
-    for task, bundle in bundles.items():
-        log.info("%s%s answers with %s", address, PATHS[task], bundle.manifest.model)
-    log.info("documentation at %s/docs", address)
-    config = uvicorn.Config(create_app(bundles), log_level="warning", access_log=False)
+    listener = listen(options.host, options.port)
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        service = Service(options)
+        if options.host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLE):
+            log.warning(
+                "listening on %s: whoever reaches this machine can ask; set %s to ask for a token",
+                options.host,
+                TOKEN_VARIABLE,
+            )
+        address = f"http://{options.host}:{listener.getsockname()[1]}"
+        for variant, task, model in service.models:
+            name = model.bundle.manifest.model
+            log.info("%s%s: %s as %s", address, PATHS[task], name, variant)
+        log.info("documentation at %s/docs", address)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        uvicorn.Server(config_of(create_app(service), options)).run(sockets=[listener])
+
+
+def config_of(app: object, options: ServiceOptions) -> uvicorn.Config:
+    """How uvicorn runs the app: quiet, quick and with bounded patience."""
+    protocol = type("Protocol", (PatientProtocol,), {"head_seconds": options.request_seconds})
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=protocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=options.max_connections,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

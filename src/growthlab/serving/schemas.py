@@ -2,55 +2,184 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from growthlab.export.answers import PredictServed, RecommendServed
+from growthlab.export.answers import (
+    PredictRequest,
+    PredictServed,
+    RecommendRequest,
+    RecommendServed,
+)
+from growthlab.ranking.rules import Rules
 
 LONGEST_HISTORY = 10_000
 LARGEST_K = 1_000
 MOST_FEATURES = 1_000
+LARGEST_BATCH = 256
+MOST_ITEMS = 20_000  # of all lists of a batch together
 
 RawId = Annotated[str, Field(max_length=256)]
 Feature = (
     Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=256)] | None
 )
+ItemIds = Annotated[list[RawId], Field(max_length=LONGEST_HISTORY)]
+Price = Annotated[float, Field(allow_inf_nan=False)]
+K = Annotated[int, Field(ge=1, le=LARGEST_K, strict=True, description="how many items at most")]
+Personalised = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="false: what everybody gets; nothing known of the customer is looked at",
+    ),
+]
 
 
-class Request(BaseModel):
-    """A request; a field that it does not know is refused."""
+def examples(*given: dict[str, Any]) -> ConfigDict:
+    """The configuration of a request with these examples; a field that it has not is refused."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(given)})
 
-    model_config = ConfigDict(extra="forbid")
+
+class RulesBody(BaseModel):
+    """What may be listed, how much of a category, and what stands first."""
+
+    model_config = examples({"in_stock": True, "max_per_category": 2, "pinned": ["22423"]})
+
+    allow: ItemIds | None = Field(None, description="only these items")
+    deny: ItemIds = Field(default_factory=list, description="none of these items")
+    categories: list[RawId] = Field(
+        default_factory=list, max_length=100, description="only items of these, paths or levels"
+    )
+    in_stock: bool = Field(False, strict=True, description="only what can be sold")
+    price_min: Price | None = None
+    price_max: Price | None = None
+    max_per_category: int | None = Field(None, ge=1, le=LARGEST_K, strict=True)
+    pinned: list[RawId] = Field(
+        default_factory=list, max_length=LARGEST_K, description="these first, in this order"
+    )
+
+    def rules(self) -> Rules:
+        """The same as the ranking takes it."""
+        return Rules(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class ListBody(BaseModel):
+    """What every request for a list may say."""
+
+    k: K = 10
+    exclude: ItemIds = Field(default_factory=list, description="items that are not listed")
+    rules: RulesBody | None = None
+
+    def ruled(self) -> Rules:
+        """The rules, none where the request has none."""
+        return NO_RULES if self.rules is None else self.rules.rules()
+
+
+NO_RULES = Rules()
+
+
+class RecommendBody(ListBody):
+    """Who wants a list: a known user, a history, a basket to be completed, or nobody."""
+
+    model_config = examples(
+        {"user_id": "12345", "k": 5},
+        {"history": ["85123A", "22423"], "k": 5, "rules": {"max_per_category": 2}},
+        {"basket": ["85123A"], "k": 3},
+        {"user_id": "12345", "personalised": False},
+    )
 
     user_id: RawId | None = Field(None, description="a customer whom the bundle may know")
-
-
-class RecommendBody(Request):
-    """Who wants a list: a known user, or a history, or nobody."""
-
-    history: list[RawId] | None = Field(
-        None,
-        max_length=LONGEST_HISTORY,
-        description="raw item ids, oldest first; taken instead of the stored history",
+    history: ItemIds | None = Field(
+        None, description="raw item ids, oldest first; taken instead of the stored history"
     )
-    k: int = Field(10, ge=1, le=LARGEST_K, strict=True, description="how many items at most")
-    exclude: list[RawId] = Field(
-        default_factory=list, max_length=LONGEST_HISTORY, description="items that are not listed"
+    basket: ItemIds | None = Field(
+        None, description="what lies in the basket: the list completes it, whoever asks"
     )
     filter_seen: Literal["none", "purchased", "interacted"] | None = Field(
         None, description="which items of the history are not listed; default: as evaluated"
     )
+    personalised: Personalised = True
+
+    def request(self, personalised: bool) -> RecommendRequest:
+        """The same as a bundle takes it; where not `personalised`, whatever the request says."""
+        return RecommendRequest(
+            user_id=self.user_id,
+            history=self.history,
+            basket=self.basket,
+            exclude=self.exclude,
+            filter_seen=self.filter_seen,
+            rules=self.ruled(),
+            personalised=personalised and self.personalised,
+        )
 
 
-class PredictBody(Request):
+class SimilarBody(ListBody):
+    """The page of an item: more like this."""
+
+    model_config = examples({"item": "85123A", "k": 5})
+
+    item: RawId = Field(description="a raw item id; one that is not known gets the popular items")
+
+    def request(self, personalised: bool) -> RecommendRequest:
+        """The same as a bundle takes it; nobody's profile matters here."""
+        return RecommendRequest(item=self.item, exclude=self.exclude, rules=self.ruled())
+
+
+class PredictBody(BaseModel):
     """Whose future is asked for: a known user, or features, or nobody."""
 
+    model_config = examples({"user_id": "12345"}, {"user_id": "12345", "personalised": False})
+
+    user_id: RawId | None = Field(None, description="a customer whom the bundle may know")
     features: dict[RawId, Feature] | None = Field(
         None,
         max_length=MOST_FEATURES,
         description="features by name, taken instead of the stored ones; others are unknown",
     )
+    personalised: Personalised = True
+
+    def request(self, personalised: bool) -> PredictRequest:
+        """The same as a bundle takes it; nobody in particular where it is not `personalised`."""
+        if not (personalised and self.personalised):
+            return PredictRequest()
+        return PredictRequest(self.user_id, self.features)
+
+
+class BatchBody(BaseModel):
+    """Many requests at once; the answers stand in their order."""
+
+    model_config = examples({"recommend": [{"user_id": "12345"}, {"basket": ["85123A"], "k": 3}]})
+
+    recommend: list[RecommendBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
+    churn: list[PredictBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
+    value: list[PredictBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        count = len(self.recommend) + len(self.churn) + len(self.value)
+        if count > LARGEST_BATCH:
+            raise ValueError(f"a batch has at most {LARGEST_BATCH} requests, got {count}")
+        items = sum(body.k for body in self.recommend)
+        if items > MOST_ITEMS:
+            raise ValueError(f"the k of a batch add up to at most {MOST_ITEMS}, got {items}")
+        return self
+
+
+class FeedbackBody(BaseModel):
+    """What became of an answer."""
+
+    model_config = examples({"request_id": "0" * 32, "event": "click", "items": ["85123A"]})
+
+    request_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="that of the answer")
+    event: Literal["impression", "click", "order"]
+    items: list[RawId] = Field(default_factory=list, max_length=LARGEST_K)
+
+
+class FeedbackAnswer(BaseModel):
+    """The feedback goes to the request log."""
+
+    accepted: Literal[True]
 
 
 class ModelInfo(BaseModel):
@@ -68,24 +197,34 @@ class Answer(BaseModel):
     """What every answer tells beside its content; `fallback`: the model itself did not answer."""
 
     model: ModelInfo
+    variant: Literal["champion", "challenger"]
     fallback: bool
     request_id: str
     latency_ms: float
 
 
 class Item(BaseModel):
-    """A place in a list; scores are comparable within one list only."""
+    """A place in a list.
+
+    Scores are comparable within one list only; a pinned item that the model cannot score has none.
+    """
 
     item: str
     score: float | None
     rank: int
+    reason: str | None
 
 
 class RecommendAnswer(Answer):
-    """A list, best first; `n_unknown_items` of the history are not in the catalogue."""
+    """A list, best first; `n_unknown_items` of the request are not in the catalogue.
+
+    `level` is the rung of the ladder of fallbacks on which `served` stands, 0 being the model with
+    all that it knows of the customer.
+    """
 
     items: list[Item]
     served: RecommendServed
+    level: int
     n_unknown_items: int
 
 
@@ -105,6 +244,14 @@ class ValueAnswer(Answer):
     served: PredictServed
 
 
+class BatchAnswer(BaseModel):
+    """The answers of a batch, in the order of its requests."""
+
+    recommend: list[RecommendAnswer]
+    churn: list[ChurnAnswer]
+    value: list[ValueAnswer]
+
+
 class TaskHealth(BaseModel):
     """One loaded bundle; `no_lookup` says why known users cannot be looked up, if so."""
 
@@ -114,7 +261,39 @@ class TaskHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """The service is up and holds these bundles, by task."""
+    """The service is alive and holds these bundles, by task.
+
+    `refused` are folders whose bundle is broken or gone, with the reason; what was loaded before
+    goes on answering.
+    """
 
     status: Literal["ok"]
     bundles: dict[str, TaskHealth]
+    refused: dict[str, str]
+
+
+class Ready(BaseModel):
+    """The service answers requests."""
+
+    ready: Literal[True]
+
+
+class VersionInfo(BaseModel):
+    """The version of growthlab, and the models in use by variant and task."""
+
+    growthlab: str
+    models: dict[str, dict[str, ModelInfo]]
+
+
+class Problem(BaseModel):
+    """What is wrong with a field; its value, which may be personal, is not repeated."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Refused(BaseModel):
+    """Why a request is not answered."""
+
+    detail: str | list[Problem]

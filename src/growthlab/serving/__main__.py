@@ -1,0 +1,62 @@
+"""The service without the laboratory: ``python -m growthlab.serving bundle=bundles port=8000``.
+
+The settings are those of ``growthlab serve``, which needs Hydra; here JSON values are understood.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from growthlab.core.errors import ConfigError, GrowthlabError, one_line
+from growthlab.serving.options import ServiceOptions
+from growthlab.serving.run import serve
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve until interrupted; 2: a mistake in the words or the bundle."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("growthlab").setLevel(logging.INFO)
+    try:
+        serve(ServiceOptions.of(settings(words)))
+    except GrowthlabError as error:
+        sys.stderr.write(f"growthlab: {one_line(error)}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def settings(words: Sequence[str]) -> dict[str, Any]:
+    """The settings that words such as ``port=8000`` and ``rules.in_stock=true`` give.
+
+    Raises
+    ------
+    ConfigError
+        A word that has no ``key=value``.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.lstrip("+").partition("=")
+        if not key or not equals:
+            raise ConfigError(f"cannot read {word!r}: settings have the form key=value")
+        node = found
+        *path, last = key.split(".")
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

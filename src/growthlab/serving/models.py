@@ -1,0 +1,115 @@
+"""A bundle at work: loaded, warmed up, proved on its own example, and asked in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from growthlab.core.errors import BundleError, one_line
+from growthlab.export.answers import PredictRequest, RecommendRequest
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import MANIFEST
+from growthlab.ranking.rules import Rules
+from growthlab.serving.batches import Batcher
+from growthlab.serving.options import ServiceOptions
+
+N_WARM_UPS = 5
+EXAMPLE = "request.json"
+
+
+class Model:
+    """A bundle that answers requests, a batch at a time; see `Batcher`."""
+
+    def __init__(self, bundle: Bundle, options: ServiceOptions) -> None:
+        self.bundle = bundle
+        self.task = bundle.manifest.task
+        self._rules = Rules.of(options.rules)
+        seconds = self._warm_up()
+        self._batcher = Batcher(
+            self._work, seconds, options.max_in_flight, options.max_wait_ms / 1000
+        )
+
+    @classmethod
+    def load(cls, folder: Path, options: ServiceOptions) -> Model:
+        """The verified bundle in `folder`, ready to answer; BundleError where it is not."""
+        return cls(Bundle.load(folder), options)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for it."""
+        return self._batcher.waiting
+
+    def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
+        """A future answer for each request and its `k` (0 where there is none); all or none.
+
+        The answers are those of `Bundle.recommend` or `Bundle.predict`, or their errors.
+
+        Raises
+        ------
+        Overloaded
+            They would have to wait too long.
+        """
+        return self._batcher.ask(requests)
+
+    def close(self) -> None:
+        """What waits is still answered."""
+        self._batcher.close()
+
+    def _work(self, requests: list[Any], k: int) -> Sequence[Any]:
+        if self.task == "top_n":
+            return self.bundle.recommend(requests, k, self._rules)
+        return self.bundle.predict(requests)
+
+    def _warm_up(self) -> float:
+        """Answer the bundle's own example and nobody, some times; the seconds that a request takes.
+
+        Raises
+        ------
+        BundleError
+            It cannot.
+        """
+        try:
+            example, k = _example(self.bundle)
+            took = []
+            for _ in range(N_WARM_UPS):
+                started = time.perf_counter()
+                self._work([example], k)
+                took.append(time.perf_counter() - started)
+            self._work([type(example)(), example], k)
+        except Exception as error:
+            folder = self.bundle.folder
+            raise BundleError(
+                f"{folder} does not answer its own example: {one_line(error)}"
+            ) from error
+        return median(took)
+
+
+def folders(path: Path) -> list[Path]:
+    """The bundle folders at or directly under `path`.
+
+    Raises
+    ------
+    BundleError
+        There is none.
+    """
+    if (path / MANIFEST).is_file() or not path.is_dir():
+        return [path]
+    found = sorted(
+        p.parent for p in path.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")
+    )
+    if not found:
+        raise BundleError(f"{path} is no bundle, and no folder of bundles: it has no {MANIFEST}")
+    return found
+
+
+def _example(bundle: Bundle) -> tuple[RecommendRequest | PredictRequest, int]:
+    """The request that was exported with the bundle."""
+    found = json.loads((bundle.folder / EXAMPLE).read_text(encoding="utf-8"))
+    if bundle.manifest.task == "top_n":
+        return RecommendRequest(history=found["history"]), int(found["k"])
+    return PredictRequest(features=found["features"]), 0

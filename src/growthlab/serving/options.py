@@ -1,0 +1,84 @@
+"""What a service is told before it starts: whom it answers with, within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.ranking.rules import Rules
+
+LEAST: Mapping[str, float] = {
+    "port": 0,
+    "reload_seconds": 0.05,
+    "log_mb": 1,
+    "log_files": 1,
+    "max_body_mb": 1,
+    "max_in_flight": 1,
+    "max_wait_ms": 1,
+    "max_connections": 1,
+    "request_seconds": 0.1,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceOptions:
+    """The settings of ``conf/serve.yaml``, which says what each is for.
+
+    Raises
+    ------
+    ConfigError
+        A value that makes no sense.
+    """
+
+    bundle: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    shadow: str | None = None
+    challenger: str | None = None
+    challenger_share: float = 0.0
+    challenger_salt: str = "growthlab"
+    personalised: bool = True
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    reload_seconds: float = 5.0
+    log: str | None = None
+    log_mb: int = 100
+    log_files: int = 10
+    max_body_mb: int = 4
+    max_in_flight: int = 64
+    max_wait_ms: float = 100.0
+    max_connections: int = 1000
+    request_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not value >= least:
+                raise ConfigError(f"{name} must be a number of at least {least:g}, got {value!r}")
+        for name in ("bundle", "host", "challenger_salt"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"{name} must be a text, got {getattr(self, name)!r}")
+        if not isinstance(self.personalised, bool):
+            raise ConfigError(f"personalised must be true or false, got {self.personalised!r}")
+        if not 0 <= self.challenger_share <= 1:
+            raise ConfigError(
+                f"challenger_share must lie in 0 ... 1, got {self.challenger_share}: it is the "
+                "share of the users whom the challenger answers"
+            )
+        if self.challenger_share and self.challenger is None:
+            raise ConfigError("challenger_share needs a challenger: add challenger=FOLDER")
+        if self.shadow is not None and self.log is None:
+            raise ConfigError("a shadow's answers go to the request log only: add log=FILE")
+        Rules.of(self.rules)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> ServiceOptions:
+        """The options of a config; ConfigError for a name that is none, and without a bundle."""
+        known = [f.name for f in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise ConfigError(f"unknown setting {name}: {near_matches(name, known)}")
+        if not given.get("bundle"):
+            raise ConfigError("bundle is required: add bundle=...")
+        return cls(**given)

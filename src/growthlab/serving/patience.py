@@ -1,0 +1,62 @@
+"""HTTP with bounded patience: a connection that does not say what it wants is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+else:
+    try:  # several times as quick
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+    except ImportError:
+        from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+
+LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
+
+
+class PatientProtocol(Protocol):
+    """uvicorn's protocol, which waits `head_seconds` and no longer for the head of a request.
+
+    Its own time limit is for the pause between requests only: without this one, clients that send
+    half a head and then nothing would hold their connections for ever.
+    """
+
+    head_seconds = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head(0)
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting where the head is not whole yet."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_head(len(data))
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self, n_bytes: int) -> None:
+        self._head_bytes += n_bytes
+        if self._head_bytes > LARGEST_HEAD:
+            self.transport.abort()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.head_seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        self._head_bytes = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

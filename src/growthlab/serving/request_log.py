@@ -1,0 +1,164 @@
+"""The request log: a JSON line for each answer, written beside the requests and not in their way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError
+from growthlab.core.histories import UNKNOWN
+from growthlab.export.answers import Features
+from growthlab.export.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 10_000
+LINES_AT_ONCE = 64
+PAUSE = 0.05  # seconds between two looks at the queue
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An answer to be logged: `fields` as they are, and what is still to be made of a raw user id.
+
+    The raw id does not reach the file: a pseudonym does, or nothing where the key is not known.
+    """
+
+    time: float  # seconds since 1970
+    fields: Mapping[str, Any]
+    bundle: Bundle | None = None
+    user_id: str | None = None
+    features: Features | None = None  # of the request
+
+    def line(self) -> str:
+        """The JSON line."""
+        when = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds")
+        fields = {"time": when, **self.fields}
+        if self.bundle is not None:
+            fields["user"] = self._pseudonym(self.bundle)
+            fields["features"] = self._features(self.bundle)
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _pseudonym(self, bundle: Bundle) -> str | None:
+        if bundle.key is None or self.user_id is None:
+            return None
+        return bundle.key.pseudonym(bundle.manifest.namespace, self.user_id)
+
+    def _features(self, bundle: Bundle) -> dict[str, Any] | None:
+        """What the model read: the request's features, else the stored ones; None without any."""
+        predictor = bundle.predictor
+        if predictor is None or (not self.features and self.user_id is None):
+            return None
+        if self.features:
+            return dict(self.features)
+        place = int(bundle.places([self.user_id])[0])
+        if place == UNKNOWN or predictor.table is None:
+            return None
+        return {name: _plain(column[place]) for name, column in predictor.table.items()}
+
+
+class RequestLog:
+    """Lines that wait for a thread, which appends them to `path`; full files are set aside.
+
+    The file in use is `path`; older ones are ``path.1``, ``path.2``, ... up to `n_files` in all.
+    Where more than `LONGEST_QUEUE` lines wait, or the disk takes none, lines are dropped and
+    counted: an answer never waits for its line.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be written.
+    """
+
+    def __init__(self, path: Path, most_bytes: int, n_files: int) -> None:
+        self.path = path
+        self.dropped = 0
+        self.written = 0
+        self._most = most_bytes
+        self._n_files = n_files
+        self._queue: deque[Entry] = deque()
+        self._ending = threading.Event()
+        self._told = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._opened()
+        except OSError as error:
+            why = f"the request log {path} cannot be written ({error.strerror})"
+            raise ConfigError(f"{why}: choose another file with log=...") from error
+        self._thread = threading.Thread(target=self._write, name="request log", daemon=True)
+        self._thread.start()
+
+    def put(self, entry: Entry) -> bool:
+        """Take a line to be written; False where the queue is full and it is dropped."""
+        if len(self._queue) >= LONGEST_QUEUE:
+            self.dropped += 1
+            return False
+        self._queue.append(entry)
+        return True
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._ending.set()
+        self._thread.join(10)
+
+    def _write(self) -> None:
+        while True:
+            ending = self._ending.is_set()
+            while self._queue:
+                self._write_some()
+            if ending:
+                self._file.close()
+                return
+            self._ending.wait(PAUSE)
+
+    def _write_some(self) -> None:
+        some = [self._queue.popleft() for _ in range(min(LINES_AT_ONCE, len(self._queue)))]
+        try:
+            self._file.write("".join(entry.line() for entry in some))
+            self._file.flush()
+            self.written += len(some)
+            if self._file.tell() >= self._most:
+                self._rotate()
+        except (OSError, ValueError) as error:
+            self.dropped += len(some)
+            if not self._told:
+                log.error("the request log %s cannot be written: %s", self.path, error)
+            self._told = True
+            time.sleep(PAUSE)
+
+    def _rotate(self) -> None:
+        """Set the full file aside and begin another; the oldest is lost."""
+        self._file.close()
+        for number in range(self._n_files - 1, 0, -1):
+            older = self._named(number)
+            newer = self._named(number - 1)
+            if newer.exists():
+                newer.replace(older)
+        if self._n_files == 1:
+            self.path.unlink()
+        self._file = self._opened()
+
+    def _named(self, number: int) -> Path:
+        return self.path if not number else self.path.with_name(f"{self.path.name}.{number}")
+
+    def _opened(self) -> IO[str]:
+        """The file to append to, which its owner alone can read."""
+        self.path.touch(mode=0o600)
+        return self.path.open("a", encoding="utf-8", errors="backslashreplace")
+
+
+def _plain(value: Any) -> float | str | None:
+    """A stored feature as JSON holds it; None for a number that is not known."""
+    if isinstance(value, (str, np.str_)):
+        return str(value)
+    return float(value) if np.isfinite(value) else None

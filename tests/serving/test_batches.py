@@ -1,0 +1,126 @@
+"""Requests that are answered together: what shares a call, what is refused, whose mistake is whose."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from growthlab.core.errors import BundleError
+from growthlab.serving.batches import LARGEST_BATCH, Batcher, Overloaded
+
+QUICK, SLOW = 0.0001, 1.0  # seconds a request: in the loop, in a thread
+
+
+class Work:
+    """Answers a request with its double, and remembers the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[int], int]] = []
+        self.threads: set[str] = set()
+
+    def __call__(self, requests: list[int], k: int) -> list[int]:
+        self.calls.append((requests, k))
+        self.threads.add(threading.current_thread().name)
+        if any(r < 0 for r in requests):
+            raise BundleError("below zero")
+        return [2 * r for r in requests]
+
+
+def batcher(work: Any, seconds: float = QUICK, waiting: int = 100, wait: float = 1000) -> Batcher:
+    return Batcher(work, seconds, waiting, wait)
+
+
+@pytest.mark.parametrize("seconds", [QUICK, SLOW])
+def test_requests_of_one_moment_share_a_call(seconds: float) -> None:
+    work = Work()
+
+    async def ask() -> list[int]:
+        model = batcher(work, seconds)
+        futures = [f for r in (1, 2, 3) for f in model.ask([(r, 10)])]
+        answers = await asyncio.gather(*futures)
+        model.close()
+        return answers
+
+    assert asyncio.run(ask()) == [2, 4, 6]
+    assert sorted(r for requests, _ in work.calls for r in requests) == [1, 2, 3]
+    assert len(work.calls) == 1
+    (thread,) = work.threads
+    assert (thread == "MainThread") == (seconds == QUICK)
+
+
+def test_each_k_is_a_call_of_its_own_and_no_call_is_larger_than_a_batch() -> None:
+    work = Work()
+
+    async def ask() -> list[int]:
+        model = batcher(work, SLOW)
+        many = [(r, 5 if r % 2 else 10) for r in range(LARGEST_BATCH + 8)]
+        answers = await asyncio.gather(*model.ask(many))
+        model.close()
+        return answers
+
+    assert asyncio.run(ask()) == [2 * r for r in range(LARGEST_BATCH + 8)]
+    assert {k for _, k in work.calls} == {5, 10}
+    for requests, k in work.calls:
+        assert len(requests) <= LARGEST_BATCH
+        assert {r % 2 for r in requests} == {1 if k == 5 else 0}
+
+
+def test_a_mistake_is_nobody_else_s() -> None:
+    async def ask() -> list[Any]:
+        futures = batcher(Work()).ask([(1, 1), (-1, 1), (3, 1)])
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    first, mistake, last = asyncio.run(ask())
+    assert (first, last) == (2, 6)
+    assert isinstance(mistake, BundleError)
+
+
+def test_a_model_that_lags_takes_no_more_than_it_can_answer_in_time() -> None:
+    async def ask(waiting: int, wait: float) -> list[int]:
+        model = batcher(Work(), QUICK, waiting, wait)
+        taken = [model.ask([(1, 1)])]
+        for _ in range(9):
+            try:
+                taken.append(model.ask([(1, 1)]))
+            except Overloaded:
+                break
+        return await asyncio.gather(*(f for futures in taken for f in futures))
+
+    assert len(asyncio.run(ask(waiting=4, wait=1000))) == 4
+    # k that wait take k * 0.0001 s: the fifth would wait longer than 0.00035 s
+    assert len(asyncio.run(ask(waiting=100, wait=0.00035))) == 4
+
+
+def test_an_idle_model_takes_a_large_batch_whole() -> None:
+    async def ask() -> int:
+        return len(await asyncio.gather(*batcher(Work(), waiting=4).ask([(1, 1)] * 50)))
+
+    assert asyncio.run(ask()) == 50
+
+
+def test_who_has_gone_is_not_answered() -> None:
+    work = Work()
+
+    async def ask() -> int:
+        model = batcher(work)
+        gone, stays = model.ask([(1, 1), (2, 1)])
+        gone.cancel()
+        return int(await stays)
+
+    assert asyncio.run(ask()) == 4
+    assert work.calls == [([2], 1)]
+
+
+@pytest.mark.parametrize("seconds", [QUICK, SLOW])
+def test_what_waits_when_a_model_is_replaced_is_still_answered(seconds: float) -> None:
+    async def ask() -> list[int]:
+        model = batcher(Work(), seconds)
+        futures = model.ask([(r, 1) for r in range(3 * LARGEST_BATCH)])
+        await asyncio.sleep(0)
+        model.close()
+        return await asyncio.gather(*futures)
+
+    assert asyncio.run(ask()) == [2 * r for r in range(3 * LARGEST_BATCH)]

@@ -1,0 +1,255 @@
+"""Who may come in, how large, how long and how many at once; and what clients that hang meet."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from growthlab.core.errors import ConfigError
+from growthlab.serving.limits import Gate
+from growthlab.serving.metrics import Metrics
+from growthlab.serving.options import ServiceOptions
+
+JSON = {"Content-Type": "application/json"}
+HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def said_to(client: httpx.Client, sent: bytes, seconds: float = 5) -> bytes:
+    """What the service says to bytes on a connection until it closes it."""
+    assert client.base_url.port is not None
+    with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
+        connection.settimeout(seconds)
+        connection.sendall(sent)
+        said = b""
+        try:
+            while part := connection.recv(65_536):
+                said += part
+        except ConnectionResetError:
+            pass
+        return said
+
+
+def test_a_body_of_100_mb_is_refused_before_it_is_sent(served: Callable[..., Any]) -> None:
+    client = served(max_body_mb=1).client
+    said = said_to(client, HEAD + b"Content-Length: 104857600\r\n\r\n")  # and no body behind it
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert b"up to 1 MB" in said
+
+
+def test_a_body_that_grows_too_large_on_the_way_is_refused(served: Callable[..., Any]) -> None:
+    client = served(max_body_mb=1).client
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 100_000
+
+    try:
+        status = client.post("/recommend", content=parts(), headers=JSON).status_code
+    except httpx.WriteError:  # closed while we were still sending
+        status = 413
+    assert status == 413
+    assert client.post("/recommend", content=b" " * 900_000 + b"{}", headers=JSON).is_success
+
+
+def test_half_a_head_is_not_waited_for(served: Callable[..., Any]) -> None:
+    client = served(request_seconds=0.3).client
+    assert said_to(client, b"") == b""
+    assert said_to(client, HEAD) == b""
+    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
+    said = said_to(client, whole + HEAD)  # the second one on the same connection
+    assert said.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_a_head_without_end_is_cut_off(served: Callable[..., Any]) -> None:
+    client = served().client
+    try:
+        said = said_to(client, HEAD + b"X-Long: " + b"x" * 3_000_000)
+    except (ConnectionResetError, BrokenPipeError):
+        said = b""
+    assert said == b"" or said.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_that_does_not_come_is_told_408(served: Callable[..., Any]) -> None:
+    client = served(request_seconds=0.3).client
+    said = said_to(client, HEAD + b"Content-Length: 10\r\n\r\n{")
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert client.post("/recommend", json={}).is_success
+
+
+def test_clients_that_hang_take_no_place_from_others(served: Callable[..., Any]) -> None:
+    client = served(max_in_flight=2).client
+    hanging = []
+    for _ in range(8):
+        one = socket.create_connection(("127.0.0.1", client.base_url.port or 0))
+        one.sendall(HEAD + b"Content-Length: 10\r\n\r\n{")
+        hanging.append(one)
+    assert client.post("/recommend", json={}).is_success
+    for one in hanging:
+        one.close()
+
+
+def test_a_token_is_asked_for_where_there_is_one(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROWTHLAB_TOKEN", "open sesame")
+    client = served().client
+    for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": "open sesame"}):
+        for method, path in (("POST", "/recommend"), ("GET", "/metrics"), ("GET", "/docs")):
+            refused = client.request(method, path, headers=headers)
+            assert refused.status_code == 401, path
+            assert refused.headers["www-authenticate"] == "Bearer"
+    right = {"Authorization": "Bearer open sesame"}
+    assert client.post("/recommend", json={}, headers=right).is_success
+    assert client.get("/ready").is_success
+    assert client.get("/health").json()["bundles"] == {}  # alive, and no more is told
+    assert len(client.get("/health", headers=right).json()["bundles"]) == 3
+    document = client.get("/openapi.json", headers=right).json()
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await leave.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    options = ServiceOptions(bundle="none", max_in_flight=1)
+    gate = Gate(app, options, Metrics(), frozenset({"/recommend"}), None)
+    scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
+
+    async def ask() -> dict[str, Any]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await gate(scope, receive, send)
+        return sent[0]
+
+    async def both() -> tuple[dict[str, Any], dict[str, Any]]:
+        first = asyncio.create_task(ask())
+        await entered.wait()
+        second = await ask()
+        leave.set()
+        return await first, second
+
+    first, second = asyncio.run(both())
+    assert (first["status"], second["status"]) == (200, 503)
+    assert (b"retry-after", b"1") in second["headers"]
+    assert gate.in_flight == 0
+
+
+def test_a_path_in_a_request_is_only_a_name(client: httpx.Client) -> None:
+    for name in ("../../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "\0"):
+        answer = client.post("/recommend", json={"user_id": name, "history": [name]}).json()
+        assert (answer["served"], answer["n_unknown_items"]) == ("popularity_fallback", 1)
+        assert client.get(f"/docs/{name.strip(chr(0))}").status_code in (307, 404)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "bundle is required"),
+        ({"bundle": "b", "prot": 1}, "unknown setting prot: did you mean port"),
+        (
+            {"bundle": "b", "max_in_flight": 0},
+            "max_in_flight must be a number of at least 1, got 0",
+        ),
+        ({"bundle": "b", "reload_seconds": "soon"}, "reload_seconds must be a number of at least"),
+        ({"bundle": "b", "personalised": "no"}, "personalised must be true or false, got 'no'"),
+        ({"bundle": "b", "challenger_share": 1.5}, r"must lie in 0 \.\.\. 1, got 1.5"),
+        ({"bundle": "b", "challenger_share": 0.5}, "needs a challenger"),
+        ({"bundle": "b", "shadow": "s"}, "go to the request log only: add log=FILE"),
+        ({"bundle": "b", "rules": {"colour": "red"}}, "rules.colour is no rule"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_clear_line(given: dict[str, Any], told: str) -> None:
+    with pytest.raises((ConfigError, ValueError), match=told):
+        ServiceOptions.of(given)
+
+
+def test_the_options_are_those_of_the_config_file() -> None:
+    from omegaconf import OmegaConf
+
+    from growthlab.cli.conf_tree import CONF
+
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "serve.yaml"))
+    assert isinstance(config, dict)
+    assert config.pop("bundle") == "???"
+    made = ServiceOptions(bundle="b")
+    assert config == {name: getattr(made, name) for name in config}
+    assert set(config) | {"bundle"} == set(ServiceOptions.__dataclass_fields__)
+
+
+def test_words_become_settings_without_hydra() -> None:
+    from growthlab.serving.__main__ import main, settings
+
+    words = ["bundle=b", "port=0", "rules.in_stock=true", "personalised=false", "log=a=b"]
+    rules = {"in_stock": True}
+    assert settings(words) == {
+        "bundle": "b",
+        "port": 0,
+        "rules": rules,
+        "personalised": False,
+        "log": "a=b",
+    }
+    with pytest.raises(ConfigError, match="cannot read 'port'"):
+        settings(["port"])
+    assert main(["bundle=nowhere-at-all", "port=0"]) == 2
+
+
+def test_metrics_can_be_read_by_prometheus(client: httpx.Client) -> None:
+    client.post("/recommend", json={})
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    sample = r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+-]+'
+    for line in answer.text.splitlines():
+        assert re.fullmatch(rf"# (HELP|TYPE) [a-z_]+ .+|{sample}", line), line
+    found = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
+    asked = int(found['growthlab_requests_total{path="/recommend",status="200"}'])
+    assert asked >= 1
+    assert int(found['growthlab_request_seconds_count{path="/recommend"}']) >= asked
+    assert int(found['growthlab_request_seconds_bucket{path="/recommend",le="+Inf"}']) >= asked
+    assert float(found["process_resident_memory_bytes"]) > 1e6
+
+
+def test_times_are_counted_in_their_buckets() -> None:
+    metrics = Metrics()
+    for seconds in (0.001, 0.002, 0.3, 60.0):
+        metrics.answered("/recommend", 200, seconds)
+    text = metrics.text({"growthlab_told": ('A "name"\n', [((("name", 'a"b\n'),), 2)])})
+    bucket = 'growthlab_request_seconds_bucket{path="/recommend",le='
+    assert f'{bucket}"0.001"}} 1\n' in text
+    assert f'{bucket}"0.0025"}} 2\n' in text
+    assert f'{bucket}"0.5"}} 3\n' in text
+    assert f'{bucket}"10.0"}} 3\n' in text
+    assert f'{bucket}"+Inf"}} 4\n' in text
+    assert 'growthlab_request_seconds_sum{path="/recommend"} 60.303\n' in text
+    assert 'growthlab_told{name="a\\"b\\n"} 2\n' in text
+
+
+def test_a_refusal_under_load_is_quick(served: Callable[..., Any], bundles_folder: Path) -> None:
+    running = served(max_in_flight=1)
+    running.service.metrics.shed = 0
+    with socket.create_connection(("127.0.0.1", running.client.base_url.port)) as connection:
+        whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
+        connection.sendall(whole * 20)  # one after the other on one connection: none is shed
+        connection.settimeout(5)
+        said, until = b"", time.monotonic() + 5
+        while said.count(b"HTTP/1.1 ") < 20 and time.monotonic() < until:
+            said += connection.recv(65_536)
+    assert said.count(b"HTTP/1.1 200 ") == 20
+    assert running.service.metrics.shed == 0

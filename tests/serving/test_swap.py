@@ -1,0 +1,168 @@
+"""Champion, challenger and shadow; and a new champion while requests come."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from growthlab.core.errors import ConfigError
+from growthlab.serving.options import ServiceOptions
+from growthlab.serving.service import Service
+from growthlab.serving.swap import share_of
+
+Write = Callable[..., None]
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something to be true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def name_of(client: httpx.Client, **body: Any) -> str:
+    return str(client.post("/recommend", json=body).json()["model"]["name"])
+
+
+@pytest.fixture
+def shop(tmp_path: Path, write_shop: Write, bundles_folder: Path) -> Path:
+    """A folder with a champion named first."""
+    write_shop(tmp_path / "shop", model="first")
+    return tmp_path / "shop"
+
+
+def test_a_new_champion_takes_over_without_a_dropped_request(
+    served: Callable[..., Any], shop: Path, write_shop: Write
+) -> None:
+    client = served(shop, reload_seconds=0.05).client
+    statuses: Counter[int] = Counter()
+    names: list[str] = []
+    end = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=client.base_url) as own:
+            while not end.is_set():
+                answer = own.post("/recommend", json={"user_id": "anna", "k": 1})
+                statuses[answer.status_code] += 1
+                names.append(answer.json()["model"]["name"])
+                assert answer.json()["items"][0]["item"] == "cup"
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number, name in enumerate(("second", "third"), start=1):
+        write_shop(shop, model=name, overwrite=True)
+        until(lambda name=name: names[-1:] == [name])  # type: ignore[misc]
+        assert f"growthlab_swaps_total {number}\n" in client.get("/metrics").text
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+    assert Counter(names).keys() == {"first", "second", "third"}
+
+
+def test_a_link_that_leads_elsewhere_is_a_new_champion(
+    served: Callable[..., Any], shop: Path, tmp_path: Path, write_shop: Write
+) -> None:
+    write_shop(tmp_path / "v2", model="second")
+    current = tmp_path / "current"
+    current.symlink_to(shop)
+    client = served(current, reload_seconds=0.05).client
+    assert name_of(client) == "first"
+    (tmp_path / "next").symlink_to(tmp_path / "v2")
+    (tmp_path / "next").replace(current)
+    until(lambda: name_of(client) == "second")
+
+
+def test_a_broken_bundle_is_refused_and_the_old_one_stays(
+    served: Callable[..., Any], shop: Path, write_shop: Write
+) -> None:
+    client = served(shop, reload_seconds=0.05).client
+
+    def refused() -> str:
+        return str(client.get("/health").json()["refused"].get(str(shop), ""))
+
+    write_shop(shop, model="second", overwrite=True)
+    until(lambda: name_of(client) == "second")
+    spoiled = json.loads((shop / "manifest.json").read_text())
+    (shop / "manifest.json").write_text(json.dumps(spoiled | {"model": "a forgery"}))
+    until(lambda: "changed after it was written" in refused())
+    assert name_of(client, user_id="anna") == "second"
+    assert "growthlab_refused_bundles 1\n" in client.get("/metrics").text
+    shutil.rmtree(shop)
+    until(lambda: "it is gone" in refused())
+    assert name_of(client) == "second"
+    write_shop(shop, model="third")
+    until(lambda: name_of(client) == "third")
+    assert not refused()
+    assert client.get("/ready").is_success
+
+
+def test_a_bundle_of_another_task_does_not_take_the_place(
+    served: Callable[..., Any], shop: Path, bundles_folder: Path
+) -> None:
+    client = served(shop, reload_seconds=0.05).client
+    shutil.rmtree(shop)
+    shutil.copytree(bundles_folder / "churn", shop)
+    told = "it answers churn, and this folder top_n"
+    until(lambda: client.get("/health").json()["refused"].get(str(shop)) == told)
+    assert name_of(client) == "first"
+
+
+def test_a_share_of_the_users_is_the_challenger_s_and_always_the_same(
+    served: Callable[..., Any], shop: Path, tmp_path: Path, write_shop: Write
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    options = {"challenger": str(tmp_path / "other"), "challenger_share": 0.4}
+    client = served(shop, **options).client
+    users = [f"u{n}" for n in range(60)]
+    first = {u: name_of(client, user_id=u) for u in users}
+    assert first == {u: name_of(client, user_id=u, history=["tea"]) for u in users}
+    expected = {u for u in users if share_of(u, b"growthlab") < 0.4}
+    assert {u for u in users if first[u] == "second"} == expected
+    nobody = Counter(name_of(client, user_id="u1", personalised=False) for _ in range(40))
+    assert nobody.keys() == {"first", "second"}  # by the request, as nobody is looked at
+    answer = client.post("/recommend", json={"user_id": min(expected)}).json()
+    assert answer["variant"] == "challenger"
+
+
+def test_shares_are_even_and_another_salt_draws_others() -> None:
+    shares = [share_of(f"u{n}", b"salt") for n in range(2000)]
+    assert sum(s < 0.1 for s in shares) == pytest.approx(200, abs=45)  # 3.3 of sqrt(2000*.1*.9)
+    again = [share_of(f"u{n}", b"other") for n in range(2000)]
+    both = sum(a < 0.5 and b < 0.5 for a, b in zip(shares, again, strict=True))
+    assert both == pytest.approx(500, abs=65)  # independent: a quarter
+
+
+def test_a_shadow_s_answers_are_logged_and_not_given(
+    served: Callable[..., Any], shop: Path, tmp_path: Path, write_shop: Write
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    path = tmp_path / "log.jsonl"
+    client = served(shop, shadow=str(tmp_path / "other"), log=str(path)).client
+    asked = [client.post("/recommend", json={"user_id": u}).json() for u in ("anna", "bert")]
+    assert {a["model"]["name"] for a in asked} == {"first"}
+    until(lambda: path.read_text().count("\n") == 4)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    shadows = {x["request_id"]: x for x in lines if x["variant"] == "shadow"}
+    assert shadows.keys() == {a["request_id"] for a in asked}
+    for answer in asked:
+        line = shadows[answer["request_id"]]
+        assert line["model"] == "second"
+        assert line["items"] == [i["item"] for i in answer["items"]]
+
+
+def test_a_challenger_needs_a_champion_beside_it(shop: Path, bundles_folder: Path) -> None:
+    options = ServiceOptions(bundle=str(shop), challenger=str(bundles_folder / "churn"))
+    with pytest.raises(ConfigError, match="no champion beside the challenger of churn"):
+        Service(options)
