@@ -16,7 +16,9 @@ import pytest
 from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
 
 from growthlab.export.bundle import Bundle
-from growthlab.serving.app import create_app, load_bundles
+from growthlab.serving.app import create_app
+from growthlab.serving.options import ServiceOptions
+from growthlab.serving.service import Service
 
 pytestmark = THIRD_PARTY
 
@@ -189,7 +191,7 @@ def test_a_model_with_portrait_features_is_exported_scored_and_served(exported: 
 
 async def answers(bundle: Path, path: str, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the service of a bundle answers, without a socket."""
-    transport = httpx.ASGITransport(create_app(load_bundles(bundle)))
+    transport = httpx.ASGITransport(create_app(Service(ServiceOptions(bundle=str(bundle)))))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         return [(await client.post(path, json=body)).json() for body in bodies]
 

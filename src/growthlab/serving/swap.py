@@ -161,8 +161,9 @@ class Models:
         self.refused[str(folder)] = why
 
     def _loaded(self, variant: Variant, folder: Path, mark: Mark) -> Place:
-        """The model of a folder; read where links lead to now, so that it is one bundle as a whole."""
-        return Place(variant, folder, mark, Model.load(folder.resolve(), self._options))
+        """The model of a folder; of a link, where it leads to now: one bundle as a whole."""
+        at = folder.resolve() if folder.is_symlink() else folder
+        return Place(variant, folder, mark, Model.load(at, self._options))
 
     def _put(self, place: Place) -> Place | None:
         """Put a model in its place; what was there before."""
