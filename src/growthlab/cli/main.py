@@ -30,6 +30,7 @@ COMMANDS = {
     "sign": "sign a bundle with the signing key of this machine",
     "refresh": "newer histories, customer rows and stock for a bundle, without a new model",
     "serve": "HTTP service of bundles",
+    "monitor": "what the service's request log says: drift, fallbacks, rates, latency, with alerts",
 }
 STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone
 GREETING = (

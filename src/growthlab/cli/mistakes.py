@@ -56,7 +56,9 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
             return f"unknown setting {word}: did you mean {group}@{within[0]}={value}?"
         node, parts = config, (package or key).split(".")
         for depth, part in enumerate(parts):
-            if not OmegaConf.is_dict(node) or part not in node:
+            if not OmegaConf.is_dict(node) or part not in list(
+                node
+            ):  # a missing value is there too
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
                 names = _names(node, offered if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
@@ -77,7 +79,7 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
 def knows(node: Any, path: str) -> bool:
     """Whether a config has a value at the dotted path."""
     for part in path.split("."):
-        if not OmegaConf.is_dict(node) or part not in node:
+        if not OmegaConf.is_dict(node) or part not in list(node):  # a missing value is there too
             return False
         node = node[part]
     return True

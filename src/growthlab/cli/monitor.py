@@ -1,0 +1,105 @@
+"""growthlab monitor: what a service's request log says of the bundle that answers, and since when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from growthlab.cli.compose import Composed
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import Manifest
+from growthlab.monitoring.alerts import Limits
+from growthlab.monitoring.page import page
+from growthlab.monitoring.report import Report, finite
+from growthlab.monitoring.request_log import Period
+from growthlab.monitoring.watch import watch
+from growthlab.tracking.files_run import files_run
+from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.store import Store
+
+ALERT = 3  # the exit status with fail_on_alert=true
+NOT_OF_THE_RUN = ("tracking", "output")
+
+
+def run(found: Composed) -> int:
+    """Print the report, write its page, and log both in MLflow."""
+    config = found.config
+    limits = Limits(**{str(n): float(v) for n, v in config.limits.items()})
+    period = Period.of(config.since, config.until)
+    store = build(config.tracking)
+    assert isinstance(store, Store)
+    bundle = Bundle.load(str(config.bundle))
+    report = Report.of(watch(bundle, Path(str(config.log)), period), limits)
+    path = _written(report, Path(str(config.output)))
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
+    lineage = _lineage(bundle.manifest, report)
+    with files_run(store, lineage, logged, "monitor") as logged_run:
+        (logged_run.folder / "monitor.html").write_text(page(report), encoding="utf-8")
+        (logged_run.folder / "monitor.json").write_text(_numbers(report), encoding="utf-8")
+        logged_run.metrics |= finite(report.metrics())
+    print(report.as_text())
+    print(f"\n{path}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}")
+    return ALERT if report.alerts and config.fail_on_alert else 0
+
+
+def _written(report: Report, folder: Path) -> Path:
+    """The page, in the folder of the data set.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be written.
+    """
+    manifest = report.found.manifest
+    path = folder / manifest.data / f"monitoring-{manifest.task}.html"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page(report), encoding="utf-8")
+    except OSError as error:
+        why = f"output={folder} cannot be written ({error.strerror})"
+        raise ConfigError(f"{why}: choose another folder") from error
+    return path
+
+
+def _lineage(manifest: Manifest, report: Report) -> Lineage:
+    """The bundle's own, in the experiment ``<data>/monitoring``."""
+    reading = report.found.reading
+    return Lineage(
+        data=manifest.data,
+        digest=manifest.data_digest,
+        task="monitoring",
+        split=manifest.split,
+        cutoff=str(manifest.cutoff or ""),
+        source=manifest.data,
+        more={
+            "monitored_task": manifest.task,
+            "model": manifest.model,
+            "bundle_version": manifest.version,
+            "model_run": manifest.run_id or "",
+            "since": str(reading.first or ""),
+            "until": str(reading.last or ""),
+            "alerts": "; ".join(alert.about for alert in report.alerts)[:500],
+        },
+    )
+
+
+def _numbers(report: Report) -> str:
+    """Every number and every distribution as JSON."""
+    drifts = {
+        d.name: {
+            "bins": list(d.labels),
+            "reference": d.reference.tolist(),
+            "current": d.current.tolist(),
+            "level": d.level(report.limits.psi_moved, report.limits.psi_far),
+        }
+        for d in report.found.drifts
+    }
+    alerts = [vars(alert) for alert in report.alerts]
+    content = {"metrics": finite(report.metrics()), "alerts": alerts, "distributions": drifts}
+    return json.dumps(content, indent=2, ensure_ascii=False)

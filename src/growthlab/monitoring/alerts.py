@@ -1,0 +1,118 @@
+"""Alerts: what is out of its limits, said in a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from growthlab.core.errors import ConfigError
+from growthlab.export.answers import LEVELS
+from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.stability import FEWEST, Drift
+from growthlab.monitoring.tally import is_fallback
+from growthlab.monitoring.watch import Watched
+
+
+@dataclass(frozen=True)
+class Alert:
+    """`grave` is for at once, the others for this week."""
+
+    about: str
+    severity: Literal["grave", "note"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What is not to be exceeded. A share exceeds a limit where its whole 95 % interval does.
+
+    A limit of a PSI counts only where the index is above three times its expectation as well.
+    """
+
+    psi_moved: float = 0.10  # conventional, from credit scoring
+    psi_far: float = 0.25
+    fallback_rise: float = 0.25  # share of fallbacks above that at export
+    unknown_items: float = 0.10  # of the items that requests name
+    errors: float = 0.01  # answers with a status of 500 or more
+    p99_ms: float = 100.0
+    coverage_fall: float = 0.5  # of the reference's coverage
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ConfigError(f"limits.{name} must be above 0, got {value}")
+        if self.psi_moved > self.psi_far:
+            raise ConfigError(
+                f"limits.psi_moved={self.psi_moved} is above limits.psi_far={self.psi_far}: swap them"
+            )
+
+    def alerts(self, found: Watched) -> list[Alert]:
+        """What is out of its limits, the grave first."""
+        alerts = [*self._of_drifts(found), *self._of_serving(found)]
+        return sorted(alerts, key=lambda alert: alert.severity != "grave")
+
+    def _of_drifts(self, found: Watched) -> Iterator[Alert]:
+        for drift in found.drifts:
+            level = drift.level(self.psi_moved, self.psi_far)
+            if level not in ("moved", "far"):
+                continue
+            limit = self.psi_far if level == "far" else self.psi_moved
+            text = f"{drift.name} is not what it was: PSI {drift.psi:.3f}, limit {limit:g}"
+            yield Alert(drift.name, "grave" if level == "far" else "note", text + _why(drift))
+
+    def _of_serving(self, found: Watched) -> Iterator[Alert]:
+        own = found.own
+        if found.reference is not None:
+            then = _fallbacks(found)
+            limit = then.value + self.fallback_rise if then.n else self.fallback_rise
+            if _above(own.fallbacks, limit):
+                text = f"{_told(own.fallbacks)} answers know nothing of the customer"
+                yield Alert("fallbacks", "grave", f"{text}; at export {then.value:.1%}")
+        if _above(own.unknown_items, self.unknown_items):
+            text = f"{_told(own.unknown_items)} items in requests are unknown to the model"
+            yield Alert("unknown items", "grave", f"{text}, limit {self.unknown_items:.1%}")
+        if _above(own.errors, self.errors):
+            text = f"{_told(own.errors)} answers are errors of the service"
+            yield Alert("errors", "grave", f"{text}, limit {self.errors:.1%}")
+        p99 = own.latency(0.99)
+        if own.n >= FEWEST and p99 > self.p99_ms:
+            text = (
+                f"the slowest 1 % of answers take {p99:,.0f} ms or more, limit {self.p99_ms:g} ms"
+            )
+            yield Alert("latency", "note", text)
+        spread = found.spread
+        if spread is not None and own.n >= FEWEST:
+            least = spread.reference_coverage * (1 - self.coverage_fall)
+            if spread.coverage < least:
+                yield Alert(
+                    "coverage",
+                    "note",
+                    f"lists show {spread.coverage:.1%} of the catalogue; as many places at export "
+                    f"showed {spread.reference_coverage:.1%}",
+                )
+
+
+def _fallbacks(found: Watched) -> Share:
+    """The share of fallbacks at export."""
+    assert found.reference is not None
+    served = found.reference.served
+    fallbacks = sum(n for name, n in served.items() if is_fallback(name, LEVELS.get(name, 0)))
+    return Share(fallbacks, sum(served.values()))
+
+
+def _why(drift: Drift) -> str:
+    bin_, then, now = drift.largest_change
+    return (
+        f" and by chance about {drift.expected:.3f}; most of it: {bin_} from {then:.1%} to {now:.1%} "
+        f"({drift.n_current:,} values)"
+    )
+
+
+def _above(share: Share, limit: float) -> bool:
+    return share.n >= FEWEST and share.bounds[0] > limit
+
+
+def _told(share: Share) -> str:
+    low, high = share.bounds
+    return f"{share.value:.1%} [{low:.1%}, {high:.1%}] of {share.n:,}"

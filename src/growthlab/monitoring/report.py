@@ -1,0 +1,242 @@
+"""What was found as tables of words, for the console and the page, and as numbers, for MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from growthlab.evaluation.table import number, plain_table
+from growthlab.monitoring.alerts import Alert, Limits
+from growthlab.monitoring.proportions import Share, difference
+from growthlab.monitoring.request_log import EVENTS
+from growthlab.monitoring.tally import Tally
+from growthlab.monitoring.watch import Watched, Who
+
+RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
+PERCENTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words; `note` says how to read them."""
+
+    title: str
+    note: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, and what of it is out of its limits."""
+
+    found: Watched
+    limits: Limits
+    alerts: Sequence[Alert]
+
+    @classmethod
+    def of(cls, found: Watched, limits: Limits) -> Report:
+        """The report with the alerts of these limits."""
+        return cls(found, limits, limits.alerts(found))
+
+    @property
+    def title(self) -> str:
+        """Which bundle it is about."""
+        manifest = self.found.manifest
+        return f"{manifest.data}: {manifest.task} by {manifest.model} {manifest.version}"
+
+    @property
+    def facts(self) -> list[str]:
+        """What was read, and what was left out of account."""
+        found, reading = self.found, self.found.reading
+        facts = [
+            f"{found.own.n:,} answers of this bundle, {_time(reading.first)} to "
+            f"{_time(reading.last)} UTC, in {reading.n_lines:,} lines"
+        ]
+        for n, what in (
+            (reading.n_broken, "lines were no lines of a request log"),
+            (reading.n_outside, "answers were outside since and until"),
+            (found.n_feedback_without_answer, "events of feedback had no answer in the period"),
+        ):
+            facts += [f"{n:,} {what}"] if n else []
+        if found.reference is None:
+            facts.append("the bundle holds no reference: export it again to have drift watched")
+        return facts
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every table, those without rows left out."""
+        made = [self._drifts(), self._ways(), self._lists(), self._variants(), self._rates()]
+        return [table for table in made if table.rows]
+
+    def as_text(self) -> str:
+        """For the console."""
+        lines = [self.title, *self.facts, ""]
+        lines += [f"{a.severity.upper()}: {a.text}" for a in self.alerts] or ["no alerts"]
+        for table in self.tables:
+            lines += ["", table.title, *plain_table(table.header, table.rows)]
+        return "\n".join(lines)
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers by name, NaN where not defined."""
+        found, own = self.found, self.found.own
+        values = {
+            "answers": own.n,
+            "alerts": len(self.alerts),
+            "alerts/grave": sum(a.severity == "grave" for a in self.alerts),
+            "broken_lines": found.reading.n_broken,
+            "share/fallback": own.fallbacks.value,
+            "share/opted_out": own.n_opted_out / own.n,
+            "share/unknown_items": own.unknown_items.value,
+            "share/errors": own.errors.value,
+            "share/new_items": found.new_items.value,
+        }
+        values |= {f"level/{level}": n / own.n for level, n in sorted(own.levels.items())}
+        values |= {f"latency/p{round(p * 100)}_ms": own.latency(p) for p in PERCENTILES}
+        for drift in found.drifts:
+            name = drift.name.replace(" ", "_")
+            values |= {f"psi/{name}": drift.psi, f"psi_by_chance/{name}": drift.expected}
+        if found.spread is not None:
+            values |= {f"lists/{n}": v for n, v in vars(found.spread).items()}
+        if found.popularity is not None:
+            values["lists/popularity"] = found.popularity[0]
+        for event in EVENTS:
+            share = own.rate(event)
+            low, high = share.bounds
+            values |= {f"rate/{event}": share.value}
+            values |= {f"rate/{event}/low": low, f"rate/{event}/high": high}
+        return {name: float(value) for name, value in values.items()}
+
+    def _drifts(self) -> Table:
+        """The farthest first."""
+        drifts = sorted(self.found.drifts, key=lambda d: -d.psi)
+        rows = []
+        for d in drifts:
+            bin_, then, now = d.largest_change
+            missing = d.current[-1] / max(d.current.sum(), 1)
+            rows.append(
+                [
+                    d.name,
+                    d.level(self.limits.psi_moved, self.limits.psi_far),
+                    number(d.psi, 4),
+                    number(d.expected, 4),
+                    f"{d.n_current:,}",
+                    f"{missing:.1%}" if d.labels[-1] == "(missing)" else "-",
+                    f"{bin_}: {then:.1%} to {now:.1%}",
+                ]
+            )
+        note = (
+            "PSI compares shares of the reference's bins. It counts as moved above "
+            f"{self.limits.psi_moved:g} and far above {self.limits.psi_far:g}, and only where it is "
+            "three times what chance gives as well. Items are compared in groups by popularity; "
+            "lists count once, not each of their places."
+        )
+        header = ["distribution", "", "PSI", "by chance", "values", "missing", "largest change"]
+        return Table("Drift against the reference in the bundle", note, header, rows)
+
+    def _ways(self) -> Table:
+        own, reference = self.found.own, self.found.reference
+        then = {} if reference is None else reference.served
+        names = sorted({*own.served, *then}, key=lambda n: -own.served[n])
+        n_then = sum(then.values())
+        rows = [
+            (
+                name,
+                f"{own.served[name]:,}",
+                _percent(own.served[name], own.n),
+                _percent(then.get(name, 0), n_then),
+            )
+            for name in names
+        ]
+        levels = ", ".join(f"{k}: {v / own.n:.1%}" for k, v in sorted(own.levels.items()))
+        note = (
+            f"Levels of the ladder: {levels}. Fallbacks {share_text(own.fallbacks)} of those who did "
+            f"not opt out, {own.n_opted_out:,} did. Items unknown to the model: "
+            f"{share_text(own.unknown_items)} of those that requests named. The reference is of "
+            "customers whom the bundle knows."
+        )
+        return Table(
+            "How answers were served", note, ["served", "answers", "now", "at export"], rows
+        )
+
+    def _lists(self) -> Table:
+        spread, new = self.found.spread, self.found.new_items
+        if spread is None or self.found.popularity is None:
+            return Table("", "", [], [])
+        now, then = self.found.popularity
+        rows = [
+            ["coverage", number(spread.coverage), number(spread.reference_coverage)],
+            ["Gini index", number(spread.gini), number(spread.reference_gini)],
+            ["mean popularity", number(now, 5), number(then, 5)],
+            ["items without an event before", share_text(new), "-"],
+        ]
+        note = (
+            f"Coverage and Gini index of {spread.n_places:,} places on either side. Popularity is an "
+            "item's share of all events before the export, the mean over places."
+        )
+        return Table("What the lists showed", note, ["", "now", "at export"], rows)
+
+    def _variants(self) -> Table:
+        rows = []
+        for (variant, model, version), tally in self._ordered():
+            times = [number(tally.latency(p), 1) for p in PERCENTILES]
+            shares = [share_text(tally.fallbacks), share_text(tally.errors)]
+            rows.append([variant, f"{model} {version}", f"{tally.n:,}", *shares, *times])
+        header = [
+            "variant",
+            "model",
+            "answers",
+            "fallbacks",
+            "errors",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+        ]
+        note = "Shadows answer when nobody waits: their latency is not that of a request."
+        return Table("Who answered", note, header, rows)
+
+    def _rates(self) -> Table:
+        shown = [(who, tally) for who, tally in self._ordered() if who[0] != "shadow"]
+        if not self.found.n_feedback:
+            return Table("", "", [], [])
+        rows = []
+        champions = [tally for who, tally in shown if who[0] == "champion"]
+        for (variant, model, version), tally in shown:
+            rates = [share_text(tally.rate(event)) for event in EVENTS]
+            gain = "-"
+            if variant == "challenger" and len(champions) == 1:
+                d, low, high = difference(tally.rate("click"), champions[0].rate("click"))
+                gain = f"{d:+.2%} [{low:+.2%}, {high:+.2%}]"
+            rows.append([variant, f"{model} {version}", f"{tally.n:,}", *rates, gain])
+        note = (
+            "Share of answers with that feedback and its 95 % interval (Wilson); the difference to the "
+            "champion with Newcombe's. Answers to one customer are alike, so that true intervals are "
+            "wider: decide by an experiment on customers."
+        )
+        header = ["variant", "model", "answers", *RATES.values(), "clicked, less champion"]
+        return Table("What became of the answers", note, header, rows)
+
+    def _ordered(self) -> Iterator[tuple[Who, Tally]]:
+        yield from sorted(self.found.variants.items())
+
+
+def share_text(share: Share) -> str:
+    """``2.0 % [1.1 %, 3.5 %]``; a dash of no cases."""
+    if not share.n:
+        return "-"
+    low, high = share.bounds
+    return f"{share.value:.2%} [{low:.2%}, {high:.2%}]"
+
+
+def _percent(n: int, total: int) -> str:
+    return f"{n / total:.1%}" if total else "-"
+
+
+def _time(time: object) -> str:
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M}"
+
+
+def finite(values: dict[str, float]) -> dict[str, float]:
+    """Those that are defined."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -1,0 +1,187 @@
+"""Counts of answers that do not grow with the log: ways of serving, latency, scores, features, items."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from growthlab.core.histories import UNKNOWN, Catalogue
+from growthlab.export.reference import FEATURE, KNOWN, SCORE, K, Reference
+from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.request_log import EVENTS, Line
+
+FALLBACK_LEVEL = 3  # of the ladder: from here on popularity answers, nothing of the customer
+FALLBACK = "_fallback"  # how the names of such ways end
+BY_THE_MODEL = (KNOWN, "folded_in")
+STEP = 0.02  # latencies are counted in bins of 2 %
+FASTEST = 0.01  # ms
+N_LATENCIES = 1000
+
+
+@dataclass
+class Tally:
+    """What a variant's model answered; filled block by block."""
+
+    n: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
+    levels: Counter[int] = field(default_factory=Counter)
+    n_opted_out: int = 0  # personalised=false
+    n_fallbacks: int = 0  # of those who did not opt out
+    n_with_unknown: int = 0  # answers to requests that named unknown items
+    n_unknown: int = 0
+    n_given: int = 0  # items that requests named
+    events: Counter[str] = field(default_factory=Counter)
+    latencies: np.ndarray = field(default_factory=lambda: np.zeros(N_LATENCIES, dtype=np.int64))
+
+    def add(self, lines: Sequence[Line], events: Mapping[str, np.ndarray]) -> None:
+        """Count a block; `events` say which requests had feedback."""
+        self.n += len(lines)
+        self.kinds.update(str(line["kind"]) for line in lines)
+        self.statuses.update(_whole(line.get("status"), 200) for line in lines)
+        for event in EVENTS:
+            self.events[event] += int(events[event].sum())
+        took = np.array([_positive(line.get("latency_ms")) for line in lines])
+        with np.errstate(invalid="ignore"):
+            places = np.log(np.maximum(took, FASTEST) / FASTEST) / math.log1p(STEP)
+        places = np.clip(places[np.isfinite(places)], 0, N_LATENCIES - 1).astype(int)
+        self.latencies += np.bincount(places, minlength=N_LATENCIES)
+        for line in lines:
+            self._add_way(line)
+
+    def _add_way(self, line: Line) -> None:
+        """The rung of the ladder, and unknown items."""
+        served = str(line.get("served"))
+        level = _whole(line.get("level"), 0)
+        self.served[served] += 1
+        self.levels[level] += 1
+        if line.get("personalised") is False:
+            self.n_opted_out += 1
+        elif is_fallback(served, level):
+            self.n_fallbacks += 1
+        unknown = _whole(line.get("n_unknown_items"), 0)
+        self.n_unknown += unknown
+        self.n_with_unknown += unknown > 0
+        self.n_given += max(_whole(line.get("n_history"), int(line["kind"] == "similar")), unknown)
+
+    @property
+    def fallbacks(self) -> Share:
+        """Answers without anything of the customer, of those to customers who did not opt out."""
+        return Share(self.n_fallbacks, self.n - self.n_opted_out)
+
+    @property
+    def errors(self) -> Share:
+        """Answers with a status of 500 or more."""
+        return Share(sum(n for s, n in self.statuses.items() if s >= 500), self.n)
+
+    @property
+    def unknown_items(self) -> Share:
+        """Items named by requests that the model does not know."""
+        return Share(self.n_unknown, self.n_given)
+
+    def rate(self, event: str) -> Share:
+        """Answers with that feedback."""
+        return Share(self.events[event], self.n)
+
+    def latency(self, share: float) -> float:
+        """The latency in ms that this share of the answers does not exceed, within 2 %; NaN of none."""
+        total = int(self.latencies.sum())
+        if not total:
+            return math.nan
+        place = int(np.searchsorted(np.cumsum(self.latencies), math.ceil(share * total)))
+        return FASTEST * (1 + STEP) ** (place + 1)
+
+
+@dataclass
+class Compared:
+    """Counts of the answers of one bundle version in the bins of its reference."""
+
+    reference: Reference
+    catalogue: Catalogue | None
+    counts: dict[str, np.ndarray] = field(default_factory=dict)  # like the reference's bins
+    shown: np.ndarray = field(init=False)  # (n_items + 1,), the last: not in the catalogue
+    listed: np.ndarray = field(init=False)  # (n_items + 1,) of it what the model listed itself
+    asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
+    n_asked: int = 0  # requests that named some
+    lengths: np.ndarray = field(
+        default_factory=lambda: np.zeros(K + 1, dtype=np.int64)
+    )  # of listed
+
+    def __post_init__(self) -> None:
+        n_items = 0 if self.catalogue is None else len(self.catalogue)
+        self.shown = np.zeros(n_items + 1, dtype=np.int64)
+        self.listed = np.zeros(n_items + 1, dtype=np.int64)
+        self.asked = np.zeros(n_items + 1, dtype=np.int64)
+        for name, bins in self.reference.bins.items():
+            self.counts[name] = np.zeros(len(bins.counts), dtype=np.int64)
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Count a block of answers of this version."""
+        self._count(SCORE, [s for line in lines if (s := _score(line)) is not None])
+        rows = [f for line in lines if isinstance(f := line.get("features"), dict)]
+        for name in self.counts:
+            if rows and name.startswith(FEATURE):
+                self._count(name, [row.get(name.removeprefix(FEATURE)) for row in rows])
+        if self.catalogue is None:
+            return
+        shown = [line for line in lines if line["kind"] == "recommend"]
+        self.shown += self._places([i for line in shown for i in _items(line, "items")[:K]])
+        lists = [_items(x, "items")[:K] for x in shown if x.get("served") in BY_THE_MODEL]
+        self.listed += self._places([item for items in lists for item in items])
+        self.lengths += np.bincount([len(items) for items in lists], minlength=K + 1)
+        asked = [items for line in lines if (items := _items(line, "asked"))]
+        self.asked += self._places([item for items in asked for item in items])
+        self.n_asked += len(asked)
+
+    def _count(self, name: str, values: Sequence[Any]) -> None:
+        if name in self.counts and values:
+            self.counts[name] += self.reference.bins[name].tally(values)
+
+    def _places(self, items: list[str]) -> np.ndarray:
+        """How often each item of the catalogue is among the items; the last: none of it."""
+        assert self.catalogue is not None
+        codes = self.catalogue.codes(items)
+        codes = np.where(codes == UNKNOWN, len(self.catalogue), codes)
+        return np.bincount(codes, minlength=len(self.catalogue) + 1)
+
+    @property
+    def n_lists(self) -> int:
+        """Lists of the model with at least one item."""
+        return int(self.lengths[1:].sum())
+
+
+def is_fallback(served: str, level: int) -> bool:
+    """Whether such an answer knows nothing of the customer."""
+    return level >= FALLBACK_LEVEL or served.endswith(FALLBACK)
+
+
+def _score(line: Line) -> float | None:
+    """What the reference's bins hold: the prediction, or the first score of a known customer's list."""
+    if line["kind"] in ("churn", "value"):
+        value = None if str(line.get("served")).endswith(FALLBACK) else line.get("value")
+    else:
+        scores = line.get("scores")
+        known = line["kind"] == "recommend" and line.get("served") == KNOWN
+        value = scores[0] if known and isinstance(scores, list) and scores else None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _items(line: Line, name: str) -> list[str]:
+    found = line.get(name)
+    return [str(item) for item in found] if isinstance(found, list) else []
+
+
+def _whole(value: Any, otherwise: int) -> int:
+    """The value where it is a count."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if whole else otherwise
+
+
+def _positive(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and value >= 0 else math.nan

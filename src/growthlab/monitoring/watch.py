@@ -1,0 +1,202 @@
+"""The watch: a service's request log against the reference of the bundle that answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from growthlab.core.errors import DataError
+from growthlab.core.histories import UNKNOWN
+from growthlab.core.seeding import stream
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import Manifest
+from growthlab.export.reference import K, Reference
+from growthlab.monitoring.proportions import Share, spread_of
+from growthlab.monitoring.request_log import (
+    EVENTS,
+    Feedback,
+    Line,
+    Period,
+    Reading,
+    answers,
+    files_of,
+)
+from growthlab.monitoring.stability import Drift, equal_parts
+from growthlab.monitoring.tally import Compared, Tally
+
+PARTS = 10  # groups of items by popularity
+Who = tuple[str, str, str]  # variant, model, version
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How widely lists spread over the catalogue; both sides cut to as many places."""
+
+    coverage: float
+    gini: float
+    reference_coverage: float
+    reference_gini: float
+    n_places: int
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a log says of a bundle.
+
+    `variants` are all that answered, `own` the answers of this bundle alone, whichever variant it
+    was; `drifts` compare those with the reference, none of them where the bundle has none.
+    """
+
+    manifest: Manifest
+    reading: Reading
+    variants: Mapping[Who, Tally]
+    own: Tally
+    reference: Reference | None
+    drifts: list[Drift] = field(default_factory=list)
+    spread: Spread | None = None
+    new_items: Share = field(default_factory=lambda: Share(0, 0))
+    popularity: tuple[float, float] | None = (
+        None  # mean share of events of an item listed: now, then
+    )
+    n_feedback: int = 0
+    n_feedback_without_answer: int = 0
+
+
+def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
+    """Read the log at `path`, with its older parts, twice: for the feedback, and for the answers.
+
+    Raises
+    ------
+    DataError
+        There is no log, it is empty, no line in it is of a request log, or no answer is of this
+        bundle in the period.
+    """
+    files = files_of(path)
+    feedback, reading = Feedback(files), Reading()
+    reference = Reference.read(bundle.folder)
+    catalogue = None if bundle.list_maker is None else bundle.list_maker.catalogue
+    compared = Compared(reference or Reference({}, {}), catalogue)
+    variants: dict[Who, Tally] = {}
+    own = Tally()
+    for block in answers(files, period, reading):
+        for who, lines in _by_variant(block).items():
+            had = feedback.of([line["request_id"] for line in lines])
+            if who[0] == "shadow":  # nobody saw these answers
+                had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
+            variants.setdefault(who, Tally()).add(lines, had)
+            if who[1:] == (bundle.manifest.model, bundle.manifest.version):
+                own.add(lines, had)
+                compared.add(lines)
+    _refuse_another(bundle, path, reading, own)
+    if reference is None:
+        found = Watched(bundle.manifest, reading, variants, own, None)
+    else:
+        found = _against(bundle.manifest, reading, variants, own, compared)
+    counts = {"n_feedback": len(feedback), "n_feedback_without_answer": feedback.n_without_answer}
+    return Watched(**{**vars(found), **counts})
+
+
+def _by_variant(block: list[Line]) -> dict[Who, list[Line]]:
+    found: dict[Who, list[Line]] = {}
+    for line in block:
+        found.setdefault((line["variant"], line["model"], line["version"]), []).append(line)
+    return found
+
+
+def _refuse_another(bundle: Bundle, path: Path, reading: Reading, own: Tally) -> None:
+    """Raise a `DataError` where nothing in the log is of this bundle."""
+    if own.n:
+        return
+    if reading.n_broken == reading.n_lines:
+        raise DataError(f"log={path}: none of its {reading.n_lines:,} lines is of a request log")
+    manifest, most = bundle.manifest, reading.served_by.most_common(3)
+    others = ", ".join(f"{n:,} of {model} {version}" for (model, version), n in most)
+    if not others:
+        outside = f"{reading.n_outside:,} lie outside since and until" if reading.n_outside else ""
+        raise DataError(f"log={path} has no answers: {outside or 'it holds feedback only'}")
+    raise DataError(
+        f"log={path} has no answer of {manifest.model} {manifest.version}, the bundle in "
+        f"{bundle.folder}, but {others}: give the bundle that answered"
+    )
+
+
+def _against(
+    manifest: Manifest,
+    reading: Reading,
+    variants: Mapping[Who, Tally],
+    own: Tally,
+    compared: Compared,
+) -> Watched:
+    """The comparison with the reference."""
+    reference = compared.reference
+    drifts = [
+        Drift(n, b.labels, b.counts, now, int(b.counts.sum()), int(now.sum()))
+        for n, b in reference.bins.items()
+        if (now := compared.counts[n]).any()
+    ]
+    if not len(reference.item_counts):
+        return Watched(manifest, reading, variants, own, reference, drifts)
+    counts, n_items = reference.item_counts, len(reference.item_counts)
+    groups = np.append(equal_parts(counts, PARTS), PARTS + 1)  # the last: not in the catalogue
+    labels = [f"{i * 10}-{i * 10 + 10} % of events" for i in range(PARTS)]
+    labels += ["(no event before)", "(unknown item)"]
+
+    def grouped(places: np.ndarray) -> np.ndarray:
+        return np.bincount(groups, weights=places, minlength=PARTS + 2)
+
+    then = _listed(reference.listed, n_items, compared.lengths)
+    if compared.n_lists:
+        sides = grouped(then), grouped(compared.listed)
+        drifts.append(
+            Drift("items listed", labels, *sides, len(reference.listed), compared.n_lists)
+        )
+    if compared.n_asked:
+        sides = grouped(np.append(counts, 0)), grouped(compared.asked)
+        n_events = int(counts.sum())
+        drifts.append(Drift("items asked with", labels, *sides, n_events, compared.n_asked))
+    shown = compared.shown[:-1]
+    never = int(shown[counts == 0].sum() + compared.shown[-1])
+    share = np.append(counts, 0) / max(int(counts.sum()), 1)
+    return Watched(
+        manifest,
+        reading,
+        variants,
+        own,
+        reference,
+        drifts,
+        _spread(shown, reference),
+        Share(never, int(compared.shown.sum())),
+        (_mean(share, compared.shown), _mean(share, then)),
+    )
+
+
+def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
+    """How often the reference's lists hold each item, if they were as long as those of the log.
+
+    Later places hold other items than the first, so each place weighs as it occurs in the log.
+    """
+    weights = np.cumsum(lengths[::-1])[::-1][1:]  # lists that have a 1st, 2nd, ... place
+    weights = weights if weights.any() else np.ones(K)
+    total = np.zeros(n_items + 1)
+    for place in range(K):
+        codes = lists[:, place]
+        total += weights[place] * np.bincount(codes[codes != UNKNOWN], minlength=n_items + 1)
+    return total
+
+
+def _spread(shown: np.ndarray, reference: Reference) -> Spread | None:
+    """Coverage and Gini of what was shown beside those of as many places of the reference."""
+    codes = reference.listed[reference.listed != UNKNOWN]
+    then = np.bincount(codes, minlength=len(shown))
+    n_places = min(int(shown.sum()), int(then.sum()))
+    if not n_places:
+        return None
+    rng = stream(0, "spread")
+    return Spread(*spread_of(shown, n_places, rng), *spread_of(then, n_places, rng), n_places)
+
+
+def _mean(share: np.ndarray, places: np.ndarray) -> float:
+    return float((share * places).sum() / places.sum()) if places.any() else float("nan")

@@ -1,0 +1,84 @@
+"""growthlab monitor: what it prints, writes and logs, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from growthlab.cli.main import main
+from growthlab.export.bundle import Bundle
+
+Lines = list[dict[str, Any]]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
+]
+
+
+def test_a_drift_is_told_on_the_console_on_the_page_in_mlflow_and_by_the_status(
+    churn_bundle: Bundle,
+    churn_of: Callable[..., Lines],
+    write: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    days = np.random.default_rng(1).uniform(40, 130, 300).tolist()
+    path = write(churn_of(days))
+    words = ["monitor", f"bundle={churn_bundle.folder}", f"log={path}"]
+    assert main([*words, "fail_on_alert=true"]) == 3
+    out = capsys.readouterr().out
+    assert "GRAVE: feature.days_since_last is not what it was: PSI" in out
+    page = (tmp_path / "reports" / "watched_shop" / "monitoring-churn.html").read_text()
+    assert "feature.days_since_last is not what it was" in page
+    assert page.count("<svg") == 2
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("watched_shop/monitoring")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["bundle_version"] == churn_bundle.manifest.version
+    assert run.data.tags["alerts"] == "feature.days_since_last; score"
+    assert run.data.metrics["psi/score"] > 0.25
+    assert run.data.metrics["answers"] == 300
+    names = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert names == {"config.yaml", "monitor.html", "monitor.json"}
+    stored = client.download_artifacts(run.info.run_id, "monitor.json", str(tmp_path))
+    content = json.loads(Path(stored).read_text())
+    assert [a["about"] for a in content["alerts"]] == ["feature.days_since_last", "score"]
+    assert sum(content["distributions"]["score"]["current"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        (["bundle=none"], "none is no bundle"),
+        (["limits.psi=0.1"], "limits.psi"),
+        (["since=soon"], "since=soon is no time"),
+        (["limits.errors=0"], "limits.errors must be above 0"),
+        (["log=none.jsonl"], "log=none.jsonl: no such file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    words: list[str],
+    mistake: str,
+    churn_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [f"bundle={churn_bundle.folder}", "log=requests.jsonl"]
+    given = [g for g in given if g.split("=")[0] not in {w.split("=")[0] for w in words}]
+    assert main(["monitor", *given, *words]) == 2
+    err = capsys.readouterr().err
+    assert mistake in err
+    assert err.count("growthlab: ") == 1
+    assert list(tmp_path.iterdir()) == []

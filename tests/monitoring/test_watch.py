@@ -1,0 +1,281 @@
+"""The watch over a log: what is counted, what alerts, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.export.bundle import Bundle
+from growthlab.export.manifest import Manifest, checksums_of
+from growthlab.export.reference import REFERENCE
+from growthlab.monitoring import request_log
+from growthlab.monitoring.alerts import Limits
+from growthlab.monitoring.page import page
+from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.report import Report
+from growthlab.monitoring.request_log import Period
+from growthlab.monitoring.watch import Watched, watch
+
+Lines = list[dict[str, Any]]
+Line = Callable[..., dict[str, Any]]
+ALWAYS = Period()
+
+
+def alerts(found: Watched, **limits: float) -> set[str]:
+    """What alerts are about."""
+    return {alert.about for alert in Limits(**limits).alerts(found)}
+
+
+def test_the_same_customers_again_alert_nobody(
+    lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    found = watch(lists_bundle, write(lists_of(range(400))), ALWAYS)
+    assert alerts(found) == set()
+    assert found.own.n == 400
+    by_name = {drift.name: drift for drift in found.drifts}
+    assert set(by_name) == {"score", "items listed"}
+    assert by_name["score"].psi < 0.001  # ties aside the very lists of the reference
+    assert found.spread is not None
+    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_other_customers_of_the_same_shop_alert_nobody(
+    seed: int,
+    lists_bundle: Bundle,
+    churn_bundle: Bundle,
+    lists_of: Callable[..., Lines],
+    churn_of: Callable[..., Lines],
+    write: Callable[..., Path],
+) -> None:
+    rng = np.random.default_rng(seed)
+    asked = rng.integers(0, 400, 150).tolist()
+    assert alerts(watch(lists_bundle, write(lists_of(asked)), ALWAYS)) == set()
+    days = rng.uniform(0, 90, 150).tolist()
+    assert alerts(watch(churn_bundle, write(churn_of(days)), ALWAYS)) == set()
+
+
+def test_customers_who_stay_away_longer_alert(
+    churn_bundle: Bundle, churn_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    days = np.random.default_rng(1).uniform(40, 130, 300).tolist()
+    found = watch(churn_bundle, write(churn_of(days)), ALWAYS)
+    assert alerts(found) == {"feature.days_since_last", "score"}
+    (text,) = (a.text for a in Limits().alerts(found) if a.about == "score")
+    assert "score is not what it was: PSI" in text
+    assert "(300 values)" in text
+
+
+def test_a_feature_that_is_no_longer_sent_alerts(
+    churn_bundle: Bundle, churn_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    days = np.random.default_rng(1).uniform(0, 90, 300).tolist()
+    lost: list[float | None] = [None if n % 3 == 0 else day for n, day in enumerate(days)]
+    found = watch(churn_bundle, write(churn_of(lost)), ALWAYS)
+    assert "feature.days_since_last" in alerts(found)
+    (drift,) = (d for d in found.drifts if d.name == "feature.days_since_last")
+    assert drift.largest_change == ("(missing)", pytest.approx(1e-4), pytest.approx(100 / 300))
+
+
+def test_lists_of_a_few_items_alert(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    items = [f"i{n:02}" for n in range(50, 60)]  # the least popular, for everybody
+    lines = [line_of(lists_bundle, n, items=items, scores=[0.1] * 10) for n in range(200)]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    assert {"items listed", "score", "coverage"} <= alerts(found)
+    assert found.spread is not None
+    # 10 of 60 items; 200 x 10 places equally often: Gini of 50 zeros and 10 equal ones
+    assert found.spread.coverage == pytest.approx(10 / 60)
+    assert found.spread.gini == pytest.approx(50 / 59, abs=1e-6)
+
+
+def test_shorter_lists_are_compared_with_lists_as_short(
+    lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    lines = [{**line, "items": line["items"][:3]} for line in lists_of(range(400))]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    (drift,) = (d for d in found.drifts if d.name == "items listed")
+    assert drift.psi < 0.01
+    assert drift.n_current == 400
+
+
+def test_items_that_requests_name_are_compared_with_the_histories(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    rng = np.random.default_rng(3)
+    weights = 1 / (np.arange(60) + 5)
+    usual = [
+        line_of(lists_bundle, n, asked=[f"i{code:02}" for code in codes], n_history=5)
+        for n, codes in enumerate(rng.choice(60, (300, 5), p=weights / weights.sum()))
+    ]
+    assert alerts(watch(lists_bundle, write(usual), ALWAYS)) == set()
+    strange = [{**line, "asked": [*line["asked"][:3], "new", "newer"]} for line in usual]
+    found = watch(lists_bundle, write(strange), ALWAYS)
+    assert alerts(found) == {"items asked with"}
+    (drift,) = (d for d in found.drifts if d.name == "items asked with")
+    assert drift.largest_change == ("(unknown item)", pytest.approx(1e-4), pytest.approx(0.4))
+
+
+def test_fallbacks_unknown_items_errors_and_slowness_alert(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n) for n in range(100)]
+    lines += [
+        line_of(lists_bundle, 100 + n, served="popularity_fallback", level=4, n_history=2)
+        | {"n_unknown_items": 2, "latency_ms": 700.0, "status": 500}
+        for n in range(100)
+    ]
+    lines += [
+        line_of(lists_bundle, 200 + n, served="not_personalised", level=4, personalised=False)
+        for n in range(50)
+    ]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    assert found.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
+    assert found.own.unknown_items == Share(200, 200)
+    assert found.own.errors == Share(100, 250)
+    assert found.own.n_opted_out == 50
+    # 250 latencies: 150 of 4 ms, 100 of 700 ms; bins of 2 %
+    assert found.own.latency(0.5) == pytest.approx(4, rel=0.021)
+    assert found.own.latency(0.99) == pytest.approx(700, rel=0.021)
+    assert alerts(found) == {"fallbacks", "unknown items", "errors", "latency"}
+    assert alerts(found, fallback_rise=0.6, p99_ms=1000, errors=0.5) == {"unknown items"}
+
+
+def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
+    lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n) for n in range(20)]
+    lines += [line_of(lists_bundle, n, variant="challenger", version="x") for n in range(20, 30)]
+    lines += [line_of(lists_bundle, n, variant="shadow", version="y") for n in range(20)]
+    lines += [feedback(n, "click") for n in (0, 0, 1, 2, 25, 99)]
+    lines += [feedback(n, "order") for n in (2, 26)] + [feedback(0, "nonsense")]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    name = lists_bundle.manifest.model
+    clicks = {who: tally.rate("click") for who, tally in found.variants.items()}
+    assert clicks == {
+        ("champion", name, lists_bundle.manifest.version): Share(3, 20),
+        ("challenger", name, "x"): Share(1, 10),
+        ("shadow", name, "y"): Share(0, 20),
+    }
+    assert found.own.rate("order") == Share(1, 20)
+    assert found.n_feedback_without_answer == 1  # of the request 99
+    text = Report.of(found, Limits()).as_text()
+    # 1/10 - 3/20, Newcombe's bounds from (0.0179, 0.4042) and (0.0524, 0.3604)
+    assert "-5.00% [-27.59%, +26.94%]" in text
+
+
+def test_only_answers_of_the_period_count_and_feedback_may_come_later(
+    lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n) for n in range(60)]  # 00:00 ... 00:59 on 2024-03-02
+    path = write([*lines, feedback(20, "click"), feedback(5, "click")])
+    found = watch(lists_bundle, path, Period.of("2024-03-02T00:10", "2024-03-02T01:30+01:00"))
+    assert (found.own.n, found.reading.n_outside) == (20, 40)
+    assert found.own.rate("click") == Share(1, 20)
+    assert str(found.reading.first) == "2024-03-02 00:10:00+00:00"
+
+
+def test_broken_lines_are_counted_and_harm_nobody(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_log, "LONGEST", 5_000)
+    good = line_of(lists_bundle, 0)
+    odd = {"scores": "x", "items": 3, "status": None, "latency_ms": "fast", "level": True}
+    path = write(
+        [
+            "{", "[]", "3", "", "null", '{"time": "2024-03-02"}', "[" * 3000, "x" * 6000,
+            {**good, "time": 3}, {**good, "variant": "emperor"}, {**good, "version": None},
+            good, {**good, **odd}, {**good, "n_unknown_items": -5, "latency_ms": -1},
+        ]
+    )  # fmt: skip
+    found = watch(lists_bundle, path, ALWAYS)
+    assert found.own.n == 3
+    assert found.reading.n_broken == 11  # the long line is read in two pieces, the empty one not
+    assert found.reading.n_lines == 14
+    assert "11 lines were no lines of a request log" in Report.of(found, Limits()).as_text()
+
+
+def test_older_parts_of_the_log_are_read_too(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    path = write([line_of(lists_bundle, 2)])
+    path.rename(path.with_name("requests.jsonl.1"))
+    path = write([line_of(lists_bundle, 3)])
+    path.with_name("requests.jsonl.bak").write_text("not of it")
+    assert watch(lists_bundle, path, ALWAYS).own.n == 2
+
+
+def test_a_log_of_another_version_is_refused_with_what_it_holds(
+    lists_bundle: Bundle, churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    path = write([line_of(churn_bundle, n) for n in range(3)])
+    version = churn_bundle.manifest.version
+    with pytest.raises(DataError, match=f"but 3 of recency_rule {version}: give the bundle"):
+        watch(lists_bundle, path, ALWAYS)
+
+
+def test_no_log_an_empty_one_and_none_of_the_period_are_one_line(
+    lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="no such file; the service writes it with serve log=FILE"):
+        watch(lists_bundle, tmp_path / "none.jsonl", ALWAYS)
+    with pytest.raises(DataError, match="is empty: nothing was answered yet"):
+        watch(lists_bundle, write([]), ALWAYS)
+    with pytest.raises(DataError, match="none of its 2 lines is of a request log"):
+        watch(lists_bundle, write(["a", "b"]), ALWAYS)
+    with pytest.raises(DataError, match="it holds feedback only"):
+        watch(lists_bundle, write([feedback(1, "click")]), ALWAYS)
+    with pytest.raises(DataError, match="1 lie outside since and until"):
+        watch(lists_bundle, write([line_of(lists_bundle, 0)]), Period.of("2025-01-01", None))
+
+
+def test_periods_and_limits_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match="since=yesterday is no time"):
+        Period.of("yesterday", None)
+    with pytest.raises(ConfigError, match="nothing lies between"):
+        Period.of("2025-02-01", "2025-02-01")
+    with pytest.raises(ConfigError, match=r"limits.errors must be above 0, got 0"):
+        Limits(errors=0)
+    with pytest.raises(ConfigError, match=r"limits.psi_moved=0.5 is above limits.psi_far=0.25"):
+        Limits(psi_moved=0.5)
+
+
+def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(lists_bundle.folder, folder)
+    (folder / REFERENCE).unlink()
+    replace(Manifest.read(folder), files=checksums_of(folder)).write(folder)
+    old = Bundle.load(folder)
+    found = watch(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
+    assert found.drifts == []
+    report = Report.of(found, Limits())
+    assert "the bundle holds no reference: export it again" in report.as_text()
+    assert "Drift against" not in page(report)
+
+
+def test_nothing_that_grows_with_the_log_is_kept(
+    lists_bundle: Bundle,
+    lists_of: Callable[..., Lines],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_log, "BLOCK", 200)
+    lines, peaks = lists_of(range(400)), []
+    for times in (2, 20):
+        path = write(lines * times)
+        tracemalloc.start()
+        watch(lists_bundle, path, ALWAYS)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
