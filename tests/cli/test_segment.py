@@ -46,6 +46,11 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     found = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
     assert not set(found["user_id"]) & set(best)
     assert found["rank"].tolist() == list(range(1, len(found) + 1))
+    lift = max(
+        r.data.metrics.get("lookalike/lift", 0.0) for r in workspace.runs("segment", kind="segment")
+    )
+    assert lift > 1  # the biggest spenders are not found by chance
+    assert f"lookalike/lift: {lift:.3g}, measured on customers held out" in done.out
 
 
 @pytest.mark.parametrize(

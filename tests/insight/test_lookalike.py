@@ -13,6 +13,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.lookalike import HeldOut, Lookalike, hits, lift_table
+from growthlab.insight.rfm import RFM
 from growthlab.insight.scope import Scope, Unavailable
 
 TAGS = ["days_since_last", "orders", "basket_value"]
@@ -75,6 +76,24 @@ def test_held_out_seeds_are_found_far_above_chance(tmp_path: Path) -> None:
     assert table["lift"] == pytest.approx(1 / 0.3, rel=0.05)
 
 
+def test_who_is_in_an_audience_worked_by_hand(tmp_path: Path) -> None:
+    path = seeds(tmp_path, [f"a{n:02d}" for n in range(12)])
+    section = lookalike(path, size=0.25)  # 17 of the 68 others
+    rows = section.composition(two_kinds(), AS_OF).set_index("segment")
+    assert rows[["customers", "seeds", "all"]].sum().tolist() == [17, 12, 80]
+    np.testing.assert_allclose(rows["share_of_seeds"], rows["seeds"] / 12)
+    ids = section.customers(two_kinds(), AS_OF).index
+    named = RFM().customers(two_kinds(), AS_OF).loc[ids, "segment"].value_counts()
+    assert rows["customers"][rows["customers"] > 0].to_dict() == named[named > 0].to_dict()
+
+
+def test_the_quality_is_the_lift_of_an_audience_of_the_size(tmp_path: Path) -> None:
+    section = lookalike(seeds(tmp_path, [f"a{n:02d}" for n in range(12)]), size=0.2)
+    found = section.quality(two_kinds(), AS_OF)
+    (row,) = lift_table(section.held_out(two_kinds(), AS_OF), [0.2]).to_dict("records")
+    assert found == {"lift": row["lift"], "recall": row["recall"]}
+
+
 def test_dated_seeds_are_held_out_by_date_with_the_portrait_of_then(tmp_path: Path) -> None:
     ids = [f"a{n:02d}" for n in range(40)]
     path = seeds(tmp_path, ids, [ago(40 - n) for n in range(40)])
@@ -116,7 +135,10 @@ def test_the_report_on_the_shop(shop: EventLog, tmp_path: Path) -> None:
         "WHERE event_type = 'purchase' AND category = 'coffee' ORDER BY 1"
     )["user_id"]
     path = seeds(tmp_path, buyers.tolist())
-    (table,) = Lookalike(seeds=path, min_seeds=20).find(Scope.of(shop)).tables
+    table, who = Lookalike(seeds=path, min_seeds=20).find(Scope.of(shop)).tables
+    assert who.rows[["share_of_customers", "share_of_seeds", "share_of_all"]].sum().tolist() == (
+        pytest.approx([1, 1, 1])
+    )
     rows = table.protected(10).rows.set_index("share")
     assert rows.loc["20%", "lift"] > 1.5  # what they like is in their portrait
     assert rows.loc["20%", "held_out"] == len(buyers)

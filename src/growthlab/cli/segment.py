@@ -43,6 +43,7 @@ def run(found: Composed) -> int:
     events = source.prepare(cache_of(config))
     as_of = given or newest(events).replace(microsecond=0) + timedelta(seconds=1)
     tables, left_out = made_of(sections, events, as_of)
+    figures = quality_of({name: sections[name] for name in tables}, events, as_of)
     folder = Path(str(config.output)) / name
     _save(tables, folder)
     lineage = Lineage(
@@ -60,8 +61,11 @@ def run(found: Composed) -> int:
         for section in tables:
             shutil.copy(folder / f"{section}.parquet", logged_run.folder)
         logged_run.metrics |= {f"rows/{section}": len(rows) for section, rows in tables.items()}
+        logged_run.metrics |= figures
     for section, rows in tables.items():
         print(f"{section}: {len(rows):,} rows in {folder / section}.parquet")
+    for figure, value in figures.items():
+        print(f"{figure}: {value:.3g}, measured on customers held out")
     for section, why in left_out.items():
         print(f"not made: {section}: {why}")
     print(f"as of {as_of}; run {logged_run.run_id} in {lineage.experiment}; "
@@ -115,6 +119,16 @@ def made_of(
         name, why = next(iter(left_out.items()))
         raise DataError(f"section.{name}: {why}")
     return tables, left_out
+
+
+def quality_of(sections: Mapping[str, Any], events: EventLog, as_of: datetime) -> dict[str, float]:
+    """What sections measure of themselves, by ``section/figure``, such as ``lookalike/lift``."""
+    return {
+        f"{name}/{figure}": value
+        for name, section in sections.items()
+        if hasattr(section, "quality")
+        for figure, value in section.quality(events, as_of).items()
+    }
 
 
 def _save(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:

@@ -138,7 +138,7 @@ class Clusters:
             "clusters", "Clusters", rows, "cluster", scope.min_group, "By spend, the highest first."
         )
         profile = _profile(found, rows["cluster"], scope.min_group)
-        heat = Heat("cluster", "feature", "difference", "Standard deviations from the mean")
+        heat = Heat("feature", "cluster", "difference", "Standard deviations from the mean")
         plot = Lines("clusters", ("criterion",), "Criterion by number of clusters")
         choice = found.choice.assign(clusters=found.choice["clusters"].astype(str))
         choice["customers"] = len(rows)

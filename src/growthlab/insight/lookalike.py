@@ -18,7 +18,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.tables import existing, read_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, Lines, Table
+from growthlab.insight.findings import Column, Findings, Lines, Table, whole
 from growthlab.insight.rfm import RFM
 from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
 
@@ -139,8 +139,30 @@ class Lookalike:
             )
         return [self._judged(then, points, shown, later, RFM().customers(log, border)["segment"])]
 
+    def quality(self, log: EventLog, as_of: datetime) -> dict[str, float]:
+        """The ``lift`` and the ``recall`` of an audience of that size on seeds held out."""
+        (row,) = lift_table(self.held_out(log, as_of), [self.size]).to_dict("records")
+        return {"lift": row["lift"], "recall": row["recall"]}
+
+    def composition(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row an RFM segment: how many of the audience, of the seeds and of all buyers it has.
+
+        Columns segment, customers (of the audience), seeds, all, and each as a share of its whole.
+        """
+        segments = RFM().customers(log, as_of)["segment"]
+        groups = {
+            "customers": self.customers(log, as_of).index,
+            "seeds": self._seeds(segments.index.to_numpy(dtype=str)).index,
+            "all": segments.index,
+        }
+        rows = pd.DataFrame(
+            {name: segments.reindex(ids).value_counts(sort=False) for name, ids in groups.items()}
+        )
+        shares = (rows / rows.sum()).add_prefix("share_of_")
+        return rows.join(shares).rename_axis("segment").reset_index().astype({"segment": str})
+
     def find(self, scope: Scope) -> Findings:
-        """Recall and lift of audiences by size, beside an order by RFM segment."""
+        """Recall and lift of audiences by size, beside an order by RFM segment; who is in it."""
         if self.seeds is None:
             raise Unavailable("no seeds: give a file with section.lookalike.seeds=FILE")
         found = self.held_out(scope.log, scope.as_of)
@@ -152,10 +174,18 @@ class Lookalike:
             f"Held out {how}. By chance the lift is 1. The audience itself, a row a customer, comes "
             "from `growthlab segment`."
         )
-        return Findings(
-            (Table("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),),
-            (note,),
+        made_of = self.composition(scope.log, scope.as_of)
+        tables = (
+            Table("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),
+            Table(
+                "lookalike_composition",
+                "Who is in the audience",
+                made_of,
+                COMPOSITION,
+                sums=dict.fromkeys(("customers", "seeds", "all"), whole(made_of)),
+            ),
         )
+        return Findings(tables, (note,))
 
     def _space(self, log: EventLog, as_of: datetime) -> tuple[np.ndarray, np.ndarray]:
         ids = buyers(log, as_of).index.to_numpy(dtype=str)
@@ -254,4 +284,13 @@ LIFT = {
         _HELD,
     ),
     "lift_by_segment": Column("ratio", "The lift of that order.", _HELD),
+}
+COMPOSITION = {
+    "segment": Column("label", "The RFM segment."),
+    "customers": Column("customers", "Customers of the audience in it.", ("customers",)),
+    "seeds": Column("customers", "Seeds in it.", ("seeds",)),
+    "all": Column("customers", "All buyers in it.", ("all",)),
+    "share_of_customers": Column("share", "Its share of the audience.", ("customers",)),
+    "share_of_seeds": Column("share", "Its share of the seeds.", ("seeds",)),
+    "share_of_all": Column("share", "Its share of all buyers.", ("all",)),
 }

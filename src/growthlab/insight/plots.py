@@ -87,7 +87,9 @@ def _lines(plot: Lines, table: Table) -> Figure | None:
     else:
         axes.set_xlabel(plot.x.replace("_", " "), fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.set_ylim(bottom=0)
+    highest = max(line.max() for line in lines.values())
+    lowest = min(line.min() for line in lines.values())
+    axes.set_ylim(min(0.0, 1.08 * lowest), 1.08 * highest if highest > 0 else None)
     return figure
 
 
