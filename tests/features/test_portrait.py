@@ -162,6 +162,22 @@ def test_price_bands_are_places_within_the_category() -> None:
     assert found["price_level"] == pytest.approx(2 / 3, rel=1e-6)
 
 
+def test_affinities_are_drawn_towards_those_of_all_customers() -> None:
+    rows = [event("view", 0, "a", user=u) for u in ("bob", "cid")] + [
+        event("view", 0, "a"),
+        event("view", 0, "c"),
+    ]
+    rows = [{**row, "timestamp": CUTOFF - timedelta(microseconds=1)} for row in rows]
+    # of all four views three are of tea: of ann's two events (1 + 3 x 3/4) / (2 + 3) = 0.65
+    found = portrait(rows, shrinkage=3.0)
+    assert of("ann", found)["category_affinities"] == pytest.approx([0.65, 0.35], abs=1e-5)
+    assert of("ann", found)["category_breadth"] == pytest.approx(2)  # of the own halves
+    # who has looked at tea alone: (1 + 3 x 3/4) / (1 + 3); what was not touched is not listed
+    assert of("bob", found)["category_affinities"] == pytest.approx([0.8125], abs=1e-5)
+    own = portrait(rows, shrinkage=0.0)
+    assert of("bob", own)["category_affinities"] == [1.0]
+
+
 def test_top_terms_weigh_the_words_of_items_and_searches_by_rarity() -> None:
     rows = [event("view", 90, "a"), event("search", 90, None, query="mug")]
     # each event weighs 1/2; of 4 items red and mug are in one each: ln(5 / 2), tea in two: ln(5 / 3)
@@ -180,7 +196,8 @@ def test_values_worked_by_hand() -> None:
         "price_sensitivity": 1 / 4,
         "discount_depth": 0.05,
         "bought_price_level": 1 / 4,  # a and c are the cheapest of their categories, b the dearest
-        "brand_loyalty": 2 / 3,  # tea: two of three lines alto; ware was bought from once
+        # three lines alto, one belka: entropy of 3/4 and 1/4 over ln 2
+        "brand_loyalty": 1 + (0.75 * np.log(0.75) + 0.25 * np.log(0.25)) / np.log(2),
         "repeat_share": 1 / 4,
         "return_rate": 1 / 8,
         "returned_spend": 10,
@@ -384,6 +401,7 @@ def test_all_tags_means_all_that_are_not_sensitive() -> None:
     [
         ("half_life_days", 0, "half_life_days must be positive, got 0"),
         ("top", 0, "top must be at least 1"),
+        ("shrinkage", -1, "shrinkage must be 0 or more"),
         ("bargain", 1, r"bargain must be in \[0, 1\)"),
         ("weights", {"vew": 1}, "vew is no event type: did you mean view"),
         ("weights", {"view": -1}, "weights.view must be 0 or more"),

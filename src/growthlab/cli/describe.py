@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
+from growthlab.cli.as_of import lineage_of
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
@@ -20,7 +21,6 @@ from growthlab.insight.numbers import FEW, text
 from growthlab.insight.report import Report, report
 from growthlab.insight.scope import Scope, check_group, checked_events
 from growthlab.tracking.describe_run import log_description
-from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
 
 
@@ -37,15 +37,7 @@ def run(found: Composed) -> int:
     made = described(log, found, name, goals)
     folder = Path(str(config.output)) / name
     path = made.save(folder)
-    lineage = Lineage(
-        data=name,
-        digest=log.digest,
-        task="describe",
-        split="",
-        cutoff=str(made.scope.as_of),
-        source=str(getattr(source, "path", None) or source.name),
-        counts={"events": log.n_events, "users": log.n_users, "items": log.n_items},
-    )
+    lineage = lineage_of(source, log, name, "describe", made.scope.as_of)
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     logged = {str(k): v for k, v in plain.items() if k not in ("tracking", "cache", "output")}

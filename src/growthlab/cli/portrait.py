@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from growthlab.cli.as_of import lineage_of, moment_of, newest
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.whole_file import whole_file
-from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
 from growthlab.features.portrait.dictionary import as_markdown
 from growthlab.features.portrait.portrait import Portrait, PortraitTable
 from growthlab.features.portrait.tag import PARTS
 from growthlab.tracking.files_run import files_run
-from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def run(found: Composed) -> int:
         return 0
     portrait, source, store = (build(config[k]) for k in ("portrait", "data", "tracking"))
     assert isinstance(portrait, Portrait)
+    assert isinstance(source, Source)
     assert isinstance(store, Store)
     output = _target(config.output, "output", ".parquet")
     given = None if config.cutoff is None else moment_of(config.cutoff, "cutoff")
@@ -45,15 +46,7 @@ def run(found: Composed) -> int:
     started = time.perf_counter()
     table = portrait.of(events, cutoff)
     log.info("%d portraits in %.1f s", len(table.frame), time.perf_counter() - started)
-    lineage = Lineage(
-        data=found.name("data"),
-        digest=events.digest,
-        task="portrait",
-        split="",
-        cutoff=str(cutoff),
-        source=str(getattr(source, "path", None) or source.name),
-        counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
-    )
+    lineage = lineage_of(source, events, found.name("data"), "portrait", cutoff)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
     with files_run(store, lineage, logged, "portrait") as logged_run:
@@ -65,23 +58,6 @@ def run(found: Composed) -> int:
     print(f"portraits in {output}; run {logged_run.run_id} in {lineage.experiment}; "
           f"look: {store.how_to_look}")  # fmt: skip
     return 0
-
-
-def moment_of(text: Any, setting: str) -> datetime:
-    """A date or time as naive UTC; ConfigError names the setting."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ConfigError(f"{setting} must be a date or time like 2025-06-01, got {text}") from None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def newest(events: EventLog) -> datetime:
-    """The time of the newest event; DataError for a log without times."""
-    events.require("timestamp", needed_by="a portrait (tags as of a cutoff)")
-    last = events.span()[1]
-    assert isinstance(last, datetime)
-    return last
 
 
 def _report(table: PortraitTable, cutoff: datetime) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from growthlab.cli.as_of import lineage_of, moment_of, newest
 from growthlab.cli.compose import Composed
-from growthlab.cli.portrait import moment_of, newest
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
@@ -23,7 +23,6 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.insight.findings import beside_each_other
 from growthlab.tracking.files_run import files_run
-from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -46,15 +45,7 @@ def run(found: Composed) -> int:
     figures = quality_of({name: sections[name] for name in tables}, events, as_of)
     folder = Path(str(config.output)) / name
     _save(tables, folder)
-    lineage = Lineage(
-        data=name,
-        digest=events.digest,
-        task="segment",
-        split="",
-        cutoff=str(as_of),
-        source=str(getattr(source, "path", None) or source.name),
-        counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
-    )
+    lineage = lineage_of(source, events, name, "segment", as_of)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
     with files_run(store, lineage, logged, "segment") as logged_run:

@@ -14,6 +14,7 @@ def _affinity(
     """The first of a kind with its share, the `top` of them with theirs, and how broad they are."""
     by = f"ORDER BY share DESC, {one}"
     weight = f"share of the customer's weighted events with items of a known {one}"
+    drawn = "drawn towards the share among all customers by a weight of `shrinkage`"
 
     def tag(name: str, **more: object) -> Tag:
         return Tag(name=name, part="interest", over=over, needs=needs, **more)  # type: ignore[arg-type]
@@ -22,14 +23,14 @@ def _affinity(
         tag(
             f"top_{one}",
             kind="text",
-            rule=f"the {one} of the largest {weight}; {DECAYED}",
+            rule=f"the {one} of the largest {weight}, {drawn}; {DECAYED}",
             sql=f"first({one} {by})",
             choices=choices,
         ),
         tag(
             f"top_{one}_share",
             kind="share",
-            rule=f"the {weight} that has its top {one}",
+            rule=f"the {weight} that has its top {one}, so drawn",
             sql="max(share)",
         ),
     ]
@@ -53,8 +54,8 @@ def _affinity(
         tag(
             f"{one}_breadth",
             kind="number",
-            rule=f"effective number of {many}: exp of the entropy of all shares",
-            sql="exp(abs(sum(share * ln(share))))",
+            rule=f"effective number of {many}: exp of the entropy of the customer's own shares",
+            sql="exp(abs(sum(own * ln(own))))",
             low=1,
             unit=many,
         ),

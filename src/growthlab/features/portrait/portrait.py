@@ -51,6 +51,9 @@ class Portrait:
         After so many days an event counts half in the interests.
     weights
         What an event of each type counts in the interests; a type without a weight counts nothing.
+    shrinkage
+        The weight with which the affinities of all customers count in those of each: with few
+        events a customer's affinities are near to them.
     top, top_terms
         Length of the lists of categories and brands, and of words.
     recent_days
@@ -63,6 +66,7 @@ class Portrait:
 
     half_life_days: float = 90.0
     weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    shrinkage: float = 1.0
     top: int = 3
     top_terms: int = 8
     recent_days: float = 90.0
@@ -76,6 +80,8 @@ class Portrait:
         for name in ("top", "top_terms", "new_days"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"portrait.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.shrinkage < np.inf:
+            raise ConfigError(f"portrait.shrinkage must be 0 or more, got {self.shrinkage}")
         if not 0 <= self.bargain < 1:
             raise ConfigError(f"portrait.bargain must be in [0, 1), got {self.bargain}")
         for kind, weight in self.weights.items():

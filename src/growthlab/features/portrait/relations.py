@@ -120,7 +120,7 @@ def _of_events(log: EventLog, cutoff: datetime, settings: Mapping[str, object]) 
 
 
 def _of_orders() -> dict[str, str]:
-    """`orders`, the `gaps` between days with one, and the `loyalties` of each category."""
+    """`orders`, the `gaps` between days with one, and how often each brand was bought."""
     return {
         "orders": """
             SELECT user_id, order_key, max(age) AS age, count(DISTINCT item_id) AS items,
@@ -133,13 +133,8 @@ def _of_orders() -> dict[str, str]:
             FROM (SELECT DISTINCT user_id, day FROM lines)
             WINDOW one AS (PARTITION BY user_id ORDER BY day)
         """,
-        "branded": """
-            SELECT user_id, category, brand, count(*) AS n FROM lines
-            WHERE brand IS NOT NULL GROUP BY ALL
-        """,
-        "loyalties": """
-            SELECT user_id, category, sum(n) AS n, max(n) AS favourite
-            FROM branded GROUP BY user_id, category
+        "bought_brands": """
+            SELECT user_id, brand, count(*) AS n FROM lines WHERE brand IS NOT NULL GROUP BY ALL
         """,
     }
 
@@ -168,10 +163,14 @@ def _of_interests(cutoff: datetime, settings: Mapping[str, object]) -> dict[str,
         f"CASE WHEN price_rank < 1 / 3 THEN '{low}' WHEN price_rank < 2 / 3 THEN '{middle}' "
         f"WHEN price_rank IS NOT NULL THEN '{high}' END"
     )
-    shares = """
-        SELECT user_id, {what} AS {name}, round(sum(w) / sum(sum(w)) OVER
-            (PARTITION BY user_id), 6) AS share
-        FROM priced WHERE {what} IS NOT NULL GROUP BY user_id, {what}
+    # own: of the customer alone; share: drawn towards that of all customers by the weight kappa
+    kappa = settings["shrinkage"]
+    shares = f"""
+        SELECT user_id, {{what}} AS {{name}}, sum(w) / sum(sum(w)) OVER one AS own,
+            round((sum(w) + {kappa} * sum(sum(w)) OVER (PARTITION BY {{what}}) / sum(sum(w)) OVER ())
+                / (sum(sum(w)) OVER one + {kappa}), 6) AS share
+        FROM priced WHERE {{what}} IS NOT NULL GROUP BY user_id, {{what}}
+        WINDOW one AS (PARTITION BY user_id)
     """
     return {
         "interest": f"""

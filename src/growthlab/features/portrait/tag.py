@@ -12,7 +12,8 @@ PARTS: dict[Part, str] = {
     "attribute": "who the customer is, as the data supplies it",
     "behaviour": "what the customer does, how often, when and where",
     "interest": "what the customer is drawn to of late",
-    "value": "what counts for the customer when choosing, keeping and judging",
+    "value": "what counts for the customer when choosing, keeping and judging, as far as it shows in "
+    "what was done (proxies, not beliefs)",
 }
 
 

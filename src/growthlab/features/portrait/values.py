@@ -49,10 +49,11 @@ TAGS = (
     _value(
         "brand_loyalty",
         "share",
-        "of the bought lines in categories bought from at least twice, the share of the "
-        "customer's most bought brand of each; unknown where there is no such category",
-        "loyalties",
-        "sum(favourite) FILTER (WHERE n >= 2) / sum(n) FILTER (WHERE n >= 2)",
+        "1 - the entropy of the brands of the bought lines / ln(number of these brands): 1 where all "
+        "are of one brand, 0 where all brands are bought alike; unknown below two lines",
+        "bought_brands",
+        "CASE WHEN sum(n) < 2 THEN NULL WHEN count(*) = 1 THEN 1 "
+        "ELSE greatest(0, 1 - (ln(sum(n)) - sum(n * ln(n)) / sum(n)) / ln(count(*))) END",
         "event:purchase",
         "item_id",
         "items.brand",

@@ -1,0 +1,41 @@
+"""What the commands about customers as of a date share: that date, and where their data comes from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
+from growthlab.tracking.lineage import Lineage
+
+
+def moment_of(text: Any, setting: str) -> datetime:
+    """A date or time as naive UTC; ConfigError names the setting."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ConfigError(f"{setting} must be a date or time like 2025-06-01, got {text}") from None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def newest(events: EventLog) -> datetime:
+    """The time of the newest event; DataError for a log without times."""
+    events.require("timestamp", needed_by="what is known as of a date")
+    last = events.span()[1]
+    assert isinstance(last, datetime)
+    return last
+
+
+def lineage_of(source: Source, events: EventLog, data: str, task: str, as_of: datetime) -> Lineage:
+    """What a run of the command `task` says of its data."""
+    return Lineage(
+        data=data,
+        digest=events.digest,
+        task=task,
+        split="",
+        cutoff=str(as_of),
+        source=str(getattr(source, "path", None) or source.name),
+        counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
+    )
