@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Section
+from growthlab.insight.report import Report, report
+from growthlab.insight.scope import Scope
+
+# the sections of the config, but those that need a file
+CONF = Path(__file__).parents[2] / "conf" / "section"
+WITH_A_FILE = {"lookalike", "outlook"}  # of seeds, of models; left out without it
+SECTIONS = sorted({path.stem for path in CONF.glob("*.yaml")} - WITH_A_FILE)
 
 START, END = datetime(2025, 1, 1), datetime(2025, 4, 1)
 
@@ -57,3 +68,14 @@ def tiny() -> EventLog:
     items = pd.DataFrame({"item_id": ["tea", "cup"], "text": ["black tea", "a cup"]})
     users = pd.DataFrame({"user_id": ["ann", "bob", "cat", "dan"], "region": ["n", "n", "s", "s"]})
     return EventLog.from_frames(events, items, users, name="tiny")
+
+
+def sections(*names: str) -> dict[str, Section]:
+    """The named sections as their config files have them."""
+    return {n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in names}
+
+
+@pytest.fixture(scope="session")
+def made(shop: EventLog) -> Report:
+    """Every section on the small shop."""
+    return report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))

@@ -8,31 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from tests.insight.conftest import SECTIONS, sections
 
-from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import NAMES, Column, Findings, Section, Table, whole
+from growthlab.insight.findings import NAMES, Column, Findings, Table, whole
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report import Report, report
 from growthlab.insight.scope import Scope
 
-CONF = Path(__file__).parents[2] / "conf" / "section"
-WITH_A_FILE = {"lookalike", "outlook"}  # of seeds, of models; left out without it
-SECTIONS = sorted({path.stem for path in CONF.glob("*.yaml")} - WITH_A_FILE)
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
-
-
-def sections(*names: str) -> dict[str, Section]:
-    """The named sections as their config files have them."""
-    return {n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in names}
-
-
-@pytest.fixture(scope="module")
-def made(shop: EventLog) -> Report:
-    """Every section on the small shop."""
-    return report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))
 
 
 @pytest.fixture(scope="module")
