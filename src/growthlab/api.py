@@ -13,8 +13,9 @@ import pandas as pd
 from growthlab.cli.compare import contenders_of
 from growthlab.cli.compose import composed
 from growthlab.cli.describe import check, described
+from growthlab.cli.model_search import search_of
 from growthlab.cli.setting import Setting
-from growthlab.cli.tune import check_search, search_of
+from growthlab.cli.tune import check_search
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.report import Comparison

@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import Composed
+from growthlab.cli import experiment_file
+from growthlab.cli.compose import Composed, space_named_as
 from growthlab.cli.search_space import space_of, texts_of
 from growthlab.cli.setting import Setting, cache_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
-from growthlab.core.progress import bar
 from growthlab.evaluation.outcome import Outcome
 from growthlab.tasks.comparison import Contender, Entry
 from growthlab.tasks.objective import names_of
@@ -94,34 +94,6 @@ class ModelSearch:
         names = self.objectives.names
         return SearchRun(self.setting.store, self.setting.lineage, shown, self.study, names)
 
-    def run(self) -> Finished | None:
-        """Search until the budget is used up; the best trial within the limits, None if none succeeded."""
-        from growthlab.cli.workers import run_workers
-
-        loop, recorder = self.loop(), self.recorder
-        try:
-            before = self.study.n_used()
-            if before:
-                log.info("study %s: %d trials were made before", self.name, before)
-            with bar(self.name, self.config.budget.trials) as tell:
-                loop.on_change = lambda: tell(*self._standing())
-                loop.on_change()
-                recorder.mend()
-                if self.config.n_jobs > 1:
-                    run_workers(self, loop.on_change)
-                else:
-                    loop.run()
-            log.info("study %s: %s", self.name, self.study.ending)
-            best = self.best()
-        except BaseException as error:
-            recorder.mend()  # what workers left open
-            recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
-        recorder.close("FINISHED" if best else "FAILED", best)
-        if best is None:
-            self.raise_if_a_mistake(loop)
-        return best
-
     def loop(self, recorder: Recorder | None = None) -> Search:
         """The loop over trials, as this process or a worker runs it; `recorder`: instead of MLflow."""
         return Search(
@@ -178,20 +150,23 @@ class ModelSearch:
         given = {**self.space.default, **best.overrides}
         return [f"{key}={word_of(given[key])}" for key in self.space.borders(best.overrides)]
 
-    def _standing(self) -> tuple[int, str]:
-        """How many trials are done, the best so far and the time left."""
-        finished = self.study.finished()
-        values = [t.result.values[0] for t in finished if t.result.state == "complete"]
-        pick = max if self.study.maximise[0] else min
-        notes = [f"best {pick(values):.4f}"] if values else []
-        budget, used = self.study.budget, self.study.seconds_used()
-        left = [60 * budget.minutes - used] if budget.minutes else []
-        if finished:
-            left.append(used / len(finished) * (budget.trials - len(finished)))
-        if left:
-            seconds = max(0, int(min(left)))
-            notes.append(f"{seconds // 60}:{seconds % 60:02d} left")
-        return len(finished), ", ".join(notes)
+    def used(self) -> dict[str, Any]:
+        """What a study used of its budget: trials by how they ended, and minutes."""
+        states = [str(t.result.state) for t in self.study.finished()]
+        ends = ("complete", "pruned", "failed")
+        minutes = round(self.study.seconds_used() / 60, 2)
+        return {**{end: states.count(end) for end in ends}, "minutes": minutes}
+
+    def save_winner(self, best: Finished) -> Path | None:
+        """The winner's settings as a config file, unless none is wanted or none was searched."""
+        folder = self.config.experiments
+        if folder is None or not self.space.ranges:
+            return None
+        value = f"valid {self.objectives.names[0]} {best.result.values[0]:.4f}"
+        n_trials = len(self.study.finished())
+        remarks = f"Trial {best.number} of {n_trials} in study {self.name}: {value}"
+        winner = self.composed(best.overrides)
+        return experiment_file.save(Path(str(folder)), self.name, winner, remarks)
 
     def _question(self) -> dict[str, str]:
         """What makes two trials comparable: all of it must be the same in a study."""
@@ -249,6 +224,29 @@ class ModelSearch:
         if isinstance(loop.last_error, GrowthlabError):
             raise loop.last_error
         log.error("study %s: no trial succeeded; error.txt of each says why", self.name)
+
+
+def search_of(
+    setting: Setting, store: StudyStore, model: str, arena: Arena | None = None
+) -> ModelSearch:
+    """The search of one model: that of the command, or with ``models`` its part for `model`.
+
+    Raises
+    ------
+    ConfigError
+        The search space does not fit the model.
+    """
+    found, config = setting.found, setting.config
+    parts = (setting.data_name, found.name("task"))
+    if config.models is None:
+        name = study_name(config.study, *parts, found.name("model"))
+    else:
+        found = found.with_model(model)
+        name = f"{study_name(config.study, *parts)}-{found.name('model')}"
+        found = replace(found, config=_with(found.config, "search", space_named_as(model)))
+    search = ModelSearch(setting, store, found, arena, name)
+    _ = search.space
+    return search
 
 
 def study_name(given: Any, *parts: str) -> str:
@@ -324,3 +322,13 @@ def _leaves(node: Any, prefix: str) -> dict[str, str]:
         return found
     plain = list(node) if isinstance(node, Sequence) and not isinstance(node, str) else node
     return {prefix: word_of(plain)}
+
+
+def _with(config: Any, key: str, value: Any) -> Any:
+    """The config with another value of a key."""
+    from omegaconf import OmegaConf
+
+    changed = config.copy()
+    OmegaConf.set_struct(changed, False)
+    OmegaConf.update(changed, key, value, merge=False)
+    return changed

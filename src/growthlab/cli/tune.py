@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shlex
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from growthlab.cli import experiment_file
-from growthlab.cli.compose import Composed, space_named_as
+from growthlab.cli.compose import Composed
 from growthlab.cli.earlier import refuse_earlier_run
-from growthlab.cli.model_search import ModelSearch, objectives_of, study_name, study_store, word_of
+from growthlab.cli.model_search import (
+    ModelSearch,
+    objectives_of,
+    search_of,
+    study_name,
+    study_store,
+    word_of,
+)
+from growthlab.cli.run_search import run_search
 from growthlab.cli.setting import Setting
+from growthlab.cli.tune_models import run_models
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.table import as_text
-from growthlab.tasks.runner import Arena
 from growthlab.tasks.search import words_of
 from growthlab.tracking.study import Finished
-from growthlab.tracking.study_store import StudyStore
 
 OF_THE_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
@@ -34,8 +38,6 @@ def run(found: Composed) -> int:
 
     The status is 1 if no trial succeeded, or a model of several could not be judged.
     """
-    from growthlab.cli.tune_models import run_models
-
     setting = Setting(found)
     check_search(setting)
     with closing(study_store(found.config)) as store:
@@ -48,54 +50,11 @@ def run(found: Composed) -> int:
             model = found.name("model")
             print(f"{model} has no search space: its own settings are the only trial")
         search.arena.prepare()
-        best = search.run()
+        best = run_search(search)
         if best is None:
             return 1
         _conclude(search, best)
     return 0
-
-
-def search_of(
-    setting: Setting, store: StudyStore, model: str, arena: Arena | None = None
-) -> ModelSearch:
-    """The search of one model: that of the command, or with ``models`` its part for `model`.
-
-    Raises
-    ------
-    ConfigError
-        The search space does not fit the model.
-    """
-    found, config = setting.found, setting.config
-    parts = (setting.data_name, found.name("task"))
-    if config.models is None:
-        name = study_name(config.study, *parts, found.name("model"))
-    else:
-        found = found.with_model(model)
-        name = f"{study_name(config.study, *parts)}-{found.name('model')}"
-        found = replace(found, config=_with(found.config, "search", space_named_as(model)))
-    search = ModelSearch(setting, store, found, arena, name)
-    _ = search.space
-    return search
-
-
-def save_winner(search: ModelSearch, best: Finished) -> Path | None:
-    """The winner's settings as a config file, unless none is wanted or none was searched."""
-    folder = search.config.experiments
-    if folder is None or not search.space.ranges:
-        return None
-    value = f"valid {search.objectives.names[0]} {best.result.values[0]:.4f}"
-    n_trials = len(search.study.finished())
-    remarks = f"Trial {best.number} of {n_trials} in study {search.name}: {value}"
-    winner = search.composed(best.overrides)
-    return experiment_file.save(Path(str(folder)), search.name, winner, remarks)
-
-
-def used(search: ModelSearch) -> dict[str, Any]:
-    """What a study used of its budget: trials by how they ended, and minutes."""
-    states = [str(t.result.state) for t in search.study.finished()]
-    ends = ("complete", "pruned", "failed")
-    minutes = round(search.study.seconds_used() / 60, 2)
-    return {**{end: states.count(end) for end in ends}, "minutes": minutes}
 
 
 def check_search(setting: Setting) -> None:
@@ -129,14 +88,14 @@ def _conclude(search: ModelSearch, best: Finished) -> None:
     objective = search.objectives.names[0]
     shown = f"valid {objective} {best.result.values[0]:.4f} with {settings}"
     print(f"best of {n_complete} trials (number {best.number}): {shown}")
-    spent = used(search)
+    spent = search.used()
     minutes = f"{spent.pop('minutes'):g} minutes"
     counts = ", ".join(f"{n} {end}" for end, n in spent.items())
     print(f"trials: {counts}, in {minutes}; {study.ending}")
     for border in search.borders(best):
         print(f"warning: {border} lies on the border of its range: a wider one may hold a better")
     print(f"study {search.name}; look: {search.setting.store.how_to_look}")
-    path = save_winner(search, best)
+    path = search.save_winner(best)
     if path is not None:
         print(f"saved {path}")
     if path is not None and experiment_file.is_found(path):
@@ -163,13 +122,3 @@ def _print_front(search: ModelSearch) -> None:
     ]
     print("Pareto front: no trial is better in all of " + ", ".join(search.objectives.names))
     print(as_text(pd.DataFrame(rows)))
-
-
-def _with(config: Any, key: str, value: Any) -> Any:
-    """The config with another value of a key."""
-    from omegaconf import OmegaConf
-
-    changed = config.copy()
-    OmegaConf.set_struct(changed, False)
-    OmegaConf.update(changed, key, value, merge=False)
-    return changed

@@ -9,7 +9,8 @@ import pandas as pd
 
 from growthlab.cli.compare import compared, compositions_of
 from growthlab.cli.compose import Composed
-from growthlab.cli.model_search import ModelSearch
+from growthlab.cli.model_search import ModelSearch, search_of
+from growthlab.cli.run_search import run_search
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.evaluation.table import as_text
@@ -26,8 +27,6 @@ def run_models(setting: Setting, store: StudyStore) -> int:
     A model without a search space has one trial, of its own settings; one without a trial that
     succeeded is judged with them too.
     """
-    from growthlab.cli.tune import search_of
-
     found = setting.found
     if any(w.lstrip("+~").startswith("search") for w in found.given):
         raise ConfigError("search is of one model: with models each has its own space")
@@ -57,25 +56,23 @@ def _tuned(search: ModelSearch, contender: Contender) -> tuple[Contender | None,
 
     None where no trial is within the limits.
     """
-    from growthlab.cli.tune import save_winner, used
-
     column = "best valid"
     try:
-        best = search.run()
+        best = run_search(search)
     except GrowthlabError as error:
         log.error("%s: %s", contender.name, error)
-        best, spent = None, used(search)
+        best, spent = None, search.used()
         if spent["complete"]:
             return None, {**spent, column: float("nan"), "remarks": f"left out: {error}"}
     if best is None:
         remarks = "no trial succeeded: its own settings"
-        return contender, {**used(search), column: float("nan"), "remarks": remarks}
-    save_winner(search, best)
+        return contender, {**search.used(), column: float("nan"), "remarks": remarks}
+    search.save_winner(best)
     borders = search.borders(best)
     for border in borders:
         log.warning("%s: %s lies on the border of its range", contender.name, border)
     remarks = f"on a border: {' '.join(borders)}" if borders else ""
     if not search.space.ranges:
         remarks = "no search space: its own settings"
-    row = {**used(search), column: best.result.values[0], "remarks": remarks}
+    row = {**search.used(), column: best.result.values[0], "remarks": remarks}
     return search.contender(best.overrides), row

@@ -76,9 +76,8 @@ def _work(words: Sequence[str], model: str) -> None:
     """A worker: the same search as that of the command, without its words at the end."""
     from growthlab.cli.compose import composed
     from growthlab.cli.main import _prepare_process
-    from growthlab.cli.model_search import study_store
+    from growthlab.cli.model_search import search_of, study_store
     from growthlab.cli.setting import Setting
-    from growthlab.cli.tune import search_of
 
     _prepare_process()
     logging.getLogger("growthlab").setLevel(logging.WARNING)
