@@ -142,6 +142,17 @@ def test_the_order_of_users_does_not_matter(new: Build, random_walks: Histories)
     np.testing.assert_allclose(model.score(random_walks.select(order)), scores[order], atol=1e-5)
 
 
+def assert_same_first_ten(found: np.ndarray, expected: np.ndarray) -> None:
+    """The same items in the same places, but where scores are nearer than what formats may differ."""
+    order, other = (np.argsort(-s, axis=1, kind="stable") for s in (expected, found))
+    ordered = np.take_along_axis(expected, order, axis=1)
+    gaps = -np.diff(ordered[:, :11], axis=1) > 2e-4
+    clear = gaps[:, :10] & np.column_stack([np.ones(len(gaps), dtype=bool), gaps[:, :9]])
+    assert (order[:, :10] == other[:, :10])[clear].all()
+    if len(found):
+        assert clear.mean() > 0.5  # there is something to compare
+
+
 @networks
 def test_the_export_scores_as_the_model_does(new: Build, random_walks: Histories) -> None:
     short = {} if new is neumf else {"window" if new is caser else "length": 5}
@@ -152,7 +163,9 @@ def test_the_export_scores_as_the_model_does(new: Build, random_walks: Histories
     some = random_walks.select(np.array([50, 3, 17]))
     for asked in (random_walks, some, random_walks.select(np.array([], dtype=np.int64))):
         expected = model.score(asked)
-        np.testing.assert_allclose(loaded.score(asked), expected, atol=1e-4)
+        found = loaded.score(asked)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert_same_first_ten(found, expected)
     items = np.array([5, 1])
     np.testing.assert_allclose(loaded.score(some, items), model.score(some, items), atol=1e-4)
 

@@ -10,6 +10,7 @@ from growthlab.cli.compose import Composed
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ExportError
 from growthlab.export.bundle import Bundle
+from growthlab.export.item_index import add_index
 from growthlab.export.manifest import MANIFEST
 from growthlab.export.registry import register
 from growthlab.export.signature import is_signed, sign
@@ -33,7 +34,7 @@ def run(found: Composed) -> int:
     tags = chosen.data.tags
     folder = Path(str(config.to or f"bundles/{tags['data']}-{tags['task']}"))
     _refuse_to_lose(folder, overwrite=config.overwrite)
-    _place(store, chosen, folder)
+    _place(store, chosen, folder, config.index_above)
     print(f"{tags['model']} of run {chosen.info.run_id} in {folder}")
     if config.register:
         registered = register(
@@ -47,8 +48,10 @@ def run(found: Composed) -> int:
     return 0
 
 
-def _place(store: Store, chosen: Run, folder: Path) -> None:
+def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
     """The run's bundle, checked, in the place of what was there; nothing changes if it is broken.
+
+    A catalogue of more than `index_above` items gets an index of its items.
 
     One that was written without a signature is signed here, where a signing key is set.
 
@@ -65,7 +68,8 @@ def _place(store: Store, chosen: Run, folder: Path) -> None:
             bundle = fetched_bundle(store, chosen, Path(beside))
             if not is_signed(bundle):
                 sign(bundle)
-            Bundle.load(bundle)
+            if add_index(Bundle.load(bundle), index_above):
+                Bundle.load(bundle)
             if folder.exists():
                 folder.rename(Path(beside) / "replaced")
             bundle.rename(folder)

@@ -19,6 +19,7 @@ from growthlab.export.answers import (
     Recommendation,
     RecommendRequest,
 )
+from growthlab.export.item_index import open_index
 from growthlab.export.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
 from growthlab.export.manifest import MANIFEST, Manifest
 from growthlab.export.predictor import Predictor
@@ -180,7 +181,8 @@ def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
         content = ContentProfile.load(_arrays(folder / CONTENT), {})
     fallback = _arrays(folder / FALLBACK)["scores"]
     seed, policy = manifest.tie_seed, manifest.filter_seen
-    return ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content)
+    index = None if manifest.index is None else open_index(folder, manifest.index)
+    return ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content, index)
 
 
 def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,8 @@ from growthlab.core.baskets import latest_baskets
 from growthlab.core.errors import BundleError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.export.answers import RankedItem, Recommendation, RecommendRequest, RecommendServed
-from growthlab.ranking.candidates import SEEN_EVENTS, hide_seen, seen_items
+from growthlab.export.nearest_items import NearestItems
+from growthlab.ranking.candidates import SEEN_EVENTS, seen_items
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.ranking.rules import Assortment, Rules
 from growthlab.ranking.ties import TieBreak
@@ -22,6 +23,13 @@ from growthlab.scorers.base import Scorer
 
 BLOCK_MB = 128  # of scores held at once
 BYTES_AN_ITEM = 16  # a score, its copies and the places of a partition
+TILED_ABOVE = 100_000  # items, from which a product is searched in blocks of them
+USERS_AT_ONCE = 256  # in such a search
+BY_VECTORS: Mapping[str, RecommendServed] = {
+    "known": "known",
+    "history": "folded_in",
+    "basket": "basket",
+}
 NOBODY = np.zeros(0, dtype=str)
 NO_RULES = Rules()
 WITH_REASONS = ("known", "folded_in", "basket", "similar_items", "content")
@@ -40,6 +48,11 @@ class Asked:
     histories: Histories  # what each request is about; of nobody: empty
     n_unknown: np.ndarray
 
+    def select(self, rows: np.ndarray) -> Asked:
+        """Some of the requests."""
+        requests = [self.requests[row] for row in rows]
+        return Asked(self.way, requests, self.histories.select(rows), self.n_unknown[rows])
+
 
 @dataclass(frozen=True)
 class ListMaker:
@@ -57,6 +70,7 @@ class ListMaker:
     item_hashes: np.ndarray
     state: Histories | None = None  # of known users; user_ids are pseudonyms, sorted
     content: Any = None
+    index: Any = None  # an `ItemIndex` of the scorer's item vectors
 
     @classmethod
     def of(
@@ -68,10 +82,11 @@ class ListMaker:
         filter_seen: str,
         state: Histories | None = None,
         content: Any = None,
+        index: Any = None,
     ) -> ListMaker:
         """A list maker; the hashes of the ties are made once."""
         hashes = TieBreak.of(NOBODY, catalogue.item_ids, seed).item_hashes
-        return cls(scorer, catalogue, fallback, seed, filter_seen, hashes, state, content)
+        return cls(scorer, catalogue, fallback, seed, filter_seen, hashes, state, content, index)
 
     def lists(
         self,
@@ -87,16 +102,90 @@ class ListMaker:
         if k < 1:
             raise BundleError(f"k must be at least 1, got {k}")
         self._check(requests)
-        size = max(1, BLOCK_MB * 2**20 // (max(len(self.catalogue), 1) * BYTES_AN_ITEM))
         ways = np.array([way_of(r, p) for r, p in zip(requests, places, strict=True)], dtype=str)
         answers: dict[int, Recommendation] = {}
         for way in dict.fromkeys(ways.tolist()):
             rows = np.flatnonzero(ways == way)
+            near = self._near if way in BY_VECTORS else None
+            size = USERS_AT_ONCE if near is not None else self._rows_at_once
             for start in range(0, len(rows), size):
                 block = rows[start : start + size]
                 asked = self._asked(way, [requests[r] for r in block], places[block])
-                answers.update(zip(block.tolist(), self._block(asked, k, rules), strict=True))
+                found = (
+                    self._whole(asked, k, rules)
+                    if near is None
+                    else self._mixed(near, asked, k, rules)
+                )
+                answers.update(zip(block.tolist(), found, strict=True))
         return [answers[i] for i in range(len(requests))]
+
+    @property
+    def _rows_at_once(self) -> int:
+        """How many requests' scores of all items are held together."""
+        return max(1, BLOCK_MB * 2**20 // (max(len(self.catalogue), 1) * BYTES_AN_ITEM))
+
+    @cached_property
+    def _near(self) -> NearestItems | None:
+        """How a large catalogue is searched, where the model's scores are a product."""
+        large = len(self.catalogue) > TILED_ABOVE or self.index is not None
+        if not large or not hasattr(self.scorer, "item_vectors"):
+            return None
+        return NearestItems(self.scorer.item_vectors(), self.item_hashes, self.index)
+
+    def _mixed(
+        self, near: NearestItems, asked: Asked, k: int, rules: Rules
+    ) -> list[Recommendation]:
+        """By a search among vectors where that will do, else from the scores of all items."""
+        users: np.ndarray = self.scorer.embed(asked.histories)  # type: ignore[attr-defined]
+        both = self._both(asked, rules)
+        can = ~np.isnan(users[:, 0]) & ~np.array([any(r.arranges for r in own) for own in both])
+        answers: dict[int, Recommendation] = {}
+        rest = np.flatnonzero(~can)
+        for start in range(0, len(rest), self._rows_at_once):
+            rows = rest[start : start + self._rows_at_once]
+            answers.update(
+                zip(rows.tolist(), self._whole(asked.select(rows), k, rules), strict=True)
+            )
+        rows = np.flatnonzero(can)
+        if len(rows):
+            found = self._nearest(near, users[rows], asked.select(rows), k, rules)
+            answers.update(zip(rows.tolist(), found, strict=True))
+        return [answers[row] for row in range(len(both))]
+
+    def _nearest(
+        self, near: NearestItems, users: np.ndarray, asked: Asked, k: int, rules: Rules
+    ) -> list[Recommendation]:
+        """Lists by the product of vectors, none of which is pinned or capped."""
+        both, n = self._both(asked, rules), len(asked.requests)
+        hashes, hidden = self._user_hashes(asked), self._hidden(asked)
+        k = min(k, len(self.catalogue))
+        masks = [self._mask(own) for own in both]
+        items, values = near.lists(users, k, hashes, hidden, masks)
+        before: list[tuple[str, ...]] = [()] * n
+        if ruled := [row for row, own in enumerate(both) if own]:
+            inside = np.isin(hidden[0], ruled)
+            places = np.searchsorted(ruled, hidden[0][inside])
+            free: list[np.ndarray | None] = [None] * len(ruled)
+            without, _ = near.lists(
+                users[ruled], k, hashes[ruled], (places, hidden[1][inside]), free
+            )
+            for row, codes in zip(ruled, without, strict=True):
+                before[row] = tuple(self._names(codes))
+        rung: RecommendServed = BY_VECTORS[asked.way]
+        nothing = [np.zeros(0, dtype=np.int32)] * n
+        return self._answers(asked, items, values, [rung] * n, before, nothing)
+
+    def _mask(self, rules: Sequence[Rules]) -> np.ndarray | None:
+        """The items that all rules leave in; None: every item."""
+        masks = [self.assortment.listable(own) for own in rules if own.masks]
+        return np.logical_and.reduce(masks) if masks else None
+
+    def _both(self, asked: Asked, rules: Rules) -> list[list[Rules]]:
+        """The rules of each request that are any."""
+        return [[r for r in (rules, request.rules) if r] for request in asked.requests]
+
+    def _user_hashes(self, asked: Asked) -> np.ndarray:
+        return TieBreak.of(asked.histories.user_ids, NOBODY, self.seed).user_hashes
 
     def _check(self, requests: Sequence[RecommendRequest]) -> None:
         for policy in {r.filter_seen for r in requests} - {None}:
@@ -117,16 +206,16 @@ class ListMaker:
         # under the ids asked for, not pseudonyms: the ids order ties
         return Asked(way, requests, replace(histories, user_ids=names), n_unknown)
 
-    def _block(self, asked: Asked, k: int, rules: Rules) -> list[Recommendation]:
-        """The lists of the requests of a block."""
-        both = [[r for r in (rules, request.rules) if r] for request in asked.requests]
+    def _whole(self, asked: Asked, k: int, rules: Rules) -> list[Recommendation]:
+        """The lists of some requests from the scores of all items."""
+        both = self._both(asked, rules)
         pinned = [self._pinned(own) for own in both]
         scores, served = self._scores(asked)
         for row, codes in enumerate(pinned):
             scores[row, codes] = np.maximum(scores[row, codes], UNSCORED)
-        self._hide(scores, asked)
-        users = TieBreak.of(asked.histories.user_ids, NOBODY, self.seed).user_hashes
-        ties, k = TieBreak(users, self.item_hashes), min(k, max(len(self.catalogue), 1))
+        scores[self._hidden(asked)] = -np.inf
+        ties = TieBreak(self._user_hashes(asked), self.item_hashes)
+        k = min(k, max(len(self.catalogue), 1))
         items, values = top_k(scores, k, ties)
         before: list[tuple[str, ...]] = [()] * len(both)
         for row in [row for row, own in enumerate(both) if own]:
@@ -136,6 +225,18 @@ class ListMaker:
                 part, k, ties.select(slice(row, row + 1)), both[row], pinned[row]
             )
             values[row] = part[0, items[row]]
+        return self._answers(asked, items, values, served, before, pinned)
+
+    def _answers(
+        self,
+        asked: Asked,
+        items: np.ndarray,
+        values: np.ndarray,
+        served: list[RecommendServed],
+        before: list[tuple[str, ...]],
+        pinned: Sequence[np.ndarray],
+    ) -> list[Recommendation]:
+        """Lists of codes and scores as answers."""
         reasons = self._reasons(asked, items, served, pinned)
         return [
             Recommendation(
@@ -144,7 +245,7 @@ class ListMaker:
                 int(asked.n_unknown[row]),
                 before[row],
             )
-            for row in range(len(both))
+            for row in range(len(served))
         ]
 
     def _pinned(self, rules: Sequence[Rules]) -> np.ndarray:
@@ -155,9 +256,9 @@ class ListMaker:
         self, scores: np.ndarray, k: int, ties: TieBreak, rules: list[Rules], pinned: np.ndarray
     ) -> np.ndarray:
         """One list under rules, ``(k,)``, -1 behind its end; what they take out is hidden in place."""
-        for own in rules:
-            if own.masks:
-                scores[0, ~self.assortment.listable(own)] = -np.inf
+        mask = self._mask(rules)
+        if mask is not None:
+            scores[0, ~mask] = -np.inf
         caps = [r.max_per_category for r in rules if r.max_per_category is not None]
         found = self.assortment.arranged(scores, k, ties, pinned, min(caps, default=None))
         return np.concatenate([found, np.full(k - len(found), UNKNOWN, dtype=found.dtype)])
@@ -215,15 +316,21 @@ class ListMaker:
         return rungs
 
     def _like(self, scorer: Any, codes: np.ndarray) -> Score:
-        """What `scorer` takes for like each item, then the others by popularity; NaN rows: nothing."""
+        """What `scorer` takes for like each item, then the others by popularity; NaN rows: nothing.
+
+        Of items that nobody ever had only a scorer that reads content knows anything.
+        """
+        reads = scorer is self.content or getattr(scorer, "reads_content", False)
+        had = None if reads else self.fallback > 0
 
         def score(rows: np.ndarray) -> np.ndarray:
             wanted = codes[rows]
-            known = wanted != UNKNOWN
+            known = (wanted != UNKNOWN) & (had[wanted] if had is not None else True)
             out = np.full((len(rows), len(self.catalogue)), np.nan, dtype=np.float32)
             if known.any():
                 found = scorer.similar(wanted[known])
-                out[known] = np.where(found == 0, self._shares - 2, found)
+                near = found != 0 if had is None else (found != 0) & had
+                out[known] = np.where(near | np.isnan(found), found, self._shares - 2)
             return out
 
         return score
@@ -251,23 +358,28 @@ class ListMaker:
         """The catalogue as rules see it."""
         return Assortment(self.catalogue)
 
-    def _hide(self, scores: np.ndarray, asked: Asked) -> None:
-        """Take what is excluded, seen or asked about out of the running, in place."""
+    def _hidden(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and codes of what is seen, excluded or asked about, sorted by row."""
         histories = asked.histories
+        parts = [(row, self.assortment.codes(r.exclude)) for row, r in enumerate(asked.requests)]
+        rows = [np.full(len(codes), row) for row, codes in parts]
+        items = [codes for _, codes in parts]
         if asked.way in ("item", "basket"):
-            hide_seen(scores, histories.matrix())
+            rows, items = [*rows, histories.rows], [*items, histories.items]
         elif asked.way != "nobody":
             policies = np.array([r.filter_seen or self.filter_seen for r in asked.requests])
             for policy in np.unique(policies):
-                rows = np.flatnonzero(policies == policy)
-                seen = seen_items(histories.select(rows), str(policy))
+                own = np.flatnonzero(policies == policy)
+                seen = seen_items(histories.select(own), str(policy))
                 if seen is not None:
-                    part = scores[rows]
-                    hide_seen(part, seen)
-                    scores[rows] = part
-        for row, request in enumerate(asked.requests):
-            if request.exclude:
-                scores[row, self.assortment.codes(request.exclude)] = -np.inf
+                    rows, items = (
+                        [*rows, np.repeat(own, np.diff(seen.indptr))],
+                        [*items, seen.indices],
+                    )
+        of = np.concatenate([*rows, np.zeros(0)]).astype(np.int64)
+        codes = np.concatenate([*items, np.zeros(0)]).astype(np.int64)
+        order = np.argsort(of, kind="stable")
+        return of[order], codes[order]
 
     def _reasons(
         self,

@@ -82,6 +82,7 @@ class Manifest(Provenance):
     schema_version: int = SCHEMA_VERSION
     state_cutoff: str | None = None  # of the state, where it was refreshed since; as `cutoff`
     refreshed: str | None = None
+    index: Mapping[str, Any] | None = None  # of the item vectors: library, probes, recall
 
     @property
     def version(self) -> str:

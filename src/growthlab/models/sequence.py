@@ -15,7 +15,7 @@ from growthlab.core.histories import EVENT_TYPES, Histories
 from growthlab.core.processors import n_threads
 from growthlab.models.item_content import WithItemContent
 from growthlab.networks.losses.base import Foretold, Loss
-from growthlab.networks.sequence import SequenceNetwork
+from growthlab.networks.sequence import LastState, SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.batches import SequenceBatch, SequenceBatches
@@ -115,13 +115,17 @@ class SequenceRecommender(WithItemContent):
         return state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxSequence:
-        """The network as ONNX, dynamic in users, steps and events."""
+        """The network as ONNX, dynamic in users, steps and events, and the items' vectors."""
         example = tuple(
             torch.tensor(x) for x in OnnxSequence.example(self.network_.items.num_embeddings)
         )
-        model = to_onnx(self.network_.folded(), example, OnnxSequence.inputs)
-        n_items = self.network_.items.num_embeddings
-        return OnnxSequence(length=self.reach, n_items=n_items, model=model)
+        network = LastState(self.network_.folded())
+        return OnnxSequence(
+            length=self.reach,
+            vectors=self.item_vectors(),
+            model=to_onnx(network, example, OnnxSequence.inputs, output="states"),
+            reads_content=self.network_.content is not None,
+        )
 
 
 def sequence_loss(

@@ -98,6 +98,18 @@ class SequenceNetwork(nn.Module):
         return state @ self.item_vectors().T + self.item_bias()
 
 
+class LastState(nn.Module):
+    """Of a sequence network the state after the last step: what a bundle carries beside the items."""
+
+    def __init__(self, network: SequenceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
+        """See `SequenceNetwork.last_state`."""
+        return self.network.last_state(items, event_types, slots, sizes)
+
+
 def at(states: Tensor, places: Tensor) -> Tensor:
     """The entry of each row at its place, ``(B, S, D), (B,) -> (B, D)``."""
     index = places[:, None, None].expand(-1, 1, states.shape[2])

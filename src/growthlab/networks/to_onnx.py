@@ -15,9 +15,10 @@ def to_onnx(
     example: Sequence[Tensor],
     names: Sequence[str],
     *,
+    output: str = "scores",
     rows_only: bool = False,
 ) -> bytes:
-    """The network in evaluation mode, exported from CPU copies; output ``scores``.
+    """The network in evaluation mode, exported from CPU copies, with one `output`.
 
     With `rows_only` the inputs are tables: only their first dimension is dynamic. The sizes in
     `example` are only an example: none of them may be 0 or 1, which the exporter would freeze.
@@ -44,7 +45,7 @@ def to_onnx(
                 network,
                 tuple(x.cpu() for x in example),
                 input_names=list(names),
-                output_names=["scores"],
+                output_names=[output],
                 dynamic_shapes=shapes,
                 dynamo=True,
                 verbose=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -45,7 +46,11 @@ class FoldedFactors:
 
     def similar(self, items: np.ndarray) -> np.ndarray:
         """The cosine of each item's factors with all, ``(n, n_items)``; NaN rows: it has none."""
-        return cosines(self.item_factors, items)
+        return cosines(self.item_factors, items, self._lengths)
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        return np.linalg.norm(self.item_factors, axis=1)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The items' factors and what the solve needs."""

@@ -1,4 +1,4 @@
-"""A sequence network as ONNX: baskets of items in, scores of the whole catalogue out."""
+"""A sequence network as ONNX: baskets of items in, a state out, to be compared with the items."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.histories import Histories
+from growthlab.scorers.cosine import cosines
 from growthlab.scorers.onnx_session import session_of
 
 STEPS_AT_ONCE = 8_192  # users x steps that are scored together: fits the cache
@@ -20,28 +21,47 @@ STEPS_AT_ONCE = 8_192  # users x steps that are scored together: fits the cache
 class OnnxSequence:
     """Scores from the latest `length` baskets of a history; an empty history gives a NaN row.
 
-    The graph takes what `core.baskets.Steps` holds, every dimension dynamic. The item codes are
-    the catalogue's; there is no code for padding, so padding can be neither scored nor
-    recommended.
+    The graph takes what `core.baskets.Steps` holds, every dimension dynamic, and gives a state a
+    user; its product with `vectors` is the score. The item codes are the catalogue's; there is no
+    code for padding, so padding can be neither scored nor recommended.
     """
 
     kind: ClassVar[str] = "onnx_sequence"
     inputs: ClassVar[tuple[str, ...]] = ("items", "event_types", "slots", "sizes")
     length: int
-    n_items: int
+    vectors: np.ndarray  # (n_items, width + 1) float32, an item's bias last
     model: bytes = field(repr=False)
+    reads_content: bool = False  # then items without events have a vector too
     threads: int = 1
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)``, float32; NaN row: no history."""
-        n_scored = self.n_items if items is None else len(items)
-        scores = np.full((histories.n_users, n_scored), np.nan, dtype=np.float32)
+        wanted = self.vectors if items is None else self.vectors[items]
+        return self.embed(histories) @ wanted.T
+
+    def embed(self, histories: Histories) -> np.ndarray:
+        """The users' states and a 1, whose product with `item_vectors` is the score; NaN: no history."""
+        shape = (histories.n_users, self.vectors.shape[1])
+        states = np.full(shape, np.nan, dtype=np.float32)
         recent = latest_baskets(histories, self.length)
         for rows in blocks_of(n_baskets(recent)):
             feeds = dict(zip(self.inputs, steps_of(recent.select(rows)), strict=True))
-            (block,) = self._session.run(["scores"], {n: feeds[n] for n in self._taken})
-            scores[rows] = block if items is None else block[:, items]
-        return scores
+            (block,) = self._session.run(["states"], {n: feeds[n] for n in self._taken})
+            states[rows, :-1] = block
+            states[rows, -1] = 1
+        return states
+
+    def item_vectors(self) -> np.ndarray:
+        """The items' vectors, their bias last, shape ``(n_items, width + 1)``."""
+        return self.vectors
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """The cosine of each item's vector with all, ``(n, n_items)``; NaN rows: it has none."""
+        return cosines(self.vectors[:, :-1], items, self._lengths)
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        return np.linalg.norm(self.vectors[:, :-1], axis=1)
 
     @cached_property
     def _session(self) -> Any:
@@ -52,8 +72,9 @@ class OnnxSequence:
         return [x.name for x in self._session.get_inputs()]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The numbers beside the graph."""
-        return {"length": np.array(self.length), "n_items": np.array(self.n_items)}
+        """What stands beside the graph."""
+        content = np.array(self.reads_content)
+        return {"length": np.array(self.length), "vectors": self.vectors, "reads_content": content}
 
     def to_files(self) -> dict[str, bytes]:
         """The graph with its weights."""
@@ -62,7 +83,12 @@ class OnnxSequence:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        return cls(int(arrays["length"]), int(arrays["n_items"]), files["model.onnx"])
+        return cls(
+            int(arrays["length"]),
+            arrays["vectors"],
+            files["model.onnx"],
+            bool(arrays["reads_content"]),
+        )
 
     @classmethod
     def example(cls, n_items: int) -> tuple[np.ndarray, ...]:
