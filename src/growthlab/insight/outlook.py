@@ -17,8 +17,8 @@ from growthlab.data.event_log import EventLog
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import MANIFEST
-from growthlab.insight.findings import Column, Findings, Heat, Table
-from growthlab.insight.risk_value import checked_borders, grid, levels, value_borders_of
+from growthlab.insight.findings import Bars, Column, Findings, Table
+from growthlab.insight.risk_value import checked_borders, levels, value_borders_of
 from growthlab.insight.scope import Scope, Unavailable
 
 TASKS = ("churn", "value", "top_n")
@@ -65,16 +65,21 @@ class Outlook:
         return self._answers(log, as_of, loaded(self.bundles))
 
     def find(self, scope: Scope) -> Findings:
-        """The grid of risk and value, with the item that stands on most lists of each cell."""
+        """A row a level of risk: customers, mean risk and value, and the item on most of their lists."""
         if self.bundles is None:
             raise Unavailable(NONE_GIVEN)
         bundles = loaded(self.bundles)
         found = self._answers(scope.log, scope.as_of, bundles)
-        rows = grid(found, scope.min_group)
-        rows = rows.merge(most_listed(found, scope.min_group), how="left")
-        rows.loc[rows["customers"].isna(), ["item_id", "listed"]] = None
-        plot = Heat("risk_level", "value_level", "customers", "Customers by risk and value")
-        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,))
+        groups = found.groupby("risk_level", observed=False)
+        rows = groups.agg(
+            customers=("risk", "size"),
+            risk=("risk", "mean"),
+            value=("value", "mean"),
+            total_value=("value", "sum"),
+        )
+        rows = rows.join(most_listed(found, scope.min_group)).reset_index()
+        plot = Bars("risk_level", "total_value", "Value expected by risk")
+        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,), partition=True)
         return Findings((table,), (_source(bundles),))
 
     def _answers(
@@ -94,11 +99,11 @@ class Outlook:
         return found[["risk", "value", "risk_level", "value_level", "recommended"]]
 
     def _columns(self) -> dict[str, Column]:
+        low, high = self.risk_borders
         of = ("customers",)
         return {
-            "risk_level": Column("label", "By the probability of no purchase in the horizon."),
-            "value_level": Column("label", "By the value expected in the horizon."),
-            "customers": Column("customers", "Customers of both levels.", of),
+            "risk_level": Column("label", f"middle: risk above {low:g}; high: above {high:g}."),
+            "customers": Column("customers", "Customers of the level.", of),
             "risk": Column("share", "Mean probability of no purchase.", of),
             "value": Column("money", "Mean value expected.", of),
             "total_value": Column("money", "Value expected of all of them.", of),
@@ -156,19 +161,16 @@ def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.
 
 
 def most_listed(found: pd.DataFrame, least: int) -> pd.DataFrame:
-    """The item on most lists of each pair of levels and on how many; none on fewer than `least`.
+    """``item_id``, on most lists of each risk level, and ``listed``, on how many.
 
-    Of equals the first by its id.
+    None on fewer than `least`; of equals the first by its id.
     """
-    keys = ["risk_level", "value_level"]
-    long = found[[*keys, "recommended"]].explode("recommended").rename_axis("user_id")
-    counts = long.groupby([*keys, "recommended"], observed=True).size().rename("listed")
-    ranked = counts.reset_index().sort_values(
-        [*keys, "listed", "recommended"], ascending=[True, True, False, True]
-    )
-    first = ranked.drop_duplicates(keys).rename(columns={"recommended": "item_id"})
-    first = first.astype({"listed": "Int64"})
-    return first[first["listed"] >= least]
+    long = found[["risk_level", "recommended"]].explode("recommended")
+    counts = long.groupby(["risk_level", "recommended"], observed=True).size().rename("listed")
+    ranked = counts.reset_index().rename(columns={"recommended": "item_id"})
+    ranked = ranked[ranked["listed"] >= least]
+    ranked = ranked.sort_values(["risk_level", "listed", "item_id"], ascending=[True, False, True])
+    return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
 
 
 def _folders(path: Path) -> list[Path]:
