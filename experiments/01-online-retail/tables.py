@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from leaderboard import OBJECTIVE, between, leaderboard, newest
 
 HERE = Path(__file__).parent
+LABEL = 0.035  # height of a name, as a share of the axis
 SHOWN = {
     "churn": ["roc_auc", "average_precision", "lift_at_10", "brier", "calibration_error"],
     "value": ["normalised_gini", "spearman", "mae", "total_bias", "decile_mape"],
@@ -64,12 +66,13 @@ def over_time(results: pd.DataFrame) -> Figure:
         table = rows.pivot_table(index="protocol", columns="model", values="value").dropna(axis=1)
         table = table.loc[:, table.max() > table.to_numpy().max() / 4]  # who is in the race
         table.index = [p.removeprefix("cutoff ") for p in table.index]
-        for name in table:
-            line = axes.plot(table.index, table[name], marker="o", linewidth=1.8)[0]
-            end = (len(table) - 1, table[name].iloc[-1])
-            axes.annotate(
-                name, end, (6, -3), textcoords="offset points", color=line.get_color(), fontsize=8
-            )
+        lines = {n: axes.plot(table.index, table[n], marker="o", linewidth=1.8)[0] for n in table}
+        low, high = axes.get_ylim()
+        above = np.inf
+        for name, value in table.iloc[-1].sort_values(ascending=False).items():
+            above = min(value, above - (high - low) * LABEL)  # names that do not lie on each other
+            colour = lines[name].get_color()
+            axes.text(len(table) - 0.93, above, name, color=colour, fontsize=8, va="center")
         axes.set_xlim(right=len(table) - 0.1)
         axes.set_title(f"{task}: {OBJECTIVE[task]}", loc="left", fontsize=11, fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)

@@ -47,6 +47,24 @@ def origins(results: pd.DataFrame, task: str, data: str) -> str:
     return table(["model", *wide.columns], rows)
 
 
+def differences(task: str, data: str) -> str:
+    """The objective less that of BG/NBD at every cutoff; bold where Holm's p is below 0.05."""
+    rows = pd.read_csv(HERE / "differences.csv")
+    rows = rows[(rows["task"] == task) & (rows["data"] == data)]
+    cutoffs = sorted(rows["cutoff"].unique())
+    found = rows.set_index(["model", "cutoff"])
+    order = rows[rows["cutoff"] == cutoffs[-1]].sort_values("difference", ascending=False)
+    cells = []
+    for model in order["model"]:
+        row = [model]
+        for cutoff in cutoffs:
+            r = found.loc[(model, cutoff)]
+            text = f"{r['difference']:+.4f} [{r['low']:+.4f}, {r['high']:+.4f}]"
+            row.append(f"**{text}**" if r["p_holm"] < 0.05 else text)
+        cells.append(row)
+    return table(["model", *(f"cutoff {c}" for c in cutoffs)], cells)
+
+
 def calibrations(results: pd.DataFrame, data: str) -> str:
     """What calibration changed on the test window of every cutoff, mean over seeds."""
     rows = results[(results["task"] == "churn") & (results["data"] == data)]
@@ -63,6 +81,19 @@ def calibrations(results: pd.DataFrame, data: str) -> str:
         for (model, protocol), v in wide.iterrows()
     ]
     return table(head, cells)
+
+
+def totals(results: pd.DataFrame, data: str) -> str:
+    """Foretold over real total, less 1, after every cutoff, mean over seeds; the smallest is bold."""
+    kept = (results["data"] == data) & (results["metric"] == "test/total_bias")
+    wide = results[kept].pivot_table(index="model", columns="protocol", values="value")
+    wide = wide.loc[wide.abs().mean(axis=1).sort_values().index]
+    best = wide.drop(index="oracle", errors="ignore").abs().idxmin()
+    rows = [
+        [name, *(f"**{v:+.1%}**" if best[c] == name else f"{v:+.1%}" for c, v in values.items())]
+        for name, values in wide.iterrows()
+    ]
+    return table(["model", *wide.columns], rows)
 
 
 def truths(results: pd.DataFrame, task: str) -> str:
@@ -85,6 +116,23 @@ def customers() -> str:
         for r in rows.to_dict("records")
     ]
     return table(["customer", "P(no purchase)", "expected value", "top of the list"], cells)
+
+
+def portrait() -> str:
+    """ROC AUC without and with the portrait's tags, and the paired difference with its bounds."""
+    rows = pd.read_csv(HERE / "portrait.csv")
+    cells = [
+        [
+            f"{r['data']}, {r['cutoff']}",
+            r["model"],
+            f"{r['without']:.4f}",
+            f"{r['with']:.4f}",
+            f"{r['difference']:+.4f} [{r['low']:+.4f}, {r['high']:+.4f}]",
+            f"{r['p']:.3f}",
+        ]
+        for r in rows.to_dict("records")
+    ]
+    return table(["cutoff", "model", "without", "with", "difference", "p"], cells)
 
 
 def reliability() -> Figure:
@@ -122,11 +170,15 @@ def main() -> None:
                 shown = leaderboard(rows, OBJECTIVE[task], SHOWN[task])
                 text = between(text, f"leaderboard:{task}:{data}", shown)
                 text = between(text, f"origins:{task}:{data}", origins(results, task, data))
+                text = between(text, f"differences:{task}:{data}", differences(task, data))
+        if len(newest(results, "value", data)):
+            text = between(text, f"totals:{data}", totals(results, data))
         if len(newest(results, "churn", data)):
             text = between(text, f"calibration:{data}", calibrations(results, data))
     for task in ("churn", "value"):
         text = between(text, f"truth:{task}", truths(results, task))
     text = between(text, "customers", customers())
+    text = between(text, "portrait", portrait())
     (HERE / "README.md").write_text(text)
     (HERE / "figures").mkdir(exist_ok=True)
     reliability().savefig(HERE / "figures" / "reliability.png", dpi=130)
