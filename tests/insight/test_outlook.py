@@ -100,7 +100,7 @@ def test_the_report_names_the_item_of_most_lists_but_none_of_few(
     bundles: Callable[..., str], kiosk: EventLog
 ) -> None:
     section = Outlook(bundles=bundles(), k=1, value_borders=[20, 60])
-    findings = section.find(Scope.of(kiosk, as_of="2025-06-01"))
+    findings = section.find(Scope.of(kiosk, as_of="2025-06-01", min_group=10))
     rows = findings.tables[0].protected(10).rows.set_index("risk_level")
     low = rows.loc["low"]
     assert (low["risk"], low["value"], low["total_value"]) == pytest.approx((0.1, 90.0, 900.0))

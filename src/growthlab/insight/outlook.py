@@ -17,9 +17,9 @@ from growthlab.data.event_log import EventLog
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import MANIFEST
-from growthlab.insight.findings import Bars, Column, Findings, Table
+from growthlab.insight.findings import Bars, Column, Findings, Table, whole
 from growthlab.insight.risk_value import checked_borders, levels, value_borders_of
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
 
 TASKS = ("churn", "value", "top_n")
 OPTION = "section.outlook.bundles"
@@ -77,9 +77,11 @@ class Outlook:
             value=("value", "mean"),
             total_value=("value", "sum"),
         )
-        rows = rows.join(most_listed(found, scope.min_group)).reset_index()
+        rows = rows.join(most_listed(found)).reset_index()
+        rows.loc[rows["customers"] < scope.min_group, ["item_id", "listed"]] = None
         plot = Bars("risk_level", "total_value", "Value expected by risk")
-        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,), partition=True)
+        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,),
+                      sums={"customers": whole(rows)})  # fmt: skip
         return Findings((table,), (_source(bundles),))
 
     def _answers(
@@ -108,7 +110,9 @@ class Outlook:
             "value": Column("money", "Mean value expected.", of),
             "total_value": Column("money", "Value expected of all of them.", of),
             "item_id": Column("label", f"The item on most of their lists of {self.k}."),
-            "listed": Column("customers", "Customers who have it on their list.", ("listed",)),
+            "listed": Column(
+                "customers", "Customers of them who have it on their list.", of, ("listed",)
+            ),
         }
 
 
@@ -160,15 +164,15 @@ def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.
     return pd.DataFrame(rows, columns=columns).set_index("user_id")
 
 
-def most_listed(found: pd.DataFrame, least: int) -> pd.DataFrame:
+def most_listed(found: pd.DataFrame) -> pd.DataFrame:
     """``item_id``, on most lists of each risk level, and ``listed``, on how many.
 
-    None on fewer than `least`; of equals the first by its id.
+    None on fewer than `LEAST_GROUP`; of equals the first by its id.
     """
     long = found[["risk_level", "recommended"]].explode("recommended")
     counts = long.groupby(["risk_level", "recommended"], observed=True).size().rename("listed")
     ranked = counts.reset_index().rename(columns={"recommended": "item_id"})
-    ranked = ranked[ranked["listed"] >= least]
+    ranked = ranked[ranked["listed"] >= LEAST_GROUP]
     ranked = ranked.sort_values(["risk_level", "listed", "item_id"], ascending=[True, False, True])
     return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
 
