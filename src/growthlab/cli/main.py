@@ -27,6 +27,7 @@ COMMANDS = {
     "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
     "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",
     "score": "churn probability or value for a file of customers, from a bundle",
+    "fetch": "a registered model, such as the champion, to a folder that a service watches",
     "sign": "sign a bundle with the signing key of this machine",
     "refresh": "newer histories, customer rows and stock for a bundle, without a new model",
     "serve": "HTTP service of bundles",

@@ -1,0 +1,25 @@
+"""growthlab fetch: the bundle of a registered version to a folder, from which a service takes it up."""
+
+from __future__ import annotations
+
+from growthlab.cli.compose import Composed
+from growthlab.core.build import build
+from growthlab.export.fetch import fetch
+from growthlab.tracking.store import Store
+
+
+def run(found: Composed) -> int:
+    """Fetch, check and exchange; nothing changes where the model is there already."""
+    config = found.config
+    store = build(config.tracking)
+    assert isinstance(store, Store)
+    store.require("nothing to fetch")
+    got = fetch(str(config.model_uri), str(config.to), uri=store.address, client=store.client)
+    what = f"{got.registered} ({got.manifest.model} {got.manifest.version})"
+    if not got.changed:
+        print(f"{what} is in {config.to} already")
+        return 0
+    before = f", in the place of {got.before}" if got.before else ""
+    print(f"{what} is in {config.to}{before}")
+    print(f"next, where no service watches the folder yet: growthlab serve bundle={config.to}")
+    return 0

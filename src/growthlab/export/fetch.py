@@ -1,0 +1,161 @@
+"""From the model registry to a folder that a service watches: the bundle of a version, whole or not."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from growthlab.core.errors import BundleError, ConfigError, near_matches
+from growthlab.export.bundle import Bundle
+from growthlab.export.in_place import take_place
+from growthlab.export.manifest import MANIFEST, Manifest
+from growthlab.export.pyfunc import global_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What lies in the folder now; `before` is the version of the bundle that was there, if one was.
+
+    `changed` is False where the model was there already: then nothing was touched.
+    """
+
+    manifest: Manifest
+    registered: str  # <name> version <number>
+    before: str | None
+    changed: bool
+
+
+def fetch(
+    model_uri: str, folder: str | Path, *, uri: str, client: MlflowClient | None = None
+) -> Fetched:
+    """Put the bundle of `model_uri` (``models:/NAME@alias`` or ``models:/NAME/3``) into `folder`.
+
+    It is downloaded beside the folder, checked with its signature where a signing key is set, and
+    exchanged for what was there in one step, so that a running service finds the old or the new. A
+    model that is there already with newer histories (`growthlab refresh`) is left as it is.
+
+    Raises
+    ------
+    ConfigError
+        No such model, alias or version, or the folder cannot be written.
+    BundleError
+        The bundle is broken or not signed, is not the one that was registered, or answers another
+        task than the one in the folder; or the folder holds something else. Nothing is changed.
+    """
+    from mlflow import MlflowClient
+
+    folder = Path(folder)
+    client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
+    version = _version(client, model_uri)
+    registered = f"{version.name} version {version.version}"
+    present = _present(folder)
+    promised = (version.tags or {}).get("bundle_version")
+    if present is not None and present.version == promised:
+        return Fetched(present, registered, present.version, changed=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+            bundle = _downloaded(version, Path(beside), uri)
+            manifest = _checked(bundle, promised, registered)
+            if present is not None and present.task != manifest.task:
+                raise BundleError(
+                    f"{registered} answers {manifest.task}, and {folder} {present.task}: "
+                    "give another to=..."
+                )
+            before = None if present is None else present.version
+            if present is not None and _model_files(present) == _model_files(manifest):
+                return Fetched(present, registered, before, changed=False)
+            bundle.chmod(0o755)
+            take_place(bundle, folder)
+    except OSError as error:
+        raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error
+    log.info("%s is in %s", registered, folder)
+    return Fetched(manifest, registered, before, changed=True)
+
+
+def _version(client: MlflowClient, model_uri: str) -> ModelVersion:
+    """The version that is meant."""
+    from mlflow.exceptions import MlflowException
+
+    found = MODEL.fullmatch(model_uri)
+    if found is None:
+        raise ConfigError(f"model_uri={model_uri}: write models:/NAME@champion or models:/NAME/3")
+    name, alias = found["name"], found["alias"]
+    try:
+        if alias is None:
+            return client.get_model_version(name, found["version"])
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        known = {m.name: m.aliases for m in client.search_registered_models(max_results=1000)}
+        if name not in known:
+            raise ConfigError(f"model_uri={model_uri}: {near_matches(name, known)}") from error
+        what = f"the alias {alias}" if alias else f"a version {found['version']}"
+        aliases = ", ".join(f"@{a}" for a in sorted(known[name])) or "none"
+        raise ConfigError(
+            f"model_uri={model_uri}: {name} has not {what}; its aliases: {aliases}"
+        ) from error
+
+
+def _present(folder: Path) -> Manifest | None:
+    """The manifest of the bundle in the folder; None where there is none, or a broken one to be mended."""
+    if not folder.exists():
+        return None
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder} is no bundle and is not overwritten: give another to=...")
+    try:
+        return Bundle.load(folder).manifest
+    except BundleError:
+        return None
+
+
+def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
+    """The version's bundle, in a folder of its own below `beside`."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    source = f"models:/{version.name}/{version.version}"
+    try:
+        with global_store(uri):
+            path = Path(download_artifacts(artifact_uri=source, dst_path=str(beside / "model")))
+        parts = Model.load(str(path)).flavors["python_function"]["artifacts"]
+        bundle = beside / "bundle"
+        shutil.move(path / parts["bundle"]["path"], bundle)
+    except (MlflowException, FileNotFoundError, KeyError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BundleError(f"{source} holds no bundle of growthlab: {reason}") from error
+    return bundle
+
+
+def _checked(bundle: Path, promised: str | None, registered: str) -> Manifest:
+    """The manifest of a bundle that is whole, signed where that is asked for, and the registered one."""
+    try:
+        manifest = Bundle.load(bundle).manifest
+    except BundleError as error:
+        told = str(error).replace(str(bundle), "it")
+        raise BundleError(f"the bundle of {registered} is refused: {told}") from error
+    if promised is not None and manifest.version != promised:
+        raise BundleError(
+            f"the bundle of {registered} is refused: it is {manifest.version}, and {promised} was "
+            "registered; somebody changed what is stored"
+        )
+    return manifest
+
+
+def _model_files(manifest: Manifest) -> dict[str, str]:
+    """Checksums of what a refresh leaves alone."""
+    kept = {n: f for n, f in manifest.files.items() if not n.startswith("state/")}
+    return {n: str(f["sha256"]) for n, f in kept.items() if n != "model_card.md"}

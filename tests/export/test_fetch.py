@@ -1,0 +1,199 @@
+"""A registered model comes to a folder as a whole, or the folder stays as it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from growthlab.cli.main import main
+from growthlab.core.errors import BundleError, ConfigError
+from growthlab.core.histories import Histories
+from growthlab.export.bundle import HISTORIES, Bundle
+from growthlab.export.fetch import Fetched, fetch
+from growthlab.export.manifest import Manifest, Provenance, checksums_of
+from growthlab.export.registry import register
+from growthlab.export.to_bundle import write_recommender
+from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.training.options import FitOptions
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
+]
+
+
+class Registry:
+    """Bundles that are written and registered in a real store, under a name of the test's own."""
+
+    def __init__(self, store: MlflowClient, folder: Path, make: Callable[[Path, int], Path]):
+        self.client, self.folder, self.make = store, folder, make
+        self.uri = store.tracking_uri
+        self.artifacts = folder / "artifacts"
+        where = self.artifacts.as_uri()
+        experiment = store.create_experiment(folder.name, artifact_location=where)
+        self.run_id = store.create_run(experiment).info.run_id
+        self.name = f"{folder.name}-top_n"
+        self.uri_of_champion = f"models:/{self.name}@champion"
+
+    def champion(self, number: int) -> Manifest:
+        """A bundle with so many neighbours, registered and made the champion."""
+        bundle = self.make(self.folder / f"made{number}", number)
+        found = register(bundle, uri=self.uri, run_id=self.run_id, client=self.client)
+        self.client.set_registered_model_alias(found.name, "champion", found.version)
+        return Manifest.read(bundle)
+
+    def fetch(self, folder: Path, model_uri: str | None = None) -> Fetched:
+        """What was fetched."""
+        model_uri = model_uri or self.uri_of_champion
+        return fetch(model_uri, folder, uri=self.uri, client=self.client)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+    """A store that the tests share: its tables take seconds."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@pytest.fixture
+def registry(
+    store: MlflowClient,
+    tmp_path: Path,
+    corner_shop: Histories,
+    popularity: np.ndarray,
+    provenance: Provenance,
+) -> Registry:
+    def make(folder: Path, neighbours: int) -> Path:
+        scorer = ItemKNN(neighbours=neighbours).fit(corner_shop, FitOptions()).scorer()
+        about = replace(provenance, data=tmp_path.name)
+        return write_recommender(folder, scorer, about, histories=corner_shop, fallback=popularity)
+
+    return Registry(store, tmp_path, make)
+
+
+def left_beside(folder: Path) -> list[str]:
+    """What a fetch left behind beside the folder."""
+    return [p.name for p in folder.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_each_new_champion_takes_the_place_of_the_one_before(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundles" / "top_n"
+    first = registry.champion(1)
+    assert registry.fetch(folder).changed
+    assert Bundle.load(folder).manifest == first
+    before = (folder / "manifest.json").stat()
+    assert not registry.fetch(folder).changed
+    assert (folder / "manifest.json").stat() == before
+    second = registry.champion(2)
+    found = registry.fetch(folder)
+    assert (found.manifest, found.before, found.changed) == (second, first.version, True)
+    assert Bundle.load(folder).manifest == second != first
+    assert registry.fetch(folder, f"models:/{registry.name}/1").changed  # back again
+    assert Bundle.load(folder).manifest == first
+    assert left_beside(folder) == []
+
+
+def test_newer_histories_of_the_same_model_stay(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "top_n"
+    manifest = registry.champion(1)
+    registry.fetch(folder)
+    with np.load(folder / HISTORIES) as stored:
+        np.savez(folder / HISTORIES, **{n: stored[n] for n in stored.files})  # other bytes
+    replace(manifest, files=checksums_of(folder)).write(folder)
+    refreshed = Bundle.load(folder).manifest.version
+    assert refreshed != manifest.version
+    assert not registry.fetch(folder).changed
+    assert Bundle.load(folder).manifest.version == refreshed
+    registry.champion(2)
+    assert registry.fetch(folder).changed
+
+
+def test_a_bundle_that_was_changed_in_the_store_is_refused_and_the_old_one_stays(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "top_n"
+    first = registry.champion(1)
+    registry.fetch(folder)
+    registry.champion(2)
+    (newest,) = [p for p in registry.artifacts.rglob("made2") if p.is_dir()]
+    model = newest / "model.npz"
+    shutil.copy(next(registry.artifacts.rglob("made1")) / "model.npz", model)
+    with pytest.raises(BundleError, match=r"version 2 is refused: it/model.npz is corrupted"):
+        registry.fetch(folder)
+    replace(Manifest.read(newest), files=checksums_of(newest)).write(newest)  # checksums mended
+    with pytest.raises(BundleError, match="was registered; somebody changed what is stored"):
+        registry.fetch(folder)
+    shutil.rmtree(newest)
+    with pytest.raises(BundleError, match=r"/2 holds no bundle of growthlab: .* No such file"):
+        registry.fetch(folder)
+    assert Bundle.load(folder).manifest == first
+    assert left_beside(folder) == []
+
+
+def test_where_a_signing_key_is_set_only_a_signed_bundle_comes(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.champion(1)
+    monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "k" * 32)
+    with pytest.raises(BundleError, match="version 1 is refused: it is not signed"):
+        registry.fetch(tmp_path / "top_n")
+    assert not (tmp_path / "top_n").exists()
+    registry.champion(2)
+    assert registry.fetch(tmp_path / "top_n").changed
+
+
+def test_a_broken_bundle_in_the_folder_is_mended_and_other_things_are_kept(
+    registry: Registry, tmp_path: Path, churn_folder: Path
+) -> None:
+    folder = tmp_path / "top_n"
+    registry.champion(1)
+    registry.fetch(folder)
+    (folder / "model.npz").unlink()
+    assert registry.fetch(folder).changed
+    Bundle.load(folder)
+    (tmp_path / "papers").mkdir()
+    with pytest.raises(BundleError, match="papers is no bundle and is not overwritten"):
+        registry.fetch(tmp_path / "papers")
+    with pytest.raises(BundleError, match=r"version 1 answers top_n, and .*churn churn: give"):
+        registry.fetch(churn_folder)
+
+
+def test_what_is_not_in_the_registry_is_one_line(registry: Registry, tmp_path: Path) -> None:
+    registry.champion(1)
+    for model, told in (
+        ("bundles/top_n", "write models:/NAME@champion or models:/NAME/3"),
+        (f"models:/{registry.name}x@champion", f"did you mean {registry.name}"),
+        (f"models:/{registry.name}@best", "has not the alias best; its aliases: @cha"),
+        (f"models:/{registry.name}/7", "has not a version 7"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            registry.fetch(tmp_path / "top_n", model)
+    assert not (tmp_path / "top_n").exists()
+
+
+def test_the_command_tells_what_it_did(
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    version = registry.champion(1).version
+    words = ["fetch", f"model_uri={registry.uri_of_champion}", "to=bundles/top_n"]
+    words.append(f"tracking.uri={registry.uri}")
+    assert main(words) == 0
+    told = f"{registry.name} version 1 (item_knn {version}) is in bundles/top_n"
+    assert capsys.readouterr().out.startswith(f"{told}\nnext, where no service")
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{told} already\n"
+    assert main([*words, "tracking.uri=sqlite:///other.db"]) == 2
+    assert "there is no MLflow store sqlite:///other.db" in capsys.readouterr().err
+    assert not (tmp_path / "other.db").exists()
