@@ -12,10 +12,12 @@ from growthlab.evaluation.bootstrap import (
     ratios_of,
     resample_counts,
 )
+from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.ranking.coverage import Coverage
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.metrics.ranking.recall_micro import RecallMicro
+from growthlab.metrics.value.decile_mape import DecileMape
 from growthlab.metrics.value.mae import MAE
 
 
@@ -79,6 +81,19 @@ def test_resamples_of_a_metric_are_the_metric_of_resampled_rows():
             drawn.append(RocAuc()(np.repeat(label, row), np.repeat(prediction, row)))
     assert found.value == pytest.approx(RocAuc()(label, prediction))
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_an_error_that_resampling_adds_to_has_no_bounds():
+    """Stated and real share are equal in each tenth; those of a resample never are."""
+    label = np.tile([0.0, 1.0], 100)
+    prediction = np.full(200, 0.5) + np.repeat(np.arange(10), 20) / 1e9
+    metrics = [CalibrationError(), RocAuc()]
+    found = metrics_of_predictions(label, prediction, metrics, n_resamples=50)
+    assert found["calibration_error"].value == pytest.approx(0, abs=1e-7)
+    assert np.isnan([found["calibration_error"].low, found["calibration_error"].high]).all()
+    assert found["roc_auc"].low < 0.5 < found["roc_auc"].high
+    alone = metrics_of_predictions(label, label, [DecileMape()], n_resamples=50)["decile_mape"]
+    assert (alone.value, np.isnan(alone.low)) == (0, True)
 
 
 def test_a_prediction_that_is_not_finite_fails_the_run():

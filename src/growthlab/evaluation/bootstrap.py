@@ -147,6 +147,8 @@ def metrics_of_predictions(
 ) -> dict[str, Estimate]:
     """Every metric of the predictions, with percentile bounds over resampled customers.
 
+    A metric that says ``biased_by_resampling`` has none: its bounds would not hold its value.
+
     Raises
     ------
     ValueError
@@ -161,15 +163,18 @@ def metrics_of_predictions(
     label, prediction = label[order], prediction[order]
     listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
     n_drawn = n_resamples if intervals and len(label) else 0
+    bounded = [m for m in listed if not getattr(m, "biased_by_resampling", False)]
     drawn = [
-        [metric(label, prediction, weight) for metric in listed]
+        [metric(label, prediction, weight) for metric in bounded]
         for counts in resample_counts(len(label), n_drawn, seed)
         for weight in counts
     ]
-    columns = np.array(drawn, dtype=float).reshape(-1, len(listed)).T
+    columns = np.array(drawn, dtype=float).reshape(len(drawn), len(bounded)).T
+    bounds = {m.name: bounds_of(column) for m, column in zip(bounded, columns, strict=True)}
+    nothing = (np.nan, np.nan)
     return {
-        metric.name: Estimate(float(metric(label, prediction)), *bounds_of(column))
-        for metric, column in zip(listed, columns, strict=True)
+        metric.name: Estimate(float(metric(label, prediction)), *bounds.get(metric.name, nothing))
+        for metric in listed
     }
 
 

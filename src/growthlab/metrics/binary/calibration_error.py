@@ -16,8 +16,9 @@ class CalibrationError:
     """Expected calibration error: mean over bins of |mean probability - share of positives|.
 
     The bins have equal mass; a tie across a border is shared between its bins. In [0, 1]; NaN for
-    scores that are no probabilities. Above 0 by chance alone in a small sample, so that bootstrap
-    bounds lie right of it. Naeini et al., AAAI 2015, with equal-mass in place of equal-width bins.
+    scores that are no probabilities. Above 0 by chance alone in a small sample, and more so in one
+    drawn from it: there are no bootstrap bounds. Naeini et al., AAAI 2015, with equal-mass in
+    place of equal-width bins.
     """
 
     bins: int = 10
@@ -25,6 +26,7 @@ class CalibrationError:
     name: ClassVar[str] = "calibration_error"
     larger_is_better: ClassVar[bool] = False
     of_probabilities: ClassVar[bool] = True
+    biased_by_resampling: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.bins < 1:
