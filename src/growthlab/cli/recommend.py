@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from growthlab.cli.compose import Composed
 from growthlab.export.batch import recommend_file
+from growthlab.ranking.rules import Rules
 
 
 def run(found: Composed) -> int:
     """Answer every row of the input file and write the output file."""
     config = found.config
+    given = OmegaConf.to_container(config.rules, resolve=True)
+    assert isinstance(given, dict)
+    rules = Rules.of({str(name): value for name, value in given.items()})
     written = recommend_file(
-        Path(config.bundle), Path(config.input), Path(config.output), k=found.config.k
+        Path(config.bundle), Path(config.input), Path(config.output), config.k, rules
     )
     print(f"{written:,} rows in {config.output}")
     return 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,26 +12,34 @@ import pandas as pd
 from growthlab.core.errors import BundleError, ConfigError, DataError, near_matches
 from growthlab.core.progress import progress
 from growthlab.export.bundle import Bundle
-from growthlab.export.tables import ANSWERS, predictions, recommendations, user_ids
+from growthlab.export.finished_blocks import finished_blocks
+from growthlab.export.list_maker import NO_RULES
+from growthlab.export.tables import ANSWERS, ASKED, predictions, recommendations, user_ids
+from growthlab.ranking.rules import Rules
 
 BLOCK_ROWS = 20_000
-Write = Callable[[pd.DataFrame], None]
 
 
 def recommend_file(
-    bundle: str | Path | Bundle, source: str | Path, target: str | Path, k: int = 10
+    bundle: str | Path | Bundle,
+    source: str | Path,
+    target: str | Path,
+    k: int = 10,
+    rules: Rules = NO_RULES,
 ) -> int:
     """Lists for every row of `source`, written to `target`; how many rows were written.
 
-    `source` has a column ``user_id``, or ``history`` (item ids oldest first: a list, a JSON list,
-    or joined by blanks), or both. `target` gets a row a listed item: ``row`` (of the source, from
-    0), ``user_id``, ``item_id``, ``score``, ``rank``, ``served``. It appears only when it is
-    complete.
+    `source` has some of the columns ``user_id``, ``history`` (item ids oldest first: a list, a JSON
+    list, or joined by blanks), ``item``, ``basket`` (like a history) and ``personalised``; see
+    `RecommendRequest`. `target` gets a row a listed item: ``row`` (of the source, from 0),
+    ``user_id``, ``item_id``, ``score``, ``rank``, ``served``, ``level``, ``reason``. `rules` hold
+    for all rows. It appears only when it is complete; killed and called again, it goes on where it
+    was.
 
     Raises
     ------
     BundleError
-        The bundle is broken or answers another task.
+        The bundle is broken or answers another task, or cannot follow the rules.
     DataError
         The source is missing, unreadable or has none of these columns.
     ConfigError
@@ -40,20 +48,22 @@ def recommend_file(
     if not isinstance(k, int) or k < 1:
         raise ConfigError(f"k must be a whole number of at least 1, got {k}")
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+    bundle.recommend([], k, rules)  # a bundle of another task shows before any work is done
 
     def answer(rows: pd.DataFrame, first: int) -> pd.DataFrame:
-        found = recommendations(bundle, rows, k, first=first)
+        found = recommendations(bundle, rows, k, first=first, rules=rules)
         listed = [
-            (row, user, item.item, item.score, item.rank, answer.served)
+            (row, user, i.item, i.score, i.rank, answer.served, answer.level, i.reason)
             for row, (user, answer) in enumerate(
                 zip(user_ids(rows), found, strict=True), start=first
             )
-            for item in answer.items
+            for i in answer.items
         ]
-        columns = ["row", "user_id", "item_id", "score", "rank", "served"]
+        columns = ["row", "user_id", "item_id", "score", "rank", "served", "level", "reason"]
         return _typed(pd.DataFrame(listed, columns=columns))
 
-    return _transform(Path(source), Path(target), ("user_id", "history"), answer)
+    about = f"lists of {k} by {bundle.manifest.version} under {rules}"
+    return _transform(Path(source), Path(target), ASKED, answer, about)
 
 
 def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Path) -> int:
@@ -78,7 +88,8 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
         }
         return _typed(pd.DataFrame(answers))
 
-    return _transform(Path(source), Path(target), ("user_id", *columns), answer)
+    about = f"{answer_name} by {bundle.manifest.version}"
+    return _transform(Path(source), Path(target), ("user_id", *columns), answer, about)
 
 
 def _transform(
@@ -86,23 +97,53 @@ def _transform(
     target: Path,
     wanted: tuple[str, ...],
     answer: Callable[[pd.DataFrame, int], pd.DataFrame],
+    about: str,
 ) -> int:
-    """Read, answer and write block by block."""
-    _kind(target)
-    first = written = 0
-    with _writer(target) as write:
-        for rows in progress(_blocks(source), "answering"):
+    """Read and answer block by block; finished blocks lie beside the target until all are there."""
+    kind = _kind(target)
+    if not source.is_file():
+        raise DataError(f"there is no file {source}")
+    stat = source.stat()
+    identity = f"{about} for {source.resolve()} {stat.st_size} {stat.st_mtime_ns} {BLOCK_ROWS}"
+    with finished_blocks(target, identity) as parts:
+        first = 0
+        blocks = progress(_blocks(source), "answering", total=_n_blocks(source))
+        for number, rows in enumerate(blocks):
             if not set(wanted) & set(rows.columns):
                 near = near_matches(wanted[0], rows.columns)
                 raise DataError(
                     f"{source} has none of the columns {', '.join(wanted[:5])}; it has: {near}"
                 )
-            answers = answer(rows, first)
-            write(answers)
-            first, written = first + len(rows), written + len(answers)
+            if number >= len(parts.rows):
+                parts.add(partial(_write, kind, answer(rows, first), number), len(rows))
+            first += len(rows)
         if not first:
             raise DataError(f"{source} has no rows")
-    return written
+        return parts.joined(partial(_join, kind))
+
+
+def _write(kind: str, answers: pd.DataFrame, number: int, path: Path) -> int:
+    """One block as a file; how many rows it has."""
+    if kind == "csv":
+        answers.to_csv(path, index=False, header=number == 0)
+    else:
+        answers.to_parquet(path, index=False)
+    return len(answers)
+
+
+def _join(kind: str, parts: list[Path], path: Path) -> None:
+    """The blocks one behind the other."""
+    if kind == "csv":
+        with path.open("wb") as out:
+            for part in parts:
+                with part.open("rb") as block:
+                    shutil.copyfileobj(block, out)
+        return
+    from pyarrow.parquet import ParquetWriter, read_schema, read_table
+
+    with ParquetWriter(path, read_schema(parts[0])) as writer:
+        for part in parts:
+            writer.write_table(read_table(part))
 
 
 def _kind(path: Path) -> str:
@@ -113,10 +154,21 @@ def _kind(path: Path) -> str:
     return kind
 
 
+def _n_blocks(source: Path) -> int | None:
+    """How many blocks there are, where the file says so."""
+    if _kind(source) != "parquet":
+        return None
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    try:
+        return -(-read_metadata(source).num_rows // BLOCK_ROWS)
+    except (ArrowException, OSError):
+        return None  # reading it will say why
+
+
 def _blocks(source: Path) -> Iterator[pd.DataFrame]:
     """The source's rows, some at a time; texts stay texts, so that ids keep their zeros."""
-    if not source.is_file():
-        raise DataError(f"there is no file {source}")
     try:
         if _kind(source) == "parquet":
             from pyarrow.parquet import ParquetFile
@@ -135,52 +187,8 @@ def _blocks(source: Path) -> Iterator[pd.DataFrame]:
         raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-@contextmanager
-def _writer(target: Path) -> Iterator[Write]:
-    """Appends blocks to a file beside the target, which takes its place at the end."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch()
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written: {error.strerror}") from error
-    try:
-        if _kind(target) == "csv":
-            with beside.open("w", encoding="utf-8", newline="") as file:
-                yield lambda rows: rows.to_csv(file, index=False, header=file.tell() == 0)
-        else:
-            with _parquet_writer(beside) as write:
-                yield write
-        beside.replace(target)
-    except OSError as error:  # the disk is full, say; the source's own errors are DataErrors
-        reason = error.strerror or str(error).partition("\n")[0]
-        raise ConfigError(f"{target} cannot be written: {reason}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _parquet_writer(path: Path) -> Iterator[Write]:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    writer: ParquetWriter | None = None
-
-    def write(rows: pd.DataFrame) -> None:
-        nonlocal writer
-        table = pa.Table.from_pandas(rows, preserve_index=False)
-        writer = writer or ParquetWriter(path, table.schema)
-        writer.write_table(table)
-
-    try:
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
-
-
 def _typed(answers: pd.DataFrame) -> pd.DataFrame:
     """The same types in every block, whatever it holds."""
-    kinds = {"row": "int64", "rank": "int32", "score": "float32"}
-    texts = dict.fromkeys(("user_id", "item_id", "served"), "string")
+    kinds = {"row": "int64", "rank": "int32", "score": "float32", "level": "int8"}
+    texts = dict.fromkeys(("user_id", "item_id", "served", "reason"), "string")
     return answers.astype({c: k for c, k in (kinds | texts).items() if c in answers})

@@ -93,7 +93,8 @@ def _signature(bundle: Bundle) -> ModelSignature:
         history = ColSpec(AnyType(), "history", required=False)  # a text or a list
         items, scores = Array(DataType.string), Array(DataType.double)
         unknown = ColSpec(DataType.long, "n_unknown_items")
-        out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served, unknown]
+        out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served]
+        out += [ColSpec(DataType.long, "level"), ColSpec(items, "reasons"), unknown]
         k, policy = ParamSpec("k", DataType.long, 10), ParamSpec("filter_seen", DataType.string, "")
         return ModelSignature(Schema([user, history]), Schema(out), ParamSchema([k, policy]))
     texts = bundle.predictor.texts

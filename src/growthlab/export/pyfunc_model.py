@@ -39,6 +39,8 @@ class BundleModel(PythonModel):
             "items": [[i.item for i in found.items] for found in lists],
             "scores": [[i.score for i in found.items] for found in lists],
             "served": [found.served for found in lists],
+            "level": [found.level for found in lists],
+            "reasons": [[i.reason or "" for i in found.items] for found in lists],
             "n_unknown_items": [found.n_unknown_items for found in lists],
         }
         return pd.DataFrame(columns, index=model_input.index)

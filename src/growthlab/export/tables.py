@@ -12,26 +12,47 @@ import pandas as pd
 from growthlab.core.errors import BundleError, DataError
 from growthlab.export.answers import Prediction, PredictRequest, Recommendation, RecommendRequest
 from growthlab.export.bundle import Bundle
+from growthlab.export.list_maker import NO_RULES
+from growthlab.ranking.rules import Rules
 
+ASKED = ("user_id", "history", "item", "basket", "personalised")
 ANSWERS = {"churn": "churn_probability", "value": "expected_value"}
 
 
 def recommendations(
-    bundle: Bundle, rows: pd.DataFrame, k: int, filter_seen: str | None = None, first: int = 0
+    bundle: Bundle,
+    rows: pd.DataFrame,
+    k: int,
+    filter_seen: str | None = None,
+    first: int = 0,
+    rules: Rules = NO_RULES,
 ) -> list[Recommendation]:
-    """The answer to each row, by its ``user_id``, its ``history`` or neither.
+    """The answer to each row, by those of the columns `ASKED` that are there and not empty.
 
-    A history is a list of item ids, oldest first, or a JSON list, or ids joined by blanks. `first`
-    is the number of the first row, for messages.
+    A history or a basket is a list of item ids, oldest first, or a JSON list, or ids joined by
+    blanks. `first` is the number of the first row, for messages.
     """
-    histories: list[list[str] | None] = [None] * len(rows)
-    if "history" in rows:
-        histories = [as_history(v, row) for row, v in enumerate(rows["history"], start=first)]
+    nothing: list[Any] = [None] * len(rows)
+    lists = {
+        name: [as_history(v, row, name) for row, v in enumerate(rows[name], start=first)]
+        if name in rows
+        else nothing
+        for name in ("history", "basket")
+    }
     requests = [
-        RecommendRequest(user, history, filter_seen=filter_seen)
-        for user, history in zip(user_ids(rows), histories, strict=True)
+        RecommendRequest(
+            user, history, item=item, basket=basket, filter_seen=filter_seen, personalised=personal
+        )
+        for user, history, item, basket, personal in zip(
+            ids_of(rows, "user_id"),
+            lists["history"],
+            ids_of(rows, "item"),
+            lists["basket"],
+            _personalised(rows, first),
+            strict=True,
+        )
     ]
-    return bundle.recommend(requests, k)
+    return bundle.recommend(requests, k, rules)
 
 
 def predictions(bundle: Bundle, rows: pd.DataFrame, first: int = 0) -> list[Prediction]:
@@ -54,22 +75,39 @@ def predictions(bundle: Bundle, rows: pd.DataFrame, first: int = 0) -> list[Pred
 
 def user_ids(rows: pd.DataFrame) -> list[str | None]:
     """The column ``user_id`` as texts; None where it is empty, or not there at all."""
-    if "user_id" not in rows:
+    return ids_of(rows, "user_id")
+
+
+def ids_of(rows: pd.DataFrame, column: str) -> list[str | None]:
+    """A column of ids as texts; None where it is empty, or not there at all."""
+    if column not in rows:
         return [None] * len(rows)
-    values = rows["user_id"]
+    values = rows[column]
     if pd.api.types.is_float_dtype(values):  # whole numbers beside missing ones
         values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
     return [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
 
 
-def as_history(value: Any, row: int) -> list[str] | None:
+def _personalised(rows: pd.DataFrame, first: int) -> list[bool]:
+    """Whether a personal list is wanted: everywhere, but where the column says no."""
+    if "personalised" not in rows:
+        return [True] * len(rows)
+    said = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    out = []
+    for row, value in enumerate(rows["personalised"], start=first):
+        word = "true" if pd.isna(value) else str(value).strip().lower()
+        if word not in said:
+            raise DataError(f"row {row}: personalised is true or false, got {value!r}")
+        out.append(said[word])
+    return out
+
+
+def as_history(value: Any, row: int, name: str = "history") -> list[str] | None:
     """One cell as item ids, None where it is empty; DataError names the row."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return None
     if not isinstance(value, (str, list, tuple, np.ndarray)):
-        raise DataError(
-            f"row {row}: the history {value!r} is neither a list nor a text of item ids"
-        )
+        raise DataError(f"row {row}: the {name} {value!r} is neither a list nor a text of item ids")
     if not isinstance(value, str):
         return [str(item) for item in value]
     if not value.lstrip().startswith("["):
@@ -77,7 +115,7 @@ def as_history(value: Any, row: int) -> list[str] | None:
     try:
         return [str(item) for item in json.loads(value)]
     except ValueError as error:
-        raise DataError(f"row {row}: the history {value[:60]!r} is no JSON list") from error
+        raise DataError(f"row {row}: the {name} {value[:60]!r} is no JSON list") from error
 
 
 def _feature(rows: pd.DataFrame, column: str, text: bool, first: int) -> list[float | str | None]:
