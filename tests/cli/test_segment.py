@@ -26,6 +26,7 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
     rfm, tiers = (pd.read_parquet(folder / f"{n}.parquet") for n in ("rfm", "tiers"))
     assert rfm["user_id"].tolist() == tiers["user_id"].tolist()
     assert run.data.params["section.rfm.bins"] == "5"
+    assert "as of 2025-05-31 00:00:00" in done.out  # 150 days from 1 January, as `describe` has it
 
 
 def test_what_the_data_cannot_give_is_said_and_the_rest_is_made(orders: Workspace) -> None:

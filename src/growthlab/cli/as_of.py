@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from growthlab.core.errors import ConfigError
@@ -26,6 +26,11 @@ def newest(events: EventLog) -> datetime:
     last = events.span()[1]
     assert isinstance(last, datetime)
     return last
+
+
+def end_of_day(moment: datetime) -> datetime:
+    """The midnight after a moment: reports and segments are as of it where no date is given."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def lineage_of(source: Source, events: EventLog, data: str, task: str, as_of: datetime) -> Lineage:

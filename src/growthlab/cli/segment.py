@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import lineage_of, moment_of, newest
+from growthlab.cli.as_of import end_of_day, lineage_of, moment_of, newest
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
@@ -40,7 +40,7 @@ def run(found: Composed) -> int:
     given = None if config.as_of is None else moment_of(config.as_of, "as_of")
     name = found.name("data")
     events = source.prepare(cache_of(config))
-    as_of = given or newest(events).replace(microsecond=0) + timedelta(seconds=1)
+    as_of = given or end_of_day(newest(events))
     tables, left_out = made_of(sections, events, as_of)
     figures = quality_of({name: sections[name] for name in tables}, events, as_of)
     folder = Path(str(config.output)) / name

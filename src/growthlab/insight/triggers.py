@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -17,6 +18,8 @@ from growthlab.insight.findings import Bars, Column, Findings, Table
 from growthlab.insight.predicted import risks
 from growthlab.insight.scope import Scope
 from growthlab.insight.tiers import Tiers
+
+console = logging.getLogger(__name__)
 
 COLUMNS = ["user_id", "trigger", "date", "detail"]
 YES = ("true", "1", "yes", "y")
@@ -73,8 +76,14 @@ class Triggers:
         return self if self.tiers is not None else replace(self, tiers=rules)
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
-        """One row a customer and trigger: user_id, trigger, date, detail; by date, then customer."""
-        return self.found(log, as_of)[0]
+        """One row a customer and trigger: user_id, trigger, date, detail; by date, then customer.
+
+        Which kinds the data cannot give, and why, goes to the log of the program.
+        """
+        rows, absent = self.found(log, as_of)
+        for kind, why in absent.items():
+            console.info("no %s: %s", kind, why)
+        return rows
 
     def found(self, log: EventLog, as_of: datetime) -> tuple[pd.DataFrame, dict[str, str]]:
         """The rows, and for each kind of trigger that the data cannot give the reason."""
