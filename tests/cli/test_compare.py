@@ -106,6 +106,9 @@ def test_metrics_have_bounds(workspace: Workspace, task: str) -> None:
         assert 0 <= metrics[f"valid/{name}"] <= 1
         low, value, high = (metrics[f"test/{name}{end}"] for end in ("/low", "", "/high"))
         assert low <= value <= high
+        for bound in (m.removesuffix("/low") for m in metrics if m.endswith("/low")):
+            assert metrics[f"{bound}/low"] - 1e-9 <= metrics[bound], bound
+            assert metrics[bound] <= metrics[f"{bound}/high"] + 1e-9, bound
         assert metrics["peak_memory_mb"] >= 0
         assert metrics["score_seconds"] > 0
         assert metrics["fit_seconds"] > 0
@@ -164,7 +167,7 @@ def test_predictions_stand_beside_their_labels(workspace: Workspace, task: str) 
     ("task", "plots"),
     [
         ("top_n", {"metrics"}),
-        ("churn", {"metrics", "calibration", "lift", "gain"}),
+        ("churn", {"metrics", "calibration", "lift", "gain", "importance"}),
         ("value", {"metrics", "calibration", "gain"}),
     ],
 )
