@@ -99,17 +99,17 @@ def test_the_winner_of_each_model_is_an_experiment(tuned: Tuned) -> None:
     ("task", "metric"), [("churn", "binary/roc_auc"), ("value", "value/normalised_gini")]
 )
 def test_every_model_of_a_task_is_searched_and_ends_in_the_leaderboard(
-    task: str, metric: str, workspace: Workspace
+    task: str, metric: str, fresh: Workspace
 ) -> None:
     words = ("tune", f"task={task}", "models=all", *SHOP, f"study=all-{task}", "seeds=1")
     words += ("budget.trials=1", "model.trainer.epochs=1", f"metrics=[{metric}]")
-    done = workspace.growthlab(*words)
+    done = fresh.growthlab(*words)
     assert done.status == 0, done.err
     models = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{task}/")]
-    comparison = workspace.runs(task, kind="comparison")[0]
-    table = pd.read_csv(workspace.artifact(comparison, "search.csv")).set_index("model")
+    comparison = fresh.runs(task, kind="comparison")[0]
+    table = pd.read_csv(fresh.artifact(comparison, "search.csv")).set_index("model")
     assert sorted(table.index) == sorted(models)
     assert (table["complete"] == 1).all()
     assert table["best valid"].notna().all()
-    judged = pd.read_csv(workspace.artifact(comparison, "leaderboard.csv"))
+    judged = pd.read_csv(fresh.artifact(comparison, "leaderboard.csv"))
     assert sorted(judged["model"]) == sorted(models)
