@@ -122,8 +122,11 @@ class Histories:
 
         values = np.ones(self.n_events) if weights is None else weights
         shape = (self.n_users, self.n_items)
-        of_events = csr_matrix((values.astype(np.float32), self.items, self.offsets), shape=shape)
-        matrix = of_events.tocsc().tocsr()  # sorts by counting, three times faster than in place
+        parts = (values.astype(np.float32), self.items, self.offsets)
+        if self.n_events < self.n_items:  # of a request: no array as long as the catalogue
+            matrix = csr_matrix(parts, shape=shape, copy=True)
+        else:  # sorts by counting, three times faster than in place
+            matrix = csr_matrix(parts, shape=shape).tocsc().tocsr()
         matrix.sum_duplicates()
         if weights is None:
             matrix.data[:] = 1.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
-from growthlab.scorers.ridge import Ridge
+from growthlab.scorers.ridge import Ridge, Turned
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,17 @@ class FoldedFactors:
     def embed(self, histories: Histories) -> np.ndarray:
         """The users' factors, whose product with `item_vectors` is the score; NaN if no history."""
         pairs = histories.matrix()
-        factors = self.ridge.solve(pairs, self.item_factors)
-        known = self.item_factors.any(axis=1).astype(np.float32)
-        factors[pairs @ known == 0] = np.nan
+        factors = self.ridge.solve(pairs, self.item_factors, self._turned)
+        factors[pairs @ self._known == 0] = np.nan
         return factors
+
+    @cached_property
+    def _turned(self) -> Turned:
+        return self.ridge.turn(self.item_factors)
+
+    @cached_property
+    def _known(self) -> np.ndarray:
+        return self.item_factors.any(axis=1).astype(np.float32)
 
     def item_vectors(self) -> np.ndarray:
         """The items' factors, shape ``(n_items, width)``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -14,6 +15,14 @@ from growthlab.core.processors import n_threads
 
 BLOCK_ENTRIES = 4_000_000  # numbers of the gathered factors of one block
 CACHED_ENTRIES = 300_000  # of a block that is read several times
+
+
+class Turned(NamedTuple):
+    """Factors in other coordinates, with a row of padding behind; the axes, and what these weigh."""
+
+    factors: np.ndarray  # (n + 1, width) float32
+    axes: np.ndarray  # (width, width) float32
+    values: np.ndarray  # (width,) float64, 0 or more
 
 
 @dataclass(frozen=True)
@@ -38,22 +47,26 @@ class Ridge:
         if not 0 <= self.frequency <= 1:
             raise ConfigError(f"model.frequency must lie in 0 ... 1, got {self.frequency}")
 
-    def solve(self, pairs: csr_matrix, factors: np.ndarray) -> np.ndarray:
+    def solve(
+        self, pairs: csr_matrix, factors: np.ndarray, turned: Turned | None = None
+    ) -> np.ndarray:
         """The factors of each row of `pairs` (its pattern counts), ``(n_rows, width)``, float32.
 
-        A row without pairs is zero. In the coordinates in which ``unseen H'H`` is diagonal, a row
+        `turned` is what `turn` gives of the factors, for those who ask again and again. A row
+        without pairs is zero. In the coordinates in which ``unseen H'H`` is diagonal, a row
         costs a system as large as its pairs, or as the width where that is smaller.
         """
         lengths, width = np.diff(pairs.indptr), factors.shape[1]
-        turned, axes, penalties = self._turned(lengths, factors)
+        there = turned or self.turn(factors)
+        penalties = self._weights(lengths, there)
         out = np.zeros((pairs.shape[0], width), dtype=np.float32)
         for rows in _blocks(
             lengths, lambda longest: BLOCK_ENTRIES // (width * max(longest, width))
         ):
-            near = turned[_padded(pairs, rows, len(factors))]  # (B, L, D)
+            near = there.factors[_padded(pairs, rows, len(factors))]  # (B, L, D)
             small = near.shape[1] < near.shape[2]
             out[rows] = (_dual if small else _primal)(near, penalties[rows])
-        return out @ axes.T
+        return out @ there.axes.T
 
     def improve(
         self, pairs: csr_matrix, factors: np.ndarray, start: np.ndarray
@@ -67,7 +80,8 @@ class Ridge:
         many as OMP_NUM_THREADS says, and change no number.
         """
         lengths, width = np.diff(pairs.indptr), factors.shape[1]
-        turned, axes, penalties = self._turned(lengths, factors)
+        there = self.turn(factors)
+        turned, axes, penalties = there.factors, there.axes, self._weights(lengths, there)
         counts = np.bincount(pairs.indices, minlength=len(factors)).astype(np.float32)
         squares = counts @ turned[:-1] ** 2 / max(pairs.nnz, 1)  # of the factors of a pair
         out = np.zeros((pairs.shape[0], width), dtype=np.float32)
@@ -84,19 +98,18 @@ class Ridge:
             cost = sum(pool.map(improved, blocks))
         return out @ axes.T, cost
 
-    def _turned(
-        self, lengths: np.ndarray, factors: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`factors` in the coordinates in which ``unseen H'H`` is diagonal, a row of padding behind.
-
-        Beside them the axes, and each row's weights of its squared coordinates, all float32.
-        """
+    def turn(self, factors: np.ndarray) -> Turned:
+        """The factors in the coordinates in which ``unseen H'H`` is diagonal."""
         values, axes = np.linalg.eigh(self.unseen * (factors.T @ factors).astype(np.float64))
         axes = axes.astype(np.float32)
         padding = np.zeros((1, factors.shape[1]), dtype=np.float32)
         turned = np.vstack([(factors @ axes).astype(np.float32), padding])
-        penalties = np.maximum(values, 0) + self.penalties(lengths, len(factors))[:, None]
-        return turned, axes, penalties.astype(np.float32)
+        return Turned(turned, axes, np.maximum(values, 0))
+
+    def _weights(self, lengths: np.ndarray, turned: Turned) -> np.ndarray:
+        """Each row's weights of its squared coordinates, float32."""
+        penalties = self.penalties(lengths, len(turned.factors) - 1)[:, None]
+        return (turned.values + penalties).astype(np.float32)
 
     def penalties(self, lengths: np.ndarray, n_others: int) -> np.ndarray:
         """The weight of each row's ``|w|^2``, float64."""
