@@ -20,9 +20,10 @@ pytestmark = pytest.mark.drill
 Schema = dict[str, Any]
 Body = st.SearchStrategy[Any]
 N_REQUESTS = int(os.environ.get("GROWTHLAB_FUZZED_REQUESTS", "2000"))  # an endpoint
-ENDPOINTS = ("/recommend", "/churn", "/value")
-TASKS = {"recommend": "top_n", "churn": "churn", "value": "value"}
-REFUSED = (400, 422)
+N_OF_DOCUMENT = 10_000  # requests that schemathesis makes of the OpenAPI document
+ENDPOINTS = ("/recommend", "/similar", "/churn", "/value")
+TASKS = {"recommend": "top_n", "similar": "top_n", "churn": "churn", "value": "value"}
+REFUSED = (400, 413, 422)
 MODELS = [m for m in choices("model") if m.partition("/")[0] in TASKS]
 
 HUGE = st.sampled_from([10**18, 2**63, 2**64, -(2**63), 10**400, -(10**4000)])
@@ -84,7 +85,7 @@ def of_schema(schema: Schema, parts: dict[str, Schema], names: list[str]) -> Bod
     if kind == "integer":
         return st.integers(schema.get("minimum", -5) - 1, schema.get("maximum", 1000) + 1)
     simple = {"string": st.sampled_from(names) | TEXTS, "number": NUMBERS, "null": st.none()}
-    return simple.get(str(kind), JSON)
+    return (simple | {"boolean": st.booleans()}).get(str(kind), JSON)
 
 
 def bodies(document: Schema, path: str, names: list[str]) -> Body:
@@ -139,7 +140,7 @@ def fuzz(service: Any, path: str, names: list[str], n: int) -> dict[int, int]:
 
 def check(path: str, body: Any, answer: dict[str, Any]) -> None:
     """What holds for every answer."""
-    if path != "/recommend":
+    if path not in ("/recommend", "/similar"):
         value = answer["churn_probability" if path == "/churn" else "expected_value"]
         assert isinstance(value, float), body
         assert path == "/value" or 0 <= value <= 1, body
@@ -148,7 +149,8 @@ def check(path: str, body: Any, answer: dict[str, Any]) -> None:
     assert len(items) == len(set(items)) <= body.get("k", 10)
     assert not set(items) & set(body.get("exclude") or ())
     assert [i["rank"] for i in answer["items"]] == list(range(1, len(items) + 1))
-    assert all(isinstance(i["score"], float) for i in answer["items"]), body
+    pinned = (body.get("rules") or {}).get("pinned") or ()
+    assert all(isinstance(i["score"], float) or i["item"] in pinned for i in answer["items"]), body
 
 
 def names_in(folder: Path) -> list[str]:
@@ -192,4 +194,38 @@ def test_fuzzed_requests_to_every_model(
     service = served(folder)
     seen = fuzz(service, f"/{family}", names_in(folder), N_REQUESTS // 20)
     assert 200 in seen
+    assert service.is_well()
+
+
+def test_ten_thousand_requests_made_of_the_document(
+    bundles: dict[str, Path], served: Callable[..., Any], announce: Callable[[str], None]
+) -> None:
+    import schemathesis
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+    service = served(*bundles.values())
+    schema = schemathesis.openapi.from_url(f"{service.client.base_url}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]
+    working = [o for o in operations if o.method.upper() == "POST"]  # the others take nothing
+    before = service.process.memory_info().rss
+    for operation in working:
+
+        @settings(
+            max_examples=N_OF_DOCUMENT // len(working),
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def each(case: Any) -> None:
+            # no document says which features and columns a bundle has
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        each()
+    told = service.client.get("/metrics").text.splitlines()
+    statuses = [line for line in told if line.startswith("growthlab_requests_total")]
+    grown = (service.process.memory_info().rss - before) / 2**20
+    announce("\n".join([*statuses, f"memory grew by {grown:.1f} MB"]))
+    assert 'status="500"' not in "".join(statuses)
     assert service.is_well()

@@ -45,7 +45,8 @@ class FoldedFactors:
 
     @cached_property
     def _known(self) -> np.ndarray:
-        return self.item_factors.any(axis=1).astype(np.float32)
+        known: np.ndarray = self.item_factors.any(axis=1).astype(np.float32)
+        return known
 
     def item_vectors(self) -> np.ndarray:
         """The items' factors, shape ``(n_items, width)``."""

@@ -12,8 +12,7 @@ from typing import Any
 from growthlab.core.errors import GrowthlabError
 
 LARGEST_BATCH = 32
-QUICK_SECONDS = 0.002  # a request that takes less is answered without a change of thread
-BLOCK_SECONDS = 0.005  # the longest that a batch of such requests should hold the others up
+QUICK_SECONDS = 0.003  # a request that takes less is answered without a change of thread
 MEMORY = 0.9  # of the running mean of the seconds a request
 
 Work = Callable[[list[Any], int], Sequence[Any]]  # requests and k -> an answer each
@@ -83,8 +82,7 @@ class Batcher:
     def _go(self) -> None:
         """Work on what waits now; called again until nothing does."""
         self._waiting = [w for w in self._waiting if not w[2].done()]  # whose client has gone
-        size = self._size()
-        batch, self._waiting = self._waiting[:size], self._waiting[size:]
+        batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
         if not batch:
             self._busy = False
             if self._closing:
@@ -101,11 +99,6 @@ class Batcher:
             self._go()
 
         loop.run_in_executor(self._thread, self._answered, batch).add_done_callback(done)
-
-    def _size(self) -> int:
-        if self._thread is not None:
-            return LARGEST_BATCH
-        return min(LARGEST_BATCH, max(1, int(BLOCK_SECONDS / max(self._seconds, 1e-6))))
 
     def _give(self, batch: list[tuple[int, Any, asyncio.Future[Any]]], answers: list[Any]) -> None:
         for (_, _, future), answer in zip(batch, answers, strict=True):

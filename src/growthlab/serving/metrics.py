@@ -29,8 +29,10 @@ class Metrics:
         self._sums: dict[str, float] = {}
 
     def answered(self, path: str, status: int, seconds: float) -> None:
-        """Count a request and its time."""
+        """Count a request, and its time unless it was refused under load."""
         self.requests[path, status] += 1
+        if status == 503:
+            return
         counts = self._seconds.setdefault(path, [0] * (len(BUCKETS) + 1))
         counts[bisect_left(BUCKETS, seconds)] += 1
         self._sums[path] = self._sums.get(path, 0.0) + seconds
@@ -80,7 +82,7 @@ class Metrics:
 
     def _times(self) -> str:
         name = "growthlab_request_seconds"
-        lines = [f"# HELP {name} Seconds of a request.\n# TYPE {name} histogram\n"]
+        lines = [f"# HELP {name} Seconds of the requests that were let in.\n# TYPE {name} histogram\n"]
         for path, counts in self._seconds.items():
             for limit, count in zip([*BUCKETS, "+Inf"], accumulate(counts), strict=True):
                 labels = _labels((("path", path), ("le", str(limit))))

@@ -19,7 +19,6 @@ from growthlab.serving.request_log import Entry, RequestLog
 from growthlab.serving.schemas import (
     ChurnAnswer,
     FeedbackBody,
-    Item,
     ModelInfo,
     PredictBody,
     RecommendAnswer,
@@ -102,7 +101,7 @@ class Service:
         for each, found in zip(asked, await _results(asked), strict=True):
             shared = self._about(each, found.served, started)
             answer = RecommendAnswer(
-                items=[Item.model_construct(**i._asdict()) for i in found.items],
+                items=[i._asdict() for i in found.items],
                 served=found.served,
                 level=found.level,
                 n_unknown_items=found.n_unknown_items,
