@@ -94,3 +94,15 @@ def test_no_users_give_no_lists():
 def test_a_list_of_no_length_is_refused():
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         top_k(np.zeros((1, 3)), 0, ties_for(1, 3))
+
+
+@pytest.mark.parametrize("tied", [0.0, 0.5, 0.9, 0.999])
+def test_long_rows_are_ranked_as_by_sorting_however_many_scores_are_equal(tied: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random((4, 900), dtype=np.float32)
+    scores[rng.random(scores.shape) < tied] = 0.0
+    scores[0, 100:800] = -np.inf
+    scores[1] = np.sort(scores[1])  # a block of neighbours holds all the best
+    ties = ties_for(*scores.shape)
+    for k in (1, 10, 60, 400):
+        assert top_k(scores, k, ties)[0].tolist() == slow_top_k(scores, k, ties)

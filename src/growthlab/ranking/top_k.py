@@ -10,6 +10,7 @@ import numpy as np
 from growthlab.core.processors import n_threads
 from growthlab.ranking.ties import TieBreak
 
+WIDEST_BLOCK = 64
 SCORES_AT_ONCE = 2**18  # 1 MB of float32: what is worked on stays in the cache
 
 
@@ -94,15 +95,45 @@ def _border(scores: np.ndarray, k: int) -> np.ndarray:
     low = scores.min(axis=1)
     hidden = np.flatnonzero(low == -np.inf)
     low[hidden] = np.where(scores[hidden] > -np.inf, scores[hidden], np.inf).min(axis=1)
-    # Where fewer than k items stand out, as in sparse models, a partition would be slow and for
-    # nothing; of values it is twice as fast as one of places.
+    # Where fewer than k items stand out, as in sparse models, a partition would be for nothing.
     few = np.count_nonzero(scores > low[:, None], axis=1) < k
     few &= np.count_nonzero(scores >= low[:, None], axis=1) >= k
-    place = scores.shape[1] - k
     if few.any():
-        low[~few] = np.partition(scores[~few], place, axis=1)[:, place]
+        low[~few] = _kth_best(scores[~few], k)
         return low
-    return np.partition(scores, place, axis=1)[:, place]
+    return _kth_best(scores, k)
+
+
+def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
+    """The k-th best score of each row.
+
+    It is at least the k-th best of the maxima of blocks, so only what reaches that is partitioned:
+    a partition of a whole row is up to 25 times slower where many scores are equal.
+    """
+    n_rows, n_items = scores.shape
+    width = min(WIDEST_BLOCK, n_items // (4 * k))
+    if width < 2 or not n_rows:
+        return _by_partition(scores, k)
+    inside = n_items // width * width
+    maxima = scores[:, :inside].reshape(n_rows, width, -1).max(axis=1)
+    least = _by_partition(np.concatenate([maxima, scores[:, inside:]], axis=1), k)
+    reached = scores >= least[:, None]
+    counts = np.count_nonzero(reached, axis=1)
+    border = np.empty(n_rows, dtype=scores.dtype)
+    many = counts > n_items // 8
+    if many.any():
+        border[many] = _by_partition(scores[many], k)
+        scores, reached, counts = scores[~many], reached[~many], counts[~many]
+    if len(scores):
+        left = np.full((len(scores), counts.max()), -np.inf, dtype=scores.dtype)
+        left[np.arange(left.shape[1]) < counts[:, None]] = scores[reached]
+        border[~many] = _by_partition(left, k)
+    return border
+
+
+def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:
+    place = scores.shape[1] - k
+    return np.partition(scores, place, axis=1)[:, place]  # of values: twice as fast as of places
 
 
 def _columns(listed: np.ndarray, k: int) -> np.ndarray:

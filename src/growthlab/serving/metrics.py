@@ -82,7 +82,9 @@ class Metrics:
 
     def _times(self) -> str:
         name = "growthlab_request_seconds"
-        lines = [f"# HELP {name} Seconds of the requests that were let in.\n# TYPE {name} histogram\n"]
+        lines = [
+            f"# HELP {name} Seconds of the requests that were let in.\n# TYPE {name} histogram\n"
+        ]
         for path, counts in self._seconds.items():
             for limit, count in zip([*BUCKETS, "+Inf"], accumulate(counts), strict=True):
                 labels = _labels((("path", path), ("le", str(limit))))
