@@ -20,7 +20,7 @@ from growthlab.serving.request_log import Entry, RequestLog
 
 FIELDS = {
     "time", "kind", "request_id", "model", "version", "task", "variant", "user", "served", "level",
-    "items", "scores", "before_rules", "value", "features", "n_history", "n_unknown_items",
+    "items", "scores", "before_rules", "value", "features", "asked", "n_history", "n_unknown_items",
     "personalised", "latency_ms", "status",
 }  # fmt: skip
 
@@ -85,6 +85,16 @@ def test_a_prediction_is_logged_with_what_the_model_read(
     assert (nobody["features"], nobody["served"]) == (None, "population_fallback")
 
 
+def test_the_items_of_who_wants_no_personal_list_are_not_logged(
+    logged: tuple[httpx.Client, Path],
+) -> None:
+    client, path = logged
+    client.post("/recommend", json={"history": ["tea"], "personalised": False})
+    client.post("/similar", json={"item": "tea"})
+    opted_out, page = lines(path, 2)
+    assert (opted_out["asked"], page["asked"]) == ([], ["tea"])
+
+
 def test_feedback_stands_beside_its_answer(logged: tuple[httpx.Client, Path]) -> None:
     client, path = logged
     asked = client.post("/recommend", json={"history": ["tea", "?"]}).json()["request_id"]
@@ -93,6 +103,7 @@ def test_feedback_stands_beside_its_answer(logged: tuple[httpx.Client, Path]) ->
         assert client.post("/feedback", json=body).status_code == 202
     answer, *feedback = lines(path, 4)
     assert (answer["n_history"], answer["n_unknown_items"]) == (2, 1)
+    assert answer["asked"] == ["tea", "?"]
     assert [f["event"] for f in feedback] == ["impression", "click", "order"]
     assert set(feedback[0]) == {"time", "kind", "request_id", "event", "items"}
     assert {f["request_id"] for f in feedback} == {asked}

@@ -31,6 +31,7 @@ from growthlab.serving.swap import Models, Variant
 PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
 BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
 LONGEST_SHADOW = 64  # requests that wait for a shadow
+MOST_ASKED = 50  # items of a request, the latest, that its line in the log names
 SHADOW_PAUSE = 0.002  # seconds between two looks whether there is time for it
 
 ListAsk = RecommendBody | SimilarBody
@@ -281,6 +282,9 @@ def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
     lists = hasattr(found, "items")
     personalised = getattr(request, "personalised", True)
     history = getattr(request, "history", None) or getattr(request, "basket", None)
+    named = list(history or ()) if personalised else []
+    if getattr(request, "item", None) is not None:
+        named = [request.item]
     fields = {
         "kind": asked.kind,
         "request_id": asked.request_id,
@@ -294,6 +298,7 @@ def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
         "scores": [i.score for i in found.items] if lists else [],
         "before_rules": list(found.before_rules) if lists else [],
         "value": None if lists else found.value,
+        "asked": named[-MOST_ASKED:],
         "n_history": None if history is None else len(history),
         "n_unknown_items": found.n_unknown_items if lists else 0,
         "personalised": personalised,
