@@ -173,6 +173,16 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
     assert "-5.00% [-27.59%, +26.94%]" in text
 
 
+def test_answers_to_other_questions_in_the_same_log_are_left_alone(
+    lists_bundle: Bundle, churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n) for n in range(3)]
+    found = watch(lists_bundle, write([*lines, line_of(churn_bundle, 3)]), ALWAYS)
+    assert [tally.n for tally in found.variants.values()] == [3]
+    assert found.reading.n_lines == 4
+    assert "What became of the answers" not in Report.of(found, Limits()).as_text()
+
+
 def test_only_answers_of_the_period_count_and_feedback_may_come_later(
     lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path]
 ) -> None:

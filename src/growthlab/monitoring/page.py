@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from growthlab.monitoring.report import Report, Table
 from growthlab.monitoring.stability import Drift
 
+WORDS = ("model", "level")  # columns that are flush left, beside the first
 MOST_DRAWN = 12  # distributions, the farthest first
 CSS = """
 :root { --ink: #222; --quiet: #5f5f5f; --pale: #e3e3e3; --then: #b5b5b5; --now: #0072b2; }
@@ -21,12 +23,13 @@ h3 { font-size: .9rem; margin: 0 0 .3em; overflow-wrap: anywhere; }
 p { margin: .3em 0; } .note { color: var(--quiet); font-size: .87rem; }
 .alerts { list-style: none; padding: 0; }
 .alerts li { padding: .5em .8em; margin: .4em 0; border-left: 5px solid; }
-.grave { border-color: #b3261e; background: #fdeceb; } .watch { border-color: #9a6700; background: #fff6de; }
-.fine { border-color: #1a7f37; background: #e9f7ee; }
+.alerts .grave { border-color: #b3261e; background: #fdeceb; }
+.alerts .watch { border-color: #9a6700; background: #fff6de; }
+.alerts .fine { border-color: #1a7f37; background: #e9f7ee; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .28em .6em; text-align: right; border-bottom: 1px solid var(--pale); white-space: nowrap; }
-th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
+th:first-child, td:first-child, .word { text-align: left; }
 .plots { display: grid; gap: 18px 28px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
 svg { display: block; width: 100%; max-width: 420px; height: auto; }
@@ -60,15 +63,19 @@ def _alerts(report: Report) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows
-    )
+    sides = [" class=word" if name in WORDS else "" for name in table.header]
+    head = _row("th", table.header, sides)
+    rows = "".join(_row("td", row, sides) for row in table.rows)
     return (
         f'<section><h2>{escape(table.title)}</h2><p class="note">{escape(table.note)}</p>'
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll" tabindex="0"><table><thead>{head}</thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _row(kind: str, cells: Sequence[str], sides: Sequence[str]) -> str:
+    inside = [f"<{kind}{s}>{escape(c)}</{kind}>" for c, s in zip(cells, sides, strict=True)]
+    return f"<tr>{''.join(inside)}</tr>"
 
 
 def _plots(report: Report) -> str:

@@ -15,6 +15,7 @@ from growthlab.monitoring.watch import Watched, Who
 
 RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
 PERCENTILES = (0.5, 0.95, 0.99)
+MOST_ROWS = 12  # of a table on the console
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ class Report:
         lines = [self.title, *self.facts, ""]
         lines += [f"{a.severity.upper()}: {a.text}" for a in self.alerts] or ["no alerts"]
         for table in self.tables:
-            lines += ["", table.title, *plain_table(table.header, table.rows)]
+            lines += ["", table.title, *plain_table(table.header, table.rows[:MOST_ROWS])]
+            more = len(table.rows) - MOST_ROWS
+            lines += [f"and {more} more, on the page"] if more > 0 else []
         return "\n".join(lines)
 
     def metrics(self) -> dict[str, float]:
@@ -129,10 +132,18 @@ class Report:
         note = (
             "PSI compares shares of the reference's bins. It counts as moved above "
             f"{self.limits.psi_moved:g} and far above {self.limits.psi_far:g}, and only where it is "
-            "three times what chance gives as well. Items are compared in groups by popularity; "
+            "three times what chance gives as well. Items are compared in ten groups with a tenth of the events each; "
             "lists count once, not each of their places."
         )
-        header = ["distribution", "", "PSI", "by chance", "values", "missing", "largest change"]
+        header = [
+            "distribution",
+            "level",
+            "PSI",
+            "by chance",
+            "values",
+            "missing",
+            "largest change",
+        ]
         return Table("Drift against the reference in the bundle", note, header, rows)
 
     def _ways(self) -> Table:
@@ -198,7 +209,7 @@ class Report:
 
     def _rates(self) -> Table:
         shown = [(who, tally) for who, tally in self._ordered() if who[0] != "shadow"]
-        if not self.found.n_feedback:
+        if not any(tally.events.total() for _, tally in shown):
             return Table("", "", [], [])
         rows = []
         champions = [tally for who, tally in shown if who[0] == "champion"]

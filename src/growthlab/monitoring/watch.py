@@ -46,7 +46,7 @@ class Spread:
 class Watched:
     """What a log says of a bundle.
 
-    `variants` are all that answered, `own` the answers of this bundle alone, whichever variant it
+    `variants` are all that answered this task, `own` the answers of this bundle alone, whichever variant it
     was; `drifts` compare those with the reference, none of them where the bundle has none.
     """
 
@@ -82,7 +82,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     variants: dict[Who, Tally] = {}
     own = Tally()
     for block in answers(files, period, reading):
-        for who, lines in _by_variant(block).items():
+        for who, lines in _by_variant(block, bundle.manifest.task).items():
             had = feedback.of([line["request_id"] for line in lines])
             if who[0] == "shadow":  # nobody saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
@@ -99,10 +99,13 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     return Watched(**{**vars(found), **counts})
 
 
-def _by_variant(block: list[Line]) -> dict[Who, list[Line]]:
+def _by_variant(block: list[Line], task: str) -> dict[Who, list[Line]]:
+    """The lines of the task by who answered."""
     found: dict[Who, list[Line]] = {}
     for line in block:
-        found.setdefault((line["variant"], line["model"], line["version"]), []).append(line)
+        if line.get("task") == task:
+            who = (line["variant"], line["model"], line["version"])
+            found.setdefault(who, []).append(line)
     return found
 
 
@@ -141,7 +144,7 @@ def _against(
         return Watched(manifest, reading, variants, own, reference, drifts)
     counts, n_items = reference.item_counts, len(reference.item_counts)
     groups = np.append(equal_parts(counts, PARTS), PARTS + 1)  # the last: not in the catalogue
-    labels = [f"{i * 10}-{i * 10 + 10} % of events" for i in range(PARTS)]
+    labels = ["tenth 1 (popular)", *(f"tenth {n}" for n in range(2, PARTS)), "tenth 10 (rare)"]
     labels += ["(no event before)", "(unknown item)"]
 
     def grouped(places: np.ndarray) -> np.ndarray:
