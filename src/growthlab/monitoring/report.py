@@ -132,8 +132,8 @@ class Report:
         note = (
             "PSI compares shares of the reference's bins. It counts as moved above "
             f"{self.limits.psi_moved:g} and far above {self.limits.psi_far:g}, and only where it is "
-            "three times what chance gives as well. Items are compared in ten groups with a tenth of the events each; "
-            "lists count once, not each of their places."
+            "three times what chance gives as well. Items are compared in ten groups that hold a "
+            "tenth of the events each; lists count once, not each of their places."
         )
         header = [
             "distribution",
