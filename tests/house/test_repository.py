@@ -22,6 +22,7 @@ REGISTRY = re.compile("pythonhoste" + r"d|pypi" + r"\.org|download\.pytor" + "ch
 SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".txt", ".md", ".ipynb", ".csv", "")
 IMPORTED_AS = {
     "scikit-learn": "sklearn",
+    "faiss-cpu": "faiss",
     "hydra-core": "hydra",
     "pyyaml": "yaml",
     "sentence-transformers": "sentence_transformers",
