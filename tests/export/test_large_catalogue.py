@@ -24,6 +24,7 @@ from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.ridge import Ridge
+from growthlab.scorers.user_factors import UserFactors
 
 N_ITEMS, N_USERS = 3_000, 60
 
@@ -137,6 +138,21 @@ def test_where_the_library_is_not_installed_lists_are_exact_and_that_is_said(
         assert_near(asked(large), expected)
     assert "faiss is not installed: lists are exact" in caplog.text
     assert json.loads((large / "manifest.json").read_text())["index"] == {"probes": 4}
+
+
+def test_a_basket_of_a_model_that_knows_only_its_users_goes_by_what_is_like_its_items(
+    large: Path,
+) -> None:
+    maker = Bundle.load(large).list_maker
+    assert maker is not None
+    factors = maker.scorer.item_vectors()  # type: ignore[attr-defined]
+    known, nothing = np.ones(1, dtype=bool), np.zeros(N_ITEMS, dtype=np.float32)
+    scorer = UserFactors(known, np.ones((1, 8), dtype=np.float32), factors, nothing)
+    by_users = replace(maker, scorer=scorer, fallback=np.ones(N_ITEMS))
+    places = np.array([-1])
+    (answer,) = by_users.lists([RecommendRequest(basket=["item-00001", "item-00031"])], places, 5)
+    assert answer.served == "basket"
+    assert {int(i.item[-5:]) % 30 for i in answer.items} == {1}  # all of the same group
 
 
 def test_a_damaged_index_is_refused(large: Path) -> None:

@@ -311,9 +311,25 @@ class ListMaker:
         rungs.append(
             ("basket" if asked.way == "basket" else "folded_in", by(self.scorer, histories))
         )
+        if asked.way == "basket" and hasattr(self.scorer, "similar"):
+            rungs.append(("basket", self._like_all(histories)))
         if self.content is not None:
             rungs.append(("content", by(self.content, latest_baskets(histories, 1))))
         return rungs
+
+    def _like_all(self, histories: Histories) -> Score:
+        """What the model takes for like the items of each basket, on average; NaN rows: nothing."""
+
+        def score(rows: np.ndarray) -> np.ndarray:
+            pairs = histories.select(rows).matrix()
+            items = np.unique(pairs.indices)
+            each = self._like(self.scorer, items)(np.arange(len(items)))
+            known = ~np.isnan(each[:, :1])
+            counts = pairs[:, items] @ known.astype(np.float32)
+            found = pairs[:, items] @ np.where(known, each, 0)
+            return np.where(counts > 0, found / np.maximum(counts, 1), np.nan)
+
+        return score
 
     def _like(self, scorer: Any, codes: np.ndarray) -> Score:
         """What `scorer` takes for like each item, then the others by popularity; NaN rows: nothing.
