@@ -144,7 +144,7 @@ def memory_of(n_users: int, n_items: int) -> str:
     data, model = made_up(n_users, n_items)
     before = peak_mb()
     started = time.perf_counter()
-    judged = task.judge(model, data, metrics(), seed=0, intervals=False)
+    judged = task.judge(model, data, metrics(), seed=0)
     spent = time.perf_counter() - started
     return (
         f"{n_users:,} users x {n_items:,} items: {peak_mb() - before:,.0f} MB above the "

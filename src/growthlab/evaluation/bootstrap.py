@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -52,13 +53,10 @@ def metrics_of(
             overall.update(metric.overall(lists))
         else:
             raise TypeError(f"{type(metric).__name__} has neither per_user, parts nor overall")
-    parts = {**{n: _parts_of(c) for n, c in columns.items()}, **pooled}
-    n_drawn = n_resamples if intervals else 0
-    estimates = ratios_of(
-        {name: _summed(part, lists.clusters) for name, part in parts.items()},
-        seed=seed,
-        n_resamples=n_drawn,
-    )
+    parts = _parts_of(columns, lists.clusters)
+    for name, (above, below) in pooled.items():
+        parts[name] = _summed(above, lists.clusters), _summed(below, lists.clusters)
+    estimates = ratios_of(parts, seed=seed, n_resamples=n_resamples if intervals else 0)
     estimates.update({name: Estimate(value, np.nan, np.nan) for name, value in overall.items()})
     return by_user(lists, columns), estimates
 
@@ -78,7 +76,7 @@ def by_user(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFra
         if len(firsts) == len(column):
             table[name] = column
             continue
-        above, below = _summed(_parts_of(column), lists.clusters)
+        above, below = _parts_of({name: column}, lists.clusters)[name]
         mean = _ratio(above.sum(), below.sum())
         steps = _ratio(below.sum(), (below > 0).sum().astype(float))
         table[name] = np.where(below > 0, mean + (above - mean * below) / steps, np.nan)
@@ -98,11 +96,8 @@ def means_of(
     All columns share the resamples; rows of one of the `clusters` (numbered from 0) are drawn
     together. A column without any value is NaN; no bounds where `n_resamples` is 0.
     """
-    parts = {
-        str(name): _summed(_parts_of(values[name].to_numpy(dtype=float)), clusters)
-        for name in values.columns
-    }
-    return ratios_of(parts, seed=seed, n_resamples=n_resamples)
+    columns = {str(name): values[name].to_numpy(dtype=float) for name in values.columns}
+    return ratios_of(_parts_of(columns, clusters), seed=seed, n_resamples=n_resamples)
 
 
 def ratios_of(
@@ -118,17 +113,16 @@ def ratios_of(
     if not parts:
         return {}
     # many metrics divide by the same counts: each is summed once
-    lower = {below.tobytes(): below for _, below in parts.values()}
+    lower = {id(below): below for _, below in parts.values()}
     keys = {key: place for place, key in enumerate(lower, start=len(parts))}
-    places = np.array([keys[below.tobytes()] for _, below in parts.values()])
+    places = np.array([keys[id(below)] for _, below in parts.values()])
     columns = [*(above for above, _ in parts.values()), *lower.values()]
     totals = np.array([column.sum() for column in columns])
     values = _ratio(totals[: len(parts)], totals[places])
     resampled = np.full((0, len(parts)), np.nan)
     if n_resamples and len(columns[0]):
-        stacked = np.column_stack(columns)
-        drawn = resample_counts(len(stacked), n_resamples, seed)
-        sums = np.concatenate([counts @ stacked for counts in drawn])
+        drawn = resample_counts(len(columns[0]), n_resamples, seed)
+        sums = np.concatenate(list(_sums_of(drawn, columns)))
         resampled = _ratio(sums[:, : len(parts)], sums[:, places])
     return {
         name: Estimate(float(value), *bounds_of(column))
@@ -215,20 +209,44 @@ def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _parts_of(column: np.ndarray) -> Parts:
-    """What each row adds to the sum of the values, and to their number."""
-    defined = ~np.isnan(column)
-    if defined.all():  # no copies: a million users have a column a metric
-        return column, np.broadcast_to(1.0, column.shape)
-    return np.where(defined, column, 0.0), defined.astype(float)
+def _sums_of(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The sum of every column in each resample, ``(n_drawn, n_columns)`` a chunk."""
+    if len(columns) * columns[0].nbytes <= KEPT_BYTES:
+        stacked = np.column_stack(columns)  # one product is faster than one a column
+        for counts in drawn:
+            yield counts @ stacked
+        return
+    for counts in drawn:
+        yield np.column_stack([counts @ column for column in columns])
 
 
-def _summed(parts: Parts, clusters: np.ndarray | None) -> Parts:
-    """The parts of each cluster."""
+def _parts_of(
+    columns: Mapping[str, np.ndarray], clusters: np.ndarray | None = None
+) -> dict[str, Parts]:
+    """What each row, or cluster of rows, adds to the sum of each column's values and to their number.
+
+    Columns that are defined for the same rows share their counts, and one without a gap is not
+    copied: a million users have a column a metric.
+    """
+    parts: dict[str, Parts] = {}
+    shared: dict[tuple[int, bytes], np.ndarray] = {}
+    for name, column in columns.items():
+        defined = ~np.isnan(column)
+        whole = bool(defined.all())
+        above = column if whole else np.where(defined, column, 0.0)
+        key = len(column), b"" if whole else hashlib.sha256(np.packbits(defined).tobytes()).digest()
+        if key not in shared:
+            below = np.broadcast_to(1.0, column.shape) if whole else defined.astype(float)
+            shared[key] = _summed(below, clusters)
+        parts[name] = _summed(above, clusters), shared[key]
+    return parts
+
+
+def _summed(part: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """The sum of each cluster."""
     if clusters is None or not len(clusters) or clusters[-1] + 1 == len(clusters):
-        return parts
-    above, below = (np.bincount(clusters, weights=part) for part in parts)
-    return above, below
+        return part
+    return np.bincount(clusters, weights=part)
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
