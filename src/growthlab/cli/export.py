@@ -6,14 +6,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growthlab.cli.compose import Composed
+from growthlab.cli.compose import Composed, composed
+from growthlab.cli.promote import carry_out, ruled, whoever
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ExportError
 from growthlab.export.bundle import Bundle
 from growthlab.export.item_index import add_index
 from growthlab.export.manifest import MANIFEST
-from growthlab.export.registry import register
+from growthlab.export.registry import Registered, champion_of, register
 from growthlab.export.signature import is_signed, sign
+from growthlab.tracking.evidence import JudgedRun
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import fetched_bundle, run_of, winner_of
 
@@ -37,15 +39,33 @@ def run(found: Composed) -> int:
     _place(store, chosen, folder, config.index_above)
     print(f"{tags['model']} of run {chosen.info.run_id} in {folder}")
     if config.register:
-        registered = register(
-            folder, uri=store.address, run_id=chosen.info.run_id, client=store.client
-        )
-        what = "champion: there was none" if registered.champion else "challenger"
-        print(
-            f"registered as {registered.name} version {registered.version} ({what}): {registered.uri}"
-        )
+        run_id = str(chosen.info.run_id)
+        registered = register(folder, uri=store.address, run_id=run_id, client=store.client)
+        words = f"registered as {registered.name} version {registered.version}"
+        if champion_of(store.client, registered.name) is None:
+            print(f"{words} ({_first_champion(found, store, run_id, registered)}")
+        else:
+            print(f"{words} (challenger): {registered.uri}")
+            print(f"next: growthlab promote task={tags['task']} challenger={run_id}")
     print(f"next: growthlab serve bundle={folder}")
     return 0
+
+
+def _first_champion(found: Composed, store: Store, run_id: str, registered: Registered) -> str:
+    """Let the gate decide on a model that has no champion yet; what became of it, in words.
+
+    There is nobody to beat: clean leakage report, export parity and the guards' own limits decide.
+    """
+    run = store.client.get_run(run_id)
+    task = run.data.tags["task"]
+    same = found if task == found.name("task") else composed("export", [f"task={task}"])
+    with tempfile.TemporaryDirectory(prefix="growthlab-export-") as scratch:
+        challenger = JudgedRun.named(store, f"run={run_id}", task, Path(scratch))
+        ruling = ruled(same, challenger, whoever())
+        carry_out(ruling, challenger, registered.version)
+    if ruling.decision.promote:
+        return f"champion: there was none): models:/{registered.name}@champion"
+    return f"challenger, and no champion: {ruling.decision.reason}): {registered.uri}"
 
 
 def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:

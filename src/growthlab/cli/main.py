@@ -23,6 +23,8 @@ COMMANDS = {
     "compare": "every model of a task in one even comparison, with a leaderboard",
     "tune": "search of a model's settings on the validation window",
     "export": "the winner by validation to a bundle and the model registry",
+    "promote": "a challenger to champion of the registry, if the evidence lets it",
+    "rollback": "the champion before this one, back in its place",
     "recommend": "recommendations for a file of customers, from a bundle",
     "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
     "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",

@@ -221,10 +221,12 @@ class Setting:
     def recorder(self, contenders: Sequence[Contender], *, parent: bool) -> ComparisonRun:
         """The MLflow recorder of this call."""
         from growthlab.export.of_outcome import write_outcome
+        from growthlab.export.parity import write_asked
 
         def bundle(entry: Entry, arena: Any, outcome: Any, folder: Path) -> Any:
             run_id = recorder.runs[entry.label]
             provenance = self.provenance(entry, outcome, run_id)
+            write_asked(folder.parent, arena.judging)
             return write_outcome(folder, arena.judging, outcome, provenance)
 
         recorder = ComparisonRun(

@@ -51,6 +51,7 @@ def outcome_lines(outcome: Outcome, objective: str) -> list[str]:
         "",
         *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
         "",
+        *([f"not exportable: {outcome.why_not_exportable}", ""] * bool(outcome.why_not_exportable)),
     ]
 
 
@@ -63,6 +64,14 @@ def power_notes(standings: Standings) -> Iterator[str]:
             f"underpowered: with {int(weak['n_users'].min())} customers, differences below "
             f"{number(float(weak['minimum_detectable'].max()))} are likely missed"
         )
+
+
+def not_exportable(standings: Standings) -> Iterator[str]:
+    """Which models cannot leave the laboratory, and why: the gate of promotion refuses them."""
+    table = standings.table
+    for name, why_not in zip(table["model"], table["not_exportable"], strict=True):
+        if why_not:
+            yield f"not exportable: {name}: {why_not}"
 
 
 def marked(standings: Standings) -> list[str]:
@@ -118,4 +127,5 @@ def _notes(standings: Standings) -> Iterator[str]:
     if len(standings.outcomes) > 1:
         wins = [o.wins for o in standings.origins()]
         yield f"the winner is ahead of every other model on {sum(wins)} of {len(wins)} origins"
+    yield from not_exportable(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())

@@ -140,7 +140,8 @@ class Standings:
         and seed_sd (NaN for one seed), the other headline metrics, difference (to the best
         baseline) with difference_low, difference_high, relative_percent and p_holm, coverage (share
         of users whom the model itself could score), fit_seconds, score_seconds, peak_memory_mb,
-        bundle_mb and valid_<objective>. Values are means over seeds.
+        bundle_mb, not_exportable (why it cannot be exported and promoted; empty where it can, or
+        where nobody tried) and valid_<objective>. Values are means over seeds.
         """
         return self.table.copy()
 
@@ -200,7 +201,7 @@ class Standings:
         compared = self.differences.set_index("model").reindex(table["model"])
         for column in COMPARED:
             table[column] = compared[column.removeprefix("difference_")].to_numpy(dtype=float)
-        last = [*COSTS, "bundle_mb", f"valid_{self.objective}"]
+        last = [*COSTS, "bundle_mb", "not_exportable", f"valid_{self.objective}"]
         return table[[*(c for c in table.columns if c not in last), *last]]
 
     def _row(self, rank: int, name: str) -> dict[str, Any]:
@@ -221,6 +222,7 @@ class Standings:
             **{m: _mean([o.test[m].value for o in seeds]) for m in self.headline},
             **{cost: _mean([getattr(o, cost) for o in seeds]) for cost in COSTS},
             "bundle_mb": self.bundle_mb.get(name, np.nan),
+            "not_exportable": seeds[0].why_not_exportable,
             f"valid_{self.objective}": self.valid[name],
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.evaluation.console import intervals, marked, power_notes
+from growthlab.evaluation.console import intervals, marked, not_exportable, power_notes
 from growthlab.evaluation.leaderboard import Standings, estimate_of, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.table import (
@@ -169,7 +169,8 @@ def _cost(standings: Standings) -> list[str]:
         [str(row["model"]), f"{100 * row['coverage']:.1f} %", *(number(row[n], 2) for n in shown)]
         for _, row in table.iterrows()
     ]
-    return markdown_table(["model", "coverage", *map(label, shown)], rows)
+    lines = markdown_table(["model", "coverage", *map(label, shown)], rows)
+    return [*lines, *(line for note in not_exportable(standings) for line in ("", note))]
 
 
 def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -91,16 +91,39 @@ def compare_predictions(
     metric is
         averaged over the seeds, and all models share the resamples of customers
     """
-    first = predictions[baseline][0]
+    value, drawn = resampled_metric(predictions, metric, seed=seed, n_resamples=n_resamples)
+    n = len(predictions[baseline][0])
+    rows = []
+    for model in value:
+        if model == baseline:
+            continue
+        resampled = drawn[model] - drawn[baseline]
+        mean, p = value[model] - value[baseline], bootstrap_p(resampled)
+        spread = float(np.std(resampled[~np.isnan(resampled)])) * np.sqrt(n)
+        rows.append(_row(model, baseline, mean, value[baseline], resampled, p, n, spread))
+    return _table(rows)
+
+
+def resampled_metric(
+    predictions: Mapping[str, Sequence[pd.DataFrame]],
+    metric: PredictionMetric,
+    *,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The metric of each model, and of each model on each resample of customers, ``(n_drawn,)``.
+
+    See `compare_predictions`: averaged over seeds, and all models share the resamples.
+    """
+    first = next(iter(predictions.values()))[0]
     user_ids = first["user_id"].to_numpy()
-    label = first.set_index("user_id")["label"].to_numpy(dtype=float)
+    label = first["label"].to_numpy(dtype=float)
     ranked: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for model, tables in predictions.items():
         ranked[model] = []
         for table in tables:
-            scores = (
-                table.set_index("user_id")["prediction"].reindex(user_ids).to_numpy(dtype=float)
-            )
+            by_user = table.set_index("user_id")["prediction"].reindex(user_ids)
+            scores = by_user.to_numpy(dtype=float)
             order = np.argsort(scores, kind="stable")
             ranked[model].append((order, label[order], scores[order]))
 
@@ -108,52 +131,64 @@ def compare_predictions(
         return float(np.mean([metric(y, s, weight[order]) for order, y, s in ranked[model]]))
 
     n = len(label)
-    value = {model: mean_over_seeds(model, np.ones(n)) for model in ranked}
+    values = {model: mean_over_seeds(model, np.ones(n)) for model in ranked}
     drawn: dict[str, list[float]] = {model: [] for model in ranked}
     for counts in resample_counts(n, n_resamples if n else 0, seed):
         for weight in counts:
             for model, collected in drawn.items():
                 collected.append(mean_over_seeds(model, weight))
-    rows = []
-    for model in ranked:
-        if model == baseline:
-            continue
-        resampled = np.array(drawn[model]) - np.array(drawn[baseline])
-        mean, p = value[model] - value[baseline], bootstrap_p(resampled)
-        spread = float(np.std(resampled[~np.isnan(resampled)])) * np.sqrt(n)
-        rows.append(_row(model, baseline, mean, value[baseline], resampled, p, n, spread))
-    return _table(rows)
+    return values, {model: np.array(collected) for model, collected in drawn.items()}
 
 
-def sign_flip_p(differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS) -> float:
-    """Two-sided p of a mean difference of 0 when each pair could as well be the other way round.
+def sign_flip_p(
+    differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
+) -> float:
+    """p of a mean difference of 0 when each pair could as well be the other way round.
 
-    At least 1 / (n_flips + 1), the observed signs being one of the flips; NaN without differences.
+    Two-sided, or with `one_sided` against a mean above 0. At least 1 / (n_flips + 1), the observed
+    signs being one of the flips; NaN without differences.
     """
-    n = len(differences)
+    column = np.asarray(differences, dtype=float)[:, None]
+    return float(sign_flip_ps(column, seed=seed, n_flips=n_flips, one_sided=one_sided)[0])
+
+
+def sign_flip_ps(
+    differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
+) -> np.ndarray:
+    """`sign_flip_p` of each column of ``(n_pairs, n_tests)``, all with the same flips."""
+    n, n_tests = differences.shape
     if not n:
-        return np.nan
+        return np.full(n_tests, np.nan)
     random = stream(seed, "sign-flip", n)
-    total = differences.sum()
-    n_as_far = 0
-    chunk = max(1, CHUNK_BYTES // (8 * n))
+    totals = differences.sum(axis=0)
+    slack = 1e-9 * np.abs(totals)
+    n_as_far = np.zeros(n_tests, dtype=np.int64)
+    chunk = max(1, CHUNK_BYTES // (8 * max(n, n_tests)))
     for start in range(0, n_flips, chunk):
         size = min(chunk, n_flips - start)
         bits = np.unpackbits(
             random.integers(256, size=(size, (n + 7) // 8), dtype=np.uint8), axis=1
         )
-        flipped = 2 * (bits[:, :n].astype(float) @ differences) - total  # sign = 2 bit - 1
-        n_as_far += int((np.abs(flipped) >= abs(total) * (1 - 1e-9)).sum())
+        flipped = 2 * (bits[:, :n].astype(float) @ differences) - totals  # sign = 2 bit - 1
+        if one_sided:
+            n_as_far += (flipped >= totals - slack).sum(axis=0)
+        else:
+            n_as_far += (np.abs(flipped) >= np.abs(totals) - slack).sum(axis=0)
     return (n_as_far + 1) / (n_flips + 1)
 
 
-def bootstrap_p(resampled: np.ndarray) -> float:
-    """Two-sided p of a difference of 0 from its paired resamples: twice the smaller tail."""
+def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:
+    """Two-sided p of a difference of 0 from its paired resamples: twice the smaller tail.
+
+    With `one_sided` against a difference above 0: the lower tail.
+    """
     resampled = resampled[~np.isnan(resampled)]
     if not len(resampled):
         return np.nan
-    tail = min((resampled <= 0).sum(), (resampled >= 0).sum())
-    return float(min(1.0, 2 * (tail + 1) / (len(resampled) + 1)))
+    below, above = (resampled <= 0).sum(), (resampled >= 0).sum()
+    if one_sided:
+        return float((below + 1) / (len(resampled) + 1))
+    return float(min(1.0, 2 * (min(below, above) + 1) / (len(resampled) + 1)))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -1,34 +1,58 @@
-"""The MLflow model registry: a version for each export, the newest the challenger, one champion."""
+"""The MLflow model registry: a version for each export, one champion, and who held that place before."""
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from growthlab.core.errors import ExportError
 from growthlab.export.manifest import Manifest
 from growthlab.export.pyfunc import global_store, log_pyfunc
+from growthlab.export.registry_lock import alone_with
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 log = logging.getLogger(__name__)
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+HISTORY = "champion."  # prefix of a registered model's tags, one a change, numbered
+FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
 
 
 class Registered(NamedTuple):
-    """A version in the registry; `champion`: it became that, there being none."""
+    """A version in the registry."""
 
     name: str
     version: str
-    champion: bool
 
     @property
     def uri(self) -> str:
-        """What ``mlflow.pyfunc.load_model`` takes."""
-        return f"models:/{self.name}@{CHAMPION if self.champion else CHALLENGER}"
+        """What ``mlflow.pyfunc.load_model`` takes while this is the challenger."""
+        return f"models:/{self.name}@{CHALLENGER}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the champion: which version came after which (None: there was none), and how.
+
+    `how` is ``first``, ``promotion`` or ``rollback``; `at` is in ISO form, UTC; `by` says who or
+    what decided, `code` with which commit, `why` in one line for what reason.
+    """
+
+    version: str
+    before: str | None
+    how: str
+    by: str
+    at: str
+    code: str
+    why: str = ""
 
 
 def register(
@@ -36,8 +60,8 @@ def register(
 ) -> Registered:
     """Log the bundle as a pyfunc of the run and register it as a new version with alias challenger.
 
-    The registered model is named ``<data>-<task>``. The version becomes champion only where the
-    model has none yet: replacing a champion is a decision, not a side effect.
+    The registered model is named ``<data>-<task>``. No version becomes champion by this: that is a
+    decision (`move_champion`), not a side effect.
     """
     from mlflow import MlflowClient
 
@@ -56,11 +80,126 @@ def register(
             model_id=info.model_id,
         )
     client.set_registered_model_alias(name, CHALLENGER, version.version)
-    champion = CHAMPION not in client.get_registered_model(name).aliases
-    if champion:
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-    log.info("%s version %s is %s", name, version.version, CHAMPION if champion else CHALLENGER)
-    return Registered(name, str(version.version), champion)
+    log.info("%s version %s is %s", name, version.version, CHALLENGER)
+    return Registered(name, str(version.version))
+
+
+def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
+    """The champion's version; None where the model has none, or is not registered."""
+    version = _aliased(client, name, CHAMPION)
+    return None if version is None else client.get_model_version(name, version)
+
+
+def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
+    """The newest version that was registered from the run; None where there is none."""
+    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(max(int(v.version) for v in found)) if found else None
+
+
+def move_champion(
+    client: MlflowClient,
+    name: str,
+    change: Change,
+    tags: Mapping[str, str] | None = None,
+    described: str = "",
+) -> None:
+    """Make ``change.version`` the champion, if ``change.before`` still is; nothing changes else.
+
+    `tags` and the description go to the version, the change to the history of the model; all of it
+    while nobody else changes the champion (`alone_with`). A version that is champion is challenger
+    no more.
+
+    Raises
+    ------
+    ExportError
+        Another process was quicker, or is at work and does not end.
+    """
+    with alone_with(client, name, change.by):
+        now = _aliased(client, name, CHAMPION)
+        history = history_of(client, name)
+        if now != change.before:
+            raise ExportError(_told(name, change.before, now, history))
+        for key, value in (tags or {}).items():
+            client.set_model_version_tag(name, change.version, key, value)
+        if described:
+            client.update_model_version(name, change.version, described)
+        client.set_registered_model_alias(name, CHAMPION, change.version)
+        entry = json.dumps(asdict(change))
+        client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04d}", entry)
+        if _aliased(client, name, CHALLENGER) == change.version:
+            client.delete_registered_model_alias(name, CHALLENGER)
+    log.info("%s version %s is %s", name, change.version, CHAMPION)
+
+
+def history_of(client: MlflowClient, name: str) -> list[Change]:
+    """Every change of the champion, the oldest first; empty where nothing is registered."""
+    found = _registered(client, name)
+    tags = {} if found is None else found.tags
+    return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
+
+
+def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
+    """The champion and the one that a rollback would bring back.
+
+    Each promotion puts a version on top of those before it, each rollback takes one off; an alias
+    that was moved by hand counts as a promotion.
+
+    Raises
+    ------
+    ExportError
+        There is no champion, or none before it.
+    """
+    now = _aliased(client, name, CHAMPION)
+    if now is None:
+        raise ExportError(f"{name} has no champion in the registry: growthlab export makes one")
+    stack = stack_of(history_of(client, name), now)
+    if len(stack) < 2:
+        raise ExportError(f"{name} has had no champion before version {now}: nothing to go back to")
+    return now, stack[-2]
+
+
+def stack_of(history: Sequence[Change], now: str) -> list[str]:
+    """The champions that rollbacks would bring back, the present one last."""
+    stack: list[str] = []
+    for change in history:
+        if change.before is not None and stack[-1:] != [change.before]:
+            stack.append(change.before)  # moved by hand
+        if change.how == ROLLBACK and stack[-2:-1] == [change.version]:
+            stack.pop()
+        else:
+            stack.append(change.version)
+    return stack if stack[-1:] == [now] else [*stack, now]
+
+
+def _told(name: str, judged: str | None, now: str | None, history: Sequence[Change]) -> str:
+    """What whoever was slower reads."""
+    before = "no champion" if judged is None else f"version {judged}"
+    found = f"version {now}" if now is not None else "gone"
+    last = history[-1] if history and history[-1].version == now else None
+    who = "" if last is None else f" ({last.how} by {last.by} at {last.at})"
+    return (
+        f"the champion of {name} is now {found}{who}, and this was decided against {before}: "
+        "nothing was changed; run the command again"
+    )
+
+
+def _registered(client: MlflowClient, name: str) -> RegisteredModel | None:
+    """The registered model; None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _aliased(client: MlflowClient, name: str, alias: str) -> str | None:
+    """The version with the alias; None where there is none."""
+    found = _registered(client, name)
+    version = None if found is None else found.aliases.get(alias)
+    return None if version is None else str(version)
 
 
 def _ensure(client: MlflowClient, name: str, manifest: Manifest) -> None:

@@ -223,6 +223,8 @@ def run_model(
     if not export:
         return outcome
     scorer, why_not = _scorer_of(model)
+    if why_not:
+        log.warning("%s is not exportable, so it cannot be promoted: %s", label or name, why_not)
     left = _left(arena, chosen, model)
     return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
 

@@ -1,0 +1,216 @@
+"""growthlab promote: a challenger to champion of the registry, if the evidence lets it."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from growthlab.cli.compose import Composed
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, ExportError
+from growthlab.export.promotion import ROUTES, Decision, Evidence, Gate, decide
+from growthlab.export.promotion_report import Case, report_of, summary_of, tags_of, text_of
+from growthlab.export.registry import (
+    FIRST,
+    PROMOTION,
+    Change,
+    champion_of,
+    move_champion,
+    register,
+    version_of,
+)
+from growthlab.tracking.evidence import JudgedRun, evidence_of
+from growthlab.tracking.store import Store, code_version
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision on a challenger with its evidence, and the report that says all of it."""
+
+    case: Case
+    evidence: Evidence
+    decision: Decision
+    gate: Gate
+
+    @property
+    def report(self) -> str:
+        """The Markdown report."""
+        return report_of(self.case, self.evidence, self.decision, self.gate)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the registry keeps of it."""
+        return tags_of(self.case, self.evidence, self.decision, self.gate)
+
+
+def run(found: Composed) -> int:
+    """Decide, show it, and unless it is a dry run do it; the status is 1 where the gate refuses."""
+    ruling = promoted(found)
+    case, decision = ruling.case, ruling.decision
+    if found.config.dry_run:
+        print(f"{ruling.report}\ndry_run=true: nothing was changed")
+        return 0 if decision.promote else 1
+    print(f"{text_of(decision)}\n")
+    if decision.promote:
+        print(f"promoted: {case.challenger_model} is champion of {case.name}: {decision.reason}")
+        print(f"models:/{case.name}@champion; back: growthlab rollback task={found.name('task')} "
+              f"data={case.name.removesuffix('-' + found.name('task'))}")  # fmt: skip
+    else:
+        print(f"refused: {decision.reason}")
+    print(f"report: {_path(found, case)}")
+    return 0 if decision.promote else 1
+
+
+def promoted(found: Composed) -> Ruling:
+    """The ruling on the challenger of the config, carried out unless it is a dry run.
+
+    Raises
+    ------
+    ConfigError, ExportError
+        The challenger cannot stand: no such run, another task, not exportable, judged by another
+        question than the champion; or another process changed the champion meanwhile.
+    """
+    config, store = found.config, build(found.config.tracking)
+    assert isinstance(store, Store)
+    store.require(f"challenger={config.challenger}")
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="growthlab-promote-") as folder:
+        challenger = JudgedRun.named(
+            store, f"challenger={config.challenger}", found.name("task"), Path(folder)
+        )
+        ruling = ruled(found, challenger, str(config.by or whoever()))
+        if not config.dry_run:
+            carry_out(ruling, challenger)
+            _write(_path(found, ruling.case), ruling.report)
+    log.info("decided in %.1f s", time.perf_counter() - started)
+    return ruling
+
+
+def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
+    """What the gate of the config says of the challenger; changes nothing."""
+    config, tags = found.config, challenger.tags
+    gate, task = build(config.gate, "gate"), build(config.task)
+    metrics = {str(name): build(node) for name, node in (config.get("metrics") or {}).items()}
+    name = f"{tags['data']}-{tags['task']}"
+    version = champion_of(challenger.store.client, name)
+    champion = None
+    if version is not None:
+        champion = _champion(found, challenger, str(version.run_id), str(version.version))
+    evidence = evidence_of(challenger, champion, task, metrics, gate)
+    case = Case(
+        name=name,
+        challenger_run=challenger.id,
+        challenger_model=tags["model"],
+        champion_run=None if champion is None else champion.id,
+        champion_model=None if champion is None else champion.tags["model"],
+        champion_version=None if version is None else str(version.version),
+        data_digest=tags["data_digest"],
+        split=tags["split"],
+        cutoff=tags["cutoff"],
+        by=by,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_version=code_version(),
+    )
+    return Ruling(case, evidence, decide(evidence, gate), gate)
+
+
+def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = None) -> None:
+    """Tags and report to run and version, and the alias where the gate lets it.
+
+    `registered` is the challenger's version; by default the newest of its run, made where there is
+    none and one is needed.
+    """
+    case, decision, store = ruling.case, ruling.decision, challenger.store
+    client, tags = store.client, ruling.tags
+    version = registered or version_of(client, case.name, challenger.id)
+    if decision.promote:
+        if version is None:
+            folder = challenger.file("bundle")
+            version = register(
+                folder, uri=store.address, run_id=challenger.id, client=client
+            ).version
+        how = PROMOTION if case.champion_version else FIRST
+        change = Change(
+            version=version,
+            before=case.champion_version,
+            how=how,
+            by=case.by,
+            at=case.at,
+            code=case.code_version,
+            why=ROUTES[decision.route],
+        )
+        move_champion(client, case.name, change, tags, summary_of(tags))
+    elif version is not None:
+        for key, value in tags.items():
+            client.set_model_version_tag(case.name, version, key, value)
+    for key, value in tags.items():
+        client.set_tag(challenger.id, key, value)
+    client.log_text(challenger.id, ruling.report, f"promotion/{case.at.replace(':', '')}.md")
+
+
+def whoever() -> str:
+    """The user of this process and its machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no entry in the user database, as in some containers
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
+    """The run that the champion came from, or the one that stands for it.
+
+    Raises
+    ------
+    ConfigError
+        The challenger is the champion, or the run that stands for it is of another model.
+    """
+    if run_id == challenger.id:
+        raise ConfigError(f"challenger={challenger.id} is the champion already (version {version})")
+    store, task, folder = challenger.store, found.name("task"), challenger.folder.parent
+    champion = JudgedRun.named(store, f"champion={run_id}", task, folder)
+    given = found.config.get("champion")
+    if given is None:
+        return champion
+    other = JudgedRun.named(store, f"champion={given}", task, folder)
+    if other.id == challenger.id:
+        raise ConfigError(f"champion={given} is the challenger itself")
+    for what in ("model", "seed", *sorted(_settings(champion) | _settings(other))):
+        own, wanted = _setting(other, what), _setting(champion, what)
+        if own != wanted:
+            raise ConfigError(
+                f"champion={given} cannot stand for version {version}: its {what} is {own}, the "
+                f"champion's is {wanted}"
+            )
+    return other
+
+
+def _settings(judged: JudgedRun) -> set[str]:
+    """The names of the parameters of the model."""
+    return {name for name in judged.run.data.params if name.startswith("model.")}
+
+
+def _setting(judged: JudgedRun, name: str) -> Any:
+    return judged.run.data.params.get(name, judged.tags.get(name))
+
+
+def _path(found: Composed, case: Case) -> Path:
+    """The file of the report."""
+    return Path(str(found.config.reports)) / f"{case.name}-{case.challenger_run[:8]}.md"
+
+
+def _write(path: Path, report: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"reports={path.parent} cannot be written ({error.strerror})") from error

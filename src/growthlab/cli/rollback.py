@@ -1,0 +1,46 @@
+"""growthlab rollback: the champion before this one, back in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from growthlab.cli.compose import Composed
+from growthlab.cli.promote import whoever
+from growthlab.core.build import build
+from growthlab.export.registry import (
+    ROLLBACK,
+    Change,
+    history_of,
+    move_champion,
+    previous_champion,
+)
+from growthlab.tracking.store import Store, code_version
+
+
+def run(found: Composed) -> int:
+    """Move the alias back, and show the history of the champion."""
+    config, store = found.config, build(found.config.tracking)
+    assert isinstance(store, Store)
+    store.require("nothing to go back to")
+    client, name = store.client, f"{config.data}-{found.name('task')}"
+    now, before = previous_champion(client, name)
+    change = Change(
+        version=before,
+        before=now,
+        how=ROLLBACK,
+        by=str(config.by or whoever()),
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code=code_version(),
+        why=str(config.why or ""),
+    )
+    if config.dry_run:
+        print(f"{name}: version {before} would come back for version {now}")
+        print("dry_run=true: nothing was changed")
+        return 0
+    move_champion(client, name, change)
+    print(f"{name}: version {before} is champion again, in place of version {now}")
+    for each in history_of(client, name):
+        shown = replace(each, why=f": {each.why}" if each.why else "")
+        print(f"  {shown.at}  {shown.how:<9}  version {shown.version} by {shown.by}{shown.why}")
+    return 0

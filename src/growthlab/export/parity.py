@@ -1,0 +1,168 @@
+"""Whether a bundle answers as the run was evaluated, and how long an answer takes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.histories import Histories
+from growthlab.core.seeding import stream
+from growthlab.export.answers import PredictRequest, Recommendation, RecommendRequest
+from growthlab.export.bundle import Bundle
+from growthlab.export.promotion import Parity
+
+K = 10
+TOLERANCE = 1e-4
+N_CUSTOMERS = 1000
+N_STEPS = 200
+N_TIMED = 200
+ASKED = "asked.npz"  # artifact of a run whose rows are steps
+
+
+def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:
+    """``asked.npz``: of a task whose rows are steps, the histories of some that were asked about.
+
+    A bundle stores what was known at the cutoff, and cannot know a step's history by itself.
+    Nothing is written for other tasks.
+    """
+    steps = getattr(data, "steps", None)
+    if steps is None:
+        return
+    n = min(N_STEPS, len(steps))
+    rows = np.sort(stream(seed, "parity", len(steps)).choice(len(steps), n, replace=False))
+    arrays = data.histories.select(rows).to_arrays()
+    np.savez_compressed(folder / ASKED, steps=steps[rows], **arrays)
+
+
+def parity_of(
+    bundle: Bundle,
+    tables: Mapping[str, pd.DataFrame],
+    asked: Mapping[str, np.ndarray] | None = None,
+    *,
+    seed: int = 0,
+) -> Parity:
+    """The bundle's answers beside the run's, for at most 1,000 of its customers.
+
+    `tables` are the run's ``recommendations`` (the first 10 places are compared) or ``predictions``.
+    A score may differ by 1e-4 of the largest in its list, a prediction by 1e-4 of itself, or of 1
+    where that is more: networks add up in another order. Two items may change places only where
+    their evaluated scores are as near.
+
+    Where rows are steps, `asked` are the arrays of `write_asked`, of whose histories the bundle is
+    asked; else it is asked for customers by their ids.
+    """
+    if bundle.no_lookup:
+        return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
+    if bundle.predictor is None:
+        return _of_lists(bundle, tables["recommendations"], asked, seed)
+    return _of_predictions(bundle, tables["predictions"], seed)
+
+
+def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
+    """Median and 95th percentile of the milliseconds of one answer, asked for one at a time.
+
+    NaN without customers. A first answer, for which parts are loaded, is left out.
+    """
+    times = []
+    for user in [*user_ids[:1], *user_ids[:N_TIMED]]:
+        started = time.perf_counter()
+        if bundle.predictor is None:
+            bundle.recommend([RecommendRequest(str(user))], K)
+        else:
+            bundle.predict([PredictRequest(str(user))])
+        times.append(1000 * (time.perf_counter() - started))
+    if len(times) < 2:
+        return {"latency_p50_ms": math.nan, "latency_p95_ms": math.nan}
+    p50, p95 = np.quantile(times[1:], [0.5, 0.95])
+    return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95)}
+
+
+def some_of(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """At most `n` of the distinct ids, drawn evenly, sorted."""
+    distinct = np.unique(user_ids.astype(str))
+    if len(distinct) <= n:
+        return distinct
+    drawn = stream(seed, "parity", len(distinct)).choice(len(distinct), n, replace=False)
+    return distinct[np.sort(drawn)]
+
+
+def _of_predictions(bundle: Bundle, table: pd.DataFrame, seed: int) -> Parity:
+    users = some_of(table["user_id"].to_numpy(), N_CUSTOMERS, seed)
+    evaluated = table.set_index(table["user_id"].astype(str))["prediction"].loc[users].to_numpy()
+    answers = bundle.predict([PredictRequest(str(u)) for u in users])
+    strangers = [u for u, a in zip(users, answers, strict=True) if a.served != "known"]
+    if strangers:
+        why_not = f"the bundle does not know {len(strangers)} of {len(users)} customers"
+        return Parity(n_compared=len(users), n_same=0, largest=math.nan, why_not=why_not)
+    off = np.abs(np.array([a.value for a in answers]) - evaluated)
+    off /= np.maximum(1.0, np.abs(evaluated))
+    same = off <= TOLERANCE
+    largest = float(off.max(initial=0.0))
+    return _parity(int(same.sum()), len(users), largest, "predictions differ")
+
+
+def _of_lists(
+    bundle: Bundle, table: pd.DataFrame, asked: Mapping[str, np.ndarray] | None, seed: int
+) -> Parity:
+    if "step" in table and asked is None:
+        why_not = f"the run logged no {ASKED}, the histories of its steps: train it again"
+        return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=why_not)
+    ids = table["user_id"].astype(str)
+    if asked is None or "step" not in table:
+        users = some_of(ids.unique(), N_CUSTOMERS, seed)
+        keys: list[Any] = users.tolist()
+        answers = bundle.recommend([RecommendRequest(u) for u in keys], K)
+        groups: Any = "user_id"
+    else:
+        users = asked["user_ids"].astype(str)
+        keys = list(zip(users.tolist(), asked["steps"].tolist(), strict=True))
+        answers = _of_steps(bundle, users, asked)
+        groups = ["user_id", "step"]
+    table = table.assign(user_id=ids)[ids.isin(users)].sort_values([*np.atleast_1d(groups), "rank"])
+    lists = dict(iter(table.groupby(groups, sort=False)))
+    n_same, largest = 0, 0.0
+    for key, answer in zip(keys, answers, strict=True):
+        items = [i.item for i in answer.items]
+        scores = np.array([i.score for i in answer.items], dtype=float)
+        same, off = _same_list(items, scores, lists[key])
+        n_same, largest = n_same + same, max(largest, off)
+    return _parity(n_same, len(keys), largest, "lists differ")
+
+
+def _of_steps(
+    bundle: Bundle, users: np.ndarray, asked: Mapping[str, np.ndarray]
+) -> list[Recommendation]:
+    """What the bundle's list maker answers to the histories of steps."""
+    assert bundle.list_maker is not None
+    arrays = {name: values for name, values in asked.items() if name != "steps"}
+    histories = Histories.from_arrays(arrays, bundle.list_maker.catalogue)
+    maker = replace(bundle.list_maker, state=histories)
+    return maker.lists([RecommendRequest(u) for u in users.tolist()], np.arange(len(users)), K)
+
+
+def _same_list(items: list[str], scores: np.ndarray, evaluated: pd.DataFrame) -> tuple[bool, float]:
+    """Whether a list is the evaluated one, and the largest difference of a score."""
+    names = evaluated["item_id"].astype(str).to_numpy()
+    known = evaluated["score"].to_numpy(dtype=float)
+    n = min(K, len(names))
+    if len(items) != n:
+        return False, math.inf
+    scale = max(1.0, float(np.abs(known[:n]).max(initial=0.0)))
+    own_scale = min(scale, float(np.abs(known[:n]).max(initial=0.0)))  # a swap needs a real tie
+    off = float(np.abs(scores - known[:n]).max(initial=0.0)) / scale
+    of = dict(zip(names.tolist(), known.tolist(), strict=True))
+    moved = [p for p in range(n) if items[p] != names[p]]
+    tied = all(abs(of.get(items[p], math.inf) - known[p]) <= TOLERANCE * own_scale for p in moved)
+    return off <= TOLERANCE and tied, off
+
+
+def _parity(n_same: int, n: int, largest: float, what: str) -> Parity:
+    why_not = "" if n_same == n else f"{n - n_same:,} of {n:,} {what}, by {largest:.1e} at most"
+    return Parity(n_compared=n, n_same=n_same, largest=largest, why_not=why_not)

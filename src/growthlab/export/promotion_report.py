@@ -1,0 +1,188 @@
+"""A decision on a challenger as people and the registry keep it: Markdown, and tags of the version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from growthlab.evaluation.table import interval, label, markdown_table, number, p_value, plain_table
+from growthlab.export.promotion import (
+    FIRST,
+    NON_INFERIOR,
+    ROUTES,
+    SUPERIOR,
+    Check,
+    Decision,
+    Evidence,
+    Gate,
+)
+
+PREFIX = "gate."  # of the tags
+WAYS = {SUPERIOR: "Superior", NON_INFERIOR: "Non-inferior and cheaper", FIRST: "First champion"}
+HOW_TO_READ = (
+    "- The validation window chooses: a challenger that is not better there (or, to be let in as "
+    "cheaper, within the margin) is refused, whatever it does after the cutoff.",
+    "- The window after the cutoff confirms and can only veto: test, gain and guards are of that "
+    "window, which no setting, seed or epoch was chosen by.",
+    "- Every evaluation on that window is a logged run and counts: p is corrected by Holm's method "
+    "for all of them. It is one-sided; equal models pass as superior with a chance of alpha, and a "
+    "model that loses exactly the margin passes as non-inferior with a chance of alpha / 2.",
+    "- All of it is measured on logged behaviour. What the change does to sales, an experiment says.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Who stands against whom in which registered model, and who decides when and by which code."""
+
+    name: str
+    challenger_run: str
+    challenger_model: str
+    champion_run: str | None
+    champion_model: str | None
+    champion_version: str | None
+    data_digest: str
+    split: str
+    cutoff: str
+    by: str
+    at: str
+    code_version: str
+
+
+def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The whole decision with its evidence, in Markdown."""
+    verdict = "promoted" if decision.promote else "refused"
+    sections = [
+        (f"# {case.name}: {case.challenger_model} {verdict}", [_sentence(decision)]),
+        ("## Who and what", _facts(case, evidence)),
+        ("## Evidence on the window after the cutoff", _paired(evidence)),
+        *(
+            (f"## {WAYS[way]}", _checks(checks) if checks else [f"{ROUTES[way].capitalize()}."])
+            for way, checks in decision.ways.items()
+        ),
+        ("## Guards, leakage and parity", _checks(decision.required)),
+        ("## Costs", _costs(evidence)),
+        ("## The gate", [f"- {n}: `{json.dumps(v)}`" for n, v in asdict(gate).items()]),
+        ("## How to read this", list(HOW_TO_READ)),
+    ]
+    lines = [line for title, body in sections if body for line in (title, "", *body, "")]
+    return "\n".join(lines)
+
+
+def text_of(decision: Decision) -> str:
+    """The checks in plain text for a terminal."""
+    rows = [
+        [WAYS[way] if not place else "", *_row(check)]
+        for way, checks in decision.ways.items()
+        for place, check in enumerate(checks)
+    ]
+    rows += [["Required" if not p else "", *_row(c)] for p, c in enumerate(decision.required)]
+    return "\n".join(plain_table(["", "check", "", "found", "wanted"], rows, left=5))
+
+
+def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> dict[str, str]:
+    """The decision and its evidence as tags: short values one by one, the checks as JSON."""
+    tags: dict[str, Any] = {
+        "decision": "promoted" if decision.promote else "refused",
+        "way": decision.route,
+        "reason": decision.reason,
+        "by": case.by,
+        "at": case.at,
+        "code_version": case.code_version,
+        "against_version": case.champion_version or "",
+        "against_run": case.champion_run or "",
+        "objective": evidence.objective,
+        "valid": f"{evidence.valid:.6g}",
+        "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
+        "leakage": "clean" if _passed(decision, "leakage report") else "not clean",
+        "settings": json.dumps(asdict(gate)),
+        "checks": json.dumps([c._asdict() for c in _all(decision)]),
+    }
+    if evidence.valid_champion is not None:
+        tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
+    if evidence.paired is not None:
+        tags |= {n: f"{v:.6g}" for n, v in asdict(evidence.paired).items()}
+    return {f"{PREFIX}{name}": str(value)[:5000] for name, value in tags.items()}
+
+
+def _sentence(decision: Decision) -> str:
+    words = decision.reason
+    return f"**{'Promoted' if decision.promote else 'Refused'}**: {words}."
+
+
+def _facts(case: Case, evidence: Evidence) -> list[str]:
+    champion = "none yet"
+    if case.champion_run is not None:
+        version = f"version {case.champion_version}, " if case.champion_version else ""
+        champion = f"{case.champion_model} ({version}run {case.champion_run})"
+    facts = {
+        "Challenger": f"{case.challenger_model} (run {case.challenger_run})",
+        "Champion": champion,
+        "Objective": label(evidence.objective),
+        "Data digest (SHA-256)": f"`{case.data_digest}`",
+        "Split and cutoff": f"{case.split}, {case.cutoff or 'no clock'}",
+        "Decided by": f"{case.by}, {case.at}, code {case.code_version}",
+    }
+    return [f"- {name}: {value}" for name, value in facts.items()]
+
+
+def _paired(evidence: Evidence) -> list[str]:
+    paired = evidence.paired
+    if paired is None:
+        return []
+    rows = [
+        ["champion", number(paired.champion)],
+        ["challenger", number(paired.challenger)],
+        ["gain, 95 % bounds", interval(paired.gain, paired.low, paired.high)],
+        ["relative gain", f"{100 * paired.relative:+.1f} %"],
+        ["p, one-sided, of no gain", p_value(paired.p)],
+        ["the same, Holm", p_value(paired.p_holm)],
+        ["p, one-sided, of a loss of the margin", p_value(paired.p_margin)],
+        ["the same, Holm", p_value(paired.p_margin_holm)],
+        ["customers", f"{paired.n_customers:,}"],
+        ["evaluations on this window", f"{paired.n_evaluations:,}"],
+    ]
+    return markdown_table([label(evidence.objective), "value"], rows)
+
+
+def _costs(evidence: Evidence) -> list[str]:
+    names = ("fit_seconds", "latency_p50_ms", "latency_p95_ms", "bundle_mb")
+    rows = [
+        [
+            label(n),
+            number(evidence.measures[n].challenger, 3),
+            "-" if (v := evidence.measures[n].champion) is None else number(v, 3),
+        ]
+        for n in names
+        if n in evidence.measures
+    ]
+    return markdown_table(["cost", "challenger", "champion"], rows) if rows else []
+
+
+def _checks(checks: tuple[Check, ...]) -> list[str]:
+    return markdown_table(["check", "", "found", "wanted"], [_row(c) for c in checks], n_left=4)
+
+
+def _row(check: Check) -> list[str]:
+    name, passed, found, wanted = check
+    return [label(name), "pass" if passed else "FAIL", found, wanted]
+
+
+def _all(decision: Decision) -> Iterator[Check]:
+    for checks in decision.ways.values():
+        yield from checks
+    yield from decision.required
+
+
+def _passed(decision: Decision, name: str) -> bool:
+    return all(c.passed for c in decision.required if c.name == name)
+
+
+def summary_of(tags: Mapping[str, str]) -> str:
+    """One line for the description of a version."""
+    about = {n.removeprefix(PREFIX): v for n, v in tags.items()}
+    return (
+        f"{about['reason']}; decided by {about['by']}, {about['at']}, code {about['code_version']}"
+    )

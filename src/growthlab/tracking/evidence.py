@@ -1,0 +1,333 @@
+"""What two judged runs left in the store, as evidence for the gate of promotion."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.evaluation.superiority import Paired, paired_predictions, paired_values
+from growthlab.export.bundle import Bundle
+from growthlab.export.parity import ASKED, N_TIMED, latency_of, parity_of, some_of
+from growthlab.export.promotion import Evidence, Gate, Measure
+from growthlab.tasks.base import Task
+from growthlab.tasks.objective import names_of, objective_metric
+from growthlab.tracking.run_files import COSTS, PREDICTIONS
+from growthlab.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
+
+SAME = ("data_digest", "split", "cutoff", "filter_seen")  # tags that two runs must share
+LARGER = ("coverage",)  # of the costs; less of the others is better
+SEGMENT = "smallest_segment"
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A finished run of one model and its artifacts, downloaded to `folder` as they are asked for."""
+
+    store: Store
+    run: Run
+    folder: Path
+
+    @classmethod
+    def named(cls, store: Store, word: str, task: str, folder: Path) -> JudgedRun:
+        """The run that a word such as ``challenger=ID`` names.
+
+        Raises
+        ------
+        ConfigError
+            There is no such run, or it is of another task, or no finished run of one model.
+        ExportError
+            Its model is of a kind that cannot be exported.
+        """
+        try:
+            run = store.client.get_run(word.partition("=")[2])
+        except Exception as error:
+            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
+        tags = run.data.tags
+        if tags.get("kind") != "model" or run.info.status != "FINISHED":
+            raise ConfigError(
+                f"{word} is no finished run of one model: name one of growthlab train, or a child "
+                "run of growthlab compare"
+            )
+        if tags.get("task") != task:
+            raise ConfigError(f"{word} is a run of task={tags.get('task')}, not of task={task}")
+        if tags.get("origin", "0") != "0":
+            raise ConfigError(f"{word} was judged at an earlier origin: name a run of origin 0")
+        if tags.get("exportable") != "yes":
+            raise ExportError(
+                f"{word} cannot be promoted: not exportable: {tags.get('exportable')}"
+            )
+        return cls(store, run, folder / run.info.run_id)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.run.info.run_id)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags."""
+        return dict(self.run.data.tags)
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """The names of its artifacts, those in folders left out."""
+        return frozenset(a.path for a in self.store.client.list_artifacts(self.id))
+
+    def file(self, name: str) -> Path:
+        """An artifact, downloaded once.
+
+        Raises
+        ------
+        ExportError
+            The run has none of this name, or it cannot be read.
+        """
+        path = self.folder / name
+        if path.exists():
+            return path
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self.store.client.download_artifacts(self.id, name, str(self.folder)))
+        except Exception as error:
+            raise ExportError(f"run {self.id} has no artifact {name}: {one_line(error)}") from error
+
+    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """A Parquet artifact."""
+        return pd.read_parquet(self.file(f"{name}.parquet"), columns=columns)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The exported bundle."""
+        return Bundle.load(self.file("bundle"))
+
+    @cached_property
+    def leakage(self) -> dict[str, Any]:
+        """The leakage report; empty where the run has none."""
+        if "leakage.json" not in self.files:
+            return {}
+        return dict(json.loads(self.file("leakage.json").read_text()))
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """What was to be foretold: the same for all models that answered the same question."""
+        if f"{PREDICTIONS}.parquet" in self.files:
+            return self.table(PREDICTIONS, ["user_id", "label"])
+        return self.table("truth")
+
+    def answers(self) -> dict[str, pd.DataFrame]:
+        """The lists, or the predictions."""
+        name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "recommendations"
+        return {name: self.table(name)}
+
+    def asked(self) -> dict[str, np.ndarray] | None:
+        """The histories that were asked about, of a task whose rows are steps."""
+        if ASKED not in self.files:
+            return None
+        with np.load(self.file(ASKED), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def metric(self, name: str) -> float:
+        """A logged metric; NaN where it was undefined."""
+        return float(self.run.data.metrics.get(name, math.nan))
+
+
+def evidence_of(
+    challenger: JudgedRun,
+    champion: JudgedRun | None,
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+) -> Evidence:
+    """Everything that the gate looks at; `champion` is None where there is none yet.
+
+    Raises
+    ------
+    ConfigError
+        The objective was not measured, or the two were not asked the same question: other data,
+        split, cutoff, filter, or other customers or truth.
+    """
+    objective = task.objective
+    sides = {"challenger": challenger} | ({} if champion is None else {"champion": champion})
+    for side, judged in sides.items():
+        if math.isnan(judged.metric(f"valid/{objective}")):
+            raise ConfigError(
+                f"the {side}, run {judged.id}, has no valid/{objective}: give task.objective=..."
+            )
+    if champion is not None:
+        refuse_other_question(challenger, champion)
+    return Evidence(
+        objective=objective,
+        maximise=task.maximise,
+        valid=challenger.metric(f"valid/{objective}"),
+        valid_champion=None if champion is None else champion.metric(f"valid/{objective}"),
+        paired=None if champion is None else _paired(challenger, champion, task, metrics, gate),
+        measures=_measures(challenger, champion, task, metrics, gate),
+        leakage=challenger.leakage,
+        parity=parity_of(challenger.bundle, challenger.answers(), challenger.asked()),
+        family=task.metrics,
+    )
+
+
+def refuse_other_question(challenger: JudgedRun, champion: JudgedRun) -> None:
+    """Raise a `ConfigError` where the two were not judged by the same truth."""
+    for tag in SAME:
+        own, other = challenger.tags.get(tag, ""), champion.tags.get(tag, "")
+        if own != other:
+            own, other = (v[:12] if tag == "data_digest" else v for v in (own, other))
+            raise ConfigError(
+                f"the challenger was judged with {tag} {own or 'none'}, the champion (run "
+                f"{champion.id}) with {other or 'none'}: train the champion's model on the "
+                "challenger's data and split, and name that run with champion=RUN"
+            )
+    if not challenger.truth.equals(champion.truth):
+        raise ConfigError(
+            f"the challenger and the champion (run {champion.id}) were asked for other customers "
+            "or another truth: train both with the same task settings"
+        )
+
+
+def _paired(
+    challenger: JudgedRun, champion: JudgedRun, task: Task, metrics: Mapping[str, Any], gate: Gate
+) -> Paired:
+    """The tests, over all evaluations that were made on the same window."""
+    told = {"maximise": task.maximise, "margin": gate.margin, "alpha": gate.alpha}
+    of_predictions = f"{PREDICTIONS}.parquet" in challenger.files
+    column = "prediction" if of_predictions else task.objective
+    tables: dict[str, pd.DataFrame] = {}
+    n_unread = 0
+    for judged in (champion, challenger, *_others(challenger, champion)):
+        try:
+            table = _values(judged, task.objective, of_predictions)
+        except (ExportError, KeyError, ValueError, OSError):
+            if judged in (champion, challenger):
+                raise
+            n_unread += 1
+            continue
+        first = next(iter(tables.values()), table)
+        if not table["user_id"].equals(first["user_id"]):
+            continue  # another question, asked of other customers
+        known = () if judged is challenger else tables.values()
+        if not any(table[column].equals(other[column]) for other in known):
+            tables[judged.id] = table
+    log.info("%d evaluations on this window besides the champion's", len(tables) - 1 + n_unread)
+    names = champion.id, challenger.id
+    if of_predictions:
+        (metric,) = objective_metric(task, metrics).values()
+        return paired_predictions(tables, metric, *names, n_unread=n_unread, **told)  # type: ignore[arg-type]
+    values = pd.DataFrame({name: t[column].to_numpy(dtype=float) for name, t in tables.items()})
+    return paired_values(values, *names, n_unread=n_unread, **told)  # type: ignore[arg-type]
+
+
+def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataFrame:
+    """A row a customer, sorted by id."""
+    if of_predictions:
+        table = judged.table(PREDICTIONS, ["user_id", "label", "prediction"])
+    else:
+        table = judged.table("per_user", ["user_id", objective])
+    return table.assign(user_id=table["user_id"].astype(str)).sort_values(
+        "user_id", kind="stable", ignore_index=True
+    )
+
+
+def _others(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
+    """Every other finished run of one model on the same window."""
+    tags = challenger.tags
+    same = " AND ".join(
+        f"tags.{t} = '{tags.get(t, '')}'" for t in ("data_digest", "split", "cutoff")
+    )
+    query = f"tags.kind = 'model' AND {same} AND attributes.status = 'FINISHED'"
+    client, token = challenger.store.client, None
+    while True:
+        page = client.search_runs([challenger.run.info.experiment_id], query, page_token=token)
+        for run in page:
+            if run.info.run_id not in (challenger.id, champion.id):
+                folder = challenger.folder.parent / run.info.run_id
+                yield JudgedRun(challenger.store, run, folder)
+        token = page.token
+        if not token:
+            return
+
+
+def _measures(
+    challenger: JudgedRun,
+    champion: JudgedRun | None,
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+) -> dict[str, Measure]:
+    """Everything that a guard or ``cheaper`` can name, with its direction."""
+    names = {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
+    logged = {n: (f"test/{n}", larger) for n, larger in names.items()}
+    logged |= {n: (n, n in LARGER) for n in (*COSTS, "bundle_mb") if n != "epochs"}
+
+    def measure(name: str, larger: bool) -> Measure:
+        other = None if champion is None else champion.metric(name)
+        return Measure(challenger=challenger.metric(name), champion=other, larger_is_better=larger)
+
+    found = {n: measure(*about) for n, about in logged.items()}
+    users = some_of(challenger.truth["user_id"].to_numpy(), N_TIMED)
+    own = latency_of(challenger.bundle, users)
+    other = {} if champion is None else _latency(champion, users)
+    found |= {n: Measure(challenger=v, champion=other.get(n)) for n, v in own.items()}
+    return {**found, SEGMENT: _smallest_segment(challenger, champion, task, gate)}
+
+
+def _latency(champion: JudgedRun, users: np.ndarray) -> dict[str, float]:
+    """The champion's, measured right after the challenger's; empty where its bundle is gone."""
+    try:
+        return latency_of(champion.bundle, users)
+    except ExportError as error:
+        log.warning("the champion's latency is not known: %s", error)
+        return {}
+
+
+def _smallest_segment(
+    challenger: JudgedRun, champion: JudgedRun | None, task: Task, gate: Gate
+) -> Measure:
+    """The objective in the smallest segment with enough customers in which it is defined.
+
+    Of the strata of the run's evaluation; those that hold other numbers of customers for the two
+    models are the models' own, and not looked at. NaN where no segment is large enough.
+    """
+    own = _segments(challenger, task.objective)
+    other = own if champion is None else _segments(champion, task.objective)
+    both = own.join(other, rsuffix="_champion", how="inner")
+    if both.empty:
+        return Measure(challenger=math.nan, champion=None, larger_is_better=task.maximise)
+    same = both["n_users"] == both["n_users_champion"]
+    enough = both["n_users"] >= gate.segment_customers
+    both = both[same & enough & both["value_champion"].notna()].sort_values(
+        "n_users", kind="stable"
+    )
+    if both.empty:
+        return Measure(challenger=math.nan, champion=None, larger_is_better=task.maximise)
+    row = both.iloc[0]
+    log.info("smallest segment: %s, %d customers", both.index[0], row["n_users"])
+    return Measure(
+        challenger=float(row["value"]),
+        champion=None if champion is None else float(row["value_champion"]),
+        larger_is_better=task.maximise,
+        about=f"{both.index[0]}, {int(row['n_users']):,} customers",
+    )
+
+
+def _segments(judged: JudgedRun, objective: str) -> pd.DataFrame:
+    """Value and number of customers by stratum."""
+    if "strata.csv" not in judged.files:
+        return pd.DataFrame(columns=["value", "n_users"])
+    table = pd.read_csv(judged.file("strata.csv"))
+    return table[table["metric"] == objective].set_index("stratum")[["value", "n_users"]]

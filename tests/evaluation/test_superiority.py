@@ -1,0 +1,195 @@
+"""Tests of a challenger against a champion: exact p values, and how often they raise a false alarm."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.evaluation.significance import bootstrap_p, holm, sign_flip_p, sign_flip_ps
+from growthlab.evaluation.superiority import Paired, paired_predictions, paired_values
+from growthlab.metrics.binary.roc_auc import RocAuc
+
+N_SHOPS, N_CUSTOMERS, ALPHA, MARGIN = 2000, 120, 0.05, 0.1
+
+
+def values_of(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Values such as NDCG has: three customers in five get nothing, the others something up to 1."""
+    random = np.random.default_rng(seed)
+    return np.where(random.random(shape) < 0.6, 0.0, random.beta(1.0, 2.0, shape))
+
+
+def correlated(shape: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two equal models: each customer's two values are exchangeable, and half of them are shared."""
+    one, other = values_of(shape, seed), values_of(shape, seed + 1)
+    shared = np.random.default_rng(seed + 2).random(shape) < 0.5
+    return one, np.where(shared, one, other)
+
+
+def test_one_sided_p_is_the_share_of_sign_patterns_that_are_as_large() -> None:
+    d = np.array([0.4, 0.3, -0.1, 0.2, 0.5])
+    patterns = np.array(list(itertools.product([-1, 1], repeat=5)))
+    exact = (patterns @ d >= d.sum() - 1e-12).mean()  # 2 of 32
+    assert sign_flip_p(d, one_sided=True) == pytest.approx(exact, abs=0.01)
+    assert sign_flip_p(-d, one_sided=True) > 0.9
+
+
+def test_columns_are_tested_as_if_alone() -> None:
+    d = np.random.default_rng(0).normal(0.1, 1.0, (50, 3))
+    together = sign_flip_ps(d, n_flips=500)
+    assert together.tolist() == [sign_flip_p(column, n_flips=500) for column in d.T]
+
+
+def test_one_sided_bootstrap_p_is_the_lower_tail() -> None:
+    assert bootstrap_p(np.array([-1.0, 1.0, 2.0, np.nan]), one_sided=True) == 2 / 4
+    assert bootstrap_p(np.zeros(9), one_sided=True) == 1.0
+
+
+def test_equal_challengers_are_superior_in_five_percent_of_cases() -> None:
+    champion, challenger = correlated((N_CUSTOMERS, N_SHOPS), seed=10)
+    p = sign_flip_ps(challenger - champion, n_flips=1999, one_sided=True)
+    assert 0.03 <= (p <= ALPHA).mean() <= 0.07
+
+
+def test_a_loss_of_exactly_the_margin_is_non_inferior_in_at_most_five_percent() -> None:
+    champion, same = correlated((N_CUSTOMERS, N_SHOPS), seed=20)
+    challenger = (1 - MARGIN) * same  # its expected value is the margin below the champion's
+    p = sign_flip_ps(challenger - champion + MARGIN * champion, n_flips=1999, one_sided=True)
+    passed = (p <= ALPHA / 2).mean()
+    assert 0.005 <= passed <= 0.05
+
+
+def test_the_luckiest_of_twenty_equal_challengers_passes_in_at_most_five_percent() -> None:
+    n_shops, n_models = 100, 20
+    champion = values_of((N_CUSTOMERS, n_shops, 1), seed=30)
+    models = values_of((N_CUSTOMERS, n_shops, n_models), seed=31)
+    gains = (models - champion).reshape(N_CUSTOMERS, -1)
+    p = sign_flip_ps(gains, n_flips=1999, one_sided=True).reshape(n_shops, n_models)
+    corrected = np.array([holm(row).min() for row in p])
+    assert (corrected <= ALPHA).mean() <= 0.07
+    assert (p.min(axis=1) <= ALPHA).mean() > 0.3  # without the correction
+
+
+def test_chosen_on_one_window_and_tested_on_another_the_best_of_twenty_is_no_false_alarm() -> None:
+    n_shops, n_models = 400, 20
+    shape = (N_CUSTOMERS, n_shops, n_models)
+    valid, after = (values_of(shape, seed) for seed in (40, 41))
+    champion_valid, champion_after = (values_of(shape[:2], seed) for seed in (42, 43))
+    best = valid.mean(axis=0).argmax(axis=1)  # of each shop's twenty, all of them equal
+    shops = np.arange(n_shops)
+
+    def passed(models: np.ndarray, champion: np.ndarray) -> float:
+        p = sign_flip_ps(models[:, shops, best] - champion, n_flips=1999, one_sided=True)
+        return float((p <= ALPHA).mean())
+
+    assert 0.02 <= passed(after, champion_after) <= 0.08
+    assert passed(valid, champion_valid) > 0.3  # tested where it was chosen
+
+
+def test_equal_rankings_of_leavers_are_superior_in_five_percent_of_cases() -> None:
+    metric, n_shops, alarms = RocAuc(), 100, 0
+    for shop in range(n_shops):
+        random = np.random.default_rng(shop)
+        label = (random.random(60) < 0.4).astype(float)
+        tables = {
+            name: pd.DataFrame(
+                {"user_id": range(60), "label": label, "prediction": label + random.normal(size=60)}
+            )
+            for name in ("champion", "challenger")
+        }
+        drawn = _few_resamples(tables, metric, seed=shop)
+        alarms += bootstrap_p(drawn, one_sided=True) <= ALPHA
+    assert 0.01 <= alarms / n_shops <= 0.09
+
+
+def _few_resamples(tables: dict[str, pd.DataFrame], metric: RocAuc, seed: int) -> np.ndarray:
+    from growthlab.evaluation.significance import resampled_metric
+
+    named = {name: [table] for name, table in tables.items()}
+    _, drawn = resampled_metric(named, metric, seed=seed, n_resamples=99)
+    return drawn["challenger"] - drawn["champion"]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """The champion, a challenger that adds 0.1 to everybody, and two that are alike."""
+    champion = values_of((80,), seed=1)
+    lucky = champion + np.random.default_rng(2).normal(0.0, 0.1, 80)
+    columns = {"champion": champion, "better": champion + 0.1, "a": lucky, "b": -lucky}
+    return pd.DataFrame(columns)
+
+
+def test_gain_and_share_are_those_of_the_means(table: pd.DataFrame) -> None:
+    found = paired_values(table, "champion", "better")
+    mean = table["champion"].mean()
+    assert (found.champion, found.challenger) == pytest.approx((mean, mean + 0.1))
+    assert found.gain == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+    assert found.relative == pytest.approx(0.1 / mean)
+    assert (found.n_customers, found.n_evaluations) == (80, 3)
+
+
+def test_holm_counts_every_evaluation_and_those_that_cannot_be_read(table: pd.DataFrame) -> None:
+    alone = paired_values(table[["champion", "better"]], "champion", "better")
+    assert alone.p_holm == alone.p == pytest.approx(1 / 10_001)
+    among = paired_values(table, "champion", "better", n_unread=7)
+    assert among.n_evaluations == 10
+    assert among.p_holm == pytest.approx(10 * among.p)  # the smallest of ten
+
+
+def test_with_many_evaluations_there_are_enough_flips_to_pass(table: pd.DataFrame) -> None:
+    found = paired_values(table, "champion", "better", n_unread=1000)
+    assert found.p_holm < 0.05
+
+
+def test_less_is_better_turns_the_gain_round(table: pd.DataFrame) -> None:
+    found = paired_values(table, "champion", "better", maximise=False)
+    assert found.gain == pytest.approx(-0.1)
+    assert found.challenger == pytest.approx(table["better"].mean())
+    assert found.p == 1.0
+
+
+def test_an_equal_model_is_not_worse_by_a_margin(table: pd.DataFrame) -> None:
+    same = table.assign(better=table["champion"])
+    found = paired_values(same, "champion", "better", margin=0.05)
+    assert (found.gain, found.p) == (0.0, 1.0)
+    assert found.p_margin < 0.001
+
+
+def test_customers_without_a_value_are_left_out_and_nobody_at_all_is_nan(
+    table: pd.DataFrame,
+) -> None:
+    table.loc[:9, "better"] = np.nan
+    table.loc[20, "a"] = np.nan
+    found = paired_values(table, "champion", "better")
+    assert (found.n_customers, found.n_evaluations) == (70, 3)
+    empty = paired_values(table[:0], "champion", "better")
+    assert np.isnan([empty.gain, empty.p, empty.p_holm]).all()
+    assert empty.n_customers == 0
+
+
+def test_a_ranking_without_values_a_customer_is_resampled() -> None:
+    random = np.random.default_rng(5)
+    label = (random.random(150) < 0.5).astype(float)
+    noise = {"champion": 3.0, "challenger": 0.5, "other": 3.0}
+    tables = {
+        name: pd.DataFrame(
+            {
+                "user_id": [f"u{i}" for i in range(150)],
+                "label": label,
+                "prediction": label + sd * random.normal(size=150),
+            }
+        )
+        for name, sd in noise.items()
+    }
+    found: Paired = paired_predictions(tables, RocAuc(), "champion", "challenger", margin=0.02)
+    y, s = label, tables["champion"]["prediction"].to_numpy()
+    assert found.champion == pytest.approx(float(RocAuc()(y, s)))
+    assert found.low > 0
+    assert found.p <= found.p_holm <= 2 * found.p
+    assert found.p < 0.01
+    worse = paired_predictions(tables, RocAuc(), "challenger", "champion", margin=0.02)
+    assert worse.p > 0.9
+    assert worse.p_margin > 0.5
