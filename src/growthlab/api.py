@@ -14,6 +14,7 @@ from growthlab.cli.compare import contenders_of
 from growthlab.cli.compose import composed
 from growthlab.cli.describe import check, described
 from growthlab.cli.model_search import search_of
+from growthlab.cli.promote import Ruling, promoted
 from growthlab.cli.setting import Setting
 from growthlab.cli.tune import check_search
 from growthlab.core.errors import ConfigError, GrowthlabError
@@ -195,3 +196,31 @@ def describe(
     check(found.config)
     wanted = read_goals(goals, found.config.currency)
     return described(log, found, log.name, wanted)
+
+
+def promote(
+    challenger: str, *, task: str = "top_n", dry_run: bool = False, overrides: Sequence[str] = ()
+) -> Ruling:
+    """What the gate says of a run that stands against the champion of the registry.
+
+    Unless it is a dry run it is carried out: the alias moves where the gate lets it, and decision
+    and evidence are kept with version and run, as the command does.
+
+    Parameters
+    ----------
+    challenger : id of a run of one model
+    task : ``top_n``, ``churn`` or ``value``
+    overrides : settings as on the command line, such as ``gate.min_rel_gain=0.01``
+
+    Returns
+    -------
+    Ruling
+        Look at ``.decision.promote`` and ``.decision.reason``, or print ``.report``.
+
+    Raises
+    ------
+    ConfigError, ExportError
+        As the command does, in one line.
+    """
+    words = [f"task={task}", f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
+    return promoted(composed("promote", [*words, *overrides]))

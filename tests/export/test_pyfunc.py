@@ -200,25 +200,22 @@ def test_a_broken_bundle_is_not_logged(store: Store, folder: Path) -> None:
     assert [m.model_id for m in store.client.search_logged_models(["1"])] == before
 
 
-def test_the_first_version_is_champion_and_later_ones_only_challenge(
+def test_each_registered_version_challenges_and_none_becomes_champion_by_itself(
     store: Store, folder: Path
 ) -> None:
     before = mlflow.get_tracking_uri()
     first = register(folder, uri=store.uri, run_id=store.run_id)
-    assert (first.name, first.version, first.champion) == ("corner_shop-top_n", "1", True)
+    assert (first.name, first.version) == ("corner_shop-top_n", "1")
     second = register(folder, uri=store.uri, run_id=store.run_id)
-    assert (second.version, second.champion) == ("2", False)
+    assert second.version == "2"
     aliases = store.client.get_registered_model("corner_shop-top_n").aliases
-    assert {name: str(version) for name, version in aliases.items()} == {
-        "challenger": "2",
-        "champion": "1",
-    }
-    champion = store.client.get_model_version_by_alias("corner_shop-top_n", "champion")
-    assert champion.run_id == store.run_id
-    assert champion.tags["data_digest"] == "ab" * 32
-    assert champion.tags["model"] == "item_knn"
-    assert champion.tags["test/ndcg_at_10"] == "0.25"
+    assert {name: str(version) for name, version in aliases.items()} == {"challenger": "2"}
+    challenger = store.client.get_model_version_by_alias("corner_shop-top_n", "challenger")
+    assert challenger.run_id == store.run_id
+    assert challenger.tags["data_digest"] == "ab" * 32
+    assert challenger.tags["model"] == "item_knn"
+    assert challenger.tags["test/ndcg_at_10"] == "0.25"
     assert second.uri == "models:/corner_shop-top_n@challenger"
-    model = store.load("models:/corner_shop-top_n@champion")
+    model = store.load("models:/corner_shop-top_n@challenger")
     assert model.predict(pd.DataFrame({"user_id": [ANNA]}))["served"].tolist() == ["known"]
     assert mlflow.get_tracking_uri() == before

@@ -33,6 +33,7 @@ def model_card(manifest: Manifest) -> str:
         _protocol(manifest),
         _results(manifest),
         _limits(manifest),
+        _release(manifest),
         _privacy(manifest),
         _calling(manifest),
     ]
@@ -122,6 +123,18 @@ def _limits(manifest: Manifest) -> str:
             "Stored features are those of the cutoff; later ones can come with the request.",
         ]
     return "## Limitations\n\n" + "\n".join(f"- {line}" for line in shared)
+
+
+def _release(manifest: Manifest) -> str:
+    name = f"{manifest.data}-{manifest.task}"
+    return (
+        "## Release\n\n"
+        f"This card says what was measured, not whether the model is in use: that is the version "
+        f"`models:/{name}@champion` of the registry. A version comes there by `growthlab promote` "
+        "alone (the first one also by its export), after guards, a clean leakage report and the "
+        "proof that this bundle answers as it was evaluated; its tags `gate.*` and the report "
+        "among the run's artifacts (`promotion/`) hold the decision and its evidence."
+    )
 
 
 def _privacy(manifest: Manifest) -> str:

@@ -19,6 +19,7 @@ from growthlab.evaluation.superiority import Paired, paired_predictions, paired_
 from growthlab.export.bundle import Bundle
 from growthlab.export.parity import ASKED, N_TIMED, latency_of, parity_of, some_of
 from growthlab.export.promotion import Evidence, Gate, Measure
+from growthlab.export.signature import is_signed, sign
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import names_of, objective_metric
 from growthlab.tracking.run_files import COSTS, PREDICTIONS
@@ -111,8 +112,11 @@ class JudgedRun:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The exported bundle."""
-        return Bundle.load(self.file("bundle"))
+        """The exported bundle; the copy of one that was written without a signature is signed."""
+        folder = self.file("bundle")
+        if not is_signed(folder):
+            sign(folder)
+        return Bundle.load(folder)
 
     @cached_property
     def leakage(self) -> dict[str, Any]:
@@ -305,7 +309,7 @@ def _smallest_segment(
     """
     own = _segments(challenger, task.objective)
     other = own if champion is None else _segments(champion, task.objective)
-    both = own.join(other, rsuffix="_champion", how="inner")
+    both = own.join(other.add_suffix("_champion"), how="inner")
     if both.empty:
         return Measure(challenger=math.nan, champion=None, larger_is_better=task.maximise)
     same = both["n_users"] == both["n_users_champion"]

@@ -1,0 +1,295 @@
+"""From evidence to the champion's alias: promote, refuse, show, roll back; wrong inputs in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.cli.conftest import MODELS, SHOP, THIRD_PARTY, Done, Workspace
+
+from growthlab.export.registry import Change, history_of, move_champion
+
+pytestmark = THIRD_PARTY
+
+TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
+FAST = ("metrics=[binary/roc_auc]", *SHOP)
+# few customers: chance is let in, and what is measured by a clock is left out
+LENIENT = (
+    "gate.alpha=0.99",
+    "gate.min_rel_gain=0",
+    "gate.segment_customers=10000",
+    "gate.guards.every.latency_p50_ms=null",
+    "gate.guards.ranking.coverage_at_10=null",
+    "gate.guards.ranking.calibration_at_10=null",
+    "gate.guards.ranking.gini_at_10=null",
+    "gate.guards.ranking.coverage=null",
+    "gate.guards.binary.calibration_error=null",
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A folder of this module's own, with the comparisons of two tasks and no champion."""
+    shop = Workspace(tmp_path_factory.mktemp("promotions"))
+    for task, models in (("top_n", "[item_knn]"), ("churn", MODELS["churn"])):
+        done = shop.growthlab("compare", f"task={task}", f"models={models}", *SHOP)
+        assert done.status == 0, done.err
+    return shop
+
+
+def run_of(shop: Workspace, task: str, model: str) -> str:
+    """The id of a model's run."""
+    return str(shop.runs(task, kind="model", model=model)[0].info.run_id)
+
+
+def set_valid(shop: Workspace, run_id: str, metric: str, value: float) -> None:
+    """Say what the run had on the validation window."""
+    shop.client.log_metric(run_id, f"valid/{metric}", value)
+
+
+def champion(shop: Workspace, name: str) -> str | None:
+    """The champion's version."""
+    version = shop.client.get_registered_model(name).aliases.get("champion")
+    return None if version is None else str(version)
+
+
+def promote(shop: Workspace, task: str, run_id: str, *words: str) -> Done:
+    return shop.growthlab("promote", f"task={task}", f"challenger={run_id}", *LENIENT, *words)
+
+
+@pytest.fixture(scope="module")
+def crowned(shop: Workspace) -> Workspace:
+    """The shop with logistic as champion of churn, by its first export."""
+    run = run_of(shop, "churn", "logistic")
+    done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
+                          "gate.guards.binary.calibration_error=null", "task=churn")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "(champion: there was none): models:/simulated_shop-churn@champion" in done.out
+    return shop
+
+
+def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Workspace) -> None:
+    run = run_of(shop, "top_n", "item_knn")
+    words = ("task=top_n", f"run={run}", "to=heavy", "gate.guards.every.bundle_mb.limit=0.0001")
+    done = shop.growthlab("export", *words, "gate.guards.every.latency_p50_ms=null")
+    assert done.status == 0, done.err
+    assert "(challenger, and no champion: bundle_mb: " in done.out
+    assert champion(shop, TOP_N) is None
+    refused = shop.client.get_model_version(TOP_N, "1")
+    assert refused.tags["gate.decision"] == "refused"
+    done = promote(shop, "top_n", run)
+    assert done.status == 0, done.err
+    assert "the first champion: there was nobody to beat" in done.out
+    assert champion(shop, TOP_N) == "1"
+    assert [c.how for c in history_of(shop.client, TOP_N)] == ["first"]
+
+
+def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
+    crowned: Workspace,
+) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    shown = promote(crowned, "churn", run, "dry_run=true")
+    assert "# simulated_shop-churn: recency_rule " in shown.out
+    assert "dry_run=true: nothing was changed" in shown.out
+    assert champion(crowned, CHURN) == "1"
+    assert "gate.decision" not in client.get_run(run).data.tags
+    assert not (crowned.folder / "promotions" / f"{CHURN}-{run[:8]}.md").exists()
+
+    done = promote(crowned, "churn", run, "by=nightly")
+    assert done.status == 0, done.out + done.err
+    assert "promoted: recency_rule is champion of simulated_shop-churn: better than" in done.out
+    version = client.get_model_version_by_alias(CHURN, "champion")
+    assert (str(version.version), version.run_id) == ("2", run)
+    tags = version.tags
+    assert (tags["gate.decision"], tags["gate.by"]) == ("promoted", "nightly")
+    assert (tags["gate.against_version"], tags["gate.code_version"]) == ("1", "tested")
+    assert tags["gate.n_evaluations"] == "1"
+    checks = {c["name"] for c in json.loads(tags["gate.checks"])}
+    assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= checks
+    assert "challenger" not in client.get_registered_model(CHURN).aliases
+    report = (crowned.folder / "promotions" / f"{CHURN}-{run[:8]}.md").read_text()
+    assert report.startswith("# simulated_shop-churn: recency_rule promoted")
+    (logged,) = client.list_artifacts(run, "promotion")
+    assert logged.path.endswith(".md")
+
+    would = crowned.growthlab("rollback", "task=churn", "dry_run=true")
+    assert "version 1 would come back for version 2" in would.out
+    assert champion(crowned, CHURN) == "2"
+    back = crowned.growthlab("rollback", "task=churn", "why=complaints", "by=anna")
+    assert back.status == 0, back.err
+    assert "version 1 is champion again, in place of version 2" in back.out
+    assert "rollback   version 1 by anna: complaints" in back.out
+    assert champion(crowned, CHURN) == "1"
+    assert [c.how for c in history_of(client, CHURN)] == ["first", "promotion", "rollback"]
+    line = crowned.growthlab("rollback", "task=churn").mistake
+    assert line == (
+        "simulated_shop-churn has had no champion before version 1: nothing to go back to"
+    )
+
+
+def test_a_champion_that_changed_meanwhile_is_told(
+    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    from growthlab.cli import promote as command
+
+    first = str(client.get_model_version(CHURN, "1").run_id)
+    second = client.create_model_version(CHURN, source="file:///nowhere", run_id=first)
+
+    def meanwhile(by: str = "bert") -> None:
+        change = Change(str(second.version), "1", "promotion", by, "2024-04-01", "deadbeef")
+        move_champion(client, CHURN, change)
+
+    decided = command.ruled
+
+    def then(*given: object) -> object:
+        ruling = decided(*given)  # type: ignore[arg-type]
+        meanwhile()
+        return ruling
+
+    monkeypatch.setattr(command, "ruled", then)
+    line = promote(crowned, "churn", run)
+    try:
+        assert f"is now version {second.version} (promotion by bert" in line.mistake
+        assert "nothing was changed; run the command again" in line.mistake
+    finally:
+        monkeypatch.undo()
+        back = crowned.growthlab("rollback", "task=churn")
+        assert back.status == 0, back.err
+
+
+def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Workspace) -> None:
+    run = run_of(crowned, "churn", "recency_rule")
+    before = crowned.client.get_run(run).data.metrics["valid/roc_auc"]
+    set_valid(crowned, run, "roc_auc", 0.5)
+    done = promote(crowned, "churn", run, "gate.margin=0")
+    assert done.status == 1
+    assert "roc_auc on the validation window 0.5000, wanted above the champion's" in done.out
+    assert champion(crowned, CHURN) == "1"
+    tags = crowned.client.get_run(run).data.tags
+    assert tags["gate.decision"] == "refused"
+    set_valid(crowned, run, "roc_auc", before)
+
+
+def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
+    first = run_of(crowned, "churn", "logistic")
+    done = crowned.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
+    assert done.status == 0, done.err
+    again = run_of(crowned, "churn", "logistic")
+    assert again != first
+    done = promote(crowned, "churn", again, "dry_run=true")
+    assert done.status == 1
+    assert "relative gain +0.0 %, wanted above +0.0 %" in done.out
+
+
+def test_a_bundle_that_answers_otherwise_than_it_was_evaluated_is_refused(
+    crowned: Workspace,
+) -> None:
+    run = crowned.runs("churn", kind="model", model="recency_rule")[0]
+    path = crowned.artifact(run, "predictions.parquet")
+    kept = path.read_bytes()
+    table = crowned.table(run, "predictions.parquet")
+    try:
+        table.assign(prediction=table["prediction"] * 0.999).to_parquet(path, index=False)
+        done = promote(crowned, "churn", run.info.run_id, "dry_run=true")
+    finally:
+        path.write_bytes(kept)
+    assert done.status == 1
+    assert "predictions differ" in done.out
+
+
+def test_runs_that_cannot_stand_are_one_line(crowned: Workspace) -> None:
+    assert promote(crowned, "churn", "0123").mistake == (
+        "challenger=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
+    )
+    other = run_of(crowned, "top_n", "item_knn")
+    assert promote(crowned, "churn", other).mistake == (
+        f"challenger={other} is a run of task=top_n, not of task=churn"
+    )
+    parent = crowned.runs("churn", kind="comparison")[0].info.run_id
+    assert "is no finished run of one model" in promote(crowned, "churn", parent).mistake
+    first = str(crowned.client.get_model_version(CHURN, "1").run_id)
+    assert promote(crowned, "churn", first).mistake == (
+        f"challenger={first} is the champion already (version 1)"
+    )
+    assert "challenger is required" in crowned.growthlab("promote", "task=churn").mistake
+
+
+def test_other_data_another_split_or_other_customers_are_refused_in_one_line(
+    crowned: Workspace,
+) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    true = client.get_run(run).data.tags
+    for tag, value, line in (
+        ("data_digest", "f" * 64, "the challenger was judged with data_digest ffffffffffff, the"),
+        ("split", "given", "the challenger was judged with split given, the champion (run "),
+        ("cutoff", "2025-01-01", "the challenger was judged with cutoff 2025-01-01, the champion"),
+    ):
+        client.set_tag(run, tag, value)
+        try:
+            found = promote(crowned, "churn", run).mistake
+        finally:
+            client.set_tag(run, tag, true[tag])
+        assert found.startswith(line)
+        assert found.endswith("name that run with champion=RUN")
+    assert champion(crowned, CHURN) == "1"
+
+
+def test_a_run_stands_for_the_champion_only_with_its_settings(crowned: Workspace) -> None:
+    run = run_of(crowned, "churn", "recency_rule")
+    first = str(crowned.client.get_model_version(CHURN, "1").run_id)
+    line = promote(crowned, "churn", run, f"champion={run}").mistake
+    assert line == f"champion={run} is the challenger itself"
+    done = crowned.growthlab("train", "task=churn", "model=churn/recency_rule", "seed=1", *FAST)
+    assert done.status == 0, done.err
+    other = run_of(crowned, "churn", "recency_rule")
+    line = promote(crowned, "churn", run, f"champion={other}").mistake
+    assert (
+        "cannot stand for version 1: its model is recency_rule, the champion's is logistic" in line
+    )
+    same = run_of(crowned, "churn", "logistic")
+    assert same != first
+    done = promote(crowned, "churn", run, f"champion={same}", "dry_run=true")
+    assert f"logistic (version 1, run {same})" in done.out
+
+
+def test_unknown_guards_and_settings_are_one_line(crowned: Workspace) -> None:
+    run = run_of(crowned, "churn", "recency_rule")
+    line = promote(crowned, "churn", run, "+gate.guards.binary.roc_au.limit=0.5").mistake
+    assert line.startswith("gate.guards.binary.roc_au: nothing of this name was measured: did you")
+    assert "did you mean roc_auc" in line
+    line = promote(crowned, "churn", run, "gate.guards.every.bundle_gb.limit=1").mistake
+    assert line.startswith("unknown setting gate.guards.every.bundle_gb")
+    assert promote(crowned, "churn", run, "gate.alpha=2").mistake == (
+        "gate.alpha must lie between 0 and 1, got 2"
+    )
+
+
+def test_a_kind_that_cannot_be_exported_says_so_when_it_is_trained_and_is_refused(
+    crowned: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = crowned.folder / "conf" / "model" / "churn" / "thicket.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(
+        "# @package model\n_target_: sklearn.ensemble.RandomForestClassifier\nn_estimators: 3\n"
+    )
+    done = crowned.growthlab("train", "task=churn", "model=churn/thicket", *FAST)
+    assert done.status == 0, done.err
+    assert "\nnot exportable: " in done.out
+    assert "thicket seed 0 is not exportable, so it cannot be promoted: " in caplog.text
+    run = run_of(crowned, "churn", "thicket")
+    assert "is not exportable" in crowned.client.get_run(run).data.tags["exportable"]
+    line = promote(crowned, "churn", run).mistake
+    assert line.startswith(f"challenger={run} cannot be promoted: not exportable: ")
+    words = ("models=[thicket,recency_rule]", "seed=1", *FAST)
+    done = crowned.growthlab("compare", "task=churn", *words)
+    assert "not exportable: thicket: " in done.out
+    parent = crowned.runs("churn", kind="comparison")[0]
+    assert "not exportable: thicket: " in crowned.artifact(parent, "report.md").read_text()
+
+
+def test_nothing_to_promote_or_to_go_back_to(fresh: Workspace) -> None:
+    line = fresh.growthlab("promote", "task=churn", "challenger=0").mistake
+    assert "there is no MLflow store" in line
+    line = fresh.growthlab("rollback", "task=churn").mistake
+    assert line.startswith("nothing to go back to: there is no MLflow store")
