@@ -8,6 +8,7 @@ import pytest
 from tests.cli.conftest import MODELS, SHOP, THIRD_PARTY, Done, Workspace
 
 from growthlab.export.registry import Change, history_of, move_champion
+from growthlab.tracking.store import code_version
 
 pytestmark = THIRD_PARTY
 
@@ -102,7 +103,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert (str(version.version), version.run_id) == ("2", run)
     tags = version.tags
     assert (tags["gate.decision"], tags["gate.by"]) == ("promoted", "nightly")
-    assert (tags["gate.against_version"], tags["gate.code_version"]) == ("1", "tested")
+    assert (tags["gate.against_version"], tags["gate.code_version"]) == ("1", code_version())
     assert tags["gate.n_evaluations"] == "1"
     checks = {c["name"] for c in json.loads(tags["gate.checks"])}
     assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= checks

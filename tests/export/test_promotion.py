@@ -186,6 +186,17 @@ def test_what_is_defined_for_neither_model_says_nothing() -> None:
     assert decide(replace(BETTER, measures=MEASURES | {"gini_at_10": undefined}), GATE).promote
 
 
+def test_what_the_run_did_not_measure_is_not_taken_for_granted() -> None:
+    unmeasured = Measure(challenger=math.nan, champion=math.nan, measured=False)
+    evidence = replace(BETTER, measures=MEASURES | {"gini_at_10": unmeasured})
+    assert failed(evidence) == ["gini_at_10"]
+    alone = replace(unmeasured, champion=None)
+    first = replace(BETTER, paired=None, measures=MEASURES | {"gini_at_10": alone})
+    relative = replace(GATE, guards={"ranking": {"gini_at_10": {"worse_by": 0.1}}})
+    assert decide(first, relative).promote  # nobody to be worse than
+    assert not decide(first, GATE).promote
+
+
 @pytest.mark.parametrize(
     "leakage",
     [{"clean": False}, {}, {"clean": True, "warning": "no common cutoff"}],

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from growthlab.cli.compose import Composed
+from growthlab.cli.compose import Composed, composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.export.promotion import ROUTES, Decision, Evidence, Gate, decide
@@ -99,7 +99,9 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
     """What the gate of the config says of the challenger; changes nothing."""
     config, tags = found.config, challenger.tags
     gate, task = build(config.gate, "gate"), build(config.task)
-    metrics = {str(name): build(node) for name, node in (config.get("metrics") or {}).items()}
+    every = composed("promote", [f"task={found.name('task')}", "challenger=any"]).config.metrics
+    nodes = {**every, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
+    metrics = {str(name): build(node) for name, node in nodes.items()}
     name = f"{tags['data']}-{tags['task']}"
     version = champion_of(challenger.store.client, name)
     champion = None

@@ -142,13 +142,15 @@ def _check_limits(where: str, limits: Mapping[str, float | None] | None) -> None
 class Measure:
     """A number of both models, in the same unit; None: there is no champion. NaN: not defined.
 
-    `about` says in a few words what it was measured on.
+    `about` says in a few words what it was measured on; `measured` is False where the challenger's
+    run did not ask for it.
     """
 
     challenger: float
     champion: float | None = None
     larger_is_better: bool = False
     about: str = ""
+    measured: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +333,10 @@ def _guarded(name: str, guard: Guard, measure: Measure) -> Check:
     name = f"{name} ({measure.about})" if measure.about else name
     up = measure.larger_is_better
     word = "at least" if up else "at most"
+    if guard.limit is None and champion is None:
+        return Check(name, True, number(found), "no worse than a champion: there is none")
+    if not measure.measured:
+        return Check(name, False, "not measured", "train it with all metrics")
     if math.isnan(found) and (champion is None or math.isnan(champion)):
         return Check(name, True, "not defined on this data", "-")
     wanted, passed = [], not math.isnan(found)
