@@ -20,7 +20,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint drills format tags bench-peers study-01 clean
+.PHONY: help install demo test lint drills format tags bench-peers study-01 study-04 study-05 clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,14 @@ bench-peers: install  ## growthlab beside other libraries (DATA=path of sequence
 
 study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/study.py experiments/01-online-retail $(DATA)
+
+study-04: install  ## run experiments/04-cdnow again (DATA=path of the cdnow folder)
+	$(BIN)/python experiments/04-cdnow/run.py $(DATA)
+	$(BIN)/python experiments/04-cdnow/table.py
+
+study-05: install  ## run experiments/05-churn-and-value again (DATA=path of transactions.parquet)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/05-churn-and-value/run.py $(DATA)
+	$(BIN)/python experiments/05-churn-and-value/tables.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(DEMO) .growthlab mlflow.db* mlartifacts bundles

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from growthlab.insight.contents import Contents, Part
 from growthlab.insight.findings import Bars, Column, Heat, Lines, Table
 from growthlab.insight.numbers import FEW, UNDEFINED, change, short, text
 from growthlab.insight.plots import shades, svg
-from growthlab.insight.report import Part, Report
 from growthlab.insight.scope import LEAST_GROUP
 from growthlab.insight.style import CSS
 
 NUMBERS_LEFT = ("label", "date")
 
 
-def page(report: Report) -> str:
+def page(report: Contents) -> str:
     """The whole document."""
     chapters = [(name, list(parts)) for name, parts in groupby(report.parts, lambda p: p.chapter)]
     body = [_header(report), _contents(report, [name for name, _ in chapters])]
@@ -41,7 +41,7 @@ def page(report: Report) -> str:
     )
 
 
-def _header(report: Report) -> str:
+def _header(report: Contents) -> str:
     scope, events = report.scope, report.scope.log
     facts = (
         f"{scope.first:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
@@ -60,7 +60,7 @@ def _header(report: Report) -> str:
     return f"<header><h1>{title}</h1><p>{escape(facts)}</p><p class=note>{privacy}</p></header>"
 
 
-def _contents(report: Report, chapters: list[str]) -> str:
+def _contents(report: Contents, chapters: list[str]) -> str:
     links = [f'<a href="#{_slug(name)}">{escape(name)}</a>' for name in chapters]
     if report.left_out:
         links.append('<a href="#left-out">Not in this report</a>')

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.insight.contents import Contents, Part
 from growthlab.insight.findings import Findings, Section, Table, beside_each_other
 from growthlab.insight.goals import METRICS, Goal, measured
+from growthlab.insight.page import page
 from growthlab.insight.scope import Scope, Unavailable
 
 log = logging.getLogger(__name__)
@@ -36,28 +38,8 @@ CHAPTERS = (
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one section found, as it may be shown."""
-
-    name: str
-    chapter: str
-    title: str
-    findings: Findings
-
-
-@dataclass(frozen=True)
-class Report:
-    """All parts by chapter, and why other sections are not among them."""
-
-    title: str
-    scope: Scope
-    parts: tuple[Part, ...]
-    left_out: Mapping[str, str]
-
-    @property
-    def listed(self) -> list[Table]:
-        """Every table, in the order of the report."""
-        return [table for part in self.parts for table in part.findings.tables]
+class Report(Contents):
+    """What is in it, as tables, as a page, and as files."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -86,11 +68,6 @@ class Report:
         names = ["table", "column", "unit", "definition", "customers", "withheld"]
         return pd.DataFrame(rows, columns=names)
 
-    @property
-    def n_hidden(self) -> int:
-        """How many cells of all tables were withheld."""
-        return sum(table.n_hidden for table in self.listed)
-
     def series(self) -> dict[str, list[float]]:
         """The growth figures of the whole months, the oldest first; NaN where withheld or unknown."""
         parts = [t for name, t in self.tables.items() if name in ("growth_by_month", "sales")]
@@ -103,8 +80,6 @@ class Report:
 
     def as_html(self) -> str:
         """One page that needs nothing but itself."""
-        from growthlab.insight.page import page
-
         return page(self)
 
     def save(self, folder: str | Path) -> Path:

@@ -45,7 +45,7 @@ class FoldedFactors:
 
     @cached_property
     def _known(self) -> np.ndarray:
-        known: np.ndarray = self.item_factors.any(axis=1).astype(np.float32)
+        known: np.ndarray = np.asarray(self.item_factors.any(axis=1), dtype=np.float32)
         return known
 
     def item_vectors(self) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""What a report holds: parts by chapter, each with the findings of one section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from growthlab.insight.findings import Findings, Table
+from growthlab.insight.scope import Scope
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one section found, as it may be shown."""
+
+    name: str
+    chapter: str
+    title: str
+    findings: Findings
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All parts by chapter, and why other sections are not among them."""
+
+    title: str
+    scope: Scope
+    parts: tuple[Part, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def listed(self) -> list[Table]:
+        """Every table, in the order of the report."""
+        return [table for part in self.parts for table in part.findings.tables]
+
+    @property
+    def n_hidden(self) -> int:
+        """How many cells of all tables were withheld."""
+        return sum(table.n_hidden for table in self.listed)
