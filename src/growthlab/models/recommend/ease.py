@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
+from growthlab.models.co_counts import check_co_count, without_rare_pairs
 from growthlab.models.gram import check_memory, dense_gram
 from growthlab.scorers.dense_item_weights import DenseItemWeights
 from growthlab.scorers.history_weights import HistoryWeights
@@ -42,9 +43,11 @@ class EASE(ScoredRecommender):
     step_decay: float = 1.0
     half_life_days: float | None = None
     event_weights: Mapping[str, float] | None = None
+    min_co_count: int = 1
     memory_mb: float = 4096
 
     def __post_init__(self) -> None:
+        check_co_count(self.min_co_count)
         if not self.l2 > 0:
             raise ConfigError(
                 f"model.l2 must be positive, got {self.l2}: the Gram matrix is singular without it"
@@ -60,6 +63,7 @@ class EASE(ScoredRecommender):
         check_memory("ease", past.n_items, 12 if double else 4, self.memory_mb)
         gram = dense_gram(matrix)
         weights = ease_weights(gram.astype(np.float64) if double else gram, self.l2)
+        weights = without_rare_pairs(weights, past, self.min_co_count)
         self.scorer_ = DenseItemWeights(weights.astype(np.float32, copy=False), history)
         return self
 

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, diags
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.base import ScoredRecommender
+from growthlab.models.co_counts import check_co_count, without_rare_pairs
 from growthlab.scorers.feature_weighting import FeatureWeighting, check_method
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.item_weights import ItemWeights
@@ -47,8 +48,10 @@ class ItemKNN(ScoredRecommender):
     step_decay: float = 1.0
     half_life_days: float | None = None
     event_weights: Mapping[str, float] | None = None
+    min_co_count: int = 1
 
     def __post_init__(self) -> None:
+        check_co_count(self.min_co_count)
         check_method(self.weighting)
         self._neighbourhood()
         self._history()
@@ -65,6 +68,7 @@ class ItemKNN(ScoredRecommender):
         sources = neighbourhood.sources(weighted, keys)
         near = neighbourhood.of(weighted, sources, own=np.arange(past.n_items), target_keys=keys)
         weights = self._weights(near, weighting.row_factors(matrix))
+        weights = without_rare_pairs(weights, past, self.min_co_count)
         self.scorer_ = ItemWeights(weights, history)
         return self
 

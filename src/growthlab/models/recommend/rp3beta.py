@@ -13,6 +13,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.base import ScoredRecommender
+from growthlab.models.co_counts import check_co_count, without_rare_pairs
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.item_weights import ItemWeights
 from growthlab.scorers.neighbourhood import Neighbourhood
@@ -41,8 +42,10 @@ class RP3Beta(ScoredRecommender):
     step_decay: float = 1.0
     half_life_days: float | None = None
     event_weights: Mapping[str, float] | None = None
+    min_co_count: int = 1
 
     def __post_init__(self) -> None:
+        check_co_count(self.min_co_count)
         for name in ("alpha", "beta"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"model.{name} must be 0 or more, got {getattr(self, name)}")
@@ -65,6 +68,7 @@ class RP3Beta(ScoredRecommender):
             blocks.append(_row_normalised(ends) if self.normalize else ends)
         targets = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
         weights = near.nearest_of(targets, target_keys=keys, source_keys=keys).T.tocsr()
+        weights = without_rare_pairs(weights, past, self.min_co_count)
         self.scorer_ = ItemWeights(weights, history)
         return self
 

@@ -15,6 +15,7 @@ from growthlab.core.histories import Histories
 from growthlab.core.progress import progress
 from growthlab.core.seeding import hash_ids
 from growthlab.models.base import ScoredRecommender
+from growthlab.models.co_counts import check_co_count, without_rare_pairs
 from growthlab.models.gram import check_memory, dense_gram
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.item_weights import ItemWeights
@@ -54,9 +55,11 @@ class SLIM(ScoredRecommender):
     step_decay: float = 1.0
     half_life_days: float | None = None
     event_weights: Mapping[str, float] | None = None
+    min_co_count: int = 1
     memory_mb: float = 4096
 
     def __post_init__(self) -> None:
+        check_co_count(self.min_co_count)
         if not self.alpha > 0:
             raise ConfigError(f"model.alpha must be positive, got {self.alpha}")
         if not 0 <= self.l1_ratio <= 1:
@@ -88,7 +91,8 @@ class SLIM(ScoredRecommender):
             blocks.append(near.nearest_of(weights, target_keys=own, source_keys=keys[order]))
         back = np.argsort(order)
         weights = vstack(blocks, format="csr", dtype=np.float32)[back][:, back]
-        self.scorer_ = ItemWeights(weights.T.tocsr(), history)
+        weights = without_rare_pairs(weights.T.tocsr(), past, self.min_co_count)
+        self.scorer_ = ItemWeights(weights, history)
         return self
 
     def _descended(self, gram: np.ndarray, targets: np.ndarray, n_users: int) -> np.ndarray:
