@@ -118,13 +118,16 @@ def test_a_token_is_asked_for_where_there_is_one(
 def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def slow(kind: bytes, content: bytes) -> tuple[int, bytes]:
         entered.set()
         await leave.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        return 200, b"{}"
+
+    async def nothing(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
 
     options = ServiceOptions(bundle="none", max_in_flight=1)
-    gate = Gate(app, options, Metrics(), frozenset({"/recommend"}), None)
+    gate = Gate(nothing, options, Metrics(), {"/recommend": slow}, None)
     scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
 
     async def ask() -> dict[str, Any]:

@@ -60,5 +60,5 @@ def _number(name: str, value: float | int | bool | str | None) -> float:
     if value is None:
         return np.nan
     if isinstance(value, str):
-        raise BundleError(f"feature {name} is a number, got {value[:40]!r}")
+        raise BundleError(f"feature {name} is a number, got a text")
     return float(value)

@@ -8,13 +8,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response, Security
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, HTTPException, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from growthlab.core.errors import GrowthlabError
 from growthlab.serving.batches import Overloaded
+from growthlab.serving.direct import Direct
 from growthlab.serving.limits import TOKEN_VARIABLE, Gate
 from growthlab.serving.metrics import CONTENT_TYPE
 from growthlab.serving.schemas import (
@@ -34,13 +32,11 @@ from growthlab.serving.schemas import (
     ValueAnswer,
     VersionInfo,
 )
-from growthlab.serving.service import NoModel, Service, model_info, versions
+from growthlab.serving.service import NoModel, Service, versions
 
-ANSWERING = frozenset({"/recommend", "/similar", "/churn", "/value", "/batch", "/feedback"})
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": why}
     for status, why in (
-        (400, "The body cannot be read."),
         (401, "The service asks for a token."),
         (404, "No bundle of this task is loaded, or there is no log for feedback."),
         (408, "The request did not come in time."),
@@ -70,48 +66,36 @@ def create_app(service: Service) -> Gate:
         lifespan=life,
         dependencies=[Security(_shown)] if token else [],
     )
-    gate = Gate(app, service.options, service.metrics, ANSWERING, token)
+    answering = {path: Direct(*given) for path, *given in _answers(service)}
+    for path, direct in answering.items():
+        app.post(path, responses=REFUSALS, status_code=direct.status)(direct.answer)
+    gate = Gate(app, service.options, service.metrics, answering, token)
     service.busy = lambda: gate.in_flight > 0
-    _answers(app, service)
     _operations(app, service, gate)
-
-    async def overloaded(request: Request, error: Exception) -> Response:
-        service.metrics.shed += 1
-        return JSONResponse({"detail": "too many requests at once"}, 503, {"retry-after": "1"})
-
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(GrowthlabError, _senseless)
-    app.add_exception_handler(NoModel, _absent)
-    app.add_exception_handler(Overloaded, overloaded)
     return gate
 
 
-def _answers(app: FastAPI, service: Service) -> None:
-    """The paths that answer for customers."""
+def _answers(service: Service) -> list[tuple[Any, ...]]:
+    """The paths that answer for customers: what each takes, and the function that answers."""
 
-    @app.post("/recommend", responses=REFUSALS)
     async def recommend(body: RecommendBody) -> RecommendAnswer:
         """A list of items for a known user, a history, a basket, or nobody."""
         return (await service.lists("recommend", [body]))[0]
 
-    @app.post("/similar", responses=REFUSALS)
     async def similar(body: SimilarBody) -> RecommendAnswer:
         """Items like one item."""
         return (await service.lists("similar", [body]))[0]
 
-    @app.post("/churn", responses=REFUSALS)
     async def churn(body: PredictBody) -> ChurnAnswer:
         """The probability that a customer buys nothing within the horizon."""
         found: ChurnAnswer = (await service.predictions("churn", [body]))[0]
         return found
 
-    @app.post("/value", responses=REFUSALS)
     async def value(body: PredictBody) -> ValueAnswer:
         """The revenue expected of a customer within the horizon."""
         found: ValueAnswer = (await service.predictions("value", [body]))[0]
         return found
 
-    @app.post("/batch", responses=REFUSALS)
     async def batch(body: BatchBody) -> BatchAnswer:
         """Many requests at once; a mistake in one of them refuses them all."""
         return BatchAnswer(
@@ -120,7 +104,6 @@ def _answers(app: FastAPI, service: Service) -> None:
             value=await service.predictions("value", body.value),
         )
 
-    @app.post("/feedback", responses=REFUSALS, status_code=202)
     async def feedback(body: FeedbackBody) -> FeedbackAnswer:
         """What became of an answer: it was seen, clicked or ordered from."""
         if service.log is None:
@@ -128,6 +111,15 @@ def _answers(app: FastAPI, service: Service) -> None:
         if not service.feedback(body):
             raise Overloaded
         return FeedbackAnswer(accepted=True)
+
+    return [
+        ("/recommend", RecommendBody, recommend),
+        ("/similar", SimilarBody, similar),
+        ("/churn", PredictBody, churn),
+        ("/value", PredictBody, value),
+        ("/batch", BatchBody, batch),
+        ("/feedback", FeedbackBody, feedback, 202),
+    ]
 
 
 def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
@@ -140,7 +132,7 @@ def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
             return Health(status="ok", bundles={}, refused={})
         bundles = {
             task: TaskHealth(
-                model=model_info(model.bundle),
+                model=model.info,
                 n_known_users=len(model.bundle.known_users),
                 no_lookup=model.bundle.no_lookup,
             )
@@ -153,7 +145,7 @@ def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
     async def ready() -> Ready:
         """Whether requests are answered: models are loaded and warm, and the service goes on."""
         if not service.ready:
-            raise Overloaded
+            raise HTTPException(503, "not ready")
         return Ready(ready=True)
 
     @app.get("/metrics", response_class=Response)
@@ -172,19 +164,3 @@ def _shown(
     token: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
 ) -> None:
     """Nothing: the gate has checked the token, this shows it in the OpenAPI document."""
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """HTTP 422 that says where and what; the input, which may be personal, is not repeated."""
-    assert isinstance(error, RequestValidationError)
-    detail = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
-    return JSONResponse({"detail": detail}, status_code=422)
-
-
-async def _senseless(request: Request, error: Exception) -> JSONResponse:
-    """HTTP 422 for what only the bundle could see was wrong."""
-    return JSONResponse({"detail": str(error)}, status_code=422)
-
-
-async def _absent(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=404)

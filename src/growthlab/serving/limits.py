@@ -6,9 +6,10 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from growthlab.serving.batches import Overloaded
 from growthlab.serving.metrics import Metrics
 from growthlab.serving.options import ServiceOptions
 
@@ -17,6 +18,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answering = Callable[[bytes, bytes], Awaitable[tuple[int, bytes]]]
 
 TOKEN_VARIABLE = "GROWTHLAB_TOKEN"
 OPEN = ("/health", "/ready")  # asked by what watches over the service, which has no token
@@ -30,7 +32,8 @@ class Gate:
 
     Without the token 401; a body that is too large 413, as soon as that is seen; one that does not
     come in time 408; more than `max_in_flight` requests at once 503 with ``Retry-After``.
-    `answering` are the paths that are counted as work.
+    `answering` are the paths that are work, and what turns type and bytes of a body into status and
+    bytes of an answer; all other paths are `app`'s.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Gate:
         app: App,
         options: ServiceOptions,
         metrics: Metrics,
-        answering: frozenset[str],
+        answering: Mapping[str, Answering],
         token: str | None,
     ) -> None:
         self.in_flight = 0
@@ -90,7 +93,8 @@ class Gate:
         elif self.in_flight >= self._most:
             await self.shed(send)
         else:
-            await self._answer(scope, receive, send)
+            kind = headers.get(b"content-type", b"")
+            await self._answer(scope["path"], kind, receive, send)
 
     def knows(self, scope: Scope) -> bool:
         """Whether a request brings the token, or needs none."""
@@ -99,26 +103,21 @@ class Gate:
         given = dict(scope["headers"]).get(b"authorization", b"")
         return hmac.compare_digest(given, self._token)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, which does not count as work, and hand it on as one piece."""
+    async def _answer(self, path: str, kind: bytes, receive: Receive, send: Send) -> None:
+        """Read the body, which does not count as work, and answer."""
         body = await self._body(receive, send)
         if body is None:
             return
         if self.in_flight >= self._most:
             await self.shed(send)
             return
-        given = False
-
-        async def whole() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
         self.in_flight += 1
         try:
-            await self._app(scope, whole, send)
+            status, content = await self._answering[path](kind, body)
+        except Overloaded:
+            await self.shed(send)
+        else:
+            await _send(send, status, content)
         finally:
             self.in_flight -= 1
 
@@ -161,7 +160,10 @@ class Gate:
 
 
 async def _refuse(send: Send, status: int, detail: str, *more: tuple[bytes, bytes]) -> None:
-    content = json.dumps({"detail": detail}).encode()
+    await _send(send, status, json.dumps({"detail": detail}).encode(), *more)
+
+
+async def _send(send: Send, status: int, content: bytes, *more: tuple[bytes, bytes]) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),

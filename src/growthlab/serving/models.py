@@ -12,10 +12,11 @@ from typing import Any
 from growthlab.core.errors import BundleError, one_line
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST
+from growthlab.export.manifest import MANIFEST, Manifest
 from growthlab.ranking.rules import Rules
 from growthlab.serving.batches import Batcher
 from growthlab.serving.options import ServiceOptions
+from growthlab.serving.schemas import ModelInfo
 
 N_WARM_UPS = 5
 EXAMPLE = "request.json"
@@ -27,6 +28,7 @@ class Model:
     def __init__(self, bundle: Bundle, options: ServiceOptions) -> None:
         self.bundle = bundle
         self.task = bundle.manifest.task
+        self.info = _info(bundle.manifest)
         self._rules = Rules.of(options.rules)
         seconds = self._warm_up()
         self._batcher = Batcher(
@@ -112,3 +114,15 @@ def _example(bundle: Bundle) -> tuple[RecommendRequest | PredictRequest, int]:
     if bundle.manifest.task == "top_n":
         return RecommendRequest(history=found["history"]), int(found["k"])
     return PredictRequest(features=found["features"]), 0
+
+
+def _info(manifest: Manifest) -> ModelInfo:
+    """What an answer says of its model."""
+    return ModelInfo(
+        name=manifest.model,
+        task=manifest.task,
+        data=manifest.data,
+        version=manifest.version,
+        run_id=manifest.run_id,
+        data_cut=manifest.cutoff,
+    )

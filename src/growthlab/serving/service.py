@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import secrets
 import time
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from growthlab.export.bundle import Bundle
 from growthlab.serving.metrics import Metrics, Sample, resident_bytes
 from growthlab.serving.models import Model
 from growthlab.serving.options import ServiceOptions
@@ -72,6 +72,7 @@ class Service:
             else RequestLog(Path(options.log), options.log_mb * 2**20, options.log_files)
         )
         self.ready = False
+        self._ids = random.Random(secrets.randbits(256))  # no call of the system for each request
         self.busy = lambda: False  # whether requests are under way; the gate knows
         self._shadows: deque[Asked] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +146,7 @@ class Service:
         for variant, task, model in self.models:
             where = (("task", task), ("variant", variant))
             manifest = model.bundle.manifest
-            told = (("name", manifest.model), ("version", manifest.version))
+            told = (("name", manifest.model), ("version", model.info.version))
             infos.append(((*where, *told), 1))
             waiting.append((where, model.waiting))
         dropped = self.log.dropped if self.log else 0
@@ -174,7 +175,7 @@ class Service:
         asked: list[Any] = [None] * len(requests)
         shares: dict[tuple[Variant, Model], list[tuple[int, str]]] = {}
         for place, (request, _) in enumerate(requests):
-            request_id = uuid.uuid4().hex
+            request_id = f"{self._ids.getrandbits(128):032x}"
             personal = getattr(request, "personalised", True)
             who = (request.user_id if personal else None) or request_id
             found = self.models.for_whom(task, who)
@@ -192,7 +193,7 @@ class Service:
     def _about(self, asked: Asked, served: str, started: float) -> dict[str, Any]:
         """The fields of every answer."""
         return {
-            "model": model_info(asked.model.bundle),
+            "model": asked.model.info,
             "variant": asked.variant,
             "fallback": served not in BY_THE_MODEL,
             "request_id": asked.request_id,
@@ -243,24 +244,11 @@ class Service:
         self._tasks.add(task)
 
 
-def model_info(bundle: Bundle) -> ModelInfo:
-    """What an answer says of its model."""
-    manifest = bundle.manifest
-    return ModelInfo(
-        name=manifest.model,
-        task=manifest.task,
-        data=manifest.data,
-        version=manifest.version,
-        run_id=manifest.run_id,
-        data_cut=manifest.cutoff,
-    )
-
-
 def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
     """The version of growthlab, and the models in use by variant and task."""
     found: dict[str, dict[str, ModelInfo]] = {}
     for variant, task, model in models:
-        found.setdefault(variant, {})[task] = model_info(model.bundle)
+        found.setdefault(variant, {})[task] = model.info
     return version("growthlab"), found
 
 
@@ -289,7 +277,7 @@ def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
         "kind": asked.kind,
         "request_id": asked.request_id,
         "model": manifest.model,
-        "version": manifest.version,
+        "version": asked.model.info.version,
         "task": manifest.task,
         "variant": asked.variant,
         "served": found.served,
