@@ -60,6 +60,7 @@ def test_a_new_champion_takes_over_without_a_dropped_request(
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
+    until(lambda: "first" in names)
     for number, name in enumerate(("second", "third"), start=1):
         write_shop(shop, model=name, overwrite=True)
         until(lambda name=name: names[-1:] == [name])  # type: ignore[misc]
