@@ -33,6 +33,7 @@ PROVENANCE = Provenance(
     split="global_time",
     run_id="0123456789abcdef",
     cutoff="2024-03-01T00:00:00",
+    horizon_days=28.0,
     filter_seen="none",
 )
 Write = Callable[[Sequence[Mapping[str, Any] | str]], Path]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from growthlab.cli.compose import Composed
+from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
+from growthlab.data.source import Source
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
 from growthlab.monitoring.alerts import Limits
+from growthlab.monitoring.delayed import Delayed, judge
 from growthlab.monitoring.page import page
 from growthlab.monitoring.report import Report, finite
 from growthlab.monitoring.request_log import Period
@@ -23,7 +27,7 @@ from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
 
 ALERT = 3  # the exit status with fail_on_alert=true
-NOT_OF_THE_RUN = ("tracking", "output")
+NOT_OF_THE_RUN = ("tracking", "output", "cache")
 
 
 def run(found: Composed) -> int:
@@ -34,7 +38,8 @@ def run(found: Composed) -> int:
     store = build(config.tracking)
     assert isinstance(store, Store)
     bundle = Bundle.load(str(config.bundle))
-    report = Report.of(watch(bundle, Path(str(config.log)), period), limits)
+    watched = watch(bundle, Path(str(config.log)), period)
+    report = Report.of(watched, limits, _judged(found, bundle, watched.predictions))
     path = _written(report, Path(str(config.output)))
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
@@ -46,6 +51,15 @@ def run(found: Composed) -> int:
     print(report.as_text())
     print(f"\n{path}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}")
     return ALERT if report.alerts and config.fail_on_alert else 0
+
+
+def _judged(found: Composed, bundle: Bundle, served: Mapping[str, float]) -> Delayed | None:
+    """What came of the predictions by the newer events of ``data=``; None without them."""
+    if found.config.get("data") is None:
+        return None
+    source = build(found.config.data)
+    assert isinstance(source, Source)
+    return judge(bundle, served, source.prepare(cache_of(found.config)))
 
 
 def _written(report: Report, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from growthlab.core.errors import ConfigError
 from growthlab.export.answers import LEVELS
+from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import is_fallback
@@ -47,9 +48,11 @@ class Limits:
                 f"limits.psi_moved={self.psi_moved} is above limits.psi_far={self.psi_far}: swap them"
             )
 
-    def alerts(self, found: Watched) -> list[Alert]:
+    def alerts(self, found: Watched, judged: Delayed | None = None) -> list[Alert]:
         """What is out of its limits, the grave first."""
         alerts = [*self._of_drifts(found), *self._of_serving(found)]
+        if judged is not None:
+            alerts += [Alert(name, "grave", judged.sentence(name)) for name in judged.worse]
         return sorted(alerts, key=lambda alert: alert.severity != "grave")
 
     def _of_drifts(self, found: Watched) -> Iterator[Alert]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from growthlab.evaluation.table import number, plain_table
+from growthlab.evaluation.table import interval, label, number, plain_table
 from growthlab.monitoring.alerts import Alert, Limits
+from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share, difference
 from growthlab.monitoring.request_log import EVENTS
 from growthlab.monitoring.tally import Tally
@@ -35,11 +36,12 @@ class Report:
     found: Watched
     limits: Limits
     alerts: Sequence[Alert]
+    judged: Delayed | None = None
 
     @classmethod
-    def of(cls, found: Watched, limits: Limits) -> Report:
+    def of(cls, found: Watched, limits: Limits, judged: Delayed | None = None) -> Report:
         """The report with the alerts of these limits."""
-        return cls(found, limits, limits.alerts(found))
+        return cls(found, limits, limits.alerts(found, judged), judged)
 
     @property
     def title(self) -> str:
@@ -69,6 +71,7 @@ class Report:
     def tables(self) -> list[Table]:
         """Every table, those without rows left out."""
         made = [self._drifts(), self._ways(), self._lists(), self._variants(), self._rates()]
+        made.append(self._judged())
         return [table for table in made if table.rows]
 
     def as_text(self) -> str:
@@ -104,6 +107,9 @@ class Report:
             values |= {f"lists/{n}": v for n, v in vars(found.spread).items()}
         if found.popularity is not None:
             values["lists/popularity"] = found.popularity[0]
+        if self.judged is not None:
+            values |= {f"delayed/{n}": e.value for n, e in self.judged.now.items()}
+            values["delayed/customers"] = self.judged.n
         for event in EVENTS:
             share = own.rate(event)
             low, high = share.bounds
@@ -227,6 +233,21 @@ class Report:
         )
         header = ["variant", "model", "answers", *RATES.values(), "clicked, less champion"]
         return Table("What became of the answers", note, header, rows)
+
+    def _judged(self) -> Table:
+        if self.judged is None:
+            return Table("", "", [], [])
+        nan, rows = math.nan, []
+        for name, now in self.judged.now.items():
+            then = {k: nan if v is None else v for k, v in self.judged.then.get(name, {}).items()}
+            bounds = then.get("value", nan), then.get("low", nan), then.get("high", nan)
+            rows.append([label(name), interval(*now), interval(*bounds)])
+        note = (
+            f"Predictions for {self.judged.n:,} customers whom the bundle knows, one each, by what they "
+            f"did in its horizon; {self.judged.n_without_events:,} are not in the newer events. "
+            "Brackets hold 95 % bootstrap bounds over customers."
+        )
+        return Table("What came of the predictions", note, ["", "now", "at export"], rows)
 
     def _ordered(self) -> Iterator[tuple[Who, Tally]]:
         yield from sorted(self.found.variants.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from growthlab.core.histories import UNKNOWN
 from growthlab.core.seeding import stream
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
-from growthlab.export.reference import K, Reference
+from growthlab.export.reference import KNOWN, K, Reference
 from growthlab.monitoring.proportions import Share, spread_of
 from growthlab.monitoring.request_log import (
     EVENTS,
@@ -61,6 +61,7 @@ class Watched:
     popularity: tuple[float, float] | None = (
         None  # mean share of events of an item listed: now, then
     )
+    predictions: Mapping[str, float] = field(default_factory=dict)  # a known customer's first
     n_feedback: int = 0
     n_feedback_without_answer: int = 0
 
@@ -81,6 +82,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     compared = Compared(reference or Reference({}, {}), catalogue)
     variants: dict[Who, Tally] = {}
     own = Tally()
+    predictions: dict[str, float] = {}
     for block in answers(files, period, reading):
         for who, lines in _by_variant(block, bundle.manifest.task).items():
             had = feedback.of([line["request_id"] for line in lines])
@@ -90,13 +92,26 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
             if who[1:] == (bundle.manifest.model, bundle.manifest.version):
                 own.add(lines, had)
                 compared.add(lines)
+                _add_first(predictions, lines)
     _refuse_another(bundle, path, reading, own)
     if reference is None:
         found = Watched(bundle.manifest, reading, variants, own, None)
     else:
         found = _against(bundle.manifest, reading, variants, own, compared)
-    counts = {"n_feedback": len(feedback), "n_feedback_without_answer": feedback.n_without_answer}
-    return Watched(**{**vars(found), **counts})
+    return replace(
+        found,
+        predictions=predictions,
+        n_feedback=len(feedback),
+        n_feedback_without_answer=feedback.n_without_answer,
+    )
+
+
+def _add_first(predictions: dict[str, float], lines: list[Line]) -> None:
+    """Keep the first prediction of each known customer: at most as many as the bundle knows."""
+    for line in lines:
+        user, value = line.get("user"), line.get("value")
+        if line.get("served") == KNOWN and isinstance(user, str) and isinstance(value, float):
+            predictions.setdefault(user, value)
 
 
 def _by_variant(block: list[Line], task: str) -> dict[Who, list[Line]]:

@@ -1,0 +1,111 @@
+"""Served predictions against what customers did in the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.export.bundle import Bundle
+from growthlab.monitoring.alerts import Limits
+from growthlab.monitoring.delayed import Delayed, judge
+from growthlab.monitoring.report import Report
+from growthlab.monitoring.request_log import Period
+from growthlab.monitoring.watch import watch
+
+
+def purchases(*rows: tuple[str, str]) -> EventLog:
+    """A log of purchases: user and day."""
+    frame = pd.DataFrame(rows, columns=["user_id", "timestamp"])
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"])
+    return EventLog.from_frames(frame.assign(item_id="tea", event_type="purchase"))
+
+
+# the horizon of the bundle: 28 days from 2024-03-01, that is up to 2024-03-29
+NEWER = (
+    *((f"user000{n}", "2024-02-01") for n in range(4)),
+    ("user0000", "2024-03-01"),  # stays: the first moment is inside
+    ("user0001", "2024-03-28"),  # stays
+    ("user0002", "2024-03-29"),  # comes back too late: a leaver
+    ("user0001", "2024-04-02"),
+)
+
+
+def pseudonym(bundle: Bundle, user: str) -> str:
+    assert bundle.key is not None
+    return bundle.key.pseudonym(bundle.manifest.namespace, user)
+
+
+def served(bundle: Bundle, *values: float) -> dict[str, float]:
+    """Predictions for user0000, user0001, ..."""
+    return {pseudonym(bundle, f"user{n:04}"): value for n, value in enumerate(values)}
+
+
+def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundle) -> None:
+    found = judge(churn_bundle, served(churn_bundle, 0.1, 0.4, 0.35, 0.8), purchases(*NEWER))
+    # labels 0, 0, 1, 1: 3 of 4 pairs are in order; squares 0.01, 0.16, 0.4225, 0.04
+    assert found.now["roc_auc"].value == 0.75
+    assert found.now["brier"].value == pytest.approx(0.158125)
+    assert found.now["mean_observed"].value == 0.5
+    assert found.now["mean_predicted"].value == pytest.approx(0.4125)
+    assert (found.n, found.n_without_events) == (4, 0)
+
+
+def test_customers_who_are_not_in_the_newer_events_are_counted(churn_bundle: Bundle) -> None:
+    some = served(churn_bundle, 0.1, 0.2) | {"f" * 32: 0.5}
+    found = judge(churn_bundle, some, purchases(*NEWER))
+    assert (found.n, found.n_without_events) == (2, 1)
+
+
+def test_only_a_log_over_the_whole_horizon_judges(
+    churn_bundle: Bundle, lists_bundle: Bundle
+) -> None:
+    some = served(churn_bundle, 0.1)
+    short = purchases(("user0000", "2024-03-20"))
+    with pytest.raises(DataError, match=r"end at 2024-03-20 .* the horizon of .* at 2024-03-29"):
+        judge(churn_bundle, some, short)
+    with pytest.raises(DataError, match="none of the customers who were answered has events"):
+        judge(churn_bundle, {"f" * 32: 0.5}, purchases(*NEWER))
+    with pytest.raises(ConfigError, match=r"data= judges churn and value; .* answers top_n"):
+        judge(lists_bundle, some, purchases(*NEWER))
+    with pytest.raises(ConfigError, match="data=: no key"):
+        judge(replace(churn_bundle, key=None, no_lookup="no key"), some, purchases(*NEWER))
+
+
+def test_worse_is_what_lies_below_the_interval_at_export(
+    churn_bundle: Bundle, line_of: Callable[..., dict[str, Any]], write: Callable[..., Path]
+) -> None:
+    at_export = {"roc_auc": {"value": 0.8, "low": 0.76, "high": 0.84}}
+    about = replace(churn_bundle.manifest, metrics=at_export)
+    bundle = replace(churn_bundle, manifest=about)
+    values = served(bundle, *([0.9] * 100), *([0.1] * 100))  # the wrong way round
+    stay = [(f"user{n:04}", "2024-03-05") for n in range(100)]
+    gone = [(f"user{n:04}", "2024-02-05") for n in range(100, 200)]
+    found = judge(bundle, values, purchases(*stay, *gone, ("user0000", "2024-04-02")))
+    assert found.now["roc_auc"].value == 0
+    assert found.worse == ["roc_auc"]
+    lines = [
+        line_of(bundle, n, user=user, value=value)
+        for n, (user, value) in enumerate([*values.items(), *values.items()])
+    ]
+    lines += [line_of(bundle, 900, user="stranger", value=0.5, served="features")]
+    watched = watch(bundle, write(lines), Period())
+    assert watched.predictions == values  # one each, and of known customers only
+    report = Report.of(watched, Limits(psi_moved=50, psi_far=50), found)
+    assert [alert.about for alert in report.alerts] == ["roc_auc"]
+    assert (
+        "roc_auc of what was served is 0.000 [0.000, 0.000], worse than at exp" in report.as_text()
+    )
+    assert report.metrics()["delayed/customers"] == 200
+
+
+def test_without_a_figure_at_export_nothing_is_worse(churn_bundle: Bundle) -> None:
+    found = judge(churn_bundle, served(churn_bundle, 0.9, 0.8, 0.1, 0.2), purchases(*NEWER))
+    assert isinstance(found, Delayed)
+    assert found.worse == []
