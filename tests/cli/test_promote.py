@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 from tests.cli.conftest import MODELS, SHOP, THIRD_PARTY, Done, Workspace
 
+from growthlab import api
 from growthlab.export.registry import Change, history_of, move_champion
 from growthlab.tracking.store import code_version
 
@@ -181,6 +183,14 @@ def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
     done = promote(crowned, "churn", again, "dry_run=true")
     assert done.status == 1
     assert "relative gain +0.0 %, wanted above +0.0 %" in done.out
+    done = crowned.growthlab("promote", "task=churn", f"challenger={again}", "dry_run=true")
+    assert "calibration_error: not measured, wanted train it with all metrics" in done.out
+    with contextlib.chdir(crowned.folder):
+        ruling = api.promote(again, task="churn", dry_run=True, overrides=LENIENT)
+    assert not ruling.decision.promote
+    assert ruling.evidence.paired is not None
+    assert ruling.evidence.paired.gain == 0.0
+    assert ruling.case.champion_version == "1"
 
 
 def test_a_bundle_that_answers_otherwise_than_it_was_evaluated_is_refused(

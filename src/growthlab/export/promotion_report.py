@@ -20,6 +20,7 @@ from growthlab.export.promotion import (
 )
 
 PREFIX = "gate."  # of the tags
+LONGEST_TAG = 5000  # characters that every MLflow takes
 WAYS = {SUPERIOR: "Superior", NON_INFERIOR: "Non-inferior and cheaper", FIRST: "First champion"}
 HOW_TO_READ = (
     "- The validation window chooses: a challenger that is not better there (or, to be let in as "
@@ -98,13 +99,22 @@ def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> d
         "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
         "leakage": "clean" if _passed(decision, "leakage report") else "not clean",
         "settings": json.dumps(asdict(gate)),
-        "checks": json.dumps([c._asdict() for c in _all(decision)]),
+        "checks": _as_json(decision),
     }
     if evidence.valid_champion is not None:
         tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
     if evidence.paired is not None:
         tags |= {n: f"{v:.6g}" for n, v in asdict(evidence.paired).items()}
-    return {f"{PREFIX}{name}": str(value)[:5000] for name, value in tags.items()}
+    return {f"{PREFIX}{name}": str(value)[:LONGEST_TAG] for name, value in tags.items()}
+
+
+def _as_json(decision: Decision) -> str:
+    """Every check; without what was found and wanted where a tag could not hold that."""
+    checks = [c._asdict() for c in _all(decision)]
+    text = json.dumps(checks)
+    if len(text) <= LONGEST_TAG:
+        return text
+    return json.dumps([{"name": c["name"], "passed": c["passed"]} for c in checks])
 
 
 def _sentence(decision: Decision) -> str:

@@ -278,9 +278,15 @@ def _measures(
     logged = {n: (f"test/{n}", larger) for n, larger in names.items()}
     logged |= {n: (n, n in LARGER) for n in (*COSTS, "bundle_mb") if n != "epochs"}
 
+    asked = {*challenger.run.data.metrics, *challenger.tags.get("undefined", "").split(",")}
+
     def measure(name: str, larger: bool) -> Measure:
-        other = None if champion is None else champion.metric(name)
-        return Measure(challenger=challenger.metric(name), champion=other, larger_is_better=larger)
+        return Measure(
+            challenger=challenger.metric(name),
+            champion=None if champion is None else champion.metric(name),
+            larger_is_better=larger,
+            measured=name in asked,
+        )
 
     found = {n: measure(*about) for n, about in logged.items()}
     users = some_of(challenger.truth["user_id"].to_numpy(), N_TIMED)
