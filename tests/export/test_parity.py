@@ -188,6 +188,36 @@ def test_recommender_folds_in_as_in_the_laboratory(choice: str, export: Export) 
         assert len(found) == np.isfinite(scores[row]).sum()
 
 
+@pytest.mark.parametrize("choice", RECOMMENDERS)
+def test_every_model_answers_every_way_to_ask(choice: str, export: Export) -> None:
+    of = export(choice)
+    bundle, catalogue = Bundle.load(of.folder), of.data.past.catalogue
+    order = np.argsort(-of.data.popularity, kind="stable")
+    popular, rare = catalogue.item_ids[order[[0, 1]]].tolist(), str(catalogue.item_ids[order[-1]])
+    user = str(of.data.past.user_ids[0])
+    asked = [
+        RecommendRequest(user, filter_seen="none"),
+        RecommendRequest(history=popular, filter_seen="none"),
+        RecommendRequest(item=popular[0]),
+        RecommendRequest(item=rare),
+        RecommendRequest(basket=popular),
+        RecommendRequest(user, personalised=False),
+        RecommendRequest(),
+        RecommendRequest(item="no such item"),
+    ]
+    answers = bundle.recommend(asked, K)
+    for request, answer in zip(asked, answers, strict=True):
+        names = [i.item for i in answer.items]
+        assert len(names) == len(set(names)) == K
+        assert not {request.item, *(request.basket or ())} & set(names)
+        assert {(i.reason or "because of ")[:11] for i in answer.items} == {"because of "}
+    assert answers[2].level <= 2
+    assert answers[3].level <= 2  # all items of the shop have a text
+    assert [a.served for a in answers[5:6]] == ["not_personalised"]
+    if hasattr(bundle.list_maker.scorer, "because"):  # type: ignore[union-attr]
+        assert any(i.reason for a in answers[:2] for i in a.items)
+
+
 @pytest.mark.parametrize("choice", ESTIMATORS)
 def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
     choice: str, export: Export, pyfunc_of: Callable[[Path], Any]

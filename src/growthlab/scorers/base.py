@@ -30,7 +30,18 @@ class Savable(Protocol):
 
 
 class Scorer(Savable, Protocol):
-    """Scores items for histories: the contract of `Recommender.score`."""
+    """Scores items for histories: the contract of `Recommender.score`.
+
+    A scorer may also offer, where its kind allows it:
+
+    - ``similar(items) -> (n, n_items)``: what is like each item (a code), for item pages; a NaN row
+      where it knows nothing of the item. With the attribute ``reads_content`` it knows items that
+      nobody ever had;
+    - ``because(histories, listed) -> (n_users, k)``: the item of the history that contributes most
+      to each listed item, `UNKNOWN` where none does: the reason of a recommendation;
+    - ``embed(histories)`` and ``item_vectors()``, where the score is their product: a large
+      catalogue is then searched in blocks of items, or by an index.
+    """
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)``, float32; NaN row: cannot score this user, -inf: this item."""
