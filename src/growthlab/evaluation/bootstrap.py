@@ -53,7 +53,7 @@ def metrics_of(
             overall.update(metric.overall(lists))
         else:
             raise TypeError(f"{type(metric).__name__} has neither per_user, parts nor overall")
-    parts = _parts_of(columns, lists.clusters)
+    parts = parts_of(columns.items(), lists.clusters)
     for name, (above, below) in pooled.items():
         parts[name] = _summed(above, lists.clusters), _summed(below, lists.clusters)
     estimates = ratios_of(parts, seed=seed, n_resamples=n_resamples if intervals else 0)
@@ -76,7 +76,7 @@ def by_user(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFra
         if len(firsts) == len(column):
             table[name] = column
             continue
-        above, below = _parts_of({name: column}, lists.clusters)[name]
+        above, below = parts_of([(name, column)], lists.clusters)[name]
         mean = _ratio(above.sum(), below.sum())
         steps = _ratio(below.sum(), (below > 0).sum().astype(float))
         table[name] = np.where(below > 0, mean + (above - mean * below) / steps, np.nan)
@@ -96,8 +96,8 @@ def means_of(
     All columns share the resamples; rows of one of the `clusters` (numbered from 0) are drawn
     together. A column without any value is NaN; no bounds where `n_resamples` is 0.
     """
-    columns = {str(name): values[name].to_numpy(dtype=float) for name in values.columns}
-    return ratios_of(_parts_of(columns, clusters), seed=seed, n_resamples=n_resamples)
+    columns = ((str(name), values[name].to_numpy(dtype=float)) for name in values.columns)
+    return ratios_of(parts_of(columns, clusters), seed=seed, n_resamples=n_resamples)
 
 
 def ratios_of(
@@ -220,17 +220,17 @@ def _sums_of(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator
         yield np.column_stack([counts @ column for column in columns])
 
 
-def _parts_of(
-    columns: Mapping[str, np.ndarray], clusters: np.ndarray | None = None
+def parts_of(
+    columns: Iterable[tuple[str, np.ndarray]], clusters: np.ndarray | None = None
 ) -> dict[str, Parts]:
     """What each row, or cluster of rows, adds to the sum of each column's values and to their number.
 
-    Columns that are defined for the same rows share their counts, and one without a gap is not
-    copied: a million users have a column a metric.
+    Columns that are defined for the same rows share their counts, one without a gap is not copied,
+    and none is held longer than it takes: a million users have a column a metric.
     """
     parts: dict[str, Parts] = {}
     shared: dict[tuple[int, bytes], np.ndarray] = {}
-    for name, column in columns.items():
+    for name, column in columns:
         defined = ~np.isnan(column)
         whole = bool(defined.all())
         above = column if whole else np.where(defined, column, 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.bootstrap import N_RESAMPLES, means_of
+from growthlab.evaluation.bootstrap import N_RESAMPLES, parts_of, ratios_of
 from growthlab.metrics.ranking.base import PerUser, RankedLists, head_items
 
 STRATA = ("all", "warm", "head", "tail", "cold_item", "cold_user", "repeat", "new")
@@ -47,15 +47,9 @@ def strata_of(
     for stratum, kept in truth_strata(lists).items():
         part = lists.with_truth(kept)
         n_users = len(np.unique(lists.clusters[part.n_relevant > 0]))
-        columns: dict[str, np.ndarray] = {}
-        for metric in chosen:
-            columns.update(metric.per_user(part))
-        estimates = means_of(
-            pd.DataFrame(columns, copy=False),
-            clusters=lists.clusters,
-            seed=seed,
-            n_resamples=n_resamples,
-        )
+        columns = (item for metric in chosen for item in metric.per_user(part).items())
+        parts = parts_of(columns, lists.clusters)
+        estimates = ratios_of(parts, seed=seed, n_resamples=n_resamples)
         rows += [(stratum, name, *estimate, n_users) for name, estimate in estimates.items()]
     return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
 

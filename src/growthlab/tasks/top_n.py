@@ -200,9 +200,11 @@ class TopN:
             values["steps"] = Estimate(float(lists.n_users), np.nan, np.nan)
             n_without = float(data.steps_without_history)
             values["steps_without_history"] = Estimate(n_without, np.nan, np.nan)
-        strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
-        tables = self._tables(lists, data) if intervals else {}
         coverage = 1.0 - float(lists.fallback.mean())
+        lists = replace(lists)  # lets go of what metrics look up once: of a million users 200 MB
+        strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
+        lists = replace(lists)
+        tables = self._tables(lists, data) if intervals else {}
         return Judged(values, per_user, strata, tables, seconds, coverage)
 
     def figures(self, outcome: Outcome) -> dict[str, Figure]:

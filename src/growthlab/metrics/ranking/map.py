@@ -20,6 +20,9 @@ class MAP(PerUserAtK):
 
     def at(self, lists: RankedLists, k: int) -> np.ndarray:
         """See `PerUserAtK.at`."""
-        hits = lists.hits[:, :k]
-        precision = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
-        return (precision * hits).sum(axis=1) / np.clip(lists.n_relevant, 1, k)
+        rows, places = np.nonzero(lists.hits[:, :k])  # few of all places
+        n_hits = np.bincount(rows, minlength=lists.n_users)
+        before = np.cumsum(n_hits) - n_hits  # hits of the lists above
+        precision = (np.arange(1, len(rows) + 1) - before[rows]) / (places + 1)
+        total = np.bincount(rows, precision, minlength=lists.n_users)
+        return total / np.clip(lists.n_relevant, 1, k)

@@ -23,4 +23,5 @@ class NDCG(PerUserAtK):
         """See `PerUserAtK.at`."""
         gains = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.cumsum(gains)[np.clip(lists.n_relevant, 1, k) - 1]
-        return (lists.hits[:, :k] @ gains) / ideal
+        rows, places = np.nonzero(lists.hits[:, :k])  # few of all places
+        return np.bincount(rows, gains[places], minlength=lists.n_users) / ideal
