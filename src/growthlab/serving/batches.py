@@ -11,7 +11,7 @@ from typing import Any
 
 from growthlab.core.errors import GrowthlabError
 
-LARGEST_BATCH = 32
+LARGEST_BATCH = 16
 QUICK_SECONDS = 0.003  # a request that takes less is answered without a change of thread
 MEMORY = 0.9  # of the running mean of the seconds a request
 

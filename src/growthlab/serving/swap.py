@@ -132,14 +132,13 @@ class Models:
     def _newer_in(self, variant: Variant, folder: Path) -> Place | None:
         """The model in `folder` where it is another than the one in use, and a good one."""
         used = [p for (v, _), p in self._places.items() if v == variant and p.folder == folder]
+        mark: Mark = ()
         try:
             mark = _mark(folder)
-            if used and mark == used[0].mark:
-                self.refused.pop(str(folder), None)
-                return None
             if self._given_up.get(folder) == mark:
                 return None
-            if used and Manifest.read(folder).version == used[0].model.bundle.manifest.version:
+            if used and (mark == used[0].mark or _version(folder) == used[0].model.info.version):
+                self.refused.pop(str(folder), None)
                 return None
             place = self._loaded(variant, folder, mark)
             task = place.model.task
@@ -148,9 +147,9 @@ class Models:
             if variant != "champion" and task not in self.tasks:
                 raise BundleError(f"it answers {task}, which no champion does")
             self._refuse_two(place)
-        except (OSError, BundleError, ConfigError) as error:
+        except Exception as error:  # whatever is wrong with it: the one in use stays
             self._refuse(folder, one_line(error))
-            self._given_up[folder] = _mark(folder) if folder.is_dir() else ()
+            self._given_up[folder] = mark
             return None
         self.refused.pop(str(folder), None)
         return place
@@ -180,6 +179,10 @@ class Models:
                 f"{other.folder} and {place.folder} both answer {place.model.task}: "
                 "name one of them"
             )
+
+
+def _version(folder: Path) -> str:
+    return Manifest.read(folder).version
 
 
 def share_of(who: str, salt: bytes) -> float:
