@@ -37,6 +37,7 @@ def serve(options: ServiceOptions) -> None:
     listener = listen(options.host, options.port)
     with listener:
         service = Service(options)
+        listener.listen(BACKLOG)  # whoever reads the lines below may ask at once
         if options.host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLE):
             log.warning(
                 "listening on %s: whoever reaches this machine can ask; set %s to ask for a token",
