@@ -292,7 +292,7 @@ def test_a_kind_that_cannot_be_exported_says_so_when_it_is_trained_and_is_refuse
     assert "is not exportable" in crowned.client.get_run(run).data.tags["exportable"]
     line = promote(crowned, "churn", run).mistake
     assert line.startswith(f"challenger={run} cannot be promoted: not exportable: ")
-    words = ("models=[thicket,recency_rule]", "seed=1", *FAST)
+    words = ("models=[thicket]", "seed=1", *FAST)
     done = crowned.growthlab("compare", "task=churn", *words)
     assert "not exportable: thicket: " in done.out
     parent = crowned.runs("churn", kind="comparison")[0]

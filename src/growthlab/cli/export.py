@@ -62,7 +62,10 @@ def _first_champion(found: Composed, store: Store, run_id: str, registered: Regi
     with tempfile.TemporaryDirectory(prefix="growthlab-export-") as scratch:
         challenger = JudgedRun.named(store, f"run={run_id}", task, Path(scratch))
         ruling = ruled(same, challenger, whoever())
-        carry_out(ruling, challenger, registered.version)
+        try:
+            carry_out(ruling, challenger, registered.version)
+        except ExportError as error:  # another process was quicker
+            return f"challenger: {error}): {registered.uri}"
     if ruling.decision.promote:
         return f"champion: there was none): models:/{registered.name}@champion"
     return f"challenger, and no champion: {ruling.decision.reason}): {registered.uri}"

@@ -313,18 +313,20 @@ def _smallest_segment(
     Of the strata of the run's evaluation; those that hold other numbers of customers for the two
     models are the models' own, and not looked at. NaN where no segment is large enough.
     """
+    nowhere = None if champion is None else math.nan
+    nothing = Measure(challenger=math.nan, champion=nowhere, larger_is_better=task.maximise)
     own = _segments(challenger, task.objective)
     other = own if champion is None else _segments(champion, task.objective)
     both = own.join(other.add_suffix("_champion"), how="inner")
     if both.empty:
-        return Measure(challenger=math.nan, champion=None, larger_is_better=task.maximise)
+        return nothing
     same = both["n_users"] == both["n_users_champion"]
     enough = both["n_users"] >= gate.segment_customers
     both = both[same & enough & both["value_champion"].notna()].sort_values(
         "n_users", kind="stable"
     )
     if both.empty:
-        return Measure(challenger=math.nan, champion=None, larger_is_better=task.maximise)
+        return nothing
     row = both.iloc[0]
     log.info("smallest segment: %s, %d customers", both.index[0], row["n_users"])
     return Measure(

@@ -1,0 +1,109 @@
+"""What is read off judged runs: which evaluations count, the smallest segment, the same question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from growthlab.core.errors import ConfigError
+from growthlab.export.promotion import Gate
+from growthlab.tracking import evidence
+from growthlab.tracking.evidence import JudgedRun, refuse_other_question
+
+TASK: Any = SimpleNamespace(objective="ndcg_at_10", maximise=True)
+TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}
+
+
+def judged(folder: Path, name: str, values: list[float], **tags: str) -> JudgedRun:
+    """A run whose artifacts lie in the folder already: three customers, three segments."""
+    info = SimpleNamespace(run_id=name, experiment_id="1")
+    run: Any = SimpleNamespace(info=info, data=SimpleNamespace(tags=TAGS | tags, metrics={}))
+    found = JudgedRun(None, run, folder / name)  # type: ignore[arg-type]
+    found.folder.mkdir()
+    users = [f"u{i}" for i in range(len(values))]
+    table = pd.DataFrame({"user_id": users, "ndcg_at_10": values})
+    table.to_parquet(found.folder / "per_user.parquet", index=False)
+    pd.DataFrame({"user_id": users, "item_id": "tea"}).to_parquet(found.folder / "truth.parquet")
+    strata = pd.DataFrame(
+        {
+            "stratum": ["all", "head", "tail", "new"],
+            "metric": "ndcg_at_10",
+            "value": [0.5, 0.6, values[0], np.nan],
+            "n_users": [300, 200, 150, 120],
+        }
+    )
+    strata.to_csv(found.folder / "strata.csv", index=False)
+    names = frozenset({"per_user.parquet", "truth.parquet", "strata.csv"})
+    found.__dict__["files"] = names
+    return found
+
+
+def counted(folder: Path, others: list[JudgedRun], monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many evaluations are made up for beside these others."""
+    champion = judged(folder, "champion", [0.1, 0.2, 0.3])
+    challenger = judged(folder, "challenger", [0.2, 0.3, 0.4])
+    monkeypatch.setattr(evidence, "_others", lambda *_: iter(others))
+    return evidence._paired(challenger, champion, TASK, {}, Gate()).n_evaluations
+
+
+def test_every_evaluation_on_the_window_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [
+        judged(tmp_path, "other", [0.3, 0.1, 0.2]),
+        judged(tmp_path, "the same again", [0.3, 0.1, 0.2]),
+        judged(tmp_path, "the champion's again", [0.1, 0.2, 0.3]),
+        judged(tmp_path, "of other customers", [0.5, 0.5]),
+    ]
+    assert counted(tmp_path, others, monkeypatch) == 2  # the challenger's and one other
+
+
+def test_an_evaluation_that_can_no_longer_be_read_still_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = judged(tmp_path, "lost", [0.3, 0.1, 0.2])
+    (lost.folder / "per_user.parquet").write_bytes(b"")
+    assert counted(tmp_path, [lost], monkeypatch) == 2
+
+
+@pytest.mark.parametrize(
+    ("least", "about", "value"),
+    [(100, "tail, 150 customers", 0.2), (160, "head, 200 customers", 0.6)],
+)
+def test_the_smallest_segment_is_the_one_with_the_fewest_of_enough_customers(
+    tmp_path: Path, least: int, about: str, value: float
+) -> None:
+    champion, challenger = judged(tmp_path, "a", [0.1]), judged(tmp_path, "b", [0.2])
+    gate = Gate(segment_customers=least)  # nobody is new in a way that has a value
+    found = evidence._smallest_segment(challenger, champion, TASK, gate)
+    assert (found.about, found.challenger) == (about, value)
+    alone = evidence._smallest_segment(challenger, None, TASK, gate)
+    assert (alone.challenger, alone.champion) == (value, None)
+
+
+def test_without_a_segment_of_enough_customers_it_is_not_defined(tmp_path: Path) -> None:
+    found = evidence._smallest_segment(
+        judged(tmp_path, "a", [0.1]),
+        judged(tmp_path, "b", [0.2]),
+        TASK,
+        Gate(segment_customers=999),
+    )
+    assert np.isnan(found.challenger)
+
+
+def test_another_truth_is_another_question(tmp_path: Path) -> None:
+    one, other = judged(tmp_path, "one", [0.1, 0.2]), judged(tmp_path, "other", [0.1, 0.2])
+    refuse_other_question(one, other)
+    table = pd.DataFrame({"user_id": ["u0", "u1"], "item_id": ["tea", "vase"]})
+    table.to_parquet(other.folder / "truth.parquet")
+    other.__dict__.pop("truth", None)
+    with pytest.raises(ConfigError, match="asked for other customers or another truth"):
+        refuse_other_question(one, other)
+    hidden = judged(tmp_path, "hidden", [0.1, 0.2], filter_seen="purchased")
+    with pytest.raises(ConfigError, match="judged with filter_seen none, the champion"):
+        refuse_other_question(one, hidden)
