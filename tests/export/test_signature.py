@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from growthlab.cli.main import main
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import MANIFEST, SIGNATURE, Manifest, checksums_of
@@ -86,3 +87,22 @@ def test_a_key_that_is_too_short_or_missing_is_one_line(
     monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "short")
     with pytest.raises(ConfigError, match="the signing key has 5 bytes, at least 32 are needed"):
         signing_key()
+
+
+def test_a_bundle_that_came_without_a_signature_is_vouched_for_by_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sign", f"bundle={folder}"]
+    assert main(words) == 2
+    assert "there is no signing key here: set GROWTHLAB_SIGNING_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", KEY)
+    assert main(words) == 0
+    Bundle.load(folder)
+    monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "l" * 32)  # a key that came after it
+    assert main(words) == 0
+    Bundle.load(folder)
+    (folder / SIGNATURE).unlink()
+    (folder / "model.npz").write_bytes(b"other")
+    assert main(words) == 2
+    assert "model.npz is corrupted" in capsys.readouterr().err
+    assert not (folder / SIGNATURE).exists()
