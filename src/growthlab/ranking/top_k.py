@@ -12,6 +12,7 @@ from growthlab.ranking.ties import TieBreak
 
 WIDEST_BLOCK = 64
 SCORES_AT_ONCE = 2**18  # 1 MB of float32: what is worked on stays in the cache
+FEW_BLOCKS = 8  # up to which threads would cost more than they save
 
 
 def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.ndarray]:
@@ -43,11 +44,12 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
         )
 
     blocks = list(row_slices(n_users, n_items))
-    if len(blocks) > 1:
+    if len(blocks) > FEW_BLOCKS:
         with ThreadPoolExecutor(n_threads()) as pool:  # numpy partitions without the GIL
             list(pool.map(rank, blocks))
-    elif blocks:
-        rank(blocks[0])
+    else:
+        for rows in blocks:
+            rank(rows)
     return items, values
 
 
