@@ -124,7 +124,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert "rollback   version 1 by anna: complaints" in back.out
     assert champion(crowned, CHURN) == "1"
     assert [c.how for c in history_of(client, CHURN)] == ["first", "promotion", "rollback"]
-    line = crowned.growthlab("rollback", "task=churn").mistake
+    line = crowned.growthlab("rollback", "task=churn", "data=simulated_shop").mistake
     assert line == (
         "simulated_shop-churn has had no champion before version 1: nothing to go back to"
     )

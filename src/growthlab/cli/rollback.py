@@ -23,7 +23,7 @@ def run(found: Composed) -> int:
     config, store = found.config, build(found.config.tracking)
     assert isinstance(store, Store)
     store.require("nothing to go back to")
-    client, name = store.client, f"{config.data}-{found.name('task')}"
+    client, name = store.client, f"{found.name('data')}-{found.name('task')}"
     now, before = previous_champion(client, name)
     change = Change(
         version=before,
