@@ -7,6 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 DEMO ?= demo
 WORKERS ?= 2
+EXTRAS ?= dev
 
 define NEXT
 Next, in this folder:
@@ -29,7 +30,7 @@ install: $(VENV)/.installed  ## create .venv with the pinned laboratory and its 
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[dev]'
+	$(PIP) install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next

@@ -53,7 +53,7 @@ def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
         )
         return None
     faiss.omp_set_num_threads(1)  # requests run side by side
-    index = faiss.read_index(str(folder / INDEX))
+    index: Any = faiss.read_index(str(folder / INDEX))
     index.nprobe = int(about["probes"])
     return ItemIndex(index)
 
