@@ -84,6 +84,30 @@ def test_a_body_that_does_not_come_is_told_408(served: Callable[..., Any]) -> No
     assert client.post("/recommend", json={}).is_success
 
 
+def test_a_client_that_hangs_up_is_not_counted_as_an_error_of_the_service(
+    served: Callable[..., Any],
+) -> None:
+    running = served()
+    with socket.create_connection(("127.0.0.1", running.client.base_url.port)) as gone:
+        gone.sendall(HEAD + b"Content-Length: 10\r\n\r\n{")
+    until = time.monotonic() + 5
+    while not running.service.metrics.requests and time.monotonic() < until:
+        time.sleep(0.01)
+    assert dict(running.service.metrics.requests) == {("/recommend", 499): 1}
+
+
+def test_a_failure_is_counted_as_an_error_of_the_service() -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise ZeroDivisionError
+
+    metrics = Metrics()
+    gate = Gate(fails, ServiceOptions(bundle="none"), metrics, {}, None)
+    scope = {"type": "http", "method": "GET", "path": "/health", "headers": []}
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(gate(scope, None, None))  # type: ignore[arg-type]
+    assert dict(metrics.requests) == {("/health", 500): 1}
+
+
 def test_clients_that_hang_take_no_place_from_others(served: Callable[..., Any]) -> None:
     client = served(max_in_flight=2).client
     hanging = []
@@ -169,8 +193,17 @@ def test_a_path_in_a_request_is_only_a_name(client: httpx.Client) -> None:
         ({"bundle": "b", "prot": 1}, "unknown setting prot: did you mean port"),
         (
             {"bundle": "b", "max_in_flight": 0},
-            "max_in_flight must be a number of at least 1, got 0",
+            "max_in_flight must be a whole number of at least 1, got 0",
         ),
+        ({"bundle": "b", "log_files": 2.5}, "log_files must be a whole number of at least 1, got"),
+        ({"bundle": "b", "port": True}, "port must be a whole number of at least 0, got True"),
+        ({"bundle": "b", "log": ["a"]}, r"log must be a path or null, got \['a'\]"),
+        ({"bundle": "b", "challenger_share": "x"}, r"must lie in 0 \.\.\. 1, got 'x'"),
+        ({"bundle": "b", "rules": 5}, "rules have names, such as rules.in_stock=true, got 5"),
+        ({"bundle": "b", "rules": {"max_per_category": "x"}}, "is a whole number, got 'x'"),
+        ({"bundle": "b", "rules": {"allow": 5}}, "rules.allow is a list, got 5"),
+        ({"bundle": "b", "rules": {"in_stock": 3}}, "rules.in_stock is true or false, got 3"),
+        ({"bundle": "b", "rules": {"price_min": True}}, "rules.price_min is a number, got True"),
         ({"bundle": "b", "reload_seconds": "soon"}, "reload_seconds must be a number of at least"),
         ({"bundle": "b", "personalised": "no"}, "personalised must be true or false, got 'no'"),
         ({"bundle": "b", "challenger_share": 1.5}, r"must lie in 0 \.\.\. 1, got 1.5"),
@@ -211,6 +244,9 @@ def test_words_become_settings_without_hydra() -> None:
     }
     with pytest.raises(ConfigError, match="cannot read 'port'"):
         settings(["port"])
+    for words in (["rules=1", "rules.in_stock=true"], ["a.b=1", "a.b.c=1"]):
+        with pytest.raises(ConfigError, match="has a value already"):
+            settings(words)
     assert main(["bundle=nowhere-at-all", "port=0"]) == 2
 
 

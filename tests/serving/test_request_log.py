@@ -95,6 +95,17 @@ def test_the_items_of_who_wants_no_personal_list_are_not_logged(
     assert (opted_out["asked"], page["asked"]) == ([], ["tea"])
 
 
+def test_who_wants_no_personal_answer_is_logged_as_such(
+    logged: tuple[httpx.Client, Path],
+) -> None:
+    client, path = logged
+    for asked, body in (("/recommend", {}), ("/churn", {"user_id": "anna"}), ("/value", {})):
+        client.post(asked, json=body | {"personalised": False})
+    client.post("/similar", json={"item": "tea"})
+    client.post("/churn", json={"user_id": "anna"})
+    assert [line["personalised"] for line in lines(path, 5)] == [False] * 3 + [True] * 2
+
+
 def test_feedback_stands_beside_its_answer(logged: tuple[httpx.Client, Path]) -> None:
     client, path = logged
     asked = client.post("/recommend", json={"history": ["tea", "?"]}).json()["request_id"]

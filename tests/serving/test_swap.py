@@ -120,6 +120,44 @@ def test_a_bundle_of_another_task_does_not_take_the_place(
     assert name_of(client) == "first"
 
 
+def test_of_two_that_come_together_one_is_used_and_newer_ones_are_still_looked_for(
+    served: Callable[..., Any], tmp_path: Path, bundles_folder: Path, write_shop: Write
+) -> None:
+    live = tmp_path / "live"
+    shutil.copytree(bundles_folder / "churn", live / "churn")
+    running = served(live, reload_seconds=60)
+    models = running.service.models
+    for name in ("a", "b"):
+        write_shop(live / name, model=name)
+    models.put(models.newer())
+    assert name_of(running.client) == "a"
+    told = f"{live / 'a'} and {live / 'b'} both answer top_n: name one of them"
+    assert models.refused == {str(live / "b"): told}
+    assert models.newer() == []
+    write_shop(live / "a", model="c", overwrite=True)
+    models.put(models.newer())
+    assert name_of(running.client) == "c"
+
+
+def test_a_look_that_fails_is_not_the_last_one(
+    served: Callable[..., Any], shop: Path, write_shop: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = served(shop, reload_seconds=0.05)
+    models, failed = running.service.models, threading.Event()
+    look = models.newer
+
+    def newer() -> Any:
+        if failed.is_set():
+            return look()
+        failed.set()
+        raise PermissionError
+
+    monkeypatch.setattr(models, "newer", newer)
+    write_shop(shop, model="second", overwrite=True)
+    until(lambda: name_of(running.client) == "second")
+    assert failed.is_set()
+
+
 def test_a_share_of_the_users_is_the_challenger_s_and_always_the_same(
     served: Callable[..., Any], shop: Path, tmp_path: Path, write_shop: Write
 ) -> None:

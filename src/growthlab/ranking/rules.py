@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,13 @@ from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 
 LEVEL = re.compile(r"[>/|]")  # what stands between the levels of a category's path
+LIST: tuple[Any, str] = (Sequence, "a list")
+KINDS: dict[str, tuple[Any, str]] = {
+    "in_stock": (bool, "true or false"),
+    "price_min": ((int, float), "a number"),
+    "price_max": ((int, float), "a number"),
+    "max_per_category": (int, "a whole number"),
+}  # of what a rule is where it is no list
 DEEPER = 4  # how many times more items are looked at where a cap leaves too few
 
 
@@ -59,11 +66,17 @@ class Rules:
 
     @classmethod
     def of(cls, given: Any) -> Rules:
-        """The rules of a mapping, such as a config or a request holds; BundleError for a wrong name."""
+        """The rules of a mapping, such as a config holds; BundleError for a wrong name or value."""
+        if not isinstance(given, Mapping):
+            raise BundleError(f"rules have names, such as rules.in_stock=true, got {given!r}")
         known = [f.name for f in fields(cls)]
-        for name in given:
+        for name, value in given.items():
             if name not in known:
                 raise BundleError(f"rules.{name} is no rule: {near_matches(str(name), known)}")
+            kind, what = KINDS.get(name, LIST)
+            wrong = isinstance(value, (bool, str)) if name != "in_stock" else False
+            if value is not None and (wrong or not isinstance(value, kind)):
+                raise BundleError(f"rules.{name} is {what}, got {value!r}")
         return cls(**dict(given))
 
     @property
@@ -115,7 +128,9 @@ class Assortment:
         ):
             if limit is not None:
                 price = self._column("price", name)
-                kept &= np.nan_to_num(sign * (price - np.float32(limit)), nan=-1.0) >= 0
+                with np.errstate(over="ignore"):  # a limit above all prices is one too
+                    least = np.float32(limit)
+                kept &= np.nan_to_num(sign * (price - least), nan=-1.0) >= 0
         return kept
 
     def codes(self, raw_ids: Sequence[str]) -> np.ndarray:

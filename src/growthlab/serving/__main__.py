@@ -47,6 +47,8 @@ def settings(words: Sequence[str]) -> dict[str, Any]:
         *path, last = key.split(".")
         for part in path:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"cannot read {word!r}: {part} has a value already")
         node[last] = _value(text)
     return found
 

@@ -25,6 +25,7 @@ OPEN = ("/health", "/ready")  # asked by what watches over the service, which ha
 RETRY_SECONDS = b"1"
 BODIES_AT_ONCE = 16  # so many of the largest size may be read at the same time
 CLOSE = (b"connection", b"close")
+GONE = 499  # counted where the client went before it had an answer, which is no mistake of ours
 
 
 class Gate:
@@ -61,7 +62,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        path, status = scope["path"], 500
+        path, status = scope["path"], GONE
 
         async def sent(message: Message) -> None:
             nonlocal status
@@ -73,8 +74,11 @@ class Gate:
             async with asyncio.timeout(self._seconds):
                 await self._enter(scope, receive, sent)
         except TimeoutError:
-            if status == 500:  # nothing was sent yet
+            if status == GONE:  # nothing was sent yet
                 await _refuse(sent, 408, "the request took too long", CLOSE)
+        except Exception:
+            status = 500
+            raise
         finally:
             known = path in self._answering or path in OPEN
             self._metrics.answered(

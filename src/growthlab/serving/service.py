@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 import time
@@ -28,6 +29,8 @@ from growthlab.serving.schemas import (
 )
 from growthlab.serving.swap import Models, Variant
 
+log = logging.getLogger(__name__)
+
 PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
 BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
 LONGEST_SHADOW = 64  # requests that wait for a shadow
@@ -51,6 +54,7 @@ class Asked(NamedTuple):
     variant: Variant
     model: Model
     future: asyncio.Future[Any]
+    personalised: bool
 
 
 class Service:
@@ -97,8 +101,7 @@ class Service:
     async def lists(self, kind: str, bodies: Sequence[ListAsk]) -> list[RecommendAnswer]:
         """A list for each body, `kind` being recommend or similar."""
         started = time.perf_counter()
-        personalised = self.options.personalised
-        asked = self._ask(kind, "top_n", [(b.request(personalised), b.k) for b in bodies])
+        asked = self._ask(kind, "top_n", bodies)
         answers = []
         for each, found in zip(asked, await _results(asked), strict=True):
             shared = self._about(each, found.served, started)
@@ -116,8 +119,7 @@ class Service:
     async def predictions(self, task: str, bodies: Sequence[PredictBody]) -> list[Any]:
         """A `ChurnAnswer` or `ValueAnswer` for each body."""
         started = time.perf_counter()
-        personalised = self.options.personalised
-        asked = self._ask(task, task, [(b.request(personalised), 0) for b in bodies])
+        asked = self._ask(task, task, bodies)
         answers: list[Any] = []
         for each, found in zip(asked, await _results(asked), strict=True):
             shared = self._about(each, found.served, started)
@@ -170,14 +172,19 @@ class Service:
             }
         )
 
-    def _ask(self, kind: str, task: str, requests: Sequence[tuple[Any, int]]) -> list[Asked]:
+    def _ask(self, kind: str, task: str, bodies: Sequence[Any]) -> list[Asked]:
         """Hand the requests to those who answer them; all of them, or none (`Overloaded`)."""
+        allowed = self.options.personalised
+        requests = [(body.request(allowed), getattr(body, "k", 0)) for body in bodies]
+        # the page of an item does not say: there it matters to nobody
+        personal = [
+            (said := getattr(b, "personalised", None)) is None or (allowed and said) for b in bodies
+        ]
         asked: list[Any] = [None] * len(requests)
         shares: dict[tuple[Variant, Model], list[tuple[int, str]]] = {}
         for place, (request, _) in enumerate(requests):
             request_id = f"{self._ids.getrandbits(128):032x}"
-            personal = getattr(request, "personalised", True)
-            who = (request.user_id if personal else None) or request_id
+            who = (request.user_id if personal[place] else None) or request_id
             found = self.models.for_whom(task, who)
             if found is None:
                 loaded = ", ".join(PATHS[t] for t in self.models.tasks)
@@ -187,7 +194,9 @@ class Service:
             futures = model.ask([requests[place] for place, _ in share])
             for (place, request_id), future in zip(share, futures, strict=True):
                 request, k = requests[place]
-                asked[place] = Asked(kind, request, k, request_id, variant, model, future)
+                asked[place] = Asked(
+                    kind, request, k, request_id, variant, model, future, personal[place]
+                )
         return asked
 
     def _about(self, asked: Asked, served: str, started: float) -> dict[str, Any]:
@@ -237,7 +246,10 @@ class Service:
         """Look for newer bundles, load them beside those in use, and put them in their places."""
         while True:
             await asyncio.sleep(self.options.reload_seconds)
-            self.models.put(await asyncio.to_thread(self.models.newer))
+            try:
+                self.models.put(await asyncio.to_thread(self.models.newer))
+            except Exception:  # such as a folder that may not be read: it is looked at again
+                log.exception("newer bundles could not be looked for")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -268,9 +280,8 @@ def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
     manifest = asked.model.bundle.manifest
     request = asked.request
     lists = hasattr(found, "items")
-    personalised = getattr(request, "personalised", True)
     history = getattr(request, "history", None) or getattr(request, "basket", None)
-    named = list(history or ()) if personalised else []
+    named = list(history or ()) if asked.personalised else []
     if getattr(request, "item", None) is not None:
         named = [request.item]
     fields = {
@@ -289,10 +300,10 @@ def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
         "asked": named[-MOST_ASKED:],
         "n_history": None if history is None else len(history),
         "n_unknown_items": found.n_unknown_items if lists else 0,
-        "personalised": personalised,
+        "personalised": asked.personalised,
         "latency_ms": latency_ms,
         "status": 200,
     }
-    who = request.user_id if personalised else None
+    who = request.user_id if asked.personalised else None
     features = None if lists else request.features
     return Entry(time.time(), fields, asked.model.bundle, who, features)

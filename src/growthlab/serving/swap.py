@@ -100,7 +100,13 @@ class Models:
     def put(self, places: Sequence[Place]) -> None:
         """Use these from now on; requests that are under way end with the models they began with."""
         for place in places:
-            old = self._put(place)
+            try:
+                old = self._put(place)
+            except BundleError as error:  # of two that came together the first is used
+                self._refuse(place.folder, one_line(error))
+                self._given_up[place.folder] = place.mark
+                place.model.close()
+                continue
             self.swaps += 1
             manifest = place.model.bundle.manifest
             log.info(
