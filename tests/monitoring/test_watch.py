@@ -204,14 +204,16 @@ def test_broken_lines_are_counted_and_harm_nobody(
         [
             "{", "[]", "3", "", "null", '{"time": "2024-03-02"}', "[" * 3000, "x" * 6000,
             {**good, "time": 3}, {**good, "variant": "emperor"}, {**good, "version": None},
+            {**good, "request_id": "\ud800"}, {**good, "time": "0001-01-01T00:00:00+05:00"},
+            {**good, "latency_ms": 10**400}, {**good, "kind": "feedback", "event": ["click"]},
             good, {**good, **odd}, {**good, "n_unknown_items": -5, "latency_ms": -1},
         ]
     )  # fmt: skip
     found = watch(lists_bundle, path, ALWAYS)
     assert found.own.n == 3
-    assert found.reading.n_broken == 11  # the long line is read in two pieces, the empty one not
-    assert found.reading.n_lines == 14
-    assert "11 lines were no lines of a request log" in Report.of(found, Limits()).as_text()
+    assert found.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
+    assert found.reading.n_lines == 18
+    assert "15 lines were no lines of a request log" in Report.of(found, Limits()).as_text()
 
 
 def test_older_parts_of_the_log_are_read_too(
@@ -255,6 +257,12 @@ def test_periods_and_limits_that_make_no_sense_are_refused() -> None:
         Period.of("2025-02-01", "2025-02-01")
     with pytest.raises(ConfigError, match=r"limits.errors must be above 0, got 0"):
         Limits(errors=0)
+    with pytest.raises(ConfigError, match=r"limits.errors must be a number, got 'few'"):
+        Limits.of({"errors": "few"})
+    with pytest.raises(ConfigError, match=r"limits.error is no limit: did you mean errors"):
+        Limits.of({"error": 0.1})
+    with pytest.raises(ConfigError, match=r"until=0001-01-01T00:00\+05:00 is no time"):
+        Period.of(None, "0001-01-01T00:00+05:00")
     with pytest.raises(ConfigError, match=r"limits.psi_moved=0.5 is above limits.psi_far=0.25"):
         Limits(psi_moved=0.5)
 

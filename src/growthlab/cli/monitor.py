@@ -33,7 +33,7 @@ NOT_OF_THE_RUN = ("tracking", "output", "cache")
 def run(found: Composed) -> int:
     """Print the report, write its page, and log both in MLflow."""
     config = found.config
-    limits = Limits(**{str(n): float(v) for n, v in config.limits.items()})
+    limits = Limits.of({str(name): value for name, value in config.limits.items()})
     period = Period.of(config.since, config.until)
     store = build(config.tracking)
     assert isinstance(store, Store)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.plain_types import misfit
 from growthlab.export.answers import LEVELS
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share
@@ -41,12 +42,23 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if wrong := misfit(value, float):
+                raise ConfigError(f"limits.{name} must be {wrong}, got {value!r}")
             if not value > 0:
                 raise ConfigError(f"limits.{name} must be above 0, got {value}")
         if self.psi_moved > self.psi_far:
             raise ConfigError(
                 f"limits.psi_moved={self.psi_moved} is above limits.psi_far={self.psi_far}: swap them"
             )
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Limits:
+        """The limits of a config; ConfigError for a wrong name."""
+        known = [f.name for f in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise ConfigError(f"limits.{name} is no limit: {near_matches(name, known)}")
+        return cls(**given)
 
     def alerts(self, found: Watched, judged: Delayed | None = None) -> list[Alert]:
         """What is out of its limits, the grave first."""

@@ -20,6 +20,7 @@ from growthlab.core.errors import ConfigError, DataError
 log = logging.getLogger(__name__)
 
 BLOCK = 5_000  # lines
+MOST_DIGITS = 18
 LONGEST = 2**20  # bytes of a line; what is longer is read in pieces, which are no JSON
 KINDS = ("recommend", "similar", "churn", "value")
 EVENTS = ("impression", "click", "order")
@@ -161,16 +162,24 @@ def _lines(files: list[Path]) -> Iterator[bytes]:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     """The line with its time as a moment; None where it is no line of a request log."""
     try:
-        found = json.loads(line)
+        found = json.loads(line, parse_int=_whole_number)
         found["time"] = _utc(datetime.fromisoformat(found["time"]))
-        words = ("request_id",) if found["kind"] == "feedback" else ("model", "version", "variant")
+        words = ("event",) if found["kind"] == "feedback" else ("model", "version", "variant")
         whole = all(isinstance(found[w], str) for w in ("request_id", *words))
+        found["request_id"].encode()  # half a surrogate pair is no text
         known = found["kind"] == "feedback" or (
             found["kind"] in KINDS and found["variant"] in VARIANTS
         )
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     return found if whole and known else None
+
+
+def _whole_number(digits: str) -> int:
+    """The number; ValueError where it has more digits than any count."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"{digits[:MOST_DIGITS]}... is no count")
+    return int(digits)
 
 
 def _key(request_id: str) -> int:
@@ -182,7 +191,7 @@ def _moment(value: object, name: str) -> datetime | None:
         return None
     try:
         return _utc(datetime.fromisoformat(str(value)))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f"{name}={value} is no time: write it as 2025-06-01T12:00") from error
 
 
