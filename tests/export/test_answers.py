@@ -155,6 +155,15 @@ def test_reasons_name_the_item_of_the_history_that_contributes_most(bundle: Bund
     assert page.items[0].reason == "because of vase"
 
 
+def test_popular_items_behind_what_is_like_the_item_of_a_page_are_not_there_because_of_it(
+    bundle: Bundle,
+) -> None:
+    (page,) = bundle.recommend([RecommendRequest(item="lemon")], 6)
+    reasons = {i.item: i.reason for i in page.items}
+    assert reasons["tea"] == "because of lemon"
+    assert reasons["coffee"] is None  # nobody had both
+
+
 def test_a_model_that_knows_no_reasons_gives_none(popular: Bundle) -> None:
     (answer,) = popular.recommend([RecommendRequest(ANNA)], 3)
     assert [i.reason for i in answer.items] == [None] * 3

@@ -237,7 +237,7 @@ class ListMaker:
         pinned: Sequence[np.ndarray],
     ) -> list[Recommendation]:
         """Lists of codes and scores as answers."""
-        reasons = self._reasons(asked, items, served, pinned)
+        reasons = self._reasons(asked, items, values, served, pinned)
         return [
             Recommendation(
                 self._named(items[row], values[row], reasons[row]),
@@ -401,17 +401,22 @@ class ListMaker:
         self,
         asked: Asked,
         items: np.ndarray,
+        values: np.ndarray,
         served: list[RecommendServed],
         pinned: Sequence[np.ndarray],
     ) -> list[list[str | None]]:
-        """Why each item is listed, where that can be told."""
+        """Why each item is listed, where that can be told.
+
+        On the page of an item only what is like it is there because of it, not the popular items
+        behind.
+        """
         causes = np.full(items.shape, UNKNOWN, dtype=np.int32)
         for rung in {s for s in served if s in WITH_REASONS}:
             rows = np.flatnonzero([s == rung for s in served])
             histories = asked.histories.select(rows)
             scorer = self.content if rung == "content" else self.scorer
             if asked.way == "item":
-                causes[rows] = histories.padded(1)
+                causes[rows] = np.where(values[rows] > 0, histories.padded(1), UNKNOWN)
             elif hasattr(scorer, "because"):
                 of = latest_baskets(histories, 1) if rung == "content" else histories
                 causes[rows] = scorer.because(of, items[rows])
