@@ -24,6 +24,7 @@ from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.pyfunc import global_store, log_pyfunc
 from growthlab.export.registry import register
+from growthlab.export.tables import ASKED
 
 # what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
 pytestmark = [
@@ -99,6 +100,21 @@ def test_one_column_is_enough(store: Store, folder: Path) -> None:
     assert lists["served"].tolist() == ["folded_in"]
 
 
+def test_the_page_of_an_item_a_basket_and_no_personalisation_are_answered_so(
+    store: Store, folder: Path
+) -> None:
+    asked = pd.DataFrame(
+        {
+            "user_id": [ANNA, ANNA, ANNA],
+            "item": ["tea", None, None],
+            "basket": [None, "tea lemon", None],
+            "personalised": [None, None, False],
+        }
+    )
+    answers = store.load(store.log(folder)).predict(asked)
+    assert answers["served"].tolist() == ["similar_items", "basket", "not_personalised"]
+
+
 def test_predictions_of_known_customers_features_and_nobody(
     store: Store, churn_folder: Path
 ) -> None:
@@ -118,7 +134,7 @@ def test_the_logged_model_has_signature_example_and_requirements_and_no_raw_id(
 ) -> None:
     info = log_pyfunc(folder, uri=store.uri, run_id=store.run_id)
     assert info.signature is not None
-    assert info.signature.inputs.input_names() == ["user_id", "history"]
+    assert info.signature.inputs.input_names() == list(ASKED)
     where = Path(urlparse(info.artifact_path).path)
     requirements = (where / "requirements.txt").read_text()
     assert "growthlab==" in requirements

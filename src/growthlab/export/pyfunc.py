@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from growthlab.export.bundle import Bundle
-from growthlab.export.tables import ANSWERS
+from growthlab.export.tables import ANSWERS, ASKED
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -26,10 +26,11 @@ MODEL_CODE = Path(__file__).with_name("pyfunc_model.py")
 def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model") -> ModelInfo:
     """Log the bundle in this folder as the model `name` of an MLflow run in the store at `uri`.
 
-    The model takes a table with ``user_id`` and, for top_n, ``history`` (a list of item ids, a JSON
-    list, or ids joined by blanks; parameters ``k`` and ``filter_seen``), for churn and value the
-    feature columns; every column and cell may be missing. It gives one row for each: ``items``,
-    ``scores``, ``served`` and ``n_unknown_items``, or the prediction and ``served``.
+    The model takes a table with ``user_id`` and, for top_n, ``history``, ``item``, ``basket`` and
+    ``personalised`` (as `recommend_file` reads them; parameters ``k`` and ``filter_seen``), for
+    churn and value the feature columns; every column and cell may be missing. It gives one row for
+    each: ``items``, ``scores``, ``served``, ``level``, ``reasons`` and ``n_unknown_items``, or the
+    prediction and ``served``.
 
     Raises
     ------
@@ -90,13 +91,13 @@ def _signature(bundle: Bundle) -> ModelSignature:
     user = ColSpec(AnyType(), "user_id", required=False)  # ids may be numbers
     served = ColSpec(DataType.string, "served")
     if bundle.predictor is None:
-        history = ColSpec(AnyType(), "history", required=False)  # a text or a list
+        asked: list[Any] = [ColSpec(AnyType(), name, required=False) for name in ASKED]
         items, scores = Array(DataType.string), Array(DataType.double)
         unknown = ColSpec(DataType.long, "n_unknown_items")
         out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served]
         out += [ColSpec(DataType.long, "level"), ColSpec(items, "reasons"), unknown]
         k, policy = ParamSpec("k", DataType.long, 10), ParamSpec("filter_seen", DataType.string, "")
-        return ModelSignature(Schema([user, history]), Schema(out), ParamSchema([k, policy]))
+        return ModelSignature(Schema(asked), Schema(out), ParamSchema([k, policy]))
     texts = bundle.predictor.texts
     given: list[Any] = [user]
     for column in bundle.predictor.scorer.columns:
