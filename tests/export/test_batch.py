@@ -151,3 +151,11 @@ def test_answers_for_which_the_disk_is_too_small_are_one_line_and_not_there(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.glob("*out*")) == []
+
+
+def test_the_input_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "customers.csv"
+    pd.DataFrame({"user_id": [ANNA]}).to_csv(source, index=False)
+    with pytest.raises(ConfigError, match=r"customers.csv is the input: give another file"):
+        recommend_file(folder, source, tmp_path / "." / "customers.csv")
+    assert pd.read_csv(source)["user_id"].tolist() == [ANNA]

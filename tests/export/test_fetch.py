@@ -138,6 +138,19 @@ def test_a_bundle_that_was_changed_in_the_store_is_refused_and_the_old_one_stays
     assert left_beside(folder) == []
 
 
+def test_a_version_that_names_a_folder_elsewhere_is_refused_and_that_folder_stays(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.champion(1)
+    (described,) = registry.artifacts.rglob("MLmodel")
+    text = described.read_text()
+    elsewhere = registry.folder / "made1"
+    described.write_text(text.replace("path: artifacts/made1", f"path: {elsewhere}"))
+    with pytest.raises(BundleError, match=r"/1 is refused: its bundle lies outside of it"):
+        registry.fetch(tmp_path / "top_n")
+    assert Bundle.load(elsewhere).manifest.model == "item_knn"
+
+
 def test_where_a_signing_key_is_set_only_a_signed_bundle_comes(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

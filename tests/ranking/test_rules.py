@@ -49,6 +49,8 @@ def test_pins_and_caps_give_what_a_full_sort_gives(data, n, k):
     [
         ({"price_min": 5, "price_max": 2}, "rules.price_min=5 is above rules.price_max=2"),
         ({"price_min": float("nan"), "price_max": 2}, "rules.price_min=nan is above"),
+        ({"price_max": "two"}, "rules.price_max is a number, got 'two'"),
+        ({"max_per_category": "2"}, "max_per_category is a whole number, got '2'"),
         ({"max_per_category": 0}, "max_per_category must be at least 1, got 0"),
         ({"deny": "tea"}, "rules.deny is a list, got 'tea'"),
         ({"category": ["a"]}, "rules.category is no rule: did you mean categories"),

@@ -103,6 +103,8 @@ def _transform(
     kind = _kind(target)
     if not source.is_file():
         raise DataError(f"there is no file {source}")
+    if target.exists() and target.samefile(source):
+        raise ConfigError(f"output={target} is the input: give another file")
     stat = source.stat()
     identity = f"{about} for {source.resolve()} {stat.st_size} {stat.st_mtime_ns} {BLOCK_ROWS}"
     with finished_blocks(target, identity) as parts:

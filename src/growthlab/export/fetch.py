@@ -132,8 +132,10 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
         with global_store(uri):
             path = Path(download_artifacts(artifact_uri=source, dst_path=str(beside / "model")))
         parts = Model.load(str(path)).flavors["python_function"]["artifacts"]
-        bundle = beside / "bundle"
-        shutil.move(path / parts["bundle"]["path"], bundle)
+        bundle, stored = beside / "bundle", path / parts["bundle"]["path"]
+        if not stored.resolve().is_relative_to(path.resolve()):
+            raise BundleError(f"{source} is refused: its bundle lies outside of it")
+        shutil.move(stored, bundle)
     except (MlflowException, FileNotFoundError, KeyError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise BundleError(f"{source} holds no bundle of growthlab: {reason}") from error
