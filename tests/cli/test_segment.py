@@ -65,7 +65,7 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
             "tiers.gold.spend=1 must be positive",
         ),
         (["as_of=then", "section=[rfm]"], "as_of must be a date or time like 2025-06-01, got then"),
-        (["as_of=2020-01-01", "section=[rfm]"], "section.rfm: nobody in simulated_shop bought"),
+        (["as_of=2020-01-01"], "nobody did anything before as_of=2020-01-01 00:00:00"),
         (["section=[lookalike]"], "a lookalike audience needs seeds: section.lookalike.seeds=FILE"),
     ],
 )
@@ -75,3 +75,8 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert said in fresh.growthlab("segment", *SHOP, *words).mistake
     assert not (tmp_path / "segments").exists()
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_mistake_names_its_section_once(fresh: Workspace) -> None:
+    told = fresh.growthlab("segment", *SHOP, "section=[outlook]").mistake
+    assert told.startswith("section.outlook.bundles names no folder of bundles")

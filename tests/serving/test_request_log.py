@@ -146,6 +146,27 @@ def test_full_files_are_set_aside_and_the_oldest_is_lost(tmp_path: Path) -> None
     assert (log.written, log.dropped) == (200, 0)
 
 
+def test_a_log_goes_on_after_a_file_could_not_be_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        log = RequestLog(path, most_bytes=1, n_files=2)
+        log.put(Entry(0.0, {"number": 0}))
+        until = time.monotonic() + 10
+        while not log.dropped and time.monotonic() < until:
+            time.sleep(0.005)
+    log.put(Entry(0.0, {"number": 1}))
+    log.close()
+    kept = "".join(p.read_text() for p in sorted(tmp_path.iterdir(), reverse=True))
+    assert [json.loads(line)["number"] for line in kept.splitlines()] == [0, 1]
+
+
 def test_what_the_queue_cannot_hold_is_dropped_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ def run(found: Composed) -> int:
     given = None if config.as_of is None else moment_of(config.as_of, "as_of")
     name = found.name("data")
     events = source.prepare(cache_of(config))
-    as_of = given or end_of_day(newest(events))
+    as_of = _after_the_first(given or end_of_day(newest(events)), events)
     tables, left_out = made_of(sections, events, as_of)
     figures = quality_of({name: sections[name] for name in tables}, events, as_of)
     folder = Path(str(config.output)) / name
@@ -62,6 +62,19 @@ def run(found: Composed) -> int:
     print(f"as of {as_of}; run {logged_run.run_id} in {lineage.experiment}; "
           f"look: {store.how_to_look}")  # fmt: skip
     return 0
+
+
+def _after_the_first(as_of: datetime, events: EventLog) -> datetime:
+    """The same moment; DataError where nothing had happened by then."""
+    last = newest(events)
+    first, _ = events.span()
+    assert isinstance(first, datetime)
+    if as_of <= first:
+        raise DataError(
+            f"nobody did anything before as_of={as_of}: the events of {events.name} are from "
+            f"{first} to {last}; choose a later date"
+        )
+    return as_of
 
 
 def sections_of(found: Composed) -> dict[str, Any]:
@@ -108,7 +121,8 @@ def made_of(
         log.info("%s: %d rows in %.1f s", name, len(rows), time.perf_counter() - started)
     if not tables:
         name, why = next(iter(left_out.items()))
-        raise DataError(f"section.{name}: {why}")
+        place = f"section.{name}"
+        raise DataError(why if why.startswith(place) else f"{place}: {why}")
     return tables, left_out
 
 

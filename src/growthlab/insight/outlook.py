@@ -116,7 +116,7 @@ class Outlook:
         }
 
 
-NONE_GIVEN = f"outlook: {OPTION} names no folder of bundles (growthlab export writes them)"
+NONE_GIVEN = f"{OPTION} names no folder of bundles (growthlab export writes them)"
 
 
 def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:

@@ -124,6 +124,8 @@ class RequestLog:
     def _write_some(self) -> None:
         some = [self._queue.popleft() for _ in range(min(LINES_AT_ONCE, len(self._queue)))]
         try:
+            if self._file.closed:  # setting it aside failed
+                self._file = self._opened()
             self._file.write("".join(entry.line() for entry in some))
             self._file.flush()
             self.written += len(some)
