@@ -161,6 +161,14 @@ def test_a_champion_that_changed_meanwhile_is_told(
         assert back.status == 0, back.err
 
 
+def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspace) -> None:
+    run = run_of(crowned, "churn", "recency_rule")
+    before = champion(crowned, CHURN), len(history_of(crowned.client, CHURN))
+    line = promote(crowned, "churn", run, "reports=mlflow.db/reports").mistake
+    assert line == "reports=mlflow.db/reports cannot be written (Not a directory)"
+    assert (champion(crowned, CHURN), len(history_of(crowned.client, CHURN))) == before
+
+
 def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Workspace) -> None:
     run = run_of(crowned, "churn", "recency_rule")
     before = crowned.client.get_run(run).data.metrics["valid/roc_auc"]

@@ -11,6 +11,7 @@ from growthlab.cli.promote import carry_out, ruled, whoever
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ExportError
 from growthlab.export.bundle import Bundle
+from growthlab.export.in_place import take_place
 from growthlab.export.item_index import add_index
 from growthlab.export.manifest import MANIFEST
 from growthlab.export.registry import Registered, champion_of, register
@@ -93,9 +94,7 @@ def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
                 sign(bundle)
             if add_index(Bundle.load(bundle), index_above):
                 Bundle.load(bundle)
-            if folder.exists():
-                folder.rename(Path(beside) / "replaced")
-            bundle.rename(folder)
+            take_place(bundle, folder)
     except OSError as error:
         raise ExportError(f"to={folder} cannot be written ({error.strerror})") from error
 

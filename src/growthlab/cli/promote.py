@@ -89,8 +89,10 @@ def promoted(found: Composed) -> Ruling:
         )
         ruling = ruled(found, challenger, str(config.by or whoever()))
         if not config.dry_run:
+            path = _path(found, ruling.case)
+            _require_room(path)
             carry_out(ruling, challenger)
-            _write(_path(found, ruling.case), ruling.report)
+            path.write_text(ruling.report, encoding="utf-8")
     log.info("decided in %.1f s", time.perf_counter() - started)
     return ruling
 
@@ -210,9 +212,11 @@ def _path(found: Composed, case: Case) -> Path:
     return Path(str(found.config.reports)) / f"{case.name}-{case.challenger_run[:8]}.md"
 
 
-def _write(path: Path, report: str) -> None:
+def _require_room(path: Path) -> None:
+    """Raise an `ExportError` where the report cannot be written, before anything is changed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report, encoding="utf-8")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise ExportError(f"reports={path.parent} cannot be written ({error.strerror})") from error
