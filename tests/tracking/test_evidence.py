@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
 from growthlab.export.promotion import Gate
@@ -69,6 +70,21 @@ def test_an_evaluation_that_can_no_longer_be_read_still_counts(
     lost = judged(tmp_path, "lost", [0.3, 0.1, 0.2])
     (lost.folder / "per_user.parquet").write_bytes(b"")
     assert counted(tmp_path, [lost], monkeypatch) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
+def test_an_evaluation_that_was_deleted_still_counts(tmp_path: Path) -> None:
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.create_experiment("deleted evaluations", artifact_location=str(tmp_path))
+    ids = []
+    for _ in range(3):
+        run = client.create_run(experiment, tags=TAGS | {"kind": "model"})
+        client.set_terminated(run.info.run_id)
+        ids.append(run.info.run_id)
+    client.delete_run(ids[2])
+    store: Any = SimpleNamespace(client=client)
+    one, other = (JudgedRun(store, client.get_run(i), tmp_path / i) for i in ids[:2])
+    assert [judged.id for judged in evidence._others(one, other)] == ids[2:]
 
 
 @pytest.mark.parametrize(

@@ -248,15 +248,19 @@ def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataF
 
 
 def _others(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
-    """Every other finished run of one model on the same window."""
-    tags = challenger.tags
+    """Every other finished run of one model on the same window, the deleted ones too: they were seen."""
+    from mlflow.entities import ViewType
+
+    tags, every = challenger.tags, ViewType.ALL
     same = " AND ".join(
         f"tags.{t} = '{tags.get(t, '')}'" for t in ("data_digest", "split", "cutoff")
     )
     query = f"tags.kind = 'model' AND {same} AND attributes.status = 'FINISHED'"
     client, token = challenger.store.client, None
     while True:
-        page = client.search_runs([challenger.run.info.experiment_id], query, page_token=token)
+        page = client.search_runs(
+            [challenger.run.info.experiment_id], query, run_view_type=every, page_token=token
+        )
         for run in page:
             if run.info.run_id not in (challenger.id, champion.id):
                 folder = challenger.folder.parent / run.info.run_id
