@@ -22,8 +22,8 @@ JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
-def said_to(client: httpx.Client, sent: bytes, seconds: float = 5) -> bytes:
-    """What the service says to bytes on a connection until it closes it."""
+def said_to(client: httpx.Client, sent: bytes, seconds: float = 20) -> bytes:
+    """What the service says to bytes on a connection until it closes it, idle ones after 5 s."""
     assert client.base_url.port is not None
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
         connection.settimeout(seconds)
