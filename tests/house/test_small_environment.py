@@ -105,7 +105,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def run(small: Path, code: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Python that sees this folder and its own library alone: neither site-packages nor the tree."""
-    return subprocess.run(python(small, code, *words), capture_output=True, text=True, env=ENV)
+    return subprocess.run(python(small, code, *words), capture_output=True, text=True, env=env())
 
 
 def python(small: Path, code: str, *words: str) -> list[str]:
@@ -113,7 +113,9 @@ def python(small: Path, code: str, *words: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", first + code, *words]
 
 
-ENV = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+def env() -> dict[str, str]:
+    """The variables of this process as they are now, the tests' key of pseudonyms among them."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 
 
 def test_it_is_small_and_has_nothing_of_the_laboratory(small: Path) -> None:
@@ -151,7 +153,7 @@ def test_it_serves(small: Path, bundles: dict[str, Path]) -> None:
         "runpy.run_module('growthlab.serving', run_name='__main__')"
     )
     words = python(small, code, f"bundle={bundles['gru4rec']}", f"port={port}")
-    process = subprocess.Popen(words, env=ENV, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, env=env(), stderr=subprocess.PIPE, text=True)
     try:
         answer = posted(
             f"http://127.0.0.1:{port}/recommend", b'{"user_id": "anna", "k": 2}', process

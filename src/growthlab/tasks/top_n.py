@@ -280,7 +280,7 @@ class TopN:
                 lists.items.ravel()[kept], pd.Index(data.past.catalogue.item_ids)
             ),
             "score": lists.scores.ravel()[kept],
-            "rank": np.tile(np.arange(1, k + 1, dtype=np.min_scalar_type(-k - 1)), n_rows)[kept],
+            "rank": np.tile(np.arange(1, k + 1, dtype=np.int16), n_rows)[kept],
         }
         if data.steps is not None:
             columns["step"] = data.steps[rows]
