@@ -296,7 +296,8 @@ def _cheaper(evidence: Evidence, gate: Gate) -> Check:
         new, old = evidence.measures[cost].challenger, evidence.measures[cost].champion
         old = math.nan if old is None else old
         matters = max(least.get("share", 0.0) * old, least.get("amount", 0.0))
-        falls.append((old - new >= matters) - (new - old >= matters))  # 1, 0 or -1
+        rises = math.isnan(new) or new - old >= matters  # what was not measured is no saving
+        falls.append((old - new >= matters) - rises)  # 1, 0 or -1
         found.append(f"{cost} {number(old, 3)} to {number(new, 3)}")
     return Check(
         "cheaper",

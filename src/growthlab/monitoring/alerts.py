@@ -83,7 +83,9 @@ class Limits:
             limit = then.value + self.fallback_rise if then.n else self.fallback_rise
             if _above(own.fallbacks, limit):
                 text = f"{_told(own.fallbacks)} answers know nothing of the customer"
-                yield Alert("fallbacks", "grave", f"{text}; at export {then.value:.1%}")
+                yield Alert(
+                    "fallbacks", "grave", f"{text}; at export {then.value:.1%}" if then.n else text
+                )
         if _above(own.unknown_items, self.unknown_items):
             text = f"{_told(own.unknown_items)} items in requests are unknown to the model"
             yield Alert("unknown items", "grave", f"{text}, limit {self.unknown_items:.1%}")
