@@ -23,6 +23,11 @@ from growthlab.serving.service import Service
 pytestmark = THIRD_PARTY
 
 TASKS = ("top_n", "churn", "value")
+# what a busy machine and a shop of a hundred customers may fail by chance keeps no first champion out
+LENIENT = (
+    "gate.guards.every.latency_p50_ms=null",
+    "gate.guards.binary.calibration_error=null",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def exported(workspace: Workspace) -> Workspace:
     """The workspace with the winner of each task's comparison in ``bundles``."""
     for task in TASKS:
         workspace.compared(task)
-        done = workspace.growthlab("export", f"task={task}", "overwrite=true")
+        done = workspace.growthlab("export", f"task={task}", "overwrite=true", *LENIENT)
         assert done.status == 0, done.err
     return workspace
 

@@ -17,7 +17,7 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
     done = workspace.growthlab("segment", *SHOP, FEW, "output=out")
     assert done.status == 0, done.err
     folder = workspace.folder / "out" / "simulated_shop"
-    (run,) = workspace.runs("segment", kind="segment")
+    run = workspace.runs("segment", kind="segment")[0]  # the newest
     for name in ("rfm", "life_cycle", "tiers", "triggers"):
         rows = pd.read_parquet(folder / f"{name}.parquet")
         assert f"{name}: {len(rows):,} rows in" in done.out
