@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -109,6 +110,25 @@ def test_the_plain_install_is_asked_for_and_no_secret_is_in_the_file() -> None:
     }
     kept = {x[1:] for x in (ROOT / ".dockerignore").read_text().split() if x.startswith("!")}
     assert kept == sources - {"/dist"}
+
+
+def test_the_image_holds_what_lightgbm_is_linked_to() -> None:
+    found = importlib.util.find_spec("lightgbm")
+    assert found is not None
+    assert found.origin is not None
+    library = Path(found.origin).parent / "lib" / "lib_lightgbm.so"
+    if b"libgomp.so.1" in library.read_bytes():  # which a slim base image has not
+        assert re.search(
+            r"^RUN apt-get update && apt-get install .*\blibgomp1\b", TEXT, re.MULTILINE
+        )
+
+
+def test_user_and_group_have_one_number_and_the_health_check_is_not_dropped() -> None:
+    steps = [step.rest for step in steps_of(TEXT) if step.name == "RUN"]
+    (account,) = [rest for rest in steps if rest.startswith("useradd")]
+    assert f"--uid {USER} --gid {USER}" in account  # else the group is another than the log's
+    assert f"groupadd --gid {USER} growthlab" in steps
+    assert "podman build --format docker" in TEXT  # OCI images have no HEALTHCHECK
 
 
 def test_the_service_answers_as_another_user_from_a_bundle_that_it_cannot_change(
