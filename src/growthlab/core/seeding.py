@@ -21,7 +21,8 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
 
 def hash_ids(raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """A 64-bit hash of each raw id, shape ``(n,)``, uint64: the same on every machine and in every order."""
-    digests = b"".join(hashlib.blake2b(str(i).encode(), digest_size=8).digest() for i in raw_ids)
+    texts = np.asarray(raw_ids, dtype=str).tolist()  # a loop over the array itself is half as fast
+    digests = b"".join([hashlib.blake2b(t.encode(), digest_size=8).digest() for t in texts])
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 

@@ -8,7 +8,8 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAMPLE_BYTES = 2**20
+COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored as they are
 SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
 
 
@@ -228,7 +231,15 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             raise ExportError(f"{path.name} cannot hold {name}: it is an array of Python objects")
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)  # it may be another bundle's too, by a hard link
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    save: Any = np.savez_compressed if _shrinks(arrays.values()) else np.savez
+    save(path, allow_pickle=False, **arrays)
+
+
+def _shrinks(arrays: Iterable[np.ndarray]) -> bool:
+    """Whether compression is worth its time at every start, by the beginning of the largest array."""
+    largest = max((np.asarray(a) for a in arrays), key=lambda a: a.nbytes, default=np.zeros(0))
+    beginning = largest.ravel()[: SAMPLE_BYTES // largest.itemsize].tobytes()
+    return len(zlib.compress(beginning, level=1)) < COMPRESSED_BELOW * len(beginning)
 
 
 def _versions(scorer: Savable) -> dict[str, str]:

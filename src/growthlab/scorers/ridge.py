@@ -102,8 +102,9 @@ class Ridge:
         """The factors in the coordinates in which ``unseen H'H`` is diagonal."""
         values, axes = np.linalg.eigh(self.unseen * (factors.T @ factors).astype(np.float64))
         axes = axes.astype(np.float32)
-        padding = np.zeros((1, factors.shape[1]), dtype=np.float32)
-        turned = np.vstack([(factors @ axes).astype(np.float32), padding])
+        n, width = factors.shape
+        turned = np.zeros((n + 1, width), dtype=np.float32)
+        np.matmul(factors, axes, out=turned[:n])
         return Turned(turned, axes, np.maximum(values, 0))
 
     def _weights(self, lengths: np.ndarray, turned: Turned) -> np.ndarray:
