@@ -58,7 +58,7 @@ async def of_service(service: Service, rounds: int, which: str) -> None:
             each = await least(lambda n=at_once: scored(found[1].bundle, n), rounds)
             print(f"| of it the list: pseudonym, scores, top-k, {at_once} at once | {each:.0f} |")
         print(f"| of it reading and checking the JSON | {await least(read, rounds):.1f} |")
-        answer = (await service.lists("recommend", [RecommendBody(user_id="u000001")]))[0]
+        answer = await service.answer("recommend", RecommendBody(user_id="u000001"))
 
         async def write() -> None:
             for _ in range(N):

@@ -173,7 +173,7 @@ def bundles(bundle_of: Callable[..., Path]) -> dict[str, Path]:
 
 @dataclass
 class Service:
-    """``growthlab serve`` in a process of its own, and a client of it."""
+    """``growthlab serve`` in a process of its own, with a request log, and a client of it."""
 
     process: psutil.Process
     client: httpx.Client
@@ -195,7 +195,9 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         together.mkdir(parents=True)
         for path in paths:
             (together / path.name).symlink_to(path)
-        process = desk.start("serve", f"bundle={together}", "port=0")
+        process = desk.start(
+            "serve", f"bundle={together}", "port=0", "log=requests.jsonl", "log_mb=20"
+        )
         said = desk.folder / "said.txt"
         while READY not in said.read_text():
             assert process.poll() is None, said.read_text()

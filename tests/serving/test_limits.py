@@ -131,7 +131,9 @@ def test_a_token_is_asked_for_where_there_is_one(
             assert refused.status_code == 401, path
             assert refused.headers["www-authenticate"] == "Bearer"
     right = {"Authorization": "Bearer open sesame"}
-    assert client.post("/recommend", json={}, headers=right).is_success
+    for scheme in ("Bearer", "bearer", "BEARER"):  # its case says nothing (RFC 7235)
+        headers = {"Authorization": f"{scheme} open sesame"}
+        assert client.post("/recommend", json={}, headers=headers).is_success
     assert client.get("/ready").is_success
     assert client.get("/health").json()["bundles"] == {}  # alive, and no more is told
     assert len(client.get("/health", headers=right).json()["bundles"]) == 3

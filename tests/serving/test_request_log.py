@@ -15,6 +15,7 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.pseudonyms import find_key
+from growthlab.export.bundle import Bundle
 from growthlab.serving import request_log
 from growthlab.serving.request_log import Entry, RequestLog
 
@@ -139,7 +140,7 @@ def test_full_files_are_set_aside_and_the_oldest_is_lost(tmp_path: Path) -> None
             while log.written <= number:
                 time.sleep(0.005)
     log.close()
-    kept = sorted(tmp_path.iterdir())
+    kept = sorted(p for p in tmp_path.iterdir() if p.suffix != ".lock")
     assert [p.name for p in kept] == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
     numbers = [json.loads(x)["number"] for p in reversed(kept) for x in p.read_text().splitlines()]
     assert numbers == list(range(numbers[0], 200))  # in order and without a gap
@@ -179,6 +180,54 @@ def test_what_the_queue_cannot_hold_is_dropped_and_counted(
     monkeypatch.undo()
     log.close()
     assert (tmp_path / "log.jsonl").read_text().count("\n") == 2
+
+
+def test_a_line_that_cannot_be_made_is_lost_alone(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path / "log.jsonl", 10**6, 1)
+    for value in (0, object(), 2):
+        log.put(Entry(0.0, {"value": value}))
+    log.close()
+    kept = [json.loads(x)["value"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert kept == [0, 2]
+    assert (log.written, log.dropped) == (2, 1)
+
+
+def test_two_services_do_not_share_a_log(tmp_path: Path) -> None:
+    first = RequestLog(tmp_path / "log.jsonl", 10**6, 1)
+    with pytest.raises(ConfigError, match="by another service that runs: each needs its own"):
+        RequestLog(tmp_path / "log.jsonl", 10**6, 1)
+    first.close()
+    RequestLog(tmp_path / "log.jsonl", 10**6, 1).close()
+
+
+def test_a_batch_that_is_refused_leaves_no_line_of_its_other_answers(
+    logged: tuple[httpx.Client, Path],
+) -> None:
+    client, path = logged
+    wrong = {"user_id": "anna", "rules": {"price_max": 1.0}}  # no price is known of any item
+    body = {"recommend": [{"user_id": "anna"}, wrong], "churn": [{"user_id": "anna"}]}
+    assert client.post("/batch", json=body).status_code == 422
+    client.post("/recommend", json={"history": ["tea"]})
+    (line,) = lines(path, 1)
+    assert line["served"] == "folded_in"
+    assert 'served="known"' not in client.get("/metrics").text
+
+
+def test_an_answer_that_fails_is_a_line_too(
+    served: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "requests.jsonl"
+    client = served(log=str(path)).client
+
+    def fails(bundle: Bundle, requests: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Bundle, "predict", fails)
+    assert client.post("/churn", json={"user_id": "anna"}).status_code == 500
+    (line,) = lines(path, 1)
+    assert set(line) == FIELDS
+    assert (line["status"], line["served"], line["kind"]) == (500, "failed", "churn")
+    assert (line["items"], line["value"], line["latency_ms"]) == ([], None, None)
 
 
 def test_a_log_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:

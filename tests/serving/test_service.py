@@ -193,6 +193,12 @@ def test_a_refusal_does_not_repeat_the_input(client: httpx.Client) -> None:
     assert "secret-name" not in refused(client, "/recommend", {"user_id": ["secret-name"]})
 
 
+def test_what_watches_may_ask_for_the_head_alone(client: httpx.Client) -> None:
+    for path in ("/health", "/ready"):
+        told = client.head(path)
+        assert (told.status_code, told.content) == (200, b"")
+
+
 def test_health_names_the_bundles(client: httpx.Client) -> None:
     health = client.get("/health").json()
     assert health["status"] == "ok"

@@ -15,11 +15,13 @@ import httpx
 import pytest
 
 from growthlab.core.errors import ConfigError
+from growthlab.serving.batches import Overloaded
 from growthlab.serving.options import ServiceOptions
 from growthlab.serving.service import Service
 from growthlab.serving.swap import share_of
 
 Write = Callable[..., None]
+VARIANTS = ("champion", "challenger")
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
@@ -173,6 +175,28 @@ def test_a_share_of_the_users_is_the_challenger_s_and_always_the_same(
     assert nobody.keys() == {"first", "second"}  # by the request, as nobody is looked at
     answer = client.post("/recommend", json={"user_id": min(expected)}).json()
     assert answer["variant"] == "challenger"
+
+
+def test_a_batch_of_which_one_model_has_no_room_is_nobody_s_work(
+    served: Callable[..., Any],
+    shop: Path,
+    tmp_path: Path,
+    write_shop: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    running = served(shop, challenger=str(tmp_path / "other"), challenger_share=0.5)
+    worked: list[Any] = []
+
+    def full(n: int) -> None:
+        raise Overloaded
+
+    champion, challenger = (running.service.models.of(v, "top_n") for v in VARIANTS)
+    monkeypatch.setattr(challenger, "require_room", full)
+    monkeypatch.setattr(champion, "ask", worked.append)
+    body = {"recommend": [{"user_id": f"u{n}"} for n in range(20)]}
+    assert running.client.post("/batch", json=body).status_code == 503
+    assert worked == []
 
 
 def test_shares_are_even_and_another_salt_draws_others() -> None:

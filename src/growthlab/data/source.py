@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar
+
+from filelock import FileLock
 
 from growthlab.core.errors import DataError
 from growthlab.data.cleaning import Cleaning
@@ -71,7 +70,7 @@ class Source(ABC):
         cache = Path(cache)
         folder = cache / f"{self.name}-{self.key()}"
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f"{folder.name}.lock"):
+        with FileLock(cache / f"{folder.name}.lock"):
             return self._cached(folder) or self._prepared(folder)
 
     def _cached(self, folder: Path) -> EventLog | None:
@@ -116,17 +115,3 @@ def _report(stage: str, log: EventLog, started: float) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(
-            descriptor, fcntl.LOCK_EX
-        )  # given back by the system even when the process dies
-        yield
-    finally:
-        os.close(descriptor)

@@ -80,28 +80,30 @@ def _answers(service: Service) -> list[tuple[Any, ...]]:
 
     async def recommend(body: RecommendBody) -> RecommendAnswer:
         """A list of items for a known user, a history, a basket, or nobody."""
-        return (await service.lists("recommend", [body]))[0]
+        found: RecommendAnswer = await service.answer("recommend", body)
+        return found
 
     async def similar(body: SimilarBody) -> RecommendAnswer:
         """Items like one item."""
-        return (await service.lists("similar", [body]))[0]
+        found: RecommendAnswer = await service.answer("similar", body)
+        return found
 
     async def churn(body: PredictBody) -> ChurnAnswer:
         """The probability that a customer buys nothing within the horizon."""
-        found: ChurnAnswer = (await service.predictions("churn", [body]))[0]
+        found: ChurnAnswer = await service.answer("churn", body)
         return found
 
     async def value(body: PredictBody) -> ValueAnswer:
         """The revenue expected of a customer within the horizon."""
-        found: ValueAnswer = (await service.predictions("value", [body]))[0]
+        found: ValueAnswer = await service.answer("value", body)
         return found
 
     async def batch(body: BatchBody) -> BatchAnswer:
         """Many requests at once; a mistake in one of them refuses them all."""
         return BatchAnswer(
-            recommend=await service.lists("recommend", body.recommend),
-            churn=await service.predictions("churn", body.churn),
-            value=await service.predictions("value", body.value),
+            **await service.answers(
+                {"recommend": body.recommend, "churn": body.churn, "value": body.value}
+            )
         )
 
     async def feedback(body: FeedbackBody) -> FeedbackAnswer:
@@ -125,6 +127,7 @@ def _answers(service: Service) -> list[tuple[Any, ...]]:
 def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
     """The paths for those who run the service."""
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health(request: Request) -> Health:
         """Alive, and which bundles are loaded; without a token that is needed only the former."""
@@ -141,6 +144,7 @@ def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
         }
         return Health(status="ok", bundles=bundles, refused=dict(service.models.refused))
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", responses={503: {"model": Refused, "description": "Not ready."}})
     async def ready() -> Ready:
         """Whether requests are answered: models are loaded and warm, and the service goes on."""

@@ -53,18 +53,22 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
+    def require_room(self, n: int) -> None:
+        """Raise `Overloaded` where `n` more would have to wait too long; idle, it takes any number."""
+        before = len(self._waiting)
+        too_many = before + n > self._max_waiting
+        if before and (too_many or before * self._seconds > self._max_wait):
+            raise Overloaded
+
     def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
         """A future answer for each of the requests with their `k`, which are taken all or none.
 
         Raises
         ------
         Overloaded
-            They would have to wait too long; an idle model takes any number.
+            See `require_room`.
         """
-        before = len(self._waiting)
-        too_many = before + len(requests) > self._max_waiting
-        if before and (too_many or before * self._seconds > self._max_wait):
-            raise Overloaded
+        self.require_room(len(requests))
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in requests]
         self._waiting += [(k, r, f) for (r, k), f in zip(requests, futures, strict=True)]

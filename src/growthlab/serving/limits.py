@@ -49,7 +49,7 @@ class Gate:
         self._app = app
         self._metrics = metrics
         self._answering = answering
-        self._token = f"Bearer {token}".encode() if token else None
+        self._token = token.encode() if token else None
         self._most_bytes = options.max_body_mb * 2**20
         self._most_held = BODIES_AT_ONCE * self._most_bytes
         self._most = options.max_in_flight
@@ -104,8 +104,8 @@ class Gate:
         """Whether a request brings the token, or needs none."""
         if self._token is None:
             return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._token)
+        scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
 
     async def _answer(self, path: str, kind: bytes, receive: Receive, send: Send) -> None:
         """Read the body, which does not count as work, and answer."""

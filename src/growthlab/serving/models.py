@@ -45,6 +45,10 @@ class Model:
         """How many requests wait for it."""
         return self._batcher.waiting
 
+    def require_room(self, n: int) -> None:
+        """Raise `Overloaded` where `n` more requests would have to wait too long."""
+        self._batcher.require_room(n)
+
     def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
         """A future answer for each request and its `k` (0 where there is none); all or none.
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.histories import UNKNOWN
 from growthlab.export.answers import Features
 from growthlab.export.bundle import Bundle
@@ -77,7 +78,7 @@ class RequestLog:
     Raises
     ------
     ConfigError
-        The file cannot be written.
+        The file cannot be written, or another service writes it.
     """
 
     def __init__(self, path: Path, most_bytes: int, n_files: int) -> None:
@@ -91,7 +92,14 @@ class RequestLog:
         self._told = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
+            self._lock.acquire()
             self._file = self._opened()
+        except Timeout as error:
+            why = f"the request log {path} is written by another service that runs"
+            raise ConfigError(
+                f"{why}: each needs its own, choose another file with log=..."
+            ) from error
         except OSError as error:
             why = f"the request log {path} cannot be written ({error.strerror})"
             raise ConfigError(f"{why}: choose another file with log=...") from error
@@ -118,25 +126,38 @@ class RequestLog:
                 self._write_some()
             if ending:
                 self._file.close()
+                self._lock.release()
                 return
             self._ending.wait(PAUSE)
 
     def _write_some(self) -> None:
         some = [self._queue.popleft() for _ in range(min(LINES_AT_ONCE, len(self._queue)))]
+        lines = [line for entry in some if (line := self._line(entry))]
         try:
             if self._file.closed:  # setting it aside failed
                 self._file = self._opened()
-            self._file.write("".join(entry.line() for entry in some))
+            self._file.write("".join(lines))
             self._file.flush()
-            self.written += len(some)
+            self.written += len(lines)
             if self._file.tell() >= self._most:
                 self._rotate()
         except (OSError, ValueError) as error:
-            self.dropped += len(some)
-            if not self._told:
-                log.error("the request log %s cannot be written: %s", self.path, error)
-            self._told = True
+            self._lost(len(lines), error)
             time.sleep(PAUSE)
+
+    def _line(self, entry: Entry) -> str:
+        """The line; empty where it cannot be made, which is no reason to lose others."""
+        try:
+            return entry.line()
+        except Exception as error:
+            self._lost(1, error)
+            return ""
+
+    def _lost(self, n: int, error: Exception) -> None:
+        self.dropped += n
+        if not self._told:
+            log.error("the request log %s cannot be written: %s", self.path, one_line(error))
+        self._told = True
 
     def _rotate(self) -> None:
         """Set the full file aside and begin another; the oldest is lost."""

@@ -8,53 +8,38 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from growthlab.core.errors import GrowthlabError
+from growthlab.serving.asked import FAILED, Asked, answer_of, entry_of, entry_of_failure
 from growthlab.serving.metrics import Metrics, Sample, resident_bytes
 from growthlab.serving.models import Model
 from growthlab.serving.options import ServiceOptions
 from growthlab.serving.request_log import Entry, RequestLog
 from growthlab.serving.schemas import (
-    ChurnAnswer,
     FeedbackBody,
     ModelInfo,
     PredictBody,
-    RecommendAnswer,
     RecommendBody,
     SimilarBody,
-    ValueAnswer,
 )
 from growthlab.serving.swap import Models, Variant
 
 log = logging.getLogger(__name__)
 
 PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
-BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
+TASKS = {"recommend": "top_n", "similar": "top_n", "churn": "churn", "value": "value"}
 LONGEST_SHADOW = 64  # requests that wait for a shadow
-MOST_ASKED = 50  # items of a request, the latest, that its line in the log names
 SHADOW_PAUSE = 0.002  # seconds between two looks whether there is time for it
 
-ListAsk = RecommendBody | SimilarBody
+Body = RecommendBody | SimilarBody | PredictBody
 
 
 class NoModel(Exception):
     """No bundle of this task is loaded."""
-
-
-class Asked(NamedTuple):
-    """A request on its way: who asked what, and who answers."""
-
-    kind: str
-    request: Any
-    k: int
-    request_id: str
-    variant: Variant
-    model: Model
-    future: asyncio.Future[Any]
-    personalised: bool
 
 
 class Service:
@@ -98,39 +83,31 @@ class Service:
         if self.log is not None:
             await asyncio.to_thread(self.log.close)
 
-    async def lists(self, kind: str, bodies: Sequence[ListAsk]) -> list[RecommendAnswer]:
-        """A list for each body, `kind` being recommend or similar."""
-        started = time.perf_counter()
-        asked = self._ask(kind, "top_n", bodies)
-        answers = []
-        for each, found in zip(asked, await _results(asked), strict=True):
-            shared = self._about(each, found.served, started)
-            answer = RecommendAnswer(
-                items=[i._asdict() for i in found.items],
-                served=found.served,
-                level=found.level,
-                n_unknown_items=found.n_unknown_items,
-                **shared,
-            )
-            self._after(each, found, answer.latency_ms)
-            answers.append(answer)
-        return answers
+    async def answer(self, kind: str, body: Body) -> Any:
+        """The answer to one body; see `answers`."""
+        return (await self.answers({kind: [body]}))[kind][0]
 
-    async def predictions(self, task: str, bodies: Sequence[PredictBody]) -> list[Any]:
-        """A `ChurnAnswer` or `ValueAnswer` for each body."""
+    async def answers(self, bodies: Mapping[str, Sequence[Body]]) -> dict[str, list[Any]]:
+        """Answers to the bodies of each kind (see `TASKS`), in their order.
+
+        All or none: where one of them is refused or fails, no other is counted or logged.
+
+        Raises
+        ------
+        NoModel, Overloaded, GrowthlabError
+            Nobody answers this kind, more waits than can be answered in time, or a body asks for
+            what the bundle does not know.
+        """
         started = time.perf_counter()
-        asked = self._ask(task, task, bodies)
-        answers: list[Any] = []
-        for each, found in zip(asked, await _results(asked), strict=True):
-            shared = self._about(each, found.served, started)
-            shared |= {"horizon_days": each.model.bundle.manifest.horizon_days}
-            shared |= {"served": found.served}
-            if task == "churn":
-                answers.append(ChurnAnswer(churn_probability=found.value, **shared))
-            else:
-                answers.append(ValueAnswer(expected_value=found.value, **shared))
-            self._after(each, found, shared["latency_ms"])
-        return answers
+        asked = self._ask(bodies)
+        found = await _results(asked)
+        told: dict[str, list[Any]] = {kind: [] for kind in bodies}
+        self._tell_failed(asked, found)
+        for each, result in zip(asked, found, strict=True):
+            answer = answer_of(each, result, started)
+            told[each.kind].append(answer)
+            self._after(each, result, answer.latency_ms)
+        return told
 
     def feedback(self, body: FeedbackBody) -> bool:
         """Log what became of an answer; False where the log cannot take it now."""
@@ -172,49 +149,56 @@ class Service:
             }
         )
 
-    def _ask(self, kind: str, task: str, bodies: Sequence[Any]) -> list[Asked]:
+    def _ask(self, bodies: Mapping[str, Sequence[Body]]) -> list[Asked]:
         """Hand the requests to those who answer them; all of them, or none (`Overloaded`)."""
         allowed = self.options.personalised
-        requests = [(body.request(allowed), getattr(body, "k", 0)) for body in bodies]
-        # the page of an item does not say: there it matters to nobody
-        personal = [
-            (said := getattr(b, "personalised", None)) is None or (allowed and said) for b in bodies
-        ]
-        asked: list[Any] = [None] * len(requests)
-        shares: dict[tuple[Variant, Model], list[tuple[int, str]]] = {}
-        for place, (request, _) in enumerate(requests):
+        shares: dict[Model, list[tuple[Any, int]]] = {}
+        places = []
+        for kind, body in ((kind, body) for kind, some in bodies.items() for body in some):
+            # the page of an item does not say: there it matters to nobody
+            personal = (said := getattr(body, "personalised", None)) is None or (allowed and said)
+            request, k = body.request(allowed), getattr(body, "k", 0)
             request_id = f"{self._ids.getrandbits(128):032x}"
-            who = (request.user_id if personal[place] else None) or request_id
-            found = self.models.for_whom(task, who)
-            if found is None:
-                loaded = ", ".join(PATHS[t] for t in self.models.tasks)
-                raise NoModel(f"no {task} bundle is loaded; this service answers {loaded}")
-            shares.setdefault(found, []).append((place, request_id))
-        for (variant, model), share in shares.items():
-            futures = model.ask([requests[place] for place, _ in share])
-            for (place, request_id), future in zip(share, futures, strict=True):
-                request, k = requests[place]
-                asked[place] = Asked(
-                    kind, request, k, request_id, variant, model, future, personal[place]
-                )
-        return asked
+            who = (request.user_id if personal else None) or request_id
+            variant, model = self._for_whom(TASKS[kind], who)
+            share = shares.setdefault(model, [])
+            places.append(((kind, request, k, request_id, variant, model), len(share), personal))
+            share.append((request, k))
+        for model, share in shares.items():
+            model.require_room(len(share))
+        futures = {model: model.ask(share) for model, share in shares.items()}
+        return [
+            Asked(*about, futures[about[-1]][place], personal) for about, place, personal in places
+        ]
 
-    def _about(self, asked: Asked, served: str, started: float) -> dict[str, Any]:
-        """The fields of every answer."""
-        return {
-            "model": asked.model.info,
-            "variant": asked.variant,
-            "fallback": served not in BY_THE_MODEL,
-            "request_id": asked.request_id,
-            "latency_ms": round((time.perf_counter() - started) * 1000, 3),
-        }
+    def _for_whom(self, task: str, who: str) -> tuple[Variant, Model]:
+        found = self.models.for_whom(task, who)
+        if found is None:
+            loaded = ", ".join(PATHS[t] for t in self.models.tasks)
+            raise NoModel(f"no {task} bundle is loaded; this service answers {loaded}")
+        return found
+
+    def _tell_failed(self, asked: Sequence[Asked], found: Sequence[Any]) -> None:
+        """Raise the first error there is; those that are no mistake of the client's are logged."""
+        errors = [(a, f) for a, f in zip(asked, found, strict=True) if isinstance(f, BaseException)]
+        for each, error in errors:
+            if isinstance(error, Exception) and not isinstance(error, GrowthlabError):
+                self._failed(each)
+        for _, error in errors:
+            raise error
+
+    def _failed(self, asked: Asked) -> None:
+        """Count and log a request that its model failed to answer."""
+        self.metrics.served[asked.model.task, asked.variant, FAILED] += 1
+        if self.log is not None:
+            self.log.put(entry_of_failure(asked))
 
     def _after(self, asked: Asked, found: Any, latency_ms: float) -> None:
         """Count and log an answer, and let the shadow answer too, later."""
         self.metrics.served[asked.model.task, asked.variant, found.served] += 1
         if self.log is None:
             return
-        self.log.put(_entry(asked, found, latency_ms))
+        self.log.put(entry_of(asked, found, latency_ms))
         if asked.variant != "shadow":
             if self.models.of("shadow", asked.model.task) is None:
                 return
@@ -232,14 +216,14 @@ class Service:
             asked = self._shadows.popleft()
             shadow = self.models.of("shadow", asked.model.task)
             assert shadow is not None  # once there, it is only replaced
+            mine = asked._replace(variant="shadow", model=shadow)
             started = time.perf_counter()
             try:
                 (future,) = shadow.ask([(asked.request, asked.k)])
                 found = await future
             except Exception:  # a shadow's mistakes are told, and are nobody's
-                self.metrics.served[shadow.task, "shadow", "failed"] += 1
+                self._failed(mine)
                 continue
-            mine = asked._replace(variant="shadow", model=shadow)
             self._after(mine, found, round((time.perf_counter() - started) * 1000, 3))
 
     async def _watch(self) -> None:
@@ -265,45 +249,10 @@ def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
 
 
 async def _results(asked: Sequence[Asked]) -> list[Any]:
-    """The answers; raises the first error among them."""
-    if len(asked) == 1:
-        return [await asked[0].future]
-    found = await asyncio.gather(*(a.future for a in asked), return_exceptions=True)
-    for each in found:
-        if isinstance(each, BaseException):
-            raise each
-    return found
-
-
-def _entry(asked: Asked, found: Any, latency_ms: float) -> Entry:
-    """The line of an answer; of a list its items, else its number."""
-    manifest = asked.model.bundle.manifest
-    request = asked.request
-    lists = hasattr(found, "items")
-    history = getattr(request, "history", None) or getattr(request, "basket", None)
-    named = list(history or ()) if asked.personalised else []
-    if getattr(request, "item", None) is not None:
-        named = [request.item]
-    fields = {
-        "kind": asked.kind,
-        "request_id": asked.request_id,
-        "model": manifest.model,
-        "version": asked.model.info.version,
-        "task": manifest.task,
-        "variant": asked.variant,
-        "served": found.served,
-        "level": found.level if lists else int(found.served == "population_fallback"),
-        "items": [i.item for i in found.items] if lists else [],
-        "scores": [i.score for i in found.items] if lists else [],
-        "before_rules": list(found.before_rules) if lists else [],
-        "value": None if lists else found.value,
-        "asked": named[-MOST_ASKED:],
-        "n_history": None if history is None else len(history),
-        "n_unknown_items": found.n_unknown_items if lists else 0,
-        "personalised": asked.personalised,
-        "latency_ms": latency_ms,
-        "status": 200,
-    }
-    who = request.user_id if asked.personalised else None
-    features = None if lists else request.features
-    return Entry(time.time(), fields, asked.model.bundle, who, features)
+    """What came of each: an answer or an error."""
+    if len(asked) == 1:  # the most frequent, for which gather would cost as much as its answer
+        try:
+            return [await asked[0].future]
+        except Exception as error:
+            return [error]
+    return await asyncio.gather(*(a.future for a in asked), return_exceptions=True)
