@@ -22,7 +22,7 @@ from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.serving.app import create_app
 from growthlab.serving.options import ServiceOptions
-from growthlab.serving.run import BACKLOG, config_of, listen
+from growthlab.serving.run import BACKLOG, config_of, copies_of, listen
 from growthlab.serving.service import Service
 from growthlab.training.options import FitOptions
 
@@ -86,7 +86,9 @@ def _served(path: Path, **options: Any) -> Iterator[Served]:
     listener = listen("127.0.0.1", 0)
     listener.listen(BACKLOG)  # as `serve` does: whoever asks before the loop runs waits
     server = uvicorn.Server(config_of(create_app(service), told))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener, *copies_of(listener)]}, daemon=True
+    )
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:

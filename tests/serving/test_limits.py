@@ -17,6 +17,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.serving.limits import Gate
 from growthlab.serving.metrics import Metrics
 from growthlab.serving.options import ServiceOptions
+from growthlab.serving.run import BACKLOG, copies_of, listen
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -139,6 +140,34 @@ def test_a_token_is_asked_for_where_there_is_one(
     assert len(client.get("/health", headers=right).json()["bundles"]) == 3
     document = client.get("/openapi.json", headers=right).json()
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+def test_connections_that_come_together_are_taken_together() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    made: list[Any] = []
+
+    class Counted(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            made.append(transport)
+
+    async def rounds() -> int:
+        with listen("127.0.0.1", 0) as listener:
+            loop, address = asyncio.get_running_loop(), listener.getsockname()
+            listener.listen(BACKLOG)
+            clients = [socket.create_connection(address) for _ in range(16)]
+            shared = [listener, *copies_of(listener)]
+            servers = [await loop.create_server(Counted, sock=each) for each in shared]
+            n = 0
+            while len(made) < len(clients):
+                await asyncio.sleep(0)
+                n += 1
+            for each in [*servers, *made, *clients]:
+                each.close()
+            await asyncio.sleep(0)
+            return n
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(rounds()) < 8  # of one socket alone it takes 16
 
 
 def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
