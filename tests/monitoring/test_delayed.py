@@ -12,6 +12,7 @@ import pytest
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.outcome import Estimate
 from growthlab.export.bundle import Bundle
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, judge
@@ -103,6 +104,18 @@ def test_worse_is_what_lies_below_the_interval_at_export(
         "roc_auc of what was served is 0.000 [0.000, 0.000], worse than at exp" in report.as_text()
     )
     assert report.metrics()["delayed/customers"] == 200
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "worse"),
+    [(-0.6, -0.4, True), (0.4, 0.6, True), (0.0, 0.6, False), (-0.02, -0.01, False)],
+)
+def test_a_total_that_is_too_low_is_as_bad_as_one_too_high(
+    low: float, high: float, worse: bool
+) -> None:
+    at_export = {"total_bias": {"value": 0.1, "low": 0.05, "high": 0.15}}
+    found = Delayed(500, 0, {"total_bias": Estimate((low + high) / 2, low, high)}, at_export)
+    assert found.worse == (["total_bias"] if worse else [])
 
 
 def test_without_a_figure_at_export_nothing_is_worse(churn_bundle: Bundle) -> None:

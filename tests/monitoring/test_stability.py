@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,33 @@ def test_without_drift_one_alarm_in_a_thousand_is_expected(n: int) -> None:
     ]
     # PSI / (1/N + 1/n) is about chi-square with 9 degrees: P(> 27) = 0.0014; 5 of 1,000 is 3 sigma
     assert sum(level != "steady" for level in levels) <= 5
+
+
+def test_an_empty_bin_of_few_values_is_no_news() -> None:
+    reference = np.array([1506, 31])  # 2 %: of 150 values none lies there every twentieth time
+    # (.9799 - 1) ln .9799 + (.0202 - .0001) ln 201.7 = 0.1075; half a value: .0169 ln 6.05 + ... = 0.031
+    assert drift(reference, np.array([150, 0])).psi == pytest.approx(0.107, abs=1e-3)
+    assert drift(reference, np.array([150, 0])).level() == "steady"
+    assert drift(reference, np.array([15_000, 0])).level() == "moved"
+    both = drift(np.array([500, 500, 0]), np.array([60, 60, 0]))  # a bin that neither uses
+    assert both.level(moved=1e-6) == "steady"
+
+
+def test_the_more_distributions_the_less_chance_may_move_one() -> None:
+    rng = np.random.default_rng(5)
+    shares = np.array([0.3, 0.4, 0.3])
+
+    def reports_with_an_alert(n_compared: int) -> int:
+        many = [
+            [drift(rng.multinomial(1500, shares), rng.multinomial(120, shares)) for _ in range(70)]
+            for _ in range(100)
+        ]
+        together = [[replace(d, n_compared=n_compared) for d in drifts] for drifts in many]
+        return sum(any(d.level(moved=0.05) != "steady" for d in drifts) for drifts in together)
+
+    # P(chi-square of 2 > 6) is 0.05 for each of 70; together 1 in 20 reports, 5 +- 3 x 2.2 of 100
+    assert reports_with_an_alert(1) > 60
+    assert reports_with_an_alert(70) <= 11
 
 
 @pytest.mark.parametrize("n", [100, 3000])

@@ -20,7 +20,7 @@ from growthlab.monitoring import request_log
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.page import page
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.report import Report
+from growthlab.monitoring.report import Report, finite
 from growthlab.monitoring.request_log import Period
 from growthlab.monitoring.watch import Watched, watch
 
@@ -32,6 +32,18 @@ ALWAYS = Period()
 def alerts(found: Watched, **limits: float) -> set[str]:
     """What alerts are about."""
     return {alert.about for alert in Limits(**limits).alerts(found)}
+
+
+def failure(line: dict[str, Any]) -> dict[str, Any]:
+    """The line where the request failed inside the service."""
+    return {
+        **line,
+        "served": "failed",
+        "status": 500,
+        "items": [],
+        "scores": [],
+        "latency_ms": 900.0,
+    }
 
 
 def test_the_same_customers_again_alert_nobody(
@@ -83,6 +95,9 @@ def test_a_feature_that_is_no_longer_sent_alerts(
     assert "feature.days_since_last" in alerts(found)
     (drift,) = (d for d in found.drifts if d.name == "feature.days_since_last")
     assert drift.largest_change == ("(missing)", pytest.approx(1e-4), pytest.approx(100 / 300))
+    report = Report.of(found, Limits())
+    assert report.metrics()["missing/feature.days_since_last"] == pytest.approx(100 / 300)
+    assert "0.0% to 33.3%" in report.as_text()
 
 
 def test_lists_of_a_few_items_alert(
@@ -106,6 +121,9 @@ def test_shorter_lists_are_compared_with_lists_as_short(
     (drift,) = (d for d in found.drifts if d.name == "items listed")
     assert drift.psi < 0.01
     assert drift.n_current == 400
+    assert found.spread is not None  # of three places each, which show less than ten do
+    assert found.spread.n_places == 1200
+    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
 
 
 def test_items_that_requests_name_are_compared_with_the_histories(
@@ -131,23 +149,123 @@ def test_fallbacks_unknown_items_errors_and_slowness_alert(
     lines = [line_of(lists_bundle, n) for n in range(100)]
     lines += [
         line_of(lists_bundle, 100 + n, served="popularity_fallback", level=4, n_history=2)
-        | {"n_unknown_items": 2, "latency_ms": 700.0, "status": 500}
+        | {"n_unknown_items": 2, "latency_ms": 700.0}
         for n in range(100)
     ]
     lines += [
         line_of(lists_bundle, 200 + n, served="not_personalised", level=4, personalised=False)
+        | {"n_history": 3}  # which nobody looked at
         for n in range(50)
     ]
+    lines += [failure(line_of(lists_bundle, 250 + n)) for n in range(50)]
     found = watch(lists_bundle, write(lines), ALWAYS)
     assert found.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
     assert found.own.unknown_items == Share(200, 200)
-    assert found.own.errors == Share(100, 250)
+    assert found.own.errors == Share(50, 300)
     assert found.own.n_opted_out == 50
     # 250 latencies: 150 of 4 ms, 100 of 700 ms; bins of 2 %
     assert found.own.latency(0.5) == pytest.approx(4, rel=0.021)
     assert found.own.latency(0.99) == pytest.approx(700, rel=0.021)
     assert alerts(found) == {"fallbacks", "unknown items", "errors", "latency"}
-    assert alerts(found, fallback_rise=0.6, p99_ms=1000, errors=0.5) == {"unknown items"}
+    assert alerts(found, fallback_rise=0.6, p99_ms=1000, errors=0.3) == {"unknown items"}
+
+
+def test_failed_requests_count_as_errors_and_as_nothing_else(
+    lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    good = lists_of(range(200))
+    bad = [failure(line) | {"level": 4, "personalised": False} for line in lists_of(range(40))]
+    bad = [{**line, "request_id": f"bad{n}", "n_unknown_items": 9} for n, line in enumerate(bad)]
+    alone = watch(lists_bundle, write(good), ALWAYS)
+    found = watch(lists_bundle, write([*bad, *good]), ALWAYS)
+    before, after = (finite(Report.of(f, Limits()).metrics()) for f in (alone, found))
+    assert set(before) == set(after)
+    differing = {name for name in after if after[name] != before[name]}
+    assert differing == {"share/errors", "alerts", "alerts/grave"}
+    assert found.own.errors == Share(40, 240)
+    assert alerts(found) == {"errors"}
+    assert {d.name: d.current.tolist() for d in found.drifts} == {
+        d.name: d.current.tolist() for d in alone.drifts
+    }
+    assert "40 more requests failed inside the service" in Report.of(found, Limits()).as_text()
+
+
+def test_a_log_of_failures_alone_is_reported(
+    churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    lines = [failure(line_of(churn_bundle, n, variant=v)) for n in range(150) for v in ("shadow",)]
+    found = watch(churn_bundle, write(lines), ALWAYS)
+    report = Report.of(found, Limits())
+    assert [alert.text for alert in report.alerts] == [
+        "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
+    ]
+    assert report.metrics()["answers"] == 0
+    assert "100.00% [97.50%, 100.00%]" in page(report)
+
+
+def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
+    lists_bundle: Bundle, lists_of: Callable[..., Lines], line_of: Line, write: Callable[..., Path]
+) -> None:
+    new = {"served": "popularity_fallback", "level": 4}
+    lists = [line["items"] for line in lists_of(range(200))]
+    lines = [line_of(lists_bundle, n) for n in range(200)]
+    lines += [line_of(lists_bundle, 200 + n, user=f"{n:032x}", **new) for n in range(150)]
+    lines += [line_of(lists_bundle, 350 + n, **new) for n in range(50)]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    (alert,) = Limits().alerts(found)
+    # half of 400: Wilson's interval ends at 0.549, and 0.60 is the next twentieth and one more
+    assert "50.0% [45.1%, 54.9%] of 400 answers know nothing of the customer" in alert.text
+    assert "50 of these 200 requests named nobody" in alert.text
+    assert "limits.fallback_rise=0.60" in alert.text
+    assert alerts(found, fallback_rise=0.6) == set()
+    popular = [f"i{n:02}" for n in range(10)]
+    shown = [{**x, "items": popular if x["level"] else lists[n]} for n, x in enumerate(lines)]
+    wide = watch(lists_bundle, write(shown), ALWAYS)
+    assert alerts(wide, fallback_rise=0.6) == set()  # nor are popular items for new visitors
+    assert wide.spread is not None
+    assert wide.spread.shown_coverage < wide.spread.coverage - 0.1
+    lost = [{**line, **new} if n % 2 else line for n, line in enumerate(lines)]
+    assert alerts(watch(lists_bundle, write(lost), ALWAYS), fallback_rise=0.6) == {"fallbacks"}
+
+
+def test_a_customer_who_asks_again_and_again_is_one_customer(
+    lists_bundle: Bundle,
+    churn_bundle: Bundle,
+    lists_of: Callable[..., Lines],
+    churn_of: Callable[..., Lines],
+    write: Callable[..., Path],
+) -> None:
+    days = np.random.default_rng(2).uniform(0, 90, 200).tolist()
+    names = churn_bundle.known_users.tolist()
+    lines = [
+        {**x, "user": u, "served": "known"} for x, u in zip(churn_of(days), names, strict=False)
+    ]
+    lines += [lines[n % 5] for n in range(2000)]  # five of them all day long
+    found = watch(churn_bundle, write(lines), ALWAYS)
+    assert found.own.n == 2200
+    assert {drift.n_current for drift in found.drifts} == {200}
+    assert alerts(found) == set()
+    users = lists_bundle.known_users[:150].tolist()
+    lists = [{**x, "user": u} for x, u in zip(lists_of(range(150)), users, strict=True)]
+    found = watch(lists_bundle, write([*lists, *lists[:10] * 200]), ALWAYS)
+    assert {drift.name: drift.n_current for drift in found.drifts} == {
+        "score": 150,
+        "items listed": 150,
+    }
+    strangers = [{**x, "user": None} for x in lists]  # whom nobody can tell apart
+    assert watch(lists_bundle, write(strangers * 2), ALWAYS).drifts[0].n_current == 300
+
+
+def test_clicks_of_what_was_seen_and_orders_of_what_was_clicked(
+    lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n) for n in range(20)]
+    lines += [feedback(n, "impression") for n in range(10)]
+    lines += [feedback(n, "click") for n in (0, 1, 2, 15)]  # 15 was not reported as seen
+    lines += [feedback(n, "order") for n in (2, 15, 17)]  # 17 was not clicked
+    own = watch(lists_bundle, write(lines), ALWAYS).own
+    assert (own.rate("click"), own.rate_after("click")) == (Share(4, 20), Share(3, 10))
+    assert (own.rate("order"), own.rate_after("order")) == (Share(3, 20), Share(2, 4))
 
 
 def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
@@ -174,12 +292,18 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
 
 
 def test_answers_to_other_questions_in_the_same_log_are_left_alone(
-    lists_bundle: Bundle, churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+    lists_bundle: Bundle,
+    churn_bundle: Bundle,
+    line_of: Line,
+    feedback: Line,
+    write: Callable[..., Path],
 ) -> None:
     lines = [line_of(lists_bundle, n) for n in range(3)]
-    found = watch(lists_bundle, write([*lines, line_of(churn_bundle, 3)]), ALWAYS)
+    others = [line_of(churn_bundle, 3), feedback(3, "click")]
+    found = watch(lists_bundle, write([*lines, *others]), ALWAYS)
     assert [tally.n for tally in found.variants.values()] == [3]
-    assert found.reading.n_lines == 4
+    assert found.reading.n_lines == 5
+    assert found.n_feedback_without_answer == 0  # it has one, of the other model
     assert "What became of the answers" not in Report.of(found, Limits()).as_text()
 
 

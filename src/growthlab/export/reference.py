@@ -27,6 +27,7 @@ SCORES = 100_000_000  # computed for the lists at most
 MOST_NAMES = 30  # categories of a text feature with a bin of their own
 FEWEST = 10  # customers of such a category: rarer ones are not named
 SCORE, FEATURE = "score", "feature."
+MISSING = "(missing)"  # the last bin
 KNOWN = "known"  # served from what is stored of a customer
 
 
@@ -60,12 +61,12 @@ class Bins:
     def labels(self) -> list[str]:
         """A name for each bin."""
         if self.cuts.dtype.kind == "U":
-            return [*self.cuts.tolist(), "(other)", "(missing)"]
+            return [*self.cuts.tolist(), "(other)", MISSING]
         cuts = [f"{c:.4g}" for c in self.cuts]
         if not cuts:
-            return ["any", "(missing)"]
+            return ["any", MISSING]
         between = [f"{low} .. {high}" for low, high in pairwise(cuts)]
-        return [f"<= {cuts[0]}", *between, f"> {cuts[-1]}", "(missing)"]
+        return [f"<= {cuts[0]}", *between, f"> {cuts[-1]}", MISSING]
 
     def tally(self, values: Sequence[Any]) -> np.ndarray:
         """How many of other values lie in each bin, ``(n_bins,)``; a text among numbers is missing."""

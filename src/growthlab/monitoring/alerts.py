@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -34,9 +35,9 @@ class Limits:
 
     psi_moved: float = 0.10  # conventional, from credit scoring
     psi_far: float = 0.25
-    fallback_rise: float = 0.25  # share of fallbacks above that at export
+    fallback_rise: float = 0.25  # share of fallbacks above that at export, where nobody is new
     unknown_items: float = 0.10  # of the items that requests name
-    errors: float = 0.01  # answers with a status of 500 or more
+    errors: float = 0.01  # requests that fail inside the service
     p99_ms: float = 100.0
     coverage_fall: float = 0.5  # of the reference's coverage
 
@@ -79,18 +80,12 @@ class Limits:
     def _of_serving(self, found: Watched) -> Iterator[Alert]:
         own = found.own
         if found.reference is not None:
-            then = _fallbacks(found)
-            limit = then.value + self.fallback_rise if then.n else self.fallback_rise
-            if _above(own.fallbacks, limit):
-                text = f"{_told(own.fallbacks)} answers know nothing of the customer"
-                yield Alert(
-                    "fallbacks", "grave", f"{text}; at export {then.value:.1%}" if then.n else text
-                )
+            yield from self._of_fallbacks(found)
         if _above(own.unknown_items, self.unknown_items):
             text = f"{_told(own.unknown_items)} items in requests are unknown to the model"
             yield Alert("unknown items", "grave", f"{text}, limit {self.unknown_items:.1%}")
         if _above(own.errors, self.errors):
-            text = f"{_told(own.errors)} answers are errors of the service"
+            text = f"{_told(own.errors)} requests failed inside the service"
             yield Alert("errors", "grave", f"{text}, limit {self.errors:.1%}")
         p99 = own.latency(0.99)
         if own.n >= FEWEST and p99 > self.p99_ms:
@@ -105,9 +100,26 @@ class Limits:
                 yield Alert(
                     "coverage",
                     "note",
-                    f"lists show {spread.coverage:.1%} of the catalogue; as many places at export "
-                    f"showed {spread.reference_coverage:.1%}",
+                    f"the model's lists show {spread.coverage:.1%} of the catalogue; as many places at "
+                    f"export showed {spread.reference_coverage:.1%}",
                 )
+
+    def _of_fallbacks(self, found: Watched) -> Iterator[Alert]:
+        """Nobody is new in the reference: how many are as a rule, only the shop itself knows."""
+        own, then = found.own, _fallbacks(found)
+        limit = (then.value if then.n else 0.0) + self.fallback_rise
+        if not _above(own.fallbacks, limit):
+            return
+        usual = math.ceil(20 * own.fallbacks.bounds[1]) / 20 + 0.05
+        text = (
+            f"{_told(own.fallbacks)} answers know nothing of the customer, limit {limit:.1%} (at "
+            f"export, of customers whom the bundle knows, {then.value if then.n else 0:.1%}). "
+            f"{own.n_nameless:,} of these {own.n_fallbacks:,} requests named nobody, the others "
+            "customers or items that the bundle does not know. If that many visitors are always new "
+            f"here, set limits.fallback_rise={usual:.2f}; if not, look whether user ids still are "
+            "those of the training data, and refresh the bundle"
+        )
+        yield Alert("fallbacks", "grave", text)
 
 
 def _fallbacks(found: Watched) -> Share:

@@ -46,7 +46,12 @@ class Delayed:
             low, high = then.get("low"), then.get("high")
             if now is None or low is None or high is None:
                 continue
-            if now.high < low if metric.larger_is_better else now.low > high:
+            below, above = now.high < low, now.low > high
+            if metric.name == TotalBias.name:  # best at 0, for neither sign is better
+                worse = (below or above) and abs(now.value) > abs(then["value"] or 0.0)
+            else:
+                worse = below if metric.larger_is_better else above
+            if worse:
                 found.append(metric.name)
         return found
 

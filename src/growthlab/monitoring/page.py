@@ -10,12 +10,12 @@ import numpy as np
 from growthlab.monitoring.report import Report, Table
 from growthlab.monitoring.stability import Drift
 
-WORDS = ("model", "level")  # columns that are flush left, beside the first
+WORDS = ("model", "level", "champion")  # columns that are flush left, beside the first
 MOST_DRAWN = 12  # distributions, the farthest first
 CSS = """
 :root { --ink: #222; --quiet: #5f5f5f; --pale: #e3e3e3; --then: #b5b5b5; --now: #0072b2; }
 * { box-sizing: border-box; }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: #fff; max-width: 1100px;
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: #fff; max-width: 1180px;
   margin: 0 auto; padding: 16px; }
 h1 { font-size: 1.5rem; margin: .2em 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 1.8em 0 .3em; }
@@ -30,6 +30,7 @@ p { margin: .3em 0; } .note { color: var(--quiet); font-size: .87rem; }
 table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .28em .6em; text-align: right; border-bottom: 1px solid var(--pale); white-space: nowrap; }
 th:first-child, td:first-child, .word { text-align: left; }
+th, .word, td:has(.bounds) { white-space: normal; } .bounds { white-space: nowrap; }
 .plots { display: grid; gap: 18px 28px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
 svg { display: block; width: 100%; max-width: 420px; height: auto; }
@@ -74,8 +75,16 @@ def _table(table: Table) -> str:
 
 
 def _row(kind: str, cells: Sequence[str], sides: Sequence[str]) -> str:
-    inside = [f"<{kind}{s}>{escape(c)}</{kind}>" for c, s in zip(cells, sides, strict=True)]
+    inside = [f"<{kind}{s}>{_cell(c)}</{kind}>" for c, s in zip(cells, sides, strict=True)]
     return f"<tr>{''.join(inside)}</tr>"
+
+
+def _cell(text: str) -> str:
+    """Where there is little room, the bounds of an interval go below its value."""
+    value, bracket, bounds = text.partition(" [")
+    if not bracket:
+        return escape(text)
+    return f'{escape(value)} <span class="bounds">[{escape(bounds)}</span>'
 
 
 def _plots(report: Report) -> str:

@@ -7,15 +7,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from growthlab.evaluation.table import interval, label, number, plain_table
+from growthlab.export.reference import K
+from growthlab.monitoring.agreement import Agreed
 from growthlab.monitoring.alerts import Alert, Limits
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share, difference
 from growthlab.monitoring.request_log import EVENTS
-from growthlab.monitoring.tally import Tally
+from growthlab.monitoring.stability import Drift
+from growthlab.monitoring.tally import FOLLOWS, Tally
 from growthlab.monitoring.watch import Watched, Who
 
 RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
 PERCENTILES = (0.5, 0.95, 0.99)
+LISTS_AGREE = (
+    "Answers to the same requests. overlap@10 is the share of the first ten items of the champion's list "
+    "that are among the first ten of the shadow's, the mean with its 95 % interval (Student's t over "
+    "requests; Wilson for the first item). Where either side fell back to popular items, lists agree "
+    "for that: see the answers by both models."
+)
+VALUES_AGREE = (
+    "Answers to the same requests. Spearman correlates the ranks of both predictions; differences are "
+    "the shadow's less the champion's, with 95 % intervals (Student's t over requests). A customer of "
+    "whom nothing is known gets the mean of all from each model: see the answers by both models."
+)
 MOST_ROWS = 12  # of a table on the console
 
 
@@ -58,6 +72,10 @@ class Report:
             f"{_time(reading.last)} UTC, in {reading.n_lines:,} lines"
         ]
         for n, what in (
+            (
+                found.own.n_failed,
+                "more requests failed inside the service; they count as errors only",
+            ),
             (reading.n_broken, "lines were no lines of a request log"),
             (reading.n_outside, "answers were outside since and until"),
             (found.n_feedback_without_answer, "events of feedback had no answer in the period"),
@@ -70,8 +88,8 @@ class Report:
     @property
     def tables(self) -> list[Table]:
         """Every table, those without rows left out."""
-        made = [self._drifts(), self._ways(), self._lists(), self._variants(), self._rates()]
-        made.append(self._judged())
+        made = [self._drifts(), self._ways(), self._lists(), self._variants(), self._shadows()]
+        made += [self._rates(), self._judged()]
         return [table for table in made if table.rows]
 
     def as_text(self) -> str:
@@ -93,20 +111,26 @@ class Report:
             "alerts/grave": sum(a.severity == "grave" for a in self.alerts),
             "broken_lines": found.reading.n_broken,
             "share/fallback": own.fallbacks.value,
-            "share/opted_out": own.n_opted_out / own.n,
+            "share/opted_out": own.opted_out.value,
             "share/unknown_items": own.unknown_items.value,
             "share/errors": own.errors.value,
             "share/new_items": found.new_items.value,
         }
+        values |= self._shadow_metrics()
         values |= {f"level/{level}": n / own.n for level, n in sorted(own.levels.items())}
         values |= {f"latency/p{round(p * 100)}_ms": own.latency(p) for p in PERCENTILES}
         for drift in found.drifts:
             name = drift.name.replace(" ", "_")
             values |= {f"psi/{name}": drift.psi, f"psi_by_chance/{name}": drift.expected}
+            values |= {f"missing/{name}": share for share in drift.missing[1:]}
         if found.spread is not None:
             values |= {f"lists/{n}": v for n, v in vars(found.spread).items()}
         if found.popularity is not None:
-            values["lists/popularity"] = found.popularity[0]
+            values |= {
+                "lists/popularity": found.popularity.own,
+                "lists/shown_popularity": found.popularity.shown,
+                "lists/reference_popularity": found.popularity.reference,
+            }
         if self.judged is not None:
             values |= {f"delayed/{n}": e.value for n, e in self.judged.now.items()}
             values["delayed/customers"] = self.judged.n
@@ -115,6 +139,10 @@ class Report:
             low, high = share.bounds
             values |= {f"rate/{event}": share.value}
             values |= {f"rate/{event}/low": low, f"rate/{event}/high": high}
+        for event, name in (("click", "ctr"), ("order", "cvr")):
+            low, high = (share := own.rate_after(event)).bounds
+            values |= {f"rate/{name}": share.value}
+            values |= {f"rate/{name}/low": low, f"rate/{name}/high": high}
         return {name: float(value) for name, value in values.items()}
 
     def _drifts(self) -> Table:
@@ -123,7 +151,6 @@ class Report:
         rows = []
         for d in drifts:
             bin_, then, now = d.largest_change
-            missing = d.current[-1] / max(d.current.sum(), 1)
             rows.append(
                 [
                     d.name,
@@ -131,14 +158,16 @@ class Report:
                     number(d.psi, 4),
                     number(d.expected, 4),
                     f"{d.n_current:,}",
-                    f"{missing:.1%}" if d.labels[-1] == "(missing)" else "-",
+                    _missing(d),
                     f"{bin_}: {then:.1%} to {now:.1%}",
                 ]
             )
         note = (
             "PSI compares shares of the reference's bins. It counts as moved above "
-            f"{self.limits.psi_moved:g} and far above {self.limits.psi_far:g}, and only where it is "
-            "three times what chance gives as well. Items are compared in ten groups that hold a "
+            f"{self.limits.psi_moved:g} and far above {self.limits.psi_far:g}, and only where chance "
+            "does not explain it: above three times what chance gives on average, above what it gives in "
+            "one of twenty such reports, and with half a value in a bin that is empty. Known customers "
+            "count once each. Items are compared in ten groups that hold a "
             "tenth of the events each; lists count once, not each of their places."
         )
         header = [
@@ -169,9 +198,11 @@ class Report:
         levels = ", ".join(f"{k}: {v / own.n:.1%}" for k, v in sorted(own.levels.items()))
         note = (
             f"Levels of the ladder: {levels}. Fallbacks {share_text(own.fallbacks)} of those who did "
-            f"not opt out, {own.n_opted_out:,} did. Items unknown to the model: "
+            f"not opt out, {own.n_opted_out:,} did; {own.n_nameless:,} of them named neither a "
+            "customer nor an item. Items unknown to the model: "
             f"{share_text(own.unknown_items)} of those that requests named. The reference is of "
-            "customers whom the bundle knows."
+            "customers whom the bundle knows, so that it holds no new visitors: see "
+            "limits.fallback_rise."
         )
         return Table(
             "How answers were served", note, ["served", "answers", "now", "at export"], rows
@@ -181,18 +212,23 @@ class Report:
         spread, new = self.found.spread, self.found.new_items
         if spread is None or self.found.popularity is None:
             return Table("", "", [], [])
-        now, then = self.found.popularity
+        popularity = [number(mean, 5) for mean in self.found.popularity]
+        coverage = (spread.coverage, spread.shown_coverage, spread.reference_coverage)
+        gini = (spread.gini, spread.shown_gini, spread.reference_gini)
         rows = [
-            ["coverage", number(spread.coverage), number(spread.reference_coverage)],
-            ["Gini index", number(spread.gini), number(spread.reference_gini)],
-            ["mean popularity", number(now, 5), number(then, 5)],
-            ["items without an event before", share_text(new), "-"],
+            [f"coverage@{K}", *map(number, coverage)],
+            [f"Gini index@{K}", *map(number, gini)],
+            [f"mean popularity@{K}", *popularity],
+            ["items without an event before", "-", share_text(new), "-"],
         ]
         note = (
-            f"Coverage and Gini index of {spread.n_places:,} places on either side. Popularity is an "
-            "item's share of all events before the export, the mean over places."
+            f"The first {K} places of each list; coverage and Gini index of {spread.n_places:,} places "
+            "on each side. The model's own lists, one of each known customer, compare with those at "
+            "export; what was shown holds the lists of fallbacks and of those who asked again too. "
+            "Popularity is an item's share of all events before the export, the mean over places."
         )
-        return Table("What the lists showed", note, ["", "now", "at export"], rows)
+        header = ["", "the model's own", "all that was shown", "at export"]
+        return Table("What the lists showed", note, header, rows)
 
     def _variants(self) -> Table:
         rows = []
@@ -213,6 +249,36 @@ class Report:
         note = "Shadows answer when nobody waits: their latency is not that of a request."
         return Table("Who answered", note, header, rows)
 
+    def _shadows(self) -> Table:
+        """The champion and the shadow of each row answered the same requests."""
+        rows = []
+        for (champion, shadow), found in sorted(self.found.agreement.pairs.items()):
+            for which, agreed in (("all", found.every), ("by both models", found.personal)):
+                if agreed.n:
+                    rows.append([" ".join(shadow), " ".join(champion), which, *_agreement(agreed)])
+        lists = self.found.manifest.task == "top_n"
+        alone = self.found.agreement.n_alone
+        note = LISTS_AGREE if lists else VALUES_AGREE
+        note += f" {alone:,} answers of shadows had no answer of a champion near." if alone else ""
+        measures = [f"overlap@{K}", "same first item"]
+        if not lists:
+            measures = ["Spearman", "mean absolute difference", "mean difference"]
+        header = ["shadow", "champion", "answers", "pairs", *measures]
+        return Table("Shadow beside the champion", note, header, rows)
+
+    def _shadow_metrics(self) -> dict[str, float]:
+        """Of the pair of this bundle that has most answers."""
+        manifest = self.found.manifest
+        own = (manifest.model, manifest.version)
+        found = [pair for who, pair in self.found.agreement.pairs.items() if own in who]
+        if not found:
+            return {}
+        most = max(found, key=lambda pair: pair.every.n)
+        values: dict[str, float] = {}
+        for name, agreed in (("shadow", most.every), ("shadow/by_both_models", most.personal)):
+            values |= {f"{name}/{n}": v for n, v in agreed.metrics().items()}
+        return values
+
     def _rates(self) -> Table:
         shown = [(who, tally) for who, tally in self._ordered() if who[0] != "shadow"]
         if not any(tally.events.total() for _, tally in shown):
@@ -221,6 +287,7 @@ class Report:
         champions = [tally for who, tally in shown if who[0] == "champion"]
         for (variant, model, version), tally in shown:
             rates = [share_text(tally.rate(event)) for event in EVENTS]
+            rates += [share_text(tally.rate_after(event)) for event in FOLLOWS]
             gain = "-"
             if variant == "challenger" and len(champions) == 1:
                 d, low, high = difference(tally.rate("click"), champions[0].rate("click"))
@@ -228,10 +295,12 @@ class Report:
             rows.append([variant, f"{model} {version}", f"{tally.n:,}", *rates, gain])
         note = (
             "Share of answers with that feedback and its 95 % interval (Wilson); the difference to the "
-            "champion with Newcombe's. Answers to one customer are alike, so that true intervals are "
+            "champion with Newcombe's. CTR: clicked of those reported as seen; CVR: ordered of those "
+            "clicked. Answers to one customer are alike, so that true intervals are "
             "wider: decide by an experiment on customers."
         )
-        header = ["variant", "model", "answers", *RATES.values(), "clicked, less champion"]
+        header = ["variant", "model", "answers", *RATES.values(), "CTR", "CVR"]
+        header.append("clicked, less champion")
         return Table("What became of the answers", note, header, rows)
 
     def _judged(self) -> Table:
@@ -259,6 +328,26 @@ def share_text(share: Share) -> str:
         return "-"
     low, high = share.bounds
     return f"{share.value:.2%} [{low:.2%}, {high:.2%}]"
+
+
+def _agreement(agreed: Agreed) -> list[str]:
+    """The cells of a row of the shadow's table from the number of pairs on."""
+    cells = [f"{agreed.n:,}"]
+    if agreed.overlap.n:
+        low, high = agreed.overlap.bounds(0, 1)
+        shown = f"{agreed.overlap.value:.1%}"
+        shown += "" if math.isnan(low) else f" [{low:.1%}, {high:.1%}]"
+        return [*cells, shown, share_text(agreed.equal_first)]
+    means = (
+        interval(m.value, *m.bounds(least))
+        for m, least in ((agreed.size, 0.0), (agreed.difference, -math.inf))
+    )
+    return [*cells, number(agreed.spearman), *means]
+
+
+def _missing(drift: Drift) -> str:
+    """``2.0% to 3.1%``; a dash where nothing can be missing."""
+    return " to ".join(f"{share:.1%}" for share in drift.missing) or "-"
 
 
 def _percent(n: int, total: int) -> str:

@@ -111,6 +111,12 @@ def answers(files: list[Path], period: Period, reading: Reading) -> Iterator[lis
         yield block
 
 
+def failed(line: Line) -> bool:
+    """Whether the line says that there was no answer, for a mistake inside the service."""
+    status = line.get("status")
+    return isinstance(status, int) and status >= 500
+
+
 class Feedback:
     """Which requests were seen, clicked or ordered from: eight bytes a line of feedback.
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import chdtri
+
+from growthlab.export.reference import MISSING
 
 FLOOR = 1e-4  # of a bin's share, so that an empty bin counts and does not become infinite
 CHANCE = 3.0  # times what chance alone is expected to give
+ONE_IN_TWENTY = 0.05  # reports in which chance alone may raise an alert
 FEWEST = 100  # values on either side, below which nothing is said
 Level = Literal["steady", "moved", "far", "too few"]
 
@@ -52,6 +56,7 @@ class Drift:
     current: np.ndarray  # (n_bins,) counts
     n_reference: int
     n_current: int
+    n_compared: int = 1  # distributions in the same report
 
     @property
     def psi(self) -> float:
@@ -63,16 +68,45 @@ class Drift:
         """What chance alone gives on average, over the bins that either side uses."""
         if not self.n_reference or not self.n_current:
             return float("nan")
-        n_bins = int(((self.reference > 0) | (self.current > 0)).sum())
-        return expected_psi(n_bins, self.n_reference, self.n_current)
+        return expected_psi(self._n_bins, self.n_reference, self.n_current)
 
     def level(self, moved: float = 0.1, far: float = 0.25) -> Level:
-        """How far it moved: an index above a limit counts only above three times chance as well."""
+        """How far it moved: an index above a limit counts only where chance does not explain it.
+
+        That is above three times what chance gives on average, and above what it gives in one of twenty
+        reports of `n_compared` distributions (the quantile of chi-square).
+        """
         if min(self.n_reference, self.n_current) < FEWEST:
             return "too few"
-        if self.psi <= CHANCE * self.expected or self.psi <= moved:
+        index = min(self.psi, self._psi_of_few)
+        unit = 1 / self.n_reference + 1 / self.n_current
+        tail = float(chdtri(max(self._n_bins - 1, 1), ONE_IN_TWENTY / self.n_compared)) * unit
+        if index <= max(CHANCE * self.expected, tail, moved):
             return "steady"
-        return "far" if self.psi > far else "moved"
+        return "far" if index > far else "moved"
+
+    @property
+    def _n_bins(self) -> int:
+        return int(((self.reference > 0) | (self.current > 0)).sum())
+
+    @property
+    def _psi_of_few(self) -> float:
+        """The index with half a value in a bin that one side alone leaves empty.
+
+        A bin that holds 2 % is empty for one in twenty samples of 150 values, and its floor of 1e-4 would
+        make an index of 0.1 of it. Of thousands of values both are nearly the same.
+        """
+        r, c = (side / max(side.sum(), 1) for side in (self.reference, self.current))
+        r_few = np.where((r == 0) & (c > 0), 1 / (2 * self.n_reference), r)
+        c_few = np.where((c == 0) & (r > 0), 1 / (2 * self.n_current), c)
+        return psi(r_few, c_few)
+
+    @property
+    def missing(self) -> tuple[float, ...]:
+        """The share of missing values in the reference and now; empty where none can be missing."""
+        if self.labels[-1] != MISSING:
+            return ()
+        return tuple(float(s[-1]) / max(int(s.sum()), 1) for s in (self.reference, self.current))
 
     @property
     def largest_change(self) -> tuple[str, float, float]:

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from growthlab.core.histories import UNKNOWN, Catalogue
+from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.export.reference import FEATURE, KNOWN, SCORE, K, Reference
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.request_log import EVENTS, Line
+from growthlab.monitoring.request_log import Line
 
 FALLBACK_LEVEL = 3  # of the ladder: from here on popularity answers, nothing of the customer
 FALLBACK = "_fallback"  # how the names of such ways end
 BY_THE_MODEL = (KNOWN, "folded_in")
+FOLLOWS = {"click": "impression", "order": "click"}
 STEP = 0.02  # latencies are counted in bins of 2 %
 FASTEST = 0.01  # ms
 N_LATENCIES = 1000
@@ -25,28 +26,28 @@ N_LATENCIES = 1000
 
 @dataclass
 class Tally:
-    """What a variant's model answered; filled block by block."""
+    """What a variant's model answered; filled block by block. Requests that failed are no answers."""
 
     n: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[int] = field(default_factory=Counter)
+    n_failed: int = 0
     served: Counter[str] = field(default_factory=Counter)
     levels: Counter[int] = field(default_factory=Counter)
     n_opted_out: int = 0  # personalised=false
     n_fallbacks: int = 0  # of those who did not opt out
-    n_with_unknown: int = 0  # answers to requests that named unknown items
+    n_nameless: int = 0  # fallbacks of requests that named neither a customer nor an item
     n_unknown: int = 0
     n_given: int = 0  # items that requests named
     events: Counter[str] = field(default_factory=Counter)
+    both: Counter[str] = field(default_factory=Counter)  # with the event and the one it follows
     latencies: np.ndarray = field(default_factory=lambda: np.zeros(N_LATENCIES, dtype=np.int64))
 
     def add(self, lines: Sequence[Line], events: Mapping[str, np.ndarray]) -> None:
-        """Count a block; `events` say which requests had feedback."""
+        """Count a block of answers; `events` say which of the requests had feedback."""
         self.n += len(lines)
-        self.kinds.update(str(line["kind"]) for line in lines)
-        self.statuses.update(_whole(line.get("status"), 200) for line in lines)
-        for event in EVENTS:
-            self.events[event] += int(events[event].sum())
+        for event, had in events.items():
+            self.events[event] += int(had.sum())
+        for event, before in FOLLOWS.items():
+            self.both[event] += int((events[event] & events[before]).sum())
         took = np.array([_positive(line.get("latency_ms")) for line in lines])
         with np.errstate(invalid="ignore"):
             places = np.log(np.maximum(took, FASTEST) / FASTEST) / math.log1p(STEP)
@@ -58,16 +59,19 @@ class Tally:
     def _add_way(self, line: Line) -> None:
         """The rung of the ladder, and unknown items."""
         served = str(line.get("served"))
-        level = _whole(line.get("level"), 0)
+        level = level_of(line)
         self.served[served] += 1
         self.levels[level] += 1
-        if line.get("personalised") is False:
+        if line.get("personalised") is False:  # nothing that the request names was looked at
             self.n_opted_out += 1
-        elif is_fallback(served, level):
+            return
+        if is_fallback(served, level):
             self.n_fallbacks += 1
+            self.n_nameless += not (
+                line.get("user") or line.get("n_history") or items_of(line, "asked")
+            )
         unknown = _whole(line.get("n_unknown_items"), 0)
         self.n_unknown += unknown
-        self.n_with_unknown += unknown > 0
         self.n_given += max(_whole(line.get("n_history"), int(line["kind"] == "similar")), unknown)
 
     @property
@@ -76,9 +80,14 @@ class Tally:
         return Share(self.n_fallbacks, self.n - self.n_opted_out)
 
     @property
+    def opted_out(self) -> Share:
+        """Answers to customers who want no personal one."""
+        return Share(self.n_opted_out, self.n)
+
+    @property
     def errors(self) -> Share:
-        """Answers with a status of 500 or more."""
-        return Share(sum(n for s, n in self.statuses.items() if s >= 500), self.n)
+        """Requests that failed inside the service."""
+        return Share(self.n_failed, self.n + self.n_failed)
 
     @property
     def unknown_items(self) -> Share:
@@ -88,6 +97,10 @@ class Tally:
     def rate(self, event: str) -> Share:
         """Answers with that feedback."""
         return Share(self.events[event], self.n)
+
+    def rate_after(self, event: str) -> Share:
+        """Answers with that feedback of those with the one that it follows: CTR and CVR."""
+        return Share(self.both[event], self.events[FOLLOWS[event]])
 
     def latency(self, share: float) -> float:
         """The latency in ms that this share of the answers does not exceed, within 2 %; NaN of none."""
@@ -100,13 +113,20 @@ class Tally:
 
 @dataclass
 class Compared:
-    """Counts of the answers of one bundle version in the bins of its reference."""
+    """Counts of the answers of one bundle version in the bins of its reference.
+
+    The reference has one answer a customer. So a known customer's first answer counts here, for
+    features, scores and the items listed, and a later one does not: whoever asks a hundred times is
+    no hundred customers.
+    """
 
     reference: Reference
     catalogue: Catalogue | None
+    known_users: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=str))  # sorted
     counts: dict[str, np.ndarray] = field(default_factory=dict)  # like the reference's bins
     shown: np.ndarray = field(init=False)  # (n_items + 1,), the last: not in the catalogue
     listed: np.ndarray = field(init=False)  # (n_items + 1,) of it what the model listed itself
+    met: np.ndarray = field(init=False)  # (n_known,) bool, the customers who were answered
     asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
     n_asked: int = 0  # requests that named some
     lengths: np.ndarray = field(
@@ -114,6 +134,7 @@ class Compared:
     )  # of listed
 
     def __post_init__(self) -> None:
+        self.met = np.zeros(len(self.known_users), dtype=bool)
         n_items = 0 if self.catalogue is None else len(self.catalogue)
         self.shown = np.zeros(n_items + 1, dtype=np.int64)
         self.listed = np.zeros(n_items + 1, dtype=np.int64)
@@ -123,21 +144,34 @@ class Compared:
 
     def add(self, lines: Sequence[Line]) -> None:
         """Count a block of answers of this version."""
-        self._count(SCORE, [s for line in lines if (s := _score(line)) is not None])
-        rows = [f for line in lines if isinstance(f := line.get("features"), dict)]
+        first = self._first_of_each(lines)
+        self._count(SCORE, [s for line in first if (s := _score(line)) is not None])
+        rows = [f for line in first if isinstance(f := line.get("features"), dict)]
         for name in self.counts:
             if rows and name.startswith(FEATURE):
                 self._count(name, [row.get(name.removeprefix(FEATURE)) for row in rows])
         if self.catalogue is None:
             return
         shown = [line for line in lines if line["kind"] == "recommend"]
-        self.shown += self._places([i for line in shown for i in _items(line, "items")[:K]])
-        lists = [_items(x, "items")[:K] for x in shown if x.get("served") in BY_THE_MODEL]
+        self.shown += self._places([i for line in shown for i in items_of(line)[:K]])
+        own = (x for x in first if x["kind"] == "recommend" and x.get("served") in BY_THE_MODEL)
+        lists = [items_of(line)[:K] for line in own]
         self.listed += self._places([item for items in lists for item in items])
         self.lengths += np.bincount([len(items) for items in lists], minlength=K + 1)
-        asked = [items for line in lines if (items := _items(line, "asked"))]
+        asked = [items for line in lines if (items := items_of(line, "asked"))]
         self.asked += self._places([item for items in asked for item in items])
         self.n_asked += len(asked)
+
+    def _first_of_each(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines without those that answer a known customer again."""
+        users = [str(line.get("user")) if line.get("served") == KNOWN else "" for line in lines]
+        first = []
+        for line, code in zip(lines, codes_of(users, self.known_users).tolist(), strict=True):
+            if code == UNKNOWN or not self.met[code]:
+                first.append(line)
+            if code != UNKNOWN:
+                self.met[code] = True
+        return first
 
     def _count(self, name: str, values: Sequence[Any]) -> None:
         if name in self.counts and values:
@@ -161,6 +195,11 @@ def is_fallback(served: str, level: int) -> bool:
     return level >= FALLBACK_LEVEL or served.endswith(FALLBACK)
 
 
+def level_of(line: Line) -> int:
+    """The rung of the ladder of fallbacks."""
+    return _whole(line.get("level"), 0)
+
+
 def _score(line: Line) -> float | None:
     """What the reference's bins hold: the prediction, or the first score of a known customer's list."""
     if line["kind"] in ("churn", "value"):
@@ -172,7 +211,8 @@ def _score(line: Line) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _items(line: Line, name: str) -> list[str]:
+def items_of(line: Line, name: str = "items") -> list[str]:
+    """The ids that a line holds under the name; none where it holds no list."""
     found = line.get(name)
     return [str(item) for item in found] if isinstance(found, list) else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from growthlab.core.seeding import stream
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
 from growthlab.export.reference import KNOWN, K, Reference
+from growthlab.monitoring.agreement import Agreement
 from growthlab.monitoring.proportions import Share, spread_of
 from growthlab.monitoring.request_log import (
     EVENTS,
@@ -22,6 +24,7 @@ from growthlab.monitoring.request_log import (
     Period,
     Reading,
     answers,
+    failed,
     files_of,
 )
 from growthlab.monitoring.stability import Drift, equal_parts
@@ -33,13 +36,27 @@ Who = tuple[str, str, str]  # variant, model, version
 
 @dataclass(frozen=True)
 class Spread:
-    """How widely lists spread over the catalogue; both sides cut to as many places."""
+    """How widely lists spread over the catalogue; all sides cut to as many places.
+
+    The model's own lists, a known customer's first one, are like the reference's. What was shown
+    holds lists of fallbacks too, and those that were asked for again: the more of them, the narrower.
+    """
 
     coverage: float
     gini: float
+    shown_coverage: float
+    shown_gini: float
     reference_coverage: float
     reference_gini: float
     n_places: int
+
+
+class Popularity(NamedTuple):
+    """The mean share that an item listed has of all events before the export."""
+
+    own: float
+    shown: float
+    reference: float
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,10 @@ class Watched:
     drifts: list[Drift] = field(default_factory=list)
     spread: Spread | None = None
     new_items: Share = field(default_factory=lambda: Share(0, 0))
-    popularity: tuple[float, float] | None = (
-        None  # mean share of events of an item listed: now, then
-    )
+    popularity: Popularity | None = None
+    agreement: Agreement = field(
+        default_factory=Agreement
+    )  # of shadows, whichever bundle it is about
     predictions: Mapping[str, float] = field(default_factory=dict)  # a known customer's first
     n_feedback: int = 0
     n_feedback_without_answer: int = 0
@@ -79,18 +97,26 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     feedback, reading = Feedback(files), Reading()
     reference = Reference.read(bundle.folder)
     catalogue = None if bundle.list_maker is None else bundle.list_maker.catalogue
-    compared = Compared(reference or Reference({}, {}), catalogue)
+    compared = Compared(reference or Reference({}, {}), catalogue, bundle.known_users)
     variants: dict[Who, Tally] = {}
     own = Tally()
     predictions: dict[str, float] = {}
+    agreement = Agreement()
     for block in answers(files, period, reading):
-        for who, lines in _by_variant(block, bundle.manifest.task).items():
+        of_task = [line for line in block if line.get("task") == bundle.manifest.task]
+        others = [line for line in block if line.get("task") != bundle.manifest.task]
+        feedback.of([line["request_id"] for line in others])  # it is not without an answer
+        agreement.add(of_task)
+        for who, all_lines in _by_variant(of_task).items():
+            lines = [line for line in all_lines if not failed(line)]
             had = feedback.of([line["request_id"] for line in lines])
             if who[0] == "shadow":  # nobody saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
-            variants.setdefault(who, Tally()).add(lines, had)
-            if who[1:] == (bundle.manifest.model, bundle.manifest.version):
-                own.add(lines, had)
+            mine = who[1:] == (bundle.manifest.model, bundle.manifest.version)
+            for tally in (variants.setdefault(who, Tally()), *([own] if mine else [])):
+                tally.add(lines, had)
+                tally.n_failed += len(all_lines) - len(lines)
+            if mine:
                 compared.add(lines)
                 _add_first(predictions, lines)
     _refuse_another(bundle, path, reading, own)
@@ -100,6 +126,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
         found = _against(bundle.manifest, reading, variants, own, compared)
     return replace(
         found,
+        agreement=agreement,
         predictions=predictions,
         n_feedback=len(feedback),
         n_feedback_without_answer=feedback.n_without_answer,
@@ -114,19 +141,17 @@ def _add_first(predictions: dict[str, float], lines: list[Line]) -> None:
             predictions.setdefault(user, value)
 
 
-def _by_variant(block: list[Line], task: str) -> dict[Who, list[Line]]:
-    """The lines of the task by who answered."""
+def _by_variant(lines: list[Line]) -> dict[Who, list[Line]]:
+    """The lines by who answered."""
     found: dict[Who, list[Line]] = {}
-    for line in block:
-        if line.get("task") == task:
-            who = (line["variant"], line["model"], line["version"])
-            found.setdefault(who, []).append(line)
+    for line in lines:
+        found.setdefault((line["variant"], line["model"], line["version"]), []).append(line)
     return found
 
 
 def _refuse_another(bundle: Bundle, path: Path, reading: Reading, own: Tally) -> None:
     """Raise a `DataError` where nothing in the log is of this bundle."""
-    if own.n:
+    if own.n or own.n_failed:
         return
     if reading.n_broken == reading.n_lines:
         raise DataError(f"log={path}: none of its {reading.n_lines:,} lines is of a request log")
@@ -156,7 +181,7 @@ def _against(
         if (now := compared.counts[n]).any()
     ]
     if not len(reference.item_counts):
-        return Watched(manifest, reading, variants, own, reference, drifts)
+        return Watched(manifest, reading, variants, own, reference, _together(drifts))
     counts, n_items = reference.item_counts, len(reference.item_counts)
     groups = np.append(equal_parts(counts, PARTS), PARTS + 1)  # the last: not in the catalogue
     labels = ["tenth 1 (popular)", *(f"tenth {n}" for n in range(2, PARTS)), "tenth 10 (rare)"]
@@ -184,11 +209,16 @@ def _against(
         variants,
         own,
         reference,
-        drifts,
-        _spread(shown, reference),
+        _together(drifts),
+        _spread(compared, reference),
         Share(never, int(compared.shown.sum())),
-        (_mean(share, compared.shown), _mean(share, then)),
+        Popularity(*(_mean(share, of) for of in (compared.listed, compared.shown, then))),
     )
+
+
+def _together(drifts: list[Drift]) -> list[Drift]:
+    """As the distributions of one report: the more there are, the more of them chance moves."""
+    return [replace(drift, n_compared=len(drifts)) for drift in drifts]
 
 
 def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
@@ -205,15 +235,18 @@ def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
     return total
 
 
-def _spread(shown: np.ndarray, reference: Reference) -> Spread | None:
-    """Coverage and Gini of what was shown beside those of as many places of the reference."""
-    codes = reference.listed[reference.listed != UNKNOWN]
-    then = np.bincount(codes, minlength=len(shown))
-    n_places = min(int(shown.sum()), int(then.sum()))
+def _spread(compared: Compared, reference: Reference) -> Spread | None:
+    """Coverage and Gini of as many places of each side; the reference's lists as long as the log's."""
+    longest = int(np.flatnonzero(compared.lengths).max(initial=0))
+    codes = reference.listed[:, :longest]
+    own, shown = compared.listed[:-1], compared.shown[:-1]
+    then = np.bincount(codes[codes != UNKNOWN], minlength=len(own))
+    n_places = min(int(own.sum()), int(then.sum()))
     if not n_places:
         return None
     rng = stream(0, "spread")
-    return Spread(*spread_of(shown, n_places, rng), *spread_of(then, n_places, rng), n_places)
+    of_own, of_shown, of_then = (spread_of(side, n_places, rng) for side in (own, shown, then))
+    return Spread(*of_own, *of_shown, *of_then, n_places)
 
 
 def _mean(share: np.ndarray, places: np.ndarray) -> float:

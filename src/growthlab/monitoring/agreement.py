@@ -1,0 +1,181 @@
+"""How far a shadow's answers agree with those that the champion gave to the same requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from growthlab.core.seeding import stream
+from growthlab.export.reference import K
+from growthlab.metrics.value.spearman import Spearman
+from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.request_log import Line, failed
+from growthlab.monitoring.tally import is_fallback, items_of, level_of
+
+WINDOW = 20_000  # champion's answers that may wait for the shadow's
+SAMPLE = 50_000  # pairs of predictions that are kept for the rank correlation
+Version = tuple[str, str]  # model, version
+
+
+@dataclass
+class Mean:
+    """The mean of numbers that are added one by one (Welford, Technometrics 1962)."""
+
+    n: int = 0
+    _mean: float = 0.0
+    _squares: float = 0.0  # of the deviations
+
+    def add(self, value: float) -> None:
+        """Count one more."""
+        self.n += 1
+        before = value - self._mean
+        self._mean += before / self.n
+        self._squares += before * (value - self._mean)
+
+    @property
+    def value(self) -> float:
+        """NaN of none."""
+        return self._mean if self.n else math.nan
+
+    def bounds(self, least: float = -math.inf, most: float = math.inf) -> tuple[float, float]:
+        """The 95 % interval by Student's t, cut to what is possible; NaN of fewer than two."""
+        if self.n < 2:
+            return math.nan, math.nan
+        error = math.sqrt(self._squares / (self.n - 1) / self.n)
+        half = float(stdtrit(self.n - 1, 0.975)) * error
+        return max(least, self.value - half), min(most, self.value + half)
+
+
+@dataclass
+class Agreed:
+    """Pairs of answers to one request: the champion's and the shadow's.
+
+    `overlap` is the share of the champion's first ten items that are among the shadow's first ten
+    (a champion's list without items is no pair); of predictions, `difference` is the shadow's less
+    the champion's. The ranks of predictions are correlated over a uniform sample of `SAMPLE` pairs,
+    which are all of them where there are no more.
+    """
+
+    n: int = 0
+    overlap: Mean = field(default_factory=Mean)
+    n_equal_first: int = 0
+    difference: Mean = field(default_factory=Mean)
+    size: Mean = field(default_factory=Mean)  # of the difference
+    _kept: list[tuple[float, float]] = field(default_factory=list)
+    _rng: np.random.Generator = field(default_factory=lambda: stream(0, "agreement"))
+
+    def add_lists(self, champion: Sequence[str], shadow: Sequence[str]) -> None:
+        """Count a pair of lists."""
+        if not champion:
+            return
+        self.n += 1
+        self.overlap.add(len(set(champion) & set(shadow)) / len(set(champion)))
+        self.n_equal_first += list(champion[:1]) == list(shadow[:1])
+
+    def add_values(self, champion: float, shadow: float) -> None:
+        """Count a pair of predictions."""
+        self.n += 1
+        self.difference.add(shadow - champion)
+        self.size.add(abs(shadow - champion))
+        if len(self._kept) < SAMPLE:
+            self._kept.append((champion, shadow))
+        elif (place := int(self._rng.integers(self.n))) < SAMPLE:  # Vitter, ACM TOMS 1985
+            self._kept[place] = champion, shadow
+
+    @property
+    def equal_first(self) -> Share:
+        """Pairs whose first items are the same."""
+        return Share(self.n_equal_first, self.overlap.n)
+
+    @property
+    def spearman(self) -> float:
+        """Correlation of the ranks of both predictions; NaN of lists and where one is constant."""
+        if not self._kept:
+            return math.nan
+        champion, shadow = np.array(self._kept).T
+        return Spearman()(champion, shadow)
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers by name; empty of no pairs."""
+        if not self.n:
+            return {}
+        if not self.overlap.n:
+            means = {"mean_absolute_difference": self.size, "mean_difference": self.difference}
+            values = {name: mean.value for name, mean in means.items()}
+            return {"pairs": self.n, "spearman": self.spearman, **values}
+        low, high = self.overlap.bounds(0, 1)
+        overlap = {f"overlap_at_{K}": self.overlap.value, f"overlap_at_{K}/low": low}
+        same = {"same_first_item": self.equal_first.value}
+        return {"pairs": self.n, **overlap, f"overlap_at_{K}/high": high, **same}
+
+
+@dataclass
+class Beside:
+    """All pairs of two models, and those that both answered from what they know of a customer."""
+
+    every: Agreed = field(default_factory=Agreed)
+    personal: Agreed = field(default_factory=Agreed)
+
+
+class Agreement:
+    """Pairs the lines of a log by their request, in the order of the log.
+
+    A shadow answers when there is time for it, thousands of lines later where the service is busy:
+    the latest `WINDOW` answers of the champion wait for it. Whatever answers the challenger gave are
+    not compared. A failed answer is no pair.
+    """
+
+    def __init__(self) -> None:
+        self.pairs: dict[tuple[Version, Version], Beside] = {}  # champion, shadow
+        self.n_alone = 0  # shadow's answers whose champion's answer is not in the log, or not near
+        self._waiting: dict[str, Line | None] = {}  # None: nothing to compare with
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Take a block of lines of one task."""
+        for line in lines:
+            if line["variant"] == "shadow":
+                self._pair(line)
+                continue
+            compared = line["variant"] == "champion" and not failed(line)
+            self._waiting[line["request_id"]] = _kept_of(line) if compared else None
+            if len(self._waiting) > WINDOW:
+                del self._waiting[next(iter(self._waiting))]
+
+    def _pair(self, shadow: Line) -> None:
+        if shadow["request_id"] not in self._waiting:
+            self.n_alone += not failed(shadow)
+            return
+        champion = self._waiting.pop(shadow["request_id"])
+        if champion is None or failed(shadow):
+            return
+        versions = (champion["model"], champion["version"]), (shadow["model"], shadow["version"])
+        found = self.pairs.setdefault(versions, Beside())
+        sides = [found.every]
+        if _is_personal(champion) and _is_personal(shadow):
+            sides.append(found.personal)
+        for side in sides:
+            _compare(side, champion, shadow)
+
+
+def _kept_of(line: Line) -> Line:
+    """What is needed of a champion's line: no more than ten items of a list."""
+    kept: dict[str, Any] = {n: line.get(n) for n in ("model", "version", "served", "level", "kind")}
+    return {**kept, "items": items_of(line)[:K], "value": line.get("value")}
+
+
+def _compare(agreed: Agreed, champion: Line, shadow: Line) -> None:
+    if champion["kind"] not in ("churn", "value"):
+        agreed.add_lists(champion["items"], items_of(shadow)[:K])
+        return
+    values = [x for line in (champion, shadow) if (x := line.get("value")) is not None]
+    if len(values) == 2 and all(isinstance(x, (int, float)) and math.isfinite(x) for x in values):
+        agreed.add_values(float(values[0]), float(values[1]))
+
+
+def _is_personal(line: Line) -> bool:
+    return not is_fallback(str(line.get("served")), level_of(line))
