@@ -200,7 +200,7 @@ def test_a_log_of_failures_alone_is_reported(
         "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
     ]
     assert report.metrics()["answers"] == 0
-    assert "100.00% [97.50%, 100.00%]" in page(report)
+    assert '100.00% <span class="bounds">[97.50%, 100.00%]</span>' in page(report)
 
 
 def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
