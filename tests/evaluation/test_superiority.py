@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.evaluation.significance import bootstrap_p, holm, sign_flip_p, sign_flip_ps
-from growthlab.evaluation.superiority import Paired, paired_predictions, paired_values
+from growthlab.evaluation.significance import (
+    bootstrap_p,
+    holm,
+    resampled_metric,
+    sign_flip_p,
+    sign_flip_ps,
+)
+from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
 from growthlab.metrics.binary.roc_auc import RocAuc
+from growthlab.metrics.value.spearman import Spearman
 
 N_SHOPS, N_CUSTOMERS, ALPHA, MARGIN = 2000, 120, 0.05, 0.1
 
@@ -112,6 +120,11 @@ def _few_resamples(tables: dict[str, pd.DataFrame], metric: RocAuc, seed: int) -
     return drawn["challenger"] - drawn["champion"]
 
 
+def against(challenger: str, champion: str = "champion", **terms: Any) -> Contest:
+    """The challenger against the champion."""
+    return Contest(champion=champion, challenger=challenger, **terms)
+
+
 @pytest.fixture
 def table() -> pd.DataFrame:
     """The champion, a challenger that adds 0.1 to everybody, and two that are alike."""
@@ -122,7 +135,7 @@ def table() -> pd.DataFrame:
 
 
 def test_gain_and_share_are_those_of_the_means(table: pd.DataFrame) -> None:
-    found = paired_values(table, "champion", "better")
+    found = paired_values(table, against("better"))
     mean = table["champion"].mean()
     assert (found.champion, found.challenger) == pytest.approx((mean, mean + 0.1))
     assert found.gain == pytest.approx(0.1)
@@ -132,20 +145,20 @@ def test_gain_and_share_are_those_of_the_means(table: pd.DataFrame) -> None:
 
 
 def test_holm_counts_every_evaluation_and_those_that_cannot_be_read(table: pd.DataFrame) -> None:
-    alone = paired_values(table[["champion", "better"]], "champion", "better")
+    alone = paired_values(table[["champion", "better"]], against("better"))
     assert alone.p_holm == alone.p == pytest.approx(1 / 10_001)
-    among = paired_values(table, "champion", "better", n_unread=7)
+    among = paired_values(table, against("better", n_unread=7))
     assert among.n_evaluations == 10
     assert among.p_holm == pytest.approx(10 * among.p)  # the smallest of ten
 
 
 def test_with_many_evaluations_there_are_enough_flips_to_pass(table: pd.DataFrame) -> None:
-    found = paired_values(table, "champion", "better", n_unread=1000)
+    found = paired_values(table, against("better", n_unread=1000))
     assert found.p_holm < 0.05
 
 
 def test_less_is_better_turns_the_gain_round(table: pd.DataFrame) -> None:
-    found = paired_values(table, "champion", "better", maximise=False)
+    found = paired_values(table, against("better", maximise=False))
     assert found.gain == pytest.approx(-0.1)
     assert found.challenger == pytest.approx(table["better"].mean())
     assert found.p == 1.0
@@ -153,7 +166,7 @@ def test_less_is_better_turns_the_gain_round(table: pd.DataFrame) -> None:
 
 def test_an_equal_model_is_not_worse_by_a_margin(table: pd.DataFrame) -> None:
     same = table.assign(better=table["champion"])
-    found = paired_values(same, "champion", "better", margin=0.05)
+    found = paired_values(same, against("better", margin=0.05))
     assert (found.gain, found.p) == (0.0, 1.0)
     assert found.p_margin < 0.001
 
@@ -163,9 +176,9 @@ def test_customers_without_a_value_are_left_out_and_nobody_at_all_is_nan(
 ) -> None:
     table.loc[:9, "better"] = np.nan
     table.loc[20, "a"] = np.nan
-    found = paired_values(table, "champion", "better")
+    found = paired_values(table, against("better"))
     assert (found.n_customers, found.n_evaluations) == (70, 3)
-    empty = paired_values(table[:0], "champion", "better")
+    empty = paired_values(table[:0], against("better"))
     assert np.isnan([empty.gain, empty.p, empty.p_holm]).all()
     assert empty.n_customers == 0
 
@@ -174,22 +187,119 @@ def test_a_ranking_without_values_a_customer_is_resampled() -> None:
     random = np.random.default_rng(5)
     label = (random.random(150) < 0.5).astype(float)
     noise = {"champion": 3.0, "challenger": 0.5, "other": 3.0}
-    tables = {
-        name: pd.DataFrame(
-            {
-                "user_id": [f"u{i}" for i in range(150)],
-                "label": label,
-                "prediction": label + sd * random.normal(size=150),
-            }
-        )
-        for name, sd in noise.items()
-    }
-    found: Paired = paired_predictions(tables, RocAuc(), "champion", "challenger", margin=0.02)
-    y, s = label, tables["champion"]["prediction"].to_numpy()
-    assert found.champion == pytest.approx(float(RocAuc()(y, s)))
+    made = {name: label + sd * random.normal(size=150) for name, sd in noise.items()}
+    table, auc = pd.DataFrame(made), RocAuc()
+    found: Paired = paired_predictions(table, label, auc, against("challenger", margin=0.02))
+    assert found.champion == pytest.approx(float(auc(label, made["champion"])))
+    assert found.challenger == pytest.approx(float(auc(label, made["challenger"])))
+    assert (found.n_customers, found.n_evaluations) == (150, 2)
     assert found.low > 0
     assert found.p <= found.p_holm <= 2 * found.p
     assert found.p < 0.01
-    worse = paired_predictions(tables, RocAuc(), "challenger", "champion", margin=0.02)
+    terms = against("champion", champion="challenger", margin=0.02)
+    worse = paired_predictions(table, label, auc, terms)
     assert worse.p > 0.9
     assert worse.p_margin > 0.5
+
+
+def test_nobody_to_foretell_is_nan() -> None:
+    table = pd.DataFrame({"champion": [], "challenger": [], "other": []}, dtype=float)
+    found = paired_predictions(table, np.zeros(0), RocAuc(), against("challenger"))
+    assert np.isnan([found.p, found.p_holm, found.p_margin, found.p_margin_holm]).all()
+    assert (found.n_customers, found.n_evaluations) == (0, 2)
+
+
+LIKENESS = {"of the same kind": 0.0, "worse": -0.8, "better": 1.5, "better and worse": None}
+
+
+@pytest.mark.parametrize("others", LIKENESS)
+@pytest.mark.parametrize("gain", [0.0, 0.3, 1.5])
+def test_the_corrected_p_of_rankings_is_that_of_all_draws_of_all_tests(
+    others: str, gain: float
+) -> None:
+    random = np.random.default_rng(7)
+    label = (random.random(60) < 0.4).astype(float)
+    shift = LIKENESS[others]
+    by = [1.5, -0.8, 0.0] * 2 if shift is None else [shift] * 6
+    noise = random.normal(size=60)
+    columns = {"champion": label + noise, "challenger": (1 + gain) * label + noise}
+    columns |= {f"other {i}": (1 + b) * label + random.normal(size=60) for i, b in enumerate(by)}
+    table, metric = pd.DataFrame(columns), RocAuc()
+    found = paired_predictions(table, label, metric, against("challenger", margin=0.02, n_unread=2))
+
+    drawn = _every_draw(table, label, metric, n_draws=2000)  # 5 * 9 / 0.05 would be fewer
+    base = drawn["champion"]
+    for shifts, own, corrected in (
+        (0.0, found.p, found.p_holm),
+        (0.02 * base, found.p_margin, found.p_margin_holm),
+    ):
+        names = [n for n in table if n != "champion"]
+        p = [bootstrap_p(drawn[n] - base + shifts, one_sided=True) for n in names]
+        assert own == p[0]
+        assert corrected == pytest.approx(holm(np.array([*p, 1.0, 1.0]))[0], rel=1e-12)
+
+
+def _every_draw(
+    table: pd.DataFrame, label: np.ndarray, metric: RocAuc, n_draws: int
+) -> dict[str, np.ndarray]:
+    users = range(len(label))
+    named = {
+        name: [pd.DataFrame({"user_id": users, "label": label, "prediction": column})]
+        for name, column in table.items()
+    }
+    return resampled_metric(named, metric, n_resamples=n_draws)[1]
+
+
+@pytest.mark.parametrize("others", LIKENESS)
+@pytest.mark.parametrize("gain", [0.0, 0.02, 0.1])
+def test_the_corrected_p_of_values_is_that_of_all_flips_of_all_tests(
+    others: str, gain: float
+) -> None:
+    random = np.random.default_rng(8)
+    champion = values_of((80,), seed=1)
+    shift = LIKENESS[others]
+    by = [1.5, -0.8, 0.0] * 2 if shift is None else [shift] * 6
+    columns = {"champion": champion, "better": champion + gain + random.normal(0, 0.2, 80)}
+    columns |= {f"o{i}": champion + b / 20 + random.normal(0, 0.2, 80) for i, b in enumerate(by)}
+    table = pd.DataFrame(columns)
+    found = paired_values(table, against("better", margin=0.05, n_unread=1))
+    names = [n for n in table if n != "champion"]
+    for shifts, own, corrected in (
+        (0.0, found.p, found.p_holm),
+        (0.05 * champion, found.p_margin, found.p_margin_holm),
+    ):
+        gains = table[names].to_numpy() - champion[:, None] + np.reshape(shifts, (-1, 1))
+        p = sign_flip_ps(gains, one_sided=True)
+        assert own == p[0]
+        assert corrected == pytest.approx(holm(np.array([*p, 1.0]))[0], rel=1e-12)
+
+
+def test_what_cannot_change_the_corrected_p_is_not_drawn() -> None:
+    asked: list[int] = []
+
+    class Counted(RocAuc):
+        def on_resamples(
+            self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+        ) -> np.ndarray:
+            asked.append(len(weights))
+            return super().on_resamples(label, prediction, weights)
+
+    random = np.random.default_rng(9)
+    label = (random.random(200) < 0.5).astype(float)
+    columns = {"champion": random.normal(size=200), "challenger": label + random.normal(size=200)}
+    columns |= {f"o{i}": random.normal(size=200) for i in range(40)}
+    contest = against("challenger", margin=0.02)
+    found = paired_predictions(pd.DataFrame(columns), label, Counted(), contest)
+    n_draws = 5 * 41 / 0.05
+    assert found.p_holm == pytest.approx(41 / (n_draws + 1))  # the smallest there can be
+    assert sum(asked) == 2 * n_draws + 2  # the two, and their values
+
+
+def test_an_evaluation_that_is_never_defined_counts_with_a_p_of_one() -> None:
+    random = np.random.default_rng(3)
+    label = random.random(100)
+    columns = {"champion": random.normal(size=100), "challenger": label, "flat": np.zeros(100)}
+    contest = against("challenger")
+    found = paired_predictions(pd.DataFrame(columns), label, Spearman(), contest)
+    assert found.n_evaluations == 2
+    assert found.p_holm == pytest.approx(2 * found.p)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import stream
 from growthlab.evaluation.bootstrap import N_RESAMPLES, bounds_of, resample_counts
-from growthlab.metrics.predictions import PredictionMetric
+from growthlab.metrics.predictions import OnResamples, PredictionMetric
 
 N_FLIPS = 10_000
 ENOUGH_USERS = 500
 CHUNK_BYTES = 64 * 2**20
+BLOCK = 32  # resamples that are looked at together
+
+ValueOf = Callable[[np.ndarray], np.ndarray]
 
 COLUMNS = (
     "model",
@@ -118,26 +121,51 @@ def resampled_metric(
     first = next(iter(predictions.values()))[0]
     user_ids = first["user_id"].to_numpy()
     label = first["label"].to_numpy(dtype=float)
-    ranked: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-    for model, tables in predictions.items():
-        ranked[model] = []
-        for table in tables:
-            by_user = table.set_index("user_id")["prediction"].reindex(user_ids)
-            scores = by_user.to_numpy(dtype=float)
-            order = np.argsort(scores, kind="stable")
-            ranked[model].append((order, label[order], scores[order]))
 
-    def mean_over_seeds(model: str, weight: np.ndarray) -> float:
-        return float(np.mean([metric(y, s, weight[order]) for order, y, s in ranked[model]]))
+    def scores(table: pd.DataFrame) -> np.ndarray:
+        by_user = table.set_index("user_id")["prediction"].reindex(user_ids)
+        return by_user.to_numpy(dtype=float)
 
+    value_of = values_by_weight(
+        label, {model: [scores(t) for t in tables] for model, tables in predictions.items()}, metric
+    )
     n = len(label)
-    values = {model: mean_over_seeds(model, np.ones(n)) for model in ranked}
-    drawn: dict[str, list[float]] = {model: [] for model in ranked}
-    for counts in resample_counts(n, n_resamples if n else 0, seed):
-        for weight in counts:
-            for model, collected in drawn.items():
-                collected.append(mean_over_seeds(model, weight))
-    return values, {model: np.array(collected) for model, collected in drawn.items()}
+    values = {model: float(value(np.ones((1, n)))[0]) for model, value in value_of.items()}
+    drawn = {model: [np.zeros(0)] for model in value_of}
+    for weights in resample_blocks(n, n_resamples if n else 0, seed):
+        for model, collected in drawn.items():
+            collected.append(value_of[model](weights))
+    return values, {model: np.concatenate(collected) for model, collected in drawn.items()}
+
+
+def values_by_weight(
+    label: np.ndarray, scores: Mapping[str, Sequence[np.ndarray]], metric: PredictionMetric
+) -> dict[str, ValueOf]:
+    """For each model the metric on resamples, averaged over its scores of one or more seeds.
+
+    From how often each customer counts in each resample, ``(n_drawn, n)``, to ``(n_drawn,)``.
+    """
+
+    def on_resamples(y: np.ndarray, s: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        if isinstance(metric, OnResamples):
+            return metric.on_resamples(y, s, weights)
+        return np.array([metric(y, s, weight) for weight in weights])
+
+    def value_of(every: Sequence[np.ndarray]) -> ValueOf:
+        orders = [np.argsort(one, kind="stable") for one in every]  # once, and not in each resample
+        ranked = [(o, label[o], one[o]) for o, one in zip(orders, every, strict=True)]
+        return lambda weights: np.mean(
+            [on_resamples(y, s, weights[:, o]) for o, y, s in ranked], axis=0
+        )
+
+    return {model: value_of(every) for model, every in scores.items()}
+
+
+def resample_blocks(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """The resamples of `resample_counts`, so few at a time that they stay in the processor's cache."""
+    for counts in resample_counts(n, n_resamples, seed):
+        for start in range(0, len(counts), BLOCK):
+            yield counts[start : start + BLOCK]
 
 
 def sign_flip_p(
@@ -159,22 +187,33 @@ def sign_flip_ps(
     n, n_tests = differences.shape
     if not n:
         return np.full(n_tests, np.nan)
-    random = stream(seed, "sign-flip", n)
-    totals = differences.sum(axis=0)
-    slack = 1e-9 * np.abs(totals)
     n_as_far = np.zeros(n_tests, dtype=np.int64)
+    for bits in sign_flips(n, n_flips, seed, n_tests):
+        n_as_far += as_far(bits, differences, one_sided=one_sided)
+    return (n_as_far + 1) / (n_flips + 1)
+
+
+def sign_flips(n: int, n_flips: int, seed: int, n_tests: int) -> Iterator[np.ndarray]:
+    """Which of `n` pairs keep their sign (1) or not (0) in each flip, ``(n_drawn, n)``, in chunks.
+
+    The chunks are so small that the sums of `n_tests` columns fit beside them.
+    """
+    random = stream(seed, "sign-flip", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, n_tests)))
     for start in range(0, n_flips, chunk):
         size = min(chunk, n_flips - start)
-        bits = np.unpackbits(
-            random.integers(256, size=(size, (n + 7) // 8), dtype=np.uint8), axis=1
-        )
-        flipped = 2 * (bits[:, :n].astype(float) @ differences) - totals  # sign = 2 bit - 1
-        if one_sided:
-            n_as_far += (flipped >= totals - slack).sum(axis=0)
-        else:
-            n_as_far += (np.abs(flipped) >= np.abs(totals) - slack).sum(axis=0)
-    return (n_as_far + 1) / (n_flips + 1)
+        drawn = random.integers(256, size=(size, (n + 7) // 8), dtype=np.uint8)
+        yield np.unpackbits(drawn, axis=1)[:, :n].astype(float)
+
+
+def as_far(bits: np.ndarray, differences: np.ndarray, *, one_sided: bool) -> np.ndarray:
+    """In how many of the flips the sum of each column is as far from 0 as it is unflipped."""
+    totals = differences.sum(axis=0)
+    slack = 1e-9 * np.abs(totals)
+    flipped = 2 * (bits @ differences) - totals  # sign = 2 bit - 1
+    if one_sided:
+        return np.asarray((flipped >= totals - slack).sum(axis=0))
+    return np.asarray((np.abs(flipped) >= np.abs(totals) - slack).sum(axis=0))
 
 
 def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:

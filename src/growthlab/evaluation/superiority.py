@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from growthlab.core.progress import bar
 from growthlab.evaluation.bootstrap import N_RESAMPLES, bounds_of, resample_counts
+from growthlab.evaluation.other_tests import OtherTests
 from growthlab.evaluation.significance import (
     N_FLIPS,
+    ValueOf,
+    as_far,
     bootstrap_p,
-    holm,
-    resampled_metric,
+    resample_blocks,
     sign_flip_ps,
+    sign_flips,
+    values_by_weight,
 )
 from growthlab.metrics.predictions import PredictionMetric
 
-PER_TEST = 5  # so many times the flips without which Holm's smallest p could not reach alpha
+PER_TEST = 5  # so many times the draws without which Holm's smallest p could not reach alpha
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Who is tested against whom, and on which terms.
+
+    Parameters
+    ----------
+    champion, challenger : their columns among the evaluations
+    maximise : whether more of the objective is better
+    margin : what may be lost, as a share of the champion's value
+    alpha : the level that a corrected p can reach, however many evaluations there are
+    n_unread : further evaluations of which no values are left; they count with a p of 1
+    """
+
+    champion: str
+    challenger: str
+    maximise: bool = True
+    margin: float = 0.0
+    alpha: float = 0.05
+    seed: int = 0
+    n_unread: int = 0
+
+    @property
+    def sign(self) -> float:
+        """1, or -1 where less is better."""
+        return 1.0 if self.maximise else -1.0
+
+    def others(self, values: pd.DataFrame) -> list[str]:
+        """The columns of the other evaluations."""
+        return [str(c) for c in values.columns if c not in (self.champion, self.challenger)]
+
+    def n_draws(self, n_tests: int, least: int) -> int:
+        """`least`, or so many that the smallest p is below `alpha` after Holm's correction."""
+        return max(least, math.ceil(PER_TEST * n_tests / self.alpha))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +87,13 @@ class Paired:
     n_evaluations: int
 
 
-def paired_values(
-    values: pd.DataFrame,
-    champion: str,
-    challenger: str,
-    *,
-    maximise: bool = True,
-    margin: float = 0.0,
-    alpha: float = 0.05,
-    seed: int = 0,
-    n_unread: int = 0,
-) -> Paired:
+def paired_values(values: pd.DataFrame, contest: Contest) -> Paired:
     """By the sign-flip test, from a value a customer.
 
     Parameters
     ----------
     values : a row a customer, a column an evaluation: the champion's, the challenger's, and all
         others that were made on the same window, for which Holm's correction makes up
-    margin : what may be lost, as a share of the champion's value
-    n_unread : further evaluations of which no values are left; they count with a p of 1
 
     Notes
     -----
@@ -75,100 +103,146 @@ def paired_values(
     Customers without a value in either of the two are left out; another evaluation without a value
     for one of the rest counts with a p of 1.
     """
-    sign = 1.0 if maximise else -1.0
-    table = values[values[[champion, challenger]].notna().all(axis=1)]
-    base = table[champion].to_numpy(dtype=float)
-    others = [challenger, *(c for c in table.columns if c not in (champion, challenger))]
-    gains = sign * (table[others].to_numpy(dtype=float) - base[:, None])
-    n, n_tests = len(table), len(others) + n_unread
-    known = ~np.isnan(gains).any(axis=0)
-    n_flips = max(N_FLIPS, _enough(n_tests, alpha))
+    table = values[values[[contest.champion, contest.challenger]].notna().all(axis=1)]
+    base = table[contest.champion].to_numpy(dtype=float)
+    own = contest.sign * (table[contest.challenger].to_numpy(dtype=float) - base)
+    every = contest.sign * (table[contest.others(table)].to_numpy(dtype=float) - base[:, None])
+    n, n_tests = len(table), 1 + every.shape[1] + contest.n_unread
+    others = every[:, ~np.isnan(every).any(axis=0)]
+    n_flips = contest.n_draws(n_tests, N_FLIPS)
+    shifts = np.zeros(n), contest.margin * base
 
-    def corrected(shifted: np.ndarray) -> tuple[float, float]:
-        p = np.ones(n_tests) if n else np.full(n_tests, np.nan)
-        tested = sign_flip_ps(shifted[:, known], seed=seed, n_flips=n_flips, one_sided=True)
-        p[: len(others)][known] = tested
-        return float(p[0]), float(holm(p)[0])
+    def tested(shift: np.ndarray) -> tuple[float, float]:
+        column = (own + shift)[:, None]
+        (p,) = sign_flip_ps(column, seed=contest.seed, n_flips=n_flips, one_sided=True)
+        tests = _tests(float(p), n_flips, others.shape[1], n_tests)
+        if tests.open.any():
+            _flip(tests, others + shift[:, None], contest.seed)
+        return float(p), tests.corrected()
 
-    p, p_holm = corrected(gains)
-    p_margin, p_margin_holm = corrected(gains + margin * base[:, None])
-    own = gains[:, 0]
-    drawn = resample_counts(n, N_RESAMPLES if n else 0, seed)
-    low, high = bounds_of(np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)]))
-    gain = float(own.mean()) if n else math.nan
-    of = float(base.mean()) if n else math.nan
+    drawn = resample_counts(n, N_RESAMPLES if n else 0, contest.seed)
+    bounds = bounds_of(np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)]))
+    gain, of = (float(v.mean()) if n else math.nan for v in (own, base))
+    both = [tested(shift) for shift in shifts]
+    return _paired(contest, of=of, gain=gain, bounds=bounds, p=both, n=n, n_tests=n_tests)
+
+
+def paired_predictions(
+    predictions: pd.DataFrame, label: np.ndarray, metric: PredictionMetric, contest: Contest
+) -> Paired:
+    """By the paired bootstrap, for a metric without a value a customer, such as ROC AUC.
+
+    Parameters
+    ----------
+    predictions : a row a customer, a column an evaluation, as in `paired_values`
+    label : what was to be foretold, ``(n_customers,)``
+
+    Notes
+    -----
+    Two models of a customer are resampled together, and the champion's value of each resample moves
+    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1.
+    """
+    others, n = contest.others(predictions), len(predictions)
+    n_tests = 1 + len(others) + contest.n_unread
+    n_draws = contest.n_draws(n_tests, N_RESAMPLES) if n else 0
+    scores = {str(name): [column.to_numpy(dtype=float)] for name, column in predictions.items()}
+    value_of = values_by_weight(label, scores, metric)
+    pair = value_of[contest.champion], value_of[contest.challenger]
+    blocks = _blocks(n, n_draws, contest.seed, "resampling customers")
+    drawn = [np.array([value(weights) for value in pair]) for weights in blocks]
+    base, challenger = np.concatenate([np.zeros((2, 0)), *drawn], axis=1)
+    own = contest.sign * (challenger - base)
+    shifts = np.zeros(len(base)), contest.margin * np.abs(base)
+    p = [bootstrap_p(own + shift, one_sided=True) for shift in shifts]
+    tests = [_tests(each, n_draws, len(others), n_tests) for each in p]
+    _resample(tests, [value_of[name] for name in others], base, shifts, n, contest)
+    of, value = (float(each(np.ones((1, n)))[0]) for each in pair)
+    return _paired(
+        contest,
+        of=of,
+        gain=contest.sign * (value - of),
+        bounds=bounds_of(own),
+        p=[(each, t.corrected()) for each, t in zip(p, tests, strict=True)],
+        n=n,
+        n_tests=n_tests,
+    )
+
+
+def _tests(own: float, n_draws: int, n_others: int, n_tests: int) -> OtherTests:
+    """The others, of which those without values count as well."""
+    return OtherTests(own, n_draws=n_draws, n_others=n_others, n_unread=n_tests - 1 - n_others)
+
+
+def _flip(tests: OtherTests, gains: np.ndarray, seed: int) -> None:
+    """Flip the signs of the gains, ``(n_customers, n_others)``, as long as one of them matters."""
+    left = np.arange(gains.shape[1])
+    for bits in sign_flips(len(gains), tests.n_draws, seed, gains.shape[1]):
+        tests.add(left, as_far(bits, gains, one_sided=True), len(bits))
+        matters = tests.open[left]
+        if not matters.any():
+            return
+        if not matters.all():
+            left, gains = left[matters], gains[:, matters]
+
+
+def _resample(
+    tests: Sequence[OtherTests],
+    values: Sequence[ValueOf],
+    base: np.ndarray,
+    shifts: Sequence[np.ndarray],
+    n: int,
+    contest: Contest,
+) -> None:
+    """Resample the customers of the others' `values`, as long as one of them matters to a test."""
+    done = 0
+    for weights in _blocks(n, len(base), contest.seed, "resampling for other evaluations"):
+        left = np.flatnonzero(np.any([each.open for each in tests], axis=0))
+        if not len(left):
+            return
+        drawn = slice(done, done + len(weights))
+        gains = np.array([values[test](weights) for test in left.tolist()]) - base[drawn]
+        for each, shift in zip(tests, shifts, strict=True):
+            shifted = contest.sign * gains + shift[drawn]
+            each.add(left, (shifted <= 0).sum(axis=1), (~np.isnan(shifted)).sum(axis=1))
+        done = drawn.stop
+
+
+def _blocks(n: int, n_draws: int, seed: int, label: str) -> Iterator[np.ndarray]:
+    """The resamples of customers, with a bar."""
+    with bar(label, n_draws) as tell:
+        done = 0
+        for weights in resample_blocks(n, n_draws, seed):
+            yield weights
+            done += len(weights)
+            tell(done, "")
+
+
+def _paired(
+    contest: Contest,
+    *,
+    of: float,
+    gain: float,
+    bounds: tuple[float, float],
+    p: Sequence[tuple[float, float]],
+    n: int,
+    n_tests: int,
+) -> Paired:
+    """`p` without and with the correction, of no gain and of a loss of the margin."""
+    (p_none, p_none_holm), (p_margin, p_margin_holm) = p
     return Paired(
         champion=of,
-        challenger=of + sign * gain,
+        challenger=of + contest.sign * gain,
         gain=gain,
-        low=low,
-        high=high,
+        low=bounds[0],
+        high=bounds[1],
         relative=_share(gain, of),
-        p=p,
-        p_holm=p_holm,
+        p=p_none,
+        p_holm=p_none_holm,
         p_margin=p_margin,
         p_margin_holm=p_margin_holm,
         n_customers=n,
         n_evaluations=n_tests,
     )
-
-
-def paired_predictions(
-    predictions: Mapping[str, pd.DataFrame],
-    metric: PredictionMetric,
-    champion: str,
-    challenger: str,
-    *,
-    maximise: bool = True,
-    margin: float = 0.0,
-    alpha: float = 0.05,
-    seed: int = 0,
-    n_unread: int = 0,
-) -> Paired:
-    """By the paired bootstrap, for a metric without a value a customer, such as ROC AUC.
-
-    `predictions` are tables of ``user_id``, ``label`` and ``prediction`` of the same customers; see
-    `paired_values` for the rest.
-    """
-    sign, n_tests = (1.0 if maximise else -1.0), len(predictions) - 1 + n_unread
-    value, drawn = resampled_metric(
-        {name: [table] for name, table in predictions.items()},
-        metric,
-        seed=seed,
-        n_resamples=max(N_RESAMPLES, _enough(n_tests, alpha)),
-    )
-    base, of = drawn[champion], value[champion]
-    gains = {challenger: sign * (drawn[challenger] - base)}
-    gains |= {n: sign * (v - base) for n, v in drawn.items() if n not in (champion, challenger)}
-
-    def corrected(shift: np.ndarray | float) -> tuple[float, float]:
-        p = [bootstrap_p(g + shift, one_sided=True) for g in gains.values()]
-        every = np.array([*p, *[1.0] * n_unread])
-        return float(every[0]), float(holm(every)[0])
-
-    p, p_holm = corrected(0.0)
-    p_margin, p_margin_holm = corrected(margin * np.abs(base))
-    gain = sign * (value[challenger] - of)
-    low, high = bounds_of(gains[challenger])
-    return Paired(
-        champion=of,
-        challenger=value[challenger],
-        gain=gain,
-        low=low,
-        high=high,
-        relative=_share(gain, of),
-        p=p,
-        p_holm=p_holm,
-        p_margin=p_margin,
-        p_margin_holm=p_margin_holm,
-        n_customers=len(predictions[champion]),
-        n_evaluations=n_tests,
-    )
-
-
-def _enough(n_tests: int, alpha: float) -> int:
-    """Draws that let the smallest p stay below `alpha` after Holm's correction."""
-    return math.ceil(PER_TEST * n_tests / alpha)
 
 
 def _share(gain: float, of: float) -> float:

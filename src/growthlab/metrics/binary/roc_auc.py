@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import grouped
+from growthlab.metrics.predictions import grouped, weights_of
 
 
 class RocAuc:
@@ -22,10 +22,16 @@ class RocAuc:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        groups = grouped(label, prediction, weight)
+        return float(self.on_resamples(label, prediction, weights_of(label, weight)[None])[0])
+
+    def on_resamples(
+        self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """See `OnResamples`."""
+        groups = grouped(label, prediction, weights)
         positive, negative = groups.label, groups.mass - groups.label
-        pairs = positive.sum() * negative.sum()
-        if pairs == 0:
-            return np.nan
-        lower = negative.sum() - np.cumsum(negative)
-        return float((positive * (lower + negative / 2)).sum() / pairs)
+        n_negative = negative.sum(axis=-1)
+        pairs = positive.sum(axis=-1) * n_negative
+        lower = n_negative[:, None] - np.cumsum(negative, axis=-1)
+        won = (positive * (lower + negative / 2)).sum(axis=-1)
+        return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import grouped
+from growthlab.metrics.predictions import grouped, weights_of
 
 
 class NormalisedGini:
@@ -25,17 +25,22 @@ class NormalisedGini:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        perfect = _raw_gini(label, label, weight)
-        return _raw_gini(label, prediction, weight) / perfect if perfect else np.nan
+        return float(self.on_resamples(label, prediction, weights_of(label, weight)[None])[0])
+
+    def on_resamples(
+        self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """See `OnResamples`."""
+        own, perfect = (_raw_gini(label, by, weights) for by in (prediction, label))
+        return np.divide(own, perfect, out=np.full(len(weights), np.nan), where=perfect != 0)
 
 
-def _raw_gini(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None) -> float:
+def _raw_gini(label: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(2 / n) sum_k c_k - 1, c_k the share of all value that the first k customers hold."""
-    mass, value, _ = grouped(label, prediction, weight)
-    total = value.sum()
-    if total == 0:
-        return np.nan
+    mass, value, _ = grouped(label, prediction, weights)
+    total = value.sum(axis=-1)
     # Inside a group of g customers the share grows evenly: c_1 + ... + c_g = g c_0 + (g + 1) / 2 v.
-    before = np.cumsum(value) - value
-    area = (mass * before + value * (mass + 1) / 2).sum() / total
-    return float(2 * area / mass.sum() - 1)
+    before = np.cumsum(value, axis=-1) - value
+    area = (mass * before + value * (mass + 1) / 2).sum(axis=-1)
+    below = total * mass.sum(axis=-1)
+    return np.divide(2 * area, below, out=np.full(len(weights), np.nan), where=below != 0) - 1
