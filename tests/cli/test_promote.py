@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from tests.cli.conftest import MODELS, SHOP, THIRD_PARTY, Done, Workspace
@@ -130,35 +131,67 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     )
 
 
-def test_a_champion_that_changed_meanwhile_is_told(
-    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+def registry_of(shop: Workspace, run: str) -> dict[str, object]:
+    """All that a promotion of the run could have changed, but for the champion and its history."""
+    client = shop.client
+    model, found = client.get_registered_model(CHURN), client.get_run(run)
+    logged = client.search_logged_models([found.info.experiment_id])
+    return {
+        "challenger": model.aliases.get("challenger"),
+        "versions": {v.version: v.tags for v in client.search_model_versions(f"name='{CHURN}'")},
+        "logged": {m.model_id for m in logged},
+        "tags": found.data.tags,
+    }
+
+
+@pytest.mark.parametrize("when", ["ruled", "register"])
+def test_who_lost_the_race_is_told_and_has_changed_nothing(
+    crowned: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
     from growthlab.cli import promote as command
 
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    for version in client.search_model_versions(f"name='{CHURN}' AND run_id='{run}'"):
+        client.delete_model_version(CHURN, version.version)  # it must be registered again
     first = str(client.get_model_version(CHURN, "1").run_id)
-    second = client.create_model_version(CHURN, source="file:///nowhere", run_id=first)
+    second = str(client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version)
+    waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
+    client.set_registered_model_alias(CHURN, "challenger", waiting)
+    before, step = registry_of(crowned, run), getattr(command, when)
 
-    def meanwhile(by: str = "bert") -> None:
-        change = Change(str(second.version), "1", "promotion", by, "2024-04-01", "deadbeef")
+    def then(*given: Any, **named: Any) -> Any:
+        done = step(*given, **named)
+        change = Change(second, "1", "promotion", "bert", "2024-04-01", "deadbeef")
         move_champion(client, CHURN, change)
+        return done
 
-    decided = command.ruled
-
-    def then(*given: object) -> object:
-        ruling = decided(*given)  # type: ignore[arg-type]
-        meanwhile()
-        return ruling
-
-    monkeypatch.setattr(command, "ruled", then)
-    line = promote(crowned, "churn", run)
+    monkeypatch.setattr(command, when, then)
     try:
-        assert f"is now version {second.version} (promotion by bert" in line.mistake
-        assert "nothing was changed; run the command again" in line.mistake
+        line = promote(crowned, "churn", run).mistake
+        assert f"is now version {second} (promotion by bert" in line
+        assert "nothing was changed; run the command again" in line
+        assert registry_of(crowned, run) == before
+        assert champion(crowned, CHURN) == second
     finally:
         monkeypatch.undo()
         back = crowned.growthlab("rollback", "task=churn")
         assert back.status == 0, back.err
+
+
+def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspace) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    first = str(client.get_model_version(CHURN, "1").run_id)
+    for version in client.search_model_versions(f"name='{CHURN}' AND run_id='{run}'"):
+        client.delete_model_version(CHURN, version.version)
+    waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
+    client.set_registered_model_alias(CHURN, "challenger", waiting)
+    done = promote(crowned, "churn", run)
+    assert done.status == 0, done.out + done.err
+    aliases = client.get_registered_model(CHURN).aliases
+    assert str(aliases["challenger"]) == str(waiting)
+    assert int(aliases["champion"]) == int(waiting) + 1
+    back = crowned.growthlab("rollback", "task=churn")
+    assert back.status == 0, back.err
 
 
 def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspace) -> None:

@@ -23,7 +23,7 @@ from growthlab.core.errors import BundleError
 from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.pyfunc import global_store, log_pyfunc
-from growthlab.export.registry import register
+from growthlab.export.registry import make_challenger, register
 from growthlab.export.tables import ASKED
 
 # what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
@@ -216,14 +216,17 @@ def test_a_broken_bundle_is_not_logged(store: Store, folder: Path) -> None:
     assert [m.model_id for m in store.client.search_logged_models(["1"])] == before
 
 
-def test_each_registered_version_challenges_and_none_becomes_champion_by_itself(
+def test_a_registered_version_has_no_alias_by_itself_and_can_be_made_the_challenger(
     store: Store, folder: Path
 ) -> None:
     before = mlflow.get_tracking_uri()
     first = register(folder, uri=store.uri, run_id=store.run_id)
     assert (first.name, first.version) == ("corner_shop-top_n", "1")
+    assert store.client.get_registered_model("corner_shop-top_n").aliases == {}
     second = register(folder, uri=store.uri, run_id=store.run_id)
     assert second.version == "2"
+    make_challenger(store.client, first)
+    make_challenger(store.client, second)
     aliases = store.client.get_registered_model("corner_shop-top_n").aliases
     assert {name: str(version) for name, version in aliases.items()} == {"challenger": "2"}
     challenger = store.client.get_model_version_by_alias("corner_shop-top_n", "challenger")

@@ -16,12 +16,15 @@ from growthlab.export.registry import (
     PROMOTION,
     ROLLBACK,
     Change,
+    Registered,
     champion_of,
     history_of,
+    make_challenger,
     move_champion,
     previous_champion,
     stack_of,
     version_of,
+    withdraw,
 )
 from growthlab.export.registry_lock import alone_with
 
@@ -153,6 +156,30 @@ def test_a_lock_that_changes_hands_all_the_time_is_given_up(
         alone_with(client, model, "anna", lease=0.2),
     ):
         pass
+
+
+def test_only_a_version_that_nobody_else_took_up_is_withdrawn(
+    client: MlflowClient, model: str
+) -> None:
+    logged = client.create_logged_model("0", name="of the run")
+    by_bert, nobodys = (Registered(model, version, logged.model_id) for version in ("2", "3"))
+    move_champion(client, model, change("2", None, FIRST, by="bert"))
+    withdraw(client, by_bert, "anna")
+    assert aliases(client, model) == {"champion": "2"}
+    move_champion(client, model, change("1", "2"))
+    withdraw(client, by_bert, "anna")  # a rollback would bring it back
+    assert client.get_model_version(model, "2").aliases == []
+    make_challenger(client, nobodys)
+    withdraw(client, nobodys, "anna")
+    assert aliases(client, model) == {"champion": "1", "challenger": "3"}
+    assert client.get_logged_model(logged.model_id).model_id == logged.model_id
+
+    client.delete_registered_model_alias(model, "challenger")
+    withdraw(client, nobodys, "anna")
+    with pytest.raises(MlflowException, match="not found"):
+        client.get_model_version(model, "3")
+    with pytest.raises(MlflowException, match="not found"):
+        client.get_logged_model(logged.model_id)
 
 
 MOVE = """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,19 +75,92 @@ def test_an_evaluation_that_can_no_longer_be_read_still_counts(
     assert counted(tmp_path, [lost], monkeypatch) == 2
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-def test_an_evaluation_that_was_deleted_still_counts(tmp_path: Path) -> None:
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = client.create_experiment("deleted evaluations", artifact_location=str(tmp_path))
-    ids = []
-    for _ in range(3):
-        run = client.create_run(experiment, tags=TAGS | {"kind": "model"})
-        client.set_terminated(run.info.run_id)
-        ids.append(run.info.run_id)
-    client.delete_run(ids[2])
-    store: Any = SimpleNamespace(client=client)
-    one, other = (JudgedRun(store, client.get_run(i), tmp_path / i) for i in ids[:2])
-    assert [judged.id for judged in evidence._others(one, other)] == ids[2:]
+SEEN = {"test/ndcg_at_10": 0.2}
+
+
+@dataclass
+class Looks:
+    """A store with a champion and a challenger, and what others saw of the same window."""
+
+    client: MlflowClient
+    folder: Path
+    experiments: dict[str, str] = field(default_factory=dict)
+
+    def run(
+        self,
+        experiment: str = "shop/top_n",
+        status: str = "FINISHED",
+        metrics: Mapping[str, float] = SEEN,
+        **tags: str,
+    ) -> str:
+        """A logged run; its id."""
+        if experiment not in self.experiments:
+            self.experiments[experiment] = self.client.create_experiment(
+                experiment, artifact_location=str(self.folder)
+            )
+        known = TAGS | {"kind": "model", "task": "top_n"} | tags
+        run = self.client.create_run(self.experiments[experiment], tags=known)
+        for name, value in metrics.items():
+            self.client.log_metric(run.info.run_id, name, value)
+        self.client.set_terminated(run.info.run_id, status)
+        return str(run.info.run_id)
+
+    def others(self) -> set[str]:
+        """Which runs count beside those of a champion and its challenger."""
+        store: Any = SimpleNamespace(client=self.client)
+        one, other = (
+            JudgedRun(store, self.client.get_run(i), self.folder / i)
+            for i in (self.run(), self.run())
+        )
+        return {judged.id for judged in evidence._others(one, other)}
+
+
+@pytest.fixture
+def looks(tmp_path: Path) -> Looks:
+    return Looks(MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}"), tmp_path)
+
+
+mlflow_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
+
+
+@mlflow_warns
+def test_evaluations_count_whatever_became_of_them(looks: Looks) -> None:
+    deleted, of_deleted_experiment = looks.run(), looks.run("gone/top_n")
+    looks.client.delete_run(deleted)
+    looks.client.delete_experiment(looks.experiments["gone/top_n"])
+    same_data_of_another_name = looks.run("a_file/top_n", data="a_file")
+    failed, stopped, running = (looks.run(status=s) for s in ("FAILED", "KILLED", "RUNNING"))
+    without_a_value = looks.run(metrics={}, undefined="valid/spearman,test/spearman")
+    assert looks.others() == {
+        deleted,
+        of_deleted_experiment,
+        same_data_of_another_name,
+        failed,
+        stopped,
+        running,
+        without_a_value,
+    }
+
+
+@mlflow_warns
+def test_what_nobody_saw_of_the_window_does_not_count(looks: Looks) -> None:
+    looks.run(status="FAILED", metrics={})
+    looks.run(status="KILLED", metrics={"valid/ndcg_at_10": 0.2, "epoch/loss": 1.0})
+    looks.run(status="FAILED", metrics={"valid/mae": 0.2}, undefined="valid/ndcg_at_10")
+    looks.run(cutoff="2024-02-01")
+    looks.run(split="leave_last_out")
+    looks.run(data_digest="b" * 64)
+    looks.run("shop/churn", task="churn")
+    looks.run(kind="comparison")
+    assert looks.others() == set()
+
+
+@mlflow_warns
+def test_more_evaluations_than_one_page_of_the_store_all_count(looks: Looks) -> None:
+    made = {looks.run(metrics={}, undefined="test/ndcg_at_10") for _ in range(5)}
+    search = looks.client.search_runs
+    looks.client.search_runs = partial(search, max_results=2)  # type: ignore[method-assign]
+    assert looks.others() == made
 
 
 @pytest.mark.parametrize(

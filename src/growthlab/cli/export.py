@@ -14,7 +14,7 @@ from growthlab.export.bundle import Bundle
 from growthlab.export.in_place import take_place
 from growthlab.export.item_index import add_index
 from growthlab.export.manifest import MANIFEST
-from growthlab.export.registry import Registered, champion_of, register
+from growthlab.export.registry import Registered, champion_of, make_challenger, register
 from growthlab.export.signature import is_signed, sign
 from growthlab.tracking.evidence import JudgedRun
 from growthlab.tracking.store import Store
@@ -42,6 +42,7 @@ def run(found: Composed) -> int:
     if config.register:
         run_id = str(chosen.info.run_id)
         registered = register(folder, uri=store.address, run_id=run_id, client=store.client)
+        make_challenger(store.client, registered)
         words = f"registered as {registered.name} version {registered.version}"
         if champion_of(store.client, registered.name) is None:
             print(f"{words} ({_first_champion(found, store, run_id, registered)}")

@@ -21,10 +21,13 @@ from growthlab.export.registry import (
     FIRST,
     PROMOTION,
     Change,
+    Registered,
     champion_of,
     move_champion,
     register,
+    require_champion,
     version_of,
+    withdraw,
 )
 from growthlab.tracking.evidence import JudgedRun, evidence_of
 from growthlab.tracking.store import Store, code_version
@@ -132,27 +135,33 @@ def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = No
 
     `registered` is the challenger's version; by default the newest of its run, made where there is
     none and one is needed.
+
+    Raises
+    ------
+    ExportError
+        Another process changed the champion meanwhile: everything is as that process left it.
     """
     case, decision, store = ruling.case, ruling.decision, challenger.store
     client, tags = store.client, ruling.tags
     version = registered or version_of(client, case.name, challenger.id)
     if decision.promote:
-        if version is None:
-            folder = challenger.file("bundle")
-            version = register(
-                folder, uri=store.address, run_id=challenger.id, client=client
-            ).version
-        how = PROMOTION if case.champion_version else FIRST
+        require_champion(client, case.name, case.champion_version)
+        made = _registered(challenger) if version is None else None
         change = Change(
-            version=version,
+            version=made.version if made else str(version),
             before=case.champion_version,
-            how=how,
+            how=PROMOTION if case.champion_version else FIRST,
             by=case.by,
             at=case.at,
             code=case.code_version,
             why=ROUTES[decision.route],
         )
-        move_champion(client, case.name, change, tags, summary_of(tags))
+        try:
+            move_champion(client, case.name, change, tags, summary_of(tags))
+        except ExportError:  # another process was quicker
+            if made:
+                withdraw(client, made, case.by)
+            raise
     elif version is not None:
         for key, value in tags.items():
             client.set_model_version_tag(case.name, version, key, value)
@@ -168,6 +177,14 @@ def whoever() -> str:
     except (KeyError, OSError):  # no entry in the user database, as in some containers
         user = "unknown"
     return f"{user}@{socket.gethostname()}"
+
+
+def _registered(challenger: JudgedRun) -> Registered:
+    """A version of the challenger's bundle."""
+    store = challenger.store
+    return register(
+        challenger.file("bundle"), uri=store.address, run_id=challenger.id, client=store.client
+    )
 
 
 def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:

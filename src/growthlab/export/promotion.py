@@ -10,9 +10,10 @@ Which window decides what:
   what is exported is fitted again after that choice. So the paired test, the gain and the guards are
   of the window after the cutoff, which no choice has seen.
 - *Every evaluation on that window counts.* Each was logged as a run. The p values are corrected by
-  Holm's method for all of them (runs of the same data, split and cutoff that answered for the same
-  customers; the same values twice are one evaluation): trying twenty models and bringing the luckiest
-  does not raise the chance of a false alarm above alpha.
+  Holm's method for all of them: runs of the same task, data, split and cutoff, in whatever experiment,
+  deleted or failed ones too, if their metrics after the cutoff were logged and they answered for the
+  same customers; the same values twice are one evaluation. So trying twenty models and bringing the
+  luckiest does not raise the chance of a false alarm above alpha.
 
 Two ways in: *superior* (p one-sided at alpha, and a relative gain above `min_rel_gain`), or
 *non-inferior and cheaper* (p one-sided at alpha / 2 against a loss of the margin, the convention of

@@ -27,10 +27,11 @@ FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
 
 
 class Registered(NamedTuple):
-    """A version in the registry."""
+    """A version in the registry, and the logged model that it is of."""
 
     name: str
     version: str
+    model_id: str
 
     @property
     def uri(self) -> str:
@@ -58,10 +59,10 @@ class Change:
 def register(
     bundle: str | Path, *, uri: str, run_id: str, client: MlflowClient | None = None
 ) -> Registered:
-    """Log the bundle as a pyfunc of the run and register it as a new version with alias challenger.
+    """Log the bundle as a pyfunc of the run and register it as a new version.
 
-    The registered model is named ``<data>-<task>``. No version becomes champion by this: that is a
-    decision (`move_champion`), not a side effect.
+    The registered model is named ``<data>-<task>``. The version has no alias: whether it is
+    challenger (`make_challenger`) or champion (`move_champion`) is a decision, not a side effect.
     """
     from mlflow import MlflowClient
 
@@ -79,9 +80,30 @@ def register(
             description=_description(manifest),
             model_id=info.model_id,
         )
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
-    log.info("%s version %s is %s", name, version.version, CHALLENGER)
-    return Registered(name, str(version.version))
+    log.info("%s version %s is of run %s", name, version.version, run_id)
+    return Registered(name, str(version.version), str(info.model_id))
+
+
+def make_challenger(client: MlflowClient, registered: Registered) -> None:
+    """Give the version the alias challenger, which whoever had it loses."""
+    client.set_registered_model_alias(registered.name, CHALLENGER, registered.version)
+    log.info("%s version %s is %s", registered.name, registered.version, CHALLENGER)
+
+
+def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
+    """Take back what `register` made, the version and the run's logged model.
+
+    Unless it has an alias or was champion by now: another process promoted the same run, and found
+    it there.
+    """
+    name, version = registered.name, registered.version
+    with alone_with(client, name, by):
+        was_champion = any(change.version == version for change in history_of(client, name))
+        if was_champion or client.get_model_version(name, version).aliases:
+            return
+        client.delete_model_version(name, version)
+        client.delete_logged_model(registered.model_id)
+    log.info("%s version %s is withdrawn", name, version)
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -94,6 +116,15 @@ def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
     """The newest version that was registered from the run; None where there is none."""
     found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
     return str(max(int(v.version) for v in found)) if found else None
+
+
+def require_champion(client: MlflowClient, name: str, judged: str | None) -> None:
+    """Raise an `ExportError` where the version that a challenger was judged against (None: there was
+    no champion) is not the champion any more.
+    """
+    now = _aliased(client, name, CHAMPION)
+    if now != judged:
+        raise ExportError(_told(name, judged, now, history_of(client, name)))
 
 
 def move_champion(
@@ -115,10 +146,8 @@ def move_champion(
         Another process was quicker, or is at work and does not end.
     """
     with alone_with(client, name, change.by):
-        now = _aliased(client, name, CHAMPION)
+        require_champion(client, name, change.before)
         history = history_of(client, name)
-        if now != change.before:
-            raise ExportError(_told(name, change.before, now, history))
         for key, value in (tags or {}).items():
             client.set_model_version_tag(name, change.version, key, value)
         if described:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, ExportError, one_line
-from growthlab.evaluation.superiority import Paired, paired_predictions, paired_values
+from growthlab.core.progress import progress
+from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
 from growthlab.export.bundle import Bundle
 from growthlab.export.parity import ASKED, N_TIMED, latency_of, parity_of, some_of
 from growthlab.export.promotion import Evidence, Gate, Measure
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAME = ("data_digest", "split", "cutoff", "filter_seen")  # tags that two runs must share
+WINDOW = ("task", "data_digest", "split", "cutoff")  # of the evaluations that count together
 LARGER = ("coverage",)  # of the costs; less of the others is better
 SEGMENT = "smallest_segment"
 
@@ -144,6 +147,11 @@ class JudgedRun:
         with np.load(self.file(ASKED), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """The names of what was measured, that which was undefined too."""
+        return frozenset((*self.run.data.metrics, *self.tags.get("undefined", "").split(",")))
+
     def metric(self, name: str) -> float:
         """A logged metric; NaN where it was undefined."""
         return float(self.run.data.metrics.get(name, math.nan))
@@ -208,32 +216,47 @@ def _paired(
     challenger: JudgedRun, champion: JudgedRun, task: Task, metrics: Mapping[str, Any], gate: Gate
 ) -> Paired:
     """The tests, over all evaluations that were made on the same window."""
-    told = {"maximise": task.maximise, "margin": gate.margin, "alpha": gate.alpha}
     of_predictions = f"{PREDICTIONS}.parquet" in challenger.files
     column = "prediction" if of_predictions else task.objective
-    tables: dict[str, pd.DataFrame] = {}
+    first = _values(champion, task.objective, of_predictions)
+    columns = {champion.id: first[column].to_numpy(dtype=float)}
+    seen = {_digest(columns[champion.id])}
+    others = list(_others(challenger, champion))
     n_unread = 0
-    for judged in (champion, challenger, *_others(challenger, champion)):
+    for judged in progress((challenger, *others), "reading evaluations", 1 + len(others)):
         try:
             table = _values(judged, task.objective, of_predictions)
         except (ExportError, KeyError, ValueError, OSError):
-            if judged in (champion, challenger):
+            if judged is challenger:
                 raise
             n_unread += 1
             continue
-        first = next(iter(tables.values()), table)
         if not table["user_id"].equals(first["user_id"]):
             continue  # another question, asked of other customers
-        known = () if judged is challenger else tables.values()
-        if not any(table[column].equals(other[column]) for other in known):
-            tables[judged.id] = table
-    log.info("%d evaluations on this window besides the champion's", len(tables) - 1 + n_unread)
-    names = champion.id, challenger.id
+        values = table[column].to_numpy(dtype=float)
+        digest = _digest(values)
+        if judged is challenger or digest not in seen:
+            columns[judged.id] = values
+        seen.add(digest)
+    log.info("%d evaluations on this window besides the champion's", len(columns) - 1 + n_unread)
+    contest = Contest(
+        champion=champion.id,
+        challenger=challenger.id,
+        maximise=task.maximise,
+        margin=gate.margin,
+        alpha=gate.alpha,
+        n_unread=n_unread,
+    )
     if of_predictions:
         (metric,) = objective_metric(task, metrics).values()
-        return paired_predictions(tables, metric, *names, n_unread=n_unread, **told)  # type: ignore[arg-type]
-    values = pd.DataFrame({name: t[column].to_numpy(dtype=float) for name, t in tables.items()})
-    return paired_values(values, *names, n_unread=n_unread, **told)  # type: ignore[arg-type]
+        label = first["label"].to_numpy(dtype=float)
+        return paired_predictions(pd.DataFrame(columns), label, metric, contest)
+    return paired_values(pd.DataFrame(columns), contest)
+
+
+def _digest(values: np.ndarray) -> bytes:
+    """The same for the same values: then it is one evaluation, however often it was made."""
+    return hashlib.sha256(values.tobytes()).digest()
 
 
 def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataFrame:
@@ -248,23 +271,33 @@ def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataF
 
 
 def _others(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
-    """Every other finished run of one model on the same window, the deleted ones too: they were seen."""
+    """Every other run of one model whose metrics on the same window were seen.
+
+    Whatever its experiment is called, for the same data may have another name; also one that failed
+    or was stopped after its metrics were logged, and one that was deleted.
+    """
     from mlflow.entities import ViewType
 
-    tags, every = challenger.tags, ViewType.ALL
-    same = " AND ".join(
-        f"tags.{t} = '{tags.get(t, '')}'" for t in ("data_digest", "split", "cutoff")
-    )
-    query = f"tags.kind = 'model' AND {same} AND attributes.status = 'FINISHED'"
-    client, token = challenger.store.client, None
+    client, every = challenger.store.client, ViewType.ALL
+    same = (f"tags.{tag} = '{challenger.tags.get(tag, '')}'" for tag in WINDOW)
+    query = " AND ".join(("tags.kind = 'model'", *same))
+    experiments = [
+        e.experiment_id for e in _pages(partial(client.search_experiments, view_type=every))
+    ]
+    for run in _pages(partial(client.search_runs, experiments, query, run_view_type=every)):
+        if run.info.run_id in (challenger.id, champion.id):
+            continue
+        judged = JudgedRun(challenger.store, run, challenger.folder.parent / run.info.run_id)
+        if any(name.startswith("test/") for name in judged.measured):
+            yield judged
+
+
+def _pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """All that a search of MLflow finds."""
+    token = None
     while True:
-        page = client.search_runs(
-            [challenger.run.info.experiment_id], query, run_view_type=every, page_token=token
-        )
-        for run in page:
-            if run.info.run_id not in (challenger.id, champion.id):
-                folder = challenger.folder.parent / run.info.run_id
-                yield JudgedRun(challenger.store, run, folder)
+        page = search(page_token=token)
+        yield from page
         token = page.token
         if not token:
             return
@@ -282,14 +315,12 @@ def _measures(
     logged = {n: (f"test/{n}", larger) for n, larger in names.items()}
     logged |= {n: (n, n in LARGER) for n in (*COSTS, "bundle_mb") if n != "epochs"}
 
-    asked = {*challenger.run.data.metrics, *challenger.tags.get("undefined", "").split(",")}
-
     def measure(name: str, larger: bool) -> Measure:
         return Measure(
             challenger=challenger.metric(name),
             champion=None if champion is None else champion.metric(name),
             larger_is_better=larger,
-            measured=name in asked,
+            measured=name in challenger.measured,
         )
 
     found = {n: measure(*about) for n, about in logged.items()}
