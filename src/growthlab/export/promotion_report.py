@@ -28,8 +28,9 @@ HOW_TO_READ = (
     "- The window after the cutoff confirms and can only veto: test, gain and guards are of that "
     "window, which no setting, seed or epoch was chosen by.",
     "- Every evaluation on that window is a logged run and counts, whatever its experiment, deleted and "
-    "failed ones too: p is corrected by Holm's method for all of them. It is one-sided; equal models pass as superior in at most alpha of cases, and a "
-    "model that loses exactly the margin passes as non-inferior in at most alpha / 2.",
+    "failed ones too: p is corrected by Holm's method for all of them. It is one-sided; equal models "
+    "pass as superior in at most alpha of cases, and a model that loses exactly the margin passes as "
+    "non-inferior in at most alpha / 2.",
     "- All of it is measured on logged behaviour. What the change does to sales, an experiment says.",
 )
 
