@@ -1,5 +1,6 @@
 -- Load for wrk: requests of ever other known customers, at a constant rate or as fast as they are
--- answered. wrk -s serving.lua URL -- RATE KIND N_USERS; a rate of 0 is as fast as possible, KIND is
+-- answered. wrk -s serving.lua URL -- RATE KIND N_USERS [HEADER ...]; a rate of 0 is as fast as
+-- possible, KIND is
 -- growthlab or mlflow. A rate is that of the one thread: use -t1, and more connections than can be
 -- under way at once, so that a request that is late makes none behind it wait.
 local ffi = require("ffi")
@@ -15,11 +16,16 @@ local function now()
 end
 
 local count, users, mlflow = 0, 1, false
+local headers = {["Content-Type"] = "application/json"}
 
 function init(args)
    local rate = tonumber(args[1])
    mlflow = args[2] == "mlflow"
    users = tonumber(args[3])
+   for at = 4, #args do -- further headers
+      local name, value = args[at]:match("^([^:]+): (.*)$")
+      headers[name] = value
+   end
    if rate > 0 then
       local first, sent = nil, 0
       delay = function() -- milliseconds until the next moment of the schedule
@@ -34,12 +40,11 @@ end
 function request()
    count = count + 1
    local user = string.format("u%06d", (count * 7919) % users)
-   local json = {["Content-Type"] = "application/json"}
    if mlflow then
       local body = '{"dataframe_split": {"columns": ["user_id"], "data": [["%s"]]}, "params": {"k": 10}}'
-      return wrk.format("POST", "/invocations", json, body:format(user))
+      return wrk.format("POST", "/invocations", headers, body:format(user))
    end
-   return wrk.format("POST", "/recommend", json, ('{"user_id": "%s", "k": 10}'):format(user))
+   return wrk.format("POST", "/recommend", headers, ('{"user_id": "%s", "k": 10}'):format(user))
 end
 
 function done(summary, latency, requests)
