@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from growthlab.core.errors import BundleError
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the manifest, beside it
+READERS = 4  # files whose checksums are made side by side
 SEAL = "seal"  # the checksum of everything else in the manifest
 TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
     "task": str,
@@ -146,11 +148,15 @@ class Manifest(Provenance):
         ):
             if names:
                 raise BundleError(f"{names[0]} {wrong} the bundle {folder}: export the model again")
-        for name, known in self.files.items():
-            path = folder / name
-            sizes = {"size": path.stat().st_size}
-            found = sizes | ({"sha256": sha256_of(path)} if checksums else {})
-            if not isinstance(known, dict) or any(known.get(n) != v for n, v in found.items()):
+        paths = [folder / name for name in self.files]
+        try:
+            sizes = [path.stat().st_size for path in paths]
+            sums = _sums(paths) if checksums else [None] * len(paths)
+        except OSError as error:  # such as a file that is replaced at this moment
+            raise BundleError(f"{error.filename} cannot be read: {error.strerror}") from error
+        for path, size, found, known in zip(paths, sizes, sums, self.files.values(), strict=True):
+            same = isinstance(known, dict) and known.get("size") == size
+            if not same or (checksums and known.get("sha256") != found):
                 raise BundleError(
                     f"{path} is corrupted: its checksum is not that of the manifest; "
                     "copy the bundle again, or export the model again"
@@ -168,9 +174,15 @@ def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
     beside = {folder / MANIFEST, folder / SIGNATURE}
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p not in beside)
     return {
-        p.relative_to(folder).as_posix(): {"sha256": sha256_of(p), "size": p.stat().st_size}
-        for p in paths
+        p.relative_to(folder).as_posix(): {"sha256": found, "size": p.stat().st_size}
+        for p, found in zip(paths, _sums(paths), strict=True)
     }
+
+
+def _sums(paths: Iterable[Path]) -> list[str]:
+    """The SHA-256 of each file, read side by side."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(sha256_of, paths))
 
 
 def seal_of(content: Mapping[str, Any]) -> str:
