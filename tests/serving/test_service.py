@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -215,7 +216,16 @@ def test_openapi_document_and_docs_are_there(client: httpx.Client) -> None:
         name = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         schema = document["components"]["schemas"][name["schema"]["$ref"].rpartition("/")[2]]
         assert schema["examples"], path
-    assert client.get("/docs").status_code == 200
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert sorted(loaded) == ["/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "data:,"]
+    assert "url: '/openapi.json'" in page
+    assert client.get("/docs/swagger-ui.css").headers["content-type"].startswith("text/css")
+    assert "SwaggerUIBundle" in client.get("/docs/swagger-ui-bundle.js").text
+    assert client.get("/redoc").status_code == 404
 
 
 def test_a_task_without_a_bundle_answers_404(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import Enum
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from growthlab.serving.batches import Overloaded
 from growthlab.serving.direct import Direct
+from growthlab.serving.documentation import add_documentation
 from growthlab.serving.limits import TOKEN_VARIABLE, Gate
 from growthlab.serving.metrics import CONTENT_TYPE
 from growthlab.serving.schemas import (
@@ -34,6 +36,7 @@ from growthlab.serving.schemas import (
 )
 from growthlab.serving.service import NoModel, Service, versions
 
+OPERATIONS: list[str | Enum] = ["operations"]
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": why}
     for status, why in (
@@ -64,14 +67,19 @@ def create_app(service: Service) -> Gate:
         title="growthlab",
         version=version("growthlab"),
         lifespan=life,
+        docs_url=None,
+        redoc_url=None,
         dependencies=[Security(_shown)] if token else [],
     )
     answering = {path: Direct(*given) for path, *given in _answers(service)}
     for path, direct in answering.items():
-        app.post(path, responses=REFUSALS, status_code=direct.status)(direct.answer)
+        app.post(path, responses=REFUSALS, status_code=direct.status, tags=["answers"])(
+            direct.answer
+        )
     gate = Gate(app, service.options, service.metrics, answering, token)
     service.busy = lambda: gate.in_flight > 0
     _operations(app, service, gate)
+    add_documentation(app)
     return gate
 
 
@@ -128,7 +136,7 @@ def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
     """The paths for those who run the service."""
 
     @app.head("/health", include_in_schema=False)
-    @app.get("/health")
+    @app.get("/health", tags=OPERATIONS)
     async def health(request: Request) -> Health:
         """Alive, and which bundles are loaded; without a token that is needed only the former."""
         if not gate.knows(request.scope):
@@ -145,19 +153,23 @@ def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
         return Health(status="ok", bundles=bundles, refused=dict(service.models.refused))
 
     @app.head("/ready", include_in_schema=False)
-    @app.get("/ready", responses={503: {"model": Refused, "description": "Not ready."}})
+    @app.get(
+        "/ready",
+        responses={503: {"model": Refused, "description": "Not ready."}},
+        tags=OPERATIONS,
+    )
     async def ready() -> Ready:
         """Whether requests are answered: models are loaded and warm, and the service goes on."""
         if not service.ready:
             raise HTTPException(503, "not ready")
         return Ready(ready=True)
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", response_class=Response, tags=OPERATIONS)
     async def metrics() -> Response:
         """Counts and times for Prometheus."""
         return Response(service.metrics_text(gate.in_flight), media_type=CONTENT_TYPE)
 
-    @app.get("/version")
+    @app.get("/version", tags=OPERATIONS)
     async def versions_in_use() -> VersionInfo:
         """The versions of growthlab and of the models in use."""
         own, models = versions(service.models)
