@@ -27,6 +27,7 @@ from growthlab.serving.service import Service
 
 AT_ONCE = (1, 4, 16, 32)
 N = 192  # requests a round
+PAUSE = 0.005  # seconds
 PATIENT = {"max_wait_ms": 1e6, "reload_seconds": 1e6, "log_mb": 100}
 
 
@@ -51,6 +52,8 @@ async def of_service(service: Service, rounds: int, which: str) -> None:
     for at_once in AT_ONCE:
         each = await least(lambda n=at_once: through(app, n), rounds)
         print(f"| whole request, {at_once} at once, {which} a request log | {each:.0f} |")
+    apart = await least(lambda: one_by_one(app), rounds)
+    print(f"| whole request, {PAUSE * 1000:.0f} ms apart, {which} a request log | {apart:.0f} |")
     if service.log is None:
         found = service.models.for_whom("top_n", "")
         assert found is not None
@@ -83,6 +86,13 @@ async def through(app: Any, at_once: int) -> None:
     """Requests through the app, so many at a time."""
     for first in range(0, N, at_once):
         await asyncio.gather(*(ask(app, first + i) for i in range(at_once)))
+
+
+async def one_by_one(app: Any) -> None:
+    """Requests as they come at a quiet hour: each finds the processor's caches cold."""
+    for number in range(N):
+        await ask(app, number)
+        await asyncio.sleep(PAUSE)
 
 
 async def ask(app: Any, number: int) -> None:
