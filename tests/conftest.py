@@ -10,8 +10,11 @@ from pathlib import Path
 # before numpy and torch are imported: the tests share few cores, and sums are the same every time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-# no test writes into the home folder of whoever runs it
-os.environ.setdefault("GROWTHLAB_KEY_FILE", str(Path(tempfile.mkdtemp()) / "pseudonym.key"))
+# no test reads or writes a key of whoever runs it, depends on what is being edited, or calls home
+os.environ.pop("GROWTHLAB_PSEUDONYM_KEY", None)
+os.environ["GROWTHLAB_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key")
+os.environ["GROWTHLAB_CODE_VERSION"] = "tested"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import pytest  # noqa: E402
 

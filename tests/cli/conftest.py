@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,17 +117,6 @@ class Workspace:
     def artifact(self, run: Run, name: str) -> Path:
         """Where an artifact of a run is."""
         return Path(unquote(run.info.artifact_uri.removeprefix("file://"))) / name
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A pseudonym key of the tests' own, and one code version whatever is being edited."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
-        patch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path_factory.mktemp("key") / "pseudonym.key"))
-        patch.setenv("GROWTHLAB_CODE_VERSION", "tested")
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,17 +38,6 @@ PROVENANCE = Provenance(
 )
 Write = Callable[[Sequence[Mapping[str, Any] | str]], Path]
 Lines = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A pseudonym key of these tests' own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
-        patch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path_factory.mktemp("key") / "pseudonym.key"))
-        patch.setenv("GROWTHLAB_CODE_VERSION", "tested")
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,7 @@ def test_a_drift_is_told_on_the_console_on_the_page_in_mlflow_and_by_the_status(
         (["since=soon"], "since=soon is no time"),
         (["limits.errors=0"], "limits.errors must be above 0"),
         (["log=none.jsonl"], "log=none.jsonl: no such file"),
+        (["since=2025-02-01", "until=2025-01-01"], "nothing lies between"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -81,4 +82,17 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     err = capsys.readouterr().err
     assert mistake in err
     assert err.count("growthlab: ") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_is_not_judged_and_no_data_are_read_for_it(
+    lists_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [f"bundle={lists_bundle.folder}", "log=requests.jsonl", "data=simulated_shop"]
+    assert main(["monitor", *words]) == 2
+    assert "data= judges churn and value" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -337,7 +337,9 @@ def test_broken_lines_are_counted_and_harm_nobody(
     assert found.own.n == 3
     assert found.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
     assert found.reading.n_lines == 18
-    assert "15 lines were no lines of a request log" in Report.of(found, Limits()).as_text()
+    text = Report.of(found, Limits()).as_text()
+    assert "15 lines were no lines of a request log" in text
+    assert "fewer than 100 answers are too few for an alert" in text
 
 
 def test_older_parts_of_the_log_are_read_too(
@@ -355,8 +357,12 @@ def test_a_log_of_another_version_is_refused_with_what_it_holds(
 ) -> None:
     path = write([line_of(churn_bundle, n) for n in range(3)])
     version = churn_bundle.manifest.version
-    with pytest.raises(DataError, match=f"but 3 of recency_rule {version}: give the bundle"):
+    found = rf"but 3 of recency_rule {version} \(churn\): give the bundle"
+    with pytest.raises(DataError, match=found):
         watch(lists_bundle, path, ALWAYS)
+    lines = [line_of(lists_bundle, n) for n in range(9)] + [line_of(churn_bundle, 9, version="x")]
+    with pytest.raises(DataError, match=r"but 1 of recency_rule x \(churn\), 9 of item_knn"):
+        watch(churn_bundle, write(lines), ALWAYS)
 
 
 def test_no_log_an_empty_one_and_none_of_the_period_are_one_line(
@@ -387,6 +393,9 @@ def test_periods_and_limits_that_make_no_sense_are_refused() -> None:
         Limits.of({"error": 0.1})
     with pytest.raises(ConfigError, match=r"until=0001-01-01T00:00\+05:00 is no time"):
         Period.of(None, "0001-01-01T00:00+05:00")
+    with pytest.raises(ConfigError, match=r"limits.fallback_rise must be a share, at most 1"):
+        Limits(fallback_rise=1.5)
+    assert Limits(p99_ms=2, psi_far=2).p99_ms == 2
     with pytest.raises(ConfigError, match=r"limits.psi_moved=0.5 is above limits.psi_far=0.25"):
         Limits(psi_moved=0.5)
 

@@ -17,7 +17,7 @@ from growthlab.data.source import Source
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import Delayed, judge
+from growthlab.monitoring.delayed import Delayed, horizon_of, judge
 from growthlab.monitoring.page import page
 from growthlab.monitoring.report import Report, finite
 from growthlab.monitoring.request_log import Period
@@ -38,6 +38,8 @@ def run(found: Composed) -> int:
     store = build(config.tracking)
     assert isinstance(store, Store)
     bundle = Bundle.load(str(config.bundle))
+    if config.get("data") is not None:
+        horizon_of(bundle)  # it can be judged: said before the data are read
     watched = watch(bundle, Path(str(config.log)), period)
     report = Report.of(watched, limits, _judged(found, bundle, watched.predictions))
     path = _written(report, Path(str(config.output)))

@@ -16,6 +16,8 @@ from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import is_fallback
 from growthlab.monitoring.watch import Watched
 
+SHARES = ("fallback_rise", "unknown_items", "errors", "coverage_fall")
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -47,6 +49,8 @@ class Limits:
                 raise ConfigError(f"limits.{name} must be {wrong}, got {value!r}")
             if not value > 0:
                 raise ConfigError(f"limits.{name} must be above 0, got {value}")
+            if name in SHARES and value > 1:
+                raise ConfigError(f"limits.{name} must be a share, at most 1, got {value}")
         if self.psi_moved > self.psi_far:
             raise ConfigError(
                 f"limits.psi_moved={self.psi_moved} is above limits.psi_far={self.psi_far}: swap them"
@@ -107,13 +111,14 @@ class Limits:
     def _of_fallbacks(self, found: Watched) -> Iterator[Alert]:
         """Nobody is new in the reference: how many are as a rule, only the shop itself knows."""
         own, then = found.own, _fallbacks(found)
-        limit = (then.value if then.n else 0.0) + self.fallback_rise
+        before = then.value if then.n else 0.0
+        limit = before + self.fallback_rise
         if not _above(own.fallbacks, limit):
             return
-        usual = math.ceil(20 * own.fallbacks.bounds[1]) / 20 + 0.05
+        usual = min(math.ceil(20 * (own.fallbacks.bounds[1] - before)) / 20 + 0.05, 1.0)
         text = (
             f"{_told(own.fallbacks)} answers know nothing of the customer, limit {limit:.1%} (at "
-            f"export, of customers whom the bundle knows, {then.value if then.n else 0:.1%}). "
+            f"export, of customers whom the bundle knows, {before:.1%}). "
             f"{own.n_nameless:,} of these {own.n_fallbacks:,} requests named nobody, the others "
             "customers or items that the bundle does not know. If that many visitors are always new "
             f"here, set limits.fallback_rise={usual:.2f}; if not, look whether user ids still are "

@@ -64,6 +64,24 @@ class Delayed:
         )
 
 
+def horizon_of(bundle: Bundle) -> tuple[datetime, datetime]:
+    """What the predictions for known customers are about: from (inclusive) and to (exclusive).
+
+    Raises
+    ------
+    ConfigError
+        The pseudonyms cannot be made here, or the bundle makes lists.
+    """
+    manifest = bundle.manifest
+    known_at = manifest.state_cutoff or manifest.cutoff
+    if bundle.predictor is None or known_at is None or manifest.horizon_days is None:
+        raise ConfigError(f"data= judges churn and value; {bundle.folder} answers {manifest.task}")
+    if bundle.key is None:
+        raise ConfigError(f"data=: {bundle.no_lookup}")
+    start = datetime.fromisoformat(known_at)
+    return start, start + timedelta(days=manifest.horizon_days)
+
+
 def judge(bundle: Bundle, served: Mapping[str, float], events: EventLog) -> Delayed:
     """Judge the predictions of known customers by newer events.
 
@@ -75,18 +93,13 @@ def judge(bundle: Bundle, served: Mapping[str, float], events: EventLog) -> Dela
     Raises
     ------
     ConfigError
-        The pseudonyms cannot be made here, or the bundle makes lists.
+        See `horizon_of`.
     DataError
         The horizon is not over in these events, or none of the customers is in them.
     """
     manifest = bundle.manifest
-    known_at = manifest.state_cutoff or manifest.cutoff
-    if bundle.predictor is None or known_at is None or manifest.horizon_days is None:
-        raise ConfigError(f"data= judges churn and value; {bundle.folder} answers {manifest.task}")
-    if bundle.key is None:
-        raise ConfigError(f"data=: {bundle.no_lookup}")
-    start = datetime.fromisoformat(known_at)
-    end = start + timedelta(days=manifest.horizon_days)
+    start, end = horizon_of(bundle)
+    assert bundle.key is not None
     last = events.span()[1]
     if not isinstance(last, datetime) or last + SILENCE < end:
         raise DataError(

@@ -13,7 +13,7 @@ from growthlab.monitoring.alerts import Alert, Limits
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share, difference
 from growthlab.monitoring.request_log import EVENTS
-from growthlab.monitoring.stability import Drift
+from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import FOLLOWS, Tally
 from growthlab.monitoring.watch import Watched, Who
 
@@ -81,6 +81,8 @@ class Report:
             (found.n_feedback_without_answer, "events of feedback had no answer in the period"),
         ):
             facts += [f"{n:,} {what}"] if n else []
+        if found.own.n + found.own.n_failed < FEWEST:
+            facts.append(f"fewer than {FEWEST} answers are too few for an alert")
         if found.reference is None:
             facts.append("the bundle holds no reference: export it again to have drift watched")
         return facts

@@ -37,7 +37,9 @@ class Reading:
     n_outside: int = 0  # answers before `since`, or at or after `until`
     first: datetime | None = None  # of the answers that count
     last: datetime | None = None
-    served_by: Counter[tuple[str, str]] = field(default_factory=Counter)  # (model, version)
+    served_by: Counter[tuple[str, str, str]] = field(
+        default_factory=Counter
+    )  # task, model, version
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def answers(files: list[Path], period: Period, reading: Reading) -> Iterator[lis
             continue
         reading.first = min(reading.first or found["time"], found["time"])
         reading.last = max(reading.last or found["time"], found["time"])
-        reading.served_by[found["model"], found["version"]] += 1
+        reading.served_by[str(found.get("task")), found["model"], found["version"]] += 1
         block.append(found)
         if len(block) == BLOCK:
             yield block

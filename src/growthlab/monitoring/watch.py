@@ -155,8 +155,11 @@ def _refuse_another(bundle: Bundle, path: Path, reading: Reading, own: Tally) ->
         return
     if reading.n_broken == reading.n_lines:
         raise DataError(f"log={path}: none of its {reading.n_lines:,} lines is of a request log")
-    manifest, most = bundle.manifest, reading.served_by.most_common(3)
-    others = ", ".join(f"{n:,} of {model} {version}" for (model, version), n in most)
+    manifest = bundle.manifest
+    most = sorted(reading.served_by.items(), key=lambda who: (who[0][0] != manifest.task, -who[1]))
+    others = ", ".join(
+        f"{n:,} of {model} {version} ({task})" for (task, model, version), n in most[:3]
+    )
     if not others:
         outside = f"{reading.n_outside:,} lie outside since and until" if reading.n_outside else ""
         raise DataError(f"log={path} has no answers: {outside or 'it holds feedback only'}")
