@@ -303,3 +303,23 @@ def test_an_evaluation_that_is_never_defined_counts_with_a_p_of_one() -> None:
     found = paired_predictions(pd.DataFrame(columns), label, Spearman(), contest)
     assert found.n_evaluations == 2
     assert found.p_holm == pytest.approx(2 * found.p)
+
+
+def test_a_challenger_that_cannot_pass_is_corrected_by_the_first_resamples() -> None:
+    random = np.random.default_rng(11)
+    label = (random.random(60) < 0.5).astype(float)
+    noise = random.normal(size=60)
+    columns = {
+        "champion": label + noise,
+        "challenger": label + noise + 0.1 * random.normal(size=60),
+    }
+    columns |= {f"o{i}": label + noise + 0.1 * random.normal(size=60) for i in range(3)}
+    table, metric = pd.DataFrame(columns), RocAuc()
+    contest = against("challenger", alpha=0.006)
+    found = paired_predictions(table, label, metric, contest)
+    drawn = _every_draw(table, label, metric, n_draws=3334)  # 5 * 4 / 0.006
+    gains = [drawn[n] - drawn["champion"] for n in table if n != "champion"]
+    assert found.p == bootstrap_p(gains[0], one_sided=True)
+    first = [bootstrap_p(gain[:2000], one_sided=True) for gain in gains]
+    assert found.p_holm == pytest.approx(max(found.p, holm(np.array(first))[0]), rel=1e-12)
+    assert 0.006 < found.p < found.p_holm

@@ -140,7 +140,8 @@ def paired_predictions(
     Notes
     -----
     Two models of a customer are resampled together, and the champion's value of each resample moves
-    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1.
+    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1. A
+    challenger whose p is above alpha alone cannot pass, and is corrected by fewer resamples.
     """
     others, n = contest.others(predictions), len(predictions)
     n_tests = 1 + len(others) + contest.n_unread
@@ -154,7 +155,11 @@ def paired_predictions(
     own = contest.sign * (challenger - base)
     shifts = np.zeros(len(base)), contest.margin * np.abs(base)
     p = [bootstrap_p(own + shift, one_sided=True) for shift in shifts]
-    tests = [_tests(each, n_draws, len(others), n_tests) for each in p]
+    tests = []
+    for alone, shift in zip(p, shifts, strict=True):
+        n_drawn = min(n_draws, N_RESAMPLES) if alone > contest.alpha else n_draws
+        first = bootstrap_p((own + shift)[:n_drawn], one_sided=True)
+        tests.append(_tests(first, n_drawn, len(others), n_tests))
     _resample(tests, [value_of[name] for name in others], base, shifts, n, contest)
     of, value = (float(each(np.ones((1, n)))[0]) for each in pair)
     return _paired(
@@ -162,7 +167,7 @@ def paired_predictions(
         of=of,
         gain=contest.sign * (value - of),
         bounds=bounds_of(own),
-        p=[(each, t.corrected()) for each, t in zip(p, tests, strict=True)],
+        p=[(alone, max(alone, t.corrected())) for alone, t in zip(p, tests, strict=True)],
         n=n,
         n_tests=n_tests,
     )
@@ -196,13 +201,15 @@ def _resample(
     """Resample the customers of the others' `values`, as long as one of them matters to a test."""
     done = 0
     for weights in _blocks(n, len(base), contest.seed, "resampling for other evaluations"):
-        left = np.flatnonzero(np.any([each.open for each in tests], axis=0))
+        drawing = [each.open & (done < each.n_draws) for each in tests]
+        left = np.flatnonzero(np.any(drawing, axis=0))
         if not len(left):
             return
         drawn = slice(done, done + len(weights))
         gains = np.array([values[test](weights) for test in left.tolist()]) - base[drawn]
         for each, shift in zip(tests, shifts, strict=True):
-            shifted = contest.sign * gains + shift[drawn]
+            more = max(0, each.n_draws - done)
+            shifted = (contest.sign * gains + shift[drawn])[:, :more]
             each.add(left, (shifted <= 0).sum(axis=1), (~np.isnan(shifted)).sum(axis=1))
         done = drawn.stop
 
