@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.export import batch
-from growthlab.export.batch import recommend_file
+from growthlab.export.batch import recommend_file, score_file
+from growthlab.export.bundle import Bundle
 
 BLOCK, N_BLOCKS = 50, 60
 CODE = (
@@ -94,6 +95,46 @@ def test_blocks_of_another_question_are_not_used(
     assert recommend_file(folder, source, target, k=2) == 2 * BLOCK * N_BLOCKS
     assert counted[0] == 0  # from the start
     assert pd.read_csv(target)["rank"].max() == 2
+
+
+@pytest.mark.parametrize("ends", ["with the key", "without a key"])
+def test_blocks_with_and_without_known_users_are_not_mixed(
+    folder: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    key, none = os.environ["GROWTHLAB_KEY_FILE"], str(tmp_path / "none.key")
+    begins, ends = (none, key) if ends == "with the key" else (key, none)
+    expected, target = tmp_path / "undisturbed.csv", tmp_path / "out.csv"
+    monkeypatch.setenv("GROWTHLAB_KEY_FILE", ends)
+    recommend_file(folder, source, expected, k=3)
+    monkeypatch.setenv("GROWTHLAB_KEY_FILE", begins)
+    killed(folder, source, target, 2)
+    monkeypatch.setenv("GROWTHLAB_KEY_FILE", ends)
+    recommend_file(folder, source, target, k=3)
+    assert target.read_bytes() == expected.read_bytes()
+
+
+def test_predictions_with_and_without_known_users_are_not_mixed(
+    churn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "BLOCK_ROWS", 1)
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("user_id\n0042\n0042\n0042\n")
+    answer = batch.predictions
+
+    def interrupted(bundle: Bundle, rows: pd.DataFrame, first: int) -> object:
+        if first == 1:
+            raise KeyboardInterrupt
+        return answer(bundle, rows, first)
+
+    monkeypatch.setattr(batch, "predictions", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score_file(churn_folder, source, target)
+    monkeypatch.setattr(batch, "predictions", answer)
+    monkeypatch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path / "none.key"))
+    score_file(churn_folder, source, target)
+    served = pd.read_csv(target)["served"]
+    assert "known" not in set(served)
+    assert len(served) == 3
 
 
 def test_after_a_mistake_nothing_stays(

@@ -62,7 +62,7 @@ def recommend_file(
         columns = ["row", "user_id", "item_id", "score", "rank", "served", "level", "reason"]
         return _typed(pd.DataFrame(listed, columns=columns))
 
-    about = f"lists of {k} by {bundle.manifest.version} under {rules}"
+    about = f"lists of {k} by {_state_of(bundle)} under {rules}"
     return _transform(Path(source), Path(target), ASKED, answer, about)
 
 
@@ -88,8 +88,13 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
         }
         return _typed(pd.DataFrame(answers))
 
-    about = f"{answer_name} by {bundle.manifest.version}"
+    about = f"{answer_name} by {_state_of(bundle)}"
     return _transform(Path(source), Path(target), ("user_id", *columns), answer, about)
+
+
+def _state_of(bundle: Bundle) -> str:
+    """What of a bundle its answers rest on: its version, and whether it finds known users."""
+    return f"{bundle.manifest.version} ({bundle.no_lookup or 'with known users'})"
 
 
 def _transform(
