@@ -17,7 +17,7 @@ from growthlab.export.answers import Recommendation, RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.item_index import add_index
 from growthlab.export.manifest import Manifest, Provenance
-from growthlab.export.nearest_items import NearestItems
+from growthlab.export.nearest_items import NearestItems, Sought
 from growthlab.export.to_bundle import write_recommender
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
@@ -94,7 +94,7 @@ def test_blocks_of_items_hold_no_more_than_a_block(monkeypatch: pytest.MonkeyPat
     vectors, hashes = np.ones((1000, 2), dtype=np.float32), np.arange(1000, dtype=np.uint64)
     none = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     users = np.ones((3, 2), dtype=np.float32)
-    items, _ = NearestItems(vectors, hashes).lists(users, 5, hashes[:3], none, [None] * 3)
+    items, _ = NearestItems(vectors, hashes).lists(Sought(users, hashes[:3], none, [None] * 3), 5)
     assert items.shape == (3, 5)
     assert {w for _, w in widths} == {64, 1000 % 64}
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from tests.insight.purchases import AS_OF, buys, log_of
 
-from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.errors import BundleError, ConfigError, DataError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.export.manifest import Provenance
@@ -143,8 +143,11 @@ def test_a_task_without_a_bundle_or_a_folder_without_any_is_named(
     folder = bundles()
     with pytest.raises(DataError, match="no bundle of value: growthlab export task=value"):
         Outlook(bundles=[f"{folder}/churn", f"{folder}/lists"]).customers(kiosk, AS_OF)
-    with pytest.raises(DataError, match="no bundle is there: growthlab export writes one"):
+    with pytest.raises(BundleError, match=r"nowhere is no bundle: it has no manifest\.json"):
         Outlook(bundles=str(tmp_path / "nowhere")).customers(kiosk, AS_OF)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match="empty is no bundle, and no folder of bundles: it has"):
+        Outlook(bundles=str(tmp_path / "empty")).customers(kiosk, AS_OF)
 
 
 def test_customers_whom_the_bundles_do_not_know_make_no_outlook(

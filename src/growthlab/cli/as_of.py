@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.tracking.lineage import Lineage
-
-
-def moment_of(text: Any, setting: str) -> datetime:
-    """A date or time as naive UTC; ConfigError names the setting."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ConfigError(f"{setting} must be a date or time like 2025-06-01, got {text}") from None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def newest(events: EventLog) -> datetime:

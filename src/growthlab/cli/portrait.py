@@ -10,11 +10,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import lineage_of, moment_of, newest
+from growthlab.cli.as_of import lineage_of, newest
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.moments import moment_of
 from growthlab.core.whole_file import whole_file
 from growthlab.data.source import Source
 from growthlab.features.portrait.dictionary import as_markdown

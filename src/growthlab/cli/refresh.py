@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from growthlab.cli.compose import Composed, composed
-from growthlab.cli.portrait import moment_of
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ConfigError
+from growthlab.core.moments import moment_of
 from growthlab.export.manifest import Manifest
 from growthlab.export.refresh import refresh
 

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import end_of_day, lineage_of, moment_of, newest
+from growthlab.cli.as_of import end_of_day, lineage_of, newest
 from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.moments import moment_of
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.insight.findings import beside_each_other

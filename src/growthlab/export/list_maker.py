@@ -13,7 +13,7 @@ from growthlab.core.baskets import latest_baskets
 from growthlab.core.errors import BundleError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.export.answers import RankedItem, Recommendation, RecommendRequest, RecommendServed
-from growthlab.export.nearest_items import NearestItems
+from growthlab.export.nearest_items import NearestItems, Sought
 from growthlab.ranking.candidates import SEEN_EVENTS, seen_items
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.ranking.rules import Assortment, Rules
@@ -157,18 +157,14 @@ class ListMaker:
     ) -> list[Recommendation]:
         """Lists by the product of vectors, none of which is pinned or capped."""
         both, n = self._both(asked, rules), len(asked.requests)
-        hashes, hidden = self._user_hashes(asked), self._hidden(asked)
         k = min(k, len(self.catalogue))
         masks = [self._mask(own) for own in both]
-        items, values = near.lists(users, k, hashes, hidden, masks)
+        sought = Sought(users, self._user_hashes(asked), self._hidden(asked), masks)
+        items, values = near.lists(sought, k)
         before: list[tuple[str, ...]] = [()] * n
         if ruled := [row for row, own in enumerate(both) if own]:
-            inside = np.isin(hidden[0], ruled)
-            places = np.searchsorted(ruled, hidden[0][inside])
-            free: list[np.ndarray | None] = [None] * len(ruled)
-            without, _ = near.lists(
-                users[ruled], k, hashes[ruled], (places, hidden[1][inside]), free
-            )
+            free = replace(sought, masks=[None] * n).select(np.array(ruled))
+            without, _ = near.lists(free, k)
             for row, codes in zip(ruled, without, strict=True):
                 before[row] = tuple(self._names(codes))
         rung: RecommendServed = BY_VECTORS[asked.way]

@@ -163,6 +163,24 @@ class Manifest(Provenance):
                 )
 
 
+def bundle_folders(path: Path) -> list[Path]:
+    """The bundle folders at or directly under `path`; a path that is no folder is named as it is.
+
+    Raises
+    ------
+    BundleError
+        There is none.
+    """
+    if (path / MANIFEST).is_file() or not path.is_dir():
+        return [path]
+    found = sorted(
+        p.parent for p in path.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")
+    )
+    if not found:
+        raise BundleError(f"{path} is no bundle, and no folder of bundles: it has no {MANIFEST}")
+    return found
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, 64 hex digits."""
     with path.open("rb") as file:

@@ -20,6 +20,25 @@ Lists = tuple[np.ndarray, np.ndarray]  # item codes and scores, ``(n_users, k)``
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Whose lists are sought, a row a user: their vectors, the hashes that order their ties, and what
+    is not listed, the pairs `hidden` and the items outside a mask (None: every item is inside).
+    """
+
+    users: np.ndarray  # (n_users, width) float32
+    hashes: np.ndarray
+    hidden: Hidden
+    masks: Sequence[np.ndarray | None]
+
+    def select(self, rows: np.ndarray) -> Sought:
+        """Some of the rows, which are given in ascending order."""
+        inside = np.isin(self.hidden[0], rows)
+        hidden = np.searchsorted(rows, self.hidden[0][inside]), self.hidden[1][inside]
+        masks = [self.masks[row] for row in rows.tolist()]
+        return Sought(self.users[rows], self.hashes[rows], hidden, masks)
+
+
+@dataclass(frozen=True)
 class NearestItems:
     """Lists of the items with the largest ``users @ vectors.T``.
 
@@ -31,18 +50,9 @@ class NearestItems:
     item_hashes: np.ndarray
     index: Any = None  # an `ItemIndex`
 
-    def lists(
-        self,
-        users: np.ndarray,
-        k: int,
-        hashes: np.ndarray,
-        hidden: Hidden,
-        masks: Sequence[np.ndarray | None],
-    ) -> Lists:
-        """At most `k` items a user, best first, -1 (score ``-inf``) behind the end of a list.
-
-        `hashes` order ties; neither the pairs `hidden` nor items outside a user's mask are listed.
-        """
+    def lists(self, sought: Sought, k: int) -> Lists:
+        """At most `k` items a user, best first, -1 (score ``-inf``) behind the end of a list."""
+        users, hidden = sought.users, sought.hidden
         items = np.full((len(users), k), UNKNOWN, dtype=np.int32)
         values = np.full((len(users), k), -np.inf, dtype=np.float32)
         ends = np.searchsorted(hidden[0], np.arange(len(users) + 1))
@@ -52,15 +62,12 @@ class NearestItems:
             most = DEEPER * k + max((len(codes) for codes in own), default=0)
             found = self.index.search(users, min(most, len(self.vectors)))
             for row in left.tolist():
-                one = TieBreak(hashes[row : row + 1], self.item_hashes)
-                codes = _without(found[row], own[row], masks[row])
+                one = TieBreak(sought.hashes[row : row + 1], self.item_hashes)
+                codes = _without(found[row], own[row], sought.masks[row])
                 items[row], values[row] = self._among(codes, users[row], k, one)
             left = left[items[:, -1] == UNKNOWN]
         if len(left):
-            inside = np.isin(hidden[0], left)
-            places = np.searchsorted(left, hidden[0][inside]), hidden[1][inside]
-            own_masks = [masks[row] for row in left.tolist()]
-            items[left], values[left] = self._tiled(users[left], k, hashes[left], places, own_masks)
+            items[left], values[left] = self._tiled(sought.select(left), k)
         return items, values
 
     def _among(self, codes: np.ndarray, user: np.ndarray, k: int, ties: TieBreak) -> Lists:
@@ -74,22 +81,16 @@ class NearestItems:
             values[: len(best[0])] = best[0]
         return items, values
 
-    def _tiled(
-        self,
-        users: np.ndarray,
-        k: int,
-        hashes: np.ndarray,
-        hidden: Hidden,
-        masks: Sequence[np.ndarray | None],
-    ) -> Lists:
+    def _tiled(self, sought: Sought, k: int) -> Lists:
         """The exact lists, a block of items after the other."""
-        ties, best = TieBreak(hashes, self.item_hashes), None
+        ties, best = TieBreak(sought.hashes, self.item_hashes), None
+        rows, codes = sought.hidden
         for start in range(0, len(self.vectors), TILE):
             tile = slice(start, min(start + TILE, len(self.vectors)))
-            scores = users @ self.vectors[tile].T
-            here = (hidden[1] >= tile.start) & (hidden[1] < tile.stop)
-            scores[hidden[0][here], hidden[1][here] - start] = -np.inf
-            for row, mask in enumerate(masks):
+            scores = sought.users @ self.vectors[tile].T
+            here = (codes >= tile.start) & (codes < tile.stop)
+            scores[rows[here], codes[here] - start] = -np.inf
+            for row, mask in enumerate(sought.masks):
                 if mask is not None:
                     scores[row, ~mask[tile]] = -np.inf
             places, values = top_k(scores, k, ties.among(tile))

@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST
+from growthlab.export.manifest import bundle_folders
 from growthlab.insight.findings import Bars, Column, Findings, Table, whole
 from growthlab.insight.risk_value import checked_borders, levels, value_borders_of
 from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
@@ -126,11 +126,13 @@ def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
     ------
     DataError
         A task has no bundle or two, or they differ in data, cutoff or horizon.
+    BundleError
+        A folder is no bundle and has none in it, or a bundle is broken.
     """
     if paths is None:
         raise DataError(NONE_GIVEN)
     given = [paths] if isinstance(paths, str) else paths
-    folders = chain.from_iterable(_folders(Path(str(path))) for path in given)
+    folders = chain.from_iterable(bundle_folders(Path(str(path))) for path in given)
     bundles: dict[str, Bundle] = {}
     for folder in folders:
         bundle = Bundle.load(folder)
@@ -175,16 +177,6 @@ def most_listed(found: pd.DataFrame) -> pd.DataFrame:
     ranked = ranked[ranked["listed"] >= LEAST_GROUP]
     ranked = ranked.sort_values(["risk_level", "listed", "item_id"], ascending=[True, False, True])
     return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
-
-
-def _folders(path: Path) -> list[Path]:
-    """The bundle at a path, or the bundles in it; DataError where there is none."""
-    if (path / MANIFEST).is_file():
-        return [path]
-    inside = sorted(found.parent for found in path.glob(f"*/{MANIFEST}"))
-    if not inside:
-        raise DataError(f"{OPTION}={path}: no bundle is there: growthlab export writes one")
-    return inside
 
 
 def _require_the_same(name: str, bundles: Mapping[str, Bundle]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Self
 
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.core.moments import moment_of
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment
 
@@ -68,7 +69,7 @@ class Scope:
         log.require("timestamp", needed_by="a report")
         check_group(min_group)
         active = checked_events(active_events)
-        end = None if as_of is None else _moment(as_of)
+        end = None if as_of is None else moment_of(as_of, "as_of")
         known = known_by(log, end)
         kinds = ", ".join(f"'{kind}'" for kind in active)
         sql = f"SELECT min(timestamp), max(timestamp) FROM events WHERE event_type IN ({kinds})"
@@ -135,11 +136,3 @@ def known_by(log: EventLog, as_of: datetime | None) -> EventLog:
     recorded = f"coalesce(ingested_at, timestamp) < {then}"
     sql = f"SELECT * REPLACE ({cancelled} AS cancelled_at) FROM events WHERE {known} AND {recorded}"
     return log.derive(sql, store=True)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ConfigError(f"as_of must be a date or time like 2025-06-01, got {text}") from None
-    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)

@@ -12,7 +12,7 @@ from typing import Any
 from growthlab.core.errors import BundleError, one_line
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST, Manifest
+from growthlab.export.manifest import Manifest
 from growthlab.ranking.rules import Rules
 from growthlab.serving.batches import Batcher
 from growthlab.serving.options import ServiceOptions
@@ -92,24 +92,6 @@ class Model:
                 f"{folder} does not answer its own example: {one_line(error)}"
             ) from error
         return min(took)  # the others had to share the processor, or to wait for it
-
-
-def folders(path: Path) -> list[Path]:
-    """The bundle folders at or directly under `path`.
-
-    Raises
-    ------
-    BundleError
-        There is none.
-    """
-    if (path / MANIFEST).is_file() or not path.is_dir():
-        return [path]
-    found = sorted(
-        p.parent for p in path.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")
-    )
-    if not found:
-        raise BundleError(f"{path} is no bundle, and no folder of bundles: it has no {MANIFEST}")
-    return found
 
 
 def _example(bundle: Bundle) -> tuple[RecommendRequest | PredictRequest, int]:

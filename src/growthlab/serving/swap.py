@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from growthlab.core.errors import BundleError, ConfigError, one_line
-from growthlab.export.manifest import Manifest
-from growthlab.serving.models import Model, folders
+from growthlab.export.manifest import Manifest, bundle_folders
+from growthlab.serving.models import Model
 from growthlab.serving.options import ServiceOptions
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Models:
         self.swaps = 0
         self._salt = options.challenger_salt.encode()[:64]
         for variant, path in self._paths.items():
-            for folder in folders(path):
+            for folder in bundle_folders(path):
                 self._put(self._loaded(variant, folder, _mark(folder)))
         alone = [f"{v} of {t}" for v, t in self._places if ("champion", t) not in self._places]
         if alone:
@@ -128,7 +128,7 @@ class Models:
         """The folders at `path`; those in use that are gone are told, and stay in use."""
         used = {p.folder for (v, _), p in self._places.items() if v == variant}
         try:
-            there = folders(path)
+            there = bundle_folders(path)
         except BundleError:
             there = []
         for folder in used - {f for f in there if f.is_dir()}:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.moments import moment_of
 from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
@@ -59,7 +60,7 @@ class GlobalTime:
 
     def __post_init__(self) -> None:
         if self.cutoff is not None:
-            _moment(self.cutoff)
+            moment_of(self.cutoff, "split.cutoff")
         if self.horizon_days is not None:
             _check_horizon(self.horizon_days)
         if not 0 <= self.gap_days <= LONGEST:
@@ -87,7 +88,11 @@ class GlobalTime:
             raise ConfigError(f"{log.name} has no horizon of its own: set split.horizon_days")
         _check_horizon(days)
         horizon, gap = timedelta(days=days), timedelta(days=self.gap_days)
-        cutoff = _latest(log, gap + horizon) if self.cutoff is None else _moment(self.cutoff)
+        cutoff = (
+            _latest(log, gap + horizon)
+            if self.cutoff is None
+            else moment_of(self.cutoff, "split.cutoff")
+        )
         try:
             folds = [_fold(log, cutoff - n * horizon, horizon, gap) for n in range(origins)]
         except OverflowError:
@@ -181,16 +186,6 @@ def _check_horizon(days: float) -> None:
 
 def _days(horizon: timedelta) -> str:
     return f"{horizon.total_seconds() / 86_400:.4g}"
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ConfigError(
-            f"split.cutoff must be a date or time like 2025-06-01, got {text}"
-        ) from None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _sql(moment: datetime) -> str:
