@@ -84,6 +84,7 @@ def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Worksp
     done = promote(shop, "top_n", run)
     assert done.status == 0, done.err
     assert "the first champion: there was nobody to beat" in done.out
+    assert "rollback" not in done.out  # there is nobody to go back to
     assert champion(shop, TOP_N) == "1"
     assert [c.how for c in history_of(shop.client, TOP_N)] == ["first"]
 
@@ -102,6 +103,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     done = promote(crowned, "churn", run, "by=nightly")
     assert done.status == 0, done.out + done.err
     assert "promoted: recency_rule is champion of simulated_shop-churn: better than" in done.out
+    assert "back to logistic: growthlab rollback task=churn data=simulated_shop" in done.out
     version = client.get_model_version_by_alias(CHURN, "champion")
     assert (str(version.version), version.run_id) == ("2", run)
     tags = version.tags
@@ -259,7 +261,16 @@ def test_runs_that_cannot_stand_are_one_line(crowned: Workspace) -> None:
         f"challenger={other} is a run of task=top_n, not of task=churn"
     )
     parent = crowned.runs("churn", kind="comparison")[0].info.run_id
-    assert "is no finished run of one model" in promote(crowned, "churn", parent).mistake
+    children = sorted(
+        f"{name} {run.info.run_id}"
+        for name in ("logistic", "recency_rule")
+        for run in crowned.runs("churn", kind="model", model=name)
+        if run.data.tags.get("mlflow.parentRunId") == parent
+    )
+    assert promote(crowned, "churn", parent).mistake == (
+        f"challenger={parent} is no finished run of one model: name one of its children: "
+        + ", ".join(children)
+    )
     first = str(crowned.client.get_model_version(CHURN, "1").run_id)
     assert promote(crowned, "churn", first).mistake == (
         f"challenger={first} is the champion already (version 1)"

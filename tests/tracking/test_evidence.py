@@ -186,6 +186,7 @@ def test_without_a_segment_of_enough_customers_it_is_not_defined(tmp_path: Path)
         Gate(segment_customers=999),
     )
     assert np.isnan(found.challenger)
+    assert found.about == "none of 999 customers or more"
 
 
 def test_another_truth_is_another_question(tmp_path: Path) -> None:

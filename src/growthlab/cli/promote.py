@@ -65,8 +65,11 @@ def run(found: Composed) -> int:
     print(f"{text_of(decision)}\n")
     if decision.promote:
         print(f"promoted: {case.challenger_model} is champion of {case.name}: {decision.reason}")
-        print(f"models:/{case.name}@champion; back: growthlab rollback task={found.name('task')} "
-              f"data={case.name.removesuffix('-' + found.name('task'))}")  # fmt: skip
+        print(f"models:/{case.name}@champion")
+        if case.champion_version:
+            data = case.name.removesuffix(f"-{found.name('task')}")
+            print(f"back to {case.champion_model}: growthlab rollback task={found.name('task')} "
+                  f"data={data}")  # fmt: skip
     else:
         print(f"refused: {decision.reason}")
     print(f"report: {_path(found, case)}")

@@ -55,7 +55,7 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
             pip_requirements=_requirements(loaded),
             metadata={"task": loaded.manifest.task, "bundle_version": loaded.manifest.version},
         )
-    log.info("logged %s as %s", bundle, info.model_uri)
+    log.info("logged the bundle of run %s as %s", run_id, info.model_uri)
     return info
 
 

@@ -28,6 +28,7 @@ from growthlab.tracking.run_files import COSTS, PREDICTIONS
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 SAME = ("data_digest", "split", "cutoff", "filter_seen")  # tags that two runs must share
 WINDOW = ("task", "data_digest", "split", "cutoff")  # of the evaluations that count together
 LARGER = ("coverage",)  # of the costs; less of the others is better
+MOST_NAMED = 8
 SEGMENT = "smallest_segment"
 
 
@@ -64,8 +66,7 @@ class JudgedRun:
         tags = run.data.tags
         if tags.get("kind") != "model" or run.info.status != "FINISHED":
             raise ConfigError(
-                f"{word} is no finished run of one model: name one of growthlab train, or a child "
-                "run of growthlab compare"
+                f"{word} is no finished run of one model: {_instead(store.client, run)}"
             )
         if tags.get("task") != task:
             raise ConfigError(f"{word} is a run of task={tags.get('task')}, not of task={task}")
@@ -157,6 +158,17 @@ class JudgedRun:
         return float(self.run.data.metrics.get(name, math.nan))
 
 
+def _instead(client: MlflowClient, run: Run) -> str:
+    """What to name in place of a run that is none of one model."""
+    tag, experiment = "mlflow.parentRunId", run.info.experiment_id
+    query = f"tags.`{tag}` = '{run.info.run_id}' AND tags.kind = 'model'"
+    children = client.search_runs([experiment], f"{query} AND attributes.status = 'FINISHED'")
+    if not children:
+        return "name one of growthlab train, or a child run of growthlab compare"
+    named = sorted(f"{c.data.tags.get('model')} {c.info.run_id}" for c in children)
+    return f"name one of its children: {', '.join(named[:MOST_NAMED])}"
+
+
 def evidence_of(
     challenger: JudgedRun,
     champion: JudgedRun | None,
@@ -238,7 +250,8 @@ def _paired(
         if judged is challenger or digest not in seen:
             columns[judged.id] = values
         seen.add(digest)
-    log.info("%d evaluations on this window besides the champion's", len(columns) - 1 + n_unread)
+    n_tests = len(columns) - 1 + n_unread
+    log.info("evaluations on this window, the champion's not counted: %d", n_tests)
     contest = Contest(
         champion=champion.id,
         challenger=challenger.id,
@@ -349,7 +362,12 @@ def _smallest_segment(
     models are the models' own, and not looked at. NaN where no segment is large enough.
     """
     nowhere = None if champion is None else math.nan
-    nothing = Measure(challenger=math.nan, champion=nowhere, larger_is_better=task.maximise)
+    nothing = Measure(
+        challenger=math.nan,
+        champion=nowhere,
+        larger_is_better=task.maximise,
+        about=f"none of {gate.segment_customers:,} customers or more",
+    )
     own = _segments(challenger, task.objective)
     other = own if champion is None else _segments(champion, task.objective)
     both = own.join(other.add_suffix("_champion"), how="inner")
