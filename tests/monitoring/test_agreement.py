@@ -121,6 +121,7 @@ def test_failed_answers_and_the_challengers_are_no_pairs() -> None:
         answer(3, "a", variant="challenger"),
         answer(3, "a", **SHADOW),
         answer(4, "a", **SHADOW),  # whose champion's answer came before the log begins
+        answer(5, **SHADOW | failed),
     )
     assert found.pairs == {}
     assert found.n_alone == 1
@@ -171,6 +172,17 @@ def test_the_report_the_page_and_the_metrics_hold_it(
     assert metrics["shadow/pairs"] == 30
     assert metrics["shadow/overlap_at_10"] == metrics["shadow/overlap_at_10/low"] == 0.5
     assert metrics["shadow/by_both_models/same_first_item"] == 1
+
+
+def test_of_two_shadows_the_metrics_are_of_the_one_with_more_answers(
+    lists_bundle: Bundle, line_of: LineOf, write: Callable[..., Path]
+) -> None:
+    lines = [line_of(lists_bundle, n, items=["i01"]) for n in range(9)]
+    lines += [line_of(lists_bundle, n, items=["i01"]) | SHADOW for n in range(3)]
+    lines += [line_of(lists_bundle, n, items=["i02"]) | SHADOW | {"version": "t"} for n in (4, 5)]
+    found = watch(lists_bundle, write(lines), ALWAYS)
+    assert [pair.every.n for pair in found.agreement.pairs.values()] == [3, 2]
+    assert Report.of(found, Limits()).metrics()["shadow/overlap_at_10"] == 1
 
 
 def test_a_log_without_a_shadow_says_nothing_of_one(

@@ -36,9 +36,9 @@ def test_a_drift_is_told_on_the_console_on_the_page_in_mlflow_and_by_the_status(
     words = ["monitor", f"bundle={churn_bundle.folder}", f"log={path}"]
     assert main([*words, "fail_on_alert=true"]) == 3
     out = capsys.readouterr().out
-    assert "GRAVE: feature.days_since_last is not what it was: PSI" in out
+    assert "GRAVE: feature.days_since_last: the distribution moved: PSI" in out
     page = (tmp_path / "reports" / "watched_shop" / "monitoring-churn.html").read_text()
-    assert "feature.days_since_last is not what it was" in page
+    assert "feature.days_since_last: the distribution moved" in page
     assert page.count("<svg") == 2
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiment = client.get_experiment_by_name("watched_shop/monitoring")

@@ -7,12 +7,14 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest, checksums_of
 from growthlab.export.reference import REFERENCE
@@ -23,6 +25,7 @@ from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.report import Report, finite
 from growthlab.monitoring.request_log import Period
 from growthlab.monitoring.watch import Watched, watch
+from growthlab.serving.asked import Asked, entry_of, entry_of_failure
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]
@@ -54,6 +57,7 @@ def test_the_same_customers_again_alert_nobody(
     assert found.own.n == 400
     by_name = {drift.name: drift for drift in found.drifts}
     assert set(by_name) == {"score", "items listed"}
+    assert {drift.n_compared for drift in found.drifts} == {2}
     assert by_name["score"].psi < 0.001  # ties aside the very lists of the reference
     assert found.spread is not None
     assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
@@ -82,7 +86,7 @@ def test_customers_who_stay_away_longer_alert(
     found = watch(churn_bundle, write(churn_of(days)), ALWAYS)
     assert alerts(found) == {"feature.days_since_last", "score"}
     (text,) = (a.text for a in Limits().alerts(found) if a.about == "score")
-    assert "score is not what it was: PSI" in text
+    assert "score: the distribution moved: PSI" in text
     assert "(300 values)" in text
 
 
@@ -126,6 +130,50 @@ def test_shorter_lists_are_compared_with_lists_as_short(
     assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
 
 
+def test_what_the_rules_of_the_shop_do_to_the_lists_is_no_drift_of_the_model(
+    lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
+) -> None:
+    pinned = [f"i{n:02}" for n in range(50, 60)]
+    lines = lists_of(range(400))
+    ruled = [
+        {**x, "before_rules": x["items"], "items": pinned, "scores": [99.0] * 10} for x in lines
+    ]
+    found = watch(lists_bundle, write(ruled), ALWAYS)
+    assert alerts(found) == set()
+    assert {drift.name for drift in found.drifts} == {
+        "items listed"
+    }  # the scores are of other items
+    assert found.spread is not None
+    assert found.spread.shown_coverage == pytest.approx(10 / 60)
+    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
+    same = [{**x, "before_rules": x["items"], "items": x["items"][:4]} for x in lines]
+    found = watch(lists_bundle, write(same), ALWAYS)
+    assert {drift.name: drift.n_current for drift in found.drifts}["score"] == 400
+
+
+def test_what_the_service_writes_is_what_is_read_here(
+    lists_bundle: Bundle, write: Callable[..., Path]
+) -> None:
+    model: Any = SimpleNamespace(
+        bundle=lists_bundle, info=SimpleNamespace(version=lists_bundle.manifest.version)
+    )
+    history = ["i01", "i02", "gone"]
+    asked = [RecommendRequest(user_id="user001"), RecommendRequest(history=history)]
+    asked += [RecommendRequest(user_id="nobody"), RecommendRequest(), RecommendRequest()]
+    answers = lists_bundle.recommend(asked, 10)
+    lines = []
+    for n, (request, answer) in enumerate(zip(asked, answers, strict=True)):
+        future: Any = None
+        one = Asked("recommend", request, 10, f"{n:032x}", "champion", model, future, True)
+        failed = n == len(asked) - 1
+        lines.append((entry_of_failure(one) if failed else entry_of(one, answer, 2.5)).line())
+    own = watch(lists_bundle, write([line.strip() for line in lines]), ALWAYS).own
+    assert own.served == {"known": 1, "folded_in": 1, "popularity_fallback": 2}
+    assert (own.fallbacks, own.n_nameless) == (Share(2, 4), 1)
+    assert own.unknown_items == Share(1, 3)
+    assert own.errors == Share(1, 5)
+
+
 def test_items_that_requests_name_are_compared_with_the_histories(
     lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:
@@ -138,8 +186,8 @@ def test_items_that_requests_name_are_compared_with_the_histories(
     assert alerts(watch(lists_bundle, write(usual), ALWAYS)) == set()
     strange = [{**line, "asked": [*line["asked"][:3], "new", "newer"]} for line in usual]
     found = watch(lists_bundle, write(strange), ALWAYS)
-    assert alerts(found) == {"items asked with"}
-    (drift,) = (d for d in found.drifts if d.name == "items asked with")
+    assert alerts(found) == {"items named in requests"}
+    (drift,) = (d for d in found.drifts if d.name == "items named in requests")
     assert drift.largest_change == ("(unknown item)", pytest.approx(1e-4), pytest.approx(0.4))
 
 

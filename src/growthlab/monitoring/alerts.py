@@ -78,7 +78,7 @@ class Limits:
             if level not in ("moved", "far"):
                 continue
             limit = self.psi_far if level == "far" else self.psi_moved
-            text = f"{drift.name} is not what it was: PSI {drift.psi:.3f}, limit {limit:g}"
+            text = f"{drift.name}: the distribution moved: PSI {drift.psi:.3f}, limit {limit:g}"
             yield Alert(drift.name, "grave" if level == "far" else "note", text + _why(drift))
 
     def _of_serving(self, found: Watched) -> Iterator[Alert]:

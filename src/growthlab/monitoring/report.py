@@ -22,8 +22,8 @@ PERCENTILES = (0.5, 0.95, 0.99)
 LISTS_AGREE = (
     "Answers to the same requests. overlap@10 is the share of the first ten items of the champion's list "
     "that are among the first ten of the shadow's, the mean with its 95 % interval (Student's t over "
-    "requests; Wilson for the first item). Where either side fell back to popular items, lists agree "
-    "for that: see the answers by both models."
+    "requests; Wilson for the first item). Where both fall back to popular items they agree for that "
+    "reason alone: see the answers by both models."
 )
 VALUES_AGREE = (
     "Answers to the same requests. Spearman correlates the ranks of both predictions; differences are "
@@ -200,8 +200,8 @@ class Report:
         levels = ", ".join(f"{k}: {v / own.n:.1%}" for k, v in sorted(own.levels.items()))
         note = (
             f"Levels of the ladder: {levels}. Fallbacks {share_text(own.fallbacks)} of those who did "
-            f"not opt out, {own.n_opted_out:,} did; {own.n_nameless:,} of them named neither a "
-            "customer nor an item. Items unknown to the model: "
+            f"not opt out ({own.n_opted_out:,} did); {own.n_nameless:,} of the fallbacks named neither "
+            "a customer nor an item. Items unknown to the model: "
             f"{share_text(own.unknown_items)} of those that requests named. The reference is of "
             "customers whom the bundle knows, so that it holds no new visitors: see "
             "limits.fallback_rise."
@@ -225,8 +225,9 @@ class Report:
         ]
         note = (
             f"The first {K} places of each list; coverage and Gini index of {spread.n_places:,} places "
-            "on each side. The model's own lists, one of each known customer, compare with those at "
-            "export; what was shown holds the lists of fallbacks and of those who asked again too. "
+            "on each side. The model's own lists, one of each known customer and before the shop's rules, "
+            "compare with those at export; what was shown is after the rules and holds the lists of "
+            "fallbacks and of those who asked again too. "
             "Popularity is an item's share of all events before the export, the mean over places."
         )
         header = ["", "the model's own", "all that was shown", "at export"]

@@ -117,7 +117,7 @@ class Compared:
 
     The reference has one answer a customer. So a known customer's first answer counts here, for
     features, scores and the items listed, and a later one does not: whoever asks a hundred times is
-    no hundred customers.
+    no hundred customers. Nor has the reference the shop's rules: the lists are those before them.
     """
 
     reference: Reference
@@ -155,7 +155,7 @@ class Compared:
         shown = [line for line in lines if line["kind"] == "recommend"]
         self.shown += self._places([i for line in shown for i in items_of(line)[:K]])
         own = (x for x in first if x["kind"] == "recommend" and x.get("served") in BY_THE_MODEL)
-        lists = [items_of(line)[:K] for line in own]
+        lists = [(items_of(line, "before_rules") or items_of(line))[:K] for line in own]
         self.listed += self._places([item for items in lists for item in items])
         self.lengths += np.bincount([len(items) for items in lists], minlength=K + 1)
         asked = [items for line in lines if (items := items_of(line, "asked"))]
@@ -201,13 +201,17 @@ def level_of(line: Line) -> int:
 
 
 def _score(line: Line) -> float | None:
-    """What the reference's bins hold: the prediction, or the first score of a known customer's list."""
+    """What the reference's bins hold: the prediction, or the first score of a known customer's list.
+
+    Where the shop's rules took the model's first item away, its score is not in the log: None.
+    """
     if line["kind"] in ("churn", "value"):
         value = None if str(line.get("served")).endswith(FALLBACK) else line.get("value")
     else:
         scores = line.get("scores")
         known = line["kind"] == "recommend" and line.get("served") == KNOWN
-        value = scores[0] if known and isinstance(scores, list) and scores else None
+        left = items_of(line, "before_rules")[:1] in ([], items_of(line)[:1])
+        value = scores[0] if known and left and isinstance(scores, list) and scores else None
     return float(value) if isinstance(value, (int, float)) else None
 
 

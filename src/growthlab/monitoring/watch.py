@@ -202,7 +202,7 @@ def _against(
     if compared.n_asked:
         sides = grouped(np.append(counts, 0)), grouped(compared.asked)
         n_events = int(counts.sum())
-        drifts.append(Drift("items asked with", labels, *sides, n_events, compared.n_asked))
+        drifts.append(Drift("items named in requests", labels, *sides, n_events, compared.n_asked))
     shown = compared.shown[:-1]
     never = int(shown[counts == 0].sum() + compared.shown[-1])
     share = np.append(counts, 0) / max(int(counts.sum()), 1)
