@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.plain_types import misfit, plain_types_of
 from growthlab.ranking.rules import Rules
 
 LEAST: Mapping[str, float] = {
@@ -20,7 +21,6 @@ LEAST: Mapping[str, float] = {
     "max_connections": 1,
     "request_seconds": 0.1,
 }
-WHOLE = ("port", "log_mb", "log_files", "max_body_mb", "max_in_flight", "max_connections")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +53,13 @@ class ServiceOptions:
     request_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        for name, annotation in plain_types_of(ServiceOptions).items():
+            if wrong := misfit(getattr(self, name), annotation):
+                raise ConfigError(f"{name} must be {wrong}, got {getattr(self, name)!r}")
         for name, least in LEAST.items():
-            value = getattr(self, name)
-            kind = "whole number" if name in WHOLE else "number"
-            if not _number(value, whole=name in WHOLE) or not value >= least:
-                raise ConfigError(f"{name} must be a {kind} of at least {least:g}, got {value!r}")
-        for name in ("bundle", "host", "challenger_salt"):
-            if not isinstance(getattr(self, name), str):
-                raise ConfigError(f"{name} must be a text, got {getattr(self, name)!r}")
-        for name in ("shadow", "challenger", "log"):
-            if not isinstance(getattr(self, name), str | None):
-                raise ConfigError(f"{name} must be a path or null, got {getattr(self, name)!r}")
-        if not isinstance(self.personalised, bool):
-            raise ConfigError(f"personalised must be true or false, got {self.personalised!r}")
-        if not _number(self.challenger_share) or not 0 <= self.challenger_share <= 1:
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"{name} must be at least {least:g}, got {getattr(self, name)!r}")
+        if not 0 <= self.challenger_share <= 1:
             raise ConfigError(
                 f"challenger_share must lie in 0 ... 1, got {self.challenger_share!r}: it is the "
                 "share of the users whom the challenger answers"
@@ -87,8 +80,3 @@ class ServiceOptions:
         if not given.get("bundle"):
             raise ConfigError("bundle is required: add bundle=...")
         return cls(**given)
-
-
-def _number(value: Any, whole: bool = False) -> bool:
-    """Whether it is a number; true and false are none."""
-    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
