@@ -80,7 +80,7 @@ def register(
             description=_description(manifest),
             model_id=info.model_id,
         )
-    log.info("%s version %s is of run %s", name, version.version, run_id)
+    log.info("registered run %s as %s version %s", run_id, name, version.version)
     return Registered(name, str(version.version), str(info.model_id))
 
 
