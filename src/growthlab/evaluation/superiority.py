@@ -36,7 +36,8 @@ class Contest:
     champion, challenger : their columns among the evaluations
     maximise : whether more of the objective is better
     margin : what may be lost, as a share of the champion's value
-    alpha : the level that a corrected p can reach, however many evaluations there are
+    alpha : the level of a corrected p of no gain, and twice that of a loss of the margin; it can be
+        reached however many evaluations there are
     n_unread : further evaluations of which no values are left; they count with a p of 1
     """
 
@@ -52,6 +53,11 @@ class Contest:
     def sign(self) -> float:
         """1, or -1 where less is better."""
         return 1.0 if self.maximise else -1.0
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Of a corrected p of no gain, and of a loss of the margin."""
+        return self.alpha, self.alpha / 2
 
     def others(self, values: pd.DataFrame) -> list[str]:
         """The columns of the other evaluations."""
@@ -112,18 +118,18 @@ def paired_values(values: pd.DataFrame, contest: Contest) -> Paired:
     n_flips = contest.n_draws(n_tests, N_FLIPS)
     shifts = np.zeros(n), contest.margin * base
 
-    def tested(shift: np.ndarray) -> tuple[float, float]:
+    def tested(shift: np.ndarray, level: float) -> tuple[float, float]:
         column = (own + shift)[:, None]
         (p,) = sign_flip_ps(column, seed=contest.seed, n_flips=n_flips, one_sided=True)
-        tests = _tests(float(p), n_flips, others.shape[1], n_tests)
-        if tests.open.any():
+        tests = _tests(float(p), level, n_flips, others.shape[1], n_tests)
+        if len(tests.left):
             _flip(tests, others + shift[:, None], contest.seed)
         return float(p), tests.corrected()
 
     drawn = resample_counts(n, N_RESAMPLES if n else 0, contest.seed)
     bounds = bounds_of(np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)]))
     gain, of = (float(v.mean()) if n else math.nan for v in (own, base))
-    both = [tested(shift) for shift in shifts]
+    both = [tested(*terms) for terms in zip(shifts, contest.levels, strict=True)]
     return _paired(contest, of=of, gain=gain, bounds=bounds, p=both, n=n, n_tests=n_tests)
 
 
@@ -140,8 +146,8 @@ def paired_predictions(
     Notes
     -----
     Two models of a customer are resampled together, and the champion's value of each resample moves
-    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1. A
-    challenger whose p is above alpha alone cannot pass, and is corrected by fewer resamples.
+    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1. See
+    `OtherTests` for how many resamples of the others there are.
     """
     others, n = contest.others(predictions), len(predictions)
     n_tests = 1 + len(others) + contest.n_unread
@@ -155,11 +161,10 @@ def paired_predictions(
     own = contest.sign * (challenger - base)
     shifts = np.zeros(len(base)), contest.margin * np.abs(base)
     p = [bootstrap_p(own + shift, one_sided=True) for shift in shifts]
-    tests = []
-    for alone, shift in zip(p, shifts, strict=True):
-        n_drawn = min(n_draws, N_RESAMPLES) if alone > contest.alpha else n_draws
-        first = bootstrap_p((own + shift)[:n_drawn], one_sided=True)
-        tests.append(_tests(first, n_drawn, len(others), n_tests))
+    tests = [
+        _tests(alone, level, n_draws, len(others), n_tests)
+        for alone, level in zip(p, contest.levels, strict=True)
+    ]
     _resample(tests, [value_of[name] for name in others], base, shifts, n, contest)
     of, value = (float(each(np.ones((1, n)))[0]) for each in pair)
     return _paired(
@@ -167,27 +172,29 @@ def paired_predictions(
         of=of,
         gain=contest.sign * (value - of),
         bounds=bounds_of(own),
-        p=[(alone, max(alone, t.corrected())) for alone, t in zip(p, tests, strict=True)],
+        p=[(alone, each.corrected()) for alone, each in zip(p, tests, strict=True)],
         n=n,
         n_tests=n_tests,
     )
 
 
-def _tests(own: float, n_draws: int, n_others: int, n_tests: int) -> OtherTests:
+def _tests(own: float, level: float, n_draws: int, n_others: int, n_tests: int) -> OtherTests:
     """The others, of which those without values count as well."""
-    return OtherTests(own, n_draws=n_draws, n_others=n_others, n_unread=n_tests - 1 - n_others)
+    n_unread = n_tests - 1 - n_others
+    return OtherTests(own, level=level, n_draws=n_draws, n_others=n_others, n_unread=n_unread)
 
 
 def _flip(tests: OtherTests, gains: np.ndarray, seed: int) -> None:
     """Flip the signs of the gains, ``(n_customers, n_others)``, as long as one of them matters."""
-    left = np.arange(gains.shape[1])
+    drawn = np.arange(gains.shape[1])
     for bits in sign_flips(len(gains), tests.n_draws, seed, gains.shape[1]):
-        tests.add(left, as_far(bits, gains, one_sided=True), len(bits))
-        matters = tests.open[left]
+        n = len(bits)
+        tests.add(drawn, as_far(bits, gains, one_sided=True), np.full(len(drawn), n), n)
+        matters = np.isin(drawn, tests.left)
         if not matters.any():
             return
         if not matters.all():
-            left, gains = left[matters], gains[:, matters]
+            drawn, gains = drawn[matters], gains[:, matters]
 
 
 def _resample(
@@ -201,16 +208,18 @@ def _resample(
     """Resample the customers of the others' `values`, as long as one of them matters to a test."""
     done = 0
     for weights in _blocks(n, len(base), contest.seed, "resampling for other evaluations"):
-        drawing = [each.open & (done < each.n_draws) for each in tests]
-        left = np.flatnonzero(np.any(drawing, axis=0))
-        if not len(left):
+        undecided = [
+            (each, shift) for each, shift in zip(tests, shifts, strict=True) if len(each.left)
+        ]
+        if not undecided:
             return
+        left = np.unique(np.concatenate([each.left for each, _ in undecided]))
         drawn = slice(done, done + len(weights))
         gains = np.array([values[test](weights) for test in left.tolist()]) - base[drawn]
-        for each, shift in zip(tests, shifts, strict=True):
-            more = max(0, each.n_draws - done)
-            shifted = (contest.sign * gains + shift[drawn])[:, :more]
-            each.add(left, (shifted <= 0).sum(axis=1), (~np.isnan(shifted)).sum(axis=1))
+        for each, shift in undecided:
+            shifted = contest.sign * gains + shift[drawn]
+            defined = (~np.isnan(shifted)).sum(axis=1)
+            each.add(left, (shifted <= 0).sum(axis=1), defined, len(weights))
         done = drawn.stop
 
 
