@@ -63,7 +63,7 @@ def test_the_plain_install_is_the_serving_set_and_extras_add_the_rest(wheel: Pat
         metadata = Parser().parsestr(archive.read(name).decode())
     needed = [r for r in metadata.get_all("Requires-Dist", []) if "extra ==" not in r]
     names = {r.split(">")[0].split("[")[0] for r in needed}
-    web = {"fastapi", "uvicorn", "httptools", "uvloop"}
+    web = {"fastapi", "fastapi-offline", "uvicorn", "httptools", "uvloop"}
     assert names == {"numpy", "scipy", "onnxruntime", "filelock", *web}
     assert {"lab", "lightgbm", "postgres", "dev"} <= set(metadata.get_all("Provides-Extra", []))
 
