@@ -21,11 +21,6 @@ from mlflow.entities import Run
 from growthlab.cli.main import main
 from growthlab.data.simulated_shop import SimulatedShop
 
-# what MLflow and SQLAlchemy say of themselves
-THIRD_PARTY = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
 SHOP = ("data.users=150", "data.items=60", "data.days=150")
 # purchases alone: no prices, no texts
 ORDERS = (

@@ -10,9 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow.entities import Run
-from tests.cli.conftest import MODELS, ORDERS, SHOP, THIRD_PARTY, Workspace
-
-pytestmark = THIRD_PARTY
+from tests.cli.conftest import MODELS, ORDERS, SHOP, Workspace
 
 TASKS = tuple(MODELS)
 OBJECTIVE = {"top_n": "ndcg_at_10", "churn": "roc_auc", "value": "normalised_gini"}

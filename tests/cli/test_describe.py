@@ -8,13 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Done, Workspace
+from tests.cli.conftest import ORDERS, SHOP, Done, Workspace
 
 import growthlab
 from growthlab.core.errors import ConfigError
 from growthlab.data.simulated_shop import SimulatedShop
-
-pytestmark = THIRD_PARTY
 
 GOALS = """
 - {metric: active_users, segment: all, baseline: 30, target: 60, unit: customers, deadline: 2025-09-30}

@@ -13,14 +13,12 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.conftest import SHOP, Workspace
 
 from growthlab.export.bundle import Bundle
 from growthlab.serving.app import create_app
 from growthlab.serving.options import ServiceOptions
 from growthlab.serving.service import Service
-
-pytestmark = THIRD_PARTY
 
 TASKS = ("top_n", "churn", "value")
 # what a busy machine and a shop of a hundred customers may fail by chance keeps no first champion out

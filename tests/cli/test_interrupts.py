@@ -9,9 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
-
-pytestmark = THIRD_PARTY
+from tests.cli.conftest import SHOP, Workspace
 
 # enough epochs to be met in the middle of them
 LONG = ("model.trainer.epochs=12", "model.trainer.patience=12", "metrics=[ranking/ndcg]")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.conftest import SHOP, Workspace
 
 import growthlab
 from growthlab.cli.compose import composed
@@ -15,8 +15,6 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.simulated_shop import SimulatedShop
 from growthlab.export.bundle import Bundle
 from growthlab.models.recommend.gru4rec import GRU4Rec
-
-pytestmark = THIRD_PARTY
 
 MEMBERS = "model.members=[item_knn,markov,personal_frequency]"
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Workspace
-
-pytestmark = THIRD_PARTY
+from tests.cli.conftest import ORDERS, SHOP, Workspace
 
 WORDS = [
     ("trian", "unknown command trian: did you mean train?"),

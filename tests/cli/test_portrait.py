@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Workspace
+from tests.cli.conftest import ORDERS, SHOP, Workspace
 
 from growthlab.features.portrait.dictionary import TAGS, as_markdown
-
-pytestmark = THIRD_PARTY
 
 
 def test_portraits_are_a_row_a_customer_with_their_tags_beside_them(workspace: Workspace) -> None:

@@ -7,13 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.cli.conftest import MODELS, SHOP, THIRD_PARTY, Done, Workspace
+from tests.cli.conftest import MODELS, SHOP, Done, Workspace
 
 from growthlab import api
 from growthlab.export.registry import Change, history_of, move_champion
 from growthlab.tracking.store import code_version
-
-pytestmark = THIRD_PARTY
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
 FAST = ("metrics=[binary/roc_auc]", *SHOP)

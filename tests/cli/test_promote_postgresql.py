@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 from mlflow import MlflowClient
-from tests.cli.conftest import THIRD_PARTY
 from tests.cli.test_tune_postgresql import server  # noqa: F401
 from tests.export.test_registry import FIRST, assert_one_wins, change, race
 
 from growthlab.export.registry import move_champion
 from growthlab.export.registry_lock import alone_with
 
-pytestmark = [*THIRD_PARTY, pytest.mark.drill]
+pytestmark = pytest.mark.drill
 
 
 def test_on_a_database_server_one_of_two_promotions_wins_and_the_other_is_told(

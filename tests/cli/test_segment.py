@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.cli.conftest import ORDERS, SHOP, THIRD_PARTY, Workspace
-
-pytestmark = THIRD_PARTY
+from tests.cli.conftest import ORDERS, SHOP, Workspace
 
 FEW = "section=[rfm,life_cycle,tiers,triggers]"
 

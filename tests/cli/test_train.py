@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
-
-pytestmark = THIRD_PARTY
+from tests.cli.conftest import SHOP, Workspace
 
 
 def metrics_of(workspace: Workspace, run_id: str) -> dict[str, float]:

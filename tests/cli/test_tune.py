@@ -14,12 +14,10 @@ import pytest
 import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.conftest import SHOP, Workspace
 from tests.cli.test_interrupts import wait_until
 
 from growthlab.tracking.processes import PROCESS
-
-pytestmark = THIRD_PARTY
 
 WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
 MARKOV = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]")

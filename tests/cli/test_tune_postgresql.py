@@ -15,11 +15,9 @@ from pathlib import Path
 
 import optuna
 import pytest
-from tests.cli.conftest import SHOP, THIRD_PARTY, Workspace
+from tests.cli.conftest import SHOP, Workspace
 
 from growthlab.tracking.study_store import StudyStore
-
-pytestmark = THIRD_PARTY
 
 PROGRAMS = next(  # of a server that comes as a package
     Path(f.locate()).parent

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.cli.conftest import THIRD_PARTY, Workspace
+from tests.cli.conftest import Workspace
 from tests.cli.test_train import metrics_of, run_id_of
-
-pytestmark = THIRD_PARTY
 
 SMALL = ("data.users=150", "data.items=60", "model.trainer.epochs=6", "metrics=[ranking/ndcg]")
 GRU = ("model=recommend/gru4rec", *SMALL)

@@ -22,11 +22,6 @@ from growthlab.export.to_bundle import write_recommender
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.training.options import FitOptions
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
-
 
 class Registry:
     """Bundles that are written and registered in a real store, under a name of the test's own."""

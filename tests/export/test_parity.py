@@ -33,12 +33,6 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import settled
 from growthlab.training.options import FitOptions
 
-# what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
-
 SEED, K = 3, 10
 TOLERANCE = 1e-4  # onnxruntime and torch add up in different orders
 TASKS = {"recommend": "top_n", "churn": "churn", "value": "value"}

@@ -26,12 +26,6 @@ from growthlab.export.pyfunc import global_store, log_pyfunc
 from growthlab.export.registry import make_challenger, register
 from growthlab.export.tables import ASKED
 
-# what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
-
 ANNA = "anna.schmidt@example.org"
 
 

@@ -28,8 +28,6 @@ from growthlab.export.registry import (
 )
 from growthlab.export.registry_lock import alone_with
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
 WHEN = "2024-04-01T12:00:00+00:00"
 
 

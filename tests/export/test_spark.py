@@ -16,12 +16,6 @@ from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.pyfunc import log_pyfunc
 
-# what MLflow does inside: type hints of its own, old ways to use pandas and SQLAlchemy
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
-
 REQUIRED = "GROWTHLAB_SPARK"  # set where a skip would hide that nobody looked
 ANNA = "anna.schmidt@example.org"
 # a process of its own: Spark keeps threads, sockets and a Java machine

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -16,11 +16,6 @@ from growthlab.export.bundle import Bundle
 
 Lines = list[dict[str, Any]]
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-]
-
 
 def test_a_drift_is_told_on_the_console_on_the_page_in_mlflow_and_by_the_status(
     churn_bundle: Bundle,

@@ -120,10 +120,6 @@ def looks(tmp_path: Path) -> Looks:
     return Looks(MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}"), tmp_path)
 
 
-mlflow_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
-
-@mlflow_warns
 def test_evaluations_count_whatever_became_of_them(looks: Looks) -> None:
     deleted, of_deleted_experiment = looks.run(), looks.run("gone/top_n")
     looks.client.delete_run(deleted)
@@ -142,7 +138,6 @@ def test_evaluations_count_whatever_became_of_them(looks: Looks) -> None:
     }
 
 
-@mlflow_warns
 def test_what_nobody_saw_of_the_window_does_not_count(looks: Looks) -> None:
     looks.run(status="FAILED", metrics={})
     looks.run(status="KILLED", metrics={"valid/ndcg_at_10": 0.2, "epoch/loss": 1.0})
@@ -155,7 +150,6 @@ def test_what_nobody_saw_of_the_window_does_not_count(looks: Looks) -> None:
     assert looks.others() == set()
 
 
-@mlflow_warns
 def test_more_evaluations_than_one_page_of_the_store_all_count(looks: Looks) -> None:
     made = {looks.run(metrics={}, undefined="test/ndcg_at_10") for _ in range(5)}
     search = looks.client.search_runs

@@ -16,8 +16,6 @@ from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, outcome_of
 from growthlab.tracking.store import Store
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:

@@ -20,8 +20,6 @@ from growthlab.tracking.store import Store
 from growthlab.tracking.study import Budget, Study
 from growthlab.tracking.study_store import StudyStore
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
 SPACE = Space({"lr": Span(1e-4, 1.0, log=True), "layers": Choice(([8], [16, 8], [32]))}, {})
 OWN = {"lr": 0.1, "layers": [8]}
 LINEAGE = Lineage("shop", "d" * 64, "top_n", "global_time", "2025-01-01", "shop")

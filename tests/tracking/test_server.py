@@ -17,11 +17,6 @@ from mlflow import MlflowClient
 
 from growthlab.cli.main import main
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*"),
-    pytest.mark.filterwarnings("ignore:(?s).*Any type hint is inferred:UserWarning"),
-]
-
 SHOP = ("data.users=150", "data.items=60", "data.days=150")
 
 

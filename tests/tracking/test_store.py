@@ -19,8 +19,6 @@ from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.processes import is_alive, this_process
 from growthlab.tracking.store import Store, code_version
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|sqlalchemy)[.].*")
-
 OPEN = (
     "from growthlab.tracking.store import Store; "
     "store = Store('sqlite:///mlflow.db'); "
