@@ -17,7 +17,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.serving.limits import Gate
 from growthlab.serving.metrics import Metrics
 from growthlab.serving.options import ServiceOptions
-from growthlab.serving.run import BACKLOG, copies_of, listen
+from growthlab.serving.run import BACKLOG, address_of, copies_of, listen
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -43,6 +43,47 @@ def test_a_body_of_100_mb_is_refused_before_it_is_sent(served: Callable[..., Any
     said = said_to(client, HEAD + b"Content-Length: 104857600\r\n\r\n")  # and no body behind it
     assert said.startswith(b"HTTP/1.1 413 ")
     assert b"up to 1 MB" in said
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+
+
+def test_an_offer_of_another_protocol_is_not_taken_and_the_request_is_answered(
+    client: httpx.Client,
+) -> None:
+    offered = HEAD + OFFER.replace(b"Upgrade:", b"uPGRADE:") + b"Content-Length: 7\r\n\r\n"
+    said = said_to(client, offered + b'{"k":1}')
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b'"rank":1' in said
+
+
+def test_a_body_behind_an_offer_is_no_request_of_its_own(client: httpx.Client) -> None:
+    inner = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(inner)
+    pieces = {
+        "head and body apart": (HEAD + OFFER + length, inner),
+        "the offer in two pieces": (HEAD + OFFER[:40], OFFER[40:] + length, inner),
+        "behind another request": (
+            HEAD + b"Content-Length: 2\r\n\r\n{}" + HEAD + OFFER + length,
+            inner,
+        ),
+    }
+    assert client.base_url.port is not None
+    for how, sent in pieces.items():
+        with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
+            connection.settimeout(20)
+            said = b""
+            try:
+                for piece in sent:
+                    connection.sendall(piece)
+                    time.sleep(0.1)
+                while part := connection.recv(65_536):
+                    said += part
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+        assert b'"growthlab"' not in said, how  # what /version says
+        assert b"HTTP/1.1 4" in said, how
 
 
 def test_a_body_that_grows_too_large_on_the_way_is_refused(served: Callable[..., Any]) -> None:
@@ -168,6 +209,19 @@ def test_connections_that_come_together_are_taken_together() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(rounds()) < 8  # of one socket alone it takes 16
+
+
+def test_a_token_from_a_file_ends_where_its_line_does(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROWTHLAB_TOKEN", "open sesame\n")
+    headers = {"Authorization": "Bearer open sesame"}
+    assert served().client.post("/recommend", json={}, headers=headers).is_success
+
+
+def test_an_address_can_be_opened_as_it_is_told() -> None:
+    assert address_of("127.0.0.1", 80) == "http://127.0.0.1:80"
+    assert address_of("::1", 80) == "http://[::1]:80"
 
 
 def test_more_at_once_than_may_be_are_told_to_come_again() -> None:

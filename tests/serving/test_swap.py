@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import BundleError, ConfigError
 from growthlab.serving.batches import Overloaded
 from growthlab.serving.options import ServiceOptions
 from growthlab.serving.service import Service
@@ -30,6 +30,11 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def refuses(requests: Any, k: int) -> Any:
+    """The work of a model that takes every request for a mistake."""
+    raise BundleError("there is no feature of this name")
 
 
 def name_of(client: httpx.Client, **body: Any) -> str:
@@ -223,6 +228,59 @@ def test_a_shadow_s_answers_are_logged_and_not_given(
         line = shadows[answer["request_id"]]
         assert line["model"] == "second"
         assert line["items"] == [i["item"] for i in answer["items"]]
+
+
+def test_a_champion_that_knows_nobody_does_not_take_the_place_of_one_that_does(
+    served: Callable[..., Any], shop: Path, write_shop: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = served(shop, reload_seconds=0.05).client
+    with monkeypatch.context() as patch:
+        patch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
+        write_shop(shop, model="second", overwrite=True)
+    until(
+        lambda: "cannot be looked up" in client.get("/health").json()["refused"].get(str(shop), "")
+    )
+    answer = client.post("/recommend", json={"user_id": "anna"}).json()
+    assert (answer["model"]["name"], answer["served"]) == ("first", "known")
+
+
+def test_what_only_a_challenger_refuses_the_champion_answers(
+    served: Callable[..., Any],
+    shop: Path,
+    tmp_path: Path,
+    write_shop: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    path = tmp_path / "log.jsonl"
+    options = {"challenger": str(tmp_path / "other"), "challenger_share": 0.5, "log": str(path)}
+    running = served(shop, **options)
+    challenger = running.service.models.of("challenger", "top_n")
+    monkeypatch.setattr(challenger._batcher, "_work", refuses)
+    users = [{"user_id": f"u{n}"} for n in range(20)]
+    answers = running.client.post("/batch", json={"recommend": users}).json()["recommend"]
+    assert {a["variant"] for a in answers} == {"champion"}
+    until(lambda: path.read_text().count("\n") == 20)
+    assert '"status": 500' not in path.read_text()
+
+
+def test_what_only_a_shadow_refuses_is_no_error(
+    served: Callable[..., Any],
+    shop: Path,
+    tmp_path: Path,
+    write_shop: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    path = tmp_path / "log.jsonl"
+    running = served(shop, shadow=str(tmp_path / "other"), log=str(path))
+    monkeypatch.setattr(running.service.models.of("shadow", "top_n")._batcher, "_work", refuses)
+    assert running.client.post("/recommend", json={"user_id": "anna"}).is_success
+    told = 'growthlab_served_total{task="top_n",variant="shadow",served="refused"} 1'
+    until(lambda: told in running.client.get("/metrics").text)
+    until(lambda: path.read_text().count("\n") == 1)
+    time.sleep(0.2)  # a line of the shadow would be there by now
+    assert path.read_text().count("\n") == 1
 
 
 def test_a_challenger_needs_a_champion_beside_it(shop: Path, bundles_folder: Path) -> None:

@@ -85,8 +85,9 @@ class Recommendation:
       of the request;
     - 2 ``content``: what is like the latest items, the basket or the item by its content;
     - 3 ``category_popularity``: popular items, those of the item's category first;
-    - 4 ``popularity_fallback``: popular items, as nothing else is known; ``not_personalised``: the
-      same, because it was asked for.
+    - 4 ``popularity_fallback``: popular items, as nothing else is known (of a model that lists
+      something for nobody too: what it lists); ``not_personalised``: popular items, because it was
+      asked for.
 
     `n_unknown_items` of the request's history, basket or item are not in the catalogue and were
     ignored. `before_rules` is the list as it would be without the rules of the request and the

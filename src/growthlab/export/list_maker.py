@@ -266,6 +266,7 @@ class ListMaker:
             "not_personalised" if asked.way == "nobody" else "popularity_fallback"
         )
         served, left = [last] * n, np.arange(n)
+        told = (asked.histories.lengths > 0) | (asked.way in ("known", "item"))
         scores: np.ndarray | None = None
         for rung, score in self._rungs(asked):
             given = score(left)
@@ -275,7 +276,7 @@ class ListMaker:
             else:
                 scores[left[~lost]] = found[~lost]
             for row in left[~lost].tolist():
-                served[row] = rung
+                served[row] = rung if told[row] else last
             left = left[lost]
             if not len(left):
                 break

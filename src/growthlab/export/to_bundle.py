@@ -232,7 +232,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)  # it may be another bundle's too, by a hard link
     save: Any = np.savez_compressed if _shrinks(arrays.values()) else np.savez
-    save(path, allow_pickle=False, **arrays)
+    save(path, **arrays)  # numpy 2.0 would store allow_pickle=False as an array
 
 
 def _shrinks(arrays: Iterable[np.ndarray]) -> bool:

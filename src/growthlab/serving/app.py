@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -15,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from growthlab.serving.batches import Overloaded
 from growthlab.serving.direct import Direct
 from growthlab.serving.documentation import add_documentation
-from growthlab.serving.limits import TOKEN_VARIABLE, Gate
+from growthlab.serving.limits import Gate, token_of_environment
 from growthlab.serving.metrics import CONTENT_TYPE
 from growthlab.serving.schemas import (
     BatchAnswer,
@@ -55,7 +54,7 @@ def create_app(service: Service) -> Gate:
 
     With ``GROWTHLAB_TOKEN`` in the environment requests need that bearer token.
     """
-    token = os.environ.get(TOKEN_VARIABLE)
+    token = token_of_environment()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -13,6 +13,7 @@ from growthlab.serving.swap import Variant
 
 BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
 FAILED = "failed"  # what the log and the counts say of a request whose answer was an error of ours
+REFUSED = "refused"  # by a shadow, where the champion answered
 MOST_ASKED = 50  # items of a request, the latest, that its line in the log names
 
 
@@ -100,7 +101,7 @@ def _entry(asked: Asked, **answered: Any) -> Entry:
         "task": manifest.task,
         "variant": asked.variant,
         "asked": named[-MOST_ASKED:],
-        "n_history": None if history is None else len(history),
+        "n_history": len(history) if history is not None and asked.personalised else None,
         "personalised": asked.personalised,
         **answered,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -161,6 +162,13 @@ class Gate:
         """Tell the client to come again."""
         self._metrics.shed += 1
         await _refuse(send, 503, "too many requests at once", (b"retry-after", RETRY_SECONDS))
+
+
+def token_of_environment() -> str | None:
+    """The token that requests must bring; None where none is set."""
+    return (
+        os.environ.get(TOKEN_VARIABLE, "").strip() or None
+    )  # a secret's file ends in a line's end
 
 
 async def _refuse(send: Send, status: int, detail: str, *more: tuple[bytes, bytes]) -> None:

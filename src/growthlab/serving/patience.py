@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ else:
     except ImportError:
         from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
 
+HEAD_END = b"\r\n\r\n"
+UPGRADE = re.compile(rb"(^|\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
 
 
@@ -21,6 +24,10 @@ class PatientProtocol(Protocol):
 
     Its own time limit is for the pause between requests only: without this one, clients that send
     half a head and then nothing would hold their connections for ever.
+
+    An offer to go on in another protocol (``Upgrade: h2c``, as Java's client makes it) is not taken
+    (RFC 9110, 7.8). uvicorn's parser would end such a request at its head and read the body as the
+    next one; so the offer is taken out, and a connection on which that came too late is closed.
     """
 
     head_seconds = 10.0
@@ -37,6 +44,9 @@ class PatientProtocol(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting where the head is not whole yet."""
+        if self.cycle is None or self.cycle.response_complete:
+            head, end, rest = data.partition(HEAD_END)
+            data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
             self._wait_for_head(len(data))
@@ -47,6 +57,10 @@ class PatientProtocol(Protocol):
         """Wait no longer."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """An offer that was not seen in time: what follows the head would be read as a request."""
+        self.send_400_response("Upgrade is not taken here.")
 
     def _wait_for_head(self, n_bytes: int) -> None:
         self._head_bytes += n_bytes

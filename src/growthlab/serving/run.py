@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sys
 
@@ -11,7 +10,7 @@ import uvicorn
 
 from growthlab.core.errors import ConfigError
 from growthlab.serving.app import create_app
-from growthlab.serving.limits import TOKEN_VARIABLE
+from growthlab.serving.limits import TOKEN_VARIABLE, token_of_environment
 from growthlab.serving.options import ServiceOptions
 from growthlab.serving.patience import PatientProtocol
 from growthlab.serving.service import PATHS, Service
@@ -39,20 +38,26 @@ def serve(options: ServiceOptions) -> None:
     with listener:
         service = Service(options)
         listener.listen(BACKLOG)  # whoever reads the lines below may ask at once
-        if options.host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLE):
+        token = token_of_environment()
+        if options.host not in LOOPBACK and token is None:
             log.warning(
                 "listening on %s: whoever reaches this machine can ask; set %s to ask for a token",
                 options.host,
                 TOKEN_VARIABLE,
             )
-        address = f"http://{options.host}:{listener.getsockname()[1]}"
+        address = address_of(options.host, listener.getsockname()[1])
         for variant, task, model in service.models:
             name = model.bundle.manifest.model
             log.info("%s%s: %s as %s", address, PATHS[task], name, variant)
-        log.info("documentation at %s/docs", address)
+        log.info("documentation at %s/docs%s", address, " (with the token)" if token else "")
         sys.setswitchinterval(SWITCH_SECONDS)
         server = uvicorn.Server(config_of(create_app(service), options))
         server.run(sockets=[listener, *copies_of(listener)])
+
+
+def address_of(host: str, port: int) -> str:
+    """The service's address; that of IPv6 stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def config_of(app: object, options: ServiceOptions) -> uvicorn.Config:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.errors import GrowthlabError
-from growthlab.serving.asked import FAILED, Asked, answer_of, entry_of, entry_of_failure
+from growthlab.serving.asked import FAILED, REFUSED, Asked, answer_of, entry_of, entry_of_failure
 from growthlab.serving.metrics import Metrics, Sample, resident_bytes
 from growthlab.serving.models import Model
 from growthlab.serving.options import ServiceOptions
@@ -101,6 +101,8 @@ class Service:
         started = time.perf_counter()
         asked = self._ask(bodies)
         found = await _results(asked)
+        if any(_refused_by_challenger(a, f) for a, f in zip(asked, found, strict=True)):
+            asked, found = await self._by_champion(asked, found)
         told: dict[str, list[Any]] = {kind: [] for kind in bodies}
         self._tell_failed(asked, found)
         for each, result in zip(asked, found, strict=True):
@@ -171,6 +173,24 @@ class Service:
             Asked(*about, futures[about[-1]][place], personal) for about, place, personal in places
         ]
 
+    async def _by_champion(
+        self, asked: Sequence[Asked], found: Sequence[Any]
+    ) -> tuple[list[Asked], list[Any]]:
+        """The same, but that the champion answers what a challenger refuses.
+
+        The two may know other features: nobody is refused for being drawn.
+        """
+        both = list(zip(asked, found, strict=True))
+        for place, (each, result) in enumerate(both):
+            if not _refused_by_challenger(each, result):
+                continue
+            champion = self.models.of("champion", each.model.task)
+            assert champion is not None  # there is no challenger without
+            (future,) = champion.ask([(each.request, each.k)])
+            again = each._replace(variant="champion", model=champion, future=future)
+            both[place] = again, (await _results([again]))[0]
+        return [a for a, _ in both], [f for _, f in both]
+
     def _for_whom(self, task: str, who: str) -> tuple[Variant, Model]:
         found = self.models.for_whom(task, who)
         if found is None:
@@ -221,6 +241,9 @@ class Service:
             try:
                 (future,) = shadow.ask([(asked.request, asked.k)])
                 found = await future
+            except GrowthlabError:  # what only the shadow takes for the client's mistake
+                self.metrics.served[shadow.task, "shadow", REFUSED] += 1
+                continue
             except Exception:  # a shadow's mistakes are told, and are nobody's
                 self._failed(mine)
                 continue
@@ -246,6 +269,10 @@ def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
     for variant, task, model in models:
         found.setdefault(variant, {})[task] = model.info
     return version("growthlab"), found
+
+
+def _refused_by_challenger(asked: Asked, found: Any) -> bool:
+    return asked.variant == "challenger" and isinstance(found, GrowthlabError)
 
 
 async def _results(asked: Sequence[Asked]) -> list[Any]:

@@ -152,6 +152,8 @@ class Models:
                 raise BundleError(f"it answers {task}, and this folder {used[0].model.task}")
             if variant != "champion" and task not in self.tasks:
                 raise BundleError(f"it answers {task}, which no champion does")
+            if used and place.model.bundle.no_lookup and not used[0].model.bundle.no_lookup:
+                raise BundleError(place.model.bundle.no_lookup)
             self._refuse_two(place)
         except Exception as error:  # whatever is wrong with it: the one in use stays
             self._refuse(folder, one_line(error))

@@ -50,7 +50,7 @@ def check_clock(warm: WarmStart, fold: Fold) -> None:
 def write_state(state: LearnedState, path: Path) -> None:
     """One file of plain arrays, there as a whole or not at all."""
     with whole_file(path) as file:
-        np.savez(file, allow_pickle=False, **state.to_arrays())
+        np.savez(file, **state.to_arrays())  # type: ignore[arg-type]
 
 
 def read_state(path: Path) -> LearnedState:

@@ -52,7 +52,7 @@ class Checkpoint:
             "about": np.array(self._about(training)),
         }
         with whole_file(self.file) as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
             stream.flush()
             os.fsync(stream.fileno())
 
