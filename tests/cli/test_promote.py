@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,11 @@ def champion(shop: Workspace, name: str) -> str | None:
     return None if version is None else str(version)
 
 
+def reports_of(shop: Workspace, run_id: str) -> list[Path]:
+    """The reports on the run's attempts at churn, the oldest first."""
+    return sorted((shop.folder / "promotions").glob(f"{CHURN}-{run_id[:8]}-*Z.md"))
+
+
 def promote(shop: Workspace, task: str, run_id: str, *words: str) -> Done:
     return shop.growthlab("promote", f"task={task}", f"challenger={run_id}", *LENIENT, *words)
 
@@ -96,7 +103,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert "dry_run=true: nothing was changed" in shown.out
     assert champion(crowned, CHURN) == "1"
     assert "gate.decision" not in client.get_run(run).data.tags
-    assert not (crowned.folder / "promotions" / f"{CHURN}-{run[:8]}.md").exists()
+    assert reports_of(crowned, run) == []
 
     done = promote(crowned, "churn", run, "by=nightly")
     assert done.status == 0, done.out + done.err
@@ -111,8 +118,9 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     checks = {c["name"] for c in json.loads(tags["gate.checks"])}
     assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= checks
     assert "challenger" not in client.get_registered_model(CHURN).aliases
-    report = (crowned.folder / "promotions" / f"{CHURN}-{run[:8]}.md").read_text()
-    assert report.startswith("# simulated_shop-churn: recency_rule promoted")
+    (report,) = reports_of(crowned, run)
+    assert report.read_text().startswith("# simulated_shop-churn: recency_rule promoted")
+    assert f"report: promotions/{report.name}" in done.out
     (logged,) = client.list_artifacts(run, "promotion")
     assert logged.path.endswith(".md")
 
@@ -129,6 +137,35 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert line == (
         "simulated_shop-churn has had no champion before version 1: nothing to go back to"
     )
+
+
+def test_a_refused_attempt_leaves_the_evidence_of_an_earlier_promotion(
+    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    version = client.get_model_version(CHURN, "1")
+    assert promote(crowned, "churn", run).status == 0
+    refused = promote(crowned, "churn", version.run_id)
+    assert (refused.status, champion(crowned, CHURN)) == (1, "2")
+    assert client.get_run(version.run_id).data.tags["gate.decision"] == "refused"
+    assert crowned.growthlab("rollback", "task=churn").status == 0
+    kept = client.get_model_version_by_alias(CHURN, "champion")
+    assert (str(kept.version), kept.tags) == ("1", version.tags)
+    assert kept.tags["gate.decision"] == "promoted"
+    (before,) = reports_of(crowned, version.run_id)
+    first = before.read_text()
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls(2031, 1, 1, tzinfo=tz)
+
+    promoted = reports_of(crowned, run)
+    monkeypatch.setattr("growthlab.cli.promote.datetime", Later)
+    assert promote(crowned, "churn", run, "gate.min_rel_gain=9").status == 1
+    (added,) = set(reports_of(crowned, run)) - set(promoted)
+    assert added.name == f"{CHURN}-{run[:8]}-20310101T000000Z.md"
+    assert before.read_text() == first
 
 
 def registry_of(shop: Workspace, run: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from growthlab.export.registry import (
     history_of,
     make_challenger,
     move_champion,
+    note_refusal,
     previous_champion,
     stack_of,
     version_of,
@@ -178,6 +179,18 @@ def test_only_a_version_that_nobody_else_took_up_is_withdrawn(
         client.get_model_version(model, "3")
     with pytest.raises(MlflowException, match="not found"):
         client.get_logged_model(logged.model_id)
+
+
+def test_a_refusal_is_noted_on_versions_that_never_were_champion(
+    client: MlflowClient, model: str
+) -> None:
+    client.set_registered_model_alias(model, "champion", "1")  # by hand
+    move_champion(client, model, change("2", "1"), {"gate.decision": "promoted"})
+    move_champion(client, model, change("1", "2", ROLLBACK))
+    for version in ("1", "2", "3"):
+        note_refusal(client, model, version, {"gate.decision": "refused"}, "anna")
+    found = [client.get_model_version(model, v).tags.get("gate.decision") for v in ("1", "2", "3")]
+    assert found == [None, "promoted", "refused"]
 
 
 MOVE = """

@@ -24,6 +24,7 @@ from growthlab.export.registry import (
     Registered,
     champion_of,
     move_champion,
+    note_refusal,
     register,
     require_champion,
     version_of,
@@ -136,6 +137,8 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
 def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = None) -> None:
     """Tags and report to run and version, and the alias where the gate lets it.
 
+    A refusal changes nothing of a version that is or was champion.
+
     `registered` is the challenger's version; by default the newest of its run, made where there is
     none and one is needed.
 
@@ -166,11 +169,10 @@ def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = No
                 withdraw(client, made, case.by)
             raise
     elif version is not None:
-        for key, value in tags.items():
-            client.set_model_version_tag(case.name, version, key, value)
+        note_refusal(client, case.name, version, tags, case.by)
     for key, value in tags.items():
         client.set_tag(challenger.id, key, value)
-    client.log_text(challenger.id, ruling.report, f"promotion/{case.at.replace(':', '')}.md")
+    client.log_text(challenger.id, ruling.report, f"promotion/{_moment(case)}.md")
 
 
 def whoever() -> str:
@@ -228,8 +230,14 @@ def _setting(judged: JudgedRun, name: str) -> Any:
 
 
 def _path(found: Composed, case: Case) -> Path:
-    """The file of the report."""
-    return Path(str(found.config.reports)) / f"{case.name}-{case.challenger_run[:8]}.md"
+    """The file of the report, another one for each attempt."""
+    name = f"{case.name}-{case.challenger_run[:8]}-{_moment(case)}.md"
+    return Path(str(found.config.reports)) / name
+
+
+def _moment(case: Case) -> str:
+    """When it was decided, as a part of a file's name: ``20240401T120000Z``."""
+    return datetime.fromisoformat(case.at).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _require_room(path: Path) -> None:

@@ -98,12 +98,26 @@ def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
     """
     name, version = registered.name, registered.version
     with alone_with(client, name, by):
-        was_champion = any(change.version == version for change in history_of(client, name))
-        if was_champion or client.get_model_version(name, version).aliases:
+        if _was_champion(client, name, version) or client.get_model_version(name, version).aliases:
             return
         client.delete_model_version(name, version)
         client.delete_logged_model(registered.model_id)
     log.info("%s version %s is withdrawn", name, version)
+
+
+def note_refusal(
+    client: MlflowClient, name: str, version: str, tags: Mapping[str, str], by: str
+) -> None:
+    """Write the tags of a refusal to the version, unless it is champion or was it before.
+
+    For such a one they hold by what evidence it became that, which a rollback relies on.
+    """
+    with alone_with(client, name, by):
+        if _was_champion(client, name, version):
+            log.info("%s version %s keeps the evidence of its promotion", name, version)
+            return
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version, key, value)
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -210,6 +224,12 @@ def _told(name: str, judged: str | None, now: str | None, history: Sequence[Chan
         f"the champion of {name} is now {found}{who}, and this was decided against {before}: "
         "nothing was changed; run the command again"
     )
+
+
+def _was_champion(client: MlflowClient, name: str, version: str) -> bool:
+    """Whether the version is the champion, or was it at some time; also one that was set by hand."""
+    held = {v for change in history_of(client, name) for v in (change.version, change.before)}
+    return version in held | {_aliased(client, name, CHAMPION)}
 
 
 def _registered(client: MlflowClient, name: str) -> RegisteredModel | None:
