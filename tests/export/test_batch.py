@@ -49,6 +49,21 @@ def test_each_row_of_a_file_gets_its_list(
     assert [p.name for p in target.parent.iterdir()] == [target.name]
 
 
+def test_what_a_customer_had_is_listed_where_that_is_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    pd.DataFrame({"user_id": [ANNA]}).to_csv(source, index=False)
+    had = {"tea", "lemon"}
+    assert Bundle.load(folder).manifest.filter_seen == "none"
+    for policy, listed in ((None, had), ("purchased", set()), ("none", had)):
+        recommend_file(folder, source, target, k=10, filter_seen=policy)
+        assert set(pd.read_csv(target)["item_id"]) & had == listed
+        target.unlink()
+    with pytest.raises(BundleError, match="filter_seen=bought"):
+        recommend_file(folder, source, target, filter_seen="bought")
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_each_row_of_a_file_gets_its_prediction(
     churn_folder: Path, tmp_path: Path, kind: str

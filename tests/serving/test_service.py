@@ -194,6 +194,21 @@ def test_a_refusal_does_not_repeat_the_input(client: httpx.Client) -> None:
     assert "secret-name" not in refused(client, "/recommend", {"user_id": ["secret-name"]})
 
 
+def test_the_service_s_own_policy_holds_where_a_request_has_none(
+    served: Callable[..., Any],
+) -> None:
+    client = served(filter_seen="none").client
+
+    def had(**body: Any) -> set[str]:
+        return {i["item"] for i in post(client, "/recommend", user_id="anna", **body)["items"]} & {
+            "tea",
+            "lemon",
+        }
+
+    assert had() == {"tea", "lemon"}
+    assert had(filter_seen="purchased") == set()
+
+
 def test_what_watches_may_ask_for_the_head_alone(client: httpx.Client) -> None:
     for path in ("/health", "/ready"):
         told = client.head(path)

@@ -18,7 +18,12 @@ def run(found: Composed) -> int:
     assert isinstance(given, dict)
     rules = Rules.of({str(name): value for name, value in given.items()})
     written = recommend_file(
-        Path(config.bundle), Path(config.input), Path(config.output), config.k, rules
+        Path(config.bundle),
+        Path(config.input),
+        Path(config.output),
+        config.k,
+        rules,
+        config.filter_seen,
     )
     print(f"{written:,} rows in {config.output}")
     return 0

@@ -11,6 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import BundleError, ConfigError, DataError, near_matches
 from growthlab.core.progress import progress
+from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.finished_blocks import finished_blocks
 from growthlab.export.list_maker import NO_RULES
@@ -26,6 +27,7 @@ def recommend_file(
     target: str | Path,
     k: int = 10,
     rules: Rules = NO_RULES,
+    filter_seen: str | None = None,
 ) -> int:
     """Lists for every row of `source`, written to `target`; how many rows were written.
 
@@ -33,7 +35,8 @@ def recommend_file(
     list, or joined by blanks), ``item``, ``basket`` (like a history) and ``personalised``; see
     `RecommendRequest`. `target` gets a row a listed item: ``row`` (of the source, from 0),
     ``user_id``, ``item_id``, ``score``, ``rank``, ``served``, ``level``, ``reason``. `rules` hold
-    for all rows. It appears only when it is complete; killed and called again, it goes on where it
+    for all rows, and so does `filter_seen` (None: the policy that the bundle was evaluated
+    with). The target appears only when it is complete; killed and called again, it goes on where it
     was.
 
     Raises
@@ -48,10 +51,11 @@ def recommend_file(
     if not isinstance(k, int) or k < 1:
         raise ConfigError(f"k must be a whole number of at least 1, got {k}")
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    bundle.recommend([], k, rules)  # a bundle of another task shows before any work is done
+    # a bundle of another task, or a wrong policy, shows before any work is done
+    bundle.recommend([RecommendRequest(filter_seen=filter_seen)], k, rules)
 
     def answer(rows: pd.DataFrame, first: int) -> pd.DataFrame:
-        found = recommendations(bundle, rows, k, first=first, rules=rules)
+        found = recommendations(bundle, rows, k, filter_seen, first=first, rules=rules)
         listed = [
             (row, user, i.item, i.score, i.rank, answer.served, answer.level, i.reason)
             for row, (user, answer) in enumerate(
@@ -62,7 +66,8 @@ def recommend_file(
         columns = ["row", "user_id", "item_id", "score", "rank", "served", "level", "reason"]
         return _typed(pd.DataFrame(listed, columns=columns))
 
-    about = f"lists of {k} by {_state_of(bundle)} under {rules}"
+    seen = filter_seen or bundle.manifest.filter_seen
+    about = f"lists of {k} by {_state_of(bundle)} under {rules}, {seen} left out"
     return _transform(Path(source), Path(target), ASKED, answer, about)
 
 

@@ -120,6 +120,12 @@ class Bundle:
         known, predictor = _predictor(folder, manifest, scorer)
         return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
 
+    def filtering(self, filter_seen: str | None) -> Self:
+        """The same bundle with another policy for what a customer had; None: as it was evaluated."""
+        if filter_seen is None or self.list_maker is None:
+            return self
+        return replace(self, list_maker=replace(self.list_maker, filter_seen=filter_seen))
+
     def recommend(
         self, requests: Sequence[RecommendRequest], k: int = 10, rules: Rules = NO_RULES
     ) -> list[Recommendation]:

@@ -38,7 +38,7 @@ class Model:
     @classmethod
     def load(cls, folder: Path, options: ServiceOptions) -> Model:
         """The verified bundle in `folder`, ready to answer; BundleError where it is not."""
-        return cls(Bundle.load(folder), options)
+        return cls(Bundle.load(folder).filtering(options.filter_seen), options)
 
     @property
     def waiting(self) -> int:

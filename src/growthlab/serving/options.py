@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.plain_types import misfit, plain_types_of
@@ -41,6 +41,7 @@ class ServiceOptions:
     challenger_share: float = 0.0
     challenger_salt: str = "growthlab"
     personalised: bool = True
+    filter_seen: Literal["none", "purchased", "interacted"] | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     reload_seconds: float = 5.0
     log: str | None = None

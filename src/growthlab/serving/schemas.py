@@ -97,7 +97,9 @@ class RecommendBody(ListBody):
         None, description="what lies in the basket: the list completes it, whoever asks"
     )
     filter_seen: Literal["none", "purchased", "interacted"] | None = Field(
-        None, description="which items of the history are not listed; default: as evaluated"
+        None,
+        description="which items of the history are not listed, of a list for a customer or a "
+        "history; default: the service's setting, else as evaluated",
     )
     personalised: Personalised = True
 
