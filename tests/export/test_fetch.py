@@ -158,6 +158,32 @@ def test_where_a_signing_key_is_set_only_a_signed_bundle_comes(
     assert registry.fetch(tmp_path / "top_n").changed
 
 
+def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_find(
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "top_n"
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "h" * 40)
+    first = registry.champion(1)
+    registry.fetch(folder)
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "e" * 40)
+    second = registry.champion(2)
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "h" * 40)
+    words = ["fetch", f"model_uri={registry.uri_of_champion}", f"to={folder}"]
+    assert main([*words, f"tracking.uri={registry.uri}"]) == 2
+    told = capsys.readouterr().err
+    assert "version 2 does not take the place of" in told
+    assert f"written with the key {second.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY" in told
+    assert Bundle.load(folder).manifest == first
+    assert left_beside(folder) == []
+    assert registry.fetch(tmp_path / "elsewhere").changed  # nobody was known there
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "n" * 40)
+    assert registry.fetch(folder).changed  # nor here, with a third key
+    assert Bundle.load(folder).manifest == second
+
+
 def test_a_broken_bundle_in_the_folder_is_mended_and_other_things_are_kept(
     registry: Registry, tmp_path: Path, churn_folder: Path
 ) -> None:

@@ -53,7 +53,9 @@ def fetch(
         No such model, alias or version, or the folder cannot be written.
     BundleError
         The bundle is broken or not signed, is not the one that was registered, or answers another
-        task than the one in the folder; or the folder holds something else. Nothing is changed.
+        task than the one in the folder; its known customers cannot be looked up with the pseudonym
+        key here, while those of the folder can; or the folder holds something else. Nothing is
+        changed.
     """
     from mlflow import MlflowClient
 
@@ -61,7 +63,8 @@ def fetch(
     client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
     version = _version(client, model_uri)
     registered = f"{version.name} version {version.version}"
-    present = _present(folder)
+    there = _present(folder)
+    present = None if there is None else there.manifest
     promised = (version.tags or {}).get("bundle_version")
     if present is not None and present.version == promised:
         return Fetched(present, registered, present.version, changed=False)
@@ -69,7 +72,8 @@ def fetch(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
             bundle = _downloaded(version, Path(beside), uri)
-            manifest = _checked(bundle, promised, registered)
+            new = _checked(bundle, promised, registered)
+            manifest = new.manifest
             if present is not None and present.task != manifest.task:
                 raise BundleError(
                     f"{registered} answers {manifest.task}, and {folder} {present.task}: "
@@ -78,6 +82,8 @@ def fetch(
             before = None if present is None else present.version
             if present is not None and _model_files(present) == _model_files(manifest):
                 return Fetched(present, registered, before, changed=False)
+            if there is not None:
+                _refuse_strangers(there, new, registered)
             bundle.chmod(0o755)
             take_place(bundle, folder)
     except OSError as error:
@@ -109,14 +115,14 @@ def _version(client: MlflowClient, model_uri: str) -> ModelVersion:
         ) from error
 
 
-def _present(folder: Path) -> Manifest | None:
-    """The manifest of the bundle in the folder; None where there is none, or a broken one to be mended."""
+def _present(folder: Path) -> Bundle | None:
+    """The bundle in the folder; None where there is none, or a broken one to be mended."""
     if not folder.exists():
         return None
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder} is no bundle and is not overwritten: give another to=...")
     try:
-        return Bundle.load(folder).manifest
+        return Bundle.load(folder)
     except BundleError:
         return None
 
@@ -142,19 +148,28 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
     return bundle
 
 
-def _checked(bundle: Path, promised: str | None, registered: str) -> Manifest:
-    """The manifest of a bundle that is whole, signed where that is asked for, and the registered one."""
+def _checked(bundle: Path, promised: str | None, registered: str) -> Bundle:
+    """The bundle, which is whole, signed where that is asked for, and the registered one."""
     try:
-        manifest = Bundle.load(bundle).manifest
+        found = Bundle.load(bundle)
     except BundleError as error:
         told = str(error).replace(str(bundle), "it")
         raise BundleError(f"the bundle of {registered} is refused: {told}") from error
-    if promised is not None and manifest.version != promised:
+    if promised is not None and found.manifest.version != promised:
         raise BundleError(
-            f"the bundle of {registered} is refused: it is {manifest.version}, and {promised} was "
+            f"the bundle of {registered} is refused: it is {found.manifest.version}, and {promised} was "
             "registered; somebody changed what is stored"
         )
-    return manifest
+    return found
+
+
+def _refuse_strangers(there: Bundle, new: Bundle, registered: str) -> None:
+    """Raise a `BundleError` where customers who are known now would be unknown afterwards."""
+    if len(there.known_users) and not there.no_lookup and new.no_lookup:
+        raise BundleError(
+            f"{registered} does not take the place of {there.folder}, whose customers are known here: "
+            f"of the new bundle {new.no_lookup}"
+        )
 
 
 def _model_files(manifest: Manifest) -> dict[str, str]:
