@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from dataclasses import replace
@@ -16,9 +17,10 @@ from growthlab.cli.main import main
 from growthlab.core.build import build
 from growthlab.core.errors import BundleError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.export import refresh as refresh_module
 from growthlab.export.answers import PredictRequest, RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest, Provenance
+from growthlab.export.manifest import MANIFEST, SEAL, Manifest, Provenance, seal_of
 from growthlab.export.refresh import refresh
 from growthlab.export.to_bundle import write_estimator
 from growthlab.ranking.rules import Rules
@@ -116,6 +118,47 @@ def test_a_customer_of_the_fit_keeps_the_code_by_which_the_model_knows_them(
     before = code(ANNA)
     refresh(folder, later, "corner_shop", task=TopN())
     assert (code(ANNA), code(FRIDA)) == (before, -1)
+
+
+def test_the_manifest_names_the_versions_before_each_refresh_and_their_cutoffs(
+    folder: Path, later: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Manifest.read(folder)
+    assert first.states == {first.version: "2024-03-01T00:00:00"}
+
+    def refreshed(day: int) -> Manifest:
+        return refresh(folder, later, "corner_shop", task=TopN(), cutoff=datetime(2024, 3, day))
+
+    second, again = refreshed(10), refreshed(10)  # the same state is the same version
+    assert again.version == second.version
+    third = refreshed(11)  # no event is newer, and yet it is known that there is none
+    assert list(third.states.items()) == [
+        (first.version, "2024-03-01T00:00:00"),
+        (second.version, "2024-03-10T00:00:00"),
+        (third.version, "2024-03-11T00:00:00"),
+    ]
+    assert Manifest.read(folder) == third
+    assert (
+        "Customers known up to (UTC): 2024-03-11T00:00:00" in (folder / "model_card.md").read_text()
+    )
+    back = refreshed(10)
+    assert list(back.states) == [first.version, third.version, second.version]
+    monkeypatch.setattr(refresh_module, "MOST_EARLIER", 2)
+    fourth = refreshed(12)
+    assert list(fourth.states) == [third.version, second.version, fourth.version]
+
+
+def test_a_bundle_of_before_there_were_earlier_versions_loads_and_is_refreshed(
+    folder: Path, later: EventLog
+) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text())
+    del content["earlier"]
+    path.write_text(json.dumps(content | {SEAL: seal_of(content)}))
+    first = Bundle.load(folder).manifest
+    assert first.earlier == {}
+    now = refresh(folder, later, "corner_shop", task=TopN())
+    assert now.earlier == {first.version: "2024-03-01T00:00:00"}
 
 
 def test_what_cannot_be_refreshed_is_one_line_and_changes_nothing(

@@ -18,7 +18,7 @@ from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, judge
 from growthlab.monitoring.report import Report
 from growthlab.monitoring.request_log import Period
-from growthlab.monitoring.watch import watch
+from growthlab.monitoring.watch import Prediction, watch
 
 
 def purchases(*rows: tuple[str, str]) -> EventLog:
@@ -43,9 +43,15 @@ def pseudonym(bundle: Bundle, user: str) -> str:
     return bundle.key.pseudonym(bundle.manifest.namespace, user)
 
 
-def served(bundle: Bundle, *values: float) -> dict[str, float]:
+def stranger(bundle: Bundle) -> dict[str, Prediction]:
+    """A prediction for somebody who is in no log."""
+    return {"f" * 32: Prediction(0.5, bundle.manifest.version)}
+
+
+def served(bundle: Bundle, *values: float) -> dict[str, Prediction]:
     """Predictions for user0000, user0001, ..."""
-    return {pseudonym(bundle, f"user{n:04}"): value for n, value in enumerate(values)}
+    made = [Prediction(value, bundle.manifest.version) for value in values]
+    return {pseudonym(bundle, f"user{n:04}"): one for n, one in enumerate(made)}
 
 
 def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundle) -> None:
@@ -59,7 +65,7 @@ def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundl
 
 
 def test_customers_who_are_not_in_the_newer_events_are_counted(churn_bundle: Bundle) -> None:
-    some = served(churn_bundle, 0.1, 0.2) | {"f" * 32: 0.5}
+    some = served(churn_bundle, 0.1, 0.2) | stranger(churn_bundle)
     found = judge(churn_bundle, some, purchases(*NEWER))
     assert (found.n, found.n_without_events) == (2, 1)
 
@@ -72,7 +78,7 @@ def test_only_a_log_over_the_whole_horizon_judges(
     with pytest.raises(DataError, match=r"end at 2024-03-20 .* the horizon of .* at 2024-03-29"):
         judge(churn_bundle, some, short)
     with pytest.raises(DataError, match="none of the customers who were answered has events"):
-        judge(churn_bundle, {"f" * 32: 0.5}, purchases(*NEWER))
+        judge(churn_bundle, stranger(churn_bundle), purchases(*NEWER))
     with pytest.raises(ConfigError, match=r"data= judges churn and value; .* answers top_n"):
         judge(lists_bundle, some, purchases(*NEWER))
     with pytest.raises(ConfigError, match="data=: no key"):
@@ -92,8 +98,8 @@ def test_worse_is_what_lies_below_the_interval_at_export(
     assert found.now["roc_auc"].value == 0
     assert found.worse == ["roc_auc"]
     lines = [
-        line_of(bundle, n, user=user, value=value)
-        for n, (user, value) in enumerate([*values.items(), *values.items()])
+        line_of(bundle, n, user=user, value=made.value)
+        for n, (user, made) in enumerate([*values.items(), *values.items()])
     ]
     lines += [line_of(bundle, 900, user="stranger", value=0.5, served="features")]
     watched = watch(bundle, write(lines), Period())

@@ -17,11 +17,11 @@ from growthlab.data.source import Source
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import Delayed, horizon_of, judge
+from growthlab.monitoring.delayed import Delayed, horizons_of, judge
 from growthlab.monitoring.page import page
 from growthlab.monitoring.report import Report, finite
 from growthlab.monitoring.request_log import Period
-from growthlab.monitoring.watch import watch
+from growthlab.monitoring.watch import Prediction, watch
 from growthlab.tracking.files_run import files_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -39,7 +39,7 @@ def run(found: Composed) -> int:
     assert isinstance(store, Store)
     bundle = Bundle.load(str(config.bundle))
     if config.get("data") is not None:
-        horizon_of(bundle)  # it can be judged: said before the data are read
+        horizons_of(bundle)  # it can be judged: said before the data are read
     watched = watch(bundle, Path(str(config.log)), period)
     report = Report.of(watched, limits, _judged(found, bundle, watched.predictions))
     path = _written(report, Path(str(config.output)))
@@ -55,7 +55,7 @@ def run(found: Composed) -> int:
     return ALERT if report.alerts and config.fail_on_alert else 0
 
 
-def _judged(found: Composed, bundle: Bundle, served: Mapping[str, float]) -> Delayed | None:
+def _judged(found: Composed, bundle: Bundle, served: Mapping[str, Prediction]) -> Delayed | None:
     """What came of the predictions by the newer events of ``data=``; None without them."""
     if found.config.get("data") is None:
         return None

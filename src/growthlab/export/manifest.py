@@ -17,6 +17,7 @@ from growthlab.core.errors import BundleError
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the manifest, beside it
+MOST_EARLIER = 400  # versions before a refresh that a manifest keeps: more than a year of nights
 READERS = 4  # files whose checksums are made side by side
 SEAL = "seal"  # the checksum of everything else in the manifest
 TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
@@ -71,7 +72,8 @@ class Manifest(Provenance):
     `kind` names the scorer; `files` holds SHA-256 and size of every other file; `key_fingerprint`
     tells which key made the pseudonyms of the state, within `namespace`; `counts` are sizes such as
     n_items. The model knows the world up to `cutoff`, the state of known users up to `state_cutoff`
-    where it was `refreshed`.
+    where it was `refreshed`; `earlier` names the versions that it had before it was, the oldest
+    first, each with the cutoff of its state.
     """
 
     kind: str
@@ -85,12 +87,22 @@ class Manifest(Provenance):
     state_cutoff: str | None = None  # of the state, where it was refreshed since; as `cutoff`
     refreshed: str | None = None
     index: Mapping[str, Any] | None = None  # of the item vectors: library, probes, recall
+    earlier: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
         """A name for exactly these files: 12 hex digits."""
         sums = "\n".join(f"{name} {self.files[name]['sha256']}" for name in sorted(self.files))
         return hashlib.sha256(sums.encode()).hexdigest()[:12]
+
+    @property
+    def states(self) -> dict[str, str | None]:
+        """The cutoff of what is known of customers, by version: the `earlier` ones, then its own.
+
+        They are one model. None: the state has no cutoff, for its events have no times.
+        """
+        before = {name: cutoff for name, cutoff in self.earlier.items() if name != self.version}
+        return {**before, self.version: self.state_cutoff or self.cutoff}
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json``, sealed by a checksum of its own; NaN becomes null."""

@@ -63,11 +63,13 @@ def _use(manifest: Manifest) -> str:
 
 def _data(manifest: Manifest) -> str:
     counts = {n.removeprefix("n_").replace("_", " "): c for n, c in manifest.counts.items()}
+    state = {"Customers known up to (UTC)": manifest.state_cutoff} if manifest.state_cutoff else {}
     return "## Data\n\n" + _list(
         {
             "Source": manifest.data,
             "Digest (SHA-256)": f"`{manifest.data_digest}`",
             "Known up to (cutoff, UTC)": manifest.cutoff or "the split has no clock",
+            **state,
             "Events in the history": ", ".join(manifest.history_events) or "all",
             **{n.capitalize(): f"{c:,}" for n, c in counts.items()},
         }

@@ -69,7 +69,11 @@ class Bins:
         return [f"<= {cuts[0]}", *between, f"> {cuts[-1]}", MISSING]
 
     def tally(self, values: Sequence[Any]) -> np.ndarray:
-        """How many of other values lie in each bin, ``(n_bins,)``; a text among numbers is missing."""
+        """How many of other values lie in each bin, ``(n_bins,)``; see `places`."""
+        return np.bincount(self.places(values), minlength=len(self.cuts) + 2)
+
+    def places(self, values: Sequence[Any]) -> np.ndarray:
+        """The bin of each of other values, ``(n,)``; a text among numbers is missing."""
         if self.cuts.dtype.kind == "U":
             texts = np.array(["" if v is None else str(v) for v in values], dtype=str)
             found = np.minimum(np.searchsorted(self.cuts, texts), max(len(self.cuts) - 1, 0))
@@ -80,7 +84,7 @@ class Bins:
             numbers = np.array([_number(v) for v in values], dtype=float)
             places = np.searchsorted(self.cuts, numbers)
             places[np.isnan(numbers)] = len(self.cuts) + 1
-        return np.bincount(places, minlength=len(self.cuts) + 2)
+        return places
 
 
 @dataclass(frozen=True)

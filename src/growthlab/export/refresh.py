@@ -20,7 +20,7 @@ from growthlab.core.pseudonyms import PseudonymKey, find_key
 from growthlab.data.event_log import EventLog
 from growthlab.export.bundle import CUSTOMERS, HISTORIES, ITEMS, Bundle
 from growthlab.export.in_place import take_place
-from growthlab.export.manifest import Manifest, checksums_of
+from growthlab.export.manifest import MOST_EARLIER, Manifest, checksums_of
 from growthlab.export.model_card import model_card
 from growthlab.export.signature import sign
 from growthlab.export.to_bundle import keyed_histories, keyed_rows, plain_column, save_arrays
@@ -42,8 +42,9 @@ def refresh(
 
     Recommenders get new histories, prices and stock; churn and value models new customer rows, with
     the features of `task`. Customers without events are no longer known. The files of the model stay
-    as they are; the manifest holds the model's cutoff and the state's. The new bundle takes the
-    place of the old one in one step, so that a service never loads half a state.
+    as they are; the manifest holds the model's cutoff and the state's, and the versions of the
+    states before with theirs, so that answers in a request log are still known as this model's. The
+    new bundle takes the place of the old one in one step, so that a service never loads half a state.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def refresh(
             counts={**manifest.counts, **counts},
             state_cutoff=cutoff.isoformat() if cutoff else None,
             refreshed=datetime.now(UTC).isoformat(timespec="seconds"),
+            earlier=dict(list(manifest.states.items())[-MOST_EARLIER:]),
         ),
         state,
     )

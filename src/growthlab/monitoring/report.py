@@ -71,6 +71,10 @@ class Report:
             f"{found.own.n:,} answers of this bundle, {_time(reading.first)} to "
             f"{_time(reading.last)} UTC, in {reading.n_lines:,} lines"
         ]
+        if found.n_states > 1:
+            facts.append(
+                f"they are of {found.n_states} states of one model: it was refreshed meanwhile"
+            )
         for n, what in (
             (
                 found.own.n_failed,
@@ -136,6 +140,7 @@ class Report:
         if self.judged is not None:
             values |= {f"delayed/{n}": e.value for n, e in self.judged.now.items()}
             values["delayed/customers"] = self.judged.n
+            values["delayed/horizon_not_over"] = self.judged.n_not_over
         for event in EVENTS:
             share = own.rate(event)
             low, high = share.bounds
@@ -316,7 +321,9 @@ class Report:
             rows.append([label(name), interval(*now), interval(*bounds)])
         note = (
             f"Predictions for {self.judged.n:,} customers whom the bundle knows, one each, by what they "
-            f"did in its horizon; {self.judged.n_without_events:,} are not in the newer events. "
+            "did in the horizon after the cutoff of the state that answered; "
+            f"{self.judged.n_without_events:,} are not in the newer events, and of "
+            f"{self.judged.n_not_over:,} more the horizon is not over there. "
             "Brackets hold 95 % bootstrap bounds over customers."
         )
         return Table("What came of the predictions", note, ["", "now", "at export"], rows)

@@ -113,81 +113,147 @@ class Tally:
 
 @dataclass
 class Compared:
-    """Counts of the answers of one bundle version in the bins of its reference.
+    """Counts of the answers of one bundle in the bins of its reference.
 
-    The reference has one answer a customer. So a known customer's first answer counts here, for
-    features, scores and the items listed, and a later one does not: whoever asks a hundred times is
-    no hundred customers. Nor has the reference the shop's rules: the lists are those before them.
+    The reference has one answer a customer. So a known customer's latest answer counts here, for
+    features, scores and the items listed, and those before it do not: whoever asks a hundred times
+    is no hundred customers, and after a refresh the newer state is what is watched. Nor has the
+    reference the shop's rules: the lists are those before them.
     """
 
     reference: Reference
     catalogue: Catalogue | None
     known_users: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=str))  # sorted
-    counts: dict[str, np.ndarray] = field(default_factory=dict)  # like the reference's bins
     shown: np.ndarray = field(init=False)  # (n_items + 1,), the last: not in the catalogue
-    listed: np.ndarray = field(init=False)  # (n_items + 1,) of it what the model listed itself
-    met: np.ndarray = field(init=False)  # (n_known,) bool, the customers who were answered
     asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
     n_asked: int = 0  # requests that named some
-    lengths: np.ndarray = field(
-        default_factory=lambda: np.zeros(K + 1, dtype=np.int64)
-    )  # of listed
+    _strangers: dict[str, np.ndarray] = field(default_factory=dict)  # like the reference's bins
+    _bins: dict[str, np.ndarray] = field(default_factory=dict)  # (n_known,) of the latest answer
+    _lists: np.ndarray = field(init=False)  # (n_known, K) places of `shown`, then `UNKNOWN`
+    _listed: np.ndarray = field(init=False)  # (n_items + 1,) by strangers' lists
+    _lengths: np.ndarray = field(default_factory=lambda: np.zeros(K + 1, dtype=np.int64))
+    _forgotten: set[str] = field(default_factory=set)  # known to an earlier state only
 
     def __post_init__(self) -> None:
-        self.met = np.zeros(len(self.known_users), dtype=bool)
-        n_items = 0 if self.catalogue is None else len(self.catalogue)
+        n_users, n_items = len(self.known_users), 0
+        if self.catalogue is not None:
+            n_items = len(self.catalogue)
         self.shown = np.zeros(n_items + 1, dtype=np.int64)
-        self.listed = np.zeros(n_items + 1, dtype=np.int64)
-        self.asked = np.zeros(n_items + 1, dtype=np.int64)
+        self.asked, self._listed = self.shown.copy(), self.shown.copy()
+        n_lists = 0 if self.catalogue is None else n_users
+        self._lists = np.full((n_lists, K), UNKNOWN, dtype=np.int32)
         for name, bins in self.reference.bins.items():
-            self.counts[name] = np.zeros(len(bins.counts), dtype=np.int64)
+            self._strangers[name] = np.zeros(len(bins.counts), dtype=np.int64)
+            self._bins[name] = np.full(n_users, UNKNOWN, dtype=np.int16)
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Count a block of answers of this version."""
-        first = self._first_of_each(lines)
-        self._count(SCORE, [s for line in first if (s := _score(line)) is not None])
-        rows = [f for line in first if isinstance(f := line.get("features"), dict)]
-        for name in self.counts:
-            if rows and name.startswith(FEATURE):
-                self._count(name, [row.get(name.removeprefix(FEATURE)) for row in rows])
+        """Count a block of answers of this bundle, in the order of the log."""
+        users, strangers = self._of_each(lines)
+        codes = np.array(list(users), dtype=np.int64)
+        for name in self._bins:
+            found = self._binned(name, list(users.values()))
+            self._bins[name][codes[found != UNKNOWN]] = found[found != UNKNOWN]
+            found = self._binned(name, strangers)
+            n_bins = len(self._strangers[name])
+            self._strangers[name] += np.bincount(found[found != UNKNOWN], minlength=n_bins)
         if self.catalogue is None:
             return
-        shown = [line for line in lines if line["kind"] == "recommend"]
-        self.shown += self._places([i for line in shown for i in items_of(line)[:K]])
-        own = (x for x in first if x["kind"] == "recommend" and x.get("served") in BY_THE_MODEL)
-        lists = [(items_of(line, "before_rules") or items_of(line))[:K] for line in own]
-        self.listed += self._places([item for items in lists for item in items])
-        self.lengths += np.bincount([len(items) for items in lists], minlength=K + 1)
+        made = [(code, line) for code, line in users.items() if _is_own_list(line)]
+        self._lists[[code for code, _ in made]] = self._rows([line for _, line in made])
+        rows = self._rows([line for line in strangers if _is_own_list(line)])
+        self._listed += _counted(rows, len(self._listed))
+        self._lengths += _lengths_of(rows)
+        shown = [items_of(line)[:K] for line in lines if line["kind"] == "recommend"]
         asked = [items for line in lines if (items := items_of(line, "asked"))]
-        self.asked += self._places([item for items in asked for item in items])
+        self.shown += self._counts([item for items in shown for item in items])
+        self.asked += self._counts([item for items in asked for item in items])
         self.n_asked += len(asked)
 
-    def _first_of_each(self, lines: Sequence[Line]) -> list[Line]:
-        """The lines without those that answer a known customer again."""
-        users = [str(line.get("user")) if line.get("served") == KNOWN else "" for line in lines]
-        first = []
-        for line, code in zip(lines, codes_of(users, self.known_users).tolist(), strict=True):
-            if code == UNKNOWN or not self.met[code]:
-                first.append(line)
-            if code != UNKNOWN:
-                self.met[code] = True
-        return first
+    def _of_each(self, lines: Sequence[Line]) -> tuple[dict[int, Line], list[Line]]:
+        """The latest line of each known customer by their code, and those of strangers.
 
-    def _count(self, name: str, values: Sequence[Any]) -> None:
-        if name in self.counts and values:
-            self.counts[name] += self.reference.bins[name].tally(values)
+        Of a customer whom only an earlier state knew, the first counts as a stranger's.
+        """
+        users = [str(line.get("user")) if line.get("served") == KNOWN else "" for line in lines]
+        latest, strangers = {}, []
+        for line, code in zip(lines, codes_of(users, self.known_users).tolist(), strict=True):
+            if code != UNKNOWN:
+                latest[code] = line
+                continue
+            user = line.get("user")
+            if line.get("served") == KNOWN and isinstance(user, str):
+                if user in self._forgotten:
+                    continue
+                self._forgotten.add(user)
+            strangers.append(line)
+        return latest, strangers
+
+    def _binned(self, name: str, lines: Sequence[Line]) -> np.ndarray:
+        """The reference's bin of each line's score or feature; `UNKNOWN` where it holds none."""
+        if name == SCORE:
+            values = [_score(line) for line in lines]
+            there = np.array([value is not None for value in values], dtype=bool)
+        else:
+            rows = [line.get("features") for line in lines]
+            there = np.array([isinstance(row, dict) for row in rows], dtype=bool)
+            feature = name.removeprefix(FEATURE)
+            values = [row.get(feature) if isinstance(row, dict) else None for row in rows]
+        return np.where(there, self.reference.bins[name].places(values), UNKNOWN)
 
     def _places(self, items: list[str]) -> np.ndarray:
-        """How often each item of the catalogue is among the items; the last: none of it."""
+        """Each item's place in the catalogue; behind the last: none of it."""
         assert self.catalogue is not None
         codes = self.catalogue.codes(items)
-        codes = np.where(codes == UNKNOWN, len(self.catalogue), codes)
-        return np.bincount(codes, minlength=len(self.catalogue) + 1)
+        return np.where(codes == UNKNOWN, len(self.catalogue), codes)
+
+    def _counts(self, items: list[str]) -> np.ndarray:
+        """How often each item of the catalogue is among the items; the last: none of it."""
+        return np.bincount(self._places(items), minlength=len(self.shown))
+
+    def _rows(self, lines: Sequence[Line]) -> np.ndarray:
+        """The lists as the model made them, ``(n, K)``."""
+        lists = [(items_of(line, "before_rules") or items_of(line))[:K] for line in lines]
+        rows = np.full((len(lists), K), UNKNOWN, dtype=np.int32)
+        filled = np.arange(K) < np.array([len(items) for items in lists], dtype=int)[:, None]
+        rows[filled] = self._places([item for items in lists for item in items])
+        return rows
+
+    @property
+    def counts(self) -> dict[str, np.ndarray]:
+        """Answers in each of the reference's bins, by the bins' name."""
+        return {
+            name: counts + np.bincount(known[known != UNKNOWN], minlength=len(counts))
+            for (name, counts), known in zip(
+                self._strangers.items(), self._bins.values(), strict=True
+            )
+        }
+
+    @property
+    def listed(self) -> np.ndarray:
+        """How often the model's own lists hold each item, ``(n_items + 1,)``; the last: unknown."""
+        return self._listed + _counted(self._lists, len(self._listed))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How many of the model's own lists are of each length, ``(K + 1,)``; 0: nobody asked, too."""
+        return self._lengths + _lengths_of(self._lists)
 
     @property
     def n_lists(self) -> int:
         """Lists of the model with at least one item."""
         return int(self.lengths[1:].sum())
+
+
+def _is_own_list(line: Line) -> bool:
+    return line["kind"] == "recommend" and line.get("served") in BY_THE_MODEL
+
+
+def _counted(rows: np.ndarray, n: int) -> np.ndarray:
+    return np.bincount(rows[rows != UNKNOWN], minlength=n)
+
+
+def _lengths_of(rows: np.ndarray) -> np.ndarray:
+    return np.bincount((rows != UNKNOWN).sum(axis=1), minlength=K + 1)
 
 
 def is_fallback(served: str, level: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,7 @@ Who = tuple[str, str, str]  # variant, model, version
 class Spread:
     """How widely lists spread over the catalogue; all sides cut to as many places.
 
-    The model's own lists, a known customer's first one, are like the reference's. What was shown
+    The model's own lists, a known customer's latest one, are like the reference's. What was shown
     holds lists of fallbacks too, and those that were asked for again: the more of them, the narrower.
     """
 
@@ -59,12 +59,20 @@ class Popularity(NamedTuple):
     reference: float
 
 
+class Prediction(NamedTuple):
+    """What was predicted for a known customer, and by which version of the bundle."""
+
+    value: float
+    version: str
+
+
 @dataclass(frozen=True)
 class Watched:
     """What a log says of a bundle.
 
     `variants` are all that answered this task, `own` the answers of this bundle alone, whichever variant it
-    was; `drifts` compare those with the reference, none of them where the bundle has none.
+    was; the versions that it had before a refresh are this bundle too, and stand under its own one;
+    `drifts` compare those with the reference, none of them where the bundle has none.
     """
 
     manifest: Manifest
@@ -79,9 +87,16 @@ class Watched:
     agreement: Agreement = field(
         default_factory=Agreement
     )  # of shadows, whichever bundle it is about
-    predictions: Mapping[str, float] = field(default_factory=dict)  # a known customer's first
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)  # a known customer's first
     n_feedback: int = 0
     n_feedback_without_answer: int = 0
+
+    @property
+    def n_states(self) -> int:
+        """How many states of the bundle answered: one more than it was refreshed meanwhile."""
+        manifest = self.manifest
+        names = {(manifest.task, manifest.model, version) for version in manifest.states}
+        return len(names & self.reading.served_by.keys())
 
 
 def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
@@ -100,11 +115,12 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     compared = Compared(reference or Reference({}, {}), catalogue, bundle.known_users)
     variants: dict[Who, Tally] = {}
     own = Tally()
-    predictions: dict[str, float] = {}
+    predictions: dict[str, Prediction] = {}
+    manifest, states = bundle.manifest, bundle.manifest.states
     agreement = Agreement()
     for block in answers(files, period, reading):
-        of_task = [line for line in block if line.get("task") == bundle.manifest.task]
-        others = [line for line in block if line.get("task") != bundle.manifest.task]
+        of_task = [_under_one(line, manifest, states) for line in block if _asks(line, manifest)]
+        others = [line for line in block if not _asks(line, manifest)]
         feedback.of([line["request_id"] for line in others])  # it is not without an answer
         agreement.add(of_task)
         for who, all_lines in _by_variant(of_task).items():
@@ -112,7 +128,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
             had = feedback.of([line["request_id"] for line in lines])
             if who[0] == "shadow":  # nobody saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
-            mine = who[1:] == (bundle.manifest.model, bundle.manifest.version)
+            mine = who[1:] == (manifest.model, manifest.version)
             for tally in (variants.setdefault(who, Tally()), *([own] if mine else [])):
                 tally.add(lines, had)
                 tally.n_failed += len(all_lines) - len(lines)
@@ -121,9 +137,9 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
                 _add_first(predictions, lines)
     _refuse_another(bundle, path, reading, own)
     if reference is None:
-        found = Watched(bundle.manifest, reading, variants, own, None)
+        found = Watched(manifest, reading, variants, own, None)
     else:
-        found = _against(bundle.manifest, reading, variants, own, compared)
+        found = _against(manifest, reading, variants, own, compared)
     return replace(
         found,
         agreement=agreement,
@@ -133,12 +149,25 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     )
 
 
-def _add_first(predictions: dict[str, float], lines: list[Line]) -> None:
-    """Keep the first prediction of each known customer: at most as many as the bundle knows."""
+def _asks(line: Line, manifest: Manifest) -> bool:
+    """Whether the line answers the bundle's question."""
+    return bool(line.get("task") == manifest.task)
+
+
+def _under_one(line: Line, manifest: Manifest, states: Container[str]) -> Line:
+    """A line of an earlier state of the bundle as one of the bundle; `state` is the version itself."""
+    version = line["version"]
+    if version == manifest.version or line["model"] != manifest.model or version not in states:
+        return line
+    return {**line, "version": manifest.version, "state": version}
+
+
+def _add_first(predictions: dict[str, Prediction], lines: list[Line]) -> None:
+    """Keep the first prediction of each known customer: at most as many as there are customers."""
     for line in lines:
         user, value = line.get("user"), line.get("value")
         if line.get("served") == KNOWN and isinstance(user, str) and isinstance(value, float):
-            predictions.setdefault(user, value)
+            predictions.setdefault(user, Prediction(value, line.get("state", line["version"])))
 
 
 def _by_variant(lines: list[Line]) -> dict[Who, list[Line]]:
@@ -177,11 +206,11 @@ def _against(
     compared: Compared,
 ) -> Watched:
     """The comparison with the reference."""
-    reference = compared.reference
+    reference, found = compared.reference, compared.counts
     drifts = [
         Drift(n, b.labels, b.counts, now, int(b.counts.sum()), int(now.sum()))
         for n, b in reference.bins.items()
-        if (now := compared.counts[n]).any()
+        if (now := found[n]).any()
     ]
     if not len(reference.item_counts):
         return Watched(manifest, reading, variants, own, reference, _together(drifts))
