@@ -17,7 +17,8 @@ from mlflow import MlflowClient
 from growthlab.core.errors import ConfigError
 from growthlab.export.promotion import Gate
 from growthlab.tracking import evidence
-from growthlab.tracking.evidence import JudgedRun, refuse_other_question
+from growthlab.tracking.evidence import refuse_other_question
+from growthlab.tracking.judged_run import JudgedRun
 
 TASK: Any = SimpleNamespace(objective="ndcg_at_10", maximise=True)
 TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,11 @@ from growthlab.cli.compose import Composed, composed
 from growthlab.cli.promote import carry_out, ruled, whoever
 from growthlab.cli.setting import Setting
 from growthlab.core.errors import ExportError
-from growthlab.export.bundle import Bundle
 from growthlab.export.in_place import take_place
-from growthlab.export.item_index import add_index
 from growthlab.export.manifest import MANIFEST
 from growthlab.export.registry import Registered, champion_of, make_challenger, register
-from growthlab.export.signature import is_signed, sign
-from growthlab.tracking.evidence import JudgedRun
+from growthlab.export.release import made_ready
+from growthlab.tracking.judged_run import JudgedRun
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import fetched_bundle, run_of, winner_of
 
@@ -62,10 +61,14 @@ def _first_champion(found: Composed, store: Store, run_id: str, registered: Regi
     task = run.data.tags["task"]
     same = found if task == found.name("task") else composed("export", [f"task={task}"])
     with tempfile.TemporaryDirectory(prefix="growthlab-export-") as scratch:
-        challenger = JudgedRun.named(store, f"run={run_id}", task, Path(scratch))
+        above = same.config.index_above
+        challenger = replace(
+            JudgedRun.named(store, f"run={run_id}", task, Path(scratch), index_above=above),
+            version=registered.version,
+        )
         ruling = ruled(same, challenger, whoever())
         try:
-            carry_out(ruling, challenger, registered.version)
+            carry_out(ruling, challenger)
         except ExportError as error:  # another process was quicker
             return f"challenger: {error}): {registered.uri}"
     if ruling.decision.promote:
@@ -76,9 +79,7 @@ def _first_champion(found: Composed, store: Store, run_id: str, registered: Regi
 def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
     """The run's bundle, checked, in the place of what was there; nothing changes if it is broken.
 
-    A catalogue of more than `index_above` items gets an index of its items.
-
-    One that was written without a signature is signed here, where a signing key is set.
+    It is signed and indexed as `made_ready` says.
 
     Raises
     ------
@@ -91,10 +92,7 @@ def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
             bundle = fetched_bundle(store, chosen, Path(beside))
-            if not is_signed(bundle):
-                sign(bundle)
-            if add_index(Bundle.load(bundle), index_above):
-                Bundle.load(bundle)
+            made_ready(bundle, index_above)
             take_place(bundle, folder)
     except OSError as error:
         raise ExportError(f"to={folder} cannot be written ({error.strerror})") from error

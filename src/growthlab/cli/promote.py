@@ -7,7 +7,7 @@ import logging
 import socket
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ from growthlab.export.registry import (
     note_refusal,
     register,
     require_champion,
-    version_of,
     withdraw,
 )
-from growthlab.tracking.evidence import JudgedRun, evidence_of
+from growthlab.tracking.evidence import evidence_of
+from growthlab.tracking.judged_run import JudgedRun
 from growthlab.tracking.store import Store, code_version
 
 log = logging.getLogger(__name__)
@@ -91,9 +91,7 @@ def promoted(found: Composed) -> Ruling:
     store.require(f"challenger={config.challenger}")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="growthlab-promote-") as folder:
-        challenger = JudgedRun.named(
-            store, f"challenger={config.challenger}", found.name("task"), Path(folder)
-        )
+        challenger = _named(found, store, f"challenger={config.challenger}", Path(folder))
         ruling = ruled(found, challenger, str(config.by or whoever()))
         if not config.dry_run:
             path = _path(found, ruling.case)
@@ -111,7 +109,7 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
     every = composed("promote", [f"task={found.name('task')}", "challenger=any"]).config.metrics
     nodes = {**every, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
     metrics = {str(name): build(node) for name, node in nodes.items()}
-    name = f"{tags['data']}-{tags['task']}"
+    name = challenger.registered_name
     version = champion_of(challenger.store.client, name)
     champion = None
     if version is not None:
@@ -127,6 +125,8 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
         data_digest=tags["data_digest"],
         split=tags["split"],
         cutoff=tags["cutoff"],
+        challenger_version=challenger.version,
+        bundle_version=challenger.bundle.manifest.version,
         by=by,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=code_version(),
@@ -134,13 +134,12 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
     return Ruling(case, evidence, decide(evidence, gate), gate)
 
 
-def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = None) -> None:
+def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
     """Tags and report to run and version, and the alias where the gate lets it.
 
     A refusal changes nothing of a version that is or was champion.
 
-    `registered` is the challenger's version; by default the newest of its run, made where there is
-    none and one is needed.
+    The version is the one whose bundle was judged, made where there is none and one is needed.
 
     Raises
     ------
@@ -149,7 +148,7 @@ def carry_out(ruling: Ruling, challenger: JudgedRun, registered: str | None = No
     """
     case, decision, store = ruling.case, ruling.decision, challenger.store
     client, tags = store.client, ruling.tags
-    version = registered or version_of(client, case.name, challenger.id)
+    version = challenger.version
     if decision.promote:
         require_champion(client, case.name, case.champion_version)
         made = _registered(challenger) if version is None else None
@@ -185,11 +184,15 @@ def whoever() -> str:
 
 
 def _registered(challenger: JudgedRun) -> Registered:
-    """A version of the challenger's bundle."""
-    store = challenger.store
-    return register(
-        challenger.file("bundle"), uri=store.address, run_id=challenger.id, client=store.client
-    )
+    """A version of the bundle that was judged."""
+    store, folder = challenger.store, challenger.bundle.folder
+    return register(folder, uri=store.address, run_id=challenger.id, client=store.client)
+
+
+def _named(found: Composed, store: Store, word: str, folder: Path) -> JudgedRun:
+    """The run that a word names."""
+    above = found.config.index_above
+    return JudgedRun.named(store, word, found.name("task"), folder, index_above=above)
 
 
 def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
@@ -202,12 +205,13 @@ def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str)
     """
     if run_id == challenger.id:
         raise ConfigError(f"challenger={challenger.id} is the champion already (version {version})")
-    store, task, folder = challenger.store, found.name("task"), challenger.folder.parent
-    champion = JudgedRun.named(store, f"champion={run_id}", task, folder)
+    store, folder = challenger.store, challenger.folder.parent
+    named = _named(found, store, f"champion={run_id}", folder)
+    champion = replace(named, version=version)
     given = found.config.get("champion")
     if given is None:
         return champion
-    other = JudgedRun.named(store, f"champion={given}", task, folder)
+    other = _named(found, store, f"champion={given}", folder)
     if other.id == challenger.id:
         raise ConfigError(f"champion={given} is the challenger itself")
     for what in ("model", "seed", *sorted(_settings(champion) | _settings(other))):

@@ -71,8 +71,7 @@ def fetch(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-            bundle = _downloaded(version, Path(beside), uri)
-            new = _checked(bundle, promised, registered)
+            new = bundle_of(version, Path(beside), uri=uri)
             manifest = new.manifest
             if present is not None and present.task != manifest.task:
                 raise BundleError(
@@ -84,12 +83,26 @@ def fetch(
                 return Fetched(present, registered, before, changed=False)
             if there is not None:
                 _refuse_strangers(there, new, registered)
-            bundle.chmod(0o755)
-            take_place(bundle, folder)
+            new.folder.chmod(0o755)
+            take_place(new.folder, folder)
     except OSError as error:
         raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error
     log.info("%s is in %s", registered, folder)
     return Fetched(manifest, registered, before, changed=True)
+
+
+def bundle_of(version: ModelVersion, beside: Path, *, uri: str) -> Bundle:
+    """The bundle of a registered version, downloaded to a folder of its own below `beside`.
+
+    Raises
+    ------
+    BundleError
+        It is broken or not signed where a signing key is set, or it is not the one that was
+        registered.
+    """
+    bundle = _downloaded(version, beside, uri)
+    promised = (version.tags or {}).get("bundle_version")
+    return _checked(bundle, promised, f"{version.name} version {version.version}")
 
 
 def _version(client: MlflowClient, model_uri: str) -> ModelVersion:
@@ -148,19 +161,20 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
     return bundle
 
 
-def _checked(bundle: Path, promised: str | None, registered: str) -> Bundle:
+def _checked(folder: Path, promised: str | None, registered: str) -> Bundle:
     """The bundle, which is whole, signed where that is asked for, and the registered one."""
     try:
-        found = Bundle.load(bundle)
+        bundle = Bundle.load(folder)
     except BundleError as error:
-        told = str(error).replace(str(bundle), "it")
+        told = str(error).replace(str(folder), "it")
         raise BundleError(f"the bundle of {registered} is refused: {told}") from error
-    if promised is not None and found.manifest.version != promised:
+    version = bundle.manifest.version
+    if promised is not None and version != promised:
         raise BundleError(
-            f"the bundle of {registered} is refused: it is {found.manifest.version}, and {promised} was "
+            f"the bundle of {registered} is refused: it is {version}, and {promised} was "
             "registered; somebody changed what is stored"
         )
-    return found
+    return bundle
 
 
 def _refuse_strangers(there: Bundle, new: Bundle, registered: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,13 @@ def add_index(bundle: Bundle, above: int, recall: float = RECALL) -> Mapping[str
     sign(bundle.folder)
     log.info("index: recall@10 %.3f with %d of %d lists", reached, index.nprobe, index.nlist)
     return about
+
+
+def recall_of(about: Mapping[str, Any] | None) -> float:
+    """The recall of the first ten that a manifest says of its index: 1 without one, for then lists
+    are exact; NaN where it was not measured.
+    """
+    return 1.0 if about is None else float(about.get("recall_at_10", math.nan))
 
 
 def _inverted(faiss: Any, vectors: np.ndarray) -> Any:

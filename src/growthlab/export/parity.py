@@ -56,13 +56,22 @@ def parity_of(
     their evaluated scores are as near.
 
     Where rows are steps, `asked` are the arrays of `write_asked`, of whose histories the bundle is
-    asked; else it is asked for customers by their ids.
+    asked; else it is asked for customers by their ids. An index of the items is left out of the
+    asking: what it loses of the exact lists is its recall.
     """
+    bundle = exact(bundle)
     if bundle.no_lookup:
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
     if bundle.predictor is None:
         return _of_lists(bundle, tables["recommendations"], asked, seed)
     return _of_predictions(bundle, tables["predictions"], seed)
+
+
+def exact(bundle: Bundle) -> Bundle:
+    """The same bundle, asked without its index of the items: its lists are exact."""
+    if bundle.list_maker is None:
+        return bundle
+    return replace(bundle, list_maker=replace(bundle.list_maker, index=None))
 
 
 def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:

@@ -37,7 +37,11 @@ HOW_TO_READ = (
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Who stands against whom in which registered model, and who decides when and by which code."""
+    """Who stands against whom in which registered model, and who decides when and by which code.
+
+    `bundle_version` names the challenger's bundle that was judged, which is the one of its
+    `challenger_version` in the registry; None where it is registered only when it is promoted.
+    """
 
     name: str
     challenger_run: str
@@ -45,6 +49,8 @@ class Case:
     champion_run: str | None
     champion_model: str | None
     champion_version: str | None
+    challenger_version: str | None
+    bundle_version: str
     data_digest: str
     split: str
     cutoff: str
@@ -95,6 +101,7 @@ def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> d
         "code_version": case.code_version,
         "against_version": case.champion_version or "",
         "against_run": case.champion_run or "",
+        "bundle_version": case.bundle_version,
         "objective": evidence.objective,
         "valid": f"{evidence.valid:.6g}",
         "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
@@ -128,8 +135,12 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
     if case.champion_run is not None:
         version = f"version {case.champion_version}, " if case.champion_version else ""
         champion = f"{case.champion_model} ({version}run {case.champion_run})"
+    of = "of the run, with the index that it is registered with"
+    if case.challenger_version is not None:
+        of = f"of version {case.challenger_version} in the registry"
     facts = {
         "Challenger": f"{case.challenger_model} (run {case.challenger_run})",
+        "Bundle judged": f"`{case.bundle_version}`, {of}",
         "Champion": champion,
         "Objective": label(evidence.objective),
         "Data digest (SHA-256)": f"`{case.data_digest}`",

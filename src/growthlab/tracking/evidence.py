@@ -3,170 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.core.errors import ConfigError, ExportError, GrowthlabError
 from growthlab.core.progress import progress
 from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
 from growthlab.export.bundle import Bundle
-from growthlab.export.parity import ASKED, N_TIMED, latency_of, parity_of, some_of
+from growthlab.export.item_index import recall_of
+from growthlab.export.parity import N_TIMED, latency_of, parity_of, some_of
 from growthlab.export.promotion import Evidence, Gate, Measure
-from growthlab.export.signature import is_signed, sign
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import names_of, objective_metric
+from growthlab.tracking.judged_run import JudgedRun
 from growthlab.tracking.run_files import COSTS, PREDICTIONS
-from growthlab.tracking.store import Store
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
 
 SAME = ("data_digest", "split", "cutoff", "filter_seen")  # tags that two runs must share
 WINDOW = ("task", "data_digest", "split", "cutoff")  # of the evaluations that count together
 LARGER = ("coverage",)  # of the costs; less of the others is better
-MOST_NAMED = 8
 SEGMENT = "smallest_segment"
-
-
-@dataclass(frozen=True)
-class JudgedRun:
-    """A finished run of one model and its artifacts, downloaded to `folder` as they are asked for."""
-
-    store: Store
-    run: Run
-    folder: Path
-
-    @classmethod
-    def named(cls, store: Store, word: str, task: str, folder: Path) -> JudgedRun:
-        """The run that a word such as ``challenger=ID`` names.
-
-        Raises
-        ------
-        ConfigError
-            There is no such run, or it is of another task, or no finished run of one model.
-        ExportError
-            Its model is of a kind that cannot be exported.
-        """
-        try:
-            run = store.client.get_run(word.partition("=")[2])
-        except Exception as error:
-            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
-        tags = run.data.tags
-        if tags.get("kind") != "model" or run.info.status != "FINISHED":
-            raise ConfigError(
-                f"{word} is no finished run of one model: {_instead(store.client, run)}"
-            )
-        if tags.get("task") != task:
-            raise ConfigError(f"{word} is a run of task={tags.get('task')}, not of task={task}")
-        if tags.get("origin", "0") != "0":
-            raise ConfigError(f"{word} was judged at an earlier origin: name a run of origin 0")
-        if tags.get("exportable") != "yes":
-            raise ExportError(
-                f"{word} cannot be promoted: not exportable: {tags.get('exportable')}"
-            )
-        return cls(store, run, folder / run.info.run_id)
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return str(self.run.info.run_id)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The run's tags."""
-        return dict(self.run.data.tags)
-
-    @cached_property
-    def files(self) -> frozenset[str]:
-        """The names of its artifacts, those in folders left out."""
-        return frozenset(a.path for a in self.store.client.list_artifacts(self.id))
-
-    def file(self, name: str) -> Path:
-        """An artifact, downloaded once.
-
-        Raises
-        ------
-        ExportError
-            The run has none of this name, or it cannot be read.
-        """
-        path = self.folder / name
-        if path.exists():
-            return path
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return Path(self.store.client.download_artifacts(self.id, name, str(self.folder)))
-        except Exception as error:
-            raise ExportError(f"run {self.id} has no artifact {name}: {one_line(error)}") from error
-
-    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        """A Parquet artifact."""
-        return pd.read_parquet(self.file(f"{name}.parquet"), columns=columns)
-
-    @cached_property
-    def bundle(self) -> Bundle:
-        """The exported bundle; the copy of one that was written without a signature is signed."""
-        folder = self.file("bundle")
-        if not is_signed(folder):
-            sign(folder)
-        return Bundle.load(folder)
-
-    @cached_property
-    def leakage(self) -> dict[str, Any]:
-        """The leakage report; empty where the run has none."""
-        if "leakage.json" not in self.files:
-            return {}
-        return dict(json.loads(self.file("leakage.json").read_text()))
-
-    @cached_property
-    def truth(self) -> pd.DataFrame:
-        """What was to be foretold: the same for all models that answered the same question."""
-        if f"{PREDICTIONS}.parquet" in self.files:
-            return self.table(PREDICTIONS, ["user_id", "label"])
-        return self.table("truth")
-
-    def answers(self) -> dict[str, pd.DataFrame]:
-        """The lists, or the predictions."""
-        name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "recommendations"
-        return {name: self.table(name)}
-
-    def asked(self) -> dict[str, np.ndarray] | None:
-        """The histories that were asked about, of a task whose rows are steps."""
-        if ASKED not in self.files:
-            return None
-        with np.load(self.file(ASKED), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-
-    @cached_property
-    def measured(self) -> frozenset[str]:
-        """The names of what was measured, that which was undefined too."""
-        return frozenset((*self.run.data.metrics, *self.tags.get("undefined", "").split(",")))
-
-    def metric(self, name: str) -> float:
-        """A logged metric; NaN where it was undefined."""
-        return float(self.run.data.metrics.get(name, math.nan))
-
-
-def _instead(client: MlflowClient, run: Run) -> str:
-    """What to name in place of a run that is none of one model."""
-    tag, experiment = "mlflow.parentRunId", run.info.experiment_id
-    query = f"tags.`{tag}` = '{run.info.run_id}' AND tags.kind = 'model'"
-    children = client.search_runs([experiment], f"{query} AND attributes.status = 'FINISHED'")
-    if not children:
-        return "name one of growthlab train, or a child run of growthlab compare"
-    named = sorted(f"{c.data.tags.get('model')} {c.info.run_id}" for c in children)
-    return f"name one of its children: {', '.join(named[:MOST_NAMED])}"
+RECALL = "index_recall"
 
 
 def evidence_of(
@@ -326,7 +191,7 @@ def _measures(
     """Everything that a guard or ``cheaper`` can name, with its direction."""
     names = {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
     logged = {n: (f"test/{n}", larger) for n, larger in names.items()}
-    logged |= {n: (n, n in LARGER) for n in (*COSTS, "bundle_mb") if n != "epochs"}
+    logged |= {n: (n, n in LARGER) for n in COSTS if n != "epochs"}
 
     def measure(name: str, larger: bool) -> Measure:
         return Measure(
@@ -338,18 +203,40 @@ def _measures(
 
     found = {n: measure(*about) for n, about in logged.items()}
     users = some_of(challenger.truth["user_id"].to_numpy(), N_TIMED)
-    own = latency_of(challenger.bundle, users)
-    other = {} if champion is None else _latency(champion, users)
-    found |= {n: Measure(challenger=v, champion=other.get(n)) for n, v in own.items()}
+    own = _of_bundle(challenger, users)
+    other = {} if champion is None else _of_champion(champion, users)
+    found |= {n: replace(m, champion=other.get(n)) for n, m in own.items()}
     return {**found, SEGMENT: _smallest_segment(challenger, champion, task, gate)}
 
 
-def _latency(champion: JudgedRun, users: np.ndarray) -> dict[str, float]:
+def _of_bundle(judged: JudgedRun, users: np.ndarray) -> dict[str, Measure]:
+    """What the bundle is like that has the alias or would get it, its index included."""
+    bundle = judged.bundle
+    files = (f for f in bundle.folder.rglob("*") if f.is_file())
+    size = sum(f.stat().st_size for f in files) / 2**20
+    costs = latency_of(bundle, users) | {"bundle_mb": size}
+    found = {n: Measure(challenger=v) for n, v in costs.items()}
+    return found if bundle.list_maker is None else found | {RECALL: _recall(bundle)}
+
+
+def _recall(bundle: Bundle) -> Measure:
+    """The index's recall of the first ten, as its manifest says; 1 for lists that are exact."""
+    index, about = bundle.manifest.index, "no index, lists are exact"
+    recall = recall_of(index)
+    if index is not None:
+        about = f"{index.get('probes')} of {index.get('lists')} parts of the catalogue searched"
+        if bundle.list_maker is None or bundle.list_maker.index is None:
+            about += ", but not here: faiss is not installed"
+    known = not math.isnan(recall)
+    return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)
+
+
+def _of_champion(champion: JudgedRun, users: np.ndarray) -> dict[str, float]:
     """The champion's, measured right after the challenger's; empty where its bundle is gone."""
     try:
-        return latency_of(champion.bundle, users)
-    except ExportError as error:
-        log.warning("the champion's latency is not known: %s", error)
+        return {n: m.challenger for n, m in _of_bundle(champion, users).items()}
+    except GrowthlabError as error:
+        log.warning("latency and size of the champion are not known: %s", error)
         return {}
 
 
