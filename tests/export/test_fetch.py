@@ -163,7 +163,15 @@ def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_f
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    def warnings() -> list[str]:
+        return [
+            r.getMessage()
+            for r in caplog.records
+            if r.name.startswith("growthlab.export") and r.levelname == "WARNING"
+        ]
+
     folder = tmp_path / "top_n"
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "h" * 40)
     first = registry.champion(1)
@@ -172,13 +180,18 @@ def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_f
     second = registry.champion(2)
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "h" * 40)
     words = ["fetch", f"model_uri={registry.uri_of_champion}", f"to={folder}"]
+    caplog.clear()
     assert main([*words, f"tracking.uri={registry.uri}"]) == 2
+    assert warnings() == []  # the refusal says it
     told = capsys.readouterr().err
     assert "version 2 does not take the place of" in told
+    assert told.count("known users cannot be looked up") == 1
     assert f"written with the key {second.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY" in told
     assert Bundle.load(folder).manifest == first
     assert left_beside(folder) == []
-    assert registry.fetch(tmp_path / "elsewhere").changed  # nobody was known there
+    words[2] = f"to={tmp_path / 'elsewhere'}"
+    assert main([*words, f"tracking.uri={registry.uri}"]) == 0  # nobody was known there
+    assert warnings() == [Bundle.load(tmp_path / "elsewhere", quiet=True).no_lookup]
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "n" * 40)
     assert registry.fetch(folder).changed  # nor here, with a third key
     assert Bundle.load(folder).manifest == second

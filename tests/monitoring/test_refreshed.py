@@ -163,6 +163,8 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
     assert (found.n, found.n_not_over) == (4, 0)
     half = judge(churn_twice, served, purchases(*newer))  # up to 2024-04-02: the first is over
     assert (half.n, half.n_not_over, half.now["brier"].value) == (2, 2, pytest.approx(0.025))
+    told = Report.of(watch(churn_twice, write(made), ALWAYS), Limits(), half).facts
+    assert any(fact.startswith("2 predictions are judged; of 2 more the horizon") for fact in told)
     with pytest.raises(DataError, match=r"end at 2024-03-05 .* the horizon of .* at 2024-03-29"):
         judge(churn_twice, served, purchases(*newer[:1]))
     late = {name: one for name, one in served.items() if one.version == new}

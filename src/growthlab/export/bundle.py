@@ -62,8 +62,10 @@ class Bundle:
     predictor: Predictor | None = None
 
     @classmethod
-    def load(cls, folder: str | Path, *, verify: bool = True) -> Self:
+    def load(cls, folder: str | Path, *, verify: bool = True, quiet: bool = False) -> Self:
         """The bundle in `folder`; without `verify` only names and sizes of its files are checked.
+
+        Where known users cannot be looked up a warning says so, unless it is `quiet`.
 
         Raises
         ------
@@ -81,6 +83,8 @@ class Bundle:
                     raise
             else:
                 if last or _manifest_bytes(folder) == before:
+                    if loaded.no_lookup and not quiet:
+                        log.warning("%s", loaded.no_lookup)
                     return loaded
             # a refresh or an export took the bundle's place meanwhile: some parts may be the old ones
         raise AssertionError("the last attempt ends")
@@ -215,7 +219,6 @@ def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
         f"known users cannot be looked up: {found}, and the bundle was written with the key "
         f"{manifest.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE to that one"
     )
-    log.warning("%s", why)
     return None, why
 
 

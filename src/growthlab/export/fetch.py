@@ -88,11 +88,15 @@ def fetch(
     except OSError as error:
         raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error
     log.info("%s is in %s", registered, folder)
+    if new.no_lookup:
+        log.warning("%s", new.no_lookup)
     return Fetched(manifest, registered, before, changed=True)
 
 
 def bundle_of(version: ModelVersion, beside: Path, *, uri: str) -> Bundle:
     """The bundle of a registered version, downloaded to a folder of its own below `beside`.
+
+    Where its known users cannot be looked up its `no_lookup` says so, and no warning does.
 
     Raises
     ------
@@ -135,7 +139,7 @@ def _present(folder: Path) -> Bundle | None:
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder} is no bundle and is not overwritten: give another to=...")
     try:
-        return Bundle.load(folder)
+        return Bundle.load(folder, quiet=True)
     except BundleError:
         return None
 
@@ -164,7 +168,7 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
 def _checked(folder: Path, promised: str | None, registered: str) -> Bundle:
     """The bundle, which is whole, signed where that is asked for, and the registered one."""
     try:
-        bundle = Bundle.load(folder)
+        bundle = Bundle.load(folder, quiet=True)
     except BundleError as error:
         told = str(error).replace(str(folder), "it")
         raise BundleError(f"the bundle of {registered} is refused: {told}") from error

@@ -87,6 +87,11 @@ class Report:
             facts += [f"{n:,} {what}"] if n else []
         if found.own.n + found.own.n_failed < FEWEST:
             facts.append(f"fewer than {FEWEST} answers are too few for an alert")
+        if self.judged is not None and self.judged.n_not_over:
+            facts.append(
+                f"{self.judged.n:,} predictions are judged; of {self.judged.n_not_over:,} more the "
+                "horizon is not over in the newer events"
+            )
         if found.reference is None:
             facts.append("the bundle holds no reference: export it again to have drift watched")
         return facts
