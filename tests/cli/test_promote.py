@@ -271,6 +271,45 @@ def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
     assert ruling.case.champion_version == "1"
 
 
+def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
+    crowned: Workspace,
+) -> None:
+    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    other = "task.objective=average_precision"
+    assert promote(crowned, "churn", run, other).mistake == (
+        "task.objective=average_precision: the champion was promoted by roc_auc, so that "
+        "task.objective=roc_auc decides; gate.new_objective=true changes it, and then counts every "
+        "metric that was measured as a try"
+    )
+    plain = promote(crowned, "churn", run, "dry_run=true").out
+    assert "- Objective: roc auc, the champion's" in plain
+    found = client.get_run(run).data
+    n = sum(name.startswith("valid/") for name in found.metrics)
+    n += sum(name.startswith("valid/") for name in found.tags.get("undefined", "").split(","))
+    assert n > 5
+    changed = promote(crowned, "churn", run, other, "gate.new_objective=true", "dry_run=true").out
+    assert f"was promoted by roc auc; each of {n} metrics counts as a try" in changed
+    rows = [r.split(" | ") for r in (plain + changed).splitlines() if "evaluations on this" in r]
+    (_, once), (words, times) = ((r[0], int(r[1].strip(" |").replace(",", ""))) for r in rows)
+    assert words.endswith(f"times {n} metrics")
+    assert times == n * once
+
+    client.set_model_version_tag(CHURN, "1", "gate.objective", "average_precision")
+    try:
+        line = promote(crowned, "churn", run).mistake
+        shown = promote(crowned, "churn", run, other, "dry_run=true").out
+    finally:
+        client.set_model_version_tag(CHURN, "1", "gate.objective", "roc_auc")
+    assert line.startswith("task.objective=roc_auc: the champion was promoted by average_precision")
+    assert "- Objective: average precision, the champion's" in shown
+
+
+def test_an_objective_is_not_sought_in_the_wrong_direction(crowned: Workspace) -> None:
+    run = run_of(crowned, "churn", "recency_rule")
+    line = promote(crowned, "churn", run, "task.maximise=false").mistake
+    assert line == "task.objective=roc_auc needs task.maximise=true"
+
+
 def test_a_bundle_that_answers_otherwise_than_it_was_evaluated_is_refused(
     crowned: Workspace,
 ) -> None:

@@ -237,6 +237,33 @@ def test_guards_of_another_family_are_not_asked_and_unknown_ones_are_refused() -
         decide(BETTER, replace(GATE, cheaper={"price": {"share": 0.1}}))
 
 
+def test_another_objective_than_the_champions_has_to_be_asked_for() -> None:
+    GATE.require_objective("ndcg_at_10", "ndcg_at_10")
+    replace(GATE, new_objective=True).require_objective("mrr_at_20", "ndcg_at_10")
+    line = (
+        r"task\.objective=mrr_at_20: the champion was promoted by ndcg_at_10, so that "
+        r"task\.objective=ndcg_at_10 decides; gate\.new_objective=true changes it"
+    )
+    with pytest.raises(ConfigError, match=line):
+        GATE.require_objective("mrr_at_20", "ndcg_at_10")
+
+
+@pytest.mark.parametrize(
+    ("before", "n_objectives", "words"),
+    [
+        (None, 1, "Objective: ndcg@10, by which later challengers are judged"),
+        ("ndcg_at_10", 1, "Objective: ndcg@10, the champion's"),
+        ("mrr_at_20", 7, "**changed** by gate.new_objective: the champion was promoted by mrr@20"),
+        ("mrr_at_20", 7, "| evaluations on this window, times 7 metrics | 4 |"),
+    ],
+)
+def test_the_report_says_where_the_objective_comes_from(
+    before: str | None, n_objectives: int, words: str
+) -> None:
+    evidence = replace(BETTER, objective_before=before, n_objectives=n_objectives)
+    assert words in report_of(CASE, evidence, decide(evidence, GATE), GATE)
+
+
 @pytest.mark.parametrize(
     ("setting", "line"),
     [

@@ -68,6 +68,20 @@ def test_every_evaluation_on_the_window_counts_once(
     assert counted(tmp_path, others, monkeypatch) == 2  # the challenger's and one other
 
 
+def test_with_another_objective_each_metric_counts_as_a_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 20 customers: of the 2^20 flips one is as far, so p is 1 / (flips + 1)
+    champion = judged(tmp_path, "champion", [0.1] * 20)
+    challenger = judged(tmp_path, "challenger", [0.2] * 20)
+    other = judged(tmp_path, "other", [0.15] * 20)
+    monkeypatch.setattr(evidence, "_others", lambda *_: iter([other]))
+    found = evidence._paired(challenger, champion, TASK, {}, Gate(), n_objectives=5)
+    assert found.n_evaluations == 2 * 5
+    # the other's own test is as clear, and is taken from what is counted before it or after it
+    assert 9 * found.p <= found.p_holm <= 10 * found.p
+
+
 def test_an_evaluation_that_can_no_longer_be_read_still_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from growthlab.cli.compose import Composed, composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.export.promotion import ROUTES, Decision, Evidence, Gate, decide
-from growthlab.export.promotion_report import Case, report_of, summary_of, tags_of, text_of
+from growthlab.export.promotion_report import PREFIX, Case, report_of, summary_of, tags_of, text_of
 from growthlab.export.registry import (
     FIRST,
     PROMOTION,
@@ -106,15 +106,16 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
     """What the gate of the config says of the challenger; changes nothing."""
     config, tags = found.config, challenger.tags
     gate, task = build(config.gate, "gate"), build(config.task)
-    every = composed("promote", [f"task={found.name('task')}", "challenger=any"]).config.metrics
-    nodes = {**every, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
+    usual = composed("promote", [f"task={found.name('task')}", "challenger=any"]).config
+    nodes = {**usual.metrics, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
     metrics = {str(name): build(node) for name, node in nodes.items()}
     name = challenger.registered_name
     version = champion_of(challenger.store.client, name)
-    champion = None
+    champion = before = None
     if version is not None:
+        before = str(version.tags.get(f"{PREFIX}objective") or usual.task.objective)
         champion = _champion(found, challenger, str(version.run_id), str(version.version))
-    evidence = evidence_of(challenger, champion, task, metrics, gate)
+    evidence = evidence_of(challenger, champion, task, metrics, gate, before)
     case = Case(
         name=name,
         challenger_run=challenger.id,

@@ -14,6 +14,9 @@ Which window decides what:
   deleted or failed ones too, if their metrics after the cutoff were logged and they answered for the
   same customers; the same values twice are one evaluation. So trying twenty models and bringing the
   luckiest does not raise the chance of a false alarm above alpha.
+- *The champion's objective decides.* Whoever may choose the objective with the results in hand finds
+  one that passes. Another one is a choice of `new_objective`, and each metric that was measured is
+  then counted as if it had been tested for every evaluation.
 
 Two ways in: *superior* (p one-sided at alpha, and a relative gain above `min_rel_gain`), or
 *non-inferior and cheaper* (p one-sided at alpha / 2 against a loss of the margin, the convention of
@@ -64,6 +67,7 @@ class Gate:
         challenger is cheaper if one cost falls by that much and none rises by it
     guards : family of metrics (or ``every``) -> measure -> its `Guard` as a mapping
     segment_customers : smaller segments are not looked at by the guard ``smallest_segment``
+    new_objective : whether the objective may be another than the champion was promoted by
     """
 
     min_rel_gain: float = 0.05
@@ -74,6 +78,7 @@ class Gate:
         default_factory=dict
     )
     segment_customers: int = 100
+    new_objective: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -92,6 +97,15 @@ class Gate:
         for family, guards in self.guards.items():
             for name, limits in guards.items():
                 _check_limits(f"gate.guards.{family}.{name}", limits)
+
+    def require_objective(self, objective: str, before: str) -> None:
+        """Raise a `ConfigError` if it is not the champion's, `before`, unless that is asked for."""
+        if objective != before and not self.new_objective:
+            raise ConfigError(
+                f"task.objective={objective}: the champion was promoted by {before}, so that "
+                f"task.objective={before} decides; gate.new_objective=true changes it, and then "
+                "counts every metric that was measured as a try"
+            )
 
     def guards_of(self, family: str, measured: Collection[str]) -> dict[str, Guard]:
         """The guards of a task whose metrics are of `family`; one that is null is left out.
@@ -171,7 +185,11 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that the gate looks at; `paired` and `valid_champion` are None without a champion."""
+    """All that the gate looks at; `paired` and `valid_champion` are None without a champion.
+
+    `objective_before` is the champion's objective, None without one; where it is another,
+    `n_objectives` metrics were to choose from.
+    """
 
     objective: str
     maximise: bool
@@ -182,6 +200,8 @@ class Evidence:
     leakage: Mapping[str, Any]
     parity: Parity
     family: str = ""
+    objective_before: str | None = None
+    n_objectives: int = 1
 
 
 class Check(NamedTuple):

@@ -31,6 +31,8 @@ HOW_TO_READ = (
     "failed ones too: p is corrected by Holm's method for all of them. It is one-sided; equal models "
     "pass as superior in at most alpha of cases, and a model that loses exactly the margin passes as "
     "non-inferior in at most alpha / 2.",
+    "- The objective is the champion's, that it was promoted by. Another one has to be asked for, and "
+    "each metric that was measured then counts as a try of every evaluation.",
     "- All of it is measured on logged behaviour. What the change does to sales, an experiment says.",
 )
 
@@ -103,6 +105,7 @@ def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> d
         "against_run": case.champion_run or "",
         "bundle_version": case.bundle_version,
         "objective": evidence.objective,
+        "objective_before": evidence.objective_before or "",
         "valid": f"{evidence.valid:.6g}",
         "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
         "leakage": "clean" if _passed(decision, "leakage report") else "not clean",
@@ -142,7 +145,7 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
         "Challenger": f"{case.challenger_model} (run {case.challenger_run})",
         "Bundle judged": f"`{case.bundle_version}`, {of}",
         "Champion": champion,
-        "Objective": label(evidence.objective),
+        "Objective": _objective(evidence),
         "Data digest (SHA-256)": f"`{case.data_digest}`",
         "Split and cutoff": f"{case.split}, {case.cutoff or 'no clock'}",
         "Decided by": f"{case.by}, {case.at}, code {case.code_version}",
@@ -150,10 +153,26 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
     return [f"- {name}: {value}" for name, value in facts.items()]
 
 
+def _objective(evidence: Evidence) -> str:
+    """The objective, and how it came to be the one."""
+    own, before = label(evidence.objective), evidence.objective_before
+    if before is None:
+        return f"{own}, by which later challengers are judged"
+    if before == evidence.objective:
+        return f"{own}, the champion's"
+    return (
+        f"{own}, **changed** by gate.new_objective: the champion was promoted by {label(before)}; "
+        f"each of {evidence.n_objectives} metrics counts as a try"
+    )
+
+
 def _paired(evidence: Evidence) -> list[str]:
     paired = evidence.paired
     if paired is None:
         return []
+    counted = "evaluations on this window"
+    if evidence.n_objectives > 1:
+        counted += f", times {evidence.n_objectives} metrics"
     rows = [
         ["champion", number(paired.champion)],
         ["challenger", number(paired.challenger)],
@@ -164,7 +183,7 @@ def _paired(evidence: Evidence) -> list[str]:
         ["p, one-sided, of a loss of the margin", p_value(paired.p_margin)],
         ["the same, Holm", p_value(paired.p_margin_holm)],
         ["customers", f"{paired.n_customers:,}"],
-        ["evaluations on this window", f"{paired.n_evaluations:,}"],
+        [counted, f"{paired.n_evaluations:,}"],
     ]
     return markdown_table([label(evidence.objective), "value"], rows)
 

@@ -40,35 +40,74 @@ def evidence_of(
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
+    objective_before: str | None = None,
 ) -> Evidence:
     """Everything that the gate looks at; `champion` is None where there is none yet.
+
+    `objective_before` is what the champion was promoted by.
 
     Raises
     ------
     ConfigError
-        The objective was not measured, or the two were not asked the same question: other data,
-        split, cutoff, filter, or other customers or truth.
+        The objective was not measured, or is sought in the wrong direction; it is another than
+        before, and the gate was not asked to change it; or the two were not asked the same
+        question: other data, split, cutoff, filter, or other customers or truth.
     """
     objective = task.objective
+    n_objectives = _n_objectives(challenger, champion, task, metrics, gate, objective_before)
     sides = {"challenger": challenger} | ({} if champion is None else {"champion": champion})
     for side, judged in sides.items():
         if math.isnan(judged.metric(f"valid/{objective}")):
             raise ConfigError(
-                f"the {side}, run {judged.id}, has no valid/{objective}: give task.objective=..."
+                f"the {side}, run {judged.id}, has no valid/{objective}: train it with that metric"
             )
     if champion is not None:
         refuse_other_question(challenger, champion)
+    paired = None
+    if champion is not None:
+        paired = _paired(challenger, champion, task, metrics, gate, n_objectives)
     return Evidence(
         objective=objective,
         maximise=task.maximise,
         valid=challenger.metric(f"valid/{objective}"),
         valid_champion=None if champion is None else champion.metric(f"valid/{objective}"),
-        paired=None if champion is None else _paired(challenger, champion, task, metrics, gate),
+        paired=paired,
         measures=_measures(challenger, champion, task, metrics, gate),
         leakage=challenger.leakage,
         parity=parity_of(challenger.bundle, challenger.answers(), challenger.asked()),
         family=task.metrics,
+        objective_before=objective_before,
+        n_objectives=n_objectives,
     )
+
+
+def _n_objectives(
+    challenger: JudgedRun,
+    champion: JudgedRun | None,
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+    before: str | None,
+) -> int:
+    """How many metrics were to choose the objective from: 1 where it is the champion's."""
+    if _directions(metrics).get(task.objective, task.maximise) != task.maximise:
+        objective_metric(task, metrics)  # says which way
+    if champion is None or before is None:
+        return 1  # there is nobody to beat
+    gate.require_objective(task.objective, before)
+    if task.objective == before:
+        return 1
+    return len(_objectives(challenger) | _objectives(champion))
+
+
+def _directions(metrics: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether more of it is better, of everything that the metrics give."""
+    return {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
+
+
+def _objectives(judged: JudgedRun) -> set[str]:
+    """What the run could have been chosen by: all that was measured on the validation window."""
+    return {n for n in judged.measured if n.startswith("valid/")}
 
 
 def refuse_other_question(challenger: JudgedRun, champion: JudgedRun) -> None:
@@ -90,9 +129,18 @@ def refuse_other_question(challenger: JudgedRun, champion: JudgedRun) -> None:
 
 
 def _paired(
-    challenger: JudgedRun, champion: JudgedRun, task: Task, metrics: Mapping[str, Any], gate: Gate
+    challenger: JudgedRun,
+    champion: JudgedRun,
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+    n_objectives: int = 1,
 ) -> Paired:
-    """The tests, over all evaluations that were made on the same window."""
+    """The tests, over all evaluations that were made on the same window.
+
+    Each counts `n_objectives` times: for the other metrics that could have been the objective, with
+    a p of 1.
+    """
     of_predictions = f"{PREDICTIONS}.parquet" in challenger.files
     column = "prediction" if of_predictions else task.objective
     first = _values(champion, task.objective, of_predictions)
@@ -123,7 +171,7 @@ def _paired(
         maximise=task.maximise,
         margin=gate.margin,
         alpha=gate.alpha,
-        n_unread=n_unread,
+        n_unread=n_unread + (n_objectives - 1) * n_tests,
     )
     if of_predictions:
         (metric,) = objective_metric(task, metrics).values()
@@ -189,8 +237,7 @@ def _measures(
     gate: Gate,
 ) -> dict[str, Measure]:
     """Everything that a guard or ``cheaper`` can name, with its direction."""
-    names = {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
-    logged = {n: (f"test/{n}", larger) for n, larger in names.items()}
+    logged = {n: (f"test/{n}", larger) for n, larger in _directions(metrics).items()}
     logged |= {n: (n, n in LARGER) for n in COSTS if n != "epochs"}
 
     def measure(name: str, larger: bool) -> Measure:
