@@ -94,7 +94,7 @@ def test_a_run_that_was_not_exported_is_judged_and_registered_with_its_index(
     plain = promote(trained, "top_n", run, "dry_run=true").out
     exactly = line_of(plain, "| index recall (no index, lists are exact) |")
     assert "| pass | 1.0000 | at least 0.9500 |" in exactly
-    assert ", of the run, with the index that it is registered with" in plain
+    assert ", of the run, as its promotion registers it" in plain
 
     done = promote(trained, "top_n", run, "index_above=10")
     assert done.status == 0, done.out + done.err

@@ -9,15 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export import list_maker, nearest_items
 from growthlab.export.answers import Recommendation, RecommendRequest
 from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import add_index
+from growthlab.export.item_index import add_index, recall_of
 from growthlab.export.manifest import Manifest, Provenance
 from growthlab.export.nearest_items import NearestItems, Sought
+from growthlab.export.parity import parity_of
 from growthlab.export.to_bundle import write_recommender
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
@@ -119,6 +121,39 @@ def test_an_index_finds_nearly_all_and_its_recall_stands_in_the_manifest(large: 
         assert len({i.item for i in one.items}) == 10
     # a category is too small a part of the candidates: that list is exact
     assert [i.item for i in found[-4].items] == [i.item for i in expected[-4].items]
+
+
+class LastItems:
+    """An index that finds the last items of the catalogue for everybody."""
+
+    def search(self, users: np.ndarray, n: int) -> np.ndarray:
+        return np.tile(np.arange(N_ITEMS - n, N_ITEMS), (len(users), 1))
+
+
+def test_parity_is_of_the_exact_lists_whatever_an_index_finds(large: Path) -> None:
+    bundle = Bundle.load(large)
+    users = [f"user-{u}" for u in range(N_USERS)]
+    answers = bundle.recommend([RecommendRequest(user) for user in users], 10)
+    evaluated = pd.DataFrame(
+        [
+            {"user_id": user, "rank": rank, "item_id": item.item, "score": item.score}
+            for user, answer in zip(users, answers, strict=True)
+            for rank, item in enumerate(answer.items, start=1)
+        ]
+    )
+    maker = bundle.list_maker
+    assert maker is not None
+    indexed = replace(bundle, list_maker=replace(maker, index=LastItems()))
+    (found,) = indexed.recommend([RecommendRequest("user-0")], 10)
+    assert {i.item for i in found.items} != {i.item for i in answers[0].items}
+    parity = parity_of(indexed, {"recommendations": evaluated})
+    assert (parity.n_same, parity.n_compared) == (N_USERS, N_USERS)
+
+
+def test_the_recall_of_a_manifest_is_one_without_an_index_and_not_known_unless_it_says() -> None:
+    assert recall_of(None) == 1.0
+    assert recall_of({"recall_at_10": 0.97}) == 0.97
+    assert np.isnan(recall_of({"probes": 4}))
 
 
 def test_where_the_library_is_not_installed_lists_are_exact_and_that_is_said(

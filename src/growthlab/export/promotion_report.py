@@ -138,7 +138,7 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
     if case.champion_run is not None:
         version = f"version {case.champion_version}, " if case.champion_version else ""
         champion = f"{case.champion_model} ({version}run {case.champion_run})"
-    of = "of the run, with the index that it is registered with"
+    of = "of the run, as its promotion registers it"
     if case.challenger_version is not None:
         of = f"of version {case.challenger_version} in the registry"
     facts = {
