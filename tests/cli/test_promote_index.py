@@ -11,11 +11,12 @@ from tests.cli.conftest import SHOP, Workspace
 from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 
 from growthlab.cli.compose import composed
+from growthlab.evaluation.table import number
 from growthlab.export.answers import RecommendRequest
 from growthlab.export.bundle import Bundle
 from growthlab.export.fetch import bundle_of
 from growthlab.export.item_index import add_index
-from growthlab.export.parity import exact
+from growthlab.export.parity import exact, listed_of_exact, some_of
 
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
 
@@ -77,7 +78,10 @@ def test_the_registered_bundle_is_judged_and_a_poor_index_is_no_champion(
     assert f"Bundle judged: `{bundle.manifest.version}`, of version 1 in the reg" in shown.out
     assert f"| pass | {len(users)} of {len(users)} answers" in line_of(shown.out, "export parity")
     probes = f"{index['probes']} of {index['lists']} parts of the catalogue searched"
-    recall = line_of(shown.out, f"| index recall ({probes}) ")
+    timed = some_of(users, 200)
+    share = number(listed_of_exact(bundle, timed))
+    about = f"{probes}; {share} of the exact lists of {len(timed)} customers"
+    recall = line_of(shown.out, f"| index recall ({about}) ")
     assert f"| FAIL | {index['recall_at_10']:.4f} | at least 0.9500 |" in recall
     logged = run.data.metrics["bundle_mb"]
     size = megabytes(bundle.folder)

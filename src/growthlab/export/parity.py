@@ -74,6 +74,20 @@ def exact(bundle: Bundle) -> Bundle:
     return replace(bundle, list_maker=replace(bundle.list_maker, index=None))
 
 
+def listed_of_exact(bundle: Bundle, user_ids: np.ndarray) -> float:
+    """The share of the first ten of the exact lists that the bundle lists too, with its index.
+
+    As customers are answered: what they have had is hidden, and short lists are made exact. NaN
+    without customers.
+    """
+    requests = [RecommendRequest(str(user)) for user in user_ids]
+    both = (b.recommend(requests, K) for b in (bundle, exact(bundle)))
+    own, wanted = ([{i.item for i in a.items} for a in answers] for answers in both)
+    n_same = sum(len(one & other) for one, other in zip(own, wanted, strict=True))
+    n_wanted = sum(map(len, wanted))
+    return n_same / n_wanted if n_wanted else math.nan
+
+
 def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
     """Median and 95th percentile of the milliseconds of one answer, asked for one at a time.
 

@@ -16,9 +16,10 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, ExportError, GrowthlabError
 from growthlab.core.progress import progress
 from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
+from growthlab.evaluation.table import number
 from growthlab.export.bundle import Bundle
 from growthlab.export.item_index import recall_of
-from growthlab.export.parity import N_TIMED, latency_of, parity_of, some_of
+from growthlab.export.parity import N_TIMED, latency_of, listed_of_exact, parity_of, some_of
 from growthlab.export.promotion import Evidence, Gate, Measure
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import names_of, objective_metric
@@ -263,17 +264,23 @@ def _of_bundle(judged: JudgedRun, users: np.ndarray) -> dict[str, Measure]:
     size = sum(f.stat().st_size for f in files) / 2**20
     costs = latency_of(bundle, users) | {"bundle_mb": size}
     found = {n: Measure(challenger=v) for n, v in costs.items()}
-    return found if bundle.list_maker is None else found | {RECALL: _recall(bundle)}
+    return found if bundle.list_maker is None else found | {RECALL: _recall(bundle, users)}
 
 
-def _recall(bundle: Bundle) -> Measure:
-    """The index's recall of the first ten, as its manifest says; 1 for lists that are exact."""
+def _recall(bundle: Bundle, users: np.ndarray) -> Measure:
+    """The index's recall of the first ten, as its manifest says; 1 for lists that are exact.
+
+    How much of the exact lists the customers here are given with it is said beside.
+    """
     index, about = bundle.manifest.index, "no index, lists are exact"
     recall = recall_of(index)
     if index is not None:
         about = f"{index.get('probes')} of {index.get('lists')} parts of the catalogue searched"
         if bundle.list_maker is None or bundle.list_maker.index is None:
             about += ", but not here: faiss is not installed"
+        else:
+            share = listed_of_exact(bundle, users)
+            about += f"; {number(share)} of the exact lists of {len(users):,} customers"
     known = not math.isnan(recall)
     return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)
 
