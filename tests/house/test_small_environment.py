@@ -146,12 +146,14 @@ def test_it_answers_from_a_bundle(small: Path, bundles: dict[str, Path], name: s
     assert done.stdout.strip() == str(served)
 
 
-def test_it_serves(small: Path, bundles: dict[str, Path]) -> None:
+@pytest.mark.parametrize("way", ["growthlab serve", "python -m growthlab.serving"])
+def test_it_serves(small: Path, bundles: dict[str, Path], way: str) -> None:
     port = free_port()
-    code = (
-        "import runpy; sys.argv[0] = 'serving';"
-        "runpy.run_module('growthlab.serving', run_name='__main__')"
-    )
+    code = {
+        "growthlab serve": "from growthlab.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))",
+        "python -m growthlab.serving": "import runpy; sys.argv[0] = 'serving';"
+        "runpy.run_module('growthlab.serving', run_name='__main__')",
+    }[way]
     words = python(small, code, f"bundle={bundles['gru4rec']}", f"port={port}")
     process = subprocess.Popen(words, env=env(), stderr=subprocess.PIPE, text=True)
     try:
@@ -165,6 +167,20 @@ def test_it_serves(small: Path, bundles: dict[str, Path]) -> None:
         process.wait(20)
         process.stderr.close()
     assert b'"served":"known"' in answer.replace(b" ", b""), said
+
+
+def test_what_needs_the_laboratory_says_so_in_a_line(small: Path) -> None:
+    code = "from growthlab.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = run(small, code, "recommend", "bundle=b", "input=i.csv", "output=o.csv")
+    assert done.returncode == 2
+    assert done.stderr.startswith("growthlab: recommend needs the laboratory (")
+    assert done.stderr.endswith("pip install 'growthlab[lab]'\n")
+    assert done.stderr.count("\n") == 1
+    mistyped = run(small, code, "serve", "bundel=b")
+    assert (mistyped.returncode, mistyped.stderr) == (
+        2,
+        "growthlab: unknown setting bundel: did you mean bundle?\n",
+    )
 
 
 def free_port() -> int:

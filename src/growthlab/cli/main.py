@@ -123,7 +123,10 @@ def _run(command: str, words: list[str]) -> int:
         print(_command_help(command))
         return 0
     _prepare_process()
-    from growthlab.cli.compose import composed, sweep
+    try:
+        from growthlab.cli.compose import composed, sweep
+    except ModuleNotFoundError as error:
+        return _without_laboratory(command, words, error)
 
     show = _take_cfg(words)
     many = _take(words, "-m") or _take(words, "--multirun")
@@ -140,6 +143,20 @@ def _run(command: str, words: list[str]) -> int:
     if len(grid) == 1:
         return int(module.run(grid[0]))
     return max(_point(module, found) for found in grid)
+
+
+def _without_laboratory(command: str, words: list[str], missing: ModuleNotFoundError) -> int:
+    """What the plain install can do: serve; for all else it is said what to install."""
+    if (missing.name or "").partition(".")[0] == "growthlab":
+        raise missing
+    if command != "serve":
+        raise GrowthlabError(
+            f"{command} needs the laboratory ({missing.name} is not installed): "
+            "pip install 'growthlab[lab]'"
+        ) from missing
+    from growthlab.serving.__main__ import main as serve
+
+    return serve(words)
 
 
 def _point(module: ModuleType, found: Any) -> int:

@@ -123,9 +123,7 @@ def _transform(
         for number, rows in enumerate(blocks):
             if not set(wanted) & set(rows.columns):
                 near = near_matches(wanted[0], rows.columns)
-                raise DataError(
-                    f"{source} has none of the columns {', '.join(wanted[:5])}; it has: {near}"
-                )
+                raise DataError(f"{source} has none of the columns {', '.join(wanted[:5])}: {near}")
             if number >= len(parts.rows):
                 parts.add(partial(_write, kind, answer(rows, first), number), len(rows))
             first += len(rows)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from growthlab.core.errors import DataError
 from growthlab.export.bundle import Bundle
-from growthlab.export.tables import ANSWERS, predictions, recommendations
+from growthlab.export.tables import ANSWERS, ASKED, predictions, recommendations
 
 with warnings.catch_warnings():  # MLflow warns about type hints of its own
     warnings.simplefilter("ignore")
@@ -32,6 +33,8 @@ class BundleModel(PythonModel):
             found = predictions(self.bundle, model_input)
             answers = {ANSWERS[task]: [f.value for f in found], "served": [f.served for f in found]}
             return pd.DataFrame(answers, index=model_input.index)
+        if not set(ASKED) & set(model_input.columns):
+            raise DataError(f"the table has none of the columns {', '.join(ASKED)}")
         asked = params or {}
         k, filter_seen = int(asked.get("k", 10)), asked.get("filter_seen") or None
         lists = recommendations(self.bundle, model_input, k, filter_seen)

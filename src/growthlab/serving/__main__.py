@@ -1,6 +1,7 @@
-"""The service without the laboratory: ``python -m growthlab.serving bundle=bundles port=8000``.
+"""The service without the laboratory: ``growthlab serve bundle=bundles`` where Hydra is not installed.
 
-The settings are those of ``growthlab serve``, which needs Hydra; here JSON values are understood.
+The settings are the same; JSON values are understood. A container that needs no command line starts
+it as ``python -m growthlab.serving``.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ what they themselves cost.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from growthlab.core.errors import GrowthlabError
+from growthlab.core.errors import GrowthlabError, near_matches
 from growthlab.serving.service import NoModel
 
 JSON = b"application/json"
@@ -40,7 +40,8 @@ class Direct:
         try:
             body = self.body.model_validate_json(content)
         except ValidationError as error:
-            return 422, _detail(_problems(error.errors(include_input=False, include_url=False)))
+            errors = error.errors(include_input=False, include_url=False)
+            return 422, _detail(_problems(errors, self.body))
         try:
             found = await self.answer(body)
         except NoModel as error:
@@ -50,9 +51,31 @@ class Direct:
         return self.status, found.__pydantic_serializer__.to_json(found)
 
 
-def _problems(errors: Any) -> list[dict[str, Any]]:
-    """Where and what is wrong, without the input."""
-    return [{"loc": ["body", *e["loc"]], "msg": e["msg"], "type": e["type"]} for e in errors]
+def _problems(errors: Any, body: type[BaseModel]) -> list[dict[str, Any]]:
+    """Where and what is wrong, without the input; of a name that is none, which it may have been."""
+    found = []
+    for error in errors:
+        told = error["msg"]
+        if error["type"] == "extra_forbidden":
+            told = near_matches(str(error["loc"][-1]), _fields(body, error["loc"][:-1]))
+            told = f"there is no such field: {told}"
+        found.append({"loc": ["body", *error["loc"]], "msg": told, "type": error["type"]})
+    return found
+
+
+def _fields(body: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """The names of the fields at a place of a body, such as ``("recommend", 0, "rules")``."""
+    for name in path:
+        if isinstance(name, str):
+            (body,) = _models_in(body.model_fields[name].annotation)
+    return list(body.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The body models that an annotation such as ``RulesBody | None`` names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def _detail(told: Any) -> bytes:

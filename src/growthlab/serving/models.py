@@ -86,6 +86,9 @@ class Model:
                 self._work([example], k)
                 took.append(time.perf_counter() - started)
             self._work([type(example)(), example], k)
+        except ModuleNotFoundError as error:
+            needed = f"{self.bundle.folder} needs {error.name}, which is not installed"
+            raise BundleError(f"{needed}: pip install {error.name}") from error
         except Exception as error:
             folder = self.bundle.folder
             raise BundleError(

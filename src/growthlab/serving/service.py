@@ -54,6 +54,8 @@ class Service:
     def __init__(self, options: ServiceOptions) -> None:
         self.options = options
         self.models = Models(options)
+        if options.challenger and not options.challenger_share:
+            log.warning("the challenger answers nobody: give challenger_share=0.1, say")
         self.metrics = Metrics()
         self.log = (
             None
