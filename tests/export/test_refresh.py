@@ -16,6 +16,7 @@ import pytest
 from growthlab.cli.main import main
 from growthlab.core.build import build
 from growthlab.core.errors import BundleError, DataError
+from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export import refresh as refresh_module
 from growthlab.export.answers import PredictRequest, RecommendRequest
@@ -141,11 +142,9 @@ def test_the_manifest_names_the_versions_before_each_refresh_and_their_cutoffs(
     assert (
         "Customers known up to (UTC): 2024-03-11T00:00:00" in (folder / "model_card.md").read_text()
     )
-    back = refreshed(10)
-    assert list(back.states) == [first.version, third.version, second.version]
     monkeypatch.setattr(refresh_module, "MOST_EARLIER", 2)
     fourth = refreshed(12)
-    assert list(fourth.states) == [third.version, second.version, fourth.version]
+    assert list(fourth.states) == [second.version, third.version, fourth.version]
 
 
 def test_a_bundle_of_before_there_were_earlier_versions_loads_and_is_refreshed(
@@ -177,6 +176,71 @@ def test_what_cannot_be_refreshed_is_one_line_and_changes_nothing(
     assert (folder / "manifest.json").read_bytes() == before
 
 
+def shop_of(n_users: int, n_each: int, *more: tuple[str, str, str]) -> EventLog:
+    """Customers who bought tea before 2024-03-01, one purchase after it, and `more`."""
+    rows = [
+        (f"user{n:03}", "tea", f"2024-02-{day + 1:02}")
+        for n in range(n_users)
+        for day in range(n_each)
+    ]
+    return log_of([*rows, ("user000", "tea", "2024-03-09"), *more])
+
+
+def test_data_with_other_customers_or_events_than_the_bundle_knew_are_refused(
+    folder: Path,
+) -> None:
+    known, cutoff = shop_of(100, 2), datetime(2024, 3, 1)
+    refresh(folder, known, "corner_shop", task=TopN(), cutoff=cutoff, same_data=False)
+    before = (folder / "manifest.json").read_bytes()
+    for n_users, n_each, told in (
+        # off by more than a fifth of 100 customers, or of their 200 purchases, to either side
+        (121, 2, "as of 2024-03-01T00:00:00 this data has 121 known users, and .* 100: is it"),
+        (79, 2, r"79 known users, and .* 100: .* give the data.\* settings"),
+        (100, 3, "300 events of its items, and .* 200: .* same_data=false only where"),
+        (100, 1, "100 events of its items, and .* 200: is it the same data set"),
+    ):
+        with pytest.raises(DataError, match=told):
+            refresh(folder, shop_of(n_users, n_each), "corner_shop", task=TopN())
+    assert (folder / "manifest.json").read_bytes() == before
+    others = [(f"user{n:03}", "mug", "2024-02-01") for n in range(100)]  # of an item it knows not
+    with_mugs = shop_of(85, 2, *others)
+    assert refresh(folder, with_mugs, "corner_shop", task=TopN()).counts["n_events"] == 171
+
+
+def test_who_has_enough_events_is_decided_by_what_is_known_at_the_cutoff(folder: Path) -> None:
+    rows = [(ANNA, "tea", "2024-03-02"), (ANNA, "cup", "2024-03-03"), (FRIDA, "tea", "2024-03-02")]
+    log = log_of([*rows, (FRIDA, "cup", "2024-03-20")])  # Frida's second is not known on the 9th
+    cutoff, two = datetime(2024, 3, 9), Cleaning(min_user_events=2)
+    now = refresh(
+        folder, log, "corner_shop", task=TopN(), cutoff=cutoff, cleaning=two, same_data=False
+    )
+    assert (now.counts["n_known_users"], now.counts["n_events"]) == (1, 2)
+
+
+def test_a_refresh_does_not_go_back_in_time_nor_before_the_first_event(folder: Path) -> None:
+    before = (folder / "manifest.json").read_bytes()
+    for log, cutoff, told in (
+        (
+            shop_of(5, 2),
+            datetime(2020, 1, 1),
+            "no event before cutoff=2020-01-01 00:00:00; the first is of 2024-02-01",
+        ),
+        (
+            shop_of(5, 2),
+            datetime(2024, 2, 15),
+            r"^cutoff=2024-02-15 .* as of 2024-03-01T00:00:00 already",
+        ),
+        (
+            log_of([(ANNA, "tea", "2024-02-02")]),
+            None,
+            "newest event is of 2024-02-02 .* give newer data",
+        ),
+    ):
+        with pytest.raises(DataError, match=told):
+            refresh(folder, log, "corner_shop", task=TopN(), cutoff=cutoff)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
 def test_who_loads_while_it_is_refreshed_sees_one_state_or_the_other(
     folder: Path, later: EventLog
 ) -> None:
@@ -199,11 +263,11 @@ def test_who_loads_while_it_is_refreshed_sees_one_state_or_the_other(
     watcher = threading.Thread(target=look)
     watcher.start()
     for log in [later, other] * 4:
-        refresh(folder, log, "corner_shop", task=TopN())
+        refresh(folder, log, "corner_shop", task=TopN(), cutoff=datetime(2024, 4, 2))
     done.set()
     watcher.join()
     assert faults == []
-    assert seen <= {(None, 5), ("2024-04-01T00:00:01", 2), ("2024-03-09T00:00:01", 3)}
+    assert seen <= {(None, 5), ("2024-04-02T00:00:00", 2), ("2024-04-02T00:00:00", 3)}
     assert len(seen) > 1
 
 

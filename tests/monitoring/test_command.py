@@ -91,3 +91,30 @@ def test_a_list_is_not_judged_and_no_data_are_read_for_it(
     assert main(["monitor", *words]) == 2
     assert "data= judges churn and value" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_predictions_are_not_judged_by_another_data_set(
+    churn_bundle: Bundle,
+    line_of: Callable[..., dict[str, Any]],
+    write: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert churn_bundle.key is not None
+    user = churn_bundle.key.pseudonym(churn_bundle.manifest.namespace, "user0000")
+    log = write([line_of(churn_bundle, 0, user=user, value=0.5)])
+    # the ids coincide, but before 2024-03-01 there are 3 customers here, and 2,000 in the bundle
+    rows = [f"user000{n},tea,2024-02-01" for n in range(3)] + ["user0000,tea,2024-04-02"]
+    (tmp_path / "newer.csv").write_text("\n".join(["user,item,day", *rows]) + "\n")
+    words = ["monitor", f"bundle={churn_bundle.folder}", f"log={log}", "data=tabular_file"]
+    words += ["data.path=newer.csv", "data.event_type=purchase"]
+    words += ["data.columns={user_id:user,item_id:item,timestamp:day}"]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert "as of 2024-03-01T00:00:00 this data has 3 known users, and" in err
+    assert "2,000: is it the same data set?" in err
+    assert not (tmp_path / "reports").exists()
+    assert main([*words, "same_data=false"]) == 0
+    assert "What came of the predictions" in capsys.readouterr().out

@@ -51,7 +51,8 @@ def churn_twice(churn_bundle: Bundle, tmp_path: Path) -> Bundle:
     folder = copied(churn_bundle, tmp_path / "churn")
     events = purchases(*((f"user{n:04}", "2024-03-05") for n in range(200)))
     task = build(composed("train", ["task=churn"]).config.task)
-    refresh(folder, events, "watched_shop", task=task, cutoff=datetime(2024, 3, 11))
+    cutoff = datetime(2024, 3, 11)
+    refresh(folder, events, "watched_shop", task=task, cutoff=cutoff, same_data=False)
     return Bundle.load(folder)
 
 
@@ -60,7 +61,8 @@ def lists_twice(lists_bundle: Bundle, tmp_path: Path) -> Bundle:
     """The recommender, which by now knows the first hundred customers only."""
     folder = copied(lists_bundle, tmp_path / "lists")
     events = purchases(*((f"user{n:03}", "2024-03-05") for n in range(100)))
-    refresh(folder, events, "watched_shop", task=TopN(), cutoff=datetime(2024, 3, 11))
+    cutoff = datetime(2024, 3, 11)
+    refresh(folder, events, "watched_shop", task=TopN(), cutoff=cutoff, same_data=False)
     return Bundle.load(folder)
 
 

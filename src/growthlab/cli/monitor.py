@@ -16,6 +16,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.source import Source
 from growthlab.export.bundle import Bundle
 from growthlab.export.manifest import Manifest
+from growthlab.export.same_data import check_same_data
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, horizons_of, judge
 from growthlab.monitoring.page import page
@@ -61,7 +62,10 @@ def _judged(found: Composed, bundle: Bundle, served: Mapping[str, Prediction]) -
         return None
     source = build(found.config.data)
     assert isinstance(source, Source)
-    return judge(bundle, served, source.prepare(cache_of(found.config)))
+    events = source.prepare(cache_of(found.config))
+    if found.config.same_data:
+        check_same_data(bundle, events, source.cleaning)
+    return judge(bundle, served, events)
 
 
 def _written(report: Report, folder: Path) -> Path:

@@ -25,9 +25,15 @@ def run(found: Composed) -> int:
         found = composed(found.command, [*found.given, f"task={before.task}"])
     setting = Setting(found)
     cutoff = None if found.config.cutoff is None else moment_of(found.config.cutoff, "cutoff")
-    cleaning = setting.source.cleaning
-    events = setting.log if cleaning is None else cleaning.restrict(setting.log)
-    now = refresh(folder, events, setting.data_name, task=setting.task, cutoff=cutoff)
+    now = refresh(
+        folder,
+        setting.log,
+        setting.data_name,
+        task=setting.task,
+        cutoff=cutoff,
+        cleaning=setting.source.cleaning,
+        same_data=bool(found.config.same_data),
+    )
     print(
         f"{folder}: {now.counts['n_known_users']:,} known users as of {now.state_cutoff or 'now'} "
         f"(before: {before.counts['n_known_users']:,} as of "

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +17,13 @@ import numpy as np
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
+from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.bundle import CUSTOMERS, HISTORIES, ITEMS, Bundle
 from growthlab.export.in_place import take_place
 from growthlab.export.manifest import MOST_EARLIER, Manifest, checksums_of
 from growthlab.export.model_card import model_card
+from growthlab.export.same_data import check_same_data
 from growthlab.export.signature import sign
 from growthlab.export.to_bundle import keyed_histories, keyed_rows, plain_column, save_arrays
 from growthlab.features.histories import catalogue_of, histories_of
@@ -36,7 +38,14 @@ State = dict[str, Mapping[str, np.ndarray]]
 
 
 def refresh(
-    folder: str | Path, events: EventLog, data: str, *, task: Task, cutoff: datetime | None = None
+    folder: str | Path,
+    events: EventLog,
+    data: str,
+    *,
+    task: Task,
+    cutoff: datetime | None = None,
+    cleaning: Cleaning | None = None,
+    same_data: bool = True,
 ) -> Manifest:
     """Write the state of the bundle in `folder` anew from `events` before `cutoff`; its manifest.
 
@@ -50,13 +59,17 @@ def refresh(
     ----------
     data : the name of the data set, which must be the bundle's
     cutoff : naive UTC; None: just after the newest event, and all events of a log without times
+    cleaning : of the data set; its least numbers of events hold in what is known at a cutoff
+    same_data : False leaves out `check_same_data`, for a log that lost its old events
 
     Raises
     ------
     BundleError
         The bundle is broken, of another data set, or its pseudonym key is not here.
     DataError
-        No event of the kinds that the model reads, or a feature that the data does not give.
+        No event of the kinds that the model reads, or a feature that the data does not give; the
+        cutoff is before the first event or before that of the bundle's state, or the events do not
+        look like those that the bundle was made of.
     """
     folder = Path(folder)
     bundle = Bundle.load(folder)
@@ -66,20 +79,19 @@ def refresh(
             f"{folder} is of the data set {manifest.data}, not of {data}: say data={manifest.data}"
         )
     key = _key_of(manifest, folder)
-    timed = events.ordered_by == "timestamp"
-    if timed:
-        newest = events.span()[1]
-        assert isinstance(newest, datetime)
-        cutoff = cutoff or newest.replace(microsecond=0) + timedelta(seconds=1)
+    cutoff = _cutoff(manifest, events, cutoff)
+    if same_data:
+        check_same_data(bundle, events, cleaning)
+    restrict = cleaning.restrict if cleaning is not None else _all
     if manifest.task == "top_n":
-        past = events if cutoff is None else known_at(events, cutoff)
+        past = restrict(events if cutoff is None else known_at(events, cutoff))
         state = _histories(bundle, past, key)
         counts = {
             "n_known_users": len(state[HISTORIES]["user_ids"]),
             "n_events": len(state[HISTORIES]["items"]),
         }
     else:
-        state = {CUSTOMERS: _customers(bundle, events, cutoff, task, key)}
+        state = {CUSTOMERS: _customers(bundle, events, cutoff, task, key, restrict)}
         counts = {"n_known_users": len(state[CUSTOMERS]["user_ids"])}
     return _replace(
         folder,
@@ -92,6 +104,30 @@ def refresh(
         ),
         state,
     )
+
+
+def _all(past: EventLog) -> EventLog:
+    return past
+
+
+def _cutoff(manifest: Manifest, events: EventLog, cutoff: datetime | None) -> datetime | None:
+    """The cutoff of the new state: after the first event, and not before that of the present state."""
+    if events.ordered_by != "timestamp":
+        return cutoff
+    first, newest = events.span()
+    assert isinstance(first, datetime)
+    assert isinstance(newest, datetime)
+    if cutoff is not None and cutoff <= first:
+        raise DataError(f"no event before cutoff={cutoff}; the first is of {first}")
+    known = manifest.states[manifest.version]
+    wanted = cutoff or newest.replace(microsecond=0) + timedelta(seconds=1)
+    if known is not None and wanted < datetime.fromisoformat(known):
+        what = f"the newest event is of {newest}" if cutoff is None else f"cutoff={cutoff}"
+        raise DataError(
+            f"{what}, and the bundle knows its customers as of {known} already: a refresh does not "
+            "go back in time, give newer data or a later cutoff"
+        )
+    return wanted
 
 
 def _key_of(manifest: Manifest, folder: Path) -> PseudonymKey:
@@ -143,7 +179,12 @@ def _facts(catalogue: Catalogue, now: Catalogue) -> dict[str, np.ndarray]:
 
 
 def _customers(
-    bundle: Bundle, events: EventLog, cutoff: datetime | None, task: Any, key: PseudonymKey
+    bundle: Bundle,
+    events: EventLog,
+    cutoff: datetime | None,
+    task: Any,
+    key: PseudonymKey,
+    restrict: Callable[[EventLog], EventLog],
 ) -> dict[str, np.ndarray]:
     """The features of all customers with a purchase before the cutoff."""
     assert bundle.predictor is not None
@@ -153,7 +194,7 @@ def _customers(
     record, nothing = recorded_at(events, cutoff), events.where("false")
     horizon = timedelta(days=manifest.horizon_days)
     fold = Fold(known_at(events, cutoff), nothing, cutoff, horizon, record=record)
-    present = replace(task, snapshots=1).data(fold).train.present
+    present = replace(task, snapshots=1).data(fold.with_past(restrict)).train.present
     table = {}
     for column in bundle.predictor.scorer.columns:
         try:
