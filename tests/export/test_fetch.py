@@ -111,6 +111,31 @@ def test_newer_histories_of_the_same_model_stay(registry: Registry, tmp_path: Pa
     assert registry.fetch(folder).changed
 
 
+def test_the_exported_state_comes_back_with_overwrite(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "top_n"
+    exported = registry.champion(1)
+    registry.fetch(folder)
+    with np.load(folder / HISTORIES) as stored:
+        np.savez(folder / HISTORIES, **{n: stored[n] for n in stored.files})  # other bytes
+    there = replace(exported, files=checksums_of(folder), state_cutoff="2024-05-30T00:00:00")
+    there.write(folder)
+    words = ["fetch", f"model_uri={registry.uri_of_champion}", f"to={folder}"]
+    words.append(f"tracking.uri={registry.uri}")
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which stays" in told
+    assert "as they were exported: overwrite=true" in told
+    assert Bundle.load(folder).manifest == there
+    assert main([*words, "overwrite=true"]) == 0
+    assert f"in the place of {there.version}" in capsys.readouterr().out
+    assert Bundle.load(folder).manifest == exported
+    assert main([*words, "overwrite=true"]) == 0
+    assert capsys.readouterr().out.endswith(" already\n")
+    assert left_beside(folder) == []
+
+
 def test_a_bundle_that_was_changed_in_the_store_is_refused_and_the_old_one_stays(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -151,11 +176,19 @@ def test_where_a_signing_key_is_set_only_a_signed_bundle_comes(
 ) -> None:
     registry.champion(1)
     monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "k" * 32)
-    with pytest.raises(BundleError, match="version 1 is refused: it is not signed"):
-        registry.fetch(tmp_path / "top_n")
-    assert not (tmp_path / "top_n").exists()
+    folder = tmp_path / "top_n"
+    with pytest.raises(BundleError, match="version 1 is refused: it is not signed") as refused:
+        registry.fetch(folder)
+    assert not folder.exists()
+    words = f"growthlab fetch model_uri=models:/{registry.name}/1 to={folder}, then with the key "
+    assert f"{words}growthlab sign bundle={folder}" in str(refused.value)
+    monkeypatch.delenv("GROWTHLAB_SIGNING_KEY")
+    registry.fetch(folder, f"models:/{registry.name}/1")
+    monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "k" * 32)
+    assert main(["sign", f"bundle={folder}"]) == 0
+    assert not registry.fetch(folder).changed
     registry.champion(2)
-    assert registry.fetch(tmp_path / "top_n").changed
+    assert registry.fetch(folder).changed
 
 
 def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_find(

@@ -14,10 +14,22 @@ def run(found: Composed) -> int:
     store = build(config.tracking)
     assert isinstance(store, Store)
     store.require("nothing to fetch")
-    got = fetch(str(config.model_uri), str(config.to), uri=store.address, client=store.client)
+    got = fetch(
+        str(config.model_uri),
+        str(config.to),
+        uri=store.address,
+        client=store.client,
+        overwrite=bool(config.overwrite),
+    )
     what = f"{got.registered} ({got.manifest.model} {got.manifest.version})"
     if not got.changed:
         print(f"{what} is in {config.to} already")
+        if not got.as_exported:
+            known = got.manifest.state_cutoff or got.manifest.refreshed or "another time"
+            print(
+                f"its customers are known as of {known} (growthlab refresh), which stays so; "
+                "as they were exported: overwrite=true"
+            )
         return 0
     before = f", in the place of {got.before}" if got.before else ""
     print(f"{what} is in {config.to}{before}")

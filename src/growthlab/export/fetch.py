@@ -15,6 +15,7 @@ from growthlab.export.bundle import Bundle
 from growthlab.export.in_place import take_place
 from growthlab.export.manifest import MANIFEST, Manifest
 from growthlab.export.pyfunc import global_store
+from growthlab.export.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,23 +30,31 @@ MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d
 class Fetched:
     """What lies in the folder now; `before` is the version of the bundle that was there, if one was.
 
-    `changed` is False where the model was there already: then nothing was touched.
+    `changed` is False where the model was there already: then nothing was touched, and `as_exported`
+    is False where what it knows of customers is not as it was registered, such as after a refresh.
     """
 
     manifest: Manifest
     registered: str  # <name> version <number>
     before: str | None
     changed: bool
+    as_exported: bool = True
 
 
 def fetch(
-    model_uri: str, folder: str | Path, *, uri: str, client: MlflowClient | None = None
+    model_uri: str,
+    folder: str | Path,
+    *,
+    uri: str,
+    client: MlflowClient | None = None,
+    overwrite: bool = False,
 ) -> Fetched:
     """Put the bundle of `model_uri` (``models:/NAME@alias`` or ``models:/NAME/3``) into `folder`.
 
     It is downloaded beside the folder, checked with its signature where a signing key is set, and
     exchanged for what was there in one step, so that a running service finds the old or the new. A
-    model that is there already with newer histories (`growthlab refresh`) is left as it is.
+    model that is there already with newer histories (`growthlab refresh`) is left as it is; with
+    `overwrite` they are again those of the export.
 
     Raises
     ------
@@ -71,7 +80,7 @@ def fetch(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-            new = bundle_of(version, Path(beside), uri=uri)
+            new = bundle_of(version, Path(beside), uri=uri, to=folder)
             manifest = new.manifest
             if present is not None and present.task != manifest.task:
                 raise BundleError(
@@ -79,8 +88,10 @@ def fetch(
                     "give another to=..."
                 )
             before = None if present is None else present.version
-            if present is not None and _model_files(present) == _model_files(manifest):
-                return Fetched(present, registered, before, changed=False)
+            same = present is not None and _model_files(present) == _model_files(manifest)
+            if present is not None and same and not overwrite:
+                as_exported = present.version == manifest.version
+                return Fetched(present, registered, before, changed=False, as_exported=as_exported)
             if there is not None:
                 _refuse_strangers(there, new, registered)
             new.folder.chmod(0o755)
@@ -93,10 +104,13 @@ def fetch(
     return Fetched(manifest, registered, before, changed=True)
 
 
-def bundle_of(version: ModelVersion, beside: Path, *, uri: str) -> Bundle:
+def bundle_of(
+    version: ModelVersion, beside: Path, *, uri: str, to: str | Path = "FOLDER"
+) -> Bundle:
     """The bundle of a registered version, downloaded to a folder of its own below `beside`.
 
-    Where its known users cannot be looked up its `no_lookup` says so, and no warning does.
+    Where its known users cannot be looked up its `no_lookup` says so, and no warning does. `to` is
+    the folder that the refusal of an unsigned bundle names for the way around it.
 
     Raises
     ------
@@ -105,6 +119,14 @@ def bundle_of(version: ModelVersion, beside: Path, *, uri: str) -> Bundle:
         registered.
     """
     bundle = _downloaded(version, beside, uri)
+    if signing_key() is not None and not is_signed(bundle):
+        raise BundleError(
+            f"the bundle of {version.name} version {version.version} is refused: it is not signed, "
+            "and a signing key is set here: export and promote it again with the key, or vouch for "
+            f"it: without {KEY_VARIABLE} and {KEY_FILE_VARIABLE} run growthlab fetch "
+            f"model_uri=models:/{version.name}/{version.version} to={to}, then with the key "
+            f"growthlab sign bundle={to}"
+        )
     promised = (version.tags or {}).get("bundle_version")
     return _checked(bundle, promised, f"{version.name} version {version.version}")
 
