@@ -208,7 +208,7 @@ def promote(
 
     Parameters
     ----------
-    challenger : id of a run of one model
+    challenger : id of a run of one model, or its first 8 signs or more
     task : ``top_n``, ``churn`` or ``value``
     overrides : settings as on the command line, such as ``gate.min_rel_gain=0.01``
 

@@ -33,6 +33,11 @@ def test_help_of_a_command_shows_its_settings(command: str) -> None:
     assert done.stdout.startswith(f"growthlab {command}: {COMMANDS[command]}")
 
 
+def test_help_of_promote_says_what_a_refusal_ends_with() -> None:
+    out = console("promote", "--help").stdout
+    assert "Exit status: 0 promoted, 1 refused by the gate" in out
+
+
 def test_help_of_compare_lists_the_groups_that_it_takes_over_from_train() -> None:
     out = console("compare", "--help").stdout
     assert "seeds: 1" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MOST_NAMED = 8
+BEGINNING = re.compile("[0-9a-f]{8,31}")  # of a run's id; the file names of reports have eight
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,18 @@ class JudgedRun:
     def named(
         cls, store: Store, word: str, task: str, folder: Path, *, index_above: int
     ) -> JudgedRun:
-        """The run that a word such as ``challenger=ID`` names.
+        """The run that a word such as ``challenger=ID`` names, or ``challenger=`` with the
+        beginning of an id, eight signs or more, that only one run has.
 
         Raises
         ------
         ConfigError
-            There is no such run, or it is of another task, or no finished run of one model.
+            There is no such run or more than one, or it is of another task, or no finished run of
+            one model.
         ExportError
             Its model is of a kind that cannot be exported.
         """
-        try:
-            run = store.client.get_run(word.partition("=")[2])
-        except Exception as error:
-            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
+        run = _run_of(store, word)
         tags = run.data.tags
         if tags.get("kind") != "model" or run.info.status != "FINISHED":
             raise ConfigError(
@@ -171,6 +172,28 @@ class JudgedRun:
     def metric(self, name: str) -> float:
         """A logged metric; NaN where it was undefined."""
         return float(self.run.data.metrics.get(name, math.nan))
+
+
+def _run_of(store: Store, word: str) -> Run:
+    """The run with the id of the word, or the one whose id begins with it."""
+    wanted = word.partition("=")[2]
+    try:
+        return store.client.get_run(wanted)
+    except Exception as error:
+        found = _begun(store.client, wanted) if BEGINNING.fullmatch(wanted) else []
+        if not found:
+            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
+    if len(found) > 1:
+        named = ", ".join(sorted(str(run.info.run_id) for run in found))
+        raise ConfigError(f"{word} is the beginning of more than one run's id: {named}")
+    return found[0]
+
+
+def _begun(client: MlflowClient, beginning: str) -> list[Run]:
+    """Runs whose id begins so, `MOST_NAMED` at most."""
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    query = f"attributes.run_id LIKE '{beginning}%'"
+    return list(client.search_runs(experiments, query, max_results=MOST_NAMED))
 
 
 def _instead(client: MlflowClient, run: Run) -> str:
