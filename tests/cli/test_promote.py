@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,16 @@ def promote(shop: Workspace, task: str, run_id: str, *words: str) -> Done:
     return shop.growthlab("promote", f"task={task}", f"challenger={run_id}", *LENIENT, *words)
 
 
+def told_of_the_service(left: str) -> str:
+    """What is said of services after the champion of churn has changed."""
+    return (
+        f"a service that watches a fetched folder answers with version {left} until then\n"
+        f"next: growthlab fetch model_uri=models:/{CHURN}@champion to=FOLDER\n"
+        "then, if that folder had been refreshed: "
+        "growthlab refresh bundle=FOLDER data=simulated_shop\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def crowned(shop: Workspace) -> Workspace:
     """The shop with logistic as champion of churn, by its first export."""
@@ -90,6 +101,8 @@ def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Worksp
     assert done.status == 0, done.err
     assert "the first champion: there was nobody to beat" in done.out
     assert "rollback" not in done.out  # there is nobody to go back to
+    assert f"next: growthlab fetch model_uri=models:/{TOP_N}@champion to=FOLDER\n" in done.out
+    assert "a service that watches" not in done.out  # none has fetched a champion yet
     assert champion(shop, TOP_N) == "1"
     assert [c.how for c in history_of(shop.client, TOP_N)] == ["first"]
 
@@ -99,16 +112,19 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
 ) -> None:
     run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
     shown = promote(crowned, "churn", run, "dry_run=true")
-    assert "# simulated_shop-churn: recency_rule " in shown.out
-    assert "dry_run=true: nothing was changed" in shown.out
+    first, _, heading, *_, last = shown.out.splitlines()
+    assert first == "would be promoted (dry run): recency_rule: better than the champion"
+    assert heading == "# simulated_shop-churn: recency_rule would be promoted (dry run)"
+    assert last == "dry_run=true: nothing was changed"
     assert champion(crowned, CHURN) == "1"
     assert "gate.decision" not in client.get_run(run).data.tags
     assert reports_of(crowned, run) == []
 
-    done = promote(crowned, "churn", run, "by=nightly")
+    done = promote(crowned, "churn", run[:8], "by=nightly")
     assert done.status == 0, done.out + done.err
     assert "promoted: recency_rule is champion of simulated_shop-churn: better than" in done.out
     assert "back to logistic: growthlab rollback task=churn data=simulated_shop" in done.out
+    assert told_of_the_service("1") in done.out
     version = client.get_model_version_by_alias(CHURN, "champion")
     assert (str(version.version), version.run_id) == ("2", run)
     tags = version.tags
@@ -123,6 +139,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert f"report: promotions/{report.name}" in done.out
     (logged,) = client.list_artifacts(run, "promotion")
     assert logged.path.endswith(".md")
+    assert version.description.endswith(f"; report: {logged.path} among the artifacts of run {run}")
 
     would = crowned.growthlab("rollback", "task=churn", "dry_run=true")
     assert "version 1 would come back for version 2" in would.out
@@ -131,6 +148,8 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert back.status == 0, back.err
     assert "version 1 is champion again, in place of version 2" in back.out
     assert "rollback   version 1 by anna: complaints" in back.out
+    assert told_of_the_service("2") in back.out
+    assert client.get_model_version(CHURN, "2").description.endswith(" by anna: complaints")
     assert champion(crowned, CHURN) == "1"
     assert [c.how for c in history_of(client, CHURN)] == ["first", "promotion", "rollback"]
     line = crowned.growthlab("rollback", "task=churn", "data=simulated_shop").mistake
@@ -213,6 +232,8 @@ def test_who_lost_the_race_is_told_and_has_changed_nothing(
         monkeypatch.undo()
         back = crowned.growthlab("rollback", "task=churn")
         assert back.status == 0, back.err
+        for version in (second, waiting):
+            client.delete_model_version(CHURN, version)
 
 
 def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspace) -> None:
@@ -229,6 +250,7 @@ def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspa
     assert int(aliases["champion"]) == int(waiting) + 1
     back = crowned.growthlab("rollback", "task=churn")
     assert back.status == 0, back.err
+    client.delete_model_version(CHURN, waiting)
 
 
 def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspace) -> None:
@@ -330,6 +352,8 @@ def test_runs_that_cannot_stand_are_one_line(crowned: Workspace) -> None:
     assert promote(crowned, "churn", "0123").mistake == (
         "challenger=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
     )
+    line = promote(crowned, "churn", "abcdef012").mistake  # of no run the beginning
+    assert line == "challenger=abcdef012 in sqlite:///mlflow.db: Run with id=abcdef012 not found"
     other = run_of(crowned, "top_n", "item_knn")
     assert promote(crowned, "churn", other).mistake == (
         f"challenger={other} is a run of task=top_n, not of task=churn"
@@ -423,6 +447,45 @@ def test_a_kind_that_cannot_be_exported_says_so_when_it_is_trained_and_is_refuse
     assert "not exportable: thicket: " in done.out
     parent = crowned.runs("churn", kind="comparison")[0]
     assert "not exportable: thicket: " in crowned.artifact(parent, "report.md").read_text()
+
+
+def test_a_run_that_was_exported_again_with_a_signature_takes_its_own_place(
+    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = crowned.client
+    run = str(client.get_model_version(CHURN, "1").run_id)
+    monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "k" * 32)
+    fetch = ("fetch", f"model_uri=models:/{CHURN}@champion", "to=signed/churn")
+    assert "is not signed, and a signing key is set here" in crowned.growthlab(*fetch).mistake
+    done = crowned.growthlab("export", f"run={run}", "task=churn", "overwrite=true", *LENIENT)
+    assert done.status == 0, done.err
+    (named,) = re.findall("next: growthlab promote task=churn challenger=([0-9a-f]+)", done.out)
+    assert named == run
+    new = str(client.get_model_version_by_alias(CHURN, "challenger").version)
+
+    other = ("task.objective=average_precision", "gate.new_objective=true")
+    assert promote(crowned, "churn", run, *other).mistake == (
+        "task.objective=average_precision: the champion was promoted by roc_auc, and its own run, "
+        "exported again, keeps it: task.objective=roc_auc"
+    )
+    heavy = promote(crowned, "churn", run, "gate.guards.every.bundle_mb.limit=0.0001")
+    assert (heavy.status, champion(crowned, CHURN)) == (1, "1")
+    done = promote(crowned, "churn", run)
+    assert done.status == 0, done.out + done.err
+    reason = "the same run, exported again"
+    assert f"promoted: logistic is champion of {CHURN}: {reason}" in done.out
+    version = client.get_model_version(CHURN, new)
+    assert champion(crowned, CHURN) == new
+    assert (version.tags["gate.way"], version.tags["gate.objective"]) == ("again", "roc_auc")
+    assert version.description.startswith(f"logistic: {reason}; roc auc ")
+    done = crowned.growthlab(*fetch)
+    assert done.status == 0, done.err
+    assert promote(crowned, "churn", run).mistake == (
+        f"challenger={run} is the champion already (version {new})"
+    )
+    back = crowned.growthlab("rollback", "task=churn")
+    assert (back.status, champion(crowned, CHURN)) == (0, "1"), back.err
+    client.delete_model_version(CHURN, new)
 
 
 def test_nothing_to_promote_or_to_go_back_to(fresh: Workspace) -> None:

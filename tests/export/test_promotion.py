@@ -14,6 +14,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.evaluation.significance import sign_flip_ps
 from growthlab.evaluation.superiority import Paired
 from growthlab.export.promotion import (
+    AGAIN,
     FIRST,
     NON_INFERIOR,
     SUPERIOR,
@@ -226,6 +227,22 @@ def test_the_first_champion_needs_the_guards_own_limits_alone() -> None:
     assert not decide(replace(first, leakage={"clean": False}), GATE).promote
 
 
+def test_the_champions_own_run_exported_again_has_nobody_to_beat_either() -> None:
+    alone = {n: replace(m, champion=None) for n, m in MEASURES.items()}
+    again = replace(
+        BETTER, paired=None, valid_champion=None, measures=alone, objective_before="ndcg_at_10"
+    )
+    decision = decide(again, GATE)
+    assert (decision.route, decision.reason) == (AGAIN, "the same run, exported again")
+    report = report_of(CASE, again, decision, GATE)
+    assert "## Exported again\n\nThe same run, exported again.\n" in report
+    heavy = alone | {"bundle_mb": Measure(challenger=501.0)}
+    assert not decide(replace(again, measures=heavy), GATE).promote
+    assert not decide(replace(again, leakage={"clean": False}), GATE).promote
+    differs = Parity(n_compared=1000, n_same=999, largest=0.1)
+    assert not decide(replace(again, parity=differs), GATE).promote
+
+
 def test_guards_of_another_family_are_not_asked_and_unknown_ones_are_refused() -> None:
     assert "calibration_error" not in [c.name for c in decide(BETTER, GATE).required]
     wrong = replace(GATE, guards={"ranking": {"gini_at_1": {"limit": 1.0}}})
@@ -334,6 +351,15 @@ def test_a_refusal_names_what_failed() -> None:
     assert "ease refused" in report_of(CASE, evidence, decision, GATE)
 
 
+@pytest.mark.parametrize(("valid", "verdict"), [(0.31, "promoted"), (0.1, "refused")])
+def test_the_report_of_a_dry_run_says_what_would_be(valid: float, verdict: str) -> None:
+    evidence = replace(BETTER, valid=valid)
+    report = report_of(replace(CASE, dry_run=True), evidence, decide(evidence, GATE), GATE)
+    assert report.startswith(
+        f"# corner_shop-top_n: ease would be {verdict} (dry run)\n\n**Would be {verdict}**: "
+    )
+
+
 def test_tags_hold_the_decision_its_numbers_and_all_checks() -> None:
     tags = tags_of(CASE, BETTER, decide(BETTER, GATE), GATE)
     assert tags["gate.decision"] == "promoted"
@@ -344,6 +370,22 @@ def test_tags_hold_the_decision_its_numbers_and_all_checks() -> None:
     assert tags["gate.parity"] == "1000/1000"
     assert len(json.loads(tags["gate.checks"])) == 3 + 3 + 5
     assert json.loads(tags["gate.settings"])["alpha"] == 0.05
-    assert summary_of(tags) == (
-        "better than the champion; decided by anna@desk, 2024-04-01T12:00:00+00:00, code deadbeef"
+
+
+def test_the_description_says_by_what_a_version_was_promoted_and_where_the_report_is() -> None:
+    decided = "decided by anna@desk, 2024-04-01T12:00:00+00:00, code deadbeef"
+    report = f"report: promotion/20240401T120000Z.md among the artifacts of run {'c' * 32}"
+    ndcg = "ndcg@10 0.2200, the champion's 0.2000, after the cutoff: relative gain +10.0 %"
+    assert summary_of(CASE, BETTER, decide(BETTER, GATE), GATE) == (
+        f"ease: better than the champion; {ndcg}, p (one-sided, Holm) 0.004, 1,000 customers; "
+        f"{decided}; {report}"
+    )
+    cheap = replace(BETTER, valid=0.30, measures=measured(latency_p50_ms=2.0))
+    found = summary_of(CASE, cheap, decide(cheap, GATE), GATE)
+    assert found.startswith("ease: not worse than the champion, and cheaper; ")
+    assert f"{ndcg}, p of a loss of 2 % (one-sided, Holm) <0.001, 1,000 customers; " in found
+    first = replace(BETTER, paired=None, valid_champion=None)
+    assert summary_of(CASE, first, decide(first, GATE), GATE) == (
+        "ease: the first champion: there was nobody to beat; ndcg@10 0.3100 on the validation "
+        f"window; {decided}; {report}"
     )

@@ -227,7 +227,7 @@ def test_a_registered_version_has_no_alias_by_itself_and_can_be_made_the_challen
     assert challenger.run_id == store.run_id
     assert challenger.tags["data_digest"] == "ab" * 32
     assert challenger.tags["model"] == "item_knn"
-    assert challenger.tags["test/ndcg_at_10"] == "0.25"
+    assert not [t for t in challenger.tags if t.startswith(("test/", "valid/"))]  # its run has them
     assert second.uri == "models:/corner_shop-top_n@challenger"
     model = store.load("models:/corner_shop-top_n@challenger")
     assert model.predict(pd.DataFrame({"user_id": [ANNA]}))["served"].tolist() == ["known"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -108,6 +109,22 @@ def test_rollbacks_go_back_one_by_one_and_keep_the_history(
     with pytest.raises(ExportError, match="has had no champion before version 1: nothing to go"):
         previous_champion(client, model)
     assert [c.version for c in history_of(client, model)] == ["1", "2", "3", "2", "1"]
+
+
+def test_the_description_of_a_version_that_was_left_says_when_by_whom_and_why(
+    client: MlflowClient, model: str
+) -> None:
+    move_champion(client, model, change("1", None, FIRST))
+    move_champion(client, model, change("2", "1"), described="better")
+    move_champion(client, model, replace(change("1", "2", ROLLBACK), why="complaints"))
+    move_champion(client, model, change("3", "1"))  # nothing was said of it
+    move_champion(client, model, change("1", "3", ROLLBACK))
+    said = [client.get_model_version(model, v).description for v in ("1", "2", "3")]
+    assert not said[0]
+    assert said[1:] == [
+        f"better; rolled back {WHEN} by anna: complaints",
+        f"rolled back {WHEN} by anna",
+    ]
 
 
 def test_a_champion_that_was_set_by_hand_counts() -> None:

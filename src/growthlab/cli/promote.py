@@ -16,7 +16,15 @@ from growthlab.cli.compose import Composed, composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.export.promotion import ROUTES, Decision, Evidence, Gate, decide
-from growthlab.export.promotion_report import PREFIX, Case, report_of, summary_of, tags_of, text_of
+from growthlab.export.promotion_report import (
+    PREFIX,
+    Case,
+    report_of,
+    summary_of,
+    tags_of,
+    text_of,
+    verdict_of,
+)
 from growthlab.export.registry import (
     FIRST,
     PROMOTION,
@@ -51,6 +59,11 @@ class Ruling:
         return report_of(self.case, self.evidence, self.decision, self.gate)
 
     @property
+    def summary(self) -> str:
+        """The description of a version that is promoted by it."""
+        return summary_of(self.case, self.evidence, self.decision, self.gate)
+
+    @property
     def tags(self) -> dict[str, str]:
         """What the registry keeps of it."""
         return tags_of(self.case, self.evidence, self.decision, self.gate)
@@ -61,16 +74,19 @@ def run(found: Composed) -> int:
     ruling = promoted(found)
     case, decision = ruling.case, ruling.decision
     if found.config.dry_run:
-        print(f"{ruling.report}\ndry_run=true: nothing was changed")
+        verdict = f"{verdict_of(case, decision)} (dry run): {case.challenger_model}"
+        print(f"{verdict}: {decision.reason}\n\n{ruling.report}")
+        print("dry_run=true: nothing was changed")
         return 0 if decision.promote else 1
     print(f"{text_of(decision)}\n")
     if decision.promote:
         print(f"promoted: {case.challenger_model} is champion of {case.name}: {decision.reason}")
         print(f"models:/{case.name}@champion")
+        data = case.name.removesuffix(f"-{found.name('task')}")
         if case.champion_version:
-            data = case.name.removesuffix(f"-{found.name('task')}")
             print(f"back to {case.champion_model}: growthlab rollback task={found.name('task')} "
                   f"data={data}")  # fmt: skip
+        print(to_the_service(case.name, data, case.champion_version))
     else:
         print(f"refused: {decision.reason}")
     print(f"report: {_path(found, case)}")
@@ -111,11 +127,12 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
     metrics = {str(name): build(node) for name, node in nodes.items()}
     name = challenger.registered_name
     version = champion_of(challenger.store.client, name)
-    champion = before = None
+    champion = before = rival = None
     if version is not None:
         before = str(version.tags.get(f"{PREFIX}objective") or usual.task.objective)
         champion = _champion(found, challenger, str(version.run_id), str(version.version))
-    evidence = evidence_of(challenger, champion, task, metrics, gate, before)
+        rival = None if champion.id == challenger.id else champion
+    evidence = evidence_of(challenger, rival, task, metrics, gate, before)
     case = Case(
         name=name,
         challenger_run=challenger.id,
@@ -131,6 +148,7 @@ def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
         by=by,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=code_version(),
+        dry_run=bool(config.get("dry_run")),
     )
     return Ruling(case, evidence, decide(evidence, gate), gate)
 
@@ -163,7 +181,7 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
             why=ROUTES[decision.route],
         )
         try:
-            move_champion(client, case.name, change, tags, summary_of(tags))
+            move_champion(client, case.name, change, tags, ruling.summary)
         except ExportError:  # another process was quicker
             if made:
                 withdraw(client, made, case.by)
@@ -172,7 +190,20 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
         note_refusal(client, case.name, version, tags, case.by)
     for key, value in tags.items():
         client.set_tag(challenger.id, key, value)
-    client.log_text(challenger.id, ruling.report, f"promotion/{_moment(case)}.md")
+    client.log_text(challenger.id, ruling.report, case.artifact)
+
+
+def to_the_service(name: str, data: str, left: str | None) -> str:
+    """What is to be typed until a service answers with the champion in place of version `left`
+    (None: there was none).
+    """
+    fetch = f"next: growthlab fetch model_uri=models:/{name}@champion to=FOLDER"
+    if left is None:
+        return fetch
+    return (
+        f"a service that watches a fetched folder answers with version {left} until then\n{fetch}\n"
+        f"then, if that folder had been refreshed: growthlab refresh bundle=FOLDER data={data}"
+    )
 
 
 def whoever() -> str:
@@ -199,13 +230,17 @@ def _named(found: Composed, store: Store, word: str, folder: Path) -> JudgedRun:
 def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
     """The run that the champion came from, or the one that stands for it.
 
+    It is the challenger's own where a newer version of that is registered: exported again.
+
     Raises
     ------
     ConfigError
-        The challenger is the champion, or the run that stands for it is of another model.
+        The challenger is the champion itself, or the run that stands for it is of another model.
     """
     if run_id == challenger.id:
-        raise ConfigError(f"challenger={challenger.id} is the champion already (version {version})")
+        if challenger.version in (None, version):
+            raise ConfigError(f"challenger={run_id} is the champion already (version {version})")
+        return replace(challenger, version=version)
     store, folder = challenger.store, challenger.folder.parent
     named = _named(found, store, f"champion={run_id}", folder)
     champion = replace(named, version=version)
@@ -236,13 +271,8 @@ def _setting(judged: JudgedRun, name: str) -> Any:
 
 def _path(found: Composed, case: Case) -> Path:
     """The file of the report, another one for each attempt."""
-    name = f"{case.name}-{case.challenger_run[:8]}-{_moment(case)}.md"
+    name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
     return Path(str(found.config.reports)) / name
-
-
-def _moment(case: Case) -> str:
-    """When it was decided, as a part of a file's name: ``20240401T120000Z``."""
-    return datetime.fromisoformat(case.at).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _require_room(path: Path) -> None:

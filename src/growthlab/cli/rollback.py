@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from growthlab.cli.compose import Composed
-from growthlab.cli.promote import whoever
+from growthlab.cli.promote import to_the_service, whoever
 from growthlab.core.build import build
 from growthlab.export.registry import (
     ROLLBACK,
@@ -43,4 +43,5 @@ def run(found: Composed) -> int:
     for each in history_of(client, name):
         shown = replace(each, why=f": {each.why}" if each.why else "")
         print(f"  {shown.at}  {shown.how:<9}  version {shown.version} by {shown.by}{shown.why}")
+    print(to_the_service(name, found.name("data"), now))
     return 0

@@ -21,7 +21,8 @@ Which window decides what:
 Two ways in: *superior* (p one-sided at alpha, and a relative gain above `min_rel_gain`), or
 *non-inferior and cheaper* (p one-sided at alpha / 2 against a loss of the margin, the convention of
 ICH E9: the lower end of the 95 % interval lies above it). Where there is no champion yet, there is
-nobody to beat: guards with a limit of their own, leakage and parity decide.
+nobody to beat: guards with a limit of their own, leakage and parity decide. So it is for the
+champion's own run that was exported again (signed by now, or with an index): it is the same model.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.evaluation.superiority import Paired
 from growthlab.evaluation.table import number, p_value
 
-SUPERIOR, NON_INFERIOR, FIRST = "superior", "non_inferior", "first"
+SUPERIOR, NON_INFERIOR, FIRST, AGAIN = "superior", "non_inferior", "first", "again"
 LIMITS = ("limit", "worse_by")
 MATTERS = ("share", "amount")
 EVERY_TASK = "every"  # guards that hold whatever the task
@@ -43,6 +44,7 @@ ROUTES = {
     SUPERIOR: "better than the champion",
     NON_INFERIOR: "not worse than the champion, and cheaper",
     FIRST: "the first champion: there was nobody to beat",
+    AGAIN: "the same run, exported again",
 }
 
 
@@ -185,10 +187,11 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that the gate looks at; `paired` and `valid_champion` are None without a champion.
+    """All that the gate looks at; `paired` and `valid_champion` are None where nobody is to beat.
 
     `objective_before` is the champion's objective, None without one; where it is another,
-    `n_objectives` metrics were to choose from.
+    `n_objectives` metrics were to choose from. With a champion and nobody to beat, the challenger is
+    the champion's own run, exported again.
     """
 
     objective: str
@@ -250,7 +253,7 @@ def decide(evidence: Evidence, gate: Gate) -> Decision:
     ConfigError
         A guard, or a cost of ``cheaper``, is on something that was not measured.
     """
-    ways: dict[str, tuple[Check, ...]] = {FIRST: ()}
+    ways: dict[str, tuple[Check, ...]] = {FIRST if evidence.objective_before is None else AGAIN: ()}
     if evidence.paired is not None:
         ways = {
             SUPERIOR: tuple(_superior(evidence, evidence.paired, gate)),
@@ -356,7 +359,7 @@ def _guarded(name: str, guard: Guard, measure: Measure) -> Check:
     up = measure.larger_is_better
     word = "at least" if up else "at most"
     if guard.limit is None and champion is None:
-        return Check(name, True, number(found), "no worse than a champion: there is none")
+        return Check(name, True, number(found), "no worse than a champion: nobody is to beat")
     if not measure.measured:
         return Check(name, False, "not measured", "train it with all metrics")
     if math.isnan(found) and (champion is None or math.isnan(champion)):

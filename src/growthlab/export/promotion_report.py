@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from growthlab.evaluation.table import interval, label, markdown_table, number, p_value, plain_table
 from growthlab.export.promotion import (
+    AGAIN,
     FIRST,
     NON_INFERIOR,
     ROUTES,
@@ -21,7 +23,12 @@ from growthlab.export.promotion import (
 
 PREFIX = "gate."  # of the tags
 LONGEST_TAG = 5000  # characters that every MLflow takes
-WAYS = {SUPERIOR: "Superior", NON_INFERIOR: "Non-inferior and cheaper", FIRST: "First champion"}
+WAYS = {
+    SUPERIOR: "Superior",
+    NON_INFERIOR: "Non-inferior and cheaper",
+    FIRST: "First champion",
+    AGAIN: "Exported again",
+}
 HOW_TO_READ = (
     "- The validation window chooses: a challenger that is not better there (or, to be let in as "
     "cheaper, within the margin) is refused, whatever it does after the cutoff.",
@@ -42,7 +49,8 @@ class Case:
     """Who stands against whom in which registered model, and who decides when and by which code.
 
     `bundle_version` names the challenger's bundle that was judged, which is the one of its
-    `challenger_version` in the registry; None where it is registered only when it is promoted.
+    `challenger_version` in the registry; None where it is registered only when it is promoted. A
+    `dry_run` changes nothing, and its report says what would be done.
     """
 
     name: str
@@ -59,13 +67,32 @@ class Case:
     by: str
     at: str
     code_version: str
+    dry_run: bool = False
+
+    @property
+    def moment(self) -> str:
+        """When it was decided, as a part of a file's name: ``20240401T120000Z``."""
+        return datetime.fromisoformat(self.at).strftime("%Y%m%dT%H%M%SZ")
+
+    @property
+    def artifact(self) -> str:
+        """Where the report lies among the artifacts of the challenger's run."""
+        return f"promotion/{self.moment}.md"
+
+
+def verdict_of(case: Case, decision: Decision) -> str:
+    """``promoted`` or ``refused``; of a dry run what would be."""
+    verdict = "promoted" if decision.promote else "refused"
+    return f"would be {verdict}" if case.dry_run else verdict
 
 
 def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """The whole decision with its evidence, in Markdown."""
-    verdict = "promoted" if decision.promote else "refused"
+    verdict = verdict_of(case, decision)
+    sentence = f"**{verdict.capitalize()}**: {decision.reason}."
+    title = f"# {case.name}: {case.challenger_model} {verdict}"
     sections = [
-        (f"# {case.name}: {case.challenger_model} {verdict}", [_sentence(decision)]),
+        (f"{title} (dry run)" if case.dry_run else title, [sentence]),
         ("## Who and what", _facts(case, evidence)),
         ("## Evidence on the window after the cutoff", _paired(evidence)),
         *(
@@ -126,11 +153,6 @@ def _as_json(decision: Decision) -> str:
     if len(text) <= LONGEST_TAG:
         return text
     return json.dumps([{"name": c["name"], "passed": c["passed"]} for c in checks])
-
-
-def _sentence(decision: Decision) -> str:
-    words = decision.reason
-    return f"**{'Promoted' if decision.promote else 'Refused'}**: {words}."
 
 
 def _facts(case: Case, evidence: Evidence) -> list[str]:
@@ -221,9 +243,30 @@ def _passed(decision: Decision, name: str) -> bool:
     return all(c.passed for c in decision.required if c.name == name)
 
 
-def summary_of(tags: Mapping[str, str]) -> str:
-    """One line for the description of a version."""
-    about = {n.removeprefix(PREFIX): v for n, v in tags.items()}
+def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The decision on a version that is promoted, for its description: by what, by whom, and where
+    the report is.
+    """
+    parts = [
+        f"{case.challenger_model}: {decision.reason}",
+        _measured(evidence, decision, gate),
+        f"decided by {case.by}, {case.at}, code {case.code_version}",
+        f"report: {case.artifact} among the artifacts of run {case.challenger_run}",
+    ]
+    return "; ".join(parts)
+
+
+def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The objective of both, and what the test said of it; without a contest the validation's."""
+    name, paired = label(evidence.objective), evidence.paired
+    if paired is None:
+        return f"{name} {number(evidence.valid)} on the validation window"
+    said = f"p (one-sided, Holm) {p_value(paired.p_holm)}"
+    if decision.route == NON_INFERIOR:
+        loss = f"{100 * gate.margin:g} %"
+        said = f"p of a loss of {loss} (one-sided, Holm) {p_value(paired.p_margin_holm)}"
     return (
-        f"{about['reason']}; decided by {about['by']}, {about['at']}, code {about['code_version']}"
+        f"{name} {number(paired.challenger)}, the champion's {number(paired.champion)}, after the "
+        f"cutoff: relative gain {100 * paired.relative:+.1f} %, {said}, "
+        f"{paired.n_customers:,} customers"
     )

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+LONGEST = 5000  # characters of a description that every MLflow takes
 HISTORY = "champion."  # prefix of a registered model's tags, one a change, numbered
 FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
 
@@ -152,7 +153,7 @@ def move_champion(
 
     `tags` and the description go to the version, the change to the history of the model; all of it
     while nobody else changes the champion (`alone_with`). A version that is champion is challenger
-    no more.
+    no more; the description of one that a rollback took away says so.
 
     Raises
     ------
@@ -171,7 +172,17 @@ def move_champion(
         client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04d}", entry)
         if _aliased(client, name, CHALLENGER) == change.version:
             client.delete_registered_model_alias(name, CHALLENGER)
+        if change.how == ROLLBACK and change.before is not None:
+            _note_rollback(client, name, change.before, change)
     log.info("%s version %s is %s", name, change.version, CHAMPION)
+
+
+def _note_rollback(client: MlflowClient, name: str, left: str, change: Change) -> None:
+    """Add to the description of the version that was champion until now why it is not any more."""
+    why = f": {change.why}" if change.why else ""
+    said = client.get_model_version(name, left).description
+    note = f"rolled back {change.at} by {change.by}{why}"
+    client.update_model_version(name, left, (f"{said}; {note}" if said else note)[:LONGEST])
 
 
 def history_of(client: MlflowClient, name: str) -> list[Change]:
@@ -263,8 +274,8 @@ def _ensure(client: MlflowClient, name: str, manifest: Manifest) -> None:
 
 
 def _tags(manifest: Manifest) -> dict[str, str]:
-    """The lineage of a version."""
-    tags = {
+    """The lineage of a version; its metrics are those of its run."""
+    return {
         "model": manifest.model,
         "kind": manifest.kind,
         "data_digest": manifest.data_digest,
@@ -275,8 +286,6 @@ def _tags(manifest: Manifest) -> dict[str, str]:
         "bundle_version": manifest.version,
         "schema_version": str(manifest.schema_version),
     }
-    metrics = {f"test/{n}": str(e["value"]) for n, e in manifest.metrics.items()}
-    return tags | {f"valid/{n}": str(v) for n, v in manifest.valid.items()} | metrics
 
 
 def _description(manifest: Manifest) -> str:

@@ -43,16 +43,17 @@ def evidence_of(
     gate: Gate,
     objective_before: str | None = None,
 ) -> Evidence:
-    """Everything that the gate looks at; `champion` is None where there is none yet.
+    """Everything that the gate looks at; `champion` is None where nobody is to beat.
 
-    `objective_before` is what the champion was promoted by.
+    `objective_before` is what the champion was promoted by; None where there is none yet. With it
+    and without a `champion` the challenger is the champion's own run, exported again.
 
     Raises
     ------
     ConfigError
         The objective was not measured, or is sought in the wrong direction; it is another than
-        before, and the gate was not asked to change it; or the two were not asked the same
-        question: other data, split, cutoff, filter, or other customers or truth.
+        before, and the gate was not asked to change it or there is nobody to beat; or the two were
+        not asked the same question: other data, split, cutoff, filter, or other customers or truth.
     """
     objective = task.objective
     n_objectives = _n_objectives(challenger, champion, task, metrics, gate, objective_before)
@@ -93,8 +94,15 @@ def _n_objectives(
     """How many metrics were to choose the objective from: 1 where it is the champion's."""
     if _directions(metrics).get(task.objective, task.maximise) != task.maximise:
         objective_metric(task, metrics)  # says which way
-    if champion is None or before is None:
-        return 1  # there is nobody to beat
+    if before is None:
+        return 1  # there is no champion
+    if champion is None and task.objective != before:
+        raise ConfigError(
+            f"task.objective={task.objective}: the champion was promoted by {before}, and its own "
+            f"run, exported again, keeps it: task.objective={before}"
+        )
+    if champion is None:
+        return 1
     gate.require_objective(task.objective, before)
     if task.objective == before:
         return 1
