@@ -36,8 +36,8 @@ import psutil
 from scipy.sparse import csr_matrix
 
 from growthlab.core.histories import Catalogue, Histories
+from growthlab.export.build_item_index import add_index
 from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import add_index
 from growthlab.export.manifest import Provenance
 from growthlab.export.to_bundle import write_recommender
 from growthlab.scorers.folded_factors import FoldedFactors

@@ -13,9 +13,9 @@ from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 from growthlab.cli.compose import composed
 from growthlab.evaluation.table import number
 from growthlab.export.answers import RecommendRequest
+from growthlab.export.build_item_index import add_index
 from growthlab.export.bundle import Bundle
 from growthlab.export.fetch import bundle_of
-from growthlab.export.item_index import add_index
 from growthlab.export.parity import exact, listed_of_exact, some_of
 
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")

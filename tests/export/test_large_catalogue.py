@@ -15,8 +15,9 @@ import pytest
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export import list_maker, nearest_items
 from growthlab.export.answers import Recommendation, RecommendRequest
+from growthlab.export.build_item_index import add_index
 from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import add_index, recall_of
+from growthlab.export.item_index import recall_of
 from growthlab.export.manifest import Manifest, Provenance
 from growthlab.export.nearest_items import NearestItems, Sought
 from growthlab.export.parity import listed_of_exact, parity_of

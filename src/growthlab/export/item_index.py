@@ -1,33 +1,19 @@
-"""An approximate index of item vectors, by faiss where it is installed, with its recall measured."""
+"""An approximate index of item vectors as it is opened and searched, by faiss where it is installed."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-from growthlab.core.histories import Histories
-from growthlab.core.seeding import stream
-from growthlab.export.manifest import checksums_of
-from growthlab.export.signature import sign
-from growthlab.ranking.ties import TieBreak
-from growthlab.ranking.top_k import top_k
-
-if TYPE_CHECKING:
-    from growthlab.export.bundle import Bundle
 
 log = logging.getLogger(__name__)
 
 INDEX = "items.faiss"
-K = 10  # the recall is that of the first ten
-QUERIES = 500
-RECALL = 0.95  # searched for; more lists are looked through until it is reached
-AN_ITEM = 40  # vectors a list that its centre is learned from
 
 
 @dataclass(frozen=True)
@@ -59,95 +45,8 @@ def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
     return ItemIndex(index)
 
 
-def add_index(bundle: Bundle, above: int, recall: float = RECALL) -> Mapping[str, Any] | None:
-    """Write an index into the bundle if it has more than `above` items; what its manifest says of it.
-
-    None, and why in one line, where the catalogue is smaller, the scores of the model are no product
-    of vectors, or faiss is not installed: lists are exact then. The recall is that of the first ten
-    items for customers of the state, beside the exact lists.
-    """
-    maker = bundle.list_maker
-    if maker is None or len(maker.catalogue) <= above:
-        return None
-    scorer: Any = maker.scorer
-    if not hasattr(scorer, "item_vectors"):
-        log.info("no index: the scores of %s are no product of vectors", bundle.manifest.kind)
-        return None
-    try:
-        import faiss
-    except ImportError:
-        log.warning("no index of %s items: pip install 'growthlab[ann]'", len(maker.catalogue))
-        return None
-    vectors = np.ascontiguousarray(scorer.item_vectors(), dtype=np.float32)
-    users = scorer.embed(_some(maker.state, maker.catalogue))
-    users = np.ascontiguousarray(users[~np.isnan(users[:, 0])], dtype=np.float32)
-    if not len(users):
-        log.warning("no index: the model can score none of the known users, so it has no measure")
-        return None
-    index = _inverted(faiss, vectors)
-    exact, reached = _exact(vectors, users), 0.0
-    while True:
-        found = index.search(users, K)[1]
-        same = [len(set(f) & set(e)) for f, e in zip(found.tolist(), exact.tolist(), strict=True)]
-        reached = float(np.sum(same) / exact.size)
-        if reached >= recall or index.nprobe >= index.nlist:
-            break
-        index.nprobe = min(2 * index.nprobe, index.nlist)
-    faiss.write_index(index, str(bundle.folder / INDEX))
-    about = {
-        "library": f"faiss {faiss.__version__}",
-        "kind": "inverted file, inner product",
-        "lists": int(index.nlist),
-        "probes": int(index.nprobe),
-        "recall_at_10": round(reached, 4),
-        "queries": len(users),
-        "above": above,
-    }
-    files = checksums_of(bundle.folder)
-    replace(bundle.manifest, files=files, index=about).write(bundle.folder)
-    sign(bundle.folder)
-    log.info("index: recall@10 %.3f with %d of %d lists", reached, index.nprobe, index.nlist)
-    return about
-
-
 def recall_of(about: Mapping[str, Any] | None) -> float:
     """The recall of the first ten that a manifest says of its index: 1 without one, for then lists
     are exact; NaN where it was not measured.
     """
     return 1.0 if about is None else float(about.get("recall_at_10", math.nan))
-
-
-def _inverted(faiss: Any, vectors: np.ndarray) -> Any:
-    """The index, its centres learned from a part of the vectors."""
-    n, width = vectors.shape
-    n_lists = max(1, int(4 * np.sqrt(n)))
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, n_lists, faiss.METRIC_INNER_PRODUCT)
-    index.own_fields = False
-    index.cp.seed = 0
-    part = stream(0, "item index").permutation(n)[: AN_ITEM * n_lists]
-    index.cp.min_points_per_centroid = 1
-    index.train(vectors[np.sort(part)])
-    index.add(vectors)
-    index.nprobe = max(1, n_lists // 64)
-    return index
-
-
-def _some(state: Histories | None, catalogue: Any) -> Histories:
-    """Histories of some known users; without any, of one item each."""
-    draws = stream(0, "index queries")
-    if state is not None and state.n_users:
-        n = min(QUERIES, state.n_users)
-        return state.select(np.sort(draws.choice(state.n_users, n, replace=False)))
-    items = draws.choice(len(catalogue), min(QUERIES, len(catalogue)), replace=False)
-    return Histories.from_lists(catalogue, [[str(catalogue.item_ids[i])] for i in items])
-
-
-def _exact(vectors: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """The first items of each user, ``(n_users, K)``."""
-    n_items, k = len(vectors), min(K, len(vectors))
-    ids = np.arange(n_items).astype(np.uint64)
-    rows = [
-        top_k(users[at : at + 8] @ vectors.T, k, TieBreak(ids[: len(users[at : at + 8])], ids))[0]
-        for at in range(0, len(users), 8)
-    ]
-    return np.concatenate(rows)

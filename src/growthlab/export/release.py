@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from growthlab.export.build_item_index import add_index
 from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import add_index
 from growthlab.export.signature import is_signed, sign
 
 
