@@ -110,6 +110,15 @@ def test_the_documents_name_make_targets_that_exist() -> None:
     assert named <= known
 
 
+def test_the_documents_name_test_files_that_exist() -> None:
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    named = {
+        name for path in DOCUMENTS for name in re.findall(r"`(test_\w+\.py)`", path.read_text())
+    }
+    assert "test_signature.py" in named  # SECURITY.md says which test holds each promise
+    assert named <= there
+
+
 def test_every_module_and_nine_of_ten_public_things_have_a_docstring() -> None:
     found = modules()
     assert all(ast.get_docstring(module) for module in found.values())

@@ -308,6 +308,7 @@ def test_the_options_are_those_of_the_config_file() -> None:
     assert isinstance(config, dict)
     assert config.pop("bundle") == "???"
     made = ServiceOptions(bundle="b")
+    assert made.host == "127.0.0.1"  # no other machine reaches the service unless that is asked for
     assert config == {name: getattr(made, name) for name in config}
     assert set(config) | {"bundle"} == set(ServiceOptions.__dataclass_fields__)
 
