@@ -8,6 +8,13 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 DEMO ?= demo
 WORKERS ?= 2
 EXTRAS ?= dev
+PYTHONS ?= 3.11 3.12 3.13
+PYTEST_OPTIONS ?= -n $(WORKERS) --dist loadfile
+
+OLDEST := .venv-oldest
+# the path of a version of Python, from PATH or from pyenv; nothing where it is not installed
+find_python = python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
+  || ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python 2>/dev/null | tail -n 1
 
 define NEXT
 Next, in this folder:
@@ -21,7 +28,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint drills format tags bench-peers study-01 study-04 study-05 clean
+.PHONY: help install demo test test-all test-oldest dist lint drills format tags bench-peers study-01 study-04 study-05 clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,7 +46,33 @@ demo: install  ## all three tasks on the simulated shop: a leaderboard each, and
 	@echo; echo "$$NEXT"
 
 test: install lint  ## install, check and test everything that CI does
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-all:  ## all tests on each Python of PYTHONS that is installed, each in an environment of its own
+	@failed=; for version in $(PYTHONS); do \
+	  python=$$($(call find_python,$$version)); \
+	  if [ -z "$$python" ]; then echo "Python $$version is not installed: skipped"; continue; fi; \
+	  echo "Python $$version"; \
+	  make --no-print-directory install PYTHON="$$python" VENV=.venv-$$version \
+	    && .venv-$$version/bin/python -m pytest $(PYTEST_OPTIONS) || failed="$$failed $$version"; \
+	done; [ -z "$$failed" ] || { echo "failed on Python$$failed"; exit 1; }
+
+test-oldest: $(OLDEST)/.installed  ## all tests with the oldest dependencies that pyproject.toml allows
+	$(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+$(OLDEST)/.installed: pyproject.toml
+	@python=$$($(call find_python,$(firstword $(PYTHONS)))); \
+	  [ -n "$$python" ] || { echo "Python $(firstword $(PYTHONS)) is not installed"; exit 1; }; \
+	  "$$python" -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/pip --disable-pip-version-check install --quiet 'uv>=0.5'
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python $(TORCH_INDEX) \
+	  --resolution lowest-direct -e '.[dev]'
+	@touch $@
+
+dist: install  ## wheel and source distribution in dist/, and the wheel tried in an empty folder
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tests/house/wheel_trial.py dist/*.whl $(TORCH_INDEX) -c constraints.txt
 
 lint: install  ## ruff, mypy and the one-way flow of imports
 	$(BIN)/ruff check .
@@ -72,4 +105,4 @@ study-05: install  ## run experiments/05-churn-and-value again (DATA=path of tra
 	$(BIN)/python experiments/05-churn-and-value/tables.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(DEMO) .growthlab mlflow.db* mlartifacts bundles
+	rm -rf $(VENV) .venv-* dist build $(DEMO) .growthlab mlflow.db* mlartifacts bundles
