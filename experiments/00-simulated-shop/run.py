@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import composed
 from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratios_of
 from growthlab.evaluation.significance import compare_to_baseline

@@ -26,14 +26,14 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from plan import settings_of
 from study import COLUMNS
 
-from growthlab.cli.compose import composed
+from growthlab.config.compose import composed
 from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.seeding import stream
-from growthlab.evaluation.top_k import target_ranks
+from growthlab.evaluation.block_ranking import target_ranks
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.tracking.store import code_version
-from growthlab.training.options import FitOptions, Verdict
+from growthlab.training.fit_options import FitOptions, Verdict
 
 PROTOCOL = "pairs.parquet, 1 positive and 99 negatives"
 N_NEGATIVES = 99

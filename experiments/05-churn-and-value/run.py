@@ -25,8 +25,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from study import COLUMNS, collect, growthlab, run_plan, store_of  # noqa: E402
 
-from growthlab.cli.compose import composed  # noqa: E402
 from growthlab.cli.setting import Setting  # noqa: E402
+from growthlab.config.compose import composed  # noqa: E402
 from growthlab.evaluation.bootstrap import metrics_of_predictions  # noqa: E402
 from growthlab.evaluation.significance import compare_predictions  # noqa: E402
 from growthlab.metrics.binary.roc_auc import RocAuc  # noqa: E402

@@ -90,8 +90,8 @@ def models(task: TopN, data: TopNData) -> Iterator[tuple[str, Any]]:
     from growthlab.models.recommend.gru4rec import GRU4Rec
     from growthlab.models.recommend.item_knn import ItemKNN
     from growthlab.models.recommend.sasrec import SASRec
+    from growthlab.training.fit_options import FitOptions
     from growthlab.training.loop import torch_stream
-    from growthlab.training.options import FitOptions
 
     yield "ease", task.fit(EASE(l2=300), data, FitOptions())
     yield "item_knn", task.fit(ItemKNN(), data, FitOptions())

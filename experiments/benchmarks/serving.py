@@ -35,11 +35,11 @@ import numpy as np
 import psutil
 from scipy.sparse import csr_matrix
 
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.build_item_index import add_index
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.item_weights import ItemWeights
 from growthlab.scorers.ridge import Ridge
@@ -228,7 +228,7 @@ def mlflow(folder: Path, bundle: Path) -> Iterator[Server]:
     """``mlflow models serve`` of the same bundle as a pyfunc."""
     from mlflow import MlflowClient
 
-    from growthlab.export.pyfunc import log_pyfunc
+    from growthlab.registry.pyfunc import log_pyfunc
 
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(uri)

@@ -19,11 +19,11 @@ from typing import Any
 
 from serving import SMALL, bundle_of
 
-from growthlab.export.answers import RecommendRequest
+from growthlab.bundle.answers import RecommendRequest
 from growthlab.serving.app import create_app
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.schemas import RecommendBody
 from growthlab.serving.service import Service
+from growthlab.serving.service_options import ServiceOptions
 
 AT_ONCE = (1, 4, 16, 32)
 N = 192  # requests a round

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import composed
 from growthlab.core.build import build
 from growthlab.core.histories import Histories
-from growthlab.models.sequence import sequence_loss
-from growthlab.training.batches import SequenceBatches
+from growthlab.models.sequence_recommender import sequence_loss
 from growthlab.training.loop import torch_stream
+from growthlab.training.training_batches import SequenceBatches
 
 PLAIN = "model.loss.precision=float32"
 BATCH = "model.trainer.batch=128"

@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from growthlab.cli.compare import contenders_of
-from growthlab.cli.compose import composed
 from growthlab.cli.describe import check, described
-from growthlab.cli.model_search import search_of
 from growthlab.cli.promote import Ruling, promoted
 from growthlab.cli.setting import Setting
 from growthlab.cli.tune import check_search
+from growthlab.config.compose import composed
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.report import Comparison
+from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
-from growthlab.insight.report import Report
-from growthlab.tasks.comparison import Contender, run_comparison
-from growthlab.tasks.search import Result, Trial
-from growthlab.tracking.study import Finished
-from growthlab.tracking.study_store import StudyStore
+from growthlab.insight.report.growth_report import Report
+from growthlab.search.model_search import search_of
+from growthlab.search.search_loop import Result, Trial
+from growthlab.search.study import Finished
+from growthlab.search.study_store import StudyStore
+from growthlab.tasks.run_comparison import Contender, run_comparison
 
 
 class Tuned(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import composed
 
 Settings = Callable[..., Setting]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from growthlab.tasks.runner import Arena, run_model
+from growthlab.tasks.fold_evaluation import Arena, run_model
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml"))

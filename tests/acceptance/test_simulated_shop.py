@@ -17,7 +17,7 @@ from growthlab.cli.setting import Setting
 from growthlab.core.histories import Histories
 from growthlab.data.shop_truth import Truth
 from growthlab.evaluation.significance import compare_to_baseline
-from growthlab.tasks.runner import Arena, run_model
+from growthlab.tasks.fold_evaluation import Arena, run_model
 
 SEEDS = (7, 8, 9)
 NDCG = "ndcg_at_10"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from growthlab.cli import experiment_file
-from growthlab.cli.compose import composed
+from growthlab.config import experiment_file
+from growthlab.config.compose import composed
 from growthlab.core.errors import ConfigError
 
 

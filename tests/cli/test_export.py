@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 
-from growthlab.export.bundle import Bundle
+from growthlab.bundle.bundle import Bundle
 from growthlab.serving.app import create_app
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.service import Service
+from growthlab.serving.service_options import ServiceOptions
 
 TASKS = ("top_n", "churn", "value")
 # what a busy machine and a shop of a hundred customers may fail by chance keeps no first champion out

@@ -9,11 +9,11 @@ import yaml
 from tests.cli.conftest import SHOP, Workspace
 
 import growthlab
-from growthlab.cli.compose import composed
+from growthlab.bundle.bundle import Bundle
+from growthlab.config.compose import composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.simulated_shop import SimulatedShop
-from growthlab.export.bundle import Bundle
 from growthlab.models.recommend.gru4rec import GRU4Rec
 
 MEMBERS = "model.members=[item_knn,markov,personal_frequency]"

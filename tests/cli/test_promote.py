@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import MODELS, SHOP, Done, Workspace
 
 from growthlab import api
-from growthlab.export.registry import Change, history_of, move_champion
+from growthlab.registry.model_registry import Change, history_of, move_champion
 from growthlab.tracking.store import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"

@@ -10,13 +10,13 @@ import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 
-from growthlab.cli.compose import composed
-from growthlab.evaluation.table import number
-from growthlab.export.answers import RecommendRequest
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.config.compose import composed
+from growthlab.evaluation.text_table import number
 from growthlab.export.build_item_index import add_index
-from growthlab.export.bundle import Bundle
-from growthlab.export.fetch import bundle_of
 from growthlab.export.parity import exact, listed_of_exact, some_of
+from growthlab.registry.download import bundle_of
 
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
 
@@ -53,7 +53,7 @@ def test_the_registered_bundle_is_judged_and_a_poor_index_is_no_champion(
     run = trained.runs("top_n", kind="model", model="als")[0]
     # parts of the catalogue are searched until six of ten are found
     with monkeypatch.context() as patch:
-        patch.setattr("growthlab.export.release.add_index", partial(add_index, recall=0.6))
+        patch.setattr("growthlab.export.sign_and_index.add_index", partial(add_index, recall=0.6))
         words = (f"run={run.info.run_id}", "to=poor", "index_above=10", *LENIENT)
         done = trained.growthlab("export", "task=top_n", *words)
     assert done.status == 0, done.err

@@ -7,8 +7,8 @@ from mlflow import MlflowClient
 from tests.cli.test_tune_postgresql import server  # noqa: F401
 from tests.export.test_registry import FIRST, assert_one_wins, change, race
 
-from growthlab.export.registry import move_champion
-from growthlab.export.registry_lock import alone_with
+from growthlab.registry.model_registry import move_champion
+from growthlab.registry.registry_lock import alone_with
 
 pytestmark = pytest.mark.drill
 

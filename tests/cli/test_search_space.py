@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import composed, space_named_as
-from growthlab.cli.conf_tree import choices
-from growthlab.cli.search_space import space_of
+from growthlab.config.compose import composed, space_named_as
+from growthlab.config.conf_tree import choices
+from growthlab.config.space_from_config import space_of
 from growthlab.core.errors import ConfigError
-from growthlab.tasks.space import Choice, Span
+from growthlab.search.search_space import Choice, Span
 
 MODEL = OmegaConf.create({"width": 16, "trainer": {"lr": 0.01, "l2": None}, "layers": [32, 16]})
 FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}

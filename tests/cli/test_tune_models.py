@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import SHOP, Done, Workspace
 from tests.cli.test_interrupts import wait_until
 
-from growthlab.cli.conf_tree import choices
+from growthlab.config.conf_tree import choices
 
 WORDS = ("tune", "models=[popularity,item_knn,markov,gru4rec]", *SHOP, "study=even")
 WORDS += ("budget.trials=3", "model.trainer.epochs=2", "seeds=2", "metrics=[ranking/ndcg]")

@@ -17,7 +17,7 @@ import optuna
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 
-from growthlab.tracking.study_store import StudyStore
+from growthlab.search.study_store import StudyStore
 
 PROGRAMS = next(  # of a server that comes as a package
     Path(f.locate()).parent

@@ -10,7 +10,7 @@ import pytest
 
 from growthlab.core.errors import DataError
 from growthlab.data.amazon import AmazonBeauty, AmazonScientific
-from growthlab.features.histories import catalogue_of
+from growthlab.features.build_histories import catalogue_of
 from growthlab.split.leave_last_out import LeaveLastOut
 
 

@@ -132,11 +132,11 @@ def shop_words() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The bundle of a model of a task, fitted on the tiny shop; each is made once."""
-    from growthlab.cli.compose import composed
+    from growthlab.bundle.manifest import Provenance
     from growthlab.cli.setting import Setting
-    from growthlab.export.manifest import Provenance
+    from growthlab.config.compose import composed
     from growthlab.export.of_outcome import write_outcome
-    from growthlab.tasks.runner import Arena, run_model
+    from growthlab.tasks.fold_evaluation import Arena, run_model
 
     root = tmp_path_factory.mktemp("bundles")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
-from growthlab.export.bundle import Bundle
 
 pytestmark = pytest.mark.drill
 

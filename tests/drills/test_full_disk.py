@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from growthlab.export.bundle import Bundle
+from growthlab.bundle.bundle import Bundle
 
 pytestmark = pytest.mark.drill
 
@@ -42,8 +42,8 @@ def test_a_bundle_that_does_not_fit_is_not_there(
 ) -> None:
     import resource
 
-    from growthlab.export.manifest import Manifest, Provenance
-    from growthlab.export.to_bundle import write_recommender
+    from growthlab.bundle.manifest import Manifest, Provenance
+    from growthlab.export.write_bundle import write_recommender
 
     bundle = Bundle.load(bundles["top_n"])
     maker = bundle.list_maker

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growthlab.cli.conf_tree import choices
+from growthlab.config.conf_tree import choices
 
 pytestmark = pytest.mark.drill
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.data.event_log import EventLog
-from growthlab.export.bundle import Bundle
 
 pytestmark = pytest.mark.drill
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from growthlab.core.histories import Catalogue, Histories
+from growthlab.evaluation.block_ranking import rank
 from growthlab.evaluation.bootstrap import metrics_of, metrics_of_predictions
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.strata import strata_of
-from growthlab.evaluation.top_k import rank
 from growthlab.metrics.binary.average_precision import AveragePrecision
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc

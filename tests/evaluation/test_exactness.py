@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.top_k import drop_seen_truth, rank
+from growthlab.evaluation.block_ranking import drop_seen_truth, rank
 from growthlab.metrics.ranking.hit_rate import HitRate
 from growthlab.metrics.ranking.map import MAP
 from growthlab.metrics.ranking.mrr import MRR

@@ -12,8 +12,8 @@ from growthlab.evaluation.plots import importance
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.mae import MAE
-from growthlab.models.table import wrap
-from growthlab.training.options import FitOptions
+from growthlab.models.table_estimator import wrap
+from growthlab.training.fit_options import FitOptions
 
 
 class Rule:

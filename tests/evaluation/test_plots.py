@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.plots import (
     curves,
@@ -18,7 +19,6 @@ from growthlab.evaluation.plots import (
     outcome_figures,
     reliability,
 )
-from growthlab.evaluation.report import Comparison
 
 
 def texts(figure: Figure) -> list[str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.evaluation.report import Comparison, outcome_lines
-from growthlab.evaluation.table import as_text, decimals_for, interval, label, number, p_value
+from growthlab.evaluation.comparison import Comparison, outcome_lines
+from growthlab.evaluation.text_table import as_text, decimals_for, interval, label, number, p_value
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.top_k import drop_seen_truth, plan_of, rank, target_ranks
+from growthlab.evaluation.block_ranking import drop_seen_truth, plan_of, rank, target_ranks
 
 N_USERS, N_ITEMS = 30, 25
 TIED_SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.3, 2.0])

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 PROVENANCE = Provenance(
     task="top_n",

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from growthlab.bundle.answers import LEVELS, RecommendRequest, RecommendServed
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey
-from growthlab.export.answers import LEVELS, RecommendRequest, RecommendServed
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.models.recommend.popularity import Popularity
 from growthlab.ranking.rules import Rules
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 ANNA = "anna.schmidt@example.org"
 

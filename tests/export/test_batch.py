@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle import batch
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.batch import recommend_file, score_file
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError, ConfigError, DataError
-from growthlab.export import batch
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.batch import recommend_file, score_file
-from growthlab.export.bundle import Bundle
 
 ANNA = "anna.schmidt@example.org"
 

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
+from growthlab.bundle import batch
+from growthlab.bundle.batch import recommend_file, score_file
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.export import batch
-from growthlab.export.batch import recommend_file, score_file
-from growthlab.export.bundle import Bundle
 
 BLOCK, N_BLOCKS = 50, 60
 CODE = (

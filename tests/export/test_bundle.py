@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest, Provenance, seal_of
 from growthlab.core.errors import BundleError, ExportError
 from growthlab.core.histories import Histories
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest, Provenance, seal_of
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 
 ANNA = "anna.schmidt@example.org"
 
@@ -291,7 +291,7 @@ def test_a_failed_export_leaves_nothing_behind(
 
 def test_loading_a_bundle_imports_nothing_of_the_laboratory(folder: Path) -> None:
     code = (
-        "import sys; from growthlab.export.bundle import Bundle, RecommendRequest;"
+        "import sys; from growthlab.bundle.bundle import Bundle, RecommendRequest;"
         f"Bundle.load({str(folder)!r}).recommend([RecommendRequest()]);"
         "heavy = {'torch', 'mlflow', 'hydra', 'pandas', 'duckdb', 'sklearn', 'pyarrow'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"

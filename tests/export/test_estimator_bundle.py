@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle.answers import PredictRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.errors import BundleError
-from growthlab.export.answers import PredictRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator
+from growthlab.export.write_bundle import write_estimator
 from growthlab.features.examples import Examples
 from growthlab.scorers.linear_rows import Design, LinearRows
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle.answers import PredictRequest, RecommendRequest
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.prefixes import Prefixes
-from growthlab.export.answers import PredictRequest, RecommendRequest
-from growthlab.export.bundle import Bundle
 from growthlab.export.parity import ASKED, latency_of, parity_of, some_of, write_asked
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from growthlab.bundle.bundle import HISTORIES, Bundle
+from growthlab.bundle.manifest import Manifest, Provenance, checksums_of
 from growthlab.cli.main import main
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.core.histories import Histories
-from growthlab.export.bundle import HISTORIES, Bundle
-from growthlab.export.fetch import Fetched, fetch
-from growthlab.export.manifest import Manifest, Provenance, checksums_of
-from growthlab.export.registry import register
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.item_knn import ItemKNN
-from growthlab.training.options import FitOptions
+from growthlab.registry.download import Fetched, fetch
+from growthlab.registry.model_registry import register
+from growthlab.training.fit_options import FitOptions
 
 
 class Registry:

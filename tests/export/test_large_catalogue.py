@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle import list_maker, nearest_items
+from growthlab.bundle.answers import Recommendation, RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.item_index import recall_of
+from growthlab.bundle.manifest import Manifest, Provenance
+from growthlab.bundle.nearest_items import NearestItems, Sought
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.export import list_maker, nearest_items
-from growthlab.export.answers import Recommendation, RecommendRequest
 from growthlab.export.build_item_index import add_index
-from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import recall_of
-from growthlab.export.manifest import Manifest, Provenance
-from growthlab.export.nearest_items import NearestItems, Sought
 from growthlab.export.parity import listed_of_exact, parity_of
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
@@ -175,7 +175,7 @@ def test_where_the_library_is_not_installed_lists_are_exact_and_that_is_said(
     assert "no index of 3000 items: pip install 'growthlab[ann]'" in caplog.text
     (large / "items.faiss").write_bytes(b"of somewhere else")
     manifest = Manifest.read(large)
-    from growthlab.export.manifest import checksums_of
+    from growthlab.bundle.manifest import checksums_of
 
     replace(manifest, files=checksums_of(large), index={"probes": 4}).write(large)
     with caplog.at_level(logging.WARNING):
@@ -201,8 +201,8 @@ def test_a_basket_of_a_model_that_knows_only_its_users_goes_by_what_is_like_its_
 
 def test_a_damaged_index_is_refused(large: Path) -> None:
     pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
+    from growthlab.bundle.manifest import checksums_of
     from growthlab.core.errors import BundleError
-    from growthlab.export.manifest import checksums_of
 
     (large / "items.faiss").write_bytes(b"no index")
     manifest = Manifest.read(large)

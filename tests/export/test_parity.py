@@ -17,21 +17,21 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from growthlab.cli.compose import composed
-from growthlab.cli.conf_tree import choices
+from growthlab.bundle.answer_table import ANSWERS
+from growthlab.bundle.answers import PredictRequest, RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Provenance
+from growthlab.config.compose import composed
+from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ExportError
 from growthlab.core.histories import Histories
 from growthlab.data.simulated_shop import SimulatedShop
-from growthlab.export.answers import PredictRequest, RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Provenance
-from growthlab.export.pyfunc import global_store, log_pyfunc
-from growthlab.export.tables import ANSWERS
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
+from growthlab.registry.pyfunc import global_store, log_pyfunc
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import settled
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 SEED, K = 3, 10
 TOLERANCE = 1e-4  # onnxruntime and torch add up in different orders
@@ -266,7 +266,7 @@ def test_bundles_of_all_kinds_answer_without_the_laboratory(export: Export) -> N
         with contextlib.suppress(pytest.skip.Exception):
             folders.append(str(export(choice).folder))
     code = (
-        "import sys; from growthlab.export.bundle import Bundle, PredictRequest, RecommendRequest\n"
+        "import sys; from growthlab.bundle.bundle import Bundle, PredictRequest, RecommendRequest\n"
         f"for bundle in map(Bundle.load, {folders!r}):\n"
         "    if bundle.predictor is None:\n"
         "        item = bundle.list_maker.catalogue.item_ids[0]\n"

@@ -13,7 +13,7 @@ import pytest
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.significance import sign_flip_ps
 from growthlab.evaluation.superiority import Paired
-from growthlab.export.promotion import (
+from growthlab.promotion.gate import (
     AGAIN,
     FIRST,
     NON_INFERIOR,
@@ -24,7 +24,7 @@ from growthlab.export.promotion import (
     Parity,
     decide,
 )
-from growthlab.export.promotion_report import Case, report_of, summary_of, tags_of, text_of
+from growthlab.promotion.promotion_report import Case, report_of, summary_of, tags_of, text_of
 
 GATE = Gate(
     min_rel_gain=0.05,

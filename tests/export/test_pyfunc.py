@@ -19,12 +19,12 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from growthlab.bundle.answer_table import ASKED
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.pyfunc import global_store, log_pyfunc
-from growthlab.export.registry import make_challenger, register
-from growthlab.export.tables import ASKED
+from growthlab.registry.model_registry import make_challenger, register
+from growthlab.registry.pyfunc import global_store, log_pyfunc
 
 ANNA = "anna.schmidt@example.org"
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest, checksums_of
+from growthlab.bundle.reference import REFERENCE, Bins, Reference
 from growthlab.core.errors import BundleError
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest, checksums_of
-from growthlab.export.reference import REFERENCE, Bins, Reference
 
 NAMES = ("anna.schmidt", "bert.jones", "carl.weber", "dora.moreau", "emil.rossi")
 

@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle.answers import PredictRequest, RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import MANIFEST, SEAL, Manifest, Provenance, seal_of
 from growthlab.cli.main import main
 from growthlab.core.build import build
 from growthlab.core.errors import BundleError, DataError
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.export import refresh as refresh_module
-from growthlab.export.answers import PredictRequest, RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST, SEAL, Manifest, Provenance, seal_of
-from growthlab.export.refresh import refresh
-from growthlab.export.to_bundle import write_estimator
+from growthlab.export import refresh_state as refresh_module
+from growthlab.export.refresh_state import refresh
+from growthlab.export.write_bundle import write_estimator
 from growthlab.ranking.rules import Rules
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.split.fold import Fold
@@ -274,7 +274,7 @@ def test_who_loads_while_it_is_refreshed_sees_one_state_or_the_other(
 def test_churn_features_are_those_of_the_new_cutoff(
     tmp_path: Path, shop: EventLog, shop_fold: Fold, shop_source: object, provenance: Provenance
 ) -> None:
-    from growthlab.cli.compose import composed
+    from growthlab.config.compose import composed
 
     task = settled(build(composed("train", ["task=churn"]).config.task), shop_source)
     data = task.data(shop_fold)

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from growthlab.core.errors import ExportError
-from growthlab.export.registry import (
+from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
     ROLLBACK,
@@ -28,7 +28,7 @@ from growthlab.export.registry import (
     version_of,
     withdraw,
 )
-from growthlab.export.registry_lock import alone_with
+from growthlab.registry.registry_lock import alone_with
 
 WHEN = "2024-04-01T12:00:00+00:00"
 
@@ -166,7 +166,7 @@ def test_a_lock_that_changes_hands_all_the_time_is_given_up(
         waits(0.02)
         client.set_registered_model_tag(f"{model}.lock", "token", str(next(tokens)))
 
-    monkeypatch.setattr("growthlab.export.registry_lock.time.sleep", wait)
+    monkeypatch.setattr("growthlab.registry.registry_lock.time.sleep", wait)
     with (
         pytest.raises(ExportError, match=rf"{model}\.lock is held by carl since"),
         alone_with(client, model, "anna", lease=0.2),
@@ -214,7 +214,7 @@ MOVE = """
 import sys
 from mlflow import MlflowClient
 from growthlab.core.errors import ExportError
-from growthlab.export.registry import Change, move_champion
+from growthlab.registry.model_registry import Change, move_champion
 uri, name, version = sys.argv[1:]
 client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 client.search_registered_models(max_results=1)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import MANIFEST, SIGNATURE, Manifest, checksums_of
+from growthlab.bundle.signature import SigningKey, sign, signing_key
 from growthlab.cli.main import main
 from growthlab.core.errors import BundleError, ConfigError
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import MANIFEST, SIGNATURE, Manifest, checksums_of
-from growthlab.export.signature import SigningKey, sign, signing_key
 
 KEY = "k" * 32
 

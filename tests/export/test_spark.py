@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.pyfunc import log_pyfunc
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.registry.pyfunc import log_pyfunc
 
 REQUIRED = "GROWTHLAB_SPARK"  # set where a skip would hide that nobody looked
 ANNA = "anna.schmidt@example.org"

@@ -16,8 +16,8 @@ from scipy.sparse import csr_matrix
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Catalogue
-from growthlab.features.item_content import TermContent, principal, unit_rows
 from growthlab.features.sentence_content import SentenceContent
+from growthlab.features.term_content import TermContent, principal, unit_rows
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import KEY_VARIABLE
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.popularity import Popularity
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 from .container_steps import ROOT, Container, steps_of
 

@@ -18,13 +18,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_recommender
+from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer
-from growthlab.training.options import FitOptions
 
 MOST_MB = 400
 HEAVY = ("torch", "mlflow", "hydra", "pandas", "pyarrow", "sklearn", "duckdb", "lightgbm")
@@ -134,8 +134,8 @@ def test_it_is_small_and_has_nothing_of_the_laboratory(small: Path) -> None:
 @pytest.mark.parametrize("name", ["item_knn", "gru4rec"])
 def test_it_answers_from_a_bundle(small: Path, bundles: dict[str, Path], name: str) -> None:
     code = (
-        "from growthlab.export.answers import RecommendRequest as R\n"
-        "from growthlab.export.bundle import Bundle\n"
+        "from growthlab.bundle.answers import RecommendRequest as R\n"
+        "from growthlab.bundle.bundle import Bundle\n"
         "bundle = Bundle.load(sys.argv[1])\n"
         "asked = [R('anna'), R(history=['coffee']), R(item='tea'), R(basket=['tea']), R()]\n"
         "print([a.served for a in bundle.recommend(asked, 3)])"

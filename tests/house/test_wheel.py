@@ -57,7 +57,7 @@ def test_every_yaml_and_module_of_the_tree_travels(wheel: Path, tree: Path) -> N
     yamls = {
         f"growthlab/conf/{p.relative_to(tree / 'conf')}" for p in (tree / "conf").rglob("*.yaml")
     }
-    assert "growthlab/export/pyfunc_model.py" in modules
+    assert "growthlab/registry/pyfunc_model.py" in modules
     assert modules <= inside
     assert "growthlab/py.typed" in inside  # type checkers read the annotations of what is installed
     own = {name for name in yamls if "/local/" in name}

@@ -12,7 +12,7 @@ import yaml
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
-from growthlab.insight.report import Report, report
+from growthlab.insight.report.growth_report import Report, report
 from growthlab.insight.scope import Scope
 
 # the sections of the config, but those that need a file

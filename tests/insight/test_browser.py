@@ -12,7 +12,7 @@ import yaml
 
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
-from growthlab.insight.report import report
+from growthlab.insight.report.growth_report import report
 from growthlab.insight.scope import Scope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"

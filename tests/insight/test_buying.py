@@ -12,18 +12,18 @@ from tests.insight.conftest import END, START
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.affinities import Affinities, affinities, corrected
-from growthlab.insight.funnel import Funnel, funnel
 from growthlab.insight.items import named
-from growthlab.insight.replenishment import replenishment
-from growthlab.insight.repurchase import (
+from growthlab.insight.sections.affinities import Affinities, affinities, corrected
+from growthlab.insight.sections.funnel import Funnel, funnel
+from growthlab.insight.sections.replenishment import replenishment
+from growthlab.insight.sections.repurchase import (
     purchase_counts,
     purchase_gaps,
     repeat_rates,
     returning_after,
 )
-from growthlab.insight.returns import returns
-from growthlab.insight.reviews import reviews
+from growthlab.insight.sections.returns import returns
+from growthlab.insight.sections.reviews import reviews
 
 
 def test_the_funnel_counts_who_took_the_steps_in_their_order(tiny: EventLog) -> None:

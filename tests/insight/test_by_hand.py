@@ -13,19 +13,19 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.dictionary import TAGS
-from growthlab.insight.affinities import affinities
-from growthlab.insight.clusters import Clusters
 from growthlab.insight.findings import NAMES, Table
 from growthlab.insight.goals import measured, read_goals
-from growthlab.insight.report import Report
-from growthlab.insight.repurchase import purchase_gaps, repeat_rates, returning_after
-from growthlab.insight.rfm import RFM
-from growthlab.insight.risk_value import grid
-from growthlab.insight.sales import Headline
+from growthlab.insight.report.growth_report import Report
 from growthlab.insight.scope import Scope
+from growthlab.insight.sections.affinities import affinities
+from growthlab.insight.sections.clusters import Clusters
+from growthlab.insight.sections.repurchase import purchase_gaps, repeat_rates, returning_after
+from growthlab.insight.sections.rfm import RFM
+from growthlab.insight.sections.risk_value import grid
+from growthlab.insight.sections.sales import Headline
+from growthlab.insight.sections.tiers import Tiers
+from growthlab.insight.sections.triggers import Triggers
 from growthlab.insight.segment_table import segment_table
-from growthlab.insight.tiers import Tiers
-from growthlab.insight.triggers import Triggers
 
 
 def rows_of(table: Table, by: str) -> dict[str, dict[str, Any]]:

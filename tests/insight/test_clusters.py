@@ -11,9 +11,9 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.clusters import STABLE, Clusters
 from growthlab.insight.customer_space import checked_tags, customer_space
 from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.sections.clusters import STABLE, Clusters
 
 TAGS = ["days_since_last", "orders", "basket_value"]
 

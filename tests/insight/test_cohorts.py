@@ -8,9 +8,9 @@ from tests.insight.conftest import END
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.channels import Channels, channel_quality
 from growthlab.insight.cohorts import cohorts, pooled, with_shares
 from growthlab.insight.scope import Scope
+from growthlab.insight.sections.channels import Channels, channel_quality
 
 
 def test_cohorts_of_the_hand(tiny: EventLog) -> None:

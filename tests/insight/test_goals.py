@@ -12,8 +12,8 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.goals import allowed, measured, read_goals
-from growthlab.insight.life_cycle import LifeCycle
 from growthlab.insight.scope import Scope
+from growthlab.insight.sections.life_cycle import LifeCycle
 
 GOAL = {"metric": "buyers", "target": 30, "unit": "customers", "deadline": "2025-12-31"}
 

@@ -7,8 +7,8 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.life_cycle import STAGES, LifeCycle
 from growthlab.insight.scope import Scope
+from growthlab.insight.sections.life_cycle import STAGES, LifeCycle
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.lookalike import HeldOut, Lookalike, hits, lift_table
-from growthlab.insight.rfm import RFM
 from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.sections.lookalike import HeldOut, Lookalike, hits, lift_table
+from growthlab.insight.sections.rfm import RFM
 
 TAGS = ["days_since_last", "orders", "basket_value"]
 

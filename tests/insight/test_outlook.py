@@ -13,17 +13,17 @@ import pandas as pd
 import pytest
 from tests.insight.purchases import AS_OF, buys, log_of
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.errors import BundleError, ConfigError, DataError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.data.event_log import EventLog
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
-from growthlab.insight.outlook import Outlook
 from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 IDS = [f"u{n:02d}" for n in range(30)]
 # days since the last purchase: churn probability days / 100, value 100 - days

@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import NAMES, Column, Findings, Table, whole
 from growthlab.insight.goals import read_goals
-from growthlab.insight.report import Report, report
+from growthlab.insight.report.growth_report import Report, report
 from growthlab.insight.scope import Scope
 
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}

@@ -11,8 +11,8 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.rfm import RFM, SEGMENTS, quantile_borders, scores
 from growthlab.insight.scope import Scope
+from growthlab.insight.sections.rfm import RFM, SEGMENTS, quantile_borders, scores
 from growthlab.insight.small_groups import OTHERS
 
 

@@ -12,8 +12,8 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.predicted import risk_and_value, risks
-from growthlab.insight.risk_value import RiskValue, grid
 from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.sections.risk_value import RiskValue, grid
 
 
 def files(folder: Path, risk: list[float], value: list[float]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.scope import Scope
-from growthlab.insight.tiers import Tiers
+from growthlab.insight.sections.tiers import Tiers
 
 RULES: dict[str, dict[str, float]] = {
     "silver": {"spend": 100, "orders": 3},

@@ -16,8 +16,8 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import beside_each_other
 from growthlab.insight.scope import Scope
-from growthlab.insight.tiers import Tiers
-from growthlab.insight.triggers import Triggers, recurring
+from growthlab.insight.sections.tiers import Tiers
+from growthlab.insight.sections.triggers import Triggers, recurring
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
 SILVER = Tiers(tiers={"silver": {"orders": 3}})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from growthlab.evaluation.leaderboard import HEADLINE
+from growthlab.evaluation.standings import HEADLINE
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.seeding import stream
 from growthlab.features.examples import Examples
 from growthlab.models.boosting import patience_of
-from growthlab.models.table import TableEstimator
-from growthlab.training.options import FitOptions, Verdict
+from growthlab.models.table_estimator import TableEstimator
+from growthlab.training.fit_options import FitOptions, Verdict
 
 SETTINGS: dict[str, Any] = {
     "n_estimators": 65,

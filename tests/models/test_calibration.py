@@ -16,7 +16,7 @@ from growthlab.core.seeding import stream
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.models.calibration import calibration_of, isotonic, platt, slope_of
+from growthlab.models.calibrated_estimator import calibration_of, isotonic, platt, slope_of
 from growthlab.scorers.calibrated_rows import CalibratedRows, Calibration
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.scorers.load import load_scorer

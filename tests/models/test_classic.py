@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
-from growthlab.features.item_content import TermContent
+from growthlab.features.term_content import TermContent
 from growthlab.models.recommend.content import Content
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.models.recommend.markov import Markov
@@ -23,7 +23,7 @@ from growthlab.models.recommend.popularity import Popularity
 from growthlab.models.recommend.popularity_recent import PopularityRecent
 from growthlab.models.recommend.random import Random
 from growthlab.models.recommend.user_knn import UserKNN
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 OPTIONS = FitOptions()
 DAY = 86_400_000_000

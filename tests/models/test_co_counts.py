@@ -11,7 +11,7 @@ from growthlab.models.recommend.ease import EASE
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.models.recommend.rp3beta import RP3Beta
 from growthlab.models.recommend.slim import SLIM
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @pytest.fixture

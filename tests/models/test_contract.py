@@ -14,13 +14,13 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from growthlab.cli.compose import composed
-from growthlab.cli.search_space import texts_of
+from growthlab.config.compose import composed
+from growthlab.config.space_from_config import texts_of
 from growthlab.core.build import build
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.base import Recommender
 from growthlab.scorers.load import load_scorer
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml"))

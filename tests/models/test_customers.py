@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
 from sklearn.svm import LinearSVC
 
-from growthlab.cli.search_space import texts_of
+from growthlab.config.space_from_config import texts_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.seeding import stream
@@ -27,12 +27,12 @@ from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.base import Estimator, Tabled
 from growthlab.models.churn.recency_rule import RecencyRule
-from growthlab.models.table import TableEstimator, wrap
+from growthlab.models.table_estimator import TableEstimator, wrap
 from growthlab.models.value.bg_nbd import BGNBDValue
 from growthlab.models.value.past_spend import PastSpend
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.load import load_scorer
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(

@@ -14,10 +14,10 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.models.recommend.als import ALS
 from growthlab.models.recommend.bpr import BPR
-from growthlab.networks.factors import FactorNetwork
+from growthlab.networks.factor_network import FactorNetwork
 from growthlab.scorers.ridge import Ridge
-from growthlab.training.batches import PairBatch
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
+from growthlab.training.training_batches import PairBatch
 
 OPTIONS = FitOptions(device="cpu")
 

@@ -18,13 +18,13 @@ from tests.metrics.conftest import ranked_lists
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.metrics.ranking.hit_rate import HitRate
 from growthlab.models.recommend.gru4rec import GRU4Rec
-from growthlab.networks.gru import GRUNetwork
+from growthlab.networks.gru_network import GRUNetwork
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.networks.losses.sampled_softmax import SampledSoftmax
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, torch_stream
-from growthlab.training.options import FitOptions
 
 CATALOGUE = Catalogue(np.array([f"i{i:02d}" for i in range(20)]))
 

@@ -16,7 +16,7 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.hybrid import Hybrid
-from growthlab.models.nested import InnerCut, fit_inside
+from growthlab.models.inner_fold import InnerCut, fit_inside
 from growthlab.models.recommend.blend import Blend, selected
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.item_knn import ItemKNN
@@ -25,8 +25,8 @@ from growthlab.models.recommend.personal_frequency import PersonalFrequency
 from growthlab.models.recommend.popularity import Popularity
 from growthlab.models.recommend.two_stage import TwoStage
 from growthlab.models.recommend.user_knn import UserKNN
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer
-from growthlab.training.options import FitOptions
 
 DAY = 86_400_000_000
 N_ITEMS, N_USERS, N_DAYS = 40, 60, 50

@@ -16,12 +16,12 @@ from hydra import compose, initialize_config_dir
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.features.item_content import TermContent
+from growthlab.features.term_content import TermContent
 from growthlab.models.recommend.gru4rec import GRU4Rec
-from growthlab.models.sequence import SequenceRecommender
+from growthlab.models.sequence_recommender import SequenceRecommender
 from growthlab.scorers.load import load_scorer
+from growthlab.training.fit_options import FitOptions, Verdict
 from growthlab.training.loop import Trainer
-from growthlab.training.options import FitOptions, Verdict
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(

@@ -13,7 +13,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.models.recommend.ease import EASE
 from growthlab.models.recommend.rp3beta import RP3Beta
 from growthlab.models.recommend.slim import SLIM
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 OPTIONS = FitOptions()
 GOLDEN = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])  # science.md 8

@@ -18,8 +18,8 @@ from growthlab.models.recommend.nextitnet import NextItNet
 from growthlab.models.recommend.sasrec import SASRec
 from growthlab.scorers.onnx_pairs import OnnxPairs
 from growthlab.scorers.onnx_sequence import OnnxSequence
+from growthlab.training.fit_options import FitOptions, Verdict
 from growthlab.training.loop import Trainer
-from growthlab.training.options import FitOptions, Verdict
 
 Build = Callable[..., Any]
 OPTIONS = FitOptions(device="cpu")

@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 
 from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.models.sequence import SequenceRecommender
-from growthlab.networks.sequence import SequenceNetwork
+from growthlab.models.sequence_recommender import SequenceRecommender
+from growthlab.networks.sequence_network import SequenceNetwork
+from growthlab.training.fit_options import FitOptions, Verdict
 from growthlab.training.loop import torch_stream
-from growthlab.training.options import FitOptions, Verdict
 
 CONF = Path(__file__).parents[2] / "conf"
 YAMLS = sorted((CONF / "model" / "recommend").glob("*.yaml"))

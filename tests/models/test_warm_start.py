@@ -10,7 +10,7 @@ import pytest
 from tests.models.test_contract import NAMES, config_of, new_model, shop
 
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 def larger(past: Histories) -> Histories:

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.bundle.answers import PredictRequest, RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.export.answers import PredictRequest, RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 N_USERS, N_ITEMS = 400, 60
 START = datetime(2024, 3, 2, tzinfo=UTC)

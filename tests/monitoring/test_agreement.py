@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from growthlab.export.bundle import Bundle
+from growthlab.bundle.bundle import Bundle
 from growthlab.monitoring import agreement
 from growthlab.monitoring.agreement import Agreed, Agreement, Mean
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.page import page
+from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_report import Report
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.report import Report
-from growthlab.monitoring.request_log import Period
 from growthlab.monitoring.watch import watch
 
 Line = dict[str, Any]

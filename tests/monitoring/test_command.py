@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.cli.main import main
-from growthlab.export.bundle import Bundle
 
 Lines = list[dict[str, Any]]
 

@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Estimate
-from growthlab.export.bundle import Bundle
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, judge
-from growthlab.monitoring.report import Report
-from growthlab.monitoring.request_log import Period
+from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.monitoring_report import Report
 from growthlab.monitoring.watch import Prediction, watch
 
 

@@ -12,19 +12,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from growthlab.cli.compose import composed
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.reference import REFERENCE
 from growthlab.cli.main import main
+from growthlab.config.compose import composed
 from growthlab.core.build import build
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
-from growthlab.export.bundle import Bundle
-from growthlab.export.reference import REFERENCE
-from growthlab.export.refresh import refresh
+from growthlab.export.refresh_state import refresh
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import judge
+from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.monitoring_report import Report
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.report import Report
-from growthlab.monitoring.request_log import Period
 from growthlab.monitoring.watch import Prediction, watch
 from growthlab.tasks.top_n import TopN
 

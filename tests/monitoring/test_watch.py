@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest, checksums_of
+from growthlab.bundle.reference import REFERENCE
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.export.answers import RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest, checksums_of
-from growthlab.export.reference import REFERENCE
-from growthlab.monitoring import request_log
+from growthlab.monitoring import log_reader as request_log
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.page import page
+from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_report import Report, finite
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.report import Report, finite
-from growthlab.monitoring.request_log import Period
 from growthlab.monitoring.watch import Watched, watch
-from growthlab.serving.asked import Asked, entry_of, entry_of_failure
+from growthlab.serving.pending_request import Asked, entry_of, entry_of_failure
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]

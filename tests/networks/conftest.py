@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from growthlab.networks.caser import CaserNetwork
-from growthlab.networks.gru import GRUNetwork
-from growthlab.networks.nextitnet import NextItNetwork
-from growthlab.networks.sasrec import SASRecNetwork
-from growthlab.networks.sequence import SequenceNetwork
+from growthlab.networks.caser_network import CaserNetwork
+from growthlab.networks.gru_network import GRUNetwork
+from growthlab.networks.nextitnet_network import NextItNetwork
+from growthlab.networks.sasrec_network import SASRecNetwork
+from growthlab.networks.sequence_network import SequenceNetwork
 from growthlab.training.loop import torch_stream
 
 N_ITEMS = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from growthlab.networks.gru import GRUNetwork
-from growthlab.networks.item_content import ContentPart
+from growthlab.networks.content_embedding import ContentPart
+from growthlab.networks.gru_network import GRUNetwork
 from growthlab.networks.losses.base import Foretold
 from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy

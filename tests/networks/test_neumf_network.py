@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from growthlab.networks.negative_sampling import is_positive, uniform_negatives
-from growthlab.networks.neumf import NeuMFNetwork
+from growthlab.networks.neumf_network import NeuMFNetwork
 from growthlab.training.loop import torch_stream
 
 

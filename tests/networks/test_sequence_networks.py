@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from growthlab.networks.gru import GRUNetwork, initialise
-from growthlab.networks.sequence import SequenceNetwork
+from growthlab.networks.gru_network import GRUNetwork, initialise
+from growthlab.networks.sequence_network import SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.training.loop import torch_stream
 
@@ -191,7 +191,7 @@ def test_onnx_gives_the_same_for_every_shape(network: SequenceNetwork, sequences
 
 
 def test_nextitnets_convolutions_are_torchs(sequences: Make) -> None:
-    from growthlab.networks.nextitnet import CausalConvolution
+    from growthlab.networks.nextitnet_network import CausalConvolution
 
     with torch_stream(0, "convolution"):
         convolution, x = CausalConvolution(4, kernel=3, dilation=2), torch.randn(2, 9, 4)

@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.scorers.blend import Blend
+from growthlab.scorers.blend_scorer import Blend
 from growthlab.scorers.fusion import Members, fused, ranks_of, reciprocal, settled, short_lists
-from growthlab.scorers.popularity import Popularity
+from growthlab.scorers.popularity_scorer import Popularity
 
 INF = np.inf
 

@@ -6,7 +6,7 @@ import pytest
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.scorers.load import load_scorer, scorer_class, scorer_kinds
-from growthlab.scorers.popularity import Popularity
+from growthlab.scorers.popularity_scorer import Popularity
 
 
 def test_a_scorer_comes_back_by_its_kind() -> None:

@@ -14,17 +14,17 @@ import pandas as pd
 import pytest
 import uvicorn
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.serving.app import create_app
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.run import BACKLOG, config_of, copies_of, listen
 from growthlab.serving.service import Service
-from growthlab.training.options import FitOptions
+from growthlab.serving.service_options import ServiceOptions
+from growthlab.training.fit_options import FitOptions
 
 WHENCE = {"data": "corner_shop", "data_digest": "ab" * 32, "split": "global_time"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from growthlab.core.errors import BundleError
-from growthlab.serving.batches import LARGEST_BATCH, Batcher, Overloaded
+from growthlab.serving.batcher import LARGEST_BATCH, Batcher, Overloaded
 
 QUICK, SLOW = 0.0001, 1.0  # seconds a request: in the loop, in a thread
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.serving.limits import Gate
-from growthlab.serving.metrics import Metrics
-from growthlab.serving.options import ServiceOptions
+from growthlab.serving.request_limits import Gate
 from growthlab.serving.run import BACKLOG, address_of, copies_of, listen
+from growthlab.serving.service_metrics import Metrics
+from growthlab.serving.service_options import ServiceOptions
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -302,7 +302,7 @@ def test_options_that_make_no_sense_are_one_clear_line(given: dict[str, Any], to
 def test_the_options_are_those_of_the_config_file() -> None:
     from omegaconf import OmegaConf
 
-    from growthlab.cli.conf_tree import CONF
+    from growthlab.config.conf_tree import CONF
 
     config = OmegaConf.to_container(OmegaConf.load(CONF / "serve.yaml"))
     assert isinstance(config, dict)

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError
 from growthlab.core.pseudonyms import find_key
-from growthlab.export.bundle import Bundle
 from growthlab.serving import request_log
 from growthlab.serving.request_log import Entry, RequestLog
 

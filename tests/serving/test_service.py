@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from growthlab.core.errors import BundleError, ConfigError
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.run import listen, serve
 from growthlab.serving.service import Service
+from growthlab.serving.service_options import ServiceOptions
 
 
 def post(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:

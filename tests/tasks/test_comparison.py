@@ -19,11 +19,11 @@ from growthlab.models.recommend.popularity import Popularity
 from growthlab.models.recommend.random import Random
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
-from growthlab.tasks.comparison import Contender, Entry, run_comparison
+from growthlab.tasks.fold_evaluation import Arena
 from growthlab.tasks.gauge import gauged
-from growthlab.tasks.runner import Arena
+from growthlab.tasks.run_comparison import Contender, Entry, run_comparison
 from growthlab.tasks.top_n import TopN
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 TASK = TopN(history_events=("purchase",), target_events=("purchase",))
 METRICS = {"ndcg": NDCG(k=(10,))}

@@ -16,7 +16,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.features.examples import Examples
-from growthlab.models.calibration import platt
+from growthlab.models.calibrated_estimator import platt
 from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.models.churn.recency_rule import RecencyRule
 from growthlab.models.value.mean import Mean
@@ -25,12 +25,12 @@ from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
 from growthlab.tasks.churn import Churn, deciles, giveaways
 from growthlab.tasks.customers import cohorts_of, strata_of, top_tenth
+from growthlab.tasks.fold_evaluation import Arena, run_model
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.runner import Arena, run_model
 from growthlab.tasks.snapshots import snapshots_of
 from growthlab.tasks.value import Value
 from growthlab.tasks.value import deciles as value_deciles
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf"
 CUTOFF = datetime(2025, 6, 1)

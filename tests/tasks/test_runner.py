@@ -19,10 +19,10 @@ from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.models.recommend.markov import Markov
 from growthlab.split.fold import Fold
+from growthlab.tasks.fold_evaluation import Arena, EpochWatch, choose, run_model
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.runner import Arena, EpochWatch, choose, run_model
 from growthlab.tasks.top_n import TopN
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 VALUES = {1: 0.2, 2: 0.5, 3: 0.4, 4: 0.5, 5: 0.1, 6: 0.9}  # of the objective, by epoch
 

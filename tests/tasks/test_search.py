@@ -13,10 +13,10 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Estimate, Judged
+from growthlab.search.search_loop import Objectives, Pruned, Result, Search, words_of
 from growthlab.split.fold import Fold
-from growthlab.tasks.runner import Arena
-from growthlab.tasks.search import Objectives, Pruned, Result, Search, words_of
-from growthlab.training.options import FitOptions
+from growthlab.tasks.fold_evaluation import Arena
+from growthlab.training.fit_options import FitOptions
 
 
 class Metric:

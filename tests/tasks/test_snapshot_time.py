@@ -23,7 +23,7 @@ from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.snapshots import CustomerData, snapshots_of
 from growthlab.tasks.value import Value
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CUTOFF = datetime(2025, 6, 1)
 HORIZON, GAP = 10, 3

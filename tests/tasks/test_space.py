@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from growthlab.tasks.space import Choice, Space, Span, key_of
+from growthlab.search.search_space import Choice, Space, Span, key_of
 
 
 @pytest.mark.parametrize(

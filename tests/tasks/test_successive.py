@@ -23,7 +23,7 @@ from growthlab.split.fold import Fold
 from growthlab.split.given import Given
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.top_n import TopN
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CUTOFF = datetime(2025, 6, 1)
 METRICS = {

@@ -19,7 +19,7 @@ from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.top_n import TopN
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 CUTOFF = datetime(2025, 6, 1)
 METRICS = {"recall": Recall(k=(2,)), "repeat_ratio": RepeatRatio(k=(2,))}

@@ -15,10 +15,10 @@ import pytest
 from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
-from growthlab.export.promotion import Gate
-from growthlab.tracking import evidence
-from growthlab.tracking.evidence import refuse_other_question
-from growthlab.tracking.judged_run import JudgedRun
+from growthlab.promotion import evidence
+from growthlab.promotion.evidence import refuse_other_question
+from growthlab.promotion.gate import Gate
+from growthlab.promotion.judged_run import JudgedRun
 
 TASK: Any = SimpleNamespace(objective="ndcg_at_10", maximise=True)
 TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}

@@ -10,8 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
-from growthlab.tracking import judged_run
-from growthlab.tracking.judged_run import JudgedRun
+from growthlab.promotion import judged_run
+from growthlab.promotion.judged_run import JudgedRun
 
 
 @pytest.fixture

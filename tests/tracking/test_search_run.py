@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from growthlab.tasks.search import Result
-from growthlab.tasks.space import Choice, Space, Span
+from growthlab.search.search_loop import Result
+from growthlab.search.search_report import figures, trials_table
+from growthlab.search.search_space import Choice, Space, Span
+from growthlab.search.study import Budget, Study
+from growthlab.search.study_store import StudyStore
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.processes import PROCESS, process_of
-from growthlab.tracking.search_report import figures, trials_table
 from growthlab.tracking.search_run import SearchRun
 from growthlab.tracking.store import Store
-from growthlab.tracking.study import Budget, Study
-from growthlab.tracking.study_store import StudyStore
 
 SPACE = Space({"lr": Span(1e-4, 1.0, log=True), "layers": Choice(([8], [16, 8], [32]))}, {})
 OWN = {"lr": 0.1, "layers": [8]}
@@ -129,7 +129,7 @@ def test_a_search_run_stays_open_while_another_process_works(
     runs = recorder(store, s)
     run_one(s, runs, Result("complete", (0.3,)))
     with monkeypatch.context() as patch:
-        patch.setattr("growthlab.tracking.study.this_process", lambda: process_of(os.getppid()))
+        patch.setattr("growthlab.search.study.this_process", lambda: process_of(os.getppid()))
         assert study().ask() is not None
     runs.close("FINISHED", s.finished()[0])
     assert store.client.get_run(runs.run_id).info.status == "RUNNING"

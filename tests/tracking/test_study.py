@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.tasks.search import Pruned, Result
-from growthlab.tasks.space import Choice, Space, Span, key_of
-from growthlab.tracking import study as study_module
+from growthlab.search import study as study_module
+from growthlab.search.search_loop import Pruned, Result
+from growthlab.search.search_space import Choice, Space, Span, key_of
+from growthlab.search.study import Attempt, Budget, Pruning, Study
+from growthlab.search.study_store import StudyStore
 from growthlab.tracking.processes import this_process
-from growthlab.tracking.study import Attempt, Budget, Pruning, Study
-from growthlab.tracking.study_store import StudyStore
 
 OPEN = Space(
     {"lr": Span(1e-4, 1.0, log=True), "width": Choice((8, 16, 32))}, {"lr": 0.1, "width": 16}
@@ -27,9 +27,9 @@ CLOSED = Space({"width": Choice((8, 16)), "depth": Span(1, 2, step=1)}, {"width"
 ASK_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from growthlab.tasks.space import Choice, Space, Span
-from growthlab.tracking.study import Budget, Study
-from growthlab.tracking.study_store import StudyStore
+from growthlab.search.search_space import Choice, Space, Span
+from growthlab.search.study import Budget, Study
+from growthlab.search.study_store import StudyStore
 space = Space({"lr": Span(1e-4, 1.0, log=True), "width": Choice((8, 16, 32))}, {"lr": 0.1, "width": 16})
 study = Study(StudyStore(None, Path(sys.argv[1])), "s", space, {}, [True], Budget(4))
 print(study.ask().number, flush=True)

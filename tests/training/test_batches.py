@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from growthlab.core.baskets import steps_of
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
-from growthlab.training.batches import (
+from growthlab.training.training_batches import (
     PADDING,
     PairBatches,
     SequenceBatch,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.training.fit_options import FitOptions, Verdict
 from growthlab.training.loop import Trainer, at_most, device_of, torch_stream
-from growthlab.training.options import FitOptions, Verdict
 
 
 class Line(NamedTuple):

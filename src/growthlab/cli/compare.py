@@ -6,15 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from growthlab.cli import mistakes
-from growthlab.cli.compose import Composed
-from growthlab.cli.conf_tree import choices
 from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.setting import Setting
+from growthlab.config import mistakes
+from growthlab.config.compose import Composed
+from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
-from growthlab.tasks.comparison import Contender, Results, run_comparison
+from growthlab.tasks.run_comparison import Contender, Results, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
-from growthlab.tracking.leaderboard import log_leaderboard
+from growthlab.tracking.log_leaderboard import log_leaderboard
 
 log = logging.getLogger(__name__)
 

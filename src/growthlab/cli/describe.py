@@ -10,15 +10,15 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from growthlab.cli.as_of import lineage_of
-from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.insight.goals import Goal, read_goals
-from growthlab.insight.numbers import FEW, text
-from growthlab.insight.report import Report, report
+from growthlab.insight.report.growth_report import Report, report
+from growthlab.insight.report.numbers import FEW, text
 from growthlab.insight.scope import Scope, check_group, checked_events
 from growthlab.tracking.describe_run import log_description
 from growthlab.tracking.store import Store

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import composed
-from growthlab.cli.conf_tree import choices
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import composed
+from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, one_line
-from growthlab.tasks.comparison import Contender
+from growthlab.tasks.run_comparison import Contender
 from growthlab.tracking.run_files import learned_of
 from growthlab.tracking.store import Store
 from growthlab.training.warm import WarmStart

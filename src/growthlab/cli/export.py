@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growthlab.cli.compose import Composed, composed
+from growthlab.bundle.manifest import MANIFEST
 from growthlab.cli.promote import carry_out, ruled, whoever
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import Composed, composed
 from growthlab.core.errors import ExportError
-from growthlab.export.in_place import take_place
-from growthlab.export.manifest import MANIFEST
-from growthlab.export.registry import Registered, champion_of, make_challenger, register
-from growthlab.export.release import made_ready
-from growthlab.tracking.judged_run import JudgedRun
+from growthlab.core.swap_folder import take_place
+from growthlab.export.sign_and_index import made_ready
+from growthlab.promotion.judged_run import JudgedRun
+from growthlab.registry.model_registry import Registered, champion_of, make_challenger, register
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import fetched_bundle, run_of, winner_of
 

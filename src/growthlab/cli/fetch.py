@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from growthlab.cli.compose import Composed
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
-from growthlab.export.fetch import fetch
+from growthlab.registry.download import fetch
 from growthlab.tracking.store import Store
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from growthlab.cli.conf_tree import CONF, choices, groups
+from growthlab.config.conf_tree import CONF, choices, groups
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 
@@ -124,7 +124,7 @@ def _run(command: str, words: list[str]) -> int:
         return 0
     _prepare_process()
     try:
-        from growthlab.cli.compose import composed, sweep
+        from growthlab.config.compose import composed, sweep
     except ModuleNotFoundError as error:
         return _without_laboratory(command, words, error)
 

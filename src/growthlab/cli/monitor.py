@@ -9,19 +9,19 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import Composed
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest
 from growthlab.cli.setting import cache_of
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.source import Source
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest
 from growthlab.export.same_data import check_same_data
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, horizons_of, judge
-from growthlab.monitoring.page import page
-from growthlab.monitoring.report import Report, finite
-from growthlab.monitoring.request_log import Period
+from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_report import Report, finite
 from growthlab.monitoring.watch import Prediction, watch
 from growthlab.tracking.files_run import files_run
 from growthlab.tracking.lineage import Lineage

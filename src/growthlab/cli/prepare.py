@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
 

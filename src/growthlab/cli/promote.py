@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from growthlab.cli.compose import Composed, composed
+from growthlab.config.compose import Composed, composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
-from growthlab.export.promotion import ROUTES, Decision, Evidence, Gate, decide
-from growthlab.export.promotion_report import (
+from growthlab.promotion.evidence import evidence_of
+from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
+from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.promotion_report import (
     PREFIX,
     Case,
     report_of,
@@ -25,7 +27,7 @@ from growthlab.export.promotion_report import (
     text_of,
     verdict_of,
 )
-from growthlab.export.registry import (
+from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
     Change,
@@ -37,8 +39,6 @@ from growthlab.export.registry import (
     require_champion,
     withdraw,
 )
-from growthlab.tracking.evidence import evidence_of
-from growthlab.tracking.judged_run import JudgedRun
 from growthlab.tracking.store import Store, code_version
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import Composed
-from growthlab.export.batch import recommend_file
+from growthlab.bundle.batch import recommend_file
+from growthlab.config.compose import Composed
 from growthlab.ranking.rules import Rules
 
 

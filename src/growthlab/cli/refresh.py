@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from growthlab.cli.compose import Composed, composed
+from growthlab.bundle.manifest import Manifest
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import Composed, composed
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import moment_of
-from growthlab.export.manifest import Manifest
-from growthlab.export.refresh import refresh
+from growthlab.export.refresh_state import refresh
 
 
 def run(found: Composed) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from growthlab.cli.compose import Composed
 from growthlab.cli.promote import to_the_service, whoever
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
-from growthlab.export.registry import (
+from growthlab.registry.model_registry import (
     ROLLBACK,
     Change,
     history_of,

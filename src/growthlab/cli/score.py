@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from growthlab.cli.compose import Composed
-from growthlab.export.batch import score_file
+from growthlab.bundle.batch import score_file
+from growthlab.config.compose import Composed
 
 
 def run(found: Composed) -> int:

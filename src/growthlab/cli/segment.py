@@ -15,8 +15,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from growthlab.cli.as_of import end_of_day, lineage_of, newest
-from growthlab.cli.compose import Composed
 from growthlab.cli.setting import cache_of
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import moment_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import Composed
-from growthlab.serving.options import ServiceOptions
+from growthlab.config.compose import Composed
 from growthlab.serving.run import serve
+from growthlab.serving.service_options import ServiceOptions
 
 
 def run(found: Composed) -> int:

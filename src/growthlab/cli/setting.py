@@ -12,18 +12,18 @@ from typing import Any, ClassVar
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.compose import Composed
+from growthlab.bundle.manifest import Provenance
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
-from growthlab.evaluation.report import Comparison
-from growthlab.export.manifest import Provenance
+from growthlab.evaluation.comparison import Comparison
 from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import Task, settled
-from growthlab.tasks.comparison import Contender, Entry, Results
 from growthlab.tasks.objective import objective_metric
+from growthlab.tasks.run_comparison import Contender, Entry, Results
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store, code_version

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from growthlab.cli.compose import Composed
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest
+from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
+from growthlab.config.compose import Composed
 from growthlab.core.errors import ConfigError
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest
-from growthlab.export.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
 
 
 def run(found: Composed) -> int:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from growthlab.cli.compose import Composed
 from growthlab.cli.earlier import earlier_run, warm_start
 from growthlab.cli.setting import Setting, as_composed
+from growthlab.config.compose import Composed
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, GrowthlabError, one_line
-from growthlab.evaluation.report import outcome_lines
-from growthlab.tasks.comparison import run_comparison
+from growthlab.evaluation.comparison import outcome_lines
+from growthlab.tasks.run_comparison import run_comparison
 from growthlab.tracking.store import Store, code_version
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,14 @@ from contextlib import closing
 
 import pandas as pd
 
-from growthlab.cli import experiment_file
-from growthlab.cli.compose import Composed
 from growthlab.cli.earlier import refuse_earlier_run
-from growthlab.cli.model_search import (
+from growthlab.cli.setting import Setting
+from growthlab.cli.tune_models import run_models
+from growthlab.config import experiment_file
+from growthlab.config.compose import Composed
+from growthlab.core.errors import ConfigError
+from growthlab.evaluation.text_table import as_text
+from growthlab.search.model_search import (
     ModelSearch,
     objectives_of,
     search_of,
@@ -18,13 +22,9 @@ from growthlab.cli.model_search import (
     study_store,
     word_of,
 )
-from growthlab.cli.run_search import run_search
-from growthlab.cli.setting import Setting
-from growthlab.cli.tune_models import run_models
-from growthlab.core.errors import ConfigError
-from growthlab.evaluation.table import as_text
-from growthlab.tasks.search import words_of
-from growthlab.tracking.study import Finished
+from growthlab.search.run_search import run_search
+from growthlab.search.search_loop import words_of
+from growthlab.search.study import Finished
 
 OF_THE_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),

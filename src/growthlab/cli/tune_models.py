@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 
 from growthlab.cli.compare import compared, compositions_of
-from growthlab.cli.compose import Composed
-from growthlab.cli.model_search import ModelSearch, search_of
-from growthlab.cli.run_search import run_search
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import Composed
 from growthlab.core.errors import ConfigError, GrowthlabError
-from growthlab.evaluation.table import as_text
-from growthlab.tasks.comparison import Contender
-from growthlab.tasks.runner import Arena
-from growthlab.tracking.study_store import StudyStore
+from growthlab.evaluation.text_table import as_text
+from growthlab.search.model_search import ModelSearch, search_of
+from growthlab.search.run_search import run_search
+from growthlab.search.study_store import StudyStore
+from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.run_comparison import Contender
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import numpy as np
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_numbers
 from growthlab.data.event_log import EventLog
+from growthlab.data.raw_tables import existing, read_table, renamed
 from growthlab.data.source import Source
-from growthlab.data.tables import existing, read_table, renamed
 
 COLUMNS: dict[str, str | None] = {
     "user_id": "customer_id",

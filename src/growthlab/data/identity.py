@@ -10,7 +10,7 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids
-from growthlab.data.tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing, read_table, renamed
 
 COLUMNS = ("source", "source_id", "user_id")
 

@@ -11,8 +11,8 @@ import pandas as pd
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids, as_strings, parse_times
 from growthlab.data.event_log import EventLog
+from growthlab.data.raw_tables import existing, read_table, renamed
 from growthlab.data.source import Source
-from growthlab.data.tables import existing, read_table, renamed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from growthlab.data.cleaning import raw_row
 from growthlab.data.columns import as_ids, as_numbers, as_strings, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.normalise import to_utc
+from growthlab.data.raw_tables import existing, read_table
 from growthlab.data.source import Source
-from growthlab.data.tables import existing, read_table
 
 logger = logging.getLogger(__name__)
 

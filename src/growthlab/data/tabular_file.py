@@ -17,8 +17,8 @@ from growthlab.data.columns import EVENT_COLUMNS, ITEM_COLUMNS, as_numbers, pars
 from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IdentityMap
 from growthlab.data.normalise import Currencies, to_utc
+from growthlab.data.raw_tables import existing, read_table, renamed
 from growthlab.data.source import Source
-from growthlab.data.tables import existing, read_table, renamed
 
 USED_UP = ("currency", "source")  # columns that reading needs and the log does not keep
 Columns = Mapping[str, str | None]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.leaderboard import HEADLINE, Standings
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.table import (
+from growthlab.evaluation.standings import HEADLINE, Standings
+from growthlab.evaluation.text_table import (
     change,
     column,
     decimals_for,

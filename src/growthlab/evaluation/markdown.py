@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from growthlab.evaluation.console import intervals, marked, not_exportable, power_notes
-from growthlab.evaluation.leaderboard import Standings, estimate_of, mean_strata
+from growthlab.evaluation.standings import Standings, estimate_of, mean_strata
 from growthlab.evaluation.strata import STRATA
-from growthlab.evaluation.table import (
+from growthlab.evaluation.text_table import (
     change,
     column,
     decimals_for,

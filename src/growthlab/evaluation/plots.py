@@ -12,15 +12,15 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from growthlab.evaluation.leaderboard import HEADLINE, predictions_of
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.evaluation.table import decimals_for, label, number
+from growthlab.evaluation.standings import HEADLINE, predictions_of
+from growthlab.evaluation.text_table import decimals_for, label, number
 from growthlab.metrics.predictions import bins_of, cut, grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from growthlab.evaluation.leaderboard import Standings
+    from growthlab.evaluation.standings import Standings
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"

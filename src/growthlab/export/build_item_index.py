@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.item_index import INDEX
+from growthlab.bundle.manifest import checksums_of
+from growthlab.bundle.signature import sign
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
-from growthlab.export.bundle import Bundle
-from growthlab.export.item_index import INDEX
-from growthlab.export.manifest import checksums_of
-from growthlab.export.signature import sign
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 

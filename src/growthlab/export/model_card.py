@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from growthlab.export.manifest import Manifest
+from growthlab.bundle.manifest import Manifest
 
 USES = {
     "top_n": (

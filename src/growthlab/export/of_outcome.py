@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from growthlab.bundle.manifest import Provenance
 from growthlab.evaluation.outcome import Outcome
-from growthlab.export.manifest import Provenance
-from growthlab.export.to_bundle import write_estimator, write_recommender
+from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.tasks.top_n import TopNData
 
 

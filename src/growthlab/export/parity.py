@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRequest
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
-from growthlab.export.answers import PredictRequest, Recommendation, RecommendRequest
-from growthlab.export.bundle import Bundle
-from growthlab.export.promotion import Parity
+from growthlab.promotion.gate import Parity
 
 K = 10
 TOLERANCE = 1e-4

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import numpy as np
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import DataError
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.export.bundle import Bundle
 from growthlab.split.global_time import known_at, recorded_at
 from growthlab.tasks.snapshots import buyers
 

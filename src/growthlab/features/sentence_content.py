@@ -13,7 +13,7 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.histories import Catalogue
-from growthlab.features.item_content import FIELDS, ContentVectors, unit_rows
+from growthlab.features.term_content import FIELDS, ContentVectors, unit_rows
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from growthlab.core.histories import Histories
 from growthlab.features.examples import Examples
 from growthlab.scorers.base import RowScorer, Scorer
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @runtime_checkable

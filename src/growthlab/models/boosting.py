@@ -9,7 +9,7 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError
 from growthlab.features.examples import Examples
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 TREES = 10  # an epoch
 STOPPING = "early_stopping_round"  # LightGBM's name of it: trees without improvement that are borne

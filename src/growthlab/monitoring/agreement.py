@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from growthlab.bundle.reference import K
 from growthlab.core.seeding import stream
-from growthlab.export.reference import K
 from growthlab.metrics.value.spearman import Spearman
+from growthlab.monitoring.log_reader import Line, failed
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.request_log import Line, failed
 from growthlab.monitoring.tally import is_fallback, items_of, level_of
 
 WINDOW = 20_000  # champion's answers that may wait for the shadow's

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from growthlab.bundle.answers import LEVELS
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.plain_types import misfit
-from growthlab.export.answers import LEVELS
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.stability import FEWEST, Drift

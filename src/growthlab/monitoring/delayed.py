@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import UNKNOWN, codes_of
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of_predictions
 from growthlab.evaluation.outcome import Estimate
-from growthlab.export.bundle import Bundle
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
-from growthlab.models.calibration import slope_of
+from growthlab.models.calibrated_estimator import slope_of
 from growthlab.monitoring.watch import Prediction
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.value import Value

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import chdtri
 
-from growthlab.export.reference import MISSING
+from growthlab.bundle.reference import MISSING
 
 FLOOR = 1e-4  # of a bin's share, so that an empty bin counts and does not become infinite
 CHANCE = 3.0  # times what chance alone is expected to give

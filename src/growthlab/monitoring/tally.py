@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.bundle.reference import FEATURE, KNOWN, SCORE, K, Reference
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
-from growthlab.export.reference import FEATURE, KNOWN, SCORE, K, Reference
+from growthlab.monitoring.log_reader import Line
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.request_log import Line
 
 FALLBACK_LEVEL = 3  # of the ladder: from here on popularity answers, nothing of the customer
 FALLBACK = "_fallback"  # how the names of such ways end

@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import Manifest
+from growthlab.bundle.reference import KNOWN, K, Reference
 from growthlab.core.errors import DataError
 from growthlab.core.histories import UNKNOWN
 from growthlab.core.seeding import stream
-from growthlab.export.bundle import Bundle
-from growthlab.export.manifest import Manifest
-from growthlab.export.reference import KNOWN, K, Reference
 from growthlab.monitoring.agreement import Agreement
-from growthlab.monitoring.proportions import Share, spread_of
-from growthlab.monitoring.request_log import (
+from growthlab.monitoring.log_reader import (
     EVENTS,
     Feedback,
     Line,
@@ -27,6 +26,7 @@ from growthlab.monitoring.request_log import (
     failed,
     files_of,
 )
+from growthlab.monitoring.proportions import Share, spread_of
 from growthlab.monitoring.stability import Drift, equal_parts
 from growthlab.monitoring.tally import Compared, Tally
 

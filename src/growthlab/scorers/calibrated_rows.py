@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from growthlab.core.errors import BundleError
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
 
 Method = Literal["isotonic", "platt"]
 METHODS: tuple[Method, ...] = ("isotonic", "platt")

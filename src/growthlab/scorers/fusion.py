@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.nested import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
 
 BLOCK_ENTRIES = 1_000_000  # users x items of one member at a time
 NOISE = np.uint32(1 << 5)  # of a float32: the last 5 of its 24 bits

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError, one_line
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.run import serve
+from growthlab.serving.service_options import ServiceOptions
 
 
 def main(words: Sequence[str]) -> int:

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from growthlab.serving.batches import Overloaded
+from growthlab.serving.batcher import Overloaded
 from growthlab.serving.direct import Direct
 from growthlab.serving.documentation import add_documentation
-from growthlab.serving.limits import Gate, token_of_environment
-from growthlab.serving.metrics import CONTENT_TYPE
+from growthlab.serving.request_limits import Gate, token_of_environment
 from growthlab.serving.schemas import (
     BatchAnswer,
     BatchBody,
@@ -34,6 +33,7 @@ from growthlab.serving.schemas import (
     VersionInfo,
 )
 from growthlab.serving.service import NoModel, Service, versions
+from growthlab.serving.service_metrics import CONTENT_TYPE
 
 OPERATIONS: list[str | Enum] = ["operations"]
 REFUSALS: dict[int | str, dict[str, Any]] = {

@@ -16,10 +16,10 @@ from typing import IO, Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from growthlab.bundle.answers import Features
+from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.histories import UNKNOWN
-from growthlab.export.answers import Features
-from growthlab.export.bundle import Bundle
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import uvicorn
 
 from growthlab.core.errors import ConfigError
 from growthlab.serving.app import create_app
-from growthlab.serving.limits import TOKEN_VARIABLE, token_of_environment
-from growthlab.serving.options import ServiceOptions
 from growthlab.serving.patience import PatientProtocol
+from growthlab.serving.request_limits import TOKEN_VARIABLE, token_of_environment
 from growthlab.serving.service import PATHS, Service
+from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from growthlab.export.answers import (
+from growthlab.bundle.answers import (
     PredictRequest,
     PredictServed,
     RecommendRequest,

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.errors import GrowthlabError
-from growthlab.serving.asked import FAILED, REFUSED, Asked, answer_of, entry_of, entry_of_failure
-from growthlab.serving.metrics import Metrics, Sample, resident_bytes
-from growthlab.serving.models import Model
-from growthlab.serving.options import ServiceOptions
+from growthlab.serving.pending_request import (
+    FAILED,
+    REFUSED,
+    Asked,
+    answer_of,
+    entry_of,
+    entry_of_failure,
+)
 from growthlab.serving.request_log import Entry, RequestLog
 from growthlab.serving.schemas import (
     FeedbackBody,
@@ -26,6 +30,9 @@ from growthlab.serving.schemas import (
     RecommendBody,
     SimilarBody,
 )
+from growthlab.serving.served_model import Model
+from growthlab.serving.service_metrics import Metrics, Sample, resident_bytes
+from growthlab.serving.service_options import ServiceOptions
 from growthlab.serving.swap import Models, Variant
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from growthlab.bundle.manifest import Manifest, bundle_folders
 from growthlab.core.errors import BundleError, ConfigError, one_line
-from growthlab.export.manifest import Manifest, bundle_folders
-from growthlab.serving.models import Model
-from growthlab.serving.options import ServiceOptions
+from growthlab.serving.served_model import Model
+from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from growthlab.data.source import Source
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,13 @@ from growthlab.evaluation.outcome import Estimate, Judged
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.predictions import are_probabilities, bins_of, grouped
-from growthlab.models.calibration import CHOICES, CalibratedEstimator, calibration_of, slope_of
-from growthlab.models.table import wrap
+from growthlab.models.calibrated_estimator import (
+    CHOICES,
+    CalibratedEstimator,
+    calibration_of,
+    slope_of,
+)
+from growthlab.models.table_estimator import wrap
 from growthlab.scorers.calibrated_rows import Calibration
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask

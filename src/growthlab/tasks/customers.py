@@ -20,10 +20,10 @@ from growthlab.evaluation.importance import permutation_importance
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
-from growthlab.models.table import wrap
+from growthlab.models.table_estimator import wrap
 from growthlab.split.fold import Fold
 from growthlab.tasks.snapshots import CustomerData, customers_of
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import pandas as pd
 
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
-from growthlab.features.histories import histories_of
+from growthlab.features.build_histories import histories_of
 from growthlab.split.fold import Fold
 
 

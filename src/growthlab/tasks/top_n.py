@@ -16,17 +16,17 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.block_ranking import Factored, drop_seen_truth, rank
 from growthlab.evaluation.bootstrap import metrics_of
 from growthlab.evaluation.outcome import Estimate, Judged, Outcome
 from growthlab.evaluation.strata import strata_of
-from growthlab.evaluation.top_k import Factored, drop_seen_truth, rank
-from growthlab.features.histories import catalogue_of, histories_of
+from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender, ScoredRecommender
 from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.split.fold import Fold
 from growthlab.tasks.steps import Walk, walk
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

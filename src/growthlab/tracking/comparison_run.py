@@ -15,8 +15,8 @@ import yaml
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Outcome
-from growthlab.tasks.comparison import Entry
-from growthlab.tasks.runner import Arena
+from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.run_comparison import Entry
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.processes import PROCESS, end_orphans, is_alive, this_process

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from growthlab.tasks.search import Result, Trial
+from growthlab.search.search_loop import Result, Trial
+from growthlab.search.search_report import figures, trials_table
+from growthlab.search.study import Finished, Study
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.processes import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import artifacts, flattened, log_curves, log_figures, log_metrics
-from growthlab.tracking.search_report import figures, trials_table
 from growthlab.tracking.store import Store
-from growthlab.tracking.study import Finished, Study
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
 from growthlab.core.seeding import stream
 from growthlab.training.checkpoint import Checkpoint
-from growthlab.training.options import FitOptions, Verdict
+from growthlab.training.fit_options import FitOptions, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from protocol import (
     seconds_of,
 )
 
-from growthlab.cli.compose import composed
 from growthlab.cli.setting import Setting
+from growthlab.config.compose import composed
 from growthlab.core.build import build
-from growthlab.training.options import FitOptions, Verdict
+from growthlab.training.fit_options import FitOptions, Verdict
 
 NETWORKS = {
     "gru4rec": ("width", "state", "dropout", "length"),

@@ -16,7 +16,7 @@ from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchas
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
 from growthlab.scorers.btyd_rows import COLUMNS, BTYDRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.models.btyd.likelihood import log_likelihood, spend_log_likelihood
-from growthlab.models.btyd.search import maximised
+from growthlab.models.btyd.maximum_likelihood import maximised
 from growthlab.models.btyd.simulation import simulated_purchases, simulated_spends
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import PURCHASE_MODELS, GammaGamma, PurchaseModel

@@ -12,13 +12,13 @@ from torch import Tensor
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.features.event_steps import FACTS, N_STEPS, NAMES
 from growthlab.features.examples import Examples
-from growthlab.models.sequence import check_positive, check_shares
-from growthlab.models.table import arrays_of, design_of
-from growthlab.networks.hazard import HazardNetwork, hazard_loss, log_facts
+from growthlab.models.sequence_recommender import check_positive, check_shares
+from growthlab.models.table_estimator import arrays_of, design_of
+from growthlab.networks.hazard_network import HazardNetwork, hazard_loss, log_facts
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, known_steps, survival
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.options import FitOptions
 from growthlab.training.rows import RowBatches
 
 

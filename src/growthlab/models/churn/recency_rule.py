@@ -9,7 +9,7 @@ import numpy as np
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 COLUMN = "days_since_last"
 EDGES = np.linspace(0, 1, 21)  # quantiles between which a probability is estimated

@@ -16,7 +16,7 @@ from growthlab.core.seeding import stream
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.ridge import Ridge
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.warm import LearnedState
 
 ITEMS = "item_factors"

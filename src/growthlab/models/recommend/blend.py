@@ -12,10 +12,10 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.hybrid import Hybrid
-from growthlab.models.nested import InnerCut, K, fit_inside, fit_whole, forget, ndcg_of, once
-from growthlab.scorers.blend import Blend as BlendScorer
+from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, ndcg_of, once
+from growthlab.scorers.blend_scorer import Blend as BlendScorer
 from growthlab.scorers.fusion import CONSTANT, Members, ranks_of, reciprocal
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
-from growthlab.models.sequence import check_positive
-from growthlab.networks.factors import FactorNetwork
+from growthlab.models.sequence_recommender import check_positive
+from growthlab.networks.factor_network import FactorNetwork
 from growthlab.scorers.user_factors import UserFactors
-from growthlab.training.batches import PairBatch, PairBatches
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.options import FitOptions
+from growthlab.training.training_batches import PairBatch, PairBatches
 from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 

@@ -9,12 +9,12 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.features.item_content import ItemContent, TermContent
+from growthlab.features.term_content import ItemContent, TermContent
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.content_profile import ContentProfile
 from growthlab.scorers.dense_content_profile import DenseContentProfile
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from growthlab.models.co_counts import check_co_count, without_rare_pairs
 from growthlab.models.gram import check_memory, dense_gram
 from growthlab.scorers.dense_item_weights import DenseItemWeights
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 BLOCK = 1024  # rows of a triangle that are mirrored at a time
 ROUNDING = 1e-4  # the largest relative error of the inverse that single precision may bring

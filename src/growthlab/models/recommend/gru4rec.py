@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from growthlab.models.sequence import (
+from growthlab.models.sequence_recommender import (
     SequenceRecommender,
     check_loss,
     check_positive,
     check_shares,
 )
-from growthlab.networks.gru import GRUNetwork
+from growthlab.networks.gru_network import GRUNetwork
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.training.loop import Trainer

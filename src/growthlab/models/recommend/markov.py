@@ -13,7 +13,7 @@ from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
 from growthlab.models.recommend.popularity import users_of_items
 from growthlab.scorers.transitions import Transitions, basket_shares
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

@@ -13,13 +13,13 @@ from torch.nn import functional
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
-from growthlab.models.sequence import check_positive, check_shares
-from growthlab.networks.neumf import NeuMFNetwork
+from growthlab.models.sequence_recommender import check_positive, check_shares
+from growthlab.networks.neumf_network import NeuMFNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_pairs import PAIRS_AT_ONCE, OnnxPairs, known_rows
-from growthlab.training.batches import PairBatch, PairBatches
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.options import FitOptions
+from growthlab.training.training_batches import PairBatch, PairBatches
 from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 

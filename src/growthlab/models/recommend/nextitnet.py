@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from growthlab.core.errors import ConfigError
-from growthlab.models.sequence import (
+from growthlab.models.sequence_recommender import (
     SequenceRecommender,
     check_loss,
     check_positive,
@@ -14,7 +14,7 @@ from growthlab.models.sequence import (
 )
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
-from growthlab.networks.nextitnet import NextItNetwork
+from growthlab.networks.nextitnet_network import NextItNetwork
 from growthlab.training.loop import Trainer
 
 

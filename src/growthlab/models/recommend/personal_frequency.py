@@ -9,9 +9,9 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
 from growthlab.models.recommend.popularity import users_of_items
-from growthlab.scorers import personal_frequency
+from growthlab.scorers import personal_frequency_scorer as personal_frequency
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 ORDERS = ("frequency", "recency")
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
-from growthlab.scorers import popularity
-from growthlab.training.options import FitOptions
+from growthlab.scorers import popularity_scorer as popularity
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass

@@ -11,8 +11,8 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.history_weights import MICROSECONDS_A_DAY
-from growthlab.scorers.popularity import Popularity
-from growthlab.training.options import FitOptions
+from growthlab.scorers.popularity_scorer import Popularity
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.random_order import RandomOrder
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass

@@ -18,7 +18,7 @@ from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.item_weights import ItemWeights
 from growthlab.scorers.neighbourhood import Neighbourhood
 from growthlab.scorers.sparse_arrays import row_blocks
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from growthlab.core.errors import ConfigError
-from growthlab.models.sequence import (
+from growthlab.models.sequence_recommender import (
     SequenceRecommender,
     check_loss,
     check_positive,
@@ -13,7 +13,7 @@ from growthlab.models.sequence import (
 )
 from growthlab.networks.losses.base import Loss
 from growthlab.networks.losses.cross_entropy import CrossEntropy
-from growthlab.networks.sasrec import SASRecNetwork
+from growthlab.networks.sasrec_network import SASRecNetwork
 from growthlab.training.loop import Trainer
 
 

@@ -20,7 +20,7 @@ from growthlab.models.gram import check_memory, dense_gram
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.item_weights import ItemWeights
 from growthlab.scorers.neighbourhood import Neighbourhood
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.hybrid import Hybrid
-from growthlab.models.nested import InnerCut, K, fit_inside, fit_whole, forget, once
+from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, once
 from growthlab.scorers.candidate_features import ItemFacts, feature_names
 from growthlab.scorers.fusion import Members
-from growthlab.scorers.two_stage import TwoStage as TwoStageScorer
-from growthlab.training.options import FitOptions
+from growthlab.scorers.two_stage_scorer import TwoStage as TwoStageScorer
+from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
     import lightgbm

@@ -15,7 +15,7 @@ from growthlab.scorers.feature_weighting import FeatureWeighting, check_method
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.neighbourhood import Neighbourhood
 from growthlab.scorers.user_neighbours import UserNeighbours
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 @dataclass(kw_only=True)

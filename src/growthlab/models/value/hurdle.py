@@ -10,9 +10,9 @@ import numpy as np
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import stream
 from growthlab.features.examples import Examples
-from growthlab.models.table import TableEstimator
+from growthlab.models.table_estimator import TableEstimator
 from growthlab.scorers.hurdle_rows import HurdleRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 PARTS = 5  # of the customers, for residuals that the fit has not seen
 

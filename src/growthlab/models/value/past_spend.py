@@ -11,7 +11,7 @@ from growthlab.features.customer_table import WINDOWS
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
 from growthlab.scorers.curve_rows import CurveRows
-from growthlab.training.options import FitOptions
+from growthlab.training.fit_options import FitOptions
 
 
 class PastSpend(ScoredEstimator):

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.features.examples import Examples
-from growthlab.models.sequence import check_shares
-from growthlab.models.table import arrays_of, design_of
+from growthlab.models.sequence_recommender import check_shares
+from growthlab.models.table_estimator import arrays_of, design_of
 from growthlab.networks.to_onnx import to_onnx
-from growthlab.networks.ziln import ZILNNetwork, ziln_loss
+from growthlab.networks.ziln_network import ZILNNetwork, ziln_loss
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, ziln_mean
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.options import FitOptions
 from growthlab.training.rows import RowBatches
 
 

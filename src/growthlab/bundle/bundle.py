@@ -1,0 +1,231 @@
+"""Bundle: an exported model as it is loaded and asked; needs numpy, scipy and onnxruntime only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from growthlab.bundle.answers import (
+    Prediction,
+    PredictRequest,
+    Recommendation,
+    RecommendRequest,
+)
+from growthlab.bundle.item_index import open_index
+from growthlab.bundle.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
+from growthlab.bundle.manifest import MANIFEST, Manifest
+from growthlab.bundle.predictor import Predictor
+from growthlab.bundle.signature import check_signature
+from growthlab.core.errors import BundleError
+from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
+from growthlab.core.pseudonyms import PseudonymKey, find_key
+from growthlab.ranking.rules import Rules
+from growthlab.scorers.base import RowScorer, Scorer
+from growthlab.scorers.content_profile import ContentProfile
+from growthlab.scorers.dense_content_profile import DenseContentProfile
+from growthlab.scorers.load import load_scorer
+
+log = logging.getLogger(__name__)
+
+TASKS = ("top_n", "churn", "value")
+MODEL = "model.npz"
+CATALOGUE = "catalogue.npz"
+CONTENT = "content.npz"  # vectors of what items are made of, where the model has none itself
+FALLBACK = "fallback.npz"
+HISTORIES = "state/histories.npz"
+CUSTOMERS = "state/customers.npz"
+ITEMS = "state/items.npz"  # price and stock as of the last refresh
+RELOADS = 5
+FEATURE = "feature."  # prefix of a customer table's columns
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported model with all that it needs to answer.
+
+    The state of known users is keyed by pseudonym: it can only be looked up with the key it was
+    written with. `no_lookup` says in one line why known users cannot be looked up, and is empty
+    where they can.
+    """
+
+    manifest: Manifest
+    folder: Path
+    known_users: np.ndarray  # (n_known,) pseudonyms, sorted
+    key: PseudonymKey | None
+    no_lookup: str
+    list_maker: ListMaker | None = None
+    predictor: Predictor | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path, *, verify: bool = True, quiet: bool = False) -> Self:
+        """The bundle in `folder`; without `verify` only names and sizes of its files are checked.
+
+        Where known users cannot be looked up a warning says so, unless it is `quiet`.
+
+        Raises
+        ------
+        BundleError
+            No bundle, a corrupted, missing or extra file, a newer schema, an unknown kind of model;
+            where a signing key is set, no signature or a wrong one.
+        """
+        folder = Path(folder)
+        for last in (*[False] * RELOADS, True):
+            before = _manifest_bytes(folder)
+            try:
+                loaded = cls._load(folder, verify)
+            except BundleError:
+                if last or _manifest_bytes(folder) == before:
+                    raise
+            else:
+                if last or _manifest_bytes(folder) == before:
+                    if loaded.no_lookup and not quiet:
+                        log.warning("%s", loaded.no_lookup)
+                    return loaded
+            # a refresh or an export took the bundle's place meanwhile: some parts may be the old ones
+        raise AssertionError("the last attempt ends")
+
+    @classmethod
+    def _load(cls, folder: Path, verify: bool) -> Self:
+        manifest = Manifest.read(folder)
+        if manifest.task not in TASKS:
+            known = ", ".join(TASKS)
+            raise BundleError(f"{folder} answers the task {manifest.task!r}; possible are {known}")
+        check_signature(folder)
+        manifest.verify(folder, checksums=verify)
+        try:
+            return cls._read(folder, manifest)
+        except KeyError as error:
+            raise BundleError(f"{folder} lacks {error.args[0]}: export the model again") from error
+        except (ValueError, RuntimeError) as error:  # of numpy, onnxruntime or LightGBM
+            if isinstance(error, BundleError):
+                raise
+            reason = str(error).partition("\n")[0]
+            raise BundleError(f"{folder} cannot be read: {reason}; export it again") from error
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: Manifest) -> Self:
+        """The checked bundle's parts."""
+        files = {
+            name: (folder / name).read_bytes()
+            for name in manifest.files
+            if "/" not in name and Path(name).suffix in (".onnx", ".txt")
+        }
+        scorer: Any = load_scorer(manifest.kind, _arrays(folder / MODEL), files)
+        key, no_lookup = _key_for(manifest)
+        if manifest.task == "top_n":
+            maker = _list_maker(folder, manifest, scorer)
+            known = NOBODY if maker.state is None else maker.state.user_ids
+            return cls(manifest, folder, known, key, no_lookup, list_maker=maker)
+        known, predictor = _predictor(folder, manifest, scorer)
+        return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
+
+    def filtering(self, filter_seen: str | None) -> Self:
+        """The same bundle with another policy for what a customer had; None: as it was evaluated."""
+        if filter_seen is None or self.list_maker is None:
+            return self
+        return replace(self, list_maker=replace(self.list_maker, filter_seen=filter_seen))
+
+    def recommend(
+        self, requests: Sequence[RecommendRequest], k: int = 10, rules: Rules = NO_RULES
+    ) -> list[Recommendation]:
+        """A list of at most `k` items for each request, in the order of the requests.
+
+        `rules` hold for all of them, beside each request's own. The state is looked at only for
+        requests that rest on a stored customer.
+
+        Raises
+        ------
+        BundleError
+            The bundle answers another task, `k` is below 1, a `filter_seen` is unknown, or a rule
+            asks for what the catalogue does not know.
+        """
+        if self.list_maker is None:
+            raise BundleError(f"{self.folder} answers {self.manifest.task}, not top_n")
+        users = [r.user_id if needs_profile(r) else None for r in requests]
+        return self.list_maker.lists(requests, self.places(users), k, rules)
+
+    def predict(self, requests: Sequence[PredictRequest]) -> list[Prediction]:
+        """P(no purchase in the horizon), or the expected value in it, for each request in order.
+
+        Raises
+        ------
+        BundleError
+            The bundle answers another task, or a feature is unknown or of a wrong type.
+        """
+        if self.predictor is None:
+            raise BundleError(f"{self.folder} answers {self.manifest.task}, not churn or value")
+        return self.predictor.predictions(requests, self.places([r.user_id for r in requests]))
+
+    def places(self, user_ids: Sequence[str | None]) -> np.ndarray:
+        """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown or no id."""
+        if self.key is None or not len(self.known_users):
+            return np.full(len(user_ids), UNKNOWN, dtype=np.int32)
+        name = self.manifest.namespace
+        asked = ["" if i is None else self.key.pseudonym(name, i) for i in user_ids]
+        return codes_of(asked, self.known_users)
+
+
+def _manifest_bytes(folder: Path) -> bytes | None:
+    """The manifest as it is now; None where there is none."""
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+
+
+def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
+    """What recommends, with the histories of known users where the bundle has them."""
+    catalogue = Catalogue.from_arrays(_arrays(folder / CATALOGUE))
+    if ITEMS in manifest.files:
+        catalogue = replace(catalogue, **_arrays(folder / ITEMS))
+    state = None
+    if HISTORIES in manifest.files:
+        state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)
+    content = scorer if isinstance(scorer, (ContentProfile, DenseContentProfile)) else None
+    if CONTENT in manifest.files:
+        content = ContentProfile.load(_arrays(folder / CONTENT), {})
+    fallback = _arrays(folder / FALLBACK)["scores"]
+    seed, policy = manifest.tie_seed, manifest.filter_seen
+    index = None if manifest.index is None else open_index(folder, manifest.index)
+    return ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content, index)
+
+
+def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:
+    """The pseudonyms of known customers, and what predicts, with their features."""
+    known, table = NOBODY, None
+    if CUSTOMERS in manifest.files:
+        stored = _arrays(folder / CUSTOMERS)
+        known = stored["user_ids"]
+        table = {n.removeprefix(FEATURE): v for n, v in stored.items() if n != "user_ids"}
+    fallback = _arrays(folder / FALLBACK)
+    texts = frozenset(str(name) for name in fallback["texts"])
+    return known, Predictor(scorer, float(fallback["base"]), table, texts)
+
+
+def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
+    """The key that made the bundle's pseudonyms, or None and why there is no look-up."""
+    key = find_key()
+    if key is not None and key.fingerprint == manifest.key_fingerprint:
+        return key, ""
+    found = (
+        "there is no pseudonym key here" if key is None else f"the key here is {key.fingerprint}"
+    )
+    why = (
+        f"known users cannot be looked up: {found}, and the bundle was written with the key "
+        f"{manifest.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE to that one"
+    )
+    return None, why
+
+
+def _arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of an npz file, read without pickle."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
+        raise BundleError(f"{path} cannot be read: {error}; export the model again") from error

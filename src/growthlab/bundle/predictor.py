@@ -1,0 +1,64 @@
+"""Predictions for requests: from stored features, given ones, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from growthlab.bundle.answers import Features, Prediction, PredictRequest
+from growthlab.core.errors import BundleError, near_matches
+from growthlab.core.histories import UNKNOWN
+from growthlab.scorers.base import RowScorer
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts one number a request, from stored features, given ones, or none."""
+
+    scorer: RowScorer
+    base: float  # the mean of the population
+    table: Mapping[str, np.ndarray] | None = None  # of known customers, one array a column
+    texts: frozenset[str] = frozenset()  # the columns that hold names, not numbers
+
+    def predictions(
+        self, requests: Sequence[PredictRequest], places: np.ndarray
+    ) -> list[Prediction]:
+        """A prediction for each request; `places` are rows of the table or `UNKNOWN`."""
+        given = np.array([bool(r.features) for r in requests], dtype=bool)
+        known = ~given & (places != UNKNOWN)
+        values = np.full(len(requests), self.base)
+        if known.any():
+            assert self.table is not None
+            rows = places[known]
+            values[known] = self.scorer.predict({c: v[rows] for c, v in self.table.items()})
+        if given.any():
+            features = [r.features or {} for r in requests if r.features]
+            values[given] = self.scorer.predict(self._columns(features))
+        served = np.where(known, "known", np.where(given, "features", "population_fallback"))
+        return [Prediction(v, s) for v, s in zip(values.tolist(), served.tolist(), strict=True)]
+
+    def _columns(self, features: Sequence[Features]) -> dict[str, np.ndarray]:
+        """One array a column, NaN or an empty text where a request does not give the feature."""
+        for name in {n for row in features for n in row}:
+            if name not in self.scorer.columns:
+                possible = near_matches(name, self.scorer.columns)
+                raise BundleError(f"the model has no feature {name}: {possible}")
+        columns: dict[str, np.ndarray] = {}
+        for name in self.scorer.columns:
+            values = [row.get(name) for row in features]
+            if name in self.texts:
+                columns[name] = np.array(["" if v is None else str(v) for v in values], dtype=str)
+            else:
+                columns[name] = np.array([_number(name, v) for v in values], dtype=np.float64)
+        return columns
+
+
+def _number(name: str, value: float | int | bool | str | None) -> float:
+    """A feature that is a number; NaN where it is not known."""
+    if value is None:
+        return np.nan
+    if isinstance(value, str):
+        raise BundleError(f"feature {name} is a number, got a text")
+    return float(value)

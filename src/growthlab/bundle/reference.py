@@ -1,0 +1,199 @@
+"""The reference of a bundle: what went in and came out at export, to compare the service's days with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from growthlab.bundle.answers import RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import checksums_of
+from growthlab.bundle.signature import sign
+from growthlab.core.errors import BundleError
+from growthlab.core.histories import UNKNOWN
+from growthlab.core.seeding import stream
+
+REFERENCE = "reference.npz"
+K = 10  # places of the lists that are kept in mind
+LISTS = 500  # of known users, fewer where the catalogue is so large that they would take long
+CUSTOMERS = 20_000
+SCORES = 100_000_000  # computed for the lists at most
+MOST_NAMES = 30  # categories of a text feature with a bin of their own
+FEWEST = 10  # customers of such a category: rarer ones are not named
+SCORE, FEATURE = "score", "feature."
+MISSING = "(missing)"  # the last bin
+KNOWN = "known"  # served from what is stored of a customer
+
+
+@dataclass(frozen=True)
+class Bins:
+    """How many values of the reference lie in each bin.
+
+    Numbers: between the deciles of the reference, a border belonging to the bin below it; fewer bins
+    where deciles coincide. Texts: a bin a category in `cuts`, then one for all other texts. The last
+    bin of both holds what is missing: NaN, None, an empty text.
+    """
+
+    cuts: np.ndarray  # inner borders, or categories, sorted
+    counts: np.ndarray  # (n_bins,) int64
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Self:
+        """The bins of an array of numbers or of str, with its values counted."""
+        if values.dtype.kind == "U":
+            names, counts = np.unique(values[values != ""], return_counts=True)
+            kept = np.argsort(-counts, kind="stable")[:MOST_NAMES]
+            cuts = np.sort(names[kept[counts[kept] >= FEWEST]])
+        else:
+            known = values[np.isfinite(values)].astype(float)
+            deciles = np.quantile(known, np.arange(1, 10) / 10) if len(known) else np.zeros(0)
+            cuts = np.unique(deciles)
+        empty = cls(cuts, np.zeros(0, dtype=np.int64))
+        return replace(empty, counts=empty.tally(values.tolist()))
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for each bin."""
+        if self.cuts.dtype.kind == "U":
+            return [*self.cuts.tolist(), "(other)", MISSING]
+        cuts = [f"{c:.4g}" for c in self.cuts]
+        if not cuts:
+            return ["any", MISSING]
+        between = [f"{low} .. {high}" for low, high in pairwise(cuts)]
+        return [f"<= {cuts[0]}", *between, f"> {cuts[-1]}", MISSING]
+
+    def tally(self, values: Sequence[Any]) -> np.ndarray:
+        """How many of other values lie in each bin, ``(n_bins,)``; see `places`."""
+        return np.bincount(self.places(values), minlength=len(self.cuts) + 2)
+
+    def places(self, values: Sequence[Any]) -> np.ndarray:
+        """The bin of each of other values, ``(n,)``; a text among numbers is missing."""
+        if self.cuts.dtype.kind == "U":
+            texts = np.array(["" if v is None else str(v) for v in values], dtype=str)
+            found = np.minimum(np.searchsorted(self.cuts, texts), max(len(self.cuts) - 1, 0))
+            known = self.cuts[found] == texts if len(self.cuts) else np.zeros(len(texts), bool)
+            places = np.where(known, found, len(self.cuts))
+            places[texts == ""] = len(self.cuts) + 1
+        else:
+            numbers = np.array([_number(v) for v in values], dtype=float)
+            places = np.searchsorted(self.cuts, numbers)
+            places[np.isnan(numbers)] = len(self.cuts) + 1
+        return places
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What `write_reference` kept.
+
+    `bins` are named ``score`` (of the first place, or the prediction) and ``feature.<name>``;
+    `served` counts the ways in which the reference's answers were served. `item_counts` are events
+    of the stored histories, one number an item of the catalogue; `listed` are lists as item codes,
+    ``(n_lists, K)``, `UNKNOWN` behind the end of a shorter one.
+    """
+
+    bins: Mapping[str, Bins]
+    served: Mapping[str, int]
+    item_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    listed: np.ndarray = field(default_factory=lambda: np.zeros((0, K), dtype=np.int32))
+
+    @property
+    def n_answers(self) -> int:
+        """How many answers it is made of."""
+        return sum(self.served.values())
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """What the bundle answers those whom it knows, and from what."""
+        return cls._of_customers(bundle) if bundle.list_maker is None else cls._of_lists(bundle)
+
+    @classmethod
+    def _of_lists(cls, bundle: Bundle) -> Self:
+        maker = bundle.list_maker
+        assert maker is not None
+        n_items, state = len(maker.catalogue), maker.state
+        if state is None or not state.n_users:
+            return cls({}, {})
+        most = min(LISTS, max(50, SCORES // max(n_items, 1)))
+        rows = _sample(state.n_users, most)
+        asked = [RecommendRequest(user_id=str(user)) for user in state.user_ids[rows]]
+        answers = maker.lists(asked, rows, K)
+        listed = np.full((len(rows), K), UNKNOWN, dtype=np.int32)
+        for row, answer in enumerate(answers):
+            codes = maker.catalogue.codes([item.item for item in answer.items])
+            listed[row, : len(codes)] = codes
+        first = [a.items[0].score for a in answers if a.items and str(a.served) == KNOWN]
+        return cls(
+            {SCORE: Bins.of(np.array(first, dtype=float))},
+            Counter(str(answer.served) for answer in answers),
+            np.bincount(state.items, minlength=n_items),
+            listed,
+        )
+
+    @classmethod
+    def _of_customers(cls, bundle: Bundle) -> Self:
+        predictor = bundle.predictor
+        assert predictor is not None
+        table = predictor.table or {}
+        n_users = len(next(iter(table.values()))) if table else 0
+        if not n_users:
+            return cls({}, {})
+        rows = _sample(n_users, CUSTOMERS)
+        columns = {name: values[rows] for name, values in table.items()}
+        bins = {FEATURE + name: Bins.of(values) for name, values in columns.items()}
+        return cls(bins | {SCORE: Bins.of(predictor.scorer.predict(columns))}, {KNOWN: len(rows)})
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Every part as arrays that need no pickle."""
+        arrays = {"item_counts": self.item_counts, "listed": self.listed}
+        arrays["served"] = np.array(list(self.served), dtype=str)
+        arrays["served_counts"] = np.array(list(self.served.values()), dtype=np.int64)
+        for name, bins in self.bins.items():
+            arrays |= {f"cuts/{name}": bins.cuts, f"counts/{name}": bins.counts}
+        return arrays
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The reference of the bundle in `folder`; None where it was exported without one.
+
+        Raises
+        ------
+        BundleError
+            The file is damaged.
+        """
+        path = folder / REFERENCE
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            names = [n.removeprefix("cuts/") for n in arrays if n.startswith("cuts/")]
+            bins = {n: Bins(arrays[f"cuts/{n}"], arrays[f"counts/{n}"]) for n in names}
+            counts = arrays["served_counts"].tolist()
+            served = dict(zip(arrays["served"].tolist(), counts, strict=True))
+            return cls(bins, served, arrays["item_counts"], arrays["listed"])
+        except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
+            raise BundleError(f"{path} cannot be read: {error}; export the model again") from error
+
+
+def write_reference(bundle: Bundle) -> None:
+    """Add the reference to a bundle that was just written, and to its manifest and signature."""
+    np.savez_compressed(bundle.folder / REFERENCE, **Reference.of(bundle).to_arrays())  # type: ignore[arg-type]
+    replace(bundle.manifest, files=checksums_of(bundle.folder)).write(bundle.folder)
+    sign(bundle.folder)
+
+
+def _sample(n: int, most: int) -> np.ndarray:
+    """At most `most` of `n` rows, the same ones each time."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(stream(0, "reference").choice(n, most, replace=False))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (bool, int, float)) else np.nan

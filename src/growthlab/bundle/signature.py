@@ -1,0 +1,100 @@
+"""Signatures: proof that a bundle was released by who holds the signing key, not only that it is whole."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from growthlab.bundle.manifest import MANIFEST, SIGNATURE
+from growthlab.core.errors import BundleError, ConfigError
+from growthlab.core.pseudonyms import SHORTEST_KEY, hmac_hex
+from growthlab.core.whole_file import whole_file
+
+KEY_VARIABLE = "GROWTHLAB_SIGNING_KEY"
+KEY_FILE_VARIABLE = "GROWTHLAB_SIGNING_KEY_FILE"
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A secret shared by those who release bundles and those who serve them; never printed."""
+
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < SHORTEST_KEY:
+            raise ConfigError(
+                f"the signing key has {len(self.secret)} bytes, at least {SHORTEST_KEY} are "
+                "needed: make one with `python -c 'import secrets; print(secrets.token_hex(32))'`"
+            )
+
+    def signature(self, manifest: bytes) -> str:
+        """HMAC-SHA256 (RFC 2104) of a manifest's bytes, 64 hex digits.
+
+        The manifest holds the checksum of every other file, so that it stands for the whole bundle.
+        """
+        return hmac_hex(self.secret, b"growthlab bundle\0" + manifest)
+
+
+def signing_key() -> SigningKey | None:
+    """The key in ``GROWTHLAB_SIGNING_KEY``, else in the file named by ``GROWTHLAB_SIGNING_KEY_FILE``.
+
+    None where neither is set: then nothing is signed, and no signature is asked for.
+
+    Raises
+    ------
+    ConfigError
+        The key is too short, or its file cannot be read.
+    """
+    if secret := os.environ.get(KEY_VARIABLE):
+        return SigningKey(secret.encode())
+    named = os.environ.get(KEY_FILE_VARIABLE)
+    if not named:
+        return None
+    try:
+        return SigningKey(Path(named).read_bytes().strip())
+    except OSError as error:
+        raise ConfigError(
+            f"the signing key file {named} cannot be read: {error.strerror}"
+        ) from error
+
+
+def sign(folder: Path) -> bool:
+    """Sign the bundle in `folder` with the configured key; whether there is one."""
+    key = signing_key()
+    if key is None:
+        return False
+    with whole_file(folder / SIGNATURE) as file:
+        file.write(f"{key.signature((folder / MANIFEST).read_bytes())}\n".encode())
+    return True
+
+
+def is_signed(folder: Path) -> bool:
+    """Whether the bundle carries a signature, right or wrong."""
+    return (folder / SIGNATURE).is_file()
+
+
+def check_signature(folder: Path) -> None:
+    """Refuse the bundle in `folder` unless the configured key signed it; without a key nothing is asked.
+
+    Raises
+    ------
+    BundleError
+        A key is configured, and the bundle carries no signature or one of another key or manifest.
+    """
+    key = signing_key()
+    if key is None:
+        return
+    if not is_signed(folder):
+        raise BundleError(
+            f"{folder} is not signed, and a signing key is set here: export it with "
+            f"{KEY_VARIABLE} set, or vouch for it with growthlab sign bundle={folder}"
+        )
+    given = (folder / SIGNATURE).read_bytes()[:200].strip()
+    wanted = key.signature((folder / MANIFEST).read_bytes()).encode()
+    if not hmac.compare_digest(given, wanted):
+        raise BundleError(
+            f"{folder} carries a signature that the signing key here did not make: the bundle was "
+            "changed, or signed with another key; fetch or export it again"
+        )

@@ -1,0 +1,98 @@
+"""The winner of a search as a config file of differences, for ``growthlab train experiment=NAME``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from growthlab.config.compose import Composed, composed
+from growthlab.config.conf_tree import search_path
+from growthlab.core.errors import ConfigError
+
+GROUPS = ("data", "split", "task", "model")
+OF_THE_PLACE = ("tracking", "cache", "device", "rerun", "metrics", "tags")  # where, not what
+
+
+def save(folder: Path, name: str, winner: Composed, remarks: str) -> Path:
+    """Write ``folder/name.yaml``: the groups chosen, and every setting that is not theirs.
+
+    Raises
+    ------
+    ConfigError
+        The folder cannot be written.
+    """
+    plain = composed("train", [])
+    chosen = {g: winner.chosen[g] for g in GROUPS}
+    words = [f"{g}={choice}" for g, choice in chosen.items()]
+    family = chosen["model"].partition("/")[0]
+    inner = _inner_groups(winner.chosen, composed("train", words).chosen)
+    words += [f"{g}={choice}" for g, choice in inner.items()]
+    base = _settings(composed("train", words).config, family)
+    ours = {k: v for k, v in _settings(winner.config, family).items() if k in base}
+    others = {g: c for g, c in chosen.items() if g == "model" or c != plain.chosen[g]} | inner
+    content = {
+        "defaults": [{f"override /{g}": choice} for g, choice in others.items()],
+        **differences(ours, base),
+    }
+    text = f"# @package _global_\n# {remarks}\n{yaml.safe_dump(content, sort_keys=False)}"
+    path = folder / f"{name}.yaml"
+    beside = folder / f".{name}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text)
+        beside.replace(path)
+    except OSError as error:
+        why = f"experiments={folder} cannot be written ({error.strerror})"
+        raise ConfigError(f"{why}: choose another folder, or null") from error
+    return path
+
+
+def is_found(path: Path) -> bool:
+    """Whether ``experiment=NAME`` finds the file from here."""
+    return any((root / "experiment").resolve() == path.parent.resolve() for root in search_path())
+
+
+def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """What `ours` has otherwise than `base`, or has in addition.
+
+    >>> differences({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 5, "d": 3}})
+    {'b': {'c': 2}}
+    """
+    found: dict[str, Any] = {}
+    for key, value in ours.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            inner = differences(value, base[key])
+            if inner:
+                found[key] = inner
+        elif key not in base or base[key] != value:
+            found[key] = value
+    return found
+
+
+def _inner_groups(ours: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """Other choices inside a group, as ``loss@model.loss``: settings of two are not to be mixed."""
+    return {g: choice for g, choice in ours.items() if "@" in g and base.get(g) != choice}
+
+
+def _settings(config: Any, family: str) -> dict[str, Any]:
+    """The settings that say what is run; members of a model as a list, with what is theirs alone."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    model: Any = plain["model"]
+    if "members" in model:
+        model["members"] = [_member(name, own, family) for name, own in model["members"].items()]
+    return {str(k): v for k, v in plain.items() if k not in OF_THE_PLACE}
+
+
+def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:
+    """The name, or the name with the settings that are not those of its config file."""
+    config = composed("train", [f"model={family}/{name}"]).config
+    own = {k: v for k, v in settings.items() if k != "_partial_"}
+    if "members" in own:
+        own["members"] = [_member(n, theirs, family) for n, theirs in own["members"].items()]
+    changed = differences(own, _settings(config, family)["model"])
+    return {name: changed} if changed else name

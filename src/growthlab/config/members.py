@@ -1,0 +1,116 @@
+"""Models made of models: the names of a hybrid's members to their own composed configs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from growthlab.config import mistakes
+from growthlab.config.conf_tree import choices
+from growthlab.core.errors import ConfigError, near_matches
+
+ABOUT_MEMBER = re.compile(r"\+?model\.members\.[^.=]+\.")
+
+
+def expand(
+    config: DictConfig,
+    choice: str,
+    words: Sequence[str],
+    compose: Callable[[str], DictConfig],
+    inside: tuple[str, ...] = (),
+) -> None:
+    """Put each member's composed config in the place of its name in ``config.model``, in place.
+
+    ``members: [item_knn, markov]`` names models of the hybrid's own family; ``[{item_knn:
+    {neighbours: 50}}, markov]`` has settings of theirs beside the names, and so have the words
+    ``model.members.item_knn.neighbours=50``. A member becomes a node with ``_partial_``, of which
+    `build` makes a function that makes the model.
+
+    Parameters
+    ----------
+    choice : the hybrid, such as ``recommend/blend``
+    compose : the model's node of a choice
+    inside : the hybrids that this one is a member of
+
+    Raises
+    ------
+    ConfigError
+        A name that is no model of the family, a member twice, a hybrid inside itself, a setting
+        that the member has not.
+    """
+    family, _, name = choice.partition("/")
+    members, settings = _named(config.model.members, family)
+    nodes: dict[str, Any] = {}
+    for member in members:
+        _check(member, members, family, (*inside, name))
+        own = OmegaConf.create({"model": compose(f"{family}/{member}")})
+        if "members" in own.model:
+            expand(own, f"{family}/{member}", (), compose, (*inside, name))
+        OmegaConf.update(own, "model._partial_", True, force_add=True)
+        nodes[member] = own.model
+    OmegaConf.update(config, "model.members", nodes, merge=False)
+    for key, value in [*settings, *_read(words)]:
+        wrong = mistakes.in_keys([f"{key}={value}"], config, ())
+        if wrong:
+            raise ConfigError(wrong)
+        OmegaConf.update(config, key, value)
+
+
+def _named(members: Any, family: str) -> tuple[list[str], list[tuple[str, Any]]]:
+    """The members' names without their family, and the settings that stand beside them."""
+    plain: Any = OmegaConf.to_container(members) if OmegaConf.is_config(members) else members
+    names: list[str] = []
+    settings: list[tuple[str, Any]] = []
+    for entry in plain if isinstance(plain, list) else [plain]:
+        (name, own), *others = entry.items() if isinstance(entry, dict) and entry else [(entry, {})]
+        if not isinstance(plain, list) or others or not isinstance(name, str):
+            raise ConfigError(
+                f"model.members={plain}: give a list of models such as [item_knn, markov], "
+                "or with settings of theirs, [{item_knn: {neighbours: 50}}, markov]"
+            )
+        names.append(name.removeprefix(f"{family}/"))
+        settings += _leaves(own or {}, _place(names[-1]))
+    return names, settings
+
+
+def _place(member: object) -> str:
+    return f"model.members.{member}."
+
+
+def _leaves(settings: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of each setting; an empty mapping is a value."""
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _read(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Key and value of each word of the command line."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    for word in words:
+        try:
+            parsed = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            raise ConfigError(mistakes.unreadable(word)) from error
+        if parsed.is_sweep_override():
+            raise ConfigError(f"{word} is a grid: add -m")
+        yield parsed.key_or_group, parsed.value()
+
+
+def _check(member: str, members: Sequence[str], family: str, inside: tuple[str, ...]) -> None:
+    """Raise a `ConfigError` unless `member` can be one of `members` of the innermost of `inside`."""
+    possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]
+    if member not in possible:
+        near = near_matches(member, set(possible) - set(inside))
+        raise ConfigError(f"model.members: {member} is no model of {family}: {near}")
+    if members.count(member) > 1:
+        raise ConfigError(f"model.members: {member} is named {members.count(member)} times")
+    if member in inside:
+        raise ConfigError(f"model.members: {member} would be inside itself")

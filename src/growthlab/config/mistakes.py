@@ -1,0 +1,209 @@
+"""What is wrong with the words of a command: one line that says what would be possible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from growthlab.config.conf_tree import choices, groups
+from growthlab.core.errors import ConfigError, near_matches, one_line
+from growthlab.core.plain_types import misfit
+
+LEAST = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
+LEAST |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
+MAY_BE_NULL = ("tags", "prune")  # of the settings that hold others
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
+    """What is wrong with the first word that has no ``key=value``, or chooses what is not there."""
+    for word in words:
+        key, equals, value = word.lstrip("+~").partition("=")
+        if not key or (not equals and not word.startswith("~")):
+            return unreadable(word)
+        group = group_of(word)
+        chooses = not word.startswith("~") and (group in offered or "@" in key)
+        for one in _chosen(value) if chooses else []:
+            if group not in {*groups(), *offered}:
+                return f"{word}: no group {group}: {near_matches(group, groups())}"
+            if not choices(group):
+                return f"{word}: there is no {group} yet"
+            if one not in choices(group):
+                without = f"; ~{key} leaves it out" if one == "null" and "@" in key else ""
+                return f"{key}={one}: {near_matches(one, choices(group))}{without}"
+    return ""
+
+
+def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
+    """What is wrong with the first word whose key the config has not, or that is a grid."""
+    for word in words:
+        if group_of(word) in offered or word.startswith(("+", "~")):
+            continue
+        key, _, value = word.partition("=")
+        group, at, package = key.partition("@")
+        if is_part(word, config):
+            continue
+        if package.startswith("model.members."):
+            return f"{word}: settings of a member can be given, but none of its parts chosen: " + (
+                "name it in a model file of your own, and that among model.members"
+            )
+        within = _packages(group, config) if not at and choices(group) else []
+        if within:
+            return f"unknown setting {word}: did you mean {group}@{within[0]}={value}?"
+        node, parts = config, (package or key).split(".")
+        for depth, part in enumerate(parts):
+            if not OmegaConf.is_dict(node) or part not in list(
+                node
+            ):  # a missing value is there too
+                given, key = ".".join(parts[: depth + 1]), ".".join(parts)
+                names = _names(node, offered if not depth else ())
+                prefix = "".join(f"{p}." for p in parts[:depth])
+                if OmegaConf.is_dict(node) and "_target_" in node and not names:
+                    what = str(node["_target_"]).rpartition(".")[2]
+                    return f"unknown setting {given}: {what} has no settings"
+                if OmegaConf.is_dict(node) and not names:
+                    return f"unknown setting {given}: +{word} adds it"
+                near = near_matches(part, names, prefix=prefix)
+                other = "" if near.startswith("did") else _elsewhere(parts[-1], config)
+                return f"unknown setting {given}: {_elsewhere(key, config) or other or near}"
+            node = node._get_node(part) if OmegaConf.is_missing(node, part) else node[part]
+        if _is_grid(word):
+            return f"{word} is a grid: add -m"
+    return ""
+
+
+def knows(node: Any, path: str) -> bool:
+    """Whether a config has a value at the dotted path."""
+    for part in path.split("."):
+        if not OmegaConf.is_dict(node) or part not in list(node):  # a missing value is there too
+            return False
+        node = node[part]
+    return True
+
+
+def is_part(word: str, config: Any) -> bool:
+    """Whether a word chooses from a group for a node that is there: ``loss@model.loss=gbce``."""
+    key, _, _ = word.partition("=")
+    return "@" in key and knows(config, key.partition("@")[2])
+
+
+def group_of(word: str) -> str:
+    """``model`` of ``model=...`` and of ``+model@package=...``; the key of any other word."""
+    return word.lstrip("+~").partition("=")[0].partition("@")[0]
+
+
+def unreadable(word: str) -> str:
+    """A word that is none."""
+    return f"cannot read {word!r}: settings have the form key=value"
+
+
+def refuse_one_model(words: Sequence[str]) -> None:
+    """Raise a `ConfigError` for ``model=...`` where several models are named by ``models``."""
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "model":
+            name = value.rpartition("/")[2]
+            raise ConfigError(f"{word}: a comparison takes models=[{name}], or train {word}")
+
+
+def refuse_missing(config: Any) -> None:
+    """Raise a `ConfigError` for a mandatory value that nobody gave."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]} is required: add {missing[0]}=...")
+
+
+def refuse_wrong_types(config: Any, base: Any) -> None:
+    """Raise a `ConfigError` where the command's own settings have not the type of their default."""
+    for key, default in _leaves(base):
+        kind = type(default)
+        if not knows(config, key) or kind not in (int, bool) or "_target_" in _node(config, key):
+            continue
+        value = OmegaConf.select(config, key)
+        wrong = misfit(value, kind)
+        if wrong:
+            raise ConfigError(f"{key} must be {wrong}, got {value!r}")
+        if value < LEAST.get(key, value):
+            raise ConfigError(f"{key} must be at least {LEAST[key]}, got {value}")
+    for key in base:
+        default, value = OmegaConf.select(base, key), OmegaConf.select(config, key)
+        may_be_null = value is None and key in MAY_BE_NULL
+        if OmegaConf.is_dict(default) and not OmegaConf.is_dict(value) and not may_be_null:
+            names = [f"{key}.{name}=..." for name in default] or [f"+{key}.NAME=..."]
+            raise ConfigError(f"{key}={value} is no setting by itself: give {', '.join(names)}")
+    device = config.get("device", "auto")
+    if not isinstance(device, str) or not DEVICE.fullmatch(device):
+        raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")
+
+
+def in_own_words(error: Exception) -> str:
+    """What Hydra says, without its links and paths."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"a required value is missing: {error}"
+    text = one_line(error)
+    return text.partition(" See https://hydra")[0].partition(" Config search path:")[0]
+
+
+def _node(config: Any, key: str) -> Any:
+    """The mapping in which the dotted key stands."""
+    return OmegaConf.select(config, key.rpartition(".")[0]) if "." in key else config
+
+
+def _chosen(value: str) -> list[str]:
+    """The choices in the value of a group: one, or a list of them."""
+    return [one.strip() for one in value.strip("[]").split(",")] if value != "[]" else []
+
+
+def _is_grid(word: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return bool(OverridesParser.create().parse_override(word).is_sweep_override())
+    except HydraException:
+        return False
+
+
+def _elsewhere(key: str, config: Any) -> str:
+    """Where the config has a setting of that name; empty if nowhere."""
+    same = [path for path, _ in _leaves(config) if path.endswith(f".{key}")]
+    return f"did you mean {' or '.join(same[:3])}?" if same else ""
+
+
+def _packages(group: str, config: Any) -> list[str]:
+    """The nodes of that name inside others: ``model.loss`` for ``loss``."""
+    nodes = {path.rpartition(".")[0] for path, _ in _leaves(config)}
+    return sorted(n for n in nodes if n.endswith(f".{group}"))
+
+
+def _names(node: Any, more: Collection[str]) -> list[str]:
+    """The names in a node, and more."""
+    found = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
+    return [*found, *more]
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of everything in a config that is no mapping."""
+    for key in node:
+        path = f"{prefix}{key}"
+        if OmegaConf.is_missing(node, key):
+            yield path, None
+        elif OmegaConf.is_dict(node[key]):
+            yield from _leaves(node[key], f"{path}.")
+        else:
+            yield path, node[key]
+
+
+def of_no_model(word: str, nodes: Sequence[Any]) -> str:
+    """What is wrong with ``model.<setting>=...`` where none of the models has such a setting."""
+    key = word.lstrip("~").partition("=")[0].partition(".")[2]
+    paths = {path for node in nodes for path, _ in _leaves(node) if path != "_target_"}
+    same = sorted(p for p in paths if p.endswith(f".{key.rpartition('.')[2]}"))
+    near = near_matches(key, paths, prefix="model.")
+    possible = f"did you mean model.{same[0]}?" if same else near
+    what = "the model has no" if len(nodes) == 1 else "none of the models has a"
+    return f"{what} setting {key}: {possible}"

@@ -1,0 +1,101 @@
+"""The settings that a search may try, in Hydra's sweep grammar."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from growthlab.config import mistakes
+from growthlab.core.errors import ConfigError
+from growthlab.search.search_space import Choice, Space, Span
+
+POSSIBLE = "use choice(...), range(...) or interval(...)"
+
+
+def space_of(search: Any, model: Any) -> Space:
+    """The space of a config node: ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
+
+    The settings of the space are paths of the config, such as ``model.trainer.lr``.
+
+    Raises
+    ------
+    ConfigError
+        A setting that the model has not, or a text that is no range.
+    """
+    ranges, default = {}, {}
+    for key, text in texts_of(search).items():
+        if not mistakes.knows(model, key):
+            raise ConfigError(f"search.{key}: {mistakes.of_no_model(f'model.{key}=', [model])}")
+        ranges[f"model.{key}"] = _range_of(key, text)
+        value = OmegaConf.select(model, key)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        default[f"model.{key}"] = plain
+    if not ranges:
+        raise ConfigError("the search space is empty: search.SETTING=... names a range")
+    return Space(ranges, default)
+
+
+def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
+    """The text of each range by its dotted setting; a key may hold dots itself."""
+    plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
+    found: dict[str, str] = {}
+    for key, value in plain.items():
+        if isinstance(value, dict):
+            found |= texts_of(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = str(value)
+    return found
+
+
+def _range_of(key: str, text: str) -> Choice | Span:
+    """The range that a text means."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
+    from hydra.errors import HydraException
+
+    try:
+        sweep = OverridesParser.create().parse_override(f"model.{key}={text}").value()
+    except HydraException as error:
+        raise ConfigError(f"search.{key}={text} cannot be read: {POSSIBLE}") from error
+    wrong = f"search.{key}={text}"
+    if isinstance(sweep, ChoiceSweep):
+        return _choice(sweep, wrong)
+    if isinstance(sweep, RangeSweep):
+        return _whole_numbers(sweep, wrong)
+    if isinstance(sweep, IntervalSweep):
+        return _interval(sweep, wrong)
+    raise ConfigError(f"{wrong} is no range: {POSSIBLE}")
+
+
+def _choice(sweep: Any, wrong: str) -> Choice:
+    """The listed values, each once."""
+    from hydra.core.override_parser.types import QuotedString
+
+    values = tuple(v.text if isinstance(v, QuotedString) else v for v in sweep.list)
+    if any(isinstance(v, dict) for v in values):
+        raise ConfigError(f"{wrong}: a value is a number, a word, null or a list")
+    return Choice(tuple(v for i, v in enumerate(values) if v not in values[:i]))
+
+
+def _whole_numbers(sweep: Any, wrong: str) -> Span:
+    """``range(start, stop, step)``: `stop` itself is outside, as in Python."""
+    parts = sweep.start or 0, sweep.stop, sweep.step or 1
+    if not all(isinstance(part, int) for part in parts):
+        raise ConfigError(f"{wrong}: range(...) takes whole numbers, interval(...) any")
+    numbers = range(*parts)
+    if not numbers or numbers.step < 0:
+        raise ConfigError(f"{wrong} is empty: range(start, stop) goes up to stop - 1")
+    return Span(numbers[0], numbers[-1], step=numbers.step)
+
+
+def _interval(sweep: Any, wrong: str) -> Span:
+    """Real numbers; whole ones where both ends are written so."""
+    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+        raise ConfigError(f"{wrong} is empty: interval(low, high) goes from low up to high")
+    if log and low <= 0:
+        raise ConfigError(f"{wrong}: on a log scale the lower end must be positive")
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Span(low, high, step=1 if whole else None, log=log)

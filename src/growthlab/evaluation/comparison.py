@@ -1,0 +1,32 @@
+"""A comparison as people read it: the table on the console, the Markdown report, the figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from growthlab.evaluation.console import leaderboard_text, outcome_lines
+from growthlab.evaluation.markdown import leaderboard_markdown
+from growthlab.evaluation.standings import Standings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Comparison", "outcome_lines"]
+
+
+class Comparison(Standings):
+    """The standings, and every form in which they are shown."""
+
+    def as_text(self) -> str:
+        """The leaderboard in plain text, at most 120 columns wide."""
+        return leaderboard_text(self)
+
+    def as_markdown(self) -> str:
+        """Leaderboard, differences, metrics, strata, origins, cost, leakage, how to read it."""
+        return leaderboard_markdown(self)
+
+    def figures(self) -> dict[str, Figure]:
+        """Plots of the whole comparison by file name (without ending)."""
+        from growthlab.evaluation.plots import comparison_figures
+
+        return comparison_figures(self)

@@ -1,0 +1,251 @@
+"""From a fitted model to a bundle folder: complete or not at all, pseudonyms for every user."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from growthlab.bundle.bundle import (
+    CATALOGUE,
+    CONTENT,
+    CUSTOMERS,
+    FALLBACK,
+    FEATURE,
+    HISTORIES,
+    MODEL,
+    Bundle,
+)
+from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, checksums_of
+from growthlab.bundle.reference import write_reference
+from growthlab.bundle.signature import sign
+from growthlab.core.errors import DataError, ExportError
+from growthlab.core.histories import Catalogue, Histories
+from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
+from growthlab.core.swap_folder import take_place
+from growthlab.export.model_card import model_card
+from growthlab.scorers.base import RowScorer, Savable, Scorer
+from growthlab.scorers.content_profile import ContentProfile
+from growthlab.scorers.dense_content_profile import DenseContentProfile
+
+if TYPE_CHECKING:
+    from growthlab.features.examples import Examples
+
+log = logging.getLogger(__name__)
+
+SAMPLE_BYTES = 2**20
+COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored as they are
+SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
+
+
+def write_recommender(
+    folder: str | Path,
+    scorer: Scorer | None,
+    provenance: Provenance,
+    *,
+    histories: Histories,
+    fallback: np.ndarray,
+    overwrite: bool = False,
+) -> Path:
+    """A bundle of a recommender in `folder`.
+
+    Parameters
+    ----------
+    scorer : what the fitted model's ``scorer()`` gave
+    histories : of the users known at the cutoff, with raw ids; what a known user is served from
+    fallback : ``(n_items,)`` scores for those whom the model cannot score: popularity
+    overwrite : replace a bundle that is there already
+
+    Raises
+    ------
+    ExportError
+        There is no scorer, or the folder exists.
+    """
+    popular = histories.catalogue.item_ids[np.argsort(-fallback, kind="stable")[:2]]
+    parts: dict[str, Mapping[str, np.ndarray]] = {
+        CATALOGUE: histories.catalogue.to_arrays(),
+        FALLBACK: {"scores": np.asarray(fallback, dtype=np.float32)},
+        **_content(scorer, histories.catalogue),
+    }
+
+    def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
+        return {HISTORIES: keyed_histories(histories, key, namespace).to_arrays()}
+
+    counts = {
+        "n_items": histories.n_items,
+        "n_known_users": histories.n_users,
+        "n_events": histories.n_events,
+    }
+    request = {"history": popular.tolist(), "k": 5}
+    return _write(folder, scorer, provenance, parts, state, counts, request, overwrite)
+
+
+def write_estimator(
+    folder: str | Path,
+    scorer: RowScorer | None,
+    provenance: Provenance,
+    *,
+    customers: Examples,
+    base: float,
+    overwrite: bool = False,
+) -> Path:
+    """A bundle of a churn or value model in `folder`; `base` is the population's mean outcome.
+
+    Without outcomes to take the mean of (NaN) it is that of the predictions.
+
+    `customers` are the features of the customers known at the cutoff, one row each, with raw ids;
+    see `write_recommender` for the rest.
+    """
+    columns = scorer.columns if scorer is not None else ()
+    table = {c: plain_column(customers.column(c)) for c in columns}
+    if scorer is not None and not np.isfinite(base):
+        base = float(np.mean(scorer.predict(table)))
+    texts = [c for c, values in table.items() if values.dtype.kind == "U"]
+
+    def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
+        return {CUSTOMERS: keyed_rows(customers.user_ids, table, key, namespace)}
+
+    parts = {
+        FALLBACK: {"base": np.array(float(base)), "texts": np.array(texts, dtype=str)},
+    }
+    counts = {"n_known_users": len(customers), "n_features": len(columns)}
+    request = {"features": {c: _typical(v) for c, v in table.items()}}
+    return _write(folder, scorer, provenance, parts, state, counts, request, overwrite)
+
+
+def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[str, np.ndarray]]:
+    """What items are made of, for those of whom the model knows nothing; none if it reads that."""
+    from growthlab.features.term_content import TermContent
+
+    if isinstance(scorer, (ContentProfile, DenseContentProfile)):
+        return {}
+    try:
+        vectors, source = TermContent().vectors(catalogue)
+    except DataError:  # nothing is known of any item
+        return {}
+    return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
+
+
+def keyed_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
+    """The same histories under pseudonyms, sorted by them, as a bundle's state holds them."""
+    names = key.pseudonyms(namespace, histories.user_ids)
+    order = np.argsort(names)
+    return replace(histories.select(order), user_ids=names[order])
+
+
+def keyed_rows(
+    user_ids: np.ndarray, table: Mapping[str, np.ndarray], key: PseudonymKey, namespace: str
+) -> dict[str, np.ndarray]:
+    """The rows of customers under pseudonyms, sorted by them, as a bundle's state holds them."""
+    names = key.pseudonyms(namespace, user_ids)
+    order = np.argsort(names)
+    return {"user_ids": names[order], **{FEATURE + c: v[order] for c, v in table.items()}}
+
+
+def plain_column(column: Any) -> np.ndarray:
+    """A column as safe arrays hold it: float64, or str with an empty text for what is not known."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column.astype("object").where(column.notna(), "").to_numpy(dtype=str)
+
+
+def _typical(values: np.ndarray) -> float | str:
+    """A value in the middle, no single customer's: for the example request."""
+    if values.dtype.kind == "U":
+        distinct, counts = np.unique(values, return_counts=True)
+        return str(distinct[counts.argmax()]) if len(distinct) else ""
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 6) if len(known) else 0.0
+
+
+def _write(
+    folder: str | Path,
+    scorer: Savable | None,
+    provenance: Provenance,
+    parts: Mapping[str, Mapping[str, np.ndarray]],
+    state: Any,
+    counts: Mapping[str, int],
+    request: Mapping[str, Any],
+    overwrite: bool,
+) -> Path:
+    """Write all parts beside `folder`, read them back, and put them in its place in one move."""
+    folder = Path(folder)
+    if scorer is None:
+        raise ExportError(
+            f"{provenance.model} cannot be exported: it has no scorer; export another model, "
+            "or give this one a scorer()"
+        )
+    if folder.exists() and not overwrite:
+        raise ExportError(f"{folder} exists already: name another folder, or set overwrite=true")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise ExportError(f"{folder} is no bundle and is not overwritten: name another folder")
+    key, namespace = find_or_create_key(), f"user/{provenance.data}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        arrays = {MODEL: scorer.to_arrays(), **parts, **state(key, namespace)}
+        for name, content in arrays.items():
+            save_arrays(beside / name, content)
+        for name, blob in scorer.to_files().items():
+            (beside / name).write_bytes(blob)
+        (beside / "request.json").write_text(json.dumps(request, indent=2, ensure_ascii=False))
+        manifest = Manifest(
+            **{f.name: getattr(provenance, f.name) for f in fields(Provenance)},
+            kind=scorer.kind,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            namespace=namespace,
+            key_fingerprint=key.fingerprint,
+            versions=_versions(scorer),
+            counts=counts,
+            files={},
+        )
+        (beside / "model_card.md").write_text(model_card(manifest), encoding="utf-8")
+        replace(manifest, files=checksums_of(beside)).write(beside)
+        sign(beside)
+        write_reference(Bundle.load(beside))
+        beside.chmod(0o755)
+        take_place(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
+    return folder
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays as an npz file that needs no pickle to be read."""
+    for name, values in arrays.items():
+        if np.asarray(values).dtype.hasobject:
+            raise ExportError(f"{path.name} cannot hold {name}: it is an array of Python objects")
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)  # it may be another bundle's too, by a hard link
+    save: Any = np.savez_compressed if _shrinks(arrays.values()) else np.savez
+    save(path, **arrays)  # numpy 2.0 would store allow_pickle=False as an array
+
+
+def _shrinks(arrays: Iterable[np.ndarray]) -> bool:
+    """Whether compression is worth its time at every start, by the beginning of the largest array."""
+    largest = max((np.asarray(a) for a in arrays), key=lambda a: a.nbytes, default=np.zeros(0))
+    beginning = largest.ravel()[: SAMPLE_BYTES // largest.itemsize].tobytes()
+    return len(zlib.compress(beginning, level=1)) < COMPRESSED_BELOW * len(beginning)
+
+
+def _versions(scorer: Savable) -> dict[str, str]:
+    """The versions of Python and of the packages that serve this scorer."""
+    suffixes = {Path(name).suffix for name in scorer.to_files()}
+    unused = {"onnxruntime": ".onnx" not in suffixes, "lightgbm": ".txt" not in suffixes}
+    needed = [p for p in ("growthlab", *SERVING_PACKAGES) if not unused.get(p, False)]
+    versions = {"python": ".".join(map(str, sys.version_info[:3]))}
+    return versions | {p: importlib.metadata.version(p) for p in needed}

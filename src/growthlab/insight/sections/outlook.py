@@ -1,0 +1,205 @@
+"""The outlook: what the bundles of one cutoff say of the same customers, churn, value and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from growthlab.bundle.answers import PredictRequest, RecommendRequest
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import bundle_folders
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Bars, Column, Findings, Table, whole
+from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
+from growthlab.insight.sections.risk_value import checked_borders, levels, value_borders_of
+
+TASKS = ("churn", "value", "top_n")
+OPTION = "section.outlook.bundles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """Churn probability, expected value and the top of the list of each customer, by exported models.
+
+    Parameters
+    ----------
+    bundles
+        A folder that holds a bundle each of churn, value and top_n, or a list of bundles; null: no
+        outlook. All must be of the same data, cutoff and horizon.
+    k
+        Items of each list.
+    risk_borders, value_borders
+        As those of the section ``risk_value``.
+    """
+
+    chapter: ClassVar[str] = "Customers"
+    title: ClassVar[str] = "Outlook"
+    bundles: str | Sequence[str] | None = None
+    k: int = 3
+    risk_borders: Sequence[float] = (0.4, 0.8)
+    value_borders: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k must be at least 1, got {self.k}")
+        checked_borders(self.risk_borders, self.value_borders)
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a customer by ``user_id``: risk, value, the level of each and recommended, item ids.
+
+        Of the buyers before `as_of` those whom all three bundles know, as of the bundles' cutoff.
+
+        Raises
+        ------
+        DataError
+            No bundles are given, or they do not belong together, or know more than `as_of` does.
+        """
+        return self._answers(log, as_of, loaded(self.bundles))
+
+    def find(self, scope: Scope) -> Findings:
+        """A row a level of risk: customers, mean risk and value, and the item on most of their lists."""
+        if self.bundles is None:
+            raise Unavailable(NONE_GIVEN)
+        bundles = loaded(self.bundles)
+        found = self._answers(scope.log, scope.as_of, bundles)
+        groups = found.groupby("risk_level", observed=False)
+        rows = groups.agg(
+            customers=("risk", "size"),
+            risk=("risk", "mean"),
+            value=("value", "mean"),
+            total_value=("value", "sum"),
+        )
+        rows = rows.join(most_listed(found)).reset_index()
+        rows.loc[rows["customers"] < scope.min_group, ["item_id", "listed"]] = None
+        plot = Bars("risk_level", "total_value", "Value expected by risk")
+        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,),
+                      sums={"customers": whole(rows)})  # fmt: skip
+        return Findings((table,), (_source(bundles),))
+
+    def _answers(
+        self, log: EventLog, as_of: datetime, bundles: Mapping[str, Bundle]
+    ) -> pd.DataFrame:
+        known_until = datetime.fromisoformat(str(bundles["churn"].manifest.cutoff))
+        if known_until > as_of:
+            raise DataError(f"{OPTION}: the bundles know of events up to {known_until}, after "
+                            f"as_of={as_of}: give a later as_of, or older bundles")  # fmt: skip
+        ids = _buyers(log, as_of)
+        found = asked(bundles, ids, self.k)
+        if found.empty:
+            raise DataError(f"{OPTION}: the bundles know no customer of {log.name}")
+        found["risk_level"] = levels(found["risk"], self.risk_borders)
+        borders = value_borders_of(found["value"], self.value_borders)
+        found["value_level"] = levels(found["value"], borders)
+        return found[["risk", "value", "risk_level", "value_level", "recommended"]]
+
+    def _columns(self) -> dict[str, Column]:
+        low, high = self.risk_borders
+        of = ("customers",)
+        return {
+            "risk_level": Column("label", f"middle: risk above {low:g}; high: above {high:g}."),
+            "customers": Column("customers", "Customers of the level.", of),
+            "risk": Column("share", "Mean probability of no purchase.", of),
+            "value": Column("money", "Mean value expected.", of),
+            "total_value": Column("money", "Value expected of all of them.", of),
+            "item_id": Column("label", f"The item on most of their lists of {self.k}."),
+            "listed": Column(
+                "customers", "Customers of them who have it on their list.", of, ("listed",)
+            ),
+        }
+
+
+NONE_GIVEN = f"{OPTION} names no folder of bundles (growthlab export writes them)"
+
+
+def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
+    """The bundle of each task, after a check that they are about the same customers and time.
+
+    Raises
+    ------
+    DataError
+        A task has no bundle or two, or they differ in data, cutoff or horizon.
+    BundleError
+        A folder is no bundle and has none in it, or a bundle is broken.
+    """
+    if paths is None:
+        raise DataError(NONE_GIVEN)
+    given = [paths] if isinstance(paths, str) else paths
+    folders = chain.from_iterable(bundle_folders(Path(str(path))) for path in given)
+    bundles: dict[str, Bundle] = {}
+    for folder in folders:
+        bundle = Bundle.load(folder)
+        other = bundles.setdefault(bundle.manifest.task, bundle)
+        if other is not bundle:
+            both = f"{other.folder} and {folder} both answer {bundle.manifest.task}"
+            raise DataError(f"{OPTION}: {both}: list one bundle of each task")
+    missing = [task for task in TASKS if task not in bundles]
+    if missing:
+        raise DataError(f"{OPTION}: no bundle of {missing[0]}: growthlab export task={missing[0]}")
+    for name in ("data", "cutoff", "horizon_days"):
+        _require_the_same(name, bundles)
+    for bundle in bundles.values():
+        if bundle.no_lookup:
+            raise DataError(f"{OPTION}: {bundle.folder}: {bundle.no_lookup}")
+    return bundles
+
+
+def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.DataFrame:
+    """``risk``, ``value`` and ``recommended`` of the users whom each bundle knows, by ``user_id``."""
+    lists = bundles["top_n"].recommend([RecommendRequest(u) for u in user_ids], k)
+    churn, value = (
+        bundles[task].predict([PredictRequest(u) for u in user_ids]) for task in ("churn", "value")
+    )
+    rows = [
+        (user, p.value, v.value, [item.item for item in listed.items])
+        for user, p, v, listed in zip(user_ids, churn, value, lists, strict=True)
+        if {p.served, v.served} == {"known"}
+    ]
+    columns = ["user_id", "risk", "value", "recommended"]
+    return pd.DataFrame(rows, columns=columns).set_index("user_id")
+
+
+def most_listed(found: pd.DataFrame) -> pd.DataFrame:
+    """``item_id``, on most lists of each risk level, and ``listed``, on how many.
+
+    None on fewer than `LEAST_GROUP`; of equals the first by its id.
+    """
+    long = found[["risk_level", "recommended"]].explode("recommended")
+    counts = long.groupby(["risk_level", "recommended"], observed=True).size().rename("listed")
+    ranked = counts.reset_index().rename(columns={"recommended": "item_id"})
+    ranked = ranked[ranked["listed"] >= LEAST_GROUP]
+    ranked = ranked.sort_values(["risk_level", "listed", "item_id"], ascending=[True, False, True])
+    return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
+
+
+def _require_the_same(name: str, bundles: Mapping[str, Bundle]) -> None:
+    """DataError where the manifests differ in a field; who names no horizon has none."""
+    found = {task: getattr(bundles[task].manifest, name) for task in TASKS}
+    if len({str(value) for value in found.values() if value is not None}) > 1:
+        shown = ", ".join(f"{task} has {value}" for task, value in found.items())
+        raise DataError(f"{OPTION}: the bundles differ in {name} ({shown}): they must share it")
+
+
+def _buyers(log: EventLog, as_of: datetime) -> list[str]:
+    """Who had bought before a moment, in order of their ids."""
+    sql = "SELECT DISTINCT user_id, timestamp FROM events WHERE event_type = 'purchase'"
+    bought = log.query(sql)
+    before = bought["timestamp"] < np.datetime64(as_of, "us")
+    return sorted(bought.loc[before, "user_id"].astype(str).unique())
+
+
+def _source(bundles: Mapping[str, Bundle]) -> str:
+    manifest = bundles["churn"].manifest
+    names = {task: bundles[task].manifest.model for task in TASKS}
+    return (
+        f"Probability of no purchase in {manifest.horizon_days:g} days by {names['churn']}, value in "
+        f"them by {names['value']}, lists by {names['top_n']}, all as of {manifest.cutoff}; "
+        "customers whom a bundle does not know are left out."
+    )

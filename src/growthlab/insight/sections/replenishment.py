@@ -1,0 +1,93 @@
+"""Replenishment: after how many days customers buy an item again, for reminders that come in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Column, Findings, Table, of_rows
+from growthlab.insight.items import named
+from growthlab.insight.scope import LEAST_GROUP, Scope
+from growthlab.insight.sections.growth import STANDS
+
+
+def replenishment(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
+    """One row an item that `min_customers` or more bought again on a later day, most of them first.
+
+    Columns item_id, buyers, customers (who bought it again), again_share, intervals (from one
+    purchase day of the item to the customer's next), p25, median, p75 in days, and spread: (p75 -
+    p25) / median, small where a reminder can be timed.
+    """
+    return log.query(f"""
+        WITH days AS (
+            SELECT DISTINCT user_id, item_id, timestamp::DATE AS day
+            FROM events WHERE {STANDS} AND item_id IS NOT NULL
+        ), gaps AS (
+            SELECT user_id, item_id, date_diff('day', lag(day) OVER one, day)::DOUBLE AS gap
+            FROM days WINDOW one AS (PARTITION BY user_id, item_id ORDER BY day)
+        ), summed AS (
+            SELECT item_id, count(DISTINCT user_id) AS buyers,
+                count(DISTINCT user_id) FILTER (WHERE gap IS NOT NULL) AS customers,
+                count(gap) AS intervals, quantile_cont(gap, 0.25) AS p25, median(gap) AS median,
+                quantile_cont(gap, 0.75) AS p75
+            FROM gaps GROUP BY item_id
+        )
+        SELECT item_id, buyers, customers, customers / buyers AS again_share, intervals,
+            p25, median, p75, (p75 - p25) / median AS spread
+        FROM summed WHERE customers >= greatest(1, {min_customers})
+        ORDER BY customers DESC, item_id
+    """)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replenishment:
+    """Items that are bought again, and when."""
+
+    chapter: ClassVar[str] = "Baskets and items"
+    title: ClassVar[str] = "What is bought again, and when"
+    min_customers: int = 20
+
+    def __post_init__(self) -> None:
+        if self.min_customers < 1:
+            raise ConfigError(f"min_customers must be 1 or more, got {self.min_customers}")
+
+    def find(self, scope: Scope) -> Findings:
+        """One table of items."""
+        scope.require("item_id", needed_by="replenishment")
+        least = max(self.min_customers, LEAST_GROUP)
+        found = replenishment(scope.log, min_customers=least)
+        found = found[found["buyers"] >= scope.min_group].reset_index(drop=True)
+        rows = named(found, scope.log, "item_id")
+        columns = of_rows(COLUMNS, rows)
+        note = (
+            f"Items that {scope.min_group} customers or more bought, and {least} or more bought "
+            "again. Half of the repeats come between p25 and p75 days after the last purchase of the "
+            "item: a reminder belongs before p25."
+        )
+        table = Table("replenishment", "Items", rows, columns, shown=15, note=note)
+        return Findings((table,))
+
+
+_OF, _AGAIN = ("buyers",), ("customers",)
+_INTERVAL = "of the days from one purchase day of the item to the same customer's next"
+COLUMNS = {
+    "item_id": Column("label", "The item."),
+    "item_id_name": Column("label", "Its name."),
+    "buyers": Column("customers", "Customers who bought it.", _OF),
+    "customers": Column("customers", "Those who bought it again on a later day.", _OF, _AGAIN),
+    "again_share": Column("share", "customers / buyers.", _OF, _AGAIN),
+    "intervals": Column("count", "Intervals that are counted.", _OF, _AGAIN),
+    "p25": Column("days", f"A quarter {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
+    "median": Column("days", f"Half {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
+    "p75": Column("days", f"Three quarters {_INTERVAL} are shorter or equal.", _OF, _AGAIN),
+    "spread": Column(
+        "ratio",
+        "(p75 - p25) / median: the smaller, the better a reminder can be timed.",
+        _OF,
+        _AGAIN,
+    ),
+}

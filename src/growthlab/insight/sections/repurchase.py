@@ -1,0 +1,204 @@
+"""Repurchase: how many buy again, and after how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import pandas as pd
+
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.features.btyd import moment
+from growthlab.insight.findings import Bars, Column, Findings, Lines, Table, whole
+from growthlab.insight.scope import Scope
+from growthlab.insight.sections.growth import STANDS
+
+SILENCES = (7, 14, 30, 60, 90, 120, 180, 270, 365)
+QUANTILES = {"p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9}
+_DAYS = f"SELECT DISTINCT user_id, timestamp::DATE AS day FROM events WHERE {STANDS}"
+_GAPS = f"""
+    SELECT user_id, day, date_diff('day', day, lead(day) OVER (PARTITION BY user_id ORDER BY day))
+        AS gap FROM ({_DAYS})
+"""
+
+
+def repeat_rates(
+    log: EventLog, *, as_of: datetime, settled: datetime, windows: tuple[int, ...] = (30, 90, 180)
+) -> pd.DataFrame:
+    """One row a rate: ``repeat_rate`` over the whole log, then within each window of days.
+
+    Purchases of one day count once. Columns rate, buyers, repeat_buyers, share. Within a window
+    those count whose first purchase in the log lies between `settled` and the window before `as_of`.
+    """
+    firsts = log.query(f"""
+        WITH days AS ({_DAYS}), firsts AS (SELECT user_id, min(day) AS day FROM days GROUP BY ALL)
+        SELECT firsts.day::TIMESTAMP AS first, date_diff('day', firsts.day, min(days.day)
+            FILTER (WHERE days.day > firsts.day)) AS again
+        FROM firsts JOIN days USING (user_id) GROUP BY user_id, firsts.day
+    """)
+    rows = [("repeat_rate", len(firsts), int(firsts["again"].notna().sum()))]
+    for days in windows:
+        old_enough = firsts["first"] <= as_of - timedelta(days=days + 1)
+        some = firsts[(firsts["first"] >= settled) & old_enough]
+        rows.append((f"repeat_rate_{days}d", len(some), int((some["again"] <= days).sum())))
+    table = pd.DataFrame(rows, columns=["rate", "buyers", "repeat_buyers"])
+    return table.assign(share=table["repeat_buyers"] / table["buyers"].where(table["buyers"] > 0))
+
+
+def purchase_counts(log: EventLog) -> pd.DataFrame:
+    """Buyers by their number of purchase days: 1, 2, 3, 4-5, 6-10, 11-20, more than 20."""
+    return log.query(f"""
+        WITH counted AS (SELECT user_id, count(*) AS n FROM ({_DAYS}) GROUP BY user_id),
+        binned AS (
+            SELECT CASE WHEN n <= 3 THEN n::VARCHAR WHEN n <= 5 THEN '4-5' WHEN n <= 10 THEN '6-10'
+                WHEN n <= 20 THEN '11-20' ELSE 'over 20' END AS purchase_days, min(n) AS least,
+                count(*) AS buyers FROM counted GROUP BY ALL
+        )
+        SELECT purchase_days, buyers, buyers / sum(buyers) OVER () AS share
+        FROM binned ORDER BY least
+    """)
+
+
+def purchase_gaps(log: EventLog) -> pd.DataFrame:
+    """Quantiles of the days between one purchase day of a customer and the next; two rows.
+
+    ``all gaps`` counts each gap, so that frequent buyers have most of them; ``customers`` counts
+    each customer once, by the own median, where there are two gaps or more.
+    """
+    picks = ", ".join(f"quantile_cont(gap, {q}) AS {name}" for name, q in QUANTILES.items())
+    columns = f"count(*) AS gaps, count(DISTINCT user_id) AS customers, avg(gap) AS mean, {picks}"
+    return log.query(f"""
+        WITH gaps AS (SELECT user_id, gap::DOUBLE AS gap FROM ({_GAPS}) WHERE gap IS NOT NULL),
+        own AS (
+            SELECT user_id, median(gap) AS gap FROM gaps GROUP BY user_id HAVING count(*) > 1
+        )
+        SELECT 'all gaps' AS of_what, {columns} FROM gaps
+        UNION ALL SELECT 'customers', {columns} FROM own
+    """)
+
+
+def returning_after(
+    log: EventLog, *, as_of: datetime, silences: tuple[int, ...] = SILENCES
+) -> pd.DataFrame:
+    """Of the silences of so many days, how many ended in a purchase within the log.
+
+    A silence is the time from a purchase day to the next one, or to `as_of`. Columns silence_days,
+    silences, customers, returned, share. Recent silences may still end: the shares are low by that.
+    """
+    wanted = ", ".join(f"({days})" for days in silences)
+    return log.query(f"""
+        WITH spells AS (
+            SELECT user_id, gap IS NOT NULL AS ended,
+                coalesce(gap, date_diff('day', day, {moment(as_of)})) AS length FROM ({_GAPS})
+        )
+        SELECT silence_days, count(*) AS silences, count(DISTINCT user_id) AS customers,
+            count(DISTINCT user_id) FILTER (WHERE ended) AS customers_back,
+            avg(ended::INT) AS share
+        FROM spells JOIN (VALUES {wanted}) AS wanted(silence_days) ON length > silence_days
+        GROUP BY silence_days ORDER BY silence_days
+    """)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repurchase:
+    """Repeat rate, time between purchases, and how long a silence may last."""
+
+    chapter: ClassVar[str] = "Repurchase"
+    title: ClassVar[str] = "Who buys again, and after how long"
+    windows: tuple[int, ...] = (30, 90, 180)
+
+    def __post_init__(self) -> None:
+        if not self.windows or min(self.windows) < 1:
+            raise ConfigError(f"windows={list(self.windows)}: give days, such as [30, 90]")
+
+    def find(self, scope: Scope) -> Findings:
+        """Four small tables."""
+        log = scope.log
+        windows = tuple(days for days in self.windows if days < scope.days / 2)
+        rates = repeat_rates(log, as_of=scope.as_of, settled=scope.settled, windows=windows)
+        counts = purchase_counts(log)
+        silences = tuple(days for days in SILENCES if days < scope.days / 2)
+        tables = [
+            Table("repeat_rate", "Repeat rate", rates, RATES),
+            Table(
+                "purchase_counts",
+                "Buyers by number of purchase days",
+                counts,
+                COUNTS,
+                plots=(Bars("purchase_days", "share", "Share of buyers"),),
+                sums={"buyers": whole(counts)},
+            ),
+            Table("purchase_gaps", "Time between purchases", purchase_gaps(log), GAPS),
+        ]
+        if silences:
+            rows = returning_after(log, as_of=scope.as_of, silences=silences)
+            tables.append(
+                Table(
+                    "returning_after_silence",
+                    "Who comes back after a silence",
+                    rows,
+                    SILENT,
+                    plots=(Lines("silence_days", ("share",), "Share of silences that ended"),),
+                    note="A customer is lost for good about where the share falls below a tenth: a "
+                    "horizon for churn can be read off here.",
+                )
+            )
+        return Findings(tuple(tables), ("Purchases of one day count once.",))
+
+
+RATES = {
+    "rate": Column(
+        "label",
+        "repeat_rate: over the whole log. repeat_rate_90d: within 90 days of the first purchase, of "
+        "those whose first purchase lies after the burn-in and 90 days or more before the end.",
+    ),
+    "buyers": Column("customers", "Customers with a purchase.", ("buyers",)),
+    "repeat_buyers": Column(
+        "customers",
+        "Those of them who bought again on a later day.",
+        ("buyers",),
+        ("repeat_buyers",),
+    ),
+    "share": Column("share", "repeat_buyers / buyers.", ("buyers",), ("repeat_buyers",)),
+}
+COUNTS = {
+    "purchase_days": Column("label", "Days on which the customer bought."),
+    "buyers": Column("customers", "Customers with that many.", ("buyers",)),
+    "share": Column("share", "Of all buyers.", ("buyers",)),
+}
+_GAP = "of the days from one purchase day of a customer to the next"
+GAPS = {
+    "of_what": Column(
+        "label",
+        "all gaps: each counts once. customers: each customer counts once, by the own median, where "
+        "there are two gaps or more.",
+    ),
+    "gaps": Column("count", "Gaps, or customers, that are counted.", ("customers",)),
+    "customers": Column("customers", "Customers whose gaps they are.", ("customers",)),
+    "mean": Column("days", f"Mean {_GAP}.", ("customers",)),
+    "p10": Column("days", f"A tenth {_GAP} is shorter or equal.", ("customers",)),
+    "p25": Column("days", f"A quarter {_GAP} is shorter or equal.", ("customers",)),
+    "median": Column("days", f"Half {_GAP} is shorter or equal.", ("customers",)),
+    "p75": Column("days", f"Three quarters {_GAP} are shorter or equal.", ("customers",)),
+    "p90": Column("days", f"Nine tenths {_GAP} are shorter or equal.", ("customers",)),
+}
+SILENT = {
+    "silence_days": Column("label", "Days without a purchase after one."),
+    "silences": Column("count", "Silences that lasted longer, ended or not.", ("customers",)),
+    "customers": Column("customers", "Customers who had one.", ("customers",)),
+    "customers_back": Column(
+        "customers",
+        "Customers who bought again after one.",
+        ("customers",),
+        ("customers_back",),
+    ),
+    "share": Column(
+        "share",
+        "Share of these silences that ended in a purchase before the end of the log. Recent ones may "
+        "still end, so that it is a lower bound.",
+        ("customers",),
+        ("customers_back",),
+    ),
+}

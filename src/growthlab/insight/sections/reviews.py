@@ -1,0 +1,96 @@
+"""Reviews: how customers rate what they bought, and how often they complain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pandas as pd
+
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
+from growthlab.insight.items import named
+from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
+from growthlab.insight.sections.growth import STANDS
+
+RATED = "rating IS NOT NULL AND event_type = 'review'"
+
+
+def reviews(
+    log: EventLog, by: Period | Literal["item_id"], *, complaint_at: float = 2
+) -> pd.DataFrame:
+    """One row a period or an item with ratings.
+
+    Columns: `by` as ``period`` or ``item_id``, reviews, reviewers, mean_rating, complaints (rated
+    `complaint_at` or lower), complainers, complaint_rate (of the reviews), purchases (lines that were not
+    cancelled) and review_rate (reviews / purchases; NaN without any).
+    """
+    of = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
+    name, low = "item_id" if by == "item_id" else "period", f"rating <= {complaint_at}"
+    return log.query(f"""
+        WITH rated AS (
+            SELECT {of} AS {name}, count(*) AS reviews, count(DISTINCT user_id) AS reviewers,
+                avg(rating) AS mean_rating, count(*) FILTER (WHERE {low}) AS complaints,
+                count(DISTINCT user_id) FILTER (WHERE {low}) AS complainers
+            FROM events WHERE {RATED} GROUP BY ALL
+        ), bought AS (
+            SELECT {of} AS {name}, count(*) AS purchases FROM events WHERE {STANDS} GROUP BY ALL
+        )
+        SELECT {name}, reviews, reviewers, mean_rating, complaints, complainers,
+            complaints / reviews AS complaint_rate, coalesce(purchases, 0) AS purchases,
+            reviews / nullif(purchases, 0) AS review_rate
+        FROM rated LEFT JOIN bought USING ({name}) WHERE {name} IS NOT NULL ORDER BY {name}
+    """)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviews:
+    """Ratings and complaints by period and by item.
+
+    A complaint is a review of `complaint_at` or lower: the log has no other sign of one.
+    """
+
+    chapter: ClassVar[str] = "Satisfaction"
+    title: ClassVar[str] = "Reviews and complaints"
+    period: Period = "month"
+    complaint_at: float = 2
+
+    def __post_init__(self) -> None:
+        check_period(self.period)
+
+    def find(self, scope: Scope) -> Findings:
+        """By period, and the items that are rated worst."""
+        log = scope.log
+        scope.require("rating", needed_by="reviews")
+        rows = reviews(log, self.period, complaint_at=self.complaint_at)
+        if rows.empty:
+            raise Unavailable(f"reviews needs review events with a rating, and {log.name} has none")
+        drawn = (Lines("period", ("mean_rating",), "Mean rating"),)
+        tables = [Table("reviews", f"By {self.period}", rows, self._columns(rows), drawn, shown=13)]
+        if "item_id" in log.columns:
+            items = reviews(log, "item_id", complaint_at=self.complaint_at)
+            items = items[items["reviewers"] >= LEAST_GROUP]
+            items = items.sort_values(["mean_rating", "item_id"], ignore_index=True)
+            items = named(items, log, "item_id")
+            note = f"Items with {LEAST_GROUP} reviewers or more, the worst rated first."
+            columns = self._columns(items)
+            tables.append(Table("reviews_of_items", "Items", items, columns, shown=10, note=note))
+        return Findings(tuple(tables), ("Few customers review: they do not speak for all.",))
+
+    def _columns(self, rows: pd.DataFrame) -> dict[str, Column]:
+        wrote, low_of = ("reviewers",), ("complainers",)
+        low = f"{self.complaint_at:g}"
+        columns = {
+            "period": Column("date", "First day of the period in which the review was written."),
+            "item_id": Column("label", "The item."),
+            "item_id_name": Column("label", "Its name."),
+            "reviews": Column("count", "Reviews with a rating.", part=wrote),
+            "reviewers": Column("customers", "Customers who wrote them.", part=wrote),
+            "mean_rating": Column("number", "Mean rating.", part=wrote),
+            "complaints": Column("count", f"Reviews rated {low} or lower.", part=low_of),
+            "complainers": Column("customers", "Customers who wrote these.", part=low_of),
+            "complaint_rate": Column("share", "complaints / reviews.", part=(*wrote, *low_of)),
+            "purchases": Column("count", "Purchase lines that were not cancelled.", part=wrote),
+            "review_rate": Column("share", "reviews / purchases.", part=wrote),
+        }
+        return of_rows(columns, rows)

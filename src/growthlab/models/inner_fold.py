@@ -1,0 +1,234 @@
+"""A fit inside the past: what models of models learn about their members before they are refitted."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from growthlab.core.baskets import n_baskets, step_of_event
+from growthlab.core.errors import DataError, GrowthlabError, one_line
+from growthlab.core.histories import Histories
+from growthlab.core.seeding import hash_ids
+from growthlab.core.whole_file import write_json
+from growthlab.models.base import Recommender
+from growthlab.ranking.candidates import hide_seen, seen_items
+from growthlab.ranking.ties import TieBreak
+from growthlab.ranking.top_k import top_k
+from growthlab.scorers.fusion import short_lists
+from growthlab.scorers.history_weights import MICROSECONDS_A_DAY
+from growthlab.training.fit_options import FitOptions, Verdict
+
+log = logging.getLogger(__name__)
+
+Factories = Mapping[str, Callable[[], Recommender]]
+
+LATE_SHARE = 0.2  # of the events, where no horizon is known
+MOST_USERS = 2_000  # who are asked: enough to tell weights apart, and seconds of work
+K = 10  # of the NDCG that members are judged by
+INSIDE = "inside.json"  # in a checkpoint folder: what the inner fits taught
+
+
+@dataclass(frozen=True)
+class InnerCut:
+    """The past cut in two: what members learn from, and what some of its users took next.
+
+    `asked` are the histories before the cut of users who have one and took something after it, in
+    an order that rests on their raw ids; `truth` marks the items taken, ``(n_asked, n_items)``, and
+    `hidden` those that the task would keep out of their lists (None: nothing).
+    """
+
+    past: Histories
+    asked: Histories
+    truth: csr_matrix
+    hidden: csr_matrix | None
+
+    @classmethod
+    def of(cls, past: Histories, options: FitOptions) -> Self:
+        """The cut that is to `past` what the task's cutoff is to all it knows.
+
+        With timestamps everybody is cut at one moment: a horizon before the newest event, and the
+        gap before that is left out; or, where no horizon is known or it is longer than half of the
+        past, before the newest fifth of the events. In a log of an order only, the last basket of
+        each user is what came next.
+
+        Raises
+        ------
+        DataError
+            Nobody has events on both sides.
+        """
+        before, after = (past.where(part) for part in _parts(past, options))
+        if options.target_events is not None:
+            after = after.of_types(options.target_events)
+        taken, seen = after.matrix(), seen_items(before, options.filter_seen)
+        if seen is not None:
+            taken = taken - taken.multiply(seen > 0)
+            taken.eliminate_zeros()
+        taken = taken.tocsr()
+        rows = np.flatnonzero((before.lengths > 0) & (np.diff(taken.indptr) > 0))
+        if not len(rows):
+            raise DataError(
+                "the past is too short to be cut in two: nobody has a history before an inner cut "
+                "and takes something after it; take a longer log or a shorter split.horizon_days"
+            )
+        rows = rows[np.argsort(hash_ids(past.user_ids[rows]), kind="stable")][:MOST_USERS]
+        hidden = None if seen is None else seen[rows]
+        return cls(before, before.select(rows), taken[rows], hidden)
+
+    @property
+    def n_relevant(self) -> np.ndarray:
+        """Items taken a user, ``(n_asked,)``, 1 or more."""
+        return np.diff(self.truth.indptr)
+
+    def candidates(self, ranks: np.ndarray, rows: np.ndarray, depth: int) -> np.ndarray:
+        """What stands in the first `depth` places of a member's list, bool, ``(n_rows, n_items)``.
+
+        `ranks` are those of the asked users `rows`, ``(n_members, n_rows, n_items)``. Hidden items
+        are left out and take no place.
+        """
+        if self.hidden is None:
+            return short_lists(ranks, np.full(len(rows), depth))
+        hidden = self.hidden[rows]
+        return short_lists(ranks, depth + np.diff(hidden.indptr)) & ~(hidden.toarray() > 0)
+
+    def ndcg(self, model: Any) -> float:
+        """NDCG@10 of a fitted model on what was taken; a user it cannot score counts 0."""
+        ties = TieBreak.of(self.asked.user_ids, self.asked.catalogue.item_ids, seed=0)
+        total, height = 0.0, max(1, 4_000_000 // max(self.asked.n_items, 1))
+        for first in range(0, self.asked.n_users, height):
+            rows = np.arange(first, min(first + height, self.asked.n_users))
+            scores = np.array(model.score(self.asked.select(rows)))
+            scores[np.isnan(scores)] = -np.inf
+            hide_seen(scores, None if self.hidden is None else self.hidden[rows])
+            items, _ = top_k(scores, K, ties.select(rows))
+            hits = np.asarray(self.truth[rows[:, None], items].toarray()) > 0
+            total += float(ndcg_of(hits & (items >= 0), self.n_relevant[rows]).sum())
+        return total / self.asked.n_users
+
+
+def _parts(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Which events lie before the inner cut, and which after it and its gap, bool, one an event."""
+    if not past.n_events:
+        return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+    if not past.timed:
+        counts = n_baskets(past)
+        is_last = step_of_event(past) == np.repeat(counts - 1, past.lengths)
+        late = is_last & np.repeat(counts > 1, past.lengths)
+        return ~late, late
+    oldest, end = int(past.times.min()), int(past.times.max()) + 1
+    days = math.inf if options.horizon_days is None else options.horizon_days
+    length, gap = days * MICROSECONDS_A_DAY, options.gap_days * MICROSECONDS_A_DAY
+    if length + gap <= (end - oldest) / 2:
+        return past.times < end - length - gap, past.times >= end - length
+    late = past.times > np.quantile(past.times, 1 - LATE_SHARE, method="lower")
+    return ~late, late
+
+
+def ndcg_of(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """NDCG of each list, ``(n,)``, from its hits by place ``(n, k)`` and the relevant items."""
+    gains = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    return (hits @ gains) / np.cumsum(gains)[np.clip(n_relevant, 1, len(gains)) - 1]
+
+
+@dataclass
+class _Watch:
+    """Judges a member after each epoch; what it saw survives in `memory`."""
+
+    cut: InnerCut
+    patience: int
+    memory: Path | None
+    values: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and self.memory.exists():
+            self.values = json.loads(self.memory.read_text())
+
+    def __call__(self, epoch: int, model: Any) -> Verdict:
+        self.values = [*self.values[: epoch - 1], self.cut.ndcg(model)]
+        if self.memory is not None:
+            write_json(self.memory, self.values)
+        return Verdict(self.best == epoch, epoch - self.best >= self.patience)
+
+    @property
+    def best(self) -> int:
+        """The earliest of the best epochs, from 1."""
+        return int(np.argmax(self.values)) + 1
+
+
+def fit_inside(
+    members: Factories, cut: InnerCut, options: FitOptions
+) -> tuple[dict[str, Recommender], dict[str, int]]:
+    """The members fitted before the cut, and the best epochs after it of those that have epochs.
+
+    Where the options name epochs, these are taken and nothing is stopped early.
+    """
+    fitted, epochs = {}, {}
+    for name, factory in members.items():
+        own = _options_of(options, "inside", name)
+        watch = None
+        model = factory()
+        trainer = getattr(model, "trainer", None)
+        if trainer is not None and options.epochs is None:
+            memory = None if own.checkpoint is None else own.checkpoint / "watch.json"
+            watch = _Watch(cut, trainer.patience, memory)
+            own = replace(own, on_epoch=watch)
+        elif trainer is not None:
+            own = replace(own, epochs=options.epochs)
+        fitted[name] = _fit(name, model, cut.past, own)
+        if watch is not None:
+            epochs[name] = watch.best
+        elif own.epochs is not None:
+            epochs[name] = own.epochs
+    return fitted, epochs
+
+
+def fit_whole(
+    members: Factories, past: Histories, epochs: Mapping[str, int], options: FitOptions
+) -> dict[str, Recommender]:
+    """The members fitted on the whole past, with the given epochs where they have epochs."""
+    fitted = {}
+    for name, factory in members.items():
+        own = replace(_options_of(options, "whole", name), epochs=epochs.get(name))
+        fitted[name] = _fit(name, factory(), past, own)
+    return fitted
+
+
+def _options_of(options: FitOptions, stage: str, name: str) -> FitOptions:
+    """The options of one member's fit: a checkpoint folder of its own, nobody else's epochs."""
+    folder = None if options.checkpoint is None else options.checkpoint / stage / name
+    return replace(options, on_epoch=None, epochs=None, checkpoint=folder)
+
+
+def _fit(name: str, model: Recommender, past: Histories, options: FitOptions) -> Recommender:
+    """The fitted member; a mistake says whose it is."""
+    try:
+        return model.fit(past, options)
+    except GrowthlabError as error:
+        raise type(error)(f"model.members.{name}: {one_line(error)}") from error
+
+
+def once(checkpoint: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` gives, or gave already before this fit was cut off; plain values only."""
+    if checkpoint is None:
+        return make()
+    path = checkpoint / INSIDE
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    made = make()
+    write_json(path, made)
+    return made
+
+
+def forget(checkpoint: Path | None) -> None:
+    """The fit is done: nothing of it is to be found again."""
+    if checkpoint is not None:
+        (checkpoint / INSIDE).unlink(missing_ok=True)
+        for memory in checkpoint.glob("inside/*/watch.json"):
+            memory.unlink()

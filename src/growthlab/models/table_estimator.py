@@ -1,0 +1,215 @@
+"""Any scikit-learn or LightGBM estimator as a churn or value model: the one adapter to Examples."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.errors import ConfigError, DataError, ExportError
+from growthlab.features.examples import Examples
+from growthlab.models.base import Estimator
+from growthlab.models.boosting import grown, patience_of
+from growthlab.scorers.base import RowScorer
+from growthlab.scorers.lightgbm_rows import LightGBMRows
+from growthlab.scorers.linear_rows import INVERSE, Design, LinearRows, signed_log
+from growthlab.training.fit_options import FitOptions
+
+log = logging.getLogger(__name__)
+
+
+def wrap(model: Any) -> Estimator:
+    """An `Estimator`: our own models as they are, scikit-learn's kind in a `TableEstimator`.
+
+    Raises
+    ------
+    ConfigError
+        `model` is neither, or a classifier that gives no probabilities.
+    """
+    from sklearn.base import is_classifier
+
+    if isinstance(model, Estimator):
+        return model
+    name = type(model).__name__
+    if hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params"):
+        if is_classifier(model) and not hasattr(model, "predict_proba"):
+            raise ConfigError(
+                f"{name} gives no probabilities: take one with predict_proba, "
+                "or wrap it in sklearn.calibration.CalibratedClassifierCV"
+            )
+        return TableEstimator(model)
+    raise ConfigError(f"{name} is no estimator of customers: it needs fit and predict")
+
+
+class TableEstimator:
+    """A classifier (predicts the probability of label 1) or regressor on the customer table.
+
+    An estimator that allows NaN gets the table as it is, with the code of its level for a text;
+    another gets `Design`: logarithms, medians for gaps, one scale, a column a level. `stochastic`
+    where the estimator has a ``random_state``, which is set from the options' seed. LightGBM with an
+    ``early_stopping_round`` is stopped by the validation window, see `growthlab.models.boosting`.
+    """
+
+    design_: Design | None
+    levels_: dict[str, tuple[str, ...]]
+    columns_: tuple[str, ...]
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether a seed matters."""
+        return "random_state" in self.estimator.get_params()
+
+    @property
+    def name(self) -> str:
+        """The name of the estimator's class."""
+        return type(self.estimator).__name__
+
+    def fit(self, examples: Examples, options: FitOptions) -> Self:
+        """Learn from the labelled examples.
+
+        Raises
+        ------
+        DataError
+            There are no labels, or all are the same.
+        ConfigError
+            A classifier is to learn amounts.
+        """
+        from sklearn.base import clone, is_classifier
+
+        target = examples.labels(self.name)
+        if np.ptp(target) == 0:
+            raise DataError(
+                f"{self.name} has nothing to learn: all {len(target)} labels are {target[0]:g}; "
+                "choose another split.horizon_days or task.activity_days"
+            )
+        self.fitted_ = clone(self.estimator)
+        if self.stochastic:
+            self.fitted_.set_params(random_state=options.seed)
+        self.classifies_ = is_classifier(self.fitted_)
+        if self.classifies_ and not np.isin(target, (0, 1)).all():
+            raise ConfigError(
+                f"{self.name} is a classifier, and the target an amount: regressors fit"
+            )
+        self.columns_ = tuple(map(str, examples.table.columns))
+        self.levels_ = _levels_of(examples.table)
+        self.design_ = None if _allows_gaps(self.fitted_) else design_of(examples.table)
+        label = target.astype(int) if self.classifies_ else target
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._learn(self._inputs(examples.table), label, options)
+        for message in sorted({str(w.message).splitlines()[0] for w in caught}):
+            log.warning("%s: %s", self.name, message)
+        return self
+
+    def _learn(self, inputs: Any, label: np.ndarray, options: FitOptions) -> None:
+        """Fit, and stop where the validation window says so, if the estimator is one that can."""
+        if patience_of(self.fitted_) is None:
+            self.fitted_.fit(inputs, label)
+            return
+
+        def predicted(booster: Any, asked: Examples) -> np.ndarray:
+            matrix = self._inputs(asked.table).to_numpy(dtype=np.float64)
+            return np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
+
+        self.fitted_ = grown(self.fitted_, inputs, label, options, predicted)
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """Probabilities or values, shape ``(n,)``; see `Estimator.predict`."""
+        if not len(examples):
+            return np.zeros(0)
+        inputs = self._inputs(examples.table)
+        if self.classifies_:
+            return np.asarray(self.fitted_.predict_proba(inputs)[:, 1], dtype=np.float64)
+        return np.asarray(self.fitted_.predict(inputs), dtype=np.float64).ravel()
+
+    def scorer(self) -> RowScorer:
+        """The fitted model as a bundle carries it.
+
+        Raises
+        ------
+        ExportError
+            The estimator is neither linear nor LightGBM's.
+        """
+        booster = getattr(self.fitted_, "booster_", None)
+        if booster is not None and hasattr(booster, "model_to_string"):
+            return LightGBMRows(self.columns_, booster.model_to_string(), self.levels_)
+        linear = self._linear()
+        if linear is None:
+            raise ExportError(
+                f"{self.name} is not exportable: linear models and LightGBM are; "
+                "it trains and compares, and cannot be promoted"
+            )
+        return linear
+
+    def _inputs(self, table: pd.DataFrame) -> Any:
+        """What the estimator eats."""
+        if self.design_ is not None:
+            return self.design_.matrix(arrays_of(table, self.design_.columns))
+        codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
+        return table[list(self.columns_)].assign(**codes)
+
+    def _linear(self) -> LinearRows | None:
+        """The estimator as a linear model: with the link under which both give the same answers."""
+        coefficients = getattr(self.fitted_, "coef_", None)
+        if self.design_ is None or coefficients is None:
+            return None
+        flat = np.ravel(np.asarray(coefficients, dtype=np.float64))
+        intercept = float(np.ravel(getattr(self.fitted_, "intercept_", 0.0))[0])
+        if len(flat) != len(self.design_.mean) + len(self.design_.levels):
+            return None
+        probes = np.concatenate([np.zeros((1, len(flat))), np.eye(len(flat)), -np.eye(len(flat))])
+        predict = self.fitted_.predict_proba if self.classifies_ else self.fitted_.predict
+        answers = predict(probes)[:, 1] if self.classifies_ else np.ravel(predict(probes))
+        for link, inverse in INVERSE.items():
+            if np.allclose(inverse(probes @ flat + intercept), answers, rtol=1e-9, atol=1e-12):
+                return LinearRows(self.design_, flat, intercept, link)  # type: ignore[arg-type]
+        return None
+
+
+def design_of(table: pd.DataFrame) -> Design:
+    """The design of a table: medians, means and scales of its numbers, levels of its categories.
+
+    A column without any known value counts as 0; one that is constant is only shifted.
+    """
+    levels = _levels_of(table)
+    numbers = tuple(str(c) for c in table if c not in levels)
+    logs = np.column_stack([signed_log(table[c].to_numpy()) for c in numbers])
+    known = ~np.isnan(logs)
+    median = np.array(
+        [np.median(x[k]) if k.any() else 0.0 for x, k in zip(logs.T, known.T, strict=True)]
+    )
+    filled = np.where(known, logs, median)
+    scale = filled.std(axis=0)
+    pairs = tuple((column, value) for column, values in levels.items() for value in values)
+    return Design(numbers, median, filled.mean(axis=0), np.where(scale > 1e-9, scale, 1.0), pairs)
+
+
+def _levels_of(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The values of each category column, sorted."""
+    texts = [c for c in table if isinstance(table[c].dtype, pd.CategoricalDtype)]
+    return {str(c): tuple(sorted(map(str, table[c].cat.categories))) for c in texts}
+
+
+def _codes(texts: pd.Series, levels: tuple[str, ...]) -> pd.Series:
+    """The place of each text in `levels`, NaN where not known: trees split it as a number."""
+    codes = texts.cat.set_categories(list(levels)).cat.codes.astype(np.float64)
+    return codes.where(codes >= 0)
+
+
+def arrays_of(table: pd.DataFrame, columns: tuple[str, ...]) -> Mapping[str, np.ndarray]:
+    """The columns as arrays."""
+    return {c: table[c].to_numpy() for c in columns}
+
+
+def _allows_gaps(estimator: Any) -> bool:
+    """Whether the estimator takes NaN."""
+    from sklearn.utils import get_tags
+
+    return bool(get_tags(estimator).input_tags.allow_nan)

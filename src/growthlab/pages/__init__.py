@@ -1,0 +1,1 @@
+"""Every HTML page: templates, one style sheet, charts."""

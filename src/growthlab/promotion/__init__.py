@@ -1,0 +1,1 @@
+"""Whether a challenger may become champion: evidence, gate, ruling and report."""

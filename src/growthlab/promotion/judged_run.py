@@ -1,0 +1,207 @@
+"""A run that stands before the gate of promotion: its artifacts, and the bundle that is promoted."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.bundle.bundle import Bundle
+from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.export.parity import ASKED
+from growthlab.export.sign_and_index import made_ready
+from growthlab.registry.download import bundle_of
+from growthlab.registry.model_registry import version_of
+from growthlab.tracking.run_files import PREDICTIONS
+from growthlab.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MOST_NAMED = 8
+BEGINNING = re.compile("[0-9a-f]{8,31}")  # of a run's id; the file names of reports have eight
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A finished run of one model and its artifacts, downloaded to `folder` as they are asked for.
+
+    `version` is that of the registry whose bundle stands for it, by default the newest that was
+    registered from the run; None where there is none: then a catalogue of more than `index_above`
+    items is given an index, as at its registration.
+    """
+
+    store: Store
+    run: Run
+    folder: Path
+    version: str | None = None
+    index_above: int = sys.maxsize
+
+    @classmethod
+    def named(
+        cls, store: Store, word: str, task: str, folder: Path, *, index_above: int
+    ) -> JudgedRun:
+        """The run that a word such as ``challenger=ID`` names, or ``challenger=`` with the
+        beginning of an id, eight signs or more, that only one run has.
+
+        Raises
+        ------
+        ConfigError
+            There is no such run or more than one, or it is of another task, or no finished run of
+            one model.
+        ExportError
+            Its model is of a kind that cannot be exported.
+        """
+        run = _run_of(store, word)
+        tags = run.data.tags
+        if tags.get("kind") != "model" or run.info.status != "FINISHED":
+            raise ConfigError(
+                f"{word} is no finished run of one model: {_instead(store.client, run)}"
+            )
+        if tags.get("task") != task:
+            raise ConfigError(f"{word} is a run of task={tags.get('task')}, not of task={task}")
+        if tags.get("origin", "0") != "0":
+            raise ConfigError(f"{word} was judged at an earlier origin: name a run of origin 0")
+        if tags.get("exportable") != "yes":
+            raise ExportError(
+                f"{word} cannot be promoted: not exportable: {tags.get('exportable')}"
+            )
+        run_id = str(run.info.run_id)
+        version = version_of(store.client, f"{tags['data']}-{task}", run_id)
+        return cls(store, run, folder / run_id, version, index_above)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.run.info.run_id)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags."""
+        return dict(self.run.data.tags)
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """The names of its artifacts, those in folders left out."""
+        return frozenset(a.path for a in self.store.client.list_artifacts(self.id))
+
+    def file(self, name: str) -> Path:
+        """An artifact, downloaded once.
+
+        Raises
+        ------
+        ExportError
+            The run has none of this name, or it cannot be read.
+        """
+        path = self.folder / name
+        if path.exists():
+            return path
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self.store.client.download_artifacts(self.id, name, str(self.folder)))
+        except Exception as error:
+            raise ExportError(f"run {self.id} has no artifact {name}: {one_line(error)}") from error
+
+    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """A Parquet artifact."""
+        return pd.read_parquet(self.file(f"{name}.parquet"), columns=columns)
+
+    @property
+    def registered_name(self) -> str:
+        """The name of its model in the registry."""
+        return f"{self.tags['data']}-{self.tags['task']}"
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The bundle that has an alias or would get it: that of its version in the registry.
+
+        Of a run without one, the copy that a promotion would register.
+
+        Raises
+        ------
+        BundleError, ExportError
+            It is gone or damaged, or not signed where a signing key is set.
+        """
+        if self.version is None:
+            return made_ready(self.file("bundle"), self.index_above)
+        found = self.store.client.get_model_version(self.registered_name, self.version)
+        beside = self.folder / f"version {self.version}"
+        beside.mkdir(parents=True)
+        return bundle_of(found, beside, uri=self.store.address)
+
+    @cached_property
+    def leakage(self) -> dict[str, Any]:
+        """The leakage report; empty where the run has none."""
+        if "leakage.json" not in self.files:
+            return {}
+        return dict(json.loads(self.file("leakage.json").read_text()))
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """What was to be foretold: the same for all models that answered the same question."""
+        if f"{PREDICTIONS}.parquet" in self.files:
+            return self.table(PREDICTIONS, ["user_id", "label"])
+        return self.table("truth")
+
+    def answers(self) -> dict[str, pd.DataFrame]:
+        """The lists, or the predictions."""
+        name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "recommendations"
+        return {name: self.table(name)}
+
+    def asked(self) -> dict[str, np.ndarray] | None:
+        """The histories that were asked about, of a task whose rows are steps."""
+        if ASKED not in self.files:
+            return None
+        with np.load(self.file(ASKED), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """The names of what was measured, that which was undefined too."""
+        return frozenset((*self.run.data.metrics, *self.tags.get("undefined", "").split(",")))
+
+    def metric(self, name: str) -> float:
+        """A logged metric; NaN where it was undefined."""
+        return float(self.run.data.metrics.get(name, math.nan))
+
+
+def _run_of(store: Store, word: str) -> Run:
+    """The run with the id of the word, or the one whose id begins with it."""
+    wanted = word.partition("=")[2]
+    try:
+        return store.client.get_run(wanted)
+    except Exception as error:
+        found = _begun(store.client, wanted) if BEGINNING.fullmatch(wanted) else []
+        if not found:
+            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
+    if len(found) > 1:
+        named = ", ".join(sorted(str(run.info.run_id) for run in found))
+        raise ConfigError(f"{word} is the beginning of more than one run's id: {named}")
+    return found[0]
+
+
+def _begun(client: MlflowClient, beginning: str) -> list[Run]:
+    """Runs whose id begins so, `MOST_NAMED` at most."""
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    query = f"attributes.run_id LIKE '{beginning}%'"
+    return list(client.search_runs(experiments, query, max_results=MOST_NAMED))
+
+
+def _instead(client: MlflowClient, run: Run) -> str:
+    """What to name in place of a run that is none of one model."""
+    tag, experiment = "mlflow.parentRunId", run.info.experiment_id
+    query = f"tags.`{tag}` = '{run.info.run_id}' AND tags.kind = 'model'"
+    children = client.search_runs([experiment], f"{query} AND attributes.status = 'FINISHED'")
+    if not children:
+        return "name one of growthlab train, or a child run of growthlab compare"
+    named = sorted(f"{c.data.tags.get('model')} {c.info.run_id}" for c in children)
+    return f"name one of its children: {', '.join(named[:MOST_NAMED])}"

@@ -1,0 +1,279 @@
+"""A decision on a challenger as people and the registry keep it: Markdown, and tags of the version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from growthlab.evaluation.text_table import (
+    interval,
+    label,
+    markdown_table,
+    number,
+    p_value,
+    plain_table,
+)
+from growthlab.promotion.gate import (
+    AGAIN,
+    FIRST,
+    NON_INFERIOR,
+    ROUTES,
+    SUPERIOR,
+    Check,
+    Decision,
+    Evidence,
+    Gate,
+)
+
+PREFIX = "gate."  # of the tags
+LONGEST_TAG = 5000  # characters that every MLflow takes
+WAYS = {
+    SUPERIOR: "Superior",
+    NON_INFERIOR: "Non-inferior and cheaper",
+    FIRST: "First champion",
+    AGAIN: "Exported again",
+}
+HOW_TO_READ = (
+    "- The validation window chooses: a challenger that is not better there (or, to be let in as "
+    "cheaper, within the margin) is refused, whatever it does after the cutoff.",
+    "- The window after the cutoff confirms and can only veto: test, gain and guards are of that "
+    "window, which no setting, seed or epoch was chosen by.",
+    "- Every evaluation on that window is a logged run and counts, whatever its experiment, deleted and "
+    "failed ones too: p is corrected by Holm's method for all of them. It is one-sided; equal models "
+    "pass as superior in at most alpha of cases, and a model that loses exactly the margin passes as "
+    "non-inferior in at most alpha / 2.",
+    "- The objective is the champion's, that it was promoted by. Another one has to be asked for, and "
+    "each metric that was measured then counts as a try of every evaluation.",
+    "- All of it is measured on logged behaviour. What the change does to sales, an experiment says.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Who stands against whom in which registered model, and who decides when and by which code.
+
+    `bundle_version` names the challenger's bundle that was judged, which is the one of its
+    `challenger_version` in the registry; None where it is registered only when it is promoted. A
+    `dry_run` changes nothing, and its report says what would be done.
+    """
+
+    name: str
+    challenger_run: str
+    challenger_model: str
+    champion_run: str | None
+    champion_model: str | None
+    champion_version: str | None
+    challenger_version: str | None
+    bundle_version: str
+    data_digest: str
+    split: str
+    cutoff: str
+    by: str
+    at: str
+    code_version: str
+    dry_run: bool = False
+
+    @property
+    def moment(self) -> str:
+        """When it was decided, as a part of a file's name: ``20240401T120000Z``."""
+        return datetime.fromisoformat(self.at).strftime("%Y%m%dT%H%M%SZ")
+
+    @property
+    def artifact(self) -> str:
+        """Where the report lies among the artifacts of the challenger's run."""
+        return f"promotion/{self.moment}.md"
+
+
+def verdict_of(case: Case, decision: Decision) -> str:
+    """``promoted`` or ``refused``; of a dry run what would be."""
+    verdict = "promoted" if decision.promote else "refused"
+    return f"would be {verdict}" if case.dry_run else verdict
+
+
+def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The whole decision with its evidence, in Markdown."""
+    verdict = verdict_of(case, decision)
+    sentence = f"**{verdict.capitalize()}**: {decision.reason}."
+    title = f"# {case.name}: {case.challenger_model} {verdict}"
+    sections = [
+        (f"{title} (dry run)" if case.dry_run else title, [sentence]),
+        ("## Who and what", _facts(case, evidence)),
+        ("## Evidence on the window after the cutoff", _paired(evidence)),
+        *(
+            (f"## {WAYS[way]}", _checks(checks) if checks else [f"{ROUTES[way].capitalize()}."])
+            for way, checks in decision.ways.items()
+        ),
+        ("## Guards, leakage and parity", _checks(decision.required)),
+        ("## Costs", _costs(evidence)),
+        ("## The gate", [f"- {n}: `{json.dumps(v)}`" for n, v in asdict(gate).items()]),
+        ("## How to read this", list(HOW_TO_READ)),
+    ]
+    lines = [line for title, body in sections if body for line in (title, "", *body, "")]
+    return "\n".join(lines)
+
+
+def text_of(decision: Decision) -> str:
+    """The checks in plain text for a terminal."""
+    rows = [
+        [WAYS[way] if not place else "", *_row(check)]
+        for way, checks in decision.ways.items()
+        for place, check in enumerate(checks)
+    ]
+    rows += [["Required" if not p else "", *_row(c)] for p, c in enumerate(decision.required)]
+    return "\n".join(plain_table(["", "check", "", "found", "wanted"], rows, left=5))
+
+
+def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> dict[str, str]:
+    """The decision and its evidence as tags: short values one by one, the checks as JSON."""
+    tags: dict[str, Any] = {
+        "decision": "promoted" if decision.promote else "refused",
+        "way": decision.route,
+        "reason": decision.reason,
+        "by": case.by,
+        "at": case.at,
+        "code_version": case.code_version,
+        "against_version": case.champion_version or "",
+        "against_run": case.champion_run or "",
+        "bundle_version": case.bundle_version,
+        "objective": evidence.objective,
+        "objective_before": evidence.objective_before or "",
+        "valid": f"{evidence.valid:.6g}",
+        "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
+        "leakage": "clean" if _passed(decision, "leakage report") else "not clean",
+        "settings": json.dumps(asdict(gate)),
+        "checks": _as_json(decision),
+    }
+    if evidence.valid_champion is not None:
+        tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
+    if evidence.paired is not None:
+        tags |= {n: f"{v:.6g}" for n, v in asdict(evidence.paired).items()}
+    return {f"{PREFIX}{name}": str(value)[:LONGEST_TAG] for name, value in tags.items()}
+
+
+def _as_json(decision: Decision) -> str:
+    """Every check; without what was found and wanted where a tag could not hold that."""
+    checks = [c._asdict() for c in _all(decision)]
+    text = json.dumps(checks)
+    if len(text) <= LONGEST_TAG:
+        return text
+    return json.dumps([{"name": c["name"], "passed": c["passed"]} for c in checks])
+
+
+def _facts(case: Case, evidence: Evidence) -> list[str]:
+    champion = "none yet"
+    if case.champion_run is not None:
+        version = f"version {case.champion_version}, " if case.champion_version else ""
+        champion = f"{case.champion_model} ({version}run {case.champion_run})"
+    of = "of the run, as its promotion registers it"
+    if case.challenger_version is not None:
+        of = f"of version {case.challenger_version} in the registry"
+    facts = {
+        "Challenger": f"{case.challenger_model} (run {case.challenger_run})",
+        "Bundle judged": f"`{case.bundle_version}`, {of}",
+        "Champion": champion,
+        "Objective": _objective(evidence),
+        "Data digest (SHA-256)": f"`{case.data_digest}`",
+        "Split and cutoff": f"{case.split}, {case.cutoff or 'no clock'}",
+        "Decided by": f"{case.by}, {case.at}, code {case.code_version}",
+    }
+    return [f"- {name}: {value}" for name, value in facts.items()]
+
+
+def _objective(evidence: Evidence) -> str:
+    """The objective, and how it came to be the one."""
+    own, before = label(evidence.objective), evidence.objective_before
+    if before is None:
+        return f"{own}, by which later challengers are judged"
+    if before == evidence.objective:
+        return f"{own}, the champion's"
+    return (
+        f"{own}, **changed** by gate.new_objective: the champion was promoted by {label(before)}; "
+        f"each of {evidence.n_objectives} metrics counts as a try"
+    )
+
+
+def _paired(evidence: Evidence) -> list[str]:
+    paired = evidence.paired
+    if paired is None:
+        return []
+    counted = "evaluations on this window"
+    if evidence.n_objectives > 1:
+        counted += f", times {evidence.n_objectives} metrics"
+    rows = [
+        ["champion", number(paired.champion)],
+        ["challenger", number(paired.challenger)],
+        ["gain, 95 % bounds", interval(paired.gain, paired.low, paired.high)],
+        ["relative gain", f"{100 * paired.relative:+.1f} %"],
+        ["p, one-sided, of no gain", p_value(paired.p)],
+        ["the same, Holm", p_value(paired.p_holm)],
+        ["p, one-sided, of a loss of the margin", p_value(paired.p_margin)],
+        ["the same, Holm", p_value(paired.p_margin_holm)],
+        ["customers", f"{paired.n_customers:,}"],
+        [counted, f"{paired.n_evaluations:,}"],
+    ]
+    return markdown_table([label(evidence.objective), "value"], rows)
+
+
+def _costs(evidence: Evidence) -> list[str]:
+    names = ("fit_seconds", "latency_p50_ms", "latency_p95_ms", "bundle_mb")
+    rows = [
+        [
+            label(n),
+            number(evidence.measures[n].challenger, 3),
+            "-" if (v := evidence.measures[n].champion) is None else number(v, 3),
+        ]
+        for n in names
+        if n in evidence.measures
+    ]
+    return markdown_table(["cost", "challenger", "champion"], rows) if rows else []
+
+
+def _checks(checks: tuple[Check, ...]) -> list[str]:
+    return markdown_table(["check", "", "found", "wanted"], [_row(c) for c in checks], n_left=4)
+
+
+def _row(check: Check) -> list[str]:
+    name, passed, found, wanted = check
+    return [label(name), "pass" if passed else "FAIL", found, wanted]
+
+
+def _all(decision: Decision) -> Iterator[Check]:
+    for checks in decision.ways.values():
+        yield from checks
+    yield from decision.required
+
+
+def _passed(decision: Decision, name: str) -> bool:
+    return all(c.passed for c in decision.required if c.name == name)
+
+
+def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The decision on a version that is promoted, for its description: by what, by whom, and where
+    the report is.
+    """
+    parts = [
+        f"{case.challenger_model}: {decision.reason}",
+        _measured(evidence, decision, gate),
+        f"decided by {case.by}, {case.at}, code {case.code_version}",
+        f"report: {case.artifact} among the artifacts of run {case.challenger_run}",
+    ]
+    return "; ".join(parts)
+
+
+def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
+    """The objective of both, and what the test said of it; without a contest the validation's."""
+    name, paired = label(evidence.objective), evidence.paired
+    if paired is None:
+        return f"{name} {number(evidence.valid)} on the validation window"
+    said = f"p (one-sided, Holm) {p_value(paired.p_holm)}"
+    if decision.route == NON_INFERIOR:
+        loss = f"{100 * gate.margin:g} %"
+        said = f"p of a loss of {loss} (one-sided, Holm) {p_value(paired.p_margin_holm)}"
+    return (
+        f"{name} {number(paired.challenger)}, the champion's {number(paired.champion)}, after the "
+        f"cutoff: relative gain {100 * paired.relative:+.1f} %, {said}, "
+        f"{paired.n_customers:,} customers"
+    )

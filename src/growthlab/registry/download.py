@@ -1,0 +1,218 @@
+"""From the model registry to a folder that a service watches: the bundle of a version, whole or not."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.manifest import MANIFEST, Manifest
+from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
+from growthlab.core.errors import BundleError, ConfigError, near_matches
+from growthlab.core.swap_folder import take_place
+from growthlab.registry.pyfunc import global_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What lies in the folder now; `before` is the version of the bundle that was there, if one was.
+
+    `changed` is False where the model was there already: then nothing was touched, and `as_exported`
+    is False where what it knows of customers is not as it was registered, such as after a refresh.
+    """
+
+    manifest: Manifest
+    registered: str  # <name> version <number>
+    before: str | None
+    changed: bool
+    as_exported: bool = True
+
+
+def fetch(
+    model_uri: str,
+    folder: str | Path,
+    *,
+    uri: str,
+    client: MlflowClient | None = None,
+    overwrite: bool = False,
+) -> Fetched:
+    """Put the bundle of `model_uri` (``models:/NAME@alias`` or ``models:/NAME/3``) into `folder`.
+
+    It is downloaded beside the folder, checked with its signature where a signing key is set, and
+    exchanged for what was there in one step, so that a running service finds the old or the new. A
+    model that is there already with newer histories (`growthlab refresh`) is left as it is; with
+    `overwrite` they are again those of the export.
+
+    Raises
+    ------
+    ConfigError
+        No such model, alias or version, or the folder cannot be written.
+    BundleError
+        The bundle is broken or not signed, is not the one that was registered, or answers another
+        task than the one in the folder; its known customers cannot be looked up with the pseudonym
+        key here, while those of the folder can; or the folder holds something else. Nothing is
+        changed.
+    """
+    from mlflow import MlflowClient
+
+    folder = Path(folder)
+    client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
+    version = _version(client, model_uri)
+    registered = f"{version.name} version {version.version}"
+    there = _present(folder)
+    present = None if there is None else there.manifest
+    promised = (version.tags or {}).get("bundle_version")
+    if present is not None and present.version == promised:
+        return Fetched(present, registered, present.version, changed=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+            new = bundle_of(version, Path(beside), uri=uri, to=folder)
+            manifest = new.manifest
+            if present is not None and present.task != manifest.task:
+                raise BundleError(
+                    f"{registered} answers {manifest.task}, and {folder} {present.task}: "
+                    "give another to=..."
+                )
+            before = None if present is None else present.version
+            same = present is not None and _model_files(present) == _model_files(manifest)
+            if present is not None and same and not overwrite:
+                as_exported = present.version == manifest.version
+                return Fetched(present, registered, before, changed=False, as_exported=as_exported)
+            if there is not None:
+                _refuse_strangers(there, new, registered)
+            new.folder.chmod(0o755)
+            take_place(new.folder, folder)
+    except OSError as error:
+        raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error
+    log.info("%s is in %s", registered, folder)
+    if new.no_lookup:
+        log.warning("%s", new.no_lookup)
+    return Fetched(manifest, registered, before, changed=True)
+
+
+def bundle_of(
+    version: ModelVersion, beside: Path, *, uri: str, to: str | Path = "FOLDER"
+) -> Bundle:
+    """The bundle of a registered version, downloaded to a folder of its own below `beside`.
+
+    Where its known users cannot be looked up its `no_lookup` says so, and no warning does. `to` is
+    the folder that the refusal of an unsigned bundle names for the way around it.
+
+    Raises
+    ------
+    BundleError
+        It is broken or not signed where a signing key is set, or it is not the one that was
+        registered.
+    """
+    bundle = _downloaded(version, beside, uri)
+    if signing_key() is not None and not is_signed(bundle):
+        raise BundleError(
+            f"the bundle of {version.name} version {version.version} is refused: it is not signed, "
+            "and a signing key is set here: export and promote it again with the key, or vouch for "
+            f"it: without {KEY_VARIABLE} and {KEY_FILE_VARIABLE} run growthlab fetch "
+            f"model_uri=models:/{version.name}/{version.version} to={to}, then with the key "
+            f"growthlab sign bundle={to}"
+        )
+    promised = (version.tags or {}).get("bundle_version")
+    return _checked(bundle, promised, f"{version.name} version {version.version}")
+
+
+def _version(client: MlflowClient, model_uri: str) -> ModelVersion:
+    """The version that is meant."""
+    from mlflow.exceptions import MlflowException
+
+    found = MODEL.fullmatch(model_uri)
+    if found is None:
+        raise ConfigError(f"model_uri={model_uri}: write models:/NAME@champion or models:/NAME/3")
+    name, alias = found["name"], found["alias"]
+    try:
+        if alias is None:
+            return client.get_model_version(name, found["version"])
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        known = {m.name: m.aliases for m in client.search_registered_models(max_results=1000)}
+        if name not in known:
+            raise ConfigError(f"model_uri={model_uri}: {near_matches(name, known)}") from error
+        what = f"the alias {alias}" if alias else f"a version {found['version']}"
+        aliases = ", ".join(f"@{a}" for a in sorted(known[name])) or "none"
+        raise ConfigError(
+            f"model_uri={model_uri}: {name} has not {what}; its aliases: {aliases}"
+        ) from error
+
+
+def _present(folder: Path) -> Bundle | None:
+    """The bundle in the folder; None where there is none, or a broken one to be mended."""
+    if not folder.exists():
+        return None
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder} is no bundle and is not overwritten: give another to=...")
+    try:
+        return Bundle.load(folder, quiet=True)
+    except BundleError:
+        return None
+
+
+def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
+    """The version's bundle, in a folder of its own below `beside`."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    source = f"models:/{version.name}/{version.version}"
+    try:
+        with global_store(uri):
+            path = Path(download_artifacts(artifact_uri=source, dst_path=str(beside / "model")))
+        parts = Model.load(str(path)).flavors["python_function"]["artifacts"]
+        bundle, stored = beside / "bundle", path / parts["bundle"]["path"]
+        if not stored.resolve().is_relative_to(path.resolve()):
+            raise BundleError(f"{source} is refused: its bundle lies outside of it")
+        shutil.move(stored, bundle)
+    except (MlflowException, FileNotFoundError, KeyError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BundleError(f"{source} holds no bundle of growthlab: {reason}") from error
+    return bundle
+
+
+def _checked(folder: Path, promised: str | None, registered: str) -> Bundle:
+    """The bundle, which is whole, signed where that is asked for, and the registered one."""
+    try:
+        bundle = Bundle.load(folder, quiet=True)
+    except BundleError as error:
+        told = str(error).replace(str(folder), "it")
+        raise BundleError(f"the bundle of {registered} is refused: {told}") from error
+    version = bundle.manifest.version
+    if promised is not None and version != promised:
+        raise BundleError(
+            f"the bundle of {registered} is refused: it is {version}, and {promised} was "
+            "registered; somebody changed what is stored"
+        )
+    return bundle
+
+
+def _refuse_strangers(there: Bundle, new: Bundle, registered: str) -> None:
+    """Raise a `BundleError` where customers who are known now would be unknown afterwards."""
+    if len(there.known_users) and not there.no_lookup and new.no_lookup:
+        raise BundleError(
+            f"{registered} does not take the place of {there.folder}, whose customers are known here: "
+            f"of the new bundle {new.no_lookup}"
+        )
+
+
+def _model_files(manifest: Manifest) -> dict[str, str]:
+    """Checksums of what a refresh leaves alone."""
+    kept = {n: f for n, f in manifest.files.items() if not n.startswith("state/")}
+    return {n: str(f["sha256"]) for n, f in kept.items() if n != "model_card.md"}

@@ -1,0 +1,292 @@
+"""The MLflow model registry: a version for each export, one champion, and who held that place before."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from growthlab.bundle.manifest import Manifest
+from growthlab.core.errors import ExportError
+from growthlab.registry.pyfunc import global_store, log_pyfunc
+from growthlab.registry.registry_lock import alone_with
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+log = logging.getLogger(__name__)
+
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+LONGEST = 5000  # characters of a description that every MLflow takes
+HISTORY = "champion."  # prefix of a registered model's tags, one a change, numbered
+FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
+
+
+class Registered(NamedTuple):
+    """A version in the registry, and the logged model that it is of."""
+
+    name: str
+    version: str
+    model_id: str
+
+    @property
+    def uri(self) -> str:
+        """What ``mlflow.pyfunc.load_model`` takes while this is the challenger."""
+        return f"models:/{self.name}@{CHALLENGER}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the champion: which version came after which (None: there was none), and how.
+
+    `how` is ``first``, ``promotion`` or ``rollback``; `at` is in ISO form, UTC; `by` says who or
+    what decided, `code` with which commit, `why` in one line for what reason.
+    """
+
+    version: str
+    before: str | None
+    how: str
+    by: str
+    at: str
+    code: str
+    why: str = ""
+
+
+def register(
+    bundle: str | Path, *, uri: str, run_id: str, client: MlflowClient | None = None
+) -> Registered:
+    """Log the bundle as a pyfunc of the run and register it as a new version.
+
+    The registered model is named ``<data>-<task>``. The version has no alias: whether it is
+    challenger (`make_challenger`) or champion (`move_champion`) is a decision, not a side effect.
+    """
+    from mlflow import MlflowClient
+
+    client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
+    manifest = Manifest.read(Path(bundle))
+    info = log_pyfunc(bundle, uri=uri, run_id=run_id)
+    name = f"{manifest.data}-{manifest.task}"
+    _ensure(client, name, manifest)
+    with global_store(uri):  # where MLflow looks the logged model up, whatever the client
+        version = client.create_model_version(
+            name,
+            source=info.model_uri,
+            run_id=run_id,
+            tags=_tags(manifest),
+            description=_description(manifest),
+            model_id=info.model_id,
+        )
+    log.info("registered run %s as %s version %s", run_id, name, version.version)
+    return Registered(name, str(version.version), str(info.model_id))
+
+
+def make_challenger(client: MlflowClient, registered: Registered) -> None:
+    """Give the version the alias challenger, which whoever had it loses."""
+    client.set_registered_model_alias(registered.name, CHALLENGER, registered.version)
+    log.info("%s version %s is %s", registered.name, registered.version, CHALLENGER)
+
+
+def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
+    """Take back what `register` made, the version and the run's logged model.
+
+    Unless it has an alias or was champion by now: another process promoted the same run, and found
+    it there.
+    """
+    name, version = registered.name, registered.version
+    with alone_with(client, name, by):
+        if _was_champion(client, name, version) or client.get_model_version(name, version).aliases:
+            return
+        client.delete_model_version(name, version)
+        client.delete_logged_model(registered.model_id)
+    log.info("%s version %s is withdrawn", name, version)
+
+
+def note_refusal(
+    client: MlflowClient, name: str, version: str, tags: Mapping[str, str], by: str
+) -> None:
+    """Write the tags of a refusal to the version, unless it is champion or was it before.
+
+    For such a one they hold by what evidence it became that, which a rollback relies on.
+    """
+    with alone_with(client, name, by):
+        if _was_champion(client, name, version):
+            log.info("%s version %s keeps the evidence of its promotion", name, version)
+            return
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version, key, value)
+
+
+def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
+    """The champion's version; None where the model has none, or is not registered."""
+    version = _aliased(client, name, CHAMPION)
+    return None if version is None else client.get_model_version(name, version)
+
+
+def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
+    """The newest version that was registered from the run; None where there is none."""
+    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(max(int(v.version) for v in found)) if found else None
+
+
+def require_champion(client: MlflowClient, name: str, judged: str | None) -> None:
+    """Raise an `ExportError` where the version that a challenger was judged against (None: there was
+    no champion) is not the champion any more.
+    """
+    now = _aliased(client, name, CHAMPION)
+    if now != judged:
+        raise ExportError(_told(name, judged, now, history_of(client, name)))
+
+
+def move_champion(
+    client: MlflowClient,
+    name: str,
+    change: Change,
+    tags: Mapping[str, str] | None = None,
+    described: str = "",
+) -> None:
+    """Make ``change.version`` the champion, if ``change.before`` still is; nothing changes else.
+
+    `tags` and the description go to the version, the change to the history of the model; all of it
+    while nobody else changes the champion (`alone_with`). A version that is champion is challenger
+    no more; the description of one that a rollback took away says so.
+
+    Raises
+    ------
+    ExportError
+        Another process was quicker, or is at work and does not end.
+    """
+    with alone_with(client, name, change.by):
+        require_champion(client, name, change.before)
+        history = history_of(client, name)
+        for key, value in (tags or {}).items():
+            client.set_model_version_tag(name, change.version, key, value)
+        if described:
+            client.update_model_version(name, change.version, described)
+        client.set_registered_model_alias(name, CHAMPION, change.version)
+        entry = json.dumps(asdict(change))
+        client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04d}", entry)
+        if _aliased(client, name, CHALLENGER) == change.version:
+            client.delete_registered_model_alias(name, CHALLENGER)
+        if change.how == ROLLBACK and change.before is not None:
+            _note_rollback(client, name, change.before, change)
+    log.info("%s version %s is %s", name, change.version, CHAMPION)
+
+
+def _note_rollback(client: MlflowClient, name: str, left: str, change: Change) -> None:
+    """Add to the description of the version that was champion until now why it is not any more."""
+    why = f": {change.why}" if change.why else ""
+    said = client.get_model_version(name, left).description
+    note = f"rolled back {change.at} by {change.by}{why}"
+    client.update_model_version(name, left, (f"{said}; {note}" if said else note)[:LONGEST])
+
+
+def history_of(client: MlflowClient, name: str) -> list[Change]:
+    """Every change of the champion, the oldest first; empty where nothing is registered."""
+    found = _registered(client, name)
+    tags = {} if found is None else found.tags
+    return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
+
+
+def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
+    """The champion and the one that a rollback would bring back.
+
+    Each promotion puts a version on top of those before it, each rollback takes one off; an alias
+    that was moved by hand counts as a promotion.
+
+    Raises
+    ------
+    ExportError
+        There is no champion, or none before it.
+    """
+    now = _aliased(client, name, CHAMPION)
+    if now is None:
+        raise ExportError(f"{name} has no champion in the registry: growthlab export makes one")
+    stack = stack_of(history_of(client, name), now)
+    if len(stack) < 2:
+        raise ExportError(f"{name} has had no champion before version {now}: nothing to go back to")
+    return now, stack[-2]
+
+
+def stack_of(history: Sequence[Change], now: str) -> list[str]:
+    """The champions that rollbacks would bring back, the present one last."""
+    stack: list[str] = []
+    for change in history:
+        if change.before is not None and stack[-1:] != [change.before]:
+            stack.append(change.before)  # moved by hand
+        if change.how == ROLLBACK and stack[-2:-1] == [change.version]:
+            stack.pop()
+        else:
+            stack.append(change.version)
+    return stack if stack[-1:] == [now] else [*stack, now]
+
+
+def _told(name: str, judged: str | None, now: str | None, history: Sequence[Change]) -> str:
+    """What whoever was slower reads."""
+    before = "no champion" if judged is None else f"version {judged}"
+    found = f"version {now}" if now is not None else "gone"
+    last = history[-1] if history and history[-1].version == now else None
+    who = "" if last is None else f" ({last.how} by {last.by} at {last.at})"
+    return (
+        f"the champion of {name} is now {found}{who}, and this was decided against {before}: "
+        "nothing was changed; run the command again"
+    )
+
+
+def _was_champion(client: MlflowClient, name: str, version: str) -> bool:
+    """Whether the version is the champion, or was it at some time; also one that was set by hand."""
+    held = {v for change in history_of(client, name) for v in (change.version, change.before)}
+    return version in held | {_aliased(client, name, CHAMPION)}
+
+
+def _registered(client: MlflowClient, name: str) -> RegisteredModel | None:
+    """The registered model; None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _aliased(client: MlflowClient, name: str, alias: str) -> str | None:
+    """The version with the alias; None where there is none."""
+    found = _registered(client, name)
+    version = None if found is None else found.aliases.get(alias)
+    return None if version is None else str(version)
+
+
+def _ensure(client: MlflowClient, name: str, manifest: Manifest) -> None:
+    """The registered model, made where there is none; another process may be quicker."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, tags={"data": manifest.data, "task": manifest.task})
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _tags(manifest: Manifest) -> dict[str, str]:
+    """The lineage of a version; its metrics are those of its run."""
+    return {
+        "model": manifest.model,
+        "kind": manifest.kind,
+        "data_digest": manifest.data_digest,
+        "split": manifest.split,
+        "cutoff": manifest.cutoff or "",
+        "seed": str(manifest.seed),
+        "code_version": manifest.code_version,
+        "bundle_version": manifest.version,
+        "schema_version": str(manifest.schema_version),
+    }
+
+
+def _description(manifest: Manifest) -> str:
+    return f"{manifest.model} for {manifest.task} on {manifest.data}, known up to {manifest.cutoff}"

@@ -1,0 +1,125 @@
+"""A bundle as an MLflow model, which MLflow's own tools load and serve; no pickle in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from growthlab.bundle.answer_table import ANSWERS, ASKED
+from growthlab.bundle.bundle import Bundle
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+    from mlflow.models.model import ModelInfo
+
+log = logging.getLogger(__name__)
+
+MODEL_CODE = Path(__file__).with_name("pyfunc_model.py")
+
+
+def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model") -> ModelInfo:
+    """Log the bundle in this folder as the model `name` of an MLflow run in the store at `uri`.
+
+    The model takes a table with ``user_id`` and, for top_n, ``history``, ``item``, ``basket`` and
+    ``personalised`` (as `recommend_file` reads them; parameters ``k`` and ``filter_seen``), for
+    churn and value the feature columns; every column and cell may be missing. It gives one row for
+    each: ``items``, ``scores``, ``served``, ``level``, ``reasons`` and ``n_unknown_items``, or the
+    prediction and ``served``.
+
+    Raises
+    ------
+    BundleError
+        The bundle is broken: nothing is logged.
+    """
+    loaded = Bundle.load(bundle)
+    with warnings.catch_warnings(), global_store(uri, run_id):
+        warnings.filterwarnings("ignore", "(?s).*Any type hint is inferred", UserWarning)
+        import mlflow.pyfunc  # warns about type hints of its own
+        from mlflow.models import Model
+
+        info = Model.log(
+            None,
+            flavor=mlflow.pyfunc,
+            name=name,
+            run_id=run_id,
+            python_model=str(MODEL_CODE),
+            artifacts={"bundle": str(bundle)},
+            signature=_signature(loaded),
+            input_example=_example(loaded),
+            pip_requirements=_requirements(loaded),
+            metadata={"task": loaded.manifest.task, "bundle_version": loaded.manifest.version},
+        )
+    log.info("logged the bundle of run %s as %s", run_id, info.model_uri)
+    return info
+
+
+@contextmanager
+def global_store(uri: str, run_id: str | None = None) -> Iterator[None]:
+    """MLflow's process-wide store for the block: its logging functions take none as an argument.
+
+    With `run_id` that run's experiment is the current one, so that a model logged for the run lies
+    among its artifacts, and not in the default experiment.
+    """
+    import mlflow
+
+    before, variable = mlflow.get_tracking_uri(), "MLFLOW_EXPERIMENT_ID"
+    experiment = os.environ.get(variable)
+    mlflow.set_tracking_uri(uri)
+    try:
+        if run_id is not None:
+            os.environ[variable] = mlflow.MlflowClient().get_run(run_id).info.experiment_id
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+        os.environ.pop(variable, None)
+        if experiment is not None:
+            os.environ[variable] = experiment
+
+
+def _signature(bundle: Bundle) -> ModelSignature:
+    """Types of what goes in and comes out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import DataType, ParamSchema, ParamSpec
+    from mlflow.types.schema import AnyType, Array, ColSpec, Schema
+
+    user = ColSpec(AnyType(), "user_id", required=False)  # ids may be numbers
+    served = ColSpec(DataType.string, "served")
+    if bundle.predictor is None:
+        asked: list[Any] = [ColSpec(AnyType(), name, required=False) for name in ASKED]
+        items, scores = Array(DataType.string), Array(DataType.double)
+        unknown = ColSpec(DataType.long, "n_unknown_items")
+        out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served]
+        out += [ColSpec(DataType.long, "level"), ColSpec(items, "reasons"), unknown]
+        k, policy = ParamSpec("k", DataType.long, 10), ParamSpec("filter_seen", DataType.string, "")
+        return ModelSignature(Schema(asked), Schema(out), ParamSchema([k, policy]))
+    texts = bundle.predictor.texts
+    given: list[Any] = [user]
+    for column in bundle.predictor.scorer.columns:
+        kind = DataType.string if column in texts else DataType.double
+        given.append(ColSpec(kind, column, required=False))
+    answer = ColSpec(DataType.double, ANSWERS[bundle.manifest.task])
+    return ModelSignature(Schema(given), Schema([answer, served]))
+
+
+def _example(bundle: Bundle) -> Any:
+    """The bundle's example request as a table of one row."""
+    import pandas as pd
+
+    request = json.loads((bundle.folder / "request.json").read_text(encoding="utf-8"))
+    row = request["features"] if bundle.predictor else {"history": json.dumps(request["history"])}
+    return pd.DataFrame([row])
+
+
+def _requirements(bundle: Bundle) -> list[str]:
+    """What a fresh environment needs, with the versions that the bundle was written with."""
+    from importlib.metadata import version
+
+    versions = {n: v for n, v in bundle.manifest.versions.items() if n != "python"}
+    versions |= {n: version(n) for n in ("mlflow", "pandas")}
+    return [f"{n}=={v.partition('+')[0]}" for n, v in versions.items()]

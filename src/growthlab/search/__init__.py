@@ -1,0 +1,1 @@
+"""A fair search of a model's settings: space, sampling, study, store of trials, workers, report."""

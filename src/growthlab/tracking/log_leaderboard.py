@@ -1,0 +1,25 @@
+"""The leaderboard on a comparison's parent run: table, PNG, CSV and Markdown report."""
+
+from __future__ import annotations
+
+from growthlab.evaluation.comparison import Comparison
+from growthlab.tracking.comparison_run import ComparisonRun
+from growthlab.tracking.run_files import artifacts, log_figures, log_metrics
+
+
+def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
+    """Log the comparison's result on the parent run; says where it is."""
+    client, run_id = recorder.store.client, recorder.run_id
+    table = comparison.leaderboard()
+    client.log_table(run_id, table, "leaderboard.json")
+    with artifacts(client, run_id) as folder:
+        table.to_csv(folder / "leaderboard.csv", index=False)
+        (folder / "report.md").write_text(comparison.as_markdown())
+    log_figures(client, run_id, comparison.figures())
+    winner = comparison.winner()
+    client.set_tag(run_id, "winner", winner.name)
+    client.set_tag(run_id, "objective", comparison.objective)
+    log_metrics(
+        client, run_id, {f"valid/{comparison.objective}": winner.valid[comparison.objective]}
+    )
+    return f"comparison {run_id} in {recorder.lineage.experiment}"
