@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratios_of
 from growthlab.evaluation.significance import compare_to_baseline
@@ -108,7 +108,7 @@ def oracle(name: str, seed: int) -> pd.DataFrame:
         "metrics=[ranking/ndcg]",
         f"cache={RUNS / 'cache'}",
     ]
-    setting = Setting(composed("train", words))
+    setting = Setting(compose("train", words))
     task, data = setting.task, setting.task.data(setting.folds[0])
     judged = task.judge(Oracle(setting), data, setting.metrics, seed=0)
     return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)

@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from plan import settings_of
 from study import COLUMNS
 
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.seeding import stream
@@ -101,7 +101,7 @@ def rows_of(row: dict[str, Any], data: Path) -> pd.DataFrame:
     """Fit the model of a row; its two metrics for each draw, with 95 % bounds over users."""
     test, name = held_out(data), row["model"]
     words = [f"model=recommend/{name}", *settings_of(row)]
-    model = build(composed("train", words).config.model)
+    model = build(compose("train", words).config.model)
     started = time.perf_counter()
     model.fit(test.past, FitOptions(seed=0, epochs=row.get("epochs")))
     about = {
@@ -130,7 +130,7 @@ def _rows(about: dict[str, Any], drawn: np.ndarray) -> Iterator[dict[str, Any]]:
 def choose(data: Path, name: str, words: list[str]) -> None:
     """Print hit rate and NDCG on the second-last film after each epoch, until three are no better."""
     test = held_out(data, 2)
-    model = build(composed("train", [f"model=recommend/{name}", *words]).config.model)
+    model = build(compose("train", [f"model=recommend/{name}", *words]).config.model)
     best, started = (0, 0.0), time.perf_counter()
 
     def on_epoch(epoch: int, fitted: Any) -> Verdict:

@@ -26,7 +26,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 from study import COLUMNS, collect, growthlab, run_plan, store_of  # noqa: E402
 
 from growthlab.cli.setting import Setting  # noqa: E402
-from growthlab.config.compose import composed  # noqa: E402
+from growthlab.config.compose import compose  # noqa: E402
 from growthlab.evaluation.bootstrap import metrics_of_predictions  # noqa: E402
 from growthlab.evaluation.significance import compare_predictions  # noqa: E402
 from growthlab.metrics.binary.roc_auc import RocAuc  # noqa: E402
@@ -64,7 +64,7 @@ def against_the_truth(client: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     judged = set()
     for task, question in TRUTHS.items():
-        setting = Setting(composed("compare", [f"task={task}", f"data={SHOP}"]))
+        setting = Setting(compose("compare", [f"task={task}", f"data={SHOP}"]))
         truth = setting.source.truth()  # type: ignore[attr-defined]
         for run in runs_of(client):
             tags = run.data.tags

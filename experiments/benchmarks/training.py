@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.histories import Histories
 from growthlab.models.sequence_recommender import sequence_loss
@@ -67,7 +67,7 @@ class Training:
 
     def __init__(self, name: str, words: Sequence[str], past: Histories) -> None:
         model, *rest = words
-        config = composed("train", [f"model=recommend/{model}", "model.event_types=false", *rest])
+        config = compose("train", [f"model=recommend/{model}", "model.event_types=false", *rest])
         self.name, self.model = name, build(config.config.model)
         batch = self.model.trainer.batch
         self.source = SequenceBatches(past, length=self.model.length, batch=batch, seed=0)
@@ -108,7 +108,7 @@ class Training:
 def past_of(data: str, customers: int) -> Histories:
     """The past of some customers, through the source and the split of the commands."""
     words = ["data=movielens_1m", f"data.path={data}", "split=leave_last_out"]
-    setting = Setting(composed("train", [*words, "model=recommend/gru4rec"]))
+    setting = Setting(compose("train", [*words, "model=recommend/gru4rec"]))
     past = setting.task.data(setting.folds[0]).past
     step = max(1, past.n_users // customers)
     return past.select(torch.arange(0, past.n_users, step).numpy())

@@ -15,12 +15,12 @@ from growthlab.cli.describe import check, described
 from growthlab.cli.promote import Ruling, promoted
 from growthlab.cli.setting import Setting
 from growthlab.cli.tune import check_search
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
-from growthlab.insight.report.growth_report import Report
+from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.search.model_search import search_of
 from growthlab.search.search_loop import Result, Trial
 from growthlab.search.study import Finished
@@ -75,7 +75,7 @@ def compare(
         As the commands do, in one line.
     """
     words = [f"task={task}", f"seed={seed}", f"seeds={seeds}", *overrides]
-    found = composed("compare", words)
+    found = compose("compare", words)
     config = found.config
     setting = Setting(found, config.origins, log)
     setting.check()
@@ -130,7 +130,7 @@ def tune(
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
     words = [f"task={task}", f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
-    setting = Setting(composed("tune", [*words, *limit, *overrides]), given=log)
+    setting = Setting(compose("tune", [*words, *limit, *overrides]), given=log)
     check_search(setting)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -172,7 +172,7 @@ def describe(
     *,
     goals: str | Path | Sequence[Mapping[str, Any]] = (),
     overrides: Sequence[str] = (),
-) -> Report:
+) -> GrowthReport:
     """The growth report of a log of your own; nothing is written anywhere.
 
     Parameters
@@ -183,7 +183,7 @@ def describe(
 
     Returns
     -------
-    Report
+    GrowthReport
         Take ``.tables`` as DataFrames by name, ``.definitions`` of every column, ``.as_html()``, or
         write all of it with ``.save(folder)``.
 
@@ -192,7 +192,7 @@ def describe(
     ConfigError, DataError
         As the command does, in one line.
     """
-    found = composed("describe", overrides)
+    found = compose("describe", overrides)
     check(found.config)
     wanted = read_goals(goals, found.config.currency)
     return described(log, found, log.name, wanted)
@@ -223,4 +223,4 @@ def promote(
         As the command does, in one line.
     """
     words = [f"task={task}", f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
-    return promoted(composed("promote", [*words, *overrides]))
+    return promoted(compose("promote", [*words, *overrides]))

@@ -1,4 +1,4 @@
-"""What the acceptance tests share: a composed setting, its log prepared once a session."""
+"""What the acceptance tests share: a compose setting, its log prepared once a session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 
 Settings = Callable[..., Setting]
 
@@ -20,6 +20,6 @@ def setting_of(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
     def make(*words: str) -> Setting:
         fixed = ("task=top_n", "metrics=[ranking/ndcg]", f"cache={cache}", "device=cpu")
-        return Setting(composed("train", [*fixed, *words]))
+        return Setting(compose("train", [*fixed, *words]))
 
     return make

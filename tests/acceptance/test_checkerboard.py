@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from growthlab.tasks.fold_evaluation import Arena, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml"))
@@ -35,7 +35,7 @@ def test_unseen_items_of_the_own_group_stand_above_the_other_s(setting_of, name:
         pytest.skip(
             "lists what the customer had before, which this data set keeps out of the lists"
         )
-    arena = Arena(setting.task, setting.folds[0], setting.metrics)
+    arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
     lists = run_model(arena, factory, name=name, device="cpu").tables["recommendations"]
     users, items = setting.source.user_groups(), setting.source.item_groups()
     lists["own"] = lists["user_id"].map(users) == lists["item_id"].map(items)

@@ -17,7 +17,7 @@ from growthlab.cli.setting import Setting
 from growthlab.core.histories import Histories
 from growthlab.data.shop_truth import Truth
 from growthlab.evaluation.significance import compare_to_baseline
-from growthlab.tasks.fold_evaluation import Arena, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 
 SEEDS = (7, 8, 9)
 NDCG = "ndcg_at_10"
@@ -37,7 +37,7 @@ class Oracle:
 class Shop(NamedTuple):
     """A shop with what all models share, and how to run one of them."""
 
-    arena: Arena
+    arena: FoldEvaluation
     oracle: float
     per_user: Callable[..., pd.DataFrame]
 
@@ -59,7 +59,7 @@ def shop_of(setting_of: Callable[..., Setting]) -> Callable[[str, int], Shop]:
     def make(data: str, seed: int) -> Shop:
         words = (f"data={data}", f"data.seed={seed}")
         setting = setting_of(*words)
-        arena = Arena(setting.task, setting.folds[0], setting.metrics)
+        arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
         oracle = Oracle(setting.source.truth(), setting.folds[0].cutoff)  # type: ignore[attr-defined]
         judged = setting.task.judge(oracle, arena.judging, setting.metrics, seed=0, intervals=False)
 

@@ -10,7 +10,7 @@ from tests.cli.conftest import SHOP, Workspace
 
 import growthlab
 from growthlab.bundle.bundle import Bundle
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.simulated_shop import SimulatedShop
@@ -21,12 +21,12 @@ MEMBERS = "model.members=[item_knn,markov,personal_frequency]"
 
 def members_of(*words: str) -> dict[str, object]:
     """A fresh model of each member of the blend that the words name."""
-    model = build(composed("train", ["model=recommend/blend", *words]).config.model)
+    model = build(compose("train", ["model=recommend/blend", *words]).config.model)
     return {name: make() for name, make in model.members.items()}
 
 
 def test_a_member_has_the_settings_of_its_own_config_file() -> None:
-    alone = build(composed("train", ["model=recommend/gru4rec"]).config.model)
+    alone = build(compose("train", ["model=recommend/gru4rec"]).config.model)
     made = members_of("model.members=[gru4rec,markov]")["gru4rec"]
     assert isinstance(made, GRU4Rec)
     assert repr(made) == repr(alone)

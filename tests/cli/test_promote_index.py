@@ -12,10 +12,10 @@ from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
-from growthlab.config.compose import composed
-from growthlab.evaluation.text_table import number
+from growthlab.config.compose import compose
 from growthlab.export.build_item_index import add_index
 from growthlab.export.parity import exact, listed_of_exact, some_of
+from growthlab.pages.text_table import number
 from growthlab.registry.download import bundle_of
 
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
@@ -111,6 +111,6 @@ def test_a_run_that_was_not_exported_is_judged_and_registered_with_its_index(
 
 
 def test_export_and_promote_add_an_index_above_the_same_size() -> None:
-    above = [composed(c, w).config.index_above for c, w in
+    above = [compose(c, w).config.index_above for c, w in
              (("export", []), ("promote", ["challenger=any"]))]  # fmt: skip
     assert above[0] == above[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mlflow import MlflowClient
 from tests.cli.test_tune_postgresql import server  # noqa: F401
-from tests.export.test_registry import FIRST, assert_one_wins, change, race
+from tests.registry.test_registry import FIRST, assert_one_wins, change, race
 
 from growthlab.registry.model_registry import move_champion
 from growthlab.registry.registry_lock import alone_with

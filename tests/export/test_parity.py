@@ -21,7 +21,7 @@ from growthlab.bundle.answer_table import ANSWERS
 from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Provenance
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ExportError
@@ -63,7 +63,7 @@ def export(
     @cache
     def exported(choice: str) -> Exported:
         family, _, name = choice.partition("/")
-        config = composed("train", [f"task={TASKS[family]}", f"model={choice}"]).config
+        config = compose("train", [f"task={TASKS[family]}", f"model={choice}"]).config
         if family not in shared:
             task = settled(build(config.task), shop_source)
             shared[family] = task, task.data(shop_fold)

@@ -274,9 +274,9 @@ def test_who_loads_while_it_is_refreshed_sees_one_state_or_the_other(
 def test_churn_features_are_those_of_the_new_cutoff(
     tmp_path: Path, shop: EventLog, shop_fold: Fold, shop_source: object, provenance: Provenance
 ) -> None:
-    from growthlab.config.compose import composed
+    from growthlab.config.compose import compose
 
-    task = settled(build(composed("train", ["task=churn"]).config.task), shop_source)
+    task = settled(build(compose("train", ["task=churn"]).config.task), shop_source)
     data = task.data(shop_fold)
     rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.0, 1.0]), missing=0.3)
     about = replace(

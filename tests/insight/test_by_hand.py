@@ -13,9 +13,9 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.dictionary import TAGS
-from growthlab.insight.findings import NAMES, Table
+from growthlab.insight.findings import NAMES, ReportTable
 from growthlab.insight.goals import measured, read_goals
-from growthlab.insight.report.growth_report import Report
+from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.affinities import affinities
 from growthlab.insight.sections.clusters import Clusters
@@ -28,7 +28,7 @@ from growthlab.insight.sections.triggers import Triggers
 from growthlab.insight.segment_table import segment_table
 
 
-def rows_of(table: Table, by: str) -> dict[str, dict[str, Any]]:
+def rows_of(table: ReportTable, by: str) -> dict[str, dict[str, Any]]:
     """The rows of a table by the names in a column."""
     return {str(row[by]): dict(row) for row in table.rows.to_dict("records")}
 
@@ -185,7 +185,7 @@ def test_a_goal_shows_what_history_allows() -> None:
     assert (row["current"], row["baseline"], row["distance"], row["progress"]) == (80, 80, 20, 0)
 
 
-def test_every_figure_of_the_report_is_named_in_a_test(made: Report) -> None:
+def test_every_figure_of_the_report_is_named_in_a_test(made: GrowthReport) -> None:
     """That its value is right is for that test; a figure that none names has none."""
     here = Path(__file__)
     texts = "".join(p.read_text() for p in sorted(here.parent.glob("test_*.py")))

@@ -12,21 +12,21 @@ from tests.insight.conftest import SECTIONS, sections
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import NAMES, Column, Findings, Table, whole
+from growthlab.insight.findings import NAMES, Column, Findings, ReportTable, whole
 from growthlab.insight.goals import read_goals
-from growthlab.insight.report.growth_report import Report, report
+from growthlab.insight.report.growth_report import GrowthReport, report
 from growthlab.insight.scope import Scope
 
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
 
 
 @pytest.fixture(scope="module")
-def html(made: Report) -> str:
+def html(made: GrowthReport) -> str:
     """The page of every section."""
     return made.as_html()
 
 
-def counted(customers: list[float], *, of_a_whole: bool = False) -> Table:
+def counted(customers: list[float], *, of_a_whole: bool = False) -> ReportTable:
     """A table of groups with their sizes and a figure of each."""
     rows = pd.DataFrame(
         {"group": ["a", "b", "c"], "customers": customers, "spend": [1.0, 2.0, 3.0]}
@@ -37,7 +37,7 @@ def counted(customers: list[float], *, of_a_whole: bool = False) -> Table:
         "customers": Column("customers", "Its size.", ("customers",)),
         "spend": Column("money", "Of the group.", ("customers",)),
     }
-    return Table("groups", "Groups", rows, columns, sums=sums)
+    return ReportTable("groups", "Groups", rows, columns, sums=sums)
 
 
 def test_figures_of_few_customers_are_withheld() -> None:
@@ -65,7 +65,7 @@ def test_those_of_a_group_who_did_something_may_be_fewer_than_a_group() -> None:
         "active": Column("customers", "Active.", ("active",)),
         "buyers": Column("customers", "Those of them who bought.", ("active",), ("buyers",)),
     }
-    table = Table("months", "", rows, columns).protected(50).rows
+    table = ReportTable("months", "", rows, columns).protected(50).rows
     assert table["active"].tolist() == [60, 60, pd.NA]
     assert table["buyers"].tolist() == [10, pd.NA, pd.NA]  # 9 are few; of 49 nothing is told
 
@@ -79,13 +79,13 @@ def test_what_a_day_hides_its_week_does_not_tell() -> None:
         "new_users": Column("customers", "New ones.", part=("new_users",)),
     }
     weeks = (rows["period"].dt.to_period("W-SUN"),)
-    table = Table("days", "", rows, columns, sums={"new_users": weeks}).protected(50).rows
+    table = ReportTable("days", "", rows, columns, sums={"new_users": weeks}).protected(50).rows
     assert table["new_users"].tolist() == [30, pd.NA, pd.NA, 12]  # 60 - 30 - 27 would be 3
-    alone = Table("days", "", rows, columns).protected(50).rows
+    alone = ReportTable("days", "", rows, columns).protected(50).rows
     assert alone["new_users"].tolist() == [30, pd.NA, 27, 12]
 
 
-def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: Report) -> None:
+def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: GrowthReport) -> None:
     day, week = (
         made.tables[f"growth_by_{p}"].set_index("period")["new_users"] for p in ("day", "week")
     )
@@ -96,7 +96,7 @@ def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: Report)
         assert rest == 0 or rest >= 10 or days.isna().all(), start
 
 
-def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: Report) -> None:
+def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: GrowthReport) -> None:
     curve = made.tables["cohort_retention_curve"].set_index("since")["active"]
     each = made.tables["cohort_retention"]
     each = each[each["cohort"] >= pd.Timestamp(made.scope.settled)]
@@ -107,7 +107,7 @@ def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: Re
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_no_section_reports_a_count_of_customers_below_the_least(
-    made: Report, section: str
+    made: GrowthReport, section: str
 ) -> None:
     parts = [part for part in made.parts if part.name == section]
     assert parts, made.left_out
@@ -119,7 +119,7 @@ def test_no_section_reports_a_count_of_customers_below_the_least(
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
-    made: Report, section: str
+    made: GrowthReport, section: str
 ) -> None:
     (part,) = [part for part in made.parts if part.name == section]
     for table in part.findings.tables:
@@ -130,7 +130,7 @@ def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
             assert all(table.columns[behind].unit == "customers" for behind in column.behind)
 
 
-def test_a_larger_least_group_withholds_more(shop: EventLog, made: Report) -> None:
+def test_a_larger_least_group_withholds_more(shop: EventLog, made: GrowthReport) -> None:
     strict = report("the shop", Scope.of(shop), sections(*SECTIONS))
     assert strict.scope.min_group == 50  # unless set
     assert strict.n_hidden > made.n_hidden
@@ -138,7 +138,7 @@ def test_a_larger_least_group_withholds_more(shop: EventLog, made: Report) -> No
     assert (sizes >= 50).all()
 
 
-def test_definitions_are_data_beside_the_tables(made: Report) -> None:
+def test_definitions_are_data_beside_the_tables(made: GrowthReport) -> None:
     listed = made.definitions
     assert set(listed["table"]) == set(made.tables)
     n_columns = sum(len(list(rows)) for rows in made.tables.values())
@@ -184,7 +184,7 @@ def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
 
 
 def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
-    made: Report, html: str, tmp_path: Path
+    made: GrowthReport, html: str, tmp_path: Path
 ) -> None:
     stale = tmp_path / "tables" / "old.parquet"
     stale.parent.mkdir()
@@ -198,7 +198,7 @@ def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
     assert {row["table"] for row in described} == set(made.tables)
 
 
-def test_a_folder_that_cannot_be_written_is_a_mistake(made: Report, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_mistake(made: GrowthReport, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(ConfigError, match=r"cannot be written .* choose another folder"):
         made.save(tmp_path / "taken")
@@ -212,7 +212,7 @@ def test_the_page_needs_nothing_but_itself(html: str) -> None:
     assert html.count("<svg") > 10
 
 
-def test_the_page_defines_every_figure_that_it_shows(made: Report, html: str) -> None:
+def test_the_page_defines_every_figure_that_it_shows(made: GrowthReport, html: str) -> None:
     html = html.replace("<wbr>", "")
     for table in made.listed:
         if table.tiles or table.rows.empty:
@@ -293,7 +293,7 @@ def test_what_was_known_then_is_described(tiny: EventLog) -> None:
     assert later.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 1
 
 
-def test_the_series_are_the_whole_months(made: Report) -> None:
+def test_the_series_are_the_whole_months(made: GrowthReport) -> None:
     series = made.series()
     assert len(series["active_users"]) == 4  # the 120 days are January to April
     assert series["active_users"] == made.tables["growth_by_month"]["active_users"].tolist()

@@ -1,4 +1,4 @@
-"""Calibration: probabilities that hold, the order of customers kept, nothing certain."""
+"""CalibrationMap: probabilities that hold, the order of customers kept, nothing certain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.calibrated_estimator import calibration_of, isotonic, platt, slope_of
-from growthlab.scorers.calibrated_rows import CalibratedRows, Calibration
+from growthlab.scorers.calibrated_rows import CalibratedRows, CalibrationMap
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.scorers.load import load_scorer
 
@@ -111,7 +111,7 @@ def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(ConfigError, match="possible are auto, isotonic, platt, none"):
         calibration_of(np.array([0.0, 1.0]), np.array([0.2, 0.4]), "beta")
     with pytest.raises(BundleError, match="there is no calibration 'beta'"):
-        Calibration("beta", np.zeros(0), np.zeros(2))  # type: ignore[arg-type]
+        CalibrationMap("beta", np.zeros(0), np.zeros(2))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
@@ -124,7 +124,7 @@ def test_a_bundle_carries_the_map(method: str) -> None:
     table = {"days": np.array([0.0, 10.0, 55.0, np.nan])}
     again = load_scorer("calibrated_rows", scorer.to_arrays(), scorer.to_files())
     np.testing.assert_array_equal(again.predict(table), found(curve.predict(table)))  # type: ignore[union-attr]
-    same = Calibration.from_json(found.to_json())
+    same = CalibrationMap.from_json(found.to_json())
     np.testing.assert_array_equal(same(table["days"] / 100), found(table["days"] / 100))
 
 

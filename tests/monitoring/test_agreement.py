@@ -12,13 +12,13 @@ from scipy import stats
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.monitoring import agreement
-from growthlab.monitoring.agreement import Agreed, Agreement, Mean
+from growthlab.monitoring.agreement import Agreed, Agreement, RunningMean
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.log_summary import summarise_log
 from growthlab.monitoring.monitoring_page import page
-from growthlab.monitoring.monitoring_report import Report
+from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.watch import watch
 
 Line = dict[str, Any]
 LineOf = Callable[..., Line]
@@ -71,14 +71,14 @@ def test_ten_places_are_compared_and_an_empty_list_of_the_champion_is_no_pair() 
 
 def test_the_interval_of_a_mean_is_students() -> None:
     values = np.random.default_rng(0).uniform(5, 6, 30)
-    mean = Mean()
+    mean = RunningMean()
     for value in values:
         mean.add(value)
     expected = stats.t.interval(0.95, 29, values.mean(), stats.sem(values))
     assert mean.bounds() == pytest.approx(expected)
     assert mean.bounds(most=5.5)[1] == 5.5
-    assert np.isnan(Mean().value)
-    assert np.isnan(Mean(n=1).bounds()).all()
+    assert np.isnan(RunningMean().value)
+    assert np.isnan(RunningMean(n=1).bounds()).all()
 
 
 def test_predictions_are_compared_by_rank_and_by_difference() -> None:
@@ -160,7 +160,7 @@ def test_the_report_the_page_and_the_metrics_hold_it(
 ) -> None:
     lines = [line_of(lists_bundle, n, items=["i01", "i02"]) for n in range(40)]
     lines += [line_of(lists_bundle, n, items=["i01", "i09"]) | SHADOW for n in range(30)]
-    report = Report.of(watch(lists_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(lists_bundle, write(lines), ALWAYS), Limits())
     name = f"item_knn {lists_bundle.manifest.version}"
     row, personal = (x for x in report.as_text().splitlines() if x.startswith("ease s  "))
     assert f"{name}             all     30" in row
@@ -180,19 +180,19 @@ def test_of_two_shadows_the_metrics_are_of_the_one_with_more_answers(
     lines = [line_of(lists_bundle, n, items=["i01"]) for n in range(9)]
     lines += [line_of(lists_bundle, n, items=["i01"]) | SHADOW for n in range(3)]
     lines += [line_of(lists_bundle, n, items=["i02"]) | SHADOW | {"version": "t"} for n in (4, 5)]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     assert [pair.every.n for pair in found.agreement.pairs.values()] == [3, 2]
-    assert Report.of(found, Limits()).metrics()["shadow/overlap_at_10"] == 1
+    assert MonitoringReport.of(found, Limits()).metrics()["shadow/overlap_at_10"] == 1
 
 
 def test_a_log_without_a_shadow_says_nothing_of_one(
     churn_bundle: Bundle, line_of: LineOf, write: Callable[..., Path]
 ) -> None:
     lines = [line_of(churn_bundle, n, value=0.5) for n in range(3)]
-    report = Report.of(watch(churn_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), Limits())
     assert "Shadow" not in "".join(table.title for table in report.tables)
     assert not any(name.startswith("shadow") for name in report.metrics())
     lines += [line_of(churn_bundle, n, value=0.25) | SHADOW for n in range(3)]
-    report = Report.of(watch(churn_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), Limits())
     assert "0.2500 [0.2500, 0.2500]  -0.2500 [-0.2500, -0.2500]" in report.as_text()
     assert report.metrics()["shadow/mean_difference"] == -0.25

@@ -17,8 +17,8 @@ from growthlab.evaluation.outcome import Estimate
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, judge
 from growthlab.monitoring.log_reader import Period
-from growthlab.monitoring.monitoring_report import Report
-from growthlab.monitoring.watch import Prediction, watch
+from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
+from growthlab.monitoring.monitoring_report import MonitoringReport
 
 
 def purchases(*rows: tuple[str, str]) -> EventLog:
@@ -43,14 +43,14 @@ def pseudonym(bundle: Bundle, user: str) -> str:
     return bundle.key.pseudonym(bundle.manifest.namespace, user)
 
 
-def stranger(bundle: Bundle) -> dict[str, Prediction]:
+def stranger(bundle: Bundle) -> dict[str, ServedPrediction]:
     """A prediction for somebody who is in no log."""
-    return {"f" * 32: Prediction(0.5, bundle.manifest.version)}
+    return {"f" * 32: ServedPrediction(0.5, bundle.manifest.version)}
 
 
-def served(bundle: Bundle, *values: float) -> dict[str, Prediction]:
+def served(bundle: Bundle, *values: float) -> dict[str, ServedPrediction]:
     """Predictions for user0000, user0001, ..."""
-    made = [Prediction(value, bundle.manifest.version) for value in values]
+    made = [ServedPrediction(value, bundle.manifest.version) for value in values]
     return {pseudonym(bundle, f"user{n:04}"): one for n, one in enumerate(made)}
 
 
@@ -102,9 +102,9 @@ def test_worse_is_what_lies_below_the_interval_at_export(
         for n, (user, made) in enumerate([*values.items(), *values.items()])
     ]
     lines += [line_of(bundle, 900, user="stranger", value=0.5, served="features")]
-    watched = watch(bundle, write(lines), Period())
+    watched = summarise_log(bundle, write(lines), Period())
     assert watched.predictions == values  # one each, and of known customers only
-    report = Report.of(watched, Limits(psi_moved=50, psi_far=50), found)
+    report = MonitoringReport.of(watched, Limits(psi_moved=50, psi_far=50), found)
     assert [alert.about for alert in report.alerts] == ["roc_auc"]
     assert (
         "roc_auc of what was served is 0.000 [0.000, 0.000], worse than at exp" in report.as_text()

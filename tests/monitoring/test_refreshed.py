@@ -15,7 +15,7 @@ import pytest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.reference import REFERENCE
 from growthlab.cli.main import main
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
@@ -23,9 +23,9 @@ from growthlab.export.refresh_state import refresh
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import judge
 from growthlab.monitoring.log_reader import Period
-from growthlab.monitoring.monitoring_report import Report
+from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
+from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.watch import Prediction, watch
 from growthlab.tasks.top_n import TopN
 
 Lines = list[dict[str, Any]]
@@ -50,7 +50,7 @@ def churn_twice(churn_bundle: Bundle, tmp_path: Path) -> Bundle:
     """The churn bundle, whose horizon ends on 2024-03-29, as of 2024-03-11: that ends on 2024-04-08."""
     folder = copied(churn_bundle, tmp_path / "churn")
     events = purchases(*((f"user{n:04}", "2024-03-05") for n in range(200)))
-    task = build(composed("train", ["task=churn"]).config.task)
+    task = build(compose("train", ["task=churn"]).config.task)
     cutoff = datetime(2024, 3, 11)
     refresh(folder, events, "watched_shop", task=task, cutoff=cutoff, same_data=False)
     return Bundle.load(folder)
@@ -85,7 +85,7 @@ def test_the_log_of_both_states_is_one_report(
     assert own != lists_bundle.manifest.version
     other = [line_of(lists_twice, 400, version="x", variant="challenger")]
     path = write([*before, *after, *other, feedback(7, "click"), feedback(320, "click")])
-    found = watch(lists_twice, path, ALWAYS)
+    found = summarise_log(lists_twice, path, ALWAYS)
     assert {who: tally.n for who, tally in found.variants.items()} == {
         ("champion", name, own): 350,
         ("challenger", name, "x"): 1,
@@ -94,11 +94,13 @@ def test_the_log_of_both_states_is_one_report(
     assert found.reference is not None
     assert {drift.name for drift in found.drifts} == {"score", "items listed"}
     assert {drift.n_current for drift in found.drifts} == {350}
-    report = Report.of(found, Limits())
+    report = MonitoringReport.of(found, Limits())
     assert "350 answers of this bundle" in report.facts[0]
     assert report.facts[1].startswith("they are of 2 states of one model")
     with pytest.raises(DataError, match="give the bundle that answered"):
-        watch(lists_bundle, write(after), ALWAYS)  # the older bundle knows nothing of a later one
+        summarise_log(
+            lists_bundle, write(after), ALWAYS
+        )  # the older bundle knows nothing of a later one
 
 
 def test_a_shadow_is_compared_with_the_one_champion(
@@ -108,7 +110,7 @@ def test_a_shadow_is_compared_with_the_one_champion(
     own, name = lists_twice.manifest.version, lists_twice.manifest.model
     lines[20:] = [{**line, "version": own} for line in lines[20:]]
     shadows = [{**line, "variant": "shadow", "version": "y"} for line in lines]
-    found = watch(lists_twice, write([*lines, *shadows]), ALWAYS)
+    found = summarise_log(lists_twice, write([*lines, *shadows]), ALWAYS)
     assert {who: pair.every.n for who, pair in found.agreement.pairs.items()} == {
         ((name, own), (name, "y")): 40
     }
@@ -127,7 +129,9 @@ def test_a_customer_counts_once_over_all_states_and_with_what_is_known_now(
     now = [line(300 + n, churn_twice, n, 6.0) for n in range(150)]
     path = write([*first, *gone, *gone, *now])
     (drift,) = [
-        d for d in watch(churn_twice, path, ALWAYS).drifts if d.name == "feature.days_since_last"
+        d
+        for d in summarise_log(churn_twice, path, ALWAYS).drifts
+        if d.name == "feature.days_since_last"
     ]
     # 200 days lie above the last decile, 6 days in the first one: 0 ... 90 days, each alike often
     assert drift.current.tolist() == [150, *[0] * 8, 30, 0]
@@ -145,12 +149,12 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
     made = [line(0, churn_bundle, 0, 0.1), line(1, churn_bundle, 1, 0.8)]
     made += [line(2, churn_twice, 2, 0.2), line(3, churn_twice, 3, 0.7)]
     made += [line(4, churn_twice, 0, 0.9)]  # again: the first is the one that is judged
-    served = watch(churn_twice, write(made), ALWAYS).predictions
+    served = summarise_log(churn_twice, write(made), ALWAYS).predictions
     assert served == {
-        names[0]: Prediction(0.1, old),
-        names[1]: Prediction(0.8, old),
-        names[2]: Prediction(0.2, new),
-        names[3]: Prediction(0.7, new),
+        names[0]: ServedPrediction(0.1, old),
+        names[1]: ServedPrediction(0.8, old),
+        names[2]: ServedPrediction(0.2, new),
+        names[3]: ServedPrediction(0.7, new),
     }
     newer = [
         ("user0000", "2024-03-05"),  # within the first horizon: stays
@@ -165,7 +169,9 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
     assert (found.n, found.n_not_over) == (4, 0)
     half = judge(churn_twice, served, purchases(*newer))  # up to 2024-04-02: the first is over
     assert (half.n, half.n_not_over, half.now["brier"].value) == (2, 2, pytest.approx(0.025))
-    told = Report.of(watch(churn_twice, write(made), ALWAYS), Limits(), half).facts
+    told = MonitoringReport.of(
+        summarise_log(churn_twice, write(made), ALWAYS), Limits(), half
+    ).facts
     assert any(fact.startswith("2 predictions are judged; of 2 more the horizon") for fact in told)
     with pytest.raises(DataError, match=r"end at 2024-03-05 .* the horizon of .* at 2024-03-29"):
         judge(churn_twice, served, purchases(*newer[:1]))
@@ -197,7 +203,7 @@ def test_a_manifest_without_earlier_states_is_watched_as_before(
 ) -> None:
     lone = replace(churn_twice, manifest=replace(churn_twice.manifest, earlier={}))
     lines = [line_of(churn_bundle, n, value=0.5) for n in range(3)] + [line_of(lone, 3, value=0.5)]
-    assert watch(lone, write(lines), ALWAYS).own.n == 1
+    assert summarise_log(lone, write(lines), ALWAYS).own.n == 1
 
 
 def test_the_reference_stays_that_of_the_export(

@@ -7,7 +7,7 @@ import torch
 
 from growthlab.networks.content_embedding import ContentPart
 from growthlab.networks.gru_network import GRUNetwork
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy
 from growthlab.networks.losses.gbce import GBCE
@@ -51,10 +51,10 @@ def test_id_dropout_leaves_out_whole_ids_in_training_only() -> None:
     torch.testing.assert_close(added[KNOWN], torch.ones(4, 4))
 
 
-def given(content: ContentPart, ids: torch.Tensor, bias: torch.Tensor) -> Foretold:
+def given(content: ContentPart, ids: torch.Tensor, bias: torch.Tensor) -> SequenceTargets:
     """Three positions of two users in a catalogue of six items."""
     torch.manual_seed(1)
-    return Foretold(
+    return SequenceTargets(
         states=torch.randn(3, 4),
         item_vectors=content.vectors(ids),
         bias=content.biases(bias),

@@ -16,7 +16,7 @@ from torch.nn import functional
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.networks.losses import cross_entropy, gbce, shared_negatives
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy, catalogue_cross_entropy
 from growthlab.networks.losses.gbce import GBCE, beta_of
@@ -37,12 +37,12 @@ def loss_of(name: str) -> object:
         return build(compose(overrides=[f"+loss={name}"]).loss)
 
 
-def seeded(loss: object, given: Foretold) -> Tensor:
+def seeded(loss: object, given: SequenceTargets) -> Tensor:
     with torch_stream(5, "draws"):
         return loss(given)  # type: ignore[operator]
 
 
-def agree(loss: object, plain: object, given: Foretold | None = None) -> None:
+def agree(loss: object, plain: object, given: SequenceTargets | None = None) -> None:
     """Value and gradients of `loss` equal those of `plain` in double precision, same draws."""
     given = given or batch()
     double = given._replace(
@@ -57,11 +57,11 @@ def agree(loss: object, plain: object, given: Foretold | None = None) -> None:
         torch.testing.assert_close(mine.double(), theirs, rtol=1e-5, atol=1e-5)
 
 
-def scores_of(given: Foretold) -> Tensor:
+def scores_of(given: SequenceTargets) -> Tensor:
     return given.states @ given.item_vectors.T + given.bias
 
 
-def targets_of(given: Foretold, position: int) -> list[tuple[int, float]]:
+def targets_of(given: SequenceTargets, position: int) -> list[tuple[int, float]]:
     mine = given.positions == position
     return list(zip(given.targets[mine].tolist(), given.weights[mine].tolist(), strict=True))
 
@@ -89,7 +89,7 @@ def test_huge_scores_stay_finite() -> None:
 def test_cross_entropy_in_chunks_equals_torchs(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plain(given: Foretold) -> Tensor:
+    def plain(given: SequenceTargets) -> Tensor:
         per_target = functional.cross_entropy(
             scores_of(given)[given.positions], given.targets, reduction="none"
         )
@@ -142,7 +142,7 @@ def test_golden_sampled_softmax() -> None:
 def test_sampled_softmax_equals_a_plain_loop(
     at_once: int, in_batch: int, negatives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plain(given: Foretold) -> Tensor:
+    def plain(given: SequenceTargets) -> Tensor:
         drawn = draw(given, in_batch, negatives, 0.5)
         corrected = scores_of(given) - drawn.probability.double().log()
         total = torch.zeros((), dtype=torch.float64)
@@ -198,7 +198,7 @@ def test_golden_bpr_max(shift: float) -> None:
 def test_bpr_max_equals_a_plain_loop(
     at_once: int, elu: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plain(given: Foretold) -> Tensor:
+    def plain(given: SequenceTargets) -> Tensor:
         drawn = draw(given, 4, 9, 0.5)
         scores = scores_of(given)
         if elu:
@@ -254,7 +254,7 @@ def test_gbce_equals_the_papers_transform_in_double_precision(
     monkeypatch.setattr(gbce, "VECTORS_AT_ONCE", at_once)
     negatives, beta = 3, beta_of(3, t, 20)
 
-    def plain(given: Foretold) -> Tensor:
+    def plain(given: SequenceTargets) -> Tensor:
         scores = scores_of(given)
         total = torch.zeros((), dtype=torch.float64)
         rows_at_once = max(1, at_once // negatives)

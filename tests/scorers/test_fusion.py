@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.scorers.blend_scorer import Blend
+from growthlab.scorers.blend_scorer import BlendScorer
 from growthlab.scorers.fusion import Members, fused, ranks_of, reciprocal, settled, short_lists
-from growthlab.scorers.popularity_scorer import Popularity
+from growthlab.scorers.popularity_scorer import PopularityScorer
 
 INF = np.inf
 
@@ -81,9 +81,9 @@ def test_short_lists_are_united_and_a_tied_group_is_in_or_out_as_a_whole() -> No
     np.testing.assert_array_equal(listed, [[True, True, False, False, True]])
 
 
-def blend(*members: list[float], weights: list[float]) -> Blend:
-    made = {f"m{i}": Popularity(np.array(m, dtype=np.float32)) for i, m in enumerate(members)}
-    return Blend(Members(made), np.array(weights))
+def blend(*members: list[float], weights: list[float]) -> BlendScorer:
+    made = {f"m{i}": PopularityScorer(np.array(m, dtype=np.float32)) for i, m in enumerate(members)}
+    return BlendScorer(Members(made), np.array(weights))
 
 
 def asked() -> Histories:
@@ -108,10 +108,10 @@ def test_members_are_saved_under_their_names() -> None:
     made = blend([3, 2, 1], [1, 2, 3], weights=[0.5, 0.5])
     arrays = made.to_arrays()
     assert str(arrays["m1/kind"]) == "popularity"
-    assert Blend.load(arrays, {}).members.names == ("m0", "m1")
+    assert BlendScorer.load(arrays, {}).members.names == ("m0", "m1")
 
 
 def test_a_member_of_an_unknown_kind_is_not_loaded() -> None:
     arrays = blend([3, 2, 1], [1, 2, 3], weights=[0.5, 0.5]).to_arrays()
     with pytest.raises(BundleError, match=r"no scorer of the kind 'os\.system'"):
-        Blend.load({**arrays, "m1/kind": np.array("os.system")}, {})
+        BlendScorer.load({**arrays, "m1/kind": np.array("os.system")}, {})

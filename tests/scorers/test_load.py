@@ -6,12 +6,12 @@ import pytest
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.scorers.load import load_scorer, scorer_class, scorer_kinds
-from growthlab.scorers.popularity_scorer import Popularity
+from growthlab.scorers.popularity_scorer import PopularityScorer
 
 
 def test_a_scorer_comes_back_by_its_kind() -> None:
     scorer = load_scorer("popularity", {"item_scores": np.array([2.0, 1.0], dtype=np.float32)}, {})
-    assert isinstance(scorer, Popularity)
+    assert isinstance(scorer, PopularityScorer)
     asked = Histories.from_lists(Catalogue(np.array(["a", "b"])), [["a"], []])
     assert scorer.score(asked).tolist() == [[2, 1], [2, 1]]
 

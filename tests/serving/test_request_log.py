@@ -17,7 +17,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError
 from growthlab.core.pseudonyms import find_key
 from growthlab.serving import request_log
-from growthlab.serving.request_log import Entry, RequestLog
+from growthlab.serving.request_log import LogRecord, RequestLog
 
 FIELDS = {
     "time", "kind", "request_id", "model", "version", "task", "variant", "user", "served", "level",
@@ -135,7 +135,7 @@ def test_full_files_are_set_aside_and_the_oldest_is_lost(tmp_path: Path) -> None
     path = tmp_path / "log.jsonl"
     log = RequestLog(path, most_bytes=1000, n_files=3)
     for number in range(200):
-        log.put(Entry(0.0, {"number": number}))
+        log.put(LogRecord(0.0, {"number": number}))
         if number % 20 == 19:
             while log.written <= number:
                 time.sleep(0.005)
@@ -158,11 +158,11 @@ def test_a_log_goes_on_after_a_file_could_not_be_set_aside(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", refuse)
         log = RequestLog(path, most_bytes=1, n_files=2)
-        log.put(Entry(0.0, {"number": 0}))
+        log.put(LogRecord(0.0, {"number": 0}))
         until = time.monotonic() + 10
         while not log.dropped and time.monotonic() < until:
             time.sleep(0.005)
-    log.put(Entry(0.0, {"number": 1}))
+    log.put(LogRecord(0.0, {"number": 1}))
     log.close()
     kept = "".join(p.read_text() for p in sorted(tmp_path.iterdir(), reverse=True))
     assert [json.loads(line)["number"] for line in kept.splitlines()] == [0, 1]
@@ -175,7 +175,7 @@ def test_what_the_queue_cannot_hold_is_dropped_and_counted(
     held = threading.Event()
     log = RequestLog(tmp_path / "log.jsonl", 10**6, 1)
     monkeypatch.setattr(log, "_write_some", lambda: held.wait(0.01))
-    assert [log.put(Entry(0.0, {})) for _ in range(4)] == [True, True, False, False]
+    assert [log.put(LogRecord(0.0, {})) for _ in range(4)] == [True, True, False, False]
     assert log.dropped == 2
     monkeypatch.undo()
     log.close()
@@ -185,7 +185,7 @@ def test_what_the_queue_cannot_hold_is_dropped_and_counted(
 def test_a_line_that_cannot_be_made_is_lost_alone(tmp_path: Path) -> None:
     log = RequestLog(tmp_path / "log.jsonl", 10**6, 1)
     for value in (0, object(), 2):
-        log.put(Entry(0.0, {"value": value}))
+        log.put(LogRecord(0.0, {"value": value}))
     log.close()
     kept = [json.loads(x)["value"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert kept == [0, 2]

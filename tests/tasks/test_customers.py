@@ -25,7 +25,7 @@ from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
 from growthlab.tasks.churn import Churn, deciles, giveaways
 from growthlab.tasks.customers import cohorts_of, strata_of, top_tenth
-from growthlab.tasks.fold_evaluation import Arena, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.snapshots import snapshots_of
 from growthlab.tasks.value import Value
@@ -235,7 +235,7 @@ def test_an_objective_in_the_wrong_direction_is_refused() -> None:
 def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -> None:
     task = Churn(activity_days=60)
     outcome = run_model(
-        Arena(task, shop_fold, metrics_of("binary")), RecencyRule, name="recency_rule"
+        FoldEvaluation(task, shop_fold, metrics_of("binary")), RecencyRule, name="recency_rule"
     )
     predictions = outcome.tables["predictions"]
     columns = ["user_id", "label", "prediction", "uncalibrated"]
@@ -310,7 +310,7 @@ def test_any_scikit_learn_estimator_runs_by_its_yaml_alone(
     task: Churn | Value, text: str, shop_fold: Fold
 ) -> None:
     node = OmegaConf.create(text + "\nmax_iter: 20\nmin_samples_leaf: 10")
-    arena = Arena(task, shop_fold, metrics_of(task.metrics))
+    arena = FoldEvaluation(task, shop_fold, metrics_of(task.metrics))
     outcome = run_model(arena, lambda: build(node), name="boosted")
     assert outcome.test[task.objective].value > (0.6 if task.name == "churn" else 0.2)
     assert outcome.scorer is None
@@ -322,7 +322,7 @@ def test_the_map_of_the_validation_window_is_what_the_judged_model_answers_with(
     shop_fold: Fold,
 ) -> None:
     task = Churn(activity_days=60, calibration="platt")
-    arena = Arena(task, shop_fold, metrics_of("binary"))
+    arena = FoldEvaluation(task, shop_fold, metrics_of("binary"))
     outcome = run_model(arena, BGNBDChurn, name="bg_nbd")
     choosing = task.fit(BGNBDChurn(), arena.choosing, FitOptions()).predict(arena.choosing.judged)
     found = platt(arena.choosing.judged.target, choosing)  # type: ignore[arg-type]
@@ -336,14 +336,18 @@ def test_the_map_of_the_validation_window_is_what_the_judged_model_answers_with(
 
 def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> None:
     task = Churn(activity_days=60)
-    outcome = run_model(Arena(task, shop_fold, metrics_of("binary")), RecencyRule, name="rule")
+    outcome = run_model(
+        FoldEvaluation(task, shop_fold, metrics_of("binary")), RecencyRule, name="rule"
+    )
     told = outcome.tables["calibration"].set_index("metric")
     for name in ("brier", "log_loss", "calibration_error", "brier_skill"):
         assert told.loc[name, "before"] == outcome.test[f"{name}_uncalibrated"].value
         assert told.loc[name, "after"] == outcome.test[name].value
     assert "calibration_slope" in told.index
     plain = Churn(activity_days=60, calibration="none")
-    before = run_model(Arena(plain, shop_fold, metrics_of("binary")), RecencyRule, name="rule")
+    before = run_model(
+        FoldEvaluation(plain, shop_fold, metrics_of("binary")), RecencyRule, name="rule"
+    )
     assert before.test["brier"].value == pytest.approx(outcome.test["brier_uncalibrated"].value)
     assert "calibration" not in before.tables
     assert before.valid["brier"] == outcome.valid["brier"]
@@ -351,7 +355,7 @@ def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> N
 
 def test_a_resumed_run_knows_the_calibration_of_its_choice(shop_fold: Fold, tmp_path: Path) -> None:
     """The choice was made before the interruption: its map is read from the file."""
-    arena = Arena(Churn(activity_days=60), shop_fold, metrics_of("binary"))
+    arena = FoldEvaluation(Churn(activity_days=60), shop_fold, metrics_of("binary"))
     first = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
     assert (tmp_path / "choice.json").exists()
     again = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
@@ -408,7 +412,7 @@ def test_the_predicted_top_tenth_takes_all_who_tie_with_its_last() -> None:
 
 def test_value_is_judged_by_cohort_and_for_the_top_tenth_too(shop_fold: Fold) -> None:
     task = Value(activity_days=60)
-    outcome = run_model(Arena(task, shop_fold, metrics_of("value")), Mean, name="mean")
+    outcome = run_model(FoldEvaluation(task, shop_fold, metrics_of("value")), Mean, name="mean")
     names = set(outcome.strata["stratum"])
     assert {"predicted_top_tenth", "top_tenth"} <= names
     assert list(outcome.tables["deciles"]["decile"]) == list(range(1, 11))

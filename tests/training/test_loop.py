@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.training.fit_options import FitOptions, Verdict
-from growthlab.training.loop import Trainer, at_most, device_of, torch_stream
+from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
 
 
 class Line(NamedTuple):
@@ -254,7 +254,7 @@ def test_a_step_is_shared_by_no_more_threads_than_wanted() -> None:
     )
     Trainer(epochs=1).run(nn.Linear(3, 1), batches, loss, FitOptions(device="cpu"), model)
     assert used == [1, 1, 1, 2, 2, 2]
-    with at_most(5):
+    with torch_threads(5):
         assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 

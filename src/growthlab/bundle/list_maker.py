@@ -35,23 +35,23 @@ NO_RULES = Rules()
 WITH_REASONS = ("known", "folded_in", "basket", "similar_items", "content")
 UNSCORED = np.finfo(np.float32).min  # stands for a pinned item that the model cannot score
 
-Way = str  # known, history, basket, item or nobody
+RequestKind = str  # known, history, basket, item or nobody
 Score = Callable[[np.ndarray], np.ndarray]  # rows of a block -> scores, NaN rows: cannot
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestGroup:
     """Requests of one way that are answered together."""
 
-    way: Way
+    way: RequestKind
     requests: list[RecommendRequest]
     histories: Histories  # what each request is about; of nobody: empty
     n_unknown: np.ndarray
 
-    def select(self, rows: np.ndarray) -> Asked:
+    def select(self, rows: np.ndarray) -> RequestGroup:
         """Some of the requests."""
         requests = [self.requests[row] for row in rows]
-        return Asked(self.way, requests, self.histories.select(rows), self.n_unknown[rows])
+        return RequestGroup(self.way, requests, self.histories.select(rows), self.n_unknown[rows])
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ class ListMaker:
         if k < 1:
             raise BundleError(f"k must be at least 1, got {k}")
         self._check(requests)
-        ways = np.array([way_of(r, p) for r, p in zip(requests, places, strict=True)], dtype=str)
+        ways = np.array(
+            [request_kind(r, p) for r, p in zip(requests, places, strict=True)], dtype=str
+        )
         answers: dict[int, Recommendation] = {}
         for way in dict.fromkeys(ways.tolist()):
             rows = np.flatnonzero(ways == way)
@@ -133,7 +135,7 @@ class ListMaker:
         return NearestItems(self.scorer.item_vectors(), self.item_hashes, self.index)
 
     def _mixed(
-        self, near: NearestItems, asked: Asked, k: int, rules: Rules
+        self, near: NearestItems, asked: RequestGroup, k: int, rules: Rules
     ) -> list[Recommendation]:
         """By a search among vectors where that will do, else from the scores of all items."""
         users: np.ndarray = self.scorer.embed(asked.histories)  # type: ignore[attr-defined]
@@ -153,7 +155,7 @@ class ListMaker:
         return [answers[row] for row in range(len(both))]
 
     def _nearest(
-        self, near: NearestItems, users: np.ndarray, asked: Asked, k: int, rules: Rules
+        self, near: NearestItems, users: np.ndarray, asked: RequestGroup, k: int, rules: Rules
     ) -> list[Recommendation]:
         """Lists by the product of vectors, none of which is pinned or capped."""
         both, n = self._both(asked, rules), len(asked.requests)
@@ -176,11 +178,11 @@ class ListMaker:
         masks = [self.assortment.listable(own) for own in rules if own.masks]
         return np.logical_and.reduce(masks) if masks else None
 
-    def _both(self, asked: Asked, rules: Rules) -> list[list[Rules]]:
+    def _both(self, asked: RequestGroup, rules: Rules) -> list[list[Rules]]:
         """The rules of each request that are any."""
         return [[r for r in (rules, request.rules) if r] for request in asked.requests]
 
-    def _user_hashes(self, asked: Asked) -> np.ndarray:
+    def _user_hashes(self, asked: RequestGroup) -> np.ndarray:
         return TieBreak.of(asked.histories.user_ids, NOBODY, self.seed).user_hashes
 
     def _check(self, requests: Sequence[RecommendRequest]) -> None:
@@ -188,7 +190,9 @@ class ListMaker:
             if policy not in SEEN_EVENTS:
                 raise BundleError(f"filter_seen={policy}: {near_matches(str(policy), SEEN_EVENTS)}")
 
-    def _asked(self, way: Way, requests: list[RecommendRequest], places: np.ndarray) -> Asked:
+    def _asked(
+        self, way: RequestKind, requests: list[RecommendRequest], places: np.ndarray
+    ) -> RequestGroup:
         """What the requests of one way are about."""
         if way == "known":
             assert self.state is not None
@@ -200,9 +204,9 @@ class ListMaker:
         personal = way in ("known", "history")
         names = np.array([(r.user_id or "") if personal else "" for r in requests], dtype=str)
         # under the ids asked for, not pseudonyms: the ids order ties
-        return Asked(way, requests, replace(histories, user_ids=names), n_unknown)
+        return RequestGroup(way, requests, replace(histories, user_ids=names), n_unknown)
 
-    def _whole(self, asked: Asked, k: int, rules: Rules) -> list[Recommendation]:
+    def _whole(self, asked: RequestGroup, k: int, rules: Rules) -> list[Recommendation]:
         """The lists of some requests from the scores of all items."""
         both = self._both(asked, rules)
         pinned = [self._pinned(own) for own in both]
@@ -225,7 +229,7 @@ class ListMaker:
 
     def _answers(
         self,
-        asked: Asked,
+        asked: RequestGroup,
         items: np.ndarray,
         values: np.ndarray,
         served: list[RecommendServed],
@@ -259,7 +263,7 @@ class ListMaker:
         found = self.assortment.arranged(scores, k, ties, pinned, min(caps, default=None))
         return np.concatenate([found, np.full(k - len(found), UNKNOWN, dtype=found.dtype)])
 
-    def _scores(self, asked: Asked) -> tuple[np.ndarray, list[RecommendServed]]:
+    def _scores(self, asked: RequestGroup) -> tuple[np.ndarray, list[RecommendServed]]:
         """Scores that may be changed, and the rung that each request was served from."""
         n = asked.histories.n_users
         last: RecommendServed = (
@@ -284,7 +288,7 @@ class ListMaker:
             scores = np.tile(np.asarray(self.fallback, dtype=np.float32), (n, 1))
         return scores, served
 
-    def _rungs(self, asked: Asked) -> list[tuple[RecommendServed, Score]]:
+    def _rungs(self, asked: RequestGroup) -> list[tuple[RecommendServed, Score]]:
         """What is tried, in this order, before popularity."""
         histories = asked.histories
 
@@ -371,7 +375,7 @@ class ListMaker:
         """The catalogue as rules see it."""
         return Assortment(self.catalogue)
 
-    def _hidden(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
+    def _hidden(self, asked: RequestGroup) -> tuple[np.ndarray, np.ndarray]:
         """Rows and codes of what is seen, excluded or asked about, sorted by row."""
         histories = asked.histories
         parts = [(row, self.assortment.codes(r.exclude)) for row, r in enumerate(asked.requests)]
@@ -396,7 +400,7 @@ class ListMaker:
 
     def _reasons(
         self,
-        asked: Asked,
+        asked: RequestGroup,
         items: np.ndarray,
         values: np.ndarray,
         served: list[RecommendServed],
@@ -443,7 +447,7 @@ class ListMaker:
         return [RankedItem(i, v, rank, why) for rank, (i, v, why) in enumerate(places, start=1)]
 
 
-def way_of(request: RecommendRequest, place: int) -> Way:
+def request_kind(request: RecommendRequest, place: int) -> RequestKind:
     """What decides on the list; see `RecommendRequest`. `place` is the user's row of the state."""
     if request.item is not None:
         return "item"
@@ -456,10 +460,10 @@ def way_of(request: RecommendRequest, place: int) -> Way:
 
 def needs_profile(request: RecommendRequest) -> bool:
     """Whether a stored customer may have to be looked up to answer."""
-    return way_of(request, 0) == "known"
+    return request_kind(request, 0) == "known"
 
 
-def _given(way: Way, request: RecommendRequest) -> list[str]:
+def _given(way: RequestKind, request: RecommendRequest) -> list[str]:
     """The items that a request of this way is about."""
     if way == "item":
         return [request.item or ""]

@@ -9,7 +9,7 @@ from statistics import fmean
 from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.setting import Setting
 from growthlab.config import mistakes
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
 from growthlab.tasks.run_comparison import Contender, Results, run_comparison
@@ -19,7 +19,7 @@ from growthlab.tracking.log_leaderboard import log_leaderboard
 log = logging.getLogger(__name__)
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Run the comparison, print the leaderboard and log it on the parent run.
 
     The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
@@ -59,16 +59,12 @@ def compared(
     return 1 if results.errors else 0
 
 
-def contenders_of(
-    setting: Setting, found: Composed, models: str | Sequence[str]
-) -> list[Contender]:
+def contenders_of(setting: Setting, found: Command, models: str | Sequence[str]) -> list[Contender]:
     """The named models, or ``all`` of the task's in the order of the config tree."""
     return [setting.contender(c) for c in compositions_of(setting, found, models)]
 
 
-def compositions_of(
-    setting: Setting, found: Composed, models: str | Sequence[str]
-) -> list[Composed]:
+def compositions_of(setting: Setting, found: Command, models: str | Sequence[str]) -> list[Command]:
     """The command with each of the named models, or with ``all`` of the task's."""
     family = setting.task.models
     possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]

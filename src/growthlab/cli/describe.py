@@ -11,20 +11,20 @@ from omegaconf import OmegaConf
 
 from growthlab.cli.as_of import lineage_of
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.insight.goals import Goal, read_goals
-from growthlab.insight.report.growth_report import Report, report
+from growthlab.insight.report.growth_report import GrowthReport, report
 from growthlab.insight.report.numbers import FEW, text
 from growthlab.insight.scope import Scope, check_group, checked_events
 from growthlab.tracking.describe_run import log_description
 from growthlab.tracking.store import Store
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Write the report to the folder ``output``/<data>, and log it in MLflow."""
     config = found.config
     check(config)
@@ -56,7 +56,7 @@ def check(config: Any) -> None:
         build(node, f"section.{name}")
 
 
-def described(log: EventLog, found: Composed, name: str, goals: Sequence[Goal]) -> Report:
+def described(log: EventLog, found: Command, name: str, goals: Sequence[Goal]) -> GrowthReport:
     """The report of a log with the settings of a command.
 
     Raises
@@ -80,7 +80,7 @@ def described(log: EventLog, found: Composed, name: str, goals: Sequence[Goal]) 
     return report(name, scope, sections, goals)
 
 
-def summary(made: Report) -> list[str]:
+def summary(made: GrowthReport) -> list[str]:
     """Lines for the console: the last whole month, the goals, and what is left out."""
     lines = []
     tables = {table.name: table for table in made.listed}

@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.tasks.run_comparison import Contender
@@ -106,7 +106,7 @@ def _that_can(family: str) -> list[str]:
     found = []
     for choice in choices("model"):
         if choice.startswith(f"{family}/"):
-            target = str(composed("train", [f"model={choice}"]).config.model._target_)
+            target = str(compose("train", [f"model={choice}"]).config.model._target_)
             module, _, name = target.rpartition(".")
             if hasattr(getattr(importlib.import_module(module), name), "learned"):
                 found.append(choice.partition("/")[2])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from growthlab.bundle.manifest import MANIFEST
 from growthlab.cli.promote import carry_out, ruled, whoever
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import Composed, composed
+from growthlab.config.compose import Command, compose
 from growthlab.core.errors import ExportError
-from growthlab.core.swap_folder import take_place
-from growthlab.export.sign_and_index import made_ready
+from growthlab.core.swap_folder import swap_folder
+from growthlab.export.sign_and_index import sign_and_index
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.registry.model_registry import Registered, champion_of, make_challenger, register
 from growthlab.tracking.store import Store
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Fetch the run's bundle, check it, put it in its place, register it."""
     config, setting = found.config, Setting(found)
     task, store = setting.task, setting.store
@@ -52,14 +52,14 @@ def run(found: Composed) -> int:
     return 0
 
 
-def _first_champion(found: Composed, store: Store, run_id: str, registered: Registered) -> str:
+def _first_champion(found: Command, store: Store, run_id: str, registered: Registered) -> str:
     """Let the gate decide on a model that has no champion yet; what became of it, in words.
 
     There is nobody to beat: clean leakage report, export parity and the guards' own limits decide.
     """
     run = store.client.get_run(run_id)
     task = run.data.tags["task"]
-    same = found if task == found.name("task") else composed("export", [f"task={task}"])
+    same = found if task == found.name("task") else compose("export", [f"task={task}"])
     with tempfile.TemporaryDirectory(prefix="growthlab-export-") as scratch:
         above = same.config.index_above
         challenger = replace(
@@ -79,7 +79,7 @@ def _first_champion(found: Composed, store: Store, run_id: str, registered: Regi
 def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
     """The run's bundle, checked, in the place of what was there; nothing changes if it is broken.
 
-    It is signed and indexed as `made_ready` says.
+    It is signed and indexed as `sign_and_index` says.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def _place(store: Store, chosen: Run, folder: Path, index_above: int) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
             bundle = fetched_bundle(store, chosen, Path(beside))
-            made_ready(bundle, index_above)
-            take_place(bundle, folder)
+            sign_and_index(bundle, index_above)
+            swap_folder(bundle, folder)
     except OSError as error:
         raise ExportError(f"to={folder} cannot be written ({error.strerror})") from error
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.registry.download import fetch
 from growthlab.tracking.store import Store
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Fetch, check and exchange; nothing changes where the model is there already."""
     config = found.config
     store = build(config.tracking)

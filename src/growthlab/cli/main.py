@@ -124,7 +124,7 @@ def _run(command: str, words: list[str]) -> int:
         return 0
     _prepare_process()
     try:
-        from growthlab.config.compose import composed, sweep
+        from growthlab.config.compose import compose, sweep
     except ModuleNotFoundError as error:
         return _without_laboratory(command, words, error)
 
@@ -133,7 +133,7 @@ def _run(command: str, words: list[str]) -> int:
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
         raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")
-    grid = [composed(command, overrides) for overrides in (sweep(words) if many else [words])]
+    grid = [compose(command, overrides) for overrides in (sweep(words) if many else [words])]
     if show:
         from omegaconf import OmegaConf
 
@@ -191,7 +191,7 @@ def _take_cfg(words: list[str]) -> bool:
         return False
     place = words.index("--cfg")
     if words[place + 1 : place + 2] != ["job"]:
-        raise GrowthlabError("--cfg shows the composed config: write --cfg job")
+        raise GrowthlabError("--cfg shows the compose config: write --cfg job")
     del words[place : place + 2]
     return True
 

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.source import Source
@@ -20,9 +20,9 @@ from growthlab.export.same_data import check_same_data
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed, horizons_of, judge
 from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_page import page
-from growthlab.monitoring.monitoring_report import Report, finite
-from growthlab.monitoring.watch import Prediction, watch
+from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.tracking.files_run import files_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -31,7 +31,7 @@ ALERT = 3  # the exit status with fail_on_alert=true
 NOT_OF_THE_RUN = ("tracking", "output", "cache")
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Print the report, write its page, and log both in MLflow."""
     config = found.config
     limits = Limits.of({str(name): value for name, value in config.limits.items()})
@@ -41,8 +41,8 @@ def run(found: Composed) -> int:
     bundle = Bundle.load(str(config.bundle))
     if config.get("data") is not None:
         horizons_of(bundle)  # it can be judged: said before the data are read
-    watched = watch(bundle, Path(str(config.log)), period)
-    report = Report.of(watched, limits, _judged(found, bundle, watched.predictions))
+    watched = summarise_log(bundle, Path(str(config.log)), period)
+    report = MonitoringReport.of(watched, limits, _judged(found, bundle, watched.predictions))
     path = _written(report, Path(str(config.output)))
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
@@ -56,7 +56,9 @@ def run(found: Composed) -> int:
     return ALERT if report.alerts and config.fail_on_alert else 0
 
 
-def _judged(found: Composed, bundle: Bundle, served: Mapping[str, Prediction]) -> Delayed | None:
+def _judged(
+    found: Command, bundle: Bundle, served: Mapping[str, ServedPrediction]
+) -> Delayed | None:
     """What came of the predictions by the newer events of ``data=``; None without them."""
     if found.config.get("data") is None:
         return None
@@ -68,7 +70,7 @@ def _judged(found: Composed, bundle: Bundle, served: Mapping[str, Prediction]) -
     return judge(bundle, served, events)
 
 
-def _written(report: Report, folder: Path) -> Path:
+def _written(report: MonitoringReport, folder: Path) -> Path:
     """The page, in the folder of the data set.
 
     Raises
@@ -87,7 +89,7 @@ def _written(report: Report, folder: Path) -> Path:
     return path
 
 
-def _lineage(manifest: Manifest, report: Report) -> Lineage:
+def _lineage(manifest: Manifest, report: MonitoringReport) -> Lineage:
     """The bundle's own, in the experiment ``<data>/monitoring``."""
     reading = report.found.reading
     return Lineage(
@@ -109,7 +111,7 @@ def _lineage(manifest: Manifest, report: Report) -> Lineage:
     )
 
 
-def _numbers(report: Report) -> str:
+def _numbers(report: MonitoringReport) -> str:
     """Every number and every distribution as JSON."""
     drifts = {
         d.name: {

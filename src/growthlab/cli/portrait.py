@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from growthlab.cli.as_of import lineage_of, newest
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import moment_of
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 NOT_OF_THE_RUN = ("tracking", "cache", "dictionary", "output")
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Write the portrait to a Parquet file and to a run in MLflow."""
     config = found.config
     if config.dictionary is not None:

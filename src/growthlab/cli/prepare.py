@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save it as ``cleaning.json``."""
     cache = cache_of(found.config)
     log = build(found.config.data).prepare(cache)

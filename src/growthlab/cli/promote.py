@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from growthlab.config.compose import Composed, composed
+from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.promotion.evidence import evidence_of
@@ -69,7 +69,7 @@ class Ruling:
         return tags_of(self.case, self.evidence, self.decision, self.gate)
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Decide, show it, and unless it is a dry run do it; the status is 1 where the gate refuses."""
     ruling = promoted(found)
     case, decision = ruling.case, ruling.decision
@@ -93,7 +93,7 @@ def run(found: Composed) -> int:
     return 0 if decision.promote else 1
 
 
-def promoted(found: Composed) -> Ruling:
+def promoted(found: Command) -> Ruling:
     """The ruling on the challenger of the config, carried out unless it is a dry run.
 
     Raises
@@ -118,11 +118,11 @@ def promoted(found: Composed) -> Ruling:
     return ruling
 
 
-def ruled(found: Composed, challenger: JudgedRun, by: str) -> Ruling:
+def ruled(found: Command, challenger: JudgedRun, by: str) -> Ruling:
     """What the gate of the config says of the challenger; changes nothing."""
     config, tags = found.config, challenger.tags
     gate, task = build(config.gate, "gate"), build(config.task)
-    usual = composed("promote", [f"task={found.name('task')}", "challenger=any"]).config
+    usual = compose("promote", [f"task={found.name('task')}", "challenger=any"]).config
     nodes = {**usual.metrics, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
     metrics = {str(name): build(node) for name, node in nodes.items()}
     name = challenger.registered_name
@@ -221,13 +221,13 @@ def _registered(challenger: JudgedRun) -> Registered:
     return register(folder, uri=store.address, run_id=challenger.id, client=store.client)
 
 
-def _named(found: Composed, store: Store, word: str, folder: Path) -> JudgedRun:
+def _named(found: Command, store: Store, word: str, folder: Path) -> JudgedRun:
     """The run that a word names."""
     above = found.config.index_above
     return JudgedRun.named(store, word, found.name("task"), folder, index_above=above)
 
 
-def _champion(found: Composed, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
+def _champion(found: Command, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
     """The run that the champion came from, or the one that stands for it.
 
     It is the challenger's own where a newer version of that is registered: exported again.
@@ -269,7 +269,7 @@ def _setting(judged: JudgedRun, name: str) -> Any:
     return judged.run.data.params.get(name, judged.tags.get(name))
 
 
-def _path(found: Composed, case: Case) -> Path:
+def _path(found: Command, case: Case) -> Path:
     """The file of the report, another one for each attempt."""
     name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
     return Path(str(found.config.reports)) / name

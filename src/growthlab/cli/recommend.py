@@ -7,11 +7,11 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from growthlab.bundle.batch import recommend_file
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.ranking.rules import Rules
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Answer every row of the input file and write the output file."""
     config = found.config
     given = OmegaConf.to_container(config.rules, resolve=True)

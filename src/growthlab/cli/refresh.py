@@ -6,13 +6,13 @@ from pathlib import Path
 
 from growthlab.bundle.manifest import Manifest
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import Composed, composed
+from growthlab.config.compose import Command, compose
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import moment_of
 from growthlab.export.refresh_state import refresh
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Read the data, write the state anew, put the bundle in its place."""
     folder = Path(str(found.config.bundle))
     before = Manifest.read(folder)
@@ -22,7 +22,7 @@ def run(found: Composed) -> int:
             raise ConfigError(
                 f"{folder} answers {before.task}, not {task}: leave task= out, it says so itself"
             )
-        found = composed(found.command, [*found.given, f"task={before.task}"])
+        found = compose(found.command, [*found.given, f"task={before.task}"])
     setting = Setting(found)
     cutoff = None if found.config.cutoff is None else moment_of(found.config.cutoff, "cutoff")
     now = refresh(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from growthlab.cli.promote import to_the_service, whoever
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.registry.model_registry import (
     ROLLBACK,
@@ -18,7 +18,7 @@ from growthlab.registry.model_registry import (
 from growthlab.tracking.store import Store, code_version
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Move the alias back, and show the history of the champion."""
     config, store = found.config, build(found.config.tracking)
     assert isinstance(store, Store)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from growthlab.bundle.batch import score_file
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Answer every row of the input file and write the output file."""
     config = found.config
     written = score_file(Path(config.bundle), Path(config.input), Path(config.output))

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from growthlab.cli.as_of import end_of_day, lineage_of, newest
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import moment_of
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 NOT_OF_THE_RUN = ("tracking", "cache", "output")
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Write a Parquet file a section to ``output``/<data>, and to a run in MLflow."""
     config = found.config
     sections = sections_of(found)
@@ -78,7 +78,7 @@ def _after_the_first(as_of: datetime, events: EventLog) -> datetime:
     return as_of
 
 
-def sections_of(found: Composed) -> dict[str, Any]:
+def sections_of(found: Command) -> dict[str, Any]:
     """The sections that say something of single customers; others only where none is named.
 
     Raises

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.serving.run import serve
 from growthlab.serving.service_options import ServiceOptions
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Serve until interrupted, which is the way to end it."""
     given = OmegaConf.to_container(found.config)
     assert isinstance(given, dict)

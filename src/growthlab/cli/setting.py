@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from omegaconf import OmegaConf
 
 from growthlab.bundle.manifest import Provenance
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.data.event_log import EventLog
@@ -40,7 +40,7 @@ NOT_OF_A_CALL = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a 
 class Setting:
     """What a command works with, each part made when it is first asked for."""
 
-    found: Composed
+    found: Command
     origins: int = 1
     given: EventLog | None = None  # a log of one's own, instead of the data set of the config
     _leakages: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -161,7 +161,7 @@ class Setting:
             self._leakages[origin] = leakage_report(self.folds[origin], history, target)
         return self._leakages[origin]
 
-    def contender(self, found: Composed | None = None) -> Contender:
+    def contender(self, found: Command | None = None) -> Contender:
         """The model of the config (or of another composition) as a contender."""
         found = found or self.found
         chosen = found.chosen.get("model", "")
@@ -220,14 +220,14 @@ class Setting:
 
     def recorder(self, contenders: Sequence[Contender], *, parent: bool) -> ComparisonRun:
         """The MLflow recorder of this call."""
-        from growthlab.export.of_outcome import write_outcome
+        from growthlab.export.of_outcome import write_bundle
         from growthlab.export.parity import write_asked
 
         def bundle(entry: Entry, arena: Any, outcome: Any, folder: Path) -> Any:
             run_id = recorder.runs[entry.label]
             provenance = self.provenance(entry, outcome, run_id)
             write_asked(folder.parent, arena.judging)
-            return write_outcome(folder, arena.judging, outcome, provenance)
+            return write_bundle(folder, arena.judging, outcome, provenance)
 
         recorder = ComparisonRun(
             store=self.store,
@@ -303,8 +303,8 @@ def cache_of(config: Any) -> Path:
     return folder
 
 
-def as_composed(logged: Mapping[str, Any], now: Composed) -> Composed:
+def as_composed(logged: Mapping[str, Any], now: Command) -> Command:
     """A logged config, ready to run again with the store and the cache of now."""
     config = {**logged, **{k: now.config[k] for k in ("tracking", "cache")}}
     chosen = config.pop("chosen")
-    return Composed(OmegaConf.create(config), dict(chosen), "train")
+    return Command(OmegaConf.create(config), dict(chosen), "train")

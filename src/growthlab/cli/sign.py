@@ -7,11 +7,11 @@ from pathlib import Path
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
 from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Check the bundle's checksums, and sign it."""
     folder = Path(str(found.config.bundle))
     Manifest.read(folder).verify(folder)

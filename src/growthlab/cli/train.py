@@ -10,7 +10,7 @@ import yaml
 
 from growthlab.cli.earlier import earlier_run, warm_start
 from growthlab.cli.setting import Setting, as_composed
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, GrowthlabError, one_line
 from growthlab.evaluation.comparison import outcome_lines
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 STILL_OPEN = ("rerun=", "tracking", "cache=")
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Fit, judge and log the model of the config; the status is 1 if it failed."""
     if found.config.rerun:
         found = _logged(found)
@@ -60,7 +60,7 @@ def run(found: Composed) -> int:
     return 0
 
 
-def _logged(found: Composed) -> Composed:
+def _logged(found: Command) -> Command:
     """The config that an earlier run logged; other code or data than then is pointed out.
 
     Raises

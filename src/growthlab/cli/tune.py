@@ -11,9 +11,9 @@ from growthlab.cli.earlier import refuse_earlier_run
 from growthlab.cli.setting import Setting
 from growthlab.cli.tune_models import run_models
 from growthlab.config import experiment_file
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
-from growthlab.evaluation.text_table import as_text
+from growthlab.pages.text_table import as_text
 from growthlab.search.model_search import (
     ModelSearch,
     objectives_of,
@@ -33,7 +33,7 @@ OF_THE_SEARCH = (
 OF_THE_PLACE = ("tracking", "cache=", "device=")
 
 
-def run(found: Composed) -> int:
+def run(found: Command) -> int:
     """Search until the budget is used; what an earlier call of the same study found counts.
 
     The status is 1 if no trial succeeded, or a model of several could not be judged.

@@ -9,13 +9,13 @@ import pandas as pd
 
 from growthlab.cli.compare import compared, compositions_of
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import Composed
+from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError, GrowthlabError
-from growthlab.evaluation.text_table import as_text
+from growthlab.pages.text_table import as_text
 from growthlab.search.model_search import ModelSearch, search_of
 from growthlab.search.run_search import run_search
 from growthlab.search.study_store import StudyStore
-from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.run_comparison import Contender
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ def run_models(setting: Setting, store: StudyStore) -> int:
     if any(w.lstrip("+~").startswith("search") for w in found.given):
         raise ConfigError("search is of one model: with models each has its own space")
     compositions = compositions_of(setting, found, found.config.models)
-    arena = Arena(setting.task, setting.folds[0], setting.metrics)
-    plan: list[tuple[Composed, Contender, ModelSearch]] = []
+    arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
+    plan: list[tuple[Command, Contender, ModelSearch]] = []
     for composition in compositions:
         search = search_of(setting, store, composition.chosen["model"], arena)
         _ = search.study  # one that was begun otherwise is refused before any work

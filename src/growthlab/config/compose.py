@@ -1,4 +1,4 @@
-"""Command-line words to one composed config; every mistake in them is one clear line."""
+"""Command-line words to one compose config; every mistake in them is one clear line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
 
 
 @dataclass(frozen=True)
-class Composed:
+class Command:
     """A command's config, and what was chosen in each group (``data`` -> ``online_retail``).
 
-    `given` are the words as they were typed, `overrides` those that were composed; `offered` are
+    `given` are the words as they were typed, `overrides` those that were compose; `offered` are
     the groups of the command. Where it compares models, `of_models` are the words
     ``model.<setting>=...``: they hold for each model that has such a setting.
     """
@@ -37,7 +37,7 @@ class Composed:
     of_models: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
 
-    def with_model(self, choice: str) -> Composed:
+    def with_model(self, choice: str) -> Command:
         """The same command with another model, and without metrics: they say nothing of models."""
         skipped = ("metrics", "search", "model=")
         kept = [o for o in self.overrides if not o.startswith(skipped)]
@@ -55,7 +55,7 @@ class Composed:
         return self.chosen.get(group, "").rpartition("/")[2]
 
 
-def composed(command: str, overrides: Sequence[str]) -> Composed:
+def compose(command: str, overrides: Sequence[str]) -> Command:
     """The config of a command with the overrides applied.
 
     Where the config has a task and no metrics are named, those of the task's family are added, all
@@ -128,7 +128,7 @@ def _is_of_models(base: DictConfig, words: Sequence[str]) -> bool:
     return "models" in base and (given[-1] if given else base.models) not in (None, "null")
 
 
-def _metrics_of(first: Composed, words: Sequence[str]) -> list[str]:
+def _metrics_of(first: Command, words: Sequence[str]) -> list[str]:
     """All metrics of the chosen task's family, which its class says, unless some are named."""
     from growthlab.core.build import build
 
@@ -139,7 +139,7 @@ def _metrics_of(first: Composed, words: Sequence[str]) -> list[str]:
     return [f"metrics=[{','.join(named)}]"]
 
 
-def _search_of(first: Composed, words: Sequence[str]) -> list[str]:
+def _search_of(first: Command, words: Sequence[str]) -> list[str]:
     """The search space that is named as the model, if there is one and none is chosen."""
     model = first.chosen.get("model", "")
     named = any(w.startswith("search=") for w in words)
@@ -149,7 +149,7 @@ def _search_of(first: Composed, words: Sequence[str]) -> list[str]:
 
 
 @lru_cache
-def _base(command: str) -> Composed:
+def _base(command: str) -> Command:
     """The config of a command without any words."""
     found = _compose(command, [], plain=True)
     more = {"metrics"} if "task" in found.config else set()
@@ -164,8 +164,8 @@ def _empty_groups(command: str) -> set[str]:
     return {str(group) for group, chosen in pairs if chosen == []}
 
 
-def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:
-    """The composed config; a model made of models holds the configs of its members."""
+def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
+    """The compose config; a model made of models holds the configs of its members."""
     of_members = [w for w in overrides if members.ABOUT_MEMBER.match(w)]
     found = _by_hydra(command, [w for w in overrides if w not in of_members], plain=plain)
     if "members" in (found.config.get("model") or ()):
@@ -183,7 +183,7 @@ def _model_of(choice: str, searched: tuple[Path, ...]) -> DictConfig:
     return model
 
 
-def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Composed:
+def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
     """Hydra's compose, its exceptions turned into one line."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -205,7 +205,7 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
-    return Composed(config, chosen, command, tuple(overrides), groups)
+    return Command(config, chosen, command, tuple(overrides), groups)
 
 
 def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:

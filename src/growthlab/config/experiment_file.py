@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import Composed, composed
+from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import search_path
 from growthlab.core.errors import ConfigError
 
@@ -17,7 +17,7 @@ GROUPS = ("data", "split", "task", "model")
 OF_THE_PLACE = ("tracking", "cache", "device", "rerun", "metrics", "tags")  # where, not what
 
 
-def save(folder: Path, name: str, winner: Composed, remarks: str) -> Path:
+def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     """Write ``folder/name.yaml``: the groups chosen, and every setting that is not theirs.
 
     Raises
@@ -25,13 +25,13 @@ def save(folder: Path, name: str, winner: Composed, remarks: str) -> Path:
     ConfigError
         The folder cannot be written.
     """
-    plain = composed("train", [])
+    plain = compose("train", [])
     chosen = {g: winner.chosen[g] for g in GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
     family = chosen["model"].partition("/")[0]
-    inner = _inner_groups(winner.chosen, composed("train", words).chosen)
+    inner = _inner_groups(winner.chosen, compose("train", words).chosen)
     words += [f"{g}={choice}" for g, choice in inner.items()]
-    base = _settings(composed("train", words).config, family)
+    base = _settings(compose("train", words).config, family)
     ours = {k: v for k, v in _settings(winner.config, family).items() if k in base}
     others = {g: c for g, c in chosen.items() if g == "model" or c != plain.chosen[g]} | inner
     content = {
@@ -90,7 +90,7 @@ def _settings(config: Any, family: str) -> dict[str, Any]:
 
 def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:
     """The name, or the name with the settings that are not those of its config file."""
-    config = composed("train", [f"model={family}/{name}"]).config
+    config = compose("train", [f"model={family}/{name}"]).config
     own = {k: v for k, v in settings.items() if k != "_partial_"}
     if "members" in own:
         own["members"] = [_member(n, theirs, family) for n, theirs in own["members"].items()]

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config import mistakes
 from growthlab.core.errors import ConfigError
-from growthlab.search.search_space import Choice, Space, Span
+from growthlab.search.search_space import CategoricalRange, NumericRange, Space
 
 POSSIBLE = "use choice(...), range(...) or interval(...)"
 
@@ -49,7 +49,7 @@ def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _range_of(key: str, text: str) -> Choice | Span:
+def _range_of(key: str, text: str) -> CategoricalRange | NumericRange:
     """The range that a text means."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
@@ -69,17 +69,17 @@ def _range_of(key: str, text: str) -> Choice | Span:
     raise ConfigError(f"{wrong} is no range: {POSSIBLE}")
 
 
-def _choice(sweep: Any, wrong: str) -> Choice:
+def _choice(sweep: Any, wrong: str) -> CategoricalRange:
     """The listed values, each once."""
     from hydra.core.override_parser.types import QuotedString
 
     values = tuple(v.text if isinstance(v, QuotedString) else v for v in sweep.list)
     if any(isinstance(v, dict) for v in values):
         raise ConfigError(f"{wrong}: a value is a number, a word, null or a list")
-    return Choice(tuple(v for i, v in enumerate(values) if v not in values[:i]))
+    return CategoricalRange(tuple(v for i, v in enumerate(values) if v not in values[:i]))
 
 
-def _whole_numbers(sweep: Any, wrong: str) -> Span:
+def _whole_numbers(sweep: Any, wrong: str) -> NumericRange:
     """``range(start, stop, step)``: `stop` itself is outside, as in Python."""
     parts = sweep.start or 0, sweep.stop, sweep.step or 1
     if not all(isinstance(part, int) for part in parts):
@@ -87,10 +87,10 @@ def _whole_numbers(sweep: Any, wrong: str) -> Span:
     numbers = range(*parts)
     if not numbers or numbers.step < 0:
         raise ConfigError(f"{wrong} is empty: range(start, stop) goes up to stop - 1")
-    return Span(numbers[0], numbers[-1], step=numbers.step)
+    return NumericRange(numbers[0], numbers[-1], step=numbers.step)
 
 
-def _interval(sweep: Any, wrong: str) -> Span:
+def _interval(sweep: Any, wrong: str) -> NumericRange:
     """Real numbers; whole ones where both ends are written so."""
     low, high, log = sweep.start, sweep.end, "log" in sweep.tags
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
@@ -98,4 +98,4 @@ def _interval(sweep: Any, wrong: str) -> Span:
     if log and low <= 0:
         raise ConfigError(f"{wrong}: on a log scale the lower end must be positive")
     whole = isinstance(low, int) and isinstance(high, int)
-    return Span(low, high, step=1 if whole else None, log=log)
+    return NumericRange(low, high, step=1 if whole else None, log=log)

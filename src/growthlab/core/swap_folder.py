@@ -12,7 +12,7 @@ AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # of renameat2(2), Linux
 
 
-def take_place(beside: Path, folder: Path) -> None:
+def swap_folder(beside: Path, folder: Path) -> None:
     """`beside` becomes `folder`, and what was there is removed.
 
     Where the system cannot exchange two folders, the old one is set aside first: for a moment there

@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.standings import HEADLINE, Standings
-from growthlab.evaluation.text_table import (
+from growthlab.pages.text_table import (
     change,
     column,
     decimals_for,

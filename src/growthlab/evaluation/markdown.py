@@ -8,7 +8,7 @@ from typing import Any
 from growthlab.evaluation.console import intervals, marked, not_exportable, power_notes
 from growthlab.evaluation.standings import Standings, estimate_of, mean_strata
 from growthlab.evaluation.strata import STRATA
-from growthlab.evaluation.text_table import (
+from growthlab.pages.text_table import (
     change,
     column,
     decimals_for,

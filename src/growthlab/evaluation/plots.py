@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.standings import HEADLINE, predictions_of
-from growthlab.evaluation.text_table import decimals_for, label, number
 from growthlab.metrics.predictions import bins_of, cut, grouped
+from growthlab.pages.text_table import decimals_for, label, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,1 +1,9 @@
-"""A fitted model out of the lab: bundle, pyfunc, registry."""
+"""A fitted model to a bundle: writing, model card, item index, parity, refresh."""
+
+import sys
+
+from growthlab.bundle import answer_table, bundle
+
+# the code of pyfunc models that were logged up to version 0.1 imports these names
+sys.modules.setdefault(f"{__name__}.bundle", bundle)
+sys.modules.setdefault(f"{__name__}.tables", answer_table)

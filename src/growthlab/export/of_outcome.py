@@ -11,7 +11,7 @@ from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.tasks.top_n import TopNData
 
 
-def write_outcome(folder: Path, data: Any, outcome: Outcome, provenance: Provenance) -> Path:
+def write_bundle(folder: Path, data: Any, outcome: Outcome, provenance: Provenance) -> Path:
     """A bundle in `folder`; `data` is what the task made of the fold.
 
     Raises

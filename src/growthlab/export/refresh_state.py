@@ -20,7 +20,7 @@ from growthlab.bundle.signature import sign
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
-from growthlab.core.swap_folder import take_place
+from growthlab.core.swap_folder import swap_folder
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
@@ -222,7 +222,7 @@ def _replace(folder: Path, manifest: Manifest, state: State) -> Manifest:
         sign(beside)
         Bundle.load(beside)
         beside.chmod(0o755)
-        take_place(beside, folder)
+        swap_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return manifest

@@ -9,7 +9,7 @@ from growthlab.bundle.signature import is_signed, sign
 from growthlab.export.build_item_index import add_index
 
 
-def made_ready(folder: Path, index_above: int) -> Bundle:
+def sign_and_index(folder: Path, index_above: int) -> Bundle:
     """The bundle in `folder`, changed in place to what is registered and served.
 
     One that was written without a signature is signed where a signing key is set; a catalogue of

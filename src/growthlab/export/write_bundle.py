@@ -33,7 +33,7 @@ from growthlab.bundle.signature import sign
 from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
-from growthlab.core.swap_folder import take_place
+from growthlab.core.swap_folder import swap_folder
 from growthlab.export.model_card import model_card
 from growthlab.scorers.base import RowScorer, Savable, Scorer
 from growthlab.scorers.content_profile import ContentProfile
@@ -217,7 +217,7 @@ def _write(
         sign(beside)
         write_reference(Bundle.load(beside))
         beside.chmod(0o755)
-        take_place(beside, folder)
+        swap_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)

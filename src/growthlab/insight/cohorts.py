@@ -11,7 +11,7 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment, spend_of
-from growthlab.insight.findings import Column, Findings, Heat, Lines, Table
+from growthlab.insight.findings import Column, Findings, Heat, Lines, ReportTable
 from growthlab.insight.scope import ACTIVE, Period, Scope, check_period
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
@@ -119,7 +119,7 @@ def with_shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled_sums(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series, ...]]:
-    """The totals of `Table.sums` that `pooled` gives away, of rows of `cohorts` after the burn-in."""
+    """The totals of `ReportTable.sums` that `pooled` gives away, of rows of `cohorts` after the burn-in."""
     since = (rows["since"].where(rows["cohort"] >= scope.settled).reset_index(drop=True),)
     return dict.fromkeys(("customers", "active", "buyers"), since)
 
@@ -157,7 +157,7 @@ class Retention:
         each = {"cohort": cohort, "since": since, **shares}
         return Findings(
             (
-                Table(
+                ReportTable(
                     "cohort_retention_curve",
                     "All cohorts together",
                     pooled(new)[list(curve)],
@@ -166,7 +166,7 @@ class Retention:
                     shown=13,
                     note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
                 ),
-                Table(
+                ReportTable(
                     "cohort_retention",
                     "Cohort by cohort",
                     rows[list(each)].reset_index(drop=True),
@@ -202,7 +202,7 @@ class CohortValue:
         each = {"cohort": cohort, "since": since, **money}
         return Findings(
             (
-                Table(
+                ReportTable(
                     "cohort_value_curve",
                     "All cohorts together",
                     pooled(new)[list(curve)],
@@ -211,7 +211,7 @@ class CohortValue:
                     shown=13,
                     note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
                 ),
-                Table(
+                ReportTable(
                     "cohort_value",
                     "Cohort by cohort",
                     rows[list(each)].reset_index(drop=True),

@@ -26,7 +26,7 @@ class Column:
 
     `of` names the columns that hold the number of customers whom a figure is about, `part` those
     with the number of them who did what it counts. Where one is too small the figure is withheld;
-    a part may be smaller than a group, see `Table.protected`. A column of names has neither.
+    a part may be smaller than a group, see `ReportTable.protected`. A column of names has neither.
     """
 
     unit: Unit
@@ -74,7 +74,7 @@ Plot = Lines | Bars | Heat
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Rows with what each of their columns means, and how they are shown.
 
     Parameters
@@ -119,7 +119,7 @@ class Table:
         """How many cells were withheld."""
         return 0 if self.hidden is None else int(self.hidden.to_numpy().sum())
 
-    def protected(self, min_group: int) -> Table:
+    def protected(self, min_group: int) -> ReportTable:
         """The table without any figure of fewer than `min_group` customers.
 
         Those of them who did something may be fewer, but not fewer than `LEAST_GROUP`. Numbers of
@@ -153,7 +153,7 @@ class Table:
 class Findings:
     """What a section has to show; `notes` are sentences for the reader of all of it."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[ReportTable, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -193,5 +193,5 @@ def of_rows(columns: Mapping[str, Column], rows: pd.DataFrame) -> dict[str, Colu
 
 
 def whole(rows: pd.DataFrame) -> tuple[pd.Series, ...]:
-    """The one total of a table whose rows are all parts of a whole, for `Table.sums`."""
+    """The one total of a table whose rows are all parts of a whole, for `ReportTable.sums`."""
     return (pd.Series(0, index=rows.index),)

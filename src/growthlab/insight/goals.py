@@ -14,7 +14,7 @@ import yaml
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Section, Segmenting, Table
+from growthlab.insight.findings import Column, ReportTable, Section, Segmenting
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.sections.growth import COLUMNS, growth
 
@@ -86,7 +86,7 @@ def _goals(given: Sequence[Any], place: str, currency: str | None) -> list[Goal]
 
 def measured(
     goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section] | None = None
-) -> Table:
+) -> ReportTable:
     """One row a goal: where the figure stands, what is still missing, and what history allows.
 
     `sections` are those whose segments goals may be set for.
@@ -106,7 +106,7 @@ def measured(
             )
     histories = {each: history(scope, each, named) for each in {goal.segment for goal in goals}}
     rows = [_row(goal, histories[goal.segment], scope) for goal in goals]
-    return Table("goals", "Goals", pd.DataFrame(rows, columns=list(GOALS)), GOALS)
+    return ReportTable("goals", "Goals", pd.DataFrame(rows, columns=list(GOALS)), GOALS)
 
 
 def history(
@@ -127,7 +127,11 @@ def history(
         active_events=scope.active_events,
     )
     months = months[months["complete"]].reset_index(drop=True)
-    return Table("months", "", months, COLUMNS).protected(scope.min_group).rows.set_index("period")
+    return (
+        ReportTable("months", "", months, COLUMNS)
+        .protected(scope.min_group)
+        .rows.set_index("period")
+    )
 
 
 def allowed(values: Sequence[float], months: float, *, share: bool = False) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from growthlab.insight.findings import Bars, Column, Table, whole
+from growthlab.insight.findings import Bars, Column, ReportTable, whole
 from growthlab.insight.small_groups import grouped
 
 SEGMENT_NOTE = "Each customer who has bought is in one segment."
@@ -21,7 +21,7 @@ def segment_table(
     least: int,
     definition: str = "The name of the segment.",
     more: Mapping[str, tuple[str, Column]] | None = None,
-) -> tuple[Table, str]:
+) -> tuple[ReportTable, str]:
     """One row a segment of `by`, in the order of its categories, and what was put together and why.
 
     `found` has a row a customer with days_since_last, orders and spend; `more` adds columns: a
@@ -52,7 +52,7 @@ def segment_table(
     rows = rows.loc[order].rename_axis(by).reset_index()
     described = {by: Column("label", definition), **columns}
     bars = Bars(by, "customers", f"{title}: customers")
-    return Table(
+    return ReportTable(
         name,
         title,
         rows[list(described)],

@@ -1,4 +1,4 @@
-"""Calibration: from predictions on a window that the fit did not see to probabilities that hold."""
+"""CalibrationMap: from predictions on a window that the fit did not see to probabilities that hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator, Tabled
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.calibrated_rows import NARROW, CalibratedRows, Calibration
+from growthlab.scorers.calibrated_rows import NARROW, CalibratedRows, CalibrationMap
 from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LEAST_SLOPE = 0.05  # of Platt's map: the order is never turned round
 CHOICES = ("auto", "isotonic", "platt", "none")
 
 
-def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> Calibration | None:
+def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> CalibrationMap | None:
     """The map that makes `p` hold on `label` (0 or 1), ``(n,)`` each.
 
     ``auto``: isotonic from 1000 of each label on, else Platt's. Both keep the order of customers.
@@ -44,7 +44,7 @@ def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> Ca
     return platt(label, p)
 
 
-def isotonic(label: np.ndarray, p: np.ndarray) -> Calibration:
+def isotonic(label: np.ndarray, p: np.ndarray) -> CalibrationMap:
     """Centred isotonic regression: pooled groups, straight lines between their centres.
 
     Within a pooled group plain isotonic regression gives everybody the same number; from centre to
@@ -64,10 +64,10 @@ def isotonic(label: np.ndarray, p: np.ndarray) -> Calibration:
     knots = np.concatenate([[0.0], centre[inside], [1.0]])
     values = np.interp(knots, centre, share)
     n = len(label)
-    return Calibration("isotonic", knots, (n * values + (label.mean() + knots) / 2) / (n + 1))
+    return CalibrationMap("isotonic", knots, (n * values + (label.mean() + knots) / 2) / (n + 1))
 
 
-def platt(label: np.ndarray, p: np.ndarray) -> Calibration:
+def platt(label: np.ndarray, p: np.ndarray) -> CalibrationMap:
     """Logistic regression of the label on logit(p), with Platt's targets against overfitting.
 
     Platt, Probabilistic Outputs for Support Vector Machines, 1999.
@@ -79,7 +79,7 @@ def platt(label: np.ndarray, p: np.ndarray) -> Calibration:
     line = _line(z, target, LEAST_SLOPE)
     if line[1] <= LEAST_SLOPE:
         log.warning("the probabilities hardly tell who leaves on the validation window")
-    return Calibration("platt", np.zeros(0), line)
+    return CalibrationMap("platt", np.zeros(0), line)
 
 
 def slope_of(label: np.ndarray, p: np.ndarray) -> float:
@@ -111,7 +111,7 @@ def _line(z: np.ndarray, target: np.ndarray, least_slope: float | None) -> np.nd
 class CalibratedEstimator:
     """A fitted estimator whose predictions pass through a calibration."""
 
-    def __init__(self, model: Estimator, calibration: Calibration) -> None:
+    def __init__(self, model: Estimator, calibration: CalibrationMap) -> None:
         self.model = model
         self.calibration = calibration
 

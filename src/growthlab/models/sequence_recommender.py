@@ -14,12 +14,12 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.histories import EVENT_TYPES, Histories
 from growthlab.core.processors import n_threads
 from growthlab.models.content_options import WithItemContent
-from growthlab.networks.losses.base import Foretold, Loss
+from growthlab.networks.losses.base import Loss, SequenceTargets
 from growthlab.networks.sequence_network import LastState, SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.fit_options import FitOptions
-from growthlab.training.loop import Trainer, at_most, device_of, torch_stream
+from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
 from growthlab.training.training_batches import SequenceBatch, SequenceBatches
 from growthlab.training.warm import LearnedState, go_on_from, state_of
 
@@ -99,7 +99,7 @@ class SequenceRecommender(WithItemContent):
 
         # blocks are small: two of them side by side beat two threads on one
         workers = n_threads() if device.type == "cpu" else 1
-        with at_most(1), ThreadPoolExecutor(workers) as pool:
+        with torch_threads(1), ThreadPoolExecutor(workers) as pool:
             list(pool.map(read, blocks_of(n_baskets(recent))))
         return vectors
 
@@ -136,7 +136,7 @@ def sequence_loss(
     if content is not None:
         content.draw()
     states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
-    given = Foretold(
+    given = SequenceTargets(
         states=states.flatten(0, 1)[batch.at],  # (B, S, D) -> (P, D)
         item_vectors=network.item_vectors(),
         bias=network.item_bias(),

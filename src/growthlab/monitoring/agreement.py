@@ -23,7 +23,7 @@ Version = tuple[str, str]  # model, version
 
 
 @dataclass
-class Mean:
+class RunningMean:
     """The mean of numbers that are added one by one (Welford, Technometrics 1962)."""
 
     n: int = 0
@@ -62,10 +62,10 @@ class Agreed:
     """
 
     n: int = 0
-    overlap: Mean = field(default_factory=Mean)
+    overlap: RunningMean = field(default_factory=RunningMean)
     n_equal_first: int = 0
-    difference: Mean = field(default_factory=Mean)
-    size: Mean = field(default_factory=Mean)  # of the difference
+    difference: RunningMean = field(default_factory=RunningMean)
+    size: RunningMean = field(default_factory=RunningMean)  # of the difference
     _kept: list[tuple[float, float]] = field(default_factory=list)
     _rng: np.random.Generator = field(default_factory=lambda: stream(0, "agreement"))
 

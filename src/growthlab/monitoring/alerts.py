@@ -11,10 +11,10 @@ from growthlab.bundle.answers import LEVELS
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.plain_types import misfit
 from growthlab.monitoring.delayed import Delayed
+from growthlab.monitoring.log_summary import LogSummary
 from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import is_fallback
-from growthlab.monitoring.watch import Watched
 
 SHARES = ("fallback_rise", "unknown_items", "errors", "coverage_fall")
 
@@ -65,14 +65,14 @@ class Limits:
                 raise ConfigError(f"limits.{name} is no limit: {near_matches(name, known)}")
         return cls(**given)
 
-    def alerts(self, found: Watched, judged: Delayed | None = None) -> list[Alert]:
+    def alerts(self, found: LogSummary, judged: Delayed | None = None) -> list[Alert]:
         """What is out of its limits, the grave first."""
         alerts = [*self._of_drifts(found), *self._of_serving(found)]
         if judged is not None:
             alerts += [Alert(name, "grave", judged.sentence(name)) for name in judged.worse]
         return sorted(alerts, key=lambda alert: alert.severity != "grave")
 
-    def _of_drifts(self, found: Watched) -> Iterator[Alert]:
+    def _of_drifts(self, found: LogSummary) -> Iterator[Alert]:
         for drift in found.drifts:
             level = drift.level(self.psi_moved, self.psi_far)
             if level not in ("moved", "far"):
@@ -81,7 +81,7 @@ class Limits:
             text = f"{drift.name}: the distribution moved: PSI {drift.psi:.3f}, limit {limit:g}"
             yield Alert(drift.name, "grave" if level == "far" else "note", text + _why(drift))
 
-    def _of_serving(self, found: Watched) -> Iterator[Alert]:
+    def _of_serving(self, found: LogSummary) -> Iterator[Alert]:
         own = found.own
         if found.reference is not None:
             yield from self._of_fallbacks(found)
@@ -108,7 +108,7 @@ class Limits:
                     f"export showed {spread.reference_coverage:.1%}",
                 )
 
-    def _of_fallbacks(self, found: Watched) -> Iterator[Alert]:
+    def _of_fallbacks(self, found: LogSummary) -> Iterator[Alert]:
         """Nobody is new in the reference: how many are as a rule, only the shop itself knows."""
         own, then = found.own, _fallbacks(found)
         before = then.value if then.n else 0.0
@@ -127,7 +127,7 @@ class Limits:
         yield Alert("fallbacks", "grave", text)
 
 
-def _fallbacks(found: Watched) -> Share:
+def _fallbacks(found: LogSummary) -> Share:
     """The share of fallbacks at export."""
     assert found.reference is not None
     served = found.reference.served

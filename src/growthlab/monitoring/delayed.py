@@ -20,7 +20,7 @@ from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.models.calibrated_estimator import slope_of
-from growthlab.monitoring.watch import Prediction
+from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.value import Value
 
@@ -87,7 +87,7 @@ def horizons_of(bundle: Bundle) -> dict[str, tuple[datetime, datetime]]:
     return {version: (start, start + horizon) for version, start in starts.items()}
 
 
-def judge(bundle: Bundle, served: Mapping[str, Prediction], events: EventLog) -> Delayed:
+def judge(bundle: Bundle, served: Mapping[str, ServedPrediction], events: EventLog) -> Delayed:
     """Judge the predictions of known customers by newer events.
 
     `served` holds one prediction a pseudonym. They are about the horizon after the cutoff of what
@@ -131,7 +131,7 @@ def judge(bundle: Bundle, served: Mapping[str, Prediction], events: EventLog) ->
 
 
 def _over(
-    bundle: Bundle, served: Mapping[str, Prediction], events: EventLog
+    bundle: Bundle, served: Mapping[str, ServedPrediction], events: EventLog
 ) -> dict[str, tuple[datetime, datetime]]:
     """The horizons that are over in the events, by version; DataError where none of those served is."""
     horizons = horizons_of(bundle)

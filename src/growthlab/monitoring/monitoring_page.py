@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from growthlab.monitoring.monitoring_report import Report, Table
+from growthlab.monitoring.monitoring_report import MonitoringReport, MonitoringTable
 from growthlab.monitoring.stability import Drift
 
 WORDS = ("model", "level", "champion")  # columns that are flush left, beside the first
@@ -39,7 +39,7 @@ svg text { font-size: 10px; fill: var(--ink); }
 """
 
 
-def page(report: Report) -> str:
+def page(report: MonitoringReport) -> str:
     """The whole document."""
     facts = "".join(f"<p>{escape(fact)}</p>" for fact in report.facts)
     body = [f"<header><h1>{escape(report.title)}</h1>{facts}</header>", _alerts(report)]
@@ -54,7 +54,7 @@ def page(report: Report) -> str:
     )
 
 
-def _alerts(report: Report) -> str:
+def _alerts(report: MonitoringReport) -> str:
     items = [
         f'<li class="{"grave" if alert.severity == "grave" else "watch"}">{escape(alert.text)}</li>'
         for alert in report.alerts
@@ -63,7 +63,7 @@ def _alerts(report: Report) -> str:
     return f'<section><h2>Alerts</h2><ul class="alerts">{shown}</ul></section>'
 
 
-def _table(table: Table) -> str:
+def _table(table: MonitoringTable) -> str:
     sides = [" class=word" if name in WORDS else "" for name in table.header]
     head = _row("th", table.header, sides)
     rows = "".join(_row("td", row, sides) for row in table.rows)
@@ -87,7 +87,7 @@ def _cell(text: str) -> str:
     return f'{escape(value)} <span class="bounds">[{escape(bounds)}</span>'
 
 
-def _plots(report: Report) -> str:
+def _plots(report: MonitoringReport) -> str:
     """The distributions that went farthest, drawn."""
     drifts = sorted(report.found.drifts, key=lambda d: -d.psi)[:MOST_DRAWN]
     if not drifts:

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from growthlab.bundle.reference import K
-from growthlab.evaluation.text_table import interval, label, number, plain_table
 from growthlab.monitoring.agreement import Agreed
 from growthlab.monitoring.alerts import Alert, Limits
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.log_reader import EVENTS
+from growthlab.monitoring.log_summary import LogSummary, Who
 from growthlab.monitoring.proportions import Share, difference
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import FOLLOWS, Tally
-from growthlab.monitoring.watch import Watched, Who
+from growthlab.pages.text_table import interval, label, number, plain_table
 
 RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -34,7 +34,7 @@ MOST_ROWS = 12  # of a table on the console
 
 
 @dataclass(frozen=True)
-class Table:
+class MonitoringTable:
     """Rows of words; `note` says how to read them."""
 
     title: str
@@ -44,16 +44,18 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Report:
+class MonitoringReport:
     """What was found, and what of it is out of its limits."""
 
-    found: Watched
+    found: LogSummary
     limits: Limits
     alerts: Sequence[Alert]
     judged: Delayed | None = None
 
     @classmethod
-    def of(cls, found: Watched, limits: Limits, judged: Delayed | None = None) -> Report:
+    def of(
+        cls, found: LogSummary, limits: Limits, judged: Delayed | None = None
+    ) -> MonitoringReport:
         """The report with the alerts of these limits."""
         return cls(found, limits, limits.alerts(found, judged), judged)
 
@@ -97,7 +99,7 @@ class Report:
         return facts
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[MonitoringTable]:
         """Every table, those without rows left out."""
         made = [self._drifts(), self._ways(), self._lists(), self._variants(), self._shadows()]
         made += [self._rates(), self._judged()]
@@ -157,7 +159,7 @@ class Report:
             values |= {f"rate/{name}/low": low, f"rate/{name}/high": high}
         return {name: float(value) for name, value in values.items()}
 
-    def _drifts(self) -> Table:
+    def _drifts(self) -> MonitoringTable:
         """The farthest first."""
         drifts = sorted(self.found.drifts, key=lambda d: -d.psi)
         rows = []
@@ -191,9 +193,9 @@ class Report:
             "missing",
             "largest change",
         ]
-        return Table("Drift against the reference in the bundle", note, header, rows)
+        return MonitoringTable("Drift against the reference in the bundle", note, header, rows)
 
-    def _ways(self) -> Table:
+    def _ways(self) -> MonitoringTable:
         own, reference = self.found.own, self.found.reference
         then = {} if reference is None else reference.served
         names = sorted({*own.served, *then}, key=lambda n: -own.served[n])
@@ -216,14 +218,14 @@ class Report:
             "customers whom the bundle knows, so that it holds no new visitors: see "
             "limits.fallback_rise."
         )
-        return Table(
+        return MonitoringTable(
             "How answers were served", note, ["served", "answers", "now", "at export"], rows
         )
 
-    def _lists(self) -> Table:
+    def _lists(self) -> MonitoringTable:
         spread, new = self.found.spread, self.found.new_items
         if spread is None or self.found.popularity is None:
-            return Table("", "", [], [])
+            return MonitoringTable("", "", [], [])
         popularity = [number(mean, 5) for mean in self.found.popularity]
         coverage = (spread.coverage, spread.shown_coverage, spread.reference_coverage)
         gini = (spread.gini, spread.shown_gini, spread.reference_gini)
@@ -241,9 +243,9 @@ class Report:
             "Popularity is an item's share of all events before the export, the mean over places."
         )
         header = ["", "the model's own", "all that was shown", "at export"]
-        return Table("What the lists showed", note, header, rows)
+        return MonitoringTable("What the lists showed", note, header, rows)
 
-    def _variants(self) -> Table:
+    def _variants(self) -> MonitoringTable:
         rows = []
         for (variant, model, version), tally in self._ordered():
             times = [number(tally.latency(p), 1) for p in PERCENTILES]
@@ -260,9 +262,9 @@ class Report:
             "p99 ms",
         ]
         note = "Shadows answer when nobody waits: their latency is not that of a request."
-        return Table("Who answered", note, header, rows)
+        return MonitoringTable("Who answered", note, header, rows)
 
-    def _shadows(self) -> Table:
+    def _shadows(self) -> MonitoringTable:
         """The champion and the shadow of each row answered the same requests."""
         rows = []
         for (champion, shadow), found in sorted(self.found.agreement.pairs.items()):
@@ -277,7 +279,7 @@ class Report:
         if not lists:
             measures = ["Spearman", "mean absolute difference", "mean difference"]
         header = ["shadow", "champion", "answers", "pairs", *measures]
-        return Table("Shadow beside the champion", note, header, rows)
+        return MonitoringTable("Shadow beside the champion", note, header, rows)
 
     def _shadow_metrics(self) -> dict[str, float]:
         """Of the pair of this bundle that has most answers."""
@@ -292,10 +294,10 @@ class Report:
             values |= {f"{name}/{n}": v for n, v in agreed.metrics().items()}
         return values
 
-    def _rates(self) -> Table:
+    def _rates(self) -> MonitoringTable:
         shown = [(who, tally) for who, tally in self._ordered() if who[0] != "shadow"]
         if not any(tally.events.total() for _, tally in shown):
-            return Table("", "", [], [])
+            return MonitoringTable("", "", [], [])
         rows = []
         champions = [tally for who, tally in shown if who[0] == "champion"]
         for (variant, model, version), tally in shown:
@@ -314,11 +316,11 @@ class Report:
         )
         header = ["variant", "model", "answers", *RATES.values(), "CTR", "CVR"]
         header.append("clicked, less champion")
-        return Table("What became of the answers", note, header, rows)
+        return MonitoringTable("What became of the answers", note, header, rows)
 
-    def _judged(self) -> Table:
+    def _judged(self) -> MonitoringTable:
         if self.judged is None:
-            return Table("", "", [], [])
+            return MonitoringTable("", "", [], [])
         nan, rows = math.nan, []
         for name, now in self.judged.now.items():
             then = {k: nan if v is None else v for k, v in self.judged.then.get(name, {}).items()}
@@ -331,7 +333,7 @@ class Report:
             f"{self.judged.n_not_over:,} more the horizon is not over there. "
             "Brackets hold 95 % bootstrap bounds over customers."
         )
-        return Table("What came of the predictions", note, ["", "now", "at export"], rows)
+        return MonitoringTable("What came of the predictions", note, ["", "now", "at export"], rows)
 
     def _ordered(self) -> Iterator[tuple[Who, Tally]]:
         yield from sorted(self.found.variants.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 
 
 class ContentPart(nn.Module):
@@ -60,7 +60,7 @@ class ContentPart(nn.Module):
         """Biases from their id parts, ``(n_items,) -> (n_items,)``."""
         return ids * self._shown + self.bias(self.matrix).squeeze(1)
 
-    def among_known(self, given: Foretold) -> Foretold:
+    def among_known(self, given: SequenceTargets) -> SequenceTargets:
         """The same batch in a catalogue of the known items alone.
 
         An item that could not have been taken in training is no negative: else the content of all

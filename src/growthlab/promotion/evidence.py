@@ -18,8 +18,8 @@ from growthlab.bundle.item_index import recall_of
 from growthlab.core.errors import ConfigError, ExportError, GrowthlabError
 from growthlab.core.progress import progress
 from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
-from growthlab.evaluation.text_table import number
 from growthlab.export.parity import N_TIMED, latency_of, listed_of_exact, parity_of, some_of
+from growthlab.pages.text_table import number
 from growthlab.promotion.gate import Evidence, Gate, Measure
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.tasks.base import Task

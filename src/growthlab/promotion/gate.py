@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.evaluation.superiority import Paired
-from growthlab.evaluation.text_table import number, p_value
+from growthlab.pages.text_table import number, p_value
 
 SUPERIOR, NON_INFERIOR, FIRST, AGAIN = "superior", "non_inferior", "first", "again"
 LIMITS = ("limit", "worse_by")

@@ -17,7 +17,7 @@ import pandas as pd
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, ExportError, one_line
 from growthlab.export.parity import ASKED
-from growthlab.export.sign_and_index import made_ready
+from growthlab.export.sign_and_index import sign_and_index
 from growthlab.registry.download import bundle_of
 from growthlab.registry.model_registry import version_of
 from growthlab.tracking.run_files import PREDICTIONS
@@ -132,7 +132,7 @@ class JudgedRun:
             It is gone or damaged, or not signed where a signing key is set.
         """
         if self.version is None:
-            return made_ready(self.file("bundle"), self.index_above)
+            return sign_and_index(self.file("bundle"), self.index_above)
         found = self.store.client.get_model_version(self.registered_name, self.version)
         beside = self.folder / f"version {self.version}"
         beside.mkdir(parents=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from growthlab.evaluation.text_table import (
+from growthlab.pages.text_table import (
     interval,
     label,
     markdown_table,

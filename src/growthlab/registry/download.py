@@ -14,7 +14,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
 from growthlab.core.errors import BundleError, ConfigError, near_matches
-from growthlab.core.swap_folder import take_place
+from growthlab.core.swap_folder import swap_folder
 from growthlab.registry.pyfunc import global_store
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def fetch(
             if there is not None:
                 _refuse_strangers(there, new, registered)
             new.folder.chmod(0o755)
-            take_place(new.folder, folder)
+            swap_folder(new.folder, folder)
     except OSError as error:
         raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error
     log.info("%s is in %s", registered, folder)

@@ -13,7 +13,7 @@ from growthlab.scorers.fusion import CONSTANT, Members, fused, ranks_of, recipro
 
 
 @dataclass(frozen=True)
-class Blend:
+class BlendScorer:
     """``score(u, j) = sum over members of weight / (constant + place of j in the member's list)``.
 
     The weights sum to 1. A member that cannot score a user leaves its weight to the others; a user

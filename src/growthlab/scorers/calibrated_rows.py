@@ -19,7 +19,7 @@ NARROW = 1e-9  # how near to 0 and 1 a probability may come, before its logit is
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationMap:
     """A strictly increasing map of stated probabilities to ones that hold.
 
     ``isotonic``: straight between the knots ``(x, y)``. ``platt``: expit(y[0] + y[1] logit(p)); `x`
@@ -43,7 +43,7 @@ class Calibration:
         return np.clip(held, NARROW, 1 - NARROW)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, from which ``Calibration.from_json`` makes the same map."""
+        """Plain values, from which ``CalibrationMap.from_json`` makes the same map."""
         return {"method": self.method, "x": self.x.tolist(), "y": self.y.tolist()}
 
     @classmethod
@@ -59,7 +59,7 @@ class CalibratedRows:
     kind: ClassVar[str] = "calibrated_rows"
 
     model: RowScorer
-    calibration: Calibration
+    calibration: CalibrationMap
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -86,5 +86,5 @@ class CalibratedRows:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        calibration = Calibration(str(arrays["method"]), arrays["x"], arrays["y"])  # type: ignore[arg-type]
+        calibration = CalibrationMap(str(arrays["method"]), arrays["x"], arrays["y"])  # type: ignore[arg-type]
         return cls(load_nested(arrays, files)["model"], calibration)

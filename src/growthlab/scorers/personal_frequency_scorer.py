@@ -17,7 +17,7 @@ NUDGE = 1e-4  # popularity orders own items of equal weight; counts below 10,000
 
 
 @dataclass(frozen=True)
-class PersonalFrequency:
+class PersonalFrequencyScorer:
     """Own items by how often, or how lately, the customer had them; all others by popularity below.
 
     By ``frequency`` an own item scores the baskets with it, each counted as `history` weighs it;

@@ -12,7 +12,7 @@ from growthlab.core.histories import Histories
 
 
 @dataclass(frozen=True)
-class Popularity:
+class PopularityScorer:
     """``score(u, j) = item_scores[j]``, for empty histories too."""
 
     kind: ClassVar[str] = "popularity"

@@ -31,7 +31,7 @@ class Candidates(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TwoStage:
+class TwoStageScorer:
     """The first `candidates` items of each member's list, as the trees order them; then the others.
 
     An item outside the candidates stands below all of them, in the order of the members' lists

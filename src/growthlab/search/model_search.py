@@ -17,15 +17,15 @@ from omegaconf import OmegaConf
 
 from growthlab.cli.setting import Setting, cache_of
 from growthlab.config import experiment_file
-from growthlab.config.compose import Composed, space_named_as
+from growthlab.config.compose import Command, space_named_as
 from growthlab.config.space_from_config import space_of, texts_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
 from growthlab.evaluation.outcome import Outcome
-from growthlab.search.search_loop import COSTS, Objectives, Recorder, Search
+from growthlab.search.search_loop import COSTS, Objectives, Search, TrialRecorder
 from growthlab.search.search_space import Space
 from growthlab.search.study import Budget, Finished, Pruning, Study
 from growthlab.search.study_store import StudyStore
-from growthlab.tasks.fold_evaluation import Arena, Choice
+from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import names_of
 from growthlab.tasks.run_comparison import Contender, Entry
 from growthlab.tracking.search_run import SearchRun
@@ -42,15 +42,15 @@ class ModelSearch:
 
     setting: Setting
     store: StudyStore
-    found: Composed
-    shared: Arena | None
+    found: Command
+    shared: FoldEvaluation | None
     name: str
 
     @cached_property
-    def arena(self) -> Arena:
+    def arena(self) -> FoldEvaluation:
         """Where the trials are judged."""
         setting = self.setting
-        return self.shared or Arena(setting.task, setting.folds[0], setting.metrics)
+        return self.shared or FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
 
     @property
     def config(self) -> Any:
@@ -94,7 +94,7 @@ class ModelSearch:
         names = self.objectives.names
         return SearchRun(self.setting.store, self.setting.lineage, shown, self.study, names)
 
-    def loop(self, recorder: Recorder | None = None) -> Search:
+    def loop(self, recorder: TrialRecorder | None = None) -> Search:
         """The loop over trials, as this process or a worker runs it; `recorder`: instead of MLflow."""
         return Search(
             arena=self.arena,
@@ -106,7 +106,7 @@ class ModelSearch:
             device=self.config.device,
         )
 
-    def composed(self, overrides: Mapping[str, Any]) -> Composed:
+    def composed(self, overrides: Mapping[str, Any]) -> Command:
         """The command with settings of the search."""
         config = copy.deepcopy(self.config)
         for key, value in overrides.items():
@@ -186,9 +186,9 @@ class ModelSearch:
             **{f"search.{k}": text for k, text in texts_of(config.get("search") or {}).items()},
         }
 
-    def _bundle_mb(self, arena: Arena, choice: Choice) -> float:
+    def _bundle_mb(self, arena: FoldEvaluation, choice: ChosenFit) -> float:
         """The size of the bundle that the fitted model would leave the lab in."""
-        from growthlab.export.of_outcome import write_outcome
+        from growthlab.export.of_outcome import write_bundle
 
         if not hasattr(choice.model, "scorer"):
             raise ExportError(f"{type(choice.model).__name__} has no bundle: leave bundle_mb out")
@@ -212,7 +212,7 @@ class ModelSearch:
         entry = Entry(self.setting.contender(self.found), self.config.seed)
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "bundle"
-            write_outcome(
+            write_bundle(
                 place, arena.choosing, outcome, self.setting.provenance(entry, outcome, "")
             )
             return sum(f.stat().st_size for f in place.rglob("*") if f.is_file()) / 2**20
@@ -227,7 +227,7 @@ class ModelSearch:
 
 
 def search_of(
-    setting: Setting, store: StudyStore, model: str, arena: Arena | None = None
+    setting: Setting, store: StudyStore, model: str, arena: FoldEvaluation | None = None
 ) -> ModelSearch:
     """The search of one model: that of the command, or with ``models`` its part for `model`.
 

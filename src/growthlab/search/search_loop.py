@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, Self
 
 from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.tasks.fold_evaluation import Arena, Choice, choose
+from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Trial(Protocol):
         ...
 
 
-class Study(Protocol):
+class TrialSource(Protocol):
     """Who proposes settings and remembers what came of them."""
 
     def ask(self) -> Trial | None:
@@ -77,7 +77,7 @@ class Study(Protocol):
         ...
 
 
-class Recorder(Protocol):
+class TrialRecorder(Protocol):
     """Who writes down trials for people."""
 
     def start(self, trial: Trial) -> None:
@@ -98,9 +98,9 @@ class Objectives:
 
     names: Sequence[str]
     measured: Sequence[str] = ()  # costs that are limited without being objectives
-    bundle_mb: Callable[[Arena, Choice], float] | None = None
+    bundle_mb: Callable[[FoldEvaluation, ChosenFit], float] | None = None
 
-    def costs(self, arena: Arena, choice: Choice) -> dict[str, float]:
+    def costs(self, arena: FoldEvaluation, choice: ChosenFit) -> dict[str, float]:
         """What the choice cost."""
         costs = {
             "fit_seconds": choice.fit_seconds,
@@ -119,9 +119,9 @@ class Search:
     `last_error` is that of the last trial that failed. `on_change` is called after each trial.
     """
 
-    arena: Arena
-    study: Study
-    recorder: Recorder
+    arena: FoldEvaluation
+    study: TrialSource
+    recorder: TrialRecorder
     factory: Callable[[Mapping[str, Any]], Callable[[], Any]]
     objectives: Objectives
     seed: int = 0
@@ -174,7 +174,7 @@ class Search:
             why = f"{type(error).__name__}: {one_line(error)}"
             return Result("failed", curve=curve, why=why), error
 
-    def _judged(self, choice: Choice, curve: Mapping[int, float]) -> Result:
+    def _judged(self, choice: ChosenFit, curve: Mapping[int, float]) -> Result:
         """The result of a fit that came to its end."""
         costs = self.objectives.costs(self.arena, choice)
         known = {**choice.valid, **costs}

@@ -16,7 +16,7 @@ NEAR = 0.01  # share of a continuous range that counts as its border
 
 
 @dataclass(frozen=True)
-class Choice:
+class CategoricalRange:
     """One of the listed values: numbers, words, truth values, null, or lists."""
 
     values: tuple[Any, ...]
@@ -61,7 +61,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Span:
+class NumericRange:
     """Numbers from `low` to `high`, both included; whole ones in steps of `step` where it is given."""
 
     low: float
@@ -125,7 +125,7 @@ class Space:
     `default` are the values that the model's own config gives these settings; they may lie outside.
     """
 
-    ranges: Mapping[str, Choice | Span]
+    ranges: Mapping[str, CategoricalRange | NumericRange]
     default: Mapping[str, Any]
 
     @property

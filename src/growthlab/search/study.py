@@ -83,7 +83,7 @@ class Attempt:
 
 @dataclass
 class Study:
-    """One study of a store, made where there is none; see `growthlab.search.search_loop.Study`.
+    """One study of a store, made where there is none; see `growthlab.search.search_loop.TrialSource`.
 
     `question` is what makes values comparable: data, task, space; a study that was begun with
     another is refused. `maximise` has an entry an objective.

@@ -76,7 +76,7 @@ def _work(words: Sequence[str], model: str) -> None:
     """A worker: the same search as that of the command, without its words at the end."""
     from growthlab.cli.main import _prepare_process
     from growthlab.cli.setting import Setting
-    from growthlab.config.compose import composed
+    from growthlab.config.compose import compose
     from growthlab.search.model_search import search_of, study_store
 
     _prepare_process()
@@ -85,7 +85,7 @@ def _work(words: Sequence[str], model: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with interruptible():
         try:
-            setting = Setting(composed("tune", words))
+            setting = Setting(compose("tune", words))
             with closing(study_store(setting.config)) as store:
                 search_of(setting, store, model).loop().run()
         except KeyboardInterrupt:

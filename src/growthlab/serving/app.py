@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from growthlab.serving.batcher import Overloaded
 from growthlab.serving.direct import Direct
 from growthlab.serving.documentation import add_documentation
-from growthlab.serving.request_limits import Gate, token_of_environment
+from growthlab.serving.request_limits import RequestLimits, token_of_environment
 from growthlab.serving.schemas import (
     BatchAnswer,
     BatchBody,
@@ -49,7 +49,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(service: Service) -> Gate:
+def create_app(service: Service) -> RequestLimits:
     """The ASGI app of a service, which its lifespan starts and stops.
 
     With ``GROWTHLAB_TOKEN`` in the environment requests need that bearer token.
@@ -75,7 +75,7 @@ def create_app(service: Service) -> Gate:
         app.post(path, responses=REFUSALS, status_code=direct.status, tags=["answers"])(
             direct.answer
         )
-    gate = Gate(app, service.options, service.metrics, answering, token)
+    gate = RequestLimits(app, service.options, service.metrics, answering, token)
     service.busy = lambda: gate.in_flight > 0
     _operations(app, service, gate)
     add_documentation(app)
@@ -131,7 +131,7 @@ def _answers(service: Service) -> list[tuple[Any, ...]]:
     ]
 
 
-def _operations(app: FastAPI, service: Service, gate: Gate) -> None:
+def _operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:
     """The paths for those who run the service."""
 
     @app.head("/health", include_in_schema=False)

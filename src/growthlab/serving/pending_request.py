@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, NamedTuple
 
-from growthlab.serving.request_log import Entry
+from growthlab.serving.request_log import LogRecord
 from growthlab.serving.schemas import ChurnAnswer, RecommendAnswer, ValueAnswer
 from growthlab.serving.served_model import Model
 from growthlab.serving.swap import Variant
@@ -17,7 +17,7 @@ REFUSED = "refused"  # by a shadow, where the champion answered
 MOST_ASKED = 50  # items of a request, the latest, that its line in the log names
 
 
-class Asked(NamedTuple):
+class PendingRequest(NamedTuple):
     """A request on its way: who asked what, and who answers."""
 
     kind: str
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     personalised: bool
 
 
-def answer_of(asked: Asked, found: Any, started: float) -> Any:
+def answer_of(asked: PendingRequest, found: Any, started: float) -> Any:
     """The answer that the client reads; `started` is when the service had read the request."""
     shared = {
         "model": asked.model.info,
@@ -53,7 +53,7 @@ def answer_of(asked: Asked, found: Any, started: float) -> Any:
     return ValueAnswer(expected_value=found.value, **shared)
 
 
-def entry_of(asked: Asked, found: Any, latency_ms: float) -> Entry:
+def entry_of(asked: PendingRequest, found: Any, latency_ms: float) -> LogRecord:
     """The line of an answer; of a list its items, else its number."""
     lists = hasattr(found, "items")
     return _entry(
@@ -70,7 +70,7 @@ def entry_of(asked: Asked, found: Any, latency_ms: float) -> Entry:
     )
 
 
-def entry_of_failure(asked: Asked) -> Entry:
+def entry_of_failure(asked: PendingRequest) -> LogRecord:
     """The line of a request that was answered with an error of ours."""
     return _entry(
         asked,
@@ -86,7 +86,7 @@ def entry_of_failure(asked: Asked) -> Entry:
     )
 
 
-def _entry(asked: Asked, **answered: Any) -> Entry:
+def _entry(asked: PendingRequest, **answered: Any) -> LogRecord:
     """A line: who asked whom for what, and how that was `answered`."""
     manifest, request = asked.model.bundle.manifest, asked.request
     history = getattr(request, "history", None) or getattr(request, "basket", None)
@@ -107,4 +107,4 @@ def _entry(asked: Asked, **answered: Any) -> Entry:
     }
     who = request.user_id if asked.personalised else None
     features = getattr(request, "features", None)
-    return Entry(time.time(), fields, asked.model.bundle, who, features)
+    return LogRecord(time.time(), fields, asked.model.bundle, who, features)

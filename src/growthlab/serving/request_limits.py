@@ -29,7 +29,7 @@ CLOSE = (b"connection", b"close")
 GONE = 499  # counted where the client went before it had an answer, which is no mistake of ours
 
 
-class Gate:
+class RequestLimits:
     """ASGI app around `app`: refuses early and cheaply, so that those let in are answered in time.
 
     Without the token 401; a body that is too large 413, as soon as that is seen; one that does not

@@ -29,7 +29,7 @@ PAUSE = 0.05  # seconds between two looks at the queue
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogRecord:
     """An answer to be logged: `fields` as they are, and what is still to be made of a raw user id.
 
     The raw id does not reach the file: a pseudonym does, or nothing where the key is not known.
@@ -87,7 +87,7 @@ class RequestLog:
         self.written = 0
         self._most = most_bytes
         self._n_files = n_files
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[LogRecord] = deque()
         self._ending = threading.Event()
         self._told = False
         try:
@@ -106,7 +106,7 @@ class RequestLog:
         self._thread = threading.Thread(target=self._write, name="request log", daemon=True)
         self._thread.start()
 
-    def put(self, entry: Entry) -> bool:
+    def put(self, entry: LogRecord) -> bool:
         """Take a line to be written; False where the queue is full and it is dropped."""
         if len(self._queue) >= LONGEST_QUEUE:
             self.dropped += 1
@@ -145,7 +145,7 @@ class RequestLog:
             self._lost(len(lines), error)
             time.sleep(PAUSE)
 
-    def _line(self, entry: Entry) -> str:
+    def _line(self, entry: LogRecord) -> str:
         """The line; empty where it cannot be made, which is no reason to lose others."""
         try:
             return entry.line()

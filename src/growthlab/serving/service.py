@@ -17,12 +17,12 @@ from growthlab.core.errors import GrowthlabError
 from growthlab.serving.pending_request import (
     FAILED,
     REFUSED,
-    Asked,
+    PendingRequest,
     answer_of,
     entry_of,
     entry_of_failure,
 )
-from growthlab.serving.request_log import Entry, RequestLog
+from growthlab.serving.request_log import LogRecord, RequestLog
 from growthlab.serving.schemas import (
     FeedbackBody,
     ModelInfo,
@@ -72,7 +72,7 @@ class Service:
         self.ready = False
         self._ids = random.Random(secrets.randbits(256))  # no call of the system for each request
         self.busy = lambda: False  # whether requests are under way; the gate knows
-        self._shadows: deque[Asked] = deque()
+        self._shadows: deque[PendingRequest] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -124,7 +124,7 @@ class Service:
         """Log what became of an answer; False where the log cannot take it now."""
         assert self.log is not None
         fields = {"kind": "feedback", **body.model_dump()}
-        taken = self.log.put(Entry(time.time(), fields))
+        taken = self.log.put(LogRecord(time.time(), fields))
         if taken:
             self.metrics.feedback[body.event] += 1
         return taken
@@ -160,7 +160,7 @@ class Service:
             }
         )
 
-    def _ask(self, bodies: Mapping[str, Sequence[Body]]) -> list[Asked]:
+    def _ask(self, bodies: Mapping[str, Sequence[Body]]) -> list[PendingRequest]:
         """Hand the requests to those who answer them; all of them, or none (`Overloaded`)."""
         allowed = self.options.personalised
         shares: dict[Model, list[tuple[Any, int]]] = {}
@@ -179,12 +179,13 @@ class Service:
             model.require_room(len(share))
         futures = {model: model.ask(share) for model, share in shares.items()}
         return [
-            Asked(*about, futures[about[-1]][place], personal) for about, place, personal in places
+            PendingRequest(*about, futures[about[-1]][place], personal)
+            for about, place, personal in places
         ]
 
     async def _by_champion(
-        self, asked: Sequence[Asked], found: Sequence[Any]
-    ) -> tuple[list[Asked], list[Any]]:
+        self, asked: Sequence[PendingRequest], found: Sequence[Any]
+    ) -> tuple[list[PendingRequest], list[Any]]:
         """The same, but that the champion answers what a challenger refuses.
 
         The two may know other features: nobody is refused for being drawn.
@@ -207,7 +208,7 @@ class Service:
             raise NoModel(f"no {task} bundle is loaded; this service answers {loaded}")
         return found
 
-    def _tell_failed(self, asked: Sequence[Asked], found: Sequence[Any]) -> None:
+    def _tell_failed(self, asked: Sequence[PendingRequest], found: Sequence[Any]) -> None:
         """Raise the first error there is; those that are no mistake of the client's are logged."""
         errors = [(a, f) for a, f in zip(asked, found, strict=True) if isinstance(f, BaseException)]
         for each, error in errors:
@@ -216,13 +217,13 @@ class Service:
         for _, error in errors:
             raise error
 
-    def _failed(self, asked: Asked) -> None:
+    def _failed(self, asked: PendingRequest) -> None:
         """Count and log a request that its model failed to answer."""
         self.metrics.served[asked.model.task, asked.variant, FAILED] += 1
         if self.log is not None:
             self.log.put(entry_of_failure(asked))
 
-    def _after(self, asked: Asked, found: Any, latency_ms: float) -> None:
+    def _after(self, asked: PendingRequest, found: Any, latency_ms: float) -> None:
         """Count and log an answer, and let the shadow answer too, later."""
         self.metrics.served[asked.model.task, asked.variant, found.served] += 1
         if self.log is None:
@@ -280,11 +281,11 @@ def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
     return version("growthlab"), found
 
 
-def _refused_by_challenger(asked: Asked, found: Any) -> bool:
+def _refused_by_challenger(asked: PendingRequest, found: Any) -> bool:
     return asked.variant == "challenger" and isinstance(found, GrowthlabError)
 
 
-async def _results(asked: Sequence[Asked]) -> list[Any]:
+async def _results(asked: Sequence[PendingRequest]) -> list[Any]:
     """What came of each: an answer or an error."""
     if len(asked) == 1:  # the most frequent, for which gather would cost as much as its answer
         try:

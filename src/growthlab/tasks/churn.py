@@ -24,7 +24,7 @@ from growthlab.models.calibrated_estimator import (
     slope_of,
 )
 from growthlab.models.table_estimator import wrap
-from growthlab.scorers.calibrated_rows import Calibration
+from growthlab.scorers.calibrated_rows import CalibrationMap
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, within
@@ -92,7 +92,7 @@ class Churn(CustomerTask):
 
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> CalibratedEstimator:
         """The fitted model with that map."""
-        return CalibratedEstimator(wrap(model), Calibration.from_json(calibration))
+        return CalibratedEstimator(wrap(model), CalibrationMap.from_json(calibration))
 
     def completed(
         self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]

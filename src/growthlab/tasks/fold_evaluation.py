@@ -31,7 +31,7 @@ SLOW_EPOCH = 10.0  # seconds from which an epoch is worth a line
 
 
 @dataclass(frozen=True)
-class Arena:
+class FoldEvaluation:
     """A task on a fold with its metrics: what all models of a comparison share, each part made once."""
 
     task: Task
@@ -68,7 +68,7 @@ class EpochWatch:
     an exception.
     """
 
-    arena: Arena
+    arena: FoldEvaluation
     seed: int
     patience: int
     memory: Path | None = None
@@ -117,7 +117,7 @@ class EpochWatch:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenFit:
     """A model fitted for choosing: its metrics on the validation window, and the best epoch.
 
     `model` is None where an earlier call, interrupted later, had made the choice. `learned` is what
@@ -137,7 +137,7 @@ class Choice:
 
 
 def choose(
-    arena: Arena,
+    arena: FoldEvaluation,
     factory: Callable[[], Any],
     *,
     seed: int = 0,
@@ -145,7 +145,7 @@ def choose(
     checkpoint: Path | None = None,
     on_value: Callable[[int, float], bool] | None = None,
     warm: LearnedState | None = None,
-) -> Choice:
+) -> ChosenFit:
     """Fit on the inner past, stopping early where there are epochs, and judge on the validation window.
 
     `on_value` is asked after each epoch, see `EpochWatch`. `warm` is where the fit goes on from.
@@ -160,7 +160,7 @@ def choose(
     curves = {"loss": list(getattr(model, "losses_", []))}
     if watch is not None:
         curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
-    return Choice(
+    return ChosenFit(
         model=model,
         valid={n: e.value for n, e in judged.values.items()},
         epochs=watch.best_epoch if watch is not None and watch.values else None,
@@ -174,7 +174,7 @@ def choose(
 
 
 def run_model(
-    arena: Arena,
+    arena: FoldEvaluation,
     factory: Callable[[], Any],
     *,
     name: str,
@@ -187,7 +187,7 @@ def run_model(
 ) -> Outcome:
     """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once.
 
-    See `Arena`. With `export` the outcome holds what a bundle carries of the model. `label`
+    See `FoldEvaluation`. With `export` the outcome holds what a bundle carries of the model. `label`
     names it in the log. `warm` is what an earlier run of the model learned, to go on from.
 
     Raises
@@ -229,7 +229,7 @@ def run_model(
     return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
 
 
-def _report(label: str, objective: str, chosen: Choice, judged: Judged, seconds: float) -> None:
+def _report(label: str, objective: str, chosen: ChosenFit, judged: Judged, seconds: float) -> None:
     """The one line that a model logs."""
     log.info(
         "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
@@ -244,23 +244,23 @@ def _report(label: str, objective: str, chosen: Choice, judged: Judged, seconds:
     )
 
 
-def _chosen_before(made: Path | None) -> Choice | None:
+def _chosen_before(made: Path | None) -> ChosenFit | None:
     """The choice that an interrupted call had made, without its model."""
     if made is None or not made.exists():
         return None
     state = made.with_suffix(".npz")
     kept = read_state(state) if state.exists() else None
-    return Choice(model=None, learned=kept, **json.loads(made.read_text()))
+    return ChosenFit(model=None, learned=kept, **json.loads(made.read_text()))
 
 
-def _write_choice(made: Path, chosen: Choice) -> None:
+def _write_choice(made: Path, chosen: ChosenFit) -> None:
     """The choice, for a later call to go on from; what says that it is there is written last."""
     if chosen.learned is not None:
         write_state(chosen.learned, made.with_suffix(".npz"))
     write_json(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
 
 
-def _left(arena: Arena, chosen: Choice, model: Any) -> WarmStart | None:
+def _left(arena: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStart | None:
     """What a later run may go on from."""
     if chosen.learned is None:
         return None
@@ -269,7 +269,7 @@ def _left(arena: Arena, chosen: Choice, model: Any) -> WarmStart | None:
 
 
 def _watch(
-    arena: Arena,
+    arena: FoldEvaluation,
     model: Any,
     seed: int,
     checkpoint: Path | None,
@@ -294,7 +294,7 @@ def _outcome(
     model: Any,
     name: str,
     seed: int,
-    chosen: Choice,
+    chosen: ChosenFit,
     judged: Judged,
     fit_seconds: float,
     peak_mb: float,

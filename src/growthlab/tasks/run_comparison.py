@@ -13,7 +13,7 @@ from growthlab.core.progress import progress
 from growthlab.evaluation.outcome import Outcome
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
-from growthlab.tasks.fold_evaluation import Arena, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.training.warm import WarmStart
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Entry:
         return f"{self.contender.name} seed {self.seed}{origin}"
 
 
-class Recorder(Protocol):
+class ComparisonRecorder(Protocol):
     """Who writes down what happens, and remembers what an interrupted comparison had finished."""
 
     def finished_before(self, entry: Entry) -> Outcome | None:
@@ -54,11 +54,11 @@ class Recorder(Protocol):
         """Where an interrupted fit of this entry finds its last epoch again."""
         ...
 
-    def start(self, entry: Entry, arena: Arena) -> None:
+    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
         """The entry is about to be fitted."""
         ...
 
-    def finish(self, entry: Entry, arena: Arena, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
         """The entry is done."""
         ...
 
@@ -85,7 +85,7 @@ def run_comparison(
     seeds: int = 1,
     device: str = "auto",
     refit: bool = True,
-    recorder: Recorder | None = None,
+    recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
 ) -> Results:
     """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds.
@@ -109,7 +109,7 @@ def run_comparison(
             results.outcomes[entry.origin].append(before)
             continue
         if arena is None or arena.fold is not folds[entry.origin]:
-            arena = Arena(task, folds[entry.origin], metrics, refit)
+            arena = FoldEvaluation(task, folds[entry.origin], metrics, refit)
             arena.prepare()
         try:
             outcome = _one(entry, arena, device, recorder, warm)
@@ -125,7 +125,11 @@ def run_comparison(
 
 
 def _one(
-    entry: Entry, arena: Arena, device: str, recorder: Recorder | None, warm: WarmStart | None
+    entry: Entry,
+    arena: FoldEvaluation,
+    device: str,
+    recorder: ComparisonRecorder | None,
+    warm: WarmStart | None,
 ) -> Outcome:
     """One entry, run and recorded."""
     checkpoint = None

@@ -15,7 +15,7 @@ import yaml
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Outcome
-from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.run_comparison import Entry
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
@@ -55,7 +55,7 @@ class ComparisonRun:
     config: Mapping[str, Any]
     child_config: Callable[[Entry], Mapping[str, Any]]
     reports: Callable[[int], Mapping[str, Any]]
-    bundle: Callable[[Entry, Arena, Outcome, Path], Any]
+    bundle: Callable[[Entry, FoldEvaluation, Outcome, Path], Any]
     figures: Callable[[Outcome], Mapping[str, Any]]
     checkpoints: Path
     parent: bool = True
@@ -114,7 +114,7 @@ class ComparisonRun:
         asked = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
         return self._checkpoints.claim(json.dumps(asked, sort_keys=True, default=str))
 
-    def start(self, entry: Entry, arena: Arena) -> None:
+    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
         """A child run with parameters, tags, data lineage, config and reports."""
         tags = {
             "kind": "model",
@@ -135,7 +135,7 @@ class ComparisonRun:
         self._log_config(self._current, self.child_config(entry), entry.origin)
         self._log_data(self._current)
 
-    def finish(self, entry: Entry, arena: Arena, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
         """Metrics, tables, plots and the bundle of the finished child."""
         client, run_id = self.store.client, self._running()
         log_outcome(client, run_id, outcome)

@@ -104,7 +104,7 @@ class Trainer:
             for group in run.optimiser.param_groups:
                 group["lr"] = self.lr_at(epoch)
             stream_of_epoch = torch_stream(options.seed, "epoch", epoch, device=device)
-            with stream_of_epoch, at_most(self.threads):
+            with stream_of_epoch, torch_threads(self.threads):
                 run.losses.append(self._epoch(run, batches(epoch), loss, device, epoch, n_epochs))
             network.eval()
             if options.on_epoch is not None:
@@ -211,7 +211,7 @@ def torch_stream(
 
 
 @contextmanager
-def at_most(threads: int | None) -> Iterator[None]:
+def torch_threads(threads: int | None) -> Iterator[None]:
     """Torch shares an operation among at most so many threads inside; None changes nothing."""
     before = torch.get_num_threads()
     if threads is not None and threads < before:

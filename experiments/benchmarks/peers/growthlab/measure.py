@@ -20,7 +20,7 @@ from protocol import (
 )
 
 from growthlab.cli.setting import Setting
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.training.fit_options import FitOptions, Verdict
 
@@ -31,7 +31,7 @@ NETWORKS = {
 
 
 def setting_of(question: Question, model: str, *words: str) -> Setting:
-    """The composed train command on the data of the question."""
+    """The compose train command on the data of the question."""
     common = [
         f"model=recommend/{model}",
         "data=movielens_1m",
@@ -40,7 +40,7 @@ def setting_of(question: Question, model: str, *words: str) -> Setting:
         f"cache={question.scratch}/growthlab",
         "device=cpu",
     ]
-    return Setting(composed("train", [*common, *words]))
+    return Setting(compose("train", [*common, *words]))
 
 
 def network(question: Question, name: str) -> Setting:

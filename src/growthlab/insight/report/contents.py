@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from growthlab.insight.findings import Findings, Table
+from growthlab.insight.findings import Findings, ReportTable
 from growthlab.insight.scope import Scope
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportPart:
     """What one section found, as it may be shown."""
 
     name: str
@@ -20,16 +20,16 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Contents:
+class ReportContents:
     """All parts by chapter, and why other sections are not among them."""
 
     title: str
     scope: Scope
-    parts: tuple[Part, ...]
+    parts: tuple[ReportPart, ...]
     left_out: Mapping[str, str]
 
     @property
-    def listed(self) -> list[Table]:
+    def listed(self) -> list[ReportTable]:
         """Every table, in the order of the report."""
         return [table for part in self.parts for table in part.findings.tables]
 

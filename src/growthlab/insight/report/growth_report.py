@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.insight.findings import Findings, Section, Table, beside_each_other
+from growthlab.insight.findings import Findings, ReportTable, Section, beside_each_other
 from growthlab.insight.goals import METRICS, Goal, measured
-from growthlab.insight.report.contents import Contents, Part
+from growthlab.insight.report.contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import page
 from growthlab.insight.scope import Scope, Unavailable
 
@@ -38,7 +38,7 @@ CHAPTERS = (
 
 
 @dataclass(frozen=True)
-class Report(Contents):
+class GrowthReport(ReportContents):
     """What is in it, as tables, as a page, and as files."""
 
     @property
@@ -112,7 +112,7 @@ class Report(Contents):
 
 def report(
     title: str, scope: Scope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
-) -> Report:
+) -> GrowthReport:
     """Every section's findings without figures of fewer than `scope.min_group` customers.
 
     A section that needs what the log does not hold is left out, with the reason.
@@ -142,7 +142,7 @@ def report(
     parts.sort(key=lambda part: CHAPTERS.index(part.chapter))
     names = [table.name for part in parts for table in part.findings.tables]
     assert len(set(names)) == len(names), sorted(names)
-    return Report(title, scope, tuple(parts), left_out)
+    return GrowthReport(title, scope, tuple(parts), left_out)
 
 
 def _goals(goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section]) -> Findings:
@@ -154,10 +154,10 @@ def _goals(goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section])
     return Findings((measured(goals, scope, sections),), (note,))
 
 
-def _part(name: str, chapter: str, title: str, findings: Findings, scope: Scope) -> Part:
+def _part(name: str, chapter: str, title: str, findings: Findings, scope: Scope) -> ReportPart:
     shown = tuple(table.protected(scope.min_group) for table in findings.tables)
-    return Part(name, chapter, title, Findings(shown, findings.notes))
+    return ReportPart(name, chapter, title, Findings(shown, findings.notes))
 
 
-def _n_hidden(table: Table, column: str) -> int:
+def _n_hidden(table: ReportTable, column: str) -> int:
     return 0 if table.hidden is None else int(table.hidden[column].sum())

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.insight.findings import Bars, Column, Heat, Lines, Table
-from growthlab.insight.report.contents import Contents, Part
+from growthlab.insight.findings import Bars, Column, Heat, Lines, ReportTable
+from growthlab.insight.report.contents import ReportContents, ReportPart
 from growthlab.insight.report.numbers import FEW, UNDEFINED, change, short, text
 from growthlab.insight.report.report_plots import shades, svg
 from growthlab.insight.report.report_style import CSS
@@ -20,7 +20,7 @@ from growthlab.insight.scope import LEAST_GROUP
 NUMBERS_LEFT = ("label", "date")
 
 
-def page(report: Contents) -> str:
+def page(report: ReportContents) -> str:
     """The whole document."""
     chapters = [(name, list(parts)) for name, parts in groupby(report.parts, lambda p: p.chapter)]
     body = [_header(report), _contents(report, [name for name, _ in chapters])]
@@ -41,7 +41,7 @@ def page(report: Contents) -> str:
     )
 
 
-def _header(report: Contents) -> str:
+def _header(report: ReportContents) -> str:
     scope, events = report.scope, report.scope.log
     facts = (
         f"{scope.first:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
@@ -60,20 +60,20 @@ def _header(report: Contents) -> str:
     return f"<header><h1>{title}</h1><p>{escape(facts)}</p><p class=note>{privacy}</p></header>"
 
 
-def _contents(report: Contents, chapters: list[str]) -> str:
+def _contents(report: ReportContents, chapters: list[str]) -> str:
     links = [f'<a href="#{_slug(name)}">{escape(name)}</a>' for name in chapters]
     if report.left_out:
         links.append('<a href="#left-out">Not in this report</a>')
     return f"<nav>{' '.join(links)}</nav>"
 
 
-def _section(part: Part) -> str:
+def _section(part: ReportPart) -> str:
     notes = "".join(f"<p class=note>{_words(note)}</p>" for note in part.findings.notes)
     tables = "".join(_table(table) for table in part.findings.tables)
     return f"<article><h3>{escape(part.title)}</h3>{notes}{tables}</article>"
 
 
-def _table(table: Table) -> str:
+def _table(table: ReportTable) -> str:
     """Plots, rows, and the definitions of all that is seen of the table."""
     head = f'<h4 id="{table.name}">{escape(table.title)} <code>{table.name}</code></h4>'
     note = f"<p class=note>{_words(table.note)}</p>" if table.note else ""
@@ -91,7 +91,7 @@ def _table(table: Table) -> str:
     return f"<div class=table>{head}{body}{note}{_definitions(table)}</div>"
 
 
-def _plot(plot: Lines | Bars | Heat, table: Table) -> str:
+def _plot(plot: Lines | Bars | Heat, table: ReportTable) -> str:
     drawn = _heat(plot, table) if isinstance(plot, Heat) else svg(plot, table)
     if not drawn:
         return ""
@@ -99,7 +99,7 @@ def _plot(plot: Lines | Bars | Heat, table: Table) -> str:
     return f"<figure{wide}><figcaption>{escape(plot.title)}</figcaption>{drawn}</figure>"
 
 
-def _rows(table: Table) -> str:
+def _rows(table: ReportTable) -> str:
     """The rows that the page shows; the file has all."""
     rows, n = table.rows, table.shown
     if n == 0:
@@ -120,7 +120,7 @@ def _rows(table: Table) -> str:
     return f"<div class=scroll tabindex=0><table>{body}</table></div>{rest}"
 
 
-def _cells(table: Table, place: object, row: tuple[object, ...]) -> Iterator[str]:
+def _cells(table: ReportTable, place: object, row: tuple[object, ...]) -> Iterator[str]:
     for (name, column), value in zip(table.columns.items(), row, strict=True):
         if table.hidden is not None and table.hidden.at[place, name]:
             yield f"<td class=hidden>{FEW}</td>"
@@ -132,7 +132,7 @@ def _side(column: Column) -> str:
     return " class=name" if column.unit in NUMBERS_LEFT else ""
 
 
-def _definitions(table: Table) -> str:
+def _definitions(table: ReportTable) -> str:
     """What the columns that are seen mean: those of the rows, or those that are drawn."""
     names = list(table.columns) if table.shown != 0 else _drawn(table)
     items = "".join(
@@ -142,7 +142,7 @@ def _definitions(table: Table) -> str:
     return f"<dl>{items}</dl>"
 
 
-def _drawn(table: Table) -> list[str]:
+def _drawn(table: ReportTable) -> list[str]:
     names: list[str] = []
     for plot in table.plots:
         if isinstance(plot, Lines):
@@ -154,7 +154,7 @@ def _drawn(table: Table) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _heat(plot: Heat, table: Table) -> str:
+def _heat(plot: Heat, table: ReportTable) -> str:
     """A table of `value`, shaded; the first `most` columns."""
     rows, unit = table.rows, table.columns[plot.value].unit
     assert table.hidden is not None
@@ -193,7 +193,7 @@ def _heat_cell(at: pd.DataFrame, column: Any, value: str, unit: str) -> str:
     return f'<td style="background:rgba(0,114,178,{shade:.2f})">{escape(shown)}</td>'
 
 
-def _tiles(table: Table) -> str:
+def _tiles(table: ReportTable) -> str:
     """A tile a row: figure, value, change against the month and the year before, definition."""
     tiles = []
     hidden = table.hidden

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from growthlab.evaluation.plots import BLUE, COLOURS, INK, PALE, QUIET
-from growthlab.insight.findings import Bars, Lines, Table
+from growthlab.insight.findings import Bars, Lines, ReportTable
 from growthlab.insight.report.numbers import short
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LONG = 40  # more points than that need no dots
 MOST_LINES = 6
 
 
-def svg(plot: Lines | Bars, table: Table) -> str:
+def svg(plot: Lines | Bars, table: ReportTable) -> str:
     """The plot of a protected table as an ``<svg>`` element; empty where there is nothing to draw."""
     figure = _lines(plot, table) if isinstance(plot, Lines) else _bars(plot, table)
     if figure is None:
@@ -49,7 +49,7 @@ def _inline(text: str, title: str) -> str:
     return f'<svg viewBox="{box}" role="img" aria-label="{label}">{inside.strip()}'
 
 
-def _lines(plot: Lines, table: Table) -> Figure | None:
+def _lines(plot: Lines, table: ReportTable) -> Figure | None:
     """Values over `x`; a gap where one is withheld or unknown."""
     lines = _curves(plot, table.rows)
     lines = {name: line for name, line in lines.items() if line.notna().any()}
@@ -107,7 +107,7 @@ def _curves(plot: Lines, rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {n: _numbers(part, plot.y[0]).set_axis(part[plot.x]) for n, part in parts.items()}
 
 
-def _bars(plot: Bars, table: Table) -> Figure | None:
+def _bars(plot: Bars, table: ReportTable) -> Figure | None:
     """A bar a row with its value beside it, the first row on top."""
     values = _numbers(table.rows, plot.y)
     if not values.notna().any():

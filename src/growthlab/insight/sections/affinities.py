@@ -11,7 +11,7 @@ from scipy import sparse, special
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Table, of_rows
+from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
 from growthlab.insight.items import named
 from growthlab.insight.scope import LEAST_GROUP, Scope
 from growthlab.insight.sections.growth import ORDER, STANDS
@@ -171,12 +171,12 @@ class Affinities:
         )
         return Findings(tuple(tables), (note,))
 
-    def _table(self, name: str, title: str, rows: pd.DataFrame) -> Table:
+    def _table(self, name: str, title: str, rows: pd.DataFrame) -> ReportTable:
         enough = rows[rows["customers"] >= LEAST_GROUP].reset_index(drop=True)
         columns = of_rows(COLUMNS, enough)
         left = len(rows) - len(enough)
         note = f"{left} pairs of fewer than {LEAST_GROUP} customers are left out." if left else ""
-        return Table(name, title, enough, columns, shown=15, note=note)
+        return ReportTable(name, title, enough, columns, shown=15, note=note)
 
 
 _BOTH = ("customers",)

@@ -20,7 +20,7 @@ from growthlab.insight.cohorts import (
     pooled,
     since_column,
 )
-from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
 from growthlab.insight.scope import Period, Scope, Unavailable, check_period
 
 CURVE = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
@@ -110,22 +110,22 @@ class Channels:
         )
         return "channel of the first active event", "firsts.channel"
 
-    def _quality(self, curves: pd.DataFrame) -> Table:
+    def _quality(self, curves: pd.DataFrame) -> ReportTable:
         rows = channel_quality(curves, self.at, self.costs, self.margin)
         columns = of_rows(self._columns(), rows)
         title = f"After {self.at} whole {self.period}s"
         note = (
             "" if self.costs else "Payback needs section.channels.costs: what a new customer costs."
         )
-        return Table("channel_quality", title, rows, columns, sums=_sums(rows), note=note)
+        return ReportTable("channel_quality", title, rows, columns, sums=_sums(rows), note=note)
 
-    def _curves(self, curves: pd.DataFrame) -> Table:
+    def _curves(self, curves: pd.DataFrame) -> ReportTable:
         columns = of_rows(self._columns(), curves)
         plots = [Lines("since", ("cohort_retention",), "Share who are active again", by="channel")]
         if curves["value"].notna().any():
             plots.append(Lines("since", ("value",), "Spent by a customer so far", by="channel"))
         title = f"By {self.period}s since"
-        return Table("channel_curves", title, curves, columns, plots=tuple(plots), shown=0,
+        return ReportTable("channel_curves", title, curves, columns, plots=tuple(plots), shown=0,
                      sums=_sums(curves))  # fmt: skip
 
     def _columns(self) -> dict[str, Column]:

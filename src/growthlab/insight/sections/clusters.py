@@ -15,7 +15,7 @@ from growthlab.core.seeding import stream
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, Heat, Lines, Table
+from growthlab.insight.findings import Column, Findings, Heat, Lines, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import OTHERS, grouped
@@ -144,8 +144,8 @@ class Clusters:
         choice["customers"] = len(rows)
         tables = (
             table,
-            Table("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), shown=0),
-            Table("cluster_choice", "Their number", choice[list(self._of_choice)], self._of_choice,
+            ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), shown=0),
+            ReportTable("cluster_choice", "Their number", choice[list(self._of_choice)], self._of_choice,
                   plots=(plot,) if len(choice) > 1 else ()),
         )  # fmt: skip
         return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, self._verdict(found), note))))

@@ -13,7 +13,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment
-from growthlab.insight.findings import Bars, Column, Findings, Table
+from growthlab.insight.findings import Bars, Column, Findings, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 
 STEPS = ("view", "cart", "purchase")
@@ -95,7 +95,7 @@ class Funnel:
         return Findings(tuple(tables), (note,))
 
 
-def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> Table:
+def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> ReportTable:
     took = ("customers",)
     columns = {
         "step": Column("label", "The step, after all steps above it in this order."),
@@ -112,4 +112,6 @@ def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> Table:
             "count", f"How many {who} have such an event, whatever came before it.", part=took
         ),
     }
-    return Table(name, title, rows, columns, plots=(Bars("step", "of_first", f"Share of {who}"),))
+    return ReportTable(
+        name, title, rows, columns, plots=(Bars("step", "of_first", f"Share of {who}"),)
+    )

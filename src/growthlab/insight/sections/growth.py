@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import spend_of
-from growthlab.insight.findings import Column, Findings, Lines, Table, whole
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, whole
 from growthlab.insight.scope import ACTIVE, Period, Scope
 
 STANDS = "event_type = 'purchase' AND cancelled_at IS NULL"
@@ -180,12 +180,12 @@ class Growth:
         ]
         return Findings(tuple(tables), tuple(notes))
 
-    def _table(self, scope: Scope, period: Period, names: Sequence[str]) -> Table:
+    def _table(self, scope: Scope, period: Period, names: Sequence[str]) -> ReportTable:
         rows = growth_of(scope, period)[list(names)]
         drawn: tuple[str, ...] = ("active_users",)
         if period == "month":
             drawn = ("active_users", "new_users", "buyers")
-        return Table(
+        return ReportTable(
             f"growth_by_{period}",
             f"By {period}",
             rows,

@@ -12,7 +12,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
-from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.findings import Column, Findings, Heat, ReportTable
 from growthlab.insight.scope import Scope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import crossed
@@ -84,7 +84,7 @@ class LifeCycle:
         if then > scope.first + timedelta(days=self.active_days):
             moved = self._moved(scope, found["stage"], then)
             heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(Table("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0,
+            tables.append(ReportTable("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0,
                                 hidden=moved.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, notes)))
 

@@ -18,7 +18,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, Lines, Table, whole
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, whole
 from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
 from growthlab.insight.sections.rfm import RFM
 
@@ -176,8 +176,8 @@ class Lookalike:
         )
         made_of = self.composition(scope.log, scope.as_of)
         tables = (
-            Table("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),
-            Table(
+            ReportTable("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),
+            ReportTable(
                 "lookalike_composition",
                 "Who is in the audience",
                 made_of,

@@ -17,7 +17,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Bars, Column, Findings, Table, whole
+from growthlab.insight.findings import Bars, Column, Findings, ReportTable, whole
 from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
 from growthlab.insight.sections.risk_value import checked_borders, levels, value_borders_of
 
@@ -80,7 +80,7 @@ class Outlook:
         rows = rows.join(most_listed(found)).reset_index()
         rows.loc[rows["customers"] < scope.min_group, ["item_id", "listed"]] = None
         plot = Bars("risk_level", "total_value", "Value expected by risk")
-        table = Table("outlook", "Outlook", rows, self._columns(), plots=(plot,),
+        table = ReportTable("outlook", "Outlook", rows, self._columns(), plots=(plot,),
                       sums={"customers": whole(rows)})  # fmt: skip
         return Findings((table,), (_source(bundles),))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Table, of_rows
+from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
 from growthlab.insight.items import named
 from growthlab.insight.scope import LEAST_GROUP, Scope
 from growthlab.insight.sections.growth import STANDS
@@ -68,7 +68,7 @@ class Replenishment:
             "again. Half of the repeats come between p25 and p75 days after the last purchase of the "
             "item: a reminder belongs before p25."
         )
-        table = Table("replenishment", "Items", rows, columns, shown=15, note=note)
+        table = ReportTable("replenishment", "Items", rows, columns, shown=15, note=note)
         return Findings((table,))
 
 

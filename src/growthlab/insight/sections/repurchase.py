@@ -11,7 +11,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment
-from growthlab.insight.findings import Bars, Column, Findings, Lines, Table, whole
+from growthlab.insight.findings import Bars, Column, Findings, Lines, ReportTable, whole
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.growth import STANDS
 
@@ -121,8 +121,8 @@ class Repurchase:
         counts = purchase_counts(log)
         silences = tuple(days for days in SILENCES if days < scope.days / 2)
         tables = [
-            Table("repeat_rate", "Repeat rate", rates, RATES),
-            Table(
+            ReportTable("repeat_rate", "Repeat rate", rates, RATES),
+            ReportTable(
                 "purchase_counts",
                 "Buyers by number of purchase days",
                 counts,
@@ -130,12 +130,12 @@ class Repurchase:
                 plots=(Bars("purchase_days", "share", "Share of buyers"),),
                 sums={"buyers": whole(counts)},
             ),
-            Table("purchase_gaps", "Time between purchases", purchase_gaps(log), GAPS),
+            ReportTable("purchase_gaps", "Time between purchases", purchase_gaps(log), GAPS),
         ]
         if silences:
             rows = returning_after(log, as_of=scope.as_of, silences=silences)
             tables.append(
-                Table(
+                ReportTable(
                     "returning_after_silence",
                     "Who comes back after a silence",
                     rows,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import spend_of, units_of
-from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
 from growthlab.insight.items import named
 from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
 
@@ -85,9 +85,9 @@ class Returns:
 
 def _table(
     name: str, title: str, rows: pd.DataFrame, plots: tuple[Lines, ...], shown: int, note: str = ""
-) -> Table:
+) -> ReportTable:
     columns = of_rows(COLUMNS, rows)
-    return Table(name, title, rows, columns, plots, note=note, shown=shown)
+    return ReportTable(name, title, rows, columns, plots, note=note, shown=shown)
 
 
 _BOUGHT, _BACK = ("buyers",), ("customers",)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Lines, Table, of_rows
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
 from growthlab.insight.items import named
 from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
 from growthlab.insight.sections.growth import STANDS
@@ -66,7 +66,9 @@ class Reviews:
         if rows.empty:
             raise Unavailable(f"reviews needs review events with a rating, and {log.name} has none")
         drawn = (Lines("period", ("mean_rating",), "Mean rating"),)
-        tables = [Table("reviews", f"By {self.period}", rows, self._columns(rows), drawn, shown=13)]
+        tables = [
+            ReportTable("reviews", f"By {self.period}", rows, self._columns(rows), drawn, shown=13)
+        ]
         if "item_id" in log.columns:
             items = reviews(log, "item_id", complaint_at=self.complaint_at)
             items = items[items["reviewers"] >= LEAST_GROUP]
@@ -74,7 +76,9 @@ class Reviews:
             items = named(items, log, "item_id")
             note = f"Items with {LEAST_GROUP} reviewers or more, the worst rated first."
             columns = self._columns(items)
-            tables.append(Table("reviews_of_items", "Items", items, columns, shown=10, note=note))
+            tables.append(
+                ReportTable("reviews_of_items", "Items", items, columns, shown=10, note=note)
+            )
         return Findings(tuple(tables), ("Few customers review: they do not speak for all.",))
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, Column]:

@@ -14,7 +14,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.findings import Column, Findings, Heat, ReportTable
 from growthlab.insight.scope import Scope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import crossed
@@ -121,9 +121,9 @@ class RFM:
         plot = Heat("recency_score", "frequency_score", "customers", "Customers by score")
         tables = (
             segments,
-            Table("rfm_borders", "Borders of the scores", borders, BORDERS,
+            ReportTable("rfm_borders", "Borders of the scores", borders, BORDERS,
                   sums={"customers": (borders["measure"],)}),
-            Table("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), shown=0,
+            ReportTable("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), shown=0,
                   hidden=heat.isna()),
         )  # fmt: skip
         return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, note))))

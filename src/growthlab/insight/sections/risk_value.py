@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.findings import Column, Findings, Heat, ReportTable
 from growthlab.insight.predicted import from_file, risk_and_value
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.small_groups import hidden_cells
@@ -92,7 +92,7 @@ class RiskValue:
             else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
             "value the spend expected in them by BG/NBD and Gamma-Gamma, where no file is given."
         )
-        table = Table("risk_value", "Risk by value", rows, self._columns(), plots=(plot,),
+        table = ReportTable("risk_value", "Risk by value", rows, self._columns(), plots=(plot,),
                       hidden=rows.isna())  # fmt: skip
         return Findings((table,), (source,))
 

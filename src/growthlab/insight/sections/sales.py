@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from growthlab.insight.findings import Column, Findings, Lines, Table, whole
+from growthlab.insight.findings import Column, Findings, Lines, ReportTable, whole
 from growthlab.insight.scope import Period, Scope, check_period
 from growthlab.insight.sections.growth import COLUMNS, SALES, growth_of
 
@@ -32,7 +32,7 @@ class Sales:
             Lines("period", ("average_order_value",), "Average order value"),
             Lines("period", ("arpu",), "Spend per active customer (arpu)"),
         )
-        table = Table(
+        table = ReportTable(
             "sales",
             f"By {self.period}",
             growth_of(scope, self.period)[names],
@@ -56,13 +56,15 @@ class Headline:
         rows = rows[rows["complete"]].set_index("period", drop=False)
         if rows.empty:
             return Findings((), ("The log covers no whole calendar month.",))
-        months = Table("months", "", rows, COLUMNS, sums={"new_users": whole(rows)})
+        months = ReportTable("months", "", rows, COLUMNS, sums={"new_users": whole(rows)})
         tiles, hidden, columns = _tiles(months.protected(scope.min_group))
         title = f"{rows.index[-1]:%B %Y}"
-        return Findings((Table("headline", title, tiles, columns, tiles=True, hidden=hidden),))
+        return Findings(
+            (ReportTable("headline", title, tiles, columns, tiles=True, hidden=hidden),)
+        )
 
 
-def _tiles(months: Table) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Column]]:
+def _tiles(months: ReportTable) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Column]]:
     """A row a figure: its value, those of the month before and of the year before, its customers.
 
     Then which of these cells are withheld; a figure that the log does not give has no row.

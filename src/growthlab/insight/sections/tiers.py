@@ -13,7 +13,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.findings import Column, Findings, Heat, Table
+from growthlab.insight.findings import Column, Findings, Heat, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.segment_table import segment_table
 from growthlab.insight.small_groups import crossed
@@ -153,7 +153,7 @@ class Tiers:
         if then > scope.first:
             moves = self.moves(scope.log, then, scope.as_of, scope.min_group)
             heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(Table("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0,
+            tables.append(ReportTable("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0,
                                 hidden=moves.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, (trailing, note))))
 

@@ -14,7 +14,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
-from growthlab.insight.findings import Bars, Column, Findings, Table
+from growthlab.insight.findings import Bars, Column, Findings, ReportTable
 from growthlab.insight.predicted import risks
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.tiers import Tiers
@@ -125,7 +125,7 @@ class Triggers:
         ]
         bars = Bars("trigger", "customers", "Customers by trigger")
         return Findings(
-            (Table("triggers", "Triggers", table, TRIGGERS, plots=(bars,)),), tuple(notes)
+            (ReportTable("triggers", "Triggers", table, TRIGGERS, plots=(bars,)),), tuple(notes)
         )
 
     def _anniversaries(self, log: EventLog, as_of: datetime) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.models.hybrid import Hybrid
 from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, ndcg_of, once
-from growthlab.scorers.blend_scorer import Blend as BlendScorer
+from growthlab.scorers.blend_scorer import BlendScorer as BlendScorer
 from growthlab.scorers.fusion import CONSTANT, Members, ranks_of, reciprocal
 from growthlab.training.fit_options import FitOptions
 

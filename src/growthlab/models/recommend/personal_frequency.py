@@ -48,7 +48,7 @@ class PersonalFrequency(ScoredRecommender):
         history.require_times(past, "personal_frequency")
         users = users_of_items(past)
         share = users / max(users.max(initial=0), 1)
-        self.scorer_ = personal_frequency.PersonalFrequency(share, self.by, history)
+        self.scorer_ = personal_frequency.PersonalFrequencyScorer(share, self.by, history)
         return self
 
     def _history(self) -> HistoryWeights:

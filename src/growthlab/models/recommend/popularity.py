@@ -21,7 +21,7 @@ class Popularity(ScoredRecommender):
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
         """Count users an item."""
-        self.scorer_ = popularity.Popularity(users_of_items(past))
+        self.scorer_ = popularity.PopularityScorer(users_of_items(past))
         return self
 
 

@@ -11,7 +11,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Histories
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.history_weights import MICROSECONDS_A_DAY
-from growthlab.scorers.popularity_scorer import Popularity
+from growthlab.scorers.popularity_scorer import PopularityScorer
 from growthlab.training.fit_options import FitOptions
 
 
@@ -37,5 +37,5 @@ class PopularityRecent(ScoredRecommender):
         newest = past.times.max(initial=0)
         recent = past.items[past.times > newest - self.days * MICROSECONDS_A_DAY]
         counts = np.bincount(recent, minlength=past.n_items).astype(np.float32)
-        self.scorer_ = Popularity(counts)
+        self.scorer_ = PopularityScorer(counts)
         return self

@@ -16,7 +16,7 @@ from growthlab.models.hybrid import Hybrid
 from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, once
 from growthlab.scorers.candidate_features import ItemFacts, feature_names
 from growthlab.scorers.fusion import Members
-from growthlab.scorers.two_stage_scorer import TwoStage as TwoStageScorer
+from growthlab.scorers.two_stage_scorer import TwoStageScorer as TwoStageScorer
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 
-class Foretold(NamedTuple):
+class SequenceTargets(NamedTuple):
     """The states of a batch at the positions that have a future, and which items that holds.
 
     The score of item ``j`` at position ``p`` is ``states[p] @ item_vectors[j] + bias[j]``.
@@ -33,6 +33,6 @@ class Foretold(NamedTuple):
 class Loss(Protocol):
     """The mean over positions, a scalar; what is drawn comes from torch's generator."""
 
-    def __call__(self, given: Foretold) -> Tensor:
+    def __call__(self, given: SequenceTargets) -> Tensor:
         """The loss of a batch."""
         ...

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from growthlab.core.errors import ConfigError
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.losses.shared_negatives import (
     NEVER,
-    Part,
+    PositionBlock,
     check_draw,
     draw,
     mean_over_positions,
@@ -44,12 +44,12 @@ class BPRMax:
                     f"model.loss.{name} must not be negative, got {getattr(self, name)}"
                 )
 
-    def __call__(self, given: Foretold) -> Tensor:
+    def __call__(self, given: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
         items = draw(given, self.in_batch, self.negatives, self.alpha).items
         return mean_over_positions(given, items, self.of_part)
 
-    def of_part(self, part: Part) -> Tensor:
+    def of_part(self, part: PositionBlock) -> Tensor:
         """Sum over positions of the weighted losses of their targets; 0 without a negative."""
         logits, targets = part.logits, part.scores
         if self.elu > 0:

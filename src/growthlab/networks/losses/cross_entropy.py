@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from growthlab.core.errors import ConfigError
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 
 LOGITS_AT_ONCE = 2_000_000  # what one chunk of positions may hold: half of it stays in the cache
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -31,7 +31,7 @@ class CrossEntropy:
             possible = ", ".join(PRECISIONS)
             raise ConfigError(f"model.loss.precision={self.precision}: possible: {possible}")
 
-    def __call__(self, given: Foretold) -> Tensor:
+    def __call__(self, given: SequenceTargets) -> Tensor:
         """See `catalogue_cross_entropy`."""
         if self.precision == "auto":
             dtype = torch.bfloat16 if multiplies_bfloat16(given.states.device) else torch.float32
@@ -48,7 +48,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def catalogue_cross_entropy(given: Foretold, dtype: torch.dtype = torch.float32) -> Tensor:
+def catalogue_cross_entropy(given: SequenceTargets, dtype: torch.dtype = torch.float32) -> Tensor:
     """Softmax cross-entropy over all items, mean over positions of several targets each.
 
     ``L = 1/P sum_p [ logsumexp_j s_pj - sum_m w_m s_(p, i_m) ]`` with scores ``s`` and weights that

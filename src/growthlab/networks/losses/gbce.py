@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from growthlab.core.errors import ConfigError
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.negative_sampling import unseen_negatives
 
 VECTORS_AT_ONCE = 100_000  # negatives whose vectors exist at a time
@@ -36,7 +36,7 @@ class GBCE:
         if not 0 <= self.t <= 1:
             raise ConfigError(f"model.loss.t must be in [0, 1], got {self.t}")
 
-    def __call__(self, given: Foretold) -> Tensor:
+    def __call__(self, given: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
         won = functional.logsigmoid(given.score_of_targets())
         positive = (given.weights * won).sum() / len(given.states)
@@ -62,7 +62,7 @@ class _MeanOverNegatives(torch.autograd.Function):
         states: Tensor,
         item_vectors: Tensor,
         bias: Tensor,
-        given: Foretold,
+        given: SequenceTargets,
         n_negatives: int,
     ) -> Tensor:
         n_rows = max(1, VECTORS_AT_ONCE // n_negatives)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.losses.shared_negatives import (
     NEVER,
-    Part,
+    PositionBlock,
     check_draw,
     draw,
     mean_over_positions,
@@ -37,7 +37,7 @@ class SampledSoftmax:
     def __post_init__(self) -> None:
         check_draw(self.in_batch, self.negatives, self.alpha)
 
-    def __call__(self, given: Foretold) -> Tensor:
+    def __call__(self, given: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
         items, probability = draw(given, self.in_batch, self.negatives, self.alpha)
         # an item that was never had cannot be drawn with alpha > 0, but may be foretold
@@ -45,7 +45,7 @@ class SampledSoftmax:
         return mean_over_positions(given, items, partial(softmax_loss, items=items, log_q=log_q))
 
 
-def softmax_loss(part: Part, items: Tensor, log_q: Tensor) -> Tensor:
+def softmax_loss(part: PositionBlock, items: Tensor, log_q: Tensor) -> Tensor:
     """Sum over positions of ``sum_m w_m ln(1 + sum_j exp(s'_j) / exp(s'_m))``."""
     corrected = (part.logits - log_q[items]).masked_fill(part.own, NEVER)
     rivals = corrected.logsumexp(dim=1)  # (R,)

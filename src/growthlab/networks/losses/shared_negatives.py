@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from growthlab.core.errors import ConfigError
-from growthlab.networks.losses.base import Foretold
+from growthlab.networks.losses.base import SequenceTargets
 
 NEVER = -1e30  # the logit of a masked column: its exp is 0, and no gradient becomes NaN
 LOGITS_AT_ONCE = 2_000_000  # positions times columns that exist at a time
@@ -22,7 +22,7 @@ class Draw(NamedTuple):
     probability: Tensor  # (n_items,) float32, sums to 1
 
 
-class Part(NamedTuple):
+class PositionBlock(NamedTuple):
     """Some positions of a batch before their shared columns."""
 
     logits: Tensor  # (R, C) the scores of the drawn items
@@ -44,7 +44,7 @@ def check_draw(in_batch: int, negatives: int, alpha: float) -> None:
         raise ConfigError(f"model.loss.alpha must be in [0, 1], got {alpha}")
 
 
-def draw(given: Foretold, in_batch: int, negatives: int, alpha: float) -> Draw:
+def draw(given: SequenceTargets, in_batch: int, negatives: int, alpha: float) -> Draw:
     """`in_batch` of the batch's targets, and `negatives` items more by ``support ** alpha``.
 
     A batch with fewer targets than `in_batch` gives all of them. An item may come in either way:
@@ -63,9 +63,9 @@ def draw(given: Foretold, in_batch: int, negatives: int, alpha: float) -> Draw:
 
 
 def mean_over_positions(
-    given: Foretold,
+    given: SequenceTargets,
     items: Tensor,
-    of_part: Callable[[Part], Tensor],
+    of_part: Callable[[PositionBlock], Tensor],
 ) -> Tensor:
     """`of_part`, a sum over the positions it is given, over the whole batch, a position.
 
@@ -87,9 +87,9 @@ class _InChunks(torch.autograd.Function):
         columns: Tensor,
         column_bias: Tensor,
         scores: Tensor,
-        given: Foretold,
+        given: SequenceTargets,
         items: Tensor,
-        of_part: Callable[[Part], Tensor],
+        of_part: Callable[[PositionBlock], Tensor],
     ) -> Tensor:
         n_rows = max(1, LOGITS_AT_ONCE // len(items))
         total = states.new_zeros(())
@@ -107,7 +107,7 @@ class _InChunks(torch.autograd.Function):
                 places, targets = given.positions[few] - start, given.targets[few]
                 hits = (targets[:, None] == items).to(torch.int8)  # (T, C)
                 own = torch.zeros_like(logits, dtype=torch.int8).index_add_(0, places, hits) > 0
-                part = Part(logits, own, places, leaves[3], targets, given.weights[few])
+                part = PositionBlock(logits, own, places, leaves[3], targets, given.weights[few])
                 value = of_part(part)
             total += value.detach()
             by_leaf = torch.autograd.grad(value, leaves)

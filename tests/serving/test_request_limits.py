@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.serving.request_limits import Gate
+from growthlab.serving.request_limits import RequestLimits
 from growthlab.serving.run import BACKLOG, address_of, copies_of, listen
 from growthlab.serving.service_metrics import Metrics
 from growthlab.serving.service_options import ServiceOptions
@@ -143,7 +143,7 @@ def test_a_failure_is_counted_as_an_error_of_the_service() -> None:
         raise ZeroDivisionError
 
     metrics = Metrics()
-    gate = Gate(fails, ServiceOptions(bundle="none"), metrics, {}, None)
+    gate = RequestLimits(fails, ServiceOptions(bundle="none"), metrics, {}, None)
     scope = {"type": "http", "method": "GET", "path": "/health", "headers": []}
     with pytest.raises(ZeroDivisionError):
         asyncio.run(gate(scope, None, None))  # type: ignore[arg-type]
@@ -236,7 +236,7 @@ def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
         raise AssertionError
 
     options = ServiceOptions(bundle="none", max_in_flight=1)
-    gate = Gate(nothing, options, Metrics(), {"/recommend": slow}, None)
+    gate = RequestLimits(nothing, options, Metrics(), {"/recommend": slow}, None)
     scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
 
     async def ask() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from growthlab.config import experiment_file
-from growthlab.config.compose import composed
+from growthlab.config.compose import compose
 from growthlab.core.errors import ConfigError
 
 
@@ -25,17 +25,17 @@ def test_the_file_gives_the_same_settings_again(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    winner = composed("tune", words)
+    winner = compose("tune", words)
     path = experiment_file.save(Path("conf/experiment"), "it", winner, "remarks")
     assert experiment_file.is_found(path)
     assert not experiment_file.is_found(Path("elsewhere/it.yaml"))
-    again = composed("train", ["experiment=it"]).config
+    again = compose("train", ["experiment=it"]).config
     for key in ("data", "split", "task", "model", "seed", "refit"):
         assert again[key] == winner.config[key], key
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    winner = composed("tune", [])
+    winner = compose("tune", [])
     with pytest.raises(ConfigError, match=r"experiments=.*cannot be written"):
         experiment_file.save(tmp_path / "file", "it", winner, "remarks")

@@ -202,7 +202,7 @@ def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_f
         return [
             r.getMessage()
             for r in caplog.records
-            if r.name.startswith("growthlab.export") and r.levelname == "WARNING"
+            if r.name.startswith("growthlab.") and r.levelname == "WARNING"
         ]
 
     folder = tmp_path / "top_n"

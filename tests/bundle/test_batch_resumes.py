@@ -21,7 +21,7 @@ from growthlab.core.errors import ConfigError, DataError
 
 BLOCK, N_BLOCKS = 50, 60
 CODE = (
-    "import sys; from growthlab.export import batch; batch.BLOCK_ROWS = {block}; "
+    "import sys; from growthlab.bundle import batch; batch.BLOCK_ROWS = {block}; "
     "batch.recommend_file(*sys.argv[1:], k=3)"
 )
 

@@ -1,4 +1,4 @@
-"""The watch over a log: what is counted, what alerts, and what is refused."""
+"""The summarise_log over a log: what is counted, what alerts, and what is refused."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.monitoring import log_reader as request_log
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.log_summary import LogSummary, summarise_log
 from growthlab.monitoring.monitoring_page import page
-from growthlab.monitoring.monitoring_report import Report, finite
+from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.watch import Watched, watch
-from growthlab.serving.pending_request import Asked, entry_of, entry_of_failure
+from growthlab.serving.pending_request import PendingRequest, entry_of, entry_of_failure
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]
 ALWAYS = Period()
 
 
-def alerts(found: Watched, **limits: float) -> set[str]:
+def alerts(found: LogSummary, **limits: float) -> set[str]:
     """What alerts are about."""
     return {alert.about for alert in Limits(**limits).alerts(found)}
 
@@ -52,7 +52,7 @@ def failure(line: dict[str, Any]) -> dict[str, Any]:
 def test_the_same_customers_again_alert_nobody(
     lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
-    found = watch(lists_bundle, write(lists_of(range(400))), ALWAYS)
+    found = summarise_log(lists_bundle, write(lists_of(range(400))), ALWAYS)
     assert alerts(found) == set()
     assert found.own.n == 400
     by_name = {drift.name: drift for drift in found.drifts}
@@ -74,16 +74,16 @@ def test_other_customers_of_the_same_shop_alert_nobody(
 ) -> None:
     rng = np.random.default_rng(seed)
     asked = rng.integers(0, 400, 150).tolist()
-    assert alerts(watch(lists_bundle, write(lists_of(asked)), ALWAYS)) == set()
+    assert alerts(summarise_log(lists_bundle, write(lists_of(asked)), ALWAYS)) == set()
     days = rng.uniform(0, 90, 150).tolist()
-    assert alerts(watch(churn_bundle, write(churn_of(days)), ALWAYS)) == set()
+    assert alerts(summarise_log(churn_bundle, write(churn_of(days)), ALWAYS)) == set()
 
 
 def test_customers_who_stay_away_longer_alert(
     churn_bundle: Bundle, churn_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
     days = np.random.default_rng(1).uniform(40, 130, 300).tolist()
-    found = watch(churn_bundle, write(churn_of(days)), ALWAYS)
+    found = summarise_log(churn_bundle, write(churn_of(days)), ALWAYS)
     assert alerts(found) == {"feature.days_since_last", "score"}
     (text,) = (a.text for a in Limits().alerts(found) if a.about == "score")
     assert "score: the distribution moved: PSI" in text
@@ -95,11 +95,11 @@ def test_a_feature_that_is_no_longer_sent_alerts(
 ) -> None:
     days = np.random.default_rng(1).uniform(0, 90, 300).tolist()
     lost: list[float | None] = [None if n % 3 == 0 else day for n, day in enumerate(days)]
-    found = watch(churn_bundle, write(churn_of(lost)), ALWAYS)
+    found = summarise_log(churn_bundle, write(churn_of(lost)), ALWAYS)
     assert "feature.days_since_last" in alerts(found)
     (drift,) = (d for d in found.drifts if d.name == "feature.days_since_last")
     assert drift.largest_change == ("(missing)", pytest.approx(1e-4), pytest.approx(100 / 300))
-    report = Report.of(found, Limits())
+    report = MonitoringReport.of(found, Limits())
     assert report.metrics()["missing/feature.days_since_last"] == pytest.approx(100 / 300)
     assert "0.0% to 33.3%" in report.as_text()
 
@@ -109,7 +109,7 @@ def test_lists_of_a_few_items_alert(
 ) -> None:
     items = [f"i{n:02}" for n in range(50, 60)]  # the least popular, for everybody
     lines = [line_of(lists_bundle, n, items=items, scores=[0.1] * 10) for n in range(200)]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     assert {"items listed", "score", "coverage"} <= alerts(found)
     assert found.spread is not None
     # 10 of 60 items; 200 x 10 places equally often: Gini of 50 zeros and 10 equal ones
@@ -121,7 +121,7 @@ def test_shorter_lists_are_compared_with_lists_as_short(
     lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
     lines = [{**line, "items": line["items"][:3]} for line in lists_of(range(400))]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     (drift,) = (d for d in found.drifts if d.name == "items listed")
     assert drift.psi < 0.01
     assert drift.n_current == 400
@@ -138,7 +138,7 @@ def test_what_the_rules_of_the_shop_do_to_the_lists_is_no_drift_of_the_model(
     ruled = [
         {**x, "before_rules": x["items"], "items": pinned, "scores": [99.0] * 10} for x in lines
     ]
-    found = watch(lists_bundle, write(ruled), ALWAYS)
+    found = summarise_log(lists_bundle, write(ruled), ALWAYS)
     assert alerts(found) == set()
     assert {drift.name for drift in found.drifts} == {
         "items listed"
@@ -147,7 +147,7 @@ def test_what_the_rules_of_the_shop_do_to_the_lists_is_no_drift_of_the_model(
     assert found.spread.shown_coverage == pytest.approx(10 / 60)
     assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
     same = [{**x, "before_rules": x["items"], "items": x["items"][:4]} for x in lines]
-    found = watch(lists_bundle, write(same), ALWAYS)
+    found = summarise_log(lists_bundle, write(same), ALWAYS)
     assert {drift.name: drift.n_current for drift in found.drifts}["score"] == 400
 
 
@@ -164,10 +164,10 @@ def test_what_the_service_writes_is_what_is_read_here(
     lines = []
     for n, (request, answer) in enumerate(zip(asked, answers, strict=True)):
         future: Any = None
-        one = Asked("recommend", request, 10, f"{n:032x}", "champion", model, future, True)
+        one = PendingRequest("recommend", request, 10, f"{n:032x}", "champion", model, future, True)
         failed = n == len(asked) - 1
         lines.append((entry_of_failure(one) if failed else entry_of(one, answer, 2.5)).line())
-    own = watch(lists_bundle, write([line.strip() for line in lines]), ALWAYS).own
+    own = summarise_log(lists_bundle, write([line.strip() for line in lines]), ALWAYS).own
     assert own.served == {"known": 1, "folded_in": 1, "popularity_fallback": 2}
     assert (own.fallbacks, own.n_nameless) == (Share(2, 4), 1)
     assert own.unknown_items == Share(1, 3)
@@ -183,9 +183,9 @@ def test_items_that_requests_name_are_compared_with_the_histories(
         line_of(lists_bundle, n, asked=[f"i{code:02}" for code in codes], n_history=5)
         for n, codes in enumerate(rng.choice(60, (300, 5), p=weights / weights.sum()))
     ]
-    assert alerts(watch(lists_bundle, write(usual), ALWAYS)) == set()
+    assert alerts(summarise_log(lists_bundle, write(usual), ALWAYS)) == set()
     strange = [{**line, "asked": [*line["asked"][:3], "new", "newer"]} for line in usual]
-    found = watch(lists_bundle, write(strange), ALWAYS)
+    found = summarise_log(lists_bundle, write(strange), ALWAYS)
     assert alerts(found) == {"items named in requests"}
     (drift,) = (d for d in found.drifts if d.name == "items named in requests")
     assert drift.largest_change == ("(unknown item)", pytest.approx(1e-4), pytest.approx(0.4))
@@ -206,7 +206,7 @@ def test_fallbacks_unknown_items_errors_and_slowness_alert(
         for n in range(50)
     ]
     lines += [failure(line_of(lists_bundle, 250 + n)) for n in range(50)]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     assert found.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
     assert found.own.unknown_items == Share(200, 200)
     assert found.own.errors == Share(50, 300)
@@ -224,9 +224,9 @@ def test_failed_requests_count_as_errors_and_as_nothing_else(
     good = lists_of(range(200))
     bad = [failure(line) | {"level": 4, "personalised": False} for line in lists_of(range(40))]
     bad = [{**line, "request_id": f"bad{n}", "n_unknown_items": 9} for n, line in enumerate(bad)]
-    alone = watch(lists_bundle, write(good), ALWAYS)
-    found = watch(lists_bundle, write([*bad, *good]), ALWAYS)
-    before, after = (finite(Report.of(f, Limits()).metrics()) for f in (alone, found))
+    alone = summarise_log(lists_bundle, write(good), ALWAYS)
+    found = summarise_log(lists_bundle, write([*bad, *good]), ALWAYS)
+    before, after = (finite(MonitoringReport.of(f, Limits()).metrics()) for f in (alone, found))
     assert set(before) == set(after)
     differing = {name for name in after if after[name] != before[name]}
     assert differing == {"share/errors", "alerts", "alerts/grave"}
@@ -235,15 +235,18 @@ def test_failed_requests_count_as_errors_and_as_nothing_else(
     assert {d.name: d.current.tolist() for d in found.drifts} == {
         d.name: d.current.tolist() for d in alone.drifts
     }
-    assert "40 more requests failed inside the service" in Report.of(found, Limits()).as_text()
+    assert (
+        "40 more requests failed inside the service"
+        in MonitoringReport.of(found, Limits()).as_text()
+    )
 
 
 def test_a_log_of_failures_alone_is_reported(
     churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:
     lines = [failure(line_of(churn_bundle, n, variant=v)) for n in range(150) for v in ("shadow",)]
-    found = watch(churn_bundle, write(lines), ALWAYS)
-    report = Report.of(found, Limits())
+    found = summarise_log(churn_bundle, write(lines), ALWAYS)
+    report = MonitoringReport.of(found, Limits())
     assert [alert.text for alert in report.alerts] == [
         "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
     ]
@@ -259,7 +262,7 @@ def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
     lines = [line_of(lists_bundle, n) for n in range(200)]
     lines += [line_of(lists_bundle, 200 + n, user=f"{n:032x}", **new) for n in range(150)]
     lines += [line_of(lists_bundle, 350 + n, **new) for n in range(50)]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     (alert,) = Limits().alerts(found)
     # half of 400: Wilson's interval ends at 0.549, and 0.60 is the next twentieth and one more
     assert "50.0% [45.1%, 54.9%] of 400 answers know nothing of the customer" in alert.text
@@ -268,12 +271,14 @@ def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
     assert alerts(found, fallback_rise=0.6) == set()
     popular = [f"i{n:02}" for n in range(10)]
     shown = [{**x, "items": popular if x["level"] else lists[n]} for n, x in enumerate(lines)]
-    wide = watch(lists_bundle, write(shown), ALWAYS)
+    wide = summarise_log(lists_bundle, write(shown), ALWAYS)
     assert alerts(wide, fallback_rise=0.6) == set()  # nor are popular items for new visitors
     assert wide.spread is not None
     assert wide.spread.shown_coverage < wide.spread.coverage - 0.1
     lost = [{**line, **new} if n % 2 else line for n, line in enumerate(lines)]
-    assert alerts(watch(lists_bundle, write(lost), ALWAYS), fallback_rise=0.6) == {"fallbacks"}
+    assert alerts(summarise_log(lists_bundle, write(lost), ALWAYS), fallback_rise=0.6) == {
+        "fallbacks"
+    }
 
 
 def test_a_customer_who_asks_again_and_again_is_one_customer(
@@ -289,19 +294,19 @@ def test_a_customer_who_asks_again_and_again_is_one_customer(
         {**x, "user": u, "served": "known"} for x, u in zip(churn_of(days), names, strict=False)
     ]
     lines += [lines[n % 5] for n in range(2000)]  # five of them all day long
-    found = watch(churn_bundle, write(lines), ALWAYS)
+    found = summarise_log(churn_bundle, write(lines), ALWAYS)
     assert found.own.n == 2200
     assert {drift.n_current for drift in found.drifts} == {200}
     assert alerts(found) == set()
     users = lists_bundle.known_users[:150].tolist()
     lists = [{**x, "user": u} for x, u in zip(lists_of(range(150)), users, strict=True)]
-    found = watch(lists_bundle, write([*lists, *lists[:10] * 200]), ALWAYS)
+    found = summarise_log(lists_bundle, write([*lists, *lists[:10] * 200]), ALWAYS)
     assert {drift.name: drift.n_current for drift in found.drifts} == {
         "score": 150,
         "items listed": 150,
     }
     strangers = [{**x, "user": None} for x in lists]  # whom nobody can tell apart
-    assert watch(lists_bundle, write(strangers * 2), ALWAYS).drifts[0].n_current == 300
+    assert summarise_log(lists_bundle, write(strangers * 2), ALWAYS).drifts[0].n_current == 300
 
 
 def test_clicks_of_what_was_seen_and_orders_of_what_was_clicked(
@@ -311,7 +316,7 @@ def test_clicks_of_what_was_seen_and_orders_of_what_was_clicked(
     lines += [feedback(n, "impression") for n in range(10)]
     lines += [feedback(n, "click") for n in (0, 1, 2, 15)]  # 15 was not reported as seen
     lines += [feedback(n, "order") for n in (2, 15, 17)]  # 17 was not clicked
-    own = watch(lists_bundle, write(lines), ALWAYS).own
+    own = summarise_log(lists_bundle, write(lines), ALWAYS).own
     assert (own.rate("click"), own.rate_after("click")) == (Share(4, 20), Share(3, 10))
     assert (own.rate("order"), own.rate_after("order")) == (Share(3, 20), Share(2, 4))
 
@@ -324,7 +329,7 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
     lines += [line_of(lists_bundle, n, variant="shadow", version="y") for n in range(20)]
     lines += [feedback(n, "click") for n in (0, 0, 1, 2, 25, 99)]
     lines += [feedback(n, "order") for n in (2, 26)] + [feedback(0, "nonsense")]
-    found = watch(lists_bundle, write(lines), ALWAYS)
+    found = summarise_log(lists_bundle, write(lines), ALWAYS)
     name = lists_bundle.manifest.model
     clicks = {who: tally.rate("click") for who, tally in found.variants.items()}
     assert clicks == {
@@ -334,7 +339,7 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
     }
     assert found.own.rate("order") == Share(1, 20)
     assert found.n_feedback_without_answer == 1  # of the request 99
-    text = Report.of(found, Limits()).as_text()
+    text = MonitoringReport.of(found, Limits()).as_text()
     # 1/10 - 3/20, Newcombe's bounds from (0.0179, 0.4042) and (0.0524, 0.3604)
     assert "-5.00% [-27.59%, +26.94%]" in text
 
@@ -348,11 +353,11 @@ def test_answers_to_other_questions_in_the_same_log_are_left_alone(
 ) -> None:
     lines = [line_of(lists_bundle, n) for n in range(3)]
     others = [line_of(churn_bundle, 3), feedback(3, "click")]
-    found = watch(lists_bundle, write([*lines, *others]), ALWAYS)
+    found = summarise_log(lists_bundle, write([*lines, *others]), ALWAYS)
     assert [tally.n for tally in found.variants.values()] == [3]
     assert found.reading.n_lines == 5
     assert found.n_feedback_without_answer == 0  # it has one, of the other model
-    assert "What became of the answers" not in Report.of(found, Limits()).as_text()
+    assert "What became of the answers" not in MonitoringReport.of(found, Limits()).as_text()
 
 
 def test_only_answers_of_the_period_count_and_feedback_may_come_later(
@@ -360,7 +365,9 @@ def test_only_answers_of_the_period_count_and_feedback_may_come_later(
 ) -> None:
     lines = [line_of(lists_bundle, n) for n in range(60)]  # 00:00 ... 00:59 on 2024-03-02
     path = write([*lines, feedback(20, "click"), feedback(5, "click")])
-    found = watch(lists_bundle, path, Period.of("2024-03-02T00:10", "2024-03-02T01:30+01:00"))
+    found = summarise_log(
+        lists_bundle, path, Period.of("2024-03-02T00:10", "2024-03-02T01:30+01:00")
+    )
     assert (found.own.n, found.reading.n_outside) == (20, 40)
     assert found.own.rate("click") == Share(1, 20)
     assert str(found.reading.first) == "2024-03-02 00:10:00+00:00"
@@ -381,11 +388,11 @@ def test_broken_lines_are_counted_and_harm_nobody(
             good, {**good, **odd}, {**good, "n_unknown_items": -5, "latency_ms": -1},
         ]
     )  # fmt: skip
-    found = watch(lists_bundle, path, ALWAYS)
+    found = summarise_log(lists_bundle, path, ALWAYS)
     assert found.own.n == 3
     assert found.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
     assert found.reading.n_lines == 18
-    text = Report.of(found, Limits()).as_text()
+    text = MonitoringReport.of(found, Limits()).as_text()
     assert "15 lines were no lines of a request log" in text
     assert "fewer than 100 answers are too few for an alert" in text
 
@@ -397,7 +404,7 @@ def test_older_parts_of_the_log_are_read_too(
     path.rename(path.with_name("requests.jsonl.1"))
     path = write([line_of(lists_bundle, 3)])
     path.with_name("requests.jsonl.bak").write_text("not of it")
-    assert watch(lists_bundle, path, ALWAYS).own.n == 2
+    assert summarise_log(lists_bundle, path, ALWAYS).own.n == 2
 
 
 def test_a_log_of_another_version_is_refused_with_what_it_holds(
@@ -407,25 +414,27 @@ def test_a_log_of_another_version_is_refused_with_what_it_holds(
     version = churn_bundle.manifest.version
     found = rf"but 3 of recency_rule {version} \(churn\): give the bundle"
     with pytest.raises(DataError, match=found):
-        watch(lists_bundle, path, ALWAYS)
+        summarise_log(lists_bundle, path, ALWAYS)
     lines = [line_of(lists_bundle, n) for n in range(9)] + [line_of(churn_bundle, 9, version="x")]
     with pytest.raises(DataError, match=r"but 1 of recency_rule x \(churn\), 9 of item_knn"):
-        watch(churn_bundle, write(lines), ALWAYS)
+        summarise_log(churn_bundle, write(lines), ALWAYS)
 
 
 def test_no_log_an_empty_one_and_none_of_the_period_are_one_line(
     lists_bundle: Bundle, line_of: Line, feedback: Line, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="no such file; the service writes it with serve log=FILE"):
-        watch(lists_bundle, tmp_path / "none.jsonl", ALWAYS)
+        summarise_log(lists_bundle, tmp_path / "none.jsonl", ALWAYS)
     with pytest.raises(DataError, match="is empty: nothing was answered yet"):
-        watch(lists_bundle, write([]), ALWAYS)
+        summarise_log(lists_bundle, write([]), ALWAYS)
     with pytest.raises(DataError, match="none of its 2 lines is of a request log"):
-        watch(lists_bundle, write(["a", "b"]), ALWAYS)
+        summarise_log(lists_bundle, write(["a", "b"]), ALWAYS)
     with pytest.raises(DataError, match="it holds feedback only"):
-        watch(lists_bundle, write([feedback(1, "click")]), ALWAYS)
+        summarise_log(lists_bundle, write([feedback(1, "click")]), ALWAYS)
     with pytest.raises(DataError, match="1 lie outside since and until"):
-        watch(lists_bundle, write([line_of(lists_bundle, 0)]), Period.of("2025-01-01", None))
+        summarise_log(
+            lists_bundle, write([line_of(lists_bundle, 0)]), Period.of("2025-01-01", None)
+        )
 
 
 def test_periods_and_limits_that_make_no_sense_are_refused() -> None:
@@ -456,9 +465,9 @@ def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
     (folder / REFERENCE).unlink()
     replace(Manifest.read(folder), files=checksums_of(folder)).write(folder)
     old = Bundle.load(folder)
-    found = watch(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
+    found = summarise_log(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
     assert found.drifts == []
-    report = Report.of(found, Limits())
+    report = MonitoringReport.of(found, Limits())
     assert "the bundle holds no reference: export it again" in report.as_text()
     assert "Drift against" not in page(report)
 
@@ -474,7 +483,7 @@ def test_nothing_that_grows_with_the_log_is_kept(
     for times in (2, 20):
         path = write(lines * times)
         tracemalloc.start()
-        watch(lists_bundle, path, ALWAYS)
+        summarise_log(lists_bundle, path, ALWAYS)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import composed, space_named_as
+from growthlab.config.compose import compose, space_named_as
 from growthlab.config.conf_tree import choices
 from growthlab.config.space_from_config import space_of
 from growthlab.core.errors import ConfigError
-from growthlab.search.search_space import Choice, Span
+from growthlab.search.search_space import CategoricalRange, NumericRange
 
 MODEL = OmegaConf.create({"width": 16, "trainer": {"lr": 0.01, "l2": None}, "layers": [32, 16]})
 FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
@@ -20,18 +20,18 @@ FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("choice(8, 16, 16)", Choice((8, 16))),
-        ("choice(none, 'bm25', true)", Choice(("none", "bm25", True))),
-        ("choice([64], [32, 16])", Choice(([64], [32, 16]))),
-        ("range(1, 8, 3)", Span(1, 7, step=3)),  # 1, 4, 7
-        ("range(5)", Span(0, 4, step=1)),
-        ("interval(0.0, 0.5)", Span(0.0, 0.5)),
-        ("interval(1, 500)", Span(1.0, 500.0)),
-        ("int(interval(1, 500))", Span(1, 500, step=1)),
-        ("tag(log, interval(0.001, 1))", Span(0.001, 1, log=True)),
+        ("choice(8, 16, 16)", CategoricalRange((8, 16))),
+        ("choice(none, 'bm25', true)", CategoricalRange(("none", "bm25", True))),
+        ("choice([64], [32, 16])", CategoricalRange(([64], [32, 16]))),
+        ("range(1, 8, 3)", NumericRange(1, 7, step=3)),  # 1, 4, 7
+        ("range(5)", NumericRange(0, 4, step=1)),
+        ("interval(0.0, 0.5)", NumericRange(0.0, 0.5)),
+        ("interval(1, 500)", NumericRange(1.0, 500.0)),
+        ("int(interval(1, 500))", NumericRange(1, 500, step=1)),
+        ("tag(log, interval(0.001, 1))", NumericRange(0.001, 1, log=True)),
     ],
 )
-def test_a_sweep_is_a_range(text: str, meant: Choice | Span) -> None:
+def test_a_sweep_is_a_range(text: str, meant: CategoricalRange | NumericRange) -> None:
     space = space_of({"width": text}, MODEL)
     assert space.ranges == {"model.width": meant}
     assert space.default == {"model.width": 16}
@@ -71,7 +71,7 @@ def test_an_empty_space_is_refused() -> None:
 @pytest.mark.parametrize("model", choices("search"))
 def test_every_space_fits_its_model(model: str) -> None:
     family = model.partition("/")[0]
-    config: Any = composed("tune", [f"task={FAMILIES[family]}", f"model={model}"]).config
+    config: Any = compose("tune", [f"task={FAMILIES[family]}", f"model={model}"]).config
     space = space_of(config.search, config.model)
     assert space_named_as(model) == config.search
     assert space.distributions()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from growthlab.evaluation.comparison import Comparison, outcome_lines
-from growthlab.evaluation.text_table import as_text, decimals_for, interval, label, number, p_value
+from growthlab.pages.text_table import as_text, decimals_for, interval, label, number, p_value
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from growthlab.models.recommend.popularity import Popularity
 from growthlab.models.recommend.random import Random
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
-from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.run_comparison import Contender, Entry, run_comparison
 from growthlab.tasks.top_n import TopN
@@ -60,11 +60,11 @@ class Notebook:
         """Nothing here can be resumed."""
         return None
 
-    def start(self, entry: Entry, arena: Arena) -> None:
+    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
         """The entry's name."""
         self.lines.append(f"start {entry.label}")
 
-    def finish(self, entry: Entry, arena: Arena, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
         """Done."""
         self.lines.append(f"finish {entry.label}")
 

@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Estimate, Judged
 from growthlab.search.search_loop import Objectives, Pruned, Result, Search, words_of
 from growthlab.split.fold import Fold
-from growthlab.tasks.fold_evaluation import Arena
+from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.training.fit_options import FitOptions
 
 
@@ -112,7 +112,7 @@ class Notes:
 def search(notes: Notes, fold: Fold, **objectives: Any) -> Search:
     """The loop over the trials of the notes."""
     return Search(
-        arena=Arena(Task(), fold, {"quality": Metric()}),
+        arena=FoldEvaluation(Task(), fold, {"quality": Metric()}),
         study=notes,
         recorder=notes,
         factory=lambda settings: lambda: Model(**settings),

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from growthlab.search.search_loop import Result
 from growthlab.search.search_report import figures, trials_table
-from growthlab.search.search_space import Choice, Space, Span
+from growthlab.search.search_space import CategoricalRange, NumericRange, Space
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
 from growthlab.tracking.lineage import Lineage
@@ -20,7 +20,9 @@ from growthlab.tracking.processes import PROCESS, process_of
 from growthlab.tracking.search_run import SearchRun
 from growthlab.tracking.store import Store
 
-SPACE = Space({"lr": Span(1e-4, 1.0, log=True), "layers": Choice(([8], [16, 8], [32]))}, {})
+SPACE = Space(
+    {"lr": NumericRange(1e-4, 1.0, log=True), "layers": CategoricalRange(([8], [16, 8], [32]))}, {}
+)
 OWN = {"lr": 0.1, "layers": [8]}
 LINEAGE = Lineage("shop", "d" * 64, "top_n", "global_time", "2025-01-01", "shop")
 

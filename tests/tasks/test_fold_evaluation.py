@@ -19,7 +19,7 @@ from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.models.recommend.markov import Markov
 from growthlab.split.fold import Fold
-from growthlab.tasks.fold_evaluation import Arena, EpochWatch, choose, run_model
+from growthlab.tasks.fold_evaluation import EpochWatch, FoldEvaluation, choose, run_model
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
@@ -84,9 +84,9 @@ class Watched:
         return Judged({self.objective: value}, empty, empty, {}, 0.25, 1.0)
 
 
-def arena(task: Any, fold: Fold, *, refit: bool = True) -> Arena:
+def arena(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:
     """The task on the fold."""
-    return Arena(task, fold, {"quality": Metric()}, refit)
+    return FoldEvaluation(task, fold, {"quality": Metric()}, refit)
 
 
 def test_training_stops_once_patience_is_used_up_and_the_first_best_epoch_counts(
@@ -126,7 +126,7 @@ def test_another_future_changes_nothing_that_is_chosen(shop_fold: Fold) -> None:
     task = TopN(history_events=("purchase",), target_events=("purchase",))
     metrics = {"ndcg": NDCG(k=(10,))}
     emptied = replace(shop_fold, future=shop_fold.past.where("event_type = 'purchase'"))
-    choices = [choose(Arena(task, f, metrics), Markov) for f in (shop_fold, emptied)]
+    choices = [choose(FoldEvaluation(task, f, metrics), Markov) for f in (shop_fold, emptied)]
     assert choices[0].valid == choices[1].valid
     histories = [c.model.scorer_.to_arrays() for c in choices]
     assert all((histories[0][n] == histories[1][n]).all() for n in histories[0])

@@ -1,4 +1,4 @@
-"""The watch: a service's request log against the reference of the bundle that answered."""
+"""The summarise_log: a service's request log against the reference of the bundle that answered."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Spread:
     n_places: int
 
 
-class Popularity(NamedTuple):
+class PopularityDrift(NamedTuple):
     """The mean share that an item listed has of all events before the export."""
 
     own: float
@@ -59,7 +59,7 @@ class Popularity(NamedTuple):
     reference: float
 
 
-class Prediction(NamedTuple):
+class ServedPrediction(NamedTuple):
     """What was predicted for a known customer, and by which version of the bundle."""
 
     value: float
@@ -67,7 +67,7 @@ class Prediction(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Watched:
+class LogSummary:
     """What a log says of a bundle.
 
     `variants` are all that answered this task, `own` the answers of this bundle alone, whichever variant it
@@ -83,11 +83,13 @@ class Watched:
     drifts: list[Drift] = field(default_factory=list)
     spread: Spread | None = None
     new_items: Share = field(default_factory=lambda: Share(0, 0))
-    popularity: Popularity | None = None
+    popularity: PopularityDrift | None = None
     agreement: Agreement = field(
         default_factory=Agreement
     )  # of shadows, whichever bundle it is about
-    predictions: Mapping[str, Prediction] = field(default_factory=dict)  # a known customer's first
+    predictions: Mapping[str, ServedPrediction] = field(
+        default_factory=dict
+    )  # a known customer's first
     n_feedback: int = 0
     n_feedback_without_answer: int = 0
 
@@ -99,7 +101,7 @@ class Watched:
         return len(names & self.reading.served_by.keys())
 
 
-def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
+def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
     """Read the log at `path`, with its older parts, twice: for the feedback, and for the answers.
 
     Raises
@@ -115,7 +117,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
     compared = Compared(reference or Reference({}, {}), catalogue, bundle.known_users)
     variants: dict[Who, Tally] = {}
     own = Tally()
-    predictions: dict[str, Prediction] = {}
+    predictions: dict[str, ServedPrediction] = {}
     manifest, states = bundle.manifest, bundle.manifest.states
     agreement = Agreement()
     for block in answers(files, period, reading):
@@ -137,7 +139,7 @@ def watch(bundle: Bundle, path: Path, period: Period) -> Watched:
                 _add_first(predictions, lines)
     _refuse_another(bundle, path, reading, own)
     if reference is None:
-        found = Watched(manifest, reading, variants, own, None)
+        found = LogSummary(manifest, reading, variants, own, None)
     else:
         found = _against(manifest, reading, variants, own, compared)
     return replace(
@@ -162,12 +164,14 @@ def _under_one(line: Line, manifest: Manifest, states: Container[str]) -> Line:
     return {**line, "version": manifest.version, "state": version}
 
 
-def _add_first(predictions: dict[str, Prediction], lines: list[Line]) -> None:
+def _add_first(predictions: dict[str, ServedPrediction], lines: list[Line]) -> None:
     """Keep the first prediction of each known customer: at most as many as there are customers."""
     for line in lines:
         user, value = line.get("user"), line.get("value")
         if line.get("served") == KNOWN and isinstance(user, str) and isinstance(value, float):
-            predictions.setdefault(user, Prediction(value, line.get("state", line["version"])))
+            predictions.setdefault(
+                user, ServedPrediction(value, line.get("state", line["version"]))
+            )
 
 
 def _by_variant(lines: list[Line]) -> dict[Who, list[Line]]:
@@ -204,7 +208,7 @@ def _against(
     variants: Mapping[Who, Tally],
     own: Tally,
     compared: Compared,
-) -> Watched:
+) -> LogSummary:
     """The comparison with the reference."""
     reference, found = compared.reference, compared.counts
     drifts = [
@@ -213,7 +217,7 @@ def _against(
         if (now := found[n]).any()
     ]
     if not len(reference.item_counts):
-        return Watched(manifest, reading, variants, own, reference, _together(drifts))
+        return LogSummary(manifest, reading, variants, own, reference, _together(drifts))
     counts, n_items = reference.item_counts, len(reference.item_counts)
     groups = np.append(equal_parts(counts, PARTS), PARTS + 1)  # the last: not in the catalogue
     labels = ["tenth 1 (popular)", *(f"tenth {n}" for n in range(2, PARTS)), "tenth 10 (rare)"]
@@ -235,7 +239,7 @@ def _against(
     shown = compared.shown[:-1]
     never = int(shown[counts == 0].sum() + compared.shown[-1])
     share = np.append(counts, 0) / max(int(counts.sum()), 1)
-    return Watched(
+    return LogSummary(
         manifest,
         reading,
         variants,
@@ -244,7 +248,7 @@ def _against(
         _together(drifts),
         _spread(compared, reference),
         Share(never, int(compared.shown.sum())),
-        Popularity(*(_mean(share, of) for of in (compared.listed, compared.shown, then))),
+        PopularityDrift(*(_mean(share, of) for of in (compared.listed, compared.shown, then))),
     )
 
 

@@ -14,23 +14,28 @@ import pytest
 from growthlab.core.errors import ConfigError
 from growthlab.search import study as study_module
 from growthlab.search.search_loop import Pruned, Result
-from growthlab.search.search_space import Choice, Space, Span, key_of
+from growthlab.search.search_space import CategoricalRange, NumericRange, Space, key_of
 from growthlab.search.study import Attempt, Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
 from growthlab.tracking.processes import this_process
 
 OPEN = Space(
-    {"lr": Span(1e-4, 1.0, log=True), "width": Choice((8, 16, 32))}, {"lr": 0.1, "width": 16}
+    {"lr": NumericRange(1e-4, 1.0, log=True), "width": CategoricalRange((8, 16, 32))},
+    {"lr": 0.1, "width": 16},
 )
-CLOSED = Space({"width": Choice((8, 16)), "depth": Span(1, 2, step=1)}, {"width": 16, "depth": 1})
+CLOSED = Space(
+    {"width": CategoricalRange((8, 16)), "depth": NumericRange(1, 2, step=1)},
+    {"width": 16, "depth": 1},
+)
 
 ASK_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from growthlab.search.search_space import Choice, Space, Span
+from growthlab.search.search_space import CategoricalRange, Space, NumericRange
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
-space = Space({"lr": Span(1e-4, 1.0, log=True), "width": Choice((8, 16, 32))}, {"lr": 0.1, "width": 16})
+ranges = {"lr": NumericRange(1e-4, 1.0, log=True), "width": CategoricalRange((8, 16, 32))}
+space = Space(ranges, {"lr": 0.1, "width": 16})
 study = Study(StudyStore(None, Path(sys.argv[1])), "s", space, {}, [True], Budget(4))
 print(study.ask().number, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -78,7 +83,7 @@ def test_the_models_own_settings_come_first(make: Callable[..., Study]) -> None:
 def test_own_settings_outside_of_the_space_come_first_as_they_are(
     make: Callable[..., Study],
 ) -> None:
-    study = make(Space({"lr": Span(0.5, 1.0)}, {"lr": 0.1}))
+    study = make(Space({"lr": NumericRange(0.5, 1.0)}, {"lr": 0.1}))
     first, *others = finish(study)
     assert first == {}
     assert len(others) == 5
