@@ -28,7 +28,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-oldest dist lint drills format tags bench-peers study-01 study-04 study-05 clean
+.PHONY: help install demo test test-all test-oldest dist lint drills format tags bench-peers study clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -93,16 +93,10 @@ drills: install  ## the long ones: faults in the middle of work, fuzzed requests
 bench-peers: install  ## growthlab beside other libraries (DATA=path of sequences.parquet, BENCH=further options)
 	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" $(BIN)/python experiments/benchmarks/peers.py $(DATA) $(BENCH)
 
-study-01: install  ## run experiments/01-online-retail again (DATA=path of the data set)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/study.py experiments/01-online-retail $(DATA)
-
-study-04: install  ## run experiments/04-cdnow again (DATA=path of the cdnow folder)
-	$(BIN)/python experiments/04-cdnow/run.py $(DATA)
-	$(BIN)/python experiments/04-cdnow/table.py
-
-study-05: install  ## run experiments/05-churn-and-value again (DATA=path of transactions.parquet)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python experiments/05-churn-and-value/run.py $(DATA)
-	$(BIN)/python experiments/05-churn-and-value/tables.py
+study: install  ## run a study of experiments/ again and rebuild its tables (NN=01 DATA=path ONLY=step)
+	@test -d experiments/$(NN)-* || { echo "make study NN=01 DATA=path: experiments/README.md lists the studies"; exit 2; }
+	$(BIN)/python experiments/$(NN)-*/run.py $(DATA) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python experiments/$(NN)-*/table.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .venv-* dist build $(DEMO) .growthlab mlflow.db* mlartifacts bundles

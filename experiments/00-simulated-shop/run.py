@@ -1,16 +1,13 @@
-"""The simulated shop against its own truth: results.csv of this study.
+"""Compares every recommender on the simulated shops of plan.yaml, and each with the oracle of its shop.
 
-    python experiments/00-simulated-shop/run.py                         # all nine shops
-    python experiments/00-simulated-shop/run.py simulated_shop_markov   # one kind; other rows stay
+    python experiments/00-simulated-shop/run.py                                # all nine shops
+    python experiments/00-simulated-shop/run.py --only simulated_shop_markov   # one kind
 
-Each shop is compared by ``growthlab compare`` in a store of its own under ``.growthlab/studies/``; a
-comparison that was interrupted goes on. The oracle is judged by the same task on the same fold.
+The oracle is evaluated by the same task on the same fold.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,16 +22,12 @@ from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratios_of
 from growthlab.evaluation.significance import compare_to_baseline
 
-STUDY = Path(__file__).resolve().parent
-RUNS = STUDY.parents[1] / ".growthlab" / "studies" / STUDY.name
-SHOPS = ("simulated_shop", "simulated_shop_markov", "simulated_shop_iid")
-SEEDS = (7, 8, 9)
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from study import COLUMNS, Step, Study
+
 NDCG = "ndcg_at_10"
 SHOWN = (NDCG, "recall_at_20", "hit_rate_at_10", "coverage_at_10")
-COLUMNS = [
-    "task", "data", "protocol", "split", "model", "seed", "metric", "value", "low", "high",
-    "fit_seconds", "device", "code_version", "run_id",
-]  # fmt: skip
 
 
 class Oracle:
@@ -51,67 +44,44 @@ class Oracle:
         return (scores if items is None else scores[:, items]).astype(np.float32)
 
 
-def compare(data: str, seed: int) -> str:
-    """All models on one shop; the URI of the store with the runs."""
-    folder = RUNS / f"{data}-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    words = [f"data={data}", f"data.seed={seed}", "device=cpu", f"tracking.uri={uri}"]
-    own = [f"tracking.artifacts={folder / 'artifacts'}", f"cache={RUNS / 'cache'}"]
-    command = [sys.executable, "-m", "growthlab.cli.main", "compare", *words, *own]
-    if subprocess.run(command).returncode not in (0, 1):  # 1: a model failed and is shown as such
-        raise SystemExit(f"{data} seed {seed} stopped: the same command goes on with it")
-    return uri
+class SimulatedShop(Study):
+    """Beside each model's metrics: its difference to item_knn and its share of the gap to the oracle."""
 
+    def rows(self, step: Step, data: Path | None) -> pd.DataFrame:
+        """Metrics of each model and of the oracle, shares of the gap, differences to item_knn."""
+        shop_seed = step.settings.removeprefix("data.seed=")
+        rows, users = [], {}
+        for run in self.runs(step.name):
+            name, metrics = run.data.tags["model"], run.data.metrics
+            users[name] = self.table_of(run, "per_user.parquet")[["user_id", NDCG]]
+            about = {
+                "protocol": f"data.seed={shop_seed}, cutoff {run.data.tags['cutoff'][:10]}, 28 days",
+                "model": name,
+                "seed": int(run.data.tags["seed"]),
+                "fit_seconds": round(metrics["fit_seconds"], 2),
+                "code_version": run.data.tags["code_version"],
+                "run_id": run.info.run_id,
+            }
+            for metric in (f"test/{m}" for m in SHOWN):
+                bounds = (
+                    metrics[metric],
+                    metrics.get(f"{metric}/low"),
+                    metrics.get(f"{metric}/high"),
+                )
+                rows.append({**about, **estimate(metric, *bounds)})
+            rows.append({**about, **estimate(f"valid/{NDCG}", metrics[f"valid/{NDCG}"])})
+        rows += in_relation(rows, users, self.oracle(step))
+        fixed = {"task": "top_n", "data": step.part, "split": "global_time", "device": "cpu"}
+        return pd.DataFrame([{**fixed, **row} for row in rows], columns=COLUMNS)
 
-def rows_of(data: str, seed: int, uri: str) -> list[dict[str, Any]]:
-    """Metrics of each model and of the oracle, shares of the gap, differences to item_knn."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri)
-    (experiment,) = [e for e in client.search_experiments() if e.name == f"{data}/top_n"]
-    (newest,) = client.search_runs(
-        [experiment.experiment_id], "tags.kind = 'comparison'", max_results=1
-    )
-    children = client.search_runs(
-        [experiment.experiment_id],
-        f"tags.`mlflow.parentRunId` = '{newest.info.run_id}' AND attributes.status = 'FINISHED'",
-    )
-    rows, users = [], {}
-    for run in children:
-        name = run.data.tags["model"]
-        path = client.download_artifacts(run.info.run_id, "per_user.parquet")
-        users[name] = pd.read_parquet(path)[["user_id", NDCG]]
-        about = {
-            "protocol": f"data.seed={seed}, cutoff {run.data.tags['cutoff'][:10]}, 28 days",
-            "model": name,
-            "seed": int(run.data.tags["seed"]),
-            "fit_seconds": round(run.data.metrics["fit_seconds"], 2),
-            "code_version": run.data.tags["code_version"],
-            "run_id": run.info.run_id,
-        }
-        found = run.data.metrics
-        for metric in (f"test/{m}" for m in SHOWN):
-            bounds = (found[metric], found.get(f"{metric}/low"), found.get(f"{metric}/high"))
-            rows.append({**about, **estimate(metric, *bounds)})
-        rows.append({**about, **estimate(f"valid/{NDCG}", found[f"valid/{NDCG}"])})
-    rows += in_relation(rows, users, oracle(data, seed))
-    fixed = {"task": "top_n", "data": data, "split": "global_time", "device": "cpu"}
-    return [{**fixed, **row} for row in rows]
-
-
-def oracle(name: str, seed: int) -> pd.DataFrame:
-    """The oracle's NDCG of each user, by the same task on the same fold; who has no history is cold."""
-    words = [
-        f"data={name}",
-        f"data.seed={seed}",
-        "metrics=[ranking/ndcg]",
-        f"cache={RUNS / 'cache'}",
-    ]
-    setting = Setting(compose("train", words))
-    task, data = setting.task, setting.task.data(setting.folds[0])
-    judged = task.judge(Oracle(setting), data, setting.metrics, seed=0)
-    return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)
+    def oracle(self, step: Step) -> pd.DataFrame:
+        """The oracle's NDCG of each user; who has no history is cold."""
+        cache = f"cache={self.runs_folder / 'cache'}"
+        words = [f"data={step.part}", step.settings, "metrics=[ranking/ndcg]", cache]
+        setting = Setting(compose("train", words))
+        task, data = setting.task, setting.task.data(setting.folds[0])
+        judged = task.judge(Oracle(setting), data, setting.metrics, seed=0)
+        return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)
 
 
 def in_relation(
@@ -127,16 +97,16 @@ def in_relation(
     best = known[NDCG]
     gap = (best - table["popularity"]).to_numpy()
     parts = {m: ((table[m] - table["popularity"]).to_numpy(), gap) for m in table}
-    found = [{**abouts[m], **estimate("gap_closed", *e)} for m, e in ratios_of(parts).items()]
+    related = [{**abouts[m], **estimate("gap_closed", *e)} for m, e in ratios_of(parts).items()]
     (mean,) = ratios_of({"oracle": (best.to_numpy(), np.ones(len(best)))}).values()
     shop = {k: abouts["popularity"][k] for k in ("protocol", "code_version")}
-    found.append({**shop, "model": "oracle", **estimate(f"test/{NDCG}", *mean)})
+    related.append({**shop, "model": "oracle", **estimate(f"test/{NDCG}", *mean)})
     (cold,) = ratios_of({"cold": (np.where(known["cold"], gap, 0.0), gap)}).values()
-    found.append({**shop, "model": "oracle", **estimate("gap_of_cold_users", *cold)})
+    related.append({**shop, "model": "oracle", **estimate("gap_of_cold_users", *cold)})
     for row in compare_to_baseline(users, NDCG, "item_knn").itertuples():
         metric = f"{NDCG} minus item_knn's"
-        found.append({**abouts[row.model], **estimate(metric, row.difference, row.low, row.high)})
-    return found
+        related.append({**abouts[row.model], **estimate(metric, row.difference, row.low, row.high)})
+    return related
 
 
 def estimate(
@@ -147,20 +117,5 @@ def estimate(
     return {"metric": metric, "value": round(value, 6), "low": bounds[0], "high": bounds[1]}
 
 
-def main() -> None:
-    """Compare and collect each shop asked for; rows of the others are kept."""
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    results = STUDY / "results.csv"
-    for data in sys.argv[1:] or SHOPS:
-        for seed in SEEDS:
-            fresh = pd.DataFrame(rows_of(data, seed, compare(data, seed)), columns=COLUMNS)
-            known = pd.read_csv(results) if results.exists() else fresh[:0]
-            again = (known["data"] == data) & known["protocol"].str.startswith(f"data.seed={seed},")
-            parts = [part for part in (known[~again], fresh) if len(part)]
-            table = pd.concat(parts).sort_values(["data", "protocol", "model", "seed", "metric"])
-            table.astype({"seed": "Int64"}).to_csv(results, index=False)
-            print(f"{data} seed {seed}: {len(fresh)} rows", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    SimulatedShop(__file__).run()

@@ -1,11 +1,8 @@
-"""Rebuilds the tables of this study's README and its figure from results.csv.
-
-python experiments/00-simulated-shop/table.py
-"""
+"""Rebuilds the tables of this study's README, its tables/ and its figure from results.csv."""
 
 from __future__ import annotations
 
-import re
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from growthlab.evaluation.plots import BLUE, GREEN, ORANGE, QUIET
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from readme_tables import Table, write_tables
 
 STUDY = Path(__file__).resolve().parent
 SHOPS = {
@@ -27,40 +28,36 @@ DIFFERENCE = "ndcg_at_10 minus item_knn's"
 def read() -> pd.DataFrame:
     """results.csv with the seed of the generator as a column."""
     results = pd.read_csv(STUDY / "results.csv")
-    found = results["protocol"].str.extract(r"data\.seed=(\d+)")[0]
-    return results.assign(shop_seed=found.astype(int))
+    seed = results["protocol"].str.extract(r"data\.seed=(\d+)")[0]
+    return results.assign(shop_seed=seed.astype(int))
 
 
-def gap_table(results: pd.DataFrame, data: str) -> str:
+def gap_table(results: pd.DataFrame, data: str) -> Table:
     """NDCG@10 and the share of the gap closed, a row a model, best first."""
     here = results[results["data"] == data]
     ndcg = here[here["metric"] == "test/ndcg_at_10"].groupby("model")["value"].mean()
     closed = here[here["metric"] == "gap_closed"]
     seeds = sorted(closed["shop_seed"].unique())
-    lines = ["| model | NDCG@10 | share of the gap |" + "".join(f" seed {s} |" for s in seeds)]
-    lines.append("|---|---|---|" + "---|" * len(seeds))
+    rows = []
     for model in ndcg.sort_values(ascending=False).index:
         own = closed[closed["model"] == model].set_index("shop_seed")
         mean = f"{own['value'].mean():.0%}" if len(own) else "100%"
         cells = [bounded(own.loc[s], "{:.0%}") if s in own.index else "" for s in seeds]
-        lines.append(f"| {model} | {ndcg[model]:.3f} | {mean} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([model, f"{ndcg[model]:.3f}", mean, *cells])
+    return Table(["model", "NDCG@10", "share of the gap", *(f"seed {s}" for s in seeds)], rows)
 
 
-def difference_table(results: pd.DataFrame) -> str:
+def difference_table(results: pd.DataFrame) -> Table:
     """NDCG@10 of the sequence models minus item_knn's on each shop."""
     rows = results[(results["metric"] == DIFFERENCE) & results["model"].isin(SEQUENTIAL)]
     seeds = sorted(rows["shop_seed"].unique())
-    lines = [
-        "| shop | model |" + "".join(f" seed {s} |" for s in seeds),
-        "|---|---|" + "---|" * len(seeds),
-    ]
+    lines = []
     for data in SHOPS:
         for model in SEQUENTIAL:
             own = rows[(rows["data"] == data) & (rows["model"] == model)].set_index("shop_seed")
             cells = [bounded(own.loc[s], "{:+.3f}") if s in own.index else "" for s in seeds]
-            lines.append(f"| {data} | {model} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append([data, model, *cells])
+    return Table(["shop", "model", *(f"seed {s}" for s in seeds)], lines, left=2)
 
 
 def bounded(row: pd.Series, form: str) -> str:
@@ -100,17 +97,14 @@ def figure(results: pd.DataFrame) -> Figure:
 
 
 def main() -> None:
-    """Write the tables between their marks in README.md, and the figure."""
-    results, readme = read(), STUDY / "README.md"
-    tables = {data: gap_table(results, data) for data in SHOPS}
-    tables["differences"] = difference_table(results)
-    text = readme.read_text()
-    for name, table in tables.items():
-        block = f"<!-- {name} -->\n{table}\n<!-- /{name} -->"
-        text = re.sub(
-            rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, b=block: b, text, flags=re.DOTALL
-        )
-    readme.write_text(text)
+    """Write the tables and the figure."""
+    results = read()
+    shop, *others = SHOPS
+    write_tables(
+        STUDY,
+        readme={shop: gap_table(results, shop), "differences": difference_table(results)},
+        files={other: gap_table(results, other) for other in others},
+    )
     (STUDY / "figures").mkdir(exist_ok=True)
     figure(results).savefig(STUDY / "figures" / "gap_closed.png", dpi=140)
 

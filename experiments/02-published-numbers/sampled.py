@@ -5,8 +5,8 @@ nothing about full ranking.
 
     python experiments/02-published-numbers/sampled.py PATH-OF-THE-DATA neumf model.factors=64 ...
 
-tells, epoch by epoch, how a network with these settings does on each user's second-last film: by that
-the settings of plan.yaml were chosen.
+prints after each epoch how a network with these settings does on each user's second-last film: the settings
+of plan.yaml were chosen by that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from plan import settings_of
-from study import COLUMNS
+from study import COLUMNS, Step
 
 from growthlab.config.compose import compose
 from growthlab.core.build import build
@@ -35,7 +34,6 @@ from growthlab.ranking.fallback import fill_unscored
 from growthlab.tracking.store import code_version
 from growthlab.training.fit_options import FitOptions, Verdict
 
-PROTOCOL = "pairs.parquet, 1 positive and 99 negatives"
 N_NEGATIVES = 99
 DRAWS = 3  # of the negatives
 
@@ -97,17 +95,17 @@ def ranks_of(model: Any, test: Test) -> np.ndarray:
     return found
 
 
-def rows_of(row: dict[str, Any], data: Path) -> pd.DataFrame:
+def rows_of(step: Step, data: Path) -> pd.DataFrame:
     """Fit the model of a row; its two metrics for each draw, with 95 % bounds over users."""
-    test, name = held_out(data), row["model"]
-    words = [f"model=recommend/{name}", *settings_of(row)]
+    test, name = held_out(data), step.row["model"]
+    words = [f"model=recommend/{name}", *step.settings.split()]
     model = build(compose("train", words).config.model)
     started = time.perf_counter()
-    model.fit(test.past, FitOptions(seed=0, epochs=row.get("epochs")))
+    model.fit(test.past, FitOptions(seed=0, epochs=step.row.get("epochs")))
     about = {
         "task": "top_n",
         "data": "movielens_1m",
-        "protocol": PROTOCOL,
+        "protocol": step.protocol,
         "split": "leave_last_out",
         "model": name,
         "fit_seconds": round(time.perf_counter() - started, 1),

@@ -1,39 +1,43 @@
-"""Rebuilds the tables of this study's README and its figure from results.csv and plan.yaml.
-
-python experiments/02-published-numbers/table.py
-"""
+"""Rebuilds the tables of this study's README, its tables/ and its figure from results.csv and plan.yaml."""
 
 from __future__ import annotations
 
-import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from matplotlib.figure import Figure
-from plan import STUDY, is_current, protocol_of, sections, settings_of
 
 from growthlab.evaluation.plots import BLUE, ORANGE
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from readme_tables import Table, write_tables
+from study import Step, Study
 
 SHOWN = {"HR@10": "test/hit_rate_at_10", "NDCG@10": "test/ndcg_at_10"}
 
 
-def compared(results: pd.DataFrame, section: str, part: dict[str, Any]) -> pd.DataFrame:
-    """One row a model: reached (mean over seeds or draws), published, fit seconds, device."""
+def compared(results: pd.DataFrame, steps: list[Step], ran: dict[str, str]) -> pd.DataFrame:
+    """One row a model: reached (mean over seeds or draws), published, fit seconds, device.
+
+    A row whose settings in `ran` are not those of the plan counts as not run.
+    """
     rows = []
-    for row in part["rows"]:
-        protocol = protocol_of(section, part, row)
-        own = results[(results["protocol"] == protocol) & (results["model"] == row["model"])]
-        own = own if is_current(protocol, row) else own[:0]
+    for step in steps:
+        row, model = step.row, step.row["model"]
+        own = results[(results["protocol"] == step.protocol) & (results["model"] == model)]
+        own = own if ran.get(f"{step.protocol}: {model}") == step.settings else own[:0]
         reached = own.groupby("metric")["value"].mean()
         rows.append(
             {
-                "model": " ".join(
-                    [row["model"], f"({row['name']})" if "name" in row else ""]
-                ).strip(),
-                "settings": " ".join(settings_of(row)).replace("model.", "") or "defaults",
+                "model": f"{model} ({row['name']})" if "name" in row else model,
+                "settings": step.settings.replace("model.", "") or "defaults",
                 "how": "chosen here" if row.get("chosen") else "",
                 "published": row.get("published"),
-                "reached": [reached.get(m) for m in part.get("shown", SHOWN).values()],
+                "reached": [reached.get(m) for m in step.plan.get("shown", SHOWN).values()],
                 "fit_seconds": own["fit_seconds"].mean(),
                 "device": own["device"].iloc[0] if len(own) else "",
             }
@@ -46,14 +50,11 @@ def joined(values: Any, form: str = ".4f") -> str:
     return " / ".join(f"{v:{form}}" for v in values)
 
 
-def markdown(table: pd.DataFrame, part: dict[str, Any]) -> str:
+def table_of(rows: pd.DataFrame, part: dict[str, Any]) -> Table:
     """What was reached beside what was published."""
     shown = " / ".join(part.get("shown", SHOWN))
-    lines = [
-        f"| model | settings | published {shown} | reached | difference | fit | on |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in table.itertuples():
+    lines = []
+    for row in rows.itertuples():
         published = joined(row.published) if row.published else "none"
         reached, difference, seconds = "not run", "", ""
         if None not in row.reached:
@@ -62,9 +63,22 @@ def markdown(table: pd.DataFrame, part: dict[str, Any]) -> str:
             pairs = zip(row.reached, row.published, strict=True)
             difference = joined([ours - theirs for ours, theirs in pairs], "+.4f")
         settings = f"{row.settings} ({row.how})" if row.how else row.settings
-        cells = [row.model, settings, published, reached, difference, seconds, row.device]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([row.model, settings, published, reached, difference, seconds, row.device])
+    head = [
+        "model",
+        "settings",
+        f"published {shown}",
+        f"reached {shown}",
+        "difference",
+        "fit",
+        "on",
+    ]
+    return Table(head, lines)
+
+
+def published(part: dict[str, Any]) -> bool:
+    """Whether any row of a part has a published figure."""
+    return any("published" in row for row in part["rows"])
 
 
 def figure(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -88,20 +102,24 @@ def figure(tables: dict[str, pd.DataFrame]) -> Figure:
 
 
 def main() -> None:
-    """Write the tables between their marks in README.md, and the figure."""
-    results = pd.read_csv(STUDY / "results.csv")
-    plan, readme = sections(), STUDY / "README.md"
-    tables = {section: compared(results, section, part) for section, part in plan.items()}
-    text = readme.read_text()
-    for section, table in tables.items():
-        block = f"<!-- {section} -->\n{markdown(table, plan[section])}\n<!-- /{section} -->"
-        mark = rf"<!-- {section} -->.*?<!-- /{section} -->"
-        text = re.sub(mark, lambda _, b=block: b, text, flags=re.DOTALL)
-    readme.write_text(text)
-    (STUDY / "figures").mkdir(exist_ok=True)
-    alike = [section for section, part in plan.items() if "shown" not in part]
-    named = {plan[section]["title"]: tables[section] for section in alike}
-    figure(named).savefig(STUDY / "figures" / "ndcg.png", dpi=140)
+    """Write the tables and the figure."""
+    study = Study(__file__)
+    folder, parts = study.folder, study.plan["parts"]
+    results = pd.read_csv(folder / "results.csv")
+    ran = yaml.safe_load((folder / "ran.yaml").read_text())
+    rows = {
+        name: compared(results, [step for step in study.steps if step.part == name], ran)
+        for name in parts
+    }
+    tables = {name: table_of(rows[name], part) for name, part in parts.items()}
+    readme = {
+        name: table.only("model", table.head[3], *(["difference"] if published(part) else []))
+        for (name, part), table in zip(parts.items(), tables.values(), strict=True)
+    }
+    write_tables(folder, readme=readme, files=tables)
+    (folder / "figures").mkdir(exist_ok=True)
+    titled = {part["title"]: rows[n] for n, part in parts.items() if "shown" not in part}
+    figure(titled).savefig(folder / "figures" / "ndcg.png", dpi=140)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Fits the models of plan.yaml to CDNOW and holds them against the weeks that followed, into results.csv.
+"""Fits the models of plan.yaml to CDNOW and compares their forecasts with the weeks that followed.
 
-    python experiments/04-cdnow/run.py PATH-OF-CDNOW
+    python experiments/04-cdnow/run.py FOLDER
 
-PATH-OF-CDNOW holds sample.parquet. It takes about two minutes, most of them the bootstrap of Pareto/NBD.
+FOLDER holds sample.parquet. It takes about two minutes, most of them for the bootstrap of Pareto/NBD.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from growthlab.core.seeding import stream
 from growthlab.data.cdnow import CDNOW
@@ -33,10 +32,9 @@ from growthlab.models.btyd.fit import Fit, bootstrapped, fit_purchases, fit_spen
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.tracking.store import code_version
 
-STUDY = Path(__file__).resolve().parent
-sys.path.append(str(STUDY.parent))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from study import COLUMNS  # noqa: E402
+from study import COLUMNS, Step, Study
 
 START, WEEK = datetime(1997, 1, 1), timedelta(days=7)
 KINDS = ("purchases", "revenue")
@@ -106,7 +104,7 @@ class Cohort:
 
 def fits(cohort: Cohort, plan: Mapping[str, Any]) -> dict[str, tuple[Fit, float]]:
     """Each model with its bootstrap, and the seconds of the fit alone."""
-    found = {}
+    fitted = {}
     for name in plan["published"]:
         spends = name == "gamma_gamma"
         data: Any = Spends.of(cohort.x, cohort.mean_spend) if spends else cohort.summary
@@ -114,14 +112,14 @@ def fits(cohort: Cohort, plan: Mapping[str, Any]) -> dict[str, tuple[Fit, float]
         fit: Any = fit_spend(data) if spends else fit_purchases(name, data)
         seconds = time.perf_counter() - started
         random = stream(0, "04-cdnow", name)
-        found[name] = bootstrapped(fit, data, "case", plan["resamples"], random), seconds
-        print(found[name][0].table().to_string(index=False), flush=True)
-    return found
+        fitted[name] = bootstrapped(fit, data, "case", plan["resamples"], random), seconds
+        print(fitted[name][0].table().to_string(index=False), flush=True)
+    return fitted
 
 
-def parameters(found: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
+def parameters(fitted: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
     """Parameters with errors and intervals, and the log-likelihoods."""
-    for name, (fit, seconds) in found.items():
+    for name, (fit, seconds) in fitted.items():
         for row in fit.table().itertuples():
             bounds = row.value, row.low, row.high
             metric = f"fitted/{row.parameter}"
@@ -131,33 +129,33 @@ def parameters(found: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
                 yield Row("value", "weeks 1-39", name, error, row.standard_error)
 
 
-def holdout(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
+def holdout(cohort: Cohort, fitted: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
     """Each predictor against the purchases and the revenue of the holdout."""
     who = cohort.x, cohort.t_x, cohort.T
-    spend = found["gamma_gamma"][0].model.spend(cohort.x, cohort.mean_spend)
+    spend = fitted["gamma_gamma"][0].model.spend(cohort.x, cohort.mean_spend)
     past = cohort.days[cohort.days["day"] < 7 * cohort.weeks].groupby("user_id")["spend"].sum()
     actual = cohort.later["purchases"].to_numpy(), cohort.later["spend"].to_numpy()
     ahead = float(cohort.holdout)
     pace = cohort.x * ahead / cohort.T
-    foretold = {
+    forecast = {
         "actual": dict(zip(KINDS, actual, strict=True)),
         "mean": {kind: np.full(len(a), a.mean()) for kind, a in zip(KINDS, actual, strict=True)},
         "past_pace": {"purchases": pace, "revenue": pace * np.nan_to_num(cohort.mean_spend)},
         "past_spend": {"revenue": past.reindex(cohort.ids).to_numpy()},
     }
-    for name, (fit, _) in found.items():
+    for name, (fit, _) in fitted.items():
         if name == "gamma_gamma":
             continue
         expected = fit.model.purchases(*who, ahead)
-        foretold[name] = {"purchases": expected, "revenue": expected * spend}
+        forecast[name] = {"purchases": expected, "revenue": expected * spend}
         totals = [m.purchases(*who, ahead).sum() for m in fit.models()]
         bounds = np.quantile(totals, [0.025, 0.975])
         yield Row("value", "weeks 40-78", name, "purchases/total", expected.sum(), *bounds)
     metrics = {m.name: m for m in (MAE(), RMSE(), Spearman(), NormalisedGini())}
     groups = np.minimum(cohort.x, MOST).astype(int)
-    for name, predictions in foretold.items():
+    for name, predictions in forecast.items():
         for kind, prediction in predictions.items():
-            if not (name in found and kind == "purchases"):
+            if not (name in fitted and kind == "purchases"):
                 yield Row("value", "weeks 40-78", name, f"{kind}/total", prediction.sum())
             for k in range(MOST + 1):
                 mean = prediction[groups == k].mean()
@@ -166,18 +164,18 @@ def holdout(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator[
                 continue
             # equal scores may differ in their last bit
             judged = prediction.astype(np.float32).astype(float)
-            truth = foretold["actual"][kind]
+            truth = forecast["actual"][kind]
             for metric, estimate in metrics_of_predictions(truth, judged, metrics).items():
                 if np.isfinite(estimate.value):
                     yield Row("value", "weeks 40-78", name, f"{kind}/{metric}", *estimate)
 
 
-def alive(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
+def alive(cohort: Cohort, fitted: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
     """How well P(alive) and P(a purchase) tell who buys in the holdout."""
     bought = (cohort.later["purchases"].to_numpy() > 0).astype(float)
     who = cohort.x, cohort.t_x, cohort.T
     for name in ("bg_nbd", "mbg_nbd", "pareto_nbd"):
-        model = found[name][0].model
+        model = fitted[name][0].model
         scores = {"p_alive": model.p_alive(*who)}
         if hasattr(model, "p_purchase"):
             scores["p_purchase"] = model.p_purchase(*who, float(cohort.holdout))
@@ -187,11 +185,11 @@ def alive(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator[Ro
                 yield Row("churn", "weeks 40-78", name, f"{score}/{metric}", *estimate)
 
 
-def tracking(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
+def tracking(cohort: Cohort, fitted: Mapping[str, tuple[Fit, float]]) -> Iterator[Row]:
     """Cumulative repeat purchases by week, and what the models expect from the first days alone."""
     weeks = np.arange(1, cohort.weeks + cohort.holdout + 1)
     lines = {"actual": cohort.repeats_until(weeks)}
-    for name, (fit, _) in found.items():
+    for name, (fit, _) in fitted.items():
         if name != "gamma_gamma":
             lines[name] = cohort.expected_until(weeks.astype(float), fit.model)
     for name, line in lines.items():
@@ -199,29 +197,20 @@ def tracking(cohort: Cohort, found: Mapping[str, tuple[Fit, float]]) -> Iterator
             yield Row("value", "weeks 1-78", name, f"cumulative/week_{week:02d}", value)
 
 
-def main() -> None:
-    """Fit, judge, write."""
-    plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
-    cohort = Cohort(Path(sys.argv[1]).resolve() / plan["data"], plan)
-    found = fits(cohort, plan)
-    rows: list[Row] = []
-    for part in (holdout, alive, tracking):
-        rows += part(cohort, found)
-    table = pd.DataFrame([*parameters(found), *rows])
-    table = table.assign(
-        data="cdnow",
-        split="global_time",
-        seed=0,
-        device="cpu",
-        code_version=code_version(),
-        run_id="",
-    )
-    table = table.round({"value": 6, "low": 6, "high": 6, "fit_seconds": 4})
-    table[COLUMNS].sort_values(["protocol", "task", "model", "metric"]).to_csv(
-        STUDY / "results.csv", index=False
-    )
-    print(f"{len(table):,} rows in {STUDY / 'results.csv'}")
+class Cdnow(Study):
+    """One step: fit, forecast, compare."""
+
+    def rows(self, step: Step, data: Path | None) -> pd.DataFrame:
+        """Parameters, forecasts and their errors."""
+        assert data is not None
+        cohort = Cohort(data / step.plan["file"], step.plan)
+        fitted = fits(cohort, step.plan)
+        parts = (parameters(fitted), *(p(cohort, fitted) for p in (holdout, alive, tracking)))
+        table = pd.DataFrame(row for part in parts for row in part)
+        fixed = {"data": "cdnow", "split": "global_time", "seed": 0, "device": "cpu", "run_id": ""}
+        table = table.assign(**fixed, code_version=code_version())
+        return table.round({"value": 6, "low": 6, "high": 6, "fit_seconds": 4})[COLUMNS]
 
 
 if __name__ == "__main__":
-    main()
+    Cdnow(__file__).run()

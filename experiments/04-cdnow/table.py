@@ -1,11 +1,8 @@
-"""Rebuilds the tables of this study's README and its figures from results.csv and plan.yaml.
-
-python experiments/04-cdnow/table.py
-"""
+"""Rebuilds the tables of this study's README, its tables/ and its figures from results.csv and plan.yaml."""
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,17 +13,31 @@ from matplotlib.figure import Figure
 
 from growthlab.evaluation.plots import BLUE, GREEN, INK, ORANGE, QUIET
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from readme_tables import Table, write_tables
+
 STUDY = Path(__file__).resolve().parent
 COLOURS = {"bg_nbd": BLUE, "mbg_nbd": ORANGE, "pareto_nbd": GREEN}
 PREDICTORS = ("actual", *COLOURS, "past_pace", "past_spend", "mean")
+ONLY_IN_FILES = ("standard error", "95 % (bootstrap)", "rmse")
 JUDGED = ("mae", "rmse", "spearman", "normalised_gini")
 
 
 def parameters(results: pd.DataFrame) -> Iterator[list[str]]:
     """Each parameter and log-likelihood beside the published one."""
-    yield ["model", "", "published", "here", "difference", "standard error", "95 % (bootstrap)"]
+    yield [
+        "model",
+        "parameter",
+        "published",
+        "here",
+        "difference",
+        "standard error",
+        "95 % (bootstrap)",
+    ]
     rows = results[results["protocol"] == "weeks 1-39"].set_index(["model", "metric"])
-    for model, published in yaml.safe_load((STUDY / "plan.yaml").read_text())["published"].items():
+    plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
+    for model, published in plan["parts"]["sample"]["published"].items():
         of_model = rows.loc[model]
         names = [m.removeprefix("fitted/") for m in of_model.index if m.count("/") == 1]
         for name in sorted(names, key=[*published, "log_likelihood"].index):
@@ -80,13 +91,10 @@ def scores(results: pd.DataFrame) -> Iterator[list[str]]:
                 yield [model, score, span, f"{brier['value']:.3f}"]
 
 
-def markdown(rows: Iterator[list[str]]) -> str:
-    """A table of a heading and rows, names to the left and numbers to the right."""
+def table(rows: Iterator[list[str]], left: int = 1) -> Table:
+    """A table of a head and rows."""
     head, *body = rows
-    left = sum(not any(c.isdigit() for row in body for c in row[i]) for i in range(2))
-    left = max(left, 1)
-    marks = ["---"] * left + ["---:"] * (len(head) - left)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, marks, *body])
+    return Table(head, body, left)
 
 
 def lines(results: pd.DataFrame) -> pd.DataFrame:
@@ -137,21 +145,19 @@ def by_repeats(results: pd.DataFrame) -> Figure:
 
 
 def main() -> None:
-    """Write the tables between their marks in README.md, and the figures."""
-    results, readme = pd.read_csv(STUDY / "results.csv"), STUDY / "README.md"
+    """Write the tables and the figures."""
+    results = pd.read_csv(STUDY / "results.csv")
     tables = {
-        "parameters": parameters(results),
-        "purchases": holdout(results, "purchases"),
-        "revenue": holdout(results, "revenue"),
-        "scores": scores(results),
+        "parameters": table(parameters(results), left=2),
+        "purchases": table(holdout(results, "purchases")),
+        "revenue": table(holdout(results, "revenue")),
+        "scores": table(scores(results), left=2),
     }
-    text = readme.read_text()
-    for name, rows in tables.items():
-        block = f"<!-- {name} -->\n{markdown(rows)}\n<!-- /{name} -->"
-        text = re.sub(
-            rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, b=block: b, text, flags=re.S
-        )
-    readme.write_text(text)
+    readme = {
+        name: whole.only(*(column for column in whole.head if column not in ONLY_IN_FILES))
+        for name, whole in tables.items()
+    }
+    write_tables(STUDY, readme=readme, files=tables)
     (STUDY / "figures").mkdir(exist_ok=True)
     tracking(results).savefig(STUDY / "figures" / "tracking.png", dpi=130)
     by_repeats(results).savefig(STUDY / "figures" / "by_repeats.png", dpi=130)

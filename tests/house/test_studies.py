@@ -1,23 +1,59 @@
-"""Each study holds its question, its results in the common columns, and tables that are those results."""
+"""Each study says its answer first, runs by the one driver, and its tables are its results."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
+import yaml
+
+from growthlab.config.compose import compose
 
 ROOT = Path(__file__).parents[2]
-STUDIES = sorted(path.parent for path in (ROOT / "experiments").glob("*/results.csv"))
+EXPERIMENTS = ROOT / "experiments"
+STUDIES = sorted(path for path in EXPERIMENTS.glob("[0-9]*") if path.is_dir())
 COLUMNS = "task data protocol split model seed metric value low high fit_seconds device code_version run_id"
+MOST_WORDS = 1200
 each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.name)
 
 
+@pytest.fixture(scope="module")
+def driver() -> ModuleType:
+    """experiments/study.py as a module."""
+    spec = importlib.util.spec_from_file_location("study", EXPERIMENTS / "study.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["study"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def python(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A Python command with the package of this checkout."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True
+    )
+
+
 @each_study
-def test_it_has_a_question_results_and_figures(study: Path) -> None:
+def test_its_folder_holds_the_same_files_as_every_other(study: Path) -> None:
+    files = {path.name for path in study.iterdir()}
+    assert {"README.md", "plan.yaml", "run.py", "table.py", "results.csv", "figures"} <= files
+    assert list((study / "figures").glob("*.png"))
+
+
+@each_study
+def test_its_results_have_the_common_columns_and_no_row_twice(study: Path) -> None:
     results = pd.read_csv(study / "results.csv")
     assert list(results.columns) == COLUMNS.split()
     assert not results.duplicated(["task", "data", "protocol", "model", "seed", "metric"]).any()
@@ -26,16 +62,100 @@ def test_it_has_a_question_results_and_figures(study: Path) -> None:
         results["value"] - results["high"]
     ).clip(0)
     assert (outside.fillna(0) < 1e-6).all()  # values are rounded to six digits
+
+
+@each_study
+def test_its_answer_with_a_figure_stands_in_the_first_five_lines(study: Path) -> None:
+    first = (study / "README.md").read_text().splitlines()[:5]
+    (answer,) = [i for i, line in enumerate(first) if line.startswith("**Answer:** ")]
+    assert re.search(r"\d", "".join(first[answer:]))
     assert "Question" in (study / "README.md").read_text()
-    assert list((study / "figures").glob("*.png"))
+
+
+@each_study
+def test_its_readme_is_short(study: Path) -> None:
+    assert len((study / "README.md").read_text().split()) <= MOST_WORDS
+
+
+def test_every_study_is_a_row_of_the_overview_with_its_answer_and_command() -> None:
+    overview = (EXPERIMENTS / "README.md").read_text()
+    rows = dict(re.findall(r"^\| \[[^\]]+\]\((\d\d[^/]+)/README.md\) \|(.+)\|$", overview, re.M))
+    assert list(rows) == [study.name for study in STUDIES]
+    for name, row in rows.items():
+        _, answer, command = row.split("|")
+        assert re.search(r"\d", answer), name
+        assert f"`make study NN={name[:2]}" in command
 
 
 @each_study
 def test_its_tables_are_rebuilt_from_its_results(study: Path, tmp_path: Path) -> None:
     copy = tmp_path / "experiments" / study.name
     shutil.copytree(study, copy)
-    for shared in study.parent.glob("*.py"):
+    shutil.rmtree(copy / "tables", ignore_errors=True)
+    for shared in EXPERIMENTS.glob("*.py"):
         shutil.copy(shared, copy.parent)
-    (script,) = copy.glob("table*.py")
-    subprocess.run([sys.executable, str(script)], check=True, cwd=tmp_path)
+    done = python(copy / "table.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert (copy / "README.md").read_text() == (study / "README.md").read_text()
+    assert {p.name: p.read_text() for p in (copy / "tables").glob("*")} == {
+        p.name: p.read_text() for p in (study / "tables").glob("*")
+    }
+
+
+@each_study
+def test_it_has_the_common_command_line(study: Path, tmp_path: Path) -> None:
+    shown = python(study / "run.py", "--help", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    needs_data = "data" in yaml.safe_load((study / "plan.yaml").read_text())
+    usage = "usage: run.py [-h] [--only NAME [NAME ...]]" + " DATA" * needs_data
+    assert shown.stdout.splitlines()[0] == usage
+
+
+@each_study
+def test_every_command_of_its_plan_composes(study: Path, driver: ModuleType) -> None:
+    for step in driver.Study(str(study / "run.py")).steps:
+        if step.words:
+            command, *words = step.words
+            compose(command, [*words, f"+tags.step='{step.name}'"])
+
+
+@pytest.fixture(scope="module")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two quick comparisons, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("house") / "experiments" / "90-small"
+    folder.mkdir(parents=True)
+    shutil.copy(EXPERIMENTS / "study.py", folder.parent)
+    shutil.copy(EXPERIMENTS / "01-online-retail" / "run.py", folder)
+    command = (
+        "compare data.users=150 data.items=60 data.days=150 metrics=[ranking/ndcg] models=[MODEL]"
+    )
+    rows = [{"model": "popularity", "settings": f"data.seed={seed}"} for seed in (7, 8)]
+    parts = {"first": {"command": command, "rows": rows[:1]}, "second": {"command": command}}
+    parts["second"] |= {"protocol": "another shop", "rows": rows[1:]}
+    (folder / "plan.yaml").write_text(yaml.safe_dump({"parts": parts}, sort_keys=False))
+    return folder
+
+
+def test_the_driver_runs_what_is_left_of_the_plan_and_keeps_what_is_there(
+    small_study: Path,
+) -> None:
+    first = python(small_study / "run.py", "--only", "first", cwd=small_study)
+    assert first.returncode == 0, first.stderr
+    results = pd.read_csv(small_study / "results.csv")
+    assert list(results.columns) == COLUMNS.split()
+    assert results["protocol"].str.startswith("cutoff ").all()
+
+    both = python(small_study / "run.py", cwd=small_study)
+    assert both.returncode == 0, both.stderr
+    assert "first/popularity: finished before" in both.stdout
+    table = pd.read_csv(small_study / "results.csv")
+    assert set(table["protocol"]) == {*results["protocol"], "another shop"}
+    kept = table[table["protocol"] != "another shop"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, results)
+
+
+def test_a_name_that_is_not_in_the_plan_is_refused_with_those_that_are(small_study: Path) -> None:
+    refused = python(small_study / "run.py", "--only", "third", cwd=small_study)
+    assert refused.returncode == 2
+    possible = "first, first/popularity, second, second/popularity"
+    assert refused.stderr.splitlines()[-1].endswith(f"--only third: possible are {possible}")

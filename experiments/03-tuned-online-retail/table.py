@@ -10,25 +10,24 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from leaderboard import OBJECTIVE, between, leaderboard, newest
+from readme_tables import OBJECTIVE, Table, leaderboard, newest, write_tables
 
 HERE = Path(__file__).parent
 OTHERS = ["recall_at_20", "coverage_at_10", "novelty_at_10"]
 
 
-def found(search: pd.DataFrame) -> str:
+def searches(search: pd.DataFrame) -> Table:
     """What each search used, and how far it came from the model's own settings."""
-    lines = [
-        "| model | complete | pruned | failed | minutes | own settings | best | on the border of its range |",
-        "| --- |" + " ---: |" * 6 + " --- |",
-    ]
+    lines = []
     for row in search.itertuples(index=False):
         model, complete, pruned, failed, minutes, own, best, remarks = row
         values = [f"{v:.4f}" if v == v else "-" for v in (own, best)]
         remark = "" if remarks != remarks else str(remarks).removeprefix("on a border: ")
-        cells = [model, str(complete), str(pruned), str(failed), f"{minutes:.1f}", *values, remark]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(
+            [model, str(complete), str(pruned), str(failed), f"{minutes:.1f}", *values, remark]
+        )
+    head = ["model", "complete", "pruned", "failed", "minutes", "own settings", "best"]
+    return Table([*head, "on the border of its range"], lines)
 
 
 def gains(search: pd.DataFrame) -> Figure:
@@ -47,13 +46,10 @@ def gains(search: pd.DataFrame) -> Figure:
 
 
 def main() -> None:
-    """Put both tables between their marks, and draw the figure."""
+    """Write the tables and the figure."""
     results, search = pd.read_csv(HERE / "results.csv"), pd.read_csv(HERE / "search.csv")
-    text = (HERE / "README.md").read_text()
-    text = between(text, "search", found(search))
     board = leaderboard(newest(results, "top_n"), OBJECTIVE["top_n"], OTHERS)
-    text = between(text, "leaderboard", board)
-    (HERE / "README.md").write_text(text)
+    write_tables(HERE, readme={"leaderboard": board}, files={"searches": searches(search)})
     (HERE / "figures").mkdir(exist_ok=True)
     gains(search).savefig(HERE / "figures" / "gains.png", dpi=130)
 

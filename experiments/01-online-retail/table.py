@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from leaderboard import OBJECTIVE, between, leaderboard, newest
+from readme_tables import OBJECTIVE, by_cutoff, leaderboard, newest, write_tables
 
 HERE = Path(__file__).parent
 LABEL = 0.035  # height of a name, as a share of the axis
@@ -20,23 +20,11 @@ SHOWN = {
     "value": ["normalised_gini", "spearman", "mae", "total_bias", "decile_mape"],
     "top_n": ["ndcg_at_10", "recall_at_20", "hit_rate_at_10", "coverage_at_10", "novelty_at_10"],
 }
-
-
-def origins(results: pd.DataFrame, task: str) -> str:
-    """The objective on the test window of every cutoff, mean over seeds."""
-    objective = OBJECTIVE[task]
-    rows = results[(results["task"] == task) & (results["metric"] == f"test/{objective}")]
-    table = rows.pivot_table(index="model", columns="protocol", values="value").dropna()
-    table = table.sort_values(table.columns[-1], ascending=False)
-    lines = [
-        "| model | " + " | ".join(table.columns) + " |",
-        "| --- |" + " ---: |" * table.shape[1],
-    ]
-    best = table.idxmax()
-    for name, values in table.iterrows():
-        cells = [f"**{v:.4f}**" if best[c] == name else f"{v:.4f}" for c, v in values.items()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+READ = {  # what the README shows of them; all columns are in tables/
+    "churn": ["calibration_error"],
+    "value": ["mae", "total_bias"],
+    "top_n": ["recall_at_20", "coverage_at_10"],
+}
 
 
 def bars(results: pd.DataFrame) -> Figure:
@@ -82,14 +70,16 @@ def over_time(results: pd.DataFrame) -> Figure:
 
 
 def main() -> None:
-    """Put every table between its marks, and draw the figures."""
+    """Write the tables and the figures."""
     results = pd.read_csv(HERE / "results.csv")
-    text = (HERE / "README.md").read_text()
-    for task in OBJECTIVE:
-        board = leaderboard(newest(results, task), OBJECTIVE[task], SHOWN[task][1:])
-        text = between(text, f"leaderboard:{task}", board)
-        text = between(text, f"origins:{task}", origins(results, task))
-    (HERE / "README.md").write_text(text)
+    boards, files = {}, {}
+    for task, objective in OBJECTIVE.items():
+        board = leaderboard(newest(results, task), objective, SHOWN[task][1:])
+        read = ["model", objective, f"valid {objective}", *READ[task], "fit s"]
+        boards[f"leaderboard:{task}"] = board.only(*read)
+        files[f"leaderboard_{task}"] = board
+        files[f"by_cutoff_{task}"] = by_cutoff(results[results["task"] == task], objective)
+    write_tables(HERE, readme=boards, files=files)
     (HERE / "figures").mkdir(exist_ok=True)
     bars(results).savefig(HERE / "figures" / "objectives.png", dpi=130)
     over_time(results).savefig(HERE / "figures" / "origins.png", dpi=130)
