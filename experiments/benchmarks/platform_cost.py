@@ -29,7 +29,7 @@ RUNS = {
     "gru4rec": ["model=recommend/gru4rec", "model.trainer.epochs=10"],
 }
 PHASES = {  # place in the code -> phase; what a place calls counts for the phase of the callee
-    "growthlab.config.compose:composed": "compose",
+    "growthlab.config.compose:compose": "compose",
     "growthlab.cli.setting:Setting.check": "build",
     "growthlab.cli.setting:Setting.contender": "build",
     "growthlab.cli.setting:Setting.log": "data",

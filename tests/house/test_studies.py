@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -159,3 +161,16 @@ def test_a_name_that_is_not_in_the_plan_is_refused_with_those_that_are(small_stu
     assert refused.returncode == 2
     possible = "first, first/popularity, second, second/popularity"
     assert refused.stderr.splitlines()[-1].endswith(f"--only third: possible are {possible}")
+
+
+def test_what_the_benchmark_of_platform_cost_times_exists() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "platform_cost", EXPERIMENTS / "benchmarks" / "platform_cost.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    for place in benchmark.PHASES:
+        module, _, name = place.partition(":")
+        attrgetter(name)(importlib.import_module(module))
