@@ -14,7 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "growthlab"
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "experiments").rglob("*.md")]
+DOCUMENTS = [
+    path
+    for place in ("*.md", "docs/**/*.md", "experiments/**/*.md", ".github/**/*.md")
+    for path in sorted(ROOT.glob(place))
+]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 # written in parts, so that this file does not hold what it looks for
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|(?<![\w.$}])/t" + r"mp/\w")

@@ -1,0 +1,51 @@
+"""The README is short and leads to every page, and each command that a document shows is a command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from growthlab.config.compose import compose, sweep
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MOST_WORDS = 1300
+TASKS = ["top_n", "churn", "value"]
+
+
+def commands() -> Iterator[pytest.ParameterSet]:
+    """The words after ``growthlab`` of every command line in a block of a document."""
+    for path in DOCUMENTS:
+        for block in BLOCK.findall(path.read_text()):
+            for line in re.findall(r"(?:^|do |&& )(growthlab [^;&\n]+)", block, re.MULTILINE):
+                words = shlex.split(line.replace("$task", "top_n"), comments=True)[1:]
+                yield pytest.param(words, id=f"{path.name}: {' '.join(words)}"[:90])
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= MOST_WORDS
+
+
+def test_the_readme_leads_to_every_page_of_docs() -> None:
+    linked = re.findall(r"\]\((docs/\w+\.md)", (ROOT / "README.md").read_text())
+    assert set(linked) == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_leaderboards_of_the_readme_show_models_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (demo,) = re.findall(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", readme, re.DOTALL)
+    assert re.findall(r"^simulated_shop: (\w+)$", demo, re.MULTILINE)[:3] == TASKS
+    shown = set(re.findall(r"^\d+ +(\w+)", demo, re.MULTILINE))
+    assert shown <= {path.stem for path in (ROOT / "conf" / "model").rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("words", [*commands()])
+def test_every_command_of_the_documents_has_keys_and_values_that_exist(words: list[str]) -> None:
+    command, *overrides = words
+    for each in sweep([word for word in overrides if word != "-m"]):
+        compose(command, each)
