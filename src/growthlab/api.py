@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from growthlab.cli.compare import contenders_of
-from growthlab.cli.describe import check, described
 from growthlab.cli.promote import Ruling, promoted
 from growthlab.cli.setting import Setting
 from growthlab.cli.tune import check_search
@@ -21,6 +20,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
+from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.search.model_search import search_of
 from growthlab.search.search_loop import Result, Trial
 from growthlab.search.study import Finished
@@ -192,10 +192,9 @@ def describe(
     ConfigError, DataError
         As the command does, in one line.
     """
-    found = compose("describe", overrides)
-    check(found.config)
-    wanted = read_goals(goals, found.config.currency)
-    return described(log, found, log.name, wanted)
+    config = compose("describe", overrides).config
+    settings = ReportSettings.from_config(config)
+    return settings.report(log, log.name, read_goals(goals, config.currency))
 
 
 def promote(

@@ -30,7 +30,7 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
 def test_what_the_data_cannot_give_is_said_and_the_rest_is_made(orders: Workspace) -> None:
     done = orders.growthlab("segment", *ORDERS, "section=[rfm,tiers]")
     assert done.status == 0, done.err
-    assert "not made: tiers: tiers by spend need unit_price" in done.out
+    assert "left out: tiers: tiers by spend need unit_price" in done.out
     assert [p.name for p in (orders.folder / "segments/tabular_file").iterdir()] == ["rfm.parquet"]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
-from growthlab.features.portrait.dictionary import TAGS, as_markdown, as_table, named_tags
+from growthlab.features.portrait.dictionary import TAGS, as_markdown, named_tags
 from growthlab.features.portrait.portrait import Portrait, PortraitTable, available
 from growthlab.split.fold import Fold
 
@@ -378,11 +378,13 @@ def test_the_page_of_tags_is_the_code() -> None:
 
 
 def test_the_dictionary_says_everything_of_each_tag() -> None:
-    table = as_table()
-    assert table["tag"].is_unique
-    assert set(table["part"]) == {"attribute", "behaviour", "interest", "value"}
-    assert table[["type", "range", "rule"]].map(bool).all().all()
-    assert set(table["tag"][table["sensitive"]]) == {"age_band", "gender", "occupation"}
+    assert {tag.part for tag in TAGS.values()} == {"attribute", "behaviour", "interest", "value"}
+    assert all(tag.kind and tag.range and tag.rule for tag in TAGS.values())
+    assert {tag.name for tag in TAGS.values() if tag.sensitive} == {
+        "age_band",
+        "gender",
+        "occupation",
+    }
 
 
 def test_all_tags_means_all_that_are_not_sensitive() -> None:

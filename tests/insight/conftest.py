@@ -12,7 +12,7 @@ import yaml
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
-from growthlab.insight.report.growth_report import GrowthReport, report
+from growthlab.insight.report.growth_report import GrowthReport, build_report
 from growthlab.insight.scope import Scope
 
 # the sections of the config, but those that need a file
@@ -78,4 +78,4 @@ def sections(*names: str) -> dict[str, Section]:
 @pytest.fixture(scope="session")
 def made(shop: EventLog) -> GrowthReport:
     """Every section on the small shop."""
-    return report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))
+    return build_report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))

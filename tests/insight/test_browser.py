@@ -12,7 +12,7 @@ import yaml
 
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
-from growthlab.insight.report.growth_report import report
+from growthlab.insight.report.growth_report import build_report
 from growthlab.insight.scope import Scope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
@@ -40,7 +40,7 @@ def browser() -> str:
 def page(shop: EventLog) -> str:
     """The report of the small shop with every section."""
     nodes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
-    made = report("shop", Scope.of(shop), {name: build(node) for name, node in nodes.items()})
+    made = build_report("shop", Scope.of(shop), {name: build(node) for name, node in nodes.items()})
     return made.as_html()
 
 

@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import NAMES, Column, Findings, ReportTable, whole
 from growthlab.insight.goals import read_goals
-from growthlab.insight.report.growth_report import GrowthReport, report
+from growthlab.insight.report.growth_report import GrowthReport, build_report
 from growthlab.insight.scope import Scope
 
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
@@ -131,7 +131,7 @@ def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
 
 
 def test_a_larger_least_group_withholds_more(shop: EventLog, made: GrowthReport) -> None:
-    strict = report("the shop", Scope.of(shop), sections(*SECTIONS))
+    strict = build_report("the shop", Scope.of(shop), sections(*SECTIONS))
     assert strict.scope.min_group == 50  # unless set
     assert strict.n_hidden > made.n_hidden
     sizes = strict.tables["channel_curves"]["customers"].dropna()
@@ -150,7 +150,7 @@ def test_a_section_that_the_log_cannot_feed_is_left_out_with_the_reason() -> Non
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(300)]})
     events["timestamp"] = pd.date_range("2025-01-01", periods=300, freq="12h")
     log = EventLog.from_frames(events.assign(event_type="purchase"), name="plain")
-    made = report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
+    made = build_report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
     assert set(made.left_out) == {
         *("affinities", "channels", "funnel", "replenishment"),
         *("returns", "reviews", "sales", "value_curves"),
@@ -169,7 +169,7 @@ def test_a_mistake_in_a_section_is_not_taken_for_a_gap_in_the_log(tiny: EventLog
             return Findings(())
 
     with pytest.raises(DataError, match="cannot answer"):
-        report("tiny", Scope.of(tiny), {"wrong": Wrong()})
+        build_report("tiny", Scope.of(tiny), {"wrong": Wrong()})
 
 
 def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
@@ -180,7 +180,7 @@ def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
             return Findings(())
 
     with pytest.raises(ConfigError, match="unknown chapter Grwth: did you mean Growth"):
-        report("tiny", Scope.of(tiny), {"lost": Lost()})
+        build_report("tiny", Scope.of(tiny), {"lost": Lost()})
 
 
 def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
@@ -214,7 +214,7 @@ def test_the_page_needs_nothing_but_itself(html: str) -> None:
 
 def test_the_page_defines_every_figure_that_it_shows(made: GrowthReport, html: str) -> None:
     html = html.replace("<wbr>", "")
-    for table in made.listed:
+    for table in made.report_tables:
         if table.tiles or table.rows.empty:
             continue
         after = html[html.index(f'id="{table.name}"') :]
@@ -228,7 +228,7 @@ def test_the_page_defines_every_figure_that_it_shows(made: GrowthReport, html: s
 
 
 def test_the_same_log_gives_the_same_page(shop: EventLog) -> None:
-    once, again = (report("the shop", Scope.of(shop), sections("growth")) for _ in range(2))
+    once, again = (build_report("the shop", Scope.of(shop), sections("growth")) for _ in range(2))
     assert once.as_html() == again.as_html()
 
 
@@ -238,7 +238,7 @@ def test_names_of_the_data_cannot_write_into_the_page() -> None:
     events = pd.DataFrame(rows, columns=["user_id", "order_id", "item_id"])
     events = events.assign(event_type="purchase", timestamp="2025-01-05")
     scope = Scope.of(EventLog.from_frames(events, name="<i>"))
-    html = report("<i>", scope, sections("affinities")).as_html()
+    html = build_report("<i>", scope, sections("affinities")).as_html()
     assert "&lt;b&gt;x" in html
     assert "<b>x" not in html
     assert "<script" not in html
@@ -246,7 +246,9 @@ def test_names_of_the_data_cannot_write_into_the_page() -> None:
 
 
 def test_goals_open_the_report(shop: EventLog) -> None:
-    made = report("the shop", Scope.of(shop, min_group=10), sections("growth"), read_goals([GOAL]))
+    made = build_report(
+        "the shop", Scope.of(shop, min_group=10), sections("growth"), read_goals([GOAL])
+    )
     assert [part.chapter for part in made.parts] == ["Goals", "Growth"]
     (row,) = made.tables["goals"].to_dict("records")
     assert row["distance"] == 130 - made.tables["growth_by_month"]["buyers"].iloc[-1]
@@ -257,7 +259,9 @@ def test_a_target_that_history_does_not_allow_makes_no_report(shop: EventLog) ->
     with pytest.raises(
         ConfigError, match="buyers of all: a target of 1 customers by 2026-01-01 is"
     ):
-        report("the shop", Scope.of(shop, min_group=10), {}, read_goals([{**GOAL, "target": 1}]))
+        build_report(
+            "the shop", Scope.of(shop, min_group=10), {}, read_goals([{**GOAL, "target": 1}])
+        )
 
 
 @pytest.mark.parametrize(

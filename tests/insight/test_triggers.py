@@ -14,7 +14,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import beside_each_other
+from growthlab.insight.findings import link_sections
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.tiers import Tiers
 from growthlab.insight.sections.triggers import Triggers, recurring
@@ -146,13 +146,13 @@ def test_settings_out_of_range_are_refused(more: dict[str, Any], said: str) -> N
         Triggers(**more)
 
 
-def test_triggers_have_the_tiers_of_the_section_beside_them() -> None:
+def test_triggers_have_the_tiers_of_the_section_next_to_them() -> None:
     """The rules stand in one place: conf/section/tiers.yaml."""
     found = {
         n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in ("triggers", "tiers")
     }
     assert found["triggers"].tiers is None
-    assert beside_each_other(found)["triggers"].tiers is found["tiers"]
-    assert beside_each_other({"triggers": found["triggers"]})["triggers"].tiers is None
+    assert link_sections(found)["triggers"].tiers is found["tiers"]
+    assert link_sections({"triggers": found["triggers"]})["triggers"].tiers is None
     own = Triggers(tiers=SILVER)
-    assert own.beside(found) is own
+    assert own.linked_to(found) is own

@@ -169,8 +169,17 @@ class Section(Protocol):
 
 
 @runtime_checkable
-class Segmenting(Protocol):
-    """A section that names a segment for each customer, so that goals can be set for its segments."""
+class CustomerSection(Protocol):
+    """A section with a row for each customer."""
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """The rows by ``user_id`` (the index, or a column), from what was known at a date."""
+        ...
+
+
+@runtime_checkable
+class SegmentSection(Protocol):
+    """A section that puts each buyer in one segment, so that goals can be set for its segments."""
 
     label: ClassVar[str]  # the column with the names, a categorical of all that there can be
 
@@ -179,10 +188,28 @@ class Segmenting(Protocol):
         ...
 
 
-def beside_each_other(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """The sections, those with a method ``beside`` as they are beside the others."""
+@runtime_checkable
+class EvaluatedSection(Protocol):
+    """A section that measures its own quality on customers held out."""
+
+    def quality(self, log: EventLog, as_of: datetime) -> dict[str, float]:
+        """The measures by name."""
+        ...
+
+
+@runtime_checkable
+class LinkedSection(Protocol):
+    """A section that takes settings from the other sections of the same report."""
+
+    def linked_to(self, sections: Mapping[str, object]) -> Section:
+        """This section with the settings of the others."""
+        ...
+
+
+def link_sections(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections, each `LinkedSection` with the settings that it takes from the others."""
     return {
-        name: section.beside(sections) if hasattr(section, "beside") else section
+        name: section.linked_to(sections) if isinstance(section, LinkedSection) else section
         for name, section in sections.items()
     }
 

@@ -14,7 +14,7 @@ import yaml
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, ReportTable, Section, Segmenting
+from growthlab.insight.findings import Column, ReportTable, Section, SegmentSection
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.sections.growth import COLUMNS, growth
 
@@ -97,7 +97,7 @@ def measured(
         A segment that there is not, or one smaller than a group that may be reported; a metric
         that a segment cannot have; a target outside what history allows.
     """
-    named = {n: s for n, s in (sections or {}).items() if isinstance(s, Segmenting)}
+    named = {n: s for n, s in (sections or {}).items() if isinstance(s, SegmentSection)}
     for goal in goals:
         if goal.metric in OF_THE_NEW and goal.segment.partition("=")[0] in named:
             raise ConfigError(
@@ -110,7 +110,7 @@ def measured(
 
 
 def history(
-    scope: Scope, segment: str, named: Mapping[str, Segmenting] | None = None
+    scope: Scope, segment: str, named: Mapping[str, SegmentSection] | None = None
 ) -> pd.DataFrame:
     """The whole months of a segment by period, with the columns of the growth table.
 
@@ -219,7 +219,7 @@ def _date(value: Any, where: str) -> date:
         ) from None
 
 
-def _log_of(scope: Scope, segment: str, named: Mapping[str, Segmenting]) -> EventLog:
+def _log_of(scope: Scope, segment: str, named: Mapping[str, SegmentSection]) -> EventLog:
     """The events of a segment."""
     if segment == EVERYBODY:
         return scope.log
@@ -252,7 +252,7 @@ def _with_value(scope: Scope, column: str, value: str) -> EventLog:
     return scope.log.derive(condition, {"members": pd.DataFrame({"user_id": ids})})
 
 
-def _named(scope: Scope, segment: str, section: Segmenting, value: str) -> EventLog:
+def _named(scope: Scope, segment: str, section: SegmentSection, value: str) -> EventLog:
     """The events of each month of those who were in a segment when the month began."""
     starts = pd.date_range(scope.settled, scope.as_of, freq="MS", normalize=True, unit="us")
     parts = []

@@ -1,10 +1,8 @@
-"""The tag dictionary: every tag of the portrait, as a table and as a page."""
+"""The tag dictionary: every tag of the portrait, by name and as a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.features.portrait import attributes, behaviour, interests, values
@@ -26,25 +24,6 @@ amounts are 0 for a customer without such events, everything else is unknown (nu
 are never features of a model unless they are named one by one. Words in `code` within a rule are
 settings of `conf/portrait.yaml`, or columns of the tables.
 """
-
-
-def as_table(tags: Iterable[Tag] = TAGS.values()) -> pd.DataFrame:
-    """One row a tag: name, part, type, range, rule, needs, sensitive."""
-    return pd.DataFrame(
-        [
-            {
-                "tag": tag.name,
-                "part": tag.part,
-                "type": tag.kind,
-                "range": tag.range,
-                "rule": tag.rule,
-                "needs": ", ".join(tag.needs),
-                "sensitive": tag.sensitive,
-            }
-            for tag in tags
-        ],
-        columns=["tag", "part", "type", "range", "rule", "needs", "sensitive"],
-    )
 
 
 def as_markdown(tags: Iterable[Tag] = TAGS.values()) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -16,8 +18,10 @@ from growthlab.features.btyd import before
 from growthlab.features.customer_table import OWN_EVENTS
 from growthlab.features.portrait.dictionary import TAGS
 from growthlab.features.portrait.relations import facts_of, relations, undone
-from growthlab.features.portrait.tag import Tag
+from growthlab.features.portrait.tag import PARTS, Tag
 from growthlab.split.global_time import known_at
+
+console = logging.getLogger(__name__)
 
 WEIGHTS = {
     "view": 1.0,
@@ -39,6 +43,20 @@ class PortraitTable:
     frame: pd.DataFrame
     tags: tuple[Tag, ...]
     absent: Mapping[str, str]
+
+    def summary(self, cutoff: datetime) -> str:
+        """How many customers and tags of each part there are; which are sensitive, which absent."""
+        counts = [f"{sum(t.part == part for t in self.tags)} of {part}" for part in PARTS]
+        lines = [f"{len(self.frame):,} customers as of {cutoff}; tags: {', '.join(counts)}"]
+        sensitive = [tag.name for tag in self.tags if tag.sensitive]
+        if sensitive:
+            lines.append(f"sensitive, no features unless named: {', '.join(sensitive)}")
+        names_by_reason: dict[str, list[str]] = {}
+        for name, why in self.absent.items():
+            names_by_reason.setdefault(why, []).append(name)
+        for why, names in names_by_reason.items():
+            lines.append(f"absent, as the data has no {why}: {', '.join(names)}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +129,11 @@ class Portrait:
                 f"no customer did anything before {cutoff}: the events of {log.name} are from "
                 f"{first} to {last}; choose a later cutoff"
             )
+        started = time.perf_counter()
         tags, absent = available(log, cutoff)
-        return PortraitTable(self.table(log, cutoff, users, tags), tuple(tags), absent)
+        frame = self.table(log, cutoff, users, tags)
+        console.info("%d portraits in %.1f s", len(frame), time.perf_counter() - started)
+        return PortraitTable(frame, tuple(tags), absent)
 
     def table(
         self, log: EventLog, cutoff: datetime, user_ids: Iterable[str], tags: Sequence[Tag]

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.insight.findings import Findings, ReportTable, Section, beside_each_other
+from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
 from growthlab.insight.goals import METRICS, Goal, measured
-from growthlab.insight.report.contents import ReportContents, ReportPart
+from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import page
 from growthlab.insight.scope import Scope, Unavailable
 
@@ -44,7 +44,7 @@ class GrowthReport(ReportContents):
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The rows of every table by its name; what was withheld is null."""
-        return {table.name: table.rows for table in self.listed}
+        return {table.name: table.rows for table in self.report_tables}
 
     @property
     def definitions(self) -> pd.DataFrame:
@@ -62,7 +62,7 @@ class GrowthReport(ReportContents):
                 ", ".join(dict.fromkeys(c.behind)),
                 _n_hidden(t, name),
             ]
-            for t in self.listed
+            for t in self.report_tables
             for name, c in t.columns.items()
         ]
         names = ["table", "column", "unit", "definition", "customers", "withheld"]
@@ -110,7 +110,7 @@ class GrowthReport(ReportContents):
         return path
 
 
-def report(
+def build_report(
     title: str, scope: Scope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
 ) -> GrowthReport:
     """Every section's findings without figures of fewer than `scope.min_group` customers.
@@ -122,7 +122,7 @@ def report(
     ConfigError
         A chapter that there is not; settings or goals that the data refuses.
     """
-    parts, left_out, sections = [], {}, beside_each_other(sections)
+    parts, left_out, sections = [], {}, link_sections(sections)
     if goals:
         parts.append(
             _part("goals", GOALS, "Distance to the goals", _goals(goals, scope, sections), scope)

@@ -11,10 +11,16 @@ import numpy as np
 import pandas as pd
 
 from growthlab.insight.findings import Bars, Column, Heat, Lines, ReportTable
-from growthlab.insight.report.contents import ReportContents, ReportPart
-from growthlab.insight.report.numbers import FEW, UNDEFINED, change, short, text
+from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_plots import shades, svg
 from growthlab.insight.report.report_style import CSS
+from growthlab.insight.report.value_format import (
+    UNDEFINED,
+    WITHHELD,
+    format_short,
+    format_value,
+    percent_change,
+)
 from growthlab.insight.scope import LEAST_GROUP
 
 NUMBERS_LEFT = ("label", "date")
@@ -45,13 +51,13 @@ def _header(report: ReportContents) -> str:
     scope, events = report.scope, report.scope.log
     facts = (
         f"{scope.first:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
-        f"{events.n_events:,} events · {text(events.n_users, 'count')} customers · "
+        f"{events.n_events:,} events · {format_value(events.n_users, 'count')} customers · "
         f"{events.n_items:,} items" + (f" · money in {scope.currency}" if scope.currency else "")
     )
     least = scope.min_group
     privacy = (
         f"Figures of fewer than {least} customers are withheld, and those of fewer than {LEAST_GROUP} "
-        f"of them who did something: <span class=hidden>{FEW}</span> stands in their place, and in "
+        f"of them who did something: <span class=hidden>{WITHHELD}</span> stands in their place, and in "
         f"that of what would give them away ({report.n_hidden:,} cells of all tables). {UNDEFINED} "
         "means not defined. Every table is a Parquet file of its name, with all rows; the dates are "
         "first days of periods."
@@ -123,9 +129,9 @@ def _rows(table: ReportTable) -> str:
 def _cells(table: ReportTable, place: object, row: tuple[object, ...]) -> Iterator[str]:
     for (name, column), value in zip(table.columns.items(), row, strict=True):
         if table.hidden is not None and table.hidden.at[place, name]:
-            yield f"<td class=hidden>{FEW}</td>"
+            yield f"<td class=hidden>{WITHHELD}</td>"
         else:
-            yield f"<td{_side(column)}>{escape(text(value, column.unit))}</td>"
+            yield f"<td{_side(column)}>{escape(format_value(value, column.unit))}</td>"
 
 
 def _side(column: Column) -> str:
@@ -166,7 +172,7 @@ def _heat(plot: Heat, table: ReportTable) -> str:
     for name, part in rows.groupby(plot.row, sort=True):
         at = part.set_index(plot.column)
         cells = "".join(_heat_cell(at, a, plot.value, unit) for a in across)
-        label = text(name, table.columns[plot.row].unit)
+        label = format_value(name, table.columns[plot.row].unit)
         lines.append(f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>')
     corner = f'<th scope="col">{_breakable(plot.row)} \\ {_breakable(plot.column)}</th>'
     body = f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
@@ -185,11 +191,15 @@ def _heat_cell(at: pd.DataFrame, column: Any, value: str, unit: str) -> str:
         return "<td></td>"
     row = at.loc[column]
     if row["hidden"]:
-        return f"<td class=hidden>{FEW}</td>"
+        return f"<td class=hidden>{WITHHELD}</td>"
     if pd.isna(row[value]):
         return "<td></td>"
     shade = 0.0 if pd.isna(row["shade"]) else 0.6 * row["shade"]  # dark letters stay readable
-    shown = short(round(float(row[value]), 2), unit) if unit == "share" else text(row[value], unit)
+    shown = (
+        format_short(round(float(row[value]), 2), unit)
+        if unit == "share"
+        else format_value(row[value], unit)
+    )
     return f'<td style="background:rgba(0,114,178,{shade:.2f})">{escape(shown)}</td>'
 
 
@@ -199,9 +209,13 @@ def _tiles(table: ReportTable) -> str:
     hidden = table.hidden
     assert hidden is not None
     for place, row in table.rows.iterrows():
-        value = FEW if hidden.at[place, "value"] else escape(text(row["value"], row["unit"]))
+        value = (
+            WITHHELD
+            if hidden.at[place, "value"]
+            else escape(format_value(row["value"], row["unit"]))
+        )
         changes = [
-            f"<span>{change(row['value'], row[name])} {words}</span>"
+            f"<span>{percent_change(row['value'], row[name])} {words}</span>"
             for name, words in (
                 ("month_before", "on the month before"),
                 ("year_before", "on the year before"),

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from growthlab.evaluation.plots import BLUE, COLOURS, INK, PALE, QUIET
 from growthlab.insight.findings import Bars, Lines, ReportTable
-from growthlab.insight.report.numbers import short
+from growthlab.insight.report.value_format import format_short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def _lines(plot: Lines, table: ReportTable) -> Figure | None:
         )
     unit = table.columns[plot.y[0]].unit
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, unit)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_short(value, unit)))
     if table.columns[plot.x].unit == "date":
         dates = AutoDateLocator(minticks=3, maxticks=6)
         axes.xaxis.set_major_locator(dates)
@@ -117,7 +117,7 @@ def _bars(plot: Bars, table: ReportTable) -> Figure | None:
     axes.barh(places, values.fillna(0), height=0.62, color=BLUE)
     unit = table.columns[plot.y].unit
     for place, value in zip(places, values, strict=True):
-        text = "withheld" if np.isnan(value) else short(value, unit)
+        text = "withheld" if np.isnan(value) else format_short(value, unit)
         at = 0 if np.isnan(value) else value
         axes.annotate(
             text,

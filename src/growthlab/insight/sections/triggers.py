@@ -48,7 +48,7 @@ class Triggers:
     risk_border, horizon_days
         The border of the probability of no purchase in the horizon, by BG/NBD fitted at `as_of`.
     tiers
-        The rules of tiers; null: those of the section of tiers beside this one, see `beside`.
+        The rules of tiers; null: those of the section of tiers beside this one, see `linked_to`.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -70,7 +70,7 @@ class Triggers:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
 
-    def beside(self, sections: Mapping[str, object]) -> Triggers:
+    def linked_to(self, sections: Mapping[str, object]) -> Triggers:
         """These triggers with the tiers of the sections made along with them, if none were given."""
         rules = next((each for each in sections.values() if isinstance(each, Tiers)), None)
         return self if self.tiers is not None else replace(self, tiers=rules)

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 UNDEFINED = "–"
-FEW = "few"  # stands for what is withheld
+WITHHELD = "few"  # stands for what is withheld
 
 
-def text(value: Any, unit: str) -> str:
+def format_value(value: Any, unit: str) -> str:
     """A cell of a table: shares in percent, whole counts, money and times with sensible digits.
 
     A date without a time of day is written without one; null is a dash.
@@ -34,7 +34,7 @@ def text(value: Any, unit: str) -> str:
     return _plain(number)
 
 
-def short(value: float, unit: str) -> str:
+def format_short(value: float, unit: str) -> str:
     """A number at an axis or a bar."""
     if unit == "share":
         return f"{100 * value:.1f}".removesuffix(".0") + " %"
@@ -44,7 +44,7 @@ def short(value: float, unit: str) -> str:
     return f"{value:,.4g}"
 
 
-def change(now: float, before: float) -> str:
+def percent_change(now: float, before: float) -> str:
     """The change to `now` in percent; empty where it cannot be said."""
     if not (math.isfinite(now) and math.isfinite(before)) or before == 0:
         return ""

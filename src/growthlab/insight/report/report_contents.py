@@ -29,11 +29,11 @@ class ReportContents:
     left_out: Mapping[str, str]
 
     @property
-    def listed(self) -> list[ReportTable]:
+    def report_tables(self) -> list[ReportTable]:
         """Every table, in the order of the report."""
         return [table for part in self.parts for table in part.findings.tables]
 
     @property
     def n_hidden(self) -> int:
         """How many cells of all tables were withheld."""
-        return sum(table.n_hidden for table in self.listed)
+        return sum(table.n_hidden for table in self.report_tables)

@@ -1,0 +1,146 @@
+"""Segments, tiers, triggers and audiences as of a date: a table a section, with a row a customer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import CustomerSection, EvaluatedSection, link_sections
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CustomerTables:
+    """What sections say of single customers.
+
+    `tables` has the rows of each section by its name, `left_out` the reason for each section that
+    the log cannot give, and `quality` what sections measured of themselves on customers held out,
+    by ``section/figure``, such as ``lookalike/lift``.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    left_out: Mapping[str, str]
+    quality: Mapping[str, float]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures of the run: how many rows each table has, and the quality."""
+        return {f"rows/{name}": len(rows) for name, rows in self.tables.items()} | {**self.quality}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write a Parquet file a table, and give their paths; those of an earlier call go.
+
+        Raises
+        ------
+        ConfigError
+            The folder cannot be written.
+        """
+        paths = {name: folder / f"{name}.parquet" for name in self.tables}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("*.parquet"):
+                old.unlink()
+            for name, path in paths.items():
+                self.tables[name].to_parquet(path, index=False)
+        except OSError as error:
+            why = f"output={folder} cannot be written ({error.strerror})"
+            raise ConfigError(f"{why}: choose another folder") from error
+        return list(paths.values())
+
+    def summary(self, folder: Path) -> str:
+        """A line a table saved in `folder`, a figure of quality, and a section left out."""
+        return "\n".join(self._lines(folder))
+
+    def _lines(self, folder: Path) -> Iterator[str]:
+        for name, rows in self.tables.items():
+            yield f"{name}: {len(rows):,} rows in {folder / name}.parquet"
+        for figure, value in self.quality.items():
+            yield f"{figure}: {value:.3g}, measured on customers held out"
+        for name, why in self.left_out.items():
+            yield f"left out: {name}: {why}"
+
+
+def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, CustomerSection]:
+    """The sections of config nodes that have a row a customer.
+
+    `named` says whether somebody asked for these sections by name.
+
+    Raises
+    ------
+    ConfigError
+        There are none, or one that was asked for by name is about all customers together.
+    """
+    if not nodes:
+        raise ConfigError("section=[] leaves nothing to make: name some sections, or none")
+    sections = {str(n): build(node, f"section.{n}") for n, node in nodes.items()}
+    linked = link_sections(sections)
+    chosen = {n: section for n, section in linked.items() if isinstance(section, CustomerSection)}
+    others = [name for name in linked if name not in chosen]
+    if others and named:
+        raise ConfigError(f"section={others[0]} has no row a customer: leave it out")
+    return chosen
+
+
+def customer_tables(
+    sections: Mapping[str, CustomerSection], events: EventLog, as_of: datetime
+) -> CustomerTables:
+    """The rows of each section as of a date; a section that the log cannot give is left out.
+
+    Raises
+    ------
+    DataError
+        Nothing happened before `as_of`, or no section is left.
+    """
+    _check_not_before_the_log(events, as_of)
+    tables: dict[str, pd.DataFrame] = {}
+    left_out: dict[str, str] = {}
+    for name, section in sections.items():
+        started = time.perf_counter()
+        try:
+            rows = section.customers(events, as_of)
+        except DataError as error:
+            left_out[name] = str(error)
+            continue
+        tables[name] = _plain_columns(rows)
+        log.info("%s: %d rows in %.1f s", name, len(rows), time.perf_counter() - started)
+    if not tables:
+        name, why = next(iter(left_out.items()))
+        place = f"section.{name}"
+        raise DataError(why if why.startswith(place) else f"{place}: {why}")
+    quality = {
+        f"{name}/{figure}": value
+        for name in tables
+        if isinstance(section := sections[name], EvaluatedSection)
+        for figure, value in section.quality(events, as_of).items()
+    }
+    return CustomerTables(tables, left_out, quality)
+
+
+def _plain_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with ``user_id`` as a column, and categories as texts."""
+    rows = rows if "user_id" in rows else rows.reset_index()
+    categories = rows.select_dtypes("category").columns
+    return rows.astype(dict.fromkeys(categories, pd.StringDtype(na_value=np.nan)))
+
+
+def _check_not_before_the_log(events: EventLog, as_of: datetime) -> None:
+    events.require("timestamp", needed_by="segments as of a date")
+    first, last = events.span()
+    assert isinstance(first, datetime)
+    if as_of <= first:
+        raise DataError(
+            f"nobody did anything before as_of={as_of}: the events of {events.name} are from "
+            f"{first} to {last}; choose a later date"
+        )

@@ -1,0 +1,68 @@
+"""The settings of a growth report: a config checked before any data are read, then applied to a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.insight.findings import Section
+from growthlab.insight.goals import Goal
+from growthlab.insight.report.growth_report import GrowthReport, build_report
+from growthlab.insight.scope import Scope, check_group, checked_events
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The sections of a report, and the options of its `Scope`."""
+
+    sections: Mapping[str, Section]
+    as_of: str | None
+    min_group: int
+    active_events: tuple[str, ...]
+    burn_in_days: float
+    currency: str | None
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """The settings of a composed config of ``describe``.
+
+        Raises
+        ------
+        ConfigError
+            Anything that is wrong without a look at the data.
+        """
+        check_group(config.privacy.min_group)
+        active_events = checked_events(config.active_events)
+        nodes = config.get("section") or {}
+        if not nodes:
+            raise ConfigError("section=[] leaves nothing to report: name some sections, or none")
+        return cls(
+            sections={str(n): build(node, f"section.{n}") for n, node in nodes.items()},
+            as_of=None if config.as_of is None else str(config.as_of),
+            min_group=config.privacy.min_group,
+            active_events=active_events,
+            burn_in_days=config.burn_in_days,
+            currency=config.currency,
+        )
+
+    def report(self, log: EventLog, title: str, goals: Sequence[Goal] = ()) -> GrowthReport:
+        """The report of a log.
+
+        Raises
+        ------
+        ConfigError, DataError
+            A setting or a goal that the data refuses, or a log that cannot be described.
+        """
+        scope = Scope.of(
+            log,
+            as_of=self.as_of,
+            min_group=self.min_group,
+            active_events=self.active_events,
+            burn_in_days=self.burn_in_days,
+            currency=self.currency,
+        )
+        return build_report(title, scope, self.sections, goals)
