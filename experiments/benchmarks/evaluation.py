@@ -32,7 +32,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.tasks.top_n import TopN, TopNData
 
 CONF = Path(__file__).parents[2] / "conf"
-PHASES = {  # where judging calls it -> column
+PHASES = {  # where the evaluation calls it -> column
     "growthlab.tasks.top_n.rank": "rank",
     "growthlab.tasks.top_n.metrics_of": "metrics",
     "growthlab.tasks.top_n.strata_of": "strata",
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def profile(folder: Path, rounds: int) -> None:
-    """A line a model: its own scoring of all users alone, then judging and what that consists of."""
+    """A line a model: its own scoring of all users alone, then its evaluation and what that consists of."""
     from growthlab.data.movielens import MovieLens1M
     from growthlab.split.leave_last_out import LeaveLastOut
 
@@ -69,14 +69,14 @@ def profile(folder: Path, rounds: int) -> None:
         reviews = ("review",)
         task = TopN(filter_seen="interacted", history_events=reviews, target_events=reviews)
         data = task.data(LeaveLastOut().folds(log)[0])
-    columns = ["scoring alone", "judging", "scoring", *PHASES.values(), "judging / scoring"]
+    columns = ["scoring alone", "evaluation", "scoring", *PHASES.values(), "evaluation / scoring"]
     print("model    " + "".join(f"{c:>18}" for c in columns))
     for name, fitted in models(task, data):
         for _ in range(rounds):
             alone = seconds(lambda model=fitted: model.score(data.histories))
-            spent = judging(task, data, fitted)
+            spent = evaluation_seconds(task, data, fitted)
             spent["rank"] -= spent["scoring"]
-            whole = spent["judging"]
+            whole = spent["evaluation"]
             values = [alone, whole, spent["scoring"], *(spent[p] for p in PHASES.values())]
             # the scoring inside, not the one alone: other work on the machine hits both alike
             ratio = whole / spent["scoring"]
@@ -104,14 +104,14 @@ def models(task: TopN, data: TopNData) -> Iterator[tuple[str, Any]]:
         yield name, network
 
 
-def judging(task: TopN, data: TopNData, model: Any) -> dict[str, float]:
+def evaluation_seconds(task: TopN, data: TopNData, model: Any) -> dict[str, float]:
     """Seconds of one judgement and of its phases."""
-    spent = dict.fromkeys(("judging", "scoring", *PHASES.values()), 0.0)
+    spent = dict.fromkeys(("evaluation", "scoring", *PHASES.values()), 0.0)
     scoring = f"{type(model).__module__}.{type(model).__name__}.score"
     with ExitStack() as clocks:
         for place, phase in {scoring: "scoring", **PHASES}.items():
             clocks.enter_context(patch(place, clocked(resolve_name(place), phase, spent)))
-        spent["judging"] = seconds(lambda: task.judge(model, data, metrics(), seed=0))
+        spent["evaluation"] = seconds(lambda: task.judge(model, data, metrics(), seed=0))
     return spent
 
 

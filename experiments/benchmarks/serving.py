@@ -132,7 +132,7 @@ def small(folder: Path, seconds: float) -> list[dict[str, Any]]:
 
 
 def overload(folder: Path, seconds: float) -> list[dict[str, Any]]:
-    """10,000 items at twice what the service bears: some are refused, the others answered in time."""
+    """10,000 items at twice what the service sustains: some are refused, the others answered in time."""
     with growthlab(folder, bundle_of(folder, SMALL)) as ours:
         ours.load(5, 0, CONNECTIONS)
         found = ours.load(max(seconds / 4, 3), 0, CONNECTIONS)
@@ -141,7 +141,7 @@ def overload(folder: Path, seconds: float) -> list[dict[str, Any]]:
         run = ours.load(seconds / 2, twice, OPEN_CONNECTIONS)
         n = run["requests"] - run["refused"]
         note = (
-            f"it bears {most:.0f}; answered {n / run['seconds']:.0f} a second, "
+            f"it sustains {most:.0f}; answered {n / run['seconds']:.0f} a second, "
             f"{Answered.of(ours).share_since(before):.2%} of them within 0.1 s"
         )
         return [row("10,000 items, twice its load", ours.name, twice, [run], note)]
