@@ -19,10 +19,10 @@ from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.affinities import affinities
 from growthlab.insight.sections.clusters import Clusters
+from growthlab.insight.sections.headline import Headline
 from growthlab.insight.sections.repurchase import purchase_gaps, repeat_rates, returning_after
 from growthlab.insight.sections.rfm import RFM
 from growthlab.insight.sections.risk_value import grid
-from growthlab.insight.sections.sales import Headline
 from growthlab.insight.sections.tiers import Tiers
 from growthlab.insight.sections.triggers import Triggers
 from growthlab.insight.segment_table import segment_table

@@ -9,8 +9,8 @@ import pytest
 from tests.insight.conftest import END, START
 
 from growthlab.data.event_log import EventLog
+from growthlab.insight.growth_figures import COLUMNS, growth
 from growthlab.insight.scope import Period
-from growthlab.insight.sections.growth import COLUMNS, growth
 
 
 def months(log: EventLog, **settings: object) -> pd.DataFrame:

@@ -8,10 +8,9 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import DAY, days_before, moment, spend_of
+from growthlab.insight.purchase_sql import ORDER_KEY
 from growthlab.insight.scope import Unavailable
 from growthlab.split.global_time import known_at
-
-ORDER_KEY = "coalesce(order_id, timestamp::VARCHAR)"
 
 
 def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:

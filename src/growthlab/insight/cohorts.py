@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment, spend_of
-from growthlab.insight.findings import Column, Findings, Heat, Lines, ReportTable
-from growthlab.insight.scope import ACTIVE, Period, Scope, check_period
+from growthlab.insight.findings import Column
+from growthlab.insight.scope import ACTIVE, Period, Scope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
 ACTIVE_AGAIN = Column(
@@ -134,95 +132,6 @@ def cohorts_of(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
 def since_column(period: str) -> Column:
     """What ``since`` means."""
     return Column("label", f"Whole {period}s since the {period} in which they were first seen (0).")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retention:
-    """Cohort retention: each cohort, and the curve of all whose members are surely new."""
-
-    chapter: ClassVar[str] = "Retention"
-    title: ClassVar[str] = "Who comes back"
-    period: Period = "month"
-
-    def __post_init__(self) -> None:
-        check_period(self.period)
-
-    def find(self, scope: Scope) -> Findings:
-        """The curve, then the cohorts."""
-        rows = with_shares(cohorts_of(scope, self.period))
-        new = rows[rows["cohort"] >= scope.settled]
-        since, cohort = since_column(self.period), cohort_column(self.period)
-        shares = {"customers": CUSTOMERS, "active": ACTIVE_AGAIN, "cohort_retention": RETENTION}
-        curve = {"since": since, **shares}
-        each = {"cohort": cohort, "since": since, **shares}
-        return Findings(
-            (
-                ReportTable(
-                    "cohort_retention_curve",
-                    "All cohorts together",
-                    pooled(new)[list(curve)],
-                    curve,
-                    plots=(Lines("since", ("cohort_retention",), "Share who are active again"),),
-                    shown=13,
-                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
-                ),
-                ReportTable(
-                    "cohort_retention",
-                    "Cohort by cohort",
-                    rows[list(each)].reset_index(drop=True),
-                    each,
-                    plots=(Heat("cohort", "since", "cohort_retention", "Share active"),),
-                    shown=0,
-                    note=OLD.format(settled=scope.settled),
-                    sums=pooled_sums(rows, scope),
-                ),
-            )
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CohortValue:
-    """What a customer of a cohort has spent in the mean, by time since."""
-
-    chapter: ClassVar[str] = "Spending"
-    title: ClassVar[str] = "What a cohort becomes worth"
-    period: Period = "month"
-
-    def __post_init__(self) -> None:
-        check_period(self.period)
-
-    def find(self, scope: Scope) -> Findings:
-        """The curve, then the cohorts."""
-        scope.require("unit_price", needed_by="the value of cohorts")
-        rows = with_shares(cohorts_of(scope, self.period))
-        new = rows[rows["cohort"] >= scope.settled]
-        since, cohort = since_column(self.period), cohort_column(self.period)
-        money = {"customers": CUSTOMERS, "buyers": BUYERS, "value": VALUE}
-        curve = {"since": since, **money}
-        each = {"cohort": cohort, "since": since, **money}
-        return Findings(
-            (
-                ReportTable(
-                    "cohort_value_curve",
-                    "All cohorts together",
-                    pooled(new)[list(curve)],
-                    curve,
-                    plots=(Lines("since", ("value",), "Spent by a customer so far"),),
-                    shown=13,
-                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
-                ),
-                ReportTable(
-                    "cohort_value",
-                    "Cohort by cohort",
-                    rows[list(each)].reset_index(drop=True),
-                    each,
-                    plots=(Heat("cohort", "since", "value", "Spent by a customer so far"),),
-                    shown=0,
-                    note=OLD.format(settled=scope.settled),
-                    sums=pooled_sums(rows, scope),
-                ),
-            )
-        )
 
 
 FEWER = "The further to the right, the fewer and older the cohorts that a figure rests on."

@@ -15,8 +15,8 @@ import yaml
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, ReportTable, Section, SegmentSection
+from growthlab.insight.growth_figures import COLUMNS, growth
 from growthlab.insight.scope import Scope, Unavailable
-from growthlab.insight.sections.growth import COLUMNS, growth
 
 METRICS = tuple(n for n in COLUMNS if n not in ("period", "complete"))
 EVERYBODY = "all"

@@ -13,8 +13,8 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
 from growthlab.insight.items import named
+from growthlab.insight.purchase_sql import KEPT_PURCHASE, ORDER_KEY
 from growthlab.insight.scope import LEAST_GROUP, Scope
-from growthlab.insight.sections.growth import ORDER, STANDS
 
 Of = Literal["item_id", "category"]
 MOST_THINGS = 3_000  # that are paired with each other
@@ -55,23 +55,23 @@ FIGURES = ("thing", "also", "orders", "customers", "support", "confidence", "lif
 
 def _orders(of: Of) -> str:
     """SQL for the orders that hold anything of the kind."""
-    return f"SELECT DISTINCT user_id, {ORDER} AS order_key FROM ({_things(of)})"
+    return f"SELECT DISTINCT user_id, {ORDER_KEY} AS order_key FROM ({_things(of)})"
 
 
 def _things(of: Of) -> str:
     """SQL for the purchase lines with the thing that they are of."""
     if of == "item_id":
-        return f"SELECT *, item_id AS thing FROM events WHERE {STANDS} AND item_id IS NOT NULL"
+        return (
+            f"SELECT *, item_id AS thing FROM events WHERE {KEPT_PURCHASE} AND item_id IS NOT NULL"
+        )
     joined = "events JOIN items USING (item_id)"
-    return (
-        f"SELECT events.*, category AS thing FROM {joined} WHERE {STANDS} AND category IS NOT NULL"
-    )
+    return f"SELECT events.*, category AS thing FROM {joined} WHERE {KEPT_PURCHASE} AND category IS NOT NULL"
 
 
 def _lines(of: Of, min_orders: int, what: str) -> str:
     """SQL over the `lines` of orders, and the `things` that count with their codes, most ordered first."""
     return f"""
-        WITH lines AS (SELECT DISTINCT user_id, {ORDER} AS order_key, thing FROM ({_things(of)})),
+        WITH lines AS (SELECT DISTINCT user_id, {ORDER_KEY} AS order_key, thing FROM ({_things(of)})),
         things AS (
             SELECT thing, row_number() OVER (ORDER BY count(*) DESC, thing) - 1 AS code
             FROM lines GROUP BY thing HAVING count(*) >= {min_orders}

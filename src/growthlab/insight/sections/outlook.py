@@ -18,8 +18,8 @@ from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Bars, Column, Findings, ReportTable, whole
+from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
-from growthlab.insight.sections.risk_value import checked_borders, levels, value_borders_of
 
 TASKS = ("churn", "value", "top_n")
 OPTION = "section.outlook.bundles"
@@ -50,7 +50,7 @@ class Outlook:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"k must be at least 1, got {self.k}")
-        checked_borders(self.risk_borders, self.value_borders)
+        check_borders(self.risk_borders, self.value_borders)
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a customer by ``user_id``: risk, value, the level of each and recommended, item ids.
@@ -95,9 +95,9 @@ class Outlook:
         found = asked(bundles, ids, self.k)
         if found.empty:
             raise DataError(f"{OPTION}: the bundles know no customer of {log.name}")
-        found["risk_level"] = levels(found["risk"], self.risk_borders)
-        borders = value_borders_of(found["value"], self.value_borders)
-        found["value_level"] = levels(found["value"], borders)
+        found["risk_level"] = assign_levels(found["risk"], self.risk_borders)
+        borders = value_borders(found["value"], self.value_borders)
+        found["value_level"] = assign_levels(found["value"], borders)
         return found[["risk", "value", "risk_level", "value_level", "recommended"]]
 
     def _columns(self) -> dict[str, Column]:

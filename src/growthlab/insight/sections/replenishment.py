@@ -11,8 +11,8 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
 from growthlab.insight.items import named
+from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.scope import LEAST_GROUP, Scope
-from growthlab.insight.sections.growth import STANDS
 
 
 def replenishment(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def replenishment(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
     return log.query(f"""
         WITH days AS (
             SELECT DISTINCT user_id, item_id, timestamp::DATE AS day
-            FROM events WHERE {STANDS} AND item_id IS NOT NULL
+            FROM events WHERE {KEPT_PURCHASE} AND item_id IS NOT NULL
         ), gaps AS (
             SELECT user_id, item_id, date_diff('day', lag(day) OVER one, day)::DOUBLE AS gap
             FROM days WINDOW one AS (PARTITION BY user_id, item_id ORDER BY day)

@@ -12,12 +12,12 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.features.btyd import moment
 from growthlab.insight.findings import Bars, Column, Findings, Lines, ReportTable, whole
+from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.scope import Scope
-from growthlab.insight.sections.growth import STANDS
 
 SILENCES = (7, 14, 30, 60, 90, 120, 180, 270, 365)
 QUANTILES = {"p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9}
-_DAYS = f"SELECT DISTINCT user_id, timestamp::DATE AS day FROM events WHERE {STANDS}"
+_DAYS = f"SELECT DISTINCT user_id, timestamp::DATE AS day FROM events WHERE {KEPT_PURCHASE}"
 _GAPS = f"""
     SELECT user_id, day, date_diff('day', day, lead(day) OVER (PARTITION BY user_id ORDER BY day))
         AS gap FROM ({_DAYS})

@@ -10,8 +10,8 @@ import pandas as pd
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
 from growthlab.insight.items import named
+from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
-from growthlab.insight.sections.growth import STANDS
 
 RATED = "rating IS NOT NULL AND event_type = 'review'"
 
@@ -34,7 +34,7 @@ def reviews(
                 count(DISTINCT user_id) FILTER (WHERE {low}) AS complainers
             FROM events WHERE {RATED} GROUP BY ALL
         ), bought AS (
-            SELECT {of} AS {name}, count(*) AS purchases FROM events WHERE {STANDS} GROUP BY ALL
+            SELECT {of} AS {name}, count(*) AS purchases FROM events WHERE {KEPT_PURCHASE} GROUP BY ALL
         )
         SELECT {name}, reviews, reviewers, mean_rating, complaints, complainers,
             complaints / reviews AS complaint_rate, coalesce(purchases, 0) AS purchases,

@@ -13,11 +13,10 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, Heat, ReportTable
+from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.predicted import from_file, risk_and_value
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.small_groups import hidden_cells
-
-LEVELS = ("low", "middle", "high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ class RiskValue:
     def __post_init__(self) -> None:
         if not self.horizon_days > 0:
             raise ConfigError(f"horizon_days must be positive, got {self.horizon_days:g}")
-        checked_borders(self.risk_borders, self.value_borders)
+        check_borders(self.risk_borders, self.value_borders)
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a customer by ``user_id``: risk, value and the level of each.
@@ -71,9 +70,9 @@ class RiskValue:
         found = pd.concat(parts, axis=1, join="inner")[["risk", "value"]].dropna().sort_index()
         if found.empty:
             raise DataError("risk and value have no customer in common, or there are no prices")
-        borders = value_borders_of(found["value"], self.value_borders)
-        found["risk_level"] = levels(found["risk"], self.risk_borders)
-        found["value_level"] = levels(found["value"], borders)
+        borders = value_borders(found["value"], self.value_borders)
+        found["risk_level"] = assign_levels(found["risk"], self.risk_borders)
+        found["value_level"] = assign_levels(found["value"], borders)
         return found
 
     def find(self, scope: Scope) -> Findings:
@@ -130,24 +129,3 @@ def grid(found: pd.DataFrame, least: int) -> pd.DataFrame:
     rows["total_value"] = groups["value"].sum()
     rows = rows.astype({"customers": "Int64"}).mask(hidden.stack().reindex(rows.index))
     return rows.reset_index()
-
-
-def checked_borders(risk: Sequence[float], value: Sequence[float] | None) -> None:
-    """ConfigError unless the borders are two ascending numbers each, those of the risk in (0, 1)."""
-    for name, borders in (("risk_borders", risk), ("value_borders", value)):
-        if borders is not None and (len(borders) != 2 or not borders[0] < borders[1]):
-            raise ConfigError(f"{name} must be two ascending numbers, got {list(borders)}")
-    if not 0 < risk[0] < risk[1] < 1:
-        raise ConfigError(f"risk_borders must lie in (0, 1), got {list(risk)}")
-
-
-def value_borders_of(values: pd.Series, given: Sequence[float] | None) -> Sequence[float]:
-    """The given borders, else those of the thirds of the values."""
-    return given or np.quantile(values, [1 / 3, 2 / 3]).tolist()
-
-
-def levels(values: pd.Series, borders: Sequence[float]) -> pd.Series:
-    """low, middle or high for each value: a border itself belongs to the level below it."""
-    codes = np.searchsorted(np.asarray(borders, dtype=float), values.to_numpy(), side="left")
-    kinds = pd.CategoricalDtype(list(LEVELS), ordered=True)
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=kinds), index=values.index)

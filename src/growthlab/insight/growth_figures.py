@@ -1,0 +1,170 @@
+"""Growth figures by day, week and month: who is new, who is active, who buys, what they spend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from growthlab.data.event_log import EventLog
+from growthlab.features.btyd import spend_of
+from growthlab.insight.findings import Column
+from growthlab.insight.purchase_sql import ORDER_KEY
+from growthlab.insight.scope import ACTIVE, Period, Scope
+
+_ACTIVE = ("active_users",)
+_BUYERS = ("buyers",)
+COLUMNS = {
+    "period": Column("date", "First day of the period (UTC); weeks begin on Monday."),
+    "complete": Column("label", "Whether the log covers the whole period; plots show those alone."),
+    "new_users": Column(
+        "customers",
+        "Customers whose first active event in the log lies in the period (an event, not a "
+        "registration). Empty in the burn-in, where old customers cannot be told from new ones.",
+        _ACTIVE,
+        ("new_users",),
+    ),
+    "active_users": Column("customers", "Customers with an active event in the period.", _ACTIVE),
+    "mean_daily_active": Column(
+        "number", "Active customers of a day, averaged over its days.", _ACTIVE
+    ),
+    "activity_day_ratio": Column(
+        "share",
+        "Active days / days of the period, averaged over the customers active in it; the same as "
+        "mean_daily_active / active_users. It is not cohort retention.",
+        _ACTIVE,
+    ),
+    "buyers": Column(
+        "customers", "Customers with a purchase that was not cancelled.", _ACTIVE, _BUYERS
+    ),
+    "user_conversion": Column(
+        "share", "buyers / active_users; by customer, not by visit.", _ACTIVE, _BUYERS
+    ),
+    "orders": Column("count", "Orders with a purchase that was not cancelled.", _BUYERS),
+    "gmv": Column(
+        "money",
+        "Gross merchandise value: quantity x price paid of all purchases, also of those cancelled "
+        "or returned later.",
+        _BUYERS,
+    ),
+    "sales": Column("money", "gmv without cancelled purchases; returns are still in it.", _BUYERS),
+    "net_sales": Column(
+        "money", "sales less the value of what came back in the period (of any purchase).", _BUYERS
+    ),
+    "average_order_value": Column("money", "sales / orders.", _BUYERS),
+    "arpu": Column(
+        "money",
+        "Average spend per active customer of the period: net_sales / active_users. It describes "
+        "the past and is no lifetime value.",
+        _ACTIVE,
+        _BUYERS,
+    ),
+    "repeat_buyer_share": Column(
+        "share", "Buyers who had bought before the period began / buyers.", _BUYERS
+    ),
+}
+ACTIVITY = ("new_users", "active_users", "mean_daily_active", "activity_day_ratio")
+BUYING = ("buyers", "user_conversion", "repeat_buyer_share")
+SALES = ("orders", "gmv", "sales", "net_sales", "average_order_value", "arpu")
+
+
+def growth(
+    log: EventLog,
+    period: Period,
+    *,
+    first: datetime,
+    as_of: datetime,
+    settled: datetime | None = None,
+    active_events: Sequence[str] = ACTIVE,
+) -> pd.DataFrame:
+    """One row a period from `first` to `as_of` with the columns of `COLUMNS`.
+
+    Money is NaN without prices; shares of nobody are NaN. A period that begins before `settled` has
+    no `new_users`.
+    """
+    found = log.query(_sql(log, period, active_events)).set_index("period")
+    start = pd.Timestamp(first).to_period(PERIOD_CODES[period]).start_time
+    periods = pd.date_range(start, as_of, freq=PERIOD_STEPS[period], inclusive="left", unit="us")
+    table = found.reindex(periods)
+    counts = ["new_users", "active_users", "active_days", "buyers", "orders", "old_buyers"]
+    table[counts] = table[counts].fillna(0)
+    if "unit_price" in log.columns:
+        table[["gmv", "sales", "returned"]] = table[["gmv", "sales", "returned"]].fillna(0.0)
+    ends = pd.date_range(start, periods=len(periods) + 1, freq=PERIOD_STEPS[period], unit="us")[1:]
+    days = _days(periods, ends, first, as_of)
+    table["complete"] = (periods >= pd.Timestamp(first)) & (ends <= pd.Timestamp(as_of))
+    if settled is not None:
+        table["new_users"] = table["new_users"].where(periods >= pd.Timestamp(settled))
+    table["net_sales"] = table["sales"] - table["returned"]
+    buyers, active = (table[c].where(table[c] > 0) for c in ("buyers", "active_users"))
+    table["mean_daily_active"] = table["active_days"] / days
+    table["activity_day_ratio"] = table["active_days"] / days / active
+    table["user_conversion"] = table["buyers"] / active
+    table["average_order_value"] = table["sales"] / table["orders"].where(table["orders"] > 0)
+    table["arpu"] = table["net_sales"] / active
+    table["repeat_buyer_share"] = table["old_buyers"] / buyers
+    return table.rename_axis("period").reset_index()[list(COLUMNS)]
+
+
+def _days(
+    starts: pd.DatetimeIndex, ends: pd.DatetimeIndex, first: datetime, as_of: datetime
+) -> np.ndarray:
+    """The days of each period that the log covers."""
+    begun = np.maximum(starts.to_numpy(), np.datetime64(first))
+    over = np.minimum(ends.to_numpy(), np.datetime64(as_of))
+    return (over - begun) / np.timedelta64(1, "D")
+
+
+PERIOD_CODES = {"day": "D", "week": "W-SUN", "month": "M"}  # of pandas' periods
+PERIOD_STEPS = {"day": "D", "week": "W-MON", "month": "MS"}  # of pandas' offsets
+
+
+def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
+    """One row a period in which anything happened."""
+    kinds = ", ".join(f"'{kind}'" for kind in active_events)
+    at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
+    spend = spend_of(log)
+    return f"""
+        WITH days AS (
+            SELECT DISTINCT user_id, {at} AS period, timestamp::DATE AS day
+            FROM events WHERE event_type IN ({kinds})
+        ), active AS (
+            SELECT period, count(DISTINCT user_id) AS active_users, count(*) AS active_days
+            FROM days GROUP BY period
+        ), new AS (
+            SELECT period, count(*) AS new_users
+            FROM (SELECT min(period) AS period FROM days GROUP BY user_id) GROUP BY period
+        ), placed AS (
+            SELECT user_id, {at} AS period, {ORDER_KEY} AS order_key, {spend} AS spend,
+                cancelled_at IS NULL AS stands,
+                min(CASE WHEN cancelled_at IS NULL THEN {at} END) OVER (PARTITION BY user_id)
+                    AS first_period
+            FROM events WHERE event_type = 'purchase'
+        ), bought AS (
+            SELECT period, sum(spend) AS gmv, sum(spend) FILTER (WHERE stands) AS sales,
+                count(DISTINCT user_id) FILTER (WHERE stands) AS buyers,
+                count(DISTINCT user_id) FILTER (WHERE stands AND first_period < period)
+                    AS old_buyers,
+                count(DISTINCT (user_id, order_key)) FILTER (WHERE stands) AS orders
+            FROM placed GROUP BY period
+        ), back AS (
+            SELECT {at} AS period, sum({spend}) AS returned
+            FROM events WHERE event_type = 'return' GROUP BY ALL
+        )
+        SELECT * FROM active FULL JOIN new USING (period) FULL JOIN bought USING (period)
+            FULL JOIN back USING (period)
+    """
+
+
+def growth_of(scope: Scope, period: Period) -> pd.DataFrame:
+    """`growth` on the terms of a scope."""
+    return growth(
+        scope.log,
+        period,
+        first=scope.first,
+        as_of=scope.as_of,
+        settled=scope.settled,
+        active_events=scope.active_events,
+    )
