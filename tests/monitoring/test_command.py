@@ -89,7 +89,7 @@ def test_a_list_is_not_judged_and_no_data_are_read_for_it(
     monkeypatch.chdir(tmp_path)
     words = [f"bundle={lists_bundle.folder}", "log=requests.jsonl", "data=simulated_shop"]
     assert main(["monitor", *words]) == 2
-    assert "data= judges churn and value" in capsys.readouterr().err
+    assert "data= evaluates predictions for customers" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

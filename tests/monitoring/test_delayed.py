@@ -13,12 +13,14 @@ import pytest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.outcome import Estimate
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import Delayed, judge
+from growthlab.monitoring.delayed import Delayed, Measured
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_report import MonitoringReport
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.delayed_outcomes import evaluate_delayed, worse_metrics
+from growthlab.tasks.value import Value
 
 
 def purchases(*rows: tuple[str, str]) -> EventLog:
@@ -55,7 +57,9 @@ def served(bundle: Bundle, *values: float) -> dict[str, ServedPrediction]:
 
 
 def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundle) -> None:
-    found = judge(churn_bundle, served(churn_bundle, 0.1, 0.4, 0.35, 0.8), purchases(*NEWER))
+    found = evaluate_delayed(
+        Churn(), churn_bundle, served(churn_bundle, 0.1, 0.4, 0.35, 0.8), purchases(*NEWER)
+    )
     # labels 0, 0, 1, 1: 3 of 4 pairs are in order; squares 0.01, 0.16, 0.4225, 0.04
     assert found.now["roc_auc"].value == 0.75
     assert found.now["brier"].value == pytest.approx(0.158125)
@@ -66,7 +70,7 @@ def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundl
 
 def test_customers_who_are_not_in_the_newer_events_are_counted(churn_bundle: Bundle) -> None:
     some = served(churn_bundle, 0.1, 0.2) | stranger(churn_bundle)
-    found = judge(churn_bundle, some, purchases(*NEWER))
+    found = evaluate_delayed(Churn(), churn_bundle, some, purchases(*NEWER))
     assert (found.n, found.n_without_events) == (2, 1)
 
 
@@ -76,13 +80,17 @@ def test_only_a_log_over_the_whole_horizon_judges(
     some = served(churn_bundle, 0.1)
     short = purchases(("user0000", "2024-03-20"))
     with pytest.raises(DataError, match=r"end at 2024-03-20 .* the horizon of .* at 2024-03-29"):
-        judge(churn_bundle, some, short)
+        evaluate_delayed(Churn(), churn_bundle, some, short)
     with pytest.raises(DataError, match="none of the customers who were answered has events"):
-        judge(churn_bundle, stranger(churn_bundle), purchases(*NEWER))
-    with pytest.raises(ConfigError, match=r"data= judges churn and value; .* answers top_n"):
-        judge(lists_bundle, some, purchases(*NEWER))
+        evaluate_delayed(Churn(), churn_bundle, stranger(churn_bundle), purchases(*NEWER))
+    with pytest.raises(
+        ConfigError, match=r"data= evaluates predictions for customers; .* answers top_n"
+    ):
+        evaluate_delayed(Churn(), lists_bundle, some, purchases(*NEWER))
     with pytest.raises(ConfigError, match="data=: no key"):
-        judge(replace(churn_bundle, key=None, no_lookup="no key"), some, purchases(*NEWER))
+        evaluate_delayed(
+            Churn(), replace(churn_bundle, key=None, no_lookup="no key"), some, purchases(*NEWER)
+        )
 
 
 def test_worse_is_what_lies_below_the_interval_at_export(
@@ -94,7 +102,9 @@ def test_worse_is_what_lies_below_the_interval_at_export(
     values = served(bundle, *([0.9] * 100), *([0.1] * 100))  # the wrong way round
     stay = [(f"user{n:04}", "2024-03-05") for n in range(100)]
     gone = [(f"user{n:04}", "2024-02-05") for n in range(100, 200)]
-    found = judge(bundle, values, purchases(*stay, *gone, ("user0000", "2024-04-02")))
+    found = evaluate_delayed(
+        Churn(), bundle, values, purchases(*stay, *gone, ("user0000", "2024-04-02"))
+    )
     assert found.now["roc_auc"].value == 0
     assert found.worse == ["roc_auc"]
     lines = [
@@ -120,11 +130,14 @@ def test_a_total_that_is_too_low_is_as_bad_as_one_too_high(
     low: float, high: float, worse: bool
 ) -> None:
     at_export = {"total_bias": {"value": 0.1, "low": 0.05, "high": 0.15}}
-    found = Delayed(500, 0, {"total_bias": Estimate((low + high) / 2, low, high)}, at_export)
-    assert found.worse == (["total_bias"] if worse else [])
+    now = {"total_bias": Measured((low + high) / 2, low, high)}
+    found = list(worse_metrics(Value.delayed_metrics, now, at_export))
+    assert found == (["total_bias"] if worse else [])
 
 
 def test_without_a_figure_at_export_nothing_is_worse(churn_bundle: Bundle) -> None:
-    found = judge(churn_bundle, served(churn_bundle, 0.9, 0.8, 0.1, 0.2), purchases(*NEWER))
+    found = evaluate_delayed(
+        Churn(), churn_bundle, served(churn_bundle, 0.9, 0.8, 0.1, 0.2), purchases(*NEWER)
+    )
     assert isinstance(found, Delayed)
     assert found.worse == []

@@ -21,11 +21,12 @@ from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
 from growthlab.export.refresh_state import refresh
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import judge
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.proportions import Share
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.delayed_outcomes import evaluate_delayed
 from growthlab.tasks.top_n import TopN
 
 Lines = list[dict[str, Any]]
@@ -162,22 +163,26 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
         ("user0002", "2024-04-02"),  # within the second: stays
         ("user0003", "2024-03-05"),  # within the first, before the second: a leaver
     ]
-    found = judge(churn_twice, served, purchases(*newer, ("user0000", "2024-04-09")))
+    found = evaluate_delayed(
+        Churn(), churn_twice, served, purchases(*newer, ("user0000", "2024-04-09"))
+    )
     # labels 0, 1, 0, 1; squares 0.01, 0.04, 0.04, 0.09
     assert found.now["roc_auc"].value == 1
     assert found.now["brier"].value == pytest.approx(0.045)
     assert (found.n, found.n_not_over) == (4, 0)
-    half = judge(churn_twice, served, purchases(*newer))  # up to 2024-04-02: the first is over
+    half = evaluate_delayed(
+        Churn(), churn_twice, served, purchases(*newer)
+    )  # up to 2024-04-02: the first is over
     assert (half.n, half.n_not_over, half.now["brier"].value) == (2, 2, pytest.approx(0.025))
     told = MonitoringReport.of(
         summarise_log(churn_twice, write(made), ALWAYS), Limits(), half
     ).facts
     assert any(fact.startswith("2 predictions are judged; of 2 more the horizon") for fact in told)
     with pytest.raises(DataError, match=r"end at 2024-03-05 .* the horizon of .* at 2024-03-29"):
-        judge(churn_twice, served, purchases(*newer[:1]))
+        evaluate_delayed(Churn(), churn_twice, served, purchases(*newer[:1]))
     late = {name: one for name, one in served.items() if one.version == new}
     with pytest.raises(DataError, match=r"end at 2024-04-02 .* the horizon of .* at 2024-04-08"):
-        judge(churn_twice, late, purchases(*newer))
+        evaluate_delayed(Churn(), churn_twice, late, purchases(*newer))
 
 
 def test_the_command_reads_on_after_a_refresh(

@@ -13,6 +13,7 @@ import pytest
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.significance import sign_flip_ps
 from growthlab.evaluation.superiority import Paired
+from growthlab.export.parity import Parity
 from growthlab.promotion.gate import (
     AGAIN,
     FIRST,
@@ -21,7 +22,6 @@ from growthlab.promotion.gate import (
     Evidence,
     Gate,
     Measure,
-    Parity,
     decide,
 )
 from growthlab.promotion.promotion_report import Case, report_of, summary_of, tags_of, text_of

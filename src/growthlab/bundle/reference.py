@@ -102,11 +102,6 @@ class Reference:
     item_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     listed: np.ndarray = field(default_factory=lambda: np.zeros((0, K), dtype=np.int32))
 
-    @property
-    def n_answers(self) -> int:
-        """How many answers it is made of."""
-        return sum(self.served.values())
-
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
         """What the bundle answers those whom it knows, and from what."""

@@ -12,17 +12,18 @@ from omegaconf import OmegaConf
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
 from growthlab.cli.setting import cache_of
-from growthlab.config.compose import Command
+from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.source import Source
 from growthlab.export.same_data import check_same_data
 from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import Delayed, horizons_of, judge
+from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_page import page
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
+from growthlab.tasks.delayed_outcomes import evaluate_delayed, horizons_of
 from growthlab.tracking.files_run import files_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -67,7 +68,8 @@ def _judged(
     events = source.prepare(cache_of(found.config))
     if found.config.same_data:
         check_same_data(bundle, events, source.cleaning)
-    return judge(bundle, served, events)
+    task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task)
+    return evaluate_delayed(task, bundle, served, events)
 
 
 def _written(report: MonitoringReport, folder: Path) -> Path:

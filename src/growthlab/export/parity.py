@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRe
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
-from growthlab.promotion.gate import Parity
 
 K = 10
 TOLERANCE = 1e-4
@@ -24,6 +23,21 @@ N_CUSTOMERS = 1000
 N_STEPS = 200
 N_TIMED = 200
 ASKED = "asked.npz"  # artifact of a run whose rows are steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """What the exported bundle answered beside what was evaluated.
+
+    `largest` is the largest difference of a score or prediction, see `parity_of`.
+    `why_not` says in one line why nothing could be compared, or what differs; empty where the
+    answers are the same.
+    """
+
+    n_compared: int
+    n_same: int
+    largest: float
+    why_not: str = ""
 
 
 def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:

@@ -12,10 +12,10 @@ from scipy.special import stdtrit
 
 from growthlab.bundle.reference import K
 from growthlab.core.seeding import stream
-from growthlab.metrics.value.spearman import Spearman
 from growthlab.monitoring.log_reader import Line, failed
 from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.tally import is_fallback, items_of, level_of
+from growthlab.ranking.rank_correlation import rank_correlation
 
 WINDOW = 20_000  # champion's answers that may wait for the shadow's
 SAMPLE = 50_000  # pairs of predictions that are kept for the rank correlation
@@ -98,7 +98,7 @@ class Agreed:
         if not self._kept:
             return math.nan
         champion, shadow = np.array(self._kept).T
-        return Spearman()(champion, shadow)
+        return rank_correlation(champion, shadow)
 
     def metrics(self) -> dict[str, float]:
         """Numbers by name; empty of no pairs."""

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.evaluation.superiority import Paired
+from growthlab.export.parity import Parity
 from growthlab.pages.text_table import number, p_value
 
 SUPERIOR, NON_INFERIOR, FIRST, AGAIN = "superior", "non_inferior", "first", "again"
@@ -168,21 +169,6 @@ class Measure:
     larger_is_better: bool = False
     about: str = ""
     measured: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """What the exported bundle answered beside what was evaluated.
-
-    `largest` is the largest difference of a score or prediction, see `growthlab.export.parity`.
-    `why_not` says in one line why nothing could be compared, or what differs; empty where the
-    answers are the same.
-    """
-
-    n_compared: int
-    n_same: int
-    largest: float
-    why_not: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

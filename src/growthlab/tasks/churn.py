@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,9 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Estimate, Judged
 from growthlab.features.examples import Examples
+from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.metrics.predictions import are_probabilities, bins_of, grouped
+from growthlab.metrics.predictions import PredictionMetric, are_probabilities, bins_of, grouped
 from growthlab.models.calibrated_estimator import (
     CHOICES,
     CalibratedEstimator,
@@ -47,6 +48,8 @@ class Churn(CustomerTask):
     what it said before is in the column ``uncalibrated`` of the predictions, and in the metrics
     that end so. Validation metrics are those before calibration.
     """
+
+    delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (RocAuc(), Brier())
 
     objective: str = "roc_auc"
     calibration: str = "auto"
@@ -120,6 +123,10 @@ class Churn(CustomerTask):
             "calibration": pd.DataFrame(rows, columns=["metric", "before", "after"]),
         }
         return replace(judged, values=judged.values | values, per_user=predictions, tables=tables)
+
+    def delayed_figures(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        """The slope of the calibration: 1 where the probabilities hold."""
+        return {"calibration_slope": slope_of(label, prediction)}
 
     def guess(self, customers: Examples) -> float:
         """The share of customers without a purchase in a horizon up to now."""

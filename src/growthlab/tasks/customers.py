@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from growthlab.evaluation.bootstrap import metrics_of_predictions
 from growthlab.evaluation.importance import permutation_importance
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.features.examples import Examples
+from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
 from growthlab.models.table_estimator import wrap
 from growthlab.split.fold import Fold
@@ -43,7 +44,10 @@ class CustomerTask(ABC):
     cutoffs, a horizon apart, each with `min_history_days` before it (None: a horizon). `attributes`
     adds columns of the user table to the features: none by default, as age or gender are sensitive.
     `portrait` adds tags: the named ones, or ``all`` that the data gives and that are not sensitive.
+    `delayed_metrics` evaluate served predictions once their horizon is over.
     """
+
+    delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = ()
 
     objective: str
     maximise: bool = True
@@ -125,6 +129,10 @@ class CustomerTask(ABC):
         strata = _strata(data.judged, prediction, metrics)
         judged = Judged(values, table, strata, tables, seconds, coverage=1.0)
         return self.completed(judged, model, data, metrics)
+
+    def delayed_figures(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        """What is shown of served predictions beside `delayed_metrics`, by name."""
+        return {}
 
     def completed(
         self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,10 @@ from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Judged
 from growthlab.features.btyd import spend_of
 from growthlab.features.examples import Examples
-from growthlab.metrics.predictions import bins_of, grouped
+from growthlab.metrics.predictions import PredictionMetric, bins_of, grouped
+from growthlab.metrics.value.normalised_gini import NormalisedGini
+from growthlab.metrics.value.spearman import Spearman
+from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, by_user, within
@@ -31,6 +34,12 @@ class Value(CustomerTask):
     mean absolute error is least for a guess of 0 where most customers buy nothing. Past spend is
     hard to beat on it; level (MAE, total bias) is shown beside it and may have another winner.
     """
+
+    delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (
+        NormalisedGini(),
+        Spearman(),
+        TotalBias(),
+    )
 
     objective: str = "normalised_gini"
     baselines: tuple[str, ...] = ("mean", "past_spend", "bg_nbd")
