@@ -6,7 +6,6 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import lineage_of
 from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
@@ -15,6 +14,7 @@ from growthlab.insight.goals import read_goals
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.describe_run import log_description
+from growthlab.tracking.lineage import lineage_of
 from growthlab.tracking.store import Store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")

@@ -7,15 +7,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import lineage_of, newest
 from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.moments import moment_of
+from growthlab.data.as_of import last_event_time
 from growthlab.data.source import Source
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.features.portrait.portrait_files import output_path, write_dictionary, write_portrait
 from growthlab.tracking.files_run import files_run
+from growthlab.tracking.lineage import lineage_of
 from growthlab.tracking.store import Store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output")
@@ -35,7 +36,7 @@ def run(command: Command) -> int:
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else moment_of(config.cutoff, "cutoff")
     events = source.prepare(cache_of(config))
-    cutoff = requested or newest(events).replace(microsecond=0) + timedelta(seconds=1)
+    cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
     table = portrait.of(events, cutoff)
     lineage = lineage_of(source, events, command.name("data"), "portrait", cutoff)
     plain: Any = OmegaConf.to_container(config, resolve=True)

@@ -8,14 +8,15 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.as_of import end_of_day, lineage_of, newest
 from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.moments import moment_of
+from growthlab.data.as_of import end_of_day, last_event_time
 from growthlab.data.source import Source
 from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.files_run import files_run
+from growthlab.tracking.lineage import lineage_of
 from growthlab.tracking.store import Store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
@@ -32,7 +33,7 @@ def run(command: Command) -> int:
     requested = None if config.as_of is None else moment_of(config.as_of, "as_of")
     name = command.name("data")
     events = source.prepare(cache_of(config))
-    as_of = requested or end_of_day(newest(events))
+    as_of = requested or end_of_day(last_event_time(events))
     result = customer_tables(sections, events, as_of)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)

@@ -14,6 +14,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
 from growthlab.data.cancellations import CANCELS, MATCHED, match_cancellations
 from growthlab.data.event_log import EventLog
+from growthlab.data.event_sql import sql_time
 from growthlab.data.support import fit_filter
 
 Rule = tuple[str, str, Callable[[EventLog], tuple[EventLog, int]]]
@@ -128,9 +129,9 @@ class Cleaning:
 
     def _believable(self, log: EventLog) -> tuple[EventLog, int]:
         if self.until is not None:
-            newest = _sql(_time(self.until))
+            newest = sql_time(_time(self.until))
         else:
-            now = _sql(datetime.now(UTC).replace(tzinfo=None))
+            now = sql_time(datetime.now(UTC).replace(tzinfo=None))
             newest = f"coalesce(ingested_at, {now})"
         return log.where(f"timestamp <= {newest}"), 0
 
@@ -250,7 +251,3 @@ def _time(given: str) -> datetime:
             f"until is {given!r}: a time like 2024-05-31 or 2024-05-31T13:45"
         ) from None
     return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
-
-
-def _sql(time: datetime) -> str:
-    return f"TIMESTAMP '{time.isoformat(sep=' ')}'"

@@ -21,6 +21,7 @@ from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
 from growthlab.core.swap_folder import swap_folder
+from growthlab.data.as_of import known_at, recorded_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
@@ -28,7 +29,6 @@ from growthlab.export.same_data import check_same_data
 from growthlab.export.write_bundle import keyed_histories, keyed_rows, plain_column, save_arrays
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.split.fold import Fold
-from growthlab.split.global_time import known_at, recorded_at
 from growthlab.tasks.base import Task
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import numpy as np
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import DataError
+from growthlab.data.as_of import known_at, recorded_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.split.global_time import known_at, recorded_at
 from growthlab.tasks.snapshots import buyers
 
 TOLERANCE, LEAST = 0.2, 20  # erasures and late bookings change a share, and single ones are chance

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.split.global_time import known_at
+from growthlab.data.event_sql import DAY, days_before, spend_of
 
 
 def btyd_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
@@ -34,39 +35,3 @@ def btyd_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
         """
     )
     return summary.set_index("user_id")
-
-
-DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
-
-
-def before(log: EventLog, snapshot: datetime) -> EventLog:
-    """The events known at `snapshot`: they had happened and (where logged) had been taken in.
-
-    Purchases that were cancelled by then are among them; `known_at` leaves them out.
-    """
-    condition = f"timestamp < {moment(snapshot)}"
-    if "ingested_at" in log.columns:
-        condition += f" AND coalesce(ingested_at, timestamp) < {moment(snapshot)}"
-    return log.where(condition)
-
-
-def moment(time: datetime) -> str:
-    """The time as an SQL literal."""
-    return f"TIMESTAMP '{time.isoformat(sep=' ', timespec='microseconds')}'"
-
-
-def days_before(snapshot: datetime, time: str) -> str:
-    """SQL for the days, with fractions, from `time` to the snapshot."""
-    return f"((epoch_us({moment(snapshot)}) - epoch_us({time})) / 86400e6)"
-
-
-def spend_of(log: EventLog) -> str:
-    """SQL for the money of one event, positive for returns as well; NULL without prices."""
-    if "unit_price" not in log.columns:
-        return "NULL::DOUBLE"
-    return f"({units_of(log)} * unit_price)"
-
-
-def units_of(log: EventLog) -> str:
-    """SQL for the units of one event: 1 where the log does not say."""
-    return "abs(coalesce(quantity, 1))" if "quantity" in log.columns else "1"

@@ -11,16 +11,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
+from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import (
-    DAY,
-    btyd_summary,
-    days_before,
-    moment,
-    spend_of,
-    units_of,
-)
-from growthlab.split.global_time import known_at
+from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time, units_of
+from growthlab.features.btyd import btyd_summary
 
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
 # Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
@@ -174,13 +168,13 @@ def _order_columns(snapshot: datetime, families: Families) -> list[str]:
 
 def _windowed(name: str, value: str, snapshot: datetime) -> list[str]:
     """SQL for `value` in each window before the snapshot."""
-    starts = [(days, moment(snapshot - timedelta(days=days))) for days in WINDOWS]
+    starts = [(days, sql_time(snapshot - timedelta(days=days))) for days in WINDOWS]
     return [f"{value} FILTER (WHERE time >= {start}) AS {name}_{days}d" for days, start in starts]
 
 
 def _trend(name: str, value: str, snapshot: datetime) -> str:
     """SQL for (last 30 days - the 30 before) / their sum, in [-1, 1]; 0 where both are empty."""
-    month, two_months = (moment(snapshot - timedelta(days=days)) for days in (30, 60))
+    month, two_months = (sql_time(snapshot - timedelta(days=days)) for days in (30, 60))
     last = f"coalesce(sum({value}) FILTER (WHERE time >= {month}), 0)"
     both = f"coalesce(sum({value}) FILTER (WHERE time >= {two_months}), 0)"
     return f"coalesce((2 * {last} - {both}) / nullif({both}, 0), 0) AS {name}_trend"
@@ -190,7 +184,7 @@ def _behaviours(snapshot: datetime, families: Families) -> str:
     """Events of each kind and sessions by window, and how long ago anything happened."""
     columns = [f"{days_before(snapshot, 'max(timestamp)')} AS days_since_event"]
     for days in WINDOWS:
-        within = f"timestamp >= {moment(snapshot - timedelta(days=days))}"
+        within = f"timestamp >= {sql_time(snapshot - timedelta(days=days))}"
         columns += [
             f"count(*) FILTER (WHERE event_type = '{kind}' AND {within}) AS {name}_{days}d"
             for kind, name in BEHAVIOURS.items()
@@ -213,7 +207,7 @@ def _returns(log: EventLog, snapshot: datetime) -> str:
         f"sum({units_of(log)}) FILTER (WHERE event_type = '{kind}')"
         for kind in ("return", "purchase")
     )
-    recent = f"event_type = 'return' AND timestamp >= {moment(snapshot - timedelta(days=90))}"
+    recent = f"event_type = 'return' AND timestamp >= {sql_time(snapshot - timedelta(days=90))}"
     return f"""
         SELECT user_id, count(*) FILTER (WHERE {recent}) AS returns_90d,
             coalesce({returned}, 0) / nullif({bought}, 0) AS return_rate

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import numpy as np
 
+from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import DAY, days_before, spend_of
+from growthlab.data.event_sql import DAY, days_before, spend_of
 from growthlab.features.customer_table import BEHAVIOURS, OWN_EVENTS
-from growthlab.split.global_time import known_at
 
 N_STEPS = 32
 FACTS = ("ago", "bought", "spent", "browsed", "returned")

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import pandas as pd
 
+from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import DAY, days_before, moment, spend_of
+from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time
 from growthlab.insight.purchase_sql import ORDER_KEY
 from growthlab.insight.scope import Unavailable
-from growthlab.split.global_time import known_at
 
 
 def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.
         Nobody bought before `as_of`.
     """
     log.require("timestamp", needed_by="segments as of a date")
-    counted = "true" if since is None else f"timestamp >= {moment(since)}"
+    counted = "true" if since is None else f"timestamp >= {sql_time(since)}"
     money = f"CASE event_type WHEN 'return' THEN -{spend_of(log)} ELSE {spend_of(log)} END"
     found = (
         known_at(log, as_of)

@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment, spend_of
+from growthlab.data.event_sql import spend_of, sql_time
 from growthlab.insight.findings import Column
 from growthlab.insight.scope import ACTIVE, Period, Scope
 
@@ -58,7 +58,7 @@ def cohorts(
     """
     kinds = ", ".join(f"'{kind}'" for kind in active_events)
     at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
-    end = moment(as_of)
+    end = sql_time(as_of)
     money = f"CASE event_type WHEN 'return' THEN -({spend_of(log)}) ELSE {spend_of(log)} END"
     people = "firsts" if log.users is None else "firsts LEFT JOIN users USING (user_id)"
     return log.query(f"""

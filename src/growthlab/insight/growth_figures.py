@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import spend_of
+from growthlab.data.event_sql import spend_of
 from growthlab.insight.findings import Column
 from growthlab.insight.purchase_sql import ORDER_KEY
 from growthlab.insight.scope import ACTIVE, Period, Scope

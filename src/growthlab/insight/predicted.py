@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError
+from growthlab.data.as_of import known_at
 from growthlab.data.columns import as_ids, as_numbers
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table
@@ -16,7 +17,6 @@ from growthlab.features.btyd import btyd_summary
 from growthlab.features.examples import Examples
 from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.models.value.bg_nbd import BGNBDValue
-from growthlab.split.global_time import known_at
 from growthlab.training.fit_options import FitOptions
 
 COLUMNS = {  # what a file's column may be called: growthlab score and the tables of runs

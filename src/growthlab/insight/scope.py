@@ -12,8 +12,8 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.core.moments import moment_of
+from growthlab.data.as_of import customer_events_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment
 
 Period = Literal["day", "week", "month"]
 PERIODS = ("day", "week", "month")
@@ -70,7 +70,7 @@ class Scope:
         check_group(min_group)
         active = checked_events(active_events)
         end = None if as_of is None else moment_of(as_of, "as_of")
-        known = known_by(log, end)
+        known = customer_events_at(log, end)
         kinds = ", ".join(f"'{kind}'" for kind in active)
         sql = f"SELECT min(timestamp), max(timestamp) FROM events WHERE event_type IN ({kinds})"
         oldest, newest = known.query(sql).iloc[0]
@@ -124,15 +124,3 @@ def check_period(period: str) -> None:
     """ConfigError for a period that is none."""
     if period not in PERIODS:
         raise ConfigError(f"period={period}: {near_matches(period, PERIODS)}")
-
-
-def known_by(log: EventLog, as_of: datetime | None) -> EventLog:
-    """The events with a customer that had happened and been recorded; null: all of them."""
-    if as_of is None:
-        return log.derive("SELECT * FROM events WHERE user_id IS NOT NULL", store=True)
-    then = moment(as_of)
-    cancelled = f"CASE WHEN cancelled_at < {then} THEN cancelled_at END"
-    known = f"user_id IS NOT NULL AND timestamp < {then}"
-    recorded = f"coalesce(ingested_at, timestamp) < {then}"
-    sql = f"SELECT * REPLACE ({cancelled} AS cancelled_at) FROM events WHERE {known} AND {recorded}"
-    return log.derive(sql, store=True)

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import moment_of
+from growthlab.data.as_of import recorded_at
 from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
+from growthlab.data.event_sql import sql_time
 from growthlab.split.fold import Fold
 
 LONGEST = 36_525  # days
@@ -106,29 +108,6 @@ class GlobalTime:
         return folds
 
 
-def known_at(log: EventLog, cutoff: datetime) -> EventLog:
-    """What was known just before the cutoff: events recorded by then, items launched by then.
-
-    A purchase goes if its cancellation was known, and else looks like any other.
-    """
-    return standing(recorded_at(log, cutoff))
-
-
-def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:
-    """What `known_at` gives, and beside it the purchases whose cancellation was known, with its time."""
-    condition = f"timestamp < {_sql(cutoff)}"
-    if "ingested_at" in log.columns:
-        condition += f" AND (ingested_at IS NULL OR ingested_at < {_sql(cutoff)})"
-    known = log.where(condition)
-    if "cancelled_at" in log.columns:
-        told = f"CASE WHEN cancelled_at < {_sql(cutoff)} THEN cancelled_at END AS cancelled_at"
-        known = known.derive(f"SELECT * REPLACE ({told}) FROM events")
-    if log.items is None or "available_from" not in log.items:
-        return known
-    launched = log.items["available_from"]
-    return known.with_items(log.items[launched.isna() | (launched < cutoff)])
-
-
 def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -> Fold:
     """The fold at a cutoff; the window of its inner one ends there, and is cut out of the past."""
     record, before = recorded_at(log, cutoff), cutoff - horizon - gap
@@ -142,7 +121,9 @@ def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -
 
 
 def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
-    return standing(log).where(f"timestamp >= {_sql(start)} AND timestamp < {_sql(start + length)}")
+    return standing(log).where(
+        f"timestamp >= {sql_time(start)} AND timestamp < {sql_time(start + length)}"
+    )
 
 
 def _check(log: EventLog, fold: Fold) -> None:
@@ -186,7 +167,3 @@ def _check_horizon(days: float) -> None:
 
 def _days(horizon: timedelta) -> str:
     return f"{horizon.total_seconds() / 86_400:.4g}"
-
-
-def _sql(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.isoformat(sep=' ', timespec='microseconds')}'"

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError
+from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment
+from growthlab.data.event_sql import sql_time
 from growthlab.features.customer_table import Families, customer_table
 from growthlab.features.examples import Examples
 from growthlab.features.portrait.as_features import TagFeatures
 from growthlab.split.fold import Fold
-from growthlab.split.global_time import known_at
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def buyers(events: EventLog, snapshot: datetime, within_days: float | None) -> n
     """
     bought = "event_type = 'purchase'"
     if within_days is not None:
-        bought += f" AND timestamp >= {moment(snapshot - timedelta(days=within_days))}"
+        bought += f" AND timestamp >= {sql_time(snapshot - timedelta(days=within_days))}"
     known = known_at(events, snapshot)
     found = known.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
     return found["user_id"].to_numpy(dtype=str)
@@ -139,7 +139,7 @@ def waits(
     """Days from `start` to each customer's first purchase in the horizon, float64; inf: none."""
     end = start + timedelta(days=horizon_days)
     first = events.query(
-        f"SELECT user_id, (epoch_us(min(timestamp)) - epoch_us({moment(start)})) / 86400e6 AS value "
+        f"SELECT user_id, (epoch_us(min(timestamp)) - epoch_us({sql_time(start)})) / 86400e6 AS value "
         f"FROM events WHERE event_type = 'purchase' AND {within(start, end)} GROUP BY user_id"
     )
     return by_user(first, user_ids, absent=np.inf)
@@ -147,7 +147,7 @@ def waits(
 
 def within(start: datetime, end: datetime) -> str:
     """SQL for the half-open window of an outcome."""
-    return f"timestamp >= {moment(start)} AND timestamp < {moment(end)}"
+    return f"timestamp >= {sql_time(start)} AND timestamp < {sql_time(end)}"
 
 
 def by_user(values: pd.DataFrame, user_ids: np.ndarray, absent: float = 0.0) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
+from growthlab.data.event_sql import spend_of
 from growthlab.evaluation.outcome import Judged
-from growthlab.features.btyd import spend_of
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric, bins_of, grouped
 from growthlab.metrics.value.normalised_gini import NormalisedGini

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
 from growthlab.tracking.store import code_version
 
 if TYPE_CHECKING:
@@ -59,3 +62,16 @@ class Lineage:
             profile=json.dumps(dict(self.counts)),
         )
         return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", "training")])
+
+
+def lineage_of(source: Source, events: EventLog, data: str, task: str, as_of: datetime) -> Lineage:
+    """The lineage of a run of the command `task` on all events of a source as of a date."""
+    return Lineage(
+        data=data,
+        digest=events.digest,
+        task=task,
+        split="",
+        cutoff=str(as_of),
+        source=str(getattr(source, "path", None) or source.name),
+        counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
+    )

@@ -13,13 +13,12 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.data.as_of import events_recorded_before, known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import before
 from growthlab.features.customer_table import OWN_EVENTS
 from growthlab.features.portrait.dictionary import TAGS
 from growthlab.features.portrait.relations import facts_of, relations, undone
 from growthlab.features.portrait.tag import PARTS, Tag
-from growthlab.split.global_time import known_at
 
 console = logging.getLogger(__name__)
 
@@ -145,7 +144,7 @@ class Portrait:
         """
         ids = pd.Index(np.asarray(list(user_ids), dtype=str), name="user_id")
         settings = asdict(self)
-        made, known = before(log, cutoff), known_at(log, cutoff)
+        made, known = events_recorded_before(log, cutoff), known_at(log, cutoff)
         sources = [(made, undone(made, cutoff)), (known, relations(known, cutoff, settings))]
         found = []
         for events, parts in sources:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from growthlab.data.as_of import events_recorded_before, known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import DAY, before, days_before, moment, spend_of, units_of
+from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time, units_of
 from growthlab.features.customer_table import OWN_EVENTS
 from growthlab.features.portrait.attributes import SOURCES, age_band
 from growthlab.features.portrait.interests import BANDS
-from growthlab.split.global_time import known_at
 
 # a letter of a script with blanks between its words, or a Han character, which is a word of its own
 WORD = r"\p{Han}|[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Hangul}\p{Thai}]+"
@@ -22,7 +22,7 @@ def undone(log: EventLog, cutoff: datetime) -> dict[str, str]:
 
     Unlike the other relations, over the events before the cutoff as they stand in the log.
     """
-    cancelled = f"cancelled_at < {moment(cutoff)}" if "cancelled_at" in log.columns else "false"
+    cancelled = f"cancelled_at < {sql_time(cutoff)}" if "cancelled_at" in log.columns else "false"
     made = f"user_id, {units_of(log)} AS units, coalesce({cancelled}, false) AS cancelled"
     return {"purchases": f"SELECT {made} FROM events WHERE event_type = 'purchase'"}
 
@@ -45,8 +45,9 @@ def facts_of(log: EventLog, cutoff: datetime) -> frozenset[str]:
 
     ``cancelled_at`` where a purchase had been cancelled by then.
     """
-    cancelled = undone(before(log, cutoff), cutoff)["purchases"]
-    n_cancelled = before(log, cutoff).query(f"SELECT sum(cancelled::INT) AS n FROM ({cancelled})")
+    recorded = events_recorded_before(log, cutoff)
+    cancelled = undone(recorded, cutoff)["purchases"]
+    n_cancelled = recorded.query(f"SELECT sum(cancelled::INT) AS n FROM ({cancelled})")
     log = known_at(log, cutoff)
     columns = [c for c in log.columns if c not in ("user_id", "event_type", "cancelled_at")]
     counts = "".join(f", count({c}) AS {c}" for c in columns)

@@ -12,7 +12,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment
+from growthlab.data.event_sql import sql_time
 from growthlab.insight.findings import Bars, Column, Findings, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 
@@ -35,7 +35,7 @@ def funnel(
     kinds = ", ".join(f"'{step}'" for step in steps)
     parts = [
         f"e AS (SELECT {by} AS who, user_id, event_type AS step, timestamp AS seen FROM events "
-        f"WHERE event_type IN ({kinds}) AND {by} IS NOT NULL AND timestamp >= {moment(start)})",
+        f"WHERE event_type IN ({kinds}) AND {by} IS NOT NULL AND timestamp >= {sql_time(start)})",
         f"s0 AS (SELECT who, min(seen) AS seen FROM e WHERE step = '{steps[0]}' GROUP BY who)",
     ]
     parts += [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import moment
+from growthlab.data.event_sql import sql_time
 from growthlab.insight.findings import Bars, Column, Findings, Lines, ReportTable, whole
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.scope import Scope
@@ -91,7 +91,7 @@ def returning_after(
     return log.query(f"""
         WITH spells AS (
             SELECT user_id, gap IS NOT NULL AS ended,
-                coalesce(gap, date_diff('day', day, {moment(as_of)})) AS length FROM ({_GAPS})
+                coalesce(gap, date_diff('day', day, {sql_time(as_of)})) AS length FROM ({_GAPS})
         )
         SELECT silence_days, count(*) AS silences, count(DISTINCT user_id) AS customers,
             count(DISTINCT user_id) FILTER (WHERE ended) AS customers_back,

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.features.btyd import spend_of, units_of
+from growthlab.data.event_sql import spend_of, units_of
 from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
 from growthlab.insight.items import named
 from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period

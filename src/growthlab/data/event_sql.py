@@ -1,0 +1,31 @@
+"""SQL pieces about events: a time, a day, an age, units and money."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from growthlab.data.event_log import EventLog
+
+DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
+
+
+def sql_time(time: datetime) -> str:
+    """The time as an SQL literal."""
+    return f"TIMESTAMP '{time.isoformat(sep=' ', timespec='microseconds')}'"
+
+
+def days_before(snapshot: datetime, time: str) -> str:
+    """SQL for the days, with fractions, from `time` to the snapshot."""
+    return f"((epoch_us({sql_time(snapshot)}) - epoch_us({time})) / 86400e6)"
+
+
+def spend_of(log: EventLog) -> str:
+    """SQL for the money of one event, positive for returns as well; NULL without prices."""
+    if "unit_price" not in log.columns:
+        return "NULL::DOUBLE"
+    return f"({units_of(log)} * unit_price)"
+
+
+def units_of(log: EventLog) -> str:
+    """SQL for the units of one event: 1 where the log does not say."""
+    return "abs(coalesce(quantity, 1))" if "quantity" in log.columns else "1"
