@@ -11,6 +11,7 @@ import pytest
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.evaluation.block_ranking import rank
 from growthlab.evaluation.bootstrap import metrics_of, metrics_of_predictions
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.strata import strata_of
 from growthlab.metrics.binary.average_precision import AveragePrecision
@@ -29,6 +30,12 @@ RANKING = {
     "coverage": Coverage(),
     "novelty": Novelty(),
 }
+RANKING_COLUMNS = (
+    MetricColumn("ndcg_at_10", larger_is_better=True),
+    MetricColumn("recall_at_20", larger_is_better=True),
+    MetricColumn("coverage_at_10", larger_is_better=True),
+    MetricColumn("gini_at_10", larger_is_better=False),  # not measured here
+)
 BINARY = {"average_precision": AveragePrecision(), "roc_auc": RocAuc(), "brier": Brier()}
 
 
@@ -116,6 +123,12 @@ def churn_outcome(name: str, noise: float, seed: int = 0, scale: float = 1.0) ->
         peak_memory_mb=3.0,
         coverage=1.0,
     )
+
+
+@pytest.fixture(scope="session")
+def ranking_columns() -> tuple[MetricColumn, ...]:
+    """The columns of a leaderboard of recommenders."""
+    return RANKING_COLUMNS
 
 
 @pytest.fixture(scope="session")

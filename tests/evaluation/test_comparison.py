@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from growthlab.evaluation.comparison import Comparison, outcome_lines
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.pages.text_table import as_text, decimals_for, interval, label, number, p_value
 
 
 @pytest.fixture
-def comparison(recommenders) -> Comparison:
+def comparison(recommenders, ranking_columns) -> Comparison:
     return Comparison(
         outcomes={0: recommenders},
         objective="ndcg_at_10",
@@ -20,6 +21,7 @@ def comparison(recommenders) -> Comparison:
         title="shop: top_n",
         leakage={"newest_past_event": "2024-01-01", "ties": {"at_border": 0}},
         errors={"neumf seed 0": "out of patience"},
+        columns=ranking_columns,
         bundle_mb={"item_knn": 1.25},
     )
 
@@ -67,7 +69,12 @@ def test_differences_are_to_the_baseline_that_validation_likes_best(comparison):
 
 def test_predictions_are_compared_by_the_metric_itself(churn_models, binary_metrics):
     comparison = Comparison(
-        {0: churn_models}, "roc_auc", True, ("recency_rule",), metrics=binary_metrics
+        {0: churn_models},
+        "roc_auc",
+        True,
+        ("recency_rule",),
+        metrics=binary_metrics,
+        columns=(MetricColumn("brier", larger_is_better=False),),
     )
     table = comparison.leaderboard().set_index("model")
     assert table.loc["logistic", "difference_low"] > 0
@@ -130,8 +137,14 @@ def test_one_model_alone_is_its_own_comparison(recommenders):
     assert comparison.leaderboard().shape[0] == 1
 
 
-def test_an_outcome_is_listed_with_its_objective_first(recommenders):
-    lines = outcome_lines(recommenders[2], "ndcg_at_10")
+def test_columns_are_shown_next_to_the_objective_where_every_model_has_them(comparison):
+    assert comparison.headline == ["recall_at_20", "coverage_at_10"]
+    assert "coverage@10" in comparison.as_markdown()
+    assert "gini@10" not in comparison.as_markdown()
+
+
+def test_an_outcome_is_listed_with_its_objective_first(recommenders, ranking_columns):
+    lines = outcome_lines(recommenders[2], "ndcg_at_10", ranking_columns)
     assert lines[1].startswith("gru4rec, seed 0: fitted in 1.5 s (3 epochs)")
     assert lines[5].startswith("ndcg@10")
 

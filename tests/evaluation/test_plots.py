@@ -85,21 +85,21 @@ def test_calibration_plots_render(draw, predictions):
     assert png(draw(predictions)).startswith(b"\x89PNG")
 
 
-def test_an_iterative_recommender_has_its_curves_and_metrics(recommenders):
-    figures = outcome_figures(recommenders[2], "ndcg_at_10")
+def test_an_iterative_recommender_has_its_curves_and_metrics(recommenders, ranking_columns):
+    figures = outcome_figures(recommenders[2], "ndcg_at_10", ranking_columns)
     assert set(figures) == {"curve_loss", "curve_valid_ndcg_at_10", "metrics"}
     assert all(png(figure).startswith(b"\x89PNG") for figure in figures.values())
 
 
 def test_scores_that_are_no_probabilities_have_no_reliability_plot(churn_models):
-    assert "calibration" not in outcome_figures(churn_models[0], "roc_auc")
-    assert {"calibration", "lift", "gain"} <= set(outcome_figures(churn_models[1], "roc_auc"))
+    assert "calibration" not in outcome_figures(churn_models[0], "roc_auc", ())
+    assert {"calibration", "lift", "gain"} <= set(outcome_figures(churn_models[1], "roc_auc", ()))
 
 
 def test_a_value_outcome_has_decile_calibration_and_gain(churn_models):
     table = churn_models[1].tables["predictions"]
     spent = table.assign(label=np.linspace(0, 90, len(table)), prediction=50.0)
-    figures = outcome_figures(with_table(churn_models[1], spent), "spearman")
+    figures = outcome_figures(with_table(churn_models[1], spent), "spearman", ())
     assert {"calibration", "gain"} <= set(figures)
     assert "lift" not in figures
 

@@ -1,30 +1,29 @@
 """Every metric has one file and one yaml, and the names that reports rely on exist."""
 
-import importlib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from growthlab.evaluation.standings import HEADLINE
+from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
+from growthlab.tasks.objective import names_of
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "conf" / "metrics").glob("*/*.yaml"))
 
 
 def built(path: Path):
-    """The metric of a yaml file."""
-    settings = yaml.safe_load(path.read_text())
-    module, _, name = settings.pop("_target_").rpartition(".")
-    return getattr(importlib.import_module(module), name)(**settings)
+    """The metric of a yaml file, and the columns that it adds to the leaderboard."""
+    metrics, columns = build_metrics({path.stem: yaml.safe_load(path.read_text())})
+    return metrics[path.stem], columns
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_the_yaml_builds_its_metric(path):
     assert path.read_text().startswith(f"# @package metrics.{path.stem}\n")
     assert f"growthlab.metrics.{path.parent.name}.{path.stem}." in path.read_text()
-    metric = built(path)
+    metric, _ = built(path)
     assert isinstance(metric.larger_is_better, bool)
     if path.parent.name == "ranking":
         assert isinstance(metric, (PerUser, Pooled, Overall))
@@ -40,10 +39,14 @@ def test_every_metric_file_has_a_yaml():
     assert modules == {p.relative_to(ROOT / "conf" / "metrics").with_suffix("") for p in CONFIGS}
 
 
-def test_every_headline_name_is_measured():
-    names = set()
-    for path in CONFIGS:
-        metric = built(path)
-        ks = getattr(metric, "k", None)
-        names |= {f"{metric.name}_at_{k}" for k in ks} if ks else {metric.name}
-    assert set(HEADLINE) <= names
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_columns_of_a_metric_are_names_that_it_logs(path):
+    metric, columns = built(path)
+    assert {column.metric for column in columns} <= set(names_of(metric, path.stem))
+
+
+def test_no_two_columns_of_a_family_want_the_same_place():
+    for family in {path.parent.name for path in CONFIGS}:
+        nodes = [yaml.safe_load(p.read_text()) for p in CONFIGS if p.parent.name == family]
+        places = [place for node in nodes for place in node.get("column", {}).values()]
+        assert len(places) == len(set(places)), family

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.features.examples import Examples
 from growthlab.models.calibrated_estimator import platt
 from growthlab.models.churn.bg_nbd import BGNBDChurn
@@ -70,7 +71,8 @@ def targets(examples: Examples) -> dict[str, float]:
 
 def metrics_of(family: str) -> dict[str, Any]:
     files = sorted((CONF / "metrics" / family).glob("*.yaml"))
-    return {path.stem: build(OmegaConf.load(path)) for path in files}
+    metrics, _ = build_metrics({path.stem: OmegaConf.load(path) for path in files})
+    return metrics
 
 
 def test_a_customer_churns_who_buys_nothing_in_the_half_open_horizon() -> None:
@@ -249,7 +251,7 @@ def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -
     assert counts["one_purchase"] + counts["repeat"] == len(predictions)
     assert counts["top_tenth"] + counts["others"] == len(predictions)
     assert outcome.scorer is not None
-    assert set(task.figures(outcome)) >= {"calibration", "lift", "gain"}
+    assert set(task.figures(outcome, ())) >= {"calibration", "lift", "gain"}
 
 
 def test_strata_of_nobody_are_left_out() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, ExportError
+from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
 from growthlab.promotion.judged_run import JudgedRun
@@ -124,7 +125,7 @@ def ruled(found: Command, challenger: JudgedRun, by: str) -> Ruling:
     gate, task = build(config.gate, "gate"), build(config.task)
     usual = compose("promote", [f"task={found.name('task')}", "challenger=any"]).config
     nodes = {**usual.metrics, **(config.get("metrics") or {})}  # guards are on metrics of all kinds
-    metrics = {str(name): build(node) for name, node in nodes.items()}
+    metrics, _ = build_metrics(nodes)
     name = challenger.registered_name
     version = champion_of(challenger.store.client, name)
     champion = before = rival = None

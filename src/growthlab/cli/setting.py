@@ -19,6 +19,7 @@ from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.evaluation.comparison import Comparison
+from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import Task, settled
@@ -65,8 +66,7 @@ class Setting:
         return settled(build(self.config.task), self.source)
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """The metrics of the task, by name."""
+    def _metrics(self) -> tuple[dict[str, Any], list[MetricColumn]]:
         nodes = self.config.get("metrics") or {}
         if not nodes:
             raise ConfigError("metrics=[] leaves nothing to judge a model by: name some, or none")
@@ -78,9 +78,19 @@ class Setting:
                     f"metrics.{name} is no metric of task={self.found.name('task')}: "
                     f"it takes those of the family {self.task.metrics}"
                 )
-        metrics = {str(name): build(node) for name, node in nodes.items()}
+        metrics, columns = build_metrics(nodes)
         objective_metric(self.task, metrics)
-        return metrics
+        return metrics, columns
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the task, by name."""
+        return self._metrics[0]
+
+    @property
+    def metric_columns(self) -> list[MetricColumn]:
+        """The metrics that are columns of the leaderboard, in its order."""
+        return self._metrics[1]
 
     @cached_property
     def splitter(self) -> Any:
@@ -214,6 +224,7 @@ class Setting:
             title=f"{self.data_name}: {self.found.name('task')}",
             leakage=self._leakage(0),
             metrics=self.metrics,
+            columns=self.metric_columns,
             errors={label: one_line(error) for label, error in results.errors.items()},
             bundle_mb=bundle_mb or {},
         )
@@ -236,7 +247,7 @@ class Setting:
             child_config=self.entry_config,
             reports=self.reports,
             bundle=bundle,
-            figures=self.task.figures,
+            figures=lambda outcome: self.task.figures(outcome, self.metric_columns),
             checkpoints=cache_of(self.config) / "checkpoints",
             parent=parent,
         )

@@ -55,7 +55,7 @@ def run(found: Command) -> int:
         log.error("%s: error.txt of %s says where", one_line(failure), where)
         return 1
     outcome = results.outcomes[0][0]
-    print("\n".join(outcome_lines(outcome, setting.task.objective)))
+    print("\n".join(outcome_lines(outcome, setting.task.objective, setting.metric_columns)))
     print(f"{where}; look: {setting.store.how_to_look}")
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
@@ -13,11 +13,12 @@ from growthlab.core.plain_types import misfit, plain_types_of
 ALLOWED = ("growthlab.", "sklearn.", "lightgbm.")
 
 
-def build(node: Mapping[str, Any], where: str = "") -> Any:
+def build(node: Mapping[str, Any], where: str = "", *, ignore: Collection[str] = ()) -> Any:
     """The object that `node` names with ``_target_``, its other keys being arguments.
 
     A nested node with a ``_target_`` is built first. `where` is the node's place in the config
-    (``model``), for the lines of errors; by default that of an OmegaConf node.
+    (``model``), for the lines of errors; by default that of an OmegaConf node. `ignore` are keys of
+    the node that are no arguments.
 
     Raises
     ------
@@ -36,6 +37,7 @@ def build(node: Mapping[str, Any], where: str = "") -> Any:
         container = OmegaConf.to_container(node, resolve=True)
         assert isinstance(container, dict)
         plain = {str(key): value for key, value in container.items()}
+    plain = {key: value for key, value in plain.items() if key not in ignore}
     _check_arguments(plain, _target_of(plain, where), where)
     for place, each in _nodes_under(plain, where):
         _check_arguments(each, _target_of(each, place), place)

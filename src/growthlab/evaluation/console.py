@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.standings import HEADLINE, Standings
+from growthlab.evaluation.standings import Standings
 from growthlab.pages.text_table import (
     change,
     column,
@@ -33,9 +34,13 @@ def leaderboard_text(standings: Standings) -> str:
     return "\n".join(["", standings.title, "", *lines, "", *_notes(standings), ""])
 
 
-def outcome_lines(outcome: Outcome, objective: str) -> list[str]:
-    """Every metric of one outcome with its bounds, the objective first, and what it took."""
-    order = sorted(outcome.test, key=lambda name: (name != objective, name not in HEADLINE))
+def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColumn]) -> list[str]:
+    """Every metric of one outcome with its bounds, and what it took.
+
+    The objective comes first, then the columns of the leaderboard, then the other metrics.
+    """
+    shown = {column.metric for column in columns}
+    order = sorted(outcome.test, key=lambda name: (name != objective, name not in shown))
     rows = []
     for name in order:
         value, low, high = outcome.test[name]

@@ -12,8 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.evaluation.standings import HEADLINE, predictions_of
+from growthlab.evaluation.standings import predictions_of
 from growthlab.metrics.predictions import bins_of, cut, grouped
 from growthlab.pages.text_table import decimals_for, label, number
 
@@ -28,14 +29,6 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
 CHANCE: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
 MOST_LINES = 5
-LOWER_IS_BETTER = (
-    "brier",
-    "log_loss",
-    "calibration_error",
-    "decile_mape",
-    "gini_at_10",
-    "log_rmse",
-)
 MOST_FEATURES = 20
 
 
@@ -238,9 +231,12 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
 
 
 def outcome_figures(
-    outcome: Outcome, objective: str, *, maximise: bool = True
+    outcome: Outcome, objective: str, columns: Sequence[MetricColumn], *, maximise: bool = True
 ) -> dict[str, Figure]:
-    """The plots of one outcome by file name: what it is judged by, and how it got there."""
+    """The plots of one outcome by file name: learning curves, metrics, predictions, features.
+
+    `columns` are the metrics of the leaderboard, of which those within [-1, 1] become bars.
+    """
     figures = {}
     for name, values in outcome.curves.items():
         rising = maximise and name != "loss"
@@ -248,14 +244,19 @@ def outcome_figures(
         figures[file] = curves(
             {name: values}, f"{outcome.name}: {label(name.replace('/', ' '))}", maximise=rising
         )
-    bounded = {n: outcome.test[n] for n in HEADLINE if n in outcome.test}
-    bounded = {n: e for n, e in bounded.items() if np.isfinite(e.low) and -1 <= e.value <= 1}
+    bounded = [
+        column
+        for column in columns
+        if column.metric in outcome.test and _fits_bars(outcome.test[column.metric])
+    ]
     if bounded:
         names = {
-            n: label(n) + (" \N{DOWNWARDS ARROW}" if n in LOWER_IS_BETTER else "") for n in bounded
+            column.metric: label(column.metric)
+            + (" \N{DOWNWARDS ARROW}" if not column.larger_is_better else "")
+            for column in bounded
         }
         figures["metrics"] = metric_bars(
-            {names[n]: e for n, e in bounded.items()},
+            {shown: outcome.test[name] for name, shown in names.items()},
             outcome.name,
             subtitle="test window, 95 % bootstrap bounds; \N{DOWNWARDS ARROW} lower is better",
             colours={names.get(objective, ""): BLUE},
@@ -270,6 +271,11 @@ def outcome_figures(
     if len(features):
         figures["importance"] = importance(features, objective)
     return figures
+
+
+def _fits_bars(estimate: Estimate) -> bool:
+    """Whether it has bounds and lies within [-1, 1], the range of the axis."""
+    return bool(np.isfinite(estimate.low)) and -1 <= estimate.value <= 1
 
 
 def comparison_figures(standings: Standings) -> dict[str, Figure]:

@@ -11,39 +11,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.evaluation.bootstrap import means_of
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
 
-# Shown beside the objective wherever they were measured, in this order.
-HEADLINE = (
-    "ndcg_at_10",
-    "recall_at_20",
-    "hit_rate_at_10",
-    "mrr_at_10",
-    "precision_at_10",
-    "map_at_10",
-    "coverage_at_10",
-    "gini_at_10",
-    "novelty_at_10",
-    "average_popularity_at_10",
-    "roc_auc",
-    "average_precision",
-    "lift_at_10",
-    "brier",
-    "log_loss",
-    "calibration_error",
-    "brier_skill",
-    "gain_at_10",
-    "empc",
-    "normalised_gini",
-    "spearman",
-    "mae",
-    "rmse",
-    "log_rmse",
-    "total_bias",
-    "decile_mape",
-    "top_decile_capture",
-)
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
 
@@ -112,8 +83,8 @@ class Standings:
 
     `outcomes` are by origin, 0 the newest cutoff, on which the leaderboard rests. `baselines` are
     the names that count as such where they took part. `metrics` by name are needed to compare
-    models by an objective without a value a user; `bundle_mb` are sizes by model; `errors` are
-    messages by the label of what failed.
+    models by an objective without a value a user; `columns` are the metrics shown next to the
+    objective; `bundle_mb` are sizes by model; `errors` are messages by the label of what failed.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -124,6 +95,7 @@ class Standings:
     leakage: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    columns: Sequence[MetricColumn] = ()
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
 
     def winner(self) -> Outcome:
@@ -170,9 +142,10 @@ class Standings:
 
     @cached_property
     def headline(self) -> list[str]:
-        """The metrics to show beside the objective: those of `HEADLINE` that every model has."""
-        everywhere = [set(o.test) for o in self.outcomes[0]]
-        return [m for m in HEADLINE if m != self.objective and all(m in t for t in everywhere)]
+        """The metrics shown next to the objective: those of `columns` that every model has."""
+        measured = set.intersection(*(set(o.test) for o in self.outcomes[0]))
+        names = [column.metric for column in self.columns]
+        return [name for name in names if name != self.objective and name in measured]
 
     @cached_property
     def differences(self) -> pd.DataFrame:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from growthlab.data.source import Source
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
 from growthlab.training.fit_options import FitOptions
@@ -56,8 +57,8 @@ class Task(Protocol):
         """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
         ...
 
-    def figures(self, outcome: Outcome) -> dict[str, Figure]:
-        """The plots of one outcome, by file name."""
+    def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
+        """The plots of one outcome, by file name; `columns` are the metrics of the leaderboard."""
         ...
 
 

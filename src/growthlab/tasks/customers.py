@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of_predictions
 from growthlab.evaluation.importance import permutation_importance
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric
@@ -140,11 +141,11 @@ class CustomerTask(ABC):
         """The judgement with what this task has to add to one with intervals; here as it is."""
         return judged
 
-    def figures(self, outcome: Outcome) -> dict[str, Figure]:
+    def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
         from growthlab.evaluation.plots import outcome_figures
 
-        return outcome_figures(outcome, self.objective, maximise=self.maximise)
+        return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 
 
 def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]) -> pd.DataFrame:

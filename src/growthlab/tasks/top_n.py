@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.block_ranking import Factored, drop_seen_truth, rank
 from growthlab.evaluation.bootstrap import metrics_of
+from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Judged, Outcome
 from growthlab.evaluation.strata import strata_of
 from growthlab.features.build_histories import catalogue_of, histories_of
@@ -207,11 +208,11 @@ class TopN:
         tables = self._tables(lists, data) if intervals else {}
         return Judged(values, per_user, strata, tables, seconds, coverage)
 
-    def figures(self, outcome: Outcome) -> dict[str, Figure]:
+    def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
         from growthlab.evaluation.plots import outcome_figures
 
-        return outcome_figures(outcome, self.objective, maximise=self.maximise)
+        return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 
     @property
     def _history_events(self) -> tuple[str, ...]:

@@ -1,0 +1,50 @@
+"""Metrics from their config nodes, and the columns that they add to the leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError
+
+
+class MetricColumn(NamedTuple):
+    """A column of the leaderboard: the logged name of a metric, such as ``ndcg_at_10``."""
+
+    metric: str
+    larger_is_better: bool
+
+
+def build_metrics(
+    nodes: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, Any], list[MetricColumn]]:
+    """The metrics by name, and their columns in the order of the leaderboard.
+
+    A node holds the metric's ``_target_`` and settings, and may hold ``column: {ndcg_at_10: 10}``:
+    the logged names that are columns and their places, counted from the left. Equal places are
+    ordered by name.
+
+    Raises
+    ------
+    ConfigError
+        `column` is no mapping from names to numbers, or a metric cannot be built.
+    """
+    metrics: dict[str, Any] = {}
+    places: dict[MetricColumn, float] = {}
+    for name, node in nodes.items():
+        metrics[str(name)] = metric = build(node, f"metrics.{name}", ignore=("column",))
+        for logged_name, place in _places(name, node.get("column")).items():
+            places[MetricColumn(logged_name, metric.larger_is_better)] = place
+    return metrics, sorted(places, key=lambda column: (places[column], column.metric))
+
+
+def _places(name: str, column: Any) -> dict[str, float]:
+    """Logged name -> place; empty for a metric that is no column."""
+    places = dict(column or {}) if column is None or isinstance(column, Mapping) else None
+    if places is None or not all(isinstance(place, int | float) for place in places.values()):
+        raise ConfigError(
+            f"metrics.{name}.column must map logged names to places, such as {{{name}: 10}}, "
+            f"got {column}"
+        )
+    return {str(logged_name): place for logged_name, place in places.items()}
