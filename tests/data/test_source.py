@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +14,8 @@ import pytest
 from growthlab.core.errors import DataError
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.tabular_file import TabularFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Lines(Source):
     """A source for these tests: a user a line; every reading leaves a line in a diary."""
 
     name: ClassVar[str] = "lines"
-    path: str
+    path: str = field(metadata=INPUT_FILE)
     diary: str
     event_type: str = "purchase"
 
@@ -65,6 +66,18 @@ def test_the_key_is_of_what_the_log_depends_on(lines: Lines, tmp_path: Path) -> 
     assert replace(lines, filter_seen="purchased", horizon_days=7).key() == key  # only its use
     (tmp_path / "users.txt").write_text("u\nv\nw\n")
     assert lines.key() != key
+
+
+def test_a_file_of_items_is_not_the_same_file_of_users(tmp_path: Path) -> None:
+    for name in ("events", "more"):
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id\nu,a\n")
+    events, more = str(tmp_path / "events.csv"), str(tmp_path / "more.csv")
+    keys = {
+        TabularFile(path=[events, more]).key(),
+        TabularFile(path=events, items_path=more).key(),
+        TabularFile(path=events, users_path=more).key(),
+    }
+    assert len(keys) == 3
 
 
 def test_changed_files_are_read_again(lines: Lines, tmp_path: Path) -> None:

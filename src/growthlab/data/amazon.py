@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids, as_strings
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table, renamed
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 # the names of categories hold commas too: "Tapes, Adhesives & Sealants"
 BETWEEN_LEVELS = re.compile(r",(?! )")
@@ -34,8 +34,8 @@ class _AmazonReviews(Source):
         The items; null: the usual file beside the sequences, if it is there.
     """
 
-    path: str | None = None
-    items_path: str | None = None
+    path: str | None = field(default=None, metadata=INPUT_FILE)
+    items_path: str | None = field(default=None, metadata=INPUT_FILE)
     filter_seen: str = "interacted"
     filter_seen_reason: str = "a customer reviews a product once, and the published numbers hide it"
     horizon_days: float | None = None

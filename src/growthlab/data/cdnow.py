@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.columns import as_numbers
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table, renamed
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 COLUMNS: dict[str, str | None] = {
     "user_id": "customer_id",
@@ -39,7 +39,7 @@ class CDNOW(Source):
     """
 
     name: ClassVar[str] = "cdnow"
-    path: str | None = None
+    path: str | None = field(default=None, metadata=INPUT_FILE)
     horizon_days: float | None = 91.0
     filter_seen_reason: str = "there are no items"
 

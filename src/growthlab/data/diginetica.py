@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table, renamed
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Diginetica(Source):
     name: ClassVar[str] = "diginetica"
     usual_name: ClassVar[str] = "sessions.parquet"
 
-    path: str | None = None
+    path: str | None = field(default=None, metadata=INPUT_FILE)
     valid_share: float = 0.08
     filter_seen: str = "none"
     filter_seen_reason: str = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids, as_strings, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table, renamed
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,9 @@ class _MovieLens(Source):
         ratings, if they are there.
     """
 
-    path: str | None = None
-    items_path: str | None = None
-    users_path: str | None = None
+    path: str | None = field(default=None, metadata=INPUT_FILE)
+    items_path: str | None = field(default=None, metadata=INPUT_FILE)
+    users_path: str | None = field(default=None, metadata=INPUT_FILE)
     filter_seen: str = "interacted"
     filter_seen_reason: str = "nobody watches and rates a film twice"
     history_events: tuple[str, ...] = ("review",)

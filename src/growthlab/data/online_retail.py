@@ -9,7 +9,7 @@ import os
 import urllib.error
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from growthlab.data.columns import as_ids, as_numbers, as_strings, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.normalise import to_utc
 from growthlab.data.raw_tables import existing, read_table
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class OnlineRetail(Source):
     """
 
     name: ClassVar[str] = "online_retail"
-    path: str | None = None
+    path: str | None = field(default=None, metadata=INPUT_FILE)
     url: str = "https://archive.ics.uci.edu/static/public/502/online+retail+ii.zip"
     sha256: str | None = None
     rows: int | None = 1_067_371

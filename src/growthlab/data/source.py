@@ -16,8 +16,13 @@ from filelock import FileLock
 from growthlab.core.errors import DataError
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
+from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
+
+# The mark of a setting that names a file: path: str | None = field(default=None, metadata=INPUT_FILE).
+# Such a file is among Source.files, and the cache depends on its content instead of its path.
+INPUT_FILE = {"input_file": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +54,18 @@ class Source(ABC):
 
     def key(self) -> str:
         """A hash of what the prepared log depends on: settings, rules, content of files, code."""
-        of_use = {f.name for f in fields(Source)} - {"cleaning"}
+        describes_use = {f.name for f in fields(Source)} - {"cleaning"}
+        names_a_file = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
         settings = {
-            setting: value
+            setting: value is not None if setting in names_a_file else value
             for setting, value in asdict(self).items()
-            if setting not in of_use and not setting.endswith("path")  # the content counts
+            if setting not in describes_use
         }
         content = [(path.name, _sha256(path)) for path in self.files()]
-        code = [_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
         text = json.dumps(
-            [type(self).__name__, settings, content, code], default=str, sort_keys=True
+            [type(self).__name__, settings, content, code_digest(type(self))],
+            default=str,
+            sort_keys=True,
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -18,7 +18,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IdentityMap
 from growthlab.data.normalise import Currencies, to_utc
 from growthlab.data.raw_tables import existing, read_table, renamed
-from growthlab.data.source import Source
+from growthlab.data.source import INPUT_FILE, Source
 
 USED_UP = ("currency", "source")  # columns that reading needs and the log does not keep
 Columns = Mapping[str, str | None]
@@ -63,7 +63,7 @@ class TabularFile(Source):
     """
 
     name: ClassVar[str] = "tabular_file"
-    path: str | list[str] | None = None
+    path: str | list[str] | None = field(default=None, metadata=INPUT_FILE)
     label: str | None = None
     columns: Columns = field(default_factory=dict)
     event_type: str | None = None
@@ -74,14 +74,14 @@ class TabularFile(Source):
     drop_undated: bool = False
     separator: str | None = None
     encoding: str = "utf-8-sig"
-    items_path: str | None = None
+    items_path: str | None = field(default=None, metadata=INPUT_FILE)
     item_columns: Columns = field(default_factory=dict)
-    users_path: str | None = None
+    users_path: str | None = field(default=None, metadata=INPUT_FILE)
     user_columns: Columns = field(default_factory=dict)
     currency: str | None = None
     rates: Mapping[str, float] | None = None
     source: str | None = None
-    identity_path: str | None = None
+    identity_path: str | None = field(default=None, metadata=INPUT_FILE)
 
     def __post_init__(self) -> None:
         for option, given, possible in (
