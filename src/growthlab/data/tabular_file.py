@@ -82,6 +82,9 @@ class TabularFile(Source):
     rates: Mapping[str, float] | None = None
     source: str | None = None
     identity_path: str | None = field(default=None, metadata=INPUT_FILE)
+    filter_seen_reason: str = (
+        "not stated: say data.filter_seen=interacted where nobody wants an item twice"
+    )
 
     def __post_init__(self) -> None:
         for option, given, possible in (
