@@ -10,22 +10,22 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from growthlab.cli.compare import contenders_of
-from growthlab.cli.promote import Ruling, promoted
-from growthlab.cli.setting import Setting
-from growthlab.cli.tune import check_search
 from growthlab.config.compose import compose
-from growthlab.core.errors import ConfigError, GrowthlabError
+from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.report.report_settings import ReportSettings
-from growthlab.search.model_search import search_of
+from growthlab.promotion.ruling import Ruling
 from growthlab.search.search_loop import Result, Trial
 from growthlab.search.study import Finished
 from growthlab.search.study_store import StudyStore
-from growthlab.tasks.run_comparison import Contender, run_comparison
+from growthlab.tasks.run_comparison import Contender
+from growthlab.workbench.challenge import rule_on_challenger
+from growthlab.workbench.evaluate_models import comparison_of, evaluate_models, first_failure
+from growthlab.workbench.searches import as_word, check_search, planned_searches
+from growthlab.workbench.set_up import parts_of, with_data
 
 
 class Tuned(NamedTuple):
@@ -75,30 +75,21 @@ def compare(
         As the commands do, in one line.
     """
     words = [f"task={task}", f"seed={seed}", f"seeds={seeds}", *overrides]
-    found = compose("compare", words)
-    config = found.config
-    setting = Setting(found, config.origins, log)
-    setting.check()
+    contenders = None
     if isinstance(models, Mapping):
         contenders = [Contender(name, make, {}) for name, make in models.items()]
     else:
-        contenders = contenders_of(setting, found, models)
-    if not contenders:
+        words.append(f"models={models if isinstance(models, str) else as_word(list(models))}")
+    if contenders == []:
         raise ConfigError("models is empty: name at least one model")
-    results = run_comparison(
-        setting.task,
-        setting.folds,
-        contenders,
-        setting.metrics,
-        seed=config.seed,
-        seeds=config.seeds,
-        device=config.device,
-        refit=config.refit,
-    )
-    if not results.outcomes[0]:
-        label, error = next(iter(results.errors.items()))
-        raise error if isinstance(error, GrowthlabError) else RuntimeError(label) from error
-    return setting.comparison(results)
+    parts = parts_of(compose("compare", words), log, contenders)
+    bench = with_data(parts, parts.config.origins)
+    results = evaluate_models(bench, bench.contenders)
+    failure = first_failure(results)
+    if failure is not None:
+        label, error = failure
+        raise RuntimeError(label) from error
+    return comparison_of(bench, results)
 
 
 def tune(
@@ -130,19 +121,20 @@ def tune(
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
     words = [f"task={task}", f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
-    setting = Setting(compose("tune", [*words, *limit, *overrides]), given=log)
-    check_search(setting)
+    parts = parts_of(compose("tune", [*words, *limit, *overrides]), log)
+    check_search(parts)
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(StudyStore(None, Path(folder) / "studies.journal")) as store,
     ):
-        search = search_of(setting, store, f"{setting.task.models}/{model}")
-        search.arena.prepare()
-        loop = search.loop(_Unrecorded())
+        (planned,) = planned_searches(with_data(parts), store)
+        search = planned.search
+        search.evaluation.prepare()
+        loop = search.loop(_NoRecorder())
         loop.run()
         best = search.best()
         if best is None:
-            search.raise_if_a_mistake(loop)
+            search.raise_mistake(loop)
             raise ConfigError(f"{model}: no trial succeeded: {loop.last_error}")
         table = pd.DataFrame(_row(trial) for trial in search.study.finished())
     make = search.contender(best.overrides).factory
@@ -150,15 +142,15 @@ def tune(
 
 
 def _row(trial: Finished) -> dict[str, Any]:
-    """A trial for people."""
+    """The row of a trial."""
     nan, result = float("nan"), trial.result
     value, seconds = next(iter(result.values), nan), result.costs.get("fit_seconds", nan)
     row = {"state": result.state, "value": value, "seconds": seconds}
     return {"trial": trial.number, **trial.overrides, **row}
 
 
-class _Unrecorded:
-    """Nobody writes the trials down."""
+class _NoRecorder:
+    """A recorder that keeps nothing."""
 
     def start(self, trial: Trial) -> None:
         """The trial is about to be fitted."""
@@ -200,14 +192,14 @@ def describe(
 def promote(
     challenger: str, *, task: str = "top_n", dry_run: bool = False, overrides: Sequence[str] = ()
 ) -> Ruling:
-    """What the gate says of a run that stands against the champion of the registry.
+    """The ruling of the gate on a run that challenges the champion of the registry.
 
     Unless it is a dry run it is carried out: the alias moves where the gate lets it, and decision
     and evidence are kept with version and run, as the command does.
 
     Parameters
     ----------
-    challenger : id of a run of one model, or its first 8 signs or more
+    challenger : id of a run of one model, or its first 8 characters or more
     task : ``top_n``, ``churn`` or ``value``
     overrides : settings as on the command line, such as ``gate.min_rel_gain=0.01``
 
@@ -222,4 +214,4 @@ def promote(
         As the command does, in one line.
     """
     words = [f"task={task}", f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
-    return promoted(compose("promote", [*words, *overrides]))
+    return rule_on_challenger(compose("promote", [*words, *overrides]))

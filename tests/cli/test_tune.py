@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from tests.cli.conftest import SHOP, Workspace
 from tests.cli.test_interrupts import wait_until
 
-from growthlab.tracking.processes import PROCESS
+from growthlab.tracking.process_identity import PROCESS
 
 WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
 MARKOV = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]")
@@ -192,7 +192,7 @@ def test_several_objectives_show_their_front_and_the_winner_keeps_to_the_limits(
     within = [t for t in study.trials if t.values[1] <= sizes[1]]
     assert number == max(within, key=lambda t: (t.values[0], -t.number)).number
     line = workspace.growthlab(*words, "limits.bundle_mb=1e-6").mistake
-    assert line.startswith("limits.bundle_mb=1e-06: no trial is within it, the least is 0.0")
+    assert line.startswith("limits.bundle_mb=1e-06: no trial is within it, the lowest is 0.0")
 
 
 def test_a_limit_that_earlier_trials_did_not_measure_is_one_line(workspace: Workspace) -> None:
@@ -342,8 +342,8 @@ def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
         (["objectives=[bundle_mb,bundle_mb]"], "objectives: bundle_mb is named 2 times"),
         (["objectives=ndcg_at_10"], "objectives=ndcg_at_10: give a list, such as [ndcg_at_10]"),
         (["task.objective=fame"], "task.objective=fame is not among the metrics"),
-        (["study=a/b"], "study=a/b: letters, digits, blanks and _ . - make a name"),
-        (["search.neighbours=50"], "search.neighbours=50 is no range: use choice(...)"),
+        (["study=a/b"], "study=a/b: use letters, digits, blanks and _ . - only"),
+        (["search.neighbours=50"], "search.neighbours=50 is not a range: use choice(...)"),
         (["search.neighbours=choice()"], "search.neighbours=choice() cannot be read: use choice"),
         (["search.neighbours=interval(9,1)"], "search.neighbours=interval(9,1) is empty"),
         (["budget=5"], "budget=5 is no setting by itself: give budget.trials=..., budget.minutes"),

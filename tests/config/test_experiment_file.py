@@ -27,8 +27,8 @@ def test_the_file_gives_the_same_settings_again(
     monkeypatch.chdir(tmp_path)
     winner = compose("tune", words)
     path = experiment_file.save(Path("conf/experiment"), "it", winner, "remarks")
-    assert experiment_file.is_found(path)
-    assert not experiment_file.is_found(Path("elsewhere/it.yaml"))
+    assert experiment_file.can_be_composed(path)
+    assert not experiment_file.can_be_composed(Path("elsewhere/it.yaml"))
     again = compose("train", ["experiment=it"]).config
     for key in ("data", "split", "task", "model", "seed", "refit"):
         assert again[key] == winner.config[key], key

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import compose, space_named_as
+from growthlab.config.compose import compose, search_space_named_as
 from growthlab.config.conf_tree import choices
 from growthlab.config.space_from_config import space_of
 from growthlab.core.errors import ConfigError
@@ -40,7 +40,7 @@ def test_a_sweep_is_a_range(text: str, meant: CategoricalRange | NumericRange) -
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("5", "is no range: use choice"),
+        ("5", "is not a range: use choice"),
         ("choice(", "cannot be read: use choice"),
         ("range(3, 3)", "is empty"),
         ("range(0, 1, 0.1)", "takes whole numbers"),
@@ -73,7 +73,7 @@ def test_every_space_fits_its_model(model: str) -> None:
     family = model.partition("/")[0]
     config: Any = compose("tune", [f"task={FAMILIES[family]}", f"model={model}"]).config
     space = space_of(config.search, config.model)
-    assert space_named_as(model) == config.search
+    assert search_space_named_as(model) == config.search
     assert space.distributions()
     for key, r in space.ranges.items():
         assert r.n_values != 1, f"{key} leaves no choice"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from growthlab.tracking.search_run import SearchRun
 from mlflow.entities import Run
 
 from growthlab.search.search_loop import Result
@@ -16,8 +17,7 @@ from growthlab.search.search_space import CategoricalRange, NumericRange, Space
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import PROCESS, process_of
-from growthlab.tracking.search_run import SearchRun
+from growthlab.tracking.process_identity import PROCESS, process_of
 from growthlab.tracking.store import Store
 
 SPACE = Space(

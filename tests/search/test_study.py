@@ -17,7 +17,7 @@ from growthlab.search.search_loop import Pruned, Result
 from growthlab.search.search_space import CategoricalRange, NumericRange, Space, key_of
 from growthlab.search.study import Attempt, Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
-from growthlab.tracking.processes import this_process
+from growthlab.tracking.process_identity import this_process
 
 OPEN = Space(
     {"lr": NumericRange(1e-4, 1.0, log=True), "width": CategoricalRange((8, 16, 32))},

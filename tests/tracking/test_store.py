@@ -16,7 +16,7 @@ import pytest
 from growthlab.core.errors import ConfigError
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import is_alive, this_process
+from growthlab.tracking.process_identity import is_alive, this_process
 from growthlab.tracking.store import Store, code_version
 
 OPEN = (
@@ -117,7 +117,7 @@ def test_this_process_is_alive_and_another_with_its_number_is_not() -> None:
 
 
 def test_a_process_that_ended_is_not_alive() -> None:
-    said = "from growthlab.tracking.processes import this_process; print(this_process())"
+    said = "from growthlab.tracking.process_identity import this_process; print(this_process())"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert not is_alive(done.stdout.strip())
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.data.source import Source
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
-from growthlab.tracking.describe_run import log_description
-from growthlab.tracking.lineage import lineage_of
+from growthlab.tracking.command_run import command_run
+from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import cache_folder
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
@@ -28,17 +30,23 @@ def run(command: Command) -> int:
     source, store = build(config.data), build(config.tracking)
     assert isinstance(source, Source)
     assert isinstance(store, Store)
-    name = command.name("data")
-    log = source.prepare(cache_of(config))
+    name = command.choice("data")
+    log = source.prepare(cache_folder(config))
     report = settings.report(log, name, goals)
     folder = Path(str(config.output)) / name
     path = report.save(folder)
-    lineage = lineage_of(source, log, name, "describe", report.scope.as_of)
+    lineage = Lineage.of_log(
+        log, source, data=name, task="describe", cutoff=str(report.scope.as_of)
+    )
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     logged = {str(k): v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
-    run_id = log_description(store, lineage, logged, folder, report.series(), log.cleaning)
+    with command_run(store, lineage, logged, "describe") as logged_run:
+        shutil.copytree(folder, logged_run.folder, dirs_exist_ok=True)
+        cleaning = json.dumps(log.cleaning, indent=2, default=str)
+        (logged_run.folder / "cleaning.json").write_text(cleaning)
+        logged_run.series |= {f"month/{name}": values for name, values in report.series().items()}
     print(report_summary(report))
     print(f"{path}: {len(report.report_tables)} tables next to it in {folder / 'tables'}")
-    print(f"run {run_id} in {lineage.experiment}; look: {store.how_to_look}")
+    print(f"run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}")
     return 0

@@ -8,9 +8,9 @@ from growthlab.registry.download import fetch
 from growthlab.tracking.store import Store
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Fetch, check and exchange; nothing changes where the model is there already."""
-    config = found.config
+    config = command.config
     store = build(config.tracking)
     assert isinstance(store, Store)
     store.require("nothing to fetch")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import importlib
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import Any
 from growthlab.config.conf_tree import CONF, choices, groups
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
+from growthlab.core.process import prepare_process
 
 COMMANDS = {
     "prepare": "ingest, clean and cache a data set; the cleaning report",
@@ -122,7 +122,7 @@ def _run(command: str, words: list[str]) -> int:
     if any(w in ("-h", "--help") for w in words):
         print(_command_help(command))
         return 0
-    _prepare_process()
+    prepare_process()
     try:
         from growthlab.config.compose import compose, sweep
     except ModuleNotFoundError as error:
@@ -137,12 +137,12 @@ def _run(command: str, words: list[str]) -> int:
     if show:
         from omegaconf import OmegaConf
 
-        print("---\n".join(OmegaConf.to_yaml(found.config) for found in grid), end="")
+        print("---\n".join(OmegaConf.to_yaml(command.config) for command in grid), end="")
         return 0
     module = importlib.import_module(f"growthlab.cli.{command}")
     if len(grid) == 1:
         return int(module.run(grid[0]))
-    return max(_point(module, found) for found in grid)
+    return max(_point(module, command) for command in grid)
 
 
 def _without_laboratory(command: str, words: list[str], missing: ModuleNotFoundError) -> int:
@@ -159,28 +159,13 @@ def _without_laboratory(command: str, words: list[str], missing: ModuleNotFoundE
     return serve(words)
 
 
-def _point(module: ModuleType, found: Any) -> int:
+def _point(module: ModuleType, command: Any) -> int:
     """One point of a grid: a mistake in it does not stop the others."""
-    print(f"growthlab {found.command} {' '.join(found.given)}", file=sys.stderr)
+    print(f"growthlab {command.name} {' '.join(command.words)}", file=sys.stderr)
     try:
-        return int(module.run(found))
+        return int(module.run(command))
     except GrowthlabError as error:
         return _mistake(error)
-
-
-def _prepare_process() -> None:
-    """Quiet third parties, and logging to standard error.
-
-    Thousands of modules stay to the end, and looking for garbage among them again and again takes
-    a part of a short run.
-    """
-    gc.set_threshold(50_000, 50, 100)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve busy cores
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("growthlab").setLevel(logging.INFO)
 
 
 def _take_cfg(words: list[str]) -> bool:

@@ -11,7 +11,6 @@ from omegaconf import OmegaConf
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
-from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
@@ -24,17 +23,18 @@ from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_page import page
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.tasks.delayed_outcomes import evaluate_delayed, horizons_of
-from growthlab.tracking.files_run import files_run
+from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import cache_folder
 
 ALERT = 3  # the exit status with fail_on_alert=true
 NOT_OF_THE_RUN = ("tracking", "output", "cache")
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Print the report, write its page, and log both in MLflow."""
-    config = found.config
+    config = command.config
     limits = Limits.of({str(name): value for name, value in config.limits.items()})
     period = Period.of(config.since, config.until)
     store = build(config.tracking)
@@ -43,12 +43,12 @@ def run(found: Command) -> int:
     if config.get("data") is not None:
         horizons_of(bundle)  # it can be judged: said before the data are read
     watched = summarise_log(bundle, Path(str(config.log)), period)
-    report = MonitoringReport.of(watched, limits, _judged(found, bundle, watched.predictions))
+    report = MonitoringReport.of(watched, limits, _judged(command, bundle, watched.predictions))
     path = _written(report, Path(str(config.output)))
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
     lineage = _lineage(bundle.manifest, report)
-    with files_run(store, lineage, logged, "monitor") as logged_run:
+    with command_run(store, lineage, logged, "monitor") as logged_run:
         (logged_run.folder / "monitor.html").write_text(page(report), encoding="utf-8")
         (logged_run.folder / "monitor.json").write_text(_numbers(report), encoding="utf-8")
         logged_run.metrics |= finite(report.metrics())
@@ -58,15 +58,15 @@ def run(found: Command) -> int:
 
 
 def _judged(
-    found: Command, bundle: Bundle, served: Mapping[str, ServedPrediction]
+    command: Command, bundle: Bundle, served: Mapping[str, ServedPrediction]
 ) -> Delayed | None:
     """What came of the predictions by the newer events of ``data=``; None without them."""
-    if found.config.get("data") is None:
+    if command.config.get("data") is None:
         return None
-    source = build(found.config.data)
+    source = build(command.config.data)
     assert isinstance(source, Source)
-    events = source.prepare(cache_of(found.config))
-    if found.config.same_data:
+    events = source.prepare(cache_folder(command.config))
+    if command.config.same_data:
         check_same_data(bundle, events, source.cleaning)
     task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task)
     return evaluate_delayed(task, bundle, served, events)

@@ -7,7 +7,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.moments import moment_of
@@ -15,9 +14,10 @@ from growthlab.data.as_of import last_event_time
 from growthlab.data.source import Source
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.features.portrait.portrait_files import output_path, write_dictionary, write_portrait
-from growthlab.tracking.files_run import files_run
-from growthlab.tracking.lineage import lineage_of
+from growthlab.tracking.command_run import command_run
+from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import cache_folder
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output")
 
@@ -35,13 +35,15 @@ def run(command: Command) -> int:
     assert isinstance(store, Store)
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else moment_of(config.cutoff, "cutoff")
-    events = source.prepare(cache_of(config))
+    events = source.prepare(cache_folder(config))
     cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
     table = portrait.of(events, cutoff)
-    lineage = lineage_of(source, events, command.name("data"), "portrait", cutoff)
+    lineage = Lineage.of_log(
+        events, source, data=command.choice("data"), task="portrait", cutoff=str(cutoff)
+    )
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
-    with files_run(store, lineage, logged, "portrait") as logged_run:
+    with command_run(store, lineage, logged, "portrait") as logged_run:
         for folder in (output.parent, logged_run.folder):
             write_portrait(table, folder / output.name)
         logged_run.metrics |= {"customers": len(table.frame), "tags": len(table.tags)}

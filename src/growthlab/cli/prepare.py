@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 
-from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
+from growthlab.workbench.set_up import cache_folder
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save it as ``cleaning.json``."""
-    cache = cache_of(found.config)
-    log = build(found.config.data).prepare(cache)
-    name = found.name("data")
+    cache = cache_folder(command.config)
+    log = build(command.config.data).prepare(cache)
+    name = command.choice("data")
     first, last = log.span()
     print(
         f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}"

@@ -11,9 +11,9 @@ from growthlab.config.compose import Command
 from growthlab.ranking.rules import Rules
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Answer every row of the input file and write the output file."""
-    config = found.config
+    config = command.config
     given = OmegaConf.to_container(config.rules, resolve=True)
     assert isinstance(given, dict)
     rules = Rules.of({str(name): value for name, value in given.items()})

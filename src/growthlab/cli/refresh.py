@@ -5,34 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 
 from growthlab.bundle.manifest import Manifest
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import Command, compose
+from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import moment_of
 from growthlab.export.refresh_state import refresh
+from growthlab.tasks.base import settled
+from growthlab.workbench.set_up import data_source, prepared_log
 
 
-def run(found: Command) -> int:
-    """Read the data, write the state anew, put the bundle in its place."""
-    folder = Path(str(found.config.bundle))
+def run(command: Command) -> int:
+    """Read the data, write the state anew, swap the bundle in."""
+    folder = Path(str(command.config.bundle))
     before = Manifest.read(folder)
-    task = found.name("task")
-    if task != before.task:
-        if any(word.startswith("task=") for word in found.given):
+    task_name = command.choice("task")
+    if task_name != before.task:
+        if any(word.startswith("task=") for word in command.words):
             raise ConfigError(
-                f"{folder} answers {before.task}, not {task}: leave task= out, it says so itself"
+                f"{folder} answers {before.task}, not {task_name}: leave task= out, the bundle "
+                "names its task"
             )
-        found = compose(found.command, [*found.given, f"task={before.task}"])
-    setting = Setting(found)
-    cutoff = None if found.config.cutoff is None else moment_of(found.config.cutoff, "cutoff")
+        command = compose(command.name, [*command.words, f"task={before.task}"])
+    config, data = command.config, command.choice("data")
+    source = data_source(config)
     now = refresh(
         folder,
-        setting.log,
-        setting.data_name,
-        task=setting.task,
-        cutoff=cutoff,
-        cleaning=setting.source.cleaning,
-        same_data=bool(found.config.same_data),
+        prepared_log(source, config, data),
+        data,
+        task=settled(build(config.task), source),
+        cutoff=None if config.cutoff is None else moment_of(config.cutoff, "cutoff"),
+        cleaning=source.cleaning,
+        same_data=bool(config.same_data),
     )
     print(
         f"{folder}: {now.counts['n_known_users']:,} known users as of {now.state_cutoff or 'now'} "

@@ -5,31 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from growthlab.cli.promote import to_the_service, whoever
 from growthlab.config.compose import Command
-from growthlab.core.build import build
 from growthlab.registry.model_registry import (
     ROLLBACK,
     Change,
     history_of,
     move_champion,
     previous_champion,
+    steps_to_serve,
 )
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.process_identity import current_user
+from growthlab.tracking.store import code_version
+from growthlab.workbench.set_up import tracking_store
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Move the alias back, and show the history of the champion."""
-    config, store = found.config, build(found.config.tracking)
-    assert isinstance(store, Store)
+    config, store = command.config, tracking_store(command.config)
     store.require("nothing to go back to")
-    client, name = store.client, f"{found.name('data')}-{found.name('task')}"
+    client, name = store.client, f"{command.choice('data')}-{command.choice('task')}"
     now, before = previous_champion(client, name)
     change = Change(
         version=before,
         before=now,
         how=ROLLBACK,
-        by=str(config.by or whoever()),
+        by=str(config.by or current_user()),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         code=code_version(),
         why=str(config.why or ""),
@@ -43,5 +43,5 @@ def run(found: Command) -> int:
     for each in history_of(client, name):
         shown = replace(each, why=f": {each.why}" if each.why else "")
         print(f"  {shown.at}  {shown.how:<9}  version {shown.version} by {shown.by}{shown.why}")
-    print(to_the_service(name, found.name("data"), now))
+    print(steps_to_serve(name, command.choice("data"), now))
     return 0

@@ -8,9 +8,9 @@ from growthlab.bundle.batch import score_file
 from growthlab.config.compose import Command
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Answer every row of the input file and write the output file."""
-    config = found.config
+    config = command.config
     written = score_file(Path(config.bundle), Path(config.input), Path(config.output))
     print(f"{written:,} rows in {config.output}")
     return 0

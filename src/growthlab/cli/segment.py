@@ -8,16 +8,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.cli.setting import cache_of
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.moments import moment_of
 from growthlab.data.as_of import end_of_day, last_event_time
 from growthlab.data.source import Source
 from growthlab.insight.customer_tables import customer_sections, customer_tables
-from growthlab.tracking.files_run import files_run
-from growthlab.tracking.lineage import lineage_of
+from growthlab.tracking.command_run import command_run
+from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import cache_folder
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
@@ -25,22 +25,22 @@ KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 def run(command: Command) -> int:
     """Write a Parquet file a section to ``output``/<data>, and to a run in MLflow."""
     config = command.config
-    named = any(word.startswith("section=") for word in command.given)
+    named = any(word.startswith("section=") for word in command.words)
     sections = customer_sections(config.get("section") or {}, named=named)
     source, store = build(config.data), build(config.tracking)
     assert isinstance(source, Source)
     assert isinstance(store, Store)
     requested = None if config.as_of is None else moment_of(config.as_of, "as_of")
-    name = command.name("data")
-    events = source.prepare(cache_of(config))
+    name = command.choice("data")
+    events = source.prepare(cache_folder(config))
     as_of = requested or end_of_day(last_event_time(events))
     result = customer_tables(sections, events, as_of)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
-    lineage = lineage_of(source, events, name, "segment", as_of)
+    lineage = Lineage.of_log(events, source, data=name, task="segment", cutoff=str(as_of))
     plain: Any = OmegaConf.to_container(config, resolve=True)
     logged = {k: v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
-    with files_run(store, lineage, logged, "segment") as logged_run:
+    with command_run(store, lineage, logged, "segment") as logged_run:
         for path in paths:
             shutil.copy(path, logged_run.folder)
         logged_run.metrics |= result.metrics

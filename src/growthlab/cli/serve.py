@@ -9,9 +9,9 @@ from growthlab.serving.run import serve
 from growthlab.serving.service_options import ServiceOptions
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Serve until interrupted, which is the way to end it."""
-    given = OmegaConf.to_container(found.config)
+    given = OmegaConf.to_container(command.config)
     assert isinstance(given, dict)
     try:
         serve(ServiceOptions.of({str(name): value for name, value in given.items()}))

@@ -11,9 +11,9 @@ from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
 
 
-def run(found: Command) -> int:
+def run(command: Command) -> int:
     """Check the bundle's checksums, and sign it."""
-    folder = Path(str(found.config.bundle))
+    folder = Path(str(command.config.bundle))
     Manifest.read(folder).verify(folder)
     if not sign(folder):
         raise ConfigError(

@@ -4,121 +4,123 @@ from __future__ import annotations
 
 import shlex
 from contextlib import closing
+from pathlib import Path
 
 import pandas as pd
 
-from growthlab.cli.earlier import refuse_earlier_run
-from growthlab.cli.setting import Setting
-from growthlab.cli.tune_models import run_models
+from growthlab.cli.compare import compare
 from growthlab.config import experiment_file
 from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
 from growthlab.pages.text_table import as_text
-from growthlab.search.model_search import (
-    ModelSearch,
-    objectives_of,
-    search_of,
-    study_name,
-    study_store,
-    word_of,
-)
-from growthlab.search.run_search import run_search
+from growthlab.search.model_search import ModelSearch
 from growthlab.search.search_loop import words_of
 from growthlab.search.study import Finished
-
-OF_THE_SEARCH = (
-    *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
-    *("metrics", "models", "seeds", "experiments"),
+from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH
+from growthlab.workbench.search_winners import search_winners
+from growthlab.workbench.searches import (
+    PlannedSearch,
+    as_word,
+    check_search,
+    planned_searches,
+    study_store,
 )
-OF_THE_PLACE = ("tracking", "cache=", "device=")
+from growthlab.workbench.set_up import Workbench, parts_of, with_data
+
+NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
+WORDS_OF_THE_MACHINE = ("tracking", "cache=", "device=")
 
 
-def run(found: Command) -> int:
-    """Search until the budget is used; what an earlier call of the same study found counts.
+def run(command: Command) -> int:
+    """Search until the budget is used; the trials of an earlier call of the same study count.
 
-    The status is 1 if no trial succeeded, or a model of several could not be judged.
+    The status is 1 if no trial succeeded, or a model of several could not be evaluated.
     """
-    setting = Setting(found)
-    check_search(setting)
-    with closing(study_store(found.config)) as store:
-        _ = store.storage
-        if found.config.models is not None:
-            return run_models(setting, store)
-        search = search_of(setting, store, found.chosen["model"])
-        setting.contender()
-        if not search.space.ranges:
-            model = found.name("model")
-            print(f"{model} has no search space: its own settings are the only trial")
-        search.arena.prepare()
-        best = run_search(search)
-        if best is None:
-            return 1
-        _conclude(search, best)
+    parts = parts_of(command)
+    check_search(parts)
+    with closing(study_store(command.config)) as store:
+        _ = store.storage  # a storage that cannot be opened shows before any data is read
+        bench = with_data(parts)
+        searches = planned_searches(bench, store)
+        if command.config.models is not None:
+            return _tune_models(bench, searches)
+        return _tune_model(bench, searches[0])
+
+
+def _tune_model(bench: Workbench, planned: PlannedSearch) -> int:
+    """Search one model, and say how to train the winner."""
+    if not planned.searches:
+        print(f"{planned.model} has no search space: its own settings are the only trial")
+    planned.search.evaluation.prepare()
+    best = planned.search.run()
+    if best is None:
+        return 1
+    _print_result(bench, planned.search, best)
+    path = planned.save_winner(best)
+    if path is not None:
+        print(f"saved {path}")
+    print(f"next: growthlab train {shlex.join(_train_words(planned, best, path is not None))}")
     return 0
 
 
-def check_search(setting: Setting) -> None:
-    """Make everything that needs no data, so that mistakes show before any work is done.
-
-    Raises
-    ------
-    ConfigError
-        A setting that cannot be.
-    """
-    config = setting.config
-    refuse_earlier_run(config)
-    setting.check()
-    objectives_of(setting)
-    limits = {f"limits.{name}": most for name, most in config.limits.items()}
-    for key, value in {"budget.minutes": config.budget.minutes, **limits}.items():
-        wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0
-        if value is not None and wrong:
-            raise ConfigError(f"{key} must be a positive number or null, got {value}")
-    study_name(config.study, "any")
+def _tune_models(bench: Workbench, searches: list[PlannedSearch]) -> int:
+    """Search every model within the same caps, then refit and compare the winners."""
+    if any(w.lstrip("+~").startswith("search") for w in bench.command.words):
+        raise ConfigError("search is of one model: with models each has its own space")
+    searches[0].search.evaluation.prepare()
+    contenders, table = search_winners(searches)
+    print(as_text(table))
+    if not contenders:
+        raise ConfigError("no model is left to be compared: see the remarks above")
+    return compare(bench, contenders, {"search.csv": table.to_csv(index=False)})
 
 
-def _conclude(search: ModelSearch, best: Finished) -> None:
-    """What was found, what it cost, and how to go on."""
-    study, found = search.study, search.found
-    _print_front(search)
-    finished = study.finished()
-    n_complete = sum(t.result.state == "complete" for t in finished)
-    words = [f"{k}={word_of(v)}" for k, v in best.overrides.items()]
-    settings = " ".join(words) or words_of({})
-    objective = search.objectives.names[0]
-    shown = f"valid {objective} {best.result.values[0]:.4f} with {settings}"
-    print(f"best of {n_complete} trials (number {best.number}): {shown}")
-    spent = search.used()
-    minutes = f"{spent.pop('minutes'):g} minutes"
-    counts = ", ".join(f"{n} {end}" for end, n in spent.items())
+def _print_result(bench: Workbench, search: ModelSearch, best: Finished) -> None:
+    """What was found, what it cost, and where to look."""
+    study, objective = search.study, search.objectives.names[0]
+    _print_pareto_front(search)
+    n_complete = sum(t.result.state == "complete" for t in study.finished())
+    settings = " ".join(_settings_words(best)) or words_of({})
+    value = f"valid {objective} {best.result.values[0]:.4f} with {settings}"
+    print(f"best of {n_complete} trials (number {best.number}): {value}")
+    usage = search.usage()
+    minutes = f"{usage.pop('minutes'):g} minutes"
+    counts = ", ".join(f"{n} {end}" for end, n in usage.items())
     print(f"trials: {counts}, in {minutes}; {study.ending}")
-    for border in search.borders(best):
+    for key, setting in search.borders(best).items():
+        border = f"{key}={as_word(setting)}"
         print(f"warning: {border} lies on the border of its range: a wider one may hold a better")
-    print(f"study {search.name}; look: {search.setting.store.how_to_look}")
-    path = search.save_winner(best)
-    if path is not None:
-        print(f"saved {path}")
-    if path is not None and experiment_file.is_found(path):
-        place = [w for w in found.given if w.startswith(OF_THE_PLACE)]
-        words = [f"experiment={search.name}", *place]
-    else:
-        kept = [w for w in found.given if not w.lstrip("+~").startswith(OF_THE_SEARCH)]
-        words = [*kept, *words]
-    print(f"next: growthlab train {shlex.join(words)}")
+    print(f"study {search.name}; look: {bench.store.how_to_look}")
 
 
-def _print_front(search: ModelSearch) -> None:
-    """With several objectives: the trials that none is better than in all of them."""
-    study = search.study
-    if len(search.objectives.names) == 1:
+def _train_words(planned: PlannedSearch, best: Finished, is_saved: bool) -> list[str]:
+    """The words after ``growthlab train`` that train the winner."""
+    folder, name = planned.command.config.experiments, planned.search.name
+    if is_saved and experiment_file.can_be_composed(Path(str(folder)) / f"{name}.yaml"):
+        machine = [w for w in planned.command.words if w.startswith(WORDS_OF_THE_MACHINE)]
+        return [f"experiment={name}", *machine]
+    kept = [w for w in planned.command.words if not w.lstrip("+~").startswith(NOT_OF_TRAIN)]
+    return [*kept, *_settings_words(best)]
+
+
+def _settings_words(best: Finished) -> list[str]:
+    return [f"{key}={as_word(value)}" for key, value in best.overrides.items()]
+
+
+def _print_pareto_front(search: ModelSearch) -> None:
+    """With several objectives: the trials than which none is better in all of them."""
+    names = search.objectives.names
+    if len(names) == 1:
         return
     rows = [
         {
             "trial": trial.number,
-            **dict(zip(search.objectives.names, trial.result.values, strict=True)),
+            **dict(zip(names, trial.result.values, strict=True)),
             "settings": words_of(trial.overrides),
         }
-        for trial in sorted(study.pareto_front(), key=lambda t: t.result.values, reverse=True)
+        for trial in sorted(
+            search.study.pareto_front(), key=lambda t: t.result.values, reverse=True
+        )
     ]
-    print("Pareto front: no trial is better in all of " + ", ".join(search.objectives.names))
+    print("Pareto front: no trial is better in all of " + ", ".join(names))
     print(as_text(pd.DataFrame(rows)))

@@ -1,4 +1,4 @@
-"""Command-line words to one compose config; every mistake in them is one clear line."""
+"""From the words of a command to one composed config; every mistake in them is one clear line."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from growthlab.config import members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.core.errors import ConfigError
 
-ABOUT_MODEL = re.compile(r"[+~]*(\w+@)?model[.=]")
-RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
+MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
+SEARCH_RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
+RUN_ID = re.compile(r"((?:run|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command's config, and what was chosen in each group (``data`` -> ``online_retail``).
+    """A command with its composed config, and what was chosen in each group (``data`` -> ``cdnow``).
 
-    `given` are the words as they were typed, `overrides` those that were compose; `offered` are
-    the groups of the command. Where it compares models, `of_models` are the words
+    `words` are the words as they were typed, `overrides` those that were composed; `groups` are the
+    config groups that the command reads. Where it compares models, `model_words` are the words
     ``model.<setting>=...``: they hold for each model that has such a setting.
     """
 
     config: DictConfig
     chosen: dict[str, str]
-    command: str = ""
+    name: str = ""
     overrides: tuple[str, ...] = ()
-    offered: frozenset[str] = frozenset()
-    of_models: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
+    groups: frozenset[str] = frozenset()
+    model_words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def with_model(self, choice: str) -> Command:
-        """The same command with another model, and without metrics: they say nothing of models."""
+        """The same command with another model, and without metrics: no model setting needs them."""
         skipped = ("metrics", "search", "model=")
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
-        model = _compose(self.command, words).config.model
-        parts = [w for w in self.of_models if "@" in w and mistakes.knows(model, _inside(w))]
+        model = _compose(self.name, words).config.model
+        parts = [w for w in self.model_words if "@" in w and mistakes.knows(model, _inside(w))]
         if parts:
-            model = _compose(self.command, [*words, *parts]).config.model
-        own = [w for w in self.of_models if w.startswith("+") or mistakes.knows(model, _inside(w))]
-        found = _compose(self.command, [*words, *own]) if own else _compose(self.command, words)
-        return replace(found, of_models=tuple(own))
+            model = _compose(self.name, [*words, *parts]).config.model
+        known = [
+            w for w in self.model_words if w.startswith("+") or mistakes.knows(model, _inside(w))
+        ]
+        return replace(_compose(self.name, [*words, *known]), model_words=tuple(known))
 
-    def name(self, group: str) -> str:
+    def choice(self, group: str) -> str:
         """The last part of the choice in a group: ``item_knn`` for ``recommend/item_knn``."""
         return self.chosen.get(group, "").rpartition("/")[2]
 
@@ -58,31 +60,29 @@ class Command:
 def compose(command: str, overrides: Sequence[str]) -> Command:
     """The config of a command with the overrides applied.
 
-    Where the config has a task and no metrics are named, those of the task's family are added, all
-    of them; where it has a search and none is named, the one named as the model; where it has
-    sections of a report and none is named, all of them.
+    Where no metrics are named, all metrics of the task's family are added; where no search space is
+    named, the one that is named as the model; where no section of a report is named, all sections.
 
     Raises
     ------
     ConfigError
         An unknown key or choice, a value of a wrong form or type, or a value that is missing.
     """
-    base, words, of_models = _base(command), [_as_text(w) for w in overrides], []
-    if _is_of_models(base.config, words):
-        of_models = [w for w in words if ABOUT_MODEL.match(w)]
-        words = [w for w in words if w not in of_models]
-        mistakes.refuse_one_model(of_models)
-    if "section" in base.offered and not any(w.startswith("section=") for w in words):
+    base, words, model_words = _base(command), [_quoted(w) for w in overrides], []
+    if _compares_models(base.config, words):
+        model_words = [w for w in words if MODEL_WORD.match(w)]
+        words = [w for w in words if w not in model_words]
+        mistakes.refuse_one_model(model_words)
+    if "section" in base.groups and not any(w.startswith("section=") for w in words):
         words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
-        later = ("metrics", "search.")  # what is chosen by the task and the model
-        first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(later)])
-        words = [*_metrics_of(first, words), *_search_of(first, words), *words]
-    found = _compose(command, words)
-    found = replace(found, of_models=tuple(of_models), given=tuple(overrides))
-    mistakes.refuse_missing(found.config)
-    mistakes.refuse_wrong_types(found.config, base.config)
-    return found
+        dependent = ("metrics", "search.")  # chosen by the task and the model
+        first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(dependent)])
+        words = [*_metrics_words(first, words), *_search_words(first, words), *words]
+    composed = _compose(command, words)
+    mistakes.refuse_missing(composed.config)
+    mistakes.refuse_wrong_types(composed.config, base.config)
+    return replace(composed, model_words=tuple(model_words), words=tuple(overrides))
 
 
 def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
@@ -104,17 +104,7 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
     yield from (list(words) for words in itertools.product(*axes))
 
 
-def _as_text(word: str) -> str:
-    """A range of a search as the text that it is there, not as a grid of commands."""
-    found = RANGE.fullmatch(word)
-    if found is None:
-        return word
-    key, text = found.groups()
-    quote = '"' if "'" in text else "'"
-    return f"{key}{quote}{text}{quote}"
-
-
-def space_named_as(model: str) -> DictConfig | None:
+def search_space_named_as(model: str) -> DictConfig | None:
     """The search space that is named as the model, if there is one."""
     if model not in choices("search"):
         return None
@@ -122,28 +112,43 @@ def space_named_as(model: str) -> DictConfig | None:
     return space
 
 
-def _is_of_models(base: DictConfig, words: Sequence[str]) -> bool:
+def _quoted(word: str) -> str:
+    """Quotes where Hydra would read a text as something else.
+
+    A range of a search would be a grid of commands, the id of a run (``run=12e45678``) a number.
+    """
+    range_word, id_word = SEARCH_RANGE.fullmatch(word), RUN_ID.fullmatch(word)
+    if id_word is not None:
+        return f"{id_word[1]}'{id_word[2]}'"
+    if range_word is None:
+        return word
+    key, text = range_word.groups()
+    quote = '"' if "'" in text else "'"
+    return f"{key}{quote}{text}{quote}"
+
+
+def _compares_models(base: DictConfig, words: Sequence[str]) -> bool:
     """Whether a command works on several models, which it does by itself or by ``models=``."""
-    given = [w.partition("=")[2] for w in words if w.startswith("models=")]
-    return "models" in base and (given[-1] if given else base.models) not in (None, "null")
+    models = [w.partition("=")[2] for w in words if w.startswith("models=")]
+    return "models" in base and (models[-1] if models else base.models) not in (None, "null")
 
 
-def _metrics_of(first: Command, words: Sequence[str]) -> list[str]:
-    """All metrics of the chosen task's family, which its class says, unless some are named."""
+def _metrics_words(first: Command, words: Sequence[str]) -> list[str]:
+    """The word that chooses all metrics of the task's family, unless some are named."""
     from growthlab.core.build import build
 
     if any(w.startswith("metrics=") for w in words):
         return []
     family = build(first.config.task).metrics
-    named = [c for c in choices("metrics") if c.startswith(f"{family}/")]
-    return [f"metrics=[{','.join(named)}]"]
+    names = [c for c in choices("metrics") if c.startswith(f"{family}/")]
+    return [f"metrics=[{','.join(names)}]"]
 
 
-def _search_of(first: Command, words: Sequence[str]) -> list[str]:
-    """The search space that is named as the model, if there is one and none is chosen."""
+def _search_words(first: Command, words: Sequence[str]) -> list[str]:
+    """The word that chooses the search space named as the model, unless one is chosen."""
     model = first.chosen.get("model", "")
-    named = any(w.startswith("search=") for w in words)
-    if "search" not in first.offered or named or model not in choices("search"):
+    is_chosen = any(w.startswith("search=") for w in words)
+    if "search" not in first.groups or is_chosen or model not in choices("search"):
         return []
     return [f"search={model}"]
 
@@ -151,9 +156,9 @@ def _search_of(first: Command, words: Sequence[str]) -> list[str]:
 @lru_cache
 def _base(command: str) -> Command:
     """The config of a command without any words."""
-    found = _compose(command, [], plain=True)
-    more = {"metrics"} if "task" in found.config else set()
-    return replace(found, offered=found.offered | more | _empty_groups(command))
+    base = _compose(command, [], plain=True)
+    more = {"metrics"} if "task" in base.config else set()
+    return replace(base, groups=base.groups | more | _empty_groups(command))
 
 
 def _empty_groups(command: str) -> set[str]:
@@ -165,26 +170,26 @@ def _empty_groups(command: str) -> set[str]:
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
-    """The compose config; a model made of models holds the configs of its members."""
-    of_members = [w for w in overrides if members.ABOUT_MEMBER.match(w)]
-    found = _by_hydra(command, [w for w in overrides if w not in of_members], plain=plain)
-    if "members" in (found.config.get("model") or ()):
-        node_of = partial(_model_of, searched=tuple(search_path()))
-        members.expand(found.config, found.chosen["model"], of_members, node_of)
-    elif of_members:
-        return _by_hydra(command, overrides, plain=plain)  # which says what is wrong
-    return replace(found, overrides=tuple(overrides))
+    """The composed config; a model made of models holds the configs of its members."""
+    member_words = [w for w in overrides if members.MEMBER_WORD.match(w)]
+    composed = _by_hydra(command, [w for w in overrides if w not in member_words], plain=plain)
+    if "members" in (composed.config.get("model") or ()):
+        node_of = partial(_model_node, searched=tuple(search_path()))
+        members.expand(composed.config, composed.chosen["model"], member_words, node_of)
+    elif member_words:
+        return _by_hydra(command, overrides, plain=plain)  # whose error says what is wrong
+    return replace(composed, overrides=tuple(overrides))
 
 
 @lru_cache
-def _model_of(choice: str, searched: tuple[Path, ...]) -> DictConfig:
+def _model_node(choice: str, searched: tuple[Path, ...]) -> DictConfig:
     """The node of a model by itself, as the config trees `searched` have it."""
     model: DictConfig = _by_hydra("train", [f"model={choice}"]).config.model
     return model
 
 
 def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
-    """Hydra's compose, its exceptions turned into one line."""
+    """Hydra's compose; unless `plain`, its exceptions are turned into one line."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -199,29 +204,29 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
             if plain:
                 raise
             raise ConfigError(_explained(command, overrides, error)) from error
-    offered = config.hydra.runtime.choices
-    chosen = {str(k): v for k, v in offered.items() if isinstance(v, str)}
-    groups = frozenset(str(k) for k in offered)
+    choices_made = config.hydra.runtime.choices
+    chosen = {str(k): v for k, v in choices_made.items() if isinstance(v, str)}
+    read_groups = frozenset(str(k) for k in choices_made)
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
-    return Command(config, chosen, command, tuple(overrides), groups)
+    return Command(config, chosen, command, tuple(overrides), read_groups)
 
 
 def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:
     """Which of the overrides is wrong, and what would be possible."""
     base = _base(command)
-    wrong = mistakes.in_choices(overrides, base.offered)
+    wrong = mistakes.in_choices(overrides, base.groups)
     if wrong:
         return wrong
-    chosen = [w for w in overrides if mistakes.group_of(w) in base.offered]
+    group_words = [w for w in overrides if mistakes.group_of(w) in base.groups]
     try:
-        config = _compose(command, chosen, plain=True).config
+        config = _compose(command, group_words, plain=True).config
         parts = [w for w in overrides if mistakes.is_part(w, config)]
-        config = _compose(command, [*chosen, *parts], plain=True).config
+        config = _compose(command, [*group_words, *parts], plain=True).config
     except Exception:
-        return mistakes.in_own_words(error)
-    return mistakes.in_keys(overrides, config, base.offered) or mistakes.in_own_words(error)
+        return mistakes.without_links(error)
+    return mistakes.in_keys(overrides, config, base.groups) or mistakes.without_links(error)
 
 
 def _inside(word: str) -> str:

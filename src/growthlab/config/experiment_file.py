@@ -13,8 +13,8 @@ from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import search_path
 from growthlab.core.errors import ConfigError
 
-GROUPS = ("data", "split", "task", "model")
-OF_THE_PLACE = ("tracking", "cache", "device", "rerun", "metrics", "tags")  # where, not what
+SAVED_GROUPS = ("data", "split", "task", "model")
+KEYS_OF_THE_MACHINE = ("tracking", "cache", "device", "rerun", "metrics", "tags")  # where, not what
 
 
 def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
@@ -26,7 +26,7 @@ def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
         The folder cannot be written.
     """
     plain = compose("train", [])
-    chosen = {g: winner.chosen[g] for g in GROUPS}
+    chosen = {g: winner.chosen[g] for g in SAVED_GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
     family = chosen["model"].partition("/")[0]
     inner = _inner_groups(winner.chosen, compose("train", words).chosen)
@@ -51,26 +51,26 @@ def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     return path
 
 
-def is_found(path: Path) -> bool:
-    """Whether ``experiment=NAME`` finds the file from here."""
+def can_be_composed(path: Path) -> bool:
+    """Whether ``experiment=NAME`` finds the file from the working folder."""
     return any((root / "experiment").resolve() == path.parent.resolve() for root in search_path())
 
 
 def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """What `ours` has otherwise than `base`, or has in addition.
+    """What differs in `ours` from `base`, or is there in addition.
 
     >>> differences({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 5, "d": 3}})
     {'b': {'c': 2}}
     """
-    found: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     for key, value in ours.items():
         if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
             inner = differences(value, base[key])
             if inner:
-                found[key] = inner
+                changed[key] = inner
         elif key not in base or base[key] != value:
-            found[key] = value
-    return found
+            changed[key] = value
+    return changed
 
 
 def _inner_groups(ours: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _settings(config: Any, family: str) -> dict[str, Any]:
     model: Any = plain["model"]
     if "members" in model:
         model["members"] = [_member(name, own, family) for name, own in model["members"].items()]
-    return {str(k): v for k, v in plain.items() if k not in OF_THE_PLACE}
+    return {str(k): v for k, v in plain.items() if k not in KEYS_OF_THE_MACHINE}
 
 
 def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:

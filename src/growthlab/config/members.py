@@ -12,7 +12,7 @@ from growthlab.config import mistakes
 from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, near_matches
 
-ABOUT_MEMBER = re.compile(r"\+?model\.members\.[^.=]+\.")
+MEMBER_WORD = re.compile(r"\+?model\.members\.[^.=]+\.")
 
 
 def expand(

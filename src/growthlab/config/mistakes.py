@@ -13,22 +13,22 @@ from growthlab.config.conf_tree import choices, groups
 from growthlab.core.errors import ConfigError, near_matches, one_line
 from growthlab.core.plain_types import misfit
 
-LEAST = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
-LEAST |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
+MINIMUM = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
+MINIMUM |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
 MAY_BE_NULL = ("tags", "prune")  # of the settings that hold others
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
-def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
+def in_choices(words: Sequence[str], groups_read: Collection[str]) -> str:
     """What is wrong with the first word that has no ``key=value``, or chooses what is not there."""
     for word in words:
         key, equals, value = word.lstrip("+~").partition("=")
         if not key or (not equals and not word.startswith("~")):
             return unreadable(word)
         group = group_of(word)
-        chooses = not word.startswith("~") and (group in offered or "@" in key)
+        chooses = not word.startswith("~") and (group in groups_read or "@" in key)
         for one in _chosen(value) if chooses else []:
-            if group not in {*groups(), *offered}:
+            if group not in {*groups(), *groups_read}:
                 return f"{word}: no group {group}: {near_matches(group, groups())}"
             if not choices(group):
                 return f"{word}: there is no {group} yet"
@@ -38,10 +38,10 @@ def in_choices(words: Sequence[str], offered: Collection[str]) -> str:
     return ""
 
 
-def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
-    """What is wrong with the first word whose key the config has not, or that is a grid."""
+def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> str:
+    """What is wrong with the first word whose key the config does not have, or that is a grid."""
     for word in words:
-        if group_of(word) in offered or word.startswith(("+", "~")):
+        if group_of(word) in groups_read or word.startswith(("+", "~")):
             continue
         key, _, value = word.partition("=")
         group, at, package = key.partition("@")
@@ -58,9 +58,9 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
         for depth, part in enumerate(parts):
             if not OmegaConf.is_dict(node) or part not in list(
                 node
-            ):  # a missing value is there too
+            ):  # a missing value counts as there
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
-                names = _names(node, offered if not depth else ())
+                names = _names(node, groups_read if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
                 if OmegaConf.is_dict(node) and "_target_" in node and not names:
                     what = str(node["_target_"]).rpartition(".")[2]
@@ -79,7 +79,7 @@ def in_keys(words: Sequence[str], config: Any, offered: Collection[str]) -> str:
 def knows(node: Any, path: str) -> bool:
     """Whether a config has a value at the dotted path."""
     for part in path.split("."):
-        if not OmegaConf.is_dict(node) or part not in list(node):  # a missing value is there too
+        if not OmegaConf.is_dict(node) or part not in list(node):  # a missing value counts as there
             return False
         node = node[part]
     return True
@@ -97,7 +97,7 @@ def group_of(word: str) -> str:
 
 
 def unreadable(word: str) -> str:
-    """A word that is none."""
+    """The line for a word that has not the form of a setting."""
     return f"cannot read {word!r}: settings have the form key=value"
 
 
@@ -118,7 +118,7 @@ def refuse_missing(config: Any) -> None:
 
 
 def refuse_wrong_types(config: Any, base: Any) -> None:
-    """Raise a `ConfigError` where the command's own settings have not the type of their default."""
+    """Raise a `ConfigError` where a setting of the command has another type than its default."""
     for key, default in _leaves(base):
         kind = type(default)
         if not knows(config, key) or kind not in (int, bool) or "_target_" in _node(config, key):
@@ -127,8 +127,8 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
         wrong = misfit(value, kind)
         if wrong:
             raise ConfigError(f"{key} must be {wrong}, got {value!r}")
-        if value < LEAST.get(key, value):
-            raise ConfigError(f"{key} must be at least {LEAST[key]}, got {value}")
+        if value < MINIMUM.get(key, value):
+            raise ConfigError(f"{key} must be at least {MINIMUM[key]}, got {value}")
     for key in base:
         default, value = OmegaConf.select(base, key), OmegaConf.select(config, key)
         may_be_null = value is None and key in MAY_BE_NULL
@@ -140,8 +140,8 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
         raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")
 
 
-def in_own_words(error: Exception) -> str:
-    """What Hydra says, without its links and paths."""
+def without_links(error: Exception) -> str:
+    """Hydra's message without its links and paths."""
     if isinstance(error, MissingMandatoryValue):
         return f"a required value is missing: {error}"
     text = one_line(error)
@@ -182,8 +182,8 @@ def _packages(group: str, config: Any) -> list[str]:
 
 def _names(node: Any, more: Collection[str]) -> list[str]:
     """The names in a node, and more."""
-    found = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
-    return [*found, *more]
+    own = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
+    return [*own, *more]
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -198,7 +198,7 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield path, node[key]
 
 
-def of_no_model(word: str, nodes: Sequence[Any]) -> str:
+def unknown_model_setting(word: str, nodes: Sequence[Any]) -> str:
     """What is wrong with ``model.<setting>=...`` where none of the models has such a setting."""
     key = word.lstrip("~").partition("=")[0].partition(".")[2]
     paths = {path for node in nodes for path, _ in _leaves(node) if path != "_target_"}

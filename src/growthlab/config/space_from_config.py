@@ -22,12 +22,14 @@ def space_of(search: Any, model: Any) -> Space:
     Raises
     ------
     ConfigError
-        A setting that the model has not, or a text that is no range.
+        A setting that the model does not have, or a text that is not a range.
     """
     ranges, default = {}, {}
     for key, text in texts_of(search).items():
         if not mistakes.knows(model, key):
-            raise ConfigError(f"search.{key}: {mistakes.of_no_model(f'model.{key}=', [model])}")
+            raise ConfigError(
+                f"search.{key}: {mistakes.unknown_model_setting(f'model.{key}=', [model])}"
+            )
         ranges[f"model.{key}"] = _range_of(key, text)
         value = OmegaConf.select(model, key)
         plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
@@ -40,13 +42,13 @@ def space_of(search: Any, model: Any) -> Space:
 def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
     """The text of each range by its dotted setting; a key may hold dots itself."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for key, value in plain.items():
         if isinstance(value, dict):
-            found |= texts_of(value, f"{prefix}{key}.")
+            texts |= texts_of(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = str(value)
-    return found
+            texts[f"{prefix}{key}"] = str(value)
+    return texts
 
 
 def _range_of(key: str, text: str) -> CategoricalRange | NumericRange:
@@ -66,7 +68,7 @@ def _range_of(key: str, text: str) -> CategoricalRange | NumericRange:
         return _whole_numbers(sweep, wrong)
     if isinstance(sweep, IntervalSweep):
         return _interval(sweep, wrong)
-    raise ConfigError(f"{wrong} is no range: {POSSIBLE}")
+    raise ConfigError(f"{wrong} is not a range: {POSSIBLE}")
 
 
 def _choice(sweep: Any, wrong: str) -> CategoricalRange:

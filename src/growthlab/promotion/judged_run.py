@@ -1,10 +1,9 @@
-"""A run that stands before the gate of promotion: its artifacts, and the bundle that is promoted."""
+"""A run that the gate judges: its artifacts, and the bundle that would be promoted."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,15 +19,12 @@ from growthlab.export.parity import ASKED
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.registry.download import bundle_of
 from growthlab.registry.model_registry import version_of
+from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.run_files import PREDICTIONS
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
-
-MOST_NAMED = 8
-BEGINNING = re.compile("[0-9a-f]{8,31}")  # of a run's id; the file names of reports have eight
 
 
 @dataclass(frozen=True)
@@ -50,31 +46,21 @@ class JudgedRun:
     def named(
         cls, store: Store, word: str, task: str, folder: Path, *, index_above: int
     ) -> JudgedRun:
-        """The run that a word such as ``challenger=ID`` names, or ``challenger=`` with the
-        beginning of an id, eight signs or more, that only one run has.
+        """The run that a word such as ``challenger=ID`` names, see `find_run`.
 
         Raises
         ------
         ConfigError
-            There is no such run or more than one, or it is of another task, or no finished run of
-            one model.
+            There is no such run, or it is of another task or of an earlier origin.
         ExportError
             Its model is of a kind that cannot be exported.
         """
-        run = _run_of(store, word)
+        run = find_exportable_run(store, word)
         tags = run.data.tags
-        if tags.get("kind") != "model" or run.info.status != "FINISHED":
-            raise ConfigError(
-                f"{word} is no finished run of one model: {_instead(store.client, run)}"
-            )
         if tags.get("task") != task:
             raise ConfigError(f"{word} is a run of task={tags.get('task')}, not of task={task}")
         if tags.get("origin", "0") != "0":
-            raise ConfigError(f"{word} was judged at an earlier origin: name a run of origin 0")
-        if tags.get("exportable") != "yes":
-            raise ExportError(
-                f"{word} cannot be promoted: not exportable: {tags.get('exportable')}"
-            )
+            raise ConfigError(f"{word} was evaluated at an earlier origin: name a run of origin 0")
         run_id = str(run.info.run_id)
         version = version_of(store.client, f"{tags['data']}-{task}", run_id)
         return cls(store, run, folder / run_id, version, index_above)
@@ -147,7 +133,7 @@ class JudgedRun:
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """What was to be foretold: the same for all models that answered the same question."""
+        """The targets: the same for all models that answered the same question."""
         if f"{PREDICTIONS}.parquet" in self.files:
             return self.table(PREDICTIONS, ["user_id", "label"])
         return self.table("truth")
@@ -172,36 +158,3 @@ class JudgedRun:
     def metric(self, name: str) -> float:
         """A logged metric; NaN where it was undefined."""
         return float(self.run.data.metrics.get(name, math.nan))
-
-
-def _run_of(store: Store, word: str) -> Run:
-    """The run with the id of the word, or the one whose id begins with it."""
-    wanted = word.partition("=")[2]
-    try:
-        return store.client.get_run(wanted)
-    except Exception as error:
-        found = _begun(store.client, wanted) if BEGINNING.fullmatch(wanted) else []
-        if not found:
-            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
-    if len(found) > 1:
-        named = ", ".join(sorted(str(run.info.run_id) for run in found))
-        raise ConfigError(f"{word} is the beginning of more than one run's id: {named}")
-    return found[0]
-
-
-def _begun(client: MlflowClient, beginning: str) -> list[Run]:
-    """Runs whose id begins so, `MOST_NAMED` at most."""
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    query = f"attributes.run_id LIKE '{beginning}%'"
-    return list(client.search_runs(experiments, query, max_results=MOST_NAMED))
-
-
-def _instead(client: MlflowClient, run: Run) -> str:
-    """What to name in place of a run that is none of one model."""
-    tag, experiment = "mlflow.parentRunId", run.info.experiment_id
-    query = f"tags.`{tag}` = '{run.info.run_id}' AND tags.kind = 'model'"
-    children = client.search_runs([experiment], f"{query} AND attributes.status = 'FINISHED'")
-    if not children:
-        return "name one of growthlab train, or a child run of growthlab compare"
-    named = sorted(f"{c.data.tags.get('model')} {c.info.run_id}" for c in children)
-    return f"name one of its children: {', '.join(named[:MOST_NAMED])}"

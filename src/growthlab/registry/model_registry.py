@@ -290,3 +290,18 @@ def _tags(manifest: Manifest) -> dict[str, str]:
 
 def _description(manifest: Manifest) -> str:
     return f"{manifest.model} for {manifest.task} on {manifest.data}, known up to {manifest.cutoff}"
+
+
+def steps_to_serve(name: str, data: str, served_version: str | None) -> str:
+    """What to type so that a service answers with the new champion.
+
+    `served_version` is the version that it replaces, None if there was none.
+    """
+    fetch = f"next: growthlab fetch model_uri=models:/{name}@champion to=FOLDER"
+    if served_version is None:
+        return fetch
+    return (
+        f"a service that watches a fetched folder answers with version {served_version} until then\n"
+        f"{fetch}\n"
+        f"then, if that folder had been refreshed: growthlab refresh bundle=FOLDER data={data}"
+    )

@@ -1,4 +1,4 @@
-"""A study: the trials of one search, kept so that processes share it and none of them can lose a trial."""
+"""A study: the trials of one search, stored so that processes share them and none is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.search.search_loop import Pruned, Result
 from growthlab.search.search_space import Space, key_of
 from growthlab.search.study_store import StudyStore
-from growthlab.tracking.processes import is_alive, same_host, this_process
+from growthlab.tracking.process_identity import is_alive, same_host, this_process
 
 if TYPE_CHECKING:
     import optuna
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PULSE = 20.0  # seconds between two signs of life of a process at work
-SILENCE = 300.0  # seconds without one after which a process of another machine is given up
-DEATHS = 3  # of its process, after which a trial has failed: it may be the trial that kills
+HEARTBEAT_SECONDS = 20.0  # between two signs of life of a process that runs a trial
+SILENCE_SECONDS = 300.0  # without one, after which a process on another machine is given up
+MAX_DEATHS = 3  # of its process, after which a trial has failed: it may be the trial that kills
 KILLED = "its process was killed, perhaps for lack of memory"
-ENOUGH = 3  # trials at an epoch before their median means something
+MIN_TRIALS_FOR_MEDIAN = 3  # at an epoch
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Pruning:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial of a study and how it ended; `began` and `ended` in seconds since 1970."""
+    """A trial that ended, and how; `began` and `ended` in seconds since 1970."""
 
     number: int
     overrides: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Finished:
 
 @dataclass
 class Attempt:
-    """A trial that this process works on."""
+    """A trial that this process runs."""
 
     number: int
     overrides: Mapping[str, Any]
@@ -83,10 +83,10 @@ class Attempt:
 
 @dataclass
 class Study:
-    """One study of a store, made where there is none; see `growthlab.search.search_loop.TrialSource`.
+    """One study of a store, created if there is none; see `growthlab.search.search_loop.TrialSource`.
 
     `question` is what makes values comparable: data, task, space; a study that was begun with
-    another is refused. `maximise` has an entry an objective.
+    another question is refused. `maximise` has an entry an objective.
     """
 
     store: StudyStore
@@ -102,7 +102,7 @@ class Study:
     def __post_init__(self) -> None:
         self._storage = self.store.storage
         with self.alone():
-            self.optuna = self._opened()
+            self.optuna = self._open()
 
     @property
     def prunes(self) -> bool:
@@ -125,7 +125,7 @@ class Study:
         return self._over(self._trials())
 
     def alone(self) -> AbstractContextManager[None]:
-        """Inside, no other process asks this study."""
+        """In the block, no other process reads or changes this study."""
         return self.store.alone(f"study {self.name}")
 
     def ask(self) -> Attempt | None:
@@ -133,60 +133,60 @@ class Study:
         from growthlab.search.sampling import Fresh
 
         with self.alone():
-            self._give_up_the_dead()
-            self._have_the_default_tried()
+            self._give_up_dead_trials()
+            self._enqueue_default()
             trials = self._trials()
             if self._over(trials):
                 return None
             tried = {key_of(_overrides_of(t)) for t in trials}
             self.optuna.sampler = Fresh(self.space, tried, self.seed, self.budget.trials)
             waiting = next((t for t in trials if t.state.name == "WAITING"), None)
-            as_it_is = waiting is not None and self._is_outside(waiting)
-            trial = self.optuna.ask(None if as_it_is else self.space.distributions())
+            outside = waiting is not None and self._is_outside(waiting)
+            trial = self.optuna.ask(None if outside else self.space.distributions())
             trial.set_user_attr("process", this_process())
             trial.set_user_attr("began", time.time())
-            overrides = {} if as_it_is else self.space.settings(trial.params)
+            overrides = {} if outside else self.space.settings(trial.params)
             trial.set_user_attr("overrides", overrides)
         attempt = Attempt(trial.number, overrides, trial, self)
-        told = self._working[attempt.id] = threading.Event()
-        threading.Thread(target=self._beat, args=(attempt.id, told), daemon=True).start()
+        ended = self._working[attempt.id] = threading.Event()
+        threading.Thread(target=self._beat, args=(attempt.id, ended), daemon=True).start()
         return attempt
 
     def tell(self, trial: Any, result: Result) -> None:
-        """The trial ended so; an interrupted one will be asked for again."""
+        """Record how the trial ended; an interrupted one will be tried again."""
         self._tell(trial.number, trial.id, result, time.time())
 
-    def leave(self) -> None:
-        """This process works on nothing any more: what it asked for and did not tell was cut off."""
+    def end_own_trials(self) -> None:
+        """Mark the trials that this process began and did not finish as interrupted."""
         for trial in self._trials("RUNNING"):
             if trial._trial_id in self._working:
                 end = Result("interrupted", why="the search was ended")
                 self._tell(trial.number, trial._trial_id, end, time.time())
 
     def fail(self, process: str, why: str) -> int:
-        """The trials of a process that was killed at its work failed; how many there were."""
+        """Mark the trials of a process that was killed as failed; returns how many."""
         with self.alone():
-            found = [t for t in self._trials("RUNNING") if t.user_attrs.get("process") == process]
-            for trial in found:
+            trials = [t for t in self._trials("RUNNING") if t.user_attrs.get("process") == process]
+            for trial in trials:
                 self._tell(trial.number, trial._trial_id, Result("failed", why=why), time.time())
-        return len(found)
+        return len(trials)
 
     def finished(self) -> list[Finished]:
-        """The trials that ended, but for those that were cut off and tried again."""
+        """The trials that ended, without those that were interrupted and tried again."""
         return [_finished(t) for t in self._trials("COMPLETE", "PRUNED", "FAIL") if _counts(t)]
 
     def ended(self, number: int) -> Finished | None:
         """The trial of that number, if it ended in any way."""
-        found = [t for t in self._trials() if t.number == number and t.state.is_finished()]
-        return _finished(found[0]) if found and "result" in found[0].user_attrs else None
+        ended = [t for t in self._trials() if t.number == number and t.state.is_finished()]
+        return _finished(ended[0]) if ended and "result" in ended[0].user_attrs else None
 
     def n_used(self) -> int:
-        """How many trials of the budget are used up or at work."""
+        """How many trials of the budget are used up or running."""
         return sum(_counts(t) for t in self._trials())
 
-    def at_work(self) -> set[int]:
-        """The numbers of trials that some process works on, as far as can be known from here."""
-        return {t.number for t in self._trials("RUNNING") if self._is_at_work(t)}
+    def running(self) -> set[int]:
+        """The numbers of trials that some process runs, as far as can be known on this machine."""
+        return {t.number for t in self._trials("RUNNING") if self._is_running(t)}
 
     def seconds_used(self) -> float:
         """Seconds during which at least one trial ran, in all calls together."""
@@ -199,21 +199,21 @@ class Study:
         return minutes is not None and self.seconds_used() >= 60 * minutes
 
     def pareto_front(self) -> list[Finished]:
-        """The complete trials that no other is better than in every objective."""
+        """The complete trials than which no other is better in every objective."""
         return [_finished(t) for t in self.optuna.best_trials]
 
-    def _opened(self) -> optuna.Study:
+    def _open(self) -> optuna.Study:
         """The study in the store, if it was begun with the same question."""
         import optuna
 
-        way = optuna.study.StudyDirection
-        directions = [way.MAXIMIZE if m else way.MINIMIZE for m in self.maximise]
+        direction = optuna.study.StudyDirection
+        directions = [direction.MAXIMIZE if m else direction.MINIMIZE for m in self.maximise]
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if self.pruning is not None and self.prunes:
             pruner = optuna.pruners.MedianPruner(
                 n_startup_trials=self.pruning.trials,
                 n_warmup_steps=self.pruning.epochs + 1,
-                n_min_trials=ENOUGH,
+                n_min_trials=MIN_TRIALS_FOR_MEDIAN,
             )
         storage = self.store.storage
         try:
@@ -265,7 +265,7 @@ class Study:
             return f"all {self.space.n_settings} settings of the space are tried"
         return ""
 
-    def _have_the_default_tried(self) -> None:
+    def _enqueue_default(self) -> None:
         """The model's own settings come first; outside of the space they are tried as they are."""
         own = [t for t in self._trials() if t.user_attrs.get("default")]
         if any(t.state.name == "WAITING" or _counts(t) for t in own):
@@ -280,35 +280,36 @@ class Study:
         """Whether the trial is that of the model's own settings, and they lie outside of the space."""
         return bool(trial.user_attrs.get("default")) and not self.space.holds_default
 
-    def sweep(self) -> None:
-        """See to the trials of processes that are gone."""
+    def give_up_dead_trials(self) -> None:
+        """End the trials whose process was killed; they will be tried again, at most twice."""
         with self.alone():
-            self._give_up_the_dead()
+            self._give_up_dead_trials()
 
-    def _give_up_the_dead(self) -> None:
-        """Trials of processes that are gone are asked for again; the third time they have failed."""
+    def _give_up_dead_trials(self) -> None:
         now = time.time()
         for trial in self._trials("RUNNING"):
-            if self._is_at_work(trial):
+            if self._is_running(trial):
                 continue
             end = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
-            last = trial.user_attrs.get("deaths", 0) + 1 >= DEATHS
+            last = trial.user_attrs.get("deaths", 0) + 1 >= MAX_DEATHS
             result = Result("failed" if last else "interrupted", why=KILLED)
             self._tell(trial.number, trial._trial_id, result, end)
-            log.info("trial %d was cut off%s", trial.number, "" if last else ": tried again")
+            log.info(
+                "trial %d was interrupted%s", trial.number, "" if last else ": it is tried again"
+            )
 
-    def _is_at_work(self, trial: FrozenTrial) -> bool:
+    def _is_running(self, trial: FrozenTrial) -> bool:
         """Whether this process or another one that lives works on the running trial."""
-        return trial._trial_id in self._working or _is_at_work(trial, time.time())
+        return trial._trial_id in self._working or _process_lives(trial, time.time())
 
     def _tell(self, number: int, trial_id: int, result: Result, ended: float) -> None:
-        """The result goes into the storage before the state, so that no finished trial lacks it."""
+        """Store the result before the state, so that no finished trial lacks a result."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        told = self._working.pop(trial_id, None)
-        if told is not None:
-            told.set()
+        finished = self._working.pop(trial_id, None)
+        if finished is not None:
+            finished.set()
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(result.state, TrialState.FAIL)
         try:
@@ -324,29 +325,29 @@ class Study:
             self._repeat(trial, trial.user_attrs.get("deaths", 0) + (result.why == KILLED))
 
     def _repeat(self, trial: FrozenTrial, deaths: int) -> None:
-        """The settings of a trial that was cut off are the next to be tried."""
+        """Try the settings of an interrupted trial next."""
         params = trial.system_attrs.get("fixed_params", trial.params)
         if not trial.user_attrs.get("default") and set(params) == set(self.space.ranges):
             self.optuna.enqueue_trial(params, user_attrs={"deaths": deaths})
 
-    def _beat(self, trial_id: int, told: threading.Event) -> None:
-        """Signs of life of a trial at work, for processes of other machines."""
-        while not told.wait(PULSE):
+    def _beat(self, trial_id: int, ended: threading.Event) -> None:
+        """Write signs of life of a running trial, for processes on other machines."""
+        while not ended.wait(HEARTBEAT_SECONDS):
             try:
                 self._storage.set_trial_user_attr(trial_id, "seen", time.time())
             except Exception as error:
                 log.debug("no sign of life: %s", error)
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
-        found = self.optuna.get_trials(deepcopy=False)
-        return [t for t in found if not states or t.state.name in states]
+        trials = self.optuna.get_trials(deepcopy=False)
+        return [t for t in trials if not states or t.state.name in states]
 
     def _begun(self) -> list[FrozenTrial]:
         return [t for t in self._trials() if "began" in t.user_attrs]
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of the budget: it waits for nobody and was not cut off."""
+    """Whether a trial counts against the budget: it has begun, and was not interrupted."""
     if trial.state.name == "WAITING":
         return False
     return not (trial.state.is_finished() and _result_of(trial).state == "interrupted")
@@ -361,8 +362,8 @@ def _result_of(trial: FrozenTrial) -> Result:
 def _overrides_of(trial: FrozenTrial) -> Mapping[str, Any]:
     """The settings of a trial, also of one that waits or has just begun."""
     fixed = trial.system_attrs.get("fixed_params", trial.params)
-    found: Mapping[str, Any] = trial.user_attrs.get("overrides", fixed)
-    return found
+    overrides: Mapping[str, Any] = trial.user_attrs.get("overrides", fixed)
+    return overrides
 
 
 def _finished(trial: FrozenTrial) -> Finished:
@@ -372,7 +373,7 @@ def _finished(trial: FrozenTrial) -> Finished:
     return Finished(trial.number, overrides, _result_of(trial), began, ended)
 
 
-def _is_at_work(trial: FrozenTrial, now: float) -> bool:
+def _process_lives(trial: FrozenTrial, now: float) -> bool:
     """Whether the process of a running trial lives, as far as can be known from here."""
     process = trial.user_attrs.get("process", "")
     if process in ("", this_process()):
@@ -380,7 +381,7 @@ def _is_at_work(trial: FrozenTrial, now: float) -> bool:
     if same_host(process):
         return is_alive(process)
     seen = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
-    return bool(now - seen < SILENCE)
+    return bool(now - seen < SILENCE_SECONDS)
 
 
 def _end_of(trial: FrozenTrial, now: float) -> float:

@@ -9,60 +9,73 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
-from growthlab.tracking.processes import process_of
-
-if TYPE_CHECKING:
-    from growthlab.search.model_search import ModelSearch
+from growthlab.core.process import prepare_process
+from growthlab.search.search_run import SearchRun
+from growthlab.search.study import Study
+from growthlab.tracking.process_identity import process_of
 
 log = logging.getLogger(__name__)
 
-GLANCE = 0.5  # seconds between two looks at the study
-FAREWELL = 20.0  # seconds for a worker to write down its end
+POLL_SECONDS = 0.5  # between two looks at the workers
+GRACE_SECONDS = 20.0  # for a worker to record its end
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def run_workers(search: ModelSearch, on_change: Callable[[], None]) -> None:
-    """Have ``n_jobs`` processes work on the study until it wants no more trials.
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process runs: a function of some module, and its arguments, which are pickled."""
 
-    They are told the words of the command, and read the prepared data; each gets its share of the
-    cores. A worker that is killed (for lack of memory, say) has failed its trial.
+    function: Callable[..., None]
+    arguments: tuple[Any, ...] = ()
+
+
+def run_workers(
+    worker: Worker,
+    n_jobs: int,
+    study: Study,
+    recorder: SearchRun,
+    on_change: Callable[[], None],
+) -> None:
+    """Have `n_jobs` processes work on the study until it wants no more trials.
+
+    Each gets its share of the cores. A worker that is killed (for lack of memory, say) has failed
+    its trial.
 
     Raises
     ------
     GrowthlabError
         The workers end before they try anything.
     """
-    found, n_jobs = search.found, search.config.n_jobs
-    words, model = search.setting.found.given, found.chosen["model"]
     started: dict[int, tuple[Any, str]] = {}
-    in_vain = 0
+    n_without_trial = 0
 
     def start() -> None:
-        process = multiprocessing.get_context("spawn").Process(target=_work, args=(words, model))
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=(worker,))
         with _share_of_cores(n_jobs):
             process.start()
         started[process.sentinel] = (process, process_of(process.pid or 0))
 
     try:
-        for _ in range(min(n_jobs, search.config.budget.trials)):
+        for _ in range(min(n_jobs, study.budget.trials)):
             start()
         while started:
-            wait(list(started), timeout=GLANCE)
+            wait(list(started), timeout=POLL_SECONDS)
             for sentinel in [n for n, (p, _) in started.items() if p.exitcode is not None]:
                 process, tag = started.pop(sentinel)
                 process.join()
                 if process.exitcode == 0:
                     continue
-                n_failed = search.study.fail(tag, _why(process.exitcode))
-                search.recorder.mend()
-                in_vain += not n_failed
-                if in_vain > n_jobs:
+                n_failed = study.fail(tag, _reason(process.exitcode))
+                recorder.end_orphaned_trials()
+                n_without_trial += not n_failed
+                if n_without_trial > n_jobs:
                     raise GrowthlabError(
                         "the workers end before they try anything: n_jobs=1 says why"
                     )
@@ -72,22 +85,15 @@ def run_workers(search: ModelSearch, on_change: Callable[[], None]) -> None:
         _end([process for process, _ in started.values()])
 
 
-def _work(words: Sequence[str], model: str) -> None:
-    """A worker: the same search as that of the command, without its words at the end."""
-    from growthlab.cli.main import _prepare_process
-    from growthlab.cli.setting import Setting
-    from growthlab.config.compose import compose
-    from growthlab.search.model_search import search_of, study_store
-
-    _prepare_process()
+def _work(worker: Worker) -> None:
+    """The main function of a worker process."""
+    prepare_process()
     logging.getLogger("growthlab").setLevel(logging.WARNING)
     logging.getLogger("growthlab.search.search_loop").setLevel(logging.INFO)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with interruptible():
         try:
-            setting = Setting(compose("tune", words))
-            with closing(study_store(setting.config)) as store:
-                search_of(setting, store, model).loop().run()
+            worker.function(*worker.arguments)
         except KeyboardInterrupt:
             sys.exit(130)
         except GrowthlabError as error:
@@ -96,15 +102,15 @@ def _work(words: Sequence[str], model: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Interrupt this process as soon as the one that started it is gone."""
+    """Interrupt this process as soon as its parent has ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _why(status: int) -> str:
-    """How a process ended that should not have."""
+def _reason(status: int) -> str:
+    """How a process ended that did not finish its work."""
     if status < 0:
         name = signal.Signals(-status).name
         return f"its process was killed by {name}" + (
@@ -114,11 +120,11 @@ def _why(status: int) -> str:
 
 
 def _end(processes: Sequence[Any]) -> None:
-    """End workers in order; what does not end is killed."""
+    """Ask the workers to end; one that does not is killed."""
     for process in processes:
         process.terminate()
     for process in processes:
-        process.join(FAREWELL)
+        process.join(GRACE_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()
@@ -126,12 +132,12 @@ def _end(processes: Sequence[Any]) -> None:
 
 @contextmanager
 def _share_of_cores(n_jobs: int) -> Iterator[None]:
-    """Inside, processes are started that take their share of the cores, unless the user said more."""
+    """Processes started in the block use their share of the cores, unless the user set a number."""
     share = str(max(1, (os.cpu_count() or 1) // n_jobs))
-    ours = {name: share for name in THREADS if name not in os.environ}
-    os.environ.update(ours)
+    unset = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, share))
     try:
         yield
     finally:
-        for name in ours:
+        for name in unset:
             del os.environ[name]

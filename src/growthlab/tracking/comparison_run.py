@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
@@ -19,13 +20,13 @@ from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.run_comparison import Entry
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import PROCESS, end_orphans, is_alive, this_process
+from growthlab.tracking.process_identity import PROCESS, end_orphans, is_alive, this_process
 from growthlab.tracking.run_files import (
     artifacts,
-    flattened,
     log_figures,
     log_metrics,
     log_outcome,
+    log_params,
     outcome_of,
 )
 from growthlab.tracking.store import Store, code_version
@@ -38,16 +39,17 @@ log = logging.getLogger(__name__)
 KEY = "growthlab.key"
 PARENT = "mlflow.parentRunId"
 OPEN = ("RUNNING", "KILLED", "FAILED")
-PARAMS = 100  # a call
 
 
 @dataclass
 class ComparisonRun:
     """The recorder of one comparison (or of one model, with `parent` False: the run is the child).
 
-    `config` is the composed config of the whole call; `child_config` gives that of one entry, which
-    ``rerun`` can run again. `reports` gives the JSON artifacts of an origin, `bundle` writes an
-    outcome's bundle to a folder, `figures` draws its plots. `bundle_mb` are sizes by entry.
+    A context manager: what is open at its end is FINISHED, FAILED where an entry failed or an error
+    ended the block, KILLED where it was interrupted. `config` is the composed config of the whole
+    command; `child_config` gives that of one entry, which ``rerun`` can run again. `reports` gives
+    the JSON artifacts of an origin, `bundle` writes an outcome's bundle to a folder, `figures` draws
+    its plots.
     """
 
     store: Store
@@ -61,11 +63,26 @@ class ComparisonRun:
     parent: bool = True
     run_id: str = ""
     runs: dict[str, str] = field(default_factory=dict)  # entry label -> run id
-    bundle_mb: dict[str, float] = field(default_factory=dict)  # entry label -> size
+    _bundle_mb: dict[str, list[float]] = field(default_factory=dict)  # model -> sizes
+    _n_failed: int = 0
     _current: str | None = None
 
     def __post_init__(self) -> None:
         self._checkpoints = Checkpoints(self.checkpoints)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        failed = kind is not None or self._n_failed
+        self.close("KILLED" if interrupted else "FAILED" if failed else "FINISHED")
+
+    @property
+    def bundle_mb(self) -> dict[str, float]:
+        """The mean size of each model's bundles."""
+        return {model: fmean(sizes) for model, sizes in self._bundle_mb.items()}
 
     def open(self) -> None:
         """Start the parent run, or go on with an interrupted one of the same config, data and code.
@@ -106,7 +123,7 @@ class ComparisonRun:
             return None
         self.runs[entry.label] = done[0].info.run_id
         if "bundle_mb" in done[0].data.metrics:
-            self.bundle_mb[entry.label] = done[0].data.metrics["bundle_mb"]
+            self._note_size(entry, done[0].data.metrics["bundle_mb"])
         return outcome_of(self.store.client, done[0])
 
     def checkpoint(self, entry: Entry) -> Path | None:
@@ -145,7 +162,7 @@ class ComparisonRun:
             with artifacts(client, run_id) as folder:
                 self.bundle(entry, arena, outcome, folder / "bundle")
                 size = sum(f.stat().st_size for f in (folder / "bundle").rglob("*") if f.is_file())
-            self.bundle_mb[entry.label] = size / 2**20
+            self._note_size(entry, size / 2**20)
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
         client.set_terminated(run_id, "FINISHED")
         self._current = None
@@ -153,6 +170,7 @@ class ComparisonRun:
 
     def fail(self, entry: Entry, error: Exception) -> None:
         """The child is FAILED, with its error."""
+        self._n_failed += 1
         self._checkpoints.release()
         if self._current is None:
             return
@@ -171,6 +189,9 @@ class ComparisonRun:
             self._current = None
         if self.parent and self.run_id:
             client.set_terminated(self.run_id, status)
+
+    def _note_size(self, entry: Entry, megabytes: float) -> None:
+        self._bundle_mb.setdefault(entry.contender.name, []).append(megabytes)
 
     def _interrupted(self) -> Run | None:
         """The newest run of the same comparison that did not finish."""
@@ -211,12 +232,8 @@ class ComparisonRun:
 
     def _log_config(self, run_id: str, config: Mapping[str, Any], origin: int) -> None:
         """The full config as YAML, flattened as parameters, and the reports."""
-        from mlflow.entities import Param
-
         client = self.store.client
-        params = [Param(k, v[:6000]) for k, v in flattened(config).items()]
-        for start in range(0, len(params), PARAMS):
-            client.log_batch(run_id, params=params[start : start + PARAMS])
+        log_params(client, run_id, config)
         with artifacts(client, run_id) as folder:
             (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
             for name, report in self.reports(origin).items():

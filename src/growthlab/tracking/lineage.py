@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The same for all runs of a call; a child at another origin has a cutoff of its own.
+    """The same for all runs of a command; a child at another origin has a cutoff of its own.
 
     `counts` are events, users and items of the log; `more` are further tags, such as the filter of
     seen items and its reason.
@@ -32,6 +31,32 @@ class Lineage:
     source: str
     counts: Mapping[str, int] = field(default_factory=dict)
     more: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_log(
+        cls,
+        events: EventLog,
+        source: Source,
+        *,
+        data: str,
+        task: str,
+        split: str = "",
+        cutoff: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The lineage of runs on a log that was read from `source`; `tags` are further tags."""
+        return cls(
+            data=data,
+            digest=events.digest,
+            task=task,
+            split=split,
+            cutoff=cutoff,
+            source=str(
+                getattr(source, "path", None) or source.name
+            ),  # sources without files have no path
+            counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
+            more=tags or {},
+        )
 
     @property
     def experiment(self) -> str:
@@ -62,16 +87,3 @@ class Lineage:
             profile=json.dumps(dict(self.counts)),
         )
         return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", "training")])
-
-
-def lineage_of(source: Source, events: EventLog, data: str, task: str, as_of: datetime) -> Lineage:
-    """The lineage of a run of the command `task` on all events of a source as of a date."""
-    return Lineage(
-        data=data,
-        digest=events.digest,
-        task=task,
-        split="",
-        cutoff=str(as_of),
-        source=str(getattr(source, "path", None) or source.name),
-        counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
-    )

@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-BATCH = 500  # metrics a call
+MAX_PARAM_LENGTH = 6000
 PREDICTIONS = "predictions"
 PARAMETERS = "parameters"
 BOUNDS = ("/low", "/high")
@@ -42,31 +42,40 @@ def artifacts(client: MlflowClient, run_id: str) -> Iterator[Path]:
 def log_metrics(
     client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0
 ) -> None:
-    """The finite ones of `values`, in batches."""
+    """Log the finite `values`; MLflow keeps no NaN."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
     metrics = [Metric(k, float(v), now, step) for k, v in values.items() if math.isfinite(v)]
-    for start in range(0, len(metrics), BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+    client.log_batch(run_id, metrics=metrics)
 
 
-def log_curves(client: MlflowClient, run_id: str, curves: Mapping[str, list[float]]) -> None:
-    """Values an epoch, steps counted from 1."""
+def log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -> None:
+    """Log nested settings as parameters with dotted names."""
+    from mlflow.entities import Param
+
+    params = [Param(k, v[:MAX_PARAM_LENGTH]) for k, v in flattened(settings).items()]
+    client.log_batch(run_id, params=params)
+
+
+def log_curves(
+    client: MlflowClient, run_id: str, curves: Mapping[str, Sequence[float]], *, gaps: bool = False
+) -> None:
+    """Log each curve as a metric with a step a value, from 1; with `gaps` only finite values."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
     points = [
-        Metric(f"epoch/{name}", float(value), now, step)
+        Metric(name, float(value), now, step)
         for name, values in curves.items()
         for step, value in enumerate(values, start=1)
+        if not gaps or math.isfinite(value)
     ]
-    for start in range(0, len(points), BATCH):
-        client.log_batch(run_id, metrics=points[start : start + BATCH])
+    client.log_batch(run_id, metrics=points)
 
 
 def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
-    """Everything of an outcome but its plots and its bundle."""
+    """Log an outcome except its plots and its bundle."""
     values = {f"valid/{n}": v for n, v in outcome.valid.items()}
     for name, estimate in outcome.test.items():
         values[f"test/{name}"] = estimate.value
@@ -77,11 +86,11 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         if value is not None:
             values[name] = float(value)
     log_metrics(client, run_id, values)
-    log_metrics(client, run_id, _fitted(outcome.tables))
+    log_metrics(client, run_id, _fitted_parameters(outcome.tables))
     undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUNDS)]
     if undefined:  # MLflow keeps no NaN
         client.set_tag(run_id, "undefined", ",".join(undefined))
-    log_curves(client, run_id, outcome.curves)
+    log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
     client.set_tag(
         run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
     )
@@ -97,7 +106,7 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
                 write_state(getattr(outcome.learned, name), folder / STATE / f"{name}.npz")
 
 
-def _fitted(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     """Fitted parameters with their standard errors, as metrics; none without the table of them."""
     if PARAMETERS not in tables:
         return {}
@@ -151,8 +160,11 @@ def outcome_of(client: MlflowClient, run: Run) -> Outcome:
     )
 
 
-def learned_of(client: MlflowClient, run_id: str, folder: Path) -> WarmStart | None:
-    """What the run left for a later one to go on from, by way of `folder`; None where it left nothing."""
+def load_warm_start(client: MlflowClient, run_id: str, folder: Path) -> WarmStart | None:
+    """What the run learned, for a later run to go on from; None if it left nothing.
+
+    `folder` is where it is downloaded to.
+    """
     if STATE not in {a.path for a in client.list_artifacts(run_id)}:
         return None
     stored = Path(client.download_artifacts(run_id, STATE, str(folder)))
@@ -174,7 +186,7 @@ def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
 
 
 def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
-    """Values with their bounds put together again."""
+    """Values and their bounds as estimates."""
     names = [n for n in values if not n.endswith(BOUNDS)]
     nan = math.nan
     return {
@@ -184,7 +196,7 @@ def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted names, for MLflow's parameters; values as JSON where they are lists."""
+    """Nested settings by dotted name, as texts; lists as JSON."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""Which run is to leave the lab: a named one, or the best by validation of the newest comparison."""
+"""The winner of the newest comparison: the best run by validation, and its bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from growthlab.core.errors import ConfigError, ExportError
+from growthlab.core.errors import ExportError
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> Run:
-    """The best run by the validation objective in the newest comparison that came to its end.
+    """The best run by the validation objective in the newest comparison that finished.
 
-    Models go by the mean over their seeds, and the best seed of the best model is taken; only runs
-    at the newest cutoff count. A better model that cannot be exported is pointed out.
+    Models are ranked by the mean over their seeds, and the best seed of the best model is taken;
+    only runs at the newest cutoff count. A better model that cannot be exported is reported.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> 
     ranked = sorted(by_model.values(), key=lambda runs: fmean(map(value, runs)), reverse=True)
     for runs in ranked:
         best = max(runs, key=value)
-        why_not = best.data.tags.get("exportable", "it is no finished run")
+        why_not = best.data.tags.get("exportable", "the run left no bundle")
         if why_not == "yes":
             return best
         log.warning("%s is better by validation: %s", best.data.tags["model"], why_not)
@@ -55,10 +55,10 @@ def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> 
 
 def _newest_comparison(store: Store, experiment: str) -> Run:
     """The newest comparison with a winner; one that was interrupted has none."""
-    found = store.client.get_experiment_by_name(experiment)
-    if found is not None:
+    known = store.client.get_experiment_by_name(experiment)
+    if known is not None:
         newest = store.client.search_runs(
-            [found.experiment_id],
+            [known.experiment_id],
             "tags.kind = 'comparison' AND tags.winner LIKE '%'",
             order_by=["start_time DESC"],
             max_results=1,
@@ -68,28 +68,7 @@ def _newest_comparison(store: Store, experiment: str) -> Run:
     raise ExportError(f"no comparison in {experiment}: run growthlab compare first, or give run=ID")
 
 
-def run_of(store: Store, run_id: str) -> Run:
-    """The named run.
-
-    Raises
-    ------
-    ConfigError
-        There is no such run in the store.
-    ExportError
-        It carries no bundle.
-    """
-    try:
-        run = store.client.get_run(run_id)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"run={run_id} in {store.uri}: {reason}") from error
-    exportable = run.data.tags.get("exportable", "it is no finished run of one model")
-    if exportable != "yes":
-        raise ExportError(f"run={run_id} cannot be exported: {exportable}")
-    return run
-
-
-def fetched_bundle(store: Store, run: Run, folder: Path) -> Path:
+def downloaded_bundle(store: Store, run: Run, folder: Path) -> Path:
     """The run's bundle, downloaded into `folder`."""
     path = store.client.download_artifacts(run.info.run_id, "bundle", str(folder))
     return Path(path)

@@ -12,8 +12,15 @@ from growthlab.search.search_loop import Result, Trial
 from growthlab.search.search_report import figures, trials_table
 from growthlab.search.study import Finished, Study
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.processes import PROCESS, end_orphans, this_process
-from growthlab.tracking.run_files import artifacts, flattened, log_curves, log_figures, log_metrics
+from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
+from growthlab.tracking.run_files import (
+    artifacts,
+    flattened,
+    log_curves,
+    log_figures,
+    log_metrics,
+    log_params,
+)
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -25,9 +32,9 @@ STATE = "state"  # of a trial: complete, pruned, failed, interrupted
 
 
 class SearchRun:
-    """Trials as child runs of the study's run, which is made by whoever comes first.
+    """Trials as child runs of the study's run, which the first process creates.
 
-    Runs of trials whose process was killed are ended as the study knows them.
+    Runs of trials whose process was killed are ended with what the study knows of them.
     """
 
     def __init__(
@@ -44,20 +51,17 @@ class SearchRun:
         self._experiment = store.experiment(lineage.experiment)
         self._current: str | None = None
         with study.alone():
-            self.run_id = self._taken_up() or self._new_search(config)
+            self.run_id = self._existing_run() or self._new_search(config)
 
     def start(self, trial: Trial) -> None:
-        """A trial begins with these settings."""
-        from mlflow.entities import Param
-
+        """A trial begins."""
         number = trial.number
         tags = {"kind": "trial", "trial": str(number), "mlflow.parentRunId": self.run_id}
         self._current = self._new_run(f"trial {number}", tags)
-        params = [Param(k, v) for k, v in flattened(trial.overrides).items()]
-        self._client.log_batch(self._current, params=params)
+        log_params(self._client, self._current, trial.overrides)
 
     def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
-        """How the trial ended."""
+        """A trial has ended."""
         assert self._current is not None, "no trial was started"
         run_id, self._current = self._current, None
         if error is not None:
@@ -65,26 +69,29 @@ class SearchRun:
             self._client.log_text(run_id, text, "error.txt")
         self._end(run_id, result)
 
-    def mend(self) -> None:
-        """End the runs of trials whose process was killed, as the study knows them."""
-        self._study.sweep()
-        mine = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
-        living = {str(n) for n in self._study.at_work()}  # of another machine, say
+    def end_orphaned_trials(self) -> None:
+        """End the runs of trials whose process was killed, with what the study knows of them."""
+        self._study.give_up_dead_trials()
+        own_trials = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
+        running = {str(n) for n in self._study.running()}  # on another machine, say
         orphans = end_orphans(
-            self._client, self._experiment, mine, lambda run: run.data.tags["trial"] in living
+            self._client,
+            self._experiment,
+            own_trials,
+            lambda run: run.data.tags["trial"] in running,
         )
         for run in orphans:
-            known = self._study.ended(int(run.data.tags["trial"]))
-            self._end(run.info.run_id, known.result if known else Result("interrupted"))
+            trial = self._study.ended(int(run.data.tags["trial"]))
+            self._end(run.info.run_id, trial.result if trial else Result("interrupted"))
 
     def close(self, status: str, best: Finished | None = None) -> None:
-        """This process is done: the trials as a table and as plots, the best settings as tags."""
+        """This process has finished: log the trials as a table and as plots, the best settings as tags."""
         if self._current is not None:
             self._end(self._current, Result("interrupted", why="the search was ended"))
             self._current = None
-        self._study.leave()
-        if status != "FINISHED" and self._study.at_work():
-            return  # another process goes on
+        self._study.end_own_trials()
+        if status != "FINISHED" and self._study.running():
+            return  # another process continues
         finished = self._study.finished()
         with artifacts(self._client, self.run_id) as folder:
             trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
@@ -95,7 +102,7 @@ class SearchRun:
             self._client.set_tag(self.run_id, "best.trial", str(best.number))
             named = zip(self._objectives, best.result.values, strict=True)
             log_metrics(self._client, self.run_id, {f"valid/{n}": v for n, v in named})
-        if not self._study.at_work():
+        if not self._study.running():
             self._client.set_terminated(self.run_id, status)
 
     def _end(self, run_id: str, result: Result) -> None:
@@ -105,21 +112,21 @@ class SearchRun:
             values["epochs"] = result.epochs
         log_metrics(self._client, run_id, {**values, **result.costs})
         curve = [result.curve[n] for n in sorted(result.curve)]
-        log_curves(self._client, run_id, {"objective": curve} if curve else {})
+        log_curves(self._client, run_id, {"epoch/objective": curve} if curve else {})
         self._client.set_tag(run_id, STATE, result.state)
         if result.why:
             name = "error" if result.state == "failed" else "why"
             self._client.set_tag(run_id, name, result.why[:5000])
         self._client.set_terminated(run_id, STATUS[result.state])
 
-    def _taken_up(self) -> str | None:
+    def _existing_run(self) -> str | None:
         """The run of the same study, if there is one in this store."""
         query = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'search'"
-        found: list[Run] = self._client.search_runs([self._experiment], query, max_results=1)
-        if not found:
+        runs: list[Run] = self._client.search_runs([self._experiment], query, max_results=1)
+        if not runs:
             return None
-        self._client.update_run(found[0].info.run_id, status="RUNNING")
-        return str(found[0].info.run_id)
+        self._client.update_run(runs[0].info.run_id, status="RUNNING")
+        return str(runs[0].info.run_id)
 
     def _new_search(self, config: Mapping[str, Any]) -> str:
         run_id = self._new_run(f"tune {self._study.name}", {"kind": "search"})
@@ -129,7 +136,7 @@ class SearchRun:
         return run_id
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        own = {"study": self._study.name, STUDY: self._study.id, PROCESS: this_process()}
-        tags = {**self._lineage.tags(), **own, **tags}
+        study_tags = {"study": self._study.name, STUDY: self._study.id, PROCESS: this_process()}
+        tags = {**self._lineage.tags(), **study_tags, **tags}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)

@@ -1,8 +1,8 @@
-"""A run of a command that trains nothing: its config and data, figures of its own, files as artifacts."""
+"""The run of a command that trains nothing: its config and data, its figures, files as artifacts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,42 +11,38 @@ from typing import Any
 import yaml
 
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.run_files import artifacts, flattened, log_metrics
+from growthlab.tracking.run_files import artifacts, log_curves, log_metrics, log_params
 from growthlab.tracking.store import Store
-
-PARAMS = 100  # a call
 
 
 @dataclass
-class FilesRun:
-    """What goes into the run: files written to `folder`, and `metrics`."""
+class CommandRun:
+    """What the run will hold: the files in `folder`, `metrics`, and `series` (a step a value)."""
 
     run_id: str
     folder: Path
     metrics: dict[str, float] = field(default_factory=dict)
+    series: dict[str, Sequence[float]] = field(default_factory=dict)
 
 
 @contextmanager
-def files_run(
+def command_run(
     store: Store, lineage: Lineage, config: Mapping[str, Any], kind: str
-) -> Iterator[FilesRun]:
+) -> Iterator[CommandRun]:
     """A run that ends with the block: FINISHED, or FAILED (KILLED) by what is raised in it."""
-    from mlflow.entities import Param
-
     client = store.client
     tags = {**lineage.tags(), "kind": kind}
     experiment = store.experiment(lineage.experiment)
-    run_id = client.create_run(experiment, run_name=kind, tags=tags).info.run_id
+    run_id = str(client.create_run(experiment, run_name=kind, tags=tags).info.run_id)
     try:
-        params = [Param(k, v[:6000]) for k, v in flattened(config).items()]
-        for start in range(0, len(params), PARAMS):
-            client.log_batch(run_id, params=params[start : start + PARAMS])
+        log_params(client, run_id, config)
         client.log_inputs(run_id, datasets=[lineage.dataset()])
         with artifacts(client, run_id) as folder:
             (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
-            run = FilesRun(run_id, folder)
+            run = CommandRun(run_id, folder)
             yield run
         log_metrics(client, run_id, run.metrics)
+        log_curves(client, run_id, run.series, gaps=True)
     except BaseException as error:
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         client.set_terminated(run_id, status)

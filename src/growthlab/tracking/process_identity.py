@@ -1,7 +1,8 @@
-"""Who is at work on a run: a process by its host, number and start, so that numbers used again differ."""
+"""Who works on a run: the user, and a process by host, number and start (numbers are used again)."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 from collections.abc import Callable
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PROCESS = "growthlab.process"  # the tag of a run
+
+
+def current_user() -> str:
+    """``user@host`` of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no entry in the user database, as in some containers
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def this_process() -> str:
@@ -45,12 +55,12 @@ def end_orphans(
     condition: str,
     lives: Callable[[Run], bool] = lambda run: False,
 ) -> list[Run]:
-    """The runs for which the condition holds and whose process was killed become KILLED.
+    """Set the runs for which the condition holds, and whose process was killed, to KILLED.
 
     `lives` says of a run that its process is known to work, though it cannot be seen from here.
     """
-    found = client.search_runs([experiment], f"{condition} AND status = 'RUNNING'")
-    unseen = [run for run in found if not is_alive(run.data.tags.get(PROCESS, ""))]
+    running = client.search_runs([experiment], f"{condition} AND status = 'RUNNING'")
+    unseen = [run for run in running if not is_alive(run.data.tags.get(PROCESS, ""))]
     orphans = [run for run in unseen if not lives(run)]
     for run in orphans:
         client.set_terminated(run.info.run_id, "KILLED")

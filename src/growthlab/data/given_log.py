@@ -1,0 +1,37 @@
+"""A log that the caller already holds, as a source: what it says of its use follows from its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from growthlab.core.errors import DataError
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
+
+INTERACTIONS = ("view", "favourite", "cart", "purchase", "review", "click")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenLog(Source):
+    """The settings of a log from Python code, where there is no data set with a config file."""
+
+    name: ClassVar[str] = "own_log"
+
+    @classmethod
+    def of(cls, events: EventLog) -> GivenLog:
+        """Purchases are the target where there are any, else all events."""
+        types = set(events.query("SELECT DISTINCT event_type FROM events")["event_type"])
+        history = tuple(t for t in INTERACTIONS if t in types) or tuple(sorted(types))
+        target = ("purchase",) if "purchase" in history else history
+        return cls(history_events=history, target_events=target)
+
+    def read(self) -> EventLog:
+        """Nothing: the caller holds the log.
+
+        Raises
+        ------
+        DataError
+            Always.
+        """
+        raise DataError("the log was given from Python code: there is nothing to read")

@@ -1,0 +1,201 @@
+"""The ruling on a challenger: evidence, decision and report, and how it is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from growthlab.core.errors import ConfigError, ExportError
+from growthlab.promotion.evidence import evidence_of
+from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
+from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.promotion_report import PREFIX, Case, report_of, summary_of, tags_of
+from growthlab.registry.model_registry import (
+    FIRST,
+    PROMOTION,
+    Change,
+    Registered,
+    champion_of,
+    move_champion,
+    note_refusal,
+    register,
+    require_champion,
+    withdraw,
+)
+from growthlab.tasks.base import Task
+from growthlab.tracking.store import code_version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a ruling goes by.
+
+    `task` is that of the config, whose objective a challenger may have asked for; `default_objective`
+    is the task's own, by which a champion was judged whose tags name none. `stand_in` names another
+    run of the champion's model and settings, to be judged in its place.
+    """
+
+    gate: Gate
+    task: Task
+    task_name: str
+    metrics: Mapping[str, Any]
+    default_objective: str
+    index_above: int
+    stand_in: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision on a challenger with its evidence, and the report that says all of it."""
+
+    case: Case
+    evidence: Evidence
+    decision: Decision
+    gate: Gate
+
+    @property
+    def report(self) -> str:
+        """The Markdown report."""
+        return report_of(self.case, self.evidence, self.decision, self.gate)
+
+    @property
+    def summary(self) -> str:
+        """The description of a version that the ruling promotes."""
+        return summary_of(self.case, self.evidence, self.decision, self.gate)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that the registry keeps of it."""
+        return tags_of(self.case, self.evidence, self.decision, self.gate)
+
+
+def rule(challenger: JudgedRun, terms: Terms, by: str) -> Ruling:
+    """What the gate says of the challenger against the champion of the registry; changes nothing.
+
+    Raises
+    ------
+    ConfigError, ExportError
+        The challenger is the champion already, or the two do not answer the same question.
+    """
+    tags, name = challenger.tags, challenger.registered_name
+    version = champion_of(challenger.store.client, name)
+    champion = champion_objective = rival = None
+    if version is not None:
+        champion_objective = str(version.tags.get(f"{PREFIX}objective") or terms.default_objective)
+        champion = _champion(terms, challenger, str(version.run_id), str(version.version))
+        rival = None if champion.id == challenger.id else champion
+    evidence = evidence_of(
+        challenger, rival, terms.task, terms.metrics, terms.gate, champion_objective
+    )
+    case = Case(
+        name=name,
+        challenger_run=challenger.id,
+        challenger_model=tags["model"],
+        champion_run=None if champion is None else champion.id,
+        champion_model=None if champion is None else champion.tags["model"],
+        champion_version=None if version is None else str(version.version),
+        data_digest=tags["data_digest"],
+        split=tags["split"],
+        cutoff=tags["cutoff"],
+        challenger_version=challenger.version,
+        bundle_version=challenger.bundle.manifest.version,
+        by=by,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_version=code_version(),
+        dry_run=terms.dry_run,
+    )
+    return Ruling(case, evidence, decide(evidence, terms.gate), terms.gate)
+
+
+def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
+    """Write tags and report to run and version, and move the alias if the gate lets it.
+
+    The version is the one whose bundle was judged, registered here if there is none. A refusal
+    changes nothing of a version that is or was champion.
+
+    Raises
+    ------
+    ExportError
+        Another process changed the champion meanwhile: everything is as that process left it.
+    """
+    case, decision, store = ruling.case, ruling.decision, challenger.store
+    client, tags = store.client, ruling.tags
+    version = challenger.version
+    if decision.promote:
+        require_champion(client, case.name, case.champion_version)
+        new = _register(challenger) if version is None else None
+        change = Change(
+            version=new.version if new else str(version),
+            before=case.champion_version,
+            how=PROMOTION if case.champion_version else FIRST,
+            by=case.by,
+            at=case.at,
+            code=case.code_version,
+            why=ROUTES[decision.route],
+        )
+        try:
+            move_champion(client, case.name, change, tags, ruling.summary)
+        except ExportError:  # another process moved it first
+            if new:
+                withdraw(client, new, case.by)
+            raise
+    elif version is not None:
+        note_refusal(client, case.name, version, tags, case.by)
+    for key, value in tags.items():
+        client.set_tag(challenger.id, key, value)
+    client.log_text(challenger.id, ruling.report, case.artifact)
+
+
+def _register(challenger: JudgedRun) -> Registered:
+    """A new version of the bundle that was judged."""
+    store, folder = challenger.store, challenger.bundle.folder
+    return register(folder, uri=store.address, run_id=challenger.id, client=store.client)
+
+
+def _champion(terms: Terms, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
+    """The run that the champion came from, or the one that stands in for it.
+
+    It is the challenger's own run where a newer version of it is registered: exported again.
+
+    Raises
+    ------
+    ConfigError
+        The challenger is the champion itself, or the stand-in is of another model.
+    """
+    if run_id == challenger.id:
+        if challenger.version in (None, version):
+            raise ConfigError(f"challenger={run_id} is the champion already (version {version})")
+        return replace(challenger, version=version)
+
+    def named(word: str) -> JudgedRun:
+        folder = challenger.folder.parent
+        return JudgedRun.named(
+            challenger.store, word, terms.task_name, folder, index_above=terms.index_above
+        )
+
+    champion = replace(named(f"champion={run_id}"), version=version)
+    if terms.stand_in is None:
+        return champion
+    other = named(f"champion={terms.stand_in}")
+    if other.id == challenger.id:
+        raise ConfigError(f"champion={terms.stand_in} is the challenger itself")
+    for name in ("model", "seed", *sorted(_model_params(champion) | _model_params(other))):
+        theirs, wanted = _setting(other, name), _setting(champion, name)
+        if theirs != wanted:
+            raise ConfigError(
+                f"champion={terms.stand_in} cannot stand for version {version}: its {name} is "
+                f"{theirs}, the champion's is {wanted}"
+            )
+    return other
+
+
+def _model_params(judged: JudgedRun) -> set[str]:
+    """The names of the model's logged parameters."""
+    return {name for name in judged.run.data.params if name.startswith("model.")}
+
+
+def _setting(judged: JudgedRun, name: str) -> Any:
+    return judged.run.data.params.get(name, judged.tags.get(name))

@@ -1,0 +1,110 @@
+"""From a composed config to the gate's ruling on a challenger."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from growthlab.config.compose import Command, compose
+from growthlab.core.build import build
+from growthlab.core.errors import ExportError
+from growthlab.evaluation.leaderboard_columns import build_metrics
+from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.promotion_report import Case
+from growthlab.promotion.ruling import Ruling, Terms, carry_out, rule
+from growthlab.tracking.process_identity import current_user
+from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import tracking_store
+
+log = logging.getLogger(__name__)
+
+
+def rule_on_challenger(command: Command) -> Ruling:
+    """The ruling on the run of ``challenger``, carried out unless it is a dry run.
+
+    Raises
+    ------
+    ConfigError, ExportError
+        The challenger cannot be judged: no such run, another task, not exportable, another question
+        than the champion's; or another process changed the champion meanwhile.
+    """
+    config, store = command.config, tracking_store(command.config)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="growthlab-promote-") as folder:
+        challenger = JudgedRun.named(
+            store,
+            f"challenger={config.challenger}",
+            command.choice("task"),
+            Path(folder),
+            index_above=config.index_above,
+        )
+        ruling = rule(challenger, terms_of(command), str(config.by or current_user()))
+        if not config.dry_run:
+            path = report_path(command, ruling.case)
+            _require_writable(path)
+            carry_out(ruling, challenger)
+            path.write_text(ruling.report, encoding="utf-8")
+    log.info("decided in %.1f s", time.perf_counter() - started)
+    return ruling
+
+
+def rule_on_first_champion(command: Command, store: Store, run_id: str, version: str) -> Ruling:
+    """The ruling on a version of a model that has no champion yet, carried out.
+
+    There is no champion to beat: a clean leakage report, export parity and the guards' own limits
+    decide.
+
+    Raises
+    ------
+    ExportError
+        Another process made a champion meanwhile.
+    """
+    task = store.client.get_run(run_id).data.tags["task"]
+    if task != command.choice("task"):
+        command = compose(command.name, [f"task={task}"])
+    with tempfile.TemporaryDirectory(prefix="growthlab-export-") as folder:
+        index_above = command.config.index_above
+        judged = JudgedRun.named(
+            store, f"run={run_id}", task, Path(folder), index_above=index_above
+        )
+        challenger = replace(judged, version=version)
+        ruling = rule(challenger, terms_of(command), current_user())
+        carry_out(ruling, challenger)
+    return ruling
+
+
+def terms_of(command: Command) -> Terms:
+    """What the gate of the config goes by."""
+    config, task = command.config, command.choice("task")
+    default = compose("promote", [f"task={task}", "challenger=any"]).config
+    nodes = {**default.metrics, **(config.get("metrics") or {})}  # guards may name any metric
+    metrics, _ = build_metrics(nodes)
+    return Terms(
+        gate=build(config.gate, "gate"),
+        task=build(config.task),
+        task_name=task,
+        metrics=metrics,
+        default_objective=default.task.objective,
+        index_above=config.index_above,
+        stand_in=config.get("champion"),
+        dry_run=bool(config.get("dry_run")),
+    )
+
+
+def report_path(command: Command, case: Case) -> Path:
+    """The file of the report, another one for each attempt."""
+    name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
+    return Path(str(command.config.reports)) / name
+
+
+def _require_writable(path: Path) -> None:
+    """Raise an `ExportError` if the report cannot be written, before anything is changed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ExportError(f"reports={path.parent} cannot be written ({error.strerror})") from error

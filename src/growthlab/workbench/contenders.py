@@ -1,0 +1,79 @@
+"""The models of a command: a composed config for each, and how to build a fresh one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from growthlab.config import mistakes
+from growthlab.config.compose import Command
+from growthlab.config.conf_tree import choices
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError, near_matches
+from growthlab.tasks.base import Task
+from growthlab.tasks.run_comparison import Contender
+
+
+def model_commands(command: Command, task: Task) -> list[Command]:
+    """The command for each of its models: those of ``models``, or the one of ``model``.
+
+    Raises
+    ------
+    ConfigError
+        A model that the task does not have, or a setting that none of the models has.
+    """
+    models = command.config.get("models")
+    if models is None:
+        return [command]
+    names = possible_models(task) if models == "all" else _checked_names(models, task)
+    commands = [command.with_model(f"{task.models}/{name}") for name in names]
+    for word in command.model_words:
+        if not any(word in c.model_words for c in commands):
+            nodes = [c.config.model for c in commands]
+            raise ConfigError(mistakes.unknown_model_setting(word, nodes))
+    return commands
+
+
+def contender_for(command: Command, task: Task) -> Contender:
+    """The model of a config as a contender.
+
+    Raises
+    ------
+    ConfigError
+        It is a model of another task, or its settings are wrong.
+    """
+    choice = command.chosen.get("model", "")
+    if choice.partition("/")[0] != task.models:
+        raise ConfigError(
+            f"model={choice} is not a model of task={command.choice('task')}: "
+            f"it takes models of the family {task.models}"
+        )
+    settings = OmegaConf.to_container(command.config.model, resolve=True)
+    assert isinstance(settings, dict)
+    node: dict[str, Any] = {str(key): value for key, value in settings.items()}
+    build(node, "model")  # a mistake shows before any work is done
+    return Contender(command.choice("model"), lambda: build(node, "model"), node)
+
+
+def possible_models(task: Task) -> list[str]:
+    """The yaml names of a task's models, in the order of the config tree."""
+    return [c.partition("/")[2] for c in choices("model") if c.startswith(f"{task.models}/")]
+
+
+def _checked_names(models: str | Sequence[str], task: Task) -> list[str]:
+    """The names without their family, each of them possible, none twice."""
+    possible = possible_models(task)
+    if isinstance(models, str) or not all(isinstance(m, str) for m in models):
+        raise ConfigError(f"models={models}: give all, or a list such as [{possible[0]}]")
+    names = [m.removeprefix(f"{task.models}/") for m in models]
+    for name in names:
+        if name not in possible:
+            what = f"models: {name} is not a model of {task.models}"
+            raise ConfigError(f"{what}: {near_matches(name, possible)}")
+        if names.count(name) > 1:
+            raise ConfigError(f"models: {name} is named {names.count(name)} times")
+    if not names:
+        raise ConfigError(f"models=[] compares nothing: possible are {', '.join(possible)}")
+    return names

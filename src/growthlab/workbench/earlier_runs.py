@@ -1,0 +1,123 @@
+"""Earlier runs of one model: run again with their logged config, or gone on from."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from growthlab.config.compose import Command, compose
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError
+from growthlab.tasks.run_comparison import Contender
+from growthlab.tracking.find_run import find_model_run
+from growthlab.tracking.run_files import load_warm_start
+from growthlab.tracking.store import Store, code_version
+from growthlab.training.warm import WarmStart
+from growthlab.workbench.contenders import possible_models
+from growthlab.workbench.logged_config import command_from_logged
+from growthlab.workbench.set_up import Workbench, data_source, prepared_log, tracking_store
+
+log = logging.getLogger(__name__)
+
+WORDS_WITH_RERUN = ("rerun=", "tracking", "cache=")
+
+
+def refuse_earlier_run(config: Any) -> None:
+    """Raise a `ConfigError` where a command on several models is given a run of one."""
+    for key in ("rerun", "warm"):
+        if config.get(key):
+            word = f"{key}={config[key]}"
+            raise ConfigError(f"{word} is about one run of one model: growthlab train {word}")
+
+
+def command_of_run(command: Command) -> Command:
+    """The command that the run of ``rerun`` logged; other code or data than then is reported.
+
+    Raises
+    ------
+    ConfigError
+        There is no such run of one model, or other settings are given.
+    """
+    word, store = f"rerun={command.config.rerun}", tracking_store(command.config)
+    for other in command.words:
+        if not other.startswith(WORDS_WITH_RERUN):
+            raise ConfigError(f"{other}: {word} has all its settings from the logged config")
+    run = find_model_run(store, word)
+    tags = run.data.tags
+    again = command_from_logged(_logged_config(store, run.info.run_id), command)
+    before, now = tags.get("code_version", "unknown"), code_version()
+    if before != now:
+        log.warning("the run was made by code %s, this is %s: results may differ", before, now)
+    events = prepared_log(data_source(again.config), again.config, again.choice("data"))
+    if tags.get("data_digest") != events.digest:
+        log.warning("the data is not that of the run: its content has changed since")
+    return again
+
+
+def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
+    """What the run of the setting ``warm`` learned; None where none is named.
+
+    Raises
+    ------
+    ConfigError
+        There is no such run, it is of another model or left nothing, or the model cannot go on from
+        a run.
+    """
+    if not bench.config.get("warm"):
+        return None
+    word, model = f"warm={bench.config.warm}", contender.factory()
+    if not hasattr(model, "learned"):
+        able = ", ".join(_models_that_continue(bench))
+        raise ConfigError(
+            f"{word}: {contender.name} is computed anew from every log and cannot go on from a run; "
+            f"these can: {able or 'none of this task'}"
+        )
+    run = find_model_run(bench.store, word)
+    run_id, before = str(run.info.run_id), run.data.tags.get("model_class", "")
+    if before.rpartition(".")[2] != type(model).__name__:
+        name = run.data.tags.get("model", "another model")
+        raise ConfigError(
+            f"{word} is a run of {name}, and this is {contender.name}: "
+            f"model={bench.task.models}/{name}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        warm = load_warm_start(bench.store.client, run_id, Path(folder))
+    if warm is None:
+        raise ConfigError(f"{word} left no state to go on from: it did not finish, or is too old")
+    if not warm.judged.until:
+        _require_same_split(bench, run_id, word)
+    return warm
+
+
+def _logged_config(store: Store, run_id: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = store.client.download_artifacts(run_id, "config.yaml", folder)
+        logged: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+    return logged
+
+
+def _require_same_split(bench: Workbench, run_id: str, word: str) -> None:
+    """Refuse another split than the run's: without a clock, only that keeps past and test apart."""
+    before = _logged_config(bench.store, run_id)["split"]
+    now: Any = OmegaConf.to_container(bench.config.split, resolve=True)
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            was = f"split.{key}={before.get(key)}, and this one has {now.get(key)}"
+            raise ConfigError(
+                f"{word} has {was}: its model may have seen what this one is evaluated on"
+            )
+
+
+def _models_that_continue(bench: Workbench) -> list[str]:
+    """The models of the task whose fit can go on from an earlier one."""
+    family = bench.task.models
+    nodes = {
+        name: compose("train", [f"model={family}/{name}"]).config.model
+        for name in possible_models(bench.task)
+    }
+    return [name for name, node in nodes.items() if hasattr(build(node, "model"), "learned")]

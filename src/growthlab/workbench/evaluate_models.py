@@ -1,0 +1,125 @@
+"""The models of a workbench evaluated side by side, logged to MLflow, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from growthlab.bundle.manifest import Provenance
+from growthlab.core.errors import GrowthlabError, one_line
+from growthlab.evaluation.comparison import Comparison
+from growthlab.tasks.run_comparison import Contender, Entry, Results, run_comparison
+from growthlab.tracking.comparison_run import ComparisonRun
+from growthlab.tracking.store import code_version
+from growthlab.training.warm import WarmStart
+from growthlab.workbench.logged_config import command_config, entry_config
+from growthlab.workbench.set_up import Workbench, cache_folder
+
+
+def evaluate_models(
+    bench: Workbench,
+    contenders: Sequence[Contender],
+    recorder: ComparisonRun | None = None,
+    warm: WarmStart | None = None,
+) -> Results:
+    """Fit and evaluate each contender on each fold; without a `recorder` nothing is written."""
+    config = bench.config
+    return run_comparison(
+        bench.task,
+        bench.folds,
+        contenders,
+        bench.metrics,
+        seed=config.seed,
+        seeds=config.get("seeds", 1),
+        device=config.device,
+        refit=config.refit,
+        recorder=recorder,
+        warm=warm,
+    )
+
+
+def comparison_of(
+    bench: Workbench, results: Results, bundle_mb: Mapping[str, float] | None = None
+) -> Comparison:
+    """What the results say together; `bundle_mb` are the sizes of bundles by model."""
+    task = bench.task
+    return Comparison(
+        outcomes=results.outcomes,
+        objective=task.objective,
+        maximise=task.maximise,
+        baselines=task.baselines,
+        title=f"{bench.data_name}: {bench.command.choice('task')}",
+        leakage=bench.leakage(0),
+        metrics=bench.metrics,
+        columns=bench.columns,
+        errors={label: one_line(error) for label, error in results.errors.items()},
+        bundle_mb=bundle_mb or {},
+    )
+
+
+def first_failure(results: Results) -> tuple[str, Exception] | None:
+    """The entry that failed first, and its error, where no model succeeded; else None.
+
+    Raises
+    ------
+    GrowthlabError
+        That error is a mistake in the input.
+    """
+    if results.outcomes[0]:
+        return None
+    label, error = next(iter(results.errors.items()))
+    if isinstance(error, GrowthlabError):
+        raise error
+    return label, error
+
+
+def recorder_for(
+    bench: Workbench, contenders: Sequence[Contender], *, parent: bool
+) -> ComparisonRun:
+    """The MLflow runs of a command: a child a model and seed, with a `parent` run or without."""
+    from growthlab.export.of_outcome import write_bundle
+    from growthlab.export.parity import write_asked
+
+    def bundle(entry: Entry, evaluation: Any, outcome: Any, folder: Path) -> Any:
+        provenance = provenance_of(bench, entry, outcome, recorder.runs[entry.label])
+        write_asked(folder.parent, evaluation.judging)
+        return write_bundle(folder, evaluation.judging, outcome, provenance)
+
+    recorder = ComparisonRun(
+        store=bench.store,
+        lineage=bench.lineage,
+        config=command_config(bench, contenders),
+        child_config=lambda entry: entry_config(bench, entry),
+        reports=lambda origin: {"leakage": bench.leakage(origin), "cleaning": bench.log.cleaning},
+        bundle=bundle,
+        figures=lambda outcome: bench.task.figures(outcome, bench.columns),
+        checkpoints=cache_folder(bench.config) / "checkpoints",
+        parent=parent,
+    )
+    return recorder
+
+
+def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> Provenance:
+    """Where a model comes from, for its bundle."""
+    fold, task = bench.folds[entry.origin], bench.task
+    horizon = fold.horizon
+    return Provenance(
+        task=bench.command.choice("task"),
+        model=outcome.name,
+        data=bench.lineage.data,
+        data_digest=bench.lineage.digest,
+        split=bench.lineage.split,
+        seed=entry.seed,
+        tie_seed=getattr(task, "tie_seed", 0),
+        run_id=run_id,
+        cutoff=fold.cutoff.isoformat() if fold.cutoff else None,
+        horizon_days=horizon.total_seconds() / 86_400 if horizon else None,
+        filter_seen=getattr(task, "filter_seen", None) or "none",
+        filter_seen_reason=bench.source.filter_seen_reason,
+        history_events=tuple(getattr(task, "history_events", None) or ()),
+        target_events=tuple(getattr(task, "target_events", None) or ()),
+        metrics={n: e._asdict() for n, e in outcome.test.items()},
+        valid=outcome.valid,
+        code_version=code_version(),
+    )

@@ -1,0 +1,53 @@
+"""A run's bundle in the folder of the user: checked, signed, indexed, and swapped in as a whole."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from growthlab.bundle.manifest import MANIFEST
+from growthlab.core.errors import ExportError
+from growthlab.core.swap_folder import swap_folder
+from growthlab.export.sign_and_index import sign_and_index
+from growthlab.tracking.store import Store
+from growthlab.tracking.winner import downloaded_bundle
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def place_bundle(store: Store, run: Run, folder: Path, index_above: int) -> None:
+    """Put the run's bundle into `folder`, see `sign_and_index`; nothing changes if it is broken.
+
+    Raises
+    ------
+    ExportError
+        The folder cannot be written.
+    BundleError
+        The run's bundle is damaged.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as scratch:
+            bundle = downloaded_bundle(store, run, Path(scratch))
+            sign_and_index(bundle, index_above)
+            swap_folder(bundle, folder)
+    except OSError as error:
+        raise ExportError(f"to={folder} cannot be written ({error.strerror})") from error
+
+
+def require_replaceable(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to overwrite anything but a bundle, and that only when asked.
+
+    Raises
+    ------
+    ExportError
+        Something else is there, or a bundle without `overwrite`.
+    """
+    if not folder.exists():
+        return
+    if not (folder / MANIFEST).is_file():
+        raise ExportError(f"{folder} is no bundle and is not overwritten: give another to=...")
+    if not overwrite:
+        raise ExportError(f"{folder} exists already: give another to=..., or overwrite=true")

@@ -1,0 +1,330 @@
+"""From a composed ``tune`` command to the searches of its models, and from their winners to files."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from growthlab.config import experiment_file
+from growthlab.config.compose import Command, compose, search_space_named_as
+from growthlab.config.space_from_config import space_of, texts_of
+from growthlab.core.errors import ConfigError, ExportError, near_matches
+from growthlab.evaluation.outcome import Outcome
+from growthlab.search.model_search import ModelSearch
+from growthlab.search.search_loop import COSTS, Objectives
+from growthlab.search.search_run import SearchRun
+from growthlab.search.search_space import Space
+from growthlab.search.study import Budget, Finished, Pruning, Study
+from growthlab.search.study_store import StudyStore
+from growthlab.search.workers import Worker
+from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
+from growthlab.tasks.objective import names_of
+from growthlab.tasks.run_comparison import Contender, Entry
+from growthlab.workbench.contenders import contender_for, model_commands
+from growthlab.workbench.earlier_runs import refuse_earlier_run
+from growthlab.workbench.evaluate_models import provenance_of
+from growthlab.workbench.logged_config import command_config
+from growthlab.workbench.set_up import Parts, Workbench, cache_folder, set_up
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """The search of one model, and the command that it was composed from."""
+
+    command: Command
+    search: ModelSearch
+
+    @property
+    def model(self) -> str:
+        """The yaml name of the model."""
+        return self.command.choice("model")
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is a search space; without one the model's own settings are the only trial."""
+        return bool(self.search.study.space.ranges)
+
+    def with_settings(self, overrides: Mapping[str, Any]) -> Command:
+        """The command with settings of the search."""
+        return _with_settings(self.command, overrides)
+
+    def save_winner(self, best: Finished) -> Path | None:
+        """The winner's settings as a config file, unless none is wanted or none was searched."""
+        folder = self.command.config.experiments
+        if folder is None or not self.searches:
+            return None
+        search = self.search
+        value = f"valid {search.objectives.names[0]} {best.result.values[0]:.4f}"
+        n_trials = len(search.study.finished())
+        remarks = f"Trial {best.number} of {n_trials} in study {search.name}: {value}"
+        winner = self.with_settings(best.overrides)
+        return experiment_file.save(Path(str(folder)), search.name, winner, remarks)
+
+
+def check_search(parts: Parts) -> None:
+    """Check everything that needs no data, so that mistakes show before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        A setting that is impossible.
+    """
+    config = parts.config
+    refuse_earlier_run(config)
+    objectives_of(parts)
+    limits = {f"limits.{name}": limit for name, limit in config.limits.items()}
+    for key, value in {"budget.minutes": config.budget.minutes, **limits}.items():
+        wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0
+        if value is not None and wrong:
+            raise ConfigError(f"{key} must be a positive number or null, got {value}")
+    study_name(config.study, "any")
+
+
+def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]:
+    """A search for each model of the command; all share the data of the newest fold.
+
+    Raises
+    ------
+    ConfigError
+        A search space that does not fit its model, or a study that was begun with another question.
+    """
+    evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
+    return [
+        planned_search(bench, store, command, evaluation)
+        for command in model_commands(bench.command, bench.task)
+    ]
+
+
+def planned_search(
+    bench: Workbench, store: StudyStore, command: Command, evaluation: FoldEvaluation
+) -> PlannedSearch:
+    """The search of the model of `command`, see `planned_searches`."""
+    config = bench.config
+    default = (bench.data_name, bench.command.choice("task"))
+    if config.models is None:
+        name = study_name(config.study, *default, command.choice("model"))
+    else:
+        name = f"{study_name(config.study, *default)}-{command.choice('model')}"
+        command = _with_search_space(command)
+    objectives = _objectives(bench, command)
+    study = _study(bench, store, command, name, objectives)
+    contender = contender_for(command, bench.task)
+    search = ModelSearch(
+        study=study,
+        evaluation=evaluation,
+        objectives=objectives,
+        contender=lambda overrides: contender_for(_with_settings(command, overrides), bench.task),
+        open_recorder=partial(_search_run, bench, command, contender, study, objectives),
+        worker=Worker(work_on_study, (bench.command.words, command.chosen["model"])),
+        limits={name: limit for name, limit in config.limits.items() if limit is not None},
+        n_jobs=config.n_jobs,
+        seed=config.seed,
+        device=config.device,
+    )
+    return PlannedSearch(command, search)
+
+
+def work_on_study(words: Sequence[str], model: str) -> None:
+    """Work on the study of `model` in a worker process, whose command was typed as `words`."""
+    bench = set_up(compose("tune", words))
+    (command,) = (
+        each for each in model_commands(bench.command, bench.task) if each.chosen["model"] == model
+    )
+    evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
+    with closing(study_store(bench.config)) as store:
+        search = planned_search(bench, store, command, evaluation).search
+        search.loop(search.open_recorder()).run()
+
+
+def study_name(given: Any, *default: str) -> str:
+    """The name of a study: the given one, else data, task and model.
+
+    Raises
+    ------
+    ConfigError
+        It could not be the name of a file.
+    """
+    name = "-".join(default) if given is None else str(given)
+    if not re.fullmatch(r"\w[\w .-]*", name):
+        raise ConfigError(f"study={name}: use letters, digits, blanks and _ . - only")
+    return name
+
+
+def study_store(config: Any) -> StudyStore:
+    """Where the studies of the config are kept."""
+    url = None if config.storage is None else str(config.storage)
+    return StudyStore(url, cache_folder(config) / "studies.journal")
+
+
+def objectives_of(parts: Parts) -> list[str]:
+    """The names of what the search optimises.
+
+    Raises
+    ------
+    ConfigError
+        A name that is neither a metric of the run nor a cost, or a name that stands twice.
+    """
+    given = parts.config.objectives
+    if given is None:
+        return [parts.task.objective]
+    if not OmegaConf.is_list(given) or not given:
+        raise ConfigError(f"objectives={given}: give a list, such as [{parts.task.objective}]")
+    names = [str(name) for name in given]
+    possible = [*_metric_by_name(parts), *COSTS]
+    for name in names:
+        if name not in possible:
+            raise ConfigError(f"objectives: {name}: {near_matches(name, possible)}")
+        if names.count(name) > 1:
+            raise ConfigError(f"objectives: {name} is named {names.count(name)} times")
+    return names
+
+
+def as_word(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(as_word, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _study(
+    bench: Workbench, store: StudyStore, command: Command, name: str, objectives: Objectives
+) -> Study:
+    """The study in its store, created if there is none."""
+    config = command.config
+    space = space_of(config.search, config.model) if config.get("search") else Space({}, {})
+    single = objectives.names == [bench.task.objective]
+    prune = config.prune if single else None
+    return Study(
+        store=store,
+        name=name,
+        space=space,
+        question=_question(bench, command, space, objectives),
+        maximise=[_is_maximised(bench, name) for name in objectives.names],
+        budget=Budget(config.budget.trials, config.budget.minutes),
+        pruning=Pruning(prune.trials, prune.epochs) if prune else None,
+        seed=config.seed,
+    )
+
+
+def _question(
+    bench: Workbench, command: Command, space: Space, objectives: Objectives
+) -> dict[str, str]:
+    """What makes two trials comparable: all of it must be the same in a study."""
+    config = command.config
+    model = _leaves(OmegaConf.to_container(config.model, resolve=True), "model")
+    split = _leaves(OmegaConf.to_container(config.split, resolve=True), "split")
+    task = _leaves(asdict(bench.task), "task")  # type: ignore[call-overload]
+    return {
+        "data": f"{bench.data_name} {bench.lineage.digest[:12]}",
+        "cutoff": str(bench.lineage.cutoff),
+        "objectives": ",".join(objectives.names),
+        "seed": str(config.seed),
+        **{k: v for k, v in task.items() if k != "task.memory_mb"},
+        **split,
+        **{k: v for k, v in model.items() if k not in space.ranges},
+        **{f"search.{k}": text for k, text in texts_of(config.get("search") or {}).items()},
+    }
+
+
+def _objectives(bench: Workbench, command: Command) -> Objectives:
+    """What the search optimises, and the costs that it limits."""
+    limited = [name for name, limit in command.config.limits.items() if limit is not None]
+    return Objectives(objectives_of(bench), limited, partial(_bundle_mb, bench, command))
+
+
+def _bundle_mb(
+    bench: Workbench, command: Command, evaluation: FoldEvaluation, chosen: ChosenFit
+) -> float:
+    """The size of the bundle that the fitted model would be exported to."""
+    from growthlab.export.of_outcome import write_bundle
+
+    if not hasattr(chosen.model, "scorer"):
+        raise ExportError(f"{type(chosen.model).__name__} has no bundle: leave bundle_mb out")
+    empty = pd.DataFrame()
+    outcome = Outcome(
+        model=None,
+        name=command.choice("model"),
+        seed=command.config.seed,
+        valid=chosen.valid,
+        test={},
+        per_user=empty,
+        strata=empty,
+        tables={},
+        fit_seconds=chosen.fit_seconds,
+        score_seconds=chosen.score_seconds,
+        peak_memory_mb=chosen.peak_mb,
+        coverage=1.0,
+        epochs=chosen.epochs,
+        scorer=chosen.model.scorer(),
+    )
+    entry = Entry(contender_for(command, bench.task), command.config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        provenance = provenance_of(bench, entry, outcome, "")
+        write_bundle(bundle, evaluation.choosing, outcome, provenance)
+        return sum(f.stat().st_size for f in bundle.rglob("*") if f.is_file()) / 2**20
+
+
+def _search_run(
+    bench: Workbench,
+    command: Command,
+    contender: Contender,
+    study: Study,
+    objectives: Objectives,
+) -> SearchRun:
+    """The runs of a search in MLflow."""
+    config = command_config(bench, [contender])
+    search = texts_of(command.config.get("search") or {})
+    logged = {**config, "search": search, "study": study.name}
+    return SearchRun(bench.store, bench.lineage, logged, study, objectives.names)
+
+
+def _metric_by_name(parts: Parts) -> dict[str, Any]:
+    """The metric that gives each name."""
+    return {n: m for key, m in parts.metrics.items() for n in names_of(m, key)}
+
+
+def _is_maximised(parts: Parts, name: str) -> bool:
+    """Whether larger values of an objective are better; of costs, lower ones are."""
+    if name == parts.task.objective:
+        return parts.task.maximise
+    return name not in COSTS and bool(_metric_by_name(parts)[name].larger_is_better)
+
+
+def _with_settings(command: Command, overrides: Mapping[str, Any]) -> Command:
+    config = copy.deepcopy(command.config)
+    for key, value in overrides.items():
+        OmegaConf.update(config, key, value, merge=False)
+    return replace(command, config=config)
+
+
+def _with_search_space(command: Command) -> Command:
+    """The command with the search space that is named as its model, or with none."""
+    config = command.config.copy()
+    OmegaConf.set_struct(config, False)
+    space = search_space_named_as(command.chosen["model"])
+    OmegaConf.update(config, "search", space, merge=False)
+    return replace(command, config=config)
+
+
+def _leaves(node: Any, prefix: str) -> dict[str, str]:
+    """Dotted path and text of each value in plain settings that is not a mapping."""
+    if isinstance(node, Mapping):
+        leaves: dict[str, str] = {}
+        for key, value in node.items():
+            leaves |= _leaves(value, f"{prefix}.{key}")
+        return leaves
+    plain = list(node) if isinstance(node, Sequence) and not isinstance(node, str) else node
+    return {prefix: as_word(plain)}

@@ -1,0 +1,213 @@
+"""From a composed config to the objects of a run, in the order of the data flow."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from growthlab.config.compose import Command
+from growthlab.core.build import build
+from growthlab.core.errors import ConfigError
+from growthlab.data.event_log import EventLog
+from growthlab.data.given_log import GivenLog
+from growthlab.data.source import Source
+from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
+from growthlab.split.fold import Fold
+from growthlab.split.leakage import leakage_report
+from growthlab.tasks.base import Task, settled
+from growthlab.tasks.objective import objective_metric
+from growthlab.tasks.run_comparison import Contender
+from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.store import Store
+from growthlab.workbench.contenders import contender_for, model_commands
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a command works with before it has read any data."""
+
+    command: Command
+    source: Source
+    splitter: Any
+    task: Task
+    contenders: tuple[Contender, ...]
+    metrics: Mapping[str, Any]
+    columns: Sequence[MetricColumn]  # the metrics that the leaderboard shows, in its order
+    store: Store
+    given: EventLog | None  # a log from Python code, instead of the data set of the config
+
+    @property
+    def config(self) -> Any:
+        """The composed config."""
+        return self.command.config
+
+    @property
+    def data_name(self) -> str:
+        """The yaml name of the data set, or the name of the given log."""
+        return self.command.choice("data") if self.given is None else self.given.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench(Parts):
+    """What a command works with: its parts, the prepared log, and a fold an origin, newest first."""
+
+    log: EventLog
+    folds: tuple[Fold, ...]
+    lineage: Lineage
+    _leakage_reports: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def leakage(self, origin: int) -> dict[str, Any]:
+        """The leakage report of an origin, computed once."""
+        if origin not in self._leakage_reports:
+            history, target = (
+                tuple(getattr(self.task, name, None) or getattr(self.source, name))
+                for name in ("history_events", "target_events")
+            )
+            report = leakage_report(self.folds[origin], history, target)
+            self._leakage_reports[origin] = report
+        return self._leakage_reports[origin]
+
+
+def set_up(command: Command, given: EventLog | None = None, *, origins: int = 1) -> Workbench:
+    """All that a command works with; mistakes in the config show before any data is read."""
+    return with_data(parts_of(command, given), origins)
+
+
+def parts_of(
+    command: Command,
+    given: EventLog | None = None,
+    contenders: Sequence[Contender] | None = None,
+) -> Parts:
+    """The parts that need no data. `contenders` are used in place of the models of the config.
+
+    Raises
+    ------
+    ConfigError
+        A part of the config that cannot be built, or that does not fit the task.
+    """
+    config = command.config
+    source = GivenLog.of(given) if given is not None else data_source(config)
+    task = settled(build(config.task), source)
+    metrics, columns = task_metrics(command, task)
+    splitter = build(config.split)
+    if contenders is None:
+        contenders = [contender_for(each, task) for each in model_commands(command, task)]
+    return Parts(
+        command=command,
+        source=source,
+        splitter=splitter,
+        task=task,
+        contenders=tuple(contenders),
+        metrics=metrics,
+        columns=columns,
+        store=tracking_store(config),
+        given=given,
+    )
+
+
+def with_data(parts: Parts, origins: int = 1) -> Workbench:
+    """The parts with the prepared log, cut into one fold an origin."""
+    source = parts.source
+    events = parts.given or prepared_log(source, parts.config, parts.data_name)
+    folds: list[Fold] = parts.splitter.folds(events, source.horizon_days, origins)
+    if source.cleaning is not None:
+        folds = [fold.with_past(source.cleaning.restrict) for fold in folds]
+    for fold in folds:
+        if fold.cutoff is not None and fold.horizon is not None:
+            days = fold.horizon.total_seconds() / 86_400
+            log.info("cutoff %s, horizon %g days", fold.cutoff, days)
+    return Workbench(
+        **vars(parts), log=events, folds=tuple(folds), lineage=_lineage(parts, events, folds[0])
+    )
+
+
+def data_source(config: Any) -> Source:
+    """The data source of a config."""
+    source = build(config.data)
+    assert isinstance(source, Source)
+    return source
+
+
+def tracking_store(config: Any) -> Store:
+    """The MLflow store of a config."""
+    store = build(config.tracking)
+    assert isinstance(store, Store)
+    return store
+
+
+def task_metrics(command: Command, task: Task) -> tuple[dict[str, Any], list[MetricColumn]]:
+    """The metrics of the config by name, and those that are columns of the leaderboard.
+
+    Raises
+    ------
+    ConfigError
+        There are none, one is of another task's family, or none gives the objective.
+    """
+    nodes = command.config.get("metrics") or {}
+    if not nodes:
+        raise ConfigError("metrics=[] leaves nothing to evaluate a model by: name some, or none")
+    family = f"growthlab.metrics.{task.metrics}."
+    for name, node in nodes.items():
+        target = str(node.get("_target_"))
+        if target.startswith("growthlab.metrics.") and not target.startswith(family):
+            raise ConfigError(
+                f"metrics.{name} is not a metric of task={command.choice('task')}: "
+                f"it takes those of the family {task.metrics}"
+            )
+    metrics, columns = build_metrics(nodes)
+    objective_metric(task, metrics)
+    return metrics, columns
+
+
+def prepared_log(source: Source, config: Any, name: str) -> EventLog:
+    """The cleaned log of a source, from the cache of the config or written to it."""
+    started = time.perf_counter()
+    events = source.prepare(cache_folder(config))
+    seconds = time.perf_counter() - started
+    counts = f"{events.n_events:,} events of {events.n_users:,} users"
+    log.info("data %s: %s in %.1f s", name, counts, seconds)
+    return events
+
+
+def cache_folder(config: Any) -> Path:
+    """The folder of prepared data and checkpoints.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be created.
+    """
+    folder = Path(str(config.cache))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cache={folder} cannot be written ({error.strerror})"
+        raise ConfigError(f"{reason}: choose another folder") from error
+    return folder
+
+
+def _lineage(parts: Parts, events: EventLog, newest: Fold) -> Lineage:
+    """What all runs of the command have in common."""
+    config, source, task = parts.config, parts.source, parts.task
+    tags = {str(name): str(value) for name, value in (config.get("tags") or {}).items()}
+    if config.get("warm"):
+        tags["warm_from"] = str(config.warm)
+    filter_seen = getattr(task, "filter_seen", None)  # only rankings have one
+    if filter_seen:
+        tags["filter_seen"] = str(filter_seen)
+        tags["filter_seen_reason"] = source.filter_seen_reason
+    return Lineage.of_log(
+        events,
+        source,
+        data=parts.data_name,
+        task=parts.command.choice("task"),
+        split=parts.command.choice("split"),
+        cutoff=str(newest.cutoff or ""),
+        tags=tags,
+    )
