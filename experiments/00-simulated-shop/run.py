@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import compose
 from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratios_of
 from growthlab.evaluation.significance import compare_to_baseline
+from growthlab.workbench.set_up import Workbench, set_up
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -33,9 +33,9 @@ SHOWN = (NDCG, "recall_at_20", "hit_rate_at_10", "coverage_at_10")
 class Oracle:
     """The recommender that knows the customers of a shop: see `Truth.taste_scores`."""
 
-    def __init__(self, setting: Setting) -> None:
-        self.truth = setting.source.truth()  # type: ignore[attr-defined]
-        self.cutoff = setting.folds[0].cutoff
+    def __init__(self, bench: Workbench) -> None:
+        self.truth = bench.source.truth()  # type: ignore[attr-defined]
+        self.cutoff = bench.folds[0].cutoff
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """The share of each item in the user's next orders."""
@@ -78,9 +78,9 @@ class SimulatedShop(Study):
         """The oracle's NDCG of each user; who has no history is cold."""
         cache = f"cache={self.runs_folder / 'cache'}"
         words = [f"data={step.part}", step.settings, "metrics=[ranking/ndcg]", cache]
-        setting = Setting(compose("train", words))
-        task, data = setting.task, setting.task.data(setting.folds[0])
-        judged = task.judge(Oracle(setting), data, setting.metrics, seed=0)
+        bench = set_up(compose("train", words))
+        task, data = bench.task, bench.task.data(bench.folds[0])
+        judged = task.judge(Oracle(bench), data, bench.metrics, seed=0)
         return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import compose
 from growthlab.evaluation.bootstrap import metrics_of_predictions
 from growthlab.evaluation.significance import compare_predictions
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.predictions import bins_of, grouped
 from growthlab.metrics.value.normalised_gini import NormalisedGini
+from growthlab.workbench.set_up import set_up
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -70,8 +70,8 @@ class ChurnAndValue(Study):
         """How far each model is from what the shop knows, and how well the shop itself would do."""
         rows: list[dict[str, Any]] = []
         cutoffs = set()
-        setting = Setting(compose("compare", step.words[1:]))
-        truth = getattr(setting.source.truth(), TRUTHS[step.part])  # type: ignore[attr-defined]
+        bench = set_up(compose("compare", step.words[1:]))
+        truth = getattr(bench.source.truth(), TRUTHS[step.part])  # type: ignore[attr-defined]
         for run in self.runs(step.part):
             tags = run.data.tags
             table = self.table_of(run, "predictions.parquet")
@@ -85,7 +85,7 @@ class ChurnAndValue(Study):
             if tags["cutoff"] in cutoffs:
                 continue
             cutoffs.add(tags["cutoff"])
-            estimates = metrics_of_predictions(table["label"].to_numpy(), known, setting.metrics)
+            estimates = metrics_of_predictions(table["label"].to_numpy(), known, bench.metrics)
             oracle = {**shared, "model": "oracle", "seed": 0}
             for name, estimate in estimates.items():
                 if np.isfinite(estimate.value):

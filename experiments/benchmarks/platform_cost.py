@@ -30,12 +30,10 @@ RUNS = {
 }
 PHASES = {  # place in the code -> phase; what a place calls counts for the phase of the callee
     "growthlab.config.compose:compose": "compose",
-    "growthlab.cli.setting:Setting.check": "build",
-    "growthlab.cli.setting:Setting.contender": "build",
-    "growthlab.cli.setting:Setting.log": "data",
-    "growthlab.cli.setting:Setting.folds": "data",
+    "growthlab.workbench.set_up:parts_of": "build",
+    "growthlab.workbench.set_up:with_data": "data",
     "growthlab.tasks.fold_evaluation:FoldEvaluation.prepare": "data",
-    "growthlab.cli.setting:Setting.reports": "leakage report",
+    "growthlab.workbench.set_up:Workbench.leakage": "leakage report",
     "growthlab.tasks.top_n:TopN.fit": "fit",
     "growthlab.tasks.top_n:TopN.judge": "score and metrics",
     "growthlab.tasks.fold_evaluation:_scorer_of": "export",

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.histories import Histories
 from growthlab.models.sequence_recommender import sequence_loss
 from growthlab.training.loop import torch_stream
 from growthlab.training.training_batches import SequenceBatches
+from growthlab.workbench.set_up import set_up
 
 PLAIN = "model.loss.precision=float32"
 BATCH = "model.trainer.batch=128"
@@ -108,8 +108,8 @@ class Training:
 def past_of(data: str, customers: int) -> Histories:
     """The past of some customers, through the source and the split of the commands."""
     words = ["data=movielens_1m", f"data.path={data}", "split=leave_last_out"]
-    setting = Setting(compose("train", [*words, "model=recommend/gru4rec"]))
-    past = setting.task.data(setting.folds[0]).past
+    bench = set_up(compose("train", [*words, "model=recommend/gru4rec"]))
+    past = bench.task.data(bench.folds[0]).past
     step = max(1, past.n_users // customers)
     return past.select(torch.arange(0, past.n_users, step).numpy())
 

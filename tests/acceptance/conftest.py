@@ -1,4 +1,4 @@
-"""What the acceptance tests share: a compose setting, its log prepared once a session."""
+"""What the acceptance tests share: a workbench, its log prepared once a session."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import compose
+from growthlab.workbench.set_up import Workbench, set_up
 
-Settings = Callable[..., Setting]
+Benches = Callable[..., Workbench]
 
 
 @pytest.fixture(scope="session")
-def setting_of(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The setting of ``growthlab train`` with the given words, judged by NDCG alone."""
+def bench_of(tmp_path_factory: pytest.TempPathFactory) -> Benches:
+    """The bench of ``growthlab train`` with the given words, judged by NDCG alone."""
     cache: Path = tmp_path_factory.mktemp("cache")
 
-    def make(*words: str) -> Setting:
+    def make(*words: str) -> Workbench:
         fixed = ("task=top_n", "metrics=[ranking/ndcg]", f"cache={cache}", "device=cpu")
-        return Setting(compose("train", [*fixed, *words]))
+        return set_up(compose("train", [*fixed, *words]))
 
     return make

@@ -24,10 +24,10 @@ def own_above_other(lists: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_unseen_items_of_the_own_group_stand_above_the_other_s(setting_of, name: str) -> None:
+def test_unseen_items_of_the_own_group_stand_above_the_other_s(bench_of, name: str) -> None:
     # 480 users have some 9 steps for each pair of items of a group, so that counts know them all
-    setting = setting_of("data=checkerboard", "data.users=480", f"model=recommend/{name}")
-    factory = setting.contender().factory
+    bench = bench_of("data=checkerboard", "data.users=480", f"model=recommend/{name}")
+    factory = bench.contenders[0].factory
     model = factory()
     if not getattr(model, "personalised", True):
         pytest.skip("the same list for everybody")
@@ -35,9 +35,9 @@ def test_unseen_items_of_the_own_group_stand_above_the_other_s(setting_of, name:
         pytest.skip(
             "lists what the customer had before, which this data set keeps out of the lists"
         )
-    arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
-    lists = run_model(arena, factory, name=name, device="cpu").tables["recommendations"]
-    users, items = setting.source.user_groups(), setting.source.item_groups()
+    evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
+    lists = run_model(evaluation, factory, name=name, device="cpu").tables["recommendations"]
+    users, items = bench.source.user_groups(), bench.source.item_groups()
     lists["own"] = lists["user_id"].map(users) == lists["item_id"].map(items)
     shares = own_above_other(lists)
     assert len(shares) > 400

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.cli.setting import Setting
 from growthlab.core.histories import Histories
 from growthlab.data.shop_truth import Truth
 from growthlab.evaluation.significance import compare_to_baseline
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
+from growthlab.workbench.set_up import Workbench
 
 SEEDS = (7, 8, 9)
 NDCG = "ndcg_at_10"
@@ -37,7 +37,7 @@ class Oracle:
 class Shop(NamedTuple):
     """A shop with what all models share, and how to run one of them."""
 
-    arena: FoldEvaluation
+    evaluation: FoldEvaluation
     oracle: float
     per_user: Callable[..., pd.DataFrame]
 
@@ -52,23 +52,25 @@ class Shop(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shop_of(setting_of: Callable[..., Setting]) -> Callable[[str, int], Shop]:
+def shop_of(bench_of: Callable[..., Workbench]) -> Callable[[str, int], Shop]:
     """The shop of a config file and a seed of the generator."""
 
     @cache
     def make(data: str, seed: int) -> Shop:
         words = (f"data={data}", f"data.seed={seed}")
-        setting = setting_of(*words)
-        arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics)
-        oracle = Oracle(setting.source.truth(), setting.folds[0].cutoff)  # type: ignore[attr-defined]
-        judged = setting.task.judge(oracle, arena.judging, setting.metrics, seed=0, intervals=False)
+        bench = bench_of(*words)
+        evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
+        oracle = Oracle(bench.source.truth(), bench.folds[0].cutoff)  # type: ignore[attr-defined]
+        judged = bench.task.judge(
+            oracle, evaluation.judging, bench.metrics, seed=0, intervals=False
+        )
 
         @cache
         def per_user(name: str, *settings: str) -> pd.DataFrame:
-            contender = setting_of(*words, f"model=recommend/{name}", *settings).contender()
-            return run_model(arena, contender.factory, name=name, device="cpu").per_user
+            contender = bench_of(*words, f"model=recommend/{name}", *settings).contender()
+            return run_model(evaluation, contender.factory, name=name, device="cpu").per_user
 
-        return Shop(arena, judged.values[NDCG].value, per_user)
+        return Shop(evaluation, judged.values[NDCG].value, per_user)
 
     return make
 

@@ -133,10 +133,10 @@ def shop_words() -> tuple[str, ...]:
 def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The bundle of a model of a task, fitted on the tiny shop; each is made once."""
     from growthlab.bundle.manifest import Provenance
-    from growthlab.cli.setting import Setting
     from growthlab.config.compose import compose
     from growthlab.export.of_outcome import write_bundle
     from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
+    from growthlab.workbench.set_up import set_up
 
     root = tmp_path_factory.mktemp("bundles")
 
@@ -145,9 +145,9 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         if folder.exists():
             return folder
         fixed = (f"task={task}", f"model={model}", f"cache={root / 'cache'}", "device=cpu")
-        setting = Setting(compose("train", [*fixed, *SHOP, *words]))
-        arena = FoldEvaluation(setting.task, setting.folds[0], setting.metrics, refit=False)
-        outcome = run_model(arena, setting.contender().factory, name=model.rpartition("/")[2])
+        bench = set_up(compose("train", [*fixed, *SHOP, *words]))
+        evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics, refit=False)
+        outcome = run_model(evaluation, bench.contenders[0].factory, name=model.rpartition("/")[2])
         about = Provenance(
             task=task,
             model=outcome.name,
@@ -156,7 +156,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             split="global_time",
             horizon_days=28,
         )
-        return write_bundle(folder, arena.choosing, outcome, about)
+        return write_bundle(folder, evaluation.choosing, outcome, about)
 
     return make
 

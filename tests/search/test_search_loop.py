@@ -112,7 +112,7 @@ class Notes:
 def search(notes: Notes, fold: Fold, **objectives: Any) -> Search:
     """The loop over the trials of the notes."""
     return Search(
-        arena=FoldEvaluation(Task(), fold, {"quality": Metric()}),
+        evaluation=FoldEvaluation(Task(), fold, {"quality": Metric()}),
         study=notes,
         recorder=notes,
         factory=lambda settings: lambda: Model(**settings),
@@ -179,10 +179,10 @@ def test_an_interrupted_trial_is_told_so(shop_fold: Fold) -> None:
 def test_costs_may_be_objectives(shop_fold: Fold) -> None:
     notes = Notes([Attempt(0, {"level": 0.8})])
     names = ["quality", "score_seconds", "bundle_mb"]
-    search(notes, shop_fold, names=names, bundle_mb=lambda arena, choice: 7.5).run()
+    search(notes, shop_fold, names=names, bundle_mb=lambda evaluation, choice: 7.5).run()
     assert notes.told[0].values == (0.8, 0.25, 7.5)
     single = Notes([Attempt(0, {"level": 0.8})])
-    search(single, shop_fold, bundle_mb=lambda arena, choice: 1 / 0).run()
+    search(single, shop_fold, bundle_mb=lambda evaluation, choice: 1 / 0).run()
     assert "bundle_mb" not in single.told[0].costs  # measured only where it is asked for
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from growthlab.tracking.search_run import SearchRun
 from mlflow.entities import Run
 
 from growthlab.search.search_loop import Result
 from growthlab.search.search_report import figures, trials_table
+from growthlab.search.search_run import SearchRun
 from growthlab.search.search_space import CategoricalRange, NumericRange, Space
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
@@ -102,7 +102,7 @@ def test_a_run_whose_process_was_killed_ends_as_the_study_knows_it(store: Store)
         store.client.set_tag(run.info.run_id, PROCESS, "gone:1:1")
     again = recorder(store, study())
     assert again.run_id == runs.run_id
-    again.mend()
+    again.end_orphaned_trials()
     first, second = trials_of(store, runs)
     assert (first.info.status, first.data.tags["state"]) == ("FINISHED", "complete")
     assert first.data.metrics["valid/quality"] == 0.4
@@ -144,7 +144,7 @@ def test_a_trial_that_was_asked_for_and_never_begun_ends_with_the_search(store: 
     runs.close("KILLED")
     assert store.client.get_run(runs.run_id).info.status == "KILLED"
     assert s.finished() == []
-    assert not s.at_work()
+    assert not s.running()
 
 
 def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:

@@ -126,7 +126,7 @@ def test_a_trial_of_a_killed_process_is_tried_again_and_does_not_count(
 ) -> None:
     killed_at_work(tmp_path / "studies.journal")
     study = make(budget=Budget(4))
-    assert not study.at_work()
+    assert not study.running()
     tried = finish(study)
     assert tried[0] == {"lr": 0.1, "width": 16}  # the default, which had been cut off
     assert len(tried) == study.n_used() == 4

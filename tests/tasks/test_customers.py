@@ -312,8 +312,8 @@ def test_any_scikit_learn_estimator_runs_by_its_yaml_alone(
     task: Churn | Value, text: str, shop_fold: Fold
 ) -> None:
     node = OmegaConf.create(text + "\nmax_iter: 20\nmin_samples_leaf: 10")
-    arena = FoldEvaluation(task, shop_fold, metrics_of(task.metrics))
-    outcome = run_model(arena, lambda: build(node), name="boosted")
+    evaluation = FoldEvaluation(task, shop_fold, metrics_of(task.metrics))
+    outcome = run_model(evaluation, lambda: build(node), name="boosted")
     assert outcome.test[task.objective].value > (0.6 if task.name == "churn" else 0.2)
     assert outcome.scorer is None
     assert "HistGradientBoosting" in outcome.why_not_exportable
@@ -324,14 +324,16 @@ def test_the_map_of_the_validation_window_is_what_the_judged_model_answers_with(
     shop_fold: Fold,
 ) -> None:
     task = Churn(activity_days=60, calibration="platt")
-    arena = FoldEvaluation(task, shop_fold, metrics_of("binary"))
-    outcome = run_model(arena, BGNBDChurn, name="bg_nbd")
-    choosing = task.fit(BGNBDChurn(), arena.choosing, FitOptions()).predict(arena.choosing.judged)
-    found = platt(arena.choosing.judged.target, choosing)  # type: ignore[arg-type]
+    evaluation = FoldEvaluation(task, shop_fold, metrics_of("binary"))
+    outcome = run_model(evaluation, BGNBDChurn, name="bg_nbd")
+    choosing = task.fit(BGNBDChurn(), evaluation.choosing, FitOptions()).predict(
+        evaluation.choosing.judged
+    )
+    found = platt(evaluation.choosing.judged.target, choosing)  # type: ignore[arg-type]
     table = outcome.tables["predictions"]
     expected = found(table["uncalibrated"].to_numpy())
     np.testing.assert_allclose(table["prediction"], expected, rtol=1e-12)
-    judged = arena.judging.judged
+    judged = evaluation.judging.judged
     rows = {c: judged.column(c).to_numpy() for c in outcome.scorer.columns}
     np.testing.assert_allclose(outcome.scorer.predict(rows), expected, rtol=1e-12)
 
@@ -357,10 +359,10 @@ def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> N
 
 def test_a_resumed_run_knows_the_calibration_of_its_choice(shop_fold: Fold, tmp_path: Path) -> None:
     """The choice was made before the interruption: its map is read from the file."""
-    arena = FoldEvaluation(Churn(activity_days=60), shop_fold, metrics_of("binary"))
-    first = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
+    evaluation = FoldEvaluation(Churn(activity_days=60), shop_fold, metrics_of("binary"))
+    first = run_model(evaluation, RecencyRule, name="rule", checkpoint=tmp_path)
     assert (tmp_path / "choice.json").exists()
-    again = run_model(arena, RecencyRule, name="rule", checkpoint=tmp_path)
+    again = run_model(evaluation, RecencyRule, name="rule", checkpoint=tmp_path)
     pd.testing.assert_frame_equal(first.tables["predictions"], again.tables["predictions"])
 
 

@@ -84,7 +84,7 @@ class Watched:
         return Judged({self.objective: value}, empty, empty, {}, 0.25, 1.0)
 
 
-def arena(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:
+def evaluation(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:
     """The task on the fold."""
     return FoldEvaluation(task, fold, {"quality": Metric()}, refit)
 
@@ -93,7 +93,7 @@ def test_training_stops_once_patience_is_used_up_and_the_first_best_epoch_counts
     shop_fold: Fold,
 ) -> None:
     # 0.5 at epoch 2, equal at 4; three epochs without improvement end at 5, before the 0.9
-    chosen = choose(arena(Watched(), shop_fold), Curve)
+    chosen = choose(evaluation(Watched(), shop_fold), Curve)
     assert chosen.epochs == 2
     assert chosen.curves["valid/quality"] == [0.2, 0.5, 0.4, 0.5, 0.1]
     assert len(chosen.curves["loss"]) == 5
@@ -101,7 +101,7 @@ def test_training_stops_once_patience_is_used_up_and_the_first_best_epoch_counts
 
 def test_the_refit_trains_as_many_epochs_on_the_whole_past(shop_fold: Fold) -> None:
     task = Watched()
-    outcome = run_model(arena(task, shop_fold), Curve, name="curve", seed=4)
+    outcome = run_model(evaluation(task, shop_fold), Curve, name="curve", seed=4)
     assert outcome.scorer == "2 epochs on future"
     assert (outcome.epochs, outcome.seed, outcome.score_seconds) == (2, 4, 0.25)
     assert task.asked[-2:] == [("fit", "future", 2), ("judge", "future", 2)]
@@ -109,7 +109,7 @@ def test_the_refit_trains_as_many_epochs_on_the_whole_past(shop_fold: Fold) -> N
 
 def test_the_future_is_looked_at_once_and_after_every_choice(shop_fold: Fold) -> None:
     task = Watched()
-    run_model(arena(task, shop_fold), Curve, name="curve")
+    run_model(evaluation(task, shop_fold), Curve, name="curve")
     windows = [window for _, window, _ in task.asked]
     assert windows == ["valid"] * (len(windows) - 2) + ["future"] * 2
     assert sum(what == "judge" and window == "future" for what, window, _ in task.asked) == 1
@@ -117,7 +117,7 @@ def test_the_future_is_looked_at_once_and_after_every_choice(shop_fold: Fold) ->
 
 def test_without_a_refit_the_chosen_model_is_judged(shop_fold: Fold) -> None:
     task = Watched()
-    outcome = run_model(arena(task, shop_fold, refit=False), Curve, name="curve")
+    outcome = run_model(evaluation(task, shop_fold, refit=False), Curve, name="curve")
     assert [w for what, w, _ in task.asked if what == "fit"] == ["valid"]
     assert outcome.model.fitted_on == "valid"
 
@@ -134,7 +134,9 @@ def test_another_future_changes_nothing_that_is_chosen(shop_fold: Fold) -> None:
 
 def test_a_model_without_epochs_is_fitted_once_on_each_window(shop_fold: Fold) -> None:
     task = Watched()
-    outcome = run_model(arena(task, shop_fold), lambda: Curve(trainer=None, epochs=1), name="x")
+    outcome = run_model(
+        evaluation(task, shop_fold), lambda: Curve(trainer=None, epochs=1), name="x"
+    )
     assert [(what, w) for what, w, _ in task.asked] == [
         ("fit", "valid"),
         ("judge", "valid"),
@@ -149,7 +151,7 @@ def test_what_cannot_be_exported_says_why(shop_fold: Fold) -> None:
         def scorer(self) -> str:
             raise ExportError("stuck in the lab")
 
-    outcome = run_model(arena(Watched(), shop_fold), Stuck, name="stuck")
+    outcome = run_model(evaluation(Watched(), shop_fold), Stuck, name="stuck")
     assert (outcome.scorer, outcome.why_not_exportable) == (None, "stuck in the lab")
 
 
@@ -158,19 +160,19 @@ def test_the_tables_of_a_fitted_model_go_to_its_run(shop_fold: Fold) -> None:
         def tables(self) -> dict[str, pd.DataFrame]:
             return {"parameters": pd.DataFrame({"value": [1.0]})}
 
-    outcome = run_model(arena(Watched(), shop_fold), WithTables, name="curve")
+    outcome = run_model(evaluation(Watched(), shop_fold), WithTables, name="curve")
     assert outcome.tables["parameters"]["value"].tolist() == [1]
 
 
 def test_a_run_for_no_bundle_asks_for_no_scorer(shop_fold: Fold) -> None:
-    outcome = run_model(arena(Watched(), shop_fold), Curve, name="curve", export=False)
+    outcome = run_model(evaluation(Watched(), shop_fold), Curve, name="curve", export=False)
     assert outcome.scorer is None
 
 
 def test_a_choice_that_was_made_is_not_made_again(shop_fold: Fold, tmp_path: Path) -> None:
-    first = run_model(arena(Watched(), shop_fold), Curve, name="curve", checkpoint=tmp_path)
+    first = run_model(evaluation(Watched(), shop_fold), Curve, name="curve", checkpoint=tmp_path)
     task = Watched()
-    second = run_model(arena(task, shop_fold), Curve, name="curve", checkpoint=tmp_path)
+    second = run_model(evaluation(task, shop_fold), Curve, name="curve", checkpoint=tmp_path)
     assert task.asked == [("fit", "future", 2), ("judge", "future", 2)]
     assert (second.valid, second.curves, second.epochs) == (
         first.valid,
@@ -182,7 +184,7 @@ def test_a_choice_that_was_made_is_not_made_again(shop_fold: Fold, tmp_path: Pat
 def test_the_watch_remembers_the_epochs_of_an_interrupted_fit(
     shop_fold: Fold, tmp_path: Path
 ) -> None:
-    place = arena(Watched(), shop_fold)
+    place = evaluation(Watched(), shop_fold)
     memory = tmp_path / "choose" / "watch.json"
     watch = EpochWatch(place, 0, patience=3, memory=memory)
     for epoch in (1, 2, 3):
@@ -197,13 +199,13 @@ def test_the_watch_remembers_the_epochs_of_an_interrupted_fit(
 
 
 def test_less_is_better_where_the_task_says_so(shop_fold: Fold) -> None:
-    watch = EpochWatch(arena(Watched(maximise=False), shop_fold), 0, patience=9)
+    watch = EpochWatch(evaluation(Watched(maximise=False), shop_fold), 0, patience=9)
     watch.values = {1: 3.0, 2: 1.0, 3: 1.0}
     assert watch.best_epoch == 2
 
 
 def test_an_epoch_without_a_value_is_never_the_best(shop_fold: Fold) -> None:
-    watch = EpochWatch(arena(Watched(), shop_fold), 0, patience=9)
+    watch = EpochWatch(evaluation(Watched(), shop_fold), 0, patience=9)
     watch.values = {1: np.nan, 2: -5.0, 3: np.nan}
     assert watch.best_epoch == 2
 

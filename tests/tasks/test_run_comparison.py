@@ -60,11 +60,11 @@ class Notebook:
         """Nothing here can be resumed."""
         return None
 
-    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
+    def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
         """The entry's name."""
         self.lines.append(f"start {entry.label}")
 
-    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """Done."""
         self.lines.append(f"finish {entry.label}")
 

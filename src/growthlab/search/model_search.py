@@ -48,7 +48,7 @@ class ModelSearch:
     def loop(self, recorder: TrialRecorder) -> Search:
         """The loop over trials, as this process or a worker runs it."""
         return Search(
-            arena=self.evaluation,
+            evaluation=self.evaluation,
             study=self.study,
             recorder=recorder,
             factory=lambda overrides: self.contender(overrides).factory,

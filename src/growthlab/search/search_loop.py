@@ -100,7 +100,7 @@ class Objectives:
     measured: Sequence[str] = ()  # costs that are limited without being objectives
     bundle_mb: Callable[[FoldEvaluation, ChosenFit], float] | None = None
 
-    def costs(self, arena: FoldEvaluation, choice: ChosenFit) -> dict[str, float]:
+    def costs(self, evaluation: FoldEvaluation, choice: ChosenFit) -> dict[str, float]:
         """What the choice cost."""
         costs = {
             "fit_seconds": choice.fit_seconds,
@@ -108,7 +108,7 @@ class Objectives:
             "peak_memory_mb": choice.peak_mb,
         }
         if "bundle_mb" in (*self.names, *self.measured) and self.bundle_mb is not None:
-            costs["bundle_mb"] = self.bundle_mb(arena, choice)
+            costs["bundle_mb"] = self.bundle_mb(evaluation, choice)
         return costs
 
 
@@ -119,7 +119,7 @@ class Search:
     `last_error` is that of the last trial that failed. `on_change` is called after each trial.
     """
 
-    arena: FoldEvaluation
+    evaluation: FoldEvaluation
     study: TrialSource
     recorder: TrialRecorder
     factory: Callable[[Mapping[str, Any]], Callable[[], Any]]
@@ -163,7 +163,7 @@ class Search:
         try:
             factory = self.factory(trial.overrides)
             choice = choose(
-                self.arena, factory, seed=self.seed, device=self.device, on_value=on_value
+                self.evaluation, factory, seed=self.seed, device=self.device, on_value=on_value
             )
             return self._judged(choice, curve), None
         except Pruned:
@@ -176,7 +176,7 @@ class Search:
 
     def _judged(self, choice: ChosenFit, curve: Mapping[int, float]) -> Result:
         """The result of a fit that came to its end."""
-        costs = self.objectives.costs(self.arena, choice)
+        costs = self.objectives.costs(self.evaluation, choice)
         known = {**choice.valid, **costs}
         values = tuple(float(known[name]) for name in self.objectives.names)
         missing = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]

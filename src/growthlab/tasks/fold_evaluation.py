@@ -68,7 +68,7 @@ class EpochWatch:
     an exception.
     """
 
-    arena: FoldEvaluation
+    evaluation: FoldEvaluation
     seed: int
     patience: int
     memory: Path | None = None
@@ -82,9 +82,13 @@ class EpochWatch:
 
     def __call__(self, epoch: int, model: Any) -> Verdict:
         """The verdict on the model after `epoch`."""
-        task = self.arena.task
+        task = self.evaluation.task
         judged = task.judge(
-            model, self.arena.choosing, self.arena.objective_metric, seed=self.seed, intervals=False
+            model,
+            self.evaluation.choosing,
+            self.evaluation.objective_metric,
+            seed=self.seed,
+            intervals=False,
         )
         self.values = {n: v for n, v in self.values.items() if n < epoch}
         self.values[epoch] = judged.values[task.objective].value
@@ -104,14 +108,14 @@ class EpochWatch:
             value, at_best, objective = (
                 self.values[epoch],
                 self.values[best],
-                self.arena.task.objective,
+                self.evaluation.task.objective,
             )
             log.info(words, epoch, objective, value, at_best, best, seconds)
 
     @property
     def best_epoch(self) -> int:
         """The earliest epoch with the best validation value; one without a value is never best."""
-        sign = 1 if self.arena.task.maximise else -1
+        sign = 1 if self.evaluation.task.maximise else -1
         ranks = {n: -math.inf if math.isnan(v) else sign * v for n, v in self.values.items()}
         return max(ranks, key=lambda n: (ranks[n], -n))
 
@@ -137,7 +141,7 @@ class ChosenFit:
 
 
 def choose(
-    arena: FoldEvaluation,
+    evaluation: FoldEvaluation,
     factory: Callable[[], Any],
     *,
     seed: int = 0,
@@ -150,13 +154,13 @@ def choose(
 
     `on_value` is asked after each epoch, see `EpochWatch`. `warm` is where the fit goes on from.
     """
-    task = arena.task
-    watch = _watch(arena, factory(), seed, checkpoint, on_value)
+    task = evaluation.task
+    watch = _watch(evaluation, factory(), seed, checkpoint, on_value)
     stage = _stage(checkpoint, "choose")
     options = FitOptions(seed=seed, device=device, on_epoch=watch, checkpoint=stage, warm=warm)
     with gauged() as fitting:
-        model = task.fit(factory(), arena.choosing, options)
-    judged = task.judge(model, arena.choosing, arena.metrics, seed=seed, intervals=False)
+        model = task.fit(factory(), evaluation.choosing, options)
+    judged = task.judge(model, evaluation.choosing, evaluation.metrics, seed=seed, intervals=False)
     curves = {"loss": list(getattr(model, "losses_", []))}
     if watch is not None:
         curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
@@ -168,13 +172,13 @@ def choose(
         fit_seconds=fitting.seconds,
         peak_mb=fitting.peak_mb,
         score_seconds=judged.score_seconds,
-        learned=learned(model, arena.choosing, arena.fold.for_choosing()),
+        learned=learned(model, evaluation.choosing, evaluation.fold.for_choosing()),
         calibration=task.calibration_of(judged) if isinstance(task, Calibrates) else None,
     )
 
 
 def run_model(
-    arena: FoldEvaluation,
+    evaluation: FoldEvaluation,
     factory: Callable[[], Any],
     *,
     name: str,
@@ -196,28 +200,30 @@ def run_model(
         The earlier run has seen what this one is chosen or judged by.
     """
     if warm is not None:
-        check_clock(warm, arena.fold)
-    task = arena.task
-    made = checkpoint / "choice.json" if checkpoint is not None and arena.refit else None
+        check_clock(warm, evaluation.fold)
+    task = evaluation.task
+    made = checkpoint / "choice.json" if checkpoint is not None and evaluation.refit else None
     chosen = _chosen_before(made)
     if chosen is None:
         start = None if warm is None else warm.choosing
-        chosen = choose(arena, factory, seed=seed, device=device, checkpoint=checkpoint, warm=start)
+        chosen = choose(
+            evaluation, factory, seed=seed, device=device, checkpoint=checkpoint, warm=start
+        )
         if made is not None:
             _write_choice(made, chosen)
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
-    if arena.refit:
+    if evaluation.refit:
         stage = _stage(checkpoint, "refit")
         start = None if warm is None else warm.judged
         options = FitOptions(
             seed=seed, device=device, epochs=chosen.epochs, checkpoint=stage, warm=start
         )
         with gauged() as fitting:
-            model = task.fit(factory(), arena.judging, options)
+            model = task.fit(factory(), evaluation.judging, options)
         fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
     if chosen.calibration is not None and isinstance(task, Calibrates):
         model = task.calibrated(model, chosen.calibration)
-    judged = task.judge(model, arena.judging, arena.metrics, seed=seed)
+    judged = task.judge(model, evaluation.judging, evaluation.metrics, seed=seed)
     _report(label or f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
     outcome = _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
     if not export:
@@ -225,7 +231,7 @@ def run_model(
     scorer, why_not = _scorer_of(model)
     if why_not:
         log.warning("%s is not exportable, so it cannot be promoted: %s", label or name, why_not)
-    left = _left(arena, chosen, model)
+    left = _left(evaluation, chosen, model)
     return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
 
 
@@ -260,16 +266,18 @@ def _write_choice(made: Path, chosen: ChosenFit) -> None:
     write_json(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
 
 
-def _left(arena: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStart | None:
+def _left(evaluation: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStart | None:
     """What a later run may go on from."""
     if chosen.learned is None:
         return None
-    judged = learned(model, arena.judging, arena.fold) if arena.refit else chosen.learned
+    judged = (
+        learned(model, evaluation.judging, evaluation.fold) if evaluation.refit else chosen.learned
+    )
     return None if judged is None else WarmStart(chosen.learned, judged)
 
 
 def _watch(
-    arena: FoldEvaluation,
+    evaluation: FoldEvaluation,
     model: Any,
     seed: int,
     checkpoint: Path | None,
@@ -282,7 +290,7 @@ def _watch(
     memory = None
     if checkpoint is not None:
         memory = checkpoint / "choose" / "watch.json"
-    return EpochWatch(arena, seed, patience, memory, on_value)
+    return EpochWatch(evaluation, seed, patience, memory, on_value)
 
 
 def _stage(checkpoint: Path | None, name: str) -> Path | None:

@@ -54,11 +54,11 @@ class ComparisonRecorder(Protocol):
         """Where an interrupted fit of this entry finds its last epoch again."""
         ...
 
-    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
+    def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
         """The entry is about to be fitted."""
         ...
 
-    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """The entry is done."""
         ...
 
@@ -101,18 +101,18 @@ def run_comparison(
         for each in _seeds_of(contender, seed, seeds)
     ]
     results = Results({origin: [] for origin in range(len(folds))}, {})
-    arena = None
+    evaluation = None
     for entry in progress(entries, "models", len(entries)):
         before = recorder.finished_before(entry) if recorder is not None else None
         if before is not None:
             log.info("%s: finished before, taken over", entry.label)
             results.outcomes[entry.origin].append(before)
             continue
-        if arena is None or arena.fold is not folds[entry.origin]:
-            arena = FoldEvaluation(task, folds[entry.origin], metrics, refit)
-            arena.prepare()
+        if evaluation is None or evaluation.fold is not folds[entry.origin]:
+            evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit)
+            evaluation.prepare()
         try:
-            outcome = _one(entry, arena, device, recorder, warm)
+            outcome = _one(entry, evaluation, device, recorder, warm)
         except Exception as error:
             raise_if_interrupted()
             log.error("%s failed: %s", entry.label, error)
@@ -126,7 +126,7 @@ def run_comparison(
 
 def _one(
     entry: Entry,
-    arena: FoldEvaluation,
+    evaluation: FoldEvaluation,
     device: str,
     recorder: ComparisonRecorder | None,
     warm: WarmStart | None,
@@ -134,10 +134,10 @@ def _one(
     """One entry, run and recorded."""
     checkpoint = None
     if recorder is not None:
-        recorder.start(entry, arena)
+        recorder.start(entry, evaluation)
         checkpoint = recorder.checkpoint(entry)
     outcome = run_model(
-        arena,
+        evaluation,
         entry.contender.factory,
         name=entry.contender.name,
         seed=entry.seed,
@@ -148,7 +148,7 @@ def _one(
         warm=warm,
     )
     if recorder is not None:
-        recorder.finish(entry, arena, outcome)
+        recorder.finish(entry, evaluation, outcome)
     return outcome
 
 

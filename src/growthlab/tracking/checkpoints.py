@@ -1,4 +1,4 @@
-"""Where interrupted fits find themselves again: a folder a question, used by one process at a time."""
+"""Checkpoint folders of interrupted fits: one for each fit, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The folders under `root`; one at a time is claimed."""
+    """The checkpoint folders under `root`; an object claims one at a time."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._folder: Path | None = None
         self._lock: BaseFileLock | None = None
 
-    def claim(self, question: str) -> Path | None:
-        """The folder of what is asked, made by whoever writes; None where a process works in it."""
+    def claim(self, fit: str) -> Path | None:
+        """The folder of a fit, which may not exist yet; None if another process uses it."""
         from filelock import FileLock, Timeout
 
         self.release()
-        folder = self.root / hashlib.sha256(question.encode()).hexdigest()[:24]
+        folder = self.root / hashlib.sha256(fit.encode()).hexdigest()[:24]
         self.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{folder}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info("another process fits the same model: this fit cannot be resumed")
+            log.info("another process fits the same model: this fit writes no checkpoint")
             return None
         self._folder, self._lock = folder, lock
         if folder.exists():
-            log.info("an interrupted fit goes on")
+            log.info("resuming an interrupted fit")
         return folder
 
     def release(self) -> None:
-        """Let others claim the folder, and keep what is in it."""
+        """Give the folder up, and keep what is in it."""
         if self._lock is not None:
             self._lock.release()
             Path(self._lock.lock_file).unlink(missing_ok=True)
         self._folder = self._lock = None
 
     def remove(self) -> None:
-        """Take the claimed folder away: its fit is done."""
+        """Remove the claimed folder: its fit has finished."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self.release()

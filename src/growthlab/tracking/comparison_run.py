@@ -1,4 +1,4 @@
-"""A comparison in MLflow: a parent run, a child a model and seed; an interrupted one goes on."""
+"""A comparison in MLflow: a parent run, and a child for each model and seed; it can be resumed."""
 
 from __future__ import annotations
 
@@ -85,18 +85,18 @@ class ComparisonRun:
         return {model: fmean(sizes) for model, sizes in self._bundle_mb.items()}
 
     def open(self) -> None:
-        """Start the parent run, or go on with an interrupted one of the same config, data and code.
+        """Start the parent run, or resume an interrupted one of the same config, data and code.
 
         Raises
         ------
         ConfigError
-            Another process is at work on the same comparison.
+            Another process runs the same comparison.
         """
         self._experiment = self.store.experiment(self.lineage.experiment)
         client = self.store.client
         if not self.parent:
-            mine = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'model'"
-            end_orphans(client, self._experiment, mine)
+            own_runs = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'model'"
+            end_orphans(client, self._experiment, own_runs)
             return
         with self.store.alone():
             run = self._interrupted()
@@ -104,44 +104,46 @@ class ComparisonRun:
                 tags = {"kind": "comparison"}
                 self.run_id = self._new_run(f"compare {self.lineage.task}", tags)
             else:
-                self._take_up(run)
+                self._resume(run)
         self._log_config(self.run_id, self.config, origin=0)
         self._log_data(self.run_id)
 
     @property
     def key(self) -> str:
-        """The same for the same question: config, data and code."""
-        asked = [self.config, self.lineage.digest, self.lineage.cutoff, code_version()]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+        """The same for the same comparison: a hash of config, data and code."""
+        question = [self.config, self.lineage.digest, self.lineage.cutoff, code_version()]
+        return hashlib.sha256(
+            json.dumps(question, sort_keys=True, default=str).encode()
+        ).hexdigest()
 
     def finished_before(self, entry: Entry) -> Outcome | None:
         """The outcome of a finished child of the same entry."""
         if not self.parent:
             return None
-        done = self._children(f"tags.entry = '{entry.label}' AND status = 'FINISHED'")
-        if not done:
+        finished = self._children(f"tags.entry = '{entry.label}' AND status = 'FINISHED'")
+        if not finished:
             return None
-        self.runs[entry.label] = done[0].info.run_id
-        if "bundle_mb" in done[0].data.metrics:
-            self._note_size(entry, done[0].data.metrics["bundle_mb"])
-        return outcome_of(self.store.client, done[0])
+        self.runs[entry.label] = finished[0].info.run_id
+        if "bundle_mb" in finished[0].data.metrics:
+            self._note_size(entry, finished[0].data.metrics["bundle_mb"])
+        return outcome_of(self.store.client, finished[0])
 
     def checkpoint(self, entry: Entry) -> Path | None:
-        """A folder of this question and entry; None where another process works in it."""
-        asked = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
-        return self._checkpoints.claim(json.dumps(asked, sort_keys=True, default=str))
+        """The checkpoint folder of an entry; None if another process uses it."""
+        fit = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
+        return self._checkpoints.claim(json.dumps(fit, sort_keys=True, default=str))
 
-    def start(self, entry: Entry, arena: FoldEvaluation) -> None:
+    def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
         """A child run with parameters, tags, data lineage, config and reports."""
         tags = {
             "kind": "model",
             "entry": entry.label,
             "model": entry.contender.name,
-            "model_family": arena.task.models,
+            "model_family": evaluation.task.models,
             "model_class": str(entry.contender.settings.get("_target_", "")),
             "seed": str(entry.seed),
             "origin": str(entry.origin),
-            "cutoff": str(arena.fold.cutoff or ""),
+            "cutoff": str(evaluation.fold.cutoff or ""),
         }
         if self.parent:
             tags[PARENT] = self.run_id
@@ -152,7 +154,7 @@ class ComparisonRun:
         self._log_config(self._current, self.child_config(entry), entry.origin)
         self._log_data(self._current)
 
-    def finish(self, entry: Entry, arena: FoldEvaluation, outcome: Outcome) -> None:
+    def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """Metrics, tables, plots and the bundle of the finished child."""
         client, run_id = self.store.client, self._running()
         log_outcome(client, run_id, outcome)
@@ -160,7 +162,7 @@ class ComparisonRun:
         log_figures(client, run_id, self.figures(outcome))
         if outcome.scorer is not None:
             with artifacts(client, run_id) as folder:
-                self.bundle(entry, arena, outcome, folder / "bundle")
+                self.bundle(entry, evaluation, outcome, folder / "bundle")
                 size = sum(f.stat().st_size for f in (folder / "bundle").rglob("*") if f.is_file())
             self._note_size(entry, size / 2**20)
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
@@ -197,11 +199,11 @@ class ComparisonRun:
         """The newest run of the same comparison that did not finish."""
         query = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'comparison'"
         order = ["start_time DESC"]
-        found = self.store.client.search_runs([self._experiment], query, order_by=order)
-        return next((r for r in found if r.info.status in OPEN), None)
+        runs = self.store.client.search_runs([self._experiment], query, order_by=order)
+        return next((r for r in runs if r.info.status in OPEN), None)
 
-    def _take_up(self, run: Run) -> None:
-        """Go on with an interrupted run; a child that was killed with its process is KILLED."""
+    def _resume(self, run: Run) -> None:
+        """Resume an interrupted run; a child that was killed with its process is set to KILLED."""
         process = run.data.tags.get(PROCESS, "")
         if run.info.status == "RUNNING" and is_alive(process) and process != this_process():
             raise ConfigError(
@@ -212,7 +214,7 @@ class ComparisonRun:
         client.set_tag(self.run_id, PROCESS, this_process())
         client.update_run(self.run_id, status="RUNNING")
         end_orphans(client, self._experiment, f"tags.`{PARENT}` = '{self.run_id}'")
-        log.info("going on with the interrupted comparison %s", self.run_id)
+        log.info("resuming the interrupted comparison %s", self.run_id)
 
     def _children(self, condition: str) -> list[Run]:
         """The child runs for which the condition holds."""
@@ -225,8 +227,8 @@ class ComparisonRun:
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
         """A run with the tags that every run of the comparison has."""
-        own = {KEY: self.key, PROCESS: this_process()}
-        tags = {**self.lineage.tags(), **own, **tags}
+        tags_of_all = {KEY: self.key, PROCESS: this_process()}
+        tags = {**self.lineage.tags(), **tags_of_all, **tags}
         run = self.store.client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)
 
@@ -246,6 +248,6 @@ class ComparisonRun:
 
 
 def _device_of(model: Any) -> str:
-    """Where the fitted model's network is; everything else runs on the CPU."""
+    """The device of the fitted model's network; models without one run on the CPU."""
     network = getattr(model, "network_", None)
     return "cpu" if network is None else str(next(network.parameters()).device.type)

@@ -1,4 +1,4 @@
-"""A fresh sqlite store: the whole schema or nothing, whenever the process is killed."""
+"""The schema of a new sqlite store, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Any
 
 
 def make_sqlite(path: Path, artifacts: str) -> None:
-    """MLflow's schema in a file that is not there yet, written beside it and renamed.
+    """Write MLflow's schema to a temporary file and rename it to `path`, which must not exist.
 
-    The caller sees to it that no other process does the same.
+    The caller makes sure that no other process does the same at the time.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for left in path.parent.glob(f"{path.name}.*.partial*"):
-        left.unlink()
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with _without_waiting_for_the_disk():
-        store = SqlAlchemyStore(f"sqlite:///{beside}", artifacts)
+    for stale in path.parent.glob(f"{path.name}.*.partial*"):
+        stale.unlink()
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with _without_fsync():
+        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts)
         store.engine.dispose()
-    with beside.open("rb+") as file:
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    beside.replace(path)
+    temporary.replace(path)
 
 
 @contextmanager
-def _without_waiting_for_the_disk() -> Iterator[None]:
-    """Connections opened inside do not wait: hundreds of small steps take a third of the time."""
+def _without_fsync() -> Iterator[None]:
+    """Connections opened in the block do not sync: hundreds of small steps take a third of the time."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    def hurry(connection: Any, _: object) -> None:
+    def turn_off(connection: Any, _: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
-    event.listen(Engine, "connect", hurry)
+    event.listen(Engine, "connect", turn_off)
     try:
         yield
     finally:
-        event.remove(Engine, "connect", hurry)
+        event.remove(Engine, "connect", turn_off)

@@ -1,4 +1,4 @@
-"""Where runs are kept: a local sqlite store by default, or a tracking server by URL."""
+"""The MLflow store of the runs: local sqlite by default, or a tracking server by URL."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store. `artifacts` is the folder of a local store's artifacts; None: as the server says."""
+    """An MLflow store. `artifacts` is the artifact folder of a local store; None leaves it to the server."""
 
     uri: str = "sqlite:///mlflow.db"
     artifacts: str | None = "mlartifacts"
 
     @cached_property
     def client(self) -> MlflowClient:
-        """A client; the schema of a fresh sqlite store is made once, under a file lock.
+        """A client; the schema of a new sqlite store is created once, under a file lock.
 
         Raises
         ------
@@ -62,34 +62,34 @@ class Store:
         return client
 
     def require(self, wanted: str) -> None:
-        """Raise a `ConfigError` where a local store, which holds what is wanted, does not exist."""
+        """Raise a `ConfigError` that begins with `wanted` if there is no local store yet."""
         if self._file is not None and not self._file.exists():
             raise ConfigError(f"{wanted}: there is no MLflow store {self.uri}: set tracking.uri")
 
     def _reach(self) -> None:
-        """Raise an OSError where nobody listens at once: MLflow would try for minutes."""
+        """Raise an OSError at once where no server listens: MLflow would retry for minutes."""
         address = urlsplit(self.uri)
         if address.scheme in ("http", "https"):
             port = address.port or (443 if address.scheme == "https" else 80)
             socket.create_connection((address.hostname or "", port), timeout=10).close()
 
     def experiment(self, name: str) -> str:
-        """The id of the experiment, made if there is none of this name yet."""
+        """The id of the experiment, which is created if there is none of this name."""
         client = self.client
         with self.alone():
-            found = client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
+            existing = client.get_experiment_by_name(name)
+            if existing is not None:
+                return str(existing.experiment_id)
             location = self._location(name)
             return str(client.create_experiment(name, artifact_location=location))
 
     def _location(self, name: str) -> str | None:
-        """Where a new experiment's artifacts go; None: as the server says.
+        """Where the artifacts of a new experiment go; None leaves it to the server.
 
         Raises
         ------
         ConfigError
-            The folder cannot be made.
+            The folder cannot be created.
         """
         if self.artifacts is None:
             return None
@@ -103,7 +103,7 @@ class Store:
 
     @property
     def address(self) -> str:
-        """The URI with a whole path: MLflow keeps stores by it, whatever the folder is by then."""
+        """The URI with an absolute path: MLflow caches stores by it, and the working folder may change."""
         return self.uri if self._file is None else f"{SQLITE}{self._file}"
 
     @property
@@ -115,14 +115,14 @@ class Store:
 
     @property
     def how_to_look(self) -> str:
-        """The command that shows the runs, or the address where they are."""
+        """The command that shows the runs, or the address of the server."""
         if self.uri.startswith("http"):
             return self.uri
         return f"mlflow ui --backend-store-uri {self.uri}"
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Inside, no other process is here: a sqlite schema, experiment or comparison is made once."""
+        """In the block, no other process creates a schema, an experiment or a comparison."""
         if self._file is None:
             yield
             return
@@ -135,10 +135,10 @@ class Store:
 
 @cache
 def code_version() -> str:
-    """The commit of the source tree, else the package's version; one text for a whole process.
+    """The commit of the source tree, else the package's version; the same in a whole process.
 
-    Where the tree differs from the commit, a hash of its Python files follows. In an image without
-    git, ``GROWTHLAB_CODE_VERSION`` says it.
+    A hash of the Python files follows if the tree differs from the commit. The variable
+    ``GROWTHLAB_CODE_VERSION`` overrides both, as in an image without git.
     """
     if given := os.environ.get("GROWTHLAB_CODE_VERSION"):
         return given

@@ -19,10 +19,10 @@ from protocol import (
     seconds_of,
 )
 
-from growthlab.cli.setting import Setting
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.workbench.set_up import Workbench, set_up
 
 NETWORKS = {
     "gru4rec": ("width", "state", "dropout", "length"),
@@ -30,7 +30,7 @@ NETWORKS = {
 }
 
 
-def setting_of(question: Question, model: str, *words: str) -> Setting:
+def bench_of(question: Question, model: str, *words: str) -> Workbench:
     """The compose train command on the data of the question."""
     common = [
         f"model=recommend/{model}",
@@ -40,11 +40,11 @@ def setting_of(question: Question, model: str, *words: str) -> Setting:
         f"cache={question.scratch}/growthlab",
         "device=cpu",
     ]
-    return Setting(compose("train", [*common, *words]))
+    return set_up(compose("train", [*common, *words]))
 
 
-def network(question: Question, name: str) -> Setting:
-    """The setting of a network with the settings of the question."""
+def network(question: Question, name: str) -> Workbench:
+    """The bench of a network with the settings of the question."""
     words = [f"model.{key}={question.settings[key]}" for key in NETWORKS[name]]
     second = {"gru4rec": "output_dropout", "sasrec": "block_dropout"}[name]
     words += [
@@ -53,22 +53,22 @@ def network(question: Question, name: str) -> Setting:
         f"model.trainer.batch={question.batch}",
         f"model.trainer.lr={question.lr}",
     ]
-    return setting_of(question, name, *words)
+    return bench_of(question, name, *words)
 
 
 def trained(question: Question) -> dict[str, Any]:
     """Seconds of a fit of one epoch, its batches included, after a fit on a few customers."""
-    setting = network(question, question.measure)
-    task, data = setting.task, setting.task.data(setting.folds[0])
+    bench = network(question, question.measure)
+    task, data = bench.task, bench.task.data(bench.folds[0])
     options = FitOptions(seed=0, device="cpu", epochs=1)
-    build(setting.config.model).fit(data.past.select(range(100)), options)
-    model = build(setting.config.model)
+    build(bench.config.model).fit(data.past.select(range(100)), options)
+    model = build(bench.config.model)
     _, seconds = seconds_of(lambda: task.fit(model, data, options))
     targets = n_targets(question.past)  # longer histories in windows
     values = {"epoch_seconds": seconds, "targets_a_second": targets / seconds}
     if question.measure == "gru4rec":
         return {**values, "note": f"{targets:,} targets"}
-    metrics = setting.metrics
+    metrics = bench.metrics
     _, judged = seconds_of(lambda: task.judge(model, data, metrics, seed=0, intervals=False))
     return {**values, "evaluate_seconds": judged, "note": f"{len(metrics)} kinds of metrics"}
 
@@ -84,11 +84,11 @@ def classic(question: Question) -> dict[str, Any]:
     given = [f"model.{w}={question.settings[w]}" for w in words]
     shrinkage = ["model.shrinkage=0"] if name == "item_knn" else []
     k = f"task.list_length={question.k}"
-    setting = setting_of(question, name, *given, *shrinkage, k)
-    task, data = setting.task, setting.task.data(setting.folds[0])
-    model = build(setting.config.model)
+    bench = bench_of(question, name, *given, *shrinkage, k)
+    task, data = bench.task, bench.task.data(bench.folds[0])
+    model = build(bench.config.model)
     options = FitOptions(seed=0, device="cpu")
-    build(setting.config.model).fit(data.past.select(range(100)), options)
+    build(bench.config.model).fit(data.past.select(range(100)), options)
     _, fit_seconds = seconds_of(lambda: task.fit(model, data, options))
     _, top_seconds = seconds_of(lambda: task.lists(model, data))
     return {"fit_seconds": fit_seconds, "top_10_seconds": top_seconds}
@@ -113,8 +113,8 @@ def bg_nbd(question: Question) -> dict[str, Any]:
 
 def quality(question: Question) -> dict[str, Any]:
     """Training until the validation NDCG@10 is reached."""
-    setting = network(question, "gru4rec")
-    task, data = setting.task, setting.task.data(setting.folds[0].for_choosing())
+    bench = network(question, "gru4rec")
+    task, data = bench.task, bench.task.data(bench.folds[0].for_choosing())
     codes = data.past.catalogue.item_ids.astype(int)  # of the file, from codes in its own order
     raw = question.raw_items
     places = raw.searchsorted(codes)
@@ -133,7 +133,7 @@ def quality(question: Question) -> dict[str, Any]:
         done = watch.judged(lambda: ndcg_at_10(scores(model), question.inner, target))
         return Verdict(improved=True, stop=done)
 
-    model = build(setting.config.model)
+    model = build(bench.config.model)
     task.fit(model, data, FitOptions(seed=0, device="cpu", epochs=1000, on_epoch=on_epoch))
     return watch.answer()
 
