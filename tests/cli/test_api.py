@@ -82,7 +82,7 @@ def test_what_is_foretold_follows_from_the_log(log: EventLog) -> None:
 @pytest.mark.parametrize(
     ("models", "words", "line"),
     [
-        (["markof"], [], "models: markof is no model of recommend: did you mean markov"),
+        (["markof"], [], "models: markof is not a model of recommend: did you mean markov"),
         ([], [], "models=\\[\\] compares nothing"),
         ({}, [], "models is empty: name at least one model"),
         (["markov"], ["split.horizon=3"], "unknown setting split.horizon"),

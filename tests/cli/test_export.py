@@ -90,7 +90,9 @@ def test_what_is_there_is_not_lost(exported: Workspace) -> None:
 def test_runs_that_cannot_be_exported(exported: Workspace) -> None:
     parent = exported.runs("churn", kind="comparison")[0].info.run_id
     line = exported.growthlab("export", "task=churn", f"run={parent}", "to=x").mistake
-    assert line == f"run={parent} cannot be exported: it is no finished run of one model"
+    assert line.startswith(
+        f"run={parent} is not a finished run of one model: name one of its children: "
+    )
     line = exported.growthlab("export", "run=0123", "to=x").mistake
     assert line == "run=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
     line = exported.growthlab("export", "data=online_retail", "to=x").mistake

@@ -78,7 +78,10 @@ def test_the_winner_of_a_search_keeps_its_members_and_their_settings(fresh: Work
     ("words", "line"),
     [
         ("model.members=[[markov]]", "model.members=[['markov']]: give a list of models such as"),
-        ("model.members=[item_knn,markof]", "markof is no model of recommend: did you mean markov"),
+        (
+            "model.members=[item_knn,markof]",
+            "markof is not a model of recommend: did you mean markov",
+        ),
         ("model.members=[markov,markov]", "model.members: markov is named 2 times"),
         ("model.members=[markov,blend]", "model.members: blend would be inside itself"),
         ("model.members=[markov]", "model.members must name two models or more, got markov"),

@@ -366,7 +366,7 @@ def test_runs_that_cannot_stand_are_one_line(crowned: Workspace) -> None:
         if run.data.tags.get("mlflow.parentRunId") == parent
     )
     assert promote(crowned, "churn", parent).mistake == (
-        f"challenger={parent} is no finished run of one model: name one of its children: "
+        f"challenger={parent} is not a finished run of one model: name one of its children: "
         + ", ".join(children)
     )
     first = str(crowned.client.get_model_version(CHURN, "1").run_id)

@@ -66,7 +66,11 @@ def test_a_comparison_is_not_run_again_as_one_model(workspace: Workspace) -> Non
     workspace.compared("churn")
     parent = workspace.runs("churn", kind="comparison")[0].info.run_id
     done = workspace.growthlab("train", f"rerun={parent}")
-    assert done.mistake == f"rerun={parent} is a whole comparison: name one of its child runs"
+    children = workspace.runs("churn", kind="model")
+    names = ", ".join(sorted(f"{c.data.tags['model']} {c.info.run_id}" for c in children))
+    assert done.mistake == (
+        f"rerun={parent} is not a run of one model: name one of its children: {names}"
+    )
 
 
 def test_an_unknown_run_is_not_run_again(workspace: Workspace) -> None:

@@ -38,7 +38,7 @@ def expand(
     Raises
     ------
     ConfigError
-        A name that is no model of the family, a member twice, a hybrid inside itself, a setting
+        A name that is not a model of the family, a member twice, a hybrid inside itself, a setting
         that the member has not.
     """
     family, _, name = choice.partition("/")
@@ -109,7 +109,7 @@ def _check(member: str, members: Sequence[str], family: str, inside: tuple[str, 
     possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]
     if member not in possible:
         near = near_matches(member, set(possible) - set(inside))
-        raise ConfigError(f"model.members: {member} is no model of {family}: {near}")
+        raise ConfigError(f"model.members: {member} is not a model of {family}: {near}")
     if members.count(member) > 1:
         raise ConfigError(f"model.members: {member} is named {members.count(member)} times")
     if member in inside:
