@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
-from growthlab.cli.main import COMMANDS
+from growthlab.cli.commands import MODULES, commands
+from growthlab.config.conf_tree import CONF, groups
+from growthlab.config.defaults_list import Default, composed_groups, defaults_of
 
 HEAVY = ("torch", "mlflow", "hydra", "pandas", "numpy", "omegaconf", "sklearn")
 
@@ -22,15 +27,75 @@ def console(*words: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_the_commands_and_the_choices_of_each_group() -> None:
     done = console("--help")
     assert done.returncode == 0
-    for word in (*COMMANDS, "simulated_shop", "recommend/gru4rec", "leave_last_out", "server"):
+    for word in (*commands(), "simulated_shop", "recommend/gru4rec", "leave_last_out", "server"):
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands())
 def test_help_of_a_command_shows_its_settings(command: str) -> None:
     done = console(command, "--help")
     assert done.returncode == 0
-    assert done.stdout.startswith(f"growthlab {command}: {COMMANDS[command]}")
+    assert done.stdout.startswith(f"growthlab {command}: {commands()[command].summary}")
+
+
+def test_every_command_has_a_summary_a_section_and_an_example() -> None:
+    for name, command in commands().items():
+        assert command.summary[:1].isupper(), name
+        assert command.section != "other", name
+        assert command.notes.startswith(f"growthlab {name} "), name
+
+
+def test_every_config_file_of_a_command_has_its_module_and_every_module_of_a_command_its_file() -> (
+    None
+):
+    files = {path.stem for path in CONF.glob("*.yaml")}
+    modules = {
+        path.stem
+        for path in MODULES.glob("*.py")
+        if any(
+            isinstance(node, ast.FunctionDef) and node.name == "run"
+            for node in ast.parse(path.read_text()).body
+        )
+    }
+    assert set(commands()) == files == modules
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_groups_in_the_help_are_those_that_hydra_composes(command: str) -> None:
+    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+        config = compose(command, return_hydra_config=True)
+    composed = {group.partition("@")[0] for group in config.hydra.runtime.choices}
+    composed = {group for group in composed if group in groups()}
+    shown = set(composed_groups(command))
+    inside_models = {"loss", "trainer", "content"} if "model" in shown else set()
+    assert composed <= shown <= composed | inside_models | {"section", "metrics"}
+
+
+def test_a_defaults_list_is_read_in_every_form_that_hydra_has(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "# - model: als\n"
+        "defaults:\n"
+        "  - train            # another file\n"
+        "  - data: null\n"
+        "  # a remark\n"
+        "  - override /task: churn\n"
+        "  - /loss@model.loss: gbce\n"
+        "  - optional local: default\n"
+        "  - section: []\n"
+        "  - _self_\n"
+        "\n"
+        "models:\n"
+        "  - search: not a default\n"
+    )
+    assert list(defaults_of(path)) == [
+        Default("train", is_group=False),
+        Default("data", is_group=True),
+        Default("task", is_group=True),
+        Default("loss", is_group=True),
+        Default("local", is_group=True),
+        Default("section", is_group=True),
+    ]
 
 
 def test_help_of_promote_says_what_a_refusal_ends_with() -> None:

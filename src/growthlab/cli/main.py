@@ -11,34 +11,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from growthlab.config.conf_tree import CONF, choices, groups
+from growthlab.cli.commands import commands, help_of, overview
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.process import prepare_process
 
-COMMANDS = {
-    "prepare": "ingest, clean and cache a data set; the cleaning report",
-    "describe": "growth, cohorts, baskets, channels and goals of a data set as a report",
-    "train": "one run of one model, or a grid of runs with -m",
-    "compare": "every model of a task in one even comparison, with a leaderboard",
-    "tune": "search of a model's settings on the validation window",
-    "export": "the winner by validation to a bundle and the model registry",
-    "promote": "a challenger to champion of the registry, if the evidence lets it",
-    "rollback": "the champion before this one, back in its place",
-    "recommend": "recommendations for a file of customers, from a bundle",
-    "portrait": "a row of tags for every customer as of a cutoff, and the dictionary of tags",
-    "segment": "segments, tiers, triggers and lookalikes as of a date, a row a customer each",
-    "score": "churn probability or value for a file of customers, from a bundle",
-    "fetch": "a registered model, such as the champion, to a folder that a service watches",
-    "sign": "sign a bundle with the signing key of this machine",
-    "refresh": "newer histories, customer rows and stock for a bundle, without a new model",
-    "serve": "HTTP service of bundles",
-    "monitor": "what the service's request log says: drift, fallbacks, rates, latency, with alerts",
-}
 STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone
-GREETING = (
-    "growthlab: one customer timeline; what will they want, will they leave, what are they worth?"
-)
 
 
 def process() -> int:
@@ -74,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: done, 1: something failed, 2: a mistake in the input, 130: interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_help())
+        print(overview())
         return 0
     if words[0] == "--version":
         from importlib.metadata import version
@@ -117,10 +95,10 @@ def _interrupted() -> int:
 
 def _run(command: str, words: list[str]) -> int:
     """Dispatch to the command's module, once for each point of a grid."""
-    if command not in COMMANDS:
-        raise GrowthlabError(f"unknown command {command}: {near_matches(command, COMMANDS)}")
+    if command not in commands():
+        raise GrowthlabError(f"unknown command {command}: {near_matches(command, commands())}")
     if any(w in ("-h", "--help") for w in words):
-        print(_command_help(command))
+        print(help_of(command))
         return 0
     prepare_process()
     try:
@@ -176,7 +154,7 @@ def _take_cfg(words: list[str]) -> bool:
         return False
     place = words.index("--cfg")
     if words[place + 1 : place + 2] != ["job"]:
-        raise GrowthlabError("--cfg shows the compose config: write --cfg job")
+        raise GrowthlabError("--cfg shows the composed config: write --cfg job")
     del words[place : place + 2]
     return True
 
@@ -187,38 +165,6 @@ def _take(words: list[str], option: str) -> bool:
         return False
     words.remove(option)
     return True
-
-
-def _help() -> str:
-    """The commands and the groups with their choices."""
-    lines = [
-        GREETING,
-        "",
-        "usage: growthlab COMMAND [group=choice] [key=value] [-m] [--cfg job]",
-        "",
-    ]
-    lines += [f"  {name:<10} {what}" for name, what in COMMANDS.items()]
-    lines += ["", "groups:"]
-    lines += [_choices_line(g) for g in groups() if g not in ("metrics", "search")]
-    return "\n".join([*lines, "", "growthlab COMMAND --help shows a command's settings."])
-
-
-def _command_help(command: str) -> str:
-    """What a command does, its settings as they stand in its config file, and the groups it composes."""
-    text = (CONF / f"{command}.yaml").read_text().rstrip()
-    fits = "- model:" in text or "- train" in text  # then the groups inside a model count too
-    composed_groups = [g for g in groups() if f"- {g}:" in text or fits]
-    lines = [f"growthlab {command}: {COMMANDS[command]}", "", text, "", "groups:"]
-    shown = [_choices_line(g) for g in composed_groups if g not in ("metrics", "search")]
-    return "\n".join(lines + shown if shown else lines[:-2])
-
-
-def _choices_line(group: str) -> str:
-    """A group and what can be chosen in it."""
-    import textwrap
-
-    found = ", ".join(choices(group)) or "(none yet)"
-    return textwrap.fill(found, 110, initial_indent=f"  {group:<10} ", subsequent_indent=" " * 13)
 
 
 if __name__ == "__main__":

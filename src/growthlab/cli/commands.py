@@ -1,0 +1,98 @@
+"""Which commands there are, and their help, from their config files; imports nothing heavy.
+
+A command is a module of this package and a file of the same name in ``conf/``. The comments at the
+head of that file are its help: what it does and an example, then the section of the list of
+commands in which it stands::
+
+    # Search a model's settings on the validation window: growthlab tune model=recommend/item_knn
+    # section: models
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from growthlab.config.conf_tree import CONF, choices, groups
+from growthlab.config.defaults_list import composed_groups
+
+MODULES = Path(__file__).parent
+SECTION = "section:"
+NO_SECTION = "other"
+CHOSEN_BY_TASK = ("metrics", "search")  # and not listed: they are many
+GREETING = (
+    "growthlab: one customer timeline; what will they want, will they leave, what are they worth?"
+)
+
+
+class CommandHelp(NamedTuple):
+    """A command and the parts of its help."""
+
+    name: str
+    summary: str
+    section: str
+    notes: str  # the examples, and what else the head of the config file says
+    settings: str  # the config file below its head
+
+
+@cache
+def commands() -> dict[str, CommandHelp]:
+    """The commands by name, in the order of their sections and of the alphabet."""
+    files = [path for path in CONF.glob("*.yaml") if (MODULES / f"{path.stem}.py").exists()]
+    known = [_command(path) for path in files]
+    known.sort(key=lambda command: (command.section == NO_SECTION, command.section, command.name))
+    return {command.name: command for command in known}
+
+
+def overview() -> str:
+    """The commands by section, and the groups with their choices."""
+    usage = "usage: growthlab COMMAND [group=choice] [key=value] [-m] [--cfg job]"
+    lines, section = [GREETING, "", usage], ""
+    for command in commands().values():
+        if command.section != section:
+            section = command.section
+            lines += ["", f"{section}:"]
+        lines.append(f"  {command.name:<10} {command.summary}")
+    lines += ["", "groups:", *_choices_lines(groups())]
+    return "\n".join([*lines, "", "growthlab COMMAND --help shows a command's settings."])
+
+
+def help_of(name: str) -> str:
+    """What a command does, its settings as in its config file, and the groups it composes."""
+    command = commands()[name]
+    parts = [f"growthlab {name}: {command.summary}", command.notes, command.settings]
+    composed = list(_choices_lines(composed_groups(name)))
+    if composed:
+        parts.append("\n".join(["groups:", *composed]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _command(path: Path) -> CommandHelp:
+    """The command of a config file."""
+    lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+    n_head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    head = [line.lstrip("# ") for line in lines[:n_head]]
+    sections = [line.removeprefix(SECTION).strip() for line in head if line.startswith(SECTION)]
+    first, *others = [line for line in head if not line.startswith(SECTION)] or [""]
+    summary, separator, example = first.partition(": growthlab ")
+    notes = [f"growthlab {example}"] * bool(separator) + others
+    return CommandHelp(
+        name=path.stem,
+        summary=summary,
+        section=sections[0] if sections else NO_SECTION,
+        notes="\n".join(notes),
+        settings="\n".join(lines[n_head:]),
+    )
+
+
+def _choices_lines(names: list[str]) -> Iterator[str]:
+    """Each group with what can be chosen in it."""
+    for name in names:
+        if name not in CHOSEN_BY_TASK:
+            listed = ", ".join(choices(name)) or "(none yet)"
+            yield textwrap.fill(
+                listed, 110, initial_indent=f"  {name:<10} ", subsequent_indent=" " * 13
+            )
