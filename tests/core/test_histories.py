@@ -181,3 +181,11 @@ def test_a_catalogue_survives_as_arrays() -> None:
     assert back.text.tolist() == ["x", ""]
     assert back.price is None
     assert len(back) == 2
+
+
+def test_category_codes_are_places_among_the_sorted_names_and_unknown_without_one() -> None:
+    ids = np.array(["a", "b", "c", "d"])
+    catalogue = Catalogue(ids, category=np.array(["toys", "", "food", "toys"]))
+    assert catalogue.category_names.tolist() == ["food", "toys"]
+    assert catalogue.category_codes.tolist() == [1, UNKNOWN, 0, 1]
+    assert Catalogue(ids).category_codes.tolist() == [UNKNOWN] * 4

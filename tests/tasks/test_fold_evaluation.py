@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.models.recommend.markov import Markov
 from growthlab.split.fold import Fold
-from growthlab.tasks.fold_evaluation import EpochWatch, FoldEvaluation, choose, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, choose, epoch_watch, run_model
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
@@ -35,10 +34,9 @@ class Metric:
 
 
 @dataclass
-class Curve:
-    """A model whose quality on the validation window is known for each epoch."""
+class Untrained:
+    """A model without early stopping, whose quality on the validation window is known."""
 
-    trainer: Any = field(default_factory=lambda: SimpleNamespace(patience=3))
     epochs: int = 6
     fitted_on: str = ""
     trained: int = 0
@@ -47,6 +45,13 @@ class Curve:
     def scorer(self) -> str:
         """What leaves the lab."""
         return f"{self.trained} epochs on {self.fitted_on}"
+
+
+@dataclass
+class Curve(Untrained):
+    """A model whose quality on the validation window is known for each epoch."""
+
+    trainer: Any = field(default_factory=lambda: SimpleNamespace(patience=3))
 
 
 @dataclass
@@ -63,8 +68,8 @@ class Watched:
         """The window that a fold is judged on."""
         return "future" if fold.inner is not None else "valid"
 
-    def fit(self, model: Curve, data: str, options: FitOptions) -> Curve:
-        """Epoch by epoch, heeding the verdict."""
+    def fit(self, model: Untrained, data: str, options: FitOptions) -> Untrained:
+        """Epoch by epoch, as long as the verdict says so."""
         self.asked.append(("fit", data, options.epochs or 0))
         model.fitted_on = data
         for epoch in range(1, (options.epochs or model.epochs) + 1):
@@ -75,7 +80,7 @@ class Watched:
         return model
 
     def judge(
-        self, model: Curve, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
+        self, model: Untrained, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
     ) -> Judged:
         """The known quality of the epoch."""
         self.asked.append(("judge", data, model.trained))
@@ -134,9 +139,7 @@ def test_another_future_changes_nothing_that_is_chosen(shop_fold: Fold) -> None:
 
 def test_a_model_without_epochs_is_fitted_once_on_each_window(shop_fold: Fold) -> None:
     task = Watched()
-    outcome = run_model(
-        evaluation(task, shop_fold), lambda: Curve(trainer=None, epochs=1), name="x"
-    )
+    outcome = run_model(evaluation(task, shop_fold), lambda: Untrained(epochs=1), name="x")
     assert [(what, w) for what, w, _ in task.asked] == [
         ("fit", "valid"),
         ("judge", "valid"),
@@ -181,33 +184,15 @@ def test_a_choice_that_was_made_is_not_made_again(shop_fold: Fold, tmp_path: Pat
     )
 
 
-def test_the_watch_remembers_the_epochs_of_an_interrupted_fit(
+def test_the_watch_evaluates_the_objective_on_the_validation_window(
     shop_fold: Fold, tmp_path: Path
 ) -> None:
-    place = evaluation(Watched(), shop_fold)
-    memory = tmp_path / "choose" / "watch.json"
-    watch = EpochWatch(place, 0, patience=3, memory=memory)
+    watch = epoch_watch(evaluation(Watched(), shop_fold), Curve(), 0, tmp_path)
+    assert watch is not None
     for epoch in (1, 2, 3):
         watch(epoch, Curve(trained=epoch))
-    again = EpochWatch(place, 0, patience=3, memory=memory)
-    # epoch 3 is judged again: the checkpoint may be one epoch behind what was seen
-    assert not again(3, Curve(trained=3)).stop
-    assert not again(4, Curve(trained=4)).stop
-    assert again(5, Curve(trained=5)).stop
-    assert again.best_epoch == 2
-    assert json.loads(memory.read_text()).keys() == {"1", "2", "3", "4", "5"}
-
-
-def test_less_is_better_where_the_task_says_so(shop_fold: Fold) -> None:
-    watch = EpochWatch(evaluation(Watched(maximise=False), shop_fold), 0, patience=9)
-    watch.values = {1: 3.0, 2: 1.0, 3: 1.0}
-    assert watch.best_epoch == 2
-
-
-def test_an_epoch_without_a_value_is_never_the_best(shop_fold: Fold) -> None:
-    watch = EpochWatch(evaluation(Watched(), shop_fold), 0, patience=9)
-    watch.values = {1: np.nan, 2: -5.0, 3: np.nan}
-    assert watch.best_epoch == 2
+    assert watch.values == {n: VALUES[n] for n in (1, 2, 3)}
+    assert watch.memory == tmp_path / "choose" / "watch.json"
 
 
 def test_the_objective_is_found_among_the_metrics_and_their_k() -> None:

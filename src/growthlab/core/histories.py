@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -49,6 +50,25 @@ class Catalogue:
     def codes(self, raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The code of each raw id, shape ``(n,)``, int32; `UNKNOWN` for an id outside the catalogue."""
         return codes_of(raw_ids, self.item_ids)
+
+    @property
+    def category_names(self) -> np.ndarray:
+        """The distinct categories, sorted; a category's code is its place here."""
+        return self._categories[0]
+
+    @property
+    def category_codes(self) -> np.ndarray:
+        """The category of each item, ``(n_items,)``, int32; `UNKNOWN` for an item without one."""
+        return self._categories[1]
+
+    @cached_property
+    def _categories(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct categories and each item's code, computed once."""
+        if self.category is None:
+            return np.zeros(0, dtype="<U1"), np.full(len(self), UNKNOWN, dtype=np.int32)
+        names, codes = np.unique(self.category, return_inverse=True)
+        n_empty = int(len(names) and names[0] == "")  # "" sorts first
+        return names[n_empty:], (codes - n_empty).astype(np.int32)  # "" is -1: UNKNOWN
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What is known, by field name: safe to save without pickle."""

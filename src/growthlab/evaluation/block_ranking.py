@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import merged, row_slices, top_k
+from growthlab.scorers.base import Factored
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -33,19 +34,6 @@ ANNOUNCED = 1_000_000_000  # scores from which the work is announced
 
 # Which items, the users' scores of them as they are ranked, and who has the fallback's.
 Tile = tuple[slice, np.ndarray, np.ndarray]
-
-
-@runtime_checkable
-class Factored(Protocol):
-    """A model whose scores are ``embed(histories) @ item_vectors().T``."""
-
-    def embed(self, histories: Histories) -> np.ndarray:
-        """A vector a user, NaN for one who cannot be scored, ``(n_users, width)``."""
-        ...
-
-    def item_vectors(self) -> np.ndarray:
-        """A vector an item, ``(n_items, width)``."""
-        ...
 
 
 def rank(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from growthlab.core.seeding import stream
 from growthlab.evaluation.outcome import Estimate
+from growthlab.metrics.predictions import BiasedByResampling, PredictionMetric
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
 
 N_RESAMPLES = 2000
@@ -157,7 +158,7 @@ def metrics_of_predictions(
     label, prediction = label[order], prediction[order]
     listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
     n_drawn = n_resamples if intervals and len(label) else 0
-    bounded = [m for m in listed if not getattr(m, "biased_by_resampling", False)]
+    bounded = [m for m in listed if not _has_biased_bounds(m)]
     drawn = [
         [metric(label, prediction, weight) for metric in bounded]
         for counts in resample_counts(len(label), n_drawn, seed)
@@ -170,6 +171,10 @@ def metrics_of_predictions(
         metric.name: Estimate(float(metric(label, prediction)), *bounds.get(metric.name, nothing))
         for metric in listed
     }
+
+
+def _has_biased_bounds(metric: PredictionMetric) -> bool:
+    return isinstance(metric, BiasedByResampling) and metric.biased_by_resampling
 
 
 def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from growthlab.evaluation.bootstrap import means_of
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
+from growthlab.metrics.predictions import PredictionMetric
 
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
@@ -160,7 +161,7 @@ class Standings:
         if all(objective in o.per_user for o in self.outcomes[0]):
             averaged = {name: mean_per_user(s, objective) for name, s in self.models.items()}
             return compare_to_baseline(averaged, objective, baseline)
-        named = {m.name: m for m in self.metrics.values() if hasattr(m, "name")}
+        named = {m.name: m for m in self.metrics.values() if isinstance(m, PredictionMetric)}
         if objective not in named:
             return pd.DataFrame(columns=COLUMNS)
         predictions = {name: [predictions_of(o) for o in s] for name, s in self.models.items()}

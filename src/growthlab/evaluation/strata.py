@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.evaluation.bootstrap import N_RESAMPLES, parts_of, ratios_of
-from growthlab.metrics.ranking.base import PerUser, RankedLists, head_items
+from growthlab.metrics.ranking.base import PerUser, PerUserAtK, RankedLists, head_items
 
 STRATA = ("all", "warm", "head", "tail", "cold_item", "cold_user", "repeat", "new")
 
@@ -42,7 +42,7 @@ def strata_of(
     DataFrame with the columns stratum, metric, value, low, high, n_users
     """
     listed = metrics.values() if isinstance(metrics, Mapping) else metrics
-    chosen = [m for m in listed if isinstance(m, PerUser) and getattr(m, "needs_truth", True)]
+    chosen = [m for m in listed if isinstance(m, PerUser) and _rests_on_truth(m)]
     rows = []
     for stratum, kept in truth_strata(lists).items():
         part = lists.with_truth(kept)
@@ -52,6 +52,10 @@ def strata_of(
         estimates = ratios_of(parts, seed=seed, n_resamples=n_resamples)
         rows += [(stratum, name, *estimate, n_users) for name, estimate in estimates.items()]
     return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
+
+
+def _rests_on_truth(metric: PerUser) -> bool:
+    return not isinstance(metric, PerUserAtK) or metric.needs_truth
 
 
 def truth_strata(lists: RankedLists) -> dict[str, np.ndarray]:

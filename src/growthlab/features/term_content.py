@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -32,6 +32,7 @@ class ContentVectors(NamedTuple):
     source: str
 
 
+@runtime_checkable
 class ItemContent(Protocol):
     """A way to turn what is known of items into vectors.
 

@@ -24,9 +24,9 @@ def contents_of(catalogue: Catalogue) -> np.ndarray:
 
 def categories_of(catalogue: Catalogue) -> np.ndarray:
     """Each item's category as `contents_of` has it; its attributes where no item has a category."""
-    if catalogue.category is None or not (catalogue.category != "").any():
+    if not len(catalogue.category_names):
         return contents_of(catalogue)
-    return _coded([[category] if category else [] for category in catalogue.category.tolist()])
+    return catalogue.category_codes[:, None]
 
 
 def _coded(words: list[list[str]]) -> np.ndarray:

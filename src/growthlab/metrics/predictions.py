@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 
+@runtime_checkable
 class PredictionMetric(Protocol):
     """A metric of one label and one prediction a customer."""
 
@@ -26,6 +27,30 @@ class PredictionMetric(Protocol):
         repeated rows.
         """
         ...
+
+
+@runtime_checkable
+class NamedMetric(Protocol):
+    """A metric that is logged under one name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+@runtime_checkable
+class OfProbabilities(PredictionMetric, Protocol):
+    """A metric that, where `of_probabilities` holds, depends on the level of probabilities."""
+
+    of_probabilities: ClassVar[bool]
+
+
+@runtime_checkable
+class BiasedByResampling(Protocol):
+    """A metric whose bootstrap bounds, where `biased_by_resampling` holds, would miss its value."""
+
+    biased_by_resampling: ClassVar[bool]
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from growthlab.core.histories import Histories
 from growthlab.features.examples import Examples
 from growthlab.scorers.base import RowScorer, Scorer
 from growthlab.training.fit_options import FitOptions
+from growthlab.training.warm import LearnedState
 
 
 @runtime_checkable
@@ -30,6 +31,100 @@ class Recommender(Protocol):
         not finite is allowed. Seen items are scored like all others; masking and top-k are not the model's.
         The array is a new one, which the caller may change.
         """
+        ...
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A model that can leave the laboratory."""
+
+    def scorer(self) -> Any:
+        """The fitted model as a bundle carries it; ExportError where this one cannot be exported."""
+        ...
+
+
+@runtime_checkable
+class ContinuesFit(Protocol):
+    """A model whose fit can go on from an earlier one (`FitOptions.warm`)."""
+
+    def learned(self, past: Histories) -> LearnedState:
+        """What a later fit goes on from; `past` is what was fitted."""
+        ...
+
+
+@runtime_checkable
+class SaysPersonalised(Protocol):
+    """A recommender that says whether its scores depend on the customer; others are taken to."""
+
+    @property
+    def personalised(self) -> bool:
+        """Whether they do."""
+        ...
+
+
+@runtime_checkable
+class SaysStochastic(Protocol):
+    """A model that says whether another seed gives another model."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
+class RecordsLosses(Protocol):
+    """A fitted model with the loss of each epoch."""
+
+    @property
+    def losses_(self) -> list[float]:
+        """The losses."""
+        ...
+
+
+@runtime_checkable
+class TrainsNetwork(Protocol):
+    """A model whose fit leaves a torch module."""
+
+    @property
+    def network_(self) -> Any:
+        """The module."""
+        ...
+
+
+@runtime_checkable
+class SklearnEstimator(Protocol):
+    """scikit-learn's contract, which LightGBM follows too."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Learn from a table and its labels."""
+        ...
+
+    def predict(self, X: Any) -> Any:
+        """One prediction a row."""
+        ...
+
+    def get_params(self) -> dict[str, Any]:
+        """The settings by name."""
+        ...
+
+
+class Patience(Protocol):
+    """A trainer that tolerates `patience` epochs without improvement."""
+
+    @property
+    def patience(self) -> int:
+        """How many epochs."""
+        ...
+
+
+@runtime_checkable
+class TrainedInEpochs(Protocol):
+    """A model that is trained in epochs, and stopped early on a validation window."""
+
+    @property
+    def trainer(self) -> Patience:
+        """Its trainer."""
         ...
 
 

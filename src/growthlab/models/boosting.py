@@ -9,6 +9,7 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError
 from growthlab.features.examples import Examples
+from growthlab.models.base import SklearnEstimator, TrainedInEpochs
 from growthlab.training.fit_options import FitOptions
 
 TREES = 10  # an epoch
@@ -17,10 +18,11 @@ STOPPING = "early_stopping_round"  # LightGBM's name of it: trees without improv
 
 def patience_of(model: Any) -> int | None:
     """Epochs without improvement that a model bears; None for one that is not trained in epochs."""
-    trainer = getattr(model, "trainer", None)
-    if trainer is not None:
-        return int(trainer.patience)
-    trees = model.get_params().get(STOPPING) if hasattr(model, "get_params") else None
+    if isinstance(model, TrainedInEpochs):
+        return int(model.trainer.patience)
+    if not isinstance(model, SklearnEstimator):
+        return None
+    trees = model.get_params().get(STOPPING)
     if trees is None:
         return None
     if not trees >= TREES:
@@ -47,10 +49,10 @@ def grown(
     made = type(estimator)(**settings)
     if options.on_epoch is None:
         return made.fit(inputs, label)
-    return made.fit(inputs, label, callbacks=[_Watch(options.on_epoch, predicted)])
+    return made.fit(inputs, label, callbacks=[_EpochCallback(options.on_epoch, predicted)])
 
 
-class _Watch:
+class _EpochCallback:
     """A callback that asks after an epoch, and ends the growth where it is told to."""
 
     order = 30

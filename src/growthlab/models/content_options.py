@@ -32,7 +32,7 @@ class WithItemContent:
         """Raise a `ConfigError` for a share outside [0, 1), or content that is only a name."""
         if not 0 <= self.id_dropout < 1:
             raise ConfigError(f"model.id_dropout must be in [0, 1), got {self.id_dropout}")
-        if self.content is not None and not hasattr(self.content, "vectors"):
+        if self.content is not None and not isinstance(self.content, ItemContent):
             raise ConfigError(
                 f"model.content must be item content, got {self.content!r}: "
                 f"content@model.content={self.content} chooses one"

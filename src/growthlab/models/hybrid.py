@@ -10,7 +10,7 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError, ExportError, one_line
 from growthlab.core.histories import Histories
-from growthlab.models.base import Recommender
+from growthlab.models.base import Exportable, Recommender, SaysPersonalised
 from growthlab.scorers.base import Scorer
 from growthlab.scorers.fusion import Members
 
@@ -31,7 +31,7 @@ class Hybrid:
     def __post_init__(self) -> None:
         made = self.models()
         self.stochastic = any(m.stochastic for m in made)
-        self.personalised = any(getattr(m, "personalised", True) for m in made)
+        self.personalised = any(not isinstance(m, SaysPersonalised) or m.personalised for m in made)
 
     def models(self) -> list[Recommender]:
         """One unfitted model of each member.
@@ -65,7 +65,7 @@ class Hybrid:
         """The scorer of each member."""
         scorers = {}
         for name, member in self.scorer_.members.by_name.items():
-            if not hasattr(member, "scorer"):
+            if not isinstance(member, Exportable):
                 raise ExportError(f"its member {name} ({type(member).__name__}) has no scorer()")
             try:
                 scorers[name] = member.scorer()

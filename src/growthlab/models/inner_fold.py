@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +18,15 @@ from growthlab.core.errors import DataError, GrowthlabError, one_line
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
 from growthlab.core.whole_file import write_json
-from growthlab.models.base import Recommender
+from growthlab.models.base import Recommender, TrainedInEpochs
 from growthlab.ranking.candidates import hide_seen, seen_items
+from growthlab.ranking.ndcg import ndcg
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 from growthlab.scorers.fusion import short_lists
 from growthlab.scorers.history_weights import MICROSECONDS_A_DAY
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.epoch_watch import EpochWatch
+from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class InnerCut:
             hide_seen(scores, None if self.hidden is None else self.hidden[rows])
             items, _ = top_k(scores, K, ties.select(rows))
             hits = np.asarray(self.truth[rows[:, None], items].toarray()) > 0
-            total += float(ndcg_of(hits & (items >= 0), self.n_relevant[rows]).sum())
+            total += float(ndcg(hits & (items >= 0), self.n_relevant[rows]).sum())
         return total / self.asked.n_users
 
 
@@ -131,37 +133,6 @@ def _parts(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray
     return ~late, late
 
 
-def ndcg_of(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """NDCG of each list, ``(n,)``, from its hits by place ``(n, k)`` and the relevant items."""
-    gains = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    return (hits @ gains) / np.cumsum(gains)[np.clip(n_relevant, 1, len(gains)) - 1]
-
-
-@dataclass
-class _Watch:
-    """Judges a member after each epoch; what it saw survives in `memory`."""
-
-    cut: InnerCut
-    patience: int
-    memory: Path | None
-    values: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.memory is not None and self.memory.exists():
-            self.values = json.loads(self.memory.read_text())
-
-    def __call__(self, epoch: int, model: Any) -> Verdict:
-        self.values = [*self.values[: epoch - 1], self.cut.ndcg(model)]
-        if self.memory is not None:
-            write_json(self.memory, self.values)
-        return Verdict(self.best == epoch, epoch - self.best >= self.patience)
-
-    @property
-    def best(self) -> int:
-        """The earliest of the best epochs, from 1."""
-        return int(np.argmax(self.values)) + 1
-
-
 def fit_inside(
     members: Factories, cut: InnerCut, options: FitOptions
 ) -> tuple[dict[str, Recommender], dict[str, int]]:
@@ -174,16 +145,15 @@ def fit_inside(
         own = _options_of(options, "inside", name)
         watch = None
         model = factory()
-        trainer = getattr(model, "trainer", None)
-        if trainer is not None and options.epochs is None:
+        if isinstance(model, TrainedInEpochs) and options.epochs is None:
             memory = None if own.checkpoint is None else own.checkpoint / "watch.json"
-            watch = _Watch(cut, trainer.patience, memory)
+            watch = EpochWatch(cut.ndcg, model.trainer.patience, memory=memory)
             own = replace(own, on_epoch=watch)
-        elif trainer is not None:
+        elif isinstance(model, TrainedInEpochs):
             own = replace(own, epochs=options.epochs)
         fitted[name] = _fit(name, model, cut.past, own)
         if watch is not None:
-            epochs[name] = watch.best
+            epochs[name] = watch.best_epoch
         elif own.epochs is not None:
             epochs[name] = own.epochs
     return fitted, epochs

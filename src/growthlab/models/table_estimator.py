@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.features.examples import Examples
-from growthlab.models.base import Estimator
+from growthlab.models.base import Estimator, SklearnEstimator
 from growthlab.models.boosting import grown, patience_of
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.lightgbm_rows import LightGBMRows
@@ -35,14 +35,24 @@ def wrap(model: Any) -> Estimator:
     if isinstance(model, Estimator):
         return model
     name = type(model).__name__
-    if hasattr(model, "fit") and hasattr(model, "predict") and hasattr(model, "get_params"):
-        if is_classifier(model) and not hasattr(model, "predict_proba"):
+    if isinstance(model, SklearnEstimator):
+        if is_classifier(model) and not gives_probabilities(model):
             raise ConfigError(
                 f"{name} gives no probabilities: take one with predict_proba, "
                 "or wrap it in sklearn.calibration.CalibratedClassifierCV"
             )
         return TableEstimator(model)
     raise ConfigError(f"{name} is no estimator of customers: it needs fit and predict")
+
+
+def gives_probabilities(model: Any) -> bool:
+    """Whether an estimator has ``predict_proba``, which scikit-learn may offer by its settings."""
+    return hasattr(model, "predict_proba")
+
+
+def is_seeded(estimator: Any) -> bool:
+    """Whether scikit-learn's kind of estimator has a ``random_state``."""
+    return isinstance(estimator, SklearnEstimator) and "random_state" in estimator.get_params()
 
 
 class TableEstimator:
@@ -64,7 +74,7 @@ class TableEstimator:
     @property
     def stochastic(self) -> bool:
         """Whether a seed matters."""
-        return "random_state" in self.estimator.get_params()
+        return is_seeded(self.estimator)
 
     @property
     def name(self) -> str:

@@ -158,23 +158,16 @@ class Assortment:
                 return np.array(found, dtype=np.int32)
             depth *= DEEPER
 
-    @cached_property
+    @property
     def groups(self) -> np.ndarray:
         """The category of each item as a number, ``(n_items,)``; `UNKNOWN` where it has none."""
         self._column("category", "a category")
-        return self._paths[1]
-
-    @cached_property
-    def _paths(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct paths, and which each item has."""
-        assert self.catalogue.category is not None
-        paths, groups = np.unique(self.catalogue.category, return_inverse=True)
-        return paths, np.where(paths[groups] == "", UNKNOWN, groups).astype(np.int32)
+        return self.catalogue.category_codes
 
     @cached_property
     def _groups_by_name(self) -> dict[str, list[int]]:
         by_name: dict[str, list[int]] = {}
-        for group, path in enumerate(self._paths[0].tolist()):
+        for group, path in enumerate(self.catalogue.category_names.tolist()):
             for name in {path, *(level.strip() for level in LEVEL.split(path))} - {""}:
                 by_name.setdefault(name, []).append(group)
         return by_name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -32,19 +32,58 @@ class Savable(Protocol):
 class Scorer(Savable, Protocol):
     """Scores items for histories: the contract of `Recommender.score`.
 
-    A scorer may also offer, where its kind allows it:
-
-    - ``similar(items) -> (n, n_items)``: what is like each item (a code), for item pages; a NaN row
-      where it knows nothing of the item. With the attribute ``reads_content`` it knows items that
-      nobody ever had;
-    - ``because(histories, listed) -> (n_users, k)``: the item of the history that contributes most
-      to each listed item, `UNKNOWN` where none does: the reason of a recommendation;
-    - ``embed(histories)`` and ``item_vectors()``, where the score is their product: a large
-      catalogue is then searched in blocks of items, or by an index.
+    Optional abilities are `ComparesItems`, `ReadsContent`, `GivesReasons` and `Factored`.
     """
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)``, float32; NaN row: cannot score this user, -inf: this item."""
+        ...
+
+
+@runtime_checkable
+class ComparesItems(Protocol):
+    """A scorer that knows which items are alike, for item pages."""
+
+    def similar(self, items: np.ndarray) -> np.ndarray:
+        """Similarity of all items to each of `items` (codes), ``(n, n_items)``; NaN row: not known."""
+        ...
+
+
+@runtime_checkable
+class ReadsContent(Protocol):
+    """A scorer that, where `reads_content` holds, also knows items without any event."""
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether this one does."""
+        ...
+
+
+@runtime_checkable
+class GivesReasons(Protocol):
+    """A scorer that names the reason of a recommendation."""
+
+    def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
+        """The history's item that contributes most to each listed item, ``(n_users, k)``.
+
+        `UNKNOWN` where none does.
+        """
+        ...
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A model or scorer whose scores are ``embed(histories) @ item_vectors().T``.
+
+    A large catalogue is then ranked in blocks of items, or searched by an index.
+    """
+
+    def embed(self, histories: Histories) -> np.ndarray:
+        """A vector a user, NaN for one who cannot be scored, ``(n_users, width)``."""
+        ...
+
+    def item_vectors(self) -> np.ndarray:
+        """A vector an item, ``(n_items, width)``."""
         ...
 
 

@@ -9,15 +9,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from growthlab.core.baskets import n_baskets
-from growthlab.core.histories import EVENT_CODE, Histories
+from growthlab.core.histories import EVENT_CODE, UNKNOWN, Histories
 from growthlab.scorers.history_weights import (
     MICROSECONDS_A_DAY,
     baskets_since,
     days_since,
     once_a_basket,
 )
-
-NONE = -1  # the category of an item that has none
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class ItemFacts:
 
     `users` are distinct users in logarithms (`recent_users`: of the newest `recent_days`), `trend`
     is the recent share of them, `repeats` the share of the users with an item who had it in two
-    baskets or more, `price` a logarithm, `category` a code or -1.
+    baskets or more, `price` a logarithm, `category` a code of the catalogue.
     """
 
     users: np.ndarray  # (n_items,) float32, as the next ones
@@ -50,17 +48,13 @@ class ItemFacts:
         distinct = once_a_basket(past)
         pairs = _Pairs.of(distinct, distinct.items, n_items)
         twice = np.bincount(pairs.keys[pairs.counts > 1] % n_items, minlength=n_items)
-        named = past.catalogue.category
-        codes = np.full(n_items, NONE)
-        if named is not None:
-            codes = np.where(named == "", NONE, np.unique(named, return_inverse=True)[1])
         return cls(
             users=np.log1p(users).astype(np.float32),
             recent_users=np.log1p(recent).astype(np.float32),
             trend=((recent + 1) / (users + 2)).astype(np.float32),
             repeats=(twice / (users + 1)).astype(np.float32),
             price=_prices(past).astype(np.float32),
-            category=codes.astype(np.int32),
+            category=past.catalogue.category_codes,
             newest=np.array(newest, dtype=np.int64),
         )
 
@@ -179,12 +173,12 @@ def features(
     distinct = once_a_basket(histories)
     own = _Pairs.of(distinct, distinct.items, histories.n_items)
     baskets, bought, steps, days = own.at(rows * histories.n_items + items)
-    n_categories = int(facts.category.max(initial=NONE)) + 2  # the last: none
+    n_categories = int(facts.category.max(initial=UNKNOWN)) + 2  # the last: none
     of_event = facts.category[histories.items] % n_categories
     kinds = _Pairs.of(histories, of_event, n_categories)
     category = facts.category[items]
     in_kind = kinds.at(rows * n_categories + category % n_categories)
-    in_kind = [np.where(category == NONE, np.nan, c) for c in in_kind]
+    in_kind = [np.where(category == UNKNOWN, np.nan, c) for c in in_kind]
     total = np.maximum(histories.lengths[rows], 1)
     every = np.maximum(user["user_baskets"][rows], 1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -17,7 +17,13 @@ from growthlab.evaluation.outcome import Estimate, Judged
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.metrics.predictions import PredictionMetric, are_probabilities, bins_of, grouped
+from growthlab.metrics.predictions import (
+    OfProbabilities,
+    PredictionMetric,
+    are_probabilities,
+    bins_of,
+    grouped,
+)
 from growthlab.models.calibrated_estimator import (
     CHOICES,
     CalibratedEstimator,
@@ -111,7 +117,11 @@ class Churn(CustomerTask):
             return replace(judged, tables=tables)
         raw = model.model.predict(data.judged)
         predictions = judged.per_user.assign(uncalibrated=raw)
-        changed = {m.name: m for m in metrics.values() if getattr(m, "of_probabilities", False)}
+        changed = {
+            m.name: m
+            for m in metrics.values()
+            if isinstance(m, OfProbabilities) and m.of_probabilities
+        }
         before = {n: float(m(label, raw)) for n, m in changed.items()}
         after = {n: judged.values[n].value for n in changed}
         slopes = ("calibration_slope", slope_of(label, raw), slope_of(label, p))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,18 @@ from typing import Any
 from growthlab.core.errors import ExportError
 from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
-from growthlab.models.base import Tabled
+from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Calibrates, Task
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.warm_start import check_clock, learned, read_state, write_state
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.epoch_watch import EpochWatch
+from growthlab.training.fit_options import FitOptions
 from growthlab.training.warm import LearnedState, WarmStart
 
 log = logging.getLogger(__name__)
-
-SLOW_EPOCH = 10.0  # seconds from which an epoch is worth a line
 
 
 @dataclass(frozen=True)
@@ -57,67 +55,6 @@ class FoldEvaluation:
     def objective_metric(self) -> dict[str, Any]:
         """The one metric that gives the objective."""
         return objective_metric(self.task, self.metrics)
-
-
-@dataclass
-class EpochWatch:
-    """Judges a model after each epoch on the validation window: the best so far, and whether to stop.
-
-    What it saw survives in `memory`, so that a resumed fit goes on with the same patience.
-    `on_value` hears of each epoch and its value, and may end the fit: by True in good order, or by
-    an exception.
-    """
-
-    evaluation: FoldEvaluation
-    seed: int
-    patience: int
-    memory: Path | None = None
-    on_value: Callable[[int, float], bool] | None = None
-    values: dict[int, float] = field(default_factory=dict)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def __post_init__(self) -> None:
-        if self.memory is not None and self.memory.exists():
-            self.values = {int(n): v for n, v in json.loads(self.memory.read_text()).items()}
-
-    def __call__(self, epoch: int, model: Any) -> Verdict:
-        """The verdict on the model after `epoch`."""
-        task = self.evaluation.task
-        judged = task.judge(
-            model,
-            self.evaluation.choosing,
-            self.evaluation.objective_metric,
-            seed=self.seed,
-            intervals=False,
-        )
-        self.values = {n: v for n, v in self.values.items() if n < epoch}
-        self.values[epoch] = judged.values[task.objective].value
-        if self.memory is not None:
-            write_json(self.memory, self.values)
-        best = self.best_epoch
-        self._report(epoch, best)
-        enough = self.on_value is not None and self.on_value(epoch, self.values[epoch])
-        return Verdict(improved=best == epoch, stop=enough or epoch - best >= self.patience)
-
-    def _report(self, epoch: int, best: int) -> None:
-        """A line an epoch where epochs are slow."""
-        seconds = time.perf_counter() - self._since
-        self._since += seconds
-        if seconds >= SLOW_EPOCH:
-            words = "epoch %d: valid %s %.4f (best: %.4f, epoch %d) in %.0f s"
-            value, at_best, objective = (
-                self.values[epoch],
-                self.values[best],
-                self.evaluation.task.objective,
-            )
-            log.info(words, epoch, objective, value, at_best, best, seconds)
-
-    @property
-    def best_epoch(self) -> int:
-        """The earliest epoch with the best validation value; one without a value is never best."""
-        sign = 1 if self.evaluation.task.maximise else -1
-        ranks = {n: -math.inf if math.isnan(v) else sign * v for n, v in self.values.items()}
-        return max(ranks, key=lambda n: (ranks[n], -n))
 
 
 @dataclass(frozen=True)
@@ -155,13 +92,13 @@ def choose(
     `on_value` is asked after each epoch, see `EpochWatch`. `warm` is where the fit goes on from.
     """
     task = evaluation.task
-    watch = _watch(evaluation, factory(), seed, checkpoint, on_value)
+    watch = epoch_watch(evaluation, factory(), seed, checkpoint, on_value)
     stage = _stage(checkpoint, "choose")
     options = FitOptions(seed=seed, device=device, on_epoch=watch, checkpoint=stage, warm=warm)
     with gauged() as fitting:
         model = task.fit(factory(), evaluation.choosing, options)
     judged = task.judge(model, evaluation.choosing, evaluation.metrics, seed=seed, intervals=False)
-    curves = {"loss": list(getattr(model, "losses_", []))}
+    curves = {"loss": list(model.losses_) if isinstance(model, RecordsLosses) else []}
     if watch is not None:
         curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
     return ChosenFit(
@@ -276,21 +213,28 @@ def _left(evaluation: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStar
     return None if judged is None else WarmStart(chosen.learned, judged)
 
 
-def _watch(
+def epoch_watch(
     evaluation: FoldEvaluation,
     model: Any,
     seed: int,
-    checkpoint: Path | None,
-    on_value: Callable[[int, float], bool] | None,
+    checkpoint: Path | None = None,
+    on_value: Callable[[int, float], bool] | None = None,
 ) -> EpochWatch | None:
-    """A watch for a model that is trained in epochs."""
+    """A watch on the validation window for a model that is trained in epochs."""
     patience = patience_of(model)
     if patience is None:
         return None
-    memory = None
-    if checkpoint is not None:
-        memory = checkpoint / "choose" / "watch.json"
-    return EpochWatch(evaluation, seed, patience, memory, on_value)
+    task = evaluation.task
+
+    def evaluate(model: Any) -> float:
+        judged = task.judge(
+            model, evaluation.choosing, evaluation.objective_metric, seed=seed, intervals=False
+        )
+        return judged.values[task.objective].value
+
+    memory = checkpoint / "choose" / "watch.json" if checkpoint is not None else None
+    label = f"valid {task.objective}"
+    return EpochWatch(evaluate, patience, task.maximise, memory, on_value, label)
 
 
 def _stage(checkpoint: Path | None, name: str) -> Path | None:
@@ -328,7 +272,7 @@ def _outcome(
 
 def _scorer_of(model: Any) -> tuple[Any, str]:
     """What a bundle carries of the fitted model, or None and why it cannot leave the lab."""
-    if not hasattr(model, "scorer"):
+    if not isinstance(model, Exportable):
         return None, f"{type(model).__name__} has no scorer()"
     try:
         return model.scorer(), ""

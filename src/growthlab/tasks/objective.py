@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.metrics.predictions import NamedMetric
+from growthlab.metrics.ranking.base import AtK
 from growthlab.tasks.base import Task
 
 
@@ -32,6 +34,6 @@ def objective_metric(task: Task, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def names_of(metric: Any, key: str) -> list[str]:
     """The names of what a metric gives: one for each ``k`` where it has several."""
-    if hasattr(metric, "named"):
+    if isinstance(metric, AtK):
         return [metric.named(k) for k in metric.k]
-    return [getattr(metric, "name", key)]
+    return [metric.name if isinstance(metric, NamedMetric) else key]

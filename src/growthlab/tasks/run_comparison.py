@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.progress import progress
 from growthlab.evaluation.outcome import Outcome
+from growthlab.models.base import SaysStochastic
+from growthlab.models.table_estimator import is_seeded
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
@@ -155,5 +157,5 @@ def _one(
 def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
     """The seeds of a contender: one, unless another seed gives another model."""
     model = contender.factory()
-    stochastic = getattr(model, "stochastic", hasattr(model, "random_state"))
-    return list(range(first, first + (n if stochastic else 1)))
+    seeded = model.stochastic if isinstance(model, SaysStochastic) else is_seeded(model)
+    return list(range(first, first + (n if seeded else 1)))

@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.block_ranking import Factored, drop_seen_truth, rank
+from growthlab.evaluation.block_ranking import drop_seen_truth, rank
 from growthlab.evaluation.bootstrap import metrics_of
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Judged, Outcome
@@ -25,6 +25,7 @@ from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender, ScoredRecommender
 from growthlab.ranking.candidates import SEEN_EVENTS
+from growthlab.scorers.base import Factored
 from growthlab.split.fold import Fold
 from growthlab.tasks.steps import Walk, walk
 from growthlab.training.fit_options import FitOptions

@@ -10,13 +10,14 @@ import numpy as np
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.whole_file import whole_file
+from growthlab.models.base import ContinuesFit
 from growthlab.split.fold import Fold
 from growthlab.training.warm import LearnedState, WarmStart
 
 
 def learned(model: Any, data: Any, fold: Fold) -> LearnedState | None:
     """What a model that was fitted to the past of `data` leaves; None where it cannot be gone on from."""
-    if not hasattr(model, "learned"):
+    if not isinstance(model, ContinuesFit):
         return None
     state: LearnedState = model.learned(data.past)
     return state.learned_before("" if fold.cutoff is None else fold.cutoff.isoformat())

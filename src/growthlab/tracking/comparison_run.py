@@ -16,6 +16,7 @@ import yaml
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Outcome
+from growthlab.models.base import TrainsNetwork
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.run_comparison import Entry
 from growthlab.tracking.checkpoints import Checkpoints
@@ -249,5 +250,6 @@ class ComparisonRun:
 
 def _device_of(model: Any) -> str:
     """The device of the fitted model's network; models without one run on the CPU."""
-    network = getattr(model, "network_", None)
-    return "cpu" if network is None else str(next(network.parameters()).device.type)
+    if not isinstance(model, TrainsNetwork):
+        return "cpu"
+    return str(next(model.network_.parameters()).device.type)

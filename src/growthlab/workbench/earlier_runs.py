@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
+from growthlab.models.base import ContinuesFit
 from growthlab.tasks.run_comparison import Contender
 from growthlab.tracking.find_run import find_model_run
 from growthlab.tracking.run_files import load_warm_start
@@ -71,7 +72,7 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
     if not bench.config.get("warm"):
         return None
     word, model = f"warm={bench.config.warm}", contender.factory()
-    if not hasattr(model, "learned"):
+    if not isinstance(model, ContinuesFit):
         able = ", ".join(_models_that_continue(bench))
         raise ConfigError(
             f"{word}: {contender.name} is computed anew from every log and cannot go on from a run; "
@@ -120,4 +121,4 @@ def _models_that_continue(bench: Workbench) -> list[str]:
         name: compose("train", [f"model={family}/{name}"]).config.model
         for name in possible_models(bench.task)
     }
-    return [name for name, node in nodes.items() if hasattr(build(node, "model"), "learned")]
+    return [name for name, node in nodes.items() if isinstance(build(node, "model"), ContinuesFit)]

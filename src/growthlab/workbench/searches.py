@@ -20,6 +20,7 @@ from growthlab.config.compose import Command, compose, search_space_named_as
 from growthlab.config.space_from_config import space_of, texts_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
 from growthlab.evaluation.outcome import Outcome
+from growthlab.models.base import Exportable
 from growthlab.search.model_search import ModelSearch
 from growthlab.search.search_loop import COSTS, Objectives
 from growthlab.search.search_run import SearchRun
@@ -250,7 +251,7 @@ def _bundle_mb(
     """The size of the bundle that the fitted model would be exported to."""
     from growthlab.export.of_outcome import write_bundle
 
-    if not hasattr(chosen.model, "scorer"):
+    if not isinstance(chosen.model, Exportable):
         raise ExportError(f"{type(chosen.model).__name__} has no bundle: leave bundle_mb out")
     empty = pd.DataFrame()
     outcome = Outcome(

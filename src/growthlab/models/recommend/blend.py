@@ -11,8 +11,10 @@ import numpy as np
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
+from growthlab.models.base import TrainedInEpochs
 from growthlab.models.hybrid import Hybrid
-from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, ndcg_of, once
+from growthlab.models.inner_fold import InnerCut, K, fit_inside, fit_whole, forget, once
+from growthlab.ranking.ndcg import ndcg
 from growthlab.scorers.blend_scorer import BlendScorer as BlendScorer
 from growthlab.scorers.fusion import CONSTANT, Members, ranks_of, reciprocal
 from growthlab.training.fit_options import FitOptions
@@ -65,7 +67,7 @@ class Blend(Hybrid):
     def _inside(self, past: Histories, options: FitOptions) -> dict[str, Any]:
         """The weights by name, and the epochs of members that have epochs."""
         equal = dict.fromkeys(self.members, 1 / len(self.members))
-        trained = any(hasattr(m, "trainer") for m in self.models())
+        trained = any(isinstance(m, TrainedInEpochs) for m in self.models())
         if self.weights == "equal" and (not trained or options.epochs is not None):
             return {"weights": equal, "epochs": dict.fromkeys(self.members, options.epochs)}
         try:
@@ -145,4 +147,4 @@ def _ndcg(scores: np.ndarray, relevant: np.ndarray, n_relevant: np.ndarray) -> f
     first = np.argpartition(-scores, K - 1, axis=1)[:, :K]
     order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1, kind="stable")
     listed = np.take_along_axis(first, order, axis=1)
-    return float(ndcg_of(np.take_along_axis(relevant, listed, axis=1), n_relevant).mean())
+    return float(ndcg(np.take_along_axis(relevant, listed, axis=1), n_relevant).mean())

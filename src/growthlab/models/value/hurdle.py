@@ -10,7 +10,8 @@ import numpy as np
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import stream
 from growthlab.features.examples import Examples
-from growthlab.models.table_estimator import TableEstimator
+from growthlab.models.base import SklearnEstimator
+from growthlab.models.table_estimator import TableEstimator, gives_probabilities
 from growthlab.scorers.hurdle_rows import HurdleRows
 from growthlab.training.fit_options import FitOptions
 
@@ -27,11 +28,11 @@ class Hurdle:
     """
 
     def __init__(self, buys: Any, spends: Any) -> None:
-        if not hasattr(buys, "predict_proba"):
+        if not gives_probabilities(buys):
             raise ConfigError(
                 f"model.buys must give probabilities, and {type(buys).__name__} does not"
             )
-        if hasattr(spends, "predict_proba") or not hasattr(spends, "predict"):
+        if gives_probabilities(spends) or not isinstance(spends, SklearnEstimator):
             raise ConfigError(f"model.spends must be a regressor, got {type(spends).__name__}")
         self.buys = buys
         self.spends = spends
