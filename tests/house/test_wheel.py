@@ -49,7 +49,7 @@ def metadata_of(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_every_yaml_and_module_of_the_tree_travels(wheel: Path, tree: Path) -> None:
+def test_every_yaml_module_and_template_of_the_tree_travels(wheel: Path, tree: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     package = tree / "src" / "growthlab"
@@ -57,6 +57,9 @@ def test_every_yaml_and_module_of_the_tree_travels(wheel: Path, tree: Path) -> N
     yamls = {
         f"growthlab/conf/{p.relative_to(tree / 'conf')}" for p in (tree / "conf").rglob("*.yaml")
     }
+    templates = {f"growthlab/{p.relative_to(package)}" for p in package.glob("pages/templates/*")}
+    assert "growthlab/pages/templates/style.css" in templates
+    assert templates <= inside
     assert "growthlab/registry/pyfunc_model.py" in modules
     assert modules <= inside
     assert "growthlab/py.typed" in inside  # type checkers read the annotations of what is installed

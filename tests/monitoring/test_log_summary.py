@@ -22,7 +22,7 @@ from growthlab.monitoring import log_reader as request_log
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import LogSummary, summarise_log
-from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.monitoring.proportions import Share
 from growthlab.serving.pending_request import PendingRequest, entry_of, entry_of_failure
@@ -251,7 +251,7 @@ def test_a_log_of_failures_alone_is_reported(
         "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
     ]
     assert report.metrics()["answers"] == 0
-    assert '100.00% <span class="bounds">[97.50%, 100.00%]</span>' in page(report)
+    assert '100.00% <span class="bounds">[97.50%, 100.00%]</span>' in monitoring_html(report)
 
 
 def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
@@ -469,7 +469,7 @@ def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
     assert found.drifts == []
     report = MonitoringReport.of(found, Limits())
     assert "the bundle holds no reference: export it again" in report.as_text()
-    assert "Drift against" not in page(report)
+    assert "Drift against" not in monitoring_html(report)
 
 
 def test_nothing_that_grows_with_the_log_is_kept(

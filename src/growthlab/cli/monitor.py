@@ -20,7 +20,7 @@ from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.delayed import Delayed
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
-from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.tasks.delayed_outcomes import evaluate_delayed, horizons_of
 from growthlab.tracking.command_run import command_run
@@ -49,7 +49,7 @@ def run(command: Command) -> int:
     logged = {k: v for k, v in plain.items() if k not in NOT_OF_THE_RUN}
     lineage = _lineage(bundle.manifest, report)
     with command_run(store, lineage, logged, "monitor") as logged_run:
-        (logged_run.folder / "monitor.html").write_text(page(report), encoding="utf-8")
+        (logged_run.folder / "monitor.html").write_text(monitoring_html(report), encoding="utf-8")
         (logged_run.folder / "monitor.json").write_text(_numbers(report), encoding="utf-8")
         logged_run.metrics |= finite(report.metrics())
     print(report.as_text())
@@ -84,7 +84,7 @@ def _written(report: MonitoringReport, folder: Path) -> Path:
     path = folder / manifest.data / f"monitoring-{manifest.task}.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(report), encoding="utf-8")
+        path.write_text(monitoring_html(report), encoding="utf-8")
     except OSError as error:
         why = f"output={folder} cannot be written ({error.strerror})"
         raise ConfigError(f"{why}: choose another folder") from error

@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
 from growthlab.insight.goals import METRICS, Goal, measured
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
-from growthlab.insight.report.report_page import page
+from growthlab.insight.report.report_page import report_html
 from growthlab.insight.scope import Scope, Unavailable
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class GrowthReport(ReportContents):
 
     def as_html(self) -> str:
         """One page that needs nothing but itself."""
-        return page(self)
+        return report_html(self)
 
     def save(self, folder: str | Path) -> Path:
         """``report.html``, a Parquet file a table under ``tables``, and ``definitions.json``.

@@ -1,0 +1,196 @@
+"""A page of HTML as plain data, and its rendering: one file, no script, no request, all text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import ClassVar, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from growthlab.pages.charts import Chart
+
+AlertLevel = Literal["grave", "watch", "fine"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table; `bounds` go to a new line where there is little room."""
+
+    text: str
+    bounds: str = ""
+    withheld: bool = False
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A row of a table; a `muted` one is pale."""
+
+    cells: Sequence[Cell]
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """Rows under their headers; the columns named in `flush_left` hold words, the others numbers."""
+
+    headers: Sequence[str]
+    rows: Sequence[PageRow]
+    flush_left: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ShadedCell:
+    """A cell of a `ShadedTable`: `shade` is 0 (white) to 1 (the darkest)."""
+
+    text: str
+    shade: float = 0.0
+    withheld: bool = False
+
+
+@dataclass(frozen=True)
+class ShadedTable:
+    """A table whose cells are the darker the larger they are, with a name before each row."""
+
+    kind: ClassVar[str] = "shaded"
+    corner: str
+    headers: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[ShadedCell]]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart under its title."""
+
+    title: str
+    chart: Chart | ShadedTable
+
+
+@dataclass(frozen=True)
+class DataBlock:
+    """Figures, a table, or both, with the definitions of what is seen.
+
+    `name` is shown after the title and is the block's anchor; `footer` is a line under the table.
+    """
+
+    kind: ClassVar[str] = "data"
+    title: str = ""
+    name: str = ""
+    figures: Sequence[Figure] = ()
+    table: PageTable | None = None
+    footer: str = ""
+    notes: Sequence[str] = ()
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure in large letters: what it is, its value, how it changed, how it is defined."""
+
+    name: str
+    value: str
+    changes: Sequence[str] = ()
+    definition: str = ""
+
+
+@dataclass(frozen=True)
+class TileBlock:
+    """Tiles next to each other."""
+
+    kind: ClassVar[str] = "tiles"
+    tiles: Sequence[Tile]
+    title: str = ""
+    name: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class AlertBlock:
+    """Lines with a coloured bar, each with its level."""
+
+    kind: ClassVar[str] = "alerts"
+    alerts: Sequence[tuple[AlertLevel, str]]
+
+
+@dataclass(frozen=True)
+class ListBlock:
+    """A list of terms, each with a sentence."""
+
+    kind: ClassVar[str] = "list"
+    entries: Mapping[str, str]
+
+
+Block = DataBlock | TileBlock | AlertBlock | ListBlock
+
+
+@dataclass(frozen=True)
+class Article:
+    """Blocks of one topic within a chapter."""
+
+    title: str
+    blocks: Sequence[Block]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Blocks, and articles of blocks, under a heading."""
+
+    title: str
+    blocks: Sequence[Block] = ()
+    articles: Sequence[Article] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def anchor(self) -> str:
+        """Where links to the chapter point."""
+        return self.title.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page; notes may hold `code` between backticks.
+
+    `links` says whether the page begins with links to its chapters.
+    """
+
+    title: str
+    chapters: Sequence[Chapter]
+    facts: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    links: bool = False
+
+
+def render_page(page: Page) -> str:
+    """The page as one HTML document."""
+    return _environment().get_template("page.html.jinja").render(page=page)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("growthlab.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    environment.filters["with_code"] = _with_code
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after an underscore."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+
+
+def _with_code(note: str) -> Markup:
+    """A sentence; what is between backticks becomes code."""
+    parts = enumerate(note.split("`"))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if place % 2 else escape(part) for place, part in parts
+    )
