@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTRACT_TESTS = (
+    "tests/models/test_contract.py",
+    "tests/data/test_source_contract.py",
+    "tests/metrics/test_config.py",
+    "tests/cli/test_help.py",
+)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.egg-info", "local")
 
 
@@ -19,6 +25,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, copy)
     for name in ("src", "conf"):
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=LEFT_OUT)
-    (copy / "tests" / "models").mkdir(parents=True)
-    shutil.copy(ROOT / "tests" / "models" / "test_contract.py", copy / "tests" / "models")
+    for name in CONTRACT_TESTS:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    shutil.copytree(ROOT / "tests" / "data" / "samples", copy / "tests" / "data" / "samples")
     return copy

@@ -25,11 +25,17 @@ def examples() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def extended(tree: Path) -> Path:
-    """The copied tree with the examples in it."""
+    """The copied tree with the examples in it, and a sample for the data set."""
     for name, text in examples().items():
         path = tree / name.replace("src/growthlab/conf", "conf")
         assert not path.exists(), f"{name} is there already: adding must not edit"
         path.write_text(text)
+    samples = tree / "tests" / "data" / "samples"
+    (samples / "receipts.yaml").write_text("path: receipts.jsonl\n")
+    (samples / "receipts.jsonl").write_text(
+        '{"card": "c1", "at": "2025-03-01T08:12:00", "goods": ["tea", "milk"]}\n'
+        '{"card": "c2", "at": "2025-03-02T09:30:00", "goods": ["tea"]}\n'
+    )
     return tree
 
 
@@ -79,6 +85,8 @@ def test_every_kind_of_addition_has_an_example() -> None:
         "conf/data",
         "src/growthlab/metrics/ranking",
         "conf/metrics/ranking",
+        "src/growthlab/cli",
+        "conf",
         "conf/search/recommend",
     }
 
@@ -92,15 +100,15 @@ def test_the_model_the_data_set_and_the_metric_take_part_in_a_comparison(
         "data=receipts",
         f"data.path={receipts}",
         "models=[popularity,co_occurrence]",
-        "task.objective=r_precision",
         "metrics=[ranking/ndcg,ranking/r_precision]",
     )
     assert "co_occurrence" in shown
+    assert "r precision" in shown  # a column of the leaderboard
     client = MlflowClient(f"sqlite:///{extended / 'work' / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "receipts/top_n"]
     runs = client.search_runs([experiment.experiment_id], "tags.kind = 'model'")
-    found = {r.data.tags["model"]: r.data.metrics["test/r_precision"] for r in runs}
-    assert found["co_occurrence"] > found["popularity"]  # the halves are what it can learn
+    values = {r.data.tags["model"]: r.data.metrics["test/r_precision"] for r in runs}
+    assert values["co_occurrence"] > values["popularity"]  # the halves are what it can learn
 
 
 def test_the_search_space_is_searched(extended: Path, receipts: Path) -> None:
@@ -111,7 +119,8 @@ def test_the_search_space_is_searched(extended: Path, receipts: Path) -> None:
         "data=receipts",
         f"data.path={receipts}",
         "budget.trials=2",
-        "metrics=[ranking/ndcg]",
+        "task.objective=r_precision",
+        "metrics=[ranking/r_precision]",
     )
     assert "best of 2 trials" in shown
     assert "model.min_users=" in shown
@@ -123,7 +132,25 @@ def test_a_scikit_learn_model_needs_the_yaml_alone(extended: Path) -> None:
     assert "extra_trees, seed 0: fitted" in shown
 
 
-def test_the_contract_tests_find_the_model(extended: Path) -> None:
-    tests = str(extended / "tests" / "models" / "test_contract.py")
-    quick = ("-q", "-p", "no:cacheprovider", "--rootdir", str(extended), "-k", "co_occurrence")
-    assert " passed" in run(extended, "-m", "pytest", tests, *quick)
+def test_the_command_runs_and_the_help_lists_it(extended: Path, receipts: Path) -> None:
+    shown = growthlab(extended, "gaps", "data=receipts", f"data.path={receipts}")
+    # 60 cards with 12 days of purchases each have 11 gaps each
+    assert shown.count("of 660 gaps: ") == 4
+    assert "gaps       Report how many days pass" in growthlab(extended, "--help")
+    settings = growthlab(extended, "gaps", "--help")
+    assert "quantiles: [0.25" in settings
+    assert "receipts" in settings
+
+
+@pytest.mark.parametrize(
+    ("tests", "name"),
+    [
+        ("models/test_contract.py", "co_occurrence"),
+        ("data/test_source_contract.py", "receipts"),
+        ("metrics/test_config.py", "r_precision"),
+        ("cli/test_help.py", "gaps"),
+    ],
+)
+def test_the_contract_tests_find_the_addition(extended: Path, tests: str, name: str) -> None:
+    quick = ("-q", "-p", "no:cacheprovider", "--rootdir", str(extended), "-k", name)
+    assert " passed" in run(extended, "-m", "pytest", str(extended / "tests" / tests), *quick)
