@@ -242,22 +242,6 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Adjusted p values that keep the share of false claims, for exploring segments; NaN is no
-    test.
-
-    Benjamini & Hochberg, JRSS B 1995.
-
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.005])).round(6).tolist()
-    [0.02, 0.04, 0.04, 0.02]
-    """
-    adjusted, order = _ascending(p)
-    m = len(order)
-    scaled = np.minimum(1.0, p[order] * m / np.arange(1, m + 1))
-    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return adjusted
-
-
 def minimum_detectable(spread: float, n: int) -> float:
     """The mean difference that `n` pairs with sd `spread` show with 80 % power at 5 %."""
     return 2.8 * spread / np.sqrt(n) if n else np.nan
