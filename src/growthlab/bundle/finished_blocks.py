@@ -13,8 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ConfigError
-from growthlab.core.whole_file import write_json
 
 log = logging.getLogger(__name__)
 

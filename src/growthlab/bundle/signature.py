@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from growthlab.bundle.manifest import MANIFEST, SIGNATURE
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.core.pseudonyms import SHORTEST_KEY, hmac_hex
-from growthlab.core.whole_file import whole_file
 
 KEY_VARIABLE = "GROWTHLAB_SIGNING_KEY"
 KEY_FILE_VARIABLE = "GROWTHLAB_SIGNING_KEY_FILE"
@@ -65,7 +65,7 @@ def sign(folder: Path) -> bool:
     key = signing_key()
     if key is None:
         return False
-    with whole_file(folder / SIGNATURE) as file:
+    with atomic_file(folder / SIGNATURE) as file:
         file.write(f"{key.signature((folder / MANIFEST).read_bytes())}\n".encode())
     return True
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import search_path
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 
 SAVED_GROUPS = ("data", "split", "task", "model")
@@ -40,11 +41,9 @@ def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     }
     text = f"# @package _global_\n# {remarks}\n{yaml.safe_dump(content, sort_keys=False)}"
     path = folder / f"{name}.yaml"
-    beside = folder / f".{name}.partial"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text)
-        beside.replace(path)
+        with atomic_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         why = f"experiments={folder} cannot be written ({error.strerror})"
         raise ConfigError(f"{why}: choose another folder, or null") from error

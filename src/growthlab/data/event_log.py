@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -16,6 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
 from growthlab.data.columns import (
     EVENT_COLUMNS,
@@ -122,7 +122,7 @@ class EventLog:
         return cls._over(connection, items, users, columns=columns, **about)
 
     def save(self, folder: str | Path) -> Self:
-        """Writes the log beside the folder, moves it into place, gives the log opened there.
+        """Write the log to the folder, replacing what is there in one step; return the log opened there.
 
         Raises
         ------
@@ -132,25 +132,22 @@ class EventLog:
         folder = Path(folder)
         for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-        beside.mkdir(parents=True)
         try:
-            self._write(beside)
-            _move_into_place(beside, folder)
+            with atomic_folder(folder) as new:
+                self._write(new)
         except (OSError, duckdb.IOException) as error:
-            shutil.rmtree(beside, ignore_errors=True)
             raise DataError(f"{folder} cannot be written: {_first_line(error)}") from error
         return self.open(folder)
 
-    def _write(self, beside: Path) -> None:
+    def _write(self, folder: Path) -> None:
         """Every table and what is known of the log, into a folder of its own."""
         self._connection.execute(
             f"COPY (SELECT * FROM events ORDER BY {self._order}) "
-            f"TO {_quoted(beside / 'events.parquet')} (FORMAT parquet)"
+            f"TO {_quoted(folder / 'events.parquet')} (FORMAT parquet)"
         )
         for table, frame in (("items", self.items), ("users", self.users)):
             if frame is not None:
-                frame.to_parquet(beside / f"{table}.parquet", index=False)
+                frame.to_parquet(folder / f"{table}.parquet", index=False)
         about = {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
@@ -158,7 +155,7 @@ class EventLog:
             "digest": self.digest,
             "cleaning": self.cleaning,
         }
-        (beside / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        (folder / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
     @property
     def ordered_by(self) -> Literal["timestamp", "position"]:
@@ -371,14 +368,6 @@ def _next_number(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _read_if_there(path: Path) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.exists() else None
-
-
-def _move_into_place(beside: Path, folder: Path) -> None:
-    old = beside.with_name(f"{beside.name}.old")
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(beside, folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _quoted(path: Path) -> str:

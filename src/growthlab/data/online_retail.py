@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
 import urllib.error
 import urllib.request
 import zipfile
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from growthlab.core.atomic_write import atomic_path
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.progress import progress
 from growthlab.data.cleaning import raw_row
@@ -140,21 +140,20 @@ class OnlineRetail(Source):
         target = Path(self.downloads) / "online_retail_ii.zip"
         if target.exists():
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
         digest = hashlib.sha256()
         try:
-            with urllib.request.urlopen(self.url, timeout=30) as answer, part.open("wb") as file:
-                blocks = iter(lambda: answer.read(1 << 20), b"")
-                for block in progress(blocks, f"downloading {self.url}"):
-                    digest.update(block)
-                    file.write(block)
-            if self.sha256 is not None and digest.hexdigest() != self.sha256:
-                raise DataError(
-                    f"what {self.url} gave has the SHA-256 {digest.hexdigest()}, not data.sha256="
-                    f"{self.sha256}: take the file from {PAGE} and give data.path=FILE"
-                )
-            os.replace(part, target)
+            with atomic_path(target, several_writers=True) as new:
+                with urllib.request.urlopen(self.url, timeout=30) as answer, new.open("wb") as file:
+                    blocks = iter(lambda: answer.read(1 << 20), b"")
+                    for block in progress(blocks, f"downloading {self.url}"):
+                        digest.update(block)
+                        file.write(block)
+                if self.sha256 is not None and digest.hexdigest() != self.sha256:
+                    raise DataError(
+                        f"what {self.url} gave has the SHA-256 {digest.hexdigest()}, not "
+                        f"data.sha256={self.sha256}: take the file from {PAGE} and give "
+                        "data.path=FILE"
+                    )
         except (OSError, ValueError) as error:
             if isinstance(error, DataError):
                 raise
@@ -165,8 +164,6 @@ class OnlineRetail(Source):
                 f"data=online_retail: no answer from {self.url} ({reason}): take the archive from "
                 f"{PAGE}, put it at {target} or give data.path=FILE (.zip, .xlsx, .csv, .parquet)"
             ) from None
-        finally:
-            part.unlink(missing_ok=True)
         logger.info("online_retail: downloaded %s, SHA-256 %s", target, digest.hexdigest())
         return target
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,10 +16,10 @@ import numpy as np
 from growthlab.bundle.bundle import CUSTOMERS, HISTORIES, ITEMS, Bundle
 from growthlab.bundle.manifest import MOST_EARLIER, Manifest, checksums_of
 from growthlab.bundle.signature import sign
+from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
-from growthlab.core.swap_folder import swap_folder
 from growthlab.data.as_of import known_at, recorded_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
@@ -209,22 +208,18 @@ def _customers(
 
 def _replace(folder: Path, manifest: Manifest, state: State) -> Manifest:
     """The same bundle with another state, checked, in the place of the old one."""
-    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with atomic_folder(folder) as new:
         for name in manifest.files:
             if not name.startswith("state/") and name != CARD:
-                _same_file(folder / name, beside / name)
+                _same_file(folder / name, new / name)
         for name, arrays in state.items():
-            save_arrays(beside / name, arrays)
-        (beside / CARD).write_text(model_card(manifest), encoding="utf-8")
-        manifest = replace(manifest, files=checksums_of(beside))
-        manifest.write(beside)
-        sign(beside)
-        Bundle.load(beside)
-        beside.chmod(0o755)
-        swap_folder(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            save_arrays(new / name, arrays)
+        (new / CARD).write_text(model_card(manifest), encoding="utf-8")
+        manifest = replace(manifest, files=checksums_of(new))
+        manifest.write(new)
+        sign(new)
+        Bundle.load(new)
+        new.chmod(0o755)
     return manifest
 
 

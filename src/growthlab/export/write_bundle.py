@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -30,10 +28,10 @@ from growthlab.bundle.bundle import (
 from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, checksums_of
 from growthlab.bundle.reference import write_reference
 from growthlab.bundle.signature import sign
+from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
-from growthlab.core.swap_folder import swap_folder
 from growthlab.export.model_card import model_card
 from growthlab.scorers.base import RowScorer, Savable, Scorer
 from growthlab.scorers.content_profile import ContentProfile
@@ -181,7 +179,7 @@ def _write(
     request: Mapping[str, Any],
     overwrite: bool,
 ) -> Path:
-    """Write all parts beside `folder`, read them back, and put them in its place in one move."""
+    """Write all parts, read them back, and replace `folder` in one step."""
     folder = Path(folder)
     if scorer is None:
         raise ExportError(
@@ -193,15 +191,13 @@ def _write(
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder} is no bundle and is not overwritten: name another folder")
     key, namespace = find_or_create_key(), f"user/{provenance.data}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with atomic_folder(folder) as new:
         arrays = {MODEL: scorer.to_arrays(), **parts, **state(key, namespace)}
         for name, content in arrays.items():
-            save_arrays(beside / name, content)
+            save_arrays(new / name, content)
         for name, blob in scorer.to_files().items():
-            (beside / name).write_bytes(blob)
-        (beside / "request.json").write_text(json.dumps(request, indent=2, ensure_ascii=False))
+            (new / name).write_bytes(blob)
+        (new / "request.json").write_text(json.dumps(request, indent=2, ensure_ascii=False))
         manifest = Manifest(
             **{f.name: getattr(provenance, f.name) for f in fields(Provenance)},
             kind=scorer.kind,
@@ -212,14 +208,11 @@ def _write(
             counts=counts,
             files={},
         )
-        (beside / "model_card.md").write_text(model_card(manifest), encoding="utf-8")
-        replace(manifest, files=checksums_of(beside)).write(beside)
-        sign(beside)
-        write_reference(Bundle.load(beside))
-        beside.chmod(0o755)
-        swap_folder(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        (new / "model_card.md").write_text(model_card(manifest), encoding="utf-8")
+        replace(manifest, files=checksums_of(new)).write(new)
+        sign(new)
+        write_reference(Bundle.load(new))
+        new.chmod(0o755)
     log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
     return folder
 

@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.atomic_write import write_json
 from growthlab.core.baskets import n_baskets, step_of_event
 from growthlab.core.errors import DataError, GrowthlabError, one_line
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids
-from growthlab.core.whole_file import write_json
 from growthlab.models.base import Recommender, TrainedInEpochs
 from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.ndcg import ndcg

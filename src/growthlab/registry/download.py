@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
+from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import BundleError, ConfigError, near_matches
-from growthlab.core.swap_folder import swap_folder
 from growthlab.registry.pyfunc import global_store
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ExportError
-from growthlab.core.whole_file import write_json
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
-from growthlab.core.whole_file import whole_file
 from growthlab.models.base import ContinuesFit
 from growthlab.split.fold import Fold
 from growthlab.training.warm import LearnedState, WarmStart
@@ -50,7 +50,7 @@ def check_clock(warm: WarmStart, fold: Fold) -> None:
 
 def write_state(state: LearnedState, path: Path) -> None:
     """One file of plain arrays, there as a whole or not at all."""
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         np.savez(file, **state.to_arrays())  # type: ignore[arg-type]
 
 

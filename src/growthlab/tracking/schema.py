@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from growthlab.core.atomic_write import atomic_path
+
 
 def make_sqlite(path: Path, artifacts: str) -> None:
     """Write MLflow's schema to a temporary file and rename it to `path`, which must not exist.
@@ -16,15 +18,14 @@ def make_sqlite(path: Path, artifacts: str) -> None:
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for stale in path.parent.glob(f"{path.name}.*.partial*"):
+    for stale in path.parent.glob(f"{path.name}.*partial*"):
         stale.unlink()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with _without_fsync():
-        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts)
-        store.engine.dispose()
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with atomic_path(path) as new:
+        with _without_fsync():
+            store = SqlAlchemyStore(f"sqlite:///{new}", artifacts)
+            store.engine.dispose()
+        with new.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 @contextmanager

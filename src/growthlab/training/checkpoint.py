@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from growthlab.core.whole_file import whole_file
+from growthlab.core.atomic_write import atomic_file
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Checkpoint:
             "stopped": np.array(training.stopped),
             "about": np.array(self._about(training)),
         }
-        with whole_file(self.file) as stream:
+        with atomic_file(self.file) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
             stream.flush()
             os.fsync(stream.fileno())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from growthlab.core.whole_file import write_json
+from growthlab.core.atomic_write import write_json
 from growthlab.training.fit_options import Verdict
 
 log = logging.getLogger(__name__)

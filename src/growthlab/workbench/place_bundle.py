@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growthlab.bundle.manifest import MANIFEST
+from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import ExportError
-from growthlab.core.swap_folder import swap_folder
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import downloaded_bundle

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.whole_file import whole_file
 from growthlab.features.portrait.dictionary import as_markdown
 from growthlab.features.portrait.portrait import PortraitTable
 
@@ -34,7 +34,7 @@ def write_portrait(table: PortraitTable, path: Path) -> None:
 
     rows = pa.Table.from_pandas(table.frame, preserve_index=False)
     try:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             pq.write_table(rows, file)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
@@ -48,7 +48,7 @@ def write_dictionary(path: Path) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             file.write(text.encode())
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
