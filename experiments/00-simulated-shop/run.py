@@ -20,7 +20,8 @@ from growthlab.config.compose import compose
 from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratios_of
 from growthlab.evaluation.significance import compare_to_baseline
-from growthlab.workbench.set_up import Workbench, set_up
+from growthlab.workbench.set_up import set_up
+from growthlab.workbench.workbench import Workbench
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 

@@ -33,7 +33,7 @@ PHASES = {  # place in the code -> phase; what a place calls counts for the phas
     "growthlab.workbench.set_up:parts_of": "build",
     "growthlab.workbench.set_up:with_data": "data",
     "growthlab.tasks.fold_evaluation:FoldEvaluation.prepare": "data",
-    "growthlab.workbench.set_up:Workbench.leakage": "leakage report",
+    "growthlab.workbench.workbench:Workbench.leakage": "leakage report",
     "growthlab.tasks.top_n:TopN.fit": "fit",
     "growthlab.tasks.top_n:TopN.judge": "score and metrics",
     "growthlab.tasks.fold_evaluation:_scorer_of": "export",

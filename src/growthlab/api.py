@@ -18,10 +18,9 @@ from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.promotion.ruling import Ruling
-from growthlab.search.search_loop import Result, Trial
-from growthlab.search.study import Finished
 from growthlab.search.study_store import StudyStore
-from growthlab.tasks.run_comparison import Contender
+from growthlab.search.trial import Finished, Result, Trial
+from growthlab.tasks.entry import Contender
 from growthlab.workbench.challenge import rule_on_challenger
 from growthlab.workbench.evaluate_models import comparison_of, evaluate_models, first_failure
 from growthlab.workbench.searches import as_word, check_search, planned_searches

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from growthlab.config.compose import compose
-from growthlab.workbench.set_up import Workbench, set_up
+from growthlab.workbench.set_up import set_up
+from growthlab.workbench.workbench import Workbench
 
 Benches = Callable[..., Workbench]
 

@@ -17,7 +17,7 @@ from growthlab.core.histories import Histories
 from growthlab.data.shop_truth import Truth
 from growthlab.evaluation.significance import compare_to_baseline
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
-from growthlab.workbench.set_up import Workbench
+from growthlab.workbench.workbench import Workbench
 
 SEEDS = (7, 8, 9)
 NDCG = "ndcg_at_10"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
-from growthlab.features.customer_table import BEHAVIOURS, WINDOWS, Families, customer_table
+from growthlab.data.event_sql import BEHAVIOURS
+from growthlab.features.customer_table import WINDOWS, Families, customer_table
 from growthlab.split.fold import Fold
 
 SNAPSHOT = datetime(2025, 6, 1)

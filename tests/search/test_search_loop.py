@@ -13,7 +13,8 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Estimate, Judged
-from growthlab.search.search_loop import Objectives, Pruned, Result, Search, words_of
+from growthlab.search.search_loop import Objectives, Search, words_of
+from growthlab.search.trial import Pruned, Result
 from growthlab.split.fold import Fold
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.training.fit_options import FitOptions

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from growthlab.search.search_loop import Result
 from growthlab.search.search_report import figures, trials_table
 from growthlab.search.search_run import SearchRun
 from growthlab.search.search_space import CategoricalRange, NumericRange, Space
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
+from growthlab.search.trial import Result
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, process_of
 from growthlab.tracking.store import Store

@@ -13,10 +13,10 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.search import study as study_module
-from growthlab.search.search_loop import Pruned, Result
 from growthlab.search.search_space import CategoricalRange, NumericRange, Space, key_of
 from growthlab.search.study import Attempt, Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
+from growthlab.search.trial import Pruned, Result
 from growthlab.tracking.process_identity import this_process
 
 OPEN = Space(

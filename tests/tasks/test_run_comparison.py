@@ -19,9 +19,10 @@ from growthlab.models.recommend.popularity import Popularity
 from growthlab.models.recommend.random import Random
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
+from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.gauge import gauged
-from growthlab.tasks.run_comparison import Contender, Entry, run_comparison
+from growthlab.tasks.run_comparison import run_comparison
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 

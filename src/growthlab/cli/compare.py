@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from growthlab.config.compose import Command
 from growthlab.core.errors import one_line
-from growthlab.tasks.run_comparison import Contender
+from growthlab.tasks.entry import Contender
 from growthlab.tracking.log_leaderboard import log_leaderboard
 from growthlab.workbench.earlier_runs import refuse_earlier_run
 from growthlab.workbench.evaluate_models import (
@@ -16,7 +16,8 @@ from growthlab.workbench.evaluate_models import (
     first_failure,
     recorder_for,
 )
-from growthlab.workbench.set_up import Workbench, set_up
+from growthlab.workbench.set_up import set_up
+from growthlab.workbench.workbench import Workbench
 
 log = logging.getLogger(__name__)
 

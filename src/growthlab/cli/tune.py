@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.pages.text_table import as_text
 from growthlab.search.model_search import ModelSearch
 from growthlab.search.search_loop import words_of
-from growthlab.search.study import Finished
+from growthlab.search.trial import Finished
 from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH
 from growthlab.workbench.search_winners import search_winners
 from growthlab.workbench.searches import (
@@ -25,7 +25,8 @@ from growthlab.workbench.searches import (
     planned_searches,
     study_store,
 )
-from growthlab.workbench.set_up import Workbench, parts_of, with_data
+from growthlab.workbench.set_up import parts_of, with_data
+from growthlab.workbench.workbench import Workbench
 
 NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
 WORDS_OF_THE_MACHINE = ("tracking", "cache=", "device=")

@@ -6,6 +6,14 @@ from datetime import datetime
 
 from growthlab.data.event_log import EventLog
 
+BEHAVIOURS = {  # event types of browsing -> the plural used in names of features
+    "view": "views",
+    "search": "searches",
+    "favourite": "favourites",
+    "cart": "carts",
+    "review": "reviews",
+}
+OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
 DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
 
 

@@ -13,19 +13,19 @@ import pandas as pd
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time, units_of
+from growthlab.data.event_sql import (
+    BEHAVIOURS,
+    DAY,
+    OWN_EVENTS,
+    days_before,
+    spend_of,
+    sql_time,
+    units_of,
+)
 from growthlab.features.btyd import btyd_summary
 
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
 # Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
-BEHAVIOURS = {
-    "view": "views",
-    "search": "searches",
-    "favourite": "favourites",
-    "cart": "carts",
-    "review": "reviews",
-}
-OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
 PARTS_OF_DAY = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 OPTIONAL = (
     "order_id",

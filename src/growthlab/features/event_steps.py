@@ -9,8 +9,7 @@ import numpy as np
 
 from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
-from growthlab.data.event_sql import DAY, days_before, spend_of
-from growthlab.features.customer_table import BEHAVIOURS, OWN_EVENTS
+from growthlab.data.event_sql import BEHAVIOURS, DAY, OWN_EVENTS, days_before, spend_of
 
 N_STEPS = 32
 FACTS = ("ago", "bought", "spent", "browsed", "returned")

@@ -11,10 +11,11 @@ from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.core.progress import bar
 from growthlab.search.search_loop import Objectives, Search, TrialRecorder
 from growthlab.search.search_run import SearchRun
-from growthlab.search.study import Finished, Study
+from growthlab.search.study import Study
+from growthlab.search.trial import Finished
 from growthlab.search.workers import Worker, run_workers
+from growthlab.tasks.entry import Contender
 from growthlab.tasks.fold_evaluation import FoldEvaluation
-from growthlab.tasks.run_comparison import Contender
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,12 @@ class ModelSearch:
         """
         recorder = self.open_recorder()
         loop = self.loop(recorder)
+
+        def fail_trials(process: str, reason: str) -> int:
+            n_failed = self.study.fail(process, reason)
+            recorder.end_orphaned_trials()
+            return n_failed
+
         try:
             before = self.study.n_used()
             if before:
@@ -76,7 +83,8 @@ class ModelSearch:
                 loop.on_change()
                 recorder.end_orphaned_trials()
                 if self.n_jobs > 1:
-                    run_workers(self.worker, self.n_jobs, self.study, recorder, loop.on_change)
+                    n_jobs = min(self.n_jobs, self.study.budget.trials)
+                    run_workers(self.worker, n_jobs, fail_trials, loop.on_change)
                 else:
                     loop.run()
             log.info("study %s: %s", self.name, self.study.ending)

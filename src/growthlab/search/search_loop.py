@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.search.trial import Pruned, Result, Trial
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose
 
 log = logging.getLogger(__name__)
 
-State = Literal["complete", "pruned", "failed", "interrupted"]
 COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "bundle_mb")
-
-
-class Pruned(Exception):
-    """Raised after an epoch by who follows a trial: it is hopeless."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a trial ended.
-
-    `values` are those of the objectives, in their order (empty unless complete); `valid` are the
-    metrics on the validation window, `costs` see `COSTS`, `curve` the objective an epoch. `why` says
-    what ended a trial that did not come to its own end.
-    """
-
-    state: State
-    values: tuple[float, ...] = ()
-    valid: Mapping[str, float] = field(default_factory=dict)
-    costs: Mapping[str, float] = field(default_factory=dict)
-    epochs: int | None = None
-    curve: Mapping[int, float] = field(default_factory=dict)
-    why: str = ""
-
-    def as_json(self) -> str:
-        """The whole as text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The result that `as_json` wrote."""
-        fields = json.loads(text)
-        curve = {int(n): v for n, v in fields.pop("curve").items()}
-        return cls(**{**fields, "values": tuple(fields["values"]), "curve": curve})
-
-
-class Trial(Protocol):
-    """Settings to be tried."""
-
-    number: int
-    overrides: Mapping[str, Any]
-
-    def report(self, epoch: int, value: float) -> bool:
-        """The objective after an epoch: True where time is up; raises `Pruned` where it is hopeless."""
-        ...
 
 
 class TrialSource(Protocol):

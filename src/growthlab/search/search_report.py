@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from growthlab.search.study import Finished, Study
+from growthlab.search.trial import Finished
 
 if TYPE_CHECKING:
+    import optuna
     from matplotlib.figure import Figure
 
 FEWEST = 4  # complete trials below which a plot of settings says nothing
@@ -34,11 +35,11 @@ def trials_table(finished: Sequence[Finished], objectives: Sequence[str]) -> pd.
     return pd.DataFrame(rows)
 
 
-def figures(study: Study, objectives: Sequence[str]) -> dict[str, Figure]:
+def figures(study: optuna.Study, objectives: Sequence[str]) -> dict[str, Figure]:
     """History, importance and parallel coordinates of each objective; the front of two or three."""
     from optuna.trial import TrialState
 
-    complete = study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return {}
     drawn: dict[str, Figure] = {}
@@ -51,7 +52,9 @@ def figures(study: Study, objectives: Sequence[str]) -> dict[str, Figure]:
     return drawn
 
 
-def _kinds(study: Study, complete: Sequence[Any], place: int, name: str) -> dict[str, Figure]:
+def _kinds(
+    study: optuna.Study, complete: Sequence[Any], place: int, name: str
+) -> dict[str, Figure]:
     """The plots of one objective, as far as there are trials enough for them."""
     from optuna.visualization import matplotlib as plots
 
@@ -59,8 +62,8 @@ def _kinds(study: Study, complete: Sequence[Any], place: int, name: str) -> dict
         return float(trial.values[place])
 
     def make(plot: Callable[..., Any], **more: Any) -> Figure:
-        target = value if len(study.maximise) > 1 else None
-        return _drawn(lambda: plot(study.optuna, target=target, target_name=name, **more))
+        target = value if len(study.directions) > 1 else None
+        return _drawn(lambda: plot(study, target=target, target_name=name, **more))
 
     drawn = {"history": make(plots.plot_optimization_history)}
     settings = _varied(complete)
@@ -71,10 +74,10 @@ def _kinds(study: Study, complete: Sequence[Any], place: int, name: str) -> dict
     return drawn
 
 
-def _front(study: Study, objectives: Sequence[str]) -> Figure:
+def _front(study: optuna.Study, objectives: Sequence[str]) -> Figure:
     from optuna.visualization import matplotlib as plots
 
-    return _drawn(lambda: plots.plot_pareto_front(study.optuna, target_names=list(objectives)))
+    return _drawn(lambda: plots.plot_pareto_front(study, target_names=list(objectives)))
 
 
 def _varied(complete: Sequence[Any]) -> list[str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from growthlab.search.search_loop import Result, Trial
 from growthlab.search.search_report import figures, trials_table
-from growthlab.search.study import Finished, Study
+from growthlab.search.study import Study
+from growthlab.search.trial import Finished, Result, Trial
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import (
@@ -95,7 +95,7 @@ class SearchRun:
         finished = self._study.finished()
         with artifacts(self._client, self.run_id) as folder:
             trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
-        log_figures(self._client, self.run_id, figures(self._study, self._objectives))
+        log_figures(self._client, self.run_id, figures(self._study.optuna, self._objectives))
         if best is not None:
             for name, value in flattened(best.overrides).items():
                 self._client.set_tag(self.run_id, f"best.{name}", value)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.search.search_loop import Pruned, Result
 from growthlab.search.search_space import Space, key_of
 from growthlab.search.study_store import StudyStore
+from growthlab.search.trial import Finished, Pruned, Result
 from growthlab.tracking.process_identity import is_alive, same_host, this_process
 
 if TYPE_CHECKING:
@@ -47,17 +47,6 @@ class Pruning:
     epochs: int
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A trial that ended, and how; `began` and `ended` in seconds since 1970."""
-
-    number: int
-    overrides: Mapping[str, Any]
-    result: Result
-    began: float
-    ended: float
-
-
 @dataclass
 class Attempt:
     """A trial that this process runs."""
@@ -68,7 +57,7 @@ class Attempt:
     _study: Study
 
     def report(self, epoch: int, value: float) -> bool:
-        """See `growthlab.search.search_loop.Trial`; with several objectives nothing is pruned."""
+        """See `growthlab.search.trial.Trial`; with several objectives nothing is pruned."""
         if value == value and self._study.prunes:
             self._trial.report(value, epoch)
             if self.number >= self._study.first_pruned and self._trial.should_prune():

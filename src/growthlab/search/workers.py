@@ -17,8 +17,6 @@ from typing import Any
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
 from growthlab.core.process import prepare_process
-from growthlab.search.search_run import SearchRun
-from growthlab.search.study import Study
 from growthlab.tracking.process_identity import process_of
 
 log = logging.getLogger(__name__)
@@ -39,14 +37,14 @@ class Worker:
 def run_workers(
     worker: Worker,
     n_jobs: int,
-    study: Study,
-    recorder: SearchRun,
+    on_death: Callable[[str, str], int],
     on_change: Callable[[], None],
 ) -> None:
-    """Have `n_jobs` processes work on the study until it wants no more trials.
+    """Run `n_jobs` processes until all of them find no more trials in the study.
 
-    Each gets its share of the cores. A worker that is killed (for lack of memory, say) has failed
-    its trial.
+    Each gets its share of the cores. One that dies (killed for lack of memory, say) is replaced:
+    `on_death` is called with the process, as `process_of` names it, and the reason, fails its trials
+    and returns how many there were. `on_change` is called whenever the study may have changed.
 
     Raises
     ------
@@ -63,7 +61,7 @@ def run_workers(
         started[process.sentinel] = (process, process_of(process.pid or 0))
 
     try:
-        for _ in range(min(n_jobs, study.budget.trials)):
+        for _ in range(n_jobs):
             start()
         while started:
             wait(list(started), timeout=POLL_SECONDS)
@@ -72,9 +70,7 @@ def run_workers(
                 process.join()
                 if process.exitcode == 0:
                     continue
-                n_failed = study.fail(tag, _reason(process.exitcode))
-                recorder.end_orphaned_trials()
-                n_without_trial += not n_failed
+                n_without_trial += not on_death(tag, _reason(process.exitcode))
                 if n_without_trial > n_jobs:
                     raise GrowthlabError(
                         "the workers end before they try anything: n_jobs=1 says why"

@@ -20,10 +20,10 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import Calibrates, Task
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.warm_start import check_clock, learned, read_state, write_state
+from growthlab.tasks.warm_start import check_clock, learned
 from growthlab.training.epoch_watch import EpochWatch
 from growthlab.training.fit_options import FitOptions
-from growthlab.training.warm import LearnedState, WarmStart
+from growthlab.training.warm import LearnedState, WarmStart, read_state, write_state
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,34 +15,11 @@ from growthlab.models.base import SaysStochastic
 from growthlab.models.table_estimator import is_seeded
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
+from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.training.warm import WarmStart
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A model of the comparison: its name, how to make a fresh one, and its settings for the record."""
-
-    name: str
-    factory: Callable[[], Any]
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One fit of the comparison: who, with which seed, at which origin (0: the newest cutoff)."""
-
-    contender: Contender
-    seed: int
-    origin: int = 0
-
-    @property
-    def label(self) -> str:
-        """A name for people, unique in the comparison."""
-        origin = f" origin {self.origin}" if self.origin else ""
-        return f"{self.contender.name} seed {self.seed}{origin}"
 
 
 class ComparisonRecorder(Protocol):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 from growthlab.models.base import ContinuesFit
 from growthlab.split.fold import Fold
@@ -46,15 +42,3 @@ def check_clock(warm: WarmStart, fold: Fold) -> None:
                 f"of this one begins at {own.cutoff.isoformat()}: go on from an earlier run, or train "
                 "on a longer log with the same horizon"
             )
-
-
-def write_state(state: LearnedState, path: Path) -> None:
-    """One file of plain arrays, there as a whole or not at all."""
-    with atomic_file(path) as file:
-        np.savez(file, **state.to_arrays())  # type: ignore[arg-type]
-
-
-def read_state(path: Path) -> LearnedState:
-    """The state that `write_state` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return LearnedState.from_arrays(dict(arrays))

@@ -17,8 +17,8 @@ import yaml
 from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import TrainsNetwork
+from growthlab.tasks.entry import Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation
-from growthlab.tasks.run_comparison import Entry
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, is_alive, this_process

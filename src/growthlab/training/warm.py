@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import UNKNOWN, Histories, codes_of
 
@@ -165,3 +167,15 @@ def _places(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
     places = codes_of(wanted, np.asarray(known, dtype=str)[order])
     found = (places != UNKNOWN) & (np.asarray(wanted, dtype=str) != "")
     return np.where(found, order[places], UNKNOWN)
+
+
+def write_state(state: LearnedState, path: Path) -> None:
+    """One file of plain arrays, there as a whole or not at all."""
+    with atomic_file(path) as file:
+        np.savez(file, **state.to_arrays())  # type: ignore[arg-type]
+
+
+def read_state(path: Path) -> LearnedState:
+    """The state that `write_state` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return LearnedState.from_arrays(dict(arrays))

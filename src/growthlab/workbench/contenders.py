@@ -13,7 +13,7 @@ from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.tasks.base import Task
-from growthlab.tasks.run_comparison import Contender
+from growthlab.tasks.entry import Contender
 
 
 def model_commands(command: Command, task: Task) -> list[Command]:

@@ -14,14 +14,15 @@ from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.models.base import ContinuesFit
-from growthlab.tasks.run_comparison import Contender
+from growthlab.tasks.entry import Contender
 from growthlab.tracking.find_run import find_model_run
 from growthlab.tracking.run_files import load_warm_start
 from growthlab.tracking.store import Store, code_version
 from growthlab.training.warm import WarmStart
 from growthlab.workbench.contenders import possible_models
 from growthlab.workbench.logged_config import command_from_logged
-from growthlab.workbench.set_up import Workbench, data_source, prepared_log, tracking_store
+from growthlab.workbench.set_up import data_source, prepared_log, tracking_store
+from growthlab.workbench.workbench import Workbench
 
 log = logging.getLogger(__name__)
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from growthlab.bundle.manifest import Provenance
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.comparison import Comparison
-from growthlab.tasks.run_comparison import Contender, Entry, Results, run_comparison
+from growthlab.tasks.entry import Contender, Entry
+from growthlab.tasks.run_comparison import Results, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
-from growthlab.tracking.store import code_version
 from growthlab.training.warm import WarmStart
 from growthlab.workbench.logged_config import command_config, entry_config
-from growthlab.workbench.set_up import Workbench, cache_folder
+from growthlab.workbench.provenance import provenance_of
+from growthlab.workbench.set_up import cache_folder
+from growthlab.workbench.workbench import Workbench
 
 
 def evaluate_models(
@@ -98,28 +99,3 @@ def recorder_for(
         parent=parent,
     )
     return recorder
-
-
-def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> Provenance:
-    """Where a model comes from, for its bundle."""
-    fold, task = bench.folds[entry.origin], bench.task
-    horizon = fold.horizon
-    return Provenance(
-        task=bench.command.choice("task"),
-        model=outcome.name,
-        data=bench.lineage.data,
-        data_digest=bench.lineage.digest,
-        split=bench.lineage.split,
-        seed=entry.seed,
-        tie_seed=getattr(task, "tie_seed", 0),
-        run_id=run_id,
-        cutoff=fold.cutoff.isoformat() if fold.cutoff else None,
-        horizon_days=horizon.total_seconds() / 86_400 if horizon else None,
-        filter_seen=getattr(task, "filter_seen", None) or "none",
-        filter_seen_reason=bench.source.filter_seen_reason,
-        history_events=tuple(getattr(task, "history_events", None) or ()),
-        target_events=tuple(getattr(task, "target_events", None) or ()),
-        metrics={n: e._asdict() for n, e in outcome.test.items()},
-        valid=outcome.valid,
-        code_version=code_version(),
-    )

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command
-from growthlab.tasks.run_comparison import Contender, Entry
-from growthlab.workbench.set_up import Workbench
+from growthlab.tasks.entry import Contender, Entry
+from growthlab.workbench.workbench import Workbench
 
 KEYS_OF_A_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from growthlab.core.errors import GrowthlabError
-from growthlab.tasks.run_comparison import Contender
+from growthlab.tasks.entry import Contender
 from growthlab.workbench.searches import PlannedSearch, as_word
 
 log = logging.getLogger(__name__)

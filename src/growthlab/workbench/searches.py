@@ -25,17 +25,19 @@ from growthlab.search.model_search import ModelSearch
 from growthlab.search.search_loop import COSTS, Objectives
 from growthlab.search.search_run import SearchRun
 from growthlab.search.search_space import Space
-from growthlab.search.study import Budget, Finished, Pruning, Study
+from growthlab.search.study import Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
+from growthlab.search.trial import Finished
 from growthlab.search.workers import Worker
+from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import names_of
-from growthlab.tasks.run_comparison import Contender, Entry
 from growthlab.workbench.contenders import contender_for, model_commands
 from growthlab.workbench.earlier_runs import refuse_earlier_run
-from growthlab.workbench.evaluate_models import provenance_of
 from growthlab.workbench.logged_config import command_config
-from growthlab.workbench.set_up import Parts, Workbench, cache_folder, set_up
+from growthlab.workbench.provenance import provenance_of
+from growthlab.workbench.set_up import cache_folder, set_up
+from growthlab.workbench.workbench import Parts, Workbench
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +16,15 @@ from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import Fold
-from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import Task, settled
+from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.run_comparison import Contender
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
 from growthlab.workbench.contenders import contender_for, model_commands
+from growthlab.workbench.workbench import Parts, Workbench
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What a command works with before it has read any data."""
-
-    command: Command
-    source: Source
-    splitter: Any
-    task: Task
-    contenders: tuple[Contender, ...]
-    metrics: Mapping[str, Any]
-    columns: Sequence[MetricColumn]  # the metrics that the leaderboard shows, in its order
-    store: Store
-    given: EventLog | None  # a log from Python code, instead of the data set of the config
-
-    @property
-    def config(self) -> Any:
-        """The composed config."""
-        return self.command.config
-
-    @property
-    def data_name(self) -> str:
-        """The yaml name of the data set, or the name of the given log."""
-        return self.command.choice("data") if self.given is None else self.given.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workbench(Parts):
-    """What a command works with: its parts, the prepared log, and a fold an origin, newest first."""
-
-    log: EventLog
-    folds: tuple[Fold, ...]
-    lineage: Lineage
-    _leakage_reports: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-    def leakage(self, origin: int) -> dict[str, Any]:
-        """The leakage report of an origin, computed once."""
-        if origin not in self._leakage_reports:
-            history, target = (
-                tuple(getattr(self.task, name, None) or getattr(self.source, name))
-                for name in ("history_events", "target_events")
-            )
-            report = leakage_report(self.folds[origin], history, target)
-            self._leakage_reports[origin] = report
-        return self._leakage_reports[origin]
 
 
 def set_up(command: Command, given: EventLog | None = None, *, origins: int = 1) -> Workbench:

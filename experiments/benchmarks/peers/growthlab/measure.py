@@ -22,7 +22,8 @@ from protocol import (
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.training.fit_options import FitOptions, Verdict
-from growthlab.workbench.set_up import Workbench, set_up
+from growthlab.workbench.set_up import set_up
+from growthlab.workbench.workbench import Workbench
 
 NETWORKS = {
     "gru4rec": ("width", "state", "dropout", "length"),

@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.as_of import events_recorded_before, known_at
 from growthlab.data.event_log import EventLog
-from growthlab.features.customer_table import OWN_EVENTS
+from growthlab.data.event_sql import OWN_EVENTS
 from growthlab.features.portrait.dictionary import TAGS
 from growthlab.features.portrait.relations import facts_of, relations, undone
 from growthlab.features.portrait.tag import PARTS, Tag

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from growthlab.data.as_of import events_recorded_before, known_at
 from growthlab.data.event_log import EventLog
-from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time, units_of
-from growthlab.features.customer_table import OWN_EVENTS
+from growthlab.data.event_sql import DAY, OWN_EVENTS, days_before, spend_of, sql_time, units_of
 from growthlab.features.portrait.attributes import SOURCES, age_band
 from growthlab.features.portrait.interests import BANDS
 

@@ -1,0 +1,64 @@
+"""What a command works with: the objects of a run, from the source of the data to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from growthlab.config.compose import Command
+from growthlab.data.event_log import EventLog
+from growthlab.data.source import Source
+from growthlab.evaluation.leaderboard_columns import MetricColumn
+from growthlab.split.fold import Fold
+from growthlab.split.leakage import leakage_report
+from growthlab.tasks.base import Task
+from growthlab.tasks.entry import Contender
+from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a command works with before it has read any data."""
+
+    command: Command
+    source: Source
+    splitter: Any
+    task: Task
+    contenders: tuple[Contender, ...]
+    metrics: Mapping[str, Any]
+    columns: Sequence[MetricColumn]  # the metrics that the leaderboard shows, in its order
+    store: Store
+    given: EventLog | None  # a log from Python code, instead of the data set of the config
+
+    @property
+    def config(self) -> Any:
+        """The composed config."""
+        return self.command.config
+
+    @property
+    def data_name(self) -> str:
+        """The yaml name of the data set, or the name of the given log."""
+        return self.command.choice("data") if self.given is None else self.given.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench(Parts):
+    """What a command works with: its parts, the prepared log, and a fold an origin, newest first."""
+
+    log: EventLog
+    folds: tuple[Fold, ...]
+    lineage: Lineage
+    _leakage_reports: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def leakage(self, origin: int) -> dict[str, Any]:
+        """The leakage report of an origin, computed once."""
+        if origin not in self._leakage_reports:
+            history, target = (
+                tuple(getattr(self.task, name, None) or getattr(self.source, name))
+                for name in ("history_events", "target_events")
+            )
+            report = leakage_report(self.folds[origin], history, target)
+            self._leakage_reports[origin] = report
+        return self._leakage_reports[origin]
