@@ -156,17 +156,17 @@ def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:
 
 def test_plots_are_drawn_as_far_as_trials_allow() -> None:
     s = study("plots", maximise=(True, False))
-    assert figures(s, ["quality", "bundle_mb"]) == {}
+    assert figures(s.optuna, ["quality", "bundle_mb"]) == {}
     for value in (0.1, 0.4, 0.3, 0.2, 0.5):
         trial = s.ask()
         assert trial is not None
         s.tell(trial, Result("complete", (value, 1 - value)))
         if value == 0.1:
-            drawn = set(figures(s, ["quality", "bundle_mb"]))
+            drawn = set(figures(s.optuna, ["quality", "bundle_mb"]))
             assert drawn == {"history_quality", "history_bundle_mb", "pareto_front"}
     kinds = ("history", "importance", "parallel_coordinates")
     each = {f"{kind}_{name}" for kind in kinds for name in ("quality", "bundle_mb")}
-    assert set(figures(s, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
+    assert set(figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
 
 
 def test_plots_leave_no_trace_of_a_style() -> None:
@@ -179,6 +179,6 @@ def test_plots_leave_no_trace_of_a_style() -> None:
         assert trial is not None
         s.tell(trial, Result("complete", (value,)))
     before = dict(mpl.rcParams)
-    assert figures(s, ["quality"])
+    assert figures(s.optuna, ["quality"])
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
