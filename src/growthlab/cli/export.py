@@ -30,7 +30,7 @@ def run(command: Command) -> int:
     run_id, tags = str(winner.info.run_id), winner.data.tags
     folder = Path(str(config.to or f"bundles/{tags['data']}-{tags['task']}"))
     require_replaceable(folder, overwrite=config.overwrite)
-    place_bundle(store, winner, folder, config.index_above)
+    place_bundle(store, run_id, folder, config.index_above)
     print(f"{tags['model']} of run {run_id} in {folder}")
     if config.register:
         registered = register(folder, uri=store.address, run_id=run_id, client=store.client)

@@ -24,7 +24,7 @@ from growthlab.tracking.run_files import (
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    pass
 
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 STUDY = "growthlab.study"  # the tag that holds a study's id
@@ -122,7 +122,7 @@ class SearchRun:
     def _existing_run(self) -> str | None:
         """The run of the same study, if there is one in this store."""
         query = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'search'"
-        runs: list[Run] = self._client.search_runs([self._experiment], query, max_results=1)
+        runs = self._client.search_runs([self._experiment], query, max_results=1)
         if not runs:
             return None
         self._client.update_run(runs[0].info.run_id, status="RUNNING")

@@ -68,7 +68,7 @@ def _newest_comparison(store: Store, experiment: str) -> Run:
     raise ExportError(f"no comparison in {experiment}: run growthlab compare first, or give run=ID")
 
 
-def downloaded_bundle(store: Store, run: Run, folder: Path) -> Path:
+def downloaded_bundle(store: Store, run_id: str, folder: Path) -> Path:
     """The run's bundle, downloaded into `folder`."""
-    path = store.client.download_artifacts(run.info.run_id, "bundle", str(folder))
+    path = store.client.download_artifacts(run_id, "bundle", str(folder))
     return Path(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from growthlab.bundle.manifest import MANIFEST
 from growthlab.core.atomic_write import swap_folder
@@ -13,11 +12,8 @@ from growthlab.export.sign_and_index import sign_and_index
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import downloaded_bundle
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
-
-def place_bundle(store: Store, run: Run, folder: Path, index_above: int) -> None:
+def place_bundle(store: Store, run_id: str, folder: Path, index_above: int) -> None:
     """Put the run's bundle into `folder`, see `sign_and_index`; nothing changes if it is broken.
 
     Raises
@@ -30,7 +26,7 @@ def place_bundle(store: Store, run: Run, folder: Path, index_above: int) -> None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as scratch:
-            bundle = downloaded_bundle(store, run, Path(scratch))
+            bundle = downloaded_bundle(store, run_id, Path(scratch))
             sign_and_index(bundle, index_above)
             swap_folder(bundle, folder)
     except OSError as error:
