@@ -23,7 +23,7 @@ def key_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_hmac_of_the_known_message_is_the_known_value() -> None:
-    message = b"The quick brown fox jumps over the lazy dog"  # science.md, section 8
+    message = b"The quick brown fox jumps over the lazy dog"  # Wikipedia's example of an HMAC
     known = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"
     assert hmac_hex(b"key", message) == known
 

@@ -16,7 +16,7 @@ from growthlab.models.recommend.slim import SLIM
 from growthlab.training.fit_options import FitOptions
 
 OPTIONS = FitOptions()
-GOLDEN = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])  # science.md 8
+GOLDEN = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])  # small enough to check by hand
 
 
 def of_matrix(matrix: np.ndarray) -> Histories:
@@ -177,7 +177,11 @@ def test_a_half_life_needs_timestamps(kind: type) -> None:
 def test_the_movielens_figures_on_99_negatives_are_reached(
     real_data: Callable[[str], Path],
 ) -> None:
-    """science.md 3.5 (TOIS 2021): leave-last-out, 1 positive and 99 negatives; HR@10, NDCG@10."""
+    """HR@10 and NDCG@10: leave-last-out, 1 positive and 99 negatives (He et al., WWW 2017).
+
+    The figures are those of Ferrari Dacrema et al., "A Troubling Analysis of Reproducibility and
+    Progress in Recommender Systems Research", TOIS 2021, appendix.
+    """
     import pandas as pd
 
     folder = real_data("movielens_1m")

@@ -90,7 +90,7 @@ def two_groups() -> Histories:
 
 @sequence_models
 def test_fifty_users_can_be_learned_by_heart(new: Build, random_walks: Histories) -> None:
-    """science.md 9.10: hit rate at 1 over 0.95 on the training data's last items."""
+    """Hit rate at 1 over 0.95 on the training data's last items."""
     last = random_walks.lengths > 0
     answers = random_walks.items[random_walks.offsets[1:][last] - 1]
     before_last = of_lists([x.tolist() for x in random_walks.items.reshape(50, 8)[:, :-1]], 40)
