@@ -30,7 +30,7 @@ from growthlab.data.simulated_shop import SimulatedShop
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.registry.pyfunc import global_store, log_pyfunc
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import settled
+from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.training.fit_options import FitOptions
 
 SEED, K = 3, 10
@@ -65,7 +65,7 @@ def export(
         family, _, name = choice.partition("/")
         config = compose("train", [f"task={TASKS[family]}", f"model={choice}"]).config
         if family not in shared:
-            task = settled(build(config.task), shop_source)
+            task = with_data_defaults(build(config.task), shop_source)
             shared[family] = task, task.data(shop_fold)
         task, data = shared[family]
         if "trainer" in config.model:

@@ -27,7 +27,9 @@ from growthlab.training.fit_options import FitOptions
 
 OPTIONS = FitOptions()
 DAY = 86_400_000_000
-GOLDEN = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])  # small enough to check by hand
+GOLDEN = np.array(
+    [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]
+)  # small enough to check by hand
 
 
 def of_matrix(matrix: np.ndarray, **catalogue: np.ndarray) -> Histories:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.seeding import stream
 from growthlab.data.event_log import EventLog
+from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.base import Estimator, Tabled
@@ -108,7 +109,7 @@ def examples(family: str, n: int = 600, seed: int = 0, scale: float = 1.0) -> Ex
     later = random.poisson(rate * 28)
     target = (later == 0).astype(float) if family == "churn" else later * table["basket_value"]
     ids, times = np.array([f"u{i:04d}" for i in range(n)]), np.full(n, SNAPSHOT)
-    now = Examples(table, ids, times, 28.0, log=log_of(table, ids))
+    now = Examples(table, ids, times, 28.0, read_steps=partial(event_steps, log_of(table, ids)))
     # the first of so many purchases at even chances lies at the least of so many uniform times
     waits = np.where(later > 0, 28 * random.beta(1, np.maximum(later, 1)), np.inf)
     return replace(now, target=np.asarray(target, dtype=float), waits=waits, present=now)

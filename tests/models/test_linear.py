@@ -16,7 +16,9 @@ from growthlab.models.recommend.slim import SLIM
 from growthlab.training.fit_options import FitOptions
 
 OPTIONS = FitOptions()
-GOLDEN = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])  # small enough to check by hand
+GOLDEN = np.array(
+    [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]
+)  # small enough to check by hand
 
 
 def of_matrix(matrix: np.ndarray) -> Histories:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.features.customer_table import customer_table
-from growthlab.features.event_steps import FACTS, N_STEPS, event_steps
+from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
+from growthlab.features.step_facts import FACTS, N_STEPS
 from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime

@@ -8,7 +8,7 @@ from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ExportError
 from growthlab.registry.model_registry import Registered, champion_of, make_challenger, register
-from growthlab.tasks.base import settled
+from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import winner_of
@@ -20,7 +20,7 @@ from growthlab.workbench.set_up import data_source, tracking_store
 def run(command: Command) -> int:
     """Download the run's bundle, check it, put it into its folder, register it."""
     config, store = command.config, tracking_store(command.config)
-    task = settled(build(config.task), data_source(config))
+    task = with_data_defaults(build(config.task), data_source(config))
     store.require("nothing to export: run growthlab compare first")
     if config.run:
         winner = find_exportable_run(store, f"run={config.run}")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import stream
-from growthlab.features.event_steps import FACTS
 from growthlab.features.examples import STEPS, Examples
+from growthlab.features.step_facts import FACTS
 from growthlab.models.base import Estimator
 
 REPEATS = 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Self
 
@@ -11,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError
-from growthlab.data.event_log import EventLog
-from growthlab.features.event_steps import FACTS, N_STEPS, NAMES, event_steps
+from growthlab.features.step_facts import FACTS, N_STEPS, NAMES
 
 STEPS = "steps: "
+StepReader = Callable[[datetime, np.ndarray], np.ndarray]  # snapshot, user ids -> their steps
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Examples:
     with ``start = snapshot + gap``. `target` (float64, None where the future is not known) is 1 for
     no purchase in it for churn, for value the revenue in it; `waits` are the days from its start
     to the first purchase in it (inf: none).
-    `log` holds the events that `steps` are made of; only those before a row's snapshot are read.
+    `read_steps` gives the steps of customers as of a snapshot, see `event_steps`.
     `present` are the unlabelled features, at the fold's cutoff, of all customers with a purchase
     before it: what a model without need of labels learns from.
     """
@@ -39,7 +40,7 @@ class Examples:
     present: Examples | None = None
     gap_days: float = 0.0
     waits: np.ndarray | None = None  # (n,) float64
-    log: EventLog | None = field(default=None, repr=False)
+    read_steps: StepReader | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -58,7 +59,7 @@ class Examples:
 
     @property
     def has_steps(self) -> bool:
-        """Whether the steps were asked for already."""
+        """Whether the steps were read already."""
         return "steps" in vars(self)
 
     def _with_steps(self, steps: np.ndarray) -> Self:
@@ -69,15 +70,15 @@ class Examples:
     def steps(self) -> np.ndarray:
         """The latest active days of each row, ``(n, n_steps, n_facts)``; see `event_steps`.
 
-        Made when first asked for: most models never do. DataError where there is no event log.
+        Read on first use: most models have none. DataError without `read_steps`.
         """
-        if self.log is None:
+        if self.read_steps is None:
             raise DataError("a model of event sequences needs the event log of the examples")
         steps = np.full((len(self), N_STEPS, len(FACTS)), np.nan, dtype=np.float32)
         for snapshot in np.unique(self.snapshots):
             rows = np.flatnonzero(self.snapshots == snapshot)
             moment = snapshot.astype("datetime64[us]").item()
-            steps[rows] = event_steps(self.log, moment, self.user_ids[rows])
+            steps[rows] = self.read_steps(moment, self.user_ids[rows])
         return steps
 
     def column(self, name: str) -> pd.Series:

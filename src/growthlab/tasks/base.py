@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
@@ -14,8 +12,6 @@ from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Settings = TypeVar("Settings")
 
 
 class Task(Protocol):
@@ -73,12 +69,3 @@ class Calibrates(Protocol):
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> Any:
         """The fitted model with that calibration."""
         ...
-
-
-def settled(task: Settings, source: Source) -> Settings:
-    """The task with the data set's own default wherever its setting is None."""
-    assert is_dataclass(task)
-    assert not isinstance(task, type)
-    open_settings = [f.name for f in fields(task) if getattr(task, f.name) is None]
-    found = {n: getattr(source, n) for n in open_settings if getattr(source, n, None) is not None}
-    return replace(task, **found)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.features.customer_table import Families, customer_table
+from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
 from growthlab.features.portrait.as_features import TagFeatures
 from growthlab.split.fold import Fold
@@ -79,7 +81,8 @@ def customers_of(
         if tags is not None:
             table = table.join(tags.table(record, snapshot, user_ids))
         times = np.full(len(user_ids), np.datetime64(snapshot, "us"))
-        return Examples(table, user_ids, times, horizon_days, gap_days=gap_days, log=record)
+        steps = partial(event_steps, record)
+        return Examples(table, user_ids, times, horizon_days, gap_days=gap_days, read_steps=steps)
 
     def labelled(examples: Examples, events: EventLog, snapshot: datetime) -> Examples:
         assert fold.horizon is not None

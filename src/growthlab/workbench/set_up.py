@@ -16,7 +16,8 @@ from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import Task, settled
+from growthlab.tasks.base import Task
+from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
 from growthlab.tracking.lineage import Lineage
@@ -46,7 +47,7 @@ def parts_of(
     """
     config = command.config
     source = GivenLog.of(given) if given is not None else data_source(config)
-    task = settled(build(config.task), source)
+    task = with_data_defaults(build(config.task), source)
     metrics, columns = task_metrics(command, task)
     splitter = build(config.split)
     if contenders is None:

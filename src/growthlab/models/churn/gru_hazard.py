@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.features.event_steps import FACTS, N_STEPS, NAMES
 from growthlab.features.examples import Examples
+from growthlab.features.step_facts import FACTS, N_STEPS, NAMES
 from growthlab.models.sequence_recommender import check_positive, check_shares
 from growthlab.models.table_estimator import arrays_of, design_of
 from growthlab.networks.hazard_network import HazardNetwork, hazard_loss, log_facts
