@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -10,10 +11,13 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "growthlab"
+LONGEST_CHAIN = 15  # modules of which each imports the next
+NAMED_AS_THEIR_CONFIG = ("cli", "insight/sections", "metrics/*", "models/*")  # folders of files
 DOCUMENTS = [
     path
     for place in ("*.md", "docs/**/*.md", "experiments/**/*.md", ".github/**/*.md")
@@ -170,3 +174,35 @@ def test_no_module_imports_pickle() -> None:
         if name.partition(".")[0] in unsafe
     }
     assert not found
+
+
+def test_a_public_class_name_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for path, module in modules().items():
+        for thing in module.body:
+            if isinstance(thing, ast.ClassDef) and not thing.name.startswith("_"):
+                homes.setdefault(thing.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def test_a_file_name_stands_for_one_thing() -> None:
+    """A file that must be named as its config file may share its name with another."""
+    free = {path for place in NAMED_AS_THEIR_CONFIG for path in PACKAGE.glob(f"{place}/*.py")}
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        if path not in free and path.name not in ("base.py", "__init__.py", "__main__.py"):
+            homes.setdefault(path.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    graph = grimp.build_graph("growthlab", cache_dir=None)
+
+    @functools.cache
+    def longest_from(module: str) -> tuple[str, ...]:
+        imported = sorted(graph.find_modules_directly_imported_by(module))
+        return (module, *max(map(longest_from, imported), key=len, default=()))
+
+    # without the package itself, which imports the API on first use
+    chain = max(map(longest_from, sorted(graph.modules - {"growthlab"})), key=len)
+    assert len(chain) <= LONGEST_CHAIN, " > ".join(chain)

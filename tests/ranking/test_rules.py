@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue
-from growthlab.ranking.rules import Assortment, Rules
+from growthlab.ranking.assortment import Assortment
+from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
 
 USER = np.array(["u"])

@@ -14,9 +14,10 @@ from growthlab.bundle.nearest_items import NearestItems, Sought
 from growthlab.core.baskets import latest_baskets
 from growthlab.core.errors import BundleError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
+from growthlab.ranking.assortment import Assortment
 from growthlab.ranking.candidates import SEEN_EVENTS, seen_items
 from growthlab.ranking.fallback import fill_unscored
-from growthlab.ranking.rules import Assortment, Rules
+from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 from growthlab.scorers.base import Scorer
