@@ -25,7 +25,6 @@ from growthlab.data.event_sql import (
 from growthlab.features.btyd import btyd_summary
 
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
-# Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
 PARTS_OF_DAY = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 OPTIONAL = (
     "order_id",

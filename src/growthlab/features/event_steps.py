@@ -10,10 +10,7 @@ import numpy as np
 from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import BEHAVIOURS, DAY, OWN_EVENTS, days_before, spend_of
-
-N_STEPS = 32
-FACTS = ("ago", "bought", "spent", "browsed", "returned")
-NAMES = tuple(f"step{place:02d}_{fact}" for place in range(1, N_STEPS + 1) for fact in FACTS)
+from growthlab.features.step_facts import FACTS, N_STEPS
 
 
 def event_steps(
