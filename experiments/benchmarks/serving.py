@@ -43,6 +43,7 @@ from growthlab.export.write_bundle import write_recommender
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.item_weights import ItemWeights
 from growthlab.scorers.ridge import Ridge
+from growthlab.tasks.top_n import TopN
 
 LOAD = Path(__file__).with_suffix(".lua")
 SMALL, LARGE = 10_000, 1_000_000  # items
@@ -183,6 +184,7 @@ def bundle_of(folder: Path, n_items: int) -> Path:
     )
     about = Provenance(
         task="top_n",
+        answer=TopN.answer,
         model=name,
         data="made",
         data_digest="0" * 64,

@@ -15,10 +15,13 @@ from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
 PROVENANCE = Provenance(
     task="top_n",
+    answer=TopN.answer,
     model="item_knn",
     data="corner_shop",
     data_digest="ab" * 32,
@@ -91,5 +94,7 @@ def churn_folder(tmp_path: Path) -> Path:
     snapshots = np.full(2, np.datetime64("2024-03-01", "us"))
     customers = Examples(table, np.array(["0042", "77"]), snapshots, horizon_days=28.0)
     rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
-    about = replace(PROVENANCE, task="churn", model="recency_rule", filter_seen="none")
+    about = replace(
+        PROVENANCE, task="churn", answer=Churn.answer, model="recency_rule", filter_seen="none"
+    )
     return write_estimator(tmp_path / "churn", rule, about, customers=customers, base=0.5)

@@ -131,9 +131,11 @@ def test_a_bundle_of_another_task_is_refused(
 ) -> None:
     source = tmp_path / "in.csv"
     source.write_text("user_id\na\n")
-    with pytest.raises(BundleError, match="answers top_n, not churn or value"):
+    with pytest.raises(
+        BundleError, match="answers top_n with lists of items, not a number for each customer"
+    ):
         score_file(folder, source, tmp_path / "out.csv")
-    with pytest.raises(BundleError, match="answers churn, not top_n"):
+    with pytest.raises(BundleError, match="answers churn with a probability, not lists of items"):
         recommend_file(churn_folder, source, tmp_path / "out.csv")
 
 

@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 
 from growthlab.bundle import batch
+from growthlab.bundle.answer_table import RequestRows
 from growthlab.bundle.batch import recommend_file, score_file
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
@@ -43,7 +44,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     answer = batch.recommendations
 
     def watched(*args: object, **named: object) -> object:
-        firsts.append(named["first"])  # type: ignore[arg-type]
+        firsts.append(args[1].first)  # type: ignore[attr-defined]
         return answer(*args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch, "recommendations", watched)
@@ -121,10 +122,10 @@ def test_predictions_with_and_without_known_users_are_not_mixed(
     source.write_text("user_id\n0042\n0042\n0042\n")
     answer = batch.predictions
 
-    def interrupted(bundle: Bundle, rows: pd.DataFrame, first: int) -> object:
-        if first == 1:
+    def interrupted(bundle: Bundle, rows: RequestRows) -> object:
+        if rows.first == 1:
             raise KeyboardInterrupt
-        return answer(bundle, rows, first)
+        return answer(bundle, rows)
 
     monkeypatch.setattr(batch, "predictions", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -153,7 +154,7 @@ def test_an_interrupt_leaves_what_is_done(
     answer = batch.recommendations
 
     def interrupted(*args: object, **named: object) -> object:
-        if named["first"] == 2 * BLOCK:
+        if args[1].first == 2 * BLOCK:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
         return answer(*args, **named)  # type: ignore[arg-type]
 

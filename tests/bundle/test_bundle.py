@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from growthlab.bundle.manifest import Manifest, Provenance, seal_of
 from growthlab.core.errors import BundleError, ExportError
 from growthlab.core.histories import Histories
 from growthlab.export.write_bundle import write_recommender
+from growthlab.tasks.top_n import TopN
 
+LISTS = asdict(TopN.answer)
 ANNA = "anna.schmidt@example.org"
 
 
@@ -88,7 +91,9 @@ def test_absurd_requests_are_refused(folder: Path) -> None:
         bundle.recommend([RecommendRequest()], 0)
     with pytest.raises(BundleError, match="filter_seen=purchasd: did you mean purchased"):
         bundle.recommend([RecommendRequest(filter_seen="purchasd")])
-    with pytest.raises(BundleError, match="answers top_n, not churn or value"):
+    with pytest.raises(
+        BundleError, match="answers top_n with lists of items, not a number for each customer"
+    ):
         bundle.predict([])
 
 
@@ -170,12 +175,19 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"schema_version": 2}, "is a bundle of schema 2, growthlab .* reads up to 1"),
+        ({"schema_version": 3}, "is a bundle of schema 3, growthlab .* reads up to 2"),
         ({"schema_version": "x"}, r"manifest\.json is corrupted"),
         ({"tie_seed": "x"}, "tie_seed is 'x'"),
         ({"kind": "os.system"}, "no scorer of the kind 'os.system'"),
         ({"kind": "popularity"}, "needs 'item_scores', which is missing"),
-        ({"task": "weather"}, "answers the task 'weather'; possible are top_n, churn, value"),
+        (
+            {"task": "weather", "schema_version": 1},
+            "schema 1 has no task 'weather', only top_n, churn, value",
+        ),
+        ({"answer": {"kind": "map"}}, r"manifest\.json is corrupted: .*missing 4 required"),
+        ({"answer": LISTS | {"kind": "map"}}, "'map' is no kind of answer: possible: amount, list"),
+        ({"answer": LISTS | {"endpoint": "a/b"}}, "answer.endpoint must be a name .* got 'a/b'"),
+        ({"answer": LISTS | {"field": "x"}}, "answer.field must be empty for lists of items"),
         ({"files": None}, r"manifest\.json is corrupted: files is None"),
         ({"seed": "3"}, r"manifest\.json is corrupted: seed is '3'"),
         ({"files": {"../../etc/passwd": {}}}, "is missing from the bundle"),

@@ -205,9 +205,9 @@ def test_a_bundle_of_another_task_is_one_line(exported: Workspace) -> None:
     (exported.folder / "some.csv").write_text("user_id\nu1\n")
     words = ["input=some.csv", "output=none.csv"]
     line = exported.growthlab("score", f"bundle={bundle_of(exported, 'top_n')}", *words).mistake
-    assert "answers top_n, not churn or value" in line
+    assert "answers top_n with lists of items, not a number for each customer" in line
     line = exported.growthlab("recommend", f"bundle={bundle_of(exported, 'churn')}", *words).mistake
-    assert "answers churn, not top_n" in line
+    assert "answers churn with a probability, not lists of items" in line
     assert not (exported.folder / "none.csv").exists()
 
 

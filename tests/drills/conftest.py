@@ -134,7 +134,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The bundle of a model of a task, fitted on the tiny shop; each is made once."""
     from growthlab.bundle.manifest import Provenance
     from growthlab.config.compose import compose
-    from growthlab.export.of_outcome import write_bundle
+    from growthlab.export.write_bundle import write_bundle
     from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
     from growthlab.workbench.set_up import set_up
 
@@ -150,6 +150,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         outcome = run_model(evaluation, bench.contenders[0].factory, name=model.rpartition("/")[2])
         about = Provenance(
             task=task,
+            answer=setting.task.answer,
             model=outcome.name,
             data="simulated_shop",
             data_digest="0" * 64,

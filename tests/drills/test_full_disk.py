@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from growthlab.bundle.bundle import Bundle
+from growthlab.tasks.top_n import TopN
 
 pytestmark = pytest.mark.drill
 
@@ -52,6 +53,7 @@ def test_a_bundle_that_does_not_fit_is_not_there(
     about = Manifest.read(bundles["top_n"])
     provenance = Provenance(
         task="top_n",
+        answer=TopN.answer,
         model=about.model,
         data=about.data,
         data_digest=about.data_digest,

@@ -17,6 +17,7 @@ from growthlab.core.errors import BundleError
 from growthlab.export.write_bundle import write_estimator
 from growthlab.features.examples import Examples
 from growthlab.scorers.linear_rows import Design, LinearRows
+from growthlab.tasks.value import Value
 
 
 @pytest.fixture
@@ -44,7 +45,12 @@ def scorer() -> LinearRows:
 
 def written(folder: Path, scorer: Any, customers: Examples, base: float = 7.0) -> Bundle:
     about = Provenance(
-        task="value", model="linear", data="corner_shop", data_digest="ab", split="global_time"
+        task="value",
+        answer=Value.answer,
+        model="linear",
+        data="corner_shop",
+        data_digest="ab",
+        split="global_time",
     )
     return Bundle.load(
         write_estimator(folder / "value", scorer, about, customers=customers, base=base)

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from growthlab.bundle.answer_table import ANSWERS
 from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Provenance
@@ -109,6 +108,7 @@ def write(folder: Path, task: Any, data: Any, model: Any) -> Path:
         pytest.skip(f"not exportable: {error}")
     about = Provenance(
         task=task.name,
+        answer=task.answer,
         model=folder.name,
         data="simulated_shop",
         data_digest="0" * 64,
@@ -117,7 +117,7 @@ def write(folder: Path, task: Any, data: Any, model: Any) -> Path:
         horizon_days=28.0,
         filter_seen=getattr(task, "filter_seen", None) or "none",
     )
-    if task.name == "top_n":
+    if task.answer.kind.is_list:
         return write_recommender(
             folder, scorer, about, histories=data.past, fallback=data.popularity
         )
@@ -246,7 +246,7 @@ def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
 
     table = pyfunc_of(of.folder).predict(pd.DataFrame({"user_id": users}))
     assert len(table) == len(users)
-    np.testing.assert_allclose(table[ANSWERS[of.task.name]], expected, **near)
+    np.testing.assert_allclose(table[of.task.answer.field], expected, **near)
     (stranger,) = bundle.predict([PredictRequest("nobody")])
     assert (stranger.value, stranger.served) == (of.data.base, "population_fallback")
 

@@ -24,6 +24,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import KEY_VARIABLE
 from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.popularity import Popularity
+from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
 from .container_steps import ROOT, Container, steps_of
@@ -70,7 +71,14 @@ def site() -> str:
 def bundle(container: Container) -> Path:
     """A bundle where the container has it mounted, which nobody can write to."""
     histories = Histories.from_lists(Catalogue(np.array(["cup", "tea"])), [["tea"], ["tea", "cup"]])
-    about = Provenance(task="top_n", model="popularity", data="d", data_digest="0", split="none")
+    about = Provenance(
+        task="top_n",
+        answer=TopN.answer,
+        model="popularity",
+        data="d",
+        data_digest="0",
+        split="none",
+    )
     model = Popularity().fit(histories, FitOptions())
     counts = np.array([1.0, 2.0])
     with pytest.MonkeyPatch.context() as patch:

@@ -23,6 +23,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.item_knn import ItemKNN
+from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer
 
@@ -93,7 +94,12 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for name, model in (("item_knn", ItemKNN()), ("gru4rec", network)):
         about = Provenance(
-            task="top_n", model=name, data="shop", data_digest="0" * 64, split="global_time"
+            task="top_n",
+            answer=TopN.answer,
+            model=name,
+            data="shop",
+            data_digest="0" * 64,
+            split="global_time",
         )
         scorer = model.fit(past, FitOptions(seed=0, device="cpu")).scorer()
         popularity = np.ones(len(items))

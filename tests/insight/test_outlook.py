@@ -23,13 +23,16 @@ from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.top_n import TopN
+from growthlab.tasks.value import Value
 from growthlab.training.fit_options import FitOptions
 
 IDS = [f"u{n:02d}" for n in range(30)]
 # days since the last purchase: churn probability days / 100, value 100 - days
 DAYS = np.repeat([10.0, 50.0, 90.0], 10)
 ABOUT = Provenance(
-    task="churn", model="rule", data="kiosk", data_digest="ab", split="global_time",
+    task="churn", answer=Churn.answer, model="rule", data="kiosk", data_digest="ab", split="global_time",
     cutoff="2025-05-01T00:00:00", horizon_days=28.0,
 )  # fmt: skip
 
@@ -64,10 +67,13 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     def write(**changed: Any) -> str:
         folder = tmp_path / "bundles"
         estimator(folder / "churn", ABOUT, [0.0, 1.0])
-        estimator(folder / "value", replace(ABOUT, **{"task": "value", **changed}), [100.0, 0.0])
+        value = {"task": "value", "answer": Value.answer, **changed}
+        estimator(folder / "value", replace(ABOUT, **value), [100.0, 0.0])
         lists(
             folder / "lists",
-            replace(ABOUT, task="top_n", model="item_knn", filter_seen="interacted"),
+            replace(
+                ABOUT, task="top_n", answer=TopN.answer, model="item_knn", filter_seen="interacted"
+            ),
         )
         return str(folder)
 

@@ -21,12 +21,15 @@ from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
 N_USERS, N_ITEMS = 400, 60
 START = datetime(2024, 3, 2, tzinfo=UTC)
 PROVENANCE = Provenance(
     task="top_n",
+    answer=TopN.answer,
     model="item_knn",
     data="watched_shop",
     data_digest="cd" * 32,
@@ -69,7 +72,7 @@ def churn_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     snapshots = np.full(len(days), np.datetime64("2024-03-01", "us"))
     customers = Examples(table, users, snapshots, horizon_days=28.0)
     rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
-    about = replace(PROVENANCE, task="churn", model="recency_rule")
+    about = replace(PROVENANCE, task="churn", answer=Churn.answer, model="recency_rule")
     folder = tmp_path_factory.mktemp("churn") / "bundle"
     write_estimator(folder, rule, about, customers=customers, base=0.5)
     return Bundle.load(folder)
@@ -96,7 +99,7 @@ def line_of() -> Callable[..., dict[str, Any]]:
         manifest = bundle.manifest
         return {
             "time": (START + timedelta(minutes=place)).isoformat(timespec="milliseconds"),
-            "kind": "recommend" if manifest.task == "top_n" else manifest.task,
+            "kind": manifest.answer.endpoint,
             "request_id": f"{place:032x}",
             "model": manifest.model,
             "version": manifest.version,

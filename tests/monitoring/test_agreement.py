@@ -33,9 +33,9 @@ def answer(number: int, *items: str, **fields: Any) -> Line:
     return {**shared, **who, "items": list(items), "status": 200, **fields}
 
 
-def paired(*lines: Line) -> Agreement:
+def paired(*lines: Line, of_lists: bool = True) -> Agreement:
     """What the lines give, one after the other, as blocks of one."""
-    found = Agreement()
+    found = Agreement(of_lists=of_lists)
     for line in lines:
         found.add([line])
     return found
@@ -89,7 +89,7 @@ def test_predictions_are_compared_by_rank_and_by_difference() -> None:
         lines.append(answer(n, kind="churn", value=p))
         lines.append(answer(n, **SHADOW | {"kind": "churn", "value": q}))
     lines += [answer(98, kind="churn", value=0.5), answer(98, kind="churn", value=None, **SHADOW)]
-    found = one(paired(*lines))
+    found = one(paired(*lines, of_lists=False))
     assert found.n == 50
     assert found.spearman == pytest.approx(stats.spearmanr(champion, shadow).statistic)
     assert found.size.value == pytest.approx(np.abs(shadow - champion).mean())

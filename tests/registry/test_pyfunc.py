@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from growthlab.bundle.answer_table import ASKED
+from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
@@ -128,7 +128,7 @@ def test_the_logged_model_has_signature_example_and_requirements_and_no_raw_id(
 ) -> None:
     info = log_pyfunc(folder, uri=store.uri, run_id=store.run_id)
     assert info.signature is not None
-    assert info.signature.inputs.input_names() == list(ASKED)
+    assert info.signature.inputs.input_names() == list(REQUEST_COLUMNS)
     where = Path(urlparse(info.artifact_path).path)
     requirements = (where / "requirements.txt").read_text()
     assert "growthlab==" in requirements
@@ -232,3 +232,19 @@ def test_a_registered_version_has_no_alias_by_itself_and_can_be_made_the_challen
     model = store.load("models:/corner_shop-top_n@challenger")
     assert model.predict(pd.DataFrame({"user_id": [ANNA]}))["served"].tolist() == ["known"]
     assert mlflow.get_tracking_uri() == before
+
+
+def test_a_model_that_was_logged_by_0_1_answers_still(
+    folder: Path, churn_folder: Path, tmp_path: Path
+) -> None:
+    # its code lies among its own files, and imports names that have moved since
+    code = Path(__file__).parent / "logged_by_0_1" / "pyfunc_model.py"
+    answers = []
+    for name, bundle in (("lists", folder), ("numbers", churn_folder)):
+        mlflow.pyfunc.save_model(
+            tmp_path / name, python_model=str(code), artifacts={"bundle": str(bundle)}
+        )
+        model = mlflow.pyfunc.load_model(str(tmp_path / name))
+        answers.append(model.predict(pd.DataFrame({"user_id": [ANNA, "0042", None]})))
+    assert answers[0]["served"].tolist() == ["known", *["popularity_fallback"] * 2]
+    assert answers[1]["churn_probability"].tolist() == pytest.approx([0.5, 0.18, 0.5])

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import uvicorn
 
+from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.write_bundle import write_estimator, write_recommender
@@ -24,6 +25,9 @@ from growthlab.serving.app import create_app
 from growthlab.serving.run import BACKLOG, config_of, copies_of, listen
 from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
+from growthlab.tasks.churn import Churn
+from growthlab.tasks.top_n import TopN
+from growthlab.tasks.value import Value
 from growthlab.training.fit_options import FitOptions
 
 WHENCE = {"data": "corner_shop", "data_digest": "ab" * 32, "split": "global_time"}
@@ -37,8 +41,8 @@ def bundles_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("GROWTHLAB_PSEUDONYM_KEY", raising=False)
         patch.setenv("GROWTHLAB_KEY_FILE", str(root / "pseudonym.key"))
         _recommender(root / "bundles" / "top_n")
-        _estimator(root / "bundles" / "churn", "churn", base=0.5)
-        _estimator(root / "bundles" / "value", "value", base=20.0)
+        _estimator(root / "bundles" / "churn", "churn", Churn.answer, base=0.5)
+        _estimator(root / "bundles" / "value", "value", Value.answer, base=20.0)
         yield root / "bundles"
 
 
@@ -107,6 +111,7 @@ def _recommender(folder: Path, model: str = "item_knn", **more: Any) -> None:
     past = Histories.from_events(Catalogue(items), users, rows, bought, np.arange(6))
     about = Provenance(
         task="top_n",
+        answer=TopN.answer,
         model=model,
         run_id="cafe",
         cutoff="2024-03-01T00:00:00",
@@ -118,11 +123,11 @@ def _recommender(folder: Path, model: str = "item_knn", **more: Any) -> None:
     write_recommender(folder, fitted.scorer(), about, histories=past, fallback=popularity, **more)
 
 
-def _estimator(folder: Path, task: str, base: float) -> None:
+def _estimator(folder: Path, task: str, answer: TaskAnswer, base: float) -> None:
     users = np.array(["anna", "bert"])
     table = pd.DataFrame({"days_since_last": [10.0, 90.0], "unused": [1.0, 2.0]})
     customers = Examples(table, users, np.full(2, np.datetime64("2024-03-01", "us")), 28.0)
     # 0.1 at 0 days, 0.9 at 100: anna 0.18, bert 0.82
     rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
-    about = Provenance(task=task, model="recency_rule", horizon_days=28.0, **WHENCE)
+    about = Provenance(task=task, answer=answer, model="recency_rule", horizon_days=28.0, **WHENCE)
     write_estimator(folder, rule, about, customers=customers, base=base)

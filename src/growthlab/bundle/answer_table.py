@@ -1,42 +1,76 @@
-"""A bundle on a table: a row a request in, a row an answer out."""
+"""A bundle on the rows of a table: a row a request in, an answer for each out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from growthlab.bundle.answers import Prediction, PredictRequest, Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.list_maker import NO_RULES
-from growthlab.core.errors import BundleError, DataError
+from growthlab.core.errors import DataError
 from growthlab.ranking.rules import Rules
 
-ASKED = ("user_id", "history", "item", "basket", "personalised")
-ANSWERS = {"churn": "churn_probability", "value": "expected_value"}
+REQUEST_COLUMNS = ("user_id", "history", "item", "basket", "personalised")
+YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+@dataclass(frozen=True)
+class RequestRows:
+    """Rows of a table, each a request; a cell that is None or NaN is empty.
+
+    `first` is the number of the first row, for messages.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    n_rows: int
+    first: int = 0
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def column(self, name: str) -> list[Any]:
+        """The cells of a column, None where they are empty or the table has no such column."""
+        if name not in self.columns:
+            return [None] * self.n_rows
+        return [None if _is_missing(value) else value for value in self.columns[name]]
+
+    @property
+    def user_ids(self) -> list[str | None]:
+        """The column ``user_id`` as texts."""
+        return self.ids("user_id")
+
+    def ids(self, name: str) -> list[str | None]:
+        """A column of ids as texts; None where a cell is empty."""
+        values = self.column(name)
+        known = [value for value in values if value is not None]
+        if all(isinstance(value, (float, np.floating)) and value % 1 == 0 for value in known):
+            # whole numbers that were stored next to missing ones
+            return [None if value is None else str(int(value)) for value in values]
+        return [None if value is None else str(value) for value in values]
 
 
 def recommendations(
     bundle: Bundle,
-    rows: pd.DataFrame,
+    rows: RequestRows,
     k: int,
     filter_seen: str | None = None,
-    first: int = 0,
     rules: Rules = NO_RULES,
 ) -> list[Recommendation]:
-    """The answer to each row, by those of the columns `ASKED` that are there and not empty.
+    """The list for each row, by the columns of `REQUEST_COLUMNS` that are there and not empty.
 
     A history or a basket is a list of item ids, oldest first, or a JSON list, or ids joined by
-    blanks. `first` is the number of the first row, for messages.
+    blanks.
     """
-    nothing: list[Any] = [None] * len(rows)
     lists = {
-        name: [as_history(v, row, name) for row, v in enumerate(rows[name], start=first)]
-        if name in rows
-        else nothing
+        name: [
+            item_ids_of(value, row, name)
+            for row, value in enumerate(rows.column(name), start=rows.first)
+        ]
         for name in ("history", "basket")
     }
     requests = [
@@ -44,67 +78,41 @@ def recommendations(
             user, history, item=item, basket=basket, filter_seen=filter_seen, personalised=personal
         )
         for user, history, item, basket, personal in zip(
-            ids_of(rows, "user_id"),
+            rows.user_ids,
             lists["history"],
-            ids_of(rows, "item"),
+            rows.ids("item"),
             lists["basket"],
-            _personalised(rows, first),
+            _personalised(rows),
             strict=True,
         )
     ]
     return bundle.recommend(requests, k, rules)
 
 
-def predictions(bundle: Bundle, rows: pd.DataFrame, first: int = 0) -> list[Prediction]:
-    """The answer to each row, by its ``user_id``, its feature columns or neither.
+def predictions(bundle: Bundle, rows: RequestRows) -> list[Prediction]:
+    """The number for each row, by its ``user_id``, its feature columns or neither.
 
-    Features that are given are taken instead of the stored ones.
+    Features of the row are taken instead of the stored ones.
     """
-    if bundle.predictor is None:
-        raise BundleError(f"{bundle.folder} answers {bundle.manifest.task}, not churn or value")
-    columns, texts = bundle.predictor.scorer.columns, bundle.predictor.texts
-    given = {c: _feature(rows, c, c in texts, first) for c in columns if c in rows}
-    requests = []
-    for place, user in enumerate(user_ids(rows)):
-        features: Mapping[str, float | str] = {
-            c: v for c, values in given.items() if (v := values[place]) is not None
-        }
-        requests.append(PredictRequest(user, features))
+    features_of_rows: list[dict[str, float | str]] = [{} for _ in range(len(rows))]
+    if bundle.predictor is not None:
+        texts = bundle.predictor.texts
+        for name in bundle.predictor.scorer.columns:
+            for features, value in zip(
+                features_of_rows, _feature(rows, name, name in texts), strict=True
+            ):
+                if value is not None:
+                    features[name] = value
+    requests = [
+        PredictRequest(user, features)
+        for user, features in zip(rows.user_ids, features_of_rows, strict=True)
+    ]
     return bundle.predict(requests)
 
 
-def user_ids(rows: pd.DataFrame) -> list[str | None]:
-    """The column ``user_id`` as texts; None where it is empty, or not there at all."""
-    return ids_of(rows, "user_id")
-
-
-def ids_of(rows: pd.DataFrame, column: str) -> list[str | None]:
-    """A column of ids as texts; None where it is empty, or not there at all."""
-    if column not in rows:
-        return [None] * len(rows)
-    values = rows[column]
-    if pd.api.types.is_float_dtype(values):  # whole numbers beside missing ones
-        values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
-    return [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
-
-
-def _personalised(rows: pd.DataFrame, first: int) -> list[bool]:
-    """Whether a personal list is wanted: everywhere, but where the column says no."""
-    if "personalised" not in rows:
-        return [True] * len(rows)
-    said = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-    out = []
-    for row, value in enumerate(rows["personalised"], start=first):
-        word = "true" if pd.isna(value) else str(value).strip().lower()
-        if word not in said:
-            raise DataError(f"row {row}: personalised is true or false, got {value!r}")
-        out.append(said[word])
-    return out
-
-
-def as_history(value: Any, row: int, name: str = "history") -> list[str] | None:
+def item_ids_of(value: Any, row: int, name: str = "history") -> list[str] | None:
     """One cell as item ids, None where it is empty; DataError names the row."""
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+    if value is None:
         return None
     if not isinstance(value, (str, list, tuple, np.ndarray)):
         raise DataError(f"row {row}: the {name} {value!r} is neither a list nor a text of item ids")
@@ -118,16 +126,40 @@ def as_history(value: Any, row: int, name: str = "history") -> list[str] | None:
         raise DataError(f"row {row}: the {name} {value[:60]!r} is no JSON list") from error
 
 
-def _feature(rows: pd.DataFrame, column: str, text: bool, first: int) -> list[float | str | None]:
+def _personalised(rows: RequestRows) -> list[bool]:
+    """Whether a personal list is wanted: yes, unless the column says no."""
+    wanted = []
+    for row, value in enumerate(rows.column("personalised"), start=rows.first):
+        word = "true" if value is None else str(value).strip().lower()
+        if word not in YES_OR_NO:
+            raise DataError(f"row {row}: personalised is true or false, got {value!r}")
+        wanted.append(YES_OR_NO[word])
+    return wanted
+
+
+def _feature(rows: RequestRows, name: str, text: bool) -> list[float | str | None]:
     """One feature's column; None where it is not known."""
-    values = rows[column]
-    missing = values.isna().to_numpy()
+    values = rows.column(name)
     if text:
-        return [None if m else str(v) for v, m in zip(values, missing, strict=True)]
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=float("nan"))
-    wrong = (numbers != numbers) & ~missing
-    if wrong.any():
-        place = int(wrong.argmax())
-        given = values.iloc[place]
-        raise DataError(f"row {first + place}: {column} is a number, got {given!r}")
-    return [None if m else float(n) for n, m in zip(numbers, missing, strict=True)]
+        return [None if value is None else str(value) for value in values]
+    numbers: list[float | str | None] = []
+    for row, value in enumerate(values, start=rows.first):
+        number = None if value is None else _number(value)
+        if number is not None and number != number:
+            raise DataError(f"row {row}: {name} is a number, got {value!r}")
+        numbers.append(number)
+    return numbers
+
+
+def _number(value: Any) -> float:
+    """The value as a number; NaN where it is none."""
+    if isinstance(value, str) and "_" in value:  # which Python takes for a number
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +33,8 @@ from growthlab.scorers.load import load_scorer
 
 log = logging.getLogger(__name__)
 
-TASKS = ("top_n", "churn", "value")
 MODEL = "model.npz"
+EXAMPLE = "request.json"
 CATALOGUE = "catalogue.npz"
 CONTENT = "content.npz"  # vectors of what items are made of, where the model has none itself
 FALLBACK = "fallback.npz"
@@ -92,9 +93,6 @@ class Bundle:
     @classmethod
     def _load(cls, folder: Path, verify: bool) -> Self:
         manifest = Manifest.read(folder)
-        if manifest.task not in TASKS:
-            known = ", ".join(TASKS)
-            raise BundleError(f"{folder} answers the task {manifest.task!r}; possible are {known}")
         check_signature(folder)
         manifest.verify(folder, checksums=verify)
         try:
@@ -117,7 +115,7 @@ class Bundle:
         }
         scorer: Any = load_scorer(manifest.kind, _arrays(folder / MODEL), files)
         key, no_lookup = _key_for(manifest)
-        if manifest.task == "top_n":
+        if manifest.answer.kind.is_list:
             maker = _list_maker(folder, manifest, scorer)
             known = NOBODY if maker.state is None else maker.state.user_ids
             return cls(manifest, folder, known, key, no_lookup, list_maker=maker)
@@ -141,25 +139,54 @@ class Bundle:
         Raises
         ------
         BundleError
-            The bundle answers another task, `k` is below 1, a `filter_seen` is unknown, or a rule
+            The bundle answers with a number, `k` is below 1, a `filter_seen` is unknown, or a rule
             asks for what the catalogue does not know.
         """
         if self.list_maker is None:
-            raise BundleError(f"{self.folder} answers {self.manifest.task}, not top_n")
+            raise self._wrong_kind("lists of items")
         users = [r.user_id if needs_profile(r) else None for r in requests]
         return self.list_maker.lists(requests, self.places(users), k, rules)
 
+    def answer(
+        self,
+        requests: Sequence[RecommendRequest] | Sequence[PredictRequest],
+        k: int = 10,
+        rules: Rules = NO_RULES,
+    ) -> list[Recommendation] | list[Prediction]:
+        """What `recommend` or `predict` answers, by the bundle's kind of answer."""
+        if self.list_maker is None:
+            return self.predict(requests)  # type: ignore[arg-type]
+        return self.recommend(requests, k, rules)  # type: ignore[arg-type]
+
     def predict(self, requests: Sequence[PredictRequest]) -> list[Prediction]:
-        """P(no purchase in the horizon), or the expected value in it, for each request in order.
+        """The number that the task asks for, for each request in order.
 
         Raises
         ------
         BundleError
-            The bundle answers another task, or a feature is unknown or of a wrong type.
+            The bundle answers with lists, or a feature is unknown or of a wrong type.
         """
         if self.predictor is None:
-            raise BundleError(f"{self.folder} answers {self.manifest.task}, not churn or value")
+            raise self._wrong_kind("a number for each customer")
         return self.predictor.predictions(requests, self.places([r.user_id for r in requests]))
+
+    def customer_request(self, user_id: str) -> RecommendRequest | PredictRequest:
+        """The request for one customer, of the kind that the bundle answers."""
+        return PredictRequest(user_id) if self.list_maker is None else RecommendRequest(user_id)
+
+    def example(self) -> tuple[RecommendRequest | PredictRequest, int]:
+        """The request that was exported with the bundle, and the length of its list (0: a number)."""
+        example = json.loads((self.folder / EXAMPLE).read_text(encoding="utf-8"))
+        if self.list_maker is None:
+            return PredictRequest(features=example["features"]), 0
+        return RecommendRequest(history=example["history"]), int(example["k"])
+
+    def _wrong_kind(self, wanted: str) -> BundleError:
+        """The error for a request of another kind than the bundle answers."""
+        manifest = self.manifest
+        return BundleError(
+            f"{self.folder} answers {manifest.task} with {manifest.answer.kind.noun}, not {wanted}"
+        )
 
     def places(self, user_ids: Sequence[str | None]) -> np.ndarray:
         """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown or no id."""

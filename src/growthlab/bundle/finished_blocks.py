@@ -30,7 +30,7 @@ class FinishedBlocks:
     identity: str
     rows: list[int] = field(default_factory=list)  # written, one number a block
 
-    def add(self, write: Callable[[Path], int], n_read: int) -> None:
+    def add(self, write: Callable[[Path], int]) -> None:
         """Write the next block to the path that `write` is given; it counts when it is complete."""
         path = self._part(len(self.rows))
         beside = path.with_name(f"{path.name}.partial")

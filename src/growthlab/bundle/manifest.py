@@ -12,9 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.errors import BundleError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: without `answer`
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the manifest, beside it
 MOST_EARLIER = 400  # versions before a refresh that a manifest keeps: more than a year of nights
@@ -34,11 +35,42 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving 
     "horizon_days": (int, float, type(None)),
     "files": dict,
 }
+# The only tasks that there were when manifests did not say what they answer.
+SCHEMA_1_ANSWERS: Mapping[str, TaskAnswer] = {
+    "top_n": TaskAnswer(
+        kind=AnswerKind.LIST,
+        endpoint="recommend",
+        item_endpoint="similar",
+        summary="A list of items for a known user, a history, a basket, or nobody.",
+        intended_use=(
+            "Ranks the catalogue for one customer: recommendations on pages and in messages."
+        ),
+        caveat="Scores are comparable within one list only; they are no probabilities of a purchase.",
+    ),
+    "churn": TaskAnswer(
+        kind=AnswerKind.PROBABILITY,
+        endpoint="churn",
+        field="churn_probability",
+        summary="The probability that a customer buys nothing within the horizon.",
+        intended_use="Gives the probability that a customer buys nothing within the horizon.",
+        caveat="It says who may leave, not whom a contact would keep: that needs an experiment.",
+    ),
+    "value": TaskAnswer(
+        kind=AnswerKind.AMOUNT,
+        endpoint="value",
+        field="expected_value",
+        summary="The revenue expected of a customer within the horizon.",
+        intended_use="Gives the revenue expected of a customer within the horizon.",
+        caveat=(
+            "It is neither a margin nor a credit score, and says nothing of a single customer's luck."
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where an exported model comes from, as the laboratory tells it.
+    """Where an exported model comes from, as the laboratory tells it, and what it answers.
 
     `metrics` are those after the cutoff, each with value, low and high (None where there is none),
     `valid` those it was chosen by, `baselines` the same metrics' values of simple models. `seed` is
@@ -46,6 +78,7 @@ class Provenance:
     """
 
     task: str
+    answer: TaskAnswer
     model: str  # its yaml name without the family
     data: str
     data_digest: str
@@ -140,6 +173,9 @@ class Manifest(Provenance):
                     raise TypeError(f"{name} is {content[name]!r}")
             if content[SEAL] != seal_of(content):
                 raise ValueError("it was changed after it was written")
+            if schema < 2:
+                content = _with_answer(content)
+            content["answer"] = TaskAnswer(**content["answer"])
             return cls(**{n: _frozen(v) for n, v in content.items() if n in names})
         except (TypeError, KeyError, ValueError) as error:
             raise BundleError(f"{path} is corrupted: {error}; export the model again") from error
@@ -173,6 +209,15 @@ class Manifest(Provenance):
                     f"{path} is corrupted: its checksum is not that of the manifest; "
                     "copy the bundle again, or export the model again"
                 )
+
+
+def _with_answer(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a manifest of schema 1 as schema 2 has it."""
+    answer = SCHEMA_1_ANSWERS.get(content["task"])
+    if answer is None:
+        possible = ", ".join(SCHEMA_1_ANSWERS)
+        raise ValueError(f"schema 1 has no task {content['task']!r}, only {possible}")
+    return {**content, "answer": asdict(answer), "schema_version": SCHEMA_VERSION}
 
 
 def bundle_folders(path: Path) -> list[Path]:

@@ -6,22 +6,6 @@ from collections.abc import Mapping
 
 from growthlab.bundle.manifest import Manifest
 
-USES = {
-    "top_n": (
-        "Ranks the catalogue for one customer: recommendations on pages and in messages.",
-        "Scores are comparable within one list only; they are no probabilities of a purchase.",
-    ),
-    "churn": (
-        "Gives the probability that a customer buys nothing within the horizon.",
-        "It says who may leave, not whom a contact would keep: that needs an experiment.",
-    ),
-    "value": (
-        "Gives the revenue expected of a customer within the horizon.",
-        "It is neither a margin nor a credit score, and says nothing of a single customer's luck.",
-    ),
-}
-PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
-
 
 def model_card(manifest: Manifest) -> str:
     """The card of the bundle that `manifest` describes, in Markdown."""
@@ -53,9 +37,9 @@ def _identity(manifest: Manifest) -> str:
 
 
 def _use(manifest: Manifest) -> str:
-    use, no_use = USES[manifest.task]
+    answer = manifest.answer
     return (
-        f"## Intended use\n\n{use} {no_use}\n\n"
+        f"## Intended use\n\n{answer.intended_use} {answer.caveat}\n\n"
         "Not for decisions with legal or similarly significant effects on a person, and not for "
         "setting individual prices (PIPL Art. 24, GDPR Art. 22)."
     )
@@ -84,7 +68,7 @@ def _protocol(manifest: Manifest) -> str:
         "Seed": str(manifest.seed),
         "Chosen on": "the validation window before the cutoff alone; judged once after it",
     }
-    if manifest.task == "top_n":
+    if manifest.answer.kind.is_list:
         reason = f" ({manifest.filter_seen_reason})" if manifest.filter_seen_reason else ""
         facts["Seen items hidden"] = manifest.filter_seen + reason
         facts["Counted as taken"] = ", ".join(manifest.target_events) or "purchase"
@@ -114,7 +98,7 @@ def _limits(manifest: Manifest) -> str:
         "Measured on logged behaviour under whatever was shown then; an experiment decides.",
         "It knows nothing after the cutoff: export again as the data ages.",
     ]
-    if manifest.task == "top_n":
+    if manifest.answer.kind.is_list:
         shared += [
             "An item without events before the cutoff is reached only by models that read content.",
             "A customer whom the model cannot score gets the popularity list; the answer says so.",
@@ -150,12 +134,11 @@ def _privacy(manifest: Manifest) -> str:
 
 
 def _calling(manifest: Manifest) -> str:
-    path = PATHS[manifest.task]
     return (
         "## How to call it\n\n"
         "```\n"
         "growthlab serve bundle=THIS_FOLDER\n"
-        f"curl -X POST http://127.0.0.1:8000{path} -H 'Content-Type: application/json' "
+        f"curl -X POST http://127.0.0.1:8000/{manifest.answer.endpoint} -H 'Content-Type: application/json' "
         "-d @request.json\n"
         "```\n\n"
         "The answer's field `served` says which way it came about."

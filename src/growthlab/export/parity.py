@@ -110,10 +110,7 @@ def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
     times = []
     for user in [*user_ids[:1], *user_ids[:N_TIMED]]:
         started = time.perf_counter()
-        if bundle.predictor is None:
-            bundle.recommend([RecommendRequest(str(user))], K)
-        else:
-            bundle.predict([PredictRequest(str(user))])
+        bundle.answer([bundle.customer_request(str(user))], K)  # type: ignore[arg-type]
         times.append(1000 * (time.perf_counter() - started))
     if len(times) < 2:
         return {"latency_p50_ms": math.nan, "latency_p95_ms": math.nan}

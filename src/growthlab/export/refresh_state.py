@@ -82,7 +82,7 @@ def refresh(
     if same_data:
         check_same_data(bundle, events, cleaning)
     restrict = cleaning.restrict if cleaning is not None else _all
-    if manifest.task == "top_n":
+    if manifest.answer.kind.is_list:
         past = restrict(events if cutoff is None else known_at(events, cutoff))
         state = _histories(bundle, past, key)
         counts = {

@@ -19,6 +19,7 @@ from growthlab.bundle.bundle import (
     CATALOGUE,
     CONTENT,
     CUSTOMERS,
+    EXAMPLE,
     FALLBACK,
     FEATURE,
     HISTORIES,
@@ -38,6 +39,7 @@ from growthlab.scorers.content_profile import ContentProfile
 from growthlab.scorers.dense_content_profile import DenseContentProfile
 
 if TYPE_CHECKING:
+    from growthlab.evaluation.outcome import Outcome
     from growthlab.features.examples import Examples
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,24 @@ log = logging.getLogger(__name__)
 SAMPLE_BYTES = 2**20
 COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored as they are
 SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
+
+
+def write_bundle(folder: Path, data: Any, outcome: Outcome, provenance: Provenance) -> Path:
+    """The bundle of an outcome in `folder`, with the state of the fold that it was evaluated on.
+
+    `data` is what the task made of the fold.
+
+    Raises
+    ------
+    ExportError
+        The model cannot be exported, or the folder exists.
+    """
+    if provenance.answer.kind.is_list:
+        return write_recommender(
+            folder, outcome.scorer, provenance, histories=data.past, fallback=data.popularity
+        )
+    customers = data.judged if data.train.present is None else data.train.present
+    return write_estimator(folder, outcome.scorer, provenance, customers=customers, base=data.base)
 
 
 def write_recommender(
@@ -98,7 +118,7 @@ def write_estimator(
     base: float,
     overwrite: bool = False,
 ) -> Path:
-    """A bundle of a churn or value model in `folder`; `base` is the population's mean outcome.
+    """A bundle that answers with a number in `folder`; `base` is the population's mean outcome.
 
     Without outcomes to take the mean of (NaN) it is that of the predictions.
 
@@ -197,7 +217,7 @@ def _write(
             save_arrays(new / name, content)
         for name, blob in scorer.to_files().items():
             (new / name).write_bytes(blob)
-        (new / "request.json").write_text(json.dumps(request, indent=2, ensure_ascii=False))
+        (new / EXAMPLE).write_text(json.dumps(request, indent=2, ensure_ascii=False))
         manifest = Manifest(
             **{f.name: getattr(provenance, f.name) for f in fields(Provenance)},
             kind=scorer.kind,

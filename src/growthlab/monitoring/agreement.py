@@ -130,7 +130,8 @@ class Agreement:
     not compared. A failed answer is no pair.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_lists: bool = True) -> None:
+        self._of_lists = of_lists  # else of numbers
         self.pairs: dict[tuple[Version, Version], Beside] = {}  # champion, shadow
         self.n_alone = 0  # shadow's answers whose champion's answer is not in the log, or not near
         self._waiting: dict[str, Line | None] = {}  # None: nothing to compare with
@@ -159,22 +160,23 @@ class Agreement:
         if _is_personal(champion) and _is_personal(shadow):
             sides.append(found.personal)
         for side in sides:
-            _compare(side, champion, shadow)
+            self._compare(side, champion, shadow)
+
+    def _compare(self, agreed: Agreed, champion: Line, shadow: Line) -> None:
+        if self._of_lists:
+            agreed.add_lists(champion["items"], items_of(shadow)[:K])
+            return
+        values = [x for line in (champion, shadow) if (x := line.get("value")) is not None]
+        if len(values) == 2 and all(
+            isinstance(x, (int, float)) and math.isfinite(x) for x in values
+        ):
+            agreed.add_values(float(values[0]), float(values[1]))
 
 
 def _kept_of(line: Line) -> Line:
     """What is needed of a champion's line: no more than ten items of a list."""
-    kept: dict[str, Any] = {n: line.get(n) for n in ("model", "version", "served", "level", "kind")}
+    kept: dict[str, Any] = {n: line.get(n) for n in ("model", "version", "served", "level")}
     return {**kept, "items": items_of(line)[:K], "value": line.get("value")}
-
-
-def _compare(agreed: Agreed, champion: Line, shadow: Line) -> None:
-    if champion["kind"] not in ("churn", "value"):
-        agreed.add_lists(champion["items"], items_of(shadow)[:K])
-        return
-    values = [x for line in (champion, shadow) if (x := line.get("value")) is not None]
-    if len(values) == 2 and all(isinstance(x, (int, float)) and math.isfinite(x) for x in values):
-        agreed.add_values(float(values[0]), float(values[1]))
 
 
 def _is_personal(line: Line) -> bool:

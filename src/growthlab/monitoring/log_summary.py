@@ -114,12 +114,15 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
     feedback, reading = Feedback(files), Reading()
     reference = Reference.read(bundle.folder)
     catalogue = None if bundle.list_maker is None else bundle.list_maker.catalogue
-    compared = Compared(reference or Reference({}, {}), catalogue, bundle.known_users)
+    answer = bundle.manifest.answer
+    compared = Compared(
+        reference or Reference({}, {}), catalogue, answer.endpoint, bundle.known_users
+    )
     variants: dict[Who, Tally] = {}
-    own = Tally()
+    own = Tally(answer.item_endpoint)
     predictions: dict[str, ServedPrediction] = {}
     manifest, states = bundle.manifest, bundle.manifest.states
-    agreement = Agreement()
+    agreement = Agreement(of_lists=answer.kind.is_list)
     for block in answers(files, period, reading):
         of_task = [_under_one(line, manifest, states) for line in block if _asks(line, manifest)]
         others = [line for line in block if not _asks(line, manifest)]
@@ -131,7 +134,10 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
             if who[0] == "shadow":  # nobody saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
             mine = who[1:] == (manifest.model, manifest.version)
-            for tally in (variants.setdefault(who, Tally()), *([own] if mine else [])):
+            for tally in (
+                variants.setdefault(who, Tally(answer.item_endpoint)),
+                *([own] if mine else []),
+            ):
                 tally.add(lines, had)
                 tally.n_failed += len(all_lines) - len(lines)
             if mine:
@@ -153,7 +159,8 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
 
 def _asks(line: Line, manifest: Manifest) -> bool:
     """Whether the line answers the bundle's question."""
-    return bool(line.get("task") == manifest.task)
+    kinds = (manifest.answer.endpoint, manifest.answer.item_endpoint)
+    return bool(line.get("task") == manifest.task and line["kind"] in kinds)
 
 
 def _under_one(line: Line, manifest: Manifest, states: Container[str]) -> Line:

@@ -271,7 +271,7 @@ class MonitoringReport:
             for which, agreed in (("all", found.every), ("by both models", found.personal)):
                 if agreed.n:
                     rows.append([" ".join(shadow), " ".join(champion), which, *_agreement(agreed)])
-        lists = self.found.manifest.task == "top_n"
+        lists = self.found.manifest.answer.kind.is_list
         alone = self.found.agreement.n_alone
         note = LISTS_AGREE if lists else VALUES_AGREE
         note += f" {alone:,} answers of shadows had no answer of a champion near." if alone else ""

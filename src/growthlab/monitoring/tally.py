@@ -26,8 +26,12 @@ N_LATENCIES = 1000
 
 @dataclass
 class Tally:
-    """What a variant's model answered; filled block by block. Requests that failed are no answers."""
+    """What a variant's model answered; filled block by block. Requests that failed are no answers.
 
+    `item_endpoint` names the kind of lines that are about one item.
+    """
+
+    item_endpoint: str = ""
     n: int = 0
     n_failed: int = 0
     served: Counter[str] = field(default_factory=Counter)
@@ -72,7 +76,9 @@ class Tally:
             )
         unknown = _whole(line.get("n_unknown_items"), 0)
         self.n_unknown += unknown
-        self.n_given += max(_whole(line.get("n_history"), int(line["kind"] == "similar")), unknown)
+        self.n_given += max(
+            _whole(line.get("n_history"), int(line["kind"] == self.item_endpoint)), unknown
+        )
 
     @property
     def fallbacks(self) -> Share:
@@ -122,7 +128,8 @@ class Compared:
     """
 
     reference: Reference
-    catalogue: Catalogue | None
+    catalogue: Catalogue | None  # None: the answers are numbers
+    endpoint: str  # the kind of lines that answer for a customer
     known_users: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=str))  # sorted
     shown: np.ndarray = field(init=False)  # (n_items + 1,), the last: not in the catalogue
     asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
@@ -158,12 +165,12 @@ class Compared:
             self._strangers[name] += np.bincount(found[found != UNKNOWN], minlength=n_bins)
         if self.catalogue is None:
             return
-        made = [(code, line) for code, line in users.items() if _is_own_list(line)]
+        made = [(code, line) for code, line in users.items() if self._is_own_list(line)]
         self._lists[[code for code, _ in made]] = self._rows([line for _, line in made])
-        rows = self._rows([line for line in strangers if _is_own_list(line)])
+        rows = self._rows([line for line in strangers if self._is_own_list(line)])
         self._listed += _counted(rows, len(self._listed))
         self._lengths += _lengths_of(rows)
-        shown = [items_of(line)[:K] for line in lines if line["kind"] == "recommend"]
+        shown = [items_of(line)[:K] for line in lines if line["kind"] == self.endpoint]
         asked = [items for line in lines if (items := items_of(line, "asked"))]
         self.shown += self._counts([item for items in shown for item in items])
         self.asked += self._counts([item for items in asked for item in items])
@@ -191,7 +198,7 @@ class Compared:
     def _binned(self, name: str, lines: Sequence[Line]) -> np.ndarray:
         """The reference's bin of each line's score or feature; `UNKNOWN` where it holds none."""
         if name == SCORE:
-            values = [_score(line) for line in lines]
+            values = [self._score(line) for line in lines]
             there = np.array([value is not None for value in values], dtype=bool)
         else:
             rows = [line.get("features") for line in lines]
@@ -199,6 +206,24 @@ class Compared:
             feature = name.removeprefix(FEATURE)
             values = [row.get(feature) if isinstance(row, dict) else None for row in rows]
         return np.where(there, self.reference.bins[name].places(values), UNKNOWN)
+
+    def _score(self, line: Line) -> float | None:
+        """What the reference's bins hold: the number, or the first score of a known customer's list.
+
+        Where the shop's rules took the model's first item away, its score is not in the log: None.
+        """
+        if self.catalogue is None:
+            value = None if str(line.get("served")).endswith(FALLBACK) else line.get("value")
+        else:
+            scores = line.get("scores")
+            known = line["kind"] == self.endpoint and line.get("served") == KNOWN
+            left = items_of(line, "before_rules")[:1] in ([], items_of(line)[:1])
+            value = scores[0] if known and left and isinstance(scores, list) and scores else None
+        return float(value) if isinstance(value, (int, float)) else None
+
+    def _is_own_list(self, line: Line) -> bool:
+        """Whether the line is a list that the model made for a customer."""
+        return line["kind"] == self.endpoint and line.get("served") in BY_THE_MODEL
 
     def _places(self, items: list[str]) -> np.ndarray:
         """Each item's place in the catalogue; behind the last: none of it."""
@@ -244,10 +269,6 @@ class Compared:
         return int(self.lengths[1:].sum())
 
 
-def _is_own_list(line: Line) -> bool:
-    return line["kind"] == "recommend" and line.get("served") in BY_THE_MODEL
-
-
 def _counted(rows: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(rows[rows != UNKNOWN], minlength=n)
 
@@ -264,21 +285,6 @@ def is_fallback(served: str, level: int) -> bool:
 def level_of(line: Line) -> int:
     """The rung of the ladder of fallbacks."""
     return _whole(line.get("level"), 0)
-
-
-def _score(line: Line) -> float | None:
-    """What the reference's bins hold: the prediction, or the first score of a known customer's list.
-
-    Where the shop's rules took the model's first item away, its score is not in the log: None.
-    """
-    if line["kind"] in ("churn", "value"):
-        value = None if str(line.get("served")).endswith(FALLBACK) else line.get("value")
-    else:
-        scores = line.get("scores")
-        known = line["kind"] == "recommend" and line.get("served") == KNOWN
-        left = items_of(line, "before_rules")[:1] in ([], items_of(line)[:1])
-        value = scores[0] if known and left and isinstance(scores, list) and scores else None
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def items_of(line: Line, name: str = "items") -> list[str]:

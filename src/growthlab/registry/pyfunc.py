@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from growthlab.bundle.answer_table import ANSWERS, ASKED
+from growthlab.bundle.answer_table import REQUEST_COLUMNS
+from growthlab.bundle.answers import PredictRequest
 from growthlab.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ MODEL_CODE = Path(__file__).with_name("pyfunc_model.py")
 def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model") -> ModelInfo:
     """Log the bundle in this folder as the model `name` of an MLflow run in the store at `uri`.
 
-    The model takes a table with ``user_id`` and, for top_n, ``history``, ``item``, ``basket`` and
-    ``personalised`` (as `recommend_file` reads them; parameters ``k`` and ``filter_seen``), for
-    churn and value the feature columns; every column and cell may be missing. It gives one row for
-    each: ``items``, ``scores``, ``served``, ``level``, ``reasons`` and ``n_unknown_items``, or the
-    prediction and ``served``.
+    The model takes a table with ``user_id`` and, where it answers with lists, ``history``, ``item``,
+    ``basket`` and ``personalised`` (as `recommend_file` reads them; parameters ``k`` and
+    ``filter_seen``), else the feature columns; every column and cell may be missing. It gives one
+    row for each: ``items``, ``scores``, ``served``, ``level``, ``reasons`` and ``n_unknown_items``,
+    or the number and ``served``.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def _signature(bundle: Bundle) -> ModelSignature:
     user = ColSpec(AnyType(), "user_id", required=False)  # ids may be numbers
     served = ColSpec(DataType.string, "served")
     if bundle.predictor is None:
-        asked: list[Any] = [ColSpec(AnyType(), name, required=False) for name in ASKED]
+        asked: list[Any] = [ColSpec(AnyType(), name, required=False) for name in REQUEST_COLUMNS]
         items, scores = Array(DataType.string), Array(DataType.double)
         unknown = ColSpec(DataType.long, "n_unknown_items")
         out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served]
@@ -103,7 +104,7 @@ def _signature(bundle: Bundle) -> ModelSignature:
     for column in bundle.predictor.scorer.columns:
         kind = DataType.string if column in texts else DataType.double
         given.append(ColSpec(kind, column, required=False))
-    answer = ColSpec(DataType.double, ANSWERS[bundle.manifest.task])
+    answer = ColSpec(DataType.double, bundle.manifest.answer.field)
     return ModelSignature(Schema(given), Schema([answer, served]))
 
 
@@ -111,9 +112,10 @@ def _example(bundle: Bundle) -> Any:
     """The bundle's example request as a table of one row."""
     import pandas as pd
 
-    request = json.loads((bundle.folder / "request.json").read_text(encoding="utf-8"))
-    row = request["features"] if bundle.predictor else {"history": json.dumps(request["history"])}
-    return pd.DataFrame([row])
+    request, _ = bundle.example()
+    if isinstance(request, PredictRequest):
+        return pd.DataFrame([request.features])
+    return pd.DataFrame([{"history": json.dumps(request.history)}])
 
 
 def _requirements(bundle: Bundle) -> list[str]:

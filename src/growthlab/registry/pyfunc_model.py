@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from growthlab.bundle.answer_table import ANSWERS, ASKED, predictions, recommendations
+from growthlab.bundle.answer_table import REQUEST_COLUMNS, predictions, recommendations
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import DataError
+from growthlab.export.frame_rows import rows_of_frame
 
 with warnings.catch_warnings():  # MLflow warns about type hints of its own
     warnings.simplefilter("ignore")
@@ -28,23 +29,27 @@ class BundleModel(PythonModel):
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Lists (items, scores) or a prediction for each row; see `growthlab.registry.pyfunc`."""
-        task = self.bundle.manifest.task
-        if task != "top_n":
-            found = predictions(self.bundle, model_input)
-            answers = {ANSWERS[task]: [f.value for f in found], "served": [f.served for f in found]}
+        rows = rows_of_frame(model_input)
+        answer = self.bundle.manifest.answer
+        if not answer.kind.is_list:
+            numbers = predictions(self.bundle, rows)
+            answers = {
+                answer.field: [number.value for number in numbers],
+                "served": [number.served for number in numbers],
+            }
             return pd.DataFrame(answers, index=model_input.index)
-        if not set(ASKED) & set(model_input.columns):
-            raise DataError(f"the table has none of the columns {', '.join(ASKED)}")
-        asked = params or {}
-        k, filter_seen = int(asked.get("k", 10)), asked.get("filter_seen") or None
-        lists = recommendations(self.bundle, model_input, k, filter_seen)
+        if not set(REQUEST_COLUMNS) & set(model_input.columns):
+            raise DataError(f"the table has none of the columns {', '.join(REQUEST_COLUMNS)}")
+        settings = params or {}
+        k, filter_seen = int(settings.get("k", 10)), settings.get("filter_seen") or None
+        lists = recommendations(self.bundle, rows, k, filter_seen)
         columns = {
-            "items": [[i.item for i in found.items] for found in lists],
-            "scores": [[i.score for i in found.items] for found in lists],
-            "served": [found.served for found in lists],
-            "level": [found.level for found in lists],
-            "reasons": [[i.reason or "" for i in found.items] for found in lists],
-            "n_unknown_items": [found.n_unknown_items for found in lists],
+            "items": [[i.item for i in each.items] for each in lists],
+            "scores": [[i.score for i in each.items] for each in lists],
+            "served": [each.served for each in lists],
+            "level": [each.level for each in lists],
+            "reasons": [[i.reason or "" for i in each.items] for each in lists],
+            "n_unknown_items": [each.n_unknown_items for each in lists],
         }
         return pd.DataFrame(columns, index=model_input.index)
 

@@ -14,22 +14,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from growthlab.serving.batcher import Overloaded
 from growthlab.serving.direct import Direct
 from growthlab.serving.documentation import add_documentation
+from growthlab.serving.endpoints import Endpoint, batch_types
 from growthlab.serving.request_limits import RequestLimits, token_of_environment
 from growthlab.serving.schemas import (
-    BatchAnswer,
-    BatchBody,
-    ChurnAnswer,
     FeedbackAnswer,
     FeedbackBody,
     Health,
-    PredictBody,
     Ready,
-    RecommendAnswer,
-    RecommendBody,
     Refused,
-    SimilarBody,
     TaskHealth,
-    ValueAnswer,
     VersionInfo,
 )
 from growthlab.serving.service import NoModel, Service, versions
@@ -56,6 +49,22 @@ def create_app(service: Service) -> RequestLimits:
     """
     token = token_of_environment()
 
+    gate = RequestLimits(service.options, service.metrics, token)
+    service.busy = lambda: gate.in_flight > 0
+
+    def build() -> None:
+        gate.app, gate.answering = _app_of(service, gate, token)
+
+    build()
+    service.endpoints_changed = build
+    return gate
+
+
+def _app_of(
+    service: Service, gate: RequestLimits, token: str | None
+) -> tuple[FastAPI, dict[str, Direct]]:
+    """The app with the endpoints of now, and those of its paths that the gate answers itself."""
+
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         service.start()
@@ -70,48 +79,25 @@ def create_app(service: Service) -> RequestLimits:
         redoc_url=None,
         dependencies=[Security(_shown)] if token else [],
     )
-    answering = {path: Direct(*given) for path, *given in _answers(service)}
+    answering = _answers(service)
     for path, direct in answering.items():
         app.post(path, responses=REFUSALS, status_code=direct.status, tags=["answers"])(
             direct.answer
         )
-    gate = RequestLimits(app, service.options, service.metrics, answering, token)
-    service.busy = lambda: gate.in_flight > 0
     _operations(app, service, gate)
     add_documentation(app)
-    return gate
+    return app, answering
 
 
-def _answers(service: Service) -> list[tuple[Any, ...]]:
+def _answers(service: Service) -> dict[str, Direct]:
     """The paths that answer for customers: what each takes, and the function that answers."""
+    endpoints = service.endpoints.values()
+    body_type, answer_type = batch_types(endpoints)
 
-    async def recommend(body: RecommendBody) -> RecommendAnswer:
-        """A list of items for a known user, a history, a basket, or nobody."""
-        found: RecommendAnswer = await service.answer("recommend", body)
-        return found
-
-    async def similar(body: SimilarBody) -> RecommendAnswer:
-        """Items like one item."""
-        found: RecommendAnswer = await service.answer("similar", body)
-        return found
-
-    async def churn(body: PredictBody) -> ChurnAnswer:
-        """The probability that a customer buys nothing within the horizon."""
-        found: ChurnAnswer = await service.answer("churn", body)
-        return found
-
-    async def value(body: PredictBody) -> ValueAnswer:
-        """The revenue expected of a customer within the horizon."""
-        found: ValueAnswer = await service.answer("value", body)
-        return found
-
-    async def batch(body: BatchBody) -> BatchAnswer:
+    async def batch(body: Any) -> Any:
         """Many requests at once; a mistake in one of them refuses them all."""
-        return BatchAnswer(
-            **await service.answers(
-                {"recommend": body.recommend, "churn": body.churn, "value": body.value}
-            )
-        )
+        bodies = {name: getattr(body, name) for name in body_type.model_fields}
+        return answer_type(**await service.answers(bodies))
 
     async def feedback(body: FeedbackBody) -> FeedbackAnswer:
         """What became of an answer: it was seen, clicked or ordered from."""
@@ -121,14 +107,23 @@ def _answers(service: Service) -> list[tuple[Any, ...]]:
             raise Overloaded
         return FeedbackAnswer(accepted=True)
 
-    return [
-        ("/recommend", RecommendBody, recommend),
-        ("/similar", SimilarBody, similar),
-        ("/churn", PredictBody, churn),
-        ("/value", PredictBody, value),
-        ("/batch", BatchBody, batch),
-        ("/feedback", FeedbackBody, feedback, 202),
-    ]
+    batch.__annotations__ = {"body": body_type, "return": answer_type}
+    return {
+        **{endpoint.path: _direct(service, endpoint) for endpoint in endpoints},
+        "/batch": Direct(body_type, batch),
+        "/feedback": Direct(FeedbackBody, feedback, 202),
+    }
+
+
+def _direct(service: Service, endpoint: Endpoint) -> Direct:
+    """The function that answers at an endpoint, as the OpenAPI document shows it."""
+
+    async def answer(body: Any) -> Any:
+        return await service.answer(endpoint.name, body)
+
+    answer.__name__, answer.__doc__ = endpoint.name, endpoint.summary
+    answer.__annotations__ = {"body": endpoint.body, "return": endpoint.answer}
+    return Direct(endpoint.body, answer)
 
 
 def _operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:

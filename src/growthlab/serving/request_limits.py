@@ -32,6 +32,8 @@ GONE = 499  # counted where the client went before it had an answer, which is no
 class RequestLimits:
     """ASGI app around `app`: refuses early and cheaply, so that those let in are answered in time.
 
+    `app` and `answering` are set by who builds them, and again where the service's paths change.
+
     Without the token 401; a body that is too large 413, as soon as that is seen; one that does not
     come in time 408; more than `max_in_flight` requests at once 503 with ``Retry-After``.
     `answering` are the paths that are work, and what turns type and bytes of a body into status and
@@ -40,16 +42,14 @@ class RequestLimits:
 
     def __init__(
         self,
-        app: App,
         options: ServiceOptions,
         metrics: Metrics,
-        answering: Mapping[str, Answering],
         token: str | None,
     ) -> None:
         self.in_flight = 0
-        self._app = app
+        self.app: App = _nothing
+        self.answering: Mapping[str, Answering] = {}
         self._metrics = metrics
-        self._answering = answering
         self._token = token.encode() if token else None
         self._most_bytes = options.max_body_mb * 2**20
         self._most_held = BODIES_AT_ONCE * self._most_bytes
@@ -60,7 +60,7 @@ class RequestLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or refuse a request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         started = time.perf_counter()
         path, status = scope["path"], GONE
@@ -81,7 +81,7 @@ class RequestLimits:
             status = 500
             raise
         finally:
-            known = path in self._answering or path in OPEN
+            known = path in self.answering or path in OPEN
             self._metrics.answered(
                 path if known else "other", status, time.perf_counter() - started
             )
@@ -91,8 +91,8 @@ class RequestLimits:
         if scope["path"] not in OPEN and not self.knows(scope):
             challenge = (b"www-authenticate", b"Bearer")
             await _refuse(send, 401, "a bearer token is needed", challenge, CLOSE)
-        elif scope["method"] != "POST" or scope["path"] not in self._answering:
-            await self._app(scope, receive, send)
+        elif scope["method"] != "POST" or scope["path"] not in self.answering:
+            await self.app(scope, receive, send)
         elif _length(headers) > self._most_bytes:
             await self._refuse_size(send)
         elif self.in_flight >= self._most:
@@ -118,7 +118,7 @@ class RequestLimits:
             return
         self.in_flight += 1
         try:
-            status, content = await self._answering[path](kind, body)
+            status, content = await self.answering[path](kind, body)
         except Overloaded:
             await self.shed(send)
         else:
@@ -169,6 +169,11 @@ def token_of_environment() -> str | None:
     return (
         os.environ.get(TOKEN_VARIABLE, "").strip() or None
     )  # a secret's file ends in a line's end
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Until there is an app."""
+    await _refuse(send, 503, "not ready")
 
 
 async def _refuse(send: Send, status: int, detail: str, *more: tuple[bytes, bytes]) -> None:

@@ -12,7 +12,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.serving.app import create_app
 from growthlab.serving.patience import PatientProtocol
 from growthlab.serving.request_limits import TOKEN_VARIABLE, token_of_environment
-from growthlab.serving.service import PATHS, Service
+from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def serve(options: ServiceOptions) -> None:
                 TOKEN_VARIABLE,
             )
         address = address_of(options.host, listener.getsockname()[1])
-        for variant, task, model in service.models:
-            name = model.bundle.manifest.model
-            log.info("%s%s: %s as %s", address, PATHS[task], name, variant)
+        for variant, _, model in service.models:
+            name, path = model.bundle.manifest.model, model.endpoints[0].path
+            log.info("%s%s: %s as %s", address, path, name, variant)
         log.info("documentation at %s/docs%s", address, " (with the token)" if token else "")
         sys.setswitchinterval(SWITCH_SECONDS)
         server = uvicorn.Server(config_of(create_app(service), options))

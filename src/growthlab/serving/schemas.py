@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from growthlab.bundle.answers import (
     PredictRequest,
-    PredictServed,
     RecommendRequest,
     RecommendServed,
 )
@@ -64,12 +63,40 @@ class RulesBody(BaseModel):
         return Rules(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class ListBody(BaseModel):
+class AnswerBody(BaseModel):
+    """A request that is answered for a customer, an item or nobody."""
+
+    @property
+    def list_length(self) -> int:
+        """How many items are asked for; 0 where the answer is no list."""
+        return 0
+
+    def is_personal(self, allowed: bool) -> bool:
+        """Whether what is known of the customer may be looked at; `allowed` is the service's word."""
+        return True
+
+    def request(self, personalised: bool) -> RecommendRequest | PredictRequest:
+        """The same as a bundle takes it; where not `personalised`, whatever the request says."""
+        raise NotImplementedError
+
+    @classmethod
+    def examples(cls) -> list[dict[str, Any]]:
+        """The examples in the OpenAPI document."""
+        extra = cls.model_config.get("json_schema_extra")
+        return list(extra["examples"]) if isinstance(extra, dict) else []  # type: ignore[arg-type]
+
+
+class ListBody(AnswerBody):
     """What every request for a list may say."""
 
     k: K = 10
     exclude: ItemIds = Field(default_factory=list, description="items that are not listed")
     rules: RulesBody | None = None
+
+    @property
+    def list_length(self) -> int:
+        """How many items are asked for."""
+        return self.k
 
     def ruled(self) -> Rules:
         """The rules, none where the request has none."""
@@ -103,6 +130,10 @@ class RecommendBody(ListBody):
     )
     personalised: Personalised = True
 
+    def is_personal(self, allowed: bool) -> bool:
+        """Whether both the request and the service allow it."""
+        return allowed and self.personalised
+
     def request(self, personalised: bool) -> RecommendRequest:
         """The same as a bundle takes it; where not `personalised`, whatever the request says."""
         return RecommendRequest(
@@ -128,7 +159,7 @@ class SimilarBody(ListBody):
         return RecommendRequest(item=self.item, exclude=self.exclude, rules=self.ruled())
 
 
-class PredictBody(BaseModel):
+class PredictBody(AnswerBody):
     """Whose future is asked for: a known user, or features, or nobody."""
 
     model_config = examples({"user_id": "12345"}, {"user_id": "12345", "personalised": False})
@@ -141,6 +172,10 @@ class PredictBody(BaseModel):
     )
     personalised: Personalised = True
 
+    def is_personal(self, allowed: bool) -> bool:
+        """Whether both the request and the service allow it."""
+        return allowed and self.personalised
+
     def request(self, personalised: bool) -> PredictRequest:
         """The same as a bundle takes it; nobody in particular where it is not `personalised`."""
         if not (personalised and self.personalised):
@@ -151,21 +186,20 @@ class PredictBody(BaseModel):
 class BatchBody(BaseModel):
     """Many requests at once; the answers stand in their order."""
 
-    model_config = examples({"recommend": [{"user_id": "12345"}, {"basket": ["85123A"], "k": 3}]})
-
-    recommend: list[RecommendBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
-    churn: list[PredictBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
-    value: list[PredictBody] = Field(default_factory=list, max_length=LARGEST_BATCH)
-
     @model_validator(mode="after")
     def _within_limits(self) -> Self:
-        count = len(self.recommend) + len(self.churn) + len(self.value)
-        if count > LARGEST_BATCH:
-            raise ValueError(f"a batch has at most {LARGEST_BATCH} requests, got {count}")
-        items = sum(body.k for body in self.recommend)
+        bodies = [body for name in type(self).model_fields for body in getattr(self, name)]
+        if len(bodies) > LARGEST_BATCH:
+            raise ValueError(f"a batch has at most {LARGEST_BATCH} requests, got {len(bodies)}")
+        items = sum(body.list_length for body in bodies)
         if items > MOST_ITEMS:
             raise ValueError(f"the k of a batch add up to at most {MOST_ITEMS}, got {items}")
         return self
+
+
+def batch_list(body: type[AnswerBody]) -> tuple[Any, Any]:
+    """Type and default of a batch's list of such requests."""
+    return list[body], Field(default_factory=list, max_length=LARGEST_BATCH)  # type: ignore[valid-type]
 
 
 class FeedbackBody(BaseModel):
@@ -230,28 +264,8 @@ class RecommendAnswer(Answer):
     n_unknown_items: int
 
 
-class ChurnAnswer(Answer):
-    """The probability that the customer buys nothing within the horizon after the data's cut."""
-
-    churn_probability: float
-    horizon_days: float | None
-    served: PredictServed
-
-
-class ValueAnswer(Answer):
-    """The revenue expected of the customer within the horizon after the data's cut."""
-
-    expected_value: float
-    horizon_days: float | None
-    served: PredictServed
-
-
-class BatchAnswer(BaseModel):
+class BatchOfAnswers(BaseModel):
     """The answers of a batch, in the order of its requests."""
-
-    recommend: list[RecommendAnswer]
-    churn: list[ChurnAnswer]
-    value: list[ValueAnswer]
 
 
 class TaskHealth(BaseModel):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import BundleError, one_line
 from growthlab.ranking.rules import Rules
 from growthlab.serving.batcher import Batcher
-from growthlab.serving.schemas import ModelInfo
+from growthlab.serving.endpoints import endpoints_of
+from growthlab.serving.schemas import Answer, ModelInfo
 from growthlab.serving.service_options import ServiceOptions
 
 N_WARM_UPS = 5
-EXAMPLE = "request.json"
 
 
 class Model:
@@ -29,6 +27,7 @@ class Model:
         self.bundle = bundle
         self.task = bundle.manifest.task
         self.info = _info(bundle.manifest)
+        self.endpoints = endpoints_of(self.task, bundle.manifest.answer)
         self._rules = Rules.of(options.rules)
         seconds = self._warm_up()
         self._batcher = Batcher(
@@ -39,6 +38,11 @@ class Model:
     def load(cls, folder: Path, options: ServiceOptions) -> Model:
         """The verified bundle in `folder`, ready to answer; BundleError where it is not."""
         return cls(Bundle.load(folder).filtering(options.filter_seen), options)
+
+    @property
+    def number_answer(self) -> type[Answer]:
+        """The schema of its answers, where they are numbers."""
+        return self.endpoints[0].answer
 
     @property
     def waiting(self) -> int:
@@ -66,9 +70,7 @@ class Model:
         self._batcher.close()
 
     def _work(self, requests: list[Any], k: int) -> Sequence[Any]:
-        if self.task == "top_n":
-            return self.bundle.recommend(requests, k, self._rules)
-        return self.bundle.predict(requests)
+        return self.bundle.answer(requests, k, self._rules)
 
     def _warm_up(self) -> float:
         """Answer the bundle's own example and nobody, some times; the seconds that a request takes.
@@ -79,7 +81,7 @@ class Model:
             It cannot.
         """
         try:
-            example, k = _example(self.bundle)
+            example, k = self.bundle.example()
             took = []
             for _ in range(N_WARM_UPS):
                 started = time.perf_counter()
@@ -95,14 +97,6 @@ class Model:
                 f"{folder} does not answer its own example: {one_line(error)}"
             ) from error
         return min(took)  # the others had to share the processor, or to wait for it
-
-
-def _example(bundle: Bundle) -> tuple[RecommendRequest | PredictRequest, int]:
-    """The request that was exported with the bundle."""
-    found = json.loads((bundle.folder / EXAMPLE).read_text(encoding="utf-8"))
-    if bundle.manifest.task == "top_n":
-        return RecommendRequest(history=found["history"]), int(found["k"])
-    return PredictRequest(features=found["features"]), 0
 
 
 def _info(manifest: Manifest) -> ModelInfo:

@@ -8,12 +8,14 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from growthlab.bundle.manifest import SCHEMA_1_ANSWERS
 from growthlab.core.errors import GrowthlabError
+from growthlab.serving.endpoints import Endpoint, endpoints_of
 from growthlab.serving.pending_request import (
     FAILED,
     REFUSED,
@@ -23,13 +25,7 @@ from growthlab.serving.pending_request import (
     entry_of_failure,
 )
 from growthlab.serving.request_log import LogRecord, RequestLog
-from growthlab.serving.schemas import (
-    FeedbackBody,
-    ModelInfo,
-    PredictBody,
-    RecommendBody,
-    SimilarBody,
-)
+from growthlab.serving.schemas import AnswerBody, FeedbackBody, ModelInfo
 from growthlab.serving.served_model import Model
 from growthlab.serving.service_metrics import Metrics, Sample, resident_bytes
 from growthlab.serving.service_options import ServiceOptions
@@ -37,12 +33,8 @@ from growthlab.serving.swap import Models, Variant
 
 log = logging.getLogger(__name__)
 
-PATHS = {"top_n": "/recommend", "churn": "/churn", "value": "/value"}
-TASKS = {"recommend": "top_n", "similar": "top_n", "churn": "churn", "value": "value"}
 LONGEST_SHADOW = 64  # requests that wait for a shadow
 SHADOW_PAUSE = 0.002  # seconds between two looks whether there is time for it
-
-Body = RecommendBody | SimilarBody | PredictBody
 
 
 class NoModel(Exception):
@@ -61,6 +53,8 @@ class Service:
     def __init__(self, options: ServiceOptions) -> None:
         self.options = options
         self.models = Models(options)
+        self.endpoints = endpoints_in_use(self.models)
+        self.endpoints_changed: Callable[[], None] = lambda: None  # set by the app
         if options.challenger and not options.challenger_share:
             log.warning("the challenger answers nobody: give challenger_share=0.1, say")
         self.metrics = Metrics()
@@ -92,12 +86,12 @@ class Service:
         if self.log is not None:
             await asyncio.to_thread(self.log.close)
 
-    async def answer(self, kind: str, body: Body) -> Any:
+    async def answer(self, kind: str, body: AnswerBody) -> Any:
         """The answer to one body; see `answers`."""
         return (await self.answers({kind: [body]}))[kind][0]
 
-    async def answers(self, bodies: Mapping[str, Sequence[Body]]) -> dict[str, list[Any]]:
-        """Answers to the bodies of each kind (see `TASKS`), in their order.
+    async def answers(self, bodies: Mapping[str, Sequence[AnswerBody]]) -> dict[str, list[Any]]:
+        """Answers to the bodies of each kind (the name of its endpoint), in their order.
 
         All or none: where one of them is refused or fails, no other is counted or logged.
 
@@ -160,18 +154,17 @@ class Service:
             }
         )
 
-    def _ask(self, bodies: Mapping[str, Sequence[Body]]) -> list[PendingRequest]:
+    def _ask(self, bodies: Mapping[str, Sequence[AnswerBody]]) -> list[PendingRequest]:
         """Hand the requests to those who answer them; all of them, or none (`Overloaded`)."""
         allowed = self.options.personalised
         shares: dict[Model, list[tuple[Any, int]]] = {}
         places = []
         for kind, body in ((kind, body) for kind, some in bodies.items() for body in some):
-            # the page of an item does not say: there it matters to nobody
-            personal = (said := getattr(body, "personalised", None)) is None or (allowed and said)
-            request, k = body.request(allowed), getattr(body, "k", 0)
+            personal = body.is_personal(allowed)
+            request, k = body.request(allowed), body.list_length
             request_id = f"{self._ids.getrandbits(128):032x}"
             who = (request.user_id if personal else None) or request_id
-            variant, model = self._for_whom(TASKS[kind], who)
+            variant, model = self._for_whom(self.endpoints[kind].task, who)
             share = shares.setdefault(model, [])
             places.append(((kind, request, k, request_id, variant, model), len(share), personal))
             share.append((request, k))
@@ -204,7 +197,7 @@ class Service:
     def _for_whom(self, task: str, who: str) -> tuple[Variant, Model]:
         found = self.models.for_whom(task, who)
         if found is None:
-            loaded = ", ".join(PATHS[t] for t in self.models.tasks)
+            loaded = ", ".join(m.endpoints[0].path for v, _, m in self.models if v == "champion")
             raise NoModel(f"no {task} bundle is loaded; this service answers {loaded}")
         return found
 
@@ -265,12 +258,25 @@ class Service:
             await asyncio.sleep(self.options.reload_seconds)
             try:
                 self.models.put(await asyncio.to_thread(self.models.newer))
+                if (endpoints := endpoints_in_use(self.models)) != self.endpoints:
+                    self.endpoints = endpoints
+                    self.endpoints_changed()
             except Exception:  # such as a folder that may not be read: it is looked at again
                 log.exception("newer bundles could not be looked for")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
+
+
+def endpoints_in_use(models: Models) -> dict[str, Endpoint]:
+    """The endpoints by name: those of the loaded champions, and those that every service has.
+
+    The latter say in one line that no bundle of their task is loaded.
+    """
+    always = [e for task, answer in SCHEMA_1_ANSWERS.items() for e in endpoints_of(task, answer)]
+    loaded = [e for variant, _, m in models if variant == "champion" for e in m.endpoints]
+    return {endpoint.name: endpoint for endpoint in [*always, *loaded]}
 
 
 def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:

@@ -187,6 +187,14 @@ class Models:
                 f"{other.folder} and {place.folder} both answer {place.model.task}: "
                 "name one of them"
             )
+        names = {endpoint.name for endpoint in place.model.endpoints}
+        for (variant, task), other in self._places.items():
+            taken = names & {endpoint.name for endpoint in other.model.endpoints}
+            if variant == place.variant and task != place.model.task and taken:
+                raise BundleError(
+                    f"{other.folder} and {place.folder} would both be served at /{min(taken)}: "
+                    "name one of them"
+                )
 
 
 def _version(folder: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Judged, Outcome
 from growthlab.split.fold import Fold
@@ -19,9 +20,11 @@ class Task(Protocol):
 
     `models` and `metrics` name the families (folders of the config groups) that fit it; `objective` is the
     metric that early stopping, search and the choice of the winner go by, on the validation window only.
+    `answer` says what a model of the task answers, and how it is called where it is served.
     A task's data holds everything that does not depend on the model, so that all models share it.
     """
 
+    answer: ClassVar[TaskAnswer]
     name: str
     models: str
     metrics: str

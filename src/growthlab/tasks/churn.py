@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Estimate, Judged
@@ -55,6 +56,14 @@ class Churn(CustomerTask):
     that end so. Validation metrics are those before calibration.
     """
 
+    answer: ClassVar[TaskAnswer] = TaskAnswer(
+        kind=AnswerKind.PROBABILITY,
+        endpoint="churn",
+        field="churn_probability",
+        summary="The probability that a customer buys nothing within the horizon.",
+        intended_use="Gives the probability that a customer buys nothing within the horizon.",
+        caveat="It says who may leave, not whom a contact would keep: that needs an experiment.",
+    )
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (RocAuc(), Brier())
 
     objective: str = "roc_auc"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import metrics_of_predictions
@@ -48,6 +49,7 @@ class CustomerTask(ABC):
     `delayed_metrics` evaluate served predictions once their horizon is over.
     """
 
+    answer: ClassVar[TaskAnswer]
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = ()
 
     objective: str

@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
@@ -83,6 +84,17 @@ class TopN:
     last
         only the last basket, foretold at the cutoff.
     """
+
+    answer: ClassVar[TaskAnswer] = TaskAnswer(
+        kind=AnswerKind.LIST,
+        endpoint="recommend",
+        item_endpoint="similar",
+        summary="A list of items for a known user, a history, a basket, or nobody.",
+        intended_use=(
+            "Ranks the catalogue for one customer: recommendations on pages and in messages."
+        ),
+        caveat="Scores are comparable within one list only; they are no probabilities of a purchase.",
+    )
 
     objective: str = "ndcg_at_10"
     target: str = "horizon_set"

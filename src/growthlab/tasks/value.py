@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
 from growthlab.evaluation.outcome import Judged
@@ -35,6 +36,16 @@ class Value(CustomerTask):
     hard to beat on it; level (MAE, total bias) is shown beside it and may have another winner.
     """
 
+    answer: ClassVar[TaskAnswer] = TaskAnswer(
+        kind=AnswerKind.AMOUNT,
+        endpoint="value",
+        field="expected_value",
+        summary="The revenue expected of a customer within the horizon.",
+        intended_use="Gives the revenue expected of a customer within the horizon.",
+        caveat=(
+            "It is neither a margin nor a credit score, and says nothing of a single customer's luck."
+        ),
+    )
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (
         NormalisedGini(),
         Spearman(),

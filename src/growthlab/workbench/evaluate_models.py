@@ -79,8 +79,8 @@ def recorder_for(
     bench: Workbench, contenders: Sequence[Contender], *, parent: bool
 ) -> ComparisonRun:
     """The MLflow runs of a command: a child a model and seed, with a `parent` run or without."""
-    from growthlab.export.of_outcome import write_bundle
     from growthlab.export.parity import write_asked
+    from growthlab.export.write_bundle import write_bundle
 
     def bundle(entry: Entry, evaluation: Any, outcome: Any, folder: Path) -> Any:
         provenance = provenance_of(bench, entry, outcome, recorder.runs[entry.label])

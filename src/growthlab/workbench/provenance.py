@@ -16,6 +16,7 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
     horizon = fold.horizon
     return Provenance(
         task=bench.command.choice("task"),
+        answer=task.answer,
         model=outcome.name,
         data=bench.lineage.data,
         data_digest=bench.lineage.digest,

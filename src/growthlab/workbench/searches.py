@@ -251,7 +251,7 @@ def _bundle_mb(
     bench: Workbench, command: Command, evaluation: FoldEvaluation, chosen: ChosenFit
 ) -> float:
     """The size of the bundle that the fitted model would be exported to."""
-    from growthlab.export.of_outcome import write_bundle
+    from growthlab.export.write_bundle import write_bundle
 
     if not isinstance(chosen.model, Exportable):
         raise ExportError(f"{type(chosen.model).__name__} has no bundle: leave bundle_mb out")

@@ -1,0 +1,144 @@
+"""Tables as CSV or Parquet files, some rows at a time, as a batch reads and writes them."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError, DataError
+
+LONGEST_CELL = 2**31 - 1  # characters; a history may be long
+Columns = Mapping[str, np.ndarray | Sequence[str | None]]  # numbers as arrays, texts as they are
+
+
+def format_of(path: Path) -> str:
+    """``csv`` or ``parquet``, by the file's name; ConfigError for another one."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("csv", "parquet"):
+        raise ConfigError(f"{path} is neither .csv nor .parquet: give the file such a name")
+    return kind
+
+
+def read_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]], int]]:
+    """The source as blocks of at most `n_rows` rows: columns and the number of rows.
+
+    The cells of a CSV file are texts, so that ids keep their zeros, and None where they are empty.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    read = _parquet_blocks if format_of(source) == "parquet" else _csv_blocks
+    try:
+        yield from read(source, n_rows)
+    except (ValueError, OSError, csv.Error) as error:
+        if isinstance(error, (DataError, ConfigError)):
+            raise
+        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def n_blocks(source: Path, n_rows: int) -> int | None:
+    """How many blocks there are, where the file says so."""
+    if format_of(source) != "parquet":
+        return None
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    try:
+        return -(-read_metadata(source).num_rows // n_rows)
+    except (ArrowException, OSError):
+        return None  # reading it will say why
+
+
+def write_block(path: Path, kind: str, columns: Columns, *, header: bool) -> int:
+    """One block as a file of that kind; how many rows it has."""
+    n_rows = len(next(iter(columns.values())))
+    if kind == "parquet":
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+
+        arrays = {
+            name: pa.array(values, from_pandas=True)
+            if isinstance(values, np.ndarray)
+            else pa.array(values, pa.large_string())
+            for name, values in columns.items()
+        }
+        write_table(pa.table(arrays), path)
+        return n_rows
+    cells = [_texts(v) if isinstance(v, np.ndarray) else v for v in columns.values()]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if header:
+            writer.writerow(columns)
+        writer.writerows(zip(*cells, strict=True))
+    return n_rows
+
+
+def join_blocks(parts: Sequence[Path], path: Path, kind: str) -> None:
+    """The blocks one behind the other, as one file."""
+    if kind == "csv":
+        with path.open("wb") as out:
+            for part in parts:
+                with part.open("rb") as block:
+                    shutil.copyfileobj(block, out)
+        return
+    from pyarrow.parquet import ParquetWriter, read_schema, read_table
+
+    with ParquetWriter(path, read_schema(parts[0])) as writer:
+        for part in parts:
+            writer.write_table(read_table(part))
+
+
+def _parquet_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]], int]]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(source) as file:
+        for batch in file.iter_batches(n_rows):
+            yield batch.to_pydict(), batch.num_rows
+
+
+def _csv_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]], int]]:
+    """Short rows end in empty cells; of columns with the same name the first counts."""
+    csv.field_size_limit(LONGEST_CELL)
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        header = next((row for row in reader if row), None)
+        if header is None:
+            raise DataError(f"{source} cannot be read: No columns in it")
+        rows: list[list[str]] = []
+        for row in reader:
+            if len(row) > len(header):
+                raise DataError(
+                    f"{source} cannot be read: line {reader.line_num} has {len(row)} cells, and "
+                    f"the header {len(header)}"
+                )
+            if row:
+                rows.append(row)
+            if len(rows) == n_rows:
+                yield _columns_of(header, rows), len(rows)
+                rows = []
+        if rows:
+            yield _columns_of(header, rows), len(rows)
+
+
+def _columns_of(header: list[str], rows: list[list[str]]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
+    for place, name in enumerate(header):
+        if name not in columns:
+            columns[name] = [(row[place] or None) if place < len(row) else None for row in rows]
+    return columns
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    """Numbers as they are written; empty for NaN."""
+    texts = values.astype(str)
+    if values.dtype.kind == "f":
+        texts = np.where(np.isnan(values), "", texts)
+    found: list[str] = texts.tolist()
+    return found
