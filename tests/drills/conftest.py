@@ -150,7 +150,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         outcome = run_model(evaluation, bench.contenders[0].factory, name=model.rpartition("/")[2])
         about = Provenance(
             task=task,
-            answer=setting.task.answer,
+            answer=bench.task.answer,
             model=outcome.name,
             data="simulated_shop",
             data_digest="0" * 64,
