@@ -17,7 +17,7 @@ from growthlab.bundle.answers import Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.item_index import recall_of
 from growthlab.bundle.manifest import Manifest, Provenance
-from growthlab.bundle.nearest_items import NearestItems, Sought
+from growthlab.bundle.nearest_items import NearestItems, NearestQuery
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.build_item_index import add_index
 from growthlab.export.parity import listed_of_exact, parity_of
@@ -81,7 +81,7 @@ def test_blocks_of_items_give_the_lists_of_whole_rows(
     expected = asked(large)
     monkeypatch.setattr(list_maker, "TILED_ABOVE", 100)
     monkeypatch.setattr(nearest_items, "TILE", 700)
-    assert Bundle.load(large).list_maker._near is not None  # type: ignore[union-attr]
+    assert Bundle.load(large).list_maker._nearest_items is not None  # type: ignore[union-attr]
     assert_near(asked(large), expected)
 
 
@@ -97,7 +97,9 @@ def test_blocks_of_items_hold_no_more_than_a_block(monkeypatch: pytest.MonkeyPat
     vectors, hashes = np.ones((1000, 2), dtype=np.float32), np.arange(1000, dtype=np.uint64)
     none = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     users = np.ones((3, 2), dtype=np.float32)
-    items, _ = NearestItems(vectors, hashes).lists(Sought(users, hashes[:3], none, [None] * 3), 5)
+    items, _ = NearestItems(vectors, hashes).lists(
+        NearestQuery(users, hashes[:3], none, [None] * 3), 5
+    )
     assert items.shape == (3, 5)
     assert {w for _, w in widths} == {64, 1000 % 64}
 

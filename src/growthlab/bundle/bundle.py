@@ -18,9 +18,10 @@ from growthlab.bundle.answers import (
     RecommendRequest,
 )
 from growthlab.bundle.item_index import open_index
-from growthlab.bundle.list_maker import NO_RULES, NOBODY, ListMaker, needs_profile
+from growthlab.bundle.list_maker import NO_NAMES, NO_RULES, ListMaker
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.predictor import Predictor
+from growthlab.bundle.request_groups import needs_profile
 from growthlab.bundle.signature import check_signature
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
@@ -117,7 +118,7 @@ class Bundle:
         key, no_lookup = _key_for(manifest)
         if manifest.answer.kind.is_list:
             maker = _list_maker(folder, manifest, scorer)
-            known = NOBODY if maker.state is None else maker.state.user_ids
+            known = NO_NAMES if maker.state is None else maker.state.user_ids
             return cls(manifest, folder, known, key, no_lookup, list_maker=maker)
         known, predictor = _predictor(folder, manifest, scorer)
         return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
@@ -224,7 +225,7 @@ def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
 
 def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:
     """The pseudonyms of known customers, and what predicts, with their features."""
-    known, table = NOBODY, None
+    known, table = NO_NAMES, None
     if CUSTOMERS in manifest.files:
         stored = _arrays(folder / CUSTOMERS)
         known = stored["user_ids"]

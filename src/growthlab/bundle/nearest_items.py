@@ -20,54 +20,56 @@ Lists = tuple[np.ndarray, np.ndarray]  # item codes and scores, ``(n_users, k)``
 
 
 @dataclass(frozen=True)
-class Sought:
-    """Whose lists are sought, a row a user: their vectors, the hashes that order their ties, and what
-    is not listed, the pairs `hidden` and the items outside a mask (None: every item is inside).
+class NearestQuery:
+    """Whose nearest items are searched for, a row a user.
+
+    `hidden` are pairs of a row and an item that are not listed; nor are the items outside a row's
+    mask (None: every item is inside).
     """
 
     users: np.ndarray  # (n_users, width) float32
-    hashes: np.ndarray
+    hashes: np.ndarray  # order the ties
     hidden: Hidden
     masks: Sequence[np.ndarray | None]
 
-    def select(self, rows: np.ndarray) -> Sought:
+    def select(self, rows: np.ndarray) -> NearestQuery:
         """Some of the rows, which are given in ascending order."""
         inside = np.isin(self.hidden[0], rows)
         hidden = np.searchsorted(rows, self.hidden[0][inside]), self.hidden[1][inside]
         masks = [self.masks[row] for row in rows.tolist()]
-        return Sought(self.users[rows], self.hashes[rows], hidden, masks)
+        return NearestQuery(self.users[rows], self.hashes[rows], hidden, masks)
 
 
 @dataclass(frozen=True)
 class NearestItems:
     """Lists of the items with the largest ``users @ vectors.T``.
 
-    Without an index they are exact, a block of items at a time. With one its candidates are scored
-    exactly; a list that they do not fill is made without the index.
+    Without an index they are exact, a block of items at a time. With an index its candidates are
+    scored exactly; a list that they do not fill is made without the index.
     """
 
     vectors: np.ndarray  # (n_items, width) float32
     item_hashes: np.ndarray
     index: Any = None  # an `ItemIndex`
 
-    def lists(self, sought: Sought, k: int) -> Lists:
+    def lists(self, query: NearestQuery, k: int) -> Lists:
         """At most `k` items a user, best first, -1 (score ``-inf``) behind the end of a list."""
-        users, hidden = sought.users, sought.hidden
+        users, hidden = query.users, query.hidden
         items = np.full((len(users), k), UNKNOWN, dtype=np.int32)
         values = np.full((len(users), k), -np.inf, dtype=np.float32)
         ends = np.searchsorted(hidden[0], np.arange(len(users) + 1))
         left = np.arange(len(users))
         if self.index is not None:
             own = [hidden[1][ends[row] : ends[row + 1]] for row in left]
-            most = DEEPER * k + max((len(codes) for codes in own), default=0)
-            found = self.index.search(users, min(most, len(self.vectors)))
+            n_candidates = DEEPER * k + max((len(codes) for codes in own), default=0)
+            candidates = self.index.search(users, min(n_candidates, len(self.vectors)))
             for row in left.tolist():
-                one = TieBreak(sought.hashes[row : row + 1], self.item_hashes)
-                codes = _without(found[row], own[row], sought.masks[row])
-                items[row], values[row] = self._among(codes, users[row], k, one)
+                ties = TieBreak(query.hashes[row : row + 1], self.item_hashes)
+                codes = _listable(candidates[row], own[row], query.masks[row])
+                items[row], values[row] = self._among(codes, users[row], k, ties)
             left = left[items[:, -1] == UNKNOWN]
         if len(left):
-            items[left], values[left] = self._tiled(sought.select(left), k)
+            items[left], values[left] = self._tiled(query.select(left), k)
         return items, values
 
     def _among(self, codes: np.ndarray, user: np.ndarray, k: int, ties: TieBreak) -> Lists:
@@ -81,16 +83,16 @@ class NearestItems:
             values[: len(best[0])] = best[0]
         return items, values
 
-    def _tiled(self, sought: Sought, k: int) -> Lists:
-        """The exact lists, a block of items after the other."""
-        ties, best = TieBreak(sought.hashes, self.item_hashes), None
-        rows, codes = sought.hidden
+    def _tiled(self, query: NearestQuery, k: int) -> Lists:
+        """The exact lists, by one block of items after the other."""
+        ties, best = TieBreak(query.hashes, self.item_hashes), None
+        rows, codes = query.hidden
         for start in range(0, len(self.vectors), TILE):
             tile = slice(start, min(start + TILE, len(self.vectors)))
-            scores = sought.users @ self.vectors[tile].T
+            scores = query.users @ self.vectors[tile].T
             here = (codes >= tile.start) & (codes < tile.stop)
             scores[rows[here], codes[here] - start] = -np.inf
-            for row, mask in enumerate(sought.masks):
+            for row, mask in enumerate(query.masks):
                 if mask is not None:
                     scores[row, ~mask[tile]] = -np.inf
             places, values = top_k(scores, k, ties.among(tile))
@@ -100,7 +102,7 @@ class NearestItems:
         return best
 
 
-def _without(codes: np.ndarray, hidden: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+def _listable(codes: np.ndarray, hidden: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """The candidates that may be listed."""
     kept = (codes != UNKNOWN) & ~np.isin(codes, hidden)
     if mask is not None:
