@@ -1,1 +1,1 @@
-"""An exported model and all that it takes to answer; needs numpy, scipy, onnxruntime and LightGBM only."""
+"""An exported model with everything needed to answer: numpy, scipy, onnxruntime, LightGBM, nothing else."""

@@ -1,4 +1,4 @@
-"""What a bundle is asked and what it answers, to the service, a batch job and the pyfunc alike."""
+"""Requests to a bundle and its answers: the same for the service, batch files and the pyfunc."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RecommendServed = Literal[
 ]
 PredictServed = Literal["known", "features", "population_fallback"]
 
-# The rungs of the ladder of fallbacks: how far an answer is from what the model knows of a customer.
+# The fallback levels: how far an answer is from what the model knows of a customer.
 LEVELS: Mapping[str, int] = {
     "known": 0,
     "folded_in": 1,
@@ -36,18 +36,18 @@ LEVELS: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class RecommendRequest:
-    """Who or what a list is for; of these, the first that is given decides:
+    """Who or what a list is for. The first of these that is given decides:
 
     1. `item`: the page of an item ("more like this"); the customer does not matter.
-    2. ``personalised=False``: everybody gets the same popular items; neither a stored nor a given
-       history is looked at, nor is the user id.
-    3. `basket`: what goes with the items that lie in the basket.
-    4. `history`: item ids, oldest first; taken instead of the stored one, and counted as purchases.
+    2. ``personalised=False``: the popular items, the same for every customer; neither a history nor
+       the user id is read.
+    3. `basket`: what goes with the items in the basket.
+    4. `history`: item ids, oldest first, all counted as purchases; it replaces the stored history.
     5. `user_id`: a customer whom the bundle may know.
-    6. Nobody: the popular items.
+    6. None of them: the popular items.
 
-    Items of `exclude` are not listed, nor are the item of the page and those of the basket;
-    `filter_seen` overrides the task's policy for the history of 4 and 5. `rules` are the shop's.
+    Items of `exclude`, the item of the page and those of the basket are not listed; `filter_seen`
+    overrides the task's policy for the history of 4 and 5. `rules` are the shop's.
     """
 
     user_id: str | None = None
@@ -61,11 +61,11 @@ class RecommendRequest:
 
 
 class RankedItem(NamedTuple):
-    """A place in a list; scores are comparable within one list only.
+    """An item of a list; scores are comparable within one list only.
 
     The score is None for a pinned item that the model cannot score. `reason` says why the item is
-    there, such as ``because of tea``, where the model can tell: the item of the history that
-    contributes most.
+    listed, such as ``because of tea`` (the item of the history that contributes most), where the
+    model can say.
     """
 
     item: str
@@ -76,23 +76,21 @@ class RankedItem(NamedTuple):
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A list, best first, shorter than asked only where no more items may be listed.
+    """A list, best first; shorter than requested only where no more items may be listed.
 
-    `served` tells how it came about, `level` how far that is from a personal answer:
+    `served` says how it was made, `level` how far that is from a personal answer:
 
     - 0 ``known``: by the model, from the stored history;
     - 1 ``folded_in``, ``basket``, ``similar_items``: by the model, from the history, basket or item
       of the request;
-    - 2 ``content``: what is like the latest items, the basket or the item by its content;
+    - 2 ``content``: items whose content is similar to the latest items, the basket or the item;
     - 3 ``category_popularity``: popular items, those of the item's category first;
-    - 4 ``popularity_fallback``: popular items, as nothing else is known (of a model that lists
-      something for nobody too: what it lists); ``not_personalised``: popular items, because it was
-      asked for.
+    - 4 ``popularity_fallback``: popular items, since nothing else is known (or what the model lists
+      for an empty history); ``not_personalised``: popular items, as requested.
 
     `n_unknown_items` of the request's history, basket or item are not in the catalogue and were
-    ignored. `before_rules` is the list as it would be without the rules of the request and the
-    service, empty where there are none: quality of the model and effect of the rules can be told
-    apart.
+    ignored. `before_rules` is the list without the rules of the request and the service (empty where
+    there are none), so that the model can be evaluated apart from the rules.
     """
 
     items: list[RankedItem]
@@ -102,15 +100,15 @@ class Recommendation:
 
     @property
     def level(self) -> int:
-        """The rung of the ladder of fallbacks, 0 ... 4."""
+        """The fallback level, 0 to 4."""
         return LEVELS[self.served]
 
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """Whose future is asked for: a user the bundle may know, or features by name.
+    """Whose future is requested: a user whom the bundle may know, or features by name.
 
-    Features given with the request are taken instead of the stored ones.
+    Features of the request replace the stored ones.
     """
 
     user_id: str | None = None
@@ -119,9 +117,9 @@ class PredictRequest:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A probability of churn, or a value in the horizon.
+    """One number about a customer's horizon: a probability or an amount.
 
-    `served`: ``known``, from the stored features; ``features``, from the request's;
+    `served`: ``known``, from the stored features; ``features``, from those of the request;
     ``population_fallback``, the mean of all customers, where nothing is known of this one.
     """
 

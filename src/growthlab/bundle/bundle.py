@@ -1,4 +1,4 @@
-"""Bundle: an exported model as it is loaded and asked; needs numpy, scipy and onnxruntime only."""
+"""Bundle: an exported model, loaded and asked; needs numpy, scipy and onnxruntime only."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 MODEL = "model.npz"
 EXAMPLE = "request.json"
 CATALOGUE = "catalogue.npz"
-CONTENT = "content.npz"  # vectors of what items are made of, where the model has none itself
+CONTENT = "content.npz"  # content vectors of the items, where the model has none itself
 FALLBACK = "fallback.npz"
 HISTORIES = "state/histories.npz"
 CUSTOMERS = "state/customers.npz"
-ITEMS = "state/items.npz"  # price and stock as of the last refresh
+ITEMS = "state/items.npz"  # price and stock at the last refresh
 RELOADS = 5
 FEATURE = "feature."  # prefix of a customer table's columns
 
@@ -50,9 +50,8 @@ FEATURE = "feature."  # prefix of a customer table's columns
 class Bundle:
     """An exported model with all that it needs to answer.
 
-    The state of known users is keyed by pseudonym: it can only be looked up with the key it was
-    written with. `no_lookup` says in one line why known users cannot be looked up, and is empty
-    where they can.
+    The state of known users is stored under pseudonyms and can only be looked up with the key it was
+    written with. `no_lookup` says in one line why that is impossible here; empty where it is not.
     """
 
     manifest: Manifest
@@ -67,7 +66,7 @@ class Bundle:
     def load(cls, folder: str | Path, *, verify: bool = True, quiet: bool = False) -> Self:
         """The bundle in `folder`; without `verify` only names and sizes of its files are checked.
 
-        Where known users cannot be looked up a warning says so, unless it is `quiet`.
+        A warning says where known users cannot be looked up, unless `quiet`.
 
         Raises
         ------
@@ -88,8 +87,8 @@ class Bundle:
                     if loaded.no_lookup and not quiet:
                         log.warning("%s", loaded.no_lookup)
                     return loaded
-            # a refresh or an export took the bundle's place meanwhile: some parts may be the old ones
-        raise AssertionError("the last attempt ends")
+            # a refresh or an export replaced the bundle meanwhile: some parts may be the old ones
+        raise AssertionError("the last attempt returns or raises")
 
     @classmethod
     def _load(cls, folder: Path, verify: bool) -> Self:
@@ -124,7 +123,7 @@ class Bundle:
         return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
 
     def filtering(self, filter_seen: str | None) -> Self:
-        """The same bundle with another policy for what a customer had; None: as it was evaluated."""
+        """The same bundle with another policy for seen items; None: the one it was evaluated with."""
         if filter_seen is None or self.list_maker is None:
             return self
         return replace(self, list_maker=replace(self.list_maker, filter_seen=filter_seen))
@@ -134,14 +133,14 @@ class Bundle:
     ) -> list[Recommendation]:
         """A list of at most `k` items for each request, in the order of the requests.
 
-        `rules` hold for all of them, beside each request's own. The state is looked at only for
-        requests that rest on a stored customer.
+        `rules` hold for all of them, together with each request's own. The state is read only for
+        requests about a stored customer.
 
         Raises
         ------
         BundleError
             The bundle answers with a number, `k` is below 1, a `filter_seen` is unknown, or a rule
-            asks for what the catalogue does not know.
+            needs what the catalogue does not have.
         """
         if self.list_maker is None:
             raise self._wrong_kind("lists of items")
@@ -160,7 +159,7 @@ class Bundle:
         return self.recommend(requests, k, rules)  # type: ignore[arg-type]
 
     def predict(self, requests: Sequence[PredictRequest]) -> list[Prediction]:
-        """The number that the task asks for, for each request in order.
+        """The task's number for each request, in order.
 
         Raises
         ------
@@ -190,16 +189,16 @@ class Bundle:
         )
 
     def places(self, user_ids: Sequence[str | None]) -> np.ndarray:
-        """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown or no id."""
+        """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown id or None."""
         if self.key is None or not len(self.known_users):
             return np.full(len(user_ids), UNKNOWN, dtype=np.int32)
-        name = self.manifest.namespace
-        asked = ["" if i is None else self.key.pseudonym(name, i) for i in user_ids]
-        return codes_of(asked, self.known_users)
+        namespace = self.manifest.namespace
+        pseudonyms = ["" if i is None else self.key.pseudonym(namespace, i) for i in user_ids]
+        return codes_of(pseudonyms, self.known_users)
 
 
 def _manifest_bytes(folder: Path) -> bytes | None:
-    """The manifest as it is now; None where there is none."""
+    """The manifest's bytes; None where there is none."""
     try:
         return (folder / MANIFEST).read_bytes()
     except OSError:
@@ -207,7 +206,7 @@ def _manifest_bytes(folder: Path) -> bytes | None:
 
 
 def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
-    """What recommends, with the histories of known users where the bundle has them."""
+    """The list maker, with the histories of known users where the bundle has them."""
     catalogue = Catalogue.from_arrays(_arrays(folder / CATALOGUE))
     if ITEMS in manifest.files:
         catalogue = replace(catalogue, **_arrays(folder / ITEMS))
@@ -224,7 +223,7 @@ def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
 
 
 def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:
-    """The pseudonyms of known customers, and what predicts, with their features."""
+    """The pseudonyms of known customers, and the predictor with their features."""
     known, table = NO_NAMES, None
     if CUSTOMERS in manifest.files:
         stored = _arrays(folder / CUSTOMERS)
@@ -236,15 +235,15 @@ def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.
 
 
 def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
-    """The key that made the bundle's pseudonyms, or None and why there is no look-up."""
+    """The key that made the bundle's pseudonyms, or None and the reason for no look-up."""
     key = find_key()
     if key is not None and key.fingerprint == manifest.key_fingerprint:
         return key, ""
-    found = (
+    present = (
         "there is no pseudonym key here" if key is None else f"the key here is {key.fingerprint}"
     )
     why = (
-        f"known users cannot be looked up: {found}, and the bundle was written with the key "
+        f"known users cannot be looked up: {present}, and the bundle was written with the key "
         f"{manifest.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE to that one"
     )
     return None, why
@@ -255,5 +254,5 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
+    except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
         raise BundleError(f"{path} cannot be read: {error}; export the model again") from error

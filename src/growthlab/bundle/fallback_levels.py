@@ -15,7 +15,7 @@ from growthlab.core.baskets import latest_baskets
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.ranking.assortment import Assortment
 from growthlab.ranking.fallback import fill_unscored
-from growthlab.scorers.base import Scorer
+from growthlab.scorers.base import ComparesItems, ReadsContent, Scorer
 
 Score = Callable[[np.ndarray], np.ndarray]  # rows of a group -> scores; a NaN row: cannot
 
@@ -72,8 +72,8 @@ class FallbackLevels:
         levels: list[tuple[RecommendServed, Score]] = [
             ("basket" if group.kind == "basket" else "folded_in", _by(self.scorer, histories))
         ]
-        if group.kind == "basket" and hasattr(self.scorer, "similar"):
-            levels.append(("basket", self._similar_to_baskets(histories)))
+        if group.kind == "basket" and self._comparer is not None:
+            levels.append(("basket", self._similar_to_baskets(self._comparer, histories)))
         if self.content is not None:
             levels.append(("content", _by(self.content, latest_baskets(histories, 1))))
         return levels
@@ -81,21 +81,26 @@ class FallbackLevels:
     def _item_levels(self, codes: np.ndarray) -> list[tuple[RecommendServed, Score]]:
         """What is tried for the pages of these items."""
         levels: list[tuple[RecommendServed, Score]] = []
-        if hasattr(self.scorer, "similar"):
-            levels.append(("similar_items", self._similar(self.scorer, codes)))
+        if self._comparer is not None:
+            levels.append(("similar_items", self._similar(self._comparer, codes)))
         if self.content is not None:
             levels.append(("content", self._similar(self.content, codes)))
         if self.catalogue.category is not None:
             levels.append(("category_popularity", self._in_category(codes)))
         return levels
 
-    def _similar_to_baskets(self, histories: Histories) -> Score:
+    @cached_property
+    def _comparer(self) -> ComparesItems | None:
+        """The scorer, if it knows which items are alike."""
+        return self.scorer if isinstance(self.scorer, ComparesItems) else None
+
+    def _similar_to_baskets(self, scorer: ComparesItems, histories: Histories) -> Score:
         """The model's similarity to the items of each basket, on average; NaN row: not known."""
 
         def score(rows: np.ndarray) -> np.ndarray:
             pairs = histories.select(rows).matrix()
             items = np.unique(pairs.indices)
-            similarity = self._similar(self.scorer, items)(np.arange(len(items)))
+            similarity = self._similar(scorer, items)(np.arange(len(items)))
             known = ~np.isnan(similarity[:, :1])
             counts = pairs[:, items] @ known.astype(np.float32)
             sums = pairs[:, items] @ np.where(known, similarity, 0)
@@ -103,12 +108,14 @@ class FallbackLevels:
 
         return score
 
-    def _similar(self, scorer: Any, codes: np.ndarray) -> Score:
+    def _similar(self, scorer: ComparesItems, codes: np.ndarray) -> Score:
         """The scorer's similarity to each item, then the others by popularity; NaN row: not known.
 
         Only a scorer that reads content knows anything of items without events.
         """
-        reads_content = scorer is self.content or getattr(scorer, "reads_content", False)
+        reads_content = scorer is self.content or (
+            isinstance(scorer, ReadsContent) and scorer.reads_content
+        )
         has_events = None if reads_content else self.popularity > 0
 
         def score(rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Work on a file block by block that survives a kill: finished blocks wait beside the target."""
+"""Block-by-block work on a file that survives a kill: finished blocks wait next to the target."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ JOURNAL = "journal.json"
 
 @dataclass
 class FinishedBlocks:
-    """The blocks of a target that are done: a file each, and a journal that counts their rows."""
+    """The finished blocks of a target: one file each, and a journal that counts their rows."""
 
     folder: Path
     target: Path
     identity: str
-    rows: list[int] = field(default_factory=list)  # written, one number a block
+    rows: list[int] = field(default_factory=list)  # written rows, one number a block
 
     def add(self, write: Callable[[Path], int]) -> None:
-        """Write the next block to the path that `write` is given; it counts when it is complete."""
+        """Write the next block by calling `write` with its path; it counts once it is complete."""
         path = self._part(len(self.rows))
-        beside = path.with_name(f"{path.name}.partial")
-        written = write(beside)
-        beside.replace(path)
+        partial = path.with_name(f"{path.name}.partial")
+        written = write(partial)
+        partial.replace(path)
         self.rows.append(written)
         write_json(self.folder / JOURNAL, {"identity": self.identity, "rows": self.rows})
 
     def joined(self, join: Callable[[list[Path], Path], None]) -> int:
-        """Make the target of all blocks, in one step, and remove them; how many rows it has."""
-        beside = self.folder / f"whole{self.target.suffix}"
-        join([self._part(number) for number in range(len(self.rows))], beside)
-        beside.replace(self.target)
+        """Join all blocks and move the result to the target in one step; how many rows it has."""
+        whole = self.folder / f"whole{self.target.suffix}"
+        join([self._part(number) for number in range(len(self.rows))], whole)
+        whole.replace(self.target)
         return sum(self.rows)
 
     def _part(self, number: int) -> Path:
@@ -54,14 +54,13 @@ class FinishedBlocks:
 def finished_blocks(target: Path, identity: str) -> Iterator[FinishedBlocks]:
     """The blocks of `target` that an earlier call with the same `identity` has finished.
 
-    They are removed at the end and after any mistake; a kill or an interrupt leaves them, for the
-    next call to go on. Blocks of another identity (another bundle, source or setting) are of no use
-    and are removed.
+    They are removed at the end and after an error; a kill or an interrupt leaves them, so that the
+    next call continues. Blocks of another identity (another bundle, source or setting) are removed.
 
     Raises
     ------
     ConfigError
-        The target cannot be written, or another process is at work on it.
+        The target cannot be written, or another process is writing it.
     """
     folder = target.with_name(f".{target.name}.blocks")
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -69,11 +68,11 @@ def finished_blocks(target: Path, identity: str) -> Iterator[FinishedBlocks]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with lock.acquire(timeout=0):
             try:
-                yield _begun(folder, target, identity)
+                yield _blocks_of_before(folder, target, identity)
             except Exception:
-                _removed(folder, lock.lock_file)
+                _remove(folder, lock.lock_file)
                 raise
-            _removed(folder, lock.lock_file)
+            _remove(folder, lock.lock_file)
     except Timeout:
         raise ConfigError(f"another process is writing {target}: wait for it") from None
     except OSError as error:  # the disk is full, say; the source's own errors are DataErrors
@@ -81,23 +80,23 @@ def finished_blocks(target: Path, identity: str) -> Iterator[FinishedBlocks]:
         raise ConfigError(f"{target} cannot be written: {reason}") from error
 
 
-def _removed(folder: Path, lock: str) -> None:
+def _remove(folder: Path, lock: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     Path(lock).unlink(missing_ok=True)
 
 
-def _begun(folder: Path, target: Path, identity: str) -> FinishedBlocks:
-    """What is there already, or an empty folder."""
+def _blocks_of_before(folder: Path, target: Path, identity: str) -> FinishedBlocks:
+    """The blocks that an earlier call has finished, or an empty folder."""
     try:
-        found = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
-        rows = [int(n) for n in found["rows"]]
-        if found["identity"] == identity:
-            begun = FinishedBlocks(folder, target, identity, rows)
-            if all(begun._part(number).is_file() for number in range(len(rows))):
+        journal = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
+        rows = [int(n) for n in journal["rows"]]
+        if journal["identity"] == identity:
+            blocks = FinishedBlocks(folder, target, identity, rows)
+            if all(blocks._part(number).is_file() for number in range(len(rows))):
                 log.info("%d blocks of %s are there already", len(rows), target)
-                return begun
+                return blocks
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # there is none, or it cannot be used
+        pass  # there is no journal, or it cannot be used
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     return FinishedBlocks(folder, target, identity)

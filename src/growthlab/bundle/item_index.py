@@ -1,4 +1,4 @@
-"""An approximate index of item vectors as it is opened and searched, by faiss where it is installed."""
+"""The approximate index of a bundle's item vectors: opened and searched by faiss where it is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INDEX = "items.faiss"
 
 @dataclass(frozen=True)
 class ItemIndex:
-    """An inverted file over the item vectors: only the lists nearest to a user are looked through."""
+    """An inverted file over the item vectors: only the lists nearest to a user are searched."""
 
     index: Any
 
@@ -29,12 +29,12 @@ class ItemIndex:
 
 
 def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
-    """The bundle's index; None where its library is not installed, which is said in one line."""
+    """The bundle's index; None, with a warning, where its library is not installed."""
     try:
         import faiss
     except ImportError:
         log.warning(
-            "%s has an index of its items, and faiss is not installed: lists are exact and take "
+            "%s has an index of its items, but faiss is not installed: lists are exact and take "
             "longer; pip install 'growthlab[ann]'",
             folder,
         )
@@ -46,7 +46,8 @@ def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
 
 
 def recall_of(about: Mapping[str, Any] | None) -> float:
-    """The recall of the first ten that a manifest says of its index: 1 without one, for then lists
-    are exact; NaN where it was not measured.
+    """The index's recall of the first ten items, by its entry in the manifest.
+
+    1 without an index, since lists are exact then; NaN where it was not measured.
     """
     return 1.0 if about is None else float(about.get("recall_at_10", math.nan))

@@ -27,7 +27,7 @@ from growthlab.ranking.candidates import seen_items
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
-from growthlab.scorers.base import Scorer
+from growthlab.scorers.base import Factored, GivesReasons, Scorer
 
 BLOCK_MB = 128  # of scores held at once
 BYTES_AN_ITEM = 16  # a score, its copies and the places of a partition
@@ -127,15 +127,22 @@ class ListMaker:
     def _nearest_items(self) -> NearestItems | None:
         """How a large catalogue is searched, where the model's scores are a product."""
         large = len(self.catalogue) > TILED_ABOVE or self.index is not None
-        if not large or not hasattr(self.scorer, "item_vectors"):
+        if not large or not isinstance(self.scorer, Factored):
             return None
         return NearestItems(self.scorer.item_vectors(), self.item_hashes, self.index)
+
+    @cached_property
+    def _reasoners(self) -> dict[str, GivesReasons | None]:
+        """What names the reasons of lists by the model, and of lists by content."""
+        scorers = {"model": self.scorer, "content": self.content}
+        return {n: s if isinstance(s, GivesReasons) else None for n, s in scorers.items()}
 
     def _by_vectors_or_scores(
         self, nearest: NearestItems, group: RequestGroup, k: int, rules: Rules
     ) -> list[Recommendation]:
         """By a search among vectors where the user has one and no rule arranges, else from all scores."""
-        users: np.ndarray = self.scorer.embed(group.histories)  # type: ignore[attr-defined]
+        assert isinstance(self.scorer, Factored)
+        users = self.scorer.embed(group.histories)
         rules_of_rows = _rules_of_rows(group, rules)
         searched = ~np.isnan(users[:, 0]) & ~np.array(
             [any(r.arranges for r in own) for own in rules_of_rows]
@@ -275,12 +282,12 @@ class ListMaker:
         for level in {s for s in served if s in WITH_REASONS}:
             rows = np.flatnonzero([s == level for s in served])
             histories = group.histories.select(rows)
-            scorer = self.content if level == "content" else self.scorer
+            reasoner = self._reasoners["content" if level == "content" else "model"]
             if group.kind == "item":
                 causes[rows] = np.where(values[rows] > 0, histories.padded(1), UNKNOWN)
-            elif hasattr(scorer, "because"):
+            elif reasoner is not None:
                 read = latest_baskets(histories, 1) if level == "content" else histories
-                causes[rows] = scorer.because(read, items[rows])
+                causes[rows] = reasoner.because(read, items[rows])
         names = self.catalogue.item_ids
         reasons = []
         for row, listed in enumerate(items.tolist()):

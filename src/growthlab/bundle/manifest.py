@@ -1,4 +1,4 @@
-"""Manifest: what a bundle says of itself, and the proof that its files are unchanged."""
+"""Manifest: what a bundle says about itself, and the checksums of its files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from growthlab.core.errors import BundleError
 
 SCHEMA_VERSION = 2  # 1: without `answer`
 MANIFEST = "manifest.json"
-SIGNATURE = "manifest.sig"  # of the manifest, beside it
-MOST_EARLIER = 400  # versions before a refresh that a manifest keeps: more than a year of nights
-READERS = 4  # files whose checksums are made side by side
+SIGNATURE = "manifest.sig"  # of the manifest, in the same folder
+MOST_EARLIER = 400  # earlier versions that a manifest keeps: more than a year of nightly refreshes
+READERS = 4  # files whose checksums are computed in parallel
 SEAL = "seal"  # the checksum of everything else in the manifest
-TYPES: Mapping[str, type | tuple[type, ...]] = {  # of what loading and serving rest on
+TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the fields that loading and serving need
     "task": str,
     "kind": str,
     "model": str,
@@ -70,11 +70,11 @@ SCHEMA_1_ANSWERS: Mapping[str, TaskAnswer] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where an exported model comes from, as the laboratory tells it, and what it answers.
+    """Where an exported model comes from, and what it answers.
 
     `metrics` are those after the cutoff, each with value, low and high (None where there is none),
-    `valid` those it was chosen by, `baselines` the same metrics' values of simple models. `seed` is
-    that of the fit, `tie_seed` that of the key which breaks ties. `cutoff` is in ISO form, naive UTC.
+    `valid` those on the validation window, `baselines` the values of simple models. `seed` is the
+    seed of the fit, `tie_seed` that of the key that breaks ties. `cutoff` is in ISO form, naive UTC.
     """
 
     task: str
@@ -103,10 +103,10 @@ class Manifest(Provenance):
     """The provenance, and what the bundle holds.
 
     `kind` names the scorer; `files` holds SHA-256 and size of every other file; `key_fingerprint`
-    tells which key made the pseudonyms of the state, within `namespace`; `counts` are sizes such as
-    n_items. The model knows the world up to `cutoff`, the state of known users up to `state_cutoff`
-    where it was `refreshed`; `earlier` names the versions that it had before it was, the oldest
-    first, each with the cutoff of its state.
+    identifies the key that made the state's pseudonyms, within `namespace`; `counts` are sizes such
+    as n_items. The model has seen events up to `cutoff`, the state of known users up to
+    `state_cutoff` where it was `refreshed`; `earlier` are the versions before the refreshes, the
+    oldest first, each with the cutoff of its state.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class Manifest(Provenance):
     counts: Mapping[str, int]
     files: Mapping[str, Mapping[str, Any]]
     schema_version: int = SCHEMA_VERSION
-    state_cutoff: str | None = None  # of the state, where it was refreshed since; as `cutoff`
+    state_cutoff: str | None = None  # of the refreshed state; in the form of `cutoff`
     refreshed: str | None = None
     index: Mapping[str, Any] | None = None  # of the item vectors: library, probes, recall
     earlier: Mapping[str, str | None] = field(default_factory=dict)
@@ -130,15 +130,15 @@ class Manifest(Provenance):
 
     @property
     def states(self) -> dict[str, str | None]:
-        """The cutoff of what is known of customers, by version: the `earlier` ones, then its own.
+        """The cutoff of each state of the model by version: the `earlier` ones, then the present one.
 
-        They are one model. None: the state has no cutoff, for its events have no times.
+        None: the state has no cutoff, since its events have no times.
         """
-        before = {name: cutoff for name, cutoff in self.earlier.items() if name != self.version}
-        return {**before, self.version: self.state_cutoff or self.cutoff}
+        earlier = {name: cutoff for name, cutoff in self.earlier.items() if name != self.version}
+        return {**earlier, self.version: self.state_cutoff or self.cutoff}
 
     def write(self, folder: Path) -> None:
-        """Write ``manifest.json``, sealed by a checksum of its own; NaN becomes null."""
+        """Write ``manifest.json`` with a checksum of itself; NaN becomes null."""
         content = _without_nan(asdict(self))
         text = json.dumps(content | {SEAL: seal_of(content)}, indent=2, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -150,8 +150,7 @@ class Manifest(Provenance):
         Raises
         ------
         BundleError
-            No bundle is there, the manifest was changed or cannot be read, or it is of a newer
-            schema.
+            There is no bundle, the manifest was changed or cannot be read, or its schema is newer.
         """
         path = folder / MANIFEST
         if not path.is_file():
@@ -200,11 +199,13 @@ class Manifest(Provenance):
         try:
             sizes = [path.stat().st_size for path in paths]
             sums = _sums(paths) if checksums else [None] * len(paths)
-        except OSError as error:  # such as a file that is replaced at this moment
+        except OSError as error:  # such as a file that is being replaced
             raise BundleError(f"{error.filename} cannot be read: {error.strerror}") from error
-        for path, size, found, known in zip(paths, sizes, sums, self.files.values(), strict=True):
+        for path, size, checksum, known in zip(
+            paths, sizes, sums, self.files.values(), strict=True
+        ):
             same = isinstance(known, dict) and known.get("size") == size
-            if not same or (checksums and known.get("sha256") != found):
+            if not same or (checksums and known.get("sha256") != checksum):
                 raise BundleError(
                     f"{path} is corrupted: its checksum is not that of the manifest; "
                     "copy the bundle again, or export the model again"
@@ -221,7 +222,7 @@ def _with_answer(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bundle_folders(path: Path) -> list[Path]:
-    """The bundle folders at or directly under `path`; a path that is no folder is named as it is.
+    """The bundle folders at or directly under `path`; a path that is no folder is returned.
 
     Raises
     ------
@@ -230,12 +231,12 @@ def bundle_folders(path: Path) -> list[Path]:
     """
     if (path / MANIFEST).is_file() or not path.is_dir():
         return [path]
-    found = sorted(
+    folders = sorted(
         p.parent for p in path.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")
     )
-    if not found:
+    if not folders:
         raise BundleError(f"{path} is no bundle, and no folder of bundles: it has no {MANIFEST}")
-    return found
+    return folders
 
 
 def sha256_of(path: Path) -> str:
@@ -246,22 +247,22 @@ def sha256_of(path: Path) -> str:
 
 def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
     """SHA-256 and size of every file under `folder` but the manifest and its signature, by name."""
-    beside = {folder / MANIFEST, folder / SIGNATURE}
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p not in beside)
+    excluded = {folder / MANIFEST, folder / SIGNATURE}
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p not in excluded)
     return {
-        p.relative_to(folder).as_posix(): {"sha256": found, "size": p.stat().st_size}
-        for p, found in zip(paths, _sums(paths), strict=True)
+        p.relative_to(folder).as_posix(): {"sha256": checksum, "size": p.stat().st_size}
+        for p, checksum in zip(paths, _sums(paths), strict=True)
     }
 
 
 def _sums(paths: Iterable[Path]) -> list[str]:
-    """The SHA-256 of each file, read side by side."""
+    """The SHA-256 of each file, read in parallel."""
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(sha256_of, paths))
 
 
 def seal_of(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest's content, however it is laid out; the seal in it does not count."""
+    """SHA-256 of a manifest's content, whatever its layout and without the seal itself."""
     sealed = {name: value for name, value in content.items() if name != SEAL}
     return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Predictions for requests: from stored features, given ones, or none."""
+"""One number for each request: from stored features, the request's own, or the population's mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from growthlab.scorers.base import RowScorer
 
 @dataclass(frozen=True)
 class Predictor:
-    """Predicts one number a request, from stored features, given ones, or none."""
+    """Predicts one number a request: from stored features, the request's, or none."""
 
     scorer: RowScorer
     base: float  # the mean of the population
@@ -26,17 +26,17 @@ class Predictor:
         self, requests: Sequence[PredictRequest], places: np.ndarray
     ) -> list[Prediction]:
         """A prediction for each request; `places` are rows of the table or `UNKNOWN`."""
-        given = np.array([bool(r.features) for r in requests], dtype=bool)
-        known = ~given & (places != UNKNOWN)
+        has_features = np.array([bool(r.features) for r in requests], dtype=bool)
+        known = ~has_features & (places != UNKNOWN)
         values = np.full(len(requests), self.base)
         if known.any():
             assert self.table is not None
             rows = places[known]
             values[known] = self.scorer.predict({c: v[rows] for c, v in self.table.items()})
-        if given.any():
+        if has_features.any():
             features = [r.features or {} for r in requests if r.features]
-            values[given] = self.scorer.predict(self._columns(features))
-        served = np.where(known, "known", np.where(given, "features", "population_fallback"))
+            values[has_features] = self.scorer.predict(self._columns(features))
+        served = np.where(known, "known", np.where(has_features, "features", "population_fallback"))
         return [Prediction(v, s) for v, s in zip(values.tolist(), served.tolist(), strict=True)]
 
     def _columns(self, features: Sequence[Features]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The reference of a bundle: what went in and came out at export, to compare the service's days with."""
+"""The reference of a bundle: inputs and answers at export, with which monitoring compares the log."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from growthlab.core.histories import UNKNOWN
 from growthlab.core.seeding import stream
 
 REFERENCE = "reference.npz"
-K = 10  # places of the lists that are kept in mind
-LISTS = 500  # of known users, fewer where the catalogue is so large that they would take long
+K = 10  # places of each list that are kept
+LISTS = 500  # of known users; fewer where a large catalogue would make them take long
 CUSTOMERS = 20_000
-SCORES = 100_000_000  # computed for the lists at most
+MOST_SCORES = 100_000_000  # computed for the lists
 MOST_NAMES = 30  # categories of a text feature with a bin of their own
-FEWEST = 10  # customers of such a category: rarer ones are not named
+FEWEST_CUSTOMERS = 10  # of such a category: rarer ones are not named
 SCORE, FEATURE = "score", "feature."
 MISSING = "(missing)"  # the last bin
-KNOWN = "known"  # served from what is stored of a customer
+KNOWN = "known"  # served from what is stored about a customer
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Bins:
     """How many values of the reference lie in each bin.
 
     Numbers: between the deciles of the reference, a border belonging to the bin below it; fewer bins
-    where deciles coincide. Texts: a bin a category in `cuts`, then one for all other texts. The last
-    bin of both holds what is missing: NaN, None, an empty text.
+    where deciles coincide. Texts: one bin for each category in `cuts`, then one for all other texts.
+    The last bin of both holds missing values: NaN, None, an empty text.
     """
 
     cuts: np.ndarray  # inner borders, or categories, sorted
@@ -45,11 +45,11 @@ class Bins:
 
     @classmethod
     def of(cls, values: np.ndarray) -> Self:
-        """The bins of an array of numbers or of str, with its values counted."""
+        """The bins of an array of numbers or texts, with its values counted."""
         if values.dtype.kind == "U":
             names, counts = np.unique(values[values != ""], return_counts=True)
             kept = np.argsort(-counts, kind="stable")[:MOST_NAMES]
-            cuts = np.sort(names[kept[counts[kept] >= FEWEST]])
+            cuts = np.sort(names[kept[counts[kept] >= FEWEST_CUSTOMERS]])
         else:
             known = values[np.isfinite(values)].astype(float)
             deciles = np.quantile(known, np.arange(1, 10) / 10) if len(known) else np.zeros(0)
@@ -69,16 +69,16 @@ class Bins:
         return [f"<= {cuts[0]}", *between, f"> {cuts[-1]}", MISSING]
 
     def tally(self, values: Sequence[Any]) -> np.ndarray:
-        """How many of other values lie in each bin, ``(n_bins,)``; see `places`."""
+        """How many of these values lie in each bin, ``(n_bins,)``; see `places`."""
         return np.bincount(self.places(values), minlength=len(self.cuts) + 2)
 
     def places(self, values: Sequence[Any]) -> np.ndarray:
-        """The bin of each of other values, ``(n,)``; a text among numbers is missing."""
+        """The bin of each of these values, ``(n,)``; a text among numbers counts as missing."""
         if self.cuts.dtype.kind == "U":
             texts = np.array(["" if v is None else str(v) for v in values], dtype=str)
-            found = np.minimum(np.searchsorted(self.cuts, texts), max(len(self.cuts) - 1, 0))
-            known = self.cuts[found] == texts if len(self.cuts) else np.zeros(len(texts), bool)
-            places = np.where(known, found, len(self.cuts))
+            nearest = np.minimum(np.searchsorted(self.cuts, texts), max(len(self.cuts) - 1, 0))
+            known = self.cuts[nearest] == texts if len(self.cuts) else np.zeros(len(texts), bool)
+            places = np.where(known, nearest, len(self.cuts))
             places[texts == ""] = len(self.cuts) + 1
         else:
             numbers = np.array([_number(v) for v in values], dtype=float)
@@ -89,12 +89,12 @@ class Bins:
 
 @dataclass(frozen=True)
 class Reference:
-    """What `write_reference` kept.
+    """What `write_reference` writes.
 
-    `bins` are named ``score`` (of the first place, or the prediction) and ``feature.<name>``;
-    `served` counts the ways in which the reference's answers were served. `item_counts` are events
-    of the stored histories, one number an item of the catalogue; `listed` are lists as item codes,
-    ``(n_lists, K)``, `UNKNOWN` behind the end of a shorter one.
+    `bins` are named ``score`` (of the first place, or the number) and ``feature.<name>``; `served`
+    counts how the reference's answers were served. `item_counts` are events of the stored histories,
+    one number an item of the catalogue; `listed` are lists as item codes, ``(n_lists, K)``, with
+    `UNKNOWN` behind the end of a shorter one.
     """
 
     bins: Mapping[str, Bins]
@@ -104,7 +104,7 @@ class Reference:
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
-        """What the bundle answers those whom it knows, and from what."""
+        """The bundle's answers to its known customers, and the inputs they were made from."""
         return cls._of_customers(bundle) if bundle.list_maker is None else cls._of_lists(bundle)
 
     @classmethod
@@ -114,10 +114,10 @@ class Reference:
         n_items, state = len(maker.catalogue), maker.state
         if state is None or not state.n_users:
             return cls({}, {})
-        most = min(LISTS, max(50, SCORES // max(n_items, 1)))
+        most = min(LISTS, max(50, MOST_SCORES // max(n_items, 1)))
         rows = _sample(state.n_users, most)
-        asked = [RecommendRequest(user_id=str(user)) for user in state.user_ids[rows]]
-        answers = maker.lists(asked, rows, K)
+        requests = [RecommendRequest(user_id=str(user)) for user in state.user_ids[rows]]
+        answers = maker.lists(requests, rows, K)
         listed = np.full((len(rows), K), UNKNOWN, dtype=np.int32)
         for row, answer in enumerate(answers):
             codes = maker.catalogue.codes([item.item for item in answer.items])
@@ -144,7 +144,7 @@ class Reference:
         return cls(bins | {SCORE: Bins.of(predictor.scorer.predict(columns))}, {KNOWN: len(rows)})
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every part as arrays that need no pickle."""
+        """Every field as arrays that need no pickle."""
         arrays = {"item_counts": self.item_counts, "listed": self.listed}
         arrays["served"] = np.array(list(self.served), dtype=str)
         arrays["served_counts"] = np.array(list(self.served.values()), dtype=np.int64)
@@ -172,19 +172,19 @@ class Reference:
             counts = arrays["served_counts"].tolist()
             served = dict(zip(arrays["served"].tolist(), counts, strict=True))
             return cls(bins, served, arrays["item_counts"], arrays["listed"])
-        except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
+        except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
             raise BundleError(f"{path} cannot be read: {error}; export the model again") from error
 
 
 def write_reference(bundle: Bundle) -> None:
-    """Add the reference to a bundle that was just written, and to its manifest and signature."""
+    """Add the reference to a newly written bundle, its manifest and its signature."""
     np.savez_compressed(bundle.folder / REFERENCE, **Reference.of(bundle).to_arrays())  # type: ignore[arg-type]
     replace(bundle.manifest, files=checksums_of(bundle.folder)).write(bundle.folder)
     sign(bundle.folder)
 
 
 def _sample(n: int, most: int) -> np.ndarray:
-    """At most `most` of `n` rows, the same ones each time."""
+    """At most `most` of `n` rows, the same ones in every call."""
     if n <= most:
         return np.arange(n)
     return np.sort(stream(0, "reference").choice(n, most, replace=False))

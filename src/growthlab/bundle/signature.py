@@ -1,4 +1,4 @@
-"""Signatures: proof that a bundle was released by who holds the signing key, not only that it is whole."""
+"""Signatures: proof that a holder of the signing key released a bundle, beyond its checksums."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SigningKey:
     def signature(self, manifest: bytes) -> str:
         """HMAC-SHA256 (RFC 2104) of a manifest's bytes, 64 hex digits.
 
-        The manifest holds the checksum of every other file, so that it stands for the whole bundle.
+        The manifest holds the checksum of every other file, so its signature covers the whole bundle.
         """
         return hmac_hex(self.secret, b"growthlab bundle\0" + manifest)
 
@@ -40,7 +40,7 @@ class SigningKey:
 def signing_key() -> SigningKey | None:
     """The key in ``GROWTHLAB_SIGNING_KEY``, else in the file named by ``GROWTHLAB_SIGNING_KEY_FILE``.
 
-    None where neither is set: then nothing is signed, and no signature is asked for.
+    None where neither is set: then nothing is signed, and no signature is required.
 
     Raises
     ------
@@ -49,19 +49,19 @@ def signing_key() -> SigningKey | None:
     """
     if secret := os.environ.get(KEY_VARIABLE):
         return SigningKey(secret.encode())
-    named = os.environ.get(KEY_FILE_VARIABLE)
-    if not named:
+    key_file = os.environ.get(KEY_FILE_VARIABLE)
+    if not key_file:
         return None
     try:
-        return SigningKey(Path(named).read_bytes().strip())
+        return SigningKey(Path(key_file).read_bytes().strip())
     except OSError as error:
         raise ConfigError(
-            f"the signing key file {named} cannot be read: {error.strerror}"
+            f"the signing key file {key_file} cannot be read: {error.strerror}"
         ) from error
 
 
 def sign(folder: Path) -> bool:
-    """Sign the bundle in `folder` with the configured key; whether there is one."""
+    """Sign the bundle in `folder` with the configured key; False where there is none."""
     key = signing_key()
     if key is None:
         return False
@@ -76,12 +76,12 @@ def is_signed(folder: Path) -> bool:
 
 
 def check_signature(folder: Path) -> None:
-    """Refuse the bundle in `folder` unless the configured key signed it; without a key nothing is asked.
+    """Refuse the bundle in `folder` unless the configured key signed it; without a key, accept it.
 
     Raises
     ------
     BundleError
-        A key is configured, and the bundle carries no signature or one of another key or manifest.
+        A key is configured, and the bundle has no signature or one of another key or manifest.
     """
     key = signing_key()
     if key is None:
@@ -91,9 +91,9 @@ def check_signature(folder: Path) -> None:
             f"{folder} is not signed, and a signing key is set here: export it with "
             f"{KEY_VARIABLE} set, or vouch for it with growthlab sign bundle={folder}"
         )
-    given = (folder / SIGNATURE).read_bytes()[:200].strip()
-    wanted = key.signature((folder / MANIFEST).read_bytes()).encode()
-    if not hmac.compare_digest(given, wanted):
+    signature = (folder / SIGNATURE).read_bytes()[:200].strip()
+    expected = key.signature((folder / MANIFEST).read_bytes()).encode()
+    if not hmac.compare_digest(signature, expected):
         raise BundleError(
             f"{folder} carries a signature that the signing key here did not make: the bundle was "
             "changed, or signed with another key; fetch or export it again"

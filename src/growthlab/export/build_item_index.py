@@ -17,6 +17,7 @@ from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
+from growthlab.scorers.base import Factored
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ def add_index(bundle: Bundle, above: int, recall: float = RECALL) -> Mapping[str
     maker = bundle.list_maker
     if maker is None or len(maker.catalogue) <= above:
         return None
-    scorer: Any = maker.scorer
-    if not hasattr(scorer, "item_vectors"):
+    scorer = maker.scorer
+    if not isinstance(scorer, Factored):
         log.info("no index: the scores of %s are no product of vectors", bundle.manifest.kind)
         return None
     try:

@@ -16,6 +16,7 @@ from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRe
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
+from growthlab.tasks.base import AsksInSteps
 
 K = 10
 TOLERANCE = 1e-4
@@ -46,12 +47,12 @@ def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:
     A bundle stores what was known at the cutoff, and cannot know a step's history by itself.
     Nothing is written for other tasks.
     """
-    steps = getattr(data, "steps", None)
-    if steps is None:
+    if not isinstance(data, AsksInSteps) or data.steps is None:
         return
+    steps = data.steps
     n = min(N_STEPS, len(steps))
     rows = np.sort(stream(seed, "parity", len(steps)).choice(len(steps), n, replace=False))
-    arrays = data.histories.select(rows).to_arrays()
+    arrays: dict[str, Any] = data.histories.select(rows).to_arrays()
     np.savez_compressed(folder / ASKED, steps=steps[rows], **arrays)
 
 

@@ -12,7 +12,11 @@ from growthlab.split.fold import Fold
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+
+    from growthlab.core.histories import Histories
+    from growthlab.core.prefixes import Prefixes
 
 
 class Task(Protocol):
@@ -71,4 +75,19 @@ class Calibrates(Protocol):
 
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> Any:
         """The fitted model with that calibration."""
+        ...
+
+
+@runtime_checkable
+class AsksInSteps(Protocol):
+    """A task's data whose rows may be steps of a user's future, each asked from its own history."""
+
+    @property
+    def histories(self) -> Histories | Prefixes:
+        """The histories that are asked about, one row each."""
+        ...
+
+    @property
+    def steps(self) -> np.ndarray | None:
+        """Which step of the user each row is, ``(n_rows,)``; None where rows are users."""
         ...
