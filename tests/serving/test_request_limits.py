@@ -16,7 +16,7 @@ import pytest
 from growthlab.core.errors import ConfigError
 from growthlab.serving.request_limits import RequestLimits
 from growthlab.serving.run import BACKLOG, address_of, copies_of, listen
-from growthlab.serving.service_metrics import Metrics
+from growthlab.serving.service_metrics import ServiceMetrics
 from growthlab.serving.service_options import ServiceOptions
 
 JSON = {"Content-Type": "application/json"}
@@ -142,7 +142,7 @@ def test_a_failure_is_counted_as_an_error_of_the_service() -> None:
     async def fails(scope: Any, receive: Any, send: Any) -> None:
         raise ZeroDivisionError
 
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     gate = RequestLimits(fails, ServiceOptions(bundle="none"), metrics, {}, None)
     scope = {"type": "http", "method": "GET", "path": "/health", "headers": []}
     with pytest.raises(ZeroDivisionError):
@@ -236,7 +236,7 @@ def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
         raise AssertionError
 
     options = ServiceOptions(bundle="none", max_in_flight=1)
-    gate = RequestLimits(nothing, options, Metrics(), {"/recommend": slow}, None)
+    gate = RequestLimits(nothing, options, ServiceMetrics(), {"/recommend": slow}, None)
     scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
 
     async def ask() -> dict[str, Any]:
@@ -349,7 +349,7 @@ def test_metrics_can_be_read_by_prometheus(client: httpx.Client) -> None:
 
 
 def test_times_are_counted_in_their_buckets() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     for seconds in (0.001, 0.002, 0.3, 60.0):
         metrics.answered("/recommend", 200, seconds)
     text = metrics.text({"growthlab_told": ('A "name"\n', [((("name", 'a"b\n'),), 2)])})

@@ -285,5 +285,5 @@ def test_what_only_a_shadow_refuses_is_no_error(
 
 def test_a_challenger_needs_a_champion_beside_it(shop: Path, bundles_folder: Path) -> None:
     options = ServiceOptions(bundle=str(shop), challenger=str(bundles_folder / "churn"))
-    with pytest.raises(ConfigError, match="no champion beside the challenger of churn"):
+    with pytest.raises(ConfigError, match="there is no champion for the challenger of churn"):
         Service(options)

@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("growthlab").setLevel(logging.INFO)
     try:
-        serve(ServiceOptions.of(settings(words)))
+        serve(ServiceOptions.of(settings_of(words)))
     except GrowthlabError as error:
         sys.stderr.write(f"growthlab: {one_line(error)}\n")
         return 2
@@ -31,27 +31,27 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def settings(words: Sequence[str]) -> dict[str, Any]:
-    """The settings that words such as ``port=8000`` and ``rules.in_stock=true`` give.
+def settings_of(words: Sequence[str]) -> dict[str, Any]:
+    """The settings in words such as ``port=8000`` and ``rules.in_stock=true``.
 
     Raises
     ------
     ConfigError
-        A word that has no ``key=value``.
+        A word that is no ``key=value``, or a key below one that has a value.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.lstrip("+").partition("=")
         if not key or not equals:
             raise ConfigError(f"cannot read {word!r}: settings have the form key=value")
-        node = found
+        node = settings
         *path, last = key.split(".")
         for part in path:
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"cannot read {word!r}: {part} has a value already")
         node[last] = _value(text)
-    return found
+    return settings
 
 
 def _value(text: str) -> Any:

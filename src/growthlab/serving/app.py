@@ -1,4 +1,4 @@
-"""The HTTP service: paths, what they take and give, and how mistakes are told."""
+"""The HTTP service: its paths, their requests and answers, and its refusals."""
 
 from __future__ import annotations
 
@@ -34,36 +34,37 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, why in (
         (401, "The service asks for a token."),
         (404, "No bundle of this task is loaded, or there is no log for feedback."),
-        (408, "The request did not come in time."),
+        (408, "The request did not arrive in time."),
         (413, "The body is too large."),
         (422, "The request makes no sense."),
-        (503, "Too many requests at once: come again."),
+        (503, "Too many requests at once: try again later."),
     )
 }
 
 
 def create_app(service: Service) -> RequestLimits:
-    """The ASGI app of a service, which its lifespan starts and stops.
+    """The ASGI app of a service, whose lifespan starts and stops it.
 
-    With ``GROWTHLAB_TOKEN`` in the environment requests need that bearer token.
+    With ``GROWTHLAB_TOKEN`` in the environment, requests need that bearer token.
     """
     token = token_of_environment()
 
-    gate = RequestLimits(service.options, service.metrics, token)
+    app, answering = _app_of(service, token)
+    gate = RequestLimits(app, service.options, service.metrics, answering, token)
+    _add_operations(app, service, gate)
     service.busy = lambda: gate.in_flight > 0
 
-    def build() -> None:
-        gate.app, gate.answering = _app_of(service, gate, token)
+    def rebuild() -> None:
+        app, answering = _app_of(service, token)
+        _add_operations(app, service, gate)
+        gate.app, gate.answering = app, answering
 
-    build()
-    service.endpoints_changed = build
+    service.endpoints_changed = rebuild
     return gate
 
 
-def _app_of(
-    service: Service, gate: RequestLimits, token: str | None
-) -> tuple[FastAPI, dict[str, Direct]]:
-    """The app with the endpoints of now, and those of its paths that the gate answers itself."""
+def _app_of(service: Service, token: str | None) -> tuple[FastAPI, dict[str, Direct]]:
+    """The app with the present endpoints, and the paths that are answered without FastAPI."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -77,20 +78,19 @@ def _app_of(
         lifespan=life,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Security(_shown)] if token else [],
+        dependencies=[Security(_documented_token)] if token else [],
     )
     answering = _answers(service)
     for path, direct in answering.items():
         app.post(path, responses=REFUSALS, status_code=direct.status, tags=["answers"])(
             direct.answer
         )
-    _operations(app, service, gate)
     add_documentation(app)
     return app, answering
 
 
 def _answers(service: Service) -> dict[str, Direct]:
-    """The paths that answer for customers: what each takes, and the function that answers."""
+    """The paths that take work: the request of each, and the function that answers."""
     endpoints = service.endpoints.values()
     body_type, answer_type = batch_types(endpoints)
 
@@ -100,7 +100,7 @@ def _answers(service: Service) -> dict[str, Direct]:
         return answer_type(**await service.answers(bodies))
 
     async def feedback(body: FeedbackBody) -> FeedbackAnswer:
-        """What became of an answer: it was seen, clicked or ordered from."""
+        """What happened to an answer: it was seen, clicked or ordered from."""
         if service.log is None:
             raise NoModel("there is no request log: serve with log=FILE to take feedback")
         if not service.feedback(body):
@@ -126,14 +126,14 @@ def _direct(service: Service, endpoint: Endpoint) -> Direct:
     return Direct(endpoint.body, answer)
 
 
-def _operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:
-    """The paths for those who run the service."""
+def _add_operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:
+    """The paths for operators of the service."""
 
     @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=OPERATIONS)
     async def health(request: Request) -> Health:
-        """Alive, and which bundles are loaded; without a token that is needed only the former."""
-        if not gate.knows(request.scope):
+        """Alive, and which bundles are loaded; the latter only with the token, where one is needed."""
+        if not gate.is_authorised(request.scope):
             return Health(status="ok", bundles={}, refused={})
         bundles = {
             task: TaskHealth(
@@ -153,7 +153,7 @@ def _operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:
         tags=OPERATIONS,
     )
     async def ready() -> Ready:
-        """Whether requests are answered: models are loaded and warm, and the service goes on."""
+        """Whether requests are answered: models are loaded and warm, and the service is not stopping."""
         if not service.ready:
             raise HTTPException(503, "not ready")
         return Ready(ready=True)
@@ -170,7 +170,7 @@ def _operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:
         return VersionInfo(growthlab=own, models=models)
 
 
-def _shown(
+def _documented_token(
     token: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
 ) -> None:
-    """Nothing: the gate has checked the token, this shows it in the OpenAPI document."""
+    """Show the token in the OpenAPI document; `RequestLimits` has checked it."""

@@ -1,4 +1,4 @@
-"""Requests that come together are answered together: one call of the model for all of them."""
+"""Requests that wait at the same time are answered together, by one call of the model."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from typing import Any
 from growthlab.core.errors import GrowthlabError
 
 LARGEST_BATCH = 16
-QUICK_SECONDS = 0.003  # a request that takes less is answered without a change of thread
-MEMORY = 0.9  # of the running mean of the seconds a request
+QUICK_SECONDS = 0.003  # a request that takes less is answered in the event loop
+MEMORY = 0.9  # weight of the past in the running mean of the seconds a request
 
 Work = Callable[[list[Any], int], Sequence[Any]]  # requests and k -> an answer each
 
 
 class Overloaded(Exception):
-    """More is waiting than can be answered in time."""
+    """More requests are waiting than can be answered in time."""
 
 
 class Batcher:
     """Hands waiting requests to `work`, up to `LARGEST_BATCH` in one call.
 
-    No request waits for others to come: what arrives while a batch is worked on is the next one. A
-    quick model works in the event loop, as a change of thread would cost more than its answer; a
-    slow one in a thread of its own, so that the loop goes on.
+    No request waits for others to arrive: those that arrive during a batch form the next one. A quick
+    model answers in the event loop, where a change of thread would cost more than the answer; a slow
+    one answers in its own thread, so that the loop is not blocked.
 
     Parameters
     ----------
-    seconds : what one request takes, as measured
+    seconds : measured time of one request
     max_waiting, max_wait_seconds : beyond these a request is refused with `Overloaded`
     """
 
@@ -54,14 +54,14 @@ class Batcher:
         return len(self._waiting)
 
     def require_room(self, n: int) -> None:
-        """Raise `Overloaded` where `n` more would have to wait too long; idle, it takes any number."""
+        """Raise `Overloaded` where `n` more would wait too long; with none waiting, any number is taken."""
         before = len(self._waiting)
         too_many = before + n > self._max_waiting
         if before and (too_many or before * self._seconds > self._max_wait):
             raise Overloaded
 
     def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
-        """A future answer for each of the requests with their `k`, which are taken all or none.
+        """A future answer for each request with its `k`; either all are taken or none.
 
         Raises
         ------
@@ -74,18 +74,18 @@ class Batcher:
         self._waiting += [(k, r, f) for (r, k), f in zip(requests, futures, strict=True)]
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._go)
+            loop.call_soon(self._next_batch)
         return futures
 
     def close(self) -> None:
-        """Let the thread end, once it has answered what waits."""
+        """End the thread once it has answered the waiting requests."""
         self._closing = True
         if self._thread is not None and not self._busy:
             self._thread.shutdown(wait=False)
 
-    def _go(self) -> None:
-        """Work on what waits now; called again until nothing does."""
-        self._waiting = [w for w in self._waiting if not w[2].done()]  # whose client has gone
+    def _next_batch(self) -> None:
+        """Answer the requests that wait now; it calls itself again until none does."""
+        self._waiting = [w for w in self._waiting if not w[2].done()]  # the client left
         batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
         if not batch:
             self._busy = False
@@ -94,17 +94,19 @@ class Batcher:
             return
         loop = asyncio.get_running_loop()
         if self._thread is None:
-            self._give(batch, self._answered(batch))
-            loop.call_soon(self._go)
+            self._deliver(batch, self._answers(batch))
+            loop.call_soon(self._next_batch)
             return
 
         def done(answers: asyncio.Future[list[Any]]) -> None:
-            self._give(batch, answers.result())
-            self._go()
+            self._deliver(batch, answers.result())
+            self._next_batch()
 
-        loop.run_in_executor(self._thread, self._answered, batch).add_done_callback(done)
+        loop.run_in_executor(self._thread, self._answers, batch).add_done_callback(done)
 
-    def _give(self, batch: list[tuple[int, Any, asyncio.Future[Any]]], answers: list[Any]) -> None:
+    def _deliver(
+        self, batch: list[tuple[int, Any, asyncio.Future[Any]]], answers: list[Any]
+    ) -> None:
         for (_, _, future), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue
@@ -113,27 +115,27 @@ class Batcher:
             else:
                 future.set_result(answer)
 
-    def _answered(self, batch: list[tuple[int, Any, asyncio.Future[Any]]]) -> list[Any]:
+    def _answers(self, batch: list[tuple[int, Any, asyncio.Future[Any]]]) -> list[Any]:
         """An answer or an error each; requests of the same `k` share a call."""
         started = time.perf_counter()
         answers: list[Any] = [None] * len(batch)
         places = sorted(range(len(batch)), key=lambda place: batch[place][0])
         for k, group in groupby(places, key=lambda place: batch[place][0]):
-            some = list(group)
-            found = self._together([batch[p][1] for p in some], k)
-            for place, answer in zip(some, found, strict=True):
+            of_group = list(group)
+            made = self._work_or_errors([batch[p][1] for p in of_group], k)
+            for place, answer in zip(of_group, made, strict=True):
                 answers[place] = answer
         each = (time.perf_counter() - started) / len(batch)
         self._seconds = MEMORY * self._seconds + (1 - MEMORY) * each
         return answers
 
-    def _together(self, requests: list[Any], k: int) -> Sequence[Any]:
-        """The answers of one call; where it fails, of a call each: one mistake is nobody else's."""
+    def _work_or_errors(self, requests: list[Any], k: int) -> Sequence[Any]:
+        """The answers of one call; if it fails, one call each, so that one bad request fails alone."""
         try:
             return self._work(requests, k)
         except Exception as error:
             if len(requests) > 1:
-                return [self._together([request], k)[0] for request in requests]
+                return [self._work_or_errors([request], k)[0] for request in requests]
             if not isinstance(error, GrowthlabError):
                 error.add_note("in the answer to a request")
             return [error]

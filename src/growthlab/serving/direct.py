@@ -1,7 +1,6 @@
-"""From the bytes of a request to the bytes of its answer, with no framework between.
+"""From the bytes of a request to the bytes of its answer, without the framework.
 
-FastAPI shows these functions in the OpenAPI document; asking them through it would cost three times
-what they themselves cost.
+FastAPI documents these functions; calling them through it would take three times as long.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Direct:
     status: int = 200
 
     async def __call__(self, content_type: bytes, content: bytes) -> tuple[int, bytes]:
-        """Status and JSON; what is wrong is told, and the input, which may be personal, is not.
+        """Status and JSON; errors never repeat the input, which may be personal.
 
         Raises
         ------
@@ -43,24 +42,24 @@ class Direct:
             errors = error.errors(include_input=False, include_url=False)
             return 422, _detail(_problems(errors, self.body))
         try:
-            found = await self.answer(body)
+            answer = await self.answer(body)
         except NoModel as error:
             return 404, _detail(str(error))
-        except GrowthlabError as error:  # what only the bundle could see was wrong
+        except GrowthlabError as error:  # a mistake that only the bundle could find
             return 422, _detail(str(error))
-        return self.status, found.__pydantic_serializer__.to_json(found)
+        return self.status, answer.__pydantic_serializer__.to_json(answer)
 
 
 def _problems(errors: Any, body: type[BaseModel]) -> list[dict[str, Any]]:
-    """Where and what is wrong, without the input; of a name that is none, which it may have been."""
-    found = []
+    """Where and what is wrong, without the input; near matches for an unknown field."""
+    problems = []
     for error in errors:
-        told = error["msg"]
+        message = error["msg"]
         if error["type"] == "extra_forbidden":
-            told = near_matches(str(error["loc"][-1]), _fields(body, error["loc"][:-1]))
-            told = f"there is no such field: {told}"
-        found.append({"loc": ["body", *error["loc"]], "msg": told, "type": error["type"]})
-    return found
+            near = near_matches(str(error["loc"][-1]), _fields(body, error["loc"][:-1]))
+            message = f"there is no such field: {near}"
+        problems.append({"loc": ["body", *error["loc"]], "msg": message, "type": error["type"]})
+    return problems
 
 
 def _fields(body: type[BaseModel], path: Sequence[int | str]) -> list[str]:
@@ -78,5 +77,5 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
-def _detail(told: Any) -> bytes:
-    return json.dumps({"detail": told}).encode()
+def _detail(detail: Any) -> bytes:
+    return json.dumps({"detail": detail}).encode()

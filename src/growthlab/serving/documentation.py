@@ -1,4 +1,4 @@
-"""The page at /docs: Swagger UI from what is installed, as a service may stand where nothing is fetched."""
+"""The page at /docs: Swagger UI from an installed package, so that it works offline."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastapi.openapi.docs import get_swagger_ui_html
 PAGE = "/docs"
 ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 ICON = "data:,"
-PARAMETERS = {"validatorUrl": None}  # else the document's address is told to a stranger's service
+PARAMETERS = {"validatorUrl": None}  # else the page sends its address to a public service
 
 
 def add_documentation(app: FastAPI) -> None:
-    """Add the page and what it loads to an app that was made with ``docs_url=None``."""
+    """Add the page and the files it loads to an app that was created with ``docs_url=None``."""
     script, style = (f"{PAGE}/{name}" for name in ASSETS)
 
     @app.get(PAGE, include_in_schema=False)

@@ -1,4 +1,4 @@
-"""The paths that answer for customers: which task answers, what is taken, what is given."""
+"""The paths that answer for customers: the task of each, its request and its answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def path(self) -> str:
-        """The path."""
+        """The path, such as ``/recommend``."""
         return f"/{self.name}"
 
 
@@ -56,7 +56,7 @@ def endpoints_of(task: str, answer: TaskAnswer) -> list[Endpoint]:
         A path belongs to the service itself, or the number has the name of another field.
     """
     if answer.kind.is_list:
-        found = [
+        endpoints = [
             Endpoint(answer.endpoint, task, RecommendBody, RecommendAnswer, answer.summary),
             Endpoint(
                 answer.item_endpoint,
@@ -68,19 +68,23 @@ def endpoints_of(task: str, answer: TaskAnswer) -> list[Endpoint]:
             ),
         ]
     else:
-        given = number_answer(answer)
-        found = [Endpoint(answer.endpoint, task, PredictBody, given, answer.summary)]
-    for endpoint in found:
+        schema = number_answer(answer)
+        endpoints = [Endpoint(answer.endpoint, task, PredictBody, schema, answer.summary)]
+    for endpoint in endpoints:
         if endpoint.name in RESERVED:
-            raise BundleError(f"{task} cannot be served at {endpoint.path}: it has another use")
-    return found
+            raise BundleError(
+                f"{task} cannot be served at {endpoint.path}: that path belongs to the service"
+            )
+    return endpoints
 
 
 @lru_cache
 def number_answer(answer: TaskAnswer) -> type[Answer]:
     """The schema of an answer with one number, such as ``ChurnAnswer`` with `churn_probability`."""
     if answer.field in {*Answer.model_fields, "horizon_days", "served"}:
-        raise BundleError(f"{answer.field} cannot name the number of an answer: it has another use")
+        raise BundleError(
+            f"{answer.field} cannot name the number of an answer: another field has that name"
+        )
     fields: dict[str, Any] = {
         answer.field: (float, ...),
         "horizon_days": (float | None, ...),

@@ -1,4 +1,4 @@
-"""HTTP with bounded patience: a connection that does not say what it wants is closed."""
+"""HTTP with a time limit for the head of a request: slow connections are closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
 else:
-    try:  # several times as quick
+    try:  # several times faster
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
     except ImportError:
         from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
@@ -20,14 +20,14 @@ LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
 
 
 class PatientProtocol(Protocol):
-    """uvicorn's protocol, which waits `head_seconds` and no longer for the head of a request.
+    """uvicorn's protocol, with at most `head_seconds` for the head of a request.
 
-    Its own time limit is for the pause between requests only: without this one, clients that send
-    half a head and then nothing would hold their connections for ever.
+    uvicorn limits only the pause between requests: without this limit, clients that send half a head
+    and then nothing would keep their connections for ever.
 
-    An offer to go on in another protocol (``Upgrade: h2c``, as Java's client makes it) is not taken
-    (RFC 9110, 7.8). uvicorn's parser would end such a request at its head and read the body as the
-    next one; so the offer is taken out, and a connection on which that came too late is closed.
+    An offer to switch protocols (``Upgrade: h2c``, as Java's client sends it) is ignored (RFC 9110,
+    7.8). uvicorn's parser would end such a request at its head and read the body as the next one; so
+    the header is renamed, and a connection on which it was split across packets is closed.
     """
 
     head_seconds = 10.0
@@ -43,7 +43,7 @@ class PatientProtocol(Protocol):
         self._wait_for_head(0)
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting where the head is not whole yet."""
+        """Keep the time limit running where the head is not complete yet."""
         if self.cycle is None or self.cycle.response_complete:
             head, end, rest = data.partition(HEAD_END)
             data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
@@ -54,13 +54,13 @@ class PatientProtocol(Protocol):
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Cancel the time limit."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """An offer that was not seen in time: what follows the head would be read as a request."""
-        self.send_400_response("Upgrade is not taken here.")
+        """Close the connection of an offer that was not renamed: its body would be read as a request."""
+        self.send_400_response("Upgrade is not supported here.")
 
     def _wait_for_head(self, n_bytes: int) -> None:
         self._head_bytes += n_bytes

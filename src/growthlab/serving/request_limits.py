@@ -1,4 +1,4 @@
-"""The gate before the service: who may come in, how large, how long, and how many at once."""
+"""Limits in front of the service: who may ask, how large, how long, and how many at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from growthlab.serving.batcher import Overloaded
-from growthlab.serving.service_metrics import Metrics
+from growthlab.serving.service_metrics import ServiceMetrics
 from growthlab.serving.service_options import ServiceOptions
 
 Scope = MutableMapping[str, Any]
@@ -22,40 +22,42 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answering = Callable[[bytes, bytes], Awaitable[tuple[int, bytes]]]
 
 TOKEN_VARIABLE = "GROWTHLAB_TOKEN"
-OPEN = ("/health", "/ready")  # asked by what watches over the service, which has no token
+OPEN = ("/health", "/ready")  # for probes, which have no token
 RETRY_SECONDS = b"1"
-BODIES_AT_ONCE = 16  # so many of the largest size may be read at the same time
+BODIES_AT_ONCE = 16  # bodies of the largest size that may be read at the same time
 CLOSE = (b"connection", b"close")
-GONE = 499  # counted where the client went before it had an answer, which is no mistake of ours
+GONE = 499  # counted where the client left before it had an answer
 
 
 class RequestLimits:
-    """ASGI app around `app`: refuses early and cheaply, so that those let in are answered in time.
+    """ASGI app around `app`: refuses early and cheaply, so that admitted requests are answered in time.
 
-    `app` and `answering` are set by who builds them, and again where the service's paths change.
+    Refused are requests without the token (401), with a body that is too large (413) or does not
+    arrive in time (408), and more than `max_in_flight` at once (503 with ``Retry-After``).
 
-    Without the token 401; a body that is too large 413, as soon as that is seen; one that does not
-    come in time 408; more than `max_in_flight` requests at once 503 with ``Retry-After``.
-    `answering` are the paths that are work, and what turns type and bytes of a body into status and
-    bytes of an answer; all other paths are `app`'s.
+    `answering` maps paths that take work to functions from the type and bytes of a body to the
+    status and bytes of an answer; all other paths are handled by `app`. Both are replaced when the
+    service's paths change.
     """
 
     def __init__(
         self,
+        app: App,
         options: ServiceOptions,
-        metrics: Metrics,
+        metrics: ServiceMetrics,
+        answering: Mapping[str, Answering],
         token: str | None,
     ) -> None:
         self.in_flight = 0
-        self.app: App = _nothing
-        self.answering: Mapping[str, Answering] = {}
+        self.app = app
+        self.answering = answering
         self._metrics = metrics
         self._token = token.encode() if token else None
         self._most_bytes = options.max_body_mb * 2**20
         self._most_held = BODIES_AT_ONCE * self._most_bytes
         self._most = options.max_in_flight
         self._seconds = options.request_seconds
-        self._held = 0  # bytes of bodies that are being read
+        self._held = 0  # bytes of the bodies being read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or refuse a request."""
@@ -81,14 +83,14 @@ class RequestLimits:
             status = 500
             raise
         finally:
-            known = path in self.answering or path in OPEN
+            is_known = path in self.answering or path in OPEN
             self._metrics.answered(
-                path if known else "other", status, time.perf_counter() - started
+                path if is_known else "other", status, time.perf_counter() - started
             )
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        if scope["path"] not in OPEN and not self.knows(scope):
+        if scope["path"] not in OPEN and not self.is_authorised(scope):
             challenge = (b"www-authenticate", b"Bearer")
             await _refuse(send, 401, "a bearer token is needed", challenge, CLOSE)
         elif scope["method"] != "POST" or scope["path"] not in self.answering:
@@ -101,15 +103,15 @@ class RequestLimits:
             kind = headers.get(b"content-type", b"")
             await self._answer(scope["path"], kind, receive, send)
 
-    def knows(self, scope: Scope) -> bool:
-        """Whether a request brings the token, or needs none."""
+    def is_authorised(self, scope: Scope) -> bool:
+        """Whether the request has the token, or none is needed."""
         if self._token is None:
             return True
         scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
 
     async def _answer(self, path: str, kind: bytes, receive: Receive, send: Send) -> None:
-        """Read the body, which does not count as work, and answer."""
+        """Read the body, which does not count as in flight, and answer."""
         body = await self._body(receive, send)
         if body is None:
             return
@@ -127,7 +129,7 @@ class RequestLimits:
             self.in_flight -= 1
 
     async def _body(self, receive: Receive, send: Send) -> bytes | None:
-        """The whole body; None where the client has gone or was refused."""
+        """The whole body; None where the client left or was refused."""
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
             if len(message["body"]) <= self._most_bytes:
@@ -159,21 +161,15 @@ class RequestLimits:
         await _refuse(send, 413, f"a request may have up to {most} MB", CLOSE)
 
     async def shed(self, send: Send) -> None:
-        """Tell the client to come again."""
+        """Ask the client to come back later."""
         self._metrics.shed += 1
         await _refuse(send, 503, "too many requests at once", (b"retry-after", RETRY_SECONDS))
 
 
 def token_of_environment() -> str | None:
-    """The token that requests must bring; None where none is set."""
-    return (
-        os.environ.get(TOKEN_VARIABLE, "").strip() or None
-    )  # a secret's file ends in a line's end
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """Until there is an app."""
-    await _refuse(send, 503, "not ready")
+    """The token that requests must have; None where none is set."""
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()  # secrets often end in a line break
+    return token or None
 
 
 async def _refuse(send: Send, status: int, detail: str, *more: tuple[bytes, bytes]) -> None:
@@ -192,5 +188,5 @@ async def _send(send: Send, status: int, content: bytes, *more: tuple[bytes, byt
 
 def _length(headers: dict[bytes, bytes]) -> int:
     """The length that the client announces; 0 where it does not."""
-    told = headers.get(b"content-length", b"0")
-    return int(told) if told.isdigit() else 0
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0

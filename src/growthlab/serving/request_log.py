@@ -1,4 +1,4 @@
-"""The request log: a JSON line for each answer, written beside the requests and not in their way."""
+"""The request log: a JSON line for each answer, written by a thread so that answers never wait for it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 LONGEST_QUEUE = 10_000
 LINES_AT_ONCE = 64
-PAUSE = 0.05  # seconds between two looks at the queue
+PAUSE = 0.05  # seconds between two checks of the queue
 
 
 @dataclass(frozen=True)
 class LogRecord:
-    """An answer to be logged: `fields` as they are, and what is still to be made of a raw user id.
+    """An answer to be logged: its `fields`, and a raw user id that is still to be replaced.
 
-    The raw id does not reach the file: a pseudonym does, or nothing where the key is not known.
+    The file gets a pseudonym instead of the raw id, or null where the key is not known.
     """
 
     time: float  # seconds since 1970
@@ -56,7 +56,7 @@ class LogRecord:
         return bundle.key.pseudonym(bundle.manifest.namespace, self.user_id)
 
     def _features(self, bundle: Bundle) -> dict[str, Any] | None:
-        """What the model read: the request's features, else the stored ones; None without any."""
+        """The features that the model read: the request's, else the stored ones; None without any."""
         predictor = bundle.predictor
         if predictor is None or (not self.features and self.user_id is None):
             return None
@@ -69,11 +69,11 @@ class LogRecord:
 
 
 class RequestLog:
-    """Lines that wait for a thread, which appends them to `path`; full files are set aside.
+    """A queue of lines and a thread that appends them to `path`; full files are renamed.
 
-    The file in use is `path`; older ones are ``path.1``, ``path.2``, ... up to `n_files` in all.
-    Where more than `LONGEST_QUEUE` lines wait, or the disk takes none, lines are dropped and
-    counted: an answer never waits for its line.
+    The current file is `path`; older ones are ``path.1``, ``path.2``, ... up to `n_files` in all.
+    Where more than `LONGEST_QUEUE` lines wait, or the disk is full, lines are dropped and counted:
+    an answer never waits for its line.
 
     Raises
     ------
@@ -88,8 +88,8 @@ class RequestLog:
         self._most = most_bytes
         self._n_files = n_files
         self._queue: deque[LogRecord] = deque()
-        self._ending = threading.Event()
-        self._told = False
+        self._stopping = threading.Event()
+        self._has_warned = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
@@ -107,7 +107,7 @@ class RequestLog:
         self._thread.start()
 
     def put(self, entry: LogRecord) -> bool:
-        """Take a line to be written; False where the queue is full and it is dropped."""
+        """Queue a line; False where the queue is full and the line is dropped."""
         if len(self._queue) >= LONGEST_QUEUE:
             self.dropped += 1
             return False
@@ -115,26 +115,26 @@ class RequestLog:
         return True
 
     def close(self) -> None:
-        """Write what waits, and end."""
-        self._ending.set()
+        """Write the waiting lines and end the thread."""
+        self._stopping.set()
         self._thread.join(10)
 
     def _write(self) -> None:
         while True:
-            ending = self._ending.is_set()
+            stopping = self._stopping.is_set()
             while self._queue:
                 self._write_some()
-            if ending:
+            if stopping:
                 self._file.close()
                 self._lock.release()
                 return
-            self._ending.wait(PAUSE)
+            self._stopping.wait(PAUSE)
 
     def _write_some(self) -> None:
-        some = [self._queue.popleft() for _ in range(min(LINES_AT_ONCE, len(self._queue)))]
-        lines = [line for entry in some if (line := self._line(entry))]
+        entries = [self._queue.popleft() for _ in range(min(LINES_AT_ONCE, len(self._queue)))]
+        lines = [line for entry in entries if (line := self._line(entry))]
         try:
-            if self._file.closed:  # setting it aside failed
+            if self._file.closed:  # renaming it failed
                 self._file = self._opened()
             self._file.write("".join(lines))
             self._file.flush()
@@ -142,25 +142,25 @@ class RequestLog:
             if self._file.tell() >= self._most:
                 self._rotate()
         except (OSError, ValueError) as error:
-            self._lost(len(lines), error)
+            self._drop(len(lines), error)
             time.sleep(PAUSE)
 
     def _line(self, entry: LogRecord) -> str:
-        """The line; empty where it cannot be made, which is no reason to lose others."""
+        """The line; empty, and counted as dropped, where it cannot be built."""
         try:
             return entry.line()
         except Exception as error:
-            self._lost(1, error)
+            self._drop(1, error)
             return ""
 
-    def _lost(self, n: int, error: Exception) -> None:
+    def _drop(self, n: int, error: Exception) -> None:
         self.dropped += n
-        if not self._told:
+        if not self._has_warned:
             log.error("the request log %s cannot be written: %s", self.path, one_line(error))
-        self._told = True
+        self._has_warned = True
 
     def _rotate(self) -> None:
-        """Set the full file aside and begin another; the oldest is lost."""
+        """Rename the full file and begin another; the oldest file is deleted."""
         self._file.close()
         for number in range(self._n_files - 1, 0, -1):
             older = self._named(number)
@@ -175,13 +175,13 @@ class RequestLog:
         return self.path if not number else self.path.with_name(f"{self.path.name}.{number}")
 
     def _opened(self) -> IO[str]:
-        """The file to append to, which its owner alone can read."""
+        """The file to append to; only its owner can read it."""
         self.path.touch(mode=0o600)
         return self.path.open("a", encoding="utf-8", errors="backslashreplace")
 
 
 def _plain(value: Any) -> float | str | None:
-    """A stored feature as JSON holds it; None for a number that is not known."""
+    """A stored feature as JSON can hold it; None for a number that is not known."""
     if isinstance(value, (str, np.str_)):
         return str(value)
     return float(value) if np.isfinite(value) else None

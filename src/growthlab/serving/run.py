@@ -18,30 +18,31 @@ from growthlab.serving.service_options import ServiceOptions
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SWITCH_SECONDS = 0.001  # the longest that a thread beside the event loop keeps it waiting
+SWITCH_SECONDS = 0.001  # the longest that another thread keeps the event loop waiting
 BACKLOG = 512
 COPIES = 15  # of the listening socket
-STOP_SECONDS = 10  # for what is under way when the service is to end
+STOP_SECONDS = 10  # for requests in flight when the service stops
 
 
 def serve(options: ServiceOptions) -> None:
-    """Serve on the host and port (0: any free one); a stop signal ends it, answers still given.
+    """Serve on the host and port (0: any free one) until a stop signal; requests in flight are answered.
 
     Raises
     ------
     BundleError
         A bundle is missing or broken, or two answer the same task.
     ConfigError
-        The address is taken or not this machine's, or the log cannot be written.
+        The address is taken or not of this machine, or the log cannot be written.
     """
     listener = listen(options.host, options.port)
     with listener:
         service = Service(options)
-        listener.listen(BACKLOG)  # whoever reads the lines below may ask at once
+        listener.listen(BACKLOG)  # clients may connect as soon as they read the lines below
         token = token_of_environment()
         if options.host not in LOOPBACK and token is None:
             log.warning(
-                "listening on %s: whoever reaches this machine can ask; set %s to ask for a token",
+                "listening on %s: anyone who can reach this machine can send requests; set %s to "
+                "require a token",
                 options.host,
                 TOKEN_VARIABLE,
             )
@@ -56,12 +57,12 @@ def serve(options: ServiceOptions) -> None:
 
 
 def address_of(host: str, port: int) -> str:
-    """The service's address; that of IPv6 stands in brackets."""
+    """The service's address; an IPv6 host is put in brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def config_of(app: object, options: ServiceOptions) -> uvicorn.Config:
-    """How uvicorn runs the app: quiet, quick and with bounded patience."""
+    """How uvicorn runs the app: quiet, fast and with time limits."""
     protocol = type("Protocol", (PatientProtocol,), {"head_seconds": options.request_seconds})
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -78,19 +79,19 @@ def config_of(app: object, options: ServiceOptions) -> uvicorn.Config:
 
 
 def copies_of(listener: socket.socket) -> list[socket.socket]:
-    """The same socket some times more: uvloop takes one connection of each in a round of its loop.
+    """Copies of the listening socket: uvloop accepts one connection of each per round of its loop.
 
-    With the socket alone, a service at its limit lets new connections queue for seconds, and clients
-    that open one for each request are answered a third as often.
+    With one socket only, a service at its limit lets new connections queue for seconds, and clients
+    that open a connection for each request get a third as many answers.
     """
     return [listener.dup() for _ in range(COPIES)]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, port 0 being any free one; ConfigError where it cannot be."""
+    """A socket bound to the address (port 0: any free one); ConfigError where that is impossible."""
     listener = None
     try:
-        # with its protocol named: asyncio sends answers at once (TCP_NODELAY) only where it is TCP
+        # with an explicit protocol: asyncio sets TCP_NODELAY only where it is TCP
         listener = socket.socket(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][:3])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -30,18 +30,18 @@ Personalised = Annotated[
     bool,
     Field(
         strict=True,
-        description="false: what everybody gets; nothing known of the customer is looked at",
+        description="false: the same answer for every customer; nothing known about this one is read",
     ),
 ]
 
 
-def examples(*given: dict[str, Any]) -> ConfigDict:
-    """The configuration of a request with these examples; a field that it has not is refused."""
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(given)})
+def examples(*requests: dict[str, Any]) -> ConfigDict:
+    """The configuration of a request with these examples; unknown fields are refused."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(requests)})
 
 
 class RulesBody(BaseModel):
-    """What may be listed, how much of a category, and what stands first."""
+    """What may be listed, how many items of a category, and which items come first."""
 
     model_config = examples({"in_stock": True, "max_per_category": 2, "pinned": ["22423"]})
 
@@ -59,7 +59,7 @@ class RulesBody(BaseModel):
     )
 
     def rules(self) -> Rules:
-        """The same as the ranking takes it."""
+        """The rules in the form that ranking takes."""
         return Rules(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
@@ -72,11 +72,11 @@ class AnswerBody(BaseModel):
         return 0
 
     def is_personal(self, allowed: bool) -> bool:
-        """Whether what is known of the customer may be looked at; `allowed` is the service's word."""
+        """Whether what is known about the customer may be read; `allowed` is the service's setting."""
         return True
 
     def request(self, personalised: bool) -> RecommendRequest | PredictRequest:
-        """The same as a bundle takes it; where not `personalised`, whatever the request says."""
+        """The request in the form that a bundle takes; without `personalised`, for nobody in particular."""
         raise NotImplementedError
 
     @classmethod
@@ -87,7 +87,7 @@ class AnswerBody(BaseModel):
 
 
 class ListBody(AnswerBody):
-    """What every request for a list may say."""
+    """What every request for a list may have."""
 
     k: K = 10
     exclude: ItemIds = Field(default_factory=list, description="items that are not listed")
@@ -98,8 +98,8 @@ class ListBody(AnswerBody):
         """How many items are asked for."""
         return self.k
 
-    def ruled(self) -> Rules:
-        """The rules, none where the request has none."""
+    def rules_or_none(self) -> Rules:
+        """The rules; empty where the request has none."""
         return NO_RULES if self.rules is None else self.rules.rules()
 
 
@@ -107,7 +107,7 @@ NO_RULES = Rules()
 
 
 class RecommendBody(ListBody):
-    """Who wants a list: a known user, a history, a basket to be completed, or nobody."""
+    """Whom a list is for: a known user, a history, a basket to complete, or nobody."""
 
     model_config = examples(
         {"user_id": "12345", "k": 5},
@@ -118,15 +118,15 @@ class RecommendBody(ListBody):
 
     user_id: RawId | None = Field(None, description="a customer whom the bundle may know")
     history: ItemIds | None = Field(
-        None, description="raw item ids, oldest first; taken instead of the stored history"
+        None, description="raw item ids, oldest first; they replace the stored history"
     )
     basket: ItemIds | None = Field(
-        None, description="what lies in the basket: the list completes it, whoever asks"
+        None, description="the items in the basket: the list completes it, whoever the user is"
     )
     filter_seen: Literal["none", "purchased", "interacted"] | None = Field(
         None,
-        description="which items of the history are not listed, of a list for a customer or a "
-        "history; default: the service's setting, else as evaluated",
+        description="which items of the history are not listed, for a customer or a history; "
+        "default: the setting of the service, else as evaluated",
     )
     personalised: Personalised = True
 
@@ -135,32 +135,32 @@ class RecommendBody(ListBody):
         return allowed and self.personalised
 
     def request(self, personalised: bool) -> RecommendRequest:
-        """The same as a bundle takes it; where not `personalised`, whatever the request says."""
+        """The request in the form that a bundle takes; without `personalised`, for nobody in particular."""
         return RecommendRequest(
             user_id=self.user_id,
             history=self.history,
             basket=self.basket,
             exclude=self.exclude,
             filter_seen=self.filter_seen,
-            rules=self.ruled(),
+            rules=self.rules_or_none(),
             personalised=personalised and self.personalised,
         )
 
 
 class SimilarBody(ListBody):
-    """The page of an item: more like this."""
+    """Which item a list of similar items is for."""
 
     model_config = examples({"item": "85123A", "k": 5})
 
-    item: RawId = Field(description="a raw item id; one that is not known gets the popular items")
+    item: RawId = Field(description="a raw item id; an unknown one gets the popular items")
 
     def request(self, personalised: bool) -> RecommendRequest:
-        """The same as a bundle takes it; nobody's profile matters here."""
-        return RecommendRequest(item=self.item, exclude=self.exclude, rules=self.ruled())
+        """The request in the form that a bundle takes; no profile is read."""
+        return RecommendRequest(item=self.item, exclude=self.exclude, rules=self.rules_or_none())
 
 
 class PredictBody(AnswerBody):
-    """Whose future is asked for: a known user, or features, or nobody."""
+    """Whose future is requested: a known user, features, or nobody."""
 
     model_config = examples({"user_id": "12345"}, {"user_id": "12345", "personalised": False})
 
@@ -168,7 +168,7 @@ class PredictBody(AnswerBody):
     features: dict[RawId, Feature] | None = Field(
         None,
         max_length=MOST_FEATURES,
-        description="features by name, taken instead of the stored ones; others are unknown",
+        description="features by name; they replace the stored ones, the others count as unknown",
     )
     personalised: Personalised = True
 
@@ -177,14 +177,14 @@ class PredictBody(AnswerBody):
         return allowed and self.personalised
 
     def request(self, personalised: bool) -> PredictRequest:
-        """The same as a bundle takes it; nobody in particular where it is not `personalised`."""
+        """The request in the form that a bundle takes; without `personalised`, for nobody in particular."""
         if not (personalised and self.personalised):
             return PredictRequest()
         return PredictRequest(self.user_id, self.features)
 
 
 class BatchBody(BaseModel):
-    """Many requests at once; the answers stand in their order."""
+    """Many requests at once; the answers have the same order."""
 
     @model_validator(mode="after")
     def _within_limits(self) -> Self:
@@ -203,23 +203,23 @@ def batch_list(body: type[AnswerBody]) -> tuple[Any, Any]:
 
 
 class FeedbackBody(BaseModel):
-    """What became of an answer."""
+    """What happened to an answer."""
 
     model_config = examples({"request_id": "0" * 32, "event": "click", "items": ["85123A"]})
 
-    request_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="that of the answer")
+    request_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="the request_id of the answer")
     event: Literal["impression", "click", "order"]
     items: list[RawId] = Field(default_factory=list, max_length=LARGEST_K)
 
 
 class FeedbackAnswer(BaseModel):
-    """The feedback goes to the request log."""
+    """The feedback is queued for the request log."""
 
     accepted: Literal[True]
 
 
 class ModelInfo(BaseModel):
-    """Which model answered; `data_cut` is the cutoff up to which it knows the world (UTC)."""
+    """Which model answered; `data_cut` is the time up to which it has seen events (UTC)."""
 
     name: str
     task: str
@@ -230,7 +230,7 @@ class ModelInfo(BaseModel):
 
 
 class Answer(BaseModel):
-    """What every answer tells beside its content; `fallback`: the model itself did not answer."""
+    """What every answer has besides its content; `fallback`: the model itself did not answer."""
 
     model: ModelInfo
     variant: Literal["champion", "challenger"]
@@ -240,7 +240,7 @@ class Answer(BaseModel):
 
 
 class Item(BaseModel):
-    """A place in a list.
+    """An item of a list.
 
     Scores are comparable within one list only; a pinned item that the model cannot score has none.
     """
@@ -254,8 +254,8 @@ class Item(BaseModel):
 class RecommendAnswer(Answer):
     """A list, best first; `n_unknown_items` of the request are not in the catalogue.
 
-    `level` is the rung of the ladder of fallbacks on which `served` stands, 0 being the model with
-    all that it knows of the customer.
+    `level` is the fallback level of `served`: 0 is the model with all that it knows about the
+    customer, 4 the popular items.
     """
 
     items: list[Item]
@@ -277,10 +277,10 @@ class TaskHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """The service is alive and holds these bundles, by task.
+    """The service is alive and has loaded these bundles, by task.
 
-    `refused` are folders whose bundle is broken or gone, with the reason; what was loaded before
-    goes on answering.
+    `refused` are folders whose bundle is broken or gone, with the reason; the model that was loaded
+    before keeps answering.
     """
 
     status: Literal["ok"]

@@ -1,4 +1,4 @@
-"""A bundle at work: loaded, warmed up, proved on its own example, and asked in batches."""
+"""A bundle in use: loaded, warmed up, tried on its own example, and asked in batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from growthlab.serving.service_options import ServiceOptions
 N_WARM_UPS = 5
 
 
-class Model:
+class ServedModel:
     """A bundle that answers requests, a batch at a time; see `Batcher`."""
 
     def __init__(self, bundle: Bundle, options: ServiceOptions) -> None:
@@ -35,7 +35,7 @@ class Model:
         )
 
     @classmethod
-    def load(cls, folder: Path, options: ServiceOptions) -> Model:
+    def load(cls, folder: Path, options: ServiceOptions) -> ServedModel:
         """The verified bundle in `folder`, ready to answer; BundleError where it is not."""
         return cls(Bundle.load(folder).filtering(options.filter_seen), options)
 
@@ -46,61 +46,61 @@ class Model:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for it."""
+        """How many requests are waiting for it."""
         return self._batcher.waiting
 
     def require_room(self, n: int) -> None:
-        """Raise `Overloaded` where `n` more requests would have to wait too long."""
+        """Raise `Overloaded` where `n` more requests would wait too long."""
         self._batcher.require_room(n)
 
     def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
-        """A future answer for each request and its `k` (0 where there is none); all or none.
+        """A future answer for each request and its `k` (0: no list); either all are taken or none.
 
-        The answers are those of `Bundle.recommend` or `Bundle.predict`, or their errors.
+        The answers are those of `Bundle.answer`, or its errors.
 
         Raises
         ------
         Overloaded
-            They would have to wait too long.
+            They would wait too long.
         """
         return self._batcher.ask(requests)
 
     def close(self) -> None:
-        """What waits is still answered."""
+        """Stop; waiting requests are still answered."""
         self._batcher.close()
 
     def _work(self, requests: list[Any], k: int) -> Sequence[Any]:
         return self.bundle.answer(requests, k, self._rules)
 
     def _warm_up(self) -> float:
-        """Answer the bundle's own example and nobody, some times; the seconds that a request takes.
+        """Answer the bundle's example and an empty request a few times; the seconds that one takes.
 
         Raises
         ------
         BundleError
-            It cannot.
+            It cannot answer its own example.
         """
         try:
             example, k = self.bundle.example()
-            took = []
+            seconds = []
             for _ in range(N_WARM_UPS):
                 started = time.perf_counter()
                 self._work([example], k)
-                took.append(time.perf_counter() - started)
+                seconds.append(time.perf_counter() - started)
             self._work([type(example)(), example], k)
         except ModuleNotFoundError as error:
-            needed = f"{self.bundle.folder} needs {error.name}, which is not installed"
-            raise BundleError(f"{needed}: pip install {error.name}") from error
+            missing = f"{self.bundle.folder} needs {error.name}, which is not installed"
+            raise BundleError(f"{missing}: pip install {error.name}") from error
         except Exception as error:
             folder = self.bundle.folder
             raise BundleError(
                 f"{folder} does not answer its own example: {one_line(error)}"
             ) from error
-        return min(took)  # the others had to share the processor, or to wait for it
+        return min(seconds)  # the others shared the processor, or waited for it
 
 
 def _info(manifest: Manifest) -> ModelInfo:
-    """What an answer says of its model."""
+    """What an answer says about its model."""
     return ModelInfo(
         name=manifest.model,
         task=manifest.task,

@@ -1,4 +1,4 @@
-"""The service without its HTTP: who answers a request, what is said, logged and counted of it."""
+"""The service without HTTP: which model answers a request, and what is logged and counted."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from growthlab.serving.pending_request import (
     REFUSED,
     PendingRequest,
     answer_of,
-    entry_of,
-    entry_of_failure,
+    log_record,
+    log_record_of_failure,
 )
 from growthlab.serving.request_log import LogRecord, RequestLog
 from growthlab.serving.schemas import AnswerBody, FeedbackBody, ModelInfo
-from growthlab.serving.served_model import Model
-from growthlab.serving.service_metrics import Metrics, Sample, resident_bytes
+from growthlab.serving.served_model import ServedModel
+from growthlab.serving.service_metrics import Sample, ServiceMetrics, resident_bytes
 from growthlab.serving.service_options import ServiceOptions
-from growthlab.serving.swap import Models, Variant
+from growthlab.serving.swap import ServedModels, Variant
 
 log = logging.getLogger(__name__)
 
-LONGEST_SHADOW = 64  # requests that wait for a shadow
-SHADOW_PAUSE = 0.002  # seconds between two looks whether there is time for it
+LONGEST_SHADOW_QUEUE = 64  # requests that wait for a shadow
+SHADOW_PAUSE = 0.002  # seconds between two checks whether a shadow may answer
 
 
 class NoModel(Exception):
@@ -42,42 +42,44 @@ class NoModel(Exception):
 
 
 class Service:
-    """The models in use, the request log and the counts; `start` and `stop` belong to its loop.
+    """The models in use, the request log and the counters; `start` and `stop` run in its event loop.
 
     Raises
     ------
     BundleError, ConfigError
-        See `Models` and `RequestLog`.
+        See `ServedModels` and `RequestLog`.
     """
 
     def __init__(self, options: ServiceOptions) -> None:
         self.options = options
-        self.models = Models(options)
+        self.models = ServedModels(options)
         self.endpoints = endpoints_in_use(self.models)
         self.endpoints_changed: Callable[[], None] = lambda: None  # set by the app
         if options.challenger and not options.challenger_share:
-            log.warning("the challenger answers nobody: give challenger_share=0.1, say")
-        self.metrics = Metrics()
+            log.warning(
+                "the challenger answers no requests: set challenger_share, such as challenger_share=0.1"
+            )
+        self.metrics = ServiceMetrics()
         self.log = (
             None
             if options.log is None
             else RequestLog(Path(options.log), options.log_mb * 2**20, options.log_files)
         )
         self.ready = False
-        self._ids = random.Random(secrets.randbits(256))  # no call of the system for each request
-        self.busy = lambda: False  # whether requests are under way; the gate knows
+        self._ids = random.Random(secrets.randbits(256))  # no system call for each request
+        self.busy = lambda: False  # whether requests are in flight; set by the app
         self._shadows: deque[PendingRequest] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Be ready, and look for newer bundles from now on."""
+        """Be ready, and check for newer bundles from now on."""
         self.ready = True
         self._spawn(self._watch())
         if self.options.shadow:
             self._spawn(self._work_on_shadows())
 
     async def stop(self) -> None:
-        """Take nothing new, and write down what is still to be written."""
+        """Take no more requests, and write what is left of the log."""
         self.ready = False
         for task in self._tasks:
             task.cancel()
@@ -98,50 +100,49 @@ class Service:
         Raises
         ------
         NoModel, Overloaded, GrowthlabError
-            Nobody answers this kind, more waits than can be answered in time, or a body asks for
-            what the bundle does not know.
+            No bundle answers this kind, more requests wait than can be answered in time, or a
+            request is one that the bundle refuses.
         """
         started = time.perf_counter()
-        asked = self._ask(bodies)
-        found = await _results(asked)
-        if any(_refused_by_challenger(a, f) for a, f in zip(asked, found, strict=True)):
-            asked, found = await self._by_champion(asked, found)
-        told: dict[str, list[Any]] = {kind: [] for kind in bodies}
-        self._tell_failed(asked, found)
-        for each, result in zip(asked, found, strict=True):
+        requests = self._ask(bodies)
+        results = await _results(requests)
+        if any(_refused_by_challenger(a, r) for a, r in zip(requests, results, strict=True)):
+            requests, results = await self._by_champion(requests, results)
+        answers: dict[str, list[Any]] = {kind: [] for kind in bodies}
+        self._raise_first_error(requests, results)
+        for each, result in zip(requests, results, strict=True):
             answer = answer_of(each, result, started)
-            told[each.kind].append(answer)
-            self._after(each, result, answer.latency_ms)
-        return told
+            answers[each.kind].append(answer)
+            self._record(each, result, answer.latency_ms)
+        return answers
 
     def feedback(self, body: FeedbackBody) -> bool:
-        """Log what became of an answer; False where the log cannot take it now."""
+        """Log what happened to an answer; False where the log cannot take it now."""
         assert self.log is not None
         fields = {"kind": "feedback", **body.model_dump()}
-        taken = self.log.put(LogRecord(time.time(), fields))
-        if taken:
+        is_queued = self.log.put(LogRecord(time.time(), fields))
+        if is_queued:
             self.metrics.feedback[body.event] += 1
-        return taken
+        return is_queued
 
     def metrics_text(self, in_flight: int) -> str:
-        """The counts and the values of the moment, as Prometheus reads them."""
+        """Counters and present values in the text format of Prometheus."""
         infos: list[Sample] = []
         waiting: list[Sample] = []
         for variant, task, model in self.models:
-            where = (("task", task), ("variant", variant))
-            manifest = model.bundle.manifest
-            told = (("name", manifest.model), ("version", model.info.version))
-            infos.append(((*where, *told), 1))
-            waiting.append((where, model.waiting))
+            labels = (("task", task), ("variant", variant))
+            names = (("name", model.info.name), ("version", model.info.version))
+            infos.append(((*labels, *names), 1))
+            waiting.append((labels, model.waiting))
         dropped = self.log.dropped if self.log else 0
         written = self.log.written if self.log else 0
         return self.metrics.text(
             {
                 "growthlab_model_info": ("The models in use.", infos),
                 "growthlab_waiting": ("Requests that wait for a model.", waiting),
-                "growthlab_in_flight": ("Requests under way.", [((), in_flight)]),
+                "growthlab_in_flight": ("Requests in flight.", [((), in_flight)]),
                 "growthlab_swaps_total": (
-                    "Bundles put in the place of others.",
+                    "Bundles swapped in for others.",
                     [((), self.models.swaps)],
                 ),
                 "growthlab_refused_bundles": (
@@ -155,16 +156,16 @@ class Service:
         )
 
     def _ask(self, bodies: Mapping[str, Sequence[AnswerBody]]) -> list[PendingRequest]:
-        """Hand the requests to those who answer them; all of them, or none (`Overloaded`)."""
+        """Hand the requests to their models; all of them, or none (`Overloaded`)."""
         allowed = self.options.personalised
-        shares: dict[Model, list[tuple[Any, int]]] = {}
+        shares: dict[ServedModel, list[tuple[Any, int]]] = {}
         places = []
         for kind, body in ((kind, body) for kind, some in bodies.items() for body in some):
             personal = body.is_personal(allowed)
             request, k = body.request(allowed), body.list_length
             request_id = f"{self._ids.getrandbits(128):032x}"
-            who = (request.user_id if personal else None) or request_id
-            variant, model = self._for_whom(self.endpoints[kind].task, who)
+            customer = (request.user_id if personal else None) or request_id
+            variant, model = self._model_for(self.endpoints[kind].task, customer)
             share = shares.setdefault(model, [])
             places.append(((kind, request, k, request_id, variant, model), len(share), personal))
             share.append((request, k))
@@ -177,83 +178,89 @@ class Service:
         ]
 
     async def _by_champion(
-        self, asked: Sequence[PendingRequest], found: Sequence[Any]
+        self, requests: Sequence[PendingRequest], results: Sequence[Any]
     ) -> tuple[list[PendingRequest], list[Any]]:
-        """The same, but that the champion answers what a challenger refuses.
+        """The same, with the champion's answers where a challenger refused.
 
-        The two may know other features: nobody is refused for being drawn.
+        The two may know different features: no request fails because it was given to the challenger.
         """
-        both = list(zip(asked, found, strict=True))
+        both = list(zip(requests, results, strict=True))
         for place, (each, result) in enumerate(both):
             if not _refused_by_challenger(each, result):
                 continue
             champion = self.models.of("champion", each.model.task)
-            assert champion is not None  # there is no challenger without
+            assert champion is not None  # there is no challenger without one
             (future,) = champion.ask([(each.request, each.k)])
             again = each._replace(variant="champion", model=champion, future=future)
             both[place] = again, (await _results([again]))[0]
         return [a for a, _ in both], [f for _, f in both]
 
-    def _for_whom(self, task: str, who: str) -> tuple[Variant, Model]:
-        found = self.models.for_whom(task, who)
-        if found is None:
+    def _model_for(self, task: str, customer: str) -> tuple[Variant, ServedModel]:
+        model = self.models.model_for(task, customer)
+        if model is None:
             loaded = ", ".join(m.endpoints[0].path for v, _, m in self.models if v == "champion")
             raise NoModel(f"no {task} bundle is loaded; this service answers {loaded}")
-        return found
+        return model
 
-    def _tell_failed(self, asked: Sequence[PendingRequest], found: Sequence[Any]) -> None:
-        """Raise the first error there is; those that are no mistake of the client's are logged."""
-        errors = [(a, f) for a, f in zip(asked, found, strict=True) if isinstance(f, BaseException)]
+    def _raise_first_error(
+        self, requests: Sequence[PendingRequest], results: Sequence[Any]
+    ) -> None:
+        """Raise the first error; log those that are no mistake of the client."""
+        errors = [
+            (request, result)
+            for request, result in zip(requests, results, strict=True)
+            if isinstance(result, BaseException)
+        ]
         for each, error in errors:
             if isinstance(error, Exception) and not isinstance(error, GrowthlabError):
-                self._failed(each)
+                self._record_failure(each)
         for _, error in errors:
             raise error
 
-    def _failed(self, asked: PendingRequest) -> None:
+    def _record_failure(self, pending: PendingRequest) -> None:
         """Count and log a request that its model failed to answer."""
-        self.metrics.served[asked.model.task, asked.variant, FAILED] += 1
+        self.metrics.served[pending.model.task, pending.variant, FAILED] += 1
         if self.log is not None:
-            self.log.put(entry_of_failure(asked))
+            self.log.put(log_record_of_failure(pending))
 
-    def _after(self, asked: PendingRequest, found: Any, latency_ms: float) -> None:
-        """Count and log an answer, and let the shadow answer too, later."""
-        self.metrics.served[asked.model.task, asked.variant, found.served] += 1
+    def _record(self, pending: PendingRequest, result: Any, latency_ms: float) -> None:
+        """Count and log an answer, and queue the request for the shadow."""
+        self.metrics.served[pending.model.task, pending.variant, result.served] += 1
         if self.log is None:
             return
-        self.log.put(entry_of(asked, found, latency_ms))
-        if asked.variant != "shadow":
-            if self.models.of("shadow", asked.model.task) is None:
+        self.log.put(log_record(pending, result, latency_ms))
+        if pending.variant != "shadow":
+            if self.models.of("shadow", pending.model.task) is None:
                 return
-            if len(self._shadows) >= LONGEST_SHADOW:
+            if len(self._shadows) >= LONGEST_SHADOW_QUEUE:
                 self.metrics.shadow_dropped += 1
             else:
-                self._shadows.append(asked)
+                self._shadows.append(pending)
 
     async def _work_on_shadows(self) -> None:
-        """Let shadows answer, one request at a time, while no other request is under way."""
+        """Let shadows answer, one request at a time, while no request is in flight."""
         while True:
             await asyncio.sleep(SHADOW_PAUSE)
             if not self._shadows or self.busy():
                 continue
-            asked = self._shadows.popleft()
-            shadow = self.models.of("shadow", asked.model.task)
-            assert shadow is not None  # once there, it is only replaced
-            mine = asked._replace(variant="shadow", model=shadow)
+            pending = self._shadows.popleft()
+            shadow = self.models.of("shadow", pending.model.task)
+            assert shadow is not None  # a shadow is never removed, only replaced
+            by_shadow = pending._replace(variant="shadow", model=shadow)
             started = time.perf_counter()
             try:
-                (future,) = shadow.ask([(asked.request, asked.k)])
-                found = await future
-            except GrowthlabError:  # what only the shadow takes for the client's mistake
+                (future,) = shadow.ask([(pending.request, pending.k)])
+                result = await future
+            except GrowthlabError:  # a mistake of the client for the shadow only
                 self.metrics.served[shadow.task, "shadow", REFUSED] += 1
                 continue
-            except Exception:  # a shadow's mistakes are told, and are nobody's
-                self._failed(mine)
+            except Exception:  # a shadow's failure is logged and harms no request
+                self._record_failure(by_shadow)
                 continue
-            self._after(mine, found, round((time.perf_counter() - started) * 1000, 3))
+            self._record(by_shadow, result, round((time.perf_counter() - started) * 1000, 3))
 
     async def _watch(self) -> None:
-        """Look for newer bundles, load them beside those in use, and put them in their places."""
+        """Check for newer bundles, load them, and swap them in."""
         while True:
             await asyncio.sleep(self.options.reload_seconds)
             try:
@@ -261,41 +268,41 @@ class Service:
                 if (endpoints := endpoints_in_use(self.models)) != self.endpoints:
                     self.endpoints = endpoints
                     self.endpoints_changed()
-            except Exception:  # such as a folder that may not be read: it is looked at again
-                log.exception("newer bundles could not be looked for")
+            except Exception:  # such as an unreadable folder: it is checked again
+                log.exception("the check for newer bundles failed")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
 
 
-def endpoints_in_use(models: Models) -> dict[str, Endpoint]:
-    """The endpoints by name: those of the loaded champions, and those that every service has.
+def endpoints_in_use(models: ServedModels) -> dict[str, Endpoint]:
+    """The endpoints by name: those of loaded champions, and those that every service has had.
 
-    The latter say in one line that no bundle of their task is loaded.
+    Without a bundle of their task the latter answer 404 and say so in one line.
     """
     always = [e for task, answer in SCHEMA_1_ANSWERS.items() for e in endpoints_of(task, answer)]
     loaded = [e for variant, _, m in models if variant == "champion" for e in m.endpoints]
     return {endpoint.name: endpoint for endpoint in [*always, *loaded]}
 
 
-def versions(models: Models) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
+def versions(models: ServedModels) -> tuple[str, dict[str, dict[str, ModelInfo]]]:
     """The version of growthlab, and the models in use by variant and task."""
-    found: dict[str, dict[str, ModelInfo]] = {}
+    infos: dict[str, dict[str, ModelInfo]] = {}
     for variant, task, model in models:
-        found.setdefault(variant, {})[task] = model.info
-    return version("growthlab"), found
+        infos.setdefault(variant, {})[task] = model.info
+    return version("growthlab"), infos
 
 
-def _refused_by_challenger(asked: PendingRequest, found: Any) -> bool:
-    return asked.variant == "challenger" and isinstance(found, GrowthlabError)
+def _refused_by_challenger(pending: PendingRequest, result: Any) -> bool:
+    return pending.variant == "challenger" and isinstance(result, GrowthlabError)
 
 
-async def _results(asked: Sequence[PendingRequest]) -> list[Any]:
-    """What came of each: an answer or an error."""
-    if len(asked) == 1:  # the most frequent, for which gather would cost as much as its answer
+async def _results(requests: Sequence[PendingRequest]) -> list[Any]:
+    """The result of each: an answer or an error."""
+    if len(requests) == 1:  # the usual case, for which gather would take as long as the answer
         try:
-            return [await asked[0].future]
+            return [await requests[0].future]
         except Exception as error:
             return [error]
-    return await asyncio.gather(*(a.future for a in asked), return_exceptions=True)
+    return await asyncio.gather(*(request.future for request in requests), return_exceptions=True)

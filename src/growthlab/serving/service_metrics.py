@@ -16,12 +16,14 @@ Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]
 
 
-class Metrics:
-    """What the service counts; written and read in the event loop only."""
+class ServiceMetrics:
+    """Counters of the service; written and read in the event loop only."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()  # by path and status
-        self.served: Counter[tuple[str, str, str]] = Counter()  # by task, variant and rung
+        self.served: Counter[tuple[str, str, str]] = (
+            Counter()
+        )  # by task, variant and how it was served
         self.feedback: Counter[str] = Counter()  # by event
         self.shed = 0
         self.shadow_dropped = 0
@@ -38,7 +40,7 @@ class Metrics:
         self._sums[path] = self._sums.get(path, 0.0) + seconds
 
     def text(self, others: Mapping[str, tuple[str, Iterable[Sample]]]) -> str:
-        """Everything as text; `others` are counted elsewhere, each with its help and samples."""
+        """All metrics as text; `others` are counted elsewhere, each with its help and samples."""
         blocks = [
             _block(
                 "growthlab_requests_total",
@@ -62,13 +64,13 @@ class Metrics:
                 [((("event", e),), n) for e, n in self.feedback.items()],
             ),
             _block(
-                "growthlab_shed_total", "counter", "Requests refused under load.", self._of("shed")
+                "growthlab_shed_total", "counter", "Requests refused under load.", [((), self.shed)]
             ),
             _block(
                 "growthlab_shadow_dropped_total",
                 "counter",
                 "Requests that a shadow did not answer, under load.",
-                self._of("shadow_dropped"),
+                [((), self.shadow_dropped)],
             ),
             self._times(),
         ]
@@ -76,9 +78,6 @@ class Metrics:
             kind = "counter" if name.endswith("_total") else "gauge"
             blocks.append(_block(name, kind, about, samples))
         return "".join(blocks)
-
-    def _of(self, name: str) -> list[Sample]:
-        return [((), getattr(self, name))]
 
     def _times(self) -> str:
         name = "growthlab_request_seconds"
@@ -96,7 +95,7 @@ class Metrics:
 
 
 def resident_bytes() -> int:
-    """The memory that this process holds; 0 where the system does not tell."""
+    """The memory that this process holds; 0 where the system does not say."""
     try:
         pages = Path("/proc/self/statm").read_text().split()[1]
     except OSError:

@@ -1,4 +1,4 @@
-"""What a service is told before it starts: whom it answers with, within which limits."""
+"""The settings of a service: its bundles, its rules, its log and its limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ServiceOptions:
     Raises
     ------
     ConfigError
-        A value that makes no sense.
+        A value of a wrong type or out of range.
     """
 
     bundle: str
@@ -72,12 +72,12 @@ class ServiceOptions:
         Rules.of(self.rules)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> ServiceOptions:
-        """The options of a config; ConfigError for a name that is none, and without a bundle."""
+    def of(cls, settings: Mapping[str, Any]) -> ServiceOptions:
+        """The options of a config; ConfigError for an unknown name, and without a bundle."""
         known = [f.name for f in fields(cls)]
-        for name in given:
+        for name in settings:
             if name not in known:
                 raise ConfigError(f"unknown setting {name}: {near_matches(name, known)}")
-        if not given.get("bundle"):
+        if not settings.get("bundle"):
             raise ConfigError("bundle is required: add bundle=...")
-        return cls(**given)
+        return cls(**settings)

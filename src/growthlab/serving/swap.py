@@ -1,4 +1,4 @@
-"""The models in use: champions, challengers and shadows by task, and newer ones put in their places."""
+"""The models in use: champions, challengers and shadows by task, replaced while the service runs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Literal
 
 from growthlab.bundle.manifest import Manifest, bundle_folders
 from growthlab.core.errors import BundleError, ConfigError, one_line
-from growthlab.serving.served_model import Model
+from growthlab.serving.served_model import ServedModel
 from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
 
 Variant = Literal["champion", "challenger", "shadow"]
-Mark = tuple[tuple[str, int, int, int], ...]  # name, size, time of change and inode of each file
+Fingerprint = tuple[tuple[str, int, int, int], ...]  # path, size, change time, inode of each file
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a model came from: a folder as it was named, and how its files looked when read."""
+class LoadedFolder:
+    """A loaded model with its folder as it was configured, and the folder's files as they were then."""
 
     variant: Variant
     folder: Path
-    mark: Mark
-    model: Model
+    fingerprint: Fingerprint
+    model: ServedModel
 
 
-class Models:
-    """The models in use. What the configured folders hold is looked at again by `newer`.
+class ServedModels:
+    """The models in use; `newer` checks the configured folders for changes.
 
     Raises
     ------
     BundleError
-        At the start: no bundle is there, one is broken, or two answer the same task.
+        At the start: there is no bundle, one is broken, or two answer the same task.
     ConfigError
-        A challenger or shadow has no champion beside it.
+        A challenger or shadow has no champion of its task.
     """
 
     def __init__(self, options: ServiceOptions) -> None:
@@ -47,71 +47,78 @@ class Models:
         named = {"champion": options.bundle, "challenger": options.challenger}
         named["shadow"] = options.shadow
         self._paths: dict[Variant, Path] = {v: Path(p) for v, p in named.items() if p}  # type: ignore[misc]
-        self._places: dict[tuple[Variant, str], Place] = {}
-        self._given_up: dict[Path, Mark] = {}
-        self.refused: dict[str, str] = {}  # folder -> why what lies there now is not used
+        self._loaded_folders: dict[tuple[Variant, str], LoadedFolder] = {}
+        self._known_bad: dict[Path, Fingerprint] = {}
+        self.refused: dict[str, str] = {}  # folder -> why its present content is not used
         self.swaps = 0
         self._salt = options.challenger_salt.encode()[:64]
         for variant, path in self._paths.items():
             for folder in bundle_folders(path):
-                self._put(self._loaded(variant, folder, _mark(folder)))
-        alone = [f"{v} of {t}" for v, t in self._places if ("champion", t) not in self._places]
+                self._put(self._load(variant, folder, _fingerprint(folder)))
+        alone = [
+            f"{v} of {t}"
+            for v, t in self._loaded_folders
+            if ("champion", t) not in self._loaded_folders
+        ]
         if alone:
-            raise ConfigError(f"no champion beside the {alone[0]}: bundle=... needs one")
+            raise ConfigError(f"there is no champion for the {alone[0]}: bundle=... needs one")
 
     @property
     def tasks(self) -> list[str]:
         """The tasks that are answered."""
-        return [task for variant, task in self._places if variant == "champion"]
+        return [task for variant, task in self._loaded_folders if variant == "champion"]
 
-    def __iter__(self) -> Iterator[tuple[Variant, str, Model]]:
+    def __iter__(self) -> Iterator[tuple[Variant, str, ServedModel]]:
         """Each variant and task with its model."""
-        for (variant, task), place in list(self._places.items()):
-            yield variant, task, place.model
+        for (variant, task), loaded in list(self._loaded_folders.items()):
+            yield variant, task, loaded.model
 
-    def of(self, variant: Variant, task: str) -> Model | None:
+    def of(self, variant: Variant, task: str) -> ServedModel | None:
         """The model, or None where there is none."""
-        place = self._places.get((variant, task))
-        return place.model if place else None
+        loaded = self._loaded_folders.get((variant, task))
+        return loaded.model if loaded else None
 
-    def for_whom(self, task: str, who: str) -> tuple[Variant, Model] | None:
-        """Who answers `who`, always the same for the same salt; None where nobody does the task."""
+    def model_for(self, task: str, customer: str) -> tuple[Variant, ServedModel] | None:
+        """The model that answers a customer, always the same for a salt; None where the task has none."""
         champion = self.of("champion", task)
         if champion is None:
             return None
         challenger = self.of("challenger", task)
-        if challenger is not None and share_of(who, self._salt) < self._options.challenger_share:
+        if (
+            challenger is not None
+            and share_of(customer, self._salt) < self._options.challenger_share
+        ):
             return "challenger", challenger
         return "champion", champion
 
-    def newer(self) -> list[Place]:
-        """What lies changed in the folders, loaded and proved; takes its time, changes nothing in use.
+    def newer(self) -> list[LoadedFolder]:
+        """Changed bundles in the folders, loaded and tried; slow, and without effect on those in use.
 
-        A folder with something broken is told in `refused` and tried again once its files change.
+        A folder with a broken bundle is listed in `refused` and tried again once its files change.
         """
-        found = []
+        loaded = []
         for variant, path in self._paths.items():
             for folder in self._present(variant, path):
-                place = self._newer_in(variant, folder)
-                if place is not None:
-                    found.append(place)
-        return found
+                newer = self._newer_in(variant, folder)
+                if newer is not None:
+                    loaded.append(newer)
+        return loaded
 
-    def put(self, places: Sequence[Place]) -> None:
-        """Use these from now on; requests that are under way end with the models they began with."""
-        for place in places:
+    def put(self, newer: Sequence[LoadedFolder]) -> None:
+        """Use these from now on; requests in flight end with the models they began with."""
+        for loaded in newer:
             try:
-                old = self._put(place)
-            except BundleError as error:  # of two that came together the first is used
-                self._refuse(place.folder, one_line(error))
-                self._given_up[place.folder] = place.mark
-                place.model.close()
+                old = self._put(loaded)
+            except BundleError as error:  # of two that arrived together the first is used
+                self._refuse(loaded.folder, one_line(error))
+                self._known_bad[loaded.folder] = loaded.fingerprint
+                loaded.model.close()
                 continue
             self.swaps += 1
-            manifest = place.model.bundle.manifest
+            manifest = loaded.model.bundle.manifest
             log.info(
                 "%s of %s is now %s, version %s",
-                place.variant,
+                loaded.variant,
                 manifest.task,
                 manifest.model,
                 manifest.version,
@@ -120,79 +127,83 @@ class Models:
                 old.model.close()
 
     def close(self) -> None:
-        """Let the models' threads end."""
+        """End the models' threads."""
         for _, _, model in self:
             model.close()
 
     def _present(self, variant: Variant, path: Path) -> list[Path]:
-        """The folders at `path`; those in use that are gone are told, and stay in use."""
-        used = {p.folder for (v, _), p in self._places.items() if v == variant}
+        """The folders at `path`; models whose folder is gone are reported, and stay in use."""
+        used = {p.folder for (v, _), p in self._loaded_folders.items() if v == variant}
         try:
             there = bundle_folders(path)
         except BundleError:
             there = []
         for folder in used - {f for f in there if f.is_dir()}:
-            self._refuse(folder, "it is gone; the model that was loaded from it stays")
+            self._refuse(folder, "it is gone; the model that was loaded from it stays in use")
         return [f for f in there if f.is_dir()]
 
-    def _newer_in(self, variant: Variant, folder: Path) -> Place | None:
-        """The model in `folder` where it is another than the one in use, and a good one."""
-        used = [p for (v, _), p in self._places.items() if v == variant and p.folder == folder]
-        mark: Mark = ()
+    def _newer_in(self, variant: Variant, folder: Path) -> LoadedFolder | None:
+        """The model in `folder`, if it is another than the one in use and can replace it."""
+        used = [
+            p for (v, _), p in self._loaded_folders.items() if v == variant and p.folder == folder
+        ]
+        fingerprint: Fingerprint = ()
         try:
-            mark = _mark(folder)
-            if self._given_up.get(folder) == mark:
+            fingerprint = _fingerprint(folder)
+            if self._known_bad.get(folder) == fingerprint:
                 return None
-            if used and (mark == used[0].mark or _version(folder) == used[0].model.info.version):
+            if used and (
+                fingerprint == used[0].fingerprint or _version(folder) == used[0].model.info.version
+            ):
                 self.refused.pop(str(folder), None)
                 return None
-            place = self._loaded(variant, folder, mark)
-            task = place.model.task
+            loaded = self._load(variant, folder, fingerprint)
+            task = loaded.model.task
             if used and used[0].model.task != task:
                 raise BundleError(f"it answers {task}, and this folder {used[0].model.task}")
             if variant != "champion" and task not in self.tasks:
                 raise BundleError(f"it answers {task}, which no champion does")
-            if used and place.model.bundle.no_lookup and not used[0].model.bundle.no_lookup:
-                raise BundleError(place.model.bundle.no_lookup)
-            self._refuse_two(place)
-        except Exception as error:  # whatever is wrong with it: the one in use stays
+            if used and loaded.model.bundle.no_lookup and not used[0].model.bundle.no_lookup:
+                raise BundleError(loaded.model.bundle.no_lookup)
+            self._refuse_conflict(loaded)
+        except Exception as error:  # whatever is wrong with it, the model in use stays
             self._refuse(folder, one_line(error))
-            self._given_up[folder] = mark
+            self._known_bad[folder] = fingerprint
             return None
         self.refused.pop(str(folder), None)
-        return place
+        return loaded
 
     def _refuse(self, folder: Path, why: str) -> None:
         if self.refused.get(str(folder)) != why:
             log.warning("%s is not used: %s", folder, why)
         self.refused[str(folder)] = why
 
-    def _loaded(self, variant: Variant, folder: Path, mark: Mark) -> Place:
-        """The model of a folder; of a link, where it leads to now: one bundle as a whole."""
+    def _load(self, variant: Variant, folder: Path, fingerprint: Fingerprint) -> LoadedFolder:
+        """The model of a folder; a link is resolved once, so that all files are of one bundle."""
         at = folder.resolve() if folder.is_symlink() else folder
-        return Place(variant, folder, mark, Model.load(at, self._options))
+        return LoadedFolder(variant, folder, fingerprint, ServedModel.load(at, self._options))
 
-    def _put(self, place: Place) -> Place | None:
-        """Put a model in its place; what was there before."""
-        self._refuse_two(place)
-        key = (place.variant, place.model.task)
-        old = self._places.get(key)
-        self._places[key] = place
+    def _put(self, loaded: LoadedFolder) -> LoadedFolder | None:
+        """Use a model from now on; the one that it replaces."""
+        self._refuse_conflict(loaded)
+        key = (loaded.variant, loaded.model.task)
+        old = self._loaded_folders.get(key)
+        self._loaded_folders[key] = loaded
         return old
 
-    def _refuse_two(self, place: Place) -> None:
-        other = self._places.get((place.variant, place.model.task))
-        if other is not None and other.folder != place.folder:
+    def _refuse_conflict(self, loaded: LoadedFolder) -> None:
+        other = self._loaded_folders.get((loaded.variant, loaded.model.task))
+        if other is not None and other.folder != loaded.folder:
             raise BundleError(
-                f"{other.folder} and {place.folder} both answer {place.model.task}: "
+                f"{other.folder} and {loaded.folder} both answer {loaded.model.task}: "
                 "name one of them"
             )
-        names = {endpoint.name for endpoint in place.model.endpoints}
-        for (variant, task), other in self._places.items():
+        names = {endpoint.name for endpoint in loaded.model.endpoints}
+        for (variant, task), other in self._loaded_folders.items():
             taken = names & {endpoint.name for endpoint in other.model.endpoints}
-            if variant == place.variant and task != place.model.task and taken:
+            if variant == loaded.variant and task != loaded.model.task and taken:
                 raise BundleError(
-                    f"{other.folder} and {place.folder} would both be served at /{min(taken)}: "
+                    f"{other.folder} and {loaded.folder} would both be served at /{min(taken)}: "
                     "name one of them"
                 )
 
@@ -201,18 +212,18 @@ def _version(folder: Path) -> str:
     return Manifest.read(folder).version
 
 
-def share_of(who: str, salt: bytes) -> float:
-    """A number in [0, 1) that is always the same for `who`, and evenly spread over people."""
-    digest = hashlib.blake2b(who.encode(), digest_size=8, key=salt).digest()
+def share_of(customer: str, salt: bytes) -> float:
+    """A number in [0, 1), always the same for a customer and evenly spread over customers."""
+    digest = hashlib.blake2b(customer.encode(), digest_size=8, key=salt).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _mark(folder: Path) -> Mark:
-    """How the files of a folder look from outside."""
-    found = []
+def _fingerprint(folder: Path) -> Fingerprint:
+    """Path, size, change time and inode of each file, which a change of the folder changes."""
+    files = []
     for root, _, names in os.walk(folder.resolve()):
         for name in names:
             path = os.path.join(root, name)
             seen = os.stat(path)
-            found.append((path, seen.st_size, seen.st_mtime_ns, seen.st_ino))
-    return tuple(sorted(found))
+            files.append((path, seen.st_size, seen.st_mtime_ns, seen.st_ino))
+    return tuple(sorted(files))
