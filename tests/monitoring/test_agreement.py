@@ -12,7 +12,7 @@ from scipy import stats
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.monitoring import agreement
-from growthlab.monitoring.agreement import Agreed, Agreement, RunningMean
+from growthlab.monitoring.agreement import Agreement, PairedAnswers, RunningMean
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import summarise_log
@@ -41,7 +41,7 @@ def paired(*lines: Line, of_lists: bool = True) -> Agreement:
     return found
 
 
-def one(found: Agreement) -> Agreed:
+def one(found: Agreement) -> PairedAnswers:
     """All the pairs of the only champion and the only shadow."""
     (beside,) = found.pairs.values()
     return beside.every
@@ -142,7 +142,7 @@ def test_ranks_of_many_pairs_are_those_of_a_sample(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(0)
     champion = rng.normal(size=4000)
     shadow = champion + rng.normal(size=4000)
-    found = Agreed()
+    found = PairedAnswers()
     for p, q in zip(champion.tolist(), shadow.tolist(), strict=True):
         found.add_values(p, q)
     assert len(found._kept) == 400

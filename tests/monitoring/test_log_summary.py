@@ -25,7 +25,7 @@ from growthlab.monitoring.log_summary import LogSummary, summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
 from growthlab.monitoring.proportions import Share
-from growthlab.serving.pending_request import PendingRequest, entry_of, entry_of_failure
+from growthlab.serving.pending_request import PendingRequest, log_record, log_record_of_failure
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]
@@ -166,10 +166,12 @@ def test_what_the_service_writes_is_what_is_read_here(
         future: Any = None
         one = PendingRequest("recommend", request, 10, f"{n:032x}", "champion", model, future, True)
         failed = n == len(asked) - 1
-        lines.append((entry_of_failure(one) if failed else entry_of(one, answer, 2.5)).line())
+        lines.append(
+            (log_record_of_failure(one) if failed else log_record(one, answer, 2.5)).line()
+        )
     own = summarise_log(lists_bundle, write([line.strip() for line in lines]), ALWAYS).own
     assert own.served == {"known": 1, "folded_in": 1, "popularity_fallback": 2}
-    assert (own.fallbacks, own.n_nameless) == (Share(2, 4), 1)
+    assert (own.fallbacks, own.n_anonymous) == (Share(2, 4), 1)
     assert own.unknown_items == Share(1, 3)
     assert own.errors == Share(1, 5)
 
@@ -265,8 +267,8 @@ def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
     found = summarise_log(lists_bundle, write(lines), ALWAYS)
     (alert,) = Limits().alerts(found)
     # half of 400: Wilson's interval ends at 0.549, and 0.60 is the next twentieth and one more
-    assert "50.0% [45.1%, 54.9%] of 400 answers know nothing of the customer" in alert.text
-    assert "50 of these 200 requests named nobody" in alert.text
+    assert "50.0% [45.1%, 54.9%] of 400 answers use nothing about the customer" in alert.text
+    assert "50 of these 200 requests named neither a customer nor an item" in alert.text
     assert "limits.fallback_rise=0.60" in alert.text
     assert alerts(found, fallback_rise=0.6) == set()
     popular = [f"i{n:02}" for n in range(10)]
@@ -425,7 +427,7 @@ def test_no_log_an_empty_one_and_none_of_the_period_are_one_line(
 ) -> None:
     with pytest.raises(DataError, match="no such file; the service writes it with serve log=FILE"):
         summarise_log(lists_bundle, tmp_path / "none.jsonl", ALWAYS)
-    with pytest.raises(DataError, match="is empty: nothing was answered yet"):
+    with pytest.raises(DataError, match="is empty: the service has not answered yet"):
         summarise_log(lists_bundle, write([]), ALWAYS)
     with pytest.raises(DataError, match="none of its 2 lines is of a request log"):
         summarise_log(lists_bundle, write(["a", "b"]), ALWAYS)
@@ -468,7 +470,7 @@ def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
     found = summarise_log(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
     assert found.drifts == []
     report = MonitoringReport.of(found, Limits())
-    assert "the bundle holds no reference: export it again" in report.as_text()
+    assert "the bundle has no reference: export it again" in report.as_text()
     assert "Drift against" not in monitoring_html(report)
 
 

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growthlab.monitoring.proportions import Share, difference, spread, spread_of
+from growthlab.monitoring.proportions import (
+    Share,
+    coverage_and_gini,
+    difference,
+    rarefied_coverage_and_gini,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,16 +52,16 @@ def test_a_difference_has_newcombes_bounds() -> None:
 
 
 def test_spread_is_coverage_and_gini() -> None:
-    assert spread(np.array([2, 2, 2, 2])) == (1.0, pytest.approx(0.0))
-    assert spread(np.array([0, 0, 0, 8])) == (0.25, pytest.approx(1.0))
-    assert all(map(math.isnan, spread(np.zeros(3, dtype=int))))
+    assert coverage_and_gini(np.array([2, 2, 2, 2])) == (1.0, pytest.approx(0.0))
+    assert coverage_and_gini(np.array([0, 0, 0, 8])) == (0.25, pytest.approx(1.0))
+    assert all(map(math.isnan, coverage_and_gini(np.zeros(3, dtype=int))))
 
 
 def test_a_longer_log_does_not_look_wider() -> None:
     rng = np.random.default_rng(0)
     shares = 1 / np.arange(1, 201)
     short, long = (rng.multinomial(n, shares / shares.sum()) for n in (200, 20_000))
-    assert spread(long)[0] - spread(short)[0] > 0.4
-    thinned = spread_of(long, 200, rng)
-    assert thinned[0] == pytest.approx(spread(short)[0], abs=0.06)
-    assert thinned[1] == pytest.approx(spread(short)[1], abs=0.06)
+    assert coverage_and_gini(long)[0] - coverage_and_gini(short)[0] > 0.4
+    thinned = rarefied_coverage_and_gini(long, 200, rng)
+    assert thinned[0] == pytest.approx(coverage_and_gini(short)[0], abs=0.06)
+    assert thinned[1] == pytest.approx(coverage_and_gini(short)[1], abs=0.06)

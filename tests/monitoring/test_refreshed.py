@@ -177,7 +177,9 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
     told = MonitoringReport.of(
         summarise_log(churn_twice, write(made), ALWAYS), Limits(), half
     ).facts
-    assert any(fact.startswith("2 predictions are judged; of 2 more the horizon") for fact in told)
+    assert any(
+        fact.startswith("2 predictions are evaluated; for 2 more the horizon") for fact in told
+    )
     with pytest.raises(DataError, match=r"end at 2024-03-05 .* the horizon of .* at 2024-03-29"):
         evaluate_delayed(Churn(), churn_twice, served, purchases(*newer[:1]))
     late = {name: one for name, one in served.items() if one.version == new}

@@ -25,7 +25,7 @@ from growthlab.features.examples import Examples
 from growthlab.monitoring.alerts import Limits
 from growthlab.monitoring.log_reader import Period
 from growthlab.monitoring.log_summary import summarise_log
-from growthlab.monitoring.monitoring_page import page
+from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.serving.endpoints import endpoints_of
@@ -119,7 +119,7 @@ def test_its_log_is_watched(client: httpx.Client, reorder: Path, tmp_path: Path)
     assert [made.value for made in found.predictions.values()] == pytest.approx([0.82])
     report = MonitoringReport.of(found, Limits())
     assert report.title.startswith("corner_shop: reorder by rule ")
-    assert "reorder by rule" in page(report)
+    assert "reorder by rule" in monitoring_html(report)
 
 
 def test_files_and_tables_are_answered_under_its_name(reorder: Path, tmp_path: Path) -> None:

@@ -314,11 +314,11 @@ def test_the_options_are_those_of_the_config_file() -> None:
 
 
 def test_words_become_settings_without_hydra() -> None:
-    from growthlab.serving.__main__ import main, settings
+    from growthlab.serving.__main__ import main, settings_of
 
     words = ["bundle=b", "port=0", "rules.in_stock=true", "personalised=false", "log=a=b"]
     rules = {"in_stock": True}
-    assert settings(words) == {
+    assert settings_of(words) == {
         "bundle": "b",
         "port": 0,
         "rules": rules,
@@ -326,10 +326,10 @@ def test_words_become_settings_without_hydra() -> None:
         "log": "a=b",
     }
     with pytest.raises(ConfigError, match="cannot read 'port'"):
-        settings(["port"])
+        settings_of(["port"])
     for words in (["rules=1", "rules.in_stock=true"], ["a.b=1", "a.b.c=1"]):
         with pytest.raises(ConfigError, match="has a value already"):
-            settings(words)
+            settings_of(words)
     assert main(["bundle=nowhere-at-all", "port=0"]) == 2
 
 

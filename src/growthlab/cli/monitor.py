@@ -80,7 +80,7 @@ def _written(report: MonitoringReport, folder: Path) -> Path:
     ConfigError
         It cannot be written.
     """
-    manifest = report.found.manifest
+    manifest = report.summary.manifest
     path = folder / manifest.data / f"monitoring-{manifest.task}.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _written(report: MonitoringReport, folder: Path) -> Path:
 
 def _lineage(manifest: Manifest, report: MonitoringReport) -> Lineage:
     """The bundle's own, in the experiment ``<data>/monitoring``."""
-    reading = report.found.reading
+    reading = report.summary.reading
     return Lineage(
         data=manifest.data,
         digest=manifest.data_digest,
@@ -122,7 +122,7 @@ def _numbers(report: MonitoringReport) -> str:
             "current": d.current.tolist(),
             "level": d.level(report.limits.psi_moved, report.limits.psi_far),
         }
-        for d in report.found.drifts
+        for d in report.summary.drifts
     }
     alerts = [vars(alert) for alert in report.alerts]
     content = {"metrics": finite(report.metrics()), "alerts": alerts, "distributions": drifts}

@@ -1,1 +1,1 @@
-"""What the service's request log says of the model that answers: drift, fallbacks, rates, latency."""
+"""What the service's request log says about the model in use: drift, fallbacks, rates, latency."""

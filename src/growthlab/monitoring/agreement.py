@@ -1,4 +1,4 @@
-"""How far a shadow's answers agree with those that the champion gave to the same requests."""
+"""How well a shadow's answers agree with the champion's answers to the same requests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy.special import stdtrit
 
 from growthlab.bundle.reference import K
 from growthlab.core.seeding import stream
-from growthlab.monitoring.log_reader import Line, failed
+from growthlab.monitoring.log_reader import Line, is_failed
 from growthlab.monitoring.proportions import Share
 from growthlab.monitoring.tally import is_fallback, items_of, level_of
 from growthlab.ranking.rank_correlation import rank_correlation
 
-WINDOW = 20_000  # champion's answers that may wait for the shadow's
-SAMPLE = 50_000  # pairs of predictions that are kept for the rank correlation
+MOST_WAITING = 20_000  # champion's answers that wait for the shadow's
+SAMPLE = 50_000  # pairs of numbers kept for the rank correlation
 Version = tuple[str, str]  # model, version
 
 
@@ -31,7 +31,7 @@ class RunningMean:
     _squares: float = 0.0  # of the deviations
 
     def add(self, value: float) -> None:
-        """Count one more."""
+        """Include one more number."""
         self.n += 1
         before = value - self._mean
         self._mean += before / self.n
@@ -39,11 +39,11 @@ class RunningMean:
 
     @property
     def value(self) -> float:
-        """NaN of none."""
+        """The mean; NaN without numbers."""
         return self._mean if self.n else math.nan
 
     def bounds(self, least: float = -math.inf, most: float = math.inf) -> tuple[float, float]:
-        """The 95 % interval by Student's t, cut to what is possible; NaN of fewer than two."""
+        """The 95 % interval by Student's t, clipped to the possible range; NaN for fewer than two."""
         if self.n < 2:
             return math.nan, math.nan
         error = math.sqrt(self._squares / (self.n - 1) / self.n)
@@ -52,13 +52,12 @@ class RunningMean:
 
 
 @dataclass
-class Agreed:
+class PairedAnswers:
     """Pairs of answers to one request: the champion's and the shadow's.
 
     `overlap` is the share of the champion's first ten items that are among the shadow's first ten
-    (a champion's list without items is no pair); of predictions, `difference` is the shadow's less
-    the champion's. The ranks of predictions are correlated over a uniform sample of `SAMPLE` pairs,
-    which are all of them where there are no more.
+    (an empty list of the champion is no pair); for numbers, `difference` is the shadow's minus the
+    champion's. Ranks are correlated over a uniform sample of at most `SAMPLE` pairs.
     """
 
     n: int = 0
@@ -78,7 +77,7 @@ class Agreed:
         self.n_equal_first += list(champion[:1]) == list(shadow[:1])
 
     def add_values(self, champion: float, shadow: float) -> None:
-        """Count a pair of predictions."""
+        """Count a pair of numbers."""
         self.n += 1
         self.difference.add(shadow - champion)
         self.size.add(abs(shadow - champion))
@@ -89,19 +88,19 @@ class Agreed:
 
     @property
     def equal_first(self) -> Share:
-        """Pairs whose first items are the same."""
+        """The share of pairs whose first items are the same."""
         return Share(self.n_equal_first, self.overlap.n)
 
     @property
     def spearman(self) -> float:
-        """Correlation of the ranks of both predictions; NaN of lists and where one is constant."""
+        """Rank correlation of both numbers; NaN for lists and where one side is constant."""
         if not self._kept:
             return math.nan
         champion, shadow = np.array(self._kept).T
         return rank_correlation(champion, shadow)
 
     def metrics(self) -> dict[str, float]:
-        """Numbers by name; empty of no pairs."""
+        """Measures by name; empty without pairs."""
         if not self.n:
             return {}
         if not self.overlap.n:
@@ -115,68 +114,70 @@ class Agreed:
 
 
 @dataclass
-class Beside:
-    """All pairs of two models, and those that both answered from what they know of a customer."""
+class ModelPair:
+    """All pairs of answers of two models, and those that both gave from what they know of the customer."""
 
-    every: Agreed = field(default_factory=Agreed)
-    personal: Agreed = field(default_factory=Agreed)
+    every: PairedAnswers = field(default_factory=PairedAnswers)
+    personal: PairedAnswers = field(default_factory=PairedAnswers)
 
 
 class Agreement:
-    """Pairs the lines of a log by their request, in the order of the log.
+    """Pairs the lines of a log by request, in the order of the log.
 
-    A shadow answers when there is time for it, thousands of lines later where the service is busy:
-    the latest `WINDOW` answers of the champion wait for it. Whatever answers the challenger gave are
-    not compared. A failed answer is no pair.
+    A shadow answers when the service is idle, which may be thousands of lines later: the latest
+    `MOST_WAITING` answers of the champion are kept for it. Answers of a challenger are not compared,
+    and a failed answer is no pair.
     """
 
     def __init__(self, *, of_lists: bool = True) -> None:
         self._of_lists = of_lists  # else of numbers
-        self.pairs: dict[tuple[Version, Version], Beside] = {}  # champion, shadow
-        self.n_alone = 0  # shadow's answers whose champion's answer is not in the log, or not near
-        self._waiting: dict[str, Line | None] = {}  # None: nothing to compare with
+        self.pairs: dict[tuple[Version, Version], ModelPair] = {}  # champion, shadow
+        self.n_alone = (
+            0  # shadow's answers without an answer of the champion in the log, or near enough
+        )
+        self._waiting: dict[str, Line | None] = {}  # None: the answer is not compared
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Take a block of lines of one task."""
+        """Pair a block of lines of one task."""
         for line in lines:
             if line["variant"] == "shadow":
                 self._pair(line)
                 continue
-            compared = line["variant"] == "champion" and not failed(line)
-            self._waiting[line["request_id"]] = _kept_of(line) if compared else None
-            if len(self._waiting) > WINDOW:
+            is_compared = line["variant"] == "champion" and not is_failed(line)
+            self._waiting[line["request_id"]] = _needed_fields(line) if is_compared else None
+            if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
 
     def _pair(self, shadow: Line) -> None:
         if shadow["request_id"] not in self._waiting:
-            self.n_alone += not failed(shadow)
+            self.n_alone += not is_failed(shadow)
             return
         champion = self._waiting.pop(shadow["request_id"])
-        if champion is None or failed(shadow):
+        if champion is None or is_failed(shadow):
             return
         versions = (champion["model"], champion["version"]), (shadow["model"], shadow["version"])
-        found = self.pairs.setdefault(versions, Beside())
-        sides = [found.every]
+        pair = self.pairs.setdefault(versions, ModelPair())
+        sides = [pair.every]
         if _is_personal(champion) and _is_personal(shadow):
-            sides.append(found.personal)
+            sides.append(pair.personal)
         for side in sides:
             self._compare(side, champion, shadow)
 
-    def _compare(self, agreed: Agreed, champion: Line, shadow: Line) -> None:
+    def _compare(self, pairs: PairedAnswers, champion: Line, shadow: Line) -> None:
         if self._of_lists:
-            agreed.add_lists(champion["items"], items_of(shadow)[:K])
+            pairs.add_lists(champion["items"], items_of(shadow)[:K])
             return
         values = [x for line in (champion, shadow) if (x := line.get("value")) is not None]
         if len(values) == 2 and all(
             isinstance(x, (int, float)) and math.isfinite(x) for x in values
         ):
-            agreed.add_values(float(values[0]), float(values[1]))
+            pairs.add_values(float(values[0]), float(values[1]))
 
 
-def _kept_of(line: Line) -> Line:
-    """What is needed of a champion's line: no more than ten items of a list."""
-    kept: dict[str, Any] = {n: line.get(n) for n in ("model", "version", "served", "level")}
-    return {**kept, "items": items_of(line)[:K], "value": line.get("value")}
+def _needed_fields(line: Line) -> Line:
+    """What the comparison needs of a champion's line, with at most ten items of a list."""
+    fields: dict[str, Any] = {n: line.get(n) for n in ("model", "version", "served", "level")}
+    return {**fields, "items": items_of(line)[:K], "value": line.get("value")}
 
 
 def _is_personal(line: Line) -> bool:

@@ -1,4 +1,4 @@
-"""The service's request log, a block of lines at a time: the answers of a period, and what became of them."""
+"""Reads the service's request log block by block: the answers of a period, and the feedback on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 BLOCK = 5_000  # lines
 MOST_DIGITS = 18
-LONGEST = 2**20  # bytes of a line; what is longer is read in pieces, which are no JSON
+LONGEST = 2**20  # bytes of a line; a longer one is read in pieces, which are no JSON
 EVENTS = ("impression", "click", "order")
 VARIANTS = ("champion", "challenger", "shadow")
 Line = Mapping[str, Any]
@@ -29,10 +29,10 @@ Line = Mapping[str, Any]
 
 @dataclass
 class Reading:
-    """What was met on the way."""
+    """Counts of a log that was read."""
 
     n_lines: int = 0
-    n_broken: int = 0  # no JSON object, or without what every line has
+    n_broken: int = 0  # no JSON object, or without the fields of every line
     n_outside: int = 0  # answers before `since`, or at or after `until`
     first: datetime | None = None  # of the answers that count
     last: datetime | None = None
@@ -43,19 +43,19 @@ class Reading:
 
 @dataclass(frozen=True)
 class Period:
-    """From `since` (inclusive) to `until` (exclusive), UTC; None: without an end there."""
+    """From `since` (inclusive) to `until` (exclusive), UTC; None: unbounded."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     @classmethod
     def of(cls, since: object, until: object) -> Period:
-        """A period of ISO times or dates, taken as UTC where they name no zone.
+        """A period of ISO times or dates, in UTC where they name no zone.
 
         Raises
         ------
         ConfigError
-            A time is no time, or the period is empty.
+            A value is no time, or the period is empty.
         """
         first, last = _moment(since, "since"), _moment(until, "until")
         if first is not None and last is not None and first >= last:
@@ -63,48 +63,49 @@ class Period:
         return cls(first, last)
 
     def holds(self, time: datetime) -> bool:
-        """Whether the time lies in it."""
+        """Whether the time is in the period."""
         return (self.since is None or time >= self.since) and (
             self.until is None or time < self.until
         )
 
 
-def files_of(path: Path) -> list[Path]:
-    """The log and the older parts beside it (``path.1`` is newer than ``path.2``), oldest first.
+def log_files(path: Path) -> list[Path]:
+    """The log and its older parts (``path.1`` is newer than ``path.2``), oldest first.
 
     Raises
     ------
     DataError
-        There is no such file, or nothing is in it.
+        There is no such file, or it is empty.
     """
     older = [p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit()]
-    found = sorted(older, key=lambda p: -int(p.suffix[1:]))
-    found += [path] if path.is_file() else []
-    if not found:
+    files = sorted(older, key=lambda p: -int(p.suffix[1:]))
+    files += [path] if path.is_file() else []
+    if not files:
         raise DataError(f"log={path}: no such file; the service writes it with serve log=FILE")
-    if not any(p.stat().st_size for p in found):
-        raise DataError(f"log={path} is empty: nothing was answered yet")
-    return found
+    if not any(p.stat().st_size for p in files):
+        raise DataError(f"log={path} is empty: the service has not answered yet")
+    return files
 
 
-def answers(files: list[Path], period: Period, reading: Reading) -> Iterator[list[Line]]:
-    """The answers of the period in blocks; `reading` counts what is met."""
+def answer_blocks(files: list[Path], period: Period, reading: Reading) -> Iterator[list[Line]]:
+    """The answers of the period in blocks; `reading` counts the lines."""
     block: list[Line] = []
     for line in _lines(files):
         reading.n_lines += 1
-        found = _parsed(line)
-        if found is None:
+        answer = _parsed(line)
+        if answer is None:
             reading.n_broken += 1
             continue
-        if found["kind"] == "feedback":
+        if answer["kind"] == "feedback":
             continue
-        if not period.holds(found["time"]):
+        if not period.holds(answer["time"]):
             reading.n_outside += 1
             continue
-        reading.first = min(reading.first or found["time"], found["time"])
-        reading.last = max(reading.last or found["time"], found["time"])
-        reading.served_by[str(found.get("task")), found["model"], found["version"]] += 1
-        block.append(found)
+        time = answer["time"]
+        reading.first = min(reading.first or time, time)
+        reading.last = max(reading.last or time, time)
+        reading.served_by[str(answer.get("task")), answer["model"], answer["version"]] += 1
+        block.append(answer)
         if len(block) == BLOCK:
             yield block
             block = []
@@ -112,44 +113,46 @@ def answers(files: list[Path], period: Period, reading: Reading) -> Iterator[lis
         yield block
 
 
-def failed(line: Line) -> bool:
-    """Whether the line says that there was no answer, for a mistake inside the service."""
+def is_failed(line: Line) -> bool:
+    """Whether the request failed inside the service."""
     status = line.get("status")
     return isinstance(status, int) and status >= 500
 
 
 class Feedback:
-    """Which requests were seen, clicked or ordered from: eight bytes a line of feedback.
+    """Which requests were seen, clicked or ordered from, in eight bytes a line of feedback.
 
-    Feedback of any time counts, as an order comes later than its list. The same event of a request
+    Feedback counts at any time, since an order follows its list later. The same event of a request
     counts once.
     """
 
     def __init__(self, files: list[Path]) -> None:
         keys = {event: array("Q") for event in EVENTS}
         for line in _lines(files):
-            if b'"feedback"' not in line:  # most lines need not be read twice
+            if b'"feedback"' not in line:  # most lines need not be parsed twice
                 continue
-            found = _parsed(line)
-            if found is not None and found["kind"] == "feedback" and found.get("event") in keys:
-                keys[found["event"]].append(_key(found["request_id"]))
+            fields = _parsed(line)
+            if fields is None or fields["kind"] != "feedback":
+                continue
+            if (event := fields.get("event")) in keys:
+                keys[event].append(_key(fields["request_id"]))
         self._keys = {e: np.unique(np.array(k, dtype=np.uint64)) for e, k in keys.items()}
         self._answered = {e: np.zeros(len(k), dtype=bool) for e, k in self._keys.items()}
 
     def of(self, request_ids: list[str]) -> dict[str, np.ndarray]:
-        """Whether each of the requests had each event, ``(n,)`` bool; those are taken as answered."""
+        """Whether each request had each event, ``(n,)`` bool; these requests count as answered."""
         keys = np.array([_key(i) for i in request_ids], dtype=np.uint64)
-        found = {}
+        events = {}
         for event, known in self._keys.items():
             places = np.minimum(np.searchsorted(known, keys), max(len(known) - 1, 0))
             had = known[places] == keys if len(known) else np.zeros(len(keys), dtype=bool)
             self._answered[event][places[had]] = True
-            found[event] = had
-        return found
+            events[event] = had
+        return events
 
     @property
     def n_without_answer(self) -> int:
-        """Events of requests that were not among those asked for."""
+        """Events of requests that `of` was never called with."""
         return sum(int((~answered).sum()) for answered in self._answered.values())
 
     def __len__(self) -> int:
@@ -167,19 +170,19 @@ def _lines(files: list[Path]) -> Iterator[bytes]:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line with its time as a moment; None where it is no line of a request log."""
+    """The fields of a line, its time as a datetime; None where it is no line of a request log."""
     try:
-        found = json.loads(line, parse_int=_whole_number)
-        found["time"] = _utc(datetime.fromisoformat(found["time"]))
-        words = ("event",) if found["kind"] == "feedback" else ("model", "version", "variant")
-        whole = all(isinstance(found[w], str) for w in ("request_id", *words))
-        found["request_id"].encode()  # half a surrogate pair is no text
-        known = found["kind"] == "feedback" or (
-            isinstance(found["kind"], str) and found["variant"] in VARIANTS
+        fields = json.loads(line, parse_int=_whole_number)
+        fields["time"] = _utc(datetime.fromisoformat(fields["time"]))
+        texts = ("event",) if fields["kind"] == "feedback" else ("model", "version", "variant")
+        has_texts = all(isinstance(fields[w], str) for w in ("request_id", *texts))
+        fields["request_id"].encode()  # a lone surrogate is no text
+        is_known = fields["kind"] == "feedback" or (
+            isinstance(fields["kind"], str) and fields["variant"] in VARIANTS
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    return found if whole and known else None
+    return fields if has_texts and is_known else None
 
 
 def _whole_number(digits: str) -> int:

@@ -1,4 +1,4 @@
-"""The summarise_log: a service's request log against the reference of the bundle that answered."""
+"""A service's request log, summarised against the reference of the bundle that answered."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from growthlab.monitoring.log_reader import (
     Line,
     Period,
     Reading,
-    answers,
-    failed,
-    files_of,
+    answer_blocks,
+    is_failed,
+    log_files,
 )
-from growthlab.monitoring.proportions import Share, spread_of
+from growthlab.monitoring.proportions import Share, rarefied_coverage_and_gini
 from growthlab.monitoring.stability import Drift, equal_parts
-from growthlab.monitoring.tally import Compared, Tally
+from growthlab.monitoring.tally import ReferenceCounts, Tally
 
 PARTS = 10  # groups of items by popularity
-Who = tuple[str, str, str]  # variant, model, version
+VariantKey = tuple[str, str, str]  # variant, model, version
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How widely lists spread over the catalogue; all sides cut to as many places.
+    """How widely lists spread over the catalogue, each side thinned to the same number of places.
 
-    The model's own lists, a known customer's latest one, are like the reference's. What was shown
-    holds lists of fallbacks too, and those that were asked for again: the more of them, the narrower.
+    The model's own lists (the latest of each known customer) are comparable to the reference's. Shown
+    lists also hold fallbacks and repeated requests, which narrow them.
     """
 
     coverage: float
@@ -52,7 +52,7 @@ class Spread:
 
 
 class PopularityDrift(NamedTuple):
-    """The mean share that an item listed has of all events before the export."""
+    """The mean share of all events before the export that a listed item has."""
 
     own: float
     shown: float
@@ -60,7 +60,7 @@ class PopularityDrift(NamedTuple):
 
 
 class ServedPrediction(NamedTuple):
-    """What was predicted for a known customer, and by which version of the bundle."""
+    """The number served for a known customer, and the version of the bundle that gave it."""
 
     value: float
     version: str
@@ -68,88 +68,89 @@ class ServedPrediction(NamedTuple):
 
 @dataclass(frozen=True)
 class LogSummary:
-    """What a log says of a bundle.
+    """What a log says about a bundle.
 
-    `variants` are all that answered this task, `own` the answers of this bundle alone, whichever variant it
-    was; the versions that it had before a refresh are this bundle too, and stand under its own one;
-    `drifts` compare those with the reference, none of them where the bundle has none.
+    `variants` are all models that answered this task, `own` the answers of this bundle alone, in
+    whichever variant; versions from before a refresh are counted as the present one. `drifts` compare
+    its answers with the reference; empty where the bundle has none.
     """
 
     manifest: Manifest
     reading: Reading
-    variants: Mapping[Who, Tally]
+    variants: Mapping[VariantKey, Tally]
     own: Tally
     reference: Reference | None
     drifts: list[Drift] = field(default_factory=list)
     spread: Spread | None = None
     new_items: Share = field(default_factory=lambda: Share(0, 0))
     popularity: PopularityDrift | None = None
-    agreement: Agreement = field(
-        default_factory=Agreement
-    )  # of shadows, whichever bundle it is about
-    predictions: Mapping[str, ServedPrediction] = field(
-        default_factory=dict
-    )  # a known customer's first
+    agreement: Agreement = field(default_factory=Agreement)  # of all shadows of the task
+    # the first prediction of each known customer, by pseudonym
+    predictions: Mapping[str, ServedPrediction] = field(default_factory=dict)
     n_feedback: int = 0
     n_feedback_without_answer: int = 0
 
     @property
     def n_states(self) -> int:
-        """How many states of the bundle answered: one more than it was refreshed meanwhile."""
+        """How many states of the bundle answered; more than one where it was refreshed meanwhile."""
         manifest = self.manifest
         names = {(manifest.task, manifest.model, version) for version in manifest.states}
         return len(names & self.reading.served_by.keys())
 
 
 def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
-    """Read the log at `path`, with its older parts, twice: for the feedback, and for the answers.
+    """Read the log at `path` with its older parts, once for the feedback and once for the answers.
 
     Raises
     ------
     DataError
-        There is no log, it is empty, no line in it is of a request log, or no answer is of this
-        bundle in the period.
+        There is no log, it is empty, none of its lines is of a request log, or no answer in the
+        period is of this bundle.
     """
-    files = files_of(path)
+    files = log_files(path)
     feedback, reading = Feedback(files), Reading()
     reference = Reference.read(bundle.folder)
     catalogue = None if bundle.list_maker is None else bundle.list_maker.catalogue
     answer = bundle.manifest.answer
-    compared = Compared(
+    compared = ReferenceCounts(
         reference or Reference({}, {}), catalogue, answer.endpoint, bundle.known_users
     )
-    variants: dict[Who, Tally] = {}
+    variants: dict[VariantKey, Tally] = {}
     own = Tally(answer.item_endpoint)
     predictions: dict[str, ServedPrediction] = {}
     manifest, states = bundle.manifest, bundle.manifest.states
     agreement = Agreement(of_lists=answer.kind.is_list)
-    for block in answers(files, period, reading):
-        of_task = [_under_one(line, manifest, states) for line in block if _asks(line, manifest)]
-        others = [line for line in block if not _asks(line, manifest)]
-        feedback.of([line["request_id"] for line in others])  # it is not without an answer
+    for block in answer_blocks(files, period, reading):
+        of_task = [
+            _as_present_version(line, manifest, states)
+            for line in block
+            if _is_about(line, manifest)
+        ]
+        others = [line for line in block if not _is_about(line, manifest)]
+        feedback.of([line["request_id"] for line in others])  # feedback on them has its answer
         agreement.add(of_task)
-        for who, all_lines in _by_variant(of_task).items():
-            lines = [line for line in all_lines if not failed(line)]
+        for key, all_lines in _by_variant(of_task).items():
+            lines = [line for line in all_lines if not is_failed(line)]
             had = feedback.of([line["request_id"] for line in lines])
-            if who[0] == "shadow":  # nobody saw these answers
+            if key[0] == "shadow":  # no customer saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
-            mine = who[1:] == (manifest.model, manifest.version)
+            is_own = key[1:] == (manifest.model, manifest.version)
             for tally in (
-                variants.setdefault(who, Tally(answer.item_endpoint)),
-                *([own] if mine else []),
+                variants.setdefault(key, Tally(answer.item_endpoint)),
+                *([own] if is_own else []),
             ):
                 tally.add(lines, had)
                 tally.n_failed += len(all_lines) - len(lines)
-            if mine:
+            if is_own:
                 compared.add(lines)
                 _add_first(predictions, lines)
-    _refuse_another(bundle, path, reading, own)
+    _require_own_answers(bundle, path, reading, own)
     if reference is None:
-        found = LogSummary(manifest, reading, variants, own, None)
+        summary = LogSummary(manifest, reading, variants, own, None)
     else:
-        found = _against(manifest, reading, variants, own, compared)
+        summary = _compared_with_reference(manifest, reading, variants, own, compared)
     return replace(
-        found,
+        summary,
         agreement=agreement,
         predictions=predictions,
         n_feedback=len(feedback),
@@ -157,14 +158,14 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
     )
 
 
-def _asks(line: Line, manifest: Manifest) -> bool:
-    """Whether the line answers the bundle's question."""
+def _is_about(line: Line, manifest: Manifest) -> bool:
+    """Whether the line is an answer of the bundle's task."""
     kinds = (manifest.answer.endpoint, manifest.answer.item_endpoint)
     return bool(line.get("task") == manifest.task and line["kind"] in kinds)
 
 
-def _under_one(line: Line, manifest: Manifest, states: Container[str]) -> Line:
-    """A line of an earlier state of the bundle as one of the bundle; `state` is the version itself."""
+def _as_present_version(line: Line, manifest: Manifest, states: Container[str]) -> Line:
+    """A line of an earlier state under the bundle's present version; ``state`` keeps the earlier one."""
     version = line["version"]
     if version == manifest.version or line["model"] != manifest.model or version not in states:
         return line
@@ -181,22 +182,24 @@ def _add_first(predictions: dict[str, ServedPrediction], lines: list[Line]) -> N
             )
 
 
-def _by_variant(lines: list[Line]) -> dict[Who, list[Line]]:
-    """The lines by who answered."""
-    found: dict[Who, list[Line]] = {}
+def _by_variant(lines: list[Line]) -> dict[VariantKey, list[Line]]:
+    """The lines by the model that answered."""
+    by_variant: dict[VariantKey, list[Line]] = {}
     for line in lines:
-        found.setdefault((line["variant"], line["model"], line["version"]), []).append(line)
-    return found
+        by_variant.setdefault((line["variant"], line["model"], line["version"]), []).append(line)
+    return by_variant
 
 
-def _refuse_another(bundle: Bundle, path: Path, reading: Reading, own: Tally) -> None:
-    """Raise a `DataError` where nothing in the log is of this bundle."""
+def _require_own_answers(bundle: Bundle, path: Path, reading: Reading, own: Tally) -> None:
+    """Raise a `DataError` where the log has no answer of this bundle."""
     if own.n or own.n_failed:
         return
     if reading.n_broken == reading.n_lines:
         raise DataError(f"log={path}: none of its {reading.n_lines:,} lines is of a request log")
     manifest = bundle.manifest
-    most = sorted(reading.served_by.items(), key=lambda who: (who[0][0] != manifest.task, -who[1]))
+    most = sorted(
+        reading.served_by.items(), key=lambda entry: (entry[0][0] != manifest.task, -entry[1])
+    )
     others = ", ".join(
         f"{n:,} of {model} {version} ({task})" for (task, model, version), n in most[:3]
     )
@@ -209,22 +212,22 @@ def _refuse_another(bundle: Bundle, path: Path, reading: Reading, own: Tally) ->
     )
 
 
-def _against(
+def _compared_with_reference(
     manifest: Manifest,
     reading: Reading,
-    variants: Mapping[Who, Tally],
+    variants: Mapping[VariantKey, Tally],
     own: Tally,
-    compared: Compared,
+    compared: ReferenceCounts,
 ) -> LogSummary:
-    """The comparison with the reference."""
-    reference, found = compared.reference, compared.counts
+    """The summary with its comparisons to the reference."""
+    reference, bin_counts = compared.reference, compared.counts
     drifts = [
         Drift(n, b.labels, b.counts, now, int(b.counts.sum()), int(now.sum()))
         for n, b in reference.bins.items()
-        if (now := found[n]).any()
+        if (now := bin_counts[n]).any()
     ]
     if not len(reference.item_counts):
-        return LogSummary(manifest, reading, variants, own, reference, _together(drifts))
+        return LogSummary(manifest, reading, variants, own, reference, _in_one_report(drifts))
     counts, n_items = reference.item_counts, len(reference.item_counts)
     groups = np.append(equal_parts(counts, PARTS), PARTS + 1)  # the last: not in the catalogue
     labels = ["tenth 1 (popular)", *(f"tenth {n}" for n in range(2, PARTS)), "tenth 10 (rare)"]
@@ -252,22 +255,22 @@ def _against(
         variants,
         own,
         reference,
-        _together(drifts),
+        _in_one_report(drifts),
         _spread(compared, reference),
         Share(never, int(compared.shown.sum())),
-        PopularityDrift(*(_mean(share, of) for of in (compared.listed, compared.shown, then))),
+        PopularityDrift(*(_mean(share, side) for side in (compared.listed, compared.shown, then))),
     )
 
 
-def _together(drifts: list[Drift]) -> list[Drift]:
-    """As the distributions of one report: the more there are, the more of them chance moves."""
+def _in_one_report(drifts: list[Drift]) -> list[Drift]:
+    """Distributions that know how many are compared: with more of them, chance moves more."""
     return [replace(drift, n_compared=len(drifts)) for drift in drifts]
 
 
 def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
-    """How often the reference's lists hold each item, if they were as long as those of the log.
+    """How often the reference lists each item, with each place weighted as it occurs in the log.
 
-    Later places hold other items than the first, so each place weighs as it occurs in the log.
+    Lists in the log may be shorter, and later places hold other items than the first.
     """
     weights = np.cumsum(lengths[::-1])[::-1][1:]  # lists that have a 1st, 2nd, ... place
     weights = weights if weights.any() else np.ones(K)
@@ -278,8 +281,8 @@ def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
     return total
 
 
-def _spread(compared: Compared, reference: Reference) -> Spread | None:
-    """Coverage and Gini of as many places of each side; the reference's lists as long as the log's."""
+def _spread(compared: ReferenceCounts, reference: Reference) -> Spread | None:
+    """Coverage and Gini of equally many places a side; the reference's lists cut to the log's length."""
     longest = int(np.flatnonzero(compared.lengths).max(initial=0))
     codes = reference.listed[:, :longest]
     own, shown = compared.listed[:-1], compared.shown[:-1]
@@ -288,7 +291,9 @@ def _spread(compared: Compared, reference: Reference) -> Spread | None:
     if not n_places:
         return None
     rng = stream(0, "spread")
-    of_own, of_shown, of_then = (spread_of(side, n_places, rng) for side in (own, shown, then))
+    of_own, of_shown, of_then = (
+        rarefied_coverage_and_gini(side, n_places, rng) for side in (own, shown, then)
+    )
     return Spread(*of_own, *of_shown, *of_then, n_places)
 
 

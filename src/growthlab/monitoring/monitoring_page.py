@@ -29,7 +29,7 @@ def monitoring_html(report: MonitoringReport) -> str:
     """The report as one HTML document."""
     chapters = [Chapter("Alerts", [_alerts(report)])]
     chapters += [_table(table) for table in report.tables]
-    drifts = sorted(report.found.drifts, key=lambda drift: -drift.psi)[:MOST_DRAWN]
+    drifts = sorted(report.summary.drifts, key=lambda drift: -drift.psi)[:MOST_DRAWN]
     if drifts:
         figures = [Figure(drift.name, _distribution(drift)) for drift in drifts]
         note = "The share of each bin, at export and now."

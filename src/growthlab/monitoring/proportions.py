@@ -1,4 +1,4 @@
-"""Shares of few cases with honest bounds, and how widely lists spread, made comparable."""
+"""Shares with confidence bounds, and how widely lists spread over the catalogue."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ DRAWS = 20
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `n` cases."""
+    """A share: `hits` of `n` cases."""
 
     hits: int
     n: int
 
     @property
     def value(self) -> float:
-        """NaN of no cases."""
+        """The share; NaN without cases."""
         return self.hits / self.n if self.n else math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The 95 % Wilson interval (Wilson, JASA 1927): inside [0, 1], also for no hits; NaN of no cases."""
+        """The 95 % interval of Wilson (JASA 1927): within [0, 1] also without hits; NaN without cases."""
         if not self.n:
             return math.nan, math.nan
-        p, spread = self.value, Z * Z / self.n
-        middle = (p + spread / 2) / (1 + spread)
-        half = math.sqrt(p * (1 - p) * spread + spread * spread / 4) / (1 + spread)
+        p, width = self.value, Z * Z / self.n
+        middle = (p + width / 2) / (1 + width)
+        half = math.sqrt(p * (1 - p) * width + width * width / 4) / (1 + width)
         return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -43,7 +43,7 @@ def difference(new: Share, old: Share) -> tuple[float, float, float]:
     return d, low, high
 
 
-def spread(counts: np.ndarray) -> tuple[float, float]:
+def coverage_and_gini(counts: np.ndarray) -> tuple[float, float]:
     """Coverage (listed items / catalogue) and Gini index of how often each item is listed.
 
     As the metrics of the comparison define them; NaN where nothing is listed.
@@ -56,14 +56,16 @@ def spread(counts: np.ndarray) -> tuple[float, float]:
     return float((counts > 0).mean()), float(gini)
 
 
-def spread_of(counts: np.ndarray, n_places: int, rng: np.random.Generator) -> tuple[float, float]:
-    """`spread` of as many places as `n_places`, drawn from `counts`: the mean of twenty draws.
+def rarefied_coverage_and_gini(
+    counts: np.ndarray, n_places: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """`coverage_and_gini` of `n_places` places drawn from `counts`: the mean of twenty draws.
 
-    Longer logs list more items. Two sides are alike only where the larger is thinned to the smaller
-    (Hurlbert, Ecology 1971: rarefaction).
+    Longer logs list more items, so two sides are comparable only where the larger is thinned to the
+    size of the smaller (rarefaction: Hurlbert, Ecology 1971).
     """
     if n_places >= counts.sum():
-        return spread(counts)
+        return coverage_and_gini(counts)
     draws = rng.multivariate_hypergeometric(counts, n_places, size=DRAWS, method="marginals")
-    coverage, gini = np.mean([spread(drawn) for drawn in draws], axis=0)
+    coverage, gini = np.mean([coverage_and_gini(drawn) for drawn in draws], axis=0)
     return float(coverage), float(gini)

@@ -1,4 +1,4 @@
-"""Counts of answers that do not grow with the log: ways of serving, latency, scores, features, items."""
+"""Counts of answers in bounded memory: how they were served, latency, scores, features, items."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.monitoring.log_reader import Line
 from growthlab.monitoring.proportions import Share
 
-FALLBACK_LEVEL = 3  # of the ladder: from here on popularity answers, nothing of the customer
-FALLBACK = "_fallback"  # how the names of such ways end
+FALLBACK_LEVEL = 3  # from this level on popularity answers, without anything about the customer
+FALLBACK = "_fallback"  # the end of `served` for such answers
 BY_THE_MODEL = (KNOWN, "folded_in")
 FOLLOWS = {"click": "impression", "order": "click"}
 STEP = 0.02  # latencies are counted in bins of 2 %
@@ -26,7 +26,7 @@ N_LATENCIES = 1000
 
 @dataclass
 class Tally:
-    """What a variant's model answered; filled block by block. Requests that failed are no answers.
+    """Counts of a model's answers in one variant, added block by block; failed requests are no answers.
 
     `item_endpoint` names the kind of lines that are about one item.
     """
@@ -36,17 +36,17 @@ class Tally:
     n_failed: int = 0
     served: Counter[str] = field(default_factory=Counter)
     levels: Counter[int] = field(default_factory=Counter)
-    n_opted_out: int = 0  # personalised=false
-    n_fallbacks: int = 0  # of those who did not opt out
-    n_nameless: int = 0  # fallbacks of requests that named neither a customer nor an item
+    n_opted_out: int = 0  # with personalised=false
+    n_fallbacks: int = 0  # to customers who did not opt out
+    n_anonymous: int = 0  # fallbacks for requests that named neither a customer nor an item
     n_unknown: int = 0
-    n_given: int = 0  # items that requests named
+    n_named: int = 0  # items that requests named
     events: Counter[str] = field(default_factory=Counter)
-    both: Counter[str] = field(default_factory=Counter)  # with the event and the one it follows
+    both: Counter[str] = field(default_factory=Counter)  # with the event and the one before it
     latencies: np.ndarray = field(default_factory=lambda: np.zeros(N_LATENCIES, dtype=np.int64))
 
     def add(self, lines: Sequence[Line], events: Mapping[str, np.ndarray]) -> None:
-        """Count a block of answers; `events` say which of the requests had feedback."""
+        """Count a block of answers; `events` say which requests had feedback."""
         self.n += len(lines)
         for event, had in events.items():
             self.events[event] += int(had.sum())
@@ -58,58 +58,58 @@ class Tally:
         places = np.clip(places[np.isfinite(places)], 0, N_LATENCIES - 1).astype(int)
         self.latencies += np.bincount(places, minlength=N_LATENCIES)
         for line in lines:
-            self._add_way(line)
+            self._add_line(line)
 
-    def _add_way(self, line: Line) -> None:
-        """The rung of the ladder, and unknown items."""
+    def _add_line(self, line: Line) -> None:
+        """Count how one answer was served, and its unknown items."""
         served = str(line.get("served"))
         level = level_of(line)
         self.served[served] += 1
         self.levels[level] += 1
-        if line.get("personalised") is False:  # nothing that the request names was looked at
+        if line.get("personalised") is False:  # nothing in the request was read
             self.n_opted_out += 1
             return
         if is_fallback(served, level):
             self.n_fallbacks += 1
-            self.n_nameless += not (
+            self.n_anonymous += not (
                 line.get("user") or line.get("n_history") or items_of(line, "asked")
             )
         unknown = _whole(line.get("n_unknown_items"), 0)
         self.n_unknown += unknown
-        self.n_given += max(
+        self.n_named += max(
             _whole(line.get("n_history"), int(line["kind"] == self.item_endpoint)), unknown
         )
 
     @property
     def fallbacks(self) -> Share:
-        """Answers without anything of the customer, of those to customers who did not opt out."""
+        """The share of answers without anything about the customer, among those who did not opt out."""
         return Share(self.n_fallbacks, self.n - self.n_opted_out)
 
     @property
     def opted_out(self) -> Share:
-        """Answers to customers who want no personal one."""
+        """The share of answers to customers who opted out of personal ones."""
         return Share(self.n_opted_out, self.n)
 
     @property
     def errors(self) -> Share:
-        """Requests that failed inside the service."""
+        """The share of requests that failed inside the service."""
         return Share(self.n_failed, self.n + self.n_failed)
 
     @property
     def unknown_items(self) -> Share:
-        """Items named by requests that the model does not know."""
-        return Share(self.n_unknown, self.n_given)
+        """The share of items in requests that the model does not know."""
+        return Share(self.n_unknown, self.n_named)
 
     def rate(self, event: str) -> Share:
-        """Answers with that feedback."""
+        """The share of answers with that feedback."""
         return Share(self.events[event], self.n)
 
     def rate_after(self, event: str) -> Share:
-        """Answers with that feedback of those with the one that it follows: CTR and CVR."""
+        """The share with that feedback among answers with the event before it: CTR and CVR."""
         return Share(self.both[event], self.events[FOLLOWS[event]])
 
     def latency(self, share: float) -> float:
-        """The latency in ms that this share of the answers does not exceed, within 2 %; NaN of none."""
+        """The latency in ms that this share of answers does not exceed, within 2 %; NaN without answers."""
         total = int(self.latencies.sum())
         if not total:
             return math.nan
@@ -118,28 +118,32 @@ class Tally:
 
 
 @dataclass
-class Compared:
+class ReferenceCounts:
     """Counts of the answers of one bundle in the bins of its reference.
 
-    The reference has one answer a customer. So a known customer's latest answer counts here, for
-    features, scores and the items listed, and those before it do not: whoever asks a hundred times
-    is no hundred customers, and after a refresh the newer state is what is watched. Nor has the
-    reference the shop's rules: the lists are those before them.
+    The reference has one answer a customer. So only the latest answer of a known customer counts for
+    features, scores and listed items: a hundred requests of one customer are not a hundred customers,
+    and after a refresh the newer state is monitored. The reference has no shop rules either: lists
+    are counted as they were before them.
     """
 
     reference: Reference
     catalogue: Catalogue | None  # None: the answers are numbers
     endpoint: str  # the kind of lines that answer for a customer
     known_users: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=str))  # sorted
-    shown: np.ndarray = field(init=False)  # (n_items + 1,), the last: not in the catalogue
+    shown: np.ndarray = field(init=False)  # (n_items + 1,) answers; the last: not in the catalogue
     asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
-    n_asked: int = 0  # requests that named some
-    _strangers: dict[str, np.ndarray] = field(default_factory=dict)  # like the reference's bins
-    _bins: dict[str, np.ndarray] = field(default_factory=dict)  # (n_known,) of the latest answer
-    _lists: np.ndarray = field(init=False)  # (n_known, K) places of `shown`, then `UNKNOWN`
-    _listed: np.ndarray = field(init=False)  # (n_items + 1,) by strangers' lists
+    n_asked: int = 0  # requests that named items
+    _unknown: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # counts of unknown customers by bin
+    _bins: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # (n_known,) bin of the latest answer
+    _lists: np.ndarray = field(init=False)  # (n_known, K) places in `shown`, then `UNKNOWN`
+    _listed: np.ndarray = field(init=False)  # (n_items + 1,) by lists of unknown customers
     _lengths: np.ndarray = field(default_factory=lambda: np.zeros(K + 1, dtype=np.int64))
-    _forgotten: set[str] = field(default_factory=set)  # known to an earlier state only
+    _forgotten: set[str] = field(default_factory=set)  # customers of earlier states only
 
     def __post_init__(self) -> None:
         n_users, n_items = len(self.known_users), 0
@@ -150,24 +154,24 @@ class Compared:
         n_lists = 0 if self.catalogue is None else n_users
         self._lists = np.full((n_lists, K), UNKNOWN, dtype=np.int32)
         for name, bins in self.reference.bins.items():
-            self._strangers[name] = np.zeros(len(bins.counts), dtype=np.int64)
+            self._unknown[name] = np.zeros(len(bins.counts), dtype=np.int64)
             self._bins[name] = np.full(n_users, UNKNOWN, dtype=np.int16)
 
     def add(self, lines: Sequence[Line]) -> None:
         """Count a block of answers of this bundle, in the order of the log."""
-        users, strangers = self._of_each(lines)
-        codes = np.array(list(users), dtype=np.int64)
+        latest, unknown = self._latest_and_unknown(lines)
+        codes = np.array(list(latest), dtype=np.int64)
         for name in self._bins:
-            found = self._binned(name, list(users.values()))
-            self._bins[name][codes[found != UNKNOWN]] = found[found != UNKNOWN]
-            found = self._binned(name, strangers)
-            n_bins = len(self._strangers[name])
-            self._strangers[name] += np.bincount(found[found != UNKNOWN], minlength=n_bins)
+            places = self._binned(name, list(latest.values()))
+            self._bins[name][codes[places != UNKNOWN]] = places[places != UNKNOWN]
+            places = self._binned(name, unknown)
+            n_bins = len(self._unknown[name])
+            self._unknown[name] += np.bincount(places[places != UNKNOWN], minlength=n_bins)
         if self.catalogue is None:
             return
-        made = [(code, line) for code, line in users.items() if self._is_own_list(line)]
-        self._lists[[code for code, _ in made]] = self._rows([line for _, line in made])
-        rows = self._rows([line for line in strangers if self._is_own_list(line)])
+        own = [(code, line) for code, line in latest.items() if self._is_own_list(line)]
+        self._lists[[code for code, _ in own]] = self._rows([line for _, line in own])
+        rows = self._rows([line for line in unknown if self._is_own_list(line)])
         self._listed += _counted(rows, len(self._listed))
         self._lengths += _lengths_of(rows)
         shown = [items_of(line)[:K] for line in lines if line["kind"] == self.endpoint]
@@ -176,13 +180,13 @@ class Compared:
         self.asked += self._counts([item for items in asked for item in items])
         self.n_asked += len(asked)
 
-    def _of_each(self, lines: Sequence[Line]) -> tuple[dict[int, Line], list[Line]]:
-        """The latest line of each known customer by their code, and those of strangers.
+    def _latest_and_unknown(self, lines: Sequence[Line]) -> tuple[dict[int, Line], list[Line]]:
+        """The latest line of each known customer by their code, and the lines of unknown customers.
 
-        Of a customer whom only an earlier state knew, the first counts as a stranger's.
+        Of a customer whom only an earlier state knew, the first line counts as unknown.
         """
         users = [str(line.get("user")) if line.get("served") == KNOWN else "" for line in lines]
-        latest, strangers = {}, []
+        latest, unknown = {}, []
         for line, code in zip(lines, codes_of(users, self.known_users).tolist(), strict=True):
             if code != UNKNOWN:
                 latest[code] = line
@@ -192,8 +196,8 @@ class Compared:
                 if user in self._forgotten:
                     continue
                 self._forgotten.add(user)
-            strangers.append(line)
-        return latest, strangers
+            unknown.append(line)
+        return latest, unknown
 
     def _binned(self, name: str, lines: Sequence[Line]) -> np.ndarray:
         """The reference's bin of each line's score or feature; `UNKNOWN` where it holds none."""
@@ -226,17 +230,17 @@ class Compared:
         return line["kind"] == self.endpoint and line.get("served") in BY_THE_MODEL
 
     def _places(self, items: list[str]) -> np.ndarray:
-        """Each item's place in the catalogue; behind the last: none of it."""
+        """Each item's place in the catalogue; one behind the last for an item outside of it."""
         assert self.catalogue is not None
         codes = self.catalogue.codes(items)
         return np.where(codes == UNKNOWN, len(self.catalogue), codes)
 
     def _counts(self, items: list[str]) -> np.ndarray:
-        """How often each item of the catalogue is among the items; the last: none of it."""
+        """How often each item of the catalogue occurs; the last: items outside of it."""
         return np.bincount(self._places(items), minlength=len(self.shown))
 
     def _rows(self, lines: Sequence[Line]) -> np.ndarray:
-        """The lists as the model made them, ``(n, K)``."""
+        """The lists before the shop's rules, as places in the catalogue, ``(n, K)``."""
         lists = [(items_of(line, "before_rules") or items_of(line))[:K] for line in lines]
         rows = np.full((len(lists), K), UNKNOWN, dtype=np.int32)
         filled = np.arange(K) < np.array([len(items) for items in lists], dtype=int)[:, None]
@@ -245,22 +249,22 @@ class Compared:
 
     @property
     def counts(self) -> dict[str, np.ndarray]:
-        """Answers in each of the reference's bins, by the bins' name."""
+        """Answers in each bin of the reference, by name."""
         return {
             name: counts + np.bincount(known[known != UNKNOWN], minlength=len(counts))
             for (name, counts), known in zip(
-                self._strangers.items(), self._bins.values(), strict=True
+                self._unknown.items(), self._bins.values(), strict=True
             )
         }
 
     @property
     def listed(self) -> np.ndarray:
-        """How often the model's own lists hold each item, ``(n_items + 1,)``; the last: unknown."""
+        """How often the model's own lists have each item, ``(n_items + 1,)``; the last: unknown items."""
         return self._listed + _counted(self._lists, len(self._listed))
 
     @property
     def lengths(self) -> np.ndarray:
-        """How many of the model's own lists are of each length, ``(K + 1,)``; 0: nobody asked, too."""
+        """How many of the model's own lists have each length, ``(K + 1,)``; 0 also counts no list."""
         return self._lengths + _lengths_of(self._lists)
 
     @property
@@ -278,23 +282,23 @@ def _lengths_of(rows: np.ndarray) -> np.ndarray:
 
 
 def is_fallback(served: str, level: int) -> bool:
-    """Whether such an answer knows nothing of the customer."""
+    """Whether such an answer uses nothing about the customer."""
     return level >= FALLBACK_LEVEL or served.endswith(FALLBACK)
 
 
 def level_of(line: Line) -> int:
-    """The rung of the ladder of fallbacks."""
+    """The fallback level of an answer."""
     return _whole(line.get("level"), 0)
 
 
 def items_of(line: Line, name: str = "items") -> list[str]:
-    """The ids that a line holds under the name; none where it holds no list."""
-    found = line.get(name)
-    return [str(item) for item in found] if isinstance(found, list) else []
+    """The item ids under that name of a line; empty where it has no list."""
+    items = line.get(name)
+    return [str(item) for item in items] if isinstance(items, list) else []
 
 
 def _whole(value: Any, otherwise: int) -> int:
-    """The value where it is a count."""
+    """The value where it is a count, else the other one."""
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return value if whole else otherwise
 
