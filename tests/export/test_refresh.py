@@ -171,7 +171,7 @@ def test_what_cannot_be_refreshed_is_one_line_and_changes_nothing(
         refresh(folder, log_of([(ANNA, "mug", "2024-03-02")]), "corner_shop", task=TopN())
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
     with pytest.raises(
-        BundleError, match=r"is refreshed with its own pseudonym key .* the one here"
+        BundleError, match=r"can only be refreshed with its pseudonym key .* the one here"
     ):
         refresh(folder, later, "corner_shop", task=TopN())
     assert (folder / "manifest.json").read_bytes() == before

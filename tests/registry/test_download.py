@@ -149,7 +149,7 @@ def test_a_bundle_that_was_changed_in_the_store_is_refused_and_the_old_one_stays
     with pytest.raises(BundleError, match=r"version 2 is refused: it/model.npz is corrupted"):
         registry.fetch(folder)
     replace(Manifest.read(newest), files=checksums_of(newest)).write(newest)  # checksums mended
-    with pytest.raises(BundleError, match="was registered; somebody changed what is stored"):
+    with pytest.raises(BundleError, match="was registered; the stored files were changed"):
         registry.fetch(folder)
     shutil.rmtree(newest)
     with pytest.raises(BundleError, match=r"/2 holds no bundle of growthlab: .* No such file"):
@@ -166,7 +166,7 @@ def test_a_version_that_names_a_folder_elsewhere_is_refused_and_that_folder_stay
     text = described.read_text()
     elsewhere = registry.folder / "made1"
     described.write_text(text.replace("path: artifacts/made1", f"path: {elsewhere}"))
-    with pytest.raises(BundleError, match=r"/1 is refused: its bundle lies outside of it"):
+    with pytest.raises(BundleError, match=r"/1 is refused: its bundle is outside of the model"):
         registry.fetch(tmp_path / "top_n")
     assert Bundle.load(elsewhere).manifest.model == "item_knn"
 
@@ -217,7 +217,7 @@ def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_f
     assert main([*words, f"tracking.uri={registry.uri}"]) == 2
     assert warnings() == []  # the refusal says it
     told = capsys.readouterr().err
-    assert "version 2 does not take the place of" in told
+    assert "version 2 does not replace" in told
     assert told.count("known users cannot be looked up") == 1
     assert f"written with the key {second.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY" in told
     assert Bundle.load(folder).manifest == first
@@ -251,8 +251,8 @@ def test_what_is_not_in_the_registry_is_one_line(registry: Registry, tmp_path: P
     for model, told in (
         ("bundles/top_n", "write models:/NAME@champion or models:/NAME/3"),
         (f"models:/{registry.name}x@champion", f"did you mean {registry.name}"),
-        (f"models:/{registry.name}@best", "has not the alias best; its aliases: @cha"),
-        (f"models:/{registry.name}/7", "has not a version 7"),
+        (f"models:/{registry.name}@best", "does not have the alias best; its aliases: @cha"),
+        (f"models:/{registry.name}/7", "does not have a version 7"),
     ):
         with pytest.raises(ConfigError, match=told):
             registry.fetch(tmp_path / "top_n", model)

@@ -1,4 +1,4 @@
-"""The model card of a bundle: what it is for, how it was judged, and what it is not for."""
+"""The model card of a bundle: what it is for, how it was evaluated, and what it is not for."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _protocol(manifest: Manifest) -> str:
         "Split": manifest.split,
         "Horizon": horizon,
         "Seed": str(manifest.seed),
-        "Chosen on": "the validation window before the cutoff alone; judged once after it",
+        "Chosen on": "the validation window before the cutoff; evaluated once after it",
     }
     if manifest.answer.kind.is_list:
         reason = f" ({manifest.filter_seen_reason})" if manifest.filter_seen_reason else ""
@@ -77,7 +77,7 @@ def _protocol(manifest: Manifest) -> str:
 
 
 def _results(manifest: Manifest) -> str:
-    """A table of the metrics after the cutoff, with the baselines beside them."""
+    """A table of the metrics after the cutoff, with those of the baselines."""
     names = list(manifest.baselines)
     head = ["metric", manifest.model, "95 % interval", *names]
     rows = [head, ["---"] * len(head)]
@@ -89,24 +89,24 @@ def _results(manifest: Manifest) -> str:
     if len(rows) == 2:
         return "## Results\n\nNo metrics were logged."
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    note = "" if names else "\n\nNo baseline was run beside it: `growthlab compare` does that."
+    note = "" if names else "\n\nNo baseline was run with it: `growthlab compare` does that."
     return f"## Results after the cutoff\n\n{table}{note}"
 
 
 def _limits(manifest: Manifest) -> str:
     shared = [
-        "Measured on logged behaviour under whatever was shown then; an experiment decides.",
-        "It knows nothing after the cutoff: export again as the data ages.",
+        "Measured on logged behaviour, which depends on what was shown; an experiment decides.",
+        "It has seen nothing after the cutoff: export again as the data ages.",
     ]
     if manifest.answer.kind.is_list:
         shared += [
-            "An item without events before the cutoff is reached only by models that read content.",
+            "Only models that read content list an item without events before the cutoff.",
             "A customer whom the model cannot score gets the popularity list; the answer says so.",
         ]
     else:
         shared += [
-            "A customer of whom nothing is known gets the population's mean; the answer says so.",
-            "Stored features are those of the cutoff; later ones can come with the request.",
+            "A customer about whom nothing is known gets the population's mean; the answer says so.",
+            "Stored features are those of the cutoff; later ones can be sent with the request.",
         ]
     return "## Limitations\n\n" + "\n".join(f"- {line}" for line in shared)
 
@@ -116,10 +116,10 @@ def _release(manifest: Manifest) -> str:
     return (
         "## Release\n\n"
         f"This card says what was measured, not whether the model is in use: that is the version "
-        f"`models:/{name}@champion` of the registry. A version comes there by `growthlab promote` "
-        "alone (the first one also by its export), after guards, a clean leakage report and the "
-        "proof that this bundle answers as it was evaluated; its tags `gate.*` and the report "
-        "among the run's artifacts (`promotion/`) hold the decision and its evidence."
+        f"`models:/{name}@champion` of the registry. A version gets there by `growthlab promote` "
+        "only (the first one also by its export), after guards, a clean leakage report and a check "
+        "that this bundle answers as it was evaluated; its tags `gate.*` and the report in the "
+        "run's artifacts (`promotion/`) hold the decision and its evidence."
     )
 
 
@@ -141,7 +141,7 @@ def _calling(manifest: Manifest) -> str:
         f"curl -X POST http://127.0.0.1:8000/{manifest.answer.endpoint} -H 'Content-Type: application/json' "
         "-d @request.json\n"
         "```\n\n"
-        "The answer's field `served` says which way it came about."
+        "The field `served` of an answer says how it was made."
     )
 
 

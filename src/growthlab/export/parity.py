@@ -1,4 +1,4 @@
-"""Whether a bundle answers as the run was evaluated, and how long an answer takes."""
+"""Whether a bundle answers as its run was evaluated, and how long an answer takes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TOLERANCE = 1e-4
 N_CUSTOMERS = 1000
 N_STEPS = 200
 N_TIMED = 200
-ASKED = "asked.npz"  # artifact of a run whose rows are steps
+ASKED = "asked.npz"  # artifact of a run whose rows are steps: histories that were asked about
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """What the exported bundle answered beside what was evaluated.
+    """How far the answers of the exported bundle agree with those that were evaluated.
 
     `largest` is the largest difference of a score or prediction, see `parity_of`.
     `why_not` says in one line why nothing could be compared, or what differs; empty where the
@@ -42,10 +42,10 @@ class Parity:
 
 
 def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:
-    """``asked.npz``: of a task whose rows are steps, the histories of some that were asked about.
+    """Write ``asked.npz`` for a task whose rows are steps: the histories of some of them.
 
-    A bundle stores what was known at the cutoff, and cannot know a step's history by itself.
-    Nothing is written for other tasks.
+    A bundle stores what was known at the cutoff and cannot know the history of a later step. Nothing
+    is written for other tasks.
     """
     if not isinstance(data, AsksInSteps) or data.steps is None:
         return
@@ -63,50 +63,50 @@ def parity_of(
     *,
     seed: int = 0,
 ) -> Parity:
-    """The bundle's answers beside the run's, for at most 1,000 of its customers.
+    """Compare the bundle's answers with the run's, for at most 1,000 customers.
 
     `tables` are the run's ``recommendations`` (the first 10 places are compared) or ``predictions``.
     A score may differ by 1e-4 of the largest in its list, a prediction by 1e-4 of itself, or of 1
     where that is more: networks add up in another order. Two items may change places only where
     their evaluated scores are as near.
 
-    Where rows are steps, `asked` are the arrays of `write_asked`, of whose histories the bundle is
-    asked; else it is asked for customers by their ids. An index of the items is left out of the
-    asking: what it loses of the exact lists is its recall.
+    Where rows are steps, the bundle is asked about the histories in `asked`, the arrays of
+    `write_asked`; else about customers by their ids. It is asked without its index of the items, whose
+    loss against the exact lists is its recall.
     """
     bundle = exact(bundle)
     if bundle.no_lookup:
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
     if bundle.predictor is None:
-        return _of_lists(bundle, tables["recommendations"], asked, seed)
-    return _of_predictions(bundle, tables["predictions"], seed)
+        return _compare_lists(bundle, tables["recommendations"], asked, seed)
+    return _compare_numbers(bundle, tables["predictions"], seed)
 
 
 def exact(bundle: Bundle) -> Bundle:
-    """The same bundle, asked without its index of the items: its lists are exact."""
+    """The same bundle without its index of the items: its lists are exact."""
     if bundle.list_maker is None:
         return bundle
     return replace(bundle, list_maker=replace(bundle.list_maker, index=None))
 
 
 def listed_of_exact(bundle: Bundle, user_ids: np.ndarray) -> float:
-    """The share of the first ten of the exact lists that the bundle lists too, with its index.
+    """The share of the exact lists' first ten items that the bundle also lists with its index.
 
-    As customers are answered: what they have had is hidden, and short lists are made exact. NaN
-    without customers.
+    Asked as for customers: seen items are hidden, and lists that the index does not fill are made
+    exactly. NaN without customers.
     """
     requests = [RecommendRequest(str(user)) for user in user_ids]
-    both = (b.recommend(requests, K) for b in (bundle, exact(bundle)))
-    own, wanted = ([{i.item for i in a.items} for a in answers] for answers in both)
-    n_same = sum(len(one & other) for one, other in zip(own, wanted, strict=True))
-    n_wanted = sum(map(len, wanted))
-    return n_same / n_wanted if n_wanted else math.nan
+    lists = (b.recommend(requests, K) for b in (bundle, exact(bundle)))
+    own, expected = ([{i.item for i in a.items} for a in answers] for answers in lists)
+    n_same = sum(len(one & other) for one, other in zip(own, expected, strict=True))
+    n_expected = sum(map(len, expected))
+    return n_same / n_expected if n_expected else math.nan
 
 
 def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
-    """Median and 95th percentile of the milliseconds of one answer, asked for one at a time.
+    """Median and 95th percentile of the milliseconds of one answer, one request at a time.
 
-    NaN without customers. A first answer, for which parts are loaded, is left out.
+    NaN without customers. The first answer, which loads parts, is left out.
     """
     times = []
     for user in [*user_ids[:1], *user_ids[:N_TIMED]]:
@@ -120,7 +120,7 @@ def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
 
 
 def some_of(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """At most `n` of the distinct ids, drawn evenly, sorted."""
+    """At most `n` of the distinct ids, drawn uniformly, sorted."""
     distinct = np.unique(user_ids.astype(str))
     if len(distinct) <= n:
         return distinct
@@ -128,22 +128,22 @@ def some_of(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     return distinct[np.sort(drawn)]
 
 
-def _of_predictions(bundle: Bundle, table: pd.DataFrame, seed: int) -> Parity:
+def _compare_numbers(bundle: Bundle, table: pd.DataFrame, seed: int) -> Parity:
     users = some_of(table["user_id"].to_numpy(), N_CUSTOMERS, seed)
     evaluated = table.set_index(table["user_id"].astype(str))["prediction"].loc[users].to_numpy()
     answers = bundle.predict([PredictRequest(str(u)) for u in users])
-    strangers = [u for u, a in zip(users, answers, strict=True) if a.served != "known"]
-    if strangers:
-        why_not = f"the bundle does not know {len(strangers)} of {len(users)} customers"
+    unknown = [u for u, a in zip(users, answers, strict=True) if a.served != "known"]
+    if unknown:
+        why_not = f"the bundle does not know {len(unknown)} of {len(users)} customers"
         return Parity(n_compared=len(users), n_same=0, largest=math.nan, why_not=why_not)
-    off = np.abs(np.array([a.value for a in answers]) - evaluated)
-    off /= np.maximum(1.0, np.abs(evaluated))
-    same = off <= TOLERANCE
-    largest = float(off.max(initial=0.0))
+    difference = np.abs(np.array([a.value for a in answers]) - evaluated)
+    difference /= np.maximum(1.0, np.abs(evaluated))
+    same = difference <= TOLERANCE
+    largest = float(difference.max(initial=0.0))
     return _parity(int(same.sum()), len(users), largest, "predictions differ")
 
 
-def _of_lists(
+def _compare_lists(
     bundle: Bundle, table: pd.DataFrame, asked: Mapping[str, np.ndarray] | None, seed: int
 ) -> Parity:
     if "step" in table and asked is None:
@@ -158,7 +158,7 @@ def _of_lists(
     else:
         users = asked["user_ids"].astype(str)
         keys = list(zip(users.tolist(), asked["steps"].tolist(), strict=True))
-        answers = _of_steps(bundle, users, asked)
+        answers = _answers_to_steps(bundle, users, asked)
         groups = ["user_id", "step"]
     table = table.assign(user_id=ids)[ids.isin(users)].sort_values([*np.atleast_1d(groups), "rank"])
     lists = dict(iter(table.groupby(groups, sort=False)))
@@ -166,15 +166,15 @@ def _of_lists(
     for key, answer in zip(keys, answers, strict=True):
         items = [i.item for i in answer.items]
         scores = np.array([i.score for i in answer.items], dtype=float)
-        same, off = _same_list(items, scores, lists[key])
-        n_same, largest = n_same + same, max(largest, off)
+        same, difference = _same_list(items, scores, lists[key])
+        n_same, largest = n_same + same, max(largest, difference)
     return _parity(n_same, len(keys), largest, "lists differ")
 
 
-def _of_steps(
+def _answers_to_steps(
     bundle: Bundle, users: np.ndarray, asked: Mapping[str, np.ndarray]
 ) -> list[Recommendation]:
-    """What the bundle's list maker answers to the histories of steps."""
+    """The bundle's lists for the histories of steps."""
     assert bundle.list_maker is not None
     arrays = {name: values for name, values in asked.items() if name != "steps"}
     histories = Histories.from_arrays(arrays, bundle.list_maker.catalogue)
@@ -190,12 +190,15 @@ def _same_list(items: list[str], scores: np.ndarray, evaluated: pd.DataFrame) ->
     if len(items) != n:
         return False, math.inf
     scale = max(1.0, float(np.abs(known[:n]).max(initial=0.0)))
-    own_scale = min(scale, float(np.abs(known[:n]).max(initial=0.0)))  # a swap needs a real tie
-    off = float(np.abs(scores - known[:n]).max(initial=0.0)) / scale
-    of = dict(zip(names.tolist(), known.tolist(), strict=True))
+    tie_scale = min(scale, float(np.abs(known[:n]).max(initial=0.0)))  # a swap needs a real tie
+    difference = float(np.abs(scores - known[:n]).max(initial=0.0)) / scale
+    evaluated_score = dict(zip(names.tolist(), known.tolist(), strict=True))
     moved = [p for p in range(n) if items[p] != names[p]]
-    tied = all(abs(of.get(items[p], math.inf) - known[p]) <= TOLERANCE * own_scale for p in moved)
-    return off <= TOLERANCE and tied, off
+    tied = all(
+        abs(evaluated_score.get(items[p], math.inf) - known[p]) <= TOLERANCE * tie_scale
+        for p in moved
+    )
+    return difference <= TOLERANCE and tied, difference
 
 
 def _parity(n_same: int, n: int, largest: float, what: str) -> Parity:

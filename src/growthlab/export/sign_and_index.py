@@ -1,4 +1,4 @@
-"""A run's bundle as it leaves the lab: signed, and with an index of its items if there are many."""
+"""The last steps before a bundle is registered and served: its signature and its index of items."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from growthlab.export.build_item_index import add_index
 
 
 def sign_and_index(folder: Path, index_above: int) -> Bundle:
-    """The bundle in `folder`, changed in place to what is registered and served.
+    """Sign and index the bundle in `folder`, in place.
 
-    One that was written without a signature is signed where a signing key is set; a catalogue of
-    more than `index_above` items gets an index of its items.
+    A bundle without a signature is signed where a signing key is set; a catalogue of more than
+    `index_above` items gets an index.
 
     Raises
     ------

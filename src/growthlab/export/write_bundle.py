@@ -1,4 +1,4 @@
-"""From a fitted model to a bundle folder: complete or not at all, pseudonyms for every user."""
+"""From a fitted model to a bundle folder: written as a whole or not at all, with pseudonyms only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAMPLE_BYTES = 2**20
-COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored as they are
+COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored uncompressed
 SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
 
 
@@ -76,14 +76,14 @@ def write_recommender(
     fallback: np.ndarray,
     overwrite: bool = False,
 ) -> Path:
-    """A bundle of a recommender in `folder`.
+    """Write a bundle that answers with lists to `folder`.
 
     Parameters
     ----------
-    scorer : what the fitted model's ``scorer()`` gave
-    histories : of the users known at the cutoff, with raw ids; what a known user is served from
-    fallback : ``(n_items,)`` scores for those whom the model cannot score: popularity
-    overwrite : replace a bundle that is there already
+    scorer : the fitted model's ``scorer()``
+    histories : of the users known at the cutoff, with raw ids; known users are served from them
+    fallback : ``(n_items,)`` popularity, for users whom the model cannot score
+    overwrite : replace a bundle in the folder
 
     Raises
     ------
@@ -118,9 +118,9 @@ def write_estimator(
     base: float,
     overwrite: bool = False,
 ) -> Path:
-    """A bundle that answers with a number in `folder`; `base` is the population's mean outcome.
+    """Write a bundle that answers with numbers to `folder`; `base` is the population's mean outcome.
 
-    Without outcomes to take the mean of (NaN) it is that of the predictions.
+    Where that is unknown (NaN) the mean of the predictions is used.
 
     `customers` are the features of the customers known at the cutoff, one row each, with raw ids;
     see `write_recommender` for the rest.
@@ -143,20 +143,20 @@ def write_estimator(
 
 
 def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[str, np.ndarray]]:
-    """What items are made of, for those of whom the model knows nothing; none if it reads that."""
+    """The content of items, for those that the model knows nothing about; empty if it reads content."""
     from growthlab.features.term_content import TermContent
 
     if isinstance(scorer, (ContentProfile, DenseContentProfile)):
         return {}
     try:
         vectors, source = TermContent().vectors(catalogue)
-    except DataError:  # nothing is known of any item
+    except DataError:  # the catalogue has no content
         return {}
     return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
 
 
 def keyed_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
-    """The same histories under pseudonyms, sorted by them, as a bundle's state holds them."""
+    """The histories under pseudonyms and sorted by them, as a bundle's state stores them."""
     names = key.pseudonyms(namespace, histories.user_ids)
     order = np.argsort(names)
     return replace(histories.select(order), user_ids=names[order])
@@ -165,14 +165,14 @@ def keyed_histories(histories: Histories, key: PseudonymKey, namespace: str) -> 
 def keyed_rows(
     user_ids: np.ndarray, table: Mapping[str, np.ndarray], key: PseudonymKey, namespace: str
 ) -> dict[str, np.ndarray]:
-    """The rows of customers under pseudonyms, sorted by them, as a bundle's state holds them."""
+    """The rows of customers under pseudonyms and sorted by them, as a bundle's state stores them."""
     names = key.pseudonyms(namespace, user_ids)
     order = np.argsort(names)
     return {"user_ids": names[order], **{FEATURE + c: v[order] for c, v in table.items()}}
 
 
 def plain_column(column: Any) -> np.ndarray:
-    """A column as safe arrays hold it: float64, or str with an empty text for what is not known."""
+    """A column as an array without objects: float64, or str with an empty text for missing values."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
@@ -181,7 +181,7 @@ def plain_column(column: Any) -> np.ndarray:
 
 
 def _typical(values: np.ndarray) -> float | str:
-    """A value in the middle, no single customer's: for the example request."""
+    """A typical value, for the example request: the median or the most frequent text."""
     if values.dtype.kind == "U":
         distinct, counts = np.unique(values, return_counts=True)
         return str(distinct[counts.argmax()]) if len(distinct) else ""
@@ -238,18 +238,18 @@ def _write(
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Arrays as an npz file that needs no pickle to be read."""
+    """Write arrays to an npz file that can be read without pickle."""
     for name, values in arrays.items():
         if np.asarray(values).dtype.hasobject:
             raise ExportError(f"{path.name} cannot hold {name}: it is an array of Python objects")
     path.parent.mkdir(exist_ok=True)
-    path.unlink(missing_ok=True)  # it may be another bundle's too, by a hard link
+    path.unlink(missing_ok=True)  # it may be a hard link to another bundle's file
     save: Any = np.savez_compressed if _shrinks(arrays.values()) else np.savez
     save(path, **arrays)  # numpy 2.0 would store allow_pickle=False as an array
 
 
 def _shrinks(arrays: Iterable[np.ndarray]) -> bool:
-    """Whether compression is worth its time at every start, by the beginning of the largest array."""
+    """Whether compression saves enough to be undone at every load; judged by the largest array."""
     largest = max((np.asarray(a) for a in arrays), key=lambda a: a.nbytes, default=np.zeros(0))
     beginning = largest.ravel()[: SAMPLE_BYTES // largest.itemsize].tobytes()
     return len(zlib.compress(beginning, level=1)) < COMPRESSED_BELOW * len(beginning)

@@ -1,4 +1,4 @@
-"""From the model registry to a folder that a service watches: the bundle of a version, whole or not."""
+"""Downloads the bundle of a registered version into a folder that a service watches."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d
 
 @dataclass(frozen=True)
 class Fetched:
-    """What lies in the folder now; `before` is the version of the bundle that was there, if one was.
+    """The bundle in the folder now; `before` is the version of the bundle that was there, if any.
 
-    `changed` is False where the model was there already: then nothing was touched, and `as_exported`
-    is False where what it knows of customers is not as it was registered, such as after a refresh.
+    `changed` is False where the model was there already: then nothing was written, and `as_exported`
+    is False where its state is not the registered one, such as after a refresh.
     """
 
     manifest: Manifest
@@ -51,20 +51,19 @@ def fetch(
 ) -> Fetched:
     """Put the bundle of `model_uri` (``models:/NAME@alias`` or ``models:/NAME/3``) into `folder`.
 
-    It is downloaded beside the folder, checked with its signature where a signing key is set, and
-    exchanged for what was there in one step, so that a running service finds the old or the new. A
-    model that is there already with newer histories (`growthlab refresh`) is left as it is; with
-    `overwrite` they are again those of the export.
+    It is downloaded next to the folder, checked with its signature where a signing key is set, and
+    swapped in within one step, so that a running service finds the old or the new bundle. A model
+    that is already there with newer histories (`growthlab refresh`) is kept; with `overwrite` its
+    histories become those of the export again.
 
     Raises
     ------
     ConfigError
         No such model, alias or version, or the folder cannot be written.
     BundleError
-        The bundle is broken or not signed, is not the one that was registered, or answers another
-        task than the one in the folder; its known customers cannot be looked up with the pseudonym
-        key here, while those of the folder can; or the folder holds something else. Nothing is
-        changed.
+        The bundle is broken or not signed, is not the registered one, or answers another task than
+        the one in the folder; its known customers cannot be looked up with the pseudonym key here,
+        while those of the folder can; or the folder holds something else. Nothing is changed then.
     """
     from mlflow import MlflowClient
 
@@ -72,15 +71,15 @@ def fetch(
     client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
     version = _version(client, model_uri)
     registered = f"{version.name} version {version.version}"
-    there = _present(folder)
-    present = None if there is None else there.manifest
+    old = _bundle_in(folder)
+    present = None if old is None else old.manifest
     promised = (version.tags or {}).get("bundle_version")
     if present is not None and present.version == promised:
         return Fetched(present, registered, present.version, changed=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-            new = bundle_of(version, Path(beside), uri=uri, to=folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as work:
+            new = bundle_of(version, Path(work), uri=uri, to=folder)
             manifest = new.manifest
             if present is not None and present.task != manifest.task:
                 raise BundleError(
@@ -92,8 +91,8 @@ def fetch(
             if present is not None and same and not overwrite:
                 as_exported = present.version == manifest.version
                 return Fetched(present, registered, before, changed=False, as_exported=as_exported)
-            if there is not None:
-                _refuse_strangers(there, new, registered)
+            if old is not None:
+                _require_look_up(old, new, registered)
             new.folder.chmod(0o755)
             swap_folder(new.folder, folder)
     except OSError as error:
@@ -105,20 +104,19 @@ def fetch(
 
 
 def bundle_of(
-    version: ModelVersion, beside: Path, *, uri: str, to: str | Path = "FOLDER"
+    version: ModelVersion, folder: Path, *, uri: str, to: str | Path = "FOLDER"
 ) -> Bundle:
-    """The bundle of a registered version, downloaded to a folder of its own below `beside`.
+    """The bundle of a registered version, downloaded to a new folder below `folder`.
 
-    Where its known users cannot be looked up its `no_lookup` says so, and no warning does. `to` is
-    the folder that the refusal of an unsigned bundle names for the way around it.
+    Where its known users cannot be looked up, its `no_lookup` says so without a warning. `to` is the
+    folder that the error for an unsigned bundle names in its way out.
 
     Raises
     ------
     BundleError
-        It is broken or not signed where a signing key is set, or it is not the one that was
-        registered.
+        It is broken, not signed where a signing key is set, or not the registered one.
     """
-    bundle = _downloaded(version, beside, uri)
+    bundle = _downloaded(version, folder, uri)
     if signing_key() is not None and not is_signed(bundle):
         raise BundleError(
             f"the bundle of {version.name} version {version.version} is refused: it is not signed, "
@@ -132,30 +130,30 @@ def bundle_of(
 
 
 def _version(client: MlflowClient, model_uri: str) -> ModelVersion:
-    """The version that is meant."""
+    """The version that `model_uri` names."""
     from mlflow.exceptions import MlflowException
 
-    found = MODEL.fullmatch(model_uri)
-    if found is None:
+    match = MODEL.fullmatch(model_uri)
+    if match is None:
         raise ConfigError(f"model_uri={model_uri}: write models:/NAME@champion or models:/NAME/3")
-    name, alias = found["name"], found["alias"]
+    name, alias = match["name"], match["alias"]
     try:
         if alias is None:
-            return client.get_model_version(name, found["version"])
+            return client.get_model_version(name, match["version"])
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         known = {m.name: m.aliases for m in client.search_registered_models(max_results=1000)}
         if name not in known:
             raise ConfigError(f"model_uri={model_uri}: {near_matches(name, known)}") from error
-        what = f"the alias {alias}" if alias else f"a version {found['version']}"
+        what = f"the alias {alias}" if alias else f"a version {match['version']}"
         aliases = ", ".join(f"@{a}" for a in sorted(known[name])) or "none"
         raise ConfigError(
-            f"model_uri={model_uri}: {name} has not {what}; its aliases: {aliases}"
+            f"model_uri={model_uri}: {name} does not have {what}; its aliases: {aliases}"
         ) from error
 
 
-def _present(folder: Path) -> Bundle | None:
-    """The bundle in the folder; None where there is none, or a broken one to be mended."""
+def _bundle_in(folder: Path) -> Bundle | None:
+    """The bundle in the folder; None where there is none, or a broken one to be replaced."""
     if not folder.exists():
         return None
     if not (folder / MANIFEST).is_file():
@@ -166,8 +164,8 @@ def _present(folder: Path) -> Bundle | None:
         return None
 
 
-def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
-    """The version's bundle, in a folder of its own below `beside`."""
+def _downloaded(version: ModelVersion, folder: Path, uri: str) -> Path:
+    """The version's bundle, in a new folder below `folder`."""
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
@@ -175,11 +173,11 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
     source = f"models:/{version.name}/{version.version}"
     try:
         with global_store(uri):
-            path = Path(download_artifacts(artifact_uri=source, dst_path=str(beside / "model")))
+            path = Path(download_artifacts(artifact_uri=source, dst_path=str(folder / "model")))
         parts = Model.load(str(path)).flavors["python_function"]["artifacts"]
-        bundle, stored = beside / "bundle", path / parts["bundle"]["path"]
+        bundle, stored = folder / "bundle", path / parts["bundle"]["path"]
         if not stored.resolve().is_relative_to(path.resolve()):
-            raise BundleError(f"{source} is refused: its bundle lies outside of it")
+            raise BundleError(f"{source} is refused: its bundle is outside of the model")
         shutil.move(stored, bundle)
     except (MlflowException, FileNotFoundError, KeyError, TypeError) as error:
         reason = str(error).partition("\n")[0]
@@ -188,31 +186,31 @@ def _downloaded(version: ModelVersion, beside: Path, uri: str) -> Path:
 
 
 def _checked(folder: Path, promised: str | None, registered: str) -> Bundle:
-    """The bundle, which is whole, signed where that is asked for, and the registered one."""
+    """The bundle, after a check that it is whole, signed where a key is set, and the registered one."""
     try:
         bundle = Bundle.load(folder, quiet=True)
     except BundleError as error:
-        told = str(error).replace(str(folder), "it")
-        raise BundleError(f"the bundle of {registered} is refused: {told}") from error
+        reason = str(error).replace(str(folder), "it")
+        raise BundleError(f"the bundle of {registered} is refused: {reason}") from error
     version = bundle.manifest.version
     if promised is not None and version != promised:
         raise BundleError(
             f"the bundle of {registered} is refused: it is {version}, and {promised} was "
-            "registered; somebody changed what is stored"
+            "registered; the stored files were changed"
         )
     return bundle
 
 
-def _refuse_strangers(there: Bundle, new: Bundle, registered: str) -> None:
-    """Raise a `BundleError` where customers who are known now would be unknown afterwards."""
-    if len(there.known_users) and not there.no_lookup and new.no_lookup:
+def _require_look_up(old: Bundle, new: Bundle, registered: str) -> None:
+    """Raise a `BundleError` where customers who can be looked up now no longer could be afterwards."""
+    if len(old.known_users) and not old.no_lookup and new.no_lookup:
         raise BundleError(
-            f"{registered} does not take the place of {there.folder}, whose customers are known here: "
-            f"of the new bundle {new.no_lookup}"
+            f"{registered} does not replace {old.folder}, whose customers are known here: "
+            f"for the new bundle, {new.no_lookup}"
         )
 
 
 def _model_files(manifest: Manifest) -> dict[str, str]:
-    """Checksums of what a refresh leaves alone."""
+    """Checksums of the files that a refresh does not change."""
     kept = {n: f for n, f in manifest.files.items() if not n.startswith("state/")}
     return {n: str(f["sha256"]) for n, f in kept.items() if n != "model_card.md"}

@@ -1,4 +1,4 @@
-"""The MLflow model registry: a version for each export, one champion, and who held that place before."""
+"""The MLflow model registry: a version for each export, one champion, and the history of champions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
-LONGEST = 5000  # characters of a description that every MLflow takes
-HISTORY = "champion."  # prefix of a registered model's tags, one a change, numbered
+LONGEST = 5000  # characters of a description that every version of MLflow accepts
+HISTORY = "champion."  # prefix of the registered model's tags, one numbered tag a change
 FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
 
 
 class Registered(NamedTuple):
-    """A version in the registry, and the logged model that it is of."""
+    """A version in the registry, and its logged model."""
 
     name: str
     version: str
@@ -36,16 +36,16 @@ class Registered(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """What ``mlflow.pyfunc.load_model`` takes while this is the challenger."""
+        """The address for ``mlflow.pyfunc.load_model`` while this is the challenger."""
         return f"models:/{self.name}@{CHALLENGER}"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the champion: which version came after which (None: there was none), and how.
+    """A change of the champion from version `before` (None: there was none) to `version`.
 
-    `how` is ``first``, ``promotion`` or ``rollback``; `at` is in ISO form, UTC; `by` says who or
-    what decided, `code` with which commit, `why` in one line for what reason.
+    `how` is ``first``, ``promotion`` or ``rollback``; `at` is in ISO form, UTC; `by` is who or what
+    decided, `code` the commit, `why` the reason in one line.
     """
 
     version: str
@@ -62,8 +62,8 @@ def register(
 ) -> Registered:
     """Log the bundle as a pyfunc of the run and register it as a new version.
 
-    The registered model is named ``<data>-<task>``. The version has no alias: whether it is
-    challenger (`make_challenger`) or champion (`move_champion`) is a decision, not a side effect.
+    The registered model is named ``<data>-<task>``. The version has no alias: whether it becomes
+    challenger (`make_challenger`) or champion (`move_champion`) is decided elsewhere.
     """
     from mlflow import MlflowClient
 
@@ -72,7 +72,7 @@ def register(
     info = log_pyfunc(bundle, uri=uri, run_id=run_id)
     name = f"{manifest.data}-{manifest.task}"
     _ensure(client, name, manifest)
-    with global_store(uri):  # where MLflow looks the logged model up, whatever the client
+    with global_store(uri):  # MLflow looks the logged model up there, whatever the client
         version = client.create_model_version(
             name,
             source=info.model_uri,
@@ -86,16 +86,15 @@ def register(
 
 
 def make_challenger(client: MlflowClient, registered: Registered) -> None:
-    """Give the version the alias challenger, which whoever had it loses."""
+    """Give the version the alias challenger, which the previous challenger loses."""
     client.set_registered_model_alias(registered.name, CHALLENGER, registered.version)
     log.info("%s version %s is %s", registered.name, registered.version, CHALLENGER)
 
 
 def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
-    """Take back what `register` made, the version and the run's logged model.
+    """Undo `register`: delete the version and the run's logged model.
 
-    Unless it has an alias or was champion by now: another process promoted the same run, and found
-    it there.
+    Not where it has an alias or was champion by now: another process promoted the same run.
     """
     name, version = registered.name, registered.version
     with alone_with(client, name, by):
@@ -109,9 +108,9 @@ def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
 def note_refusal(
     client: MlflowClient, name: str, version: str, tags: Mapping[str, str], by: str
 ) -> None:
-    """Write the tags of a refusal to the version, unless it is champion or was it before.
+    """Write the tags of a refusal to the version, unless it is or was champion.
 
-    For such a one they hold by what evidence it became that, which a rollback relies on.
+    The tags of such a version hold the evidence of its promotion, which a rollback relies on.
     """
     with alone_with(client, name, by):
         if _was_champion(client, name, version):
@@ -122,24 +121,24 @@ def note_refusal(
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
-    """The champion's version; None where the model has none, or is not registered."""
+    """The champion's version; None where the model has no champion, or is not registered."""
     version = _aliased(client, name, CHAMPION)
     return None if version is None else client.get_model_version(name, version)
 
 
 def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
     """The newest version that was registered from the run; None where there is none."""
-    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-    return str(max(int(v.version) for v in found)) if found else None
+    versions = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(max(int(v.version) for v in versions)) if versions else None
 
 
 def require_champion(client: MlflowClient, name: str, judged: str | None) -> None:
-    """Raise an `ExportError` where the version that a challenger was judged against (None: there was
-    no champion) is not the champion any more.
+    """Raise an `ExportError` where `judged`, the champion that a challenger was judged against, is no
+    longer the champion (None: there was no champion).
     """
     now = _aliased(client, name, CHAMPION)
     if now != judged:
-        raise ExportError(_told(name, judged, now, history_of(client, name)))
+        raise ExportError(_lost_race(name, judged, now, history_of(client, name)))
 
 
 def move_champion(
@@ -149,16 +148,16 @@ def move_champion(
     tags: Mapping[str, str] | None = None,
     described: str = "",
 ) -> None:
-    """Make ``change.version`` the champion, if ``change.before`` still is; nothing changes else.
+    """Make ``change.version`` the champion if ``change.before`` still is; else change nothing.
 
-    `tags` and the description go to the version, the change to the history of the model; all of it
-    while nobody else changes the champion (`alone_with`). A version that is champion is challenger
-    no more; the description of one that a rollback took away says so.
+    `tags` and the description go to the version, the change to the history of the model; the lock of
+    `alone_with` keeps other processes out meanwhile. The new champion is no longer challenger; a
+    rollback is noted in the description of the version that it removes.
 
     Raises
     ------
     ExportError
-        Another process was quicker, or is at work and does not end.
+        Another process changed the champion first, or holds the lock.
     """
     with alone_with(client, name, change.by):
         require_champion(client, name, change.before)
@@ -178,25 +177,27 @@ def move_champion(
 
 
 def _note_rollback(client: MlflowClient, name: str, left: str, change: Change) -> None:
-    """Add to the description of the version that was champion until now why it is not any more."""
+    """Add the rollback and its reason to the description of the version that was champion."""
     why = f": {change.why}" if change.why else ""
-    said = client.get_model_version(name, left).description
+    description = client.get_model_version(name, left).description
     note = f"rolled back {change.at} by {change.by}{why}"
-    client.update_model_version(name, left, (f"{said}; {note}" if said else note)[:LONGEST])
+    client.update_model_version(
+        name, left, (f"{description}; {note}" if description else note)[:LONGEST]
+    )
 
 
 def history_of(client: MlflowClient, name: str) -> list[Change]:
     """Every change of the champion, the oldest first; empty where nothing is registered."""
-    found = _registered(client, name)
-    tags = {} if found is None else found.tags
+    model = _registered(client, name)
+    tags = {} if model is None else model.tags
     return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
 
 
 def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
-    """The champion and the one that a rollback would bring back.
+    """The champion, and the version that a rollback would bring back.
 
-    Each promotion puts a version on top of those before it, each rollback takes one off; an alias
-    that was moved by hand counts as a promotion.
+    Each promotion adds a version to the stack, each rollback removes one; an alias that was moved by
+    hand counts as a promotion.
 
     Raises
     ------
@@ -213,7 +214,7 @@ def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
 
 
 def stack_of(history: Sequence[Change], now: str) -> list[str]:
-    """The champions that rollbacks would bring back, the present one last."""
+    """The champions that rollbacks would bring back one by one, the present one last."""
     stack: list[str] = []
     for change in history:
         if change.before is not None and stack[-1:] != [change.before]:
@@ -225,22 +226,22 @@ def stack_of(history: Sequence[Change], now: str) -> list[str]:
     return stack if stack[-1:] == [now] else [*stack, now]
 
 
-def _told(name: str, judged: str | None, now: str | None, history: Sequence[Change]) -> str:
-    """What whoever was slower reads."""
+def _lost_race(name: str, judged: str | None, now: str | None, history: Sequence[Change]) -> str:
+    """The error for the process whose champion was replaced meanwhile."""
     before = "no champion" if judged is None else f"version {judged}"
-    found = f"version {now}" if now is not None else "gone"
+    present = f"version {now}" if now is not None else "gone"
     last = history[-1] if history and history[-1].version == now else None
     who = "" if last is None else f" ({last.how} by {last.by} at {last.at})"
     return (
-        f"the champion of {name} is now {found}{who}, and this was decided against {before}: "
+        f"the champion of {name} is now {present}{who}, and this was decided against {before}: "
         "nothing was changed; run the command again"
     )
 
 
 def _was_champion(client: MlflowClient, name: str, version: str) -> bool:
-    """Whether the version is the champion, or was it at some time; also one that was set by hand."""
-    held = {v for change in history_of(client, name) for v in (change.version, change.before)}
-    return version in held | {_aliased(client, name, CHAMPION)}
+    """Whether the version is or was the champion, also where it was set by hand."""
+    champions = {v for change in history_of(client, name) for v in (change.version, change.before)}
+    return version in champions | {_aliased(client, name, CHAMPION)}
 
 
 def _registered(client: MlflowClient, name: str) -> RegisteredModel | None:
@@ -257,13 +258,13 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel | None:
 
 def _aliased(client: MlflowClient, name: str, alias: str) -> str | None:
     """The version with the alias; None where there is none."""
-    found = _registered(client, name)
-    version = None if found is None else found.aliases.get(alias)
+    model = _registered(client, name)
+    version = None if model is None else model.aliases.get(alias)
     return None if version is None else str(version)
 
 
 def _ensure(client: MlflowClient, name: str, manifest: Manifest) -> None:
-    """The registered model, made where there is none; another process may be quicker."""
+    """Create the registered model unless it exists; another process may create it first."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -274,7 +275,7 @@ def _ensure(client: MlflowClient, name: str, manifest: Manifest) -> None:
 
 
 def _tags(manifest: Manifest) -> dict[str, str]:
-    """The lineage of a version; its metrics are those of its run."""
+    """The lineage of a version as tags; its metrics are those of its run."""
     return {
         "model": manifest.model,
         "kind": manifest.kind,

@@ -1,4 +1,4 @@
-"""A bundle as an MLflow model, which MLflow's own tools load and serve; no pickle in it."""
+"""A bundle as an MLflow model without pickle, which MLflow's own tools load and serve."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
     Raises
     ------
     BundleError
-        The bundle is broken: nothing is logged.
+        The bundle is broken; nothing is logged then.
     """
     loaded = Bundle.load(bundle)
     with warnings.catch_warnings(), global_store(uri, run_id):
@@ -62,10 +62,10 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
 
 @contextmanager
 def global_store(uri: str, run_id: str | None = None) -> Iterator[None]:
-    """MLflow's process-wide store for the block: its logging functions take none as an argument.
+    """Set MLflow's process-wide store inside the block: its logging functions take none as an argument.
 
-    With `run_id` that run's experiment is the current one, so that a model logged for the run lies
-    among its artifacts, and not in the default experiment.
+    With `run_id` that run's experiment is the current one, so that a model logged for the run goes to
+    its artifacts and not to the default experiment.
     """
     import mlflow
 
@@ -84,7 +84,7 @@ def global_store(uri: str, run_id: str | None = None) -> Iterator[None]:
 
 
 def _signature(bundle: Bundle) -> ModelSignature:
-    """Types of what goes in and comes out."""
+    """Types of the input and output columns."""
     from mlflow.models import ModelSignature
     from mlflow.types import DataType, ParamSchema, ParamSpec
     from mlflow.types.schema import AnyType, Array, ColSpec, Schema
@@ -92,20 +92,20 @@ def _signature(bundle: Bundle) -> ModelSignature:
     user = ColSpec(AnyType(), "user_id", required=False)  # ids may be numbers
     served = ColSpec(DataType.string, "served")
     if bundle.predictor is None:
-        asked: list[Any] = [ColSpec(AnyType(), name, required=False) for name in REQUEST_COLUMNS]
+        columns: list[Any] = [ColSpec(AnyType(), name, required=False) for name in REQUEST_COLUMNS]
         items, scores = Array(DataType.string), Array(DataType.double)
         unknown = ColSpec(DataType.long, "n_unknown_items")
         out: list[Any] = [ColSpec(items, "items"), ColSpec(scores, "scores"), served]
         out += [ColSpec(DataType.long, "level"), ColSpec(items, "reasons"), unknown]
         k, policy = ParamSpec("k", DataType.long, 10), ParamSpec("filter_seen", DataType.string, "")
-        return ModelSignature(Schema(asked), Schema(out), ParamSchema([k, policy]))
+        return ModelSignature(Schema(columns), Schema(out), ParamSchema([k, policy]))
     texts = bundle.predictor.texts
-    given: list[Any] = [user]
+    features: list[Any] = [user]
     for column in bundle.predictor.scorer.columns:
         kind = DataType.string if column in texts else DataType.double
-        given.append(ColSpec(kind, column, required=False))
+        features.append(ColSpec(kind, column, required=False))
     answer = ColSpec(DataType.double, bundle.manifest.answer.field)
-    return ModelSignature(Schema(given), Schema([answer, served]))
+    return ModelSignature(Schema(features), Schema([answer, served]))
 
 
 def _example(bundle: Bundle) -> Any:
@@ -119,7 +119,7 @@ def _example(bundle: Bundle) -> Any:
 
 
 def _requirements(bundle: Bundle) -> list[str]:
-    """What a fresh environment needs, with the versions that the bundle was written with."""
+    """The packages of a fresh environment, in the versions that the bundle was written with."""
     from importlib.metadata import version
 
     versions = {n: v for n, v in bundle.manifest.versions.items() if n != "python"}

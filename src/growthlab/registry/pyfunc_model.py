@@ -22,13 +22,13 @@ class BundleModel(PythonModel):
     """Answers each row of a table; one output row an input row, in their order."""
 
     def load_context(self, context: Any) -> None:
-        """Load the bundle, checksums and all."""
+        """Load the bundle and verify its checksums."""
         self.bundle = Bundle.load(context.artifacts["bundle"])
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Lists (items, scores) or a prediction for each row; see `growthlab.registry.pyfunc`."""
+        """A list (items, scores) or a number for each row; see `growthlab.registry.pyfunc`."""
         rows = rows_of_frame(model_input)
         answer = self.bundle.manifest.answer
         if not answer.kind.is_list:

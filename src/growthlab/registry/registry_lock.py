@@ -1,4 +1,4 @@
-"""A lock that every MLflow registry can hold: on sqlite, on a database server, behind HTTP."""
+"""A lock that works in every MLflow registry: on sqlite, on a database server, behind HTTP."""
 
 from __future__ import annotations
 
@@ -14,50 +14,51 @@ from growthlab.core.errors import ExportError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-LOCK = ".lock"  # what the name of the registered model ends in that is the lock
+LOCK = ".lock"  # suffix of the registered model that is the lock
 LEASE_SECONDS = 30.0
 POLL_SECONDS = 0.1
-TAKEN = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")  # the latter: given back meanwhile
+TAKEN = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")  # the latter: released meanwhile
 
 
 @contextmanager
 def alone_with(
     client: MlflowClient, name: str, by: str, *, lease: float = LEASE_SECONDS
 ) -> Iterator[None]:
-    """Inside, no other process of whatever machine is here for the same registered model.
+    """Hold the lock of a registered model: no process on any machine enters the block meanwhile.
 
-    MLflow has no compare-and-set, but the name of a registered model is unique in every store: who
-    can make ``<name>.lock`` has the lock, until it is deleted. Inside lie a few small calls; a
-    holder that was seen unchanged for `lease` seconds has died, and its lock is renamed after its
-    token. Of several that find it so one succeeds, for that name is unique as well.
+    MLflow has no compare-and-set, but the name of a registered model is unique in every store: the
+    process that creates ``<name>.lock`` holds the lock until it deletes it. The block is a few short
+    calls; a holder that has not changed for `lease` seconds is taken for dead, and its lock is
+    renamed after its token. Of several processes that try so one succeeds, since that name is unique
+    as well.
 
     Raises
     ------
     ExportError
-        The lock went from hand to hand for three leases without coming here.
+        Other processes held the lock for three leases.
     """
     token = uuid.uuid4().hex
-    buried = _take(client, f"{name}{LOCK}", token, by, lease)
+    dead_locks = _take(client, f"{name}{LOCK}", token, by, lease)
     try:
         yield
     finally:
-        for lock, holder in ((f"{name}{LOCK}", token), *((b, "") for b in buried)):
+        for lock, holder in ((f"{name}{LOCK}", token), *((b, "") for b in dead_locks)):
             _delete(client, lock, holder)
 
 
 def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) -> list[str]:
-    """Wait until the lock is ours; the names of dead locks that were put aside for it."""
+    """Wait until this process holds the lock; the names of dead locks that were renamed for it."""
     from mlflow.exceptions import MlflowException
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     tags = {"token": token, "by": by, "since": now}
     started = seen_since = time.monotonic()
     seen = ""
-    buried: list[str] = []
+    dead_locks: list[str] = []
     while True:
         try:
             client.create_registered_model(lock, tags=tags)
-            return buried
+            return dead_locks
         except MlflowException as error:
             if error.error_code not in TAKEN:
                 raise
@@ -68,24 +69,24 @@ def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) ->
         elif seen and moment - seen_since > lease:
             with suppress(MlflowException):
                 client.rename_registered_model(lock, f"{lock}.{seen}")
-                buried.append(f"{lock}.{seen}")
+                dead_locks.append(f"{lock}.{seen}")
         if moment - started > 3 * lease:
-            who = f"{holder.get('by', 'somebody')} since {holder.get('since', 'a while')}"
+            who = f"{holder.get('by', 'an unknown process')} since {holder.get('since', 'an unknown time')}"
             raise ExportError(f"{lock} is held by {who}: wait, and run the command again")
         time.sleep(POLL_SECONDS)
 
 
 def _delete(client: MlflowClient, lock: str, token: str) -> None:
-    """Delete the lock if it is the holder's of `token`, or whoever's where that is empty."""
+    """Delete the lock if its holder has `token`; any lock where the token is empty."""
     from mlflow.exceptions import MlflowException
 
-    with suppress(MlflowException):  # somebody held us for dead
+    with suppress(MlflowException):  # another process took this one for dead
         if not token or _tags(client, lock).get("token") == token:
             client.delete_registered_model(lock)
 
 
 def _tags(client: MlflowClient, lock: str) -> dict[str, str]:
-    """The tags of the lock; none where it was given back meanwhile."""
+    """The tags of the lock; empty where it was released meanwhile."""
     from mlflow.exceptions import MlflowException
 
     try:
