@@ -128,7 +128,7 @@ def test_failed_answers_and_the_challengers_are_no_pairs() -> None:
 
 
 def test_only_the_latest_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "WINDOW", 3)
+    monkeypatch.setattr(agreement, "MOST_WAITING", 3)
     champions = [answer(n, "a") for n in range(5)]
     found = paired(*champions)
     assert len(found._waiting) == 3
