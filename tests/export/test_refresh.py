@@ -229,7 +229,7 @@ def test_a_refresh_does_not_go_back_in_time_nor_before_the_first_event(folder: P
         (
             shop_of(5, 2),
             datetime(2024, 2, 15),
-            r"^cutoff=2024-02-15 .* as of 2024-03-01T00:00:00 already",
+            r"^cutoff=2024-02-15 .* already knows its customers as of 2024-03-01T00:00:00",
         ),
         (
             log_of([(ANNA, "tea", "2024-02-02")]),
