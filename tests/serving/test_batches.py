@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from growthlab.core.errors import BundleError
-from growthlab.serving.batcher import LARGEST_BATCH, Batcher, Overloaded
+from growthlab.serving.batcher import LARGEST_BATCH, Batcher
+from growthlab.serving.refusals import Overloaded
 
 QUICK, SLOW = 0.0001, 1.0  # seconds a request: in the loop, in a thread
 

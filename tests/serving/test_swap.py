@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from growthlab.core.errors import BundleError, ConfigError
-from growthlab.serving.batcher import Overloaded
+from growthlab.serving.refusals import Overloaded
 from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
 from growthlab.serving.swap import share_of

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from growthlab.serving.batcher import Overloaded
 from growthlab.serving.direct import Direct
 from growthlab.serving.documentation import add_documentation
 from growthlab.serving.endpoints import Endpoint, batch_types
+from growthlab.serving.refusals import NoModel, Overloaded
 from growthlab.serving.request_limits import RequestLimits, token_of_environment
 from growthlab.serving.schemas import (
     FeedbackAnswer,
@@ -25,7 +25,7 @@ from growthlab.serving.schemas import (
     TaskHealth,
     VersionInfo,
 )
-from growthlab.serving.service import NoModel, Service, versions
+from growthlab.serving.service import Service, versions
 from growthlab.serving.service_metrics import CONTENT_TYPE
 
 OPERATIONS: list[str | Enum] = ["operations"]

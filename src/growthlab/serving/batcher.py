@@ -10,16 +10,13 @@ from itertools import groupby
 from typing import Any
 
 from growthlab.core.errors import GrowthlabError
+from growthlab.serving.refusals import Overloaded
 
 LARGEST_BATCH = 16
 QUICK_SECONDS = 0.003  # a request that takes less is answered in the event loop
 MEMORY = 0.9  # weight of the past in the running mean of the seconds a request
 
 Work = Callable[[list[Any], int], Sequence[Any]]  # requests and k -> an answer each
-
-
-class Overloaded(Exception):
-    """More requests are waiting than can be answered in time."""
 
 
 class Batcher:

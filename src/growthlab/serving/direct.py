@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from growthlab.core.errors import GrowthlabError, near_matches
-from growthlab.serving.service import NoModel
+from growthlab.serving.refusals import NoModel
 
 JSON = b"application/json"
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from growthlab.bundle.answers import Prediction, PredictRequest, Recommendation, RecommendRequest
 from growthlab.serving.request_log import LogRecord
 from growthlab.serving.schemas import Answer, RecommendAnswer
-from growthlab.serving.served_model import ServedModel
-from growthlab.serving.swap import Variant
+from growthlab.serving.served_model import ServedModel, Variant
 
 BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
 FAILED = "failed"  # how a request was served that failed inside the service

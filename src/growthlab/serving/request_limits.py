@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from growthlab.serving.batcher import Overloaded
+from growthlab.serving.refusals import Overloaded
 from growthlab.serving.service_metrics import ServiceMetrics
 from growthlab.serving.service_options import ServiceOptions
 

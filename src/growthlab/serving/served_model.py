@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
@@ -18,6 +18,7 @@ from growthlab.serving.schemas import Answer, ModelInfo
 from growthlab.serving.service_options import ServiceOptions
 
 N_WARM_UPS = 5
+Variant = Literal["champion", "challenger", "shadow"]
 
 
 class ServedModel:

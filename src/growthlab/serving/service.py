@@ -24,21 +24,18 @@ from growthlab.serving.pending_request import (
     log_record,
     log_record_of_failure,
 )
+from growthlab.serving.refusals import NoModel
 from growthlab.serving.request_log import LogRecord, RequestLog
 from growthlab.serving.schemas import AnswerBody, FeedbackBody, ModelInfo
-from growthlab.serving.served_model import ServedModel
+from growthlab.serving.served_model import ServedModel, Variant
 from growthlab.serving.service_metrics import Sample, ServiceMetrics, resident_bytes
 from growthlab.serving.service_options import ServiceOptions
-from growthlab.serving.swap import ServedModels, Variant
+from growthlab.serving.swap import ServedModels
 
 log = logging.getLogger(__name__)
 
 LONGEST_SHADOW_QUEUE = 64  # requests that wait for a shadow
 SHADOW_PAUSE = 0.002  # seconds between two checks whether a shadow may answer
-
-
-class NoModel(Exception):
-    """No bundle of this task is loaded."""
 
 
 class Service:

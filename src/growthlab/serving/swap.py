@@ -8,16 +8,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from growthlab.bundle.manifest import Manifest, bundle_folders
 from growthlab.core.errors import BundleError, ConfigError, one_line
-from growthlab.serving.served_model import ServedModel
+from growthlab.serving.served_model import ServedModel, Variant
 from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
 
-Variant = Literal["champion", "challenger", "shadow"]
 Fingerprint = tuple[tuple[str, int, int, int], ...]  # path, size, change time, inode of each file
 
 
