@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,6 +114,37 @@ class Workspace:
     def artifact(self, run: Run, name: str) -> Path:
         """Where an artifact of a run is."""
         return Path(unquote(run.info.artifact_uri.removeprefix("file://"))) / name
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A workspace as it was when the snapshot was taken, kept in the folder `kept`."""
+
+    workspace: Workspace
+    kept: Path
+
+    @classmethod
+    def take(cls, workspace: Workspace, kept: Path) -> Snapshot:
+        """Keep a copy of all files."""
+        shutil.copytree(workspace.folder, kept, dirs_exist_ok=True)
+        return cls(workspace, kept)
+
+    def restore(self) -> Workspace:
+        """Put everything back in place, for MLflow keeps the store open and remembers its paths."""
+        folder, store = self.workspace.folder, "mlflow.db"
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not path.name.startswith(store):
+                path.unlink()
+        ignored = shutil.ignore_patterns(f"{store}*")
+        shutil.copytree(self.kept, folder, dirs_exist_ok=True, ignore=ignored)
+        with (
+            contextlib.closing(sqlite3.connect(self.kept / store)) as before,
+            contextlib.closing(sqlite3.connect(folder / store)) as now,
+        ):
+            before.backup(now)
+        return self.workspace
 
 
 @pytest.fixture(scope="session")

@@ -5,20 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import MODELS, SHOP, Done, Workspace
+from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
 
 from growthlab import api
+from growthlab.cli import promote as promote_command
+from growthlab.promotion.gate import Evidence
 from growthlab.registry.model_registry import Change, history_of, move_champion
 from growthlab.tracking.store import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
 FAST = ("metrics=[binary/roc_auc]", *SHOP)
-# few customers: chance is let in, and what is measured by a clock is left out
+# what a clock measures, in place of the clock: both models cost the same
+COSTS = {"latency_p50_ms": 2.0, "latency_p95_ms": 4.0, "fit_seconds": 1.0}
+# few customers: chance is let in, and what a clock measures is left out
 LENIENT = (
     "gate.alpha=0.99",
     "gate.min_rel_gain=0",
@@ -32,14 +37,54 @@ LENIENT = (
 )
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A folder of this module's own, with the comparisons of two tasks and no champion."""
+@pytest.fixture(autouse=True)
+def given_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model costs `COSTS`: no verdict rests on the speed or the load of the machine."""
+    measured = promote_command.evidence_of
+
+    def evidence_of(*args: Any) -> Evidence:
+        evidence = measured(*args)
+        measures = dict(evidence.measures)
+        for name, cost in COSTS.items():
+            champion = None if measures[name].champion is None else cost
+            measures[name] = replace(measures[name], challenger=cost, champion=champion)
+        return replace(evidence, measures=measures)
+
+    monkeypatch.setattr(promote_command, "evidence_of", evidence_of)
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The comparisons of two tasks and no champion."""
     shop = Workspace(tmp_path_factory.mktemp("promotions"))
     for task, models in (("top_n", "[item_knn]"), ("churn", MODELS["churn"])):
         done = shop.growthlab("compare", f"task={task}", f"models={models}", *SHOP)
         assert done.status == 0, done.err
-    return shop
+    return Snapshot.take(shop, tmp_path_factory.mktemp("compared"))
+
+
+@pytest.fixture(scope="session")
+def with_champion(compared: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The same with logistic as champion of churn, by its first export."""
+    shop = compared.restore()
+    run = run_of(shop, "churn", "logistic")
+    done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
+                          "gate.guards.binary.calibration_error=null", "task=churn")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "(champion: there was none): models:/simulated_shop-churn@champion" in done.out
+    return Snapshot.take(shop, tmp_path_factory.mktemp("with_champion"))
+
+
+@pytest.fixture
+def shop(compared: Snapshot) -> Workspace:
+    """The folder as after the comparisons, whatever other tests did in it."""
+    return compared.restore()
+
+
+@pytest.fixture
+def crowned(with_champion: Snapshot) -> Workspace:
+    """The folder as after the first export, whatever other tests did in it."""
+    return with_champion.restore()
 
 
 def run_of(shop: Workspace, task: str, model: str) -> str:
@@ -75,17 +120,6 @@ def told_of_the_service(left: str) -> str:
         "then, if that folder had been refreshed: "
         "growthlab refresh bundle=FOLDER data=simulated_shop\n"
     )
-
-
-@pytest.fixture(scope="module")
-def crowned(shop: Workspace) -> Workspace:
-    """The shop with logistic as champion of churn, by its first export."""
-    run = run_of(shop, "churn", "logistic")
-    done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
-                          "gate.guards.binary.calibration_error=null", "task=churn")  # fmt: skip
-    assert done.status == 0, done.err
-    assert "(champion: there was none): models:/simulated_shop-churn@champion" in done.out
-    return shop
 
 
 def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Workspace) -> None:
@@ -204,16 +238,12 @@ def registry_of(shop: Workspace, run: str) -> dict[str, object]:
 def test_who_lost_the_race_is_told_and_has_changed_nothing(
     crowned: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    from growthlab.cli import promote as command
-
     run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
-    for version in client.search_model_versions(f"name='{CHURN}' AND run_id='{run}'"):
-        client.delete_model_version(CHURN, version.version)  # it must be registered again
     first = str(client.get_model_version(CHURN, "1").run_id)
     second = str(client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version)
     waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
     client.set_registered_model_alias(CHURN, "challenger", waiting)
-    before, step = registry_of(crowned, run), getattr(command, when)
+    before, step = registry_of(crowned, run), getattr(promote_command, when)
 
     def then(*given: Any, **named: Any) -> Any:
         done = step(*given, **named)
@@ -221,26 +251,17 @@ def test_who_lost_the_race_is_told_and_has_changed_nothing(
         move_champion(client, CHURN, change)
         return done
 
-    monkeypatch.setattr(command, when, then)
-    try:
-        line = promote(crowned, "churn", run).mistake
-        assert f"is now version {second} (promotion by bert" in line
-        assert "nothing was changed; run the command again" in line
-        assert registry_of(crowned, run) == before
-        assert champion(crowned, CHURN) == second
-    finally:
-        monkeypatch.undo()
-        back = crowned.growthlab("rollback", "task=churn")
-        assert back.status == 0, back.err
-        for version in (second, waiting):
-            client.delete_model_version(CHURN, version)
+    monkeypatch.setattr(promote_command, when, then)
+    line = promote(crowned, "churn", run).mistake
+    assert f"is now version {second} (promotion by bert" in line
+    assert "nothing was changed; run the command again" in line
+    assert registry_of(crowned, run) == before
+    assert champion(crowned, CHURN) == second
 
 
 def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspace) -> None:
     run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
     first = str(client.get_model_version(CHURN, "1").run_id)
-    for version in client.search_model_versions(f"name='{CHURN}' AND run_id='{run}'"):
-        client.delete_model_version(CHURN, version.version)
     waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
     client.set_registered_model_alias(CHURN, "challenger", waiting)
     done = promote(crowned, "churn", run)
@@ -248,9 +269,6 @@ def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspa
     aliases = client.get_registered_model(CHURN).aliases
     assert str(aliases["challenger"]) == str(waiting)
     assert int(aliases["champion"]) == int(waiting) + 1
-    back = crowned.growthlab("rollback", "task=churn")
-    assert back.status == 0, back.err
-    client.delete_model_version(CHURN, waiting)
 
 
 def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspace) -> None:
@@ -263,7 +281,6 @@ def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspac
 
 def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Workspace) -> None:
     run = run_of(crowned, "churn", "recency_rule")
-    before = crowned.client.get_run(run).data.metrics["valid/roc_auc"]
     set_valid(crowned, run, "roc_auc", 0.5)
     done = promote(crowned, "churn", run, "gate.margin=0")
     assert done.status == 1
@@ -271,7 +288,6 @@ def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Wor
     assert champion(crowned, CHURN) == "1"
     tags = crowned.client.get_run(run).data.tags
     assert tags["gate.decision"] == "refused"
-    set_valid(crowned, run, "roc_auc", before)
 
 
 def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
@@ -317,11 +333,8 @@ def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
     assert times == n * once
 
     client.set_model_version_tag(CHURN, "1", "gate.objective", "average_precision")
-    try:
-        line = promote(crowned, "churn", run).mistake
-        shown = promote(crowned, "churn", run, other, "dry_run=true").out
-    finally:
-        client.set_model_version_tag(CHURN, "1", "gate.objective", "roc_auc")
+    line = promote(crowned, "churn", run).mistake
+    shown = promote(crowned, "churn", run, other, "dry_run=true").out
     assert line.startswith("task.objective=roc_auc: the champion was promoted by average_precision")
     assert "- Objective: average precision, the champion's" in shown
 
@@ -337,13 +350,9 @@ def test_a_bundle_that_answers_otherwise_than_it_was_evaluated_is_refused(
 ) -> None:
     run = crowned.runs("churn", kind="model", model="recency_rule")[0]
     path = crowned.artifact(run, "predictions.parquet")
-    kept = path.read_bytes()
     table = crowned.table(run, "predictions.parquet")
-    try:
-        table.assign(prediction=table["prediction"] * 0.999).to_parquet(path, index=False)
-        done = promote(crowned, "churn", run.info.run_id, "dry_run=true")
-    finally:
-        path.write_bytes(kept)
+    table.assign(prediction=table["prediction"] * 0.999).to_parquet(path, index=False)
+    done = promote(crowned, "churn", run.info.run_id, "dry_run=true")
     assert done.status == 1
     assert "predictions differ" in done.out
 
@@ -408,6 +417,8 @@ def test_a_run_stands_for_the_champion_only_with_its_settings(crowned: Workspace
     assert (
         "cannot stand for version 1: its model is recency_rule, the champion's is logistic" in line
     )
+    done = crowned.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
+    assert done.status == 0, done.err
     same = run_of(crowned, "churn", "logistic")
     assert same != first
     done = promote(crowned, "churn", run, f"champion={same}", "dry_run=true")
@@ -485,7 +496,6 @@ def test_a_run_that_was_exported_again_with_a_signature_takes_its_own_place(
     )
     back = crowned.growthlab("rollback", "task=churn")
     assert (back.status, champion(crowned, CHURN)) == (0, "1"), back.err
-    client.delete_model_version(CHURN, new)
 
 
 def test_nothing_to_promote_or_to_go_back_to(fresh: Workspace) -> None:

@@ -1,0 +1,72 @@
+"""The test suite as another machine would run it: make test-portable.
+
+A processor with AVX2 and nothing newer, one thread, the tests in random order, and four busy
+processes beside them. Arguments go to pytest; ``--part`` runs `PART` alone, as CI does each time.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OTHER_MACHINE = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "DNNL_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "OMP_NUM_THREADS": "1",
+}
+N_BUSY = 4
+SEED = "--randomly-seed="
+# it ends by itself once the process that started it is gone, however that ended
+BUSY = """
+import os
+while os.getppid() == {parent}:
+    for _ in range(1_000_000):
+        pass
+"""
+# what a processor, a clock or an order can change: the networks, the gate, everything that waits
+PART = (
+    "tests/networks",
+    "tests/serving",
+)
+
+
+@contextmanager
+def busy_processes(n: int) -> Iterator[None]:
+    """Keep `n` processes busy inside; none is left afterwards."""
+    command = [sys.executable, "-c", BUSY.format(parent=os.getpid())]
+    running = [subprocess.Popen(command) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run pytest beside the busy processes; its exit status."""
+    options = list(arguments)
+    if "--part" in options:
+        options.remove("--part")
+        options += PART
+    given = [word for word in options if word.startswith(SEED)]
+    seed = given[-1] if given else f"{SEED}{secrets.randbelow(2**32)}"
+    variables = " ".join(f"{name}={value}" for name, value in OTHER_MACHINE.items())
+    print(f"{variables}, {N_BUSY} busy processes; the same order again: {seed}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-p", "randomly", seed, *options]
+    with busy_processes(N_BUSY):
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, **OTHER_MACHINE}).returncode
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the busy processes end too
+    sys.exit(main(sys.argv[1:]))
