@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from growthlab.config import members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
+from growthlab.config.model_settings import settings_words
 from growthlab.core.errors import ConfigError
 
 MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
@@ -39,7 +40,10 @@ class Command:
     words: tuple[str, ...] = ()
 
     def with_model(self, choice: str) -> Command:
-        """The same command with another model, and without metrics: no model setting needs them."""
+        """The same command with another model, and without metrics: no model setting needs them.
+
+        Settings come from the model's file, over it from ``model_settings``, over that from words.
+        """
         skipped = ("metrics", "search", "model=")
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
@@ -50,7 +54,9 @@ class Command:
         known = [
             w for w in self.model_words if w.startswith("+") or mistakes.knows(model, _inside(w))
         ]
-        return replace(_compose(self.name, [*words, *known]), model_words=tuple(known))
+        settings = settings_words(self.config, choice.rpartition("/")[2], self.model_words)
+        composed = _compose(self.name, [*words, *settings, *known])
+        return replace(composed, model_words=tuple(known))
 
     def choice(self, group: str) -> str:
         """The last part of the choice in a group: ``item_knn`` for ``recommend/item_knn``."""

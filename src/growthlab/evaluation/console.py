@@ -31,7 +31,8 @@ def leaderboard_text(standings: Standings) -> str:
     while max(map(len, lines)) > WIDTH and len(columns) > 3:
         columns.pop()
         lines = _lines(columns)
-    return "\n".join(["", standings.title, "", *lines, "", *_notes(standings), ""])
+    subtitle = [standings.subtitle] if standings.subtitle else []
+    return "\n".join(["", standings.title, *subtitle, "", *lines, "", *_notes(standings), ""])
 
 
 def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColumn]) -> list[str]:

@@ -41,8 +41,9 @@ STRATA_EXPLAINED = (
 
 def leaderboard_markdown(standings: Standings) -> str:
     """The whole report; sections without content are left out."""
+    subtitle = [standings.subtitle, ""] if standings.subtitle else []
     sections = [
-        (f"# {standings.title or 'Comparison'}", [_verdict(standings)]),
+        (f"# {standings.title or 'Comparison'}", [*subtitle, _verdict(standings)]),
         ("## Leaderboard", _leaderboard(standings)),
         (f"## Difference to the best baseline, {standings.baseline}", _differences(standings)),
         ("## Metrics on the test window, with bounds", _metrics(standings)),

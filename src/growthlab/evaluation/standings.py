@@ -86,6 +86,7 @@ class Standings:
     the names that count as such where they took part. `metrics` by name are needed to compare
     models by an objective without a value a user; `columns` are the metrics shown next to the
     objective; `bundle_mb` are sizes by model; `errors` are messages by the label of what failed.
+    `subtitle` says which models have settings of the comparison in place of their own.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -93,6 +94,7 @@ class Standings:
     maximise: bool
     baselines: Sequence[str] = ()
     title: str = ""
+    subtitle: str = ""
     leakage: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

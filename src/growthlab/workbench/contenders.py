@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from growthlab.config import mistakes
 from growthlab.config.compose import Command
 from growthlab.config.conf_tree import choices
+from growthlab.config.model_settings import refuse_unknown_models
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.tasks.base import Task
@@ -27,6 +28,7 @@ def model_commands(command: Command, task: Task) -> list[Command]:
     models = command.config.get("models")
     if models is None:
         return [command]
+    refuse_unknown_models(command.config)
     names = possible_models(task) if models == "all" else _checked_names(models, task)
     commands = [command.with_model(f"{task.models}/{name}") for name in names]
     for word in command.model_words:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from growthlab.config.model_settings import describe_settings
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.comparison import Comparison
 from growthlab.tasks.entry import Contender, Entry
@@ -44,13 +45,16 @@ def comparison_of(
     bench: Workbench, results: Results, bundle_mb: Mapping[str, float] | None = None
 ) -> Comparison:
     """What the results say together; `bundle_mb` are the sizes of bundles by model."""
-    task = bench.task
+    task, command = bench.task, bench.command
+    models = [outcome.name for outcome in results.outcomes[0]]
+    experiment = command.choice("experiment")
     return Comparison(
         outcomes=results.outcomes,
         objective=task.objective,
         maximise=task.maximise,
         baselines=task.baselines,
-        title=f"{bench.data_name}: {bench.command.choice('task')}",
+        title=f"{bench.data_name}: {command.choice('task')}",
+        subtitle=describe_settings(bench.config, models, experiment, command.model_words),
         leakage=bench.leakage(0),
         metrics=bench.metrics,
         columns=bench.columns,

@@ -15,7 +15,8 @@ KEYS_OF_A_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
 )
 KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
-KEYS_NOT_OF_A_RUN = ("rerun", "models", "seeds", "origins", "experiments", *KEYS_OF_A_SEARCH)
+KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
+KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
 LOGGED_GROUPS = ("data", "split", "task")
 MOVED_TARGETS = {"growthlab.features.item_content.": "growthlab.features.term_content."}
 

@@ -1,0 +1,61 @@
+"""``model_settings`` of a comparison: settings of single models, for experiment files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from growthlab.config.conf_tree import choices
+from growthlab.core.errors import ConfigError, near_matches
+
+
+def settings_words(config: DictConfig, model: str, model_words: Sequence[str] = ()) -> list[str]:
+    """``model.trainer.epochs=8`` for each setting of the model that `model_words` do not give too."""
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    settings = dotted((plain.get("model_settings") or {}).get(model) or {})
+    given = {word.lstrip("+~").partition("=")[0] for word in model_words}
+    return [f"model.{k}={v}" for k, v in settings.items() if f"model.{k}" not in given]
+
+
+def describe_settings(
+    config: DictConfig, models: Iterable[str], experiment: str, model_words: Sequence[str] = ()
+) -> str:
+    """One line on which of the models have settings that are not their own; empty if none has."""
+    models_by_settings: dict[str, list[str]] = {}
+    for model in sorted(set(models)):
+        words = settings_words(config, model, model_words)
+        if words:
+            text = " ".join(word.removeprefix("model.") for word in words)
+            models_by_settings.setdefault(text, []).append(model)
+    if not models_by_settings:
+        return ""
+    source = f"experiment={experiment}" if experiment else "model_settings"
+    parts = (f"{text} for {', '.join(names)}" for text, names in models_by_settings.items())
+    return f"settings of {source} in place of the models' own: {'; '.join(parts)}"
+
+
+def refuse_unknown_models(config: DictConfig) -> None:
+    """Raise a `ConfigError` for settings of a model that no task has."""
+    known = {choice.rpartition("/")[2] for choice in choices("model")}
+    for name in config.get("model_settings") or {}:
+        if name not in known:
+            raise ConfigError(f"model_settings.{name}: {near_matches(name, known)}")
+
+
+def dotted(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Nested settings by their dotted keys, the values as they are typed in a command.
+
+    >>> dotted({"trainer": {"epochs": 8, "clip": None}, "dilations": [1, 2]})
+    {'trainer.epochs': '8', 'trainer.clip': 'null', 'dilations': '[1, 2]'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": text for inner, text in dotted(value).items()}
+        else:
+            flat[key] = json.dumps(value)
+    return flat
