@@ -14,6 +14,7 @@ import httpx
 import pandas as pd
 import pytest
 from tests.cli.conftest import SHOP, Workspace
+from tests.patience import PATIENCE
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.serving.app import create_app
@@ -260,14 +261,14 @@ def served(exported: Workspace) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
 
 
 def test_a_service_of_all_bundles_answers_until_it_is_ended(
     exported: Workspace, served: str
 ) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             assert httpx.get(f"{served}/health").status_code == 200

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.cli.conftest import SHOP, Workspace
+from tests.patience import PATIENCE
 
 # enough epochs to be met in the middle of them
 LONG = ("model.trainer.epochs=12", "model.trainer.patience=12", "metrics=[ranking/ndcg]")
@@ -19,7 +20,7 @@ TRAIN = ("train", "model=recommend/gru4rec", *SHOP, *LONG)
 
 def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
     """Wait while the process works."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not true():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -47,7 +48,7 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(
     assert line.startswith(f"this comparison is running in process {process.pid}: wait for it")
     process.send_signal(signal.SIGCONT)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1] == "growthlab: interrupted; what was finished is kept"
@@ -81,7 +82,7 @@ def test_a_killed_training_goes_on_after_its_last_epoch(
     process = workspace.process(*words)
     wait_until(lambda: trained_an_epoch(workspace), process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert statuses(workspace, seed="77") == {("gru4rec", "RUNNING"): 1}
     done = workspace.growthlab(*words)
     assert done.status == 0, done.err
@@ -101,7 +102,7 @@ def test_a_search_that_is_ended_keeps_its_trials(workspace: Workspace) -> None:
 
     wait_until(lambda: trials()["FINISHED"], process)
     process.terminate()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     (search,) = workspace.runs("top_n", kind="search", study="ended")
     assert search.info.status == "KILLED"

@@ -16,6 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from tests.cli.conftest import SHOP, Workspace
 from tests.cli.test_interrupts import wait_until
+from tests.patience import PATIENCE
 
 from growthlab.tracking.process_identity import PROCESS
 
@@ -233,7 +234,7 @@ def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None
 
     wait_until(lambda: done() == 1, process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     before = [t for t in study_of(workspace, "killed").trials if t.state.name == "COMPLETE"]
     again = workspace.growthlab(*words)
     assert again.status == 0, again.err
@@ -254,7 +255,7 @@ def test_two_processes_share_a_study(workspace: Workspace) -> None:
     workspace.growthlab("prepare", *SHOP)
     other = workspace.process(*words)
     done = workspace.growthlab(*words)
-    _, err = other.communicate(timeout=120)
+    _, err = other.communicate(timeout=PATIENCE)
     assert (done.status, other.returncode) == (0, 0), done.err + err
     assert states(workspace, "shared") == ["COMPLETE"] * 5
     assert len({str(s) for s in settings(workspace, "shared")}) == 5
@@ -278,7 +279,7 @@ def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Works
     victim = running()[0]
     assert psutil.Process(victim).ppid() == process.pid
     psutil.Process(victim).kill()
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert "trials: 2 complete, 0 pruned, 1 failed" in out
     failed = [t for t in study_of(workspace, "workers").trials if t.state.name == "FAIL"]
@@ -294,8 +295,8 @@ def test_workers_end_with_the_process_that_started_them(workspace: Workspace) ->
     wait_until(lambda: len(psutil.Process(process.pid).children(recursive=True)) >= 2, process)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    _, alive = psutil.wait_procs(workers, timeout=60)
+    process.communicate(timeout=PATIENCE)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert alive == []
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import SHOP, Done, Workspace
 from tests.cli.test_interrupts import wait_until
+from tests.patience import PATIENCE
 
 from growthlab.config.conf_tree import choices
 
@@ -31,7 +32,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     process = workspace.process(*WORDS)
     wait_until(lambda: "item_knn" in fitted(workspace, "FINISHED"), process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     return Tuned(workspace, fitted(workspace, "FINISHED"), workspace.growthlab(*WORDS))
 
 

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import files
@@ -16,6 +15,7 @@ from pathlib import Path
 import optuna
 import pytest
 from tests.cli.conftest import SHOP, Workspace
+from tests.patience import PATIENCE
 
 from growthlab.search.study_store import StudyStore
 
@@ -78,7 +78,7 @@ def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) 
     workspace.growthlab("prepare", *SHOP)
     other = workspace.process(*words)
     done = workspace.growthlab(*words)
-    _, err = other.communicate(timeout=120)
+    _, err = other.communicate(timeout=PATIENCE)
     assert (done.status, other.returncode) == (0, 0), done.err + err
     assert "secret" not in done.err + err
     with closing(StudyStore(server, workspace.folder)) as store:
@@ -103,8 +103,6 @@ def test_a_password_is_not_logged(workspace: Workspace, server: str) -> None:
 
 def test_a_server_that_is_not_there_is_one_line(workspace: Workspace) -> None:
     url = f"postgresql+psycopg://tester:secret@127.0.0.1:{free_port()}/postgres"
-    started = time.monotonic()
     line = workspace.growthlab(*WORDS, f"storage={url}").mistake
     assert line.startswith("storage postgresql+psycopg://tester:***@127.0.0.1:")
     assert "secret" not in line
-    assert time.monotonic() - started < 60

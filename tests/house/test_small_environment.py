@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tests.patience import PATIENCE
 
 from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
@@ -170,7 +171,7 @@ def test_it_serves(small: Path, bundles: dict[str, Path], way: str) -> None:
         process.terminate()
         assert process.stderr is not None
         said = process.stderr.read()
-        process.wait(20)
+        process.wait(PATIENCE)
         process.stderr.close()
     assert b'"served":"known"' in answer.replace(b" ", b""), said
 
@@ -196,13 +197,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def posted(url: str, body: bytes, process: Any, seconds: float = 60) -> bytes:
+def posted(url: str, body: bytes, process: Any) -> bytes:
     """The answer to a request, as soon as there is a service."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return bytes(answer.read())
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.patience import PATIENCE
 
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
@@ -52,7 +53,7 @@ def opened(browser: str, path: Path, *more: str) -> tuple[str, list[str]]:
         f"--user-data-dir={path.parent / 'profile'}",
         *("--virtual-time-budget=5000", *more, "--dump-dom", path.as_uri()),
     ]
-    done = subprocess.run([browser, *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([browser, *words], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 

@@ -18,6 +18,7 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from tests.patience import PATIENCE
 
 from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import RecommendRequest
@@ -180,7 +181,7 @@ def test_mlflow_models_serve_answers_with_it(store: Store, folder: Path) -> None
             answer = client.post("/invocations", json=asked)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE)
     assert answer.status_code == 200, answer.text
     rows = answer.json()["predictions"]
     assert [row["served"] for row in rows] == ["known", "folded_in", "folded_in"]
@@ -192,14 +193,14 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_for(client: httpx.Client, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
+def _wait_for(client: httpx.Client) -> None:
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with contextlib.suppress(httpx.TransportError):
             if client.get("/ping").status_code == 200:
                 return
         time.sleep(0.2)
-    pytest.fail(f"mlflow models serve was not up within {seconds} s")
+    pytest.fail(f"mlflow models serve was not up within {PATIENCE} s")
 
 
 def test_a_broken_bundle_is_not_logged(store: Store, folder: Path) -> None:

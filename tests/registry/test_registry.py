@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from tests.patience import PATIENCE
 
 from growthlab.core.errors import ExportError
 from growthlab.registry.model_registry import (
@@ -248,7 +249,7 @@ def race(uri: str, name: str) -> list[tuple[int, str]]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120)[1] for process in running]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in running]
     return [(p.returncode, words.strip()) for p, words in zip(running, said, strict=True)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
+from tests.patience import PATIENCE
 
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.bundle.manifest import Provenance
@@ -95,10 +96,10 @@ def _served(path: Path, **options: Any) -> Iterator[Served]:
     )
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False) as client:
         yield Served(service, client)
     server.should_exit = True
-    thread.join(10)
+    thread.join(PATIENCE)
     listener.close()
     assert not thread.is_alive()
 

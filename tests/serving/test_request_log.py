@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import wait_until
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError
@@ -28,10 +28,7 @@ FIELDS = {
 
 def lines(path: Path, n: int) -> list[dict[str, Any]]:
     """The lines of a log, once there are `n`."""
-    until = time.monotonic() + 10
-    while not path.exists() or path.read_text().count("\n") < n:
-        assert time.monotonic() < until, path.read_text()
-        time.sleep(0.01)
+    wait_until(lambda: path.exists() and path.read_text().count("\n") >= n)
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -137,8 +134,7 @@ def test_full_files_are_set_aside_and_the_oldest_is_lost(tmp_path: Path) -> None
     for number in range(200):
         log.put(LogRecord(0.0, {"number": number}))
         if number % 20 == 19:
-            while log.written <= number:
-                time.sleep(0.005)
+            wait_until(lambda number=number: log.written > number)  # type: ignore[misc]
     log.close()
     kept = sorted(p for p in tmp_path.iterdir() if p.suffix != ".lock")
     assert [p.name for p in kept] == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
@@ -159,9 +155,7 @@ def test_a_log_goes_on_after_a_file_could_not_be_set_aside(
         patch.setattr(Path, "replace", refuse)
         log = RequestLog(path, most_bytes=1, n_files=2)
         log.put(LogRecord(0.0, {"number": 0}))
-        until = time.monotonic() + 10
-        while not log.dropped and time.monotonic() < until:
-            time.sleep(0.005)
+        wait_until(lambda: log.dropped)
     log.put(LogRecord(0.0, {"number": 1}))
     log.close()
     kept = "".join(p.read_text() for p in sorted(tmp_path.iterdir(), reverse=True))

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import PATIENCE
 
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.serving.run import listen, serve
@@ -307,7 +308,7 @@ def test_serve_answers_until_it_is_stopped(bundles_folder: Path) -> None:
     finally:
         process.terminate()
         process.stderr.close()
-        assert process.wait(10) in (0, -15)
+        assert process.wait(PATIENCE) in (0, -15)
 
 
 def test_the_service_imports_nothing_of_the_laboratory() -> None:

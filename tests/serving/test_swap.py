@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import wait_until
 
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.serving.refusals import Overloaded
@@ -22,14 +22,6 @@ from growthlab.serving.swap import share_of
 
 Write = Callable[..., None]
 VARIANTS = ("champion", "challenger")
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something to be true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def refuses(requests: Any, k: int) -> Any:
@@ -67,10 +59,10 @@ def test_a_new_champion_takes_over_without_a_dropped_request(
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    until(lambda: "first" in names)
+    wait_until(lambda: "first" in names)
     for number, name in enumerate(("second", "third"), start=1):
         write_shop(shop, model=name, overwrite=True)
-        until(lambda name=name: names[-1:] == [name])  # type: ignore[misc]
+        wait_until(lambda name=name: names[-1:] == [name])  # type: ignore[misc]
         assert f"growthlab_swaps_total {number}\n" in client.get("/metrics").text
     end.set()
     for thread in threads:
@@ -89,7 +81,7 @@ def test_a_link_that_leads_elsewhere_is_a_new_champion(
     assert name_of(client) == "first"
     (tmp_path / "next").symlink_to(tmp_path / "v2")
     (tmp_path / "next").replace(current)
-    until(lambda: name_of(client) == "second")
+    wait_until(lambda: name_of(client) == "second")
 
 
 def test_a_broken_bundle_is_refused_and_the_old_one_stays(
@@ -101,17 +93,17 @@ def test_a_broken_bundle_is_refused_and_the_old_one_stays(
         return str(client.get("/health").json()["refused"].get(str(shop), ""))
 
     write_shop(shop, model="second", overwrite=True)
-    until(lambda: name_of(client) == "second")
+    wait_until(lambda: name_of(client) == "second")
     spoiled = json.loads((shop / "manifest.json").read_text())
     (shop / "manifest.json").write_text(json.dumps(spoiled | {"model": "a forgery"}))
-    until(lambda: "changed after it was written" in refused())
+    wait_until(lambda: "changed after it was written" in refused())
     assert name_of(client, user_id="anna") == "second"
     assert "growthlab_refused_bundles 1\n" in client.get("/metrics").text
     shutil.rmtree(shop)
-    until(lambda: "it is gone" in refused())
+    wait_until(lambda: "it is gone" in refused())
     assert name_of(client) == "second"
     write_shop(shop, model="third")
-    until(lambda: name_of(client) == "third")
+    wait_until(lambda: name_of(client) == "third")
     assert not refused()
     assert client.get("/ready").is_success
 
@@ -123,7 +115,7 @@ def test_a_bundle_of_another_task_does_not_take_the_place(
     shutil.rmtree(shop)
     shutil.copytree(bundles_folder / "churn", shop)
     told = "it answers churn, and this folder top_n"
-    until(lambda: client.get("/health").json()["refused"].get(str(shop)) == told)
+    wait_until(lambda: client.get("/health").json()["refused"].get(str(shop)) == told)
     assert name_of(client) == "first"
 
 
@@ -161,7 +153,7 @@ def test_a_look_that_fails_is_not_the_last_one(
 
     monkeypatch.setattr(models, "newer", newer)
     write_shop(shop, model="second", overwrite=True)
-    until(lambda: name_of(running.client) == "second")
+    wait_until(lambda: name_of(running.client) == "second")
     assert failed.is_set()
 
 
@@ -220,7 +212,7 @@ def test_a_shadow_s_answers_are_logged_and_not_given(
     client = served(shop, shadow=str(tmp_path / "other"), log=str(path)).client
     asked = [client.post("/recommend", json={"user_id": u}).json() for u in ("anna", "bert")]
     assert {a["model"]["name"] for a in asked} == {"first"}
-    until(lambda: path.read_text().count("\n") == 4)
+    wait_until(lambda: path.read_text().count("\n") == 4)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     shadows = {x["request_id"]: x for x in lines if x["variant"] == "shadow"}
     assert shadows.keys() == {a["request_id"] for a in asked}
@@ -237,7 +229,7 @@ def test_a_champion_that_knows_nobody_does_not_take_the_place_of_one_that_does(
     with monkeypatch.context() as patch:
         patch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
         write_shop(shop, model="second", overwrite=True)
-    until(
+    wait_until(
         lambda: "cannot be looked up" in client.get("/health").json()["refused"].get(str(shop), "")
     )
     answer = client.post("/recommend", json={"user_id": "anna"}).json()
@@ -260,7 +252,7 @@ def test_what_only_a_challenger_refuses_the_champion_answers(
     users = [{"user_id": f"u{n}"} for n in range(20)]
     answers = running.client.post("/batch", json={"recommend": users}).json()["recommend"]
     assert {a["variant"] for a in answers} == {"champion"}
-    until(lambda: path.read_text().count("\n") == 20)
+    wait_until(lambda: path.read_text().count("\n") == 20)
     assert '"status": 500' not in path.read_text()
 
 
@@ -277,10 +269,11 @@ def test_what_only_a_shadow_refuses_is_no_error(
     monkeypatch.setattr(running.service.models.of("shadow", "top_n")._batcher, "_work", refuses)
     assert running.client.post("/recommend", json={"user_id": "anna"}).is_success
     told = 'growthlab_served_total{task="top_n",variant="shadow",served="refused"} 1'
-    until(lambda: told in running.client.get("/metrics").text)
-    until(lambda: path.read_text().count("\n") == 1)
-    time.sleep(0.2)  # a line of the shadow would be there by now
-    assert path.read_text().count("\n") == 1
+    wait_until(lambda: told in running.client.get("/metrics").text)
+    assert running.client.post("/recommend", json={"user_id": "bert"}).is_success
+    wait_until(lambda: path.read_text().count("\n") == 2)  # lines are written in their order
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["variant"] for line in lines] == ["champion", "champion"]
 
 
 def test_a_challenger_needs_a_champion_beside_it(shop: Path, bundles_folder: Path) -> None:

@@ -1,0 +1,16 @@
+"""How long tests wait for what must happen: so long that no load of a machine makes them give up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 600  # seconds; whatever takes longer hangs
+
+
+def wait_until(true: Callable[[], object], interval: float = 0.02) -> None:
+    """Return once `true()` is true; fail if it never is."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(interval)
