@@ -28,7 +28,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-oldest dist lint drills format tags bench-peers study clean
+.PHONY: help install demo test test-portable test-all test-oldest dist lint drills format tags bench-peers study clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,17 +36,26 @@ help:  ## list every target
 install: $(VENV)/.installed  ## create .venv with the pinned laboratory and its development tools
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing growthlab into $(VENV): a few minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next
 	@mkdir -p $(DEMO)
-	@cd $(DEMO) && for task in top_n churn value; do $(abspath $(BIN))/growthlab compare task=$$task || exit; done
+	@echo "Every model of three tasks on a simulated shop: about 3 minutes on two cores, most of it for"
+	@echo "the networks of top_n, which are trained for a few epochs here (conf/experiment/demo.yaml)."
+	@cd $(DEMO) && for task in top_n churn value; do \
+	  echo; echo "growthlab compare experiment=demo task=$$task"; \
+	  $(abspath $(BIN))/growthlab compare experiment=demo task=$$task || exit; \
+	done
 	@echo; echo "$$NEXT"
 
 test: install lint  ## install, check and test everything that CI does
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-portable: install  ## all tests as on another machine: AVX2, one thread, random order, beside a load
+	$(BIN)/python tests/portable.py $(PYTEST_OPTIONS)
 
 test-all:  ## all tests on each Python of PYTHONS that is installed, each in an environment of its own
 	@failed=; for version in $(PYTHONS); do \

@@ -17,6 +17,7 @@ os.environ["GROWTHLAB_CODE_VERSION"] = "tested"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 from growthlab.data.event_log import EventLog  # noqa: E402
 from growthlab.data.simulated_shop import SimulatedShop  # noqa: E402
@@ -24,6 +25,12 @@ from growthlab.split.fold import Fold  # noqa: E402
 from growthlab.split.global_time import GlobalTime  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[1]
+
+# a slow or busy machine is no failure
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

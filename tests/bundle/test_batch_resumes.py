@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from filelock import FileLock
+from tests.patience import PATIENCE
 
 from growthlab.bundle import batch
 from growthlab.bundle.answer_table import RequestRows
@@ -21,10 +22,18 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 
 BLOCK, N_BLOCKS = 50, 60
-CODE = (
-    "import sys; from growthlab.bundle import batch; batch.BLOCK_ROWS = {block}; "
-    "batch.recommend_file(*sys.argv[1:], k=3)"
-)
+CODE = """
+import sys, time
+from growthlab.bundle import batch
+batch.BLOCK_ROWS = {block}
+answer = batch.recommendations
+def halt_after(*args, **named):
+    if named["first"] >= {last}:
+        time.sleep({patience})  # until it is killed
+    return answer(*args, **named)
+batch.recommendations = halt_after
+batch.recommend_file(*sys.argv[1:], k=3)
+"""
 
 
 @pytest.fixture
@@ -57,7 +66,8 @@ def rows_of(journal: Path) -> list[int]:
 
 def killed(folder: Path, source: Path, target: Path, after: int) -> int:
     """Kill a batch with SIGKILL once its journal has more than `after` blocks; how many it has."""
-    words = [sys.executable, "-c", CODE.format(block=BLOCK), str(folder), str(source), str(target)]
+    code = CODE.format(block=BLOCK, last=BLOCK * (after + 1), patience=PATIENCE)
+    words = [sys.executable, "-c", code, str(folder), str(source), str(target)]
     process = subprocess.Popen(words, env=dict(os.environ))
     journal = target.parent / f".{target.name}.blocks" / "journal.json"
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -121,13 +120,14 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert done.stderr.strip() == "0 []"
 
 
-def test_help_answers_within_half_a_second() -> None:
-    def seconds() -> float:
-        started = time.perf_counter()
-        console("train", "--help")
-        return time.perf_counter() - started
-
-    assert min(seconds() for _ in range(5)) < 0.5
+def test_help_imports_few_modules_so_that_it_is_there_at_once() -> None:
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from growthlab.cli.main import main; main(['train', '--help'])\n"
+        "print(len(set(sys.modules) - before), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stderr) < 120  # 61 with Python 3.11; torch alone brings more than 1,000
 
 
 def test_without_a_command_help_is_shown() -> None:

@@ -128,7 +128,7 @@ WORDS = [
     ("train tags=autumn", "tags=autumn is no setting by itself: give +tags.NAME=..."),
     ("train task.memory_mb=0", "task.memory_mb must be positive, got 0"),
     ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
-    ("train experiment=autumn", "experiment=autumn: there is no experiment yet"),
+    ("train experiment=autumn", "experiment=autumn: possible: demo"),
     ("train model=null", "model=null: possible: churn/bg_nbd, churn/gru_hazard, "),
     (
         "train model=recommend/sasrec content@model.content=null",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -116,10 +115,8 @@ def test_bad_exposures_are_refused_in_one_line(exposures: dict, said: str) -> No
         generate(SMALL, START, 5, 5, pd.DataFrame(exposures))
 
 
-def test_the_default_shop_is_made_in_seconds_and_of_the_size_it_says() -> None:
-    started = time.perf_counter()
+def test_the_default_shop_is_of_the_size_it_says() -> None:
     tables = SimulatedShop().tables()
-    assert time.perf_counter() - started < 20  # 1.6 s on an idle core
     kinds = tables.events["event_type"].value_counts()
     assert set(kinds.index) == set(EVENT_TYPES)
     assert 60_000 < len(tables.events) < 140_000

@@ -26,6 +26,13 @@ def comparison(recommenders, ranking_columns) -> Comparison:
     )
 
 
+def test_settings_that_are_not_the_models_own_stand_under_the_title(comparison):
+    changed = replace(comparison, subtitle="epochs=8 for gru4rec")
+    assert changed.as_text().splitlines()[1:4] == ["shop: top_n", "epochs=8 for gru4rec", ""]
+    assert "\nepochs=8 for gru4rec\n" in changed.as_markdown()
+    assert comparison.as_text().splitlines()[1:3] == ["shop: top_n", ""]
+
+
 def test_the_winner_is_chosen_on_validation_though_another_is_better_on_test(comparison):
     table = comparison.leaderboard()
     assert table["model"].tolist()[0] == "gru4rec"

@@ -108,6 +108,15 @@ def test_half_the_bits_leave_the_loss_and_a_gradient_of_the_same_direction() -> 
         assert (mine - theirs).norm() < 0.02 * theirs.norm()
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_half_the_bits_are_chosen_where_the_processor_has_them_and_pytorch_uses_them(
+    monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: used)
+    assert cross_entropy.multiplies_bfloat16(torch.device("cpu")) == used
+
+
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.loss\.precision=half: possible: auto, float32"):
         CrossEntropy(precision="half")

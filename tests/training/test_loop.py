@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -239,9 +239,17 @@ def test_values_out_of_range_are_refused(setting: str, value: float) -> None:
         Trainer(**{setting: value})  # type: ignore[arg-type]
 
 
-def test_a_step_is_shared_by_no_more_threads_than_wanted() -> None:
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Torch shares a step between two threads, as many as before afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_step_is_shared_by_no_more_threads_than_wanted() -> None:
     used: list[int] = []
 
     def loss(network: nn.Module, batch: Line) -> Tensor:
@@ -256,7 +264,6 @@ def test_a_step_is_shared_by_no_more_threads_than_wanted() -> None:
     assert used == [1, 1, 1, 2, 2, 2]
     with torch_threads(5):
         assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
 
 
 def test_devices_by_name() -> None:

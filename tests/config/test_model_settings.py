@@ -1,0 +1,59 @@
+"""Settings of single models in an experiment file: over the model's own, under those of a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from growthlab.config.compose import Command, compose
+
+DEMO = compose("compare", ["experiment=demo"])
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A comparison with an experiment file of one's own."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "own.yaml").write_text(
+        "# @package _global_\n"
+        "model_settings:\n"
+        "  nextitnet: {dilations: [1, 2], event_types: false, trainer: {clip: null}}\n"
+        "  item_knn: {neighbours: 7}\n"
+    )
+    return compose("compare", ["experiment=own", "model.trainer.epochs=3"])
+
+
+def test_values_of_every_kind_reach_their_model_and_no_other(own: Command) -> None:
+    model = own.with_model("recommend/nextitnet").config.model
+    assert (list(model.dilations), model.event_types, model.trainer.clip) == ([1, 2], False, None)
+    assert model.trainer.epochs == 3
+    assert own.with_model("recommend/item_knn").config.model.neighbours == 7
+    usual = compose("train", ["model=recommend/user_knn"]).config.model
+    assert own.with_model("recommend/user_knn").config.model == usual
+
+
+def test_the_words_of_a_command_win_over_the_file() -> None:
+    words = compose("compare", ["experiment=demo", "model.trainer.epochs=2"])
+    assert words.with_model("recommend/caser").config.model.trainer.epochs == 2
+    assert words.settings_in_words(["caser"]) == ""
+
+
+@pytest.mark.parametrize("model", DEMO.config.model_settings)
+def test_the_demo_trains_its_networks_for_fewer_epochs_than_their_files_say(model: str) -> None:
+    usual = compose("train", [f"model=recommend/{model}"]).config.model
+    shortened = DEMO.with_model(f"recommend/{model}").config.model
+    assert shortened.trainer.epochs < usual.trainer.epochs
+    shortened.trainer.epochs = usual.trainer.epochs
+    assert shortened == usual
+
+
+def test_it_is_said_which_models_have_settings_that_are_not_their_own() -> None:
+    said = DEMO.settings_in_words(["sasrec", "als", "caser"])
+    assert said == (
+        "settings of experiment=demo in place of the models' own: "
+        "trainer.epochs=8 for caser, sasrec"
+    )
+    assert DEMO.settings_in_words(["als"]) == ""
