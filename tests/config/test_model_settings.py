@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from growthlab.config.compose import Command, compose
+from growthlab.config.model_settings import describe_settings
 
 DEMO = compose("compare", ["experiment=demo"])
 
@@ -38,7 +39,7 @@ def test_values_of_every_kind_reach_their_model_and_no_other(own: Command) -> No
 def test_the_words_of_a_command_win_over_the_file() -> None:
     words = compose("compare", ["experiment=demo", "model.trainer.epochs=2"])
     assert words.with_model("recommend/caser").config.model.trainer.epochs == 2
-    assert words.settings_in_words(["caser"]) == ""
+    assert describe_settings(words.config, ["caser"], "demo", words.model_words) == ""
 
 
 @pytest.mark.parametrize("model", DEMO.config.model_settings)
@@ -51,9 +52,9 @@ def test_the_demo_trains_its_networks_for_fewer_epochs_than_their_files_say(mode
 
 
 def test_it_is_said_which_models_have_settings_that_are_not_their_own() -> None:
-    said = DEMO.settings_in_words(["sasrec", "als", "caser"])
-    assert said == (
+    described = describe_settings(DEMO.config, ["sasrec", "als", "caser"], "demo")
+    assert described == (
         "settings of experiment=demo in place of the models' own: "
         "trainer.epochs=8 for caser, sasrec"
     )
-    assert DEMO.settings_in_words(["als"]) == ""
+    assert describe_settings(DEMO.config, ["als"], "demo") == ""
