@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pkgutil
 import re
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -14,7 +15,7 @@ import pytest
 from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
 
 from growthlab import api
-from growthlab.cli import promote as promote_command
+from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import Evidence
 from growthlab.registry.model_registry import Change, history_of, move_champion
 from growthlab.tracking.store import code_version
@@ -40,17 +41,16 @@ LENIENT = (
 @pytest.fixture(autouse=True)
 def given_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model costs `COSTS`: no verdict rests on the speed or the load of the machine."""
-    measured = promote_command.evidence_of
 
-    def evidence_of(*args: Any) -> Evidence:
-        evidence = measured(*args)
+    def with_given_costs(*args: Any) -> Evidence:
+        evidence = evidence_of(*args)
         measures = dict(evidence.measures)
         for name, cost in COSTS.items():
             champion = None if measures[name].champion is None else cost
             measures[name] = replace(measures[name], challenger=cost, champion=champion)
         return replace(evidence, measures=measures)
 
-    monkeypatch.setattr(promote_command, "evidence_of", evidence_of)
+    monkeypatch.setattr("growthlab.promotion.ruling.evidence_of", with_given_costs)
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +214,7 @@ def test_a_refused_attempt_leaves_the_evidence_of_an_earlier_promotion(
             return cls(2031, 1, 1, tzinfo=tz)
 
     promoted = reports_of(crowned, run)
-    monkeypatch.setattr("growthlab.cli.promote.datetime", Later)
+    monkeypatch.setattr("growthlab.promotion.ruling.datetime", Later)
     assert promote(crowned, "churn", run, "gate.min_rel_gain=9").status == 1
     (added,) = set(reports_of(crowned, run)) - set(promoted)
     assert added.name == f"{CHURN}-{run[:8]}-20310101T000000Z.md"
@@ -234,7 +234,9 @@ def registry_of(shop: Workspace, run: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("when", ["ruled", "register"])
+@pytest.mark.parametrize(
+    "when", ["growthlab.workbench.challenge.rule", "growthlab.promotion.ruling.register"]
+)
 def test_who_lost_the_race_is_told_and_has_changed_nothing(
     crowned: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -243,7 +245,7 @@ def test_who_lost_the_race_is_told_and_has_changed_nothing(
     second = str(client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version)
     waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
     client.set_registered_model_alias(CHURN, "challenger", waiting)
-    before, step = registry_of(crowned, run), getattr(promote_command, when)
+    before, step = registry_of(crowned, run), pkgutil.resolve_name(when)
 
     def then(*given: Any, **named: Any) -> Any:
         done = step(*given, **named)
@@ -251,7 +253,7 @@ def test_who_lost_the_race_is_told_and_has_changed_nothing(
         move_champion(client, CHURN, change)
         return done
 
-    monkeypatch.setattr(promote_command, when, then)
+    monkeypatch.setattr(when, then)
     line = promote(crowned, "churn", run).mistake
     assert f"is now version {second} (promotion by bert" in line
     assert "nothing was changed; run the command again" in line
