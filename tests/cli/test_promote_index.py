@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import SHOP, Workspace
+from tests.cli.conftest import SHOP, Snapshot, Workspace
 from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 
 from growthlab.bundle.answers import RecommendRequest
@@ -21,14 +21,20 @@ from growthlab.registry.download import bundle_of
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A folder with a run of a model whose scores are a product of vectors; nothing registered."""
+@pytest.fixture(scope="session")
+def after_training(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """A run of a model whose scores are a product of vectors; nothing is registered."""
     shop = Workspace(tmp_path_factory.mktemp("indexed"))
     words = ("task=top_n", "model=recommend/als", "metrics=[ranking/ndcg]", *SHOP)
     done = shop.growthlab("train", *words)
     assert done.status == 0, done.err
-    return shop
+    return Snapshot.take(shop, tmp_path_factory.mktemp("after_training"))
+
+
+@pytest.fixture
+def trained(after_training: Snapshot) -> Workspace:
+    """The folder as after the training, whatever other tests did in it."""
+    return after_training.restore()
 
 
 def line_of(report: str, words: str) -> str:
