@@ -35,7 +35,7 @@ def test_the_second_signal_lets_the_first_be_written_down() -> None:
 def test_a_new_command_was_not_interrupted_yet() -> None:
     with interruptible():
         raise_if_interrupted()
-    assert interrupts._asked == 0
+    assert interrupts._n_signals == 0
 
 
 def test_in_another_thread_signals_are_left_alone() -> None:

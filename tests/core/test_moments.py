@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ from growthlab.core.moments import moment_of
     ],
 )
 def test_a_moment_is_naive_utc(given: object, moment: datetime) -> None:
-    assert moment_of(given, "as_of") == moment
+    assert parse_moment(given, "as_of") == moment
 
 
 @pytest.mark.parametrize("given", ["soon", "2025-13-01", "", "0001-01-01T00:00:00+08:00"])
 def test_what_is_no_moment_is_one_line_with_the_name_of_the_setting(given: str) -> None:
     with pytest.raises(ConfigError, match="as_of must be a date or time like 2025-06-01, got"):
-        moment_of(given, "as_of")
+        parse_moment(given, "as_of")

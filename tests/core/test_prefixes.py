@@ -49,7 +49,7 @@ def test_had_is_what_the_cut_history_holds(seed):
     rows, items = np.indices((prefixes.n_users, 5)).reshape(2, -1)
     items = items - 1
     expected = [i >= 0 and owned[r, i] for r, i in zip(rows, items, strict=True)]
-    assert prefixes.had(rows, items).tolist() == expected
+    assert prefixes.contains(rows, items).tolist() == expected
 
 
 def test_blocks_hold_every_row_once_and_few_events(monkeypatch):

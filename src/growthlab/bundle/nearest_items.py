@@ -10,7 +10,7 @@ import numpy as np
 
 from growthlab.core.histories import UNKNOWN
 from growthlab.ranking.ties import TieBreak
-from growthlab.ranking.top_k import merged, top_k
+from growthlab.ranking.top_k import merge_lists, top_k
 
 TILE = 32_768  # items whose scores are held together
 DEEPER = 4  # candidates for each place of a list
@@ -95,9 +95,9 @@ class NearestItems:
             for row, mask in enumerate(query.masks):
                 if mask is not None:
                     scores[row, ~mask[tile]] = -np.inf
-            places, values = top_k(scores, k, ties.among(tile))
+            places, values = top_k(scores, k, ties.for_items(tile))
             listed = np.where(places == UNKNOWN, UNKNOWN, places + start), values
-            best = listed if best is None else merged(best, listed, ties)
+            best = listed if best is None else merge_lists(best, listed, ties)
         assert best is not None
         return best
 

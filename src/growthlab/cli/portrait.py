@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import last_event_time
 from growthlab.data.source import Source
 from growthlab.features.portrait.portrait import Portrait
@@ -34,7 +34,7 @@ def run(command: Command) -> int:
     assert isinstance(source, Source)
     assert isinstance(store, Store)
     output = output_path(config.output, "output", ".parquet")
-    requested = None if config.cutoff is None else moment_of(config.cutoff, "cutoff")
+    requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
     events = source.prepare(cache_folder(config))
     cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
     table = portrait.of(events, cutoff)

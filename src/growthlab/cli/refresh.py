@@ -8,7 +8,7 @@ from growthlab.bundle.manifest import Manifest
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 from growthlab.export.refresh_state import refresh
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.workbench.set_up import data_source, prepared_log
@@ -33,7 +33,7 @@ def run(command: Command) -> int:
         prepared_log(source, config, data),
         data,
         task=with_data_defaults(build(config.task), source),
-        cutoff=None if config.cutoff is None else moment_of(config.cutoff, "cutoff"),
+        cutoff=None if config.cutoff is None else parse_moment(config.cutoff, "cutoff"),
         cleaning=source.cleaning,
         same_data=bool(config.same_data),
     )

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import end_of_day, last_event_time
 from growthlab.data.source import Source
 from growthlab.insight.customer_tables import customer_sections, customer_tables
@@ -30,7 +30,7 @@ def run(command: Command) -> int:
     source, store = build(config.data), build(config.tracking)
     assert isinstance(source, Source)
     assert isinstance(store, Store)
-    requested = None if config.as_of is None else moment_of(config.as_of, "as_of")
+    requested = None if config.as_of is None else parse_moment(config.as_of, "as_of")
     name = command.choice("data")
     events = source.prepare(cache_folder(config))
     as_of = requested or end_of_day(last_event_time(events))

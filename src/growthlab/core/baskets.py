@@ -1,4 +1,4 @@
-"""Baskets: histories as steps; all events of one user at one time are one step without order."""
+"""Baskets: all events of one user at one time are one step, without an inner order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from growthlab.core.histories import Histories
 class Steps(NamedTuple):
     """Users x steps, oldest step first, padded on the right; the events of a step are a set.
 
-    An event lies in the flat place ``slots = user row * n_steps + step``. `sizes` says how many
-    events a step has: 0 is padding, and a user whose whole row is 0 has no history.
+    The slot of an event is ``user row * n_steps + step``. `sizes` is the number of events of a step:
+    0 is padding, and a user whose whole row is 0 has no history.
     """
 
     items: np.ndarray  # (n_events,) int64
@@ -52,11 +52,11 @@ def latest_baskets(histories: Histories, length: int) -> Histories:
 
 
 def windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
-    """Long histories cut from their end into rows of at most ``length + 1`` baskets, each its own.
+    """Histories cut, from their end, into windows of at most ``length + 1`` baskets, a row each.
 
-    The oldest basket of a row is the newest of the row before it, so that every basket but a user's
-    first has its predecessor in its row exactly once. A history of at most ``length + 1`` baskets
-    stays one row. The second array is the user row of each window.
+    The oldest basket of a window is the newest of the window before it, so that every basket but a
+    user's first has its predecessor in exactly one window. A history of at most ``length + 1``
+    baskets stays one row. The second array is the user row of each window.
     """
     step = step_of_event(histories)
     from_end = np.repeat(n_baskets(histories), histories.lengths) - 1 - step
@@ -68,13 +68,13 @@ def windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
     events, window = events[order], window[order]
     owner = histories.rows[events]
     starts = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(window, prepend=-1))
-    of_events = ("items", "times", "event_types", "quantities", "prices")
+    event_arrays = ("items", "times", "event_types", "quantities", "prices")
     cut = replace(
         histories,
         offsets=np.append(starts, len(events)).astype(np.int64),
         user_codes=histories.user_codes[owner[starts]],
         user_ids=histories.user_ids[owner[starts]],
-        **{name: getattr(histories, name)[events] for name in of_events},
+        **{name: getattr(histories, name)[events] for name in event_arrays},
     )
     return cut, owner[starts]
 

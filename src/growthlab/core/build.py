@@ -1,4 +1,4 @@
-"""A config node to an object: allow-list and argument check; the only call of hydra's instantiate."""
+"""Build an object from a config node: allow-list and argument checks around hydra's instantiate."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ALLOWED = ("growthlab.", "sklearn.", "lightgbm.")
 def build(node: Mapping[str, Any], where: str = "", *, ignore: Collection[str] = ()) -> Any:
     """The object that `node` names with ``_target_``, its other keys being arguments.
 
-    A nested node with a ``_target_`` is built first. `where` is the node's place in the config
-    (``model``), for the lines of errors; by default that of an OmegaConf node. `ignore` are keys of
-    the node that are no arguments.
+    A nested node with a ``_target_`` is built first. `where` is the node's key in the config
+    (``model``), for error messages; by default that of an OmegaConf node. `ignore` are keys of the
+    node that are not arguments.
 
     Raises
     ------
     ConfigError
         A target that is missing or outside the allow-list, an argument that the target does not
-        know or whose type is wrong, or a value that the target refuses; each in one line that says
-        what is possible.
+        have or whose type is wrong, or a value that the target rejects; one line says what is
+        possible.
     """
     from hydra.errors import HydraException
     from hydra.utils import instantiate
@@ -56,14 +56,14 @@ def build(node: Mapping[str, Any], where: str = "", *, ignore: Collection[str] =
 
 
 def _placed(error: Exception, where: str) -> str:
-    """What the target said, with its place in the config where it does not say that itself."""
+    """The error's message, with the config key unless the message names it already."""
     said = one_line(error)
     root = where.partition(".")[0]
     return said if isinstance(error, GrowthlabError) and root in said else f"{where}: {said}"
 
 
 def _nodes_under(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every nested node with a target, however deep, with its place."""
+    """Every nested node with a target, however deep, with its key."""
     if isinstance(value, Mapping):
         children = [(f"{where}.{key}" if where else str(key), v) for key, v in value.items()]
     elif isinstance(value, (list, tuple)):
@@ -77,7 +77,7 @@ def _nodes_under(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _target_of(node: Mapping[str, Any], where: str) -> Any:
-    """The class or function that a node names, if it is allowed."""
+    """The class that a node names, if it is allowed."""
     target = node.get("_target_")
     if not isinstance(target, str):
         keys = sorted(map(str, node))
@@ -93,7 +93,7 @@ def _target_of(node: Mapping[str, Any], where: str) -> Any:
 
 
 def _check_arguments(node: Mapping[str, Any], target: Any, where: str) -> None:
-    """Every key is an argument of the target, and every value of its type."""
+    """ConfigError unless every key is an argument of the target, and every value has its type."""
     parameters = inspect.signature(target).parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     types = plain_types_of(target)

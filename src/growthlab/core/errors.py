@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line that says what was given, what is possible, what to do."""
+"""Errors that a user can fix: one line that says what was given, what is possible, what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class GrowthlabError(Exception):
-    """A mistake in the input, not in the program: the command prints its one line and exits with status 2."""
+    """A mistake in the input, not a bug: the command prints its one line and exits with status 2."""
 
 
 class ConfigError(GrowthlabError, ValueError):
@@ -15,11 +15,11 @@ class ConfigError(GrowthlabError, ValueError):
 
 
 class DataError(GrowthlabError, ValueError):
-    """Data that is missing, unreadable or not enough for what was asked."""
+    """Data that is missing, unreadable or not enough for the request."""
 
 
 class BundleError(GrowthlabError, ValueError):
-    """A bundle that is corrupt, of a newer schema, or cannot do what was asked of it."""
+    """A bundle that is corrupt, of a newer schema, or unable to answer the request."""
 
 
 class ExportError(GrowthlabError, ValueError):
@@ -27,14 +27,14 @@ class ExportError(GrowthlabError, ValueError):
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, without line breaks; its type's name where it says nothing."""
+    """The message of an exception without line breaks; its type's name if the message is empty."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def near_matches(given: str, possible: Iterable[str], n_listed: int = 20, prefix: str = "") -> str:
-    """The end of an error line: the closest of the possible names, else the first `n_listed`.
+    """The end of an error line: the possible names closest to `given`, else the first `n_listed`.
 
-    `prefix` stands before each name that is shown, and takes no part in the comparison.
+    `prefix` is put before each name shown, and is not part of the comparison.
     """
     possible = sorted({str(name) for name in possible})
     close = difflib.get_close_matches(given, possible, n=3, cutoff=0.6)

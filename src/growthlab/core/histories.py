@@ -1,4 +1,4 @@
-"""Histories: each customer's events before a cutoff, the one currency between data and models."""
+"""Histories and Catalogue: customers' events before a cutoff and the items, as arrays for models."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The items known before the cutoff; an item's code is its place in `item_ids`.
+    """The items known before the cutoff; an item's code is its index in `item_ids`.
 
-    `text`, `category` and `attributes` hold one string an item (empty: not known), `attributes` as
-    ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN where not known;
-    `in_stock` says what can be sold, False where that is not known.
+    `text`, `category` and `attributes` hold one string an item (empty if unknown), `attributes` as
+    ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN if unknown;
+    `in_stock` says whether an item can be sold, False if unknown.
     """
 
     item_ids: np.ndarray  # (n_items,) str, sorted
@@ -71,7 +71,7 @@ class Catalogue:
         return names[n_empty:], (codes - n_empty).astype(np.int32)  # "" is -1: UNKNOWN
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What is known, by field name: safe to save without pickle."""
+        """The known fields by name, which can be saved without pickle."""
         names = ("item_ids", "text", "category", "attributes", "price", "in_stock")
         return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
@@ -85,10 +85,10 @@ class Catalogue:
 class Histories:
     """Events a user, oldest first, in CSR form: user row `u` owns events ``offsets[u]:offsets[u + 1]``.
 
-    Events of one user at equal times are one basket: they are stored by item code, which means nothing,
-    and no model may learn from their order. A log without timestamps has ``timed=False`` and the position
-    in the user's order as its time. `user_codes` are places in the vocabulary of the fit, `UNKNOWN` for a
-    user who was not in it; `quantities` and `prices` are NaN where not known.
+    Events of one user at equal times are one basket, stored by item code; their order has no meaning,
+    and no model may learn from it. A log without timestamps has ``timed=False`` and the position in the
+    user's order as its time. `user_codes` are indices into the vocabulary of the fit, `UNKNOWN` for a
+    user outside it; `quantities` and `prices` are NaN if unknown.
     """
 
     offsets: np.ndarray  # (n_users + 1,) int64
@@ -104,7 +104,7 @@ class Histories:
 
     @property
     def n_users(self) -> int:
-        """How many user rows there are, users without any event included."""
+        """The number of user rows, including users without any event."""
         return len(self.offsets) - 1
 
     @property
@@ -114,7 +114,7 @@ class Histories:
 
     @property
     def n_events(self) -> int:
-        """How many events all users have together."""
+        """The number of events of all users."""
         return len(self.items)
 
     @property
@@ -142,11 +142,13 @@ class Histories:
 
         values = np.ones(self.n_events) if weights is None else weights
         shape = (self.n_users, self.n_items)
-        parts = (values.astype(np.float32), self.items, self.offsets)
-        if self.n_events < self.n_items:  # of a request: no array as long as the catalogue
-            matrix = csr_matrix(parts, shape=shape, copy=True)
+        csr = (values.astype(np.float32), self.items, self.offsets)
+        if (
+            self.n_events < self.n_items
+        ):  # as in a request: avoids an array as long as the catalogue
+            matrix = csr_matrix(csr, shape=shape, copy=True)
         else:  # sorts by counting, three times faster than in place
-            matrix = csr_matrix(parts, shape=shape).tocsc().tocsr()
+            matrix = csr_matrix(csr, shape=shape).tocsc().tocsr()
         matrix.sum_duplicates()
         if weights is None:
             matrix.data[:] = 1.0
@@ -163,7 +165,7 @@ class Histories:
         return out
 
     def where(self, kept: np.ndarray) -> Self:
-        """The same users with only the events where `kept` (bool, one an event) holds."""
+        """The same users with only the events where `kept` (bool, one an event) is True."""
         counts = np.bincount(self.rows[kept], minlength=self.n_users)
         return replace(
             self,
@@ -259,10 +261,10 @@ class Histories:
         *,
         as_baskets: bool = False,
     ) -> Self:
-        """Histories of unknown users from raw item ids, oldest first, as a request gives them.
+        """Histories of unknown users from raw item ids, oldest first, as in a request.
 
         Items outside the catalogue are left out. With `as_baskets` the items of a list are one
-        basket, and their order means nothing.
+        basket, without an order.
         """
         codes = [catalogue.codes(list(items)) for items in item_lists]
         codes = [c[c != UNKNOWN] for c in codes]
@@ -278,7 +280,7 @@ class Histories:
 
 
 def codes_of(raw_ids: Sequence[str] | np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
-    """The place of each raw id in the sorted `vocabulary`, int32; `UNKNOWN` where it is not in it."""
+    """The index of each raw id in the sorted `vocabulary`, int32; `UNKNOWN` if it is not in it."""
     raw = np.asarray(raw_ids, dtype=str)
     if not len(vocabulary) or not len(raw):
         return np.full(len(raw), UNKNOWN, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end work in order, also where a library turns them into an error of its own."""
+"""Ctrl-C and SIGTERM stop work in an orderly way, even where a library swallows them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_asked = 0
+_n_signals = 0
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM raise `KeyboardInterrupt`; afterwards all is as it was before.
+    """Inside, SIGINT and SIGTERM raise `KeyboardInterrupt`; on exit the old handlers are restored.
 
-    The second signal is ignored, as the end that the first began is still being written down; from
-    the third on they raise again. Outside the main thread nothing changes.
+    The second signal is ignored, so that the clean-up after the first can finish; the third and
+    later ones raise again. Outside the main thread nothing changes.
     """
-    global _asked
+    global _n_signals
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _asked = 0
+    _n_signals = 0
     before = {s: signal.signal(s, _interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -32,13 +32,13 @@ def interruptible() -> Iterator[None]:
 
 
 def raise_if_interrupted() -> None:
-    """Raise the `KeyboardInterrupt` that a library swallowed: DuckDB makes a RuntimeError of it."""
-    if _asked:
+    """Raise the `KeyboardInterrupt` that a library swallowed: DuckDB turns it into a RuntimeError."""
+    if _n_signals:
         raise KeyboardInterrupt
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _asked
-    _asked += 1
-    if _asked != 2:
+    global _n_signals
+    _n_signals += 1
+    if _n_signals != 2:
         raise KeyboardInterrupt

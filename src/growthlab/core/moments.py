@@ -1,4 +1,4 @@
-"""A date or time as a setting gives it."""
+"""Dates and times in settings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from growthlab.core.errors import ConfigError
 
 
-def moment_of(text: Any, setting: str) -> datetime:
-    """A date or time in ISO form as naive UTC; one without a zone is UTC, a date its midnight.
+def parse_moment(text: Any, setting: str) -> datetime:
+    """A date or time in ISO form as naive UTC; without a zone it is UTC, a date is its midnight.
 
     Raises
     ------
     ConfigError
-        It is neither; `setting` is the name that the message gives.
+        `text` is neither; the message names the `setting`.
     """
     try:
         moment = datetime.fromisoformat(str(text))

@@ -28,20 +28,20 @@ def plain_types_of(target: Any) -> dict[str, Any]:
         function = target.__init__ if inspect.isclass(target) else target
         annotations = getattr(function, "__annotations__", {})
         owners = [(getattr(function, "__globals__", {}), annotations)]
-    found: dict[str, Any] = {}
+    annotated: dict[str, Any] = {}
     for namespace, annotations in owners:
         for name, annotation in annotations.items():
             with contextlib.suppress(NameError, TypeError, AttributeError, SyntaxError):
                 one = types.SimpleNamespace(__annotations__={name: annotation})
-                found.update(get_type_hints(one, globalns=namespace))
-    return found
+                annotated.update(get_type_hints(one, globalns=namespace))
+    return annotated
 
 
 def misfit(value: Any, annotation: Any) -> str:
-    """What the value should have been (``a whole number``); empty where it fits, or nobody can say.
+    """What the value should have been (``a whole number``); empty if it fits, or cannot be checked.
 
-    Numbers, truth values, texts, null, literals, and lists and mappings of them are judged; a whole
-    number is a number too, and nothing else stands for something else.
+    Numbers, booleans, texts, null, literals, and lists and mappings of them are checked. A whole
+    number counts as a number; there is no other conversion.
     """
     return "" if _fits(value, annotation) else _in_words(annotation)
 
@@ -71,7 +71,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 
 def _in_words(annotation: Any) -> str:
-    """``a whole number or null``."""
+    """The type in words, such as ``a whole number or null``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_in_words(a) for a in arguments))

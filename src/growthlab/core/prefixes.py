@@ -1,4 +1,4 @@
-"""Prefixes: histories as they grew, a row for each moment that is looked back from."""
+"""Prefixes: the same histories cut at several moments, a row for each user and moment."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ EVENTS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Prefixes:
-    """Row `r` has the first ``lengths[r]`` events of the user ``of[r]`` in `whole`.
+    """Row `r` has the first ``lengths[r]`` events of the user ``owners[r]`` in `whole`.
 
-    Rows of one user stand together. Events are stored once, however many rows look back on them:
-    `select` makes `Histories` of some rows, and everything else is named as there.
+    Rows of one user are adjacent. Events are stored once, however many rows share them: `select`
+    builds `Histories` of some rows, and the other attributes are named as there.
     """
 
     whole: Histories
-    of: np.ndarray  # (n_rows,) int64, user rows of `whole`, ascending
+    owners: np.ndarray  # (n_rows,) int64, user rows of `whole`, ascending
     lengths: np.ndarray  # (n_rows,) int64, events a row
 
     @classmethod
-    def until(cls, whole: Histories, of: np.ndarray, times: np.ndarray) -> Self:
-        """What the user of each row had done strictly before the row's time."""
-        low, high = whole.offsets[of], whole.offsets[of + 1]
+    def until(cls, whole: Histories, owners: np.ndarray, times: np.ndarray) -> Self:
+        """The events of each row's user strictly before the row's time."""
+        low, high = whole.offsets[owners], whole.offsets[owners + 1]
         while (open_ := low < high).any():  # a binary search of all rows at once
             middle = np.minimum((low + high) // 2, max(whole.n_events - 1, 0))
             earlier = whole.times[middle] < times
             low = np.where(open_ & earlier, middle + 1, low)
             high = np.where(open_ & ~earlier, middle, high)
-        return cls(whole, of, low - whole.offsets[of])
+        return cls(whole, owners, low - whole.offsets[owners])
 
     @classmethod
     def all_of(cls, histories: Histories | Prefixes) -> Prefixes:
-        """Prefixes as they are; of histories, a row a user with all events."""
+        """A row a user with all events; prefixes are returned unchanged."""
         if isinstance(histories, Prefixes):
             return histories
         return cls(histories, np.arange(histories.n_users), histories.lengths)
 
     @property
     def n_users(self) -> int:
-        """How many rows there are."""
-        return len(self.of)
+        """The number of rows."""
+        return len(self.owners)
 
     @property
     def n_items(self) -> int:
@@ -62,17 +62,17 @@ class Prefixes:
     @cached_property
     def user_ids(self) -> np.ndarray:
         """The user of each row, shape ``(n_rows,)``."""
-        return self.whole.user_ids[self.of]
+        return self.whole.user_ids[self.owners]
 
     def where(self, kept: np.ndarray) -> Self:
-        """Some of the rows (bool, one a row)."""
-        return replace(self, of=self.of[kept], lengths=self.lengths[kept])
+        """The rows where `kept` (bool, one a row) holds."""
+        return replace(self, owners=self.owners[kept], lengths=self.lengths[kept])
 
     def select(self, rows: np.ndarray) -> Histories:
         """The given rows as histories, in the given order."""
-        of, lengths = self.of[rows], self.lengths[rows]
+        owners, lengths = self.owners[rows], self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        starts = self.whole.offsets[of] - offsets[:-1]
+        starts = self.whole.offsets[owners] - offsets[:-1]
         picked = np.arange(offsets[-1]) + np.repeat(starts, lengths)
         return replace(
             self.whole,
@@ -82,8 +82,8 @@ class Prefixes:
             event_types=self.whole.event_types[picked],
             quantities=self.whole.quantities[picked],
             prices=self.whole.prices[picked],
-            user_codes=self.whole.user_codes[of],
-            user_ids=self.whole.user_ids[of],
+            user_codes=self.whole.user_codes[owners],
+            user_ids=self.whole.user_ids[owners],
         )
 
     def blocks(self) -> Iterator[tuple[slice, Histories]]:
@@ -97,12 +97,12 @@ class Prefixes:
             yield rows, self.select(np.arange(rows.start, rows.stop))
             start = rows.stop
 
-    def had(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Whether each row had the item of the same place; False for an item of -1, same shape."""
+    def contains(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Whether each row holds the item at the same place; False for -1; same shape as `items`."""
         pairs, places = self._firsts
         if not len(pairs):
             return np.zeros(items.shape, dtype=bool)
-        wanted = self.of[rows] * self.n_items + items
+        wanted = self.owners[rows] * self.n_items + items
         at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
         return (pairs[at] == wanted) & (places[at] < self.lengths[rows]) & (items >= 0)
 

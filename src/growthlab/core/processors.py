@@ -1,4 +1,4 @@
-"""How many threads our own work may use."""
+"""The number of threads that our own work may use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import os
 
 
 def n_threads() -> int:
-    """``OMP_NUM_THREADS`` where that is a number of threads, as for BLAS and torch; else the processors."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) > 0 else os.cpu_count() or 1
+    """``OMP_NUM_THREADS`` if set to a number, as for BLAS and torch; else the number of processors."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    return int(setting) if setting.isdigit() and int(setting) > 0 else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""One style of progress bar, silent when standard error is not a terminal."""
+"""Progress bars in one style, silent when standard error is not a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def progress(steps: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 @contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar for work that others may share: it is told how much is done in all, and a note to show."""
+    """A bar for work done elsewhere: call the yielded function with the total done and a note to show."""
     if not sys.stderr.isatty():
         yield lambda done, note: None
         return
@@ -31,8 +31,8 @@ def bar(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
     shape = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
     with tqdm(desc=label, total=total, leave=False, dynamic_ncols=True, bar_format=shape) as drawn:
 
-        def tell(done: int, note: str) -> None:
+        def update(done: int, note: str) -> None:
             drawn.n = min(done, total)
             drawn.set_postfix_str(note)
 
-        yield tell
+        yield update

@@ -1,4 +1,4 @@
-"""Keyed pseudonyms: what stands for a person's raw id in everything that leaves the laboratory."""
+"""Keyed pseudonyms, which replace raw customer ids in everything that leaves the laboratory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIGITS = 32  # hex digits kept of 64: 128 bits, far from any collision among cus
 
 @dataclass(frozen=True)
 class PseudonymKey:
-    """A secret that turns raw ids into pseudonyms by HMAC-SHA256: without it none can be tried out.
+    """A secret that turns raw ids into pseudonyms by HMAC-SHA256: without it no id can be guessed.
 
     The same id and key give the same pseudonym, another namespace another one. Pseudonymised data
     remain personal data (GDPR Art. 4(5), PIPL Art. 73). The secret is never printed.
@@ -39,7 +39,7 @@ class PseudonymKey:
 
     @property
     def fingerprint(self) -> str:
-        """What tells two keys apart and says nothing about either, 16 hex digits."""
+        """16 hex digits that distinguish keys and reveal nothing about them."""
         return hmac_hex(self.secret, b"growthlab key fingerprint")[:16]
 
     def pseudonym(self, namespace: str, raw_id: str) -> str:
@@ -77,9 +77,9 @@ def find_key() -> PseudonymKey | None:
 
 def find_or_create_key() -> PseudonymKey:
     """The key of this machine; a new key file, readable by its owner alone, where there is none."""
-    found = find_key()
-    if found is not None:
-        return found
+    existing = find_key()
+    if existing is not None:
+        return existing
     _create(key_file())
     created = find_key()
     assert created is not None
@@ -87,25 +87,25 @@ def find_or_create_key() -> PseudonymKey:
 
 
 def key_file() -> Path:
-    """Where the key lies: ``GROWTHLAB_KEY_FILE``, else in the user's configuration folder."""
+    """The path of the key file: ``GROWTHLAB_KEY_FILE``, else in the user's configuration folder."""
     named = os.environ.get(KEY_FILE_VARIABLE)
     return Path(named) if named else Path.home() / ".config" / "growthlab" / "pseudonym.key"
 
 
 def _create(path: Path) -> None:
-    """A new key at `path`, complete from its first moment; one that another process put is kept."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    """Create a key at `path` in one step; a key that another process created first is kept."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(SHORTEST_KEY) + "\n")
         try:
-            os.link(beside, path)  # unlike a rename, never replaces
+            os.link(new, path)  # unlike a rename, never replaces
         except FileExistsError:
             pass
         finally:
-            beside.unlink()
+            new.unlink()
     except OSError as error:
         raise ConfigError(
             f"no pseudonym key can be written to {path} ({error.strerror}): "

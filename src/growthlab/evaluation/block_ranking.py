@@ -17,7 +17,7 @@ from growthlab.metrics.ranking.base import RankedLists
 from growthlab.ranking.candidates import hide_seen, seen_items
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.ranking.ties import TieBreak
-from growthlab.ranking.top_k import merged, row_slices, top_k
+from growthlab.ranking.top_k import merge_lists, row_slices, top_k
 from growthlab.scorers.base import Factored
 
 if TYPE_CHECKING:
@@ -251,9 +251,9 @@ def _best(
     own = np.full(len(targets), -np.inf, dtype=np.float32)
     best: tuple[np.ndarray, np.ndarray] | None = None
     for block, scores, unscored in tiles:
-        found, values = top_k(scores, k, ties.among(block))
+        found, values = top_k(scores, k, ties.for_items(block))
         listed = np.where(found >= 0, found + block.start, found), values
-        best = listed if best is None else merged(best, listed, ties)
+        best = listed if best is None else merge_lists(best, listed, ties)
         fallback = unscored
         here = (targets >= block.start) & (targets < block.stop)
         own[here] = scores[rows[here], targets[here] - block.start]

@@ -225,12 +225,12 @@ def _resample(
 
 def _blocks(n: int, n_draws: int, seed: int, label: str) -> Iterator[np.ndarray]:
     """The resamples of customers, with a bar."""
-    with bar(label, n_draws) as tell:
+    with bar(label, n_draws) as update:
         done = 0
         for weights in resample_blocks(n, n_draws, seed):
             yield weights
             done += len(weights)
-            tell(done, "")
+            update(done, "")
 
 
 def _paired(

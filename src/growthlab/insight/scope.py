@@ -11,7 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import customer_events_at
 from growthlab.data.event_log import EventLog
 
@@ -69,7 +69,7 @@ class Scope:
         log.require("timestamp", needed_by="a report")
         check_group(min_group)
         active = checked_events(active_events)
-        end = None if as_of is None else moment_of(as_of, "as_of")
+        end = None if as_of is None else parse_moment(as_of, "as_of")
         known = customer_events_at(log, end)
         kinds = ", ".join(f"'{kind}'" for kind in active)
         sql = f"SELECT min(timestamp), max(timestamp) FROM events WHERE event_type IN ({kinds})"

@@ -21,17 +21,17 @@ DEEPER = 4  # how many times more items are looked at where a cap leaves too few
 
 @dataclass(frozen=True)
 class Assortment:
-    """The catalogue as rules see it; what they need is made ready once, when it is first asked for."""
+    """The catalogue under rules; what they look up is computed on first use and kept."""
 
     catalogue: Catalogue
 
     def listable(self, rules: Rules) -> np.ndarray:
-        """The items that the rules leave in, bool, ``(n_items,)``; ids that are not known say nothing.
+        """The items that the rules allow, bool, ``(n_items,)``; unknown ids are ignored.
 
         Raises
         ------
         BundleError
-            The catalogue knows nothing of what a rule asks for, or no item is of a category.
+            The catalogue lacks what a rule needs, or no item is in a category.
         """
         kept = np.ones(len(self.catalogue), dtype=bool)
         if rules.allow is not None:
@@ -41,31 +41,31 @@ class Assortment:
         if rules.in_stock:
             kept &= self._column("in_stock", "in_stock").astype(bool)
         if rules.categories:
-            wanted = [self._groups_of(name) for name in rules.categories]
-            kept &= np.isin(self.groups, np.concatenate(wanted))
+            codes = [self._category_codes_named(name) for name in rules.categories]
+            kept &= np.isin(self.groups, np.concatenate(codes))
         for name, limit, sign in (
             ("price_min", rules.price_min, 1),
             ("price_max", rules.price_max, -1),
         ):
             if limit is not None:
                 price = self._column("price", name)
-                with np.errstate(over="ignore"):  # a limit above all prices is one too
-                    least = np.float32(limit)
-                kept &= np.nan_to_num(sign * (price - least), nan=-1.0) >= 0
+                with np.errstate(over="ignore"):  # a limit above all float32 is allowed
+                    bound = np.float32(limit)
+                kept &= np.nan_to_num(sign * (price - bound), nan=-1.0) >= 0
         return kept
 
     def codes(self, raw_ids: Sequence[str]) -> np.ndarray:
-        """The codes of those items that are known, in their order."""
+        """The codes of the known items, in their order."""
         codes = self.catalogue.codes(list(raw_ids))
         return codes[codes != UNKNOWN]
 
     def arranged(
         self, scores: np.ndarray, k: int, ties: TieBreak, pinned: np.ndarray, cap: int | None
     ) -> np.ndarray:
-        """The best items of one user under pins and a cap, best first, at most `k` codes.
+        """The best items of one user with pins and a cap, best first, at most `k` codes.
 
-        `scores` has the shape ``(1, n_items)``, ``-inf`` for what may not be listed; `pinned` are
-        codes, of which those with such a score are passed over.
+        `scores` has the shape ``(1, n_items)``, ``-inf`` for items that may not be listed; `pinned`
+        are codes, of which such items are skipped.
         """
         groups = self.groups if cap is not None else None
         first = [int(c) for c in dict.fromkeys(pinned.tolist()) if scores[0, c] > -np.inf]
@@ -74,31 +74,31 @@ class Assortment:
             depth = min(depth + len(first), scores.shape[1])
             best, _ = top_k(scores, max(depth, 1), ties)
             rest = best[0][best[0] != UNKNOWN].tolist()
-            found = _capped([*first, *(c for c in rest if c not in set(first))], groups, cap, k)
-            if len(found) == k or len(rest) < depth or depth == scores.shape[1]:
-                return np.array(found, dtype=np.int32)
+            listed = _capped([*first, *(c for c in rest if c not in set(first))], groups, cap, k)
+            if len(listed) == k or len(rest) < depth or depth == scores.shape[1]:
+                return np.array(listed, dtype=np.int32)
             depth *= DEEPER
 
     @property
     def groups(self) -> np.ndarray:
-        """The category of each item as a number, ``(n_items,)``; `UNKNOWN` where it has none."""
+        """The category code of each item, ``(n_items,)``; BundleError for a catalogue without categories."""
         self._column("category", "a category")
         return self.catalogue.category_codes
 
     @cached_property
-    def _groups_by_name(self) -> dict[str, list[int]]:
+    def _codes_by_name(self) -> dict[str, list[int]]:
         by_name: dict[str, list[int]] = {}
-        for group, path in enumerate(self.catalogue.category_names.tolist()):
+        for code, path in enumerate(self.catalogue.category_names.tolist()):
             for name in {path, *(level.strip() for level in LEVEL.split(path))} - {""}:
-                by_name.setdefault(name, []).append(group)
+                by_name.setdefault(name, []).append(code)
         return by_name
 
-    def _groups_of(self, name: str) -> np.ndarray:
+    def _category_codes_named(self, name: str) -> np.ndarray:
         _ = self.groups
-        if name not in self._groups_by_name:
-            hint = near_matches(name, self._groups_by_name)
+        if name not in self._codes_by_name:
+            hint = near_matches(name, self._codes_by_name)
             raise BundleError(f"rules.categories: no item is of {name!r}: {hint}")
-        return np.array(self._groups_by_name[name])
+        return np.array(self._codes_by_name[name])
 
     def _column(self, column: str, rule: str) -> np.ndarray:
         values = getattr(self.catalogue, column)
@@ -111,16 +111,16 @@ class Assortment:
 
 
 def _capped(codes: list[int], groups: np.ndarray | None, cap: int | None, k: int) -> list[int]:
-    """The first `k` of the codes with at most `cap` of a group."""
+    """The first `k` of the codes, with at most `cap` of a group."""
     if groups is None or cap is None:
         return codes[:k]
     counts: dict[int, int] = {}
-    found = []
+    listed = []
     for code in codes:
         group = int(groups[code])
         counts[group] = counts.get(group, 0) + 1
         if group == UNKNOWN or counts[group] <= cap:
-            found.append(code)
-        if len(found) == k:
+            listed.append(code)
+        if len(listed) == k:
             break
-    return found
+    return listed

@@ -1,4 +1,4 @@
-"""Which items may be listed for whom: the seen filter."""
+"""The seen filter: which items are hidden from whom."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.core.histories import EVENT_CODE, Histories
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# What a customer did; an impression or a message happened to them.
+# What a customer did; impressions and messages are not the customer's own actions.
 INTERACTIONS = ("view", "search", "favourite", "cart", "purchase", "return", "review", "click")
 SEEN_EVENTS: dict[str, tuple[str, ...]] = {
     "none": (),

@@ -1,4 +1,4 @@
-"""What stands in where a model cannot score a user, and the check of what it scores."""
+"""The fallback for users that a model cannot score, and checks of its scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def fill_unscored(scores: np.ndarray, fallback_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores with the fallback in all-NaN rows, and which rows those were.
+    """Scores with all-NaN rows replaced by the fallback, and which rows those were.
 
     Returns
     -------
@@ -16,7 +16,7 @@ def fill_unscored(scores: np.ndarray, fallback_scores: np.ndarray) -> tuple[np.n
     Raises
     ------
     ValueError
-        Where a row is NaN in part, or a score is ``+inf``: a fault of the model, not of its user.
+        Where only a part of a row is NaN, or a score is ``+inf``: a bug of the model.
     """
     scores = np.asarray(scores, dtype=np.float32)
     fallback = np.zeros(len(scores), dtype=bool)

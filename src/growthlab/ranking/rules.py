@@ -1,4 +1,4 @@
-"""Business rules: what may be listed at all, how much of a category, and what stands first."""
+"""Business rules of a list: which items may be in it, how many of a category, and which come first."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 from growthlab.core.errors import BundleError, near_matches
 
 LIST: tuple[Any, str] = (Sequence, "a list")
-KINDS: dict[str, tuple[Any, str]] = {
+SCALAR_RULES: dict[str, tuple[Any, str]] = {
     "in_stock": (bool, "true or false"),
     "price_min": ((int, float), "a number"),
     "price_max": ((int, float), "a number"),
     "max_per_category": (int, "a whole number"),
-}  # of what a rule is where it is no list
+}  # type and its name; all other rules are lists
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the shop wants of a list, whatever the model says; applied in this order after scoring.
+    """The shop's rules for a list, applied after scoring in this order:
 
     1. `allow` (None: every item), `deny`, `in_stock`, `categories`, `price_min` and `price_max`
-       take items out. A category is a whole path as the catalogue writes it, or one of its levels;
-       an item whose price or stock is not known is out where a rule asks for it.
+       remove items. A category is a whole path as in the catalogue, or one of its levels; an item
+       of unknown price or stock is removed if a rule needs it.
     2. The seen filter, which is the request's or the task's.
     3. At most `max_per_category` items of the same path; items without a category are not counted.
-    4. `pinned` items stand first, in their order, unless the rules above take them out.
+    4. `pinned` items come first, in their order, unless the rules above remove them.
 
     Raises
     ------
     BundleError
-        Where a rule makes no sense in itself.
+        A rule contradicts itself or is out of range.
     """
 
     allow: Sequence[str] | None = None
@@ -56,23 +56,23 @@ class Rules:
             )
 
     @classmethod
-    def of(cls, given: Any) -> Rules:
-        """The rules of a mapping, such as a config holds; BundleError for a wrong name or value."""
-        if not isinstance(given, Mapping):
-            raise BundleError(f"rules have names, such as rules.in_stock=true, got {given!r}")
+    def of(cls, values: Any) -> Rules:
+        """The rules in a mapping, such as a config node; BundleError for a wrong name or value."""
+        if not isinstance(values, Mapping):
+            raise BundleError(f"rules have names, such as rules.in_stock=true, got {values!r}")
         known = [f.name for f in fields(cls)]
-        for name, value in given.items():
+        for name, value in values.items():
             if name not in known:
                 raise BundleError(f"rules.{name} is no rule: {near_matches(str(name), known)}")
-            kind, what = KINDS.get(name, LIST)
+            kind, what = SCALAR_RULES.get(name, LIST)
             wrong = isinstance(value, (bool, str)) if name != "in_stock" else False
             if value is not None and (wrong or not isinstance(value, kind)):
                 raise BundleError(f"rules.{name} is {what}, got {value!r}")
-        return cls(**dict(given))
+        return cls(**dict(values))
 
     @property
     def masks(self) -> bool:
-        """Whether they take items out."""
+        """Whether they remove items."""
         prices = (self.price_min, self.price_max)
         return (
             self.allow is not None
@@ -82,7 +82,7 @@ class Rules:
 
     @property
     def arranges(self) -> bool:
-        """Whether they decide on places in the list."""
+        """Whether they change the order of the list."""
         return self.max_per_category is not None or bool(self.pinned)
 
     def __bool__(self) -> bool:

@@ -12,10 +12,10 @@ from growthlab.core.seeding import hash_ids, mix
 
 @dataclass(frozen=True)
 class TieBreak:
-    """One random-looking key a user and item; among equal scores the smaller key comes first.
+    """A pseudo-random key for each user and item; among equal scores the smaller key comes first.
 
-    Codes often encode popularity or time, so that ties broken by code favour some models. The key
-    rests on the seed and the raw ids alone: permuting rows or codes changes nothing.
+    Codes often correlate with popularity or time, so that ties broken by code favour some models.
+    The key depends on the seed and the raw ids alone: permuting rows or codes changes nothing.
     """
 
     user_hashes: np.ndarray  # (n_users,) uint64, the seed mixed in
@@ -28,13 +28,13 @@ class TieBreak:
         return cls(seeded, hash_ids(item_ids))
 
     def keys(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """The keys of user rows and item codes that broadcast, uint64."""
+        """The keys of user rows and item codes (which broadcast), uint64."""
         return mix(self.user_hashes[rows], self.item_hashes[items])
 
     def select(self, rows: np.ndarray | slice) -> Self:
         """The same rule for some of the users."""
         return type(self)(self.user_hashes[rows], self.item_hashes)
 
-    def among(self, items: slice) -> Self:
-        """The same rule for some of the items, whose codes then count from the first of them."""
+    def for_items(self, items: slice) -> Self:
+        """The same rule for a slice of the items, whose codes then start at 0."""
         return type(self)(self.user_hashes, self.item_hashes[items])

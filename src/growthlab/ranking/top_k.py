@@ -11,8 +11,8 @@ from growthlab.core.processors import n_threads
 from growthlab.ranking.ties import TieBreak
 
 WIDEST_BLOCK = 64
-SCORES_AT_ONCE = 2**18  # 1 MB of float32: what is worked on stays in the cache
-FEW_BLOCKS = 8  # up to which threads would cost more than they save
+SCORES_AT_ONCE = 2**18  # 1 MB of float32: fits the processor's cache
+FEW_BLOCKS = 8  # up to this many, threads cost more than they save
 
 
 def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.ndarray]:
@@ -20,8 +20,8 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
     float32.
 
     Scores are compared as float32, so that mathematically equal ones tie; equal ones are ordered by
-    `ties`. An item with a score of ``-inf`` is never listed: a list with fewer than `k` items ends
-    in -1 (score ``-inf``). `scores` must not hold NaN: see
+    `ties`. An item with a score of ``-inf`` is never listed: a list with fewer than `k` items is
+    padded with -1 (score ``-inf``). `scores` must not hold NaN: see
     `growthlab.ranking.fallback.fill_unscored`.
 
     >>> ties = TieBreak.of(np.array(["u"]), np.array(["a", "b", "c"]), seed=0)
@@ -53,12 +53,12 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
     return items, values
 
 
-def merged(
+def merge_lists(
     left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray], ties: TieBreak
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best of two lists a user over disjoint items, as `top_k` of all these items gives it.
+    """Two lists a user over disjoint items merged into the `top_k` of all these items.
 
-    Both are what `top_k` returns, of the same shape.
+    Both are results of `top_k` of the same shape.
     """
     k = left[0].shape[1]
     items, values = (np.concatenate(sides, axis=1) for sides in zip(left, right, strict=True))
@@ -67,14 +67,14 @@ def merged(
 
 
 def row_slices(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Slices of rows that are worked on at once: `SCORES_AT_ONCE` entries, or a single row."""
+    """Slices of rows to process at once: `SCORES_AT_ONCE` entries, or a single row."""
     size = max(1, SCORES_AT_ONCE // max(n_columns, 1))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
 
 def _best(scores: np.ndarray, k: int, ties: TieBreak) -> np.ndarray:
-    """Which `k` items a user have the best scores, in any order, ``(n_users, k)``."""
+    """The `k` items a user with the best scores, in any order, ``(n_users, k)``."""
     n_users, n_items = scores.shape
     if k == n_items:
         return np.broadcast_to(np.arange(n_items), scores.shape)
@@ -88,7 +88,7 @@ def _best(scores: np.ndarray, k: int, ties: TieBreak) -> np.ndarray:
     best = np.empty((n_users, k), dtype=np.int64)
     best[~is_open] = _columns(listed[~is_open], k)
     rows = np.flatnonzero(is_open)
-    best[rows] = _settled(scores[rows], k, border[rows, None], ties.select(rows))
+    best[rows] = _break_ties_at_border(scores[rows], k, border[rows, None], ties.select(rows))
     return best
 
 
@@ -97,7 +97,7 @@ def _border(scores: np.ndarray, k: int) -> np.ndarray:
     low = scores.min(axis=1)
     hidden = np.flatnonzero(low == -np.inf)
     low[hidden] = np.where(scores[hidden] > -np.inf, scores[hidden], np.inf).min(axis=1)
-    # Where fewer than k items stand out, as in sparse models, a partition would be for nothing.
+    # Fewer than k items differ from the lowest score, as in sparse models: no partition needed.
     few = np.count_nonzero(scores > low[:, None], axis=1) < k
     few &= np.count_nonzero(scores >= low[:, None], axis=1) >= k
     if few.any():
@@ -109,8 +109,8 @@ def _border(scores: np.ndarray, k: int) -> np.ndarray:
 def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
     """The k-th best score of each row.
 
-    It is at least the k-th best of the maxima of blocks, so only what reaches that is partitioned:
-    a partition of a whole row is up to 25 times slower where many scores are equal.
+    It is at least the k-th best of the block maxima, so only scores that reach that are partitioned:
+    partitioning a whole row is up to 25 times slower where many scores are equal.
     """
     n_rows, n_items = scores.shape
     width = min(WIDEST_BLOCK, n_items // (4 * k))
@@ -135,11 +135,11 @@ def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
 
 def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:
     place = scores.shape[1] - k
-    return np.partition(scores, place, axis=1)[:, place]  # of values: twice as fast as of places
+    return np.partition(scores, place, axis=1)[:, place]  # of values: twice as fast as argpartition
 
 
 def _columns(listed: np.ndarray, k: int) -> np.ndarray:
-    """The columns of the `k` marks of each row, ``(n_rows, k)``."""
+    """The columns of the `k` True entries of each row, ``(n_rows, k)``."""
     return (np.flatnonzero(listed) % listed.shape[1]).reshape(-1, k)
 
 
@@ -155,20 +155,22 @@ def _ordered(
         keys = ties.keys(rows[:, None], np.maximum(items[rows], 0))
         order[rows] = np.lexsort((keys, -values[rows]), axis=-1)
         ordered[rows] = np.take_along_axis(values[rows], order[rows], axis=1)
-    found = np.take_along_axis(items, order, axis=1)
-    return np.where(ordered > -np.inf, found, -1), ordered
+    listed = np.take_along_axis(items, order, axis=1)
+    return np.where(ordered > -np.inf, listed, -1), ordered
 
 
-def _settled(scores: np.ndarray, k: int, border: np.ndarray, ties: TieBreak) -> np.ndarray:
-    """Which `k` items a row are best where more than `k` reach the border: by smallest key there."""
+def _break_ties_at_border(
+    scores: np.ndarray, k: int, border: np.ndarray, ties: TieBreak
+) -> np.ndarray:
+    """The best `k` items a row where more than `k` reach the border: there the smallest keys win."""
     best = np.empty((len(scores), k), dtype=np.int64)
     rows, items = np.nonzero(scores > border)
     n_above = np.bincount(rows, minlength=len(scores))
-    best[rows, _nth(n_above)] = items
+    best[rows, _index_in_group(n_above)] = items
 
     tied, n_open = scores == border, k - n_above
     keys = ties.keys(np.arange(len(scores))[:, None], np.arange(scores.shape[1]))
-    # Keys are uniform: the smallest few of a row lie below a limit that is known beforehand.
+    # Keys are uniform: the smallest few of a row almost surely lie below a known limit.
     share = (n_open + 8 * np.sqrt(n_open) + 16) / np.maximum(np.count_nonzero(tied, axis=1), 1)
     limit = (np.minimum(share, 0.999) * 2**64).astype(np.uint64)
     near = tied & (keys < limit[:, None])
@@ -178,12 +180,12 @@ def _settled(scores: np.ndarray, k: int, border: np.ndarray, ties: TieBreak) -> 
     keys = keys[rows, items]
     order = np.lexsort((keys, rows))
     rows, items = rows[order], items[order]
-    place = _nth(np.bincount(rows, minlength=len(scores)))
+    place = _index_in_group(np.bincount(rows, minlength=len(scores)))
     first = place < n_open[rows]
     best[rows[first], n_above[rows[first]] + place[first]] = items[first]
     return best
 
 
-def _nth(counts: np.ndarray) -> np.ndarray:
-    """0, 1, 2 ... within each of groups of these sizes."""
+def _index_in_group(counts: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... within each of the groups of these sizes."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

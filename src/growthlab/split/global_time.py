@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.moments import moment_of
+from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import recorded_at
 from growthlab.data.cancellations import standing
 from growthlab.data.event_log import EventLog
@@ -62,7 +62,7 @@ class GlobalTime:
 
     def __post_init__(self) -> None:
         if self.cutoff is not None:
-            moment_of(self.cutoff, "split.cutoff")
+            parse_moment(self.cutoff, "split.cutoff")
         if self.horizon_days is not None:
             _check_horizon(self.horizon_days)
         if not 0 <= self.gap_days <= LONGEST:
@@ -93,7 +93,7 @@ class GlobalTime:
         cutoff = (
             _latest(log, gap + horizon)
             if self.cutoff is None
-            else moment_of(self.cutoff, "split.cutoff")
+            else parse_moment(self.cutoff, "split.cutoff")
         )
         try:
             folds = [_fold(log, cutoff - n * horizon, horizon, gap) for n in range(origins)]

@@ -99,7 +99,7 @@ class RankedLists:
     @cached_property
     def repeats(self) -> np.ndarray:
         """Which relevant items their user had taken before, shape ``(n_truth,)``, bool."""
-        return self._owned.had(self.truth_rows, self.truth_items)
+        return self._owned.contains(self.truth_rows, self.truth_items)
 
     @cached_property
     def listed_repeats(self) -> np.ndarray:
@@ -111,7 +111,7 @@ class RankedLists:
         repeats = np.zeros(self.items.shape, dtype=bool)
         for rows in row_slices(*self.items.shape):
             own = np.arange(rows.start, rows.stop)[:, None]
-            repeats[rows] = self._owned.had(
+            repeats[rows] = self._owned.contains(
                 np.broadcast_to(own, self.items[rows].shape), self.items[rows]
             )
         return repeats

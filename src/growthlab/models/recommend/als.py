@@ -107,8 +107,8 @@ class ALS(ScoredRecommender):
             )
             model.user_factors = np.zeros((pairs.shape[0], self.width), dtype=np.float32)
             model.item_factors = items * scale
-            with bar("als", n_epochs) as tell:
-                model.fit(pairs, show_progress=False, callback=lambda n, *_: tell(n + 1, ""))
+            with bar("als", n_epochs) as update:
+                model.fit(pairs, show_progress=False, callback=lambda n, *_: update(n + 1, ""))
         return model.item_factors / scale
 
     def _ridge(self) -> Ridge:
