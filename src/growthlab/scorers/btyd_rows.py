@@ -1,10 +1,10 @@
-"""A fitted buy-till-you-die model as a scorer: the churn, or the value, of the rows of a table."""
+"""A fitted buy-till-you-die model as a scorer: whether the customers of a table buy, or what they spend."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -18,28 +18,23 @@ from growthlab.scorers.btyd_models import (
     PurchaseModel,
 )
 
-Answer = Literal["churn", "value"]
-COLUMNS = {
-    "churn": ("frequency", "recency", "T"),
-    "value": ("frequency", "recency", "T", "monetary_value"),
-}
+SUMMARY = ("frequency", "recency", "T")
+SPEND_SUMMARY = (*SUMMARY, "monetary_value")
 BLOCK = 65_536  # customers at a time: bounds the memory
 
 
 @dataclass(frozen=True)
 class BTYDRows:
-    """The probability of no purchase in the horizon (``churn``), or the expected spend (``value``).
+    """The expected spend in the horizon; without a model of `spend` the probability of no purchase.
 
-    The columns are those of the purchase summary, in days. A customer without a purchase (NaN) has
-    the churn of somebody who was watched for no time, and no value. What no customer can have, such
-    as a recency beyond T, counts as the nearest that one can. The horizon begins `gap_days`
-    after the snapshot; for another one, replace `horizon_days`. Spend is discounted, see `Discount`;
-    churn never.
+    The columns are those of the purchase summary, in days. A customer without a purchase (NaN) counts
+    as one who was observed for no time, and spends nothing. Impossible values, such as a recency
+    beyond T, count as the nearest possible ones. The horizon begins `gap_days` after the snapshot; for
+    another one, replace `horizon_days`. Spend is discounted, see `Discount`; probabilities are not.
     """
 
     kind: ClassVar[str] = "btyd_rows"
 
-    answer: Answer
     purchases: PurchaseModel
     horizon_days: float
     spend: GammaGamma | None = None
@@ -48,8 +43,8 @@ class BTYDRows:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the purchase summary that the answer rests on."""
-        return COLUMNS[self.answer]
+        """The columns of the purchase summary that are read."""
+        return SUMMARY if self.spend is None else SPEND_SUMMARY
 
     def predict(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
         """Predictions, shape ``(n,)``; see `RowScorer.predict`."""
@@ -61,10 +56,9 @@ class BTYDRows:
         """The predictions of a block."""
         x, t_x, T = (np.maximum(np.nan_to_num(c), 0.0) for c in (frequency, *others[:2]))
         t_x = np.minimum(t_x, T)
-        if self.answer == "churn":
+        if self.spend is None:
             assert isinstance(self.purchases, BGNBD)
             return 1 - self.purchases.p_purchase(x, t_x, T, self.horizon_days, self.gap_days)
-        assert self.spend is not None
         window = self.horizon_days, self.gap_days
         expected = self.discount.purchases(self.purchases, x, t_x, T, *window)
         return np.where(np.isfinite(frequency), expected * self.spend.spend(x, others[2]), 0.0)
@@ -73,7 +67,6 @@ class BTYDRows:
         """The parameters, the horizon and the discount."""
         names = {model: name for name, model in PURCHASE_MODELS.items()}
         arrays = {
-            "answer": np.array(self.answer),
             "model": np.array(names[type(self.purchases)]),
             "purchases": np.array(self.purchases),
             "horizon_days": np.array(self.horizon_days),
@@ -89,13 +82,10 @@ class BTYDRows:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` wrote."""
-        answer, model = str(arrays["answer"]), str(arrays["model"])
-        if answer not in COLUMNS:
-            raise BundleError(f"btyd_rows answers {' or '.join(COLUMNS)}, not {answer}")
+        model = str(arrays["model"])
         if model not in PURCHASE_MODELS:
             raise BundleError(f"btyd_rows knows {', '.join(PURCHASE_MODELS)}, not {model}")
         return cls(
-            answer,  # type: ignore[arg-type]
             PURCHASE_MODELS[model](*arrays["purchases"].tolist()),
             float(arrays["horizon_days"]),
             GammaGamma(*arrays["spend"].tolist()) if "spend" in arrays else None,

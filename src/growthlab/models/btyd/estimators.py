@@ -15,7 +15,7 @@ from growthlab.models.base import ScoredEstimator
 from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchases, fit_spend
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
-from growthlab.scorers.btyd_rows import COLUMNS, BTYDRows
+from growthlab.scorers.btyd_rows import SUMMARY, BTYDRows
 from growthlab.training.fit_options import FitOptions
 
 
@@ -67,7 +67,7 @@ class BTYDEstimator(ScoredEstimator):
         """
         scorer = self.scorer_
         model, window = scorer.purchases, (scorer.horizon_days, scorer.gap_days)
-        columns = dict(zip(COLUMNS["churn"], self._summary, strict=True))
+        columns = dict(zip(SUMMARY, self._summary, strict=True))
         p_alive = pd.DataFrame(
             {
                 "user_id": self._ids,
@@ -87,9 +87,7 @@ class BTYDChurn(BTYDEstimator):
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn from the purchase summaries of all customers at the cutoff."""
         fit = self.fit_to(examples, options)
-        self.scorer_ = BTYDRows(
-            "churn", fit.model, examples.horizon_days, gap_days=examples.gap_days
-        )
+        self.scorer_ = BTYDRows(fit.model, examples.horizon_days, gap_days=examples.gap_days)
         return self
 
 
@@ -122,7 +120,7 @@ class BTYDValue(BTYDEstimator):
         self.fits_.append(spend)
         discount = Discount(self.annual_discount, self.period_days)
         window = examples.horizon_days, spend.model, discount, examples.gap_days
-        self.scorer_ = BTYDRows("value", fit.model, *window)
+        self.scorer_ = BTYDRows(fit.model, *window)
         return self
 
 
@@ -136,7 +134,7 @@ def _customers(examples: Examples) -> tuple[pd.DataFrame, np.ndarray]:
 def summary_of(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """x, t_x, T in days and the ids of all customers with a purchase, ``(n,)`` each."""
     table, ids = _customers(examples)
-    x, t_x, T = (table[c].to_numpy(dtype=np.float64) for c in COLUMNS["churn"])
+    x, t_x, T = (table[c].to_numpy(dtype=np.float64) for c in SUMMARY)
     return x, t_x, T, ids
 
 
