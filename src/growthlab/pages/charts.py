@@ -19,7 +19,7 @@ LETTER = 5.6  # width of a letter
 COLOURS = 6  # of the style sheet: colour-0 to colour-5
 POINTS_WITH_DOTS = 40  # longer lines have none
 GAP = 6.0  # between the bars of two labels
-LONGEST_LABEL = 24  # letters, the rest of a label is cut off
+LONGEST_LABEL = 28  # letters, the rest of a label is cut off
 
 X = float | datetime
 Point = tuple[X, float]
