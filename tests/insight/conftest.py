@@ -76,6 +76,6 @@ def sections(*names: str) -> dict[str, Section]:
 
 
 @pytest.fixture(scope="session")
-def made(shop: EventLog) -> GrowthReport:
+def shop_report(shop: EventLog) -> GrowthReport:
     """Every section on the small shop."""
     return build_report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))

@@ -12,22 +12,22 @@ from tests.insight.conftest import END, START
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.items import named
-from growthlab.insight.sections.affinities import Affinities, affinities, corrected
-from growthlab.insight.sections.funnel import Funnel, funnel
-from growthlab.insight.sections.replenishment import replenishment
+from growthlab.insight.items import add_item_names
+from growthlab.insight.sections.affinities import Affinities, affinity_pairs, q_values
+from growthlab.insight.sections.funnel import Funnel, funnel_steps
+from growthlab.insight.sections.replenishment import replenishment_figures
 from growthlab.insight.sections.repurchase import (
+    gap_quantiles,
     purchase_counts,
-    purchase_gaps,
     repeat_rates,
-    returning_after,
+    returns_after_silence,
 )
-from growthlab.insight.sections.returns import returns
-from growthlab.insight.sections.reviews import reviews
+from growthlab.insight.sections.returns import return_figures
+from growthlab.insight.sections.reviews import review_figures
 
 
-def test_the_funnel_counts_who_took_the_steps_in_their_order(tiny: EventLog) -> None:
-    table = funnel(tiny, start=START).set_index("step")
+def test_the_funnel_counts_steps_in_their_order(tiny: EventLog) -> None:
+    table = funnel_steps(tiny, start=START).set_index("step")
     # all four looked; ann and cat carted after it; both bought after that (cat cancelled later)
     assert table["reached"].to_dict() == {"view": 4, "cart": 2, "purchase": 2}
     assert table["of_previous"].tolist()[1:] == [0.5, 1.0]
@@ -36,24 +36,24 @@ def test_the_funnel_counts_who_took_the_steps_in_their_order(tiny: EventLog) -> 
 
 
 def test_the_funnel_by_visit_needs_all_steps_in_one_visit(tiny: EventLog) -> None:
-    table = funnel(tiny, start=START, by="session_id").set_index("step")
+    table = funnel_steps(tiny, start=START, by="session_id").set_index("step")
     assert table["reached"].to_dict() == {"view": 5, "cart": 2, "purchase": 1}
     assert table["customers"].to_dict() == {"view": 4, "cart": 2, "purchase": 1}
     assert table.loc["purchase", "of_first"] == 0.2  # session_conversion
 
 
-def test_a_cart_before_the_first_look_is_no_step() -> None:
+def test_a_cart_before_the_first_view_is_no_step() -> None:
     rows = [
         ("a", "2025-01-02", "cart"),
         ("a", "2025-01-03", "view"),
         ("a", "2025-01-04", "purchase"),
     ]
     log = EventLog.from_frames(pd.DataFrame(rows, columns=["user_id", "timestamp", "event_type"]))
-    assert funnel(log, start=START)["reached"].tolist() == [1, 0, 0]
+    assert funnel_steps(log, start=START)["reached"].tolist() == [1, 0, 0]
 
 
 def test_the_funnel_after_its_last_event_is_empty(tiny: EventLog) -> None:
-    table = funnel(tiny, start=datetime(2026, 1, 1))
+    table = funnel_steps(tiny, start=datetime(2026, 1, 1))
     assert table["reached"].tolist() == [0, 0, 0]
     assert table["of_first"].isna().all()
 
@@ -72,15 +72,15 @@ def test_settings_of_the_funnel_are_checked(settings: dict[str, object], line: s
 
 
 def test_purchases_of_one_day_and_cancelled_ones_are_no_repeats(tiny: EventLog) -> None:
-    table = repeat_rates(tiny, as_of=END, settled=START, windows=(30, 60)).set_index("rate")
+    table = repeat_rates(tiny, as_of=END, burn_in_end=START, windows=(30, 60)).set_index("rate")
     # ann bought again after 40 days; bob twice on a day; cat cancelled
     assert table.loc["repeat_rate"].tolist() == [2, 1, 0.5]
     assert table.loc["repeat_rate_30d"].tolist() == [2, 0, 0.0]
     assert table.loc["repeat_rate_60d"].tolist() == [2, 1, 0.5]
 
 
-def test_within_a_window_only_those_count_who_could_use_all_of_it(tiny: EventLog) -> None:
-    table = repeat_rates(tiny, as_of=END, settled=START, windows=(80,)).set_index("rate")
+def test_a_window_counts_only_customers_whom_the_log_covers_for_all_of_it(tiny: EventLog) -> None:
+    table = repeat_rates(tiny, as_of=END, burn_in_end=START, windows=(80,)).set_index("rate")
     assert table.loc["repeat_rate_80d", "buyers"] == 1  # bob's 80 days end after the log
 
 
@@ -90,7 +90,7 @@ def test_buyers_by_purchase_days(tiny: EventLog) -> None:
 
 
 def test_gaps_between_purchase_days(tiny: EventLog) -> None:
-    table = purchase_gaps(tiny).set_index("of_what")
+    table = gap_quantiles(tiny).set_index("of_what")
     # ann: 2 January to 11 February to 3 March: 40 and 20 days
     assert table.loc["all gaps", ["gaps", "customers", "mean", "median"]].tolist() == [2, 1, 30, 30]
     assert table.loc["all gaps", "p25"] == 25.0
@@ -99,7 +99,7 @@ def test_gaps_between_purchase_days(tiny: EventLog) -> None:
 
 def test_silences_that_ended(tiny: EventLog) -> None:
     # ann: 40 (ended), 20 (ended), 29 to the end; bob: 71 to the end
-    table = returning_after(tiny, as_of=END, silences=(19, 20, 30)).set_index("silence_days")
+    table = returns_after_silence(tiny, as_of=END, silences=(19, 20, 30)).set_index("silence_days")
     assert table["silences"].to_dict() == {19: 4, 20: 3, 30: 2}
     assert table["customers"].to_dict() == {19: 2, 20: 2, 30: 2}
     assert table["share"].to_dict() == pytest.approx({19: 0.5, 20: 1 / 3, 30: 0.5})
@@ -115,7 +115,7 @@ def baskets(*lists: str) -> EventLog:
 def test_affinity_of_a_pair_of_items() -> None:
     # 10 orders: a in 4, b in 5, both in 4: support .4, confidence 1, lift .4 / (.4 x .5) = 2
     log = baskets("a b", "a b", "a b", "a b", "b", "c", "c", "d", "d", "d")
-    table = affinities(log, min_orders=2, max_q=1.0)
+    table = affinity_pairs(log, min_orders=2, max_q=1.0)
     assert table[["thing", "also", "orders", "customers"]].to_numpy().tolist() == [["a", "b", 4, 4]]
     assert table[["support", "confidence", "lift"]].to_numpy().tolist() == [[0.4, 1.0, 2.0]]
     # the chi-squared test of scipy, times the 6 pairs of a, b, c and d that there can be
@@ -123,14 +123,14 @@ def test_affinity_of_a_pair_of_items() -> None:
     assert table["q"].tolist() == pytest.approx([min(6 * p, 1.0)])
 
 
-def test_pairs_that_are_no_more_likely_than_chance_are_left_out() -> None:
+def test_pairs_no_more_frequent_than_chance_are_left_out() -> None:
     log = baskets("a b", "a", "b", "c")  # lift .25 / .25 = 1
-    assert affinities(log, min_orders=1, max_q=1.0).empty
+    assert affinity_pairs(log, min_orders=1, max_q=1.0).empty
 
 
 def test_an_item_twice_in_an_order_counts_once_and_no_pair_with_itself() -> None:
     log = baskets("a a b", "a a b", "c", "c")
-    table = affinities(log, min_orders=1, max_q=1.0)
+    table = affinity_pairs(log, min_orders=1, max_q=1.0)
     assert table[["thing", "also", "orders"]].to_numpy().tolist() == [["b", "a", 2]]
 
 
@@ -143,25 +143,25 @@ def test_customers_of_a_pair_are_counted_once_each() -> None:
         }
     )
     log = EventLog.from_frames(events.assign(event_type="purchase", timestamp=START))
-    table = affinities(log, min_orders=2, max_q=1.0)
+    table = affinity_pairs(log, min_orders=2, max_q=1.0)
     assert table[["orders", "customers"]].to_numpy().tolist() == [[2, 1]]
 
 
-def test_categories_are_paired_by_what_their_items_have() -> None:
+def test_pairs_of_categories_come_from_the_categories_of_items() -> None:
     log = baskets("a b", "a b", "c", "c").with_items(
         pd.DataFrame({"item_id": ["a", "b", "c"], "category": ["drinks", "sweets", "drinks"]})
     )
-    table = affinities(log, "category", min_orders=1, max_q=1.0)
-    assert table.empty  # drinks are in all orders: sweets stand beside them by necessity
+    table = affinity_pairs(log, "category", min_orders=1, max_q=1.0)
+    assert table.empty  # drinks are in all orders: sweets are necessarily with them
 
 
-def test_nothing_in_common_gives_no_rows(tiny: EventLog) -> None:
-    assert affinities(tiny, min_orders=100).empty
+def test_orders_without_a_frequent_pair_give_no_rows(tiny: EventLog) -> None:
+    assert affinity_pairs(tiny, min_orders=100).empty
 
 
 def test_benjamini_and_hochberg_of_the_reference() -> None:
-    found = corrected(np.array([0.01, 0.04, 0.03, 0.005]), 4)
-    assert found.tolist() == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    q = q_values(np.array([0.01, 0.04, 0.03, 0.005]), 4)
+    assert q.tolist() == pytest.approx([0.02, 0.04, 0.04, 0.02])
 
 
 @pytest.mark.parametrize("settings", [{"min_orders": 0}, {"max_q": 0.0}])
@@ -171,17 +171,17 @@ def test_settings_of_affinities_are_checked(settings: dict[str, float]) -> None:
 
 
 def test_replenishment_is_the_time_between_days_of_one_item_and_customer(tiny: EventLog) -> None:
-    (row,) = replenishment(tiny).to_dict("records")
+    (row,) = replenishment_figures(tiny).to_dict("records")
     # ann's tea after 40 and 20 days; bob bought tea once, cat cancelled
     assert row["item_id"] == "tea"
     assert (row["buyers"], row["customers"], row["again_share"]) == (2, 1, 0.5)
     assert (row["intervals"], row["p25"], row["median"], row["p75"]) == (2, 25.0, 30.0, 35.0)
     assert row["spread"] == pytest.approx(1 / 3)
-    assert replenishment(tiny, min_customers=2).empty
+    assert replenishment_figures(tiny, min_customers=2).empty
 
 
 def test_reviews_and_complaints_by_month(tiny: EventLog) -> None:
-    (row,) = reviews(tiny, "month").to_dict("records")
+    (row,) = review_figures(tiny, "month").to_dict("records")
     # March: ann gives 1, dan gives 5; one line was bought
     assert (row["reviews"], row["reviewers"], row["mean_rating"]) == (2, 2, 3.0)
     assert (row["complaints"], row["complainers"], row["complaint_rate"]) == (1, 1, 0.5)
@@ -189,13 +189,13 @@ def test_reviews_and_complaints_by_month(tiny: EventLog) -> None:
 
 
 def test_reviews_by_item(tiny: EventLog) -> None:
-    table = reviews(tiny, "item_id").set_index("item_id")
+    table = review_figures(tiny, "item_id").set_index("item_id")
     assert table["mean_rating"].to_dict() == {"cup": 5.0, "tea": 1.0}
     assert table["purchases"].to_dict() == {"cup": 2, "tea": 4}
 
 
 def test_returns_and_cancellations_by_month(tiny: EventLog) -> None:
-    table = returns(tiny, "month")
+    table = return_figures(tiny, "month")
     assert table["units_bought"].tolist() == [5, 4, 4]  # 2+1+1+1; 1+3; 4
     assert table["units_cancelled"].tolist() == [0, 3, 0]
     assert table["units_returned"].tolist() == [0, 1, 0]
@@ -206,14 +206,14 @@ def test_returns_and_cancellations_by_month(tiny: EventLog) -> None:
 
 
 def test_returns_by_item(tiny: EventLog) -> None:
-    table = returns(tiny, "item_id").set_index("item_id")
+    table = return_figures(tiny, "item_id").set_index("item_id")
     assert table.loc["cup", "returned_share"] == 0.5
     assert table.loc["tea", "cancelled_share"] == pytest.approx(3 / 11)
 
 
 def test_items_are_named_by_their_texts(tiny: EventLog) -> None:
     rows = pd.DataFrame({"item_id": ["tea", "pot"], "n": [1, 2]})
-    assert named(rows, tiny, "item_id").to_numpy().tolist() == [
+    assert add_item_names(rows, tiny, "item_id").to_numpy().tolist() == [
         ["tea", "black tea", 1],
         ["pot", "pot", 2],
     ]

@@ -13,16 +13,17 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.dictionary import TAGS
-from growthlab.insight.findings import NAMES, ReportTable
-from growthlab.insight.goals import measured, read_goals
+from growthlab.insight.findings import NAME_UNITS, ReportTable
+from growthlab.insight.goal_progress import measure_goals
+from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.scope import Scope
-from growthlab.insight.sections.affinities import affinities
+from growthlab.insight.sections.affinities import affinity_pairs
 from growthlab.insight.sections.clusters import Clusters
 from growthlab.insight.sections.headline import Headline
-from growthlab.insight.sections.repurchase import purchase_gaps, repeat_rates, returning_after
+from growthlab.insight.sections.repurchase import gap_quantiles, repeat_rates, returns_after_silence
 from growthlab.insight.sections.rfm import RFM
-from growthlab.insight.sections.risk_value import grid
+from growthlab.insight.sections.risk_value import risk_value_grid
 from growthlab.insight.sections.tiers import Tiers
 from growthlab.insight.sections.triggers import Triggers
 from growthlab.insight.segment_table import segment_table
@@ -33,7 +34,7 @@ def rows_of(table: ReportTable, by: str) -> dict[str, dict[str, Any]]:
     return {str(row[by]): dict(row) for row in table.rows.to_dict("records")}
 
 
-def test_the_headline_is_the_last_whole_month_beside_two_others() -> None:
+def test_the_headline_compares_the_last_whole_month_with_two_others() -> None:
     # 12 buy in January 2024, 10 in December, 15 in January 2025; February has begun
     rows = [("2024-01-01", 12), ("2024-12-10", 10), ("2025-01-10", 15), ("2025-02-02", 1)]
     events = pd.DataFrame(
@@ -43,22 +44,22 @@ def test_the_headline_is_the_last_whole_month_beside_two_others() -> None:
     log = EventLog.from_frames(events.assign(event_type="purchase", unit_price=4.0))
     (table,) = Headline().find(Scope.of(log, min_group=10, burn_in_days=0)).tables
     assert table.title == "January 2025"
-    found = rows_of(table, "figure")
+    figures = rows_of(table, "figure")
     names = ["value", "month_before", "year_before"]
-    assert [found["buyers"][name] for name in names] == [15, 10, 12]
-    assert [found["arpu"][name] for name in names] == [4, 4, 4]
+    assert [figures["buyers"][name] for name in names] == [15, 10, 12]
+    assert [figures["arpu"][name] for name in names] == [4, 4, 4]
     behind = ["customers_value", "customers_month_before", "customers_year_before"]
-    assert [found["arpu"][name] for name in behind] == [15, 10, 12]
-    # 3 of January had never been there, and are too few to be told of
-    assert math.isnan(found["new_users"]["value"])
+    assert [figures["arpu"][name] for name in behind] == [15, 10, 12]
+    # 3 of January had never been there, and are too few to be shown
+    assert math.isnan(figures["new_users"]["value"])
     assert table.hidden is not None
     withheld = table.hidden["value"][table.rows["figure"] == "new_users"]
     assert withheld.tolist() == [True]
-    assert "net_sales" in found
+    assert "net_sales" in figures
 
 
-def test_a_segment_is_summed_up_by_the_figures_of_its_customers() -> None:
-    found = pd.DataFrame(
+def test_figures_of_a_segment_are_those_of_its_customers() -> None:
+    customers = pd.DataFrame(
         {
             "segment": pd.Categorical(["b", "b", "b", "a"], categories=["a", "b"]),
             "days_since_last": [1.0, 2.0, 9.0, 5.0],
@@ -66,7 +67,7 @@ def test_a_segment_is_summed_up_by_the_figures_of_its_customers() -> None:
             "spend": [10.0, 20.0, 30.0, 40.0],
         }
     )
-    rows = rows_of(segment_table("x", "X", found, "segment", 1)[0], "segment")
+    rows = rows_of(segment_table("x", "X", customers, "segment", 1)[0], "segment")
     assert list(rows) == ["a", "b"]
     b = rows["b"]
     assert (b["customers"], b["share"]) == (3, 0.75)
@@ -77,19 +78,19 @@ def test_a_segment_is_summed_up_by_the_figures_of_its_customers() -> None:
 def test_quantiles_of_the_gaps() -> None:
     # one customer on day 0, 1, 3, 6, 10 and 15: gaps of 1 to 5 days
     log = log_of(buys("ann", *(40 - day for day in (0, 1, 3, 6, 10, 15))))
-    gaps = purchase_gaps(log).set_index("of_what").loc["all gaps"]
-    found = gaps[["p10", "p25", "median", "p75", "p90"]].tolist()
-    assert found == pytest.approx([1.4, 2, 3, 4, 4.6])
+    gaps = gap_quantiles(log).set_index("of_what").loc["all gaps"]
+    quantiles = gaps[["p10", "p25", "median", "p75", "p90"]].tolist()
+    assert quantiles == pytest.approx([1.4, 2, 3, 4, 4.6])
 
 
 def test_customers_who_came_back_after_a_silence(tiny: EventLog) -> None:
     # ann: silences of 40 and 20 days that ended, bob: one of 71 that did not
-    table = returning_after(tiny, as_of=END, silences=(19, 50)).set_index("silence_days")
+    table = returns_after_silence(tiny, as_of=END, silences=(19, 50)).set_index("silence_days")
     assert table["customers_back"].to_dict() == {19: 1, 50: 0}
 
 
 def test_who_bought_again_is_counted(tiny: EventLog) -> None:
-    row = repeat_rates(tiny, as_of=END, settled=START, windows=()).iloc[0]
+    row = repeat_rates(tiny, as_of=END, burn_in_end=START, windows=()).iloc[0]
     assert (row["buyers"], row["repeat_buyers"], row["share"]) == (2, 1, 0.5)  # ann did, bob not
 
 
@@ -100,7 +101,7 @@ def test_categories_that_sell_together() -> None:
     events = pd.DataFrame(rows, columns=["user_id", "order_id", "item_id"])
     items = pd.DataFrame({"item_id": ["t", "c", "m"], "category": ["tea", "cake", "mugs"]})
     log = EventLog.from_frames(events.assign(event_type="purchase", timestamp=AS_OF), items)
-    (row,) = affinities(log, "category", min_orders=2, max_q=1.0).to_dict("records")
+    (row,) = affinity_pairs(log, "category", min_orders=2, max_q=1.0).to_dict("records")
     assert (row["thing"], row["also"], row["orders"]) == ("cake", "tea", 2)
     assert (row["support"], row["confidence"], row["lift"]) == pytest.approx((1 / 3, 1, 2))
 
@@ -118,7 +119,7 @@ def test_borders_and_pairs_of_scores() -> None:
     assert pairs.to_dict() == {("1", "1"): 10, ("2", "2"): 10}
 
 
-def test_cells_that_a_segment_would_give_away_are_hidden() -> None:
+def test_cells_that_a_segment_would_reveal_are_hidden() -> None:
     # the segment "new" is two cells: 60 of frequency 1, 4 of frequency 2
     rows = [buys(f"a{n}", 3) for n in range(60)] + [buys(f"b{n}", 5, 3) for n in range(4)]
     rows += [buys(f"c{n}", 60, 50) for n in range(60)] + [buys(f"d{n}", 60) for n in range(60)]
@@ -146,13 +147,13 @@ def test_who_is_near_to_the_next_tier() -> None:
 
 def test_means_and_totals_of_a_cell_of_risk_and_value() -> None:
     levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
-    found = pd.DataFrame({"risk": [0.1, 0.3], "value": [5.0, 8.0]})
-    found["risk_level"] = found["value_level"] = pd.Series(["low", "low"], dtype=levels)
-    row = grid(found, 2).set_index(["risk_level", "value_level"]).loc[("low", "low")]
+    customers = pd.DataFrame({"risk": [0.1, 0.3], "value": [5.0, 8.0]})
+    customers["risk_level"] = customers["value_level"] = pd.Series(["low", "low"], dtype=levels)
+    row = risk_value_grid(customers, 2).set_index(["risk_level", "value_level"]).loc[("low", "low")]
     assert row[["customers", "risk", "value", "total_value"]].tolist() == [2, 0.2, 6.5, 13.0]
 
 
-def test_what_is_typical_of_a_cluster_and_the_silhouette() -> None:
+def test_the_profile_of_a_cluster_and_the_silhouette() -> None:
     # ten who bought a day ago and ten who did 100 days ago: -1 and 1 standard deviation
     log = log_of(*(buys(f"a{n}", 1) for n in range(10)), *(buys(f"b{n}", 100) for n in range(10)))
     section = Clusters(features=["days_since_last"], clusters=2, resamples=2)
@@ -172,24 +173,24 @@ def test_triggers_are_counted_by_customer() -> None:
     assert rows_of(table, "trigger")["repurchase_due"]["customers"] == 10
 
 
-def test_a_goal_shows_what_history_allows() -> None:
+def test_a_goal_has_a_plausible_range() -> None:
     # 10, 20, 40 and 80 buyers in January to April: every step is a factor of 2
     rows = [(f"u{n}", f"2025-{m:02d}-01") for m in range(1, 5) for n in range(5 * 2**m)]
     rows.append(("u0", "2025-04-30"))
     events = pd.DataFrame(rows, columns=["user_id", "timestamp"]).assign(event_type="purchase")
     scope = Scope.of(EventLog.from_frames(events), min_group=10, burn_in_days=0)
     goal = {"metric": "buyers", "target": 100, "unit": "customers", "deadline": "2025-05-31"}
-    (row,) = measured(read_goals([goal]), scope).rows.to_dict("records")
+    (row,) = measure_goals(read_goals([goal]), scope).rows.to_dict("records")
     # a month is left: 80 / 2^3 and 80 x 2^3; 10 has been before
     assert (row["low"], row["high"]) == pytest.approx((10, 640))
     assert (row["current"], row["baseline"], row["distance"], row["progress"]) == (80, 80, 20, 0)
 
 
-def test_every_figure_of_the_report_is_named_in_a_test(made: GrowthReport) -> None:
+def test_every_figure_of_the_report_is_named_in_a_test(shop_report: GrowthReport) -> None:
     """That its value is right is for that test; a figure that none names has none."""
     here = Path(__file__)
     texts = "".join(p.read_text() for p in sorted(here.parent.glob("test_*.py")))
-    listed = made.definitions
-    figures = listed[~listed["unit"].isin(NAMES)]["column"].unique()
+    listed = shop_report.definitions
+    figures = listed[~listed["unit"].isin(NAME_UNITS)]["column"].unique()
     unnamed = [name for name in figures if not any(q in texts for q in (f'"{name}"', f".{name},"))]
     assert unnamed == []

@@ -1,4 +1,4 @@
-"""Clusters: known groups are found, their number chosen, their stability told apart from noise."""
+"""Clusters: known groups are found, their number chosen, stability distinguished from noise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_points_are_standardised_and_unknown_numbers_are_the_median() -> None:
     log = log_of(buys("a", 9, price=1), buys("b", 9, 6, 3, price=1), buys("c", 9, 7, price=1))
     tags = checked_tags(["orders", "days_between_orders", "spend"], "x")
     space = customer_space(log, AS_OF, tags, np.array(["a", "b", "c"]))
-    # two gaps are b's alone, so that all have b's median: the tag tells nobody apart
+    # two gaps are b's alone, so that all have b's median: the tag distinguishes no customers
     assert space.axes == ("orders", "spend")
     assert space.absent == ("days_between_orders",)
     logs = np.log1p([1, 3, 2])
@@ -52,27 +52,27 @@ def test_a_text_is_an_axis_a_value() -> None:
 @pytest.mark.parametrize("method", ["k_means", "gaussian_mixture"])
 def test_the_true_groups_are_found_and_are_stable(method: Any) -> None:
     clusters = Clusters(method=method, features=TAGS, most=4, resamples=2)
-    found = clusters.clustered(three_kinds(), AS_OF)
-    kinds = pd.Series([u[0] for u in found.space.user_ids])
+    clustering = clusters.clustering(three_kinds(), AS_OF)
+    kinds = pd.Series([u[0] for u in clustering.space.user_ids])
     if method == "k_means":
-        assert found.choice["clusters"][found.choice["chosen"]].tolist() == [3]
-        assert pd.crosstab(kinds, found.labels).to_numpy().tolist() == [
+        assert clustering.choice["clusters"][clustering.choice["chosen"]].tolist() == [3]
+        assert pd.crosstab(kinds, clustering.labels).to_numpy().tolist() == [
             [0, 30, 0],
             [30, 0, 0],  # the most spent: 2 x 505 against 20 x 10
             [0, 0, 30],
         ]
-        assert found.stability.mean() == 1
-    assert pd.Series(found.labels).groupby(kinds).nunique().max() <= 2
+        assert clustering.stability.mean() == 1
+    assert pd.Series(clustering.labels).groupby(kinds).nunique().max() <= 2
 
 
-def test_groups_in_noise_are_told_from_stable_ones() -> None:
+def test_clusters_of_noise_are_not_stable() -> None:
     rng = np.random.default_rng(0)
     rows = [
         buys(f"u{n}", *rng.uniform(0, 365, 1 + rng.poisson(4)), price=float(rng.lognormal(2, 1)))
         for n in range(150)
     ]
     clusters = Clusters(features=["days_since_last", "weekend_share", "basket_value"], clusters=7)
-    assert clusters.clustered(log_of(*rows), AS_OF).stability.mean() < STABLE
+    assert clusters.clustering(log_of(*rows), AS_OF).stability.mean() < STABLE
 
 
 def test_the_same_seed_gives_the_same_clusters(shop: EventLog) -> None:
@@ -81,12 +81,12 @@ def test_the_same_seed_gives_the_same_clusters(shop: EventLog) -> None:
     pd.testing.assert_frame_equal(clusters.customers(shop, as_of), clusters.customers(shop, as_of))
 
 
-def test_the_report_says_how_they_were_made(shop: EventLog) -> None:
-    found = Clusters(most=4, resamples=2).find(Scope.of(shop))
-    tables = {t.name: t.protected(10).rows for t in found.tables}
+def test_the_report_says_how_clusters_were_chosen(shop: EventLog) -> None:
+    findings = Clusters(most=4, resamples=2).find(Scope.of(shop))
+    tables = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
     assert (tables["clusters"]["customers"] >= 10).all()
     assert tables["cluster_choice"]["chosen"].sum() == 1
-    assert any("by k_means, by the highest silhouette" in note for note in found.notes)
+    assert any("by k_means, by the highest silhouette" in note for note in findings.notes)
     weighed = tables["cluster_profile"].groupby("feature")[["difference", "customers"]]
     for _, rows in weighed:  # what some have above the mean others have below it; cut-off aside
         total = (rows["difference"].astype(float) * rows["customers"].astype(float)).sum()
@@ -96,13 +96,13 @@ def test_the_report_says_how_they_were_made(shop: EventLog) -> None:
 def test_too_few_customers_make_no_clusters() -> None:
     log = log_of(*(buys(f"u{n}", n + 1) for n in range(12)))
     with pytest.raises(DataError, match="12 buyers are too few for 8 clusters"):
-        Clusters().clustered(log, AS_OF)
+        Clusters().clustering(log, AS_OF)
     with pytest.raises(Unavailable, match="too few"):
         Clusters().find(Scope.of(log))
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"method": "dbscan"}, "method=dbscan: possible: gaussian_mixture, k_means"),
         ({"clusters": 1}, "clusters must be at least 2"),
@@ -113,6 +113,6 @@ def test_too_few_customers_make_no_clusters() -> None:
         ({"resamples": 1}, "resamples must be at least 2"),
     ],
 )
-def test_mistakes_are_refused(more: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_mistakes_are_refused(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Clusters(**more)

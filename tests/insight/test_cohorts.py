@@ -8,13 +8,13 @@ from tests.insight.conftest import END
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.cohorts import cohorts, pooled, with_shares
+from growthlab.insight.cohorts import add_shares, cohort_table, pool_cohorts
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.channels import Channels, channel_quality
 
 
-def test_cohorts_of_the_hand(tiny: EventLog) -> None:
-    table = with_shares(cohorts(tiny, "month", as_of=END))
+def test_cohorts_worked_by_hand(tiny: EventLog) -> None:
+    table = add_shares(cohort_table(tiny, "month", as_of=END))
     rows = [
         (str(r.cohort)[:7], r.since, r.customers, r.active, r.buyers, r.spent)
         for r in table.itertuples()
@@ -32,20 +32,22 @@ def test_cohorts_of_the_hand(tiny: EventLog) -> None:
 
 
 def test_the_pooled_curve_has_only_cohorts_that_are_old_enough(tiny: EventLog) -> None:
-    curve = pooled(cohorts(tiny, "month", as_of=END))
+    curve = pool_cohorts(cohort_table(tiny, "month", as_of=END))
     assert curve["customers"].tolist() == [4, 3, 2]
     assert curve["cohort_retention"].tolist() == pytest.approx([1.0, 1 / 3, 0.5])
     assert curve["value"].tolist() == pytest.approx([35 / 4, 10.0, 25.0])
 
 
 def test_a_period_that_is_not_over_has_no_row(tiny: EventLog) -> None:
-    early = cohorts(tiny, "month", as_of=pd.Timestamp("2025-03-31").to_pydatetime())
+    early = cohort_table(tiny, "month", as_of=pd.Timestamp("2025-03-31").to_pydatetime())
     assert early.groupby("cohort")["since"].max().tolist() == [1, 0]
 
 
 def test_the_channel_of_a_customer_is_that_of_the_first_event(tiny: EventLog) -> None:
-    table = pooled(
-        cohorts(tiny, "month", as_of=END, group="firsts.channel").rename(columns={"part": "by"}),
+    table = pool_cohorts(
+        cohort_table(tiny, "month", as_of=END, group="firsts.channel").rename(
+            columns={"part": "by"}
+        ),
         ("by", "since"),
     )
     first = table[table["since"] == 0].set_index("by")
@@ -77,11 +79,11 @@ def test_channels_are_compared_at_one_age_and_pay_back_when_the_margin_covers_th
     assert table["margin_on_cost"].to_dict() == pytest.approx({"ads": 1.0, "web": 10 / 11})
 
 
-def test_without_costs_nothing_is_said_of_payback() -> None:
+def test_without_costs_there_is_no_payback() -> None:
     assert "payback" not in channel_quality(CURVES, 1, {})
 
 
-def test_costs_of_a_channel_that_nobody_came_by_are_refused(shop: EventLog) -> None:
+def test_costs_of_an_unknown_channel_are_refused(shop: EventLog) -> None:
     with pytest.raises(ConfigError, match=r"costs has no customers of refferal: did you mean ref"):
         Channels(costs={"refferal": 3.0}).find(Scope.of(shop))
 

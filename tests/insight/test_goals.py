@@ -11,7 +11,8 @@ import pytest
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.goals import allowed, measured, read_goals
+from growthlab.insight.goal_progress import measure_goals, plausible_range
+from growthlab.insight.goals import read_goals
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.life_cycle import LifeCycle
 
@@ -42,21 +43,21 @@ def scope(log: EventLog) -> Scope:
 
 def row(scope: Scope, **fields: Any) -> dict[str, Any]:
     """The row of one goal."""
-    (found,) = measured(read_goals([{**GOAL, **fields}]), scope).rows.to_dict("records")
-    return dict(found)
+    (goal,) = measure_goals(read_goals([{**GOAL, **fields}]), scope).rows.to_dict("records")
+    return dict(goal)
 
 
 def test_the_distance_is_from_the_last_whole_month_to_the_target(scope: Scope) -> None:
-    found = row(scope, baseline=20)
-    assert (found["current"], found["distance"]) == (28.0, 2.0)
-    assert found["progress"] == 0.8  # 8 of 10
-    assert (found["state"], found["customers"]) == ("open", 28)
-    assert found["days_left"] == 213  # from 1 June to 31 December
+    goal = row(scope, baseline=20)
+    assert (goal["current"], goal["distance"]) == (28.0, 2.0)
+    assert goal["progress"] == 0.8  # 8 of 10
+    assert (goal["state"], goal["customers"]) == ("open", 28)
+    assert goal["days_left"] == 213  # from 1 June to 31 December
 
 
-def test_without_a_baseline_it_is_the_current_value(scope: Scope) -> None:
-    found = row(scope)
-    assert (found["baseline"], found["progress"]) == (28.0, 0.0)
+def test_the_baseline_defaults_to_the_current_value(scope: Scope) -> None:
+    goal = row(scope)
+    assert (goal["baseline"], goal["progress"]) == (28.0, 0.0)
 
 
 def test_a_goal_is_reached_or_missed(scope: Scope) -> None:
@@ -65,33 +66,33 @@ def test_a_goal_is_reached_or_missed(scope: Scope) -> None:
 
 
 def test_a_goal_to_lower_a_figure_counts_downwards(scope: Scope) -> None:
-    found = row(scope, baseline=32, target=24)
-    assert found["progress"] == 0.5
-    assert found["state"] == "open"
+    goal = row(scope, baseline=32, target=24)
+    assert goal["progress"] == 0.5
+    assert goal["state"] == "open"
 
 
 def test_shares_may_be_given_in_percent(scope: Scope) -> None:
     fields = {"metric": "repeat_buyer_share", "unit": "percent", "target": 95, "baseline": 80}
-    found = row(scope, **fields)
-    assert found["current"] == pytest.approx(100 * 26 / 28)  # two of May are new
+    goal = row(scope, **fields)
+    assert goal["current"] == pytest.approx(100 * 26 / 28)  # two of May are new
 
 
 def test_a_segment_has_a_history_of_its_own(scope: Scope) -> None:
     assert row(scope, segment="region=north", target=14)["current"] == 13.0
 
 
-def test_history_allows_three_deviations_of_its_monthly_change() -> None:
+def test_the_plausible_range_is_three_deviations_of_the_monthly_change() -> None:
     # every step is a factor of 1.1: deviation ln 1.1, 4 months: 3 x 2 x ln 1.1
     values = [100.0, 110.0, 121.0, 133.1]
-    low, high = allowed(values, 4)
+    low, high = plausible_range(values, 4)
     assert high == pytest.approx(133.1 * 1.1**6)
     assert low == pytest.approx(133.1 * 1.1**-6)
-    assert allowed([1.0, 5.0, 1.0, 1.0], 0.1)[1] >= 5.0  # what has been is possible
+    assert plausible_range([1.0, 5.0, 1.0, 1.0], 0.1)[1] >= 5.0  # what has been is possible
 
 
 def test_a_share_stays_below_one() -> None:
-    assert allowed([0.5, 0.9, 0.5, 0.9], 12, share=True)[1] == 1.0
-    assert math.isclose(allowed([0.5, 0.5, 0.5], 12, share=True)[1], 0.5)
+    assert plausible_range([0.5, 0.9, 0.5, 0.9], 12, share=True)[1] == 1.0
+    assert math.isclose(plausible_range([0.5, 0.5, 0.5], 12, share=True)[1], 0.5)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_share_stays_below_one() -> None:
         ({"metrik": 3}, "no field metrik: did you mean metric"),
     ],
 )
-def test_a_goal_that_is_none_is_refused(fields: dict[str, Any], line: str) -> None:
+def test_a_malformed_goal_is_refused(fields: dict[str, Any], line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         read_goals([{**GOAL, **fields}])
 
@@ -140,8 +141,10 @@ def named(scope: Scope, segment: str, **fields: Any) -> dict[str, Any]:
     """The row of one goal of a segment of the life cycle."""
     stages = LifeCycle(new_days=20, active_days=25, lapsed_days=50)
     goal = {**GOAL, "segment": segment, **fields}
-    (found,) = measured(read_goals([goal]), scope, {"life_cycle": stages}).rows.to_dict("records")
-    return dict(found)
+    (row,) = measure_goals(read_goals([goal]), scope, {"life_cycle": stages}).rows.to_dict(
+        "records"
+    )
+    return dict(row)
 
 
 @pytest.fixture(scope="module")
@@ -155,11 +158,11 @@ def stages() -> Scope:
     return Scope.of(log, burn_in_days=20, min_group=10)
 
 
-def test_a_named_segment_is_made_anew_as_each_month_begins(stages: Scope) -> None:
+def test_the_segment_of_a_section_is_formed_anew_as_each_month_begins(stages: Scope) -> None:
     # on 1 July 16 have bought within 25 days (on 20 June), 24 last did on 2 June: at risk
     assert named(stages, "life_cycle=active", target=17)["current"] == 16
-    found = named(stages, "life_cycle=at risk", target=23)
-    assert (found["current"], found["customers"]) == (24, 24)
+    goal = named(stages, "life_cycle=at risk", target=23)
+    assert (goal["current"], goal["customers"]) == (24, 24)
     # on 20 July one of them buys as well, who was not active when July began
     orders = {"metric": "orders", "unit": "orders", "target": 26}
     assert named(stages, "life_cycle=at risk", **orders)["current"] == 25
@@ -177,7 +180,7 @@ def test_a_named_segment_is_made_anew_as_each_month_begins(stages: Scope) -> Non
         ("life_cycle=active", "new_users", "all its customers have bought before"),
     ],
 )
-def test_a_goal_for_a_segment_that_there_is_not(
+def test_a_goal_for_an_unknown_segment_is_refused(
     stages: Scope, segment: str, metric: str, line: str
 ) -> None:
     with pytest.raises(ConfigError, match=line):
@@ -189,7 +192,7 @@ def test_a_segment_that_is_always_small_has_no_history(stages: Scope) -> None:
         named(stages, "life_cycle=lapsed")
 
 
-def test_a_short_history_does_not_say_what_is_possible(log: EventLog) -> None:
+def test_a_short_history_gives_no_plausible_range(log: EventLog) -> None:
     with pytest.raises(DataError, match="history has 2 whole months"):
         row(Scope.of(log, as_of="2025-03-01", burn_in_days=0, min_group=10))
 
@@ -212,13 +215,13 @@ def test_a_file_holds_a_list_or_goals(tmp_path: Path) -> None:
         ("- {a: [}", "is no yaml"),
     ],
 )
-def test_a_file_that_holds_no_goals(tmp_path: Path, text: str, line: str) -> None:
+def test_a_file_without_goals_is_refused(tmp_path: Path, text: str, line: str) -> None:
     path = tmp_path / "goals.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=line):
         read_goals(path)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read .No such file"):
         read_goals(tmp_path / "none.yaml")

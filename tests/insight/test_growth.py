@@ -9,13 +9,13 @@ import pytest
 from tests.insight.conftest import END, START
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.growth_figures import COLUMNS, growth
+from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_by_period
 from growthlab.insight.scope import Period
 
 
 def months(log: EventLog, **settings: object) -> pd.DataFrame:
     """The months of the log, by the first day."""
-    table = growth(log, "month", first=START, as_of=END, **settings)  # type: ignore[arg-type]
+    table = growth_by_period(log, "month", first_day=START, as_of=END, **settings)  # type: ignore[arg-type]
     return table.set_index(table["period"].dt.strftime("%b"))
 
 
@@ -38,17 +38,15 @@ def months(log: EventLog, **settings: object) -> pd.DataFrame:
         ("activity_day_ratio", [1 / 31, 1.5 / 28, 2 / 31]),
     ],
 )
-def test_monthly_figures_are_those_of_the_hand(
-    tiny: EventLog, figure: str, by_month: list[float]
-) -> None:
+def test_monthly_figures_worked_by_hand(tiny: EventLog, figure: str, by_month: list[float]) -> None:
     assert months(tiny)[figure].tolist() == pytest.approx(by_month)
 
 
 def test_every_figure_has_a_definition_and_the_customers_behind_it() -> None:
-    assert list(COLUMNS) == list(growth_columns())
-    for name, column in COLUMNS.items():
+    assert list(GROWTH_COLUMNS) == list(growth_columns())
+    for name, column in GROWTH_COLUMNS.items():
         assert column.definition
-        assert bool(column.of) == (name not in ("period", "complete"))
+        assert bool(column.group_counts) == (name not in ("period", "complete"))
 
 
 def growth_columns() -> list[str]:
@@ -56,7 +54,7 @@ def growth_columns() -> list[str]:
     log = EventLog.from_frames(
         pd.DataFrame({"user_id": ["a"], "event_type": ["purchase"], "timestamp": [START]})
     )
-    return list(growth(log, "day", first=START, as_of=datetime(2025, 1, 2)))
+    return list(growth_by_period(log, "day", first_day=START, as_of=datetime(2025, 1, 2)))
 
 
 def test_the_retention_of_the_strategy_paper_is_daily_over_monthly_active_users() -> None:
@@ -64,14 +62,16 @@ def test_the_retention_of_the_strategy_paper_is_daily_over_monthly_active_users(
     days = {"a": [1, 2, 3, 4], "b": [5], "c": [1, 3, 5, 7, 9, 10]}
     rows = [(u, f"2025-06-{d:02d}", "view") for u, ds in days.items() for d in ds]
     log = EventLog.from_frames(pd.DataFrame(rows, columns=["user_id", "timestamp", "event_type"]))
-    table = growth(log, "month", first=datetime(2025, 6, 1), as_of=datetime(2025, 6, 11))
+    table = growth_by_period(
+        log, "month", first_day=datetime(2025, 6, 1), as_of=datetime(2025, 6, 11)
+    )
     assert table["activity_day_ratio"].tolist() == pytest.approx([0.366667], abs=1e-6)
     assert table["mean_daily_active"].tolist() == pytest.approx([1.1])
     assert table["complete"].tolist() == [False]  # June is not over
 
 
 def test_a_period_without_any_event_has_a_row_of_zeros(tiny: EventLog) -> None:
-    days = growth(tiny, "day", first=START, as_of=END).set_index("period")
+    days = growth_by_period(tiny, "day", first_day=START, as_of=END).set_index("period")
     assert len(days) == 90
     quiet = days.loc["2025-01-03"]
     assert quiet["active_users"] == 0
@@ -80,14 +80,14 @@ def test_a_period_without_any_event_has_a_row_of_zeros(tiny: EventLog) -> None:
 
 
 def test_weeks_begin_on_monday_and_half_weeks_are_not_complete(tiny: EventLog) -> None:
-    weeks = growth(tiny, "week", first=START, as_of=END)
+    weeks = growth_by_period(tiny, "week", first_day=START, as_of=END)
     assert (weeks["period"].dt.day_of_week == 0).all()
     assert weeks["period"].iloc[0] == pd.Timestamp("2024-12-30")  # 1 January was a Wednesday
     assert weeks["complete"].tolist() == [False, *[True] * 12, False]  # 31 March is a Monday
 
 
-def test_in_the_burn_in_nobody_is_called_new(tiny: EventLog) -> None:
-    table = months(tiny, settled=datetime(2025, 1, 15))
+def test_no_customer_is_new_in_the_burn_in(tiny: EventLog) -> None:
+    table = months(tiny, burn_in_end=datetime(2025, 1, 15))
     assert table["new_users"].isna().tolist() == [True, False, False]
 
 
@@ -100,14 +100,14 @@ def test_only_the_named_events_make_a_customer_active(tiny: EventLog) -> None:
 def test_without_prices_there_is_no_money() -> None:
     events = pd.DataFrame({"user_id": ["a"], "event_type": ["purchase"], "timestamp": [START]})
     log = EventLog.from_frames(events)
-    table = growth(log, "month", first=START, as_of=END)
+    table = growth_by_period(log, "month", first_day=START, as_of=END)
     assert table["orders"].tolist() == [1, 0, 0]
     assert table[["gmv", "net_sales", "arpu"]].isna().all().all()
 
 
 @pytest.mark.parametrize("period", ["day", "week", "month"])
 def test_sums_over_periods_are_those_of_the_log(tiny: EventLog, period: Period) -> None:
-    table = growth(tiny, period, first=START, as_of=END)
+    table = growth_by_period(tiny, period, first_day=START, as_of=END)
     assert table["gmv"].sum() == 75.0
     assert table["new_users"].sum() == 4
     assert table["orders"].sum() == 5

@@ -29,15 +29,15 @@ from growthlab.insight.sections.life_cycle import STAGES, LifeCycle
     ],
 )
 def test_stages_by_hand(days: tuple[float, ...], stage: str) -> None:
-    found = LifeCycle().customers(log_of(buys("ann", *days)), AS_OF)
-    assert found["stage"].tolist() == [stage]
+    customers = LifeCycle().customers(log_of(buys("ann", *days)), AS_OF)
+    assert customers["stage"].tolist() == [stage]
 
 
 def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) -> None:
     scope = Scope.of(shop, min_group=10)
     stages = LifeCycle(new_days=14, active_days=28, lapsed_days=60, compare_days=40)
-    found = stages.find(scope)
-    tables = {t.name: t.protected(10).rows for t in found.tables}
+    findings = stages.find(scope)
+    tables = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
     rows = stages.customers(shop, scope.as_of)
     assert tables["life_cycle"]["customers"].sum() == len(rows)
     moves = tables["life_cycle_moves"]
@@ -48,8 +48,8 @@ def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) 
 def test_moves_worked_by_hand() -> None:
     rows = [buys(f"a{n}", 400, 100) for n in range(11)]  # won back 90 days ago, at risk now
     rows += [buys(f"b{n}", 10) for n in range(12)]  # had not bought then
-    found = LifeCycle().find(Scope.of(log_of(*rows), as_of=str(AS_OF), min_group=10))
-    moves = found.tables[1].rows.set_index(["before", "now"])["customers"].dropna()
+    findings = LifeCycle().find(Scope.of(log_of(*rows), as_of=str(AS_OF), min_group=10))
+    moves = findings.tables[1].rows.set_index(["before", "now"])["customers"].dropna()
     assert moves.to_dict() == {("won back", "at risk"): 11, ("not yet", "new"): 12}
 
 

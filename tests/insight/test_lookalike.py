@@ -13,7 +13,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.scope import Scope, Unavailable
-from growthlab.insight.sections.lookalike import HeldOut, Lookalike, hits, lift_table
+from growthlab.insight.sections.lookalike import HeldOutRanks, Lookalike, hits, lift_table
 from growthlab.insight.sections.rfm import RFM
 
 TAGS = ["days_since_last", "orders", "basket_value"]
@@ -38,13 +38,13 @@ def lookalike(path: str, **more: Any) -> Lookalike:
     return Lookalike(**{"seeds": path, "features": TAGS, "min_seeds": 10, "size": 0.5, **more})
 
 
-def test_the_audience_are_the_likest_who_are_no_seeds(tmp_path: Path) -> None:
+def test_the_audience_has_the_most_similar_customers_who_are_no_seeds(tmp_path: Path) -> None:
     path = seeds(tmp_path, [f"a{n:02d}" for n in range(20)])
-    found = lookalike(path).customers(two_kinds(), AS_OF)
-    assert len(found) == 30  # half of the other 60
-    assert set(found.index[:20]) == {f"a{n:02d}" for n in range(20, 40)}
-    assert found["rank"].tolist() == list(range(1, 31))
-    assert found["likeness"].is_monotonic_decreasing
+    customers = lookalike(path).customers(two_kinds(), AS_OF)
+    assert len(customers) == 30  # half of the other 60
+    assert set(customers.index[:20]) == {f"a{n:02d}" for n in range(20, 40)}
+    assert customers["rank"].tolist() == list(range(1, 31))
+    assert customers["likeness"].is_monotonic_decreasing
 
 
 def test_hits_count_a_share_of_equals_across_the_border() -> None:
@@ -57,7 +57,7 @@ def test_hits_count_a_share_of_equals_across_the_border() -> None:
 def test_the_lift_worked_by_hand() -> None:
     by_rank = np.array([1.0, 2, 15, 19])
     alike = np.full(4, 1.0), np.full(4, 20.0)  # an order by segment that knows nothing
-    rows = lift_table([HeldOut(20, by_rank, by_rank, *alike)], [0.1, 0.5, 1])
+    rows = lift_table([HeldOutRanks(20, by_rank, by_rank, *alike)], [0.1, 0.5, 1])
     assert rows["customers"].tolist() == [2, 10, 20]
     assert rows["found"].tolist() == [2, 2, 4]
     assert rows["recall"].tolist() == [0.5, 0.5, 1]
@@ -67,16 +67,16 @@ def test_the_lift_worked_by_hand() -> None:
 
 def test_held_out_seeds_are_found_far_above_chance(tmp_path: Path) -> None:
     path = seeds(tmp_path, [f"a{n:02d}" for n in range(30)])
-    found = lookalike(path).held_out(two_kinds(), AS_OF)
-    assert len(found) == 5
-    assert sum(len(f.first) for f in found) == 30  # each seed once
-    assert all(f.n == 80 - 24 for f in found)
-    table = lift_table(found, [0.3]).iloc[0]
+    ranks = lookalike(path).held_out_ranks(two_kinds(), AS_OF)
+    assert len(ranks) == 5
+    assert sum(len(f.first) for f in ranks) == 30  # each seed once
+    assert all(f.n == 80 - 24 for f in ranks)
+    table = lift_table(ranks, [0.3]).iloc[0]
     # 16 or 17 places of 56 for 6 held-out and 10 others of their kind
     assert table["lift"] == pytest.approx(1 / 0.3, rel=0.05)
 
 
-def test_who_is_in_an_audience_worked_by_hand(tmp_path: Path) -> None:
+def test_the_composition_of_an_audience_worked_by_hand(tmp_path: Path) -> None:
     path = seeds(tmp_path, [f"a{n:02d}" for n in range(12)])
     section = lookalike(path, size=0.25)  # 17 of the 68 others
     rows = section.composition(two_kinds(), AS_OF).set_index("segment")
@@ -89,17 +89,17 @@ def test_who_is_in_an_audience_worked_by_hand(tmp_path: Path) -> None:
 
 def test_the_quality_is_the_lift_of_an_audience_of_the_size(tmp_path: Path) -> None:
     section = lookalike(seeds(tmp_path, [f"a{n:02d}" for n in range(12)]), size=0.2)
-    found = section.quality(two_kinds(), AS_OF)
-    (row,) = lift_table(section.held_out(two_kinds(), AS_OF), [0.2]).to_dict("records")
-    assert found == {"lift": row["lift"], "recall": row["recall"]}
+    quality = section.quality(two_kinds(), AS_OF)
+    (row,) = lift_table(section.held_out_ranks(two_kinds(), AS_OF), [0.2]).to_dict("records")
+    assert quality == {"lift": row["lift"], "recall": row["recall"]}
 
 
 def test_dated_seeds_are_held_out_by_date_with_the_portrait_of_then(tmp_path: Path) -> None:
     ids = [f"a{n:02d}" for n in range(40)]
     path = seeds(tmp_path, ids, [ago(40 - n) for n in range(40)])
-    (found,) = lookalike(path).held_out(two_kinds(), AS_OF)
+    (ranks,) = lookalike(path).held_out_ranks(two_kinds(), AS_OF)
     # the border is the date of the 29th seed, 12 days ago: 28 shown, 12 later, all had bought
-    assert (found.n, len(found.first)) == (80 - 28, 12)
+    assert (ranks.n, len(ranks.first)) == (80 - 28, 12)
 
 
 def test_without_seeds_there_is_no_section_and_no_audience(shop: EventLog) -> None:
@@ -122,7 +122,7 @@ def test_a_file_without_ids_is_refused(tmp_path: Path) -> None:
         lookalike(str(path)).customers(two_kinds(), AS_OF)
 
 
-def test_no_sensitive_tag_makes_a_likeness() -> None:
+def test_sensitive_tags_are_refused() -> None:
     with pytest.raises(ConfigError, match="age_band is sensitive"):
         Lookalike(features=["age_band"])
     with pytest.raises(ConfigError, match="min_seeds must be at least 10, got 5"):
@@ -139,6 +139,6 @@ def test_the_report_on_the_shop(shop: EventLog, tmp_path: Path) -> None:
     assert who.rows[["share_of_customers", "share_of_seeds", "share_of_all"]].sum().tolist() == (
         pytest.approx([1, 1, 1])
     )
-    rows = table.protected(10).rows.set_index("share")
+    rows = table.withhold_small_groups(10).rows.set_index("share")
     assert rows.loc["20%", "lift"] > 1.5  # what they like is in their portrait
     assert rows.loc["20%", "held_out"] == len(buyers)

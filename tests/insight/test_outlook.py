@@ -46,7 +46,7 @@ def estimator(folder: Path, about: Provenance, curve: list[float]) -> None:
 
 
 def lists(folder: Path, about: Provenance) -> None:
-    """A bundle of item_knn: who bought tea is told of lemons, who bought coffee of filters."""
+    """A bundle of item_knn: lemons for tea drinkers, filters for coffee drinkers."""
     items = np.array(["coffee", "filter", "lemon", "tea"])
     rows = np.concatenate([np.arange(30), [28, 29]])
     codes = np.concatenate([np.where(np.arange(30) < 28, 3, 0), [1, 1]])
@@ -90,9 +90,9 @@ def kiosk() -> EventLog:
 def test_the_same_customers_have_risk_value_and_a_list(
     bundles: Callable[..., str], kiosk: EventLog
 ) -> None:
-    found = Outlook(bundles=bundles(), k=1, value_borders=[20, 60]).customers(kiosk, AS_OF)
-    assert found.index.tolist() == IDS
-    first, last = found.loc["u00"], found.loc["u29"]
+    customers = Outlook(bundles=bundles(), k=1, value_borders=[20, 60]).customers(kiosk, AS_OF)
+    assert customers.index.tolist() == IDS
+    first, last = customers.loc["u00"], customers.loc["u29"]
     assert (first["risk"], first["value"]) == pytest.approx((0.1, 90.0))
     assert (last["risk"], last["value"]) == pytest.approx((0.9, 10.0))
     assert (first["risk_level"], first["value_level"]) == ("low", "high")
@@ -102,12 +102,12 @@ def test_the_same_customers_have_risk_value_and_a_list(
     assert last["recommended"] in (["tea"], ["lemon"])
 
 
-def test_the_report_names_the_item_of_most_lists_but_none_of_few(
+def test_the_report_names_the_item_on_most_lists_unless_they_are_few(
     bundles: Callable[..., str], kiosk: EventLog
 ) -> None:
     section = Outlook(bundles=bundles(), k=1, value_borders=[20, 60])
     findings = section.find(Scope.of(kiosk, as_of="2025-06-01", min_group=10))
-    rows = findings.tables[0].protected(10).rows.set_index("risk_level")
+    rows = findings.tables[0].withhold_small_groups(10).rows.set_index("risk_level")
     low = rows.loc["low"]
     assert (low["risk"], low["value"], low["total_value"]) == pytest.approx((0.1, 90.0, 900.0))
     assert (low["customers"], low["item_id"], low["listed"]) == (10, "lemon", 10)
@@ -121,7 +121,7 @@ def test_the_report_names_the_item_of_most_lists_but_none_of_few(
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"cutoff": "2025-04-01T00:00:00"}, r"differ in cutoff \(churn has 2025-05-01T00:00:00"),
         ({"horizon_days": 90.0}, "differ in horizon_days"),
@@ -130,13 +130,13 @@ def test_the_report_names_the_item_of_most_lists_but_none_of_few(
     ],
 )
 def test_bundles_that_do_not_belong_together_are_refused(
-    bundles: Callable[..., str], kiosk: EventLog, changed: dict[str, Any], said: str
+    bundles: Callable[..., str], kiosk: EventLog, changed: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         Outlook(bundles=bundles(**changed)).customers(kiosk, AS_OF)
 
 
-def test_bundles_from_after_the_date_are_refused(
+def test_bundles_with_a_cutoff_after_the_date_are_refused(
     bundles: Callable[..., str], kiosk: EventLog
 ) -> None:
     with pytest.raises(DataError, match="know of events up to 2025-05-01 00:00:00, after as_of"):
@@ -156,14 +156,14 @@ def test_a_task_without_a_bundle_or_a_folder_without_any_is_named(
         Outlook(bundles=str(tmp_path / "empty")).customers(kiosk, AS_OF)
 
 
-def test_customers_whom_the_bundles_do_not_know_make_no_outlook(
+def test_an_outlook_of_unknown_customers_is_refused(
     bundles: Callable[..., str],
 ) -> None:
     with pytest.raises(DataError, match="the bundles know no customer of"):
         Outlook(bundles=bundles()).customers(log_of(buys("stranger", 40)), AS_OF)
 
 
-def test_without_bundles_a_report_does_without_it(kiosk: EventLog) -> None:
+def test_without_bundles_the_report_has_no_outlook(kiosk: EventLog) -> None:
     with pytest.raises(Unavailable, match=r"section\.outlook\.bundles names no folder"):
         Outlook().find(Scope.of(kiosk))
     with pytest.raises(ConfigError, match="k must be at least 1, got 0"):

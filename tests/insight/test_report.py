@@ -12,7 +12,7 @@ from tests.insight.conftest import SECTIONS, sections
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import NAMES, Column, Findings, ReportTable, whole
+from growthlab.insight.findings import NAME_UNITS, Column, Findings, ReportTable, one_total
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport, build_report
 from growthlab.insight.scope import Scope
@@ -21,9 +21,9 @@ GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "202
 
 
 @pytest.fixture(scope="module")
-def html(made: GrowthReport) -> str:
+def html(shop_report: GrowthReport) -> str:
     """The page of every section."""
-    return made.as_html()
+    return shop_report.as_html()
 
 
 def counted(customers: list[float], *, of_a_whole: bool = False) -> ReportTable:
@@ -31,17 +31,17 @@ def counted(customers: list[float], *, of_a_whole: bool = False) -> ReportTable:
     rows = pd.DataFrame(
         {"group": ["a", "b", "c"], "customers": customers, "spend": [1.0, 2.0, 3.0]}
     )
-    sums = {"customers": whole(rows)} if of_a_whole else {}
+    sums = {"customers": one_total(rows)} if of_a_whole else {}
     columns = {
         "group": Column("label", "The group."),
         "customers": Column("customers", "Its size.", ("customers",)),
         "spend": Column("money", "Of the group.", ("customers",)),
     }
-    return ReportTable("groups", "Groups", rows, columns, sums=sums)
+    return ReportTable("groups", "Groups", rows, columns, known_totals=sums)
 
 
 def test_figures_of_few_customers_are_withheld() -> None:
-    table = counted([9, 10, 0]).protected(10)
+    table = counted([9, 10, 0]).withhold_small_groups(10)
     assert table.rows["customers"].isna().tolist() == [True, False, True]
     assert table.rows["spend"].isna().tolist() == [True, False, True]
     assert table.rows["group"].tolist() == ["a", "b", "c"]
@@ -49,13 +49,13 @@ def test_figures_of_few_customers_are_withheld() -> None:
 
 
 def test_one_withheld_part_of_a_known_whole_takes_the_next_smallest_with_it() -> None:
-    table = counted([9, 50, 20], of_a_whole=True).protected(10)
+    table = counted([9, 50, 20], of_a_whole=True).withhold_small_groups(10)
     assert table.rows["customers"].isna().tolist() == [True, False, True]
-    assert counted([9, 50, 20]).protected(10).rows["customers"].isna().sum() == 1
+    assert counted([9, 50, 20]).withhold_small_groups(10).rows["customers"].isna().sum() == 1
 
 
-def test_nothing_is_withheld_where_nobody_can_be_told() -> None:
-    assert counted([10, 10, 10], of_a_whole=True).protected(10).n_hidden == 0
+def test_nothing_is_withheld_where_no_group_is_small() -> None:
+    assert counted([10, 10, 10], of_a_whole=True).withhold_small_groups(10).n_hidden == 0
 
 
 def test_those_of_a_group_who_did_something_may_be_fewer_than_a_group() -> None:
@@ -65,29 +65,34 @@ def test_those_of_a_group_who_did_something_may_be_fewer_than_a_group() -> None:
         "active": Column("customers", "Active.", ("active",)),
         "buyers": Column("customers", "Those of them who bought.", ("active",), ("buyers",)),
     }
-    table = ReportTable("months", "", rows, columns).protected(50).rows
+    table = ReportTable("months", "", rows, columns).withhold_small_groups(50).rows
     assert table["active"].tolist() == [60, 60, pd.NA]
-    assert table["buyers"].tolist() == [10, pd.NA, pd.NA]  # 9 are few; of 49 nothing is told
+    assert table["buyers"].tolist() == [10, pd.NA, pd.NA]  # 9 are few; of 49 nothing is shown
 
 
-def test_what_a_day_hides_its_week_does_not_tell() -> None:
+def test_the_total_of_a_week_does_not_reveal_a_withheld_day() -> None:
     """Monday to Wednesday of one week with 60 new customers, and a day of the next week."""
     day = pd.to_datetime(["2025-01-06", "2025-01-07", "2025-01-08", "2025-01-13"])
     rows = pd.DataFrame({"period": day, "new_users": [30, 3, 27, 12]})
     columns = {
         "period": Column("date", "The day."),
-        "new_users": Column("customers", "New ones.", part=("new_users",)),
+        "new_users": Column("customers", "New ones.", subset_counts=("new_users",)),
     }
     weeks = (rows["period"].dt.to_period("W-SUN"),)
-    table = ReportTable("days", "", rows, columns, sums={"new_users": weeks}).protected(50).rows
+    table = (
+        ReportTable("days", "", rows, columns, known_totals={"new_users": weeks})
+        .withhold_small_groups(50)
+        .rows
+    )
     assert table["new_users"].tolist() == [30, pd.NA, pd.NA, 12]  # 60 - 30 - 27 would be 3
-    alone = ReportTable("days", "", rows, columns).protected(50).rows
+    alone = ReportTable("days", "", rows, columns).withhold_small_groups(50).rows
     assert alone["new_users"].tolist() == [30, pd.NA, 27, 12]
 
 
-def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: GrowthReport) -> None:
+def test_totals_of_weeks_do_not_reveal_withheld_days(shop_report: GrowthReport) -> None:
     day, week = (
-        made.tables[f"growth_by_{p}"].set_index("period")["new_users"] for p in ("day", "week")
+        shop_report.tables[f"growth_by_{p}"].set_index("period")["new_users"]
+        for p in ("day", "week")
     )
     known = week.dropna()
     for start, total in known.items():
@@ -96,10 +101,12 @@ def test_days_add_up_to_weeks_and_months_that_tell_nothing_of_them(made: GrowthR
         assert rest == 0 or rest >= 10 or days.isna().all(), start
 
 
-def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: GrowthReport) -> None:
-    curve = made.tables["cohort_retention_curve"].set_index("since")["active"]
-    each = made.tables["cohort_retention"]
-    each = each[each["cohort"] >= pd.Timestamp(made.scope.settled)]
+def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(
+    shop_report: GrowthReport,
+) -> None:
+    curve = shop_report.tables["cohort_retention_curve"].set_index("since")["active"]
+    each = shop_report.tables["cohort_retention"]
+    each = each[each["cohort"] >= pd.Timestamp(shop_report.scope.burn_in_end)]
     for since, part in each.groupby("since"):
         if part["active"].isna().any() and not pd.isna(curve[since]):
             assert curve[since] - part["active"].sum() >= 10, since
@@ -107,10 +114,10 @@ def test_a_cohort_that_is_hidden_cannot_be_worked_out_from_all_together(made: Gr
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_no_section_reports_a_count_of_customers_below_the_least(
-    made: GrowthReport, section: str
+    shop_report: GrowthReport, section: str
 ) -> None:
-    parts = [part for part in made.parts if part.name == section]
-    assert parts, made.left_out
+    parts = [part for part in shop_report.parts if part.name == section]
+    assert parts, shop_report.left_out
     for table in parts[0].findings.tables:
         for name, column in table.columns.items():
             if column.unit == "customers":
@@ -119,45 +126,45 @@ def test_no_section_reports_a_count_of_customers_below_the_least(
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
-    made: GrowthReport, section: str
+    shop_report: GrowthReport, section: str
 ) -> None:
-    (part,) = [part for part in made.parts if part.name == section]
+    (part,) = [part for part in shop_report.parts if part.name == section]
     for table in part.findings.tables:
         assert list(table.rows) == list(table.columns)
         for name, column in table.columns.items():
             assert column.definition.endswith("."), (table.name, name)
-            assert bool(column.behind) == (column.unit not in NAMES)
-            assert all(table.columns[behind].unit == "customers" for behind in column.behind)
+            assert bool(column.count_columns) == (column.unit not in NAME_UNITS)
+            assert all(table.columns[behind].unit == "customers" for behind in column.count_columns)
 
 
-def test_a_larger_least_group_withholds_more(shop: EventLog, made: GrowthReport) -> None:
+def test_a_larger_smallest_group_withholds_more(shop: EventLog, shop_report: GrowthReport) -> None:
     strict = build_report("the shop", Scope.of(shop), sections(*SECTIONS))
     assert strict.scope.min_group == 50  # unless set
-    assert strict.n_hidden > made.n_hidden
+    assert strict.n_hidden > shop_report.n_hidden
     sizes = strict.tables["channel_curves"]["customers"].dropna()
     assert (sizes >= 50).all()
 
 
-def test_definitions_are_data_beside_the_tables(made: GrowthReport) -> None:
-    listed = made.definitions
-    assert set(listed["table"]) == set(made.tables)
-    n_columns = sum(len(list(rows)) for rows in made.tables.values())
+def test_definitions_are_data_of_the_report(shop_report: GrowthReport) -> None:
+    listed = shop_report.definitions
+    assert set(listed["table"]) == set(shop_report.tables)
+    n_columns = sum(len(list(rows)) for rows in shop_report.tables.values())
     assert len(listed) == n_columns
-    assert listed["withheld"].sum() == made.n_hidden
+    assert listed["withheld"].sum() == shop_report.n_hidden
 
 
-def test_a_section_that_the_log_cannot_feed_is_left_out_with_the_reason() -> None:
+def test_a_section_whose_data_the_log_lacks_is_left_out_with_the_reason() -> None:
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(300)]})
     events["timestamp"] = pd.date_range("2025-01-01", periods=300, freq="12h")
     log = EventLog.from_frames(events.assign(event_type="purchase"), name="plain")
-    made = build_report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
-    assert set(made.left_out) == {
+    report = build_report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
+    assert set(report.left_out) == {
         *("affinities", "channels", "funnel", "replenishment"),
         *("returns", "reviews", "sales", "value_curves"),
         *("clusters", "risk_value", "tiers"),
     }
-    assert "the funnel needs view and cart events: plain has purchase" in made.left_out["funnel"]
-    assert "Not in this report" in made.as_html()
+    assert "the funnel needs view and cart events: plain has purchase" in report.left_out["funnel"]
+    assert "Not in this report" in report.as_html()
 
 
 def test_a_mistake_in_a_section_is_not_taken_for_a_gap_in_the_log(tiny: EventLog) -> None:
@@ -172,7 +179,7 @@ def test_a_mistake_in_a_section_is_not_taken_for_a_gap_in_the_log(tiny: EventLog
         build_report("tiny", Scope.of(tiny), {"wrong": Wrong()})
 
 
-def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
+def test_an_unknown_chapter_is_refused(tiny: EventLog) -> None:
     class Lost:
         chapter, title = "Grwth", "Lost"
 
@@ -184,24 +191,26 @@ def test_a_chapter_that_there_is_not_is_refused(tiny: EventLog) -> None:
 
 
 def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
-    made: GrowthReport, html: str, tmp_path: Path
+    shop_report: GrowthReport, html: str, tmp_path: Path
 ) -> None:
     stale = tmp_path / "tables" / "old.parquet"
     stale.parent.mkdir()
     stale.write_text("of an earlier report")
-    path = made.save(tmp_path)
+    path = shop_report.save(tmp_path)
     assert path.read_text() == html
-    assert {p.stem for p in (tmp_path / "tables").iterdir()} == set(made.tables)
+    assert {p.stem for p in (tmp_path / "tables").iterdir()} == set(shop_report.tables)
     rows = pd.read_parquet(tmp_path / "tables" / "growth_by_month.parquet")
-    pd.testing.assert_frame_equal(rows, made.tables["growth_by_month"], check_dtype=False)
+    pd.testing.assert_frame_equal(rows, shop_report.tables["growth_by_month"], check_dtype=False)
     described = json.loads((tmp_path / "definitions.json").read_text())
-    assert {row["table"] for row in described} == set(made.tables)
+    assert {row["table"] for row in described} == set(shop_report.tables)
 
 
-def test_a_folder_that_cannot_be_written_is_a_mistake(made: GrowthReport, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_mistake(
+    shop_report: GrowthReport, tmp_path: Path
+) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(ConfigError, match=r"cannot be written .* choose another folder"):
-        made.save(tmp_path / "taken")
+        shop_report.save(tmp_path / "taken")
 
 
 def test_the_page_needs_nothing_but_itself(html: str) -> None:
@@ -212,9 +221,9 @@ def test_the_page_needs_nothing_but_itself(html: str) -> None:
     assert html.count("<svg") > 10
 
 
-def test_the_page_defines_every_figure_that_it_shows(made: GrowthReport, html: str) -> None:
+def test_the_page_defines_every_figure_that_it_shows(shop_report: GrowthReport, html: str) -> None:
     html = html.replace("<wbr>", "")
-    for table in made.report_tables:
+    for table in shop_report.report_tables:
         if table.tiles or table.rows.empty:
             continue
         after = html[html.index(f'id="{table.name}"') :]
@@ -232,7 +241,7 @@ def test_the_same_log_gives_the_same_page(shop: EventLog) -> None:
     assert once.as_html() == again.as_html()
 
 
-def test_names_of_the_data_cannot_write_into_the_page() -> None:
+def test_names_in_the_data_are_escaped_on_the_page() -> None:
     rows = [(f"u{n}", f"o{n}", item) for n in range(40) for item in ("<b>x</b>", "<script>y")]
     rows += [(f"u{n}", f"p{n}", "z") for n in range(40)]
     events = pd.DataFrame(rows, columns=["user_id", "order_id", "item_id"])
@@ -246,13 +255,13 @@ def test_names_of_the_data_cannot_write_into_the_page() -> None:
 
 
 def test_goals_open_the_report(shop: EventLog) -> None:
-    made = build_report(
+    report = build_report(
         "the shop", Scope.of(shop, min_group=10), sections("growth"), read_goals([GOAL])
     )
-    assert [part.chapter for part in made.parts] == ["Goals", "Growth"]
-    (row,) = made.tables["goals"].to_dict("records")
-    assert row["distance"] == 130 - made.tables["growth_by_month"]["buyers"].iloc[-1]
-    assert ">130<" in made.as_html()
+    assert [part.chapter for part in report.parts] == ["Goals", "Growth"]
+    (row,) = report.tables["goals"].to_dict("records")
+    assert row["distance"] == 130 - report.tables["growth_by_month"]["buyers"].iloc[-1]
+    assert ">130<" in report.as_html()
 
 
 def test_a_target_that_history_does_not_allow_makes_no_report(shop: EventLog) -> None:
@@ -289,7 +298,7 @@ def test_a_log_without_activity_or_times_makes_no_report(tiny: EventLog) -> None
         Scope.of(EventLog.from_frames(order))
 
 
-def test_what_was_known_then_is_described(tiny: EventLog) -> None:
+def test_a_report_as_of_a_date_has_what_was_known_then(tiny: EventLog) -> None:
     scope = Scope.of(tiny, as_of="2025-02-13")  # cat cancels at midnight, which is not yet known
     assert scope.log.n_events == 12  # 5 of ann, 4 of bob, 3 of cat
     assert scope.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 0
@@ -297,8 +306,8 @@ def test_what_was_known_then_is_described(tiny: EventLog) -> None:
     assert later.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 1
 
 
-def test_the_series_are_the_whole_months(made: GrowthReport) -> None:
-    series = made.series()
+def test_the_series_are_the_whole_months(shop_report: GrowthReport) -> None:
+    series = shop_report.series()
     assert len(series["active_users"]) == 4  # the 120 days are January to April
-    assert series["active_users"] == made.tables["growth_by_month"]["active_users"].tolist()
+    assert series["active_users"] == shop_report.tables["growth_by_month"]["active_users"].tolist()
     assert {"gmv", "arpu", "user_conversion", "average_order_value"} <= set(series)

@@ -1,4 +1,4 @@
-"""RFM: scores by hand, segments that leave nobody out, mistakes refused."""
+"""RFM: scores by hand, segments that cover every buyer, mistakes refused."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.scope import Scope
-from growthlab.insight.sections.rfm import RFM, SEGMENTS, quantile_borders, scores
+from growthlab.insight.sections.rfm import RFM, SEGMENTS, quantile_borders, score_values
 from growthlab.insight.small_groups import OTHERS
 
 
 def test_buyers_worked_by_hand() -> None:
     rows = log_of(buys("ann", 30, 10, 10, price=4.0), buys("ann", 5, price=3.0, kind="return"),
                   buys("bob", 2), buys("cid", -1), buys("dan", 3, kind="view"))  # fmt: skip
-    found = buyers(rows, AS_OF)
-    assert found.index.tolist() == ["ann", "bob"]  # cid buys later, dan only looks
-    ann = found.loc["ann"]
+    customers = buyers(rows, AS_OF)
+    assert customers.index.tolist() == ["ann", "bob"]  # cid buys later, dan only looks
+    ann = customers.loc["ann"]
     assert (ann["orders"], ann["spend"], ann["days_since_last"]) == (2, 9.0, 10.0)
     assert (AS_OF - ann["first_day"]).days == 30
     since = buyers(rows, AS_OF, since=AS_OF - pd.Timedelta(days=20)).loc["ann"]
@@ -29,14 +29,14 @@ def test_buyers_worked_by_hand() -> None:
 
 
 def test_scores_count_the_borders_below_a_value() -> None:
-    assert scores(pd.Series([1, 2, 3, 5, 9]).to_numpy(), [2, 5]).tolist() == [1, 1, 2, 2, 3]
+    assert score_values(pd.Series([1, 2, 3, 5, 9]).to_numpy(), [2, 5]).tolist() == [1, 1, 2, 2, 3]
 
 
-def test_equal_values_have_equal_scores_and_a_score_may_be_nobodys() -> None:
+def test_equal_values_have_equal_scores_and_a_score_may_have_no_customers() -> None:
     values = pd.Series([1, 1, 1, 1, 2]).to_numpy()
     borders = quantile_borders(values, 5)
     assert borders == pytest.approx([1, 1, 1, 1.2])  # the last lies 3.2 of 4 steps on the way
-    assert scores(values, borders).tolist() == [1, 1, 1, 1, 5]
+    assert score_values(values, borders).tolist() == [1, 1, 1, 1, 5]
 
 
 def five() -> EventLog:
@@ -47,22 +47,22 @@ def five() -> EventLog:
 
 
 def test_quantile_scores_worked_by_hand() -> None:
-    found = RFM().customers(five(), AS_OF)
+    customers = RFM().customers(five(), AS_OF)
     # orders 1 to 5; days since the last 81, 61, 41, 21, 1; spend 1, 4, 9, 16, 25
-    assert found["orders"].tolist() == [1, 2, 3, 4, 5]
-    assert found["spend"].tolist() == [1, 4, 9, 16, 25]
+    assert customers["orders"].tolist() == [1, 2, 3, 4, 5]
+    assert customers["spend"].tolist() == [1, 4, 9, 16, 25]
     for measure in ("recency", "frequency", "money"):
-        assert found[f"{measure}_score"].tolist() == [1, 2, 3, 4, 5]
+        assert customers[f"{measure}_score"].tolist() == [1, 2, 3, 4, 5]
     named = ["hibernating", "hibernating", "need attention", "loyal", "champions"]
-    assert found["segment"].tolist() == named
+    assert customers["segment"].tolist() == named
 
 
 def test_fixed_borders_give_scores_that_do_not_depend_on_others() -> None:
     fixed = RFM(borders={"recency": [7, 30, 60, 90], "frequency": [1, 2, 3, 4]})
-    found = fixed.customers(log_of(buys("ann", 45, 5), buys("bob", 100)), AS_OF)
-    assert found.loc["ann", ["recency_score", "frequency_score"]].tolist() == [5, 2]
-    assert found.loc["bob", ["recency_score", "frequency_score"]].tolist() == [1, 1]
-    assert found["segment"].tolist() == ["potential loyalists", "hibernating"]
+    customers = fixed.customers(log_of(buys("ann", 45, 5), buys("bob", 100)), AS_OF)
+    assert customers.loc["ann", ["recency_score", "frequency_score"]].tolist() == [5, 2]
+    assert customers.loc["bob", ["recency_score", "frequency_score"]].tolist() == [1, 1]
+    assert customers["segment"].tolist() == ["potential loyalists", "hibernating"]
 
 
 def test_the_first_segment_that_fits_counts_and_any_measure_may_be_asked_for() -> None:
@@ -80,7 +80,7 @@ def test_a_log_without_prices_has_no_money_score() -> None:
 
 def test_the_report_has_every_buyer_once_and_no_small_segment(shop: EventLog) -> None:
     scope = Scope.of(shop)
-    tables = {t.name: t.protected(10).rows for t in RFM().find(scope).tables}
+    tables = {t.name: t.withhold_small_groups(10).rows for t in RFM().find(scope).tables}
     segments = tables["rfm_segments"]
     assert segments["customers"].sum() == len(buyers(shop, scope.as_of))
     assert (segments["customers"] >= 10).all()
@@ -92,7 +92,7 @@ def test_the_report_has_every_buyer_once_and_no_small_segment(shop: EventLog) ->
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"bins": 1}, "bins must be at least 2"),
         ({"borders": {"recency": [3, 2, 1, 0]}}, "borders.recency must be 4 ascending numbers"),
@@ -101,11 +101,11 @@ def test_the_report_has_every_buyer_once_and_no_small_segment(shop: EventLog) ->
         ({"segments": {"a": {"frequency": [1, 4]}}}, "none fits recency 1, frequency 5, money 1"),
     ],
 )
-def test_mistakes_are_refused(more: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_mistakes_are_refused(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         RFM(**more)
 
 
-def test_nobody_who_bought_makes_no_segments() -> None:
+def test_a_log_without_buyers_has_no_segments() -> None:
     with pytest.raises(DataError, match="nobody in log bought anything before"):
         RFM().customers(log_of(buys("ann", 3, kind="view")), AS_OF)

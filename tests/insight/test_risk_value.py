@@ -11,9 +11,9 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.predicted import risk_and_value, risks
+from growthlab.insight.predicted import predict_risk_and_value, predict_risks
 from growthlab.insight.scope import Scope, Unavailable
-from growthlab.insight.sections.risk_value import RiskValue, grid
+from growthlab.insight.sections.risk_value import RiskValue, risk_value_grid
 
 
 def files(folder: Path, risk: list[float], value: list[float]) -> dict[str, str]:
@@ -26,58 +26,60 @@ def files(folder: Path, risk: list[float], value: list[float]) -> dict[str, str]
 def test_levels_worked_by_hand(tmp_path: Path) -> None:
     given = files(tmp_path, [0.4, 0.41, 0.81], [10.0, 20.0, 30.0])
     log = log_of(buys("u0", 3))
-    found = RiskValue(**given, value_borders=[10, 20]).customers(log, AS_OF)  # type: ignore[arg-type]
-    assert found["risk_level"].tolist() == ["low", "middle", "high"]
-    assert found["value_level"].tolist() == ["low", "middle", "high"]
+    customers = RiskValue(**given, value_borders=[10, 20]).customers(log, AS_OF)  # type: ignore[arg-type]
+    assert customers["risk_level"].tolist() == ["low", "middle", "high"]
+    assert customers["value_level"].tolist() == ["low", "middle", "high"]
     thirds = RiskValue(**given).customers(log, AS_OF)  # type: ignore[arg-type]
     assert thirds["value_level"].tolist() == ["low", "middle", "high"]
 
 
-def test_the_grid_sums_up_and_hides_small_cells() -> None:
+def test_the_grid_has_totals_and_hides_small_cells() -> None:
     levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
-    found = pd.DataFrame({"risk": [0.2] * 12 + [0.9] * 3, "value": [5.0] * 12 + [7.0] * 3})
-    found["risk_level"] = pd.Series(["low"] * 12 + ["high"] * 3, dtype=levels)
-    found["value_level"] = pd.Series(["high"] * 15, dtype=levels)
-    rows = grid(found, 10).set_index(["risk_level", "value_level"])
+    customers = pd.DataFrame({"risk": [0.2] * 12 + [0.9] * 3, "value": [5.0] * 12 + [7.0] * 3})
+    customers["risk_level"] = pd.Series(["low"] * 12 + ["high"] * 3, dtype=levels)
+    customers["value_level"] = pd.Series(["high"] * 15, dtype=levels)
+    rows = risk_value_grid(customers, 10).set_index(["risk_level", "value_level"])
     # low/high has 12, high/high 3: by the total of the column the 3 could be worked out
     assert rows["customers"].isna().all()
-    shown = grid(found, 2).set_index(["risk_level", "value_level"]).loc[("low", "high")]
+    shown = (
+        risk_value_grid(customers, 2).set_index(["risk_level", "value_level"]).loc[("low", "high")]
+    )
     assert (shown["customers"], shown["total_value"]) == (12, 60)
 
 
-def test_the_built_in_models_say_something_of_every_buyer(shop: EventLog) -> None:
+def test_the_built_in_models_predict_every_buyer(shop: EventLog) -> None:
     as_of = Scope.of(shop).as_of
-    found = risk_and_value(shop, as_of, 28)
-    assert found["risk"].between(0, 1).all()
-    assert (found["value"] >= 0).all()
-    assert np.corrcoef(found["risk"], found["value"])[0, 1] < 0
+    customers = predict_risk_and_value(shop, as_of, 28)
+    assert customers["risk"].between(0, 1).all()
+    assert (customers["value"] >= 0).all()
+    assert np.corrcoef(customers["risk"], customers["value"])[0, 1] < 0
 
 
 def test_one_fit_serves_both_dates(shop: EventLog) -> None:
     as_of = Scope.of(shop).as_of
-    before, now = risks(shop, as_of, as_of, 28)
+    before, now = predict_risks(shop, as_of, as_of, 28)
     pd.testing.assert_series_equal(before, now)
-    pd.testing.assert_series_equal(now, risk_and_value(shop, as_of, 28)["risk"])
+    pd.testing.assert_series_equal(now, predict_risk_and_value(shop, as_of, 28)["risk"])
 
 
 def test_a_file_of_one_and_a_model_of_the_other(shop: EventLog, tmp_path: Path) -> None:
     ids = shop.query("SELECT DISTINCT user_id FROM events ORDER BY 1")["user_id"][:50]
     path = tmp_path / "r.parquet"
     pd.DataFrame({"user_id": ids, "prediction": 0.5}).to_parquet(path)
-    found = RiskValue(risk=str(path)).customers(shop, Scope.of(shop).as_of)
-    assert set(found.index) <= set(ids)
-    assert (found["risk"] == 0.5).all()
-    assert (found["value"] > 0).any()
+    customers = RiskValue(risk=str(path)).customers(shop, Scope.of(shop).as_of)
+    assert set(customers.index) <= set(ids)
+    assert (customers["risk"] == 0.5).all()
+    assert (customers["value"] > 0).any()
 
 
-def test_what_the_data_cannot_give_is_left_out_of_a_report() -> None:
-    log = log_of(buys("ann", 10), buys("bob", 20))  # nobody repeats
+def test_without_enough_data_the_section_is_left_out() -> None:
+    log = log_of(buys("ann", 10), buys("bob", 20))  # no customer bought twice
     with pytest.raises(Unavailable, match="risk and value: bg_nbd needs customers who buy on more"):
         RiskValue().find(Scope.of(log))
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         (
             {"user_id": ["a"], "p": [0.5]},
@@ -88,11 +90,11 @@ def test_what_the_data_cannot_give_is_left_out_of_a_report() -> None:
     ],
 )
 def test_files_that_are_wrong_are_refused(
-    tmp_path: Path, columns: dict[str, list[object]], said: str
+    tmp_path: Path, columns: dict[str, list[object]], message: str
 ) -> None:
     path = tmp_path / "risk.csv"
     pd.DataFrame(columns).to_csv(path, index=False)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         RiskValue(risk=str(path), value=str(path)).customers(log_of(buys("a", 3)), AS_OF)
 
 

@@ -36,32 +36,32 @@ def log() -> EventLog:
     )
 
 
-def test_any_threshold_makes_a_tier() -> None:
-    found = tiers().customers(log(), AS_OF)
-    assert found["tier"].astype(str).to_dict() == {
+def test_match_any_needs_one_threshold() -> None:
+    customers = tiers().customers(log(), AS_OF)
+    assert customers["tier"].astype(str).to_dict() == {
         "ann": "member",
         "bob": "silver",  # by three orders
         "cid": "gold",  # by spend
         "dan": "member",  # 120 less a return of 30
     }
-    assert found["next_tier"].fillna("").tolist() == ["silver", "gold", "", "silver"]
-    assert found.loc["ann", ["spend_to_next", "orders_to_next"]].tolist() == [25, 2]
-    assert found.loc["bob", ["spend_to_next", "orders_to_next"]].tolist() == [470, 7]
+    assert customers["next_tier"].fillna("").tolist() == ["silver", "gold", "", "silver"]
+    assert customers.loc["ann", ["spend_to_next", "orders_to_next"]].tolist() == [25, 2]
+    assert customers.loc["bob", ["spend_to_next", "orders_to_next"]].tolist() == [470, 7]
     # the nearer of 75 of 100 and 1 of 3; of 30 of 500 and 3 of 10; of 90 of 100
-    np.testing.assert_allclose(found["progress"], [0.75, 0.3, np.nan, 0.9])
+    np.testing.assert_allclose(customers["progress"], [0.75, 0.3, np.nan, 0.9])
 
 
-def test_all_thresholds_are_asked_where_it_is_said() -> None:
-    found = tiers(match="all").customers(log(), AS_OF)
-    assert found["tier"].astype(str).tolist() == ["member", "member", "member", "member"]
+def test_match_all_needs_every_threshold() -> None:
+    customers = tiers(match="all").customers(log(), AS_OF)
+    assert customers["tier"].astype(str).tolist() == ["member", "member", "member", "member"]
     # the farther: 1 of 3 orders; 30 of 100; 1 of 3; 1 of 3
-    np.testing.assert_allclose(found["progress"], [1 / 3, 0.3, 1 / 3, 1 / 3])
-    assert found.loc["cid", "spend_to_next"] == 0
+    np.testing.assert_allclose(customers["progress"], [1 / 3, 0.3, 1 / 3, 1 / 3])
+    assert customers.loc["cid", "spend_to_next"] == 0
 
 
 def test_a_longer_window_counts_what_was_longer_ago() -> None:
-    found = tiers(window_days=500).customers(log(), AS_OF)
-    assert found.loc["ann", "tier"] == "gold"
+    customers = tiers(window_days=500).customers(log(), AS_OF)
+    assert customers.loc["ann", "tier"] == "gold"
 
 
 def test_moves_between_dates_worked_by_hand() -> None:
@@ -79,8 +79,8 @@ def test_moves_between_dates_worked_by_hand() -> None:
 
 def test_the_report_puts_small_tiers_together(shop: EventLog) -> None:
     scope = Scope.of(shop)
-    found = tiers(compare_days=30).find(scope)
-    rows = {t.name: t.protected(10).rows for t in found.tables}
+    findings = tiers(compare_days=30).find(scope)
+    rows = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
     assert rows["tiers"]["customers"].sum() == len(tiers().customers(shop, scope.as_of))
     assert (rows["tiers"]["customers"] >= 10).all()
     assert rows["tiers"]["near_the_next"].between(0, 1).all()
@@ -88,7 +88,7 @@ def test_the_report_puts_small_tiers_together(shop: EventLog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"match": "some"}, "match=some: possible: all, any"),
         ({"tiers": {}}, "tiers need one name or more"),
@@ -107,8 +107,8 @@ def test_the_report_puts_small_tiers_together(shop: EventLog) -> None:
         ({"near": 1}, "near must be between 0 and 1"),
     ],
 )
-def test_rules_that_make_no_ladder_are_refused(more: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_thresholds_that_do_not_rise_are_refused(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         tiers(**more)
 
 
@@ -116,8 +116,8 @@ def test_tiers_by_spend_need_prices_and_tiers_by_orders_do_not() -> None:
     rows = [{k: v for k, v in row.items() if k != "unit_price"} for row in buys("ann", 3, 2, 1)]
     with pytest.raises(DataError, match="tiers by spend need unit_price"):
         tiers().customers(log_of(rows), AS_OF)
-    found = Tiers(tiers={"regular": {"orders": 3}}).customers(log_of(rows), AS_OF)
-    assert found["tier"].tolist() == ["regular"]
+    customers = Tiers(tiers={"regular": {"orders": 3}}).customers(log_of(rows), AS_OF)
+    assert customers["tier"].tolist() == ["regular"]
 
 
 def test_no_purchase_from_the_date_on_moves_a_tier() -> None:

@@ -14,9 +14,10 @@ import pytest
 from tests.pages.page_reader import read_page
 
 import growthlab
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.bundle.manifest import Manifest
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Bars, Column, Findings, Heat, Lines, ReportTable
+from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.scope import Scope
@@ -56,24 +57,28 @@ def report_page(text: str) -> str:
         "n": Column("customers", text, ("n",)),
     }
     plots = (
-        Bars("item", "n", text),
-        Heat("item", "level", "n", text),
-        Lines("day", ("n",), text, by="level"),
+        BarPlot("item", "n", text),
+        HeatMap("item", "level", "n", text),
+        LinePlot("day", ("n",), text, by="level"),
     )
-    table = ReportTable("items", text, rows, columns, plots, note=text).protected(10)
+    table = ReportTable("items", text, rows, columns, plots, note=text).withhold_small_groups(10)
     tile = pd.DataFrame({"figure": [text], "unit": "label", "definition": text, "value": [text]})
     tile = tile.assign(month_before=np.nan, year_before=np.nan)
     labels = {name: Column("label", text) for name in tile}
-    tiles = ReportTable("tiles", text, tile, labels, tiles=True).protected(10)
+    tiles = ReportTable("tiles", text, tile, labels, tiles=True).withhold_small_groups(10)
     part = ReportPart(text, text, text, Findings((table, tiles), (text,)))
     return report_html(ReportContents(text, scope, (part,), {text: text}))
 
 
 def monitoring_page(text: str) -> str:
     """A monitoring report that holds the text wherever texts of a bundle or a log can be."""
+    answer = TaskAnswer(
+        kind=AnswerKind.PROBABILITY, endpoint="risk", field="risk", summary=text,
+        intended_use=text, caveat=text,
+    )  # fmt: skip
     manifest = Manifest(
-        task="churn", model=text, data=text, data_digest="", split="", kind="", created="",
-        namespace="", key_fingerprint="", versions={}, counts={}, files={},
+        task=text, answer=answer, model=text, data=text, data_digest="", split="", kind="",
+        created="", namespace="", key_fingerprint="", versions={}, counts={}, files={},
     )  # fmt: skip
     drift = Drift(text, [text, "b"], np.array([60, 60]), np.array([20, 100]), 120, 120)
     now = datetime(2025, 1, 1, tzinfo=UTC)

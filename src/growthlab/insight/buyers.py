@@ -1,4 +1,4 @@
-"""Buyers: who had bought by a date, how long ago, how often and for how much."""
+"""Buyers as of a date: who had bought, how long ago, how often and for how much."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from growthlab.insight.scope import Unavailable
 
 
 def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:
-    """One row a customer with a purchase before `as_of` that stands, by ``user_id``.
+    """One row a customer with a purchase before `as_of` that was not cancelled, by ``user_id``.
 
     Columns first_day, last_day, days_since_last (to `as_of`, with fractions), orders and spend
-    (purchases less returns, 0 at the least; NaN where the log has no prices). From `since` on
-    orders and spend count only what happened then; they are 0 for who did nothing since.
+    (purchases less returns, at least 0; NaN where the log has no prices). With `since`, orders and
+    spend count only events from then on; they are 0 for customers without any.
 
     Raises
     ------
@@ -28,9 +28,9 @@ def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.
         Nobody bought before `as_of`.
     """
     log.require("timestamp", needed_by="segments as of a date")
-    counted = "true" if since is None else f"timestamp >= {sql_time(since)}"
+    in_window = "true" if since is None else f"timestamp >= {sql_time(since)}"
     money = f"CASE event_type WHEN 'return' THEN -{spend_of(log)} ELSE {spend_of(log)} END"
-    found = (
+    customers = (
         known_at(log, as_of)
         .query(f"""
         SELECT user_id,
@@ -38,19 +38,19 @@ def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.
             max({DAY}) FILTER (WHERE event_type = 'purchase') AS last_day,
             {days_before(as_of, "max(timestamp) FILTER (WHERE event_type = 'purchase')")}
                 AS days_since_last,
-            count(DISTINCT {ORDER_KEY}) FILTER (WHERE event_type = 'purchase' AND {counted})
+            count(DISTINCT {ORDER_KEY}) FILTER (WHERE event_type = 'purchase' AND {in_window})
                 AS orders,
-            sum({money}) FILTER (WHERE {counted}) AS spend
+            sum({money}) FILTER (WHERE {in_window}) AS spend
         FROM events WHERE event_type IN ('purchase', 'return') GROUP BY user_id
         HAVING first_day IS NOT NULL ORDER BY user_id
     """)
         .set_index("user_id")
     )
-    if found.empty:
+    if customers.empty:
         raise Unavailable(f"nobody in {log.name} bought anything before {as_of}")
     if "unit_price" in log.columns:
-        found["spend"] = found["spend"].astype("float64").fillna(0.0).clip(lower=0.0)
-    return found
+        customers["spend"] = customers["spend"].astype("float64").fillna(0.0).clip(lower=0.0)
+    return customers
 
 
 def purchase_gaps(log: EventLog, as_of: datetime) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Cohorts: of the customers first seen in a period, who comes back, and what they have spent by then."""
+"""Cohorts of customers first seen in the same period: who comes back, and what they have spent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, sql_time
 from growthlab.insight.findings import Column
-from growthlab.insight.scope import ACTIVE, Period, Scope
+from growthlab.insight.scope import ACTIVE_EVENTS, Period, Scope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
 ACTIVE_AGAIN = Column(
@@ -35,26 +35,26 @@ BUYERS = Column(
 VALUE = Column(
     "money",
     "What the cohort has spent up to the end of that period (purchases that were not cancelled, "
-    "less returns) / customers, buyers or not. It is the past and foretells nothing.",
+    "less returns) / customers, buyers or not. It describes the past and is no forecast.",
     ("customers",),
     ("buyers",),
 )
 
 
-def cohorts(
+def cohort_table(
     log: EventLog,
     period: Period,
     *,
     as_of: datetime,
-    active_events: Sequence[str] = ACTIVE,
+    active_events: Sequence[str] = ACTIVE_EVENTS,
     group: str = "''",
 ) -> pd.DataFrame:
-    """One row a group, cohort and whole period since: customers, active, buyers and spent.
+    """One row for each group, cohort and period since: customers, active, buyers and spent.
 
     The cohort is the period of a customer's first active event; `since` counts periods from it. A
-    period that was not over at `as_of` has no row. `buyers` and `spent` add up from the cohort's
-    own period on. `group` is SQL for what splits a cohort, over the table `firsts` of `user_id`,
-    `cohort` and `channel` (of the first active event) and the table `users`.
+    period that was not over at `as_of` has no row. `buyers` and `spent` are summed from the cohort's
+    own period on. `group` is an SQL expression that splits a cohort, over the table `firsts` of
+    `user_id`, `cohort` and `channel` (of the first active event) and the table `users`.
     """
     kinds = ", ".join(f"'{kind}'" for kind in active_events)
     at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
@@ -98,33 +98,36 @@ def cohorts(
     """)
 
 
-def pooled(table: pd.DataFrame, by: Sequence[str] = ("since",)) -> pd.DataFrame:
-    """Rows of `cohorts` added up over the cohorts that are old enough, with their shares.
+def pool_cohorts(table: pd.DataFrame, by: Sequence[str] = ("since",)) -> pd.DataFrame:
+    """Rows of `cohort_table` summed over cohorts, with their shares.
 
-    Each value of `since` has the customers of all cohorts of which that period is over, and those
-    alone: later ones rest on fewer and older cohorts.
+    A value of `since` counts only the cohorts whose period `since` is over: the later it is, the
+    fewer and older they are.
     """
     sums = table.groupby(list(by), as_index=False)[["customers", "active", "buyers", "spent"]].sum()
-    return with_shares(sums)
+    return add_shares(sums)
 
 
-def with_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with `cohort_retention` and `value`, what a customer has spent in the mean."""
+def add_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `cohort_retention` and `value`, the mean of what a customer has spent."""
     return table.assign(
         cohort_retention=table["active"] / table["customers"],
         value=table["spent"] / table["customers"],
     )
 
 
-def pooled_sums(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series, ...]]:
-    """The totals of `ReportTable.sums` that `pooled` gives away, of rows of `cohorts` after the burn-in."""
-    since = (rows["since"].where(rows["cohort"] >= scope.settled).reset_index(drop=True),)
+def pooled_totals(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series, ...]]:
+    """For `ReportTable.known_totals` of `cohort_table`: `pool_cohorts` publishes a total for each `since`.
+
+    The totals hold the cohorts after the burn-in only.
+    """
+    since = (rows["since"].where(rows["cohort"] >= scope.burn_in_end).reset_index(drop=True),)
     return dict.fromkeys(("customers", "active", "buyers"), since)
 
 
-def cohorts_of(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
-    """`cohorts` on the terms of a scope."""
-    return cohorts(
+def cohorts_in_scope(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
+    """`cohort_table` of a scope."""
+    return cohort_table(
         scope.log, period, as_of=scope.as_of, active_events=scope.active_events, group=group
     )
 
@@ -134,9 +137,9 @@ def since_column(period: str) -> Column:
     return Column("label", f"Whole {period}s since the {period} in which they were first seen (0).")
 
 
-FEWER = "The further to the right, the fewer and older the cohorts that a figure rests on."
-OLD = (
-    "Cohorts before {settled:%Y-%m-%d} lie in the burn-in: old customers are among them, so that they "
+FEWER_COHORTS_NOTE = "The further to the right, the fewer and older the cohorts behind a figure."
+BURN_IN_NOTE = (
+    "Cohorts before {burn_in_end:%Y-%m-%d} lie in the burn-in: old customers are among them, so that they "
     "look more loyal than new ones are."
 )
 

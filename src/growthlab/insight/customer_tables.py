@@ -1,4 +1,4 @@
-"""Segments, tiers, triggers and audiences as of a date: a table a section, with a row a customer."""
+"""Segments, tiers, triggers and audiences as of a date: a table for each section, a row a customer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CustomerTables:
-    """What sections say of single customers.
+    """The tables of sections that have a row a customer.
 
     `tables` has the rows of each section by its name, `left_out` the reason for each section that
-    the log cannot give, and `quality` what sections measured of themselves on customers held out,
-    by ``section/figure``, such as ``lookalike/lift``.
+    the log cannot give, and `quality` the measures of each `EvaluatedSection` on held-out customers
+    by ``section/measure``, such as ``lookalike/lift``.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -36,11 +36,11 @@ class CustomerTables:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The figures of the run: how many rows each table has, and the quality."""
+        """The metrics of the run: how many rows each table has, and the quality."""
         return {f"rows/{name}": len(rows) for name, rows in self.tables.items()} | {**self.quality}
 
     def save(self, folder: Path) -> list[Path]:
-        """Write a Parquet file a table, and give their paths; those of an earlier call go.
+        """Write a Parquet file a table and return the paths; files of an earlier call are removed.
 
         Raises
         ------
@@ -75,12 +75,12 @@ class CustomerTables:
 def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, CustomerSection]:
     """The sections of config nodes that have a row a customer.
 
-    `named` says whether somebody asked for these sections by name.
+    `named` says whether these sections were requested by name.
 
     Raises
     ------
     ConfigError
-        There are none, or one that was asked for by name is about all customers together.
+        There are none, or one that was requested by name has no row a customer.
     """
     if not nodes:
         raise ConfigError("section=[] leaves nothing to make: name some sections, or none")
@@ -103,7 +103,7 @@ def customer_tables(
     DataError
         Nothing happened before `as_of`, or no section is left.
     """
-    _check_not_before_the_log(events, as_of)
+    _check_log_begins_before(events, as_of)
     tables: dict[str, pd.DataFrame] = {}
     left_out: dict[str, str] = {}
     for name, section in sections.items():
@@ -135,7 +135,7 @@ def _plain_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype(dict.fromkeys(categories, pd.StringDtype(na_value=np.nan)))
 
 
-def _check_not_before_the_log(events: EventLog, as_of: datetime) -> None:
+def _check_log_begins_before(events: EventLog, as_of: datetime) -> None:
     events.require("timestamp", needed_by="segments as of a date")
     first, last = events.span()
     assert isinstance(first, datetime)

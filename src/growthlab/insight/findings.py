@@ -1,4 +1,4 @@
-"""What a section finds: tables whose every figure has a unit, a definition and the customers behind it."""
+"""Findings of a section: tables whose figures have a unit, a definition and a number of customers."""
 
 from __future__ import annotations
 
@@ -10,39 +10,46 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import LEAST_GROUP, Scope
-from growthlab.insight.small_groups import rest_of_totals
+from growthlab.insight.scope import SMALLEST_GROUP, Scope
+from growthlab.insight.small_groups import suppressed_rows
 
 Unit = Literal[
     "label", "date", "customers", "count", "share", "money", "days", "periods", "ratio", "number"
 ]
-NAMES = ("label", "date")  # columns that say what a row is about
-WHOLE = ("customers", "count", "periods")
+NAME_UNITS = ("label", "date")  # of columns that say what a row is about
+WHOLE_UNITS = ("customers", "count", "periods")
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of a table: what it counts, and how.
 
-    `of` names the columns that hold the number of customers whom a figure is about, `part` those
-    with the number of them who did what it counts. Where one is too small the figure is withheld;
-    a part may be smaller than a group, see `ReportTable.protected`. A column of names has neither.
+    Parameters
+    ----------
+    group_counts
+        The columns with the number of customers whom a figure is about. Where one is below the
+        smallest group of the report, the figure is withheld.
+    subset_counts
+        The columns with the number of those customers who did what the figure counts. They may be
+        smaller than a group, see `ReportTable.withhold_small_groups`.
+
+    A column of names has neither.
     """
 
     unit: Unit
     definition: str
-    of: tuple[str, ...] = ()
-    part: tuple[str, ...] = ()
+    group_counts: tuple[str, ...] = ()
+    subset_counts: tuple[str, ...] = ()
 
     @property
-    def behind(self) -> tuple[str, ...]:
+    def count_columns(self) -> tuple[str, ...]:
         """All columns with a number of customers behind the figure."""
-        return (*self.of, *self.part)
+        return (*self.group_counts, *self.subset_counts)
 
 
 @dataclass(frozen=True)
-class Lines:
-    """A line a column of `y`, or with `by` a line a value of that column; `x` from left to right."""
+class LinePlot:
+    """A line for each column of `y`, or with `by` for each value of that column, over `x`."""
 
     x: str
     y: tuple[str, ...]
@@ -51,7 +58,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Bars:
+class BarPlot:
     """A bar a row: its name in `x`, its length in `y`."""
 
     x: str
@@ -60,17 +67,17 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """`value` by `row` (downwards) and `column` (to the right), darker where it is larger."""
+class HeatMap:
+    """`value` by `row` (downwards) and `column` (to the right), the darker the larger."""
 
     row: str
     column: str
     value: str
     title: str
-    most: int = 13  # columns that fit a page; all are in the table
+    max_columns: int = 13  # that fit a page; the table has all
 
 
-Plot = Lines | Bars | Heat
+Plot = LinePlot | BarPlot | HeatMap
 
 
 @dataclass(frozen=True)
@@ -83,17 +90,17 @@ class ReportTable:
         Of its file, in lower case with underscores.
     columns
         By the name in `rows`, in the order shown; every column of `rows` has one.
-    shown
+    rows_shown
         Rows on the page: the last ones where the first column is a date, else the first ones;
         None for all. The file has all rows.
     tiles
         Whether the page shows a row as a tile: its name, its value, what it is compared with.
-    sums
-        By the name of a number of customers, the totals that are known elsewhere: of each row the
-        total that its number is a part of, null for none. What a total less the shown rows would
-        tell of a few customers is withheld with them.
+    known_totals
+        By the name of a column with numbers of customers, the totals that are published elsewhere:
+        each series says which total the number of a row is a part of, null for none. Further rows
+        are withheld, so that a total less the rows shown never reveals a few customers.
     hidden
-        Which cells were withheld already; the shape of `rows`. None: nobody has looked.
+        Which cells are withheld; the shape of `rows`. None: not decided yet.
     """
 
     name: str
@@ -102,51 +109,52 @@ class ReportTable:
     columns: Mapping[str, Column]
     plots: tuple[Plot, ...] = ()
     note: str = ""
-    shown: int | None = None
+    rows_shown: int | None = None
     tiles: bool = False
-    sums: Mapping[str, Sequence[pd.Series]] = field(default_factory=dict)
+    known_totals: Mapping[str, Sequence[pd.Series]] = field(default_factory=dict)
     hidden: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         assert list(self.rows) == list(self.columns), (self.name, list(self.rows))
         for name, column in self.columns.items():
-            assert column.definition, f"{self.name}.{name} has no definition"
-            assert bool(column.behind) != (column.unit in NAMES), f"{self.name}.{name}: of whom?"
-            assert set(column.behind) <= set(self.columns), f"{self.name}.{name}: {column.behind}"
+            where, counts = f"{self.name}.{name}", column.count_columns
+            assert column.definition, f"{where} has no definition"
+            assert bool(counts) != (column.unit in NAME_UNITS), f"{where}: count_columns={counts}"
+            assert set(counts) <= set(self.columns), f"{where}: {counts}"
 
     @property
     def n_hidden(self) -> int:
-        """How many cells were withheld."""
+        """How many cells are withheld."""
         return 0 if self.hidden is None else int(self.hidden.to_numpy().sum())
 
-    def protected(self, min_group: int) -> ReportTable:
-        """The table without any figure of fewer than `min_group` customers.
+    def withhold_small_groups(self, min_group: int) -> ReportTable:
+        """The table with null in place of figures of fewer than `min_group` customers.
 
-        Those of them who did something may be fewer, but not fewer than `LEAST_GROUP`. Numbers of
-        customers below that are withheld too, 0 among them: to know that none of a group did
-        something is to know it of each. Withheld cells are null.
+        The number of those of a group who did something may be smaller, but not smaller than
+        `SMALLEST_GROUP`; 0 is withheld as well, since "none of the group did it" is a statement
+        about each member.
         """
-        groups = {name for column in self.columns.values() for name in column.of}
-        parts = {name for column in self.columns.values() for name in column.part}
-        small = {name: self._few(name, min_group) for name in groups}
-        small_part = {name: self._few(name, LEAST_GROUP) for name in parts}
+        groups = {name for column in self.columns.values() for name in column.group_counts}
+        subsets = {name for column in self.columns.values() for name in column.subset_counts}
+        small_group = {name: self._too_small(name, min_group) for name in groups}
+        small_subset = {name: self._too_small(name, SMALLEST_GROUP) for name in subsets}
         nothing = pd.DataFrame(False, index=self.rows.index, columns=self.rows.columns)
         hidden = nothing if self.hidden is None else self.hidden.copy()
         for name, column in self.columns.items():
-            for of in column.of:
-                hidden[name] |= small[of]
-            for part in column.part:
-                hidden[name] |= small_part[part]
+            for group in column.group_counts:
+                hidden[name] |= small_group[group]
+            for subset in column.subset_counts:
+                hidden[name] |= small_subset[subset]
         rows = self.rows.astype(
-            {n: "Int64" for n, c in self.columns.items() if c.unit in WHOLE}
+            {n: "Int64" for n, c in self.columns.items() if c.unit in WHOLE_UNITS}
         ).mask(hidden)
         return replace(self, rows=rows, hidden=hidden)
 
-    def _few(self, name: str, least: int) -> pd.Series:
-        """Which rows have too few customers, or would tell of others who are."""
+    def _too_small(self, name: str, least: int) -> pd.Series:
+        """Which rows have too few customers, or would reveal others that have."""
         counts = self.rows[name].astype("Float64")
-        few = (counts < least).fillna(False).astype(bool)
-        return rest_of_totals(counts, few, self.sums.get(name, ()), least)
+        small = (counts < least).fillna(False).astype(bool)
+        return suppressed_rows(counts, small, self.known_totals.get(name, ()), least)
 
 
 @dataclass(frozen=True)
@@ -158,13 +166,13 @@ class Findings:
 
 
 class Section(Protocol):
-    """A part of the report: a dataclass of settings, one file here and one yaml in ``conf/section``."""
+    """A part of the report: a dataclass of settings in ``insight/sections``, and a yaml of its name."""
 
     chapter: ClassVar[str]
     title: ClassVar[str]
 
     def find(self, scope: Scope) -> Findings:
-        """What the section shows of the scope; `Unavailable` where the log lacks what it needs."""
+        """The tables of the section; `Unavailable` where the log lacks what it needs."""
         ...
 
 
@@ -214,11 +222,11 @@ def link_sections(sections: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_rows(columns: Mapping[str, Column], rows: pd.DataFrame) -> dict[str, Column]:
+def select_columns(columns: Mapping[str, Column], rows: pd.DataFrame) -> dict[str, Column]:
     """The columns that the rows have, in their order."""
     return {str(name): columns[str(name)] for name in rows}
 
 
-def whole(rows: pd.DataFrame) -> tuple[pd.Series, ...]:
-    """The one total of a table whose rows are all parts of a whole, for `ReportTable.sums`."""
+def one_total(rows: pd.DataFrame) -> tuple[pd.Series, ...]:
+    """For `ReportTable.known_totals`: all rows are parts of one total."""
     return (pd.Series(0, index=rows.index),)

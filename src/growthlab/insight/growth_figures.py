@@ -1,4 +1,4 @@
-"""Growth figures by day, week and month: who is new, who is active, who buys, what they spend."""
+"""Growth figures by day, week or month: new, active and buying customers, and what they spend."""
 
 from __future__ import annotations
 
@@ -12,91 +12,97 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
 from growthlab.insight.findings import Column
 from growthlab.insight.purchase_sql import ORDER_KEY
-from growthlab.insight.scope import ACTIVE, Period, Scope
+from growthlab.insight.scope import ACTIVE_EVENTS, Period, Scope
 
-_ACTIVE = ("active_users",)
-_BUYERS = ("buyers",)
-COLUMNS = {
+_OF_ACTIVE = ("active_users",)
+_WHO_BOUGHT = ("buyers",)
+GROWTH_COLUMNS = {
     "period": Column("date", "First day of the period (UTC); weeks begin on Monday."),
     "complete": Column("label", "Whether the log covers the whole period; plots show those alone."),
     "new_users": Column(
         "customers",
         "Customers whose first active event in the log lies in the period (an event, not a "
-        "registration). Empty in the burn-in, where old customers cannot be told from new ones.",
-        _ACTIVE,
+        "registration). Empty in the burn-in, where old customers cannot be distinguished from new ones.",
+        _OF_ACTIVE,
         ("new_users",),
     ),
-    "active_users": Column("customers", "Customers with an active event in the period.", _ACTIVE),
+    "active_users": Column(
+        "customers", "Customers with an active event in the period.", _OF_ACTIVE
+    ),
     "mean_daily_active": Column(
-        "number", "Active customers of a day, averaged over its days.", _ACTIVE
+        "number", "Active customers of a day, averaged over its days.", _OF_ACTIVE
     ),
     "activity_day_ratio": Column(
         "share",
         "Active days / days of the period, averaged over the customers active in it; the same as "
         "mean_daily_active / active_users. It is not cohort retention.",
-        _ACTIVE,
+        _OF_ACTIVE,
     ),
     "buyers": Column(
-        "customers", "Customers with a purchase that was not cancelled.", _ACTIVE, _BUYERS
+        "customers", "Customers with a purchase that was not cancelled.", _OF_ACTIVE, _WHO_BOUGHT
     ),
     "user_conversion": Column(
-        "share", "buyers / active_users; by customer, not by visit.", _ACTIVE, _BUYERS
+        "share", "buyers / active_users; by customer, not by visit.", _OF_ACTIVE, _WHO_BOUGHT
     ),
-    "orders": Column("count", "Orders with a purchase that was not cancelled.", _BUYERS),
+    "orders": Column("count", "Orders with a purchase that was not cancelled.", _WHO_BOUGHT),
     "gmv": Column(
         "money",
         "Gross merchandise value: quantity x price paid of all purchases, also of those cancelled "
         "or returned later.",
-        _BUYERS,
+        _WHO_BOUGHT,
     ),
-    "sales": Column("money", "gmv without cancelled purchases; returns are still in it.", _BUYERS),
+    "sales": Column(
+        "money", "gmv without cancelled purchases; returns are still in it.", _WHO_BOUGHT
+    ),
     "net_sales": Column(
-        "money", "sales less the value of what came back in the period (of any purchase).", _BUYERS
+        "money",
+        "sales less the value of what came back in the period (of any purchase).",
+        _WHO_BOUGHT,
     ),
-    "average_order_value": Column("money", "sales / orders.", _BUYERS),
+    "average_order_value": Column("money", "sales / orders.", _WHO_BOUGHT),
     "arpu": Column(
         "money",
         "Average spend per active customer of the period: net_sales / active_users. It describes "
         "the past and is no lifetime value.",
-        _ACTIVE,
-        _BUYERS,
+        _OF_ACTIVE,
+        _WHO_BOUGHT,
     ),
     "repeat_buyer_share": Column(
-        "share", "Buyers who had bought before the period began / buyers.", _BUYERS
+        "share", "Buyers who had bought before the period began / buyers.", _WHO_BOUGHT
     ),
 }
-ACTIVITY = ("new_users", "active_users", "mean_daily_active", "activity_day_ratio")
-BUYING = ("buyers", "user_conversion", "repeat_buyer_share")
-SALES = ("orders", "gmv", "sales", "net_sales", "average_order_value", "arpu")
+ACTIVITY_COLUMNS = ("new_users", "active_users", "mean_daily_active", "activity_day_ratio")
+BUYING_COLUMNS = ("buyers", "user_conversion", "repeat_buyer_share")
+SALES_COLUMNS = ("orders", "gmv", "sales", "net_sales", "average_order_value", "arpu")
 
 
-def growth(
+def growth_by_period(
     log: EventLog,
     period: Period,
     *,
-    first: datetime,
+    first_day: datetime,
     as_of: datetime,
-    settled: datetime | None = None,
-    active_events: Sequence[str] = ACTIVE,
+    burn_in_end: datetime | None = None,
+    active_events: Sequence[str] = ACTIVE_EVENTS,
 ) -> pd.DataFrame:
-    """One row a period from `first` to `as_of` with the columns of `COLUMNS`.
+    """One row a period from `first_day` to `as_of` with the columns of `GROWTH_COLUMNS`.
 
-    Money is NaN without prices; shares of nobody are NaN. A period that begins before `settled` has
-    no `new_users`.
+    Money is NaN without prices, and a share is NaN where nobody could have done it. A period that
+    begins before `burn_in_end` has no `new_users`.
     """
-    found = log.query(_sql(log, period, active_events)).set_index("period")
-    start = pd.Timestamp(first).to_period(PERIOD_CODES[period]).start_time
+    events_by_period = log.query(_sql(log, period, active_events)).set_index("period")
+    start = pd.Timestamp(first_day).to_period(PERIOD_CODES[period]).start_time
     periods = pd.date_range(start, as_of, freq=PERIOD_STEPS[period], inclusive="left", unit="us")
-    table = found.reindex(periods)
+    table = events_by_period.reindex(periods)
     counts = ["new_users", "active_users", "active_days", "buyers", "orders", "old_buyers"]
     table[counts] = table[counts].fillna(0)
     if "unit_price" in log.columns:
         table[["gmv", "sales", "returned"]] = table[["gmv", "sales", "returned"]].fillna(0.0)
     ends = pd.date_range(start, periods=len(periods) + 1, freq=PERIOD_STEPS[period], unit="us")[1:]
-    days = _days(periods, ends, first, as_of)
-    table["complete"] = (periods >= pd.Timestamp(first)) & (ends <= pd.Timestamp(as_of))
-    if settled is not None:
-        table["new_users"] = table["new_users"].where(periods >= pd.Timestamp(settled))
+    days = _days_covered(periods, ends, first_day, as_of)
+    table["complete"] = (periods >= pd.Timestamp(first_day)) & (ends <= pd.Timestamp(as_of))
+    if burn_in_end is not None:
+        table["new_users"] = table["new_users"].where(periods >= pd.Timestamp(burn_in_end))
     table["net_sales"] = table["sales"] - table["returned"]
     buyers, active = (table[c].where(table[c] > 0) for c in ("buyers", "active_users"))
     table["mean_daily_active"] = table["active_days"] / days
@@ -105,16 +111,16 @@ def growth(
     table["average_order_value"] = table["sales"] / table["orders"].where(table["orders"] > 0)
     table["arpu"] = table["net_sales"] / active
     table["repeat_buyer_share"] = table["old_buyers"] / buyers
-    return table.rename_axis("period").reset_index()[list(COLUMNS)]
+    return table.rename_axis("period").reset_index()[list(GROWTH_COLUMNS)]
 
 
-def _days(
-    starts: pd.DatetimeIndex, ends: pd.DatetimeIndex, first: datetime, as_of: datetime
+def _days_covered(
+    starts: pd.DatetimeIndex, ends: pd.DatetimeIndex, first_day: datetime, as_of: datetime
 ) -> np.ndarray:
     """The days of each period that the log covers."""
-    begun = np.maximum(starts.to_numpy(), np.datetime64(first))
-    over = np.minimum(ends.to_numpy(), np.datetime64(as_of))
-    return (over - begun) / np.timedelta64(1, "D")
+    begin = np.maximum(starts.to_numpy(), np.datetime64(first_day))
+    end = np.minimum(ends.to_numpy(), np.datetime64(as_of))
+    return (end - begin) / np.timedelta64(1, "D")
 
 
 PERIOD_CODES = {"day": "D", "week": "W-SUN", "month": "M"}  # of pandas' periods
@@ -138,16 +144,16 @@ def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
             FROM (SELECT min(period) AS period FROM days GROUP BY user_id) GROUP BY period
         ), placed AS (
             SELECT user_id, {at} AS period, {ORDER_KEY} AS order_key, {spend} AS spend,
-                cancelled_at IS NULL AS stands,
+                cancelled_at IS NULL AS kept,
                 min(CASE WHEN cancelled_at IS NULL THEN {at} END) OVER (PARTITION BY user_id)
                     AS first_period
             FROM events WHERE event_type = 'purchase'
         ), bought AS (
-            SELECT period, sum(spend) AS gmv, sum(spend) FILTER (WHERE stands) AS sales,
-                count(DISTINCT user_id) FILTER (WHERE stands) AS buyers,
-                count(DISTINCT user_id) FILTER (WHERE stands AND first_period < period)
+            SELECT period, sum(spend) AS gmv, sum(spend) FILTER (WHERE kept) AS sales,
+                count(DISTINCT user_id) FILTER (WHERE kept) AS buyers,
+                count(DISTINCT user_id) FILTER (WHERE kept AND first_period < period)
                     AS old_buyers,
-                count(DISTINCT (user_id, order_key)) FILTER (WHERE stands) AS orders
+                count(DISTINCT (user_id, order_key)) FILTER (WHERE kept) AS orders
             FROM placed GROUP BY period
         ), back AS (
             SELECT {at} AS period, sum({spend}) AS returned
@@ -158,13 +164,13 @@ def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
     """
 
 
-def growth_of(scope: Scope, period: Period) -> pd.DataFrame:
-    """`growth` on the terms of a scope."""
-    return growth(
+def growth_in_scope(scope: Scope, period: Period) -> pd.DataFrame:
+    """`growth_by_period` of a scope."""
+    return growth_by_period(
         scope.log,
         period,
-        first=scope.first,
+        first_day=scope.first_day,
         as_of=scope.as_of,
-        settled=scope.settled,
+        burn_in_end=scope.burn_in_end,
         active_events=scope.active_events,
     )

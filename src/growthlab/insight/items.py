@@ -1,4 +1,4 @@
-"""Items by name: the text of an item beside its id."""
+"""Item names: the text of an item after its id."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 
-LONGEST = 60  # characters of a name
+MAX_NAME_LENGTH = 60  # characters of a name
 
 
-def named(rows: pd.DataFrame, log: EventLog, *columns: str) -> pd.DataFrame:
+def add_item_names(rows: pd.DataFrame, log: EventLog, *columns: str) -> pd.DataFrame:
     """The rows with a column ``<column>_name`` after each column of item ids, where items have texts.
 
-    An item without a text has none in `items`: its name is its id.
+    An item without a text gets its id as its name.
     """
     if log.items is None or "text" not in log.items or log.items["text"].isna().all():
         return rows
-    texts = log.items.set_index("item_id")["text"].dropna().str.slice(0, LONGEST)
+    texts = log.items.set_index("item_id")["text"].dropna().str.slice(0, MAX_NAME_LENGTH)
     out = rows.copy()
     for column in columns:
         place = list(out).index(column) + 1

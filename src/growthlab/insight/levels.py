@@ -21,13 +21,13 @@ def check_borders(risk: Sequence[float], value: Sequence[float] | None) -> None:
         raise ConfigError(f"risk_borders must lie in (0, 1), got {list(risk)}")
 
 
-def value_borders(values: pd.Series, given: Sequence[float] | None) -> Sequence[float]:
-    """The given borders, else those of the thirds of the values."""
-    return given or np.quantile(values, [1 / 3, 2 / 3]).tolist()
+def value_borders(values: pd.Series, borders: Sequence[float] | None) -> Sequence[float]:
+    """`borders`, or without any those of the thirds of the values."""
+    return borders or np.quantile(values, [1 / 3, 2 / 3]).tolist()
 
 
 def assign_levels(values: pd.Series, borders: Sequence[float]) -> pd.Series:
-    """low, middle or high for each value: a border itself belongs to the level below it."""
+    """low, middle or high for each value; a value on a border has the level below it."""
     codes = np.searchsorted(np.asarray(borders, dtype=float), values.to_numpy(), side="left")
     kinds = pd.CategoricalDtype(list(LEVELS), ordered=True)
     return pd.Series(pd.Categorical.from_codes(codes, dtype=kinds), index=values.index)

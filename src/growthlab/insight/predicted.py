@@ -19,20 +19,20 @@ from growthlab.models.churn.bg_nbd import BGNBDChurn
 from growthlab.models.value.bg_nbd import BGNBDValue
 from growthlab.training.fit_options import FitOptions
 
-COLUMNS = {  # what a file's column may be called: growthlab score and the tables of runs
+PREDICTION_COLUMNS = {  # names of the column in files of `growthlab score` and in tables of runs
     "risk": ("risk", "churn_probability", "prediction"),
     "value": ("value", "expected_value", "prediction"),
 }
 
 
-def risk_and_value(
+def predict_risk_and_value(
     log: EventLog, as_of: datetime, horizon_days: float, *, value: bool = True
 ) -> pd.DataFrame:
-    """One row a buyer by ``user_id``: ``risk``, P(no purchase in the horizon after `as_of`), and
-    ``value``, the expected spend in it.
+    """One row a buyer by ``user_id``: the ``risk`` and the ``value`` in the horizon after `as_of`.
 
-    By BG/NBD, and Gamma-Gamma for the value, fitted to what was known at `as_of` (a value without
-    prices is NaN). Returns are not foretold.
+    The risk is the probability of no purchase by BG/NBD, the value the expected spend by BG/NBD and
+    Gamma-Gamma (NaN without prices), both fitted to what was known at `as_of`. Returns are not
+    predicted.
 
     Raises
     ------
@@ -40,20 +40,20 @@ def risk_and_value(
         The models cannot be fitted, as where nobody has bought twice.
     """
     examples = _examples(log, as_of, horizon_days)
-    found = pd.DataFrame(index=pd.Index(examples.user_ids, name="user_id"))
-    found["risk"] = BGNBDChurn().fit(examples, FitOptions()).predict(examples)
-    found["value"] = np.nan
+    predictions = pd.DataFrame(index=pd.Index(examples.user_ids, name="user_id"))
+    predictions["risk"] = BGNBDChurn().fit(examples, FitOptions()).predict(examples)
+    predictions["value"] = np.nan
     if value and "unit_price" in log.columns:
-        found["value"] = BGNBDValue().fit(examples, FitOptions()).predict(examples)
-    return found
+        predictions["value"] = BGNBDValue().fit(examples, FitOptions()).predict(examples)
+    return predictions
 
 
-def risks(
+def predict_risks(
     log: EventLog, earlier: datetime, as_of: datetime, horizon_days: float
 ) -> tuple[pd.Series, pd.Series]:
-    """The risk of every buyer at two dates by one BG/NBD, fitted at the later one, by ``user_id``.
+    """The risk of every buyer at two dates by one BG/NBD fitted at the later date, by ``user_id``.
 
-    Two fits would move the risk of customers who have done nothing.
+    With a fit at each date the risk of customers who have done nothing would move too.
     """
     now, then = (_examples(log, moment, horizon_days) for moment in (as_of, earlier))
     model = BGNBDChurn().fit(now, FitOptions())
@@ -64,27 +64,27 @@ def risks(
     return before, after
 
 
-def from_file(path: str | Path, what: str, option: str) -> pd.Series:
+def read_predictions(path: str | Path, what: str, option: str) -> pd.Series:
     """The ``risk`` or ``value`` of each customer in a CSV or Parquet file, by ``user_id``.
 
-    The column may have the names that `growthlab score` and the tables of runs give it.
+    The names that the column may have are in `PREDICTION_COLUMNS`.
 
     Raises
     ------
     DataError
-        No such file or column, a customer twice, or a risk outside [0, 1].
+        The file or the column is missing, a customer occurs twice, or a risk is outside [0, 1].
     """
     file = existing(path, option)
     table = read_table(file)
-    name = next((c for c in COLUMNS[what] if c in table), None)
+    name = next((c for c in PREDICTION_COLUMNS[what] if c in table), None)
     if "user_id" not in table or name is None:
-        wanted = " or ".join(COLUMNS[what])
+        names = " or ".join(PREDICTION_COLUMNS[what])
         has = ", ".join(map(str, table.columns))
-        raise DataError(f"{option}={path} needs user_id and {wanted}: it has {has}")
+        raise DataError(f"{option}={path} needs user_id and {names}: it has {has}")
     ids = as_ids(table["user_id"])
     if ids.duplicated().any():
-        twice = ids[ids.duplicated()].iloc[0]
-        raise DataError(f"{option}={path} has {twice} more than once: keep one row a customer")
+        repeated = ids[ids.duplicated()].iloc[0]
+        raise DataError(f"{option}={path} has {repeated} more than once: keep one row a customer")
     values = as_numbers(table[name], name)
     if what == "risk" and not values.dropna().between(0, 1).all():
         raise DataError(f"{option}={path}: {name} must be a probability in [0, 1]")
@@ -92,7 +92,7 @@ def from_file(path: str | Path, what: str, option: str) -> pd.Series:
 
 
 def _examples(log: EventLog, as_of: datetime, horizon_days: float) -> Examples:
-    """The purchase summaries of all who had bought by a date."""
+    """The purchase summary of each customer who had bought by a date."""
     summary = btyd_summary(known_at(log, as_of), as_of)
     if summary.empty:
         raise DataError(f"nobody in {log.name} bought anything before {as_of}")

@@ -1,4 +1,4 @@
-"""What a report is about: the log as it was known at a moment, and what all sections share."""
+"""The scope of a report: the log as it was known at a moment, and the terms that all sections share."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from growthlab.data.event_log import EventLog
 
 Period = Literal["day", "week", "month"]
 PERIODS = ("day", "week", "month")
-ACTIVE = ("view", "search", "favourite", "cart", "purchase", "click", "review")
-LEAST_GROUP = 10
-USUAL_GROUP = 50
+ACTIVE_EVENTS = ("view", "search", "favourite", "cart", "purchase", "click", "review")
+SMALLEST_GROUP = 10
+DEFAULT_GROUP = 50
 
 
 class Unavailable(DataError):
-    """The log does not hold what a section needs: the report does without it, and says so."""
+    """The log lacks what a section needs: the report leaves the section out and gives the reason."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The events before `as_of`, from the day `first` on, and the terms on which they are described.
+    """The events from `first_day` until before `as_of`, and the terms on which they are described.
 
-    `log` holds what was known then: a purchase that was cancelled by then has its `cancelled_at`,
-    one that was cancelled later has none. A customer is active with one of `active_events`.
-    Figures are of `min_group` customers or more. `settled` is when the burn-in ends: who was first
-    seen before it may be an old customer.
+    `log` holds what was known at `as_of`: a purchase that was cancelled by then has its
+    `cancelled_at`, one that was cancelled later has none. A customer is active with one of
+    `active_events`. Figures are of `min_group` customers or more. Customers first seen before
+    `burn_in_end` may be old ones.
     """
 
     log: EventLog
-    first: datetime
+    first_day: datetime
     as_of: datetime
     min_group: int
     active_events: tuple[str, ...]
-    settled: datetime
+    burn_in_end: datetime
     currency: str | None = None
 
     @classmethod
@@ -50,25 +50,25 @@ class Scope:
         log: EventLog,
         *,
         as_of: str | None = None,
-        min_group: int = USUAL_GROUP,
-        active_events: Sequence[str] = ACTIVE,
+        min_group: int = DEFAULT_GROUP,
+        active_events: Sequence[str] = ACTIVE_EVENTS,
         burn_in_days: float = 90,
         currency: str | None = None,
     ) -> Self:
-        """The scope of a log; null `as_of`: up to the end of its last day.
+        """The scope of a log; without `as_of` up to the end of its last day.
 
         The burn-in is a quarter of the log at most.
 
         Raises
         ------
         ConfigError
-            Groups smaller than `LEAST_GROUP`, an unknown event type, a date that is none.
+            `min_group` is below `SMALLEST_GROUP`, an event type is unknown, or `as_of` is no date.
         DataError
             The log has no timestamps, or nothing that counts as activity before `as_of`.
         """
         log.require("timestamp", needed_by="a report")
         check_group(min_group)
-        active = checked_events(active_events)
+        active = checked_active_events(active_events)
         end = None if as_of is None else parse_moment(as_of, "as_of")
         known = customer_events_at(log, end)
         kinds = ", ".join(f"'{kind}'" for kind in active)
@@ -87,7 +87,7 @@ class Scope:
         return cls(known, first, last, min_group, active, first + burn_in, currency)
 
     def require(self, *columns: str, needed_by: str) -> None:
-        """`Unavailable` where a column of events, or ``items.category`` and the like, is gone."""
+        """Raise `Unavailable` where the log lacks a column of events, or one like ``items.category``."""
         try:
             self.log.require(*columns, needed_by=needed_by)
         except DataError as error:
@@ -95,24 +95,24 @@ class Scope:
 
     @property
     def days(self) -> int:
-        """Days from the first to the end."""
-        return max(1, round((self.as_of - self.first) / timedelta(days=1)))
+        """Days from `first_day` to `as_of`."""
+        return max(1, round((self.as_of - self.first_day) / timedelta(days=1)))
 
 
 def check_group(min_group: int) -> None:
-    """ConfigError for groups so small that a report would tell on single customers."""
-    if min_group < LEAST_GROUP:
+    """ConfigError for groups so small that a report would reveal individuals."""
+    if min_group < SMALLEST_GROUP:
         raise ConfigError(
-            f"privacy.min_group must be at least {LEAST_GROUP}, got {min_group}: a smaller group "
-            "would tell on its members"
+            f"privacy.min_group must be at least {SMALLEST_GROUP}, got {min_group}: a smaller group "
+            "would reveal individuals"
         )
 
 
-def checked_events(events: Sequence[str]) -> tuple[str, ...]:
-    """The event types that count as activity; ConfigError for one that there is not, or for none."""
+def checked_active_events(events: Sequence[str]) -> tuple[str, ...]:
+    """The event types that count as activity; ConfigError for an unknown one, or for an empty list."""
     if isinstance(events, str) or not events:
         raise ConfigError(
-            f"active_events={events}: give a list, such as [{', '.join(ACTIVE[-3:])}]"
+            f"active_events={events}: give a list, such as [{', '.join(ACTIVE_EVENTS[-3:])}]"
         )
     for kind in events:
         if kind not in EVENT_TYPES:
@@ -121,6 +121,6 @@ def checked_events(events: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_period(period: str) -> None:
-    """ConfigError for a period that is none."""
+    """ConfigError for an unknown period."""
     if period not in PERIODS:
         raise ConfigError(f"period={period}: {near_matches(period, PERIODS)}")

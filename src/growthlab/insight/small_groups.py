@@ -1,4 +1,4 @@
-"""Small groups: what is done so that no reported segment, and no difference of two, is a few people."""
+"""Small groups: withhold or merge them, so that no figure and no difference of figures reveals a few."""
 
 from __future__ import annotations
 
@@ -10,56 +10,55 @@ import pandas as pd
 OTHERS = "(others)"
 
 
-def grouped(labels: pd.Series, least: int) -> tuple[pd.Series, str]:
-    """The segment of each customer with small segments put together, and a sentence that says so.
+def merge_small_segments(labels: pd.Series, least: int) -> tuple[pd.Series, str]:
+    """The segment of each customer, with small segments merged, and a sentence that says so.
 
     Segments of fewer than `least` customers become one, `OTHERS`. Where that is still too small the
-    next smallest segment joins it, so that the rest of a known total is never a few people either.
-    The sentence is empty where nothing was small. Where all are fewer than `least`, all are null.
+    next smallest segment joins it: else the total less all other segments would reveal it. The
+    sentence is empty where nothing was small. With fewer than `least` customers all labels are null.
     """
     counts = labels.value_counts()
     small = counts[counts < least]
     if small.empty:
         return labels, ""
     if len(labels) < least:
-        return labels.mask(
-            labels.notna()
-        ), f"There are fewer than {least} customers: nothing is shown."
-    rest = counts[counts >= least].sort_values(kind="stable")
-    joined = list(small.index)
-    while counts[joined].sum() < least:
-        joined.append(rest.index[len(joined) - len(small)])
-    names = labels.astype(object).where(~labels.isin(joined), OTHERS)
+        no_labels = labels.mask(labels.notna())
+        return no_labels, f"There are fewer than {least} customers: nothing is shown."
+    large = counts[counts >= least].sort_values(kind="stable")
+    merged = list(small.index)
+    while counts[merged].sum() < least:
+        merged.append(large.index[len(merged) - len(small)])
+    names = labels.astype(object).where(~labels.isin(merged), OTHERS)
     why = f"{len(small)} with fewer than {least} customers"
-    more = len(joined) - len(small)
-    also = f", and {more} larger with them so that they cannot be worked out" if more else ""
+    n_large = len(merged) - len(small)
+    also = f", and {n_large} larger with them so that they cannot be worked out" if n_large else ""
     return names, f"Segments put together as {OTHERS}: {why}{also}."
 
 
-def hidden_cells(
+def suppressed_cells(
     counts: np.ndarray, least: int, unions: Sequence[np.ndarray] = (), *, rows: bool = True
 ) -> np.ndarray:
-    """Which cells of a table of counts may not be shown, bool of its shape.
+    """Which cells of a table of counts must be withheld, bool of its shape.
 
     Those below `least`; and where the hidden cells of a row or column hold some people but fewer
-    than `least`, who could be worked out from its total, its smallest shown cell as well. `unions`
-    are further sets of cells (bool of the shape) with known totals; `rows` says whether the totals
-    of rows are known.
+    than `least`, which its total would reveal, its smallest other cell as well. `unions` are further
+    sets of cells (bool of the shape) with known totals; `rows` says whether the totals of rows are
+    known.
     """
-    known = [np.zeros(counts.shape, bool) for _ in range(sum(counts.shape))]
+    totals = [np.zeros(counts.shape, bool) for _ in range(sum(counts.shape))]
     for place in range(counts.shape[0]):
-        known[place][place] = rows
+        totals[place][place] = rows
     for place in range(counts.shape[1]):
-        known[counts.shape[0] + place][:, place] = True
-    return completed(counts, counts < least, [*known, *unions], least)
+        totals[counts.shape[0] + place][:, place] = True
+    return complete_suppression(counts, counts < least, [*totals, *unions], least)
 
 
-def completed(
+def complete_suppression(
     counts: np.ndarray, hidden: np.ndarray, totals: Sequence[np.ndarray], least: int
 ) -> np.ndarray:
-    """`hidden`, and what must go with it so that no total less what is shown is a few people.
+    """`hidden` with further cells, so that no total less the cells shown is a few people.
 
-    `totals` are sets of cells, bool of the shape of `counts`, whose sums are known.
+    Each of `totals` is a set of cells, bool of the shape of `counts`, whose sum is known.
     """
     hidden, changed = hidden.copy(), True
     while changed:
@@ -72,37 +71,43 @@ def completed(
     return hidden
 
 
-def rest_of_totals(
-    counts: pd.Series, few: pd.Series, sums: Sequence[pd.Series], least: int
+def suppressed_rows(
+    counts: pd.Series, small: pd.Series, totals: Sequence[pd.Series], least: int
 ) -> pd.Series:
-    """`few`, and the rows that must go with them: `completed`, where each of `sums` names the total
-    that a row is a part of (null: none)."""
+    """`small` with further rows, so that no total less the rows shown is a few people.
+
+    Each series of `totals` names for each row the total that it is a part of (null: none).
+    """
     numbers = counts.to_numpy(dtype=np.float64, na_value=0.0)
     known = counts.notna().to_numpy()
-    totals = [
-        (by == name).to_numpy(dtype=bool) & known for by in sums for name in by.dropna().unique()
+    parts = [
+        (names == name).to_numpy(dtype=bool) & known
+        for names in totals
+        for name in names.dropna().unique()
     ]
-    return pd.Series(completed(numbers, few.to_numpy(), totals, least), index=few.index)
+    return pd.Series(
+        complete_suppression(numbers, small.to_numpy(), parts, least), index=small.index
+    )
 
 
-def crossed(
+def suppressed_crosstab(
     rows: pd.Series, columns: pd.Series, least: int, unions: Sequence[np.ndarray] = ()
 ) -> pd.DataFrame:
-    """How many customers are in each row and column, long: row, column, customers (null if hidden).
+    """Customers by row and column in long form: row, column, customers (null where withheld).
 
-    Both are categories in their order; pairs without anybody have a null as well. For `unions` see
-    `hidden_cells`.
+    Both are categories in their order; pairs without anybody are null as well. For `unions` see
+    `suppressed_cells`.
     """
     table = pd.crosstab(rows, columns, dropna=False)
     counts = table.to_numpy(dtype=np.int64)
     shown = pd.DataFrame(counts, index=table.index, columns=table.columns).astype("Int64")
-    shown = shown.mask(hidden_cells(counts, least, unions))
+    shown = shown.mask(suppressed_cells(counts, least, unions))
     long = shown.reset_index().melt(
         id_vars=[table.index.name], var_name=str(table.columns.name), value_name="customers"
     )
-    kinds = {
+    categories = {
         axis.name: pd.CategoricalDtype([str(value) for value in axis], ordered=True)
         for axis in (table.index, table.columns)
     }
-    words = long.astype(dict.fromkeys(kinds, str)).astype(kinds)
-    return words.astype({"customers": "Int64"})
+    texts = long.astype(dict.fromkeys(categories, str)).astype(categories)
+    return texts.astype({"customers": "Int64"})

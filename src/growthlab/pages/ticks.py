@@ -1,4 +1,4 @@
-"""Where the marks of an axis stand: round numbers, whole numbers, and beginnings of days, months, years."""
+"""The marks of an axis: round numbers, whole numbers, and the beginnings of days, months and years."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: sections applied to a log, without what would tell on a few customers."""
+"""The growth report: sections applied to a log, with figures of small groups withheld."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
-from growthlab.insight.goals import METRICS, Goal, measured
+from growthlab.insight.goal_progress import measure_goals
+from growthlab.insight.goals import METRICS, Goal
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.scope import Scope, Unavailable
@@ -39,19 +40,19 @@ CHAPTERS = (
 
 @dataclass(frozen=True)
 class GrowthReport(ReportContents):
-    """What is in it, as tables, as a page, and as files."""
+    """The report as tables, as a page of HTML, and as files."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The rows of every table by its name; what was withheld is null."""
+        """The rows of every table by its name; withheld cells are null."""
         return {table.name: table.rows for table in self.report_tables}
 
     @property
     def definitions(self) -> pd.DataFrame:
         """One row a column of a table: table, column, unit, definition, customers, withheld.
 
-        `customers` names the columns with the number of customers behind it, `withheld` counts the
-        cells that rest on too few.
+        `customers` names the columns with the number of customers behind the figures, `withheld`
+        counts the cells that are withheld.
         """
         rows = [
             [
@@ -59,7 +60,7 @@ class GrowthReport(ReportContents):
                 name,
                 c.unit,
                 c.definition,
-                ", ".join(dict.fromkeys(c.behind)),
+                ", ".join(dict.fromkeys(c.count_columns)),
                 _n_hidden(t, name),
             ]
             for t in self.report_tables
@@ -71,21 +72,21 @@ class GrowthReport(ReportContents):
     def series(self) -> dict[str, list[float]]:
         """The growth figures of the whole months, the oldest first; NaN where withheld or unknown."""
         parts = [t for name, t in self.tables.items() if name in ("growth_by_month", "sales")]
-        found: dict[str, list[float]] = {}
+        series: dict[str, list[float]] = {}
         for rows in parts:
             whole = rows[rows["complete"]]
             for name in (n for n in METRICS if n in whole):
-                found[name] = whole[name].to_numpy(dtype=float, na_value=np.nan).tolist()
-        return found
+                series[name] = whole[name].to_numpy(dtype=float, na_value=np.nan).tolist()
+        return series
 
     def as_html(self) -> str:
-        """One page that needs nothing but itself."""
+        """The report as one HTML document that needs no other file."""
         return report_html(self)
 
     def save(self, folder: str | Path) -> Path:
-        """``report.html``, a Parquet file a table under ``tables``, and ``definitions.json``.
+        """Write ``report.html``, a Parquet file a table under ``tables``, and ``definitions.json``.
 
-        Tables of an earlier report in the folder go. Gives the path of the page.
+        Tables of an earlier report in the folder are removed. Returns the path of the page.
 
         Raises
         ------
@@ -113,19 +114,25 @@ class GrowthReport(ReportContents):
 def build_report(
     title: str, scope: Scope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
 ) -> GrowthReport:
-    """Every section's findings without figures of fewer than `scope.min_group` customers.
+    """The findings of every section, with figures of fewer than `scope.min_group` customers withheld.
 
-    A section that needs what the log does not hold is left out, with the reason.
+    A section that needs what the log lacks is left out, with the reason.
 
     Raises
     ------
     ConfigError
-        A chapter that there is not; settings or goals that the data refuses.
+        An unknown chapter; settings or goals that the data refuses.
     """
     parts, left_out, sections = [], {}, link_sections(sections)
     if goals:
         parts.append(
-            _part("goals", GOALS, "Distance to the goals", _goals(goals, scope, sections), scope)
+            _report_part(
+                "goals",
+                GOALS,
+                "Distance to the goals",
+                _goal_findings(goals, scope, sections),
+                scope,
+            )
         )
     for name, section in sections.items():
         if section.chapter not in CHAPTERS:
@@ -137,7 +144,7 @@ def build_report(
         except Unavailable as error:
             left_out[name] = str(error)
             continue
-        parts.append(_part(name, section.chapter, section.title, findings, scope))
+        parts.append(_report_part(name, section.chapter, section.title, findings, scope))
         log.info("%s: %.1f s", name, time.perf_counter() - started)
     parts.sort(key=lambda part: CHAPTERS.index(part.chapter))
     names = [table.name for part in parts for table in part.findings.tables]
@@ -145,18 +152,22 @@ def build_report(
     return GrowthReport(title, scope, tuple(parts), left_out)
 
 
-def _goals(goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section]) -> Findings:
+def _goal_findings(
+    goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section]
+) -> Findings:
     note = (
-        "Monthly figures, of the last whole month. A target that lies outside of what history allows "
-        "is refused before a report is made. A segment of a section, such as rfm=champions, is made "
+        "Monthly figures, of the last whole month. A target outside what history makes plausible "
+        "is refused before a report is made. A segment of a section, such as rfm=champions, is formed "
         "anew as of the first day of each month."
     )
-    return Findings((measured(goals, scope, sections),), (note,))
+    return Findings((measure_goals(goals, scope, sections),), (note,))
 
 
-def _part(name: str, chapter: str, title: str, findings: Findings, scope: Scope) -> ReportPart:
-    shown = tuple(table.protected(scope.min_group) for table in findings.tables)
-    return ReportPart(name, chapter, title, Findings(shown, findings.notes))
+def _report_part(
+    name: str, chapter: str, title: str, findings: Findings, scope: Scope
+) -> ReportPart:
+    tables = tuple(table.withhold_small_groups(scope.min_group) for table in findings.tables)
+    return ReportPart(name, chapter, title, Findings(tables, findings.notes))
 
 
 def _n_hidden(table: ReportTable, column: str) -> int:

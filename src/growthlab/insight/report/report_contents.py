@@ -1,4 +1,4 @@
-"""What a report holds: parts by chapter, each with the findings of one section."""
+"""The contents of a report: parts by chapter, each with the findings of one section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from growthlab.insight.scope import Scope
 
 @dataclass(frozen=True)
 class ReportPart:
-    """What one section found, as it may be shown."""
+    """The findings of one section, with figures of small groups withheld."""
 
     name: str
     chapter: str
@@ -21,7 +21,7 @@ class ReportPart:
 
 @dataclass(frozen=True)
 class ReportContents:
-    """All parts by chapter, and why other sections are not among them."""
+    """All parts by chapter, and the reason for each section that was left out."""
 
     title: str
     scope: Scope
@@ -35,5 +35,5 @@ class ReportContents:
 
     @property
     def n_hidden(self) -> int:
-        """How many cells of all tables were withheld."""
+        """How many cells of all tables are withheld."""
         return sum(table.n_hidden for table in self.report_tables)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from growthlab.insight.findings import Bars, Lines, ReportTable
+from growthlab.insight.findings import BarPlot, LinePlot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_plots import chart_of
 from growthlab.insight.report.value_format import (
@@ -17,7 +17,7 @@ from growthlab.insight.report.value_format import (
     format_value,
     percent_change,
 )
-from growthlab.insight.scope import LEAST_GROUP
+from growthlab.insight.scope import SMALLEST_GROUP
 from growthlab.pages.page import (
     Article,
     Block,
@@ -53,7 +53,7 @@ def report_html(report: ReportContents) -> str:
 def _facts(report: ReportContents) -> str:
     scope, events = report.scope, report.scope.log
     return (
-        f"{scope.first:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
+        f"{scope.first_day:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
         f"{events.n_events:,} events · {format_value(events.n_users, 'count')} customers · "
         f"{events.n_items:,} items" + (f" · money in {scope.currency}" if scope.currency else "")
     )
@@ -62,7 +62,7 @@ def _facts(report: ReportContents) -> str:
 def _privacy(report: ReportContents) -> str:
     least = report.scope.min_group
     return (
-        f"Figures of fewer than {least} customers are withheld, and figures of fewer than {LEAST_GROUP} "
+        f"Figures of fewer than {least} customers are withheld, and figures of fewer than {SMALLEST_GROUP} "
         f"of them who did something: `{WITHHELD}` is shown instead, also in place of other figures from "
         f"which they could be worked out ({report.n_hidden:,} cells of all tables). {UNDEFINED} means "
         "not defined. Every table is a Parquet file of its name, with all rows; dates are the first "
@@ -84,7 +84,7 @@ def _block(table: ReportTable) -> Block:
         return TileBlock(_tiles(table), table.title, table.name, notes)
     charts = [(plot.title, chart_of(plot, table)) for plot in table.plots]
     rows, n_more = _page_rows(table)
-    names = list(table.columns) if table.shown != 0 else _drawn_columns(table)
+    names = list(table.columns) if table.rows_shown != 0 else _drawn_columns(table)
     more = f"{'more ' if len(rows) else ''}row{'' if n_more == 1 else 's'}"
     return DataBlock(
         table.title,
@@ -99,7 +99,7 @@ def _block(table: ReportTable) -> Block:
 
 def _page_rows(table: ReportTable) -> tuple[pd.DataFrame, int]:
     """The rows that the page shows, and how many more the file has."""
-    rows, n = table.rows, table.shown
+    rows, n = table.rows, table.rows_shown
     if n is not None:
         newest_last = next(iter(table.columns.values())).unit == "date"
         rows = rows.tail(n) if newest_last else rows.head(n)
@@ -131,9 +131,9 @@ def _cells(table: ReportTable, place: object, row: Mapping[Any, Any]) -> Iterato
 def _drawn_columns(table: ReportTable) -> list[str]:
     names: list[str] = []
     for plot in table.plots:
-        if isinstance(plot, Lines):
+        if isinstance(plot, LinePlot):
             names += [plot.x, *plot.y, *([plot.by] if plot.by else [])]
-        elif isinstance(plot, Bars):
+        elif isinstance(plot, BarPlot):
             names += [plot.x, plot.y]
         else:
             names += [plot.row, plot.column, plot.value]

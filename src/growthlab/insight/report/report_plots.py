@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.insight.findings import Bars, Heat, Lines, Plot, ReportTable
+from growthlab.insight.findings import BarPlot, HeatMap, LinePlot, Plot, ReportTable
 from growthlab.insight.report.value_format import WITHHELD, format_short, format_value
 from growthlab.pages.charts import BarChart, Chart, LineChart, Point
 from growthlab.pages.page import ShadedCell, ShadedTable
@@ -18,12 +18,12 @@ MOST_LINES = 6
 
 def chart_of(plot: Plot, table: ReportTable) -> Chart | ShadedTable | None:
     """What the page draws of a protected table; None where there is nothing to draw."""
-    if isinstance(plot, Lines):
+    if isinstance(plot, LinePlot):
         return _line_chart(plot, table)
-    return _bar_chart(plot, table) if isinstance(plot, Bars) else _shaded_table(plot, table)
+    return _bar_chart(plot, table) if isinstance(plot, BarPlot) else _shaded_table(plot, table)
 
 
-def _line_chart(plot: Lines, table: ReportTable) -> LineChart | None:
+def _line_chart(plot: LinePlot, table: ReportTable) -> LineChart | None:
     """Values over `x`; a gap where one is withheld or unknown."""
     lines = {name: line for name, line in _lines(plot, table.rows).items() if line.notna().any()}
     if not lines or max(len(line) for line in lines.values()) < 2:
@@ -36,7 +36,7 @@ def _line_chart(plot: Lines, table: ReportTable) -> LineChart | None:
     )
 
 
-def _lines(plot: Lines, rows: pd.DataFrame) -> dict[str, pd.Series]:
+def _lines(plot: LinePlot, rows: pd.DataFrame) -> dict[str, pd.Series]:
     """A series over `x` for each line, whole periods only; with `by` the lines with most points."""
     if "complete" in rows:
         rows = rows[rows["complete"]]
@@ -58,7 +58,7 @@ def _points(line: pd.Series, is_date: bool) -> list[Point]:
     return list(zip(xs.tolist(), line.tolist(), strict=True))
 
 
-def _bar_chart(plot: Bars, table: ReportTable) -> BarChart | None:
+def _bar_chart(plot: BarPlot, table: ReportTable) -> BarChart | None:
     """A bar a row, the first row on top."""
     values = _numbers(table.rows[plot.y])
     if np.isnan(values).all():
@@ -71,10 +71,10 @@ def _bar_chart(plot: Bars, table: ReportTable) -> BarChart | None:
     )
 
 
-def _shaded_table(plot: Heat, table: ReportTable) -> ShadedTable:
+def _shaded_table(plot: HeatMap, table: ReportTable) -> ShadedTable:
     """`value` by row and column, the first `most` columns."""
     assert table.hidden is not None
-    columns = table.rows[plot.column].drop_duplicates().sort_values().tolist()[: plot.most]
+    columns = table.rows[plot.column].drop_duplicates().sort_values().tolist()[: plot.max_columns]
     rows = table.rows[table.rows[plot.column].isin(columns)]
     rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot))
     unit, row_unit = table.columns[plot.value].unit, table.columns[plot.row].unit
@@ -90,7 +90,7 @@ def _shaded_table(plot: Heat, table: ReportTable) -> ShadedTable:
 
 
 def _shaded_cells(
-    part: pd.DataFrame, columns: list[Any], plot: Heat, unit: str
+    part: pd.DataFrame, columns: list[Any], plot: HeatMap, unit: str
 ) -> list[ShadedCell]:
     cells = []
     for column in columns:
@@ -111,7 +111,7 @@ def _shaded_cells(
     return cells
 
 
-def _shades(rows: pd.DataFrame, plot: Heat) -> np.ndarray:
+def _shades(rows: pd.DataFrame, plot: HeatMap) -> np.ndarray:
     """Each value as a share of the largest, NaN where there is none.
 
     The shares of a cohort in its own period are 1, and would leave no shade for the others.

@@ -1,4 +1,4 @@
-"""Numbers for readers: by their unit, with no more digits than mean something."""
+"""Values as text for readers: by their unit, with no more digits than are meaningful."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 UNDEFINED = "–"
-WITHHELD = "few"  # stands for what is withheld
+WITHHELD = "few"  # shown in place of a withheld figure
 
 
 def format_value(value: Any, unit: str) -> str:
-    """A cell of a table: shares in percent, whole counts, money and times with sensible digits.
+    """A value in a table: shares in percent, whole counts, money and times with sensible digits.
 
     A date without a time of day is written without one; null is a dash.
     """
@@ -35,7 +35,7 @@ def format_value(value: Any, unit: str) -> str:
 
 
 def format_short(value: float, unit: str) -> str:
-    """A number at an axis or a bar."""
+    """A number on an axis or after a bar."""
     if unit == "share":
         return f"{100 * value:.1f}".removesuffix(".0") + " %"
     for size, letter in ((1e6, "M"), (1e3, "k")):
@@ -45,7 +45,7 @@ def format_short(value: float, unit: str) -> str:
 
 
 def percent_change(now: float, before: float) -> str:
-    """The change to `now` in percent; empty where it cannot be said."""
+    """The change to `now` in percent; empty where it is not defined."""
     if not (math.isfinite(now) and math.isfinite(before)) or before == 0:
         return ""
     return f"{100 * (now / before - 1):+.1f} %"

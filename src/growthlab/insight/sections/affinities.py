@@ -1,4 +1,4 @@
-"""Basket affinities: which items, and which categories, stand in one order more often than by chance."""
+"""Basket affinities: items, and categories, that are in the same order more often than by chance."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ from scipy import sparse, special
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
-from growthlab.insight.items import named
+from growthlab.insight.findings import Column, Findings, ReportTable, select_columns
+from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE, ORDER_KEY
-from growthlab.insight.scope import LEAST_GROUP, Scope
+from growthlab.insight.scope import SMALLEST_GROUP, Scope
 
-Of = Literal["item_id", "category"]
-MOST_THINGS = 3_000  # that are paired with each other
-MOST_PAIRS = 5_000  # that are kept
+Level = Literal["item_id", "category"]
+MAX_THINGS = 3_000  # items or categories that are paired with each other
+MAX_PAIRS = 5_000  # of the result
 
 
-def affinities(
-    log: EventLog, of: Of = "item_id", *, min_orders: int = 20, max_q: float = 0.01
+def affinity_pairs(
+    log: EventLog, level: Level = "item_id", *, min_orders: int = 20, max_q: float = 0.01
 ) -> pd.DataFrame:
-    """Pairs of items (or categories) by lift, the highest first; each pair stands in one row.
+    """Pairs of items (or categories) by lift, the highest first; one row a pair.
 
     Columns thing, also (of the two, `thing` is in fewer orders), orders with both, customers who
     placed them, support, confidence, lift and q: the p-value of Pearson's chi-squared test, corrected
-    for all possible pairs (Benjamini and Hochberg, JRSS B 1995). Kept are pairs in `min_orders`
-    orders or more with a lift above 1 and a q of at most `max_q`, the `MOST_PAIRS` first of them. Of
-    more than `MOST_THINGS` things those in the most orders are looked at.
+    for all possible pairs (Benjamini and Hochberg, JRSS B 1995). The result has the first `MAX_PAIRS`
+    pairs in at least `min_orders` orders with a lift above 1 and a q of at most `max_q`, among the
+    `MAX_THINGS` things in the most orders.
     """
-    things = log.query(_lines(of, min_orders, "thing FROM things ORDER BY code"))[
+    things = log.query(_lines_sql(level, min_orders, "thing FROM things ORDER BY code"))[
         "thing"
     ].to_numpy()
-    n_orders = int(log.query(f"SELECT count(*) AS n FROM ({_orders(of)})")["n"].iloc[0])
-    lines = log.query(_lines(of, min_orders, IN_NUMBERS))
+    n_orders = int(log.query(f"SELECT count(*) AS n FROM ({_orders_sql(level)})")["n"].iloc[0])
+    lines = log.query(_lines_sql(level, min_orders, LINE_CODES))
     pairs = _pairs(lines, len(things), n_orders, min_orders)
     pairs = pairs[(pairs["lift"] > 1) & (pairs["q"] <= max_q)]
     pairs = pairs.sort_values(["lift", "orders", "a", "b"], ascending=[False, False, True, True])
-    pairs = pairs.head(MOST_PAIRS).reset_index(drop=True)
-    pairs["customers"] = _customers(pairs, lines)
+    pairs = pairs.head(MAX_PAIRS).reset_index(drop=True)
+    pairs["customers"] = _count_customers(pairs, lines)
     pairs["thing"], pairs["also"] = things[pairs["a"]], things[pairs["b"]]
-    return pairs[list(FIGURES)]
+    return pairs[list(PAIR_COLUMNS)]
 
 
-IN_NUMBERS = """
-    dense_rank() OVER (ORDER BY user_id, order_key) - 1 AS placed,
+LINE_CODES = """
+    dense_rank() OVER (ORDER BY user_id, order_key) - 1 AS order_number,
     dense_rank() OVER (ORDER BY user_id) - 1 AS customer, code FROM lines JOIN things USING (thing)
 """
-FIGURES = ("thing", "also", "orders", "customers", "support", "confidence", "lift", "q")
+PAIR_COLUMNS = ("thing", "also", "orders", "customers", "support", "confidence", "lift", "q")
 
 
-def _orders(of: Of) -> str:
-    """SQL for the orders that hold anything of the kind."""
-    return f"SELECT DISTINCT user_id, {ORDER_KEY} AS order_key FROM ({_things(of)})"
+def _orders_sql(level: Level) -> str:
+    """SQL for the orders with any item (or category)."""
+    return f"SELECT DISTINCT user_id, {ORDER_KEY} AS order_key FROM ({_things_sql(level)})"
 
 
-def _things(of: Of) -> str:
-    """SQL for the purchase lines with the thing that they are of."""
-    if of == "item_id":
+def _things_sql(level: Level) -> str:
+    """SQL for the purchase lines, each with its item (or category) as ``thing``."""
+    if level == "item_id":
         return (
             f"SELECT *, item_id AS thing FROM events WHERE {KEPT_PURCHASE} AND item_id IS NOT NULL"
         )
@@ -68,14 +68,14 @@ def _things(of: Of) -> str:
     return f"SELECT events.*, category AS thing FROM {joined} WHERE {KEPT_PURCHASE} AND category IS NOT NULL"
 
 
-def _lines(of: Of, min_orders: int, what: str) -> str:
-    """SQL over the `lines` of orders, and the `things` that count with their codes, most ordered first."""
+def _lines_sql(level: Level, min_orders: int, what: str) -> str:
+    """SQL that selects `what` from the `lines` of orders and the `things`, coded by number of orders."""
     return f"""
-        WITH lines AS (SELECT DISTINCT user_id, {ORDER_KEY} AS order_key, thing FROM ({_things(of)})),
+        WITH lines AS (SELECT DISTINCT user_id, {ORDER_KEY} AS order_key, thing FROM ({_things_sql(level)})),
         things AS (
             SELECT thing, row_number() OVER (ORDER BY count(*) DESC, thing) - 1 AS code
             FROM lines GROUP BY thing HAVING count(*) >= {min_orders}
-            ORDER BY code LIMIT {MOST_THINGS}
+            ORDER BY code LIMIT {MAX_THINGS}
         )
         SELECT {what}
     """
@@ -83,41 +83,41 @@ def _lines(of: Of, min_orders: int, what: str) -> str:
 
 def _pairs(lines: pd.DataFrame, n_things: int, n_orders: int, min_orders: int) -> pd.DataFrame:
     """Every pair in `min_orders` orders or more, `a` being in no more orders than `b`."""
-    placed, code = (lines[c].to_numpy().astype(np.int32) for c in ("placed", "code"))
-    shape = (int(placed.max(initial=-1)) + 1, n_things)
-    holds = sparse.csr_array((np.ones(len(lines), np.int32), (placed, code)), shape=shape)
-    both = holds.T @ holds  # (n_things, n_things)
-    enough = both.data >= min_orders
-    row = np.repeat(np.arange(n_things), np.diff(both.indptr))[enough]
-    column, together = both.indices[enough], both.data[enough].astype(float)
-    once = row < column  # codes go by orders: the row has more
-    b, a, together = row[once], column[once], together[once]
+    order, code = (lines[c].to_numpy().astype(np.int32) for c in ("order_number", "code"))
+    shape = (int(order.max(initial=-1)) + 1, n_things)
+    holds = sparse.csr_array((np.ones(len(lines), np.int32), (order, code)), shape=shape)
+    pairs = holds.T @ holds  # (n_things, n_things), orders with both
+    enough = pairs.data >= min_orders
+    row = np.repeat(np.arange(n_things), np.diff(pairs.indptr))[enough]
+    column, both = pairs.indices[enough], pairs.data[enough].astype(float)
+    upper = row < column  # codes are sorted by orders: the row has more
+    b, a, both = row[upper], column[upper], both[upper]
     n = np.bincount(code, minlength=n_things).astype(float)
     expected = n[a] * n[b] / n_orders
-    p = _chi_squared_p(together, n[a], n[b], n_orders)
+    p = _chi_squared_p(both, n[a], n[b], n_orders)
     return pd.DataFrame(
         {
             "a": a,
             "b": b,
-            "orders": together.astype(np.int64),
-            "support": together / max(n_orders, 1),
-            "confidence": together / n[a],
-            "lift": together / expected,
-            "q": corrected(p, n_things * (n_things - 1) // 2),
+            "orders": both.astype(np.int64),
+            "support": both / max(n_orders, 1),
+            "confidence": both / n[a],
+            "lift": both / expected,
+            "q": q_values(p, n_things * (n_things - 1) // 2),
         }
     )
 
 
 def _chi_squared_p(both: np.ndarray, a: np.ndarray, b: np.ndarray, n: int) -> np.ndarray:
-    """Pearson's test of independence in the table of orders with and without each of the two."""
+    """p-values of Pearson's test of independence on the table of orders with and without each."""
     spread = a * b * (n - a) * (n - b)
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = n * (n * both - a * b) ** 2 / spread
     return np.where(spread > 0, special.chdtrc(1, np.nan_to_num(statistic)), 1.0)
 
 
-def corrected(p: np.ndarray, n_tests: int) -> np.ndarray:
-    """Benjamini and Hochberg's q of each p, where `n_tests` were made and those not given are larger."""
+def q_values(p: np.ndarray, n_tests: int) -> np.ndarray:
+    """Benjamini and Hochberg's q of each p; `n_tests` counts all tests, those not in `p` had larger ones."""
     order = np.argsort(p)[::-1]
     ranks = np.arange(len(p), 0, -1)
     q = np.empty(len(p))
@@ -125,17 +125,17 @@ def corrected(p: np.ndarray, n_tests: int) -> np.ndarray:
     return q
 
 
-def _customers(pairs: pd.DataFrame, lines: pd.DataFrame) -> np.ndarray:
-    """How many customers placed an order with both."""
-    by_code = lines.sort_values(["code", "placed"])
+def _count_customers(pairs: pd.DataFrame, lines: pd.DataFrame) -> np.ndarray:
+    """How many customers placed an order with both, for each pair."""
+    by_code = lines.sort_values(["code", "order_number"])
     codes = by_code["code"].to_numpy()
     starts = np.searchsorted(codes, np.arange(codes.max(initial=0) + 2))
-    placed, customer = by_code["placed"].to_numpy(), by_code["customer"].to_numpy()
+    order, customer = by_code["order_number"].to_numpy(), by_code["customer"].to_numpy()
     counts = np.empty(len(pairs), np.int64)
     for k, (a, b) in enumerate(zip(pairs["a"], pairs["b"], strict=True)):
-        of_a, of_b = slice(starts[a], starts[a + 1]), slice(starts[b], starts[b + 1])
-        shared = np.isin(placed[of_a], placed[of_b], assume_unique=True)
-        counts[k] = len(np.unique(customer[of_a][shared]))
+        rows_a, rows_b = slice(starts[a], starts[a + 1]), slice(starts[b], starts[b + 1])
+        shared = np.isin(order[rows_a], order[rows_b], assume_unique=True)
+        counts[k] = len(np.unique(customer[rows_a][shared]))
     return counts
 
 
@@ -155,28 +155,34 @@ class Affinities:
             raise ConfigError(f"max_q must be above 0 and at most 1, got {self.max_q}")
 
     def find(self, scope: Scope) -> Findings:
-        """By item, and by category where the items have one."""
+        """A table of items, and one of categories where the items have any."""
         log = scope.log
         scope.require("item_id", needed_by="basket affinities")
         settings = {"min_orders": self.min_orders, "max_q": self.max_q}
-        rows = affinities(log, **settings)  # type: ignore[arg-type]
-        tables = [self._table("affinities_of_items", "Items", named(rows, log, "thing", "also"))]
+        rows = affinity_pairs(log, **settings)  # type: ignore[arg-type]
+        tables = [
+            self._table("affinities_of_items", "Items", add_item_names(rows, log, "thing", "also"))
+        ]
         if log.items is not None and log.items.get("category", pd.Series()).notna().any():
-            rows = affinities(log, "category", **settings)  # type: ignore[arg-type]
+            rows = affinity_pairs(log, "category", **settings)  # type: ignore[arg-type]
             tables.append(self._table("affinities_of_categories", "Categories", rows))
         note = (
-            f"Pairs in {self.min_orders} orders or more whose lift cannot well be chance (q of "
+            f"Pairs in {self.min_orders} orders or more whose lift is hardly chance (q of "
             f"{self.max_q:g} or less). What sells together in the past need not sell more when it is "
             "shown: that takes an experiment."
         )
         return Findings(tuple(tables), (note,))
 
     def _table(self, name: str, title: str, rows: pd.DataFrame) -> ReportTable:
-        enough = rows[rows["customers"] >= LEAST_GROUP].reset_index(drop=True)
-        columns = of_rows(COLUMNS, enough)
-        left = len(rows) - len(enough)
-        note = f"{left} pairs of fewer than {LEAST_GROUP} customers are left out." if left else ""
-        return ReportTable(name, title, enough, columns, shown=15, note=note)
+        enough = rows[rows["customers"] >= SMALLEST_GROUP].reset_index(drop=True)
+        columns = select_columns(COLUMNS, enough)
+        n_left_out = len(rows) - len(enough)
+        note = (
+            f"{n_left_out} pairs of fewer than {SMALLEST_GROUP} customers are left out."
+            if n_left_out
+            else ""
+        )
+        return ReportTable(name, title, enough, columns, rows_shown=15, note=note)
 
 
 _BOTH = ("customers",)
@@ -185,22 +191,22 @@ COLUMNS = {
     "thing_name": Column("label", "Its name."),
     "also": Column("label", "The other one."),
     "also_name": Column("label", "Its name."),
-    "orders": Column("count", "Orders with both.", part=_BOTH),
-    "customers": Column("customers", "Customers who placed them.", part=_BOTH),
-    "support": Column("share", "Orders with both / all orders.", part=_BOTH),
+    "orders": Column("count", "Orders with both.", subset_counts=_BOTH),
+    "customers": Column("customers", "Customers who placed them.", subset_counts=_BOTH),
+    "support": Column("share", "Orders with both / all orders.", subset_counts=_BOTH),
     "confidence": Column(
-        "share", "Orders with both / orders with the first one (thing).", part=_BOTH
+        "share", "Orders with both / orders with the first one (thing).", subset_counts=_BOTH
     ),
     "lift": Column(
         "ratio",
         "confidence / the share of all orders that hold the second one (also): how much likelier it "
-        "is beside the other. 1 is chance.",
-        part=_BOTH,
+        "is together with the other. 1 is chance.",
+        subset_counts=_BOTH,
     ),
     "q": Column(
         "number",
-        "p-value of the chi-squared test that the two are independent, corrected for all pairs "
+        "p-value of the chi-squared test of independence of the two, corrected for all pairs "
         "(Benjamini and Hochberg): the share of false finds among pairs of this q or less.",
-        part=_BOTH,
+        subset_counts=_BOTH,
     ),
 }

@@ -1,4 +1,4 @@
-"""Acquisition channels: how loyal and how valuable the customers are whom each channel brought."""
+"""Acquisition channels: how loyal and how valuable the customers of each channel are."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from growthlab.insight.cohorts import (
     CUSTOMERS,
     RETENTION,
     VALUE,
-    cohorts_of,
-    pooled,
+    cohorts_in_scope,
+    pool_cohorts,
     since_column,
 )
-from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
+from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.scope import Period, Scope, Unavailable, check_period
 
-CURVE = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
+CURVE_COLUMNS = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
 
 
 def channel_quality(
     curves: pd.DataFrame, at: int, costs: Mapping[str, float], margin: float = 1.0
 ) -> pd.DataFrame:
-    """One row a channel, from curves with the columns of `CURVE`, at `since` = `at`.
+    """One row a channel: its curve (columns `CURVE_COLUMNS`) at `since` = `at`, with further figures.
 
-    Where `at` is later than all cohorts of a channel, its last row counts. Further columns: share of
-    all customers, buyer_share, and where there are costs (channel -> what a new customer cost) cost,
-    margin_on_cost (margin x value / cost) and payback, the first `since` at which margin x value
-    reaches the cost (NaN where it has not yet).
+    Where a channel has no cohort as old as `at`, its last row counts. Further columns: share of all
+    customers, buyer_share, and with `costs` (channel -> cost of a new customer) cost, margin_on_cost
+    (margin x value / cost) and payback, the first `since` at which margin x value reaches the cost
+    (NaN where it has not yet).
     """
     within = curves[curves["since"] <= at]
     rows = within.sort_values("since").groupby("channel", sort=True).tail(1).copy()
@@ -56,8 +56,8 @@ class Channels:
     """Retention, value and payback of each acquisition channel.
 
     A customer's channel is the `attribute` of the table of users, or else the channel of the first
-    active event. `costs` are what a new customer of each channel cost, `margin` the share of what is
-    spent that stays.
+    active event. `costs` are the costs of a new customer by channel, `margin` the share of the spend
+    that is kept.
     """
 
     chapter: ClassVar[str] = "Channels"
@@ -79,28 +79,28 @@ class Channels:
                 raise ConfigError(f"costs.{channel} must be a positive number, got {cost!r}")
 
     def find(self, scope: Scope) -> Findings:
-        """The comparison, then the curves."""
+        """The comparison of channels, then their curves."""
         where, group = self._group(scope)
-        rows = cohorts_of(scope, self.period, group).rename(columns={"part": "channel"})
-        rows = rows[rows["channel"].notna() & (rows["cohort"] >= scope.settled)]
+        rows = cohorts_in_scope(scope, self.period, group).rename(columns={"part": "channel"})
+        rows = rows[rows["channel"].notna() & (rows["cohort"] >= scope.burn_in_end)]
         if rows.empty:
             raise Unavailable(f"channels: no cohort after the burn-in has a {where}")
         for channel in self.costs:
             if channel not in set(rows["channel"]):
                 hint = near_matches(channel, rows["channel"])
                 raise ConfigError(f"section.channels.costs has no customers of {channel}: {hint}")
-        curves = pooled(rows, ("channel", "since"))[list(CURVE)]
+        curves = pool_cohorts(rows, ("channel", "since"))[list(CURVE_COLUMNS)]
         if "unit_price" not in scope.log.columns:
             curves["value"] = np.nan
         note = (
             f"A customer's channel is the {where}. Customers choose their channel themselves: a "
             "difference between channels is no effect of the channel. Cohorts from "
-            f"{scope.settled:%Y-%m-%d} on."
+            f"{scope.burn_in_end:%Y-%m-%d} on."
         )
         return Findings((self._quality(curves), self._curves(curves)), (note,))
 
     def _group(self, scope: Scope) -> tuple[str, str]:
-        """Where the channel comes from, in words and as SQL."""
+        """Where the channel comes from: in words, and as an SQL expression."""
         users = scope.log.users
         if users is not None and self.attribute in users and users[self.attribute].notna().any():
             name = self.attribute.replace('"', '""')
@@ -112,21 +112,25 @@ class Channels:
 
     def _quality(self, curves: pd.DataFrame) -> ReportTable:
         rows = channel_quality(curves, self.at, self.costs, self.margin)
-        columns = of_rows(self._columns(), rows)
+        columns = select_columns(self._columns(), rows)
         title = f"After {self.at} whole {self.period}s"
         note = (
             "" if self.costs else "Payback needs section.channels.costs: what a new customer costs."
         )
-        return ReportTable("channel_quality", title, rows, columns, sums=_sums(rows), note=note)
+        return ReportTable(
+            "channel_quality", title, rows, columns, known_totals=_known_totals(rows), note=note
+        )
 
     def _curves(self, curves: pd.DataFrame) -> ReportTable:
-        columns = of_rows(self._columns(), curves)
-        plots = [Lines("since", ("cohort_retention",), "Share who are active again", by="channel")]
+        columns = select_columns(self._columns(), curves)
+        plots = [
+            LinePlot("since", ("cohort_retention",), "Share who are active again", by="channel")
+        ]
         if curves["value"].notna().any():
-            plots.append(Lines("since", ("value",), "Spent by a customer so far", by="channel"))
+            plots.append(LinePlot("since", ("value",), "Spent by a customer so far", by="channel"))
         title = f"By {self.period}s since"
-        return ReportTable("channel_curves", title, curves, columns, plots=tuple(plots), shown=0,
-                     sums=_sums(curves))  # fmt: skip
+        return ReportTable("channel_curves", title, curves, columns, plots=tuple(plots), rows_shown=0,
+                     known_totals=_known_totals(curves))  # fmt: skip
 
     def _columns(self) -> dict[str, Column]:
         of, buyers = ("customers",), ("buyers",)
@@ -152,13 +156,13 @@ class Channels:
         }
 
 
-def _sums(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, ...]]:
-    """All channels together are the cohorts of the report."""
+def _known_totals(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, ...]]:
+    """The channels add up to the cohorts of the report, which are published."""
     return dict.fromkeys(("customers", "active", "buyers"), (rows["since"],))
 
 
 CUSTOMERS_OF_CHANNEL = Column(
     "customers",
     "Customers of the channel whose cohort is old enough for that period to be over.",
-    CUSTOMERS.of,
+    CUSTOMERS.group_counts,
 )

@@ -1,4 +1,4 @@
-"""Clusters: groups of like customers, their number by a stated criterion, their stability measured."""
+"""Clusters of similar customers: their number chosen by a criterion, their stability measured."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from growthlab.core.seeding import stream
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, Heat, Lines, ReportTable
+from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import OTHERS, grouped
+from growthlab.insight.small_groups import OTHERS, merge_small_segments
 
 FEATURES = (
     "days_since_last",
@@ -32,7 +32,7 @@ FEATURES = (
     "return_rate",
     "weekend_share",
 )
-SAMPLE = 2_000  # customers that a silhouette looks at: it compares each with each
+SAMPLE = 2_000  # customers of a silhouette, which compares each with each
 STABLE = 0.75  # mean adjusted Rand index from which clusters are called stable
 Method = Literal["k_means", "gaussian_mixture"]
 
@@ -41,8 +41,8 @@ Method = Literal["k_means", "gaussian_mixture"]
 class Clustering:
     """`labels` are the clusters of the customers, from 0, the largest spend first.
 
-    `choice` has a row a number tried: clusters, criterion and chosen. `stability` has the adjusted
-    Rand index of the labels with those of each resample.
+    `choice` has a row for each number of clusters tried: clusters, criterion and chosen. `stability`
+    has the adjusted Rand index of the labels with those of each resample.
     """
 
     space: CustomerSpace
@@ -53,7 +53,7 @@ class Clustering:
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters:
-    """Clusters of all who have bought, by k-means or a mixture of Gaussians over tags.
+    """Clusters of customers who have bought, by k-means or a mixture of Gaussians over tags.
 
     The number is that of the best criterion: the mean silhouette for ``k_means`` (Rousseeuw, J.
     Comput. Appl. Math. 1987; the higher the better, of at most `SAMPLE` customers), the BIC for
@@ -65,7 +65,7 @@ class Clusters:
     Parameters
     ----------
     features
-        Tags of the portrait, none sensitive; those that the data lacks are left out, and said so.
+        Tags of the portrait, none sensitive; those that the data lacks are left out, with a note.
     clusters
         Their number; null: chosen from 2 to `most`.
     resamples
@@ -96,30 +96,32 @@ class Clusters:
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a buyer by ``user_id``: the cluster, from 1."""
-        found = self.clustered(log, as_of)
-        labels = pd.Series(found.labels + 1, index=found.space.user_ids, name="cluster")
+        clustering = self.clustering(log, as_of)
+        user_ids = clustering.space.user_ids
+        labels = pd.Series(clustering.labels + 1, index=user_ids, name="cluster")
         return labels.rename_axis("user_id").to_frame()
 
-    def clustered(self, log: EventLog, as_of: datetime) -> Clustering:
-        """The clusters of all who had bought before a date.
+    def clustering(self, log: EventLog, as_of: datetime) -> Clustering:
+        """The clusters of the customers who had bought before a date.
 
         Raises
         ------
         DataError
             There are fewer than ten customers a cluster, or no tag tells them apart.
         """
-        bought = buyers(log, as_of)
+        customers = buyers(log, as_of)
         numbers = range(2, self.most + 1) if self.clusters is None else [self.clusters]
-        if len(bought) < 10 * max(numbers):
+        if len(customers) < 10 * max(numbers):
             raise DataError(
-                f"{len(bought)} buyers are too few for {max(numbers)} clusters: ten each are needed; "
+                f"{len(customers)} buyers are too few for {max(numbers)} clusters: ten each are needed; "
                 "lower clusters or most"
             )
         tags = checked_tags(self.features, "features")
-        space = customer_space(log, as_of, tags, bought.index.to_numpy(dtype=str))
-        choice, labels = self._chosen(space.points, list(numbers))
-        by = bought["spend"] if bought["spend"].notna().any() else bought["orders"]
-        means = pd.Series(by.to_numpy(dtype=np.float64)).groupby(labels).mean()
+        space = customer_space(log, as_of, tags, customers.index.to_numpy(dtype=str))
+        choice, labels = self._best_number(space.points, list(numbers))
+        has_spend = customers["spend"].notna().any()
+        worth = customers["spend" if has_spend else "orders"]
+        means = pd.Series(worth.to_numpy(dtype=np.float64)).groupby(labels).mean()
         rank = means.sort_values(ascending=False).index
         places = np.empty(labels.max() + 1, dtype=np.int64)
         places[rank.to_numpy()] = np.arange(len(rank))
@@ -129,34 +131,39 @@ class Clusters:
     def find(self, scope: Scope) -> Findings:
         """The clusters, what is typical of each, and how their number was chosen."""
         try:
-            found = self.clustered(scope.log, scope.as_of)
+            clustering = self.clustering(scope.log, scope.as_of)
         except DataError as error:
             raise Unavailable(f"clusters: {error}") from error
         rows = buyers(scope.log, scope.as_of)
-        rows["cluster"] = pd.Categorical((found.labels + 1).astype(str))
+        rows["cluster"] = pd.Categorical((clustering.labels + 1).astype(str))
         table, note = segment_table(
             "clusters", "Clusters", rows, "cluster", scope.min_group, "By spend, the highest first."
         )
-        profile = _profile(found, rows["cluster"], scope.min_group)
-        heat = Heat("feature", "cluster", "difference", "Standard deviations from the mean")
-        plot = Lines("clusters", ("criterion",), "Criterion by number of clusters")
-        choice = found.choice.assign(clusters=found.choice["clusters"].astype(str))
+        profile = _profile(clustering, rows["cluster"], scope.min_group)
+        heat = HeatMap("feature", "cluster", "difference", "Standard deviations from the mean")
+        plot = LinePlot("clusters", ("criterion",), "Criterion by number of clusters")
+        choice = clustering.choice.assign(clusters=clustering.choice["clusters"].astype(str))
         choice["customers"] = len(rows)
+        columns = self._choice_columns
         tables = (
             table,
-            ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), shown=0),
-            ReportTable("cluster_choice", "Their number", choice[list(self._of_choice)], self._of_choice,
-                  plots=(plot,) if len(choice) > 1 else ()),
+            ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), rows_shown=0),
+            ReportTable("cluster_choice", "Their number", choice[list(columns)], columns,
+                        plots=(plot,) if len(choice) > 1 else ()),
         )  # fmt: skip
-        return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, self._verdict(found), note))))
+        return Findings(
+            tables, tuple(filter(None, (SEGMENT_NOTE, self._verdict(clustering), note)))
+        )
 
-    def _chosen(self, points: np.ndarray, numbers: list[int]) -> tuple[pd.DataFrame, np.ndarray]:
-        """How each number does, and the labels of the best."""
+    def _best_number(
+        self, points: np.ndarray, numbers: list[int]
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """The criterion of each number of clusters, and the labels of the best."""
         models = [self._fit(points, n, 0) for n in numbers]
         labels = [np.asarray(m.predict(points), dtype=np.int64) for m in models]
-        found = [self._criterion(m, points, own) for m, own in zip(models, labels, strict=True)]
-        best = int(np.argmax(found) if self.method == "k_means" else np.argmin(found))
-        choice = pd.DataFrame({"clusters": numbers, "criterion": found})
+        values = [self._criterion(m, points, own) for m, own in zip(models, labels, strict=True)]
+        best = int(np.argmax(values) if self.method == "k_means" else np.argmin(values))
+        choice = pd.DataFrame({"clusters": numbers, "criterion": values})
         return choice.assign(chosen=choice.index == best), labels[best]
 
     def _fit(self, points: np.ndarray, n: int, draw: int) -> Any:
@@ -183,47 +190,50 @@ class Clusters:
         """The adjusted Rand index of the labels with those of each resample."""
         from sklearn.metrics import adjusted_rand_score
 
-        found, n = [], int(labels.max()) + 1
+        indices, n = [], int(labels.max()) + 1
         for draw in range(1, self.resamples + 1):
             rng = stream(self.seed, "resample", n, draw)
-            drawn = points[rng.integers(len(points), size=len(points))]
-            again = self._fit(drawn, n, draw).predict(points)
-            found.append(adjusted_rand_score(labels, again))
-        return np.array(found)
+            sample = points[rng.integers(len(points), size=len(points))]
+            again = self._fit(sample, n, draw).predict(points)
+            indices.append(adjusted_rand_score(labels, again))
+        return np.array(indices)
 
-    def _verdict(self, found: Clustering) -> str:
-        """Which tags, how the number was chosen, and whether to trust it, in words."""
-        n, mean = found.labels.max() + 1, float(found.stability.mean())
+    def _verdict(self, clustering: Clustering) -> str:
+        """A sentence: how the number was chosen, whether to trust it, and which tags are missing."""
+        n, stability = clustering.labels.max() + 1, clustering.stability
+        mean = float(stability.mean())
         stable = "stable" if mean >= STABLE else "not stable: do not build on them"
         by = "the highest silhouette" if self.method == "k_means" else "the lowest BIC"
         chosen = "as set" if self.clusters is not None else f"by {by}"
-        without = f" Without {', '.join(found.space.absent)}." if found.space.absent else ""
+        absent = ", ".join(clustering.space.absent)
+        without = f" Without {absent}." if absent else ""
         return (
             f"{n} clusters by {self.method}, {chosen}. Over {self.resamples} resamples "
-            f"the adjusted Rand index is {mean:.2f} on average, {found.stability.min():.2f} at the "
+            f"the adjusted Rand index is {mean:.2f} on average, {stability.min():.2f} at the "
             f"least: they are {stable}.{without}"
         )
 
     @property
-    def _of_choice(self) -> dict[str, Column]:
-        of = ("customers",)
-        kind = (
+    def _choice_columns(self) -> dict[str, Column]:
+        counts = ("customers",)
+        criterion = (
             "Mean silhouette, higher is better"
             if self.method == "k_means"
             else "BIC, lower is better"
         )
         return {
             "clusters": Column("label", "Number of clusters tried."),
-            "criterion": Column("number", f"{kind}; it chooses the number.", of),
+            "criterion": Column("number", f"{criterion}; it chooses the number.", counts),
             "chosen": Column("label", "Whether these are the clusters shown."),
-            "customers": Column("customers", "Customers who were clustered.", of),
+            "customers": Column("customers", "Customers who were clustered.", counts),
         }
 
 
-def _profile(found: Clustering, clusters: pd.Series, least: int) -> pd.DataFrame:
-    """One row a cluster and feature: the mean in standard deviations from that of all customers."""
-    labels, _ = grouped(clusters.astype(str), least)
-    points = pd.DataFrame(found.space.points, columns=list(found.space.axes), index=labels.index)
+def _profile(clustering: Clustering, clusters: pd.Series, least: int) -> pd.DataFrame:
+    """One row a cluster and feature: how far its mean is from that of all customers."""
+    labels, _ = merge_small_segments(clusters.astype(str), least)
+    space = clustering.space
+    points = pd.DataFrame(space.points, columns=list(space.axes), index=labels.index)
     means = points.groupby(labels).mean()
     sizes = labels.value_counts()
     long = means.rename_axis("cluster").reset_index().melt("cluster", var_name="feature",

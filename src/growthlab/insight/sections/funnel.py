@@ -13,24 +13,24 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
-from growthlab.insight.findings import Bars, Column, Findings, ReportTable
+from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 
 STEPS = ("view", "cart", "purchase")
 
 
-def funnel(
+def funnel_steps(
     log: EventLog,
     *,
     start: datetime,
     by: Literal["user_id", "session_id"] = "user_id",
     steps: Sequence[str] = STEPS,
 ) -> pd.DataFrame:
-    """One row a step: who got there by way of all steps before it, in this order, from `start` on.
+    """One row a step: who reached it after all steps before it, in this order, from `start` on.
 
     Columns step, reached (customers or visits), customers, of_first, of_previous (NaN at the first
-    step or after nobody), at_all (with such an event, whatever came before). A step may happen at
-    the same moment as the one before it. Cancelled purchases count as purchases: they were made.
+    step, or where nobody reached the one before), at_all (with such an event, whatever came before). A
+    step may happen at the same moment as the one before it. Cancelled purchases count.
     """
     kinds = ", ".join(f"'{step}'" for step in steps)
     parts = [
@@ -76,42 +76,46 @@ class Funnel:
             raise ConfigError(f"steps={list(self.steps)}: give two or more different event types")
 
     def find(self, scope: Scope) -> Findings:
-        """By customer, and by visit where the log knows visits."""
+        """By customer, and by visit where the log has visits."""
         log = scope.log
-        start = max(scope.first, scope.as_of - timedelta(days=self.days))
-        there = set(log.query("SELECT DISTINCT event_type FROM events")["event_type"])
-        missing = [step for step in self.steps if step not in there]
+        start = max(scope.first_day, scope.as_of - timedelta(days=self.days))
+        event_types = set(log.query("SELECT DISTINCT event_type FROM events")["event_type"])
+        missing = [step for step in self.steps if step not in event_types]
         if missing:
             raise Unavailable(
                 f"the funnel needs {' and '.join(missing)} events: {log.name} has "
-                f"{', '.join(sorted(there))}"
+                f"{', '.join(sorted(event_types))}"
             )
-        rows = funnel(log, start=start, steps=self.steps)
+        rows = funnel_steps(log, start=start, steps=self.steps)
         tables = [_table("funnel_by_customer", "By customer", rows, "customers")]
         if "session_id" in log.columns:
-            rows = funnel(log, start=start, by="session_id", steps=self.steps)
+            rows = funnel_steps(log, start=start, by="session_id", steps=self.steps)
             tables.append(_table("funnel_by_visit", "By visit (session_id)", rows, "visits"))
         note = f"Events from {start:%Y-%m-%d} to {scope.as_of:%Y-%m-%d}."
         return Findings(tuple(tables), (note,))
 
 
 def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> ReportTable:
-    took = ("customers",)
+    counts = ("customers",)
     columns = {
         "step": Column("label", "The step, after all steps above it in this order."),
-        "reached": Column("count", f"How many {who} got there.", part=took),
-        "customers": Column("customers", "How many customers that are.", part=took),
+        "reached": Column("count", f"How many {who} got there.", subset_counts=counts),
+        "customers": Column("customers", "How many customers that are.", subset_counts=counts),
         "of_first": Column(
             "share",
             f"Share of the {who} with the first step"
             + ("; at the last step this is session_conversion." if who == "visits" else "."),
-            part=took,
+            subset_counts=counts,
         ),
-        "of_previous": Column("share", f"Share of the {who} at the step before.", part=took),
+        "of_previous": Column(
+            "share", f"Share of the {who} at the step before.", subset_counts=counts
+        ),
         "at_all": Column(
-            "count", f"How many {who} have such an event, whatever came before it.", part=took
+            "count",
+            f"How many {who} have such an event, whatever came before it.",
+            subset_counts=counts,
         ),
     }
     return ReportTable(
-        name, title, rows, columns, plots=(Bars("step", "of_first", f"Share of {who}"),)
+        name, title, rows, columns, plots=(BarPlot("step", "of_first", f"Share of {who}"),)
     )

@@ -8,8 +8,14 @@ from typing import ClassVar
 
 import pandas as pd
 
-from growthlab.insight.findings import Findings, Lines, ReportTable, whole
-from growthlab.insight.growth_figures import ACTIVITY, BUYING, COLUMNS, PERIOD_CODES, growth_of
+from growthlab.insight.findings import Findings, LinePlot, ReportTable, one_total
+from growthlab.insight.growth_figures import (
+    ACTIVITY_COLUMNS,
+    BUYING_COLUMNS,
+    GROWTH_COLUMNS,
+    PERIOD_CODES,
+    growth_in_scope,
+)
 from growthlab.insight.scope import Period, Scope
 
 
@@ -21,37 +27,37 @@ class Growth:
     title: ClassVar[str] = "New, active and buying customers"
 
     def find(self, scope: Scope) -> Findings:
-        """A table a length of the period."""
-        names = ["period", "complete", *ACTIVITY, *BUYING]
+        """A table by month, one by week, one by day."""
+        names = ["period", "complete", *ACTIVITY_COLUMNS, *BUYING_COLUMNS]
         tables = [self._table(scope, period, names) for period in ("month", "week", "day")]
         kinds = ", ".join(scope.active_events)
         notes = [
             f"A customer is active with an event of these types: {kinds}.",
-            f"The log begins on {scope.first:%Y-%m-%d}: customers first seen before "
-            f"{scope.settled:%Y-%m-%d} (the burn-in) may be old ones, and are not called new.",
+            f"The log begins on {scope.first_day:%Y-%m-%d}: customers first seen before "
+            f"{scope.burn_in_end:%Y-%m-%d} (the burn-in) may be old ones and are not counted as new.",
         ]
         return Findings(tuple(tables), tuple(notes))
 
     def _table(self, scope: Scope, period: Period, names: Sequence[str]) -> ReportTable:
-        rows = growth_of(scope, period)[list(names)]
-        drawn: tuple[str, ...] = ("active_users",)
+        rows = growth_in_scope(scope, period)[list(names)]
+        lines: tuple[str, ...] = ("active_users",)
         if period == "month":
-            drawn = ("active_users", "new_users", "buyers")
+            lines = ("active_users", "new_users", "buyers")
         return ReportTable(
             f"growth_by_{period}",
             f"By {period}",
             rows,
-            {name: COLUMNS[name] for name in names},
-            plots=(Lines("period", drawn, f"Customers a {period}"),),
-            shown=13 if period == "month" else 0,
-            sums={"new_users": _longer(rows, period)},
+            {name: GROWTH_COLUMNS[name] for name in names},
+            plots=(LinePlot("period", lines, f"Customers a {period}"),),
+            rows_shown=13 if period == "month" else 0,
+            known_totals={"new_users": _totals_of_new_users(rows, period)},
         )
 
 
-def _longer(rows: pd.DataFrame, period: Period) -> tuple[pd.Series, ...]:
-    """The weeks and months whose new customers those of a day add up to; else the whole log."""
+def _totals_of_new_users(rows: pd.DataFrame, period: Period) -> tuple[pd.Series, ...]:
+    """New users of days add up to those of weeks and months, these to those of the log."""
     if period != "day":
-        return whole(rows)
+        return one_total(rows)
     return tuple(
         rows["period"].dt.to_period(code) for code in (PERIOD_CODES["week"], PERIOD_CODES["month"])
     )

@@ -12,10 +12,10 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
-from growthlab.insight.findings import Column, Findings, Heat, ReportTable
+from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.scope import Scope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import crossed
+from growthlab.insight.small_groups import suppressed_crosstab
 
 STAGES = ("new", "active", "won back", "at risk", "lapsed")
 NOT_YET = "not yet"
@@ -23,7 +23,7 @@ NOT_YET = "not yet"
 
 @dataclass(frozen=True, kw_only=True)
 class LifeCycle:
-    """The stage of everybody who has bought, the first of these that holds.
+    """The stage of each customer who has bought: the first of these that applies.
 
     ``lapsed``: no order for more than `lapsed_days`; ``at risk``: none for more than `active_days`;
     ``new``: the first order is at most `new_days` old; ``won back``: a silence of more than
@@ -32,7 +32,7 @@ class LifeCycle:
     Parameters
     ----------
     compare_days
-        The stages of so many days earlier are shown beside those of the date.
+        The stages of so many days earlier are compared with those of the date.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -54,38 +54,38 @@ class LifeCycle:
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a buyer by ``user_id``: days_since_last, orders, spend and the stage."""
-        found = buyers(log, as_of)
+        customers = buyers(log, as_of)
         gaps = purchase_gaps(log, as_of)
         since = (as_of - gaps["day"]).dt.total_seconds() / 86_400
-        back = gaps[(gaps["gap"] > self.lapsed_days) & (since <= self.active_days)]["user_id"]
-        silence = found["days_since_last"]
-        age = (as_of - found["first_day"]).dt.total_seconds() / 86_400
-        holds = {
-            "won back": found.index.isin(back),
+        won_back = gaps[(gaps["gap"] > self.lapsed_days) & (since <= self.active_days)]["user_id"]
+        silence = customers["days_since_last"]
+        age = (as_of - customers["first_day"]).dt.total_seconds() / 86_400
+        applies = {
+            "won back": customers.index.isin(won_back),
             "new": (age <= self.new_days).to_numpy(),
             "at risk": (silence > self.active_days).to_numpy(),
             "lapsed": (silence > self.lapsed_days).to_numpy(),
         }
-        code = np.full(len(found), STAGES.index("active"))
-        for stage, where in holds.items():  # a later one wins
+        code = np.full(len(customers), STAGES.index("active"))
+        for stage, where in applies.items():  # a later stage wins
             code[where] = STAGES.index(stage)
         kinds = pd.CategoricalDtype(list(STAGES), ordered=True)
-        found["stage"] = pd.Categorical.from_codes(code, dtype=kinds)
-        return found[["days_since_last", "orders", "spend", "stage"]]
+        customers["stage"] = pd.Categorical.from_codes(code, dtype=kinds)
+        return customers[["days_since_last", "orders", "spend", "stage"]]
 
     def find(self, scope: Scope) -> Findings:
         """The stages now, and where the customers of each earlier stage are now."""
-        found = self.customers(scope.log, scope.as_of)
+        customers = self.customers(scope.log, scope.as_of)
         table, note = segment_table(
-            "life_cycle", "Stages", found, "stage", scope.min_group, self._definition
+            "life_cycle", "Stages", customers, "stage", scope.min_group, self._definition
         )
         tables, notes = [table], [SEGMENT_NOTE, note]
         then = scope.as_of - timedelta(days=self.compare_days)
-        if then > scope.first + timedelta(days=self.active_days):
-            moved = self._moved(scope, found["stage"], then)
-            heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(ReportTable("life_cycle_moves", "Moves", moved, MOVES, plots=(heat,), shown=0,
-                                hidden=moved.isna()))  # fmt: skip
+        if then > scope.first_day + timedelta(days=self.active_days):
+            moves = self._moves(scope, customers["stage"], then)
+            heat = HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
+            tables.append(ReportTable("life_cycle_moves", "Moves", moves, MOVES, plots=(heat,), rows_shown=0,
+                                hidden=moves.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, notes)))
 
     @property
@@ -97,12 +97,12 @@ class LifeCycle:
             f"{self.active_days:g}; active: all others."
         )
 
-    def _moved(self, scope: Scope, now: pd.Series, then: datetime) -> pd.DataFrame:
+    def _moves(self, scope: Scope, now: pd.Series, then: datetime) -> pd.DataFrame:
         before = self.customers(scope.log, then)["stage"].astype(str).reindex(now.index)
         kinds = [*STAGES, NOT_YET]
         earlier = pd.Categorical(before.fillna(NOT_YET), categories=kinds, ordered=True)
         rows = pd.Series(earlier, index=now.index, name="before")
-        return crossed(rows, now.rename("now"), scope.min_group)
+        return suppressed_crosstab(rows, now.rename("now"), scope.min_group)
 
 
 MOVES = {

@@ -1,4 +1,4 @@
-"""Lookalike audience: the customers nearest to a seed list, and how well that finds held-out seeds."""
+"""Lookalike audience: the customers most similar to a list of seeds, and its lift on held-out seeds."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing, read_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, Lines, ReportTable, whole
-from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
+from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total
+from growthlab.insight.scope import SMALLEST_GROUP, Scope, Unavailable
 from growthlab.insight.sections.rfm import RFM
 
 FEATURES = (
@@ -42,12 +42,12 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Where the held-out seeds stand among the `n` customers who were not shown as seeds.
+class HeldOutRanks:
+    """The ranks of held-out seeds among the `n` customers who were not training seeds.
 
-    `first` and `last` are the best and the worst rank (from 1) of each seed among its equals;
-    `first_by_segment` and `last_by_segment` those in an order by the share of shown seeds in the
-    customer's RFM segment.
+    `first` and `last` are the best and the worst rank (from 1) of each held-out seed among its
+    equals; `first_by_segment` and `last_by_segment` are its ranks where customers are ordered by the
+    share of training seeds in their RFM segment.
     """
 
     n: int
@@ -59,13 +59,13 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Lookalike:
-    """Customers in order of their likeness to a list of seeds.
+    """Customers in order of their similarity to a list of seeds.
 
-    Likeness is the probability of being a seed by a logistic regression of seeds against all other
-    buyers, over standardised tags: learning from positive and unlabelled examples, whose order is
-    right even though some of the others would be seeds too (Elkan and Noto, KDD 2008). The lift is
-    measured on seeds that were held out: the latest three tenths where the seed file has a ``date``
-    (with the portrait as of then), else each fifth in turn, drawn at random.
+    Similarity is the probability of being a seed by a logistic regression of seeds against all other
+    buyers, over standardised tags. This is learning from positive and unlabelled examples: the order
+    is right even though some of the others would be seeds too (Elkan and Noto, KDD 2008). The lift is
+    measured on held-out seeds: the latest three tenths where the seed file has a ``date`` (with the
+    portrait as of then), else each of five random parts in turn.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Lookalike:
     strength
         Inverse of the penalty on squared coefficients.
     size
-        Share of the other customers that make the audience.
+        The size of the audience as a share of the other customers.
     min_seeds
-        Fewer seeds are refused: they would tell on their members.
+        Fewer seeds are refused: they would reveal individuals.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -92,23 +92,23 @@ class Lookalike:
     def __post_init__(self) -> None:
         if not self.strength > 0:
             raise ConfigError(f"strength must be positive, got {self.strength:g}")
-        if self.min_seeds < LEAST_GROUP:
-            raise ConfigError(f"min_seeds must be at least {LEAST_GROUP}, got {self.min_seeds}")
+        if self.min_seeds < SMALLEST_GROUP:
+            raise ConfigError(f"min_seeds must be at least {SMALLEST_GROUP}, got {self.min_seeds}")
         if not self.shares or not all(0 < s <= 1 for s in (*self.shares, self.size)):
             raise ConfigError("size and shares must be above 0 and at most 1")
         checked_tags(self.features, "features")
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
-        """The audience by ``user_id``, the likest first: likeness in [0, 1] and rank from 1.
+        """The audience by ``user_id``, the most similar first: likeness in [0, 1] and rank from 1.
 
-        Seeds are not in it.
+        It has no seeds.
 
         Raises
         ------
         DataError
             No seed file is given or it cannot be read, or too few seeds have bought.
         """
-        ids, points = self._space(log, as_of)
+        ids, points = self._customer_points(log, as_of)
         is_seed = np.isin(ids, self._seeds(ids).index.to_numpy(dtype=str))
         likeness = self._likeness(points, is_seed)
         order = np.lexsort((ids, -likeness))  # of equals the first id
@@ -118,34 +118,38 @@ class Lookalike:
         ranks = np.arange(1, len(kept) + 1)
         return pd.DataFrame({"likeness": likeness[kept], "rank": ranks}, index=index)
 
-    def held_out(self, log: EventLog, as_of: datetime) -> list[HeldOut]:
-        """What the order makes of seeds that it was not shown; see the class."""
+    def held_out_ranks(self, log: EventLog, as_of: datetime) -> list[HeldOutRanks]:
+        """The ranks of seeds that the model was not trained on, one element a held-out part."""
         ids = buyers(log, as_of).index.to_numpy(dtype=str)
         dates = self._seeds(ids)
         if dates.isna().any():
-            _, points = self._space(log, as_of)
+            _, points = self._customer_points(log, as_of)
             fold = stream(self.seed, "held out seeds").permutation(len(dates)) % FOLDS
             parts = [(points, dates.index[fold != f], dates.index[fold == f]) for f in range(FOLDS)]
             segments = RFM().customers(log, as_of)["segment"]
-            return [self._judged(ids, *part, segments) for part in parts]
+            return [self._rank_held_out(ids, *part, segments) for part in parts]
         border = dates.sort_values().iloc[int(0.7 * len(dates))].to_pydatetime()
-        then, points = self._space(log, border)
+        then, points = self._customer_points(log, border)
         known = dates[dates.index.isin(then)]
-        shown, later = known.index[known < border], known.index[known >= border]
-        if len(shown) < LEAST_GROUP or len(later) < LEAST_GROUP:
+        earlier, later = known.index[known < border], known.index[known >= border]
+        if len(earlier) < SMALLEST_GROUP or len(later) < SMALLEST_GROUP:
             raise DataError(
-                f"{len(shown)} seeds before {border:%Y-%m-%d} and {len(later)} after it had bought "
+                f"{len(earlier)} seeds before {border:%Y-%m-%d} and {len(later)} after it had bought "
                 "by then: too few to measure a lift; leave out the dates"
             )
-        return [self._judged(then, points, shown, later, RFM().customers(log, border)["segment"])]
+        return [
+            self._rank_held_out(
+                then, points, earlier, later, RFM().customers(log, border)["segment"]
+            )
+        ]
 
     def quality(self, log: EventLog, as_of: datetime) -> dict[str, float]:
-        """The ``lift`` and the ``recall`` of an audience of that size on seeds held out."""
-        (row,) = lift_table(self.held_out(log, as_of), [self.size]).to_dict("records")
+        """The ``lift`` and the ``recall`` of an audience of `size` on held-out seeds."""
+        (row,) = lift_table(self.held_out_ranks(log, as_of), [self.size]).to_dict("records")
         return {"lift": row["lift"], "recall": row["recall"]}
 
     def composition(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
-        """One row an RFM segment: how many of the audience, of the seeds and of all buyers it has.
+        """One row an RFM segment: how many of the audience, of the seeds and of all buyers are in it.
 
         Columns segment, customers (of the audience), seeds, all, and each as a share of its whole.
         """
@@ -162,32 +166,32 @@ class Lookalike:
         return rows.join(shares).rename_axis("segment").reset_index().astype({"segment": str})
 
     def find(self, scope: Scope) -> Findings:
-        """Recall and lift of audiences by size, beside an order by RFM segment; who is in it."""
+        """Recall and lift by size of the audience, compared with an order by RFM segment; its composition."""
         if self.seeds is None:
             raise Unavailable("no seeds: give a file with section.lookalike.seeds=FILE")
-        found = self.held_out(scope.log, scope.as_of)
-        rows = lift_table(found, self.shares)
-        plot = Lines("share", ("recall", "recall_by_segment", "share_of_customers"),
+        ranks = self.held_out_ranks(scope.log, scope.as_of)
+        rows = lift_table(ranks, self.shares)
+        plot = LinePlot("share", ("recall", "recall_by_segment", "share_of_customers"),
                      "Held-out seeds found, by size of the audience")  # fmt: skip
-        how = "by date" if len(found) == 1 else f"each of {FOLDS} random parts in turn"
+        how = "by date" if len(ranks) == 1 else f"each of {FOLDS} random parts in turn"
         note = (
             f"Held out {how}. By chance the lift is 1. The audience itself, a row a customer, comes "
             "from `growthlab segment`."
         )
-        made_of = self.composition(scope.log, scope.as_of)
+        composition = self.composition(scope.log, scope.as_of)
         tables = (
             ReportTable("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),
             ReportTable(
                 "lookalike_composition",
                 "Who is in the audience",
-                made_of,
+                composition,
                 COMPOSITION,
-                sums=dict.fromkeys(("customers", "seeds", "all"), whole(made_of)),
+                known_totals=dict.fromkeys(("customers", "seeds", "all"), one_total(composition)),
             ),
         )
         return Findings(tables, (note,))
 
-    def _space(self, log: EventLog, as_of: datetime) -> tuple[np.ndarray, np.ndarray]:
+    def _customer_points(self, log: EventLog, as_of: datetime) -> tuple[np.ndarray, np.ndarray]:
         ids = buyers(log, as_of).index.to_numpy(dtype=str)
         space = customer_space(log, as_of, checked_tags(self.features, "features"), ids)
         return space.user_ids, space.points
@@ -203,87 +207,88 @@ class Lookalike:
             has = ", ".join(map(str, table.columns))
             raise DataError(f"{option}={path} needs a column user_id: it has {has}")
         dates = as_times(table["date"], "date") if "date" in table else pd.NaT
-        found = pd.DataFrame({"user_id": as_ids(table["user_id"]), "date": dates})
-        found = found.dropna(subset="user_id").drop_duplicates("user_id").set_index("user_id")
-        inside = found.index.isin(known)
+        seeds = pd.DataFrame({"user_id": as_ids(table["user_id"]), "date": dates})
+        seeds = seeds.dropna(subset="user_id").drop_duplicates("user_id").set_index("user_id")
+        inside = seeds.index.isin(known)
         if inside.sum() < self.min_seeds:
             raise DataError(
-                f"{option}={path}: {inside.sum()} of {len(found)} seeds had bought, and "
-                f"{self.min_seeds} are needed: fewer would tell on their members"
+                f"{option}={path}: {inside.sum()} of {len(seeds)} seeds had bought, and "
+                f"{self.min_seeds} are needed: fewer would reveal individuals"
             )
-        return pd.to_datetime(found["date"][inside]).sort_index()
+        return pd.to_datetime(seeds["date"][inside]).sort_index()
 
     def _likeness(self, points: np.ndarray, is_seed: np.ndarray) -> np.ndarray:
-        """The probability of each customer to be one of the seeds."""
+        """The probability of each customer of being a seed."""
         from sklearn.linear_model import LogisticRegression
 
         if is_seed.all():
-            raise DataError("every customer is a seed: there is nobody left to find")
+            raise DataError("every customer is a seed: no customer is left to find")
         model = LogisticRegression(C=self.strength, max_iter=2000).fit(points, is_seed)
         return np.asarray(model.predict_proba(points)[:, 1], dtype=np.float64)
 
-    def _judged(
+    def _rank_held_out(
         self,
         ids: np.ndarray,
         points: np.ndarray,
-        shown: pd.Index,
-        hidden: pd.Index,
+        training: pd.Index,
+        held_out: pd.Index,
         segments: pd.Series,
-    ) -> HeldOut:
-        is_shown = np.isin(ids, shown.to_numpy(dtype=str))
-        likeness = pd.Series(self._likeness(points, is_shown), index=ids)
-        named = segments.astype(str).reindex(ids)
-        share = pd.Series(is_shown, index=ids).groupby(named).transform("mean")
-        wanted = ids[np.isin(ids, hidden.to_numpy(dtype=str))]
+    ) -> HeldOutRanks:
+        is_training = np.isin(ids, training.to_numpy(dtype=str))
+        likeness = pd.Series(self._likeness(points, is_training), index=ids)
+        labels = segments.astype(str).reindex(ids)
+        share = pd.Series(is_training, index=ids).groupby(labels).transform("mean")
+        targets = ids[np.isin(ids, held_out.to_numpy(dtype=str))]
         ranks = []
         for score in (likeness, share):
-            rest = -score[~is_shown]
+            rest = -score[~is_training]
             for method in ("min", "max"):
-                ranks.append(rest.rank(method=method)[wanted].to_numpy())
-        return HeldOut(int((~is_shown).sum()), *ranks)
+                ranks.append(rest.rank(method=method)[targets].to_numpy())
+        return HeldOutRanks(int((~is_training).sum()), *ranks)
 
 
 def hits(first: np.ndarray, last: np.ndarray, size: int) -> float:
-    """How many are among the first `size`; of equals across the border their share is counted."""
+    """How many are among the first `size`; a group of equals across the border counts in part."""
     return float(np.clip((size - first + 1) / (last - first + 1), 0.0, 1.0).sum())
 
 
-def lift_table(found: Sequence[HeldOut], shares: Sequence[float]) -> pd.DataFrame:
+def lift_table(parts: Sequence[HeldOutRanks], shares: Sequence[float]) -> pd.DataFrame:
     """One row a size of the audience: held-out seeds found in it, recall and lift.
 
     recall = held-out seeds in the audience / all held-out seeds; lift = recall / the audience's
     share of the customers, which is what a random audience has.
     """
     rows = []
-    total = sum(len(f.first) for f in found)
+    total = sum(len(part.first) for part in parts)
     for share in sorted(shares):
-        sizes = [max(1, round(share * f.n)) for f in found]
-        pairs = list(zip(found, sizes, strict=True))
-        part = sum(sizes) / sum(f.n for f in found)
-        recall = sum(hits(f.first, f.last, n) for f, n in pairs) / total
-        plain = sum(hits(f.first_by_segment, f.last_by_segment, n) for f, n in pairs) / total
-        of_all = [f"{share:.0%}", part, sum(sizes) // len(found), total, round(recall * total)]
-        rows.append([*of_all, recall, recall / part, plain, plain / part])
+        sizes = [max(1, round(share * part.n)) for part in parts]
+        pairs = list(zip(parts, sizes, strict=True))
+        exact_share = sum(sizes) / sum(part.n for part in parts)
+        recall = sum(hits(p.first, p.last, n) for p, n in pairs) / total
+        by_segment = sum(hits(p.first_by_segment, p.last_by_segment, n) for p, n in pairs) / total
+        audience, n_hits = sum(sizes) // len(parts), round(recall * total)
+        lifts = [recall, recall / exact_share, by_segment, by_segment / exact_share]
+        rows.append([f"{share:.0%}", exact_share, audience, total, n_hits, *lifts])
     return pd.DataFrame(rows, columns=list(LIFT))
 
 
-_HELD, _FOUND = ("customers", "held_out"), ("found",)
+_HELD_OUT, _FOUND = ("customers", "held_out"), ("found",)
 LIFT = {
     "share": Column("label", "Size of the audience, as a share of the customers who are no seeds."),
-    "share_of_customers": Column("share", "The same as a number.", _HELD),
+    "share_of_customers": Column("share", "The same as a number.", _HELD_OUT),
     "customers": Column("customers", "Customers in the audience.", ("customers",)),
     "held_out": Column("customers", "Seeds that were held out.", ("held_out",)),
-    "found": Column("customers", "Those of them in the audience.", _HELD, _FOUND),
-    "recall": Column("share", "found / held_out.", _HELD, _FOUND),
+    "found": Column("customers", "Those of them in the audience.", _HELD_OUT, _FOUND),
+    "recall": Column("share", "found / held_out.", _HELD_OUT, _FOUND),
     "lift": Column(
-        "ratio", "recall / the audience's share of the customers; 1 by chance.", _HELD, _FOUND
+        "ratio", "recall / the audience's share of the customers; 1 by chance.", _HELD_OUT, _FOUND
     ),
     "recall_by_segment": Column(
         "share",
-        "The same where customers are ordered by the share of shown seeds in their RFM segment.",
-        _HELD,
+        "The same where customers are ordered by the share of training seeds in their RFM segment.",
+        _HELD_OUT,
     ),
-    "lift_by_segment": Column("ratio", "The lift of that order.", _HELD),
+    "lift_by_segment": Column("ratio", "The lift of that order.", _HELD_OUT),
 }
 COMPOSITION = {
     "segment": Column("label", "The RFM segment."),

@@ -1,4 +1,4 @@
-"""The outlook: what the bundles of one cutoff say of the same customers, churn, value and lists."""
+"""The outlook of each customer by exported models: churn probability, expected value, recommendations."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Bars, Column, Findings, ReportTable, whole
+from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable, one_total
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
-from growthlab.insight.scope import LEAST_GROUP, Scope, Unavailable
+from growthlab.insight.scope import SMALLEST_GROUP, Scope, Unavailable
 
 TASKS = ("churn", "value", "top_n")
 OPTION = "section.outlook.bundles"
@@ -60,29 +60,29 @@ class Outlook:
         Raises
         ------
         DataError
-            No bundles are given, or they do not belong together, or know more than `as_of` does.
+            No bundles are set, they do not belong together, or their cutoff is after `as_of`.
         """
-        return self._answers(log, as_of, loaded(self.bundles))
+        return self._answers(log, as_of, load_bundles(self.bundles))
 
     def find(self, scope: Scope) -> Findings:
         """A row a level of risk: customers, mean risk and value, and the item on most of their lists."""
         if self.bundles is None:
-            raise Unavailable(NONE_GIVEN)
-        bundles = loaded(self.bundles)
-        found = self._answers(scope.log, scope.as_of, bundles)
-        groups = found.groupby("risk_level", observed=False)
+            raise Unavailable(NO_BUNDLES)
+        bundles = load_bundles(self.bundles)
+        customers = self._answers(scope.log, scope.as_of, bundles)
+        groups = customers.groupby("risk_level", observed=False)
         rows = groups.agg(
             customers=("risk", "size"),
             risk=("risk", "mean"),
             value=("value", "mean"),
             total_value=("value", "sum"),
         )
-        rows = rows.join(most_listed(found)).reset_index()
+        rows = rows.join(most_listed_items(customers)).reset_index()
         rows.loc[rows["customers"] < scope.min_group, ["item_id", "listed"]] = None
-        plot = Bars("risk_level", "total_value", "Value expected by risk")
+        plot = BarPlot("risk_level", "total_value", "Value expected by risk")
         table = ReportTable("outlook", "Outlook", rows, self._columns(), plots=(plot,),
-                      sums={"customers": whole(rows)})  # fmt: skip
-        return Findings((table,), (_source(bundles),))
+                      known_totals={"customers": one_total(rows)})  # fmt: skip
+        return Findings((table,), (_source_note(bundles),))
 
     def _answers(
         self, log: EventLog, as_of: datetime, bundles: Mapping[str, Bundle]
@@ -92,34 +92,34 @@ class Outlook:
             raise DataError(f"{OPTION}: the bundles know of events up to {known_until}, after "
                             f"as_of={as_of}: give a later as_of, or older bundles")  # fmt: skip
         ids = _buyers(log, as_of)
-        found = asked(bundles, ids, self.k)
-        if found.empty:
+        customers = predict_customers(bundles, ids, self.k)
+        if customers.empty:
             raise DataError(f"{OPTION}: the bundles know no customer of {log.name}")
-        found["risk_level"] = assign_levels(found["risk"], self.risk_borders)
-        borders = value_borders(found["value"], self.value_borders)
-        found["value_level"] = assign_levels(found["value"], borders)
-        return found[["risk", "value", "risk_level", "value_level", "recommended"]]
+        customers["risk_level"] = assign_levels(customers["risk"], self.risk_borders)
+        borders = value_borders(customers["value"], self.value_borders)
+        customers["value_level"] = assign_levels(customers["value"], borders)
+        return customers[["risk", "value", "risk_level", "value_level", "recommended"]]
 
     def _columns(self) -> dict[str, Column]:
         low, high = self.risk_borders
-        of = ("customers",)
+        counts = ("customers",)
         return {
             "risk_level": Column("label", f"middle: risk above {low:g}; high: above {high:g}."),
-            "customers": Column("customers", "Customers of the level.", of),
-            "risk": Column("share", "Mean probability of no purchase.", of),
-            "value": Column("money", "Mean value expected.", of),
-            "total_value": Column("money", "Value expected of all of them.", of),
+            "customers": Column("customers", "Customers of the level.", counts),
+            "risk": Column("share", "Mean probability of no purchase.", counts),
+            "value": Column("money", "Mean value expected.", counts),
+            "total_value": Column("money", "Value expected of all of them.", counts),
             "item_id": Column("label", f"The item on most of their lists of {self.k}."),
             "listed": Column(
-                "customers", "Customers of them who have it on their list.", of, ("listed",)
+                "customers", "Customers of them who have it on their list.", counts, ("listed",)
             ),
         }
 
 
-NONE_GIVEN = f"{OPTION} names no folder of bundles (growthlab export writes them)"
+NO_BUNDLES = f"{OPTION} names no folder of bundles (growthlab export writes them)"
 
 
-def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
+def load_bundles(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
     """The bundle of each task, after a check that they are about the same customers and time.
 
     Raises
@@ -130,9 +130,9 @@ def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
         A folder is no bundle and has none in it, or a bundle is broken.
     """
     if paths is None:
-        raise DataError(NONE_GIVEN)
-    given = [paths] if isinstance(paths, str) else paths
-    folders = chain.from_iterable(bundle_folders(Path(str(path))) for path in given)
+        raise DataError(NO_BUNDLES)
+    listed = [paths] if isinstance(paths, str) else paths
+    folders = chain.from_iterable(bundle_folders(Path(str(path))) for path in listed)
     bundles: dict[str, Bundle] = {}
     for folder in folders:
         bundle = Bundle.load(folder)
@@ -144,14 +144,16 @@ def loaded(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
     if missing:
         raise DataError(f"{OPTION}: no bundle of {missing[0]}: growthlab export task={missing[0]}")
     for name in ("data", "cutoff", "horizon_days"):
-        _require_the_same(name, bundles)
+        _check_equal(name, bundles)
     for bundle in bundles.values():
         if bundle.no_lookup:
             raise DataError(f"{OPTION}: {bundle.folder}: {bundle.no_lookup}")
     return bundles
 
 
-def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.DataFrame:
+def predict_customers(
+    bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int
+) -> pd.DataFrame:
     """``risk``, ``value`` and ``recommended`` of the users whom each bundle knows, by ``user_id``."""
     lists = bundles["top_n"].recommend([RecommendRequest(u) for u in user_ids], k)
     churn, value = (
@@ -166,36 +168,36 @@ def asked(bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int) -> pd.
     return pd.DataFrame(rows, columns=columns).set_index("user_id")
 
 
-def most_listed(found: pd.DataFrame) -> pd.DataFrame:
+def most_listed_items(customers: pd.DataFrame) -> pd.DataFrame:
     """``item_id``, on most lists of each risk level, and ``listed``, on how many.
 
-    None on fewer than `LEAST_GROUP`; of equals the first by its id.
+    Items on fewer than `SMALLEST_GROUP` lists do not count; among equals the first id is taken.
     """
-    long = found[["risk_level", "recommended"]].explode("recommended")
+    long = customers[["risk_level", "recommended"]].explode("recommended")
     counts = long.groupby(["risk_level", "recommended"], observed=True).size().rename("listed")
     ranked = counts.reset_index().rename(columns={"recommended": "item_id"})
-    ranked = ranked[ranked["listed"] >= LEAST_GROUP]
+    ranked = ranked[ranked["listed"] >= SMALLEST_GROUP]
     ranked = ranked.sort_values(["risk_level", "listed", "item_id"], ascending=[True, False, True])
     return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
 
 
-def _require_the_same(name: str, bundles: Mapping[str, Bundle]) -> None:
-    """DataError where the manifests differ in a field; who names no horizon has none."""
-    found = {task: getattr(bundles[task].manifest, name) for task in TASKS}
-    if len({str(value) for value in found.values() if value is not None}) > 1:
-        shown = ", ".join(f"{task} has {value}" for task, value in found.items())
-        raise DataError(f"{OPTION}: the bundles differ in {name} ({shown}): they must share it")
+def _check_equal(name: str, bundles: Mapping[str, Bundle]) -> None:
+    """DataError where the manifests differ in a field; null is equal to anything."""
+    values = {task: getattr(bundles[task].manifest, name) for task in TASKS}
+    if len({str(value) for value in values.values() if value is not None}) > 1:
+        listed = ", ".join(f"{task} has {value}" for task, value in values.items())
+        raise DataError(f"{OPTION}: the bundles differ in {name} ({listed}): they must share it")
 
 
 def _buyers(log: EventLog, as_of: datetime) -> list[str]:
-    """Who had bought before a moment, in order of their ids."""
+    """The customers who had bought before a moment, in order of their ids."""
     sql = "SELECT DISTINCT user_id, timestamp FROM events WHERE event_type = 'purchase'"
     bought = log.query(sql)
     before = bought["timestamp"] < np.datetime64(as_of, "us")
     return sorted(bought.loc[before, "user_id"].astype(str).unique())
 
 
-def _source(bundles: Mapping[str, Bundle]) -> str:
+def _source_note(bundles: Mapping[str, Bundle]) -> str:
     manifest = bundles["churn"].manifest
     names = {task: bundles[task].manifest.model for task in TASKS}
     return (

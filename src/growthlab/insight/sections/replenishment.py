@@ -1,4 +1,4 @@
-"""Replenishment: after how many days customers buy an item again, for reminders that come in time."""
+"""Replenishment: after how many days customers buy an item again, for reminders in time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, ReportTable, of_rows
-from growthlab.insight.items import named
+from growthlab.insight.findings import Column, Findings, ReportTable, select_columns
+from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import LEAST_GROUP, Scope
+from growthlab.insight.scope import SMALLEST_GROUP, Scope
 
 
-def replenishment(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
+def replenishment_figures(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
     """One row an item that `min_customers` or more bought again on a later day, most of them first.
 
     Columns item_id, buyers, customers (who bought it again), again_share, intervals (from one
@@ -58,36 +58,40 @@ class Replenishment:
     def find(self, scope: Scope) -> Findings:
         """One table of items."""
         scope.require("item_id", needed_by="replenishment")
-        least = max(self.min_customers, LEAST_GROUP)
-        found = replenishment(scope.log, min_customers=least)
-        found = found[found["buyers"] >= scope.min_group].reset_index(drop=True)
-        rows = named(found, scope.log, "item_id")
-        columns = of_rows(COLUMNS, rows)
+        least = max(self.min_customers, SMALLEST_GROUP)
+        items = replenishment_figures(scope.log, min_customers=least)
+        items = items[items["buyers"] >= scope.min_group].reset_index(drop=True)
+        rows = add_item_names(items, scope.log, "item_id")
+        columns = select_columns(COLUMNS, rows)
         note = (
             f"Items that {scope.min_group} customers or more bought, and {least} or more bought "
             "again. Half of the repeats come between p25 and p75 days after the last purchase of the "
             "item: a reminder belongs before p25."
         )
-        table = ReportTable("replenishment", "Items", rows, columns, shown=15, note=note)
+        table = ReportTable("replenishment", "Items", rows, columns, rows_shown=15, note=note)
         return Findings((table,))
 
 
-_OF, _AGAIN = ("buyers",), ("customers",)
+_BUYERS, _REPEAT_BUYERS = ("buyers",), ("customers",)
 _INTERVAL = "of the days from one purchase day of the item to the same customer's next"
 COLUMNS = {
     "item_id": Column("label", "The item."),
     "item_id_name": Column("label", "Its name."),
-    "buyers": Column("customers", "Customers who bought it.", _OF),
-    "customers": Column("customers", "Those who bought it again on a later day.", _OF, _AGAIN),
-    "again_share": Column("share", "customers / buyers.", _OF, _AGAIN),
-    "intervals": Column("count", "Intervals that are counted.", _OF, _AGAIN),
-    "p25": Column("days", f"A quarter {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
-    "median": Column("days", f"Half {_INTERVAL} is shorter or equal.", _OF, _AGAIN),
-    "p75": Column("days", f"Three quarters {_INTERVAL} are shorter or equal.", _OF, _AGAIN),
+    "buyers": Column("customers", "Customers who bought it.", _BUYERS),
+    "customers": Column(
+        "customers", "Those who bought it again on a later day.", _BUYERS, _REPEAT_BUYERS
+    ),
+    "again_share": Column("share", "customers / buyers.", _BUYERS, _REPEAT_BUYERS),
+    "intervals": Column("count", "Intervals that are counted.", _BUYERS, _REPEAT_BUYERS),
+    "p25": Column("days", f"A quarter {_INTERVAL} is shorter or equal.", _BUYERS, _REPEAT_BUYERS),
+    "median": Column("days", f"Half {_INTERVAL} is shorter or equal.", _BUYERS, _REPEAT_BUYERS),
+    "p75": Column(
+        "days", f"Three quarters {_INTERVAL} are shorter or equal.", _BUYERS, _REPEAT_BUYERS
+    ),
     "spread": Column(
         "ratio",
         "(p75 - p25) / median: the smaller, the better a reminder can be timed.",
-        _OF,
-        _AGAIN,
+        _BUYERS,
+        _REPEAT_BUYERS,
     ),
 }

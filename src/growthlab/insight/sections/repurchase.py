@@ -1,4 +1,4 @@
-"""Repurchase: how many buy again, and after how long."""
+"""Repurchase: how many customers buy again, and after how long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
-from growthlab.insight.findings import Bars, Column, Findings, Lines, ReportTable, whole
+from growthlab.insight.findings import BarPlot, Column, Findings, LinePlot, ReportTable, one_total
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.scope import Scope
 
@@ -25,12 +25,16 @@ _GAPS = f"""
 
 
 def repeat_rates(
-    log: EventLog, *, as_of: datetime, settled: datetime, windows: tuple[int, ...] = (30, 90, 180)
+    log: EventLog,
+    *,
+    as_of: datetime,
+    burn_in_end: datetime,
+    windows: tuple[int, ...] = (30, 90, 180),
 ) -> pd.DataFrame:
     """One row a rate: ``repeat_rate`` over the whole log, then within each window of days.
 
-    Purchases of one day count once. Columns rate, buyers, repeat_buyers, share. Within a window
-    those count whose first purchase in the log lies between `settled` and the window before `as_of`.
+    Purchases of one day count once. Columns rate, buyers, repeat_buyers, share. A window counts the
+    customers whose first purchase in the log is after `burn_in_end`, and the window or more before `as_of`.
     """
     firsts = log.query(f"""
         WITH days AS ({_DAYS}), firsts AS (SELECT user_id, min(day) AS day FROM days GROUP BY ALL)
@@ -41,8 +45,8 @@ def repeat_rates(
     rows = [("repeat_rate", len(firsts), int(firsts["again"].notna().sum()))]
     for days in windows:
         old_enough = firsts["first"] <= as_of - timedelta(days=days + 1)
-        some = firsts[(firsts["first"] >= settled) & old_enough]
-        rows.append((f"repeat_rate_{days}d", len(some), int((some["again"] <= days).sum())))
+        counted = firsts[(firsts["first"] >= burn_in_end) & old_enough]
+        rows.append((f"repeat_rate_{days}d", len(counted), int((counted["again"] <= days).sum())))
     table = pd.DataFrame(rows, columns=["rate", "buyers", "repeat_buyers"])
     return table.assign(share=table["repeat_buyers"] / table["buyers"].where(table["buyers"] > 0))
 
@@ -61,11 +65,11 @@ def purchase_counts(log: EventLog) -> pd.DataFrame:
     """)
 
 
-def purchase_gaps(log: EventLog) -> pd.DataFrame:
+def gap_quantiles(log: EventLog) -> pd.DataFrame:
     """Quantiles of the days between one purchase day of a customer and the next; two rows.
 
     ``all gaps`` counts each gap, so that frequent buyers have most of them; ``customers`` counts
-    each customer once, by the own median, where there are two gaps or more.
+    each customer with two gaps or more once, by the median of their gaps.
     """
     picks = ", ".join(f"quantile_cont(gap, {q}) AS {name}" for name, q in QUANTILES.items())
     columns = f"count(*) AS gaps, count(DISTINCT user_id) AS customers, avg(gap) AS mean, {picks}"
@@ -79,15 +83,15 @@ def purchase_gaps(log: EventLog) -> pd.DataFrame:
     """)
 
 
-def returning_after(
+def returns_after_silence(
     log: EventLog, *, as_of: datetime, silences: tuple[int, ...] = SILENCES
 ) -> pd.DataFrame:
-    """Of the silences of so many days, how many ended in a purchase within the log.
+    """One row a length of silence in days: how many such silences ended in a purchase in the log.
 
     A silence is the time from a purchase day to the next one, or to `as_of`. Columns silence_days,
-    silences, customers, returned, share. Recent silences may still end: the shares are low by that.
+    silences, customers, returned, share. Recent silences may still end, so that the shares are lower bounds.
     """
-    wanted = ", ".join(f"({days})" for days in silences)
+    lengths = ", ".join(f"({days})" for days in silences)
     return log.query(f"""
         WITH spells AS (
             SELECT user_id, gap IS NOT NULL AS ended,
@@ -96,7 +100,7 @@ def returning_after(
         SELECT silence_days, count(*) AS silences, count(DISTINCT user_id) AS customers,
             count(DISTINCT user_id) FILTER (WHERE ended) AS customers_back,
             avg(ended::INT) AS share
-        FROM spells JOIN (VALUES {wanted}) AS wanted(silence_days) ON length > silence_days
+        FROM spells JOIN (VALUES {lengths}) AS lengths(silence_days) ON length > silence_days
         GROUP BY silence_days ORDER BY silence_days
     """)
 
@@ -117,7 +121,7 @@ class Repurchase:
         """Four small tables."""
         log = scope.log
         windows = tuple(days for days in self.windows if days < scope.days / 2)
-        rates = repeat_rates(log, as_of=scope.as_of, settled=scope.settled, windows=windows)
+        rates = repeat_rates(log, as_of=scope.as_of, burn_in_end=scope.burn_in_end, windows=windows)
         counts = purchase_counts(log)
         silences = tuple(days for days in SILENCES if days < scope.days / 2)
         tables = [
@@ -127,20 +131,20 @@ class Repurchase:
                 "Buyers by number of purchase days",
                 counts,
                 COUNTS,
-                plots=(Bars("purchase_days", "share", "Share of buyers"),),
-                sums={"buyers": whole(counts)},
+                plots=(BarPlot("purchase_days", "share", "Share of buyers"),),
+                known_totals={"buyers": one_total(counts)},
             ),
-            ReportTable("purchase_gaps", "Time between purchases", purchase_gaps(log), GAPS),
+            ReportTable("purchase_gaps", "Time between purchases", gap_quantiles(log), GAPS),
         ]
         if silences:
-            rows = returning_after(log, as_of=scope.as_of, silences=silences)
+            rows = returns_after_silence(log, as_of=scope.as_of, silences=silences)
             tables.append(
                 ReportTable(
                     "returning_after_silence",
                     "Who comes back after a silence",
                     rows,
                     SILENT,
-                    plots=(Lines("silence_days", ("share",), "Share of silences that ended"),),
+                    plots=(LinePlot("silence_days", ("share",), "Share of silences that ended"),),
                     note="A customer is lost for good about where the share falls below a tenth: a "
                     "horizon for churn can be read off here.",
                 )
@@ -172,8 +176,8 @@ _GAP = "of the days from one purchase day of a customer to the next"
 GAPS = {
     "of_what": Column(
         "label",
-        "all gaps: each counts once. customers: each customer counts once, by the own median, where "
-        "there are two gaps or more.",
+        "all gaps: each counts once. customers: each customer with two gaps or more counts once, "
+        "by the median of their gaps.",
     ),
     "gaps": Column("count", "Gaps, or customers, that are counted.", ("customers",)),
     "customers": Column("customers", "Customers whose gaps they are.", ("customers",)),

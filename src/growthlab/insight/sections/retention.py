@@ -7,18 +7,18 @@ from typing import ClassVar
 
 from growthlab.insight.cohorts import (
     ACTIVE_AGAIN,
+    BURN_IN_NOTE,
     CUSTOMERS,
-    FEWER,
-    OLD,
+    FEWER_COHORTS_NOTE,
     RETENTION,
+    add_shares,
     cohort_column,
-    cohorts_of,
-    pooled,
-    pooled_sums,
+    cohorts_in_scope,
+    pool_cohorts,
+    pooled_totals,
     since_column,
-    with_shares,
 )
-from growthlab.insight.findings import Findings, Heat, Lines, ReportTable
+from growthlab.insight.findings import Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.scope import Period, Scope, check_period
 
 
@@ -35,8 +35,8 @@ class Retention:
 
     def find(self, scope: Scope) -> Findings:
         """The curve, then the cohorts."""
-        rows = with_shares(cohorts_of(scope, self.period))
-        new = rows[rows["cohort"] >= scope.settled]
+        rows = add_shares(cohorts_in_scope(scope, self.period))
+        new = rows[rows["cohort"] >= scope.burn_in_end]
         since, cohort = since_column(self.period), cohort_column(self.period)
         shares = {"customers": CUSTOMERS, "active": ACTIVE_AGAIN, "cohort_retention": RETENTION}
         curve = {"since": since, **shares}
@@ -46,21 +46,21 @@ class Retention:
                 ReportTable(
                     "cohort_retention_curve",
                     "All cohorts together",
-                    pooled(new)[list(curve)],
+                    pool_cohorts(new)[list(curve)],
                     curve,
-                    plots=(Lines("since", ("cohort_retention",), "Share who are active again"),),
-                    shown=13,
-                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
+                    plots=(LinePlot("since", ("cohort_retention",), "Share who are active again"),),
+                    rows_shown=13,
+                    note=f"Cohorts from {scope.burn_in_end:%Y-%m-%d} on. " + FEWER_COHORTS_NOTE,
                 ),
                 ReportTable(
                     "cohort_retention",
                     "Cohort by cohort",
                     rows[list(each)].reset_index(drop=True),
                     each,
-                    plots=(Heat("cohort", "since", "cohort_retention", "Share active"),),
-                    shown=0,
-                    note=OLD.format(settled=scope.settled),
-                    sums=pooled_sums(rows, scope),
+                    plots=(HeatMap("cohort", "since", "cohort_retention", "Share active"),),
+                    rows_shown=0,
+                    note=BURN_IN_NOTE.format(burn_in_end=scope.burn_in_end),
+                    known_totals=pooled_totals(rows, scope),
                 ),
             )
         )

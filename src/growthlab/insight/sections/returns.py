@@ -1,4 +1,4 @@
-"""Returns and cancellations: how much of what was bought came back or was undone."""
+"""Returns and cancellations: how much of what was bought was sent back or cancelled."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, units_of
-from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
-from growthlab.insight.items import named
-from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
+from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
+from growthlab.insight.items import add_item_names
+from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, Unavailable, check_period
 
 
-def returns(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
+def return_figures(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
     """One row a period or an item with purchases or returns.
 
     Columns: `by` as ``period`` or ``item_id``, units_bought (cancelled ones too), units_cancelled
@@ -22,20 +22,20 @@ def returns(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
     purchase), customers (who returned or cancelled any), cancelled_share and returned_share of the
     units bought, value_lost (of both; NaN without prices).
     """
-    of = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
+    key = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
     name = "item_id" if by == "item_id" else "period"
-    bought, back = "event_type = 'purchase'", "event_type = 'return'"
-    undone = f"({bought} AND cancelled_at IS NOT NULL)"
+    bought, returned = "event_type = 'purchase'", "event_type = 'return'"
+    cancelled = f"({bought} AND cancelled_at IS NOT NULL)"
     units = f"sum({units_of(log)})"
     return log.query(f"""
         WITH summed AS (
-            SELECT {of} AS {name}, coalesce({units} FILTER (WHERE {bought}), 0) AS units_bought,
-                coalesce({units} FILTER (WHERE {undone}), 0) AS units_cancelled,
-                coalesce({units} FILTER (WHERE {back}), 0) AS units_returned,
+            SELECT {key} AS {name}, coalesce({units} FILTER (WHERE {bought}), 0) AS units_bought,
+                coalesce({units} FILTER (WHERE {cancelled}), 0) AS units_cancelled,
+                coalesce({units} FILTER (WHERE {returned}), 0) AS units_returned,
                 count(DISTINCT user_id) FILTER (WHERE {bought}) AS buyers,
-                count(DISTINCT user_id) FILTER (WHERE {undone} OR {back}) AS customers,
-                sum({spend_of(log)}) FILTER (WHERE {undone} OR {back}) AS value_lost
-            FROM events WHERE {bought} OR {back} GROUP BY ALL
+                count(DISTINCT user_id) FILTER (WHERE {cancelled} OR {returned}) AS customers,
+                sum({spend_of(log)}) FILTER (WHERE {cancelled} OR {returned}) AS value_lost
+            FROM events WHERE {bought} OR {returned} GROUP BY ALL
         )
         SELECT {name}, buyers, units_bought, units_cancelled, units_returned, customers,
             units_cancelled / nullif(units_bought, 0) AS cancelled_share,
@@ -46,7 +46,7 @@ def returns(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Returns:
-    """What came back or was cancelled, by period and by item."""
+    """What was returned or cancelled, by period and by item."""
 
     chapter: ClassVar[str] = "Satisfaction"
     title: ClassVar[str] = "Returns and cancellations"
@@ -56,27 +56,29 @@ class Returns:
         check_period(self.period)
 
     def find(self, scope: Scope) -> Findings:
-        """By period, and the items that come back most."""
+        """By period, and the items that are returned most."""
         log = scope.log
-        rows = returns(log, self.period)
+        rows = return_figures(log, self.period)
         if not (rows["units_returned"].sum() or rows["units_cancelled"].sum()):
             raise Unavailable(f"returns: nothing in {log.name} was returned or cancelled")
-        drawn = (
-            Lines("period", ("returned_share", "cancelled_share"), "Share of the units bought"),
+        plots = (
+            LinePlot("period", ("returned_share", "cancelled_share"), "Share of the units bought"),
         )
-        tables = [_table("returns", f"By {self.period}", rows, drawn, 13)]
+        tables = [_table("returns", f"By {self.period}", rows, plots, 13)]
         if "item_id" in log.columns:
-            items = returns(log, "item_id")
+            items = return_figures(log, "item_id")
             items = items[
-                (items["buyers"] >= scope.min_group) & (items["customers"] >= LEAST_GROUP)
+                (items["buyers"] >= scope.min_group) & (items["customers"] >= SMALLEST_GROUP)
             ]
             share = items["cancelled_share"].fillna(0) + items["returned_share"].fillna(0)
             items = items.assign(share=share).sort_values(
                 ["share", "item_id"], ascending=[False, True]
             )
-            items = named(items.drop(columns="share").reset_index(drop=True), log, "item_id")
+            items = add_item_names(
+                items.drop(columns="share").reset_index(drop=True), log, "item_id"
+            )
             note = (
-                f"Items that {scope.min_group} customers or more bought, and {LEAST_GROUP} or more "
+                f"Items that {scope.min_group} customers or more bought, and {SMALLEST_GROUP} or more "
                 "sent back or cancelled."
             )
             tables.append(_table("returns_of_items", "Items", items, (), 10, note))
@@ -84,31 +86,39 @@ class Returns:
 
 
 def _table(
-    name: str, title: str, rows: pd.DataFrame, plots: tuple[Lines, ...], shown: int, note: str = ""
+    name: str,
+    title: str,
+    rows: pd.DataFrame,
+    plots: tuple[LinePlot, ...],
+    rows_shown: int,
+    note: str = "",
 ) -> ReportTable:
-    columns = of_rows(COLUMNS, rows)
-    return ReportTable(name, title, rows, columns, plots, note=note, shown=shown)
+    columns = select_columns(COLUMNS, rows)
+    return ReportTable(name, title, rows, columns, plots, note=note, rows_shown=rows_shown)
 
 
-_BOUGHT, _BACK = ("buyers",), ("customers",)
+_BUYERS, _CUSTOMERS = ("buyers",), ("customers",)
 COLUMNS = {
     "period": Column("date", "First day of the period."),
     "item_id": Column("label", "The item."),
     "item_id_name": Column("label", "Its name."),
-    "buyers": Column("customers", "Customers with a purchase, cancelled or not.", _BOUGHT),
-    "units_bought": Column("count", "Units bought, cancelled ones among them.", _BOUGHT),
+    "buyers": Column("customers", "Customers with a purchase, cancelled or not.", _BUYERS),
+    "units_bought": Column("count", "Units bought, cancelled ones among them.", _BUYERS),
     "units_cancelled": Column(
-        "count", "Units of these that were cancelled at any time.", _BOUGHT, _BACK
+        "count", "Units of these that were cancelled at any time.", _BUYERS, _CUSTOMERS
     ),
     "units_returned": Column(
-        "count", "Units that came back in the period, whenever they were bought.", _BOUGHT, _BACK
+        "count",
+        "Units that came back in the period, whenever they were bought.",
+        _BUYERS,
+        _CUSTOMERS,
     ),
     "customers": Column(
-        "customers", "Customers who cancelled or returned any of it.", _BOUGHT, _BACK
+        "customers", "Customers who cancelled or returned any of it.", _BUYERS, _CUSTOMERS
     ),
-    "cancelled_share": Column("share", "units_cancelled / units_bought.", _BOUGHT, _BACK),
-    "returned_share": Column("share", "units_returned / units_bought.", _BOUGHT, _BACK),
+    "cancelled_share": Column("share", "units_cancelled / units_bought.", _BUYERS, _CUSTOMERS),
+    "returned_share": Column("share", "units_returned / units_bought.", _BUYERS, _CUSTOMERS),
     "value_lost": Column(
-        "money", "Quantity x price of what was cancelled or returned.", _BOUGHT, _BACK
+        "money", "Quantity x price of what was cancelled or returned.", _BUYERS, _CUSTOMERS
     ),
 }

@@ -8,15 +8,15 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Lines, ReportTable, of_rows
-from growthlab.insight.items import named
+from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
+from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import LEAST_GROUP, Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, Unavailable, check_period
 
 RATED = "rating IS NOT NULL AND event_type = 'review'"
 
 
-def reviews(
+def review_figures(
     log: EventLog, by: Period | Literal["item_id"], *, complaint_at: float = 2
 ) -> pd.DataFrame:
     """One row a period or an item with ratings.
@@ -25,16 +25,16 @@ def reviews(
     `complaint_at` or lower), complainers, complaint_rate (of the reviews), purchases (lines that were not
     cancelled) and review_rate (reviews / purchases; NaN without any).
     """
-    of = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
+    key = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
     name, low = "item_id" if by == "item_id" else "period", f"rating <= {complaint_at}"
     return log.query(f"""
         WITH rated AS (
-            SELECT {of} AS {name}, count(*) AS reviews, count(DISTINCT user_id) AS reviewers,
+            SELECT {key} AS {name}, count(*) AS reviews, count(DISTINCT user_id) AS reviewers,
                 avg(rating) AS mean_rating, count(*) FILTER (WHERE {low}) AS complaints,
                 count(DISTINCT user_id) FILTER (WHERE {low}) AS complainers
             FROM events WHERE {RATED} GROUP BY ALL
         ), bought AS (
-            SELECT {of} AS {name}, count(*) AS purchases FROM events WHERE {KEPT_PURCHASE} GROUP BY ALL
+            SELECT {key} AS {name}, count(*) AS purchases FROM events WHERE {KEPT_PURCHASE} GROUP BY ALL
         )
         SELECT {name}, reviews, reviewers, mean_rating, complaints, complainers,
             complaints / reviews AS complaint_rate, coalesce(purchases, 0) AS purchases,
@@ -59,42 +59,52 @@ class Reviews:
         check_period(self.period)
 
     def find(self, scope: Scope) -> Findings:
-        """By period, and the items that are rated worst."""
+        """By period, and the items with the lowest ratings."""
         log = scope.log
         scope.require("rating", needed_by="reviews")
-        rows = reviews(log, self.period, complaint_at=self.complaint_at)
+        rows = review_figures(log, self.period, complaint_at=self.complaint_at)
         if rows.empty:
             raise Unavailable(f"reviews needs review events with a rating, and {log.name} has none")
-        drawn = (Lines("period", ("mean_rating",), "Mean rating"),)
+        plots = (LinePlot("period", ("mean_rating",), "Mean rating"),)
         tables = [
-            ReportTable("reviews", f"By {self.period}", rows, self._columns(rows), drawn, shown=13)
+            ReportTable(
+                "reviews", f"By {self.period}", rows, self._columns(rows), plots, rows_shown=13
+            )
         ]
         if "item_id" in log.columns:
-            items = reviews(log, "item_id", complaint_at=self.complaint_at)
-            items = items[items["reviewers"] >= LEAST_GROUP]
+            items = review_figures(log, "item_id", complaint_at=self.complaint_at)
+            items = items[items["reviewers"] >= SMALLEST_GROUP]
             items = items.sort_values(["mean_rating", "item_id"], ignore_index=True)
-            items = named(items, log, "item_id")
-            note = f"Items with {LEAST_GROUP} reviewers or more, the worst rated first."
+            items = add_item_names(items, log, "item_id")
+            note = f"Items with {SMALLEST_GROUP} reviewers or more, the worst rated first."
             columns = self._columns(items)
             tables.append(
-                ReportTable("reviews_of_items", "Items", items, columns, shown=10, note=note)
+                ReportTable("reviews_of_items", "Items", items, columns, rows_shown=10, note=note)
             )
-        return Findings(tuple(tables), ("Few customers review: they do not speak for all.",))
+        return Findings(tuple(tables), ("Few customers write reviews: they do not speak for all.",))
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, Column]:
-        wrote, low_of = ("reviewers",), ("complainers",)
+        reviewers, complainers = ("reviewers",), ("complainers",)
         low = f"{self.complaint_at:g}"
         columns = {
             "period": Column("date", "First day of the period in which the review was written."),
             "item_id": Column("label", "The item."),
             "item_id_name": Column("label", "Its name."),
-            "reviews": Column("count", "Reviews with a rating.", part=wrote),
-            "reviewers": Column("customers", "Customers who wrote them.", part=wrote),
-            "mean_rating": Column("number", "Mean rating.", part=wrote),
-            "complaints": Column("count", f"Reviews rated {low} or lower.", part=low_of),
-            "complainers": Column("customers", "Customers who wrote these.", part=low_of),
-            "complaint_rate": Column("share", "complaints / reviews.", part=(*wrote, *low_of)),
-            "purchases": Column("count", "Purchase lines that were not cancelled.", part=wrote),
-            "review_rate": Column("share", "reviews / purchases.", part=wrote),
+            "reviews": Column("count", "Reviews with a rating.", subset_counts=reviewers),
+            "reviewers": Column("customers", "Customers who wrote them.", subset_counts=reviewers),
+            "mean_rating": Column("number", "Mean rating.", subset_counts=reviewers),
+            "complaints": Column(
+                "count", f"Reviews rated {low} or lower.", subset_counts=complainers
+            ),
+            "complainers": Column(
+                "customers", "Customers who wrote these.", subset_counts=complainers
+            ),
+            "complaint_rate": Column(
+                "share", "complaints / reviews.", subset_counts=(*reviewers, *complainers)
+            ),
+            "purchases": Column(
+                "count", "Purchase lines that were not cancelled.", subset_counts=reviewers
+            ),
+            "review_rate": Column("share", "reviews / purchases.", subset_counts=reviewers),
         }
-        return of_rows(columns, rows)
+        return select_columns(columns, rows)

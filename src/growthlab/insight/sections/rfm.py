@@ -14,10 +14,10 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.findings import Column, Findings, Heat, ReportTable
+from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.scope import Scope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import crossed
+from growthlab.insight.small_groups import suppressed_crosstab
 
 MEASURES = {"recency": "days_since_last", "frequency": "orders", "money": "spend"}
 # recency score, then frequency score, each from and to: the first that fits is the segment
@@ -35,10 +35,10 @@ SEGMENTS: dict[str, dict[str, list[int]]] = {
 }
 
 
-def scores(values: np.ndarray, borders: Sequence[float]) -> np.ndarray:
+def score_values(values: np.ndarray, borders: Sequence[float]) -> np.ndarray:
     """1 + the number of borders below each value, int64: a value on a border stays under it.
 
-    Equal values have equal scores, so that with many ties some scores are nobody's.
+    Equal values have equal scores, so that with many ties some scores have no customers.
     """
     return 1 + np.searchsorted(np.asarray(borders, dtype=float), values, side="left")
 
@@ -50,7 +50,7 @@ def quantile_borders(values: np.ndarray, bins: int) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class RFM:
-    """Recency, frequency and money of all who have bought, scored from 1 to `bins` (best).
+    """Recency, frequency and money of each customer who has bought, scored from 1 to `bins` (best).
 
     Recency is the days since the last order (fewer are better), frequency the number of orders,
     money what was spent less returns (Hughes, Strategic Database Marketing, 1994).
@@ -63,7 +63,7 @@ class RFM:
         Fixed borders by measure (recency in days, frequency, money), ``bins - 1`` each, ascending;
         a measure without borders is cut at its quantiles.
     segments
-        Name -> the scores from and to of any of the measures; the first that fits counts. Every
+        Name -> the range of scores of any of the measures; the first that fits counts. Every
         combination of scores must fit one.
     """
 
@@ -80,7 +80,7 @@ class RFM:
         if self.bins < 2:
             raise ConfigError(f"bins must be at least 2, got {self.bins}")
         for measure, borders in self.borders.items():
-            _known(measure, "borders")
+            _check_measure(measure, "borders")
             if len(borders) != self.bins - 1 or list(borders) != sorted(set(borders)):
                 raise ConfigError(
                     f"borders.{measure} must be {self.bins - 1} ascending numbers for "
@@ -88,101 +88,103 @@ class RFM:
                 )
         for name, rule in self.segments.items():
             for measure, span in rule.items():
-                _known(measure, f"segments.{name}")
+                _check_measure(measure, f"segments.{name}")
                 if len(span) != 2 or not span[0] <= span[1]:
                     raise ConfigError(f"segments.{name}.{measure} must be [from, to], got {span}")
         for combination in product(range(1, self.bins + 1), repeat=3):
             if not self._segment_of(dict(zip(MEASURES, combination, strict=True))):
-                given = ", ".join(f"{m} {s}" for m, s in zip(MEASURES, combination, strict=True))
-                raise ConfigError(f"segments: none fits {given}: widen one, or add one")
+                scores = ", ".join(f"{m} {s}" for m, s in zip(MEASURES, combination, strict=True))
+                raise ConfigError(f"segments: none fits {scores}: widen one, or add one")
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a buyer by ``user_id``: the three values, their scores and the segment.
 
         Without prices there is no money score; then no segment may ask for one.
         """
-        found = buyers(log, as_of)[list(MEASURES.values())]
-        for measure, column in self._measures(found):
-            borders = self._borders_of(measure, found[column])
-            score = scores(found[column].to_numpy(), borders)
-            found[f"{measure}_score"] = self.bins + 1 - score if measure == "recency" else score
-        found["segment"] = self._named(found)
-        return found
+        customers = buyers(log, as_of)[list(MEASURES.values())]
+        for measure, column in self._measures(customers):
+            borders = self._borders_of(measure, customers[column])
+            score = score_values(customers[column].to_numpy(), borders)
+            customers[f"{measure}_score"] = self.bins + 1 - score if measure == "recency" else score
+        customers["segment"] = self._segments(customers)
+        return customers
 
     def find(self, scope: Scope) -> Findings:
         """The segments, the borders of the scores, and how many have each pair of scores."""
-        found = self.customers(scope.log, scope.as_of)
+        customers = self.customers(scope.log, scope.as_of)
         segments, note = segment_table(
-            "rfm_segments", "Segments", found, "segment", scope.min_group
+            "rfm_segments", "Segments", customers, "segment", scope.min_group
         )
-        recency, frequency = found["recency_score"], found["frequency_score"]
-        heat = crossed(recency, frequency, scope.min_group, self._cells(found))
-        borders = self._borders(found)
-        plot = Heat("recency_score", "frequency_score", "customers", "Customers by score")
+        recency, frequency = customers["recency_score"], customers["frequency_score"]
+        heat = suppressed_crosstab(
+            recency, frequency, scope.min_group, self._segment_cells(customers)
+        )
+        borders = self._border_rows(customers)
+        plot = HeatMap("recency_score", "frequency_score", "customers", "Customers by score")
         tables = (
             segments,
             ReportTable("rfm_borders", "Borders of the scores", borders, BORDERS,
-                  sums={"customers": (borders["measure"],)}),
-            ReportTable("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), shown=0,
+                  known_totals={"customers": (borders["measure"],)}),
+            ReportTable("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), rows_shown=0,
                   hidden=heat.isna()),
         )  # fmt: skip
         return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, note))))
 
-    def _cells(self, found: pd.DataFrame) -> list[np.ndarray]:
-        """The segments that are sets of pairs of scores, as cells: how many each has is told too."""
-        recency, frequency = found["recency_score"], found["frequency_score"]
-        both = pd.crosstab(recency, frequency)
+    def _segment_cells(self, customers: pd.DataFrame) -> list[np.ndarray]:
+        """The cells of each segment that is a set of pairs of scores: its size is published too."""
+        recency, frequency = customers["recency_score"], customers["frequency_score"]
+        table = pd.crosstab(recency, frequency)
         unions = []
         for name in self.segments:
-            own = found["segment"] == name
-            part = pd.crosstab(recency[own], frequency[own]).reindex_like(both).fillna(0)
-            if ((part == 0) | (part == both)).all(axis=None):
+            own = customers["segment"] == name
+            part = pd.crosstab(recency[own], frequency[own]).reindex_like(table).fillna(0)
+            if ((part == 0) | (part == table)).all(axis=None):
                 unions.append((part > 0).to_numpy(dtype=bool))
         return unions
 
-    def _measures(self, found: pd.DataFrame) -> list[tuple[str, str]]:
-        return [(m, c) for m, c in MEASURES.items() if found[c].notna().any()]
+    def _measures(self, customers: pd.DataFrame) -> list[tuple[str, str]]:
+        return [(m, c) for m, c in MEASURES.items() if customers[c].notna().any()]
 
     def _borders_of(self, measure: str, values: pd.Series) -> Sequence[float]:
         return self.borders.get(measure) or quantile_borders(values.to_numpy(), self.bins)
 
-    def _named(self, found: pd.DataFrame) -> pd.Series:
-        """The segment of each row, one look a distinct combination of scores."""
-        columns = [f"{m}_score" for m, _ in self._measures(found)]
+    def _segments(self, customers: pd.DataFrame) -> pd.Series:
+        """The segment of each row, worked out once for each distinct combination of scores."""
+        columns = [f"{m}_score" for m, _ in self._measures(customers)]
         if "money_score" not in columns and any("money" in rule for rule in self.segments.values()):
             raise ConfigError("segments ask for money, and the log has no prices: leave it out")
-        distinct = found[columns].drop_duplicates()
+        distinct = customers[columns].drop_duplicates()
         measures = [c.removesuffix("_score") for c in columns]
         distinct["segment"] = [
             self._segment_of(dict(zip(measures, row, strict=True)))
             for row in distinct.itertuples(index=False, name=None)
         ]
-        named = found[columns].merge(distinct, how="left", on=columns)["segment"]
-        kinds = pd.CategoricalDtype(list(self.segments), ordered=True)
-        return named.set_axis(found.index).astype(kinds)
+        segments = customers[columns].merge(distinct, how="left", on=columns)["segment"]
+        dtype = pd.CategoricalDtype(list(self.segments), ordered=True)
+        return segments.set_axis(customers.index).astype(dtype)
 
     def _segment_of(self, score: Mapping[str, int]) -> str:
-        """The first segment whose spans hold the scores; empty where none does."""
+        """The first segment whose ranges hold the scores; empty where none does."""
         for name, rule in self.segments.items():
             if all(span[0] <= score.get(m, span[0]) <= span[1] for m, span in rule.items()):
                 return name
         return ""
 
-    def _borders(self, found: pd.DataFrame) -> pd.DataFrame:
-        """One row a measure and score: which values have it."""
+    def _border_rows(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """One row a measure and score: the values that have it, and how many customers."""
         rows = []
-        for measure, column in self._measures(found):
-            borders = [-np.inf, *self._borders_of(measure, found[column]), np.inf]
+        for measure, column in self._measures(customers):
+            borders = [-np.inf, *self._borders_of(measure, customers[column]), np.inf]
             for place in range(self.bins):
                 score = self.bins - place if measure == "recency" else place + 1
-                n = int((found[f"{measure}_score"] == score).sum())
+                n = int((customers[f"{measure}_score"] == score).sum())
                 rows.append((measure, str(score), borders[place], borders[place + 1], n))
         table = pd.DataFrame(rows, columns=list(BORDERS))
         ends = table[["above", "up_to"]].replace([-np.inf, np.inf], np.nan)
         return table.assign(**ends)
 
 
-def _known(measure: str, where: str) -> None:
+def _check_measure(measure: str, where: str) -> None:
     if measure not in MEASURES:
         raise ConfigError(f"{where} has no {measure}: {near_matches(measure, MEASURES)}")
 
@@ -194,7 +196,7 @@ BORDERS = {
     ),
     "score": Column("label", "1 is the worst, the highest the best."),
     "above": Column("number", "The values that have the score are above this.", ("customers",)),
-    "up_to": Column("number", "And not above this.", ("customers",)),
+    "up_to": Column("number", "They are at most this.", ("customers",)),
     "customers": Column("customers", "Customers with the score.", ("customers",)),
 }
 SCORES = {

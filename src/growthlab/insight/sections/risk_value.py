@@ -1,4 +1,4 @@
-"""The grid of risk and value: whom to keep, whom to win back, whom to leave alone."""
+"""Customers by risk and value: whom to keep, whom to win back, whom to leave alone."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import Column, Findings, Heat, ReportTable
+from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
-from growthlab.insight.predicted import from_file, risk_and_value
+from growthlab.insight.predicted import predict_risk_and_value, read_predictions
 from growthlab.insight.scope import Scope, Unavailable
-from growthlab.insight.small_groups import hidden_cells
+from growthlab.insight.small_groups import suppressed_cells
 
 
 @dataclass(frozen=True, kw_only=True)
 class RiskValue:
-    """Buyers by the probability to leave and the value expected of them, three levels each.
+    """Buyers by their probability of leaving and their expected value, three levels each.
 
     Parameters
     ----------
@@ -60,36 +60,36 @@ class RiskValue:
             A file that cannot be read; models that cannot be fitted; or no value, as without prices.
         """
         parts = [
-            from_file(path, what, f"section.risk_value.{what}")
+            read_predictions(path, what, f"section.risk_value.{what}")
             for what, path in (("risk", self.risk), ("value", self.value))
             if path is not None
         ]
         if len(parts) < 2:
-            fitted = risk_and_value(log, as_of, self.horizon_days, value=self.value is None)
+            fitted = predict_risk_and_value(log, as_of, self.horizon_days, value=self.value is None)
             parts += [fitted[c] for c in ("risk", "value") if getattr(self, c) is None]
-        found = pd.concat(parts, axis=1, join="inner")[["risk", "value"]].dropna().sort_index()
-        if found.empty:
+        customers = pd.concat(parts, axis=1, join="inner")[["risk", "value"]].dropna().sort_index()
+        if customers.empty:
             raise DataError("risk and value have no customer in common, or there are no prices")
-        borders = value_borders(found["value"], self.value_borders)
-        found["risk_level"] = assign_levels(found["risk"], self.risk_borders)
-        found["value_level"] = assign_levels(found["value"], borders)
-        return found
+        borders = value_borders(customers["value"], self.value_borders)
+        customers["risk_level"] = assign_levels(customers["risk"], self.risk_borders)
+        customers["value_level"] = assign_levels(customers["value"], borders)
+        return customers
 
     def find(self, scope: Scope) -> Findings:
-        """The grid: customers, mean risk, expected value and the part of it that is at risk."""
+        """A row for each level of risk and value: customers, mean risk, mean and total value."""
         try:
-            found = self.customers(scope.log, scope.as_of)
+            customers = self.customers(scope.log, scope.as_of)
         except DataError as error:
             if self.risk or self.value:
                 raise
             raise Unavailable(f"risk and value: {error}") from error
-        plot = Heat("risk_level", "value_level", "customers", "Customers by risk and value")
-        rows = grid(found, scope.min_group)
+        plot = HeatMap("risk_level", "value_level", "customers", "Customers by risk and value")
+        rows = risk_value_grid(customers, scope.min_group)
         source = (
-            "Risk and value are those of the files given."
+            "Risk and value come from files."
             if self.risk and self.value
             else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
-            "value the spend expected in them by BG/NBD and Gamma-Gamma, where no file is given."
+            "value the spend expected in them by BG/NBD and Gamma-Gamma, unless they come from a file."
         )
         table = ReportTable("risk_value", "Risk by value", rows, self._columns(), plots=(plot,),
                       hidden=rows.isna())  # fmt: skip
@@ -97,7 +97,7 @@ class RiskValue:
 
     def _columns(self) -> dict[str, Column]:
         low, high = self.risk_borders
-        of = ("customers",)
+        counts = ("customers",)
         return {
             "risk_level": Column("label", f"middle: risk above {low:g}; high: above {high:g}."),
             "value_level": Column(
@@ -106,25 +106,25 @@ class RiskValue:
                 if self.value_borders is None
                 else "middle: above {:g}; high: above {:g}.".format(*self.value_borders),
             ),
-            "customers": Column("customers", "Customers of both levels.", of),
-            "risk": Column("share", "Mean probability of leaving.", of),
-            "value": Column("money", "Mean value expected.", of),
-            "total_value": Column("money", "Value expected of all of them.", of),
+            "customers": Column("customers", "Customers of both levels.", counts),
+            "risk": Column("share", "Mean probability of leaving.", counts),
+            "value": Column("money", "Mean value expected.", counts),
+            "total_value": Column("money", "Value expected of all of them.", counts),
         }
 
 
-def grid(found: pd.DataFrame, least: int) -> pd.DataFrame:
+def risk_value_grid(customers: pd.DataFrame, least: int) -> pd.DataFrame:
     """One row a pair of levels: customers, mean risk and value, total value; null below `least`.
 
-    How many have each level of value is known where those are thirds; of the risk it is not.
+    The size of each level of value is known where levels are thirds; that of risk is not.
     """
-    table = pd.crosstab(found["risk_level"], found["value_level"], dropna=False)
+    table = pd.crosstab(customers["risk_level"], customers["value_level"], dropna=False)
     hidden = pd.DataFrame(
-        hidden_cells(table.to_numpy(dtype=np.int64), least, rows=False),
+        suppressed_cells(table.to_numpy(dtype=np.int64), least, rows=False),
         table.index,
         table.columns,
     )
-    groups = found.groupby(["risk_level", "value_level"], observed=False)
+    groups = customers.groupby(["risk_level", "value_level"], observed=False)
     rows = groups.agg(customers=("risk", "size"), risk=("risk", "mean"), value=("value", "mean"))
     rows["total_value"] = groups["value"].sum()
     rows = rows.astype({"customers": "Int64"}).mask(hidden.stack().reindex(rows.index))

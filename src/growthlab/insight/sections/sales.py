@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from growthlab.insight.findings import Findings, Lines, ReportTable
-from growthlab.insight.growth_figures import COLUMNS, SALES, growth_of
+from growthlab.insight.findings import Findings, LinePlot, ReportTable
+from growthlab.insight.growth_figures import GROWTH_COLUMNS, SALES_COLUMNS, growth_in_scope
 from growthlab.insight.scope import Period, Scope, check_period
 
 
@@ -24,18 +24,18 @@ class Sales:
     def find(self, scope: Scope) -> Findings:
         """One table."""
         scope.require("unit_price", needed_by="sales")
-        names = ["period", "complete", "active_users", "buyers", *SALES]
-        drawn = (
-            Lines("period", ("gmv", "net_sales"), f"Sales a {self.period}"),
-            Lines("period", ("average_order_value",), "Average order value"),
-            Lines("period", ("arpu",), "Spend per active customer (arpu)"),
+        names = ["period", "complete", "active_users", "buyers", *SALES_COLUMNS]
+        plots = (
+            LinePlot("period", ("gmv", "net_sales"), f"Sales a {self.period}"),
+            LinePlot("period", ("average_order_value",), "Average order value"),
+            LinePlot("period", ("arpu",), "Spend per active customer (arpu)"),
         )
         table = ReportTable(
             "sales",
             f"By {self.period}",
-            growth_of(scope, self.period)[names],
-            {name: COLUMNS[name] for name in names},
-            plots=drawn,
-            shown=13,
+            growth_in_scope(scope, self.period)[names],
+            {name: GROWTH_COLUMNS[name] for name in names},
+            plots=plots,
+            rows_shown=13,
         )
         return Findings((table,))

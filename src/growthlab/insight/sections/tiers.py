@@ -13,10 +13,10 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.findings import Column, Findings, Heat, ReportTable
+from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.scope import Scope, Unavailable
 from growthlab.insight.segment_table import segment_table
-from growthlab.insight.small_groups import crossed
+from growthlab.insight.small_groups import suppressed_crosstab
 
 MEASURES = ("spend", "orders")
 NOT_YET = "not yet"
@@ -29,12 +29,12 @@ TIERS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tiers:
-    """The tier of everybody who has bought, by what they did in the `window_days` before a date.
+    """The tier of each customer who has bought, by spend and orders in the `window_days` before a date.
 
     Parameters
     ----------
     tiers
-        Name -> the least spend (purchases less returns) and orders, from the lowest tier to the
+        Name -> the smallest spend (purchases less returns) and orders, from the lowest tier to the
         highest; all name the same measures, and no threshold falls from one to the next.
     match
         Whether ``all`` thresholds of a tier must be reached, or ``any``.
@@ -43,7 +43,7 @@ class Tiers:
     compare_days
         Moves are counted from so many days before the date.
     near
-        Who has this share of what the next tier asks is near to it.
+        Customers with this share of the next tier's threshold are near to it.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -74,7 +74,7 @@ class Tiers:
         self._check_thresholds()
 
     def _check_thresholds(self) -> None:
-        """Every tier asks for the same measures, and for no less than the one before."""
+        """Raise a `ConfigError` unless all tiers have the same measures, with thresholds that do not fall."""
         first = next(iter(self.tiers))
         below: Mapping[str, float] = dict.fromkeys(self.tiers[first], 0.0)
         for name, rule in self.tiers.items():
@@ -83,8 +83,8 @@ class Tiers:
                     hint = near_matches(measure, MEASURES)
                     raise ConfigError(f"tiers.{name} has no measure {measure}: {hint}")
             if not rule or set(rule) != set(below):
-                asked = " and ".join(self.tiers[first]) or "nothing"
-                raise ConfigError(f"tiers.{name} must ask for what {first} does: {asked}")
+                measures = " and ".join(self.tiers[first]) or "nothing"
+                raise ConfigError(f"tiers.{name} must ask for what {first} does: {measures}")
             for measure, least in rule.items():
                 if not least > 0 or least < below[measure]:
                     raise ConfigError(
@@ -97,76 +97,86 @@ class Tiers:
 
     @property
     def measures(self) -> list[str]:
-        """What the thresholds are on."""
+        """The measures that have thresholds."""
         return list(next(iter(self.tiers.values())))
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
-        """One row a buyer by ``user_id``: trailing spend and orders, tier and the way to the next.
+        """One row a buyer by ``user_id``: trailing spend and orders, tier and distance to the next.
 
         ``next_tier`` is null in the highest. ``spend_to_next`` and ``orders_to_next`` are what is
-        missing of its thresholds, 0 where reached, NaN in the highest; ``progress`` in [0, 1] is
-        the share of the threshold that is reached: of the nearest one where any is enough, of the
-        farthest where all are asked.
+        missing to its thresholds, 0 where reached, NaN in the highest; ``progress`` in [0, 1] is the
+        share of the threshold that is reached: of the nearest one where any is enough, of the farthest
+        where all are needed.
         """
         if "spend" in self.measures and "unit_price" not in log.columns:
             raise Unavailable(f"tiers by spend need unit_price, which {log.name} does not have")
-        found = buyers(log, as_of, since=as_of - timedelta(days=self.window_days))
+        customers = buyers(log, as_of, since=as_of - timedelta(days=self.window_days))
         names = [self.base, *self.tiers]
-        reached = np.zeros(len(found), dtype=np.int64)
+        reached = np.zeros(len(customers), dtype=np.int64)
         for place, rule in enumerate(self.tiers.values(), start=1):
-            reached[self._holds(found, rule)] = place  # thresholds rise, so the last is the highest
-        found["tier"] = pd.Categorical.from_codes(
+            reached[self._qualifies(customers, rule)] = (
+                place  # thresholds rise, so the last is the highest
+            )
+        customers["tier"] = pd.Categorical.from_codes(
             reached, dtype=pd.CategoricalDtype(names, ordered=True)
         )
         top = reached == len(self.tiers)
-        following = pd.Series(np.array([*names[1:], ""], dtype=object)[reached], index=found.index)
-        found["next_tier"] = following.mask(top)
+        following = pd.Series(
+            np.array([*names[1:], ""], dtype=object)[reached], index=customers.index
+        )
+        customers["next_tier"] = following.mask(top)
         shares = []
         for measure in self.measures:
-            least = np.array([*(rule[measure] for rule in self.tiers.values()), np.nan])[reached]
-            have = found[measure].to_numpy(dtype=np.float64)
-            found[f"{measure}_to_next"] = np.where(top, np.nan, np.maximum(least - have, 0.0))
-            shares.append(np.minimum(have / least, 1.0))
+            threshold = np.array([*(rule[measure] for rule in self.tiers.values()), np.nan])[
+                reached
+            ]
+            value = customers[measure].to_numpy(dtype=np.float64)
+            customers[f"{measure}_to_next"] = np.where(
+                top, np.nan, np.maximum(threshold - value, 0.0)
+            )
+            shares.append(np.minimum(value / threshold, 1.0))
         best = np.max(shares, axis=0) if self.match == "any" else np.min(shares, axis=0)
-        found["progress"] = np.where(top, np.nan, best)
-        missing = [f"{m}_to_next" for m in self.measures]
-        kept = ["days_since_last", "orders", "spend", "tier", "next_tier", *missing, "progress"]
-        return found[kept]
+        customers["progress"] = np.where(top, np.nan, best)
+        distances = [f"{m}_to_next" for m in self.measures]
+        kept = ["days_since_last", "orders", "spend", "tier", "next_tier", *distances, "progress"]
+        return customers[kept]
 
     def find(self, scope: Scope) -> Findings:
-        """The tiers, the moves since `compare_days` before, and who is near to the next tier."""
-        found = self.customers(scope.log, scope.as_of)
-        found["near"] = (found["progress"] >= self.near).astype("float64")
+        """The tiers with the share near to the next, and the moves since `compare_days` before."""
+        customers = self.customers(scope.log, scope.as_of)
+        customers["near"] = (customers["progress"] >= self.near).astype("float64")
         near = Column(
             "share",
             f"Share of them who have {self.near:.0%} or more of what the next tier asks.",
             ("customers",),
         )
         table, note = segment_table(
-            "tiers", "Tiers", found, "tier", scope.min_group, self._definition,
+            "tiers", "Tiers", customers, "tier", scope.min_group, self._definition,
             {"near_the_next": ("near", near)},
         )  # fmt: skip
         columns = {c: TRAILING.get(c, column) for c, column in table.columns.items()}
         trailing = f"Orders and spend are those of the {self.window_days:g} days before the date."
         tables = [replace(table, columns=columns)]
         then = scope.as_of - timedelta(days=self.compare_days)
-        if then > scope.first:
+        if then > scope.first_day:
             moves = self.moves(scope.log, then, scope.as_of, scope.min_group)
-            heat = Heat("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(ReportTable("tier_moves", "Moves", moves, MOVES, plots=(heat,), shown=0,
+            heat = HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
+            tables.append(ReportTable("tier_moves", "Moves", moves, MOVES, plots=(heat,), rows_shown=0,
                                 hidden=moves.isna()))  # fmt: skip
         return Findings(tuple(tables), tuple(filter(None, (trailing, note))))
 
     def moves(self, log: EventLog, before: datetime, now: datetime, least: int) -> pd.DataFrame:
-        """How many went from each tier at `before` to each at `now`, null below `least`."""
+        """How many customers went from each tier at `before` to each at `now`; null below `least`."""
         later = self.customers(log, now)["tier"]
         earlier = self.customers(log, before)["tier"].astype(str).reindex(later.index)
         kinds = [NOT_YET, *later.cat.categories]
-        was = pd.Categorical(earlier.fillna(NOT_YET), categories=kinds, ordered=True)
-        return crossed(pd.Series(was, index=later.index, name="before"), later.rename("now"), least)
+        old_tier = pd.Categorical(earlier.fillna(NOT_YET), categories=kinds, ordered=True)
+        return suppressed_crosstab(
+            pd.Series(old_tier, index=later.index, name="before"), later.rename("now"), least
+        )
 
-    def _holds(self, found: pd.DataFrame, rule: Mapping[str, float]) -> np.ndarray:
-        each = np.array([found[m].to_numpy(dtype=np.float64) >= n for m, n in rule.items()])
+    def _qualifies(self, customers: pd.DataFrame, rule: Mapping[str, float]) -> np.ndarray:
+        each = np.array([customers[m].to_numpy(dtype=np.float64) >= n for m, n in rule.items()])
         return np.asarray(each.any(axis=0) if self.match == "any" else each.all(axis=0))
 
     @property

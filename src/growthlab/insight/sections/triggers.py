@@ -1,4 +1,4 @@
-"""Care triggers: dates on which there is a reason to write to a customer, in the days after a date."""
+"""Care triggers: the dates, after a given one, on which there is a reason to write to a customer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
-from growthlab.insight.findings import Bars, Column, Findings, ReportTable
-from growthlab.insight.predicted import risks
+from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
+from growthlab.insight.predicted import predict_risks
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.tiers import Tiers
 
@@ -23,7 +23,7 @@ console = logging.getLogger(__name__)
 
 COLUMNS = ["user_id", "trigger", "date", "detail"]
 YES = ("true", "1", "yes", "y")
-MEANING = {
+MEANINGS = {
     "first_purchase_anniversary": "the day and month of the first purchase, a year or more ago",
     "birthday": "the day and month of the birthday, where it is supplied and its use consented to",
     "repurchase_due": "the last purchase day and the median of the customer's own gaps, two or more",
@@ -36,19 +36,19 @@ MEANING = {
 class Triggers:
     """Reasons to write to a customer on a day of ``[as_of, as_of + days)``; changes on `as_of`.
 
-    They are plans: consent to messages, caps and channels are the business of whoever sends them.
+    They are plans: whoever sends messages must see to consent, caps and channels.
 
     Parameters
     ----------
     birthday, birthday_consent
         Columns of the users: a date (or month and day, ``--05-31``), and whether it may be used.
-        Where either is not there, there are no birthdays.
+        Without either there are no birthdays.
     repurchase_max_days
-        A customer whose repurchase is due after a longer gap than this is not written to.
+        Customers whose usual gap is longer than this are not reminded.
     risk_border, horizon_days
         The border of the probability of no purchase in the horizon, by BG/NBD fitted at `as_of`.
     tiers
-        The rules of tiers; null: those of the section of tiers beside this one, see `linked_to`.
+        The rules of tiers; null: those of the section of tiers in the same report, see `linked_to`.
     """
 
     chapter: ClassVar[str] = "Customers"
@@ -71,22 +71,24 @@ class Triggers:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
 
     def linked_to(self, sections: Mapping[str, object]) -> Triggers:
-        """These triggers with the tiers of the sections made along with them, if none were given."""
+        """These triggers with the tiers of `sections`, unless they have some of their own."""
         rules = next((each for each in sections.values() if isinstance(each, Tiers)), None)
         return self if self.tiers is not None else replace(self, tiers=rules)
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row a customer and trigger: user_id, trigger, date, detail; by date, then customer.
 
-        Which kinds the data cannot give, and why, goes to the log of the program.
+        The program's log says which kinds the data cannot give, and why.
         """
-        rows, absent = self.found(log, as_of)
+        rows, absent = self.rows_and_absent(log, as_of)
         for kind, why in absent.items():
             console.info("no %s: %s", kind, why)
         return rows
 
-    def found(self, log: EventLog, as_of: datetime) -> tuple[pd.DataFrame, dict[str, str]]:
-        """The rows, and for each kind of trigger that the data cannot give the reason."""
+    def rows_and_absent(
+        self, log: EventLog, as_of: datetime
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """The rows, and the reason for each kind of trigger that the data cannot give."""
         kinds = {
             "first_purchase_anniversary": self._anniversaries,
             "birthday": self._birthdays,
@@ -106,13 +108,13 @@ class Triggers:
         return rows.astype({"date": "datetime64[us]", "detail": str}), absent
 
     def find(self, scope: Scope) -> Findings:
-        """How many customers have each trigger; the rows themselves tell on customers."""
-        rows, absent = self.found(scope.log, scope.as_of)
+        """How many customers have each trigger; the rows themselves would reveal individuals."""
+        rows, absent = self.rows_and_absent(scope.log, scope.as_of)
         counts = rows.groupby("trigger")["user_id"].nunique()
         table = pd.DataFrame(
             [
-                (kind, MEANING[kind], int(counts.get(kind, 0)))
-                for kind in MEANING
+                (kind, MEANINGS[kind], int(counts.get(kind, 0)))
+                for kind in MEANINGS
                 if kind not in absent
             ],
             columns=list(TRIGGERS),
@@ -123,22 +125,22 @@ class Triggers:
             f"{self.days} days before. The rows a customer come from `growthlab segment`.",
             *(f"No {kind}: {why}." for kind, why in absent.items()),
         ]
-        bars = Bars("trigger", "customers", "Customers by trigger")
+        bars = BarPlot("trigger", "customers", "Customers by trigger")
         return Findings(
             (ReportTable("triggers", "Triggers", table, TRIGGERS, plots=(bars,)),), tuple(notes)
         )
 
     def _anniversaries(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         first = buyers(log, as_of)["first_day"]
-        rows = recurring(first, as_of, self.days)
+        rows = recurring_dates(first, as_of, self.days)
         years = rows["date"].dt.year - first.reindex(rows["user_id"]).dt.year.to_numpy()
         rows["detail"] = [f"{n} year" if n == 1 else f"{n} years" for n in years]
         return rows[years >= 1]
 
     def _birthdays(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         users = log.users
-        wanted = (self.birthday, self.birthday_consent)
-        missing = [c for c in wanted if users is None or c not in users]
+        needed = (self.birthday, self.birthday_consent)
+        missing = [c for c in needed if users is None or c not in users]
         if users is None or missing:
             raise DataError(f"the users have no column {' and '.join(missing)}")
         agreed = users[self.birthday_consent].astype(str).str.lower().isin(YES)
@@ -150,7 +152,7 @@ class Triggers:
             raise DataError(
                 f"{self.birthday} {known[days.isna()].iloc[0]!r} is no date like 1990-05-31"
             )
-        return recurring(days, as_of, self.days).assign(detail="")
+        return recurring_dates(days, as_of, self.days).assign(detail="")
 
     def _repurchases(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         gaps = purchase_gaps(log, as_of).groupby("user_id")["gap"].agg(["median", "size"])
@@ -173,7 +175,7 @@ class Triggers:
         now = self.tiers.customers(log, as_of)["tier"].astype(str)
         then = as_of - timedelta(days=self.days)
         before = self.tiers.customers(log, then)["tier"].astype(str).reindex(now.index)
-        before = before.fillna(self.tiers.base)  # whoever had not bought
+        before = before.fillna(self.tiers.base)  # those who had not bought
         moved = now[now != before]
         detail = before[moved.index] + " to " + moved
         return pd.DataFrame(
@@ -182,7 +184,7 @@ class Triggers:
 
     def _crossings(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         then = as_of - timedelta(days=self.days)
-        before, now = risks(log, then, as_of, self.horizon_days)
+        before, now = predict_risks(log, then, as_of, self.horizon_days)
         before = before.reindex(now.index)
         crossed = (before < self.risk_border) & (now >= self.risk_border)
         pairs = zip(before[crossed], now[crossed], strict=True)
@@ -195,10 +197,10 @@ class Triggers:
         )
 
 
-def recurring(days: pd.Series, as_of: datetime, within: int) -> pd.DataFrame:
-    """The customers whose day and month come round in ``[as_of, as_of + within)``, with the date.
+def recurring_dates(days: pd.Series, as_of: datetime, within: int) -> pd.DataFrame:
+    """The customers whose day and month recur in ``[as_of, as_of + within)``, with the date.
 
-    `days` are dates by ``user_id``. The 29th of February comes round on the 28th in other years.
+    `days` are dates by ``user_id``. The 29th of February recurs on the 28th in other years.
     """
     start, parts = _day(as_of), []
     for year in {start.year, (start + timedelta(days=within)).year}:
@@ -209,7 +211,7 @@ def recurring(days: pd.Series, as_of: datetime, within: int) -> pd.DataFrame:
 
 
 def _in_year(days: pd.Series, year: int) -> np.ndarray:
-    """The same day and month in another year."""
+    """The same days and months in another year."""
     leap = pd.Timestamp(date(year, 1, 1)).is_leap_year
     day = days.dt.day.mask((days.dt.month == 2) & (days.dt.day == 29) & (not leap), 28)
     parts = {"year": year, "month": days.dt.month, "day": day}
@@ -223,5 +225,5 @@ def _day(moment: datetime) -> datetime:
 TRIGGERS = {
     "trigger": Column("label", "The kind of trigger."),
     "meaning": Column("label", "When it is."),
-    "customers": Column("customers", "Customers with such a date.", part=("customers",)),
+    "customers": Column("customers", "Customers with such a date.", subset_counts=("customers",)),
 }

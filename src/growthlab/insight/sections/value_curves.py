@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from growthlab.insight.cohorts import (
+    BURN_IN_NOTE,
     BUYERS,
     CUSTOMERS,
-    FEWER,
-    OLD,
+    FEWER_COHORTS_NOTE,
     VALUE,
+    add_shares,
     cohort_column,
-    cohorts_of,
-    pooled,
-    pooled_sums,
+    cohorts_in_scope,
+    pool_cohorts,
+    pooled_totals,
     since_column,
-    with_shares,
 )
-from growthlab.insight.findings import Findings, Heat, Lines, ReportTable
+from growthlab.insight.findings import Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.scope import Period, Scope, check_period
 
 
@@ -36,8 +36,8 @@ class ValueCurves:
     def find(self, scope: Scope) -> Findings:
         """The curve, then the cohorts."""
         scope.require("unit_price", needed_by="the value of cohorts")
-        rows = with_shares(cohorts_of(scope, self.period))
-        new = rows[rows["cohort"] >= scope.settled]
+        rows = add_shares(cohorts_in_scope(scope, self.period))
+        new = rows[rows["cohort"] >= scope.burn_in_end]
         since, cohort = since_column(self.period), cohort_column(self.period)
         money = {"customers": CUSTOMERS, "buyers": BUYERS, "value": VALUE}
         curve = {"since": since, **money}
@@ -47,21 +47,21 @@ class ValueCurves:
                 ReportTable(
                     "cohort_value_curve",
                     "All cohorts together",
-                    pooled(new)[list(curve)],
+                    pool_cohorts(new)[list(curve)],
                     curve,
-                    plots=(Lines("since", ("value",), "Spent by a customer so far"),),
-                    shown=13,
-                    note=f"Cohorts from {scope.settled:%Y-%m-%d} on. " + FEWER,
+                    plots=(LinePlot("since", ("value",), "Spent by a customer so far"),),
+                    rows_shown=13,
+                    note=f"Cohorts from {scope.burn_in_end:%Y-%m-%d} on. " + FEWER_COHORTS_NOTE,
                 ),
                 ReportTable(
                     "cohort_value",
                     "Cohort by cohort",
                     rows[list(each)].reset_index(drop=True),
                     each,
-                    plots=(Heat("cohort", "since", "value", "Spent by a customer so far"),),
-                    shown=0,
-                    note=OLD.format(settled=scope.settled),
-                    sums=pooled_sums(rows, scope),
+                    plots=(HeatMap("cohort", "since", "value", "Spent by a customer so far"),),
+                    rows_shown=0,
+                    note=BURN_IN_NOTE.format(burn_in_end=scope.burn_in_end),
+                    known_totals=pooled_totals(rows, scope),
                 ),
             )
         )

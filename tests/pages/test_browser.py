@@ -1,4 +1,4 @@
-"""The page in a real browser: no word on its console, nothing asked of the network, no sideways scroll."""
+"""Every page in a real browser: no console message, no request, no sideways scroll, and it prints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.pages.test_hostile_texts import monitoring_page
 from tests.patience import PATIENCE
 
 from growthlab.core.build import build
@@ -18,11 +19,11 @@ from growthlab.insight.scope import Scope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-REQUIRED = "GROWTHLAB_BROWSER"  # set where a skip would hide that nobody looked
+REQUIRED = "GROWTHLAB_BROWSER"  # set where the test must not be skipped
 PHONE, DESKTOP = 375, 1280
 # a page that measures another one in a frame of a phone's width
 FRAME = """<body><iframe src="page.html" style="width:{width}px;height:800px;border:0"></iframe>
-<script>onmessage = event => document.body.dataset.found = event.data</script></body>"""
+<script>onmessage = event => document.body.dataset.measured = event.data</script></body>"""
 MEASURE = """<script>const root = document.documentElement
 parent.postMessage(`${root.scrollWidth - root.clientWidth} too wide of ${innerWidth}`, '*')</script>"""
 
@@ -30,23 +31,27 @@ parent.postMessage(`${root.scrollWidth - root.clientWidth} too wide of ${innerWi
 @pytest.fixture(scope="module")
 def browser() -> str:
     """Headless Chromium; the test is skipped without one, unless it is required."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if path is None:
         assert REQUIRED not in os.environ, f"{REQUIRED} is set, and there is no {NAMES[0]}"
         pytest.skip("there is no Chromium on this machine")
-    return found
+    return path
 
 
-@pytest.fixture(scope="module")
-def page(shop: EventLog) -> str:
-    """The report of the small shop with every section."""
+@pytest.fixture(scope="module", params=["report", "monitoring"])
+def page(request: pytest.FixtureRequest, shop: EventLog) -> str:
+    """The report of the small shop with every section, and a monitoring report."""
+    if request.param == "monitoring":
+        return monitoring_page("a_long_name_of_a_feature " * 3)
     nodes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
-    made = build_report("shop", Scope.of(shop), {name: build(node) for name, node in nodes.items()})
-    return made.as_html()
+    report = build_report(
+        "shop", Scope.of(shop), {name: build(node) for name, node in nodes.items()}
+    )
+    return report.as_html()
 
 
 def opened(browser: str, path: Path, *more: str) -> tuple[str, list[str]]:
-    """The document after it was opened, and what it said on the console."""
+    """The document after it was opened, and the messages on its console."""
     words = [
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
         *("--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND"),
@@ -58,21 +63,19 @@ def opened(browser: str, path: Path, *more: str) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def test_the_browser_would_say_what_is_wrong(browser: str, tmp_path: Path) -> None:
+def test_the_browser_reports_errors(browser: str, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text('<img src="http://shop.example/x.png"><script>nothing()</script>')
-    _, said = opened(browser, path)
-    assert any("nothing is not defined" in line for line in said)
+    _, messages = opened(browser, path)
+    assert any("nothing is not defined" in line for line in messages)
 
 
-def test_the_page_opens_without_a_word_on_the_console(
-    browser: str, page: str, tmp_path: Path
-) -> None:
+def test_the_page_opens_without_console_messages(browser: str, page: str, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf-8")
-    document, said = opened(browser, path)
-    assert said == []
-    assert "New, active and buying customers" in document
+    document, messages = opened(browser, path)
+    assert messages == []
+    assert document.count("</section>") == page.count("</section>") > 1
     assert document.count("<svg") == page.count("<svg")
 
 
@@ -83,15 +86,15 @@ def test_the_page_does_not_scroll_sideways(
     (tmp_path / "page.html").write_text(page.replace("</body>", f"{MEASURE}</body>"), "utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width), "utf-8")
-    document, said = opened(browser, frame, "--window-size=1400,900")
-    assert said == []
-    assert f'data-found="0 too wide of {width}"' in document
+    document, messages = opened(browser, frame, "--window-size=1400,900")
+    assert messages == []
+    assert f'data-measured="0 too wide of {width}"' in document
 
 
 def test_the_page_prints(browser: str, page: str, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf-8")
     out = tmp_path / "page.pdf"
-    _, said = opened(browser, path, f"--print-to-pdf={out}")
-    assert said == []
+    _, messages = opened(browser, path, f"--print-to-pdf={out}")
+    assert messages == []
     assert out.read_bytes().startswith(b"%PDF")
