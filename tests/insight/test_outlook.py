@@ -126,7 +126,7 @@ def test_the_report_names_the_item_on_most_lists_unless_they_are_few(
         ({"cutoff": "2025-04-01T00:00:00"}, r"differ in cutoff \(churn has 2025-05-01T00:00:00"),
         ({"horizon_days": 90.0}, "differ in horizon_days"),
         ({"data": "other"}, "differ in data"),
-        ({"task": "churn"}, r"both answer churn: list one bundle of each task"),
+        ({"answer": Churn.answer}, "both answer with a probability: list one bundle of each kind"),
     ],
 )
 def test_bundles_that_do_not_belong_together_are_refused(
@@ -143,11 +143,13 @@ def test_bundles_with_a_cutoff_after_the_date_are_refused(
         Outlook(bundles=bundles()).customers(kiosk, datetime(2025, 4, 25))
 
 
-def test_a_task_without_a_bundle_or_a_folder_without_any_is_named(
+def test_a_kind_of_answer_without_a_bundle_or_a_folder_without_any_is_named(
     bundles: Callable[..., str], kiosk: EventLog, tmp_path: Path
 ) -> None:
     folder = bundles()
-    with pytest.raises(DataError, match="no bundle of value: growthlab export task=value"):
+    with pytest.raises(
+        DataError, match="no bundle answers with an amount: export a model of a task"
+    ):
         Outlook(bundles=[f"{folder}/churn", f"{folder}/lists"]).customers(kiosk, AS_OF)
     with pytest.raises(BundleError, match=r"nowhere is no bundle: it has no manifest\.json"):
         Outlook(bundles=str(tmp_path / "nowhere")).customers(kiosk, AS_OF)

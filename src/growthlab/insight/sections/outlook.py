@@ -1,4 +1,4 @@
-"""The outlook of each customer by exported models: churn probability, expected value, recommendations."""
+"""The outlook of each customer by exported models: risk, expected value and recommended items."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from growthlab.bundle.answer_kinds import AnswerKind
 from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import bundle_folders
@@ -21,19 +22,20 @@ from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable, o
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.scope import SMALLEST_GROUP, Scope, Unavailable
 
-TASKS = ("churn", "value", "top_n")
+KINDS = (AnswerKind.PROBABILITY, AnswerKind.AMOUNT, AnswerKind.LIST)
 OPTION = "section.outlook.bundles"
+Bundles = Mapping[AnswerKind, Bundle]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """Churn probability, expected value and the top of the list of each customer, by exported models.
+    """Risk, expected value and the top of the list of each customer, by exported models.
 
     Parameters
     ----------
     bundles
-        A folder that holds a bundle each of churn, value and top_n, or a list of bundles; null: no
-        outlook. All must be of the same data, cutoff and horizon.
+        A folder, or a list, of three bundles: one answers with a probability (the risk), one with an
+        amount (the value), one with lists. They must share data, cutoff and horizon. Null: no outlook.
     k
         Items of each list.
     risk_borders, value_borders
@@ -84,10 +86,8 @@ class Outlook:
                       known_totals={"customers": one_total(rows)})  # fmt: skip
         return Findings((table,), (_source_note(bundles),))
 
-    def _answers(
-        self, log: EventLog, as_of: datetime, bundles: Mapping[str, Bundle]
-    ) -> pd.DataFrame:
-        known_until = datetime.fromisoformat(str(bundles["churn"].manifest.cutoff))
+    def _answers(self, log: EventLog, as_of: datetime, bundles: Bundles) -> pd.DataFrame:
+        known_until = datetime.fromisoformat(str(bundles[AnswerKind.PROBABILITY].manifest.cutoff))
         if known_until > as_of:
             raise DataError(f"{OPTION}: the bundles know of events up to {known_until}, after "
                             f"as_of={as_of}: give a later as_of, or older bundles")  # fmt: skip
@@ -119,13 +119,13 @@ class Outlook:
 NO_BUNDLES = f"{OPTION} names no folder of bundles (growthlab export writes them)"
 
 
-def load_bundles(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
-    """The bundle of each task, after a check that they are about the same customers and time.
+def load_bundles(paths: str | Sequence[str] | None) -> Bundles:
+    """The bundle of each kind of answer, after a check that they are about the same customers and time.
 
     Raises
     ------
     DataError
-        A task has no bundle or two, or they differ in data, cutoff or horizon.
+        A kind of answer has no bundle or two, or they differ in data, cutoff or horizon.
     BundleError
         A folder is no bundle and has none in it, or a bundle is broken.
     """
@@ -133,16 +133,19 @@ def load_bundles(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
         raise DataError(NO_BUNDLES)
     listed = [paths] if isinstance(paths, str) else paths
     folders = chain.from_iterable(bundle_folders(Path(str(path))) for path in listed)
-    bundles: dict[str, Bundle] = {}
+    bundles: dict[AnswerKind, Bundle] = {}
     for folder in folders:
         bundle = Bundle.load(folder)
-        other = bundles.setdefault(bundle.manifest.task, bundle)
+        kind = bundle.manifest.answer.kind
+        other = bundles.setdefault(kind, bundle)
         if other is not bundle:
-            both = f"{other.folder} and {folder} both answer {bundle.manifest.task}"
-            raise DataError(f"{OPTION}: {both}: list one bundle of each task")
-    missing = [task for task in TASKS if task not in bundles]
+            both = f"{other.folder} and {folder} both answer with {kind.noun}"
+            raise DataError(f"{OPTION}: {both}: list one bundle of each kind")
+    missing = [kind for kind in KINDS if kind not in bundles]
     if missing:
-        raise DataError(f"{OPTION}: no bundle of {missing[0]}: growthlab export task={missing[0]}")
+        raise DataError(
+            f"{OPTION}: no bundle answers with {missing[0].noun}: export a model of a task that does"
+        )
     for name in ("data", "cutoff", "horizon_days"):
         _check_equal(name, bundles)
     for bundle in bundles.values():
@@ -151,18 +154,17 @@ def load_bundles(paths: str | Sequence[str] | None) -> dict[str, Bundle]:
     return bundles
 
 
-def predict_customers(
-    bundles: Mapping[str, Bundle], user_ids: Sequence[str], k: int
-) -> pd.DataFrame:
+def predict_customers(bundles: Bundles, user_ids: Sequence[str], k: int) -> pd.DataFrame:
     """``risk``, ``value`` and ``recommended`` of the users whom each bundle knows, by ``user_id``."""
-    lists = bundles["top_n"].recommend([RecommendRequest(u) for u in user_ids], k)
-    churn, value = (
-        bundles[task].predict([PredictRequest(u) for u in user_ids]) for task in ("churn", "value")
+    lists = bundles[AnswerKind.LIST].recommend([RecommendRequest(u) for u in user_ids], k)
+    risks, values = (
+        bundles[kind].predict([PredictRequest(u) for u in user_ids])
+        for kind in (AnswerKind.PROBABILITY, AnswerKind.AMOUNT)
     )
     rows = [
-        (user, p.value, v.value, [item.item for item in listed.items])
-        for user, p, v, listed in zip(user_ids, churn, value, lists, strict=True)
-        if {p.served, v.served} == {"known"}
+        (user, risk.value, value.value, [item.item for item in answer.items])
+        for user, risk, value, answer in zip(user_ids, risks, values, lists, strict=True)
+        if {risk.served, value.served} == {"known"}
     ]
     columns = ["user_id", "risk", "value", "recommended"]
     return pd.DataFrame(rows, columns=columns).set_index("user_id")
@@ -181,9 +183,10 @@ def most_listed_items(customers: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates("risk_level").set_index("risk_level").astype({"listed": "Int64"})
 
 
-def _check_equal(name: str, bundles: Mapping[str, Bundle]) -> None:
+def _check_equal(name: str, bundles: Bundles) -> None:
     """DataError where the manifests differ in a field; null is equal to anything."""
-    values = {task: getattr(bundles[task].manifest, name) for task in TASKS}
+    manifests = [bundles[kind].manifest for kind in KINDS]
+    values = {manifest.task: getattr(manifest, name) for manifest in manifests}
     if len({str(value) for value in values.values() if value is not None}) > 1:
         listed = ", ".join(f"{task} has {value}" for task, value in values.items())
         raise DataError(f"{OPTION}: the bundles differ in {name} ({listed}): they must share it")
@@ -197,11 +200,11 @@ def _buyers(log: EventLog, as_of: datetime) -> list[str]:
     return sorted(bought.loc[before, "user_id"].astype(str).unique())
 
 
-def _source_note(bundles: Mapping[str, Bundle]) -> str:
-    manifest = bundles["churn"].manifest
-    names = {task: bundles[task].manifest.model for task in TASKS}
+def _source_note(bundles: Bundles) -> str:
+    manifest = bundles[AnswerKind.PROBABILITY].manifest
+    risk, value, lists = (bundles[kind].manifest.model for kind in KINDS)
     return (
-        f"Probability of no purchase in {manifest.horizon_days:g} days by {names['churn']}, value in "
-        f"them by {names['value']}, lists by {names['top_n']}, all as of {manifest.cutoff}; "
+        f"Probability of no purchase in {manifest.horizon_days:g} days by {risk}, value in "
+        f"them by {value}, lists by {lists}, all as of {manifest.cutoff}; "
         "customers whom a bundle does not know are left out."
     )
