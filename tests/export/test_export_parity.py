@@ -14,7 +14,13 @@ from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.prefixes import Prefixes
-from growthlab.export.parity import ASKED, latency_of, parity_of, some_of, write_asked
+from growthlab.export.parity import (
+    STEP_HISTORIES,
+    latency_of,
+    parity_of,
+    some_of,
+    write_step_histories,
+)
 
 
 def lists_of(bundle: Bundle, users: list[str], k: int = 6) -> pd.DataFrame:
@@ -107,8 +113,8 @@ def test_steps_are_compared_by_the_histories_that_were_asked_about(
     of = np.array([0, 1, 2])
     rows = Prefixes(corner_shop, of, np.ones(3, dtype=np.int64))
     steps = np.array([1, 1, 1], dtype=np.int32)
-    write_asked(tmp_path, SimpleNamespace(steps=steps, histories=rows))
-    with np.load(tmp_path / ASKED) as stored:
+    write_step_histories(tmp_path, SimpleNamespace(steps=steps, histories=rows))
+    with np.load(tmp_path / STEP_HISTORIES) as stored:
         asked = dict(stored)
     state = rows.select(np.arange(3))
     assert bundle.list_maker is not None
@@ -130,8 +136,8 @@ def test_steps_are_compared_by_the_histories_that_were_asked_about(
 
 
 def test_tasks_without_steps_log_no_histories(tmp_path: Path) -> None:
-    write_asked(tmp_path, SimpleNamespace(steps=None))
-    write_asked(tmp_path, SimpleNamespace())
+    write_step_histories(tmp_path, SimpleNamespace(steps=None))
+    write_step_histories(tmp_path, SimpleNamespace())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -167,7 +167,7 @@ def test_the_report_the_page_and_the_metrics_hold_it(
     assert f"{name}  by both models     30" in personal
     assert "50.0% [50.0%, 50.0%]" in row
     assert "100.00% [88.65%, 100.00%]" in row  # 30 of 30: Wilson 30 / (30 + 3.8415)
-    assert "Shadow beside the champion" in monitoring_html(report)
+    assert "Shadow and champion" in monitoring_html(report)
     metrics = report.metrics()
     assert metrics["shadow/pairs"] == 30
     assert metrics["shadow/overlap_at_10"] == metrics["shadow/overlap_at_10/low"] == 0.5

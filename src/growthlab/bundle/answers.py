@@ -36,7 +36,7 @@ LEVELS: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class RecommendRequest:
-    """Who or what a list is for. The first of these that is given decides:
+    """Who or what a list is for. The first of these that is set decides:
 
     1. `item`: the page of an item ("more like this"); the customer does not matter.
     2. ``personalised=False``: the popular items, the same for every customer; neither a history nor

@@ -1,4 +1,4 @@
-"""A bundle on a whole file: CSV or Parquet in, CSV or Parquet out, a block of rows at a time."""
+"""Answers to a whole file of requests: CSV or Parquet in and out, a block of rows at a time."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def recommend_file(
     `RecommendRequest`. `target` gets a row a listed item: ``row`` (of the source, from 0),
     ``user_id``, ``item_id``, ``score``, ``rank``, ``served``, ``level``, ``reason``. `rules` hold
     for all rows, and so does `filter_seen` (None: the policy that the bundle was evaluated
-    with). The target appears only when it is complete; killed and called again, it goes on where it
-    was.
+    with). The target appears only when it is complete; after a kill, the next call continues where the
+    last one was.
 
     Raises
     ------
     BundleError
-        The bundle is broken or answers another task, or cannot follow the rules.
+        The bundle is broken, does not answer with lists, or cannot follow the rules.
     DataError
-        The source is missing, unreadable or has none of these columns.
+        The source is missing or unreadable, or has none of these columns.
     ConfigError
         A file is neither CSV nor Parquet, the target cannot be written, or `k` is below 1.
     """
@@ -94,8 +94,8 @@ def recommend_file(
 def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Path) -> int:
     """A prediction for every row of `source`, written to `target`; how many rows were written.
 
-    `source` has a column ``user_id``, or columns of the model's features, or both: features that
-    are given are taken instead of the stored ones. `target` gets ``row``, ``user_id``, the number
+    `source` has a column ``user_id``, or columns of the model's features, or both: features of
+    the file replace the stored ones. `target` gets ``row``, ``user_id``, the number
     under the name that the bundle's task gives it (such as ``churn_probability``) and ``served``.
     Raises as `recommend_file` does.
     """
@@ -119,7 +119,7 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
 
 
 def _state_of(bundle: Bundle) -> str:
-    """What of a bundle its answers rest on: its version, and whether it finds known users."""
+    """What the answers of a bundle depend on: its version, and whether known users can be looked up."""
     return f"{bundle.manifest.version} ({bundle.no_lookup or 'with known users'})"
 
 

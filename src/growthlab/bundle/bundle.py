@@ -1,4 +1,4 @@
-"""Bundle: an exported model, loaded and asked; needs numpy, scipy and onnxruntime only."""
+"""Bundle: an exported model as it is loaded and answers requests."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class FallbackLevels:
     catalogue: Catalogue
     assortment: Assortment
     popularity: np.ndarray  # (n_items,) scores of the last level
-    content: Any = None  # scores by what items are made of
+    content: Any = None  # a scorer of the items' content
 
     def scores(self, group: RequestGroup) -> tuple[np.ndarray, list[RecommendServed]]:
         """Scores ``(n, n_items)`` that may be changed, and how each request was served."""

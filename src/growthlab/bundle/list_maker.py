@@ -1,4 +1,4 @@
-"""Lists for requests: the scores, masks, ties and rules that the evaluation had, put to use."""
+"""Lists for requests, with the scores, masks, ties and rules of the evaluation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNSCORED = np.finfo(np.float32).min  # the score of a pinned item that the model
 
 @dataclass(frozen=True)
 class ListMaker:
-    """Makes lists for requests, as they were made for evaluation; see `FallbackLevels` for the scores."""
+    """Makes lists for requests by the same steps as the evaluation; `FallbackLevels` gives the scores."""
 
     scorer: Scorer
     catalogue: Catalogue
@@ -55,7 +55,7 @@ class ListMaker:
     filter_seen: str
     item_hashes: np.ndarray
     state: Histories | None = None  # of known users; user_ids are pseudonyms, sorted
-    content: Any = None  # scores by what items are made of
+    content: Any = None  # a scorer of the items' content
     index: Any = None  # an `ItemIndex` of the scorer's item vectors
 
     @classmethod
@@ -99,12 +99,12 @@ class ListMaker:
                 group = group_of(
                     kind, [requests[r] for r in block], places[block], self.catalogue, self.state
                 )
-                made = (
+                recommendations = (
                     self._by_scores(group, k, rules)
                     if nearest is None
                     else self._by_vectors_or_scores(nearest, group, k, rules)
                 )
-                answers.update(zip(block.tolist(), made, strict=True))
+                answers.update(zip(block.tolist(), recommendations, strict=True))
         return [answers[i] for i in range(len(requests))]
 
     @property
@@ -151,12 +151,12 @@ class ListMaker:
         rest = np.flatnonzero(~searched)
         for start in range(0, len(rest), self._rows_at_once):
             rows = rest[start : start + self._rows_at_once]
-            made = self._by_scores(group.select(rows), k, rules)
-            answers.update(zip(rows.tolist(), made, strict=True))
+            recommendations = self._by_scores(group.select(rows), k, rules)
+            answers.update(zip(rows.tolist(), recommendations, strict=True))
         rows = np.flatnonzero(searched)
         if len(rows):
-            made = self._by_vectors(nearest, users[rows], group.select(rows), k, rules)
-            answers.update(zip(rows.tolist(), made, strict=True))
+            recommendations = self._by_vectors(nearest, users[rows], group.select(rows), k, rules)
+            answers.update(zip(rows.tolist(), recommendations, strict=True))
         return [answers[row] for row in range(len(rules_of_rows))]
 
     def _by_vectors(

@@ -140,5 +140,5 @@ def _texts(values: np.ndarray) -> list[str]:
     texts = values.astype(str)
     if values.dtype.kind == "f":
         texts = np.where(np.isnan(values), "", texts)
-    found: list[str] = texts.tolist()
-    return found
+    cells: list[str] = texts.tolist()
+    return cells

@@ -23,7 +23,9 @@ TOLERANCE = 1e-4
 N_CUSTOMERS = 1000
 N_STEPS = 200
 N_TIMED = 200
-ASKED = "asked.npz"  # artifact of a run whose rows are steps: histories that were asked about
+STEP_HISTORIES = (
+    "asked.npz"  # artifact of a run whose rows are steps: histories that were asked about
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Parity:
     why_not: str = ""
 
 
-def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:
+def write_step_histories(folder: Path, data: Any, *, seed: int = 0) -> None:
     """Write ``asked.npz`` for a task whose rows are steps: the histories of some of them.
 
     A bundle stores what was known at the cutoff and cannot know the history of a later step. Nothing
@@ -53,13 +55,13 @@ def write_asked(folder: Path, data: Any, *, seed: int = 0) -> None:
     n = min(N_STEPS, len(steps))
     rows = np.sort(stream(seed, "parity", len(steps)).choice(len(steps), n, replace=False))
     arrays: dict[str, Any] = data.histories.select(rows).to_arrays()
-    np.savez_compressed(folder / ASKED, steps=steps[rows], **arrays)
+    np.savez_compressed(folder / STEP_HISTORIES, steps=steps[rows], **arrays)
 
 
 def parity_of(
     bundle: Bundle,
     tables: Mapping[str, pd.DataFrame],
-    asked: Mapping[str, np.ndarray] | None = None,
+    step_histories: Mapping[str, np.ndarray] | None = None,
     *,
     seed: int = 0,
 ) -> Parity:
@@ -70,15 +72,15 @@ def parity_of(
     where that is more: networks add up in another order. Two items may change places only where
     their evaluated scores are as near.
 
-    Where rows are steps, the bundle is asked about the histories in `asked`, the arrays of
-    `write_asked`; else about customers by their ids. It is asked without its index of the items, whose
-    loss against the exact lists is its recall.
+    Where rows are steps, the bundle is asked about the histories in `step_histories`, the arrays of
+    `write_step_histories`; else about customers by their ids. Its index of the items is left out: what
+    that loses of the exact lists is its recall.
     """
     bundle = exact(bundle)
     if bundle.no_lookup:
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
     if bundle.predictor is None:
-        return _compare_lists(bundle, tables["recommendations"], asked, seed)
+        return _compare_lists(bundle, tables["recommendations"], step_histories, seed)
     return _compare_numbers(bundle, tables["predictions"], seed)
 
 
@@ -144,21 +146,21 @@ def _compare_numbers(bundle: Bundle, table: pd.DataFrame, seed: int) -> Parity:
 
 
 def _compare_lists(
-    bundle: Bundle, table: pd.DataFrame, asked: Mapping[str, np.ndarray] | None, seed: int
+    bundle: Bundle, table: pd.DataFrame, step_histories: Mapping[str, np.ndarray] | None, seed: int
 ) -> Parity:
-    if "step" in table and asked is None:
-        why_not = f"the run logged no {ASKED}, the histories of its steps: train it again"
+    if "step" in table and step_histories is None:
+        why_not = f"the run logged no {STEP_HISTORIES}, the histories of its steps: train it again"
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=why_not)
     ids = table["user_id"].astype(str)
-    if asked is None or "step" not in table:
+    if step_histories is None or "step" not in table:
         users = some_of(ids.unique(), N_CUSTOMERS, seed)
         keys: list[Any] = users.tolist()
         answers = bundle.recommend([RecommendRequest(u) for u in keys], K)
         groups: Any = "user_id"
     else:
-        users = asked["user_ids"].astype(str)
-        keys = list(zip(users.tolist(), asked["steps"].tolist(), strict=True))
-        answers = _answers_to_steps(bundle, users, asked)
+        users = step_histories["user_ids"].astype(str)
+        keys = list(zip(users.tolist(), step_histories["steps"].tolist(), strict=True))
+        answers = _answers_to_steps(bundle, users, step_histories)
         groups = ["user_id", "step"]
     table = table.assign(user_id=ids)[ids.isin(users)].sort_values([*np.atleast_1d(groups), "rank"])
     lists = dict(iter(table.groupby(groups, sort=False)))
@@ -172,11 +174,11 @@ def _compare_lists(
 
 
 def _answers_to_steps(
-    bundle: Bundle, users: np.ndarray, asked: Mapping[str, np.ndarray]
+    bundle: Bundle, users: np.ndarray, step_histories: Mapping[str, np.ndarray]
 ) -> list[Recommendation]:
     """The bundle's lists for the histories of steps."""
     assert bundle.list_maker is not None
-    arrays = {name: values for name, values in asked.items() if name != "steps"}
+    arrays = {name: values for name, values in step_histories.items() if name != "steps"}
     histories = Histories.from_arrays(arrays, bundle.list_maker.catalogue)
     maker = replace(bundle.list_maker, state=histories)
     return maker.lists([RecommendRequest(u) for u in users.tolist()], np.arange(len(users)), K)

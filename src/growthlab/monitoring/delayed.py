@@ -1,4 +1,4 @@
-"""What came of served predictions once their horizon was over, as the report and its alerts show it."""
+"""Served predictions against what happened in their horizon, as the report and its alerts show it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Delayed:
-    """What came of `n` served predictions, and what the same metrics were at export.
+    """Metrics of `n` served predictions, and the same metrics at export.
 
     `worse` names the metrics whose whole interval is worse than the whole interval at export.
     """

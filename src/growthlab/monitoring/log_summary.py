@@ -242,10 +242,14 @@ def _compared_with_reference(
         drifts.append(
             Drift("items listed", labels, *sides, len(reference.listed), compared.n_lists)
         )
-    if compared.n_asked:
-        sides = grouped(np.append(counts, 0)), grouped(compared.asked)
+    if compared.n_requests_with_items:
+        sides = grouped(np.append(counts, 0)), grouped(compared.named)
         n_events = int(counts.sum())
-        drifts.append(Drift("items named in requests", labels, *sides, n_events, compared.n_asked))
+        drifts.append(
+            Drift(
+                "items named in requests", labels, *sides, n_events, compared.n_requests_with_items
+            )
+        )
     shown = compared.shown[:-1]
     never = int(shown[counts == 0].sum() + compared.shown[-1])
     share = np.append(counts, 0) / max(int(counts.sum()), 1)

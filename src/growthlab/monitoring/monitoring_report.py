@@ -285,7 +285,7 @@ class MonitoringReport:
         if not lists:
             measures = ["Spearman", "mean absolute difference", "mean difference"]
         header = ["shadow", "champion", "answers", "pairs", *measures]
-        return MonitoringTable("Shadow beside the champion", note, header, rows)
+        return MonitoringTable("Shadow and champion", note, header, rows)
 
     def _shadow_metrics(self) -> dict[str, float]:
         """The measures of this bundle's pair with the most answers."""

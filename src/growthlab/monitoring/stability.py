@@ -1,4 +1,4 @@
-"""Population stability: has a distribution moved, and by more than chance moves a sample of this size?"""
+"""Population stability: whether a distribution moved by more than chance moves samples of this size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scipy.special import chdtri
 
 from growthlab.bundle.reference import MISSING
 
-FLOOR = 1e-4  # of a bin's share, so that an empty bin counts and does not become infinite
-CHANCE = 3.0  # times what chance alone is expected to give
-ONE_IN_TWENTY = 0.05  # reports in which chance alone may raise an alert
-FEWEST = 100  # values on either side, below which nothing is said
+FLOOR = 1e-4  # least share of a bin, so that an empty bin counts and the index stays finite
+CHANCE = 3.0  # times the index that chance alone gives on average
+ONE_IN_TWENTY = 0.05  # share of reports in which chance alone may raise an alert
+FEWEST = 100  # values on each side that an alert needs
 Level = Literal["steady", "moved", "far", "too few"]
 
 
@@ -35,7 +35,7 @@ def psi(reference: np.ndarray, current: np.ndarray) -> float:
 
 
 def expected_psi(n_bins: int, n_reference: int, n_current: int) -> float:
-    """What two samples of one distribution give on average: ``(B - 1)(1 / N_ref + 1 / N_cur)``.
+    """The average index of two samples of one distribution: ``(B - 1)(1 / N_ref + 1 / N_cur)``.
 
     The index is distributed nearly as chi-square (Yurdakul and Naranjo, Journal of Risk Model
     Validation, 2020).
@@ -47,7 +47,7 @@ def expected_psi(n_bins: int, n_reference: int, n_current: int) -> float:
 class Drift:
     """One distribution against its reference.
 
-    `n_reference` and `n_current` are independent values: places of one list are not, so lists count.
+    `n_reference` and `n_current` count independent values: lists, for example, not their places.
     """
 
     name: str
@@ -65,20 +65,20 @@ class Drift:
 
     @property
     def expected(self) -> float:
-        """What chance alone gives on average, over the bins that either side uses."""
+        """The index that chance alone gives on average, over the bins that either side uses."""
         if not self.n_reference or not self.n_current:
             return float("nan")
         return expected_psi(self._n_bins, self.n_reference, self.n_current)
 
     def level(self, moved: float = 0.1, far: float = 0.25) -> Level:
-        """How far it moved: an index above a limit counts only where chance does not explain it.
+        """How far the distribution moved; a limit counts only where chance does not explain the index.
 
-        That is above three times what chance gives on average, and above what it gives in one of twenty
-        reports of `n_compared` distributions (the quantile of chi-square).
+        The index must be above three times what chance gives on average, and above what it gives in
+        one of twenty reports of `n_compared` distributions (the quantile of chi-square).
         """
         if min(self.n_reference, self.n_current) < FEWEST:
             return "too few"
-        index = min(self.psi, self._psi_of_few)
+        index = min(self.psi, self._psi_without_floor)
         unit = 1 / self.n_reference + 1 / self.n_current
         tail = float(chdtri(max(self._n_bins - 1, 1), ONE_IN_TWENTY / self.n_compared)) * unit
         if index <= max(CHANCE * self.expected, tail, moved):
@@ -90,11 +90,11 @@ class Drift:
         return int(((self.reference > 0) | (self.current > 0)).sum())
 
     @property
-    def _psi_of_few(self) -> float:
+    def _psi_without_floor(self) -> float:
         """The index with half a value in a bin that one side alone leaves empty.
 
-        A bin that holds 2 % is empty for one in twenty samples of 150 values, and its floor of 1e-4 would
-        make an index of 0.1 of it. Of thousands of values both are nearly the same.
+        A bin with a share of 2 % is empty in one of twenty samples of 150 values, and its floor of 1e-4
+        would give an index of 0.1. With thousands of values both are nearly the same.
         """
         r, c = (side / max(side.sum(), 1) for side in (self.reference, self.current))
         r_few = np.where((r == 0) & (c > 0), 1 / (2 * self.n_reference), r)
@@ -103,7 +103,7 @@ class Drift:
 
     @property
     def missing(self) -> tuple[float, ...]:
-        """The share of missing values in the reference and now; empty where none can be missing."""
+        """The share of missing values in the reference and now; empty where no value can be missing."""
         if self.labels[-1] != MISSING:
             return ()
         return tuple(float(s[-1]) / max(int(s.sum()), 1) for s in (self.reference, self.current))
@@ -118,13 +118,13 @@ class Drift:
 
 
 def equal_parts(counts: np.ndarray, n_parts: int = 10) -> np.ndarray:
-    """Items in groups that hold about equally much of `counts`, the most frequent first, ``(n_items,)``.
+    """Each item's group, of groups with about equal sums of `counts`, the most frequent first, ``(n_items,)``.
 
-    So that item popularity can be compared like a number, in few bins: one item may fill a group,
-    and thousands another. Items that were never counted are a group of their own, the last.
+    Popularity can then be compared in few bins: one item may fill a group, and thousands another.
+    Items without counts form the last group.
     """
     order = np.argsort(-counts, kind="stable")
-    before = np.cumsum(counts[order]) - counts[order]  # what lies in front of each item
+    before = np.cumsum(counts[order]) - counts[order]  # the sum of the more frequent items
     groups = np.empty(len(counts), dtype=np.int64)
     groups[order] = before * n_parts // max(int(counts.sum()), 1)
     groups[counts == 0] = n_parts

@@ -132,8 +132,8 @@ class ReferenceCounts:
     endpoint: str  # the kind of lines that answer for a customer
     known_users: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=str))  # sorted
     shown: np.ndarray = field(init=False)  # (n_items + 1,) answers; the last: not in the catalogue
-    asked: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
-    n_asked: int = 0  # requests that named items
+    named: np.ndarray = field(init=False)  # (n_items + 1,) items that requests named
+    n_requests_with_items: int = 0  # requests that named items
     _unknown: dict[str, np.ndarray] = field(
         default_factory=dict
     )  # counts of unknown customers by bin
@@ -150,7 +150,7 @@ class ReferenceCounts:
         if self.catalogue is not None:
             n_items = len(self.catalogue)
         self.shown = np.zeros(n_items + 1, dtype=np.int64)
-        self.asked, self._listed = self.shown.copy(), self.shown.copy()
+        self.named, self._listed = self.shown.copy(), self.shown.copy()
         n_lists = 0 if self.catalogue is None else n_users
         self._lists = np.full((n_lists, K), UNKNOWN, dtype=np.int32)
         for name, bins in self.reference.bins.items():
@@ -175,10 +175,10 @@ class ReferenceCounts:
         self._listed += _counted(rows, len(self._listed))
         self._lengths += _lengths_of(rows)
         shown = [items_of(line)[:K] for line in lines if line["kind"] == self.endpoint]
-        asked = [items for line in lines if (items := items_of(line, "asked"))]
+        named = [items for line in lines if (items := items_of(line, "asked"))]
         self.shown += self._counts([item for items in shown for item in items])
-        self.asked += self._counts([item for items in asked for item in items])
-        self.n_asked += len(asked)
+        self.named += self._counts([item for items in named for item in items])
+        self.n_requests_with_items += len(named)
 
     def _latest_and_unknown(self, lines: Sequence[Line]) -> tuple[dict[int, Line], list[Line]]:
         """The latest line of each known customer by their code, and the lines of unknown customers.

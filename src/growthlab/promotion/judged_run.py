@@ -15,7 +15,7 @@ import pandas as pd
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, ExportError, one_line
-from growthlab.export.parity import ASKED
+from growthlab.export.parity import STEP_HISTORIES
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.registry.download import bundle_of
 from growthlab.registry.model_registry import version_of
@@ -145,9 +145,9 @@ class JudgedRun:
 
     def asked(self) -> dict[str, np.ndarray] | None:
         """The histories that were asked about, of a task whose rows are steps."""
-        if ASKED not in self.files:
+        if STEP_HISTORIES not in self.files:
             return None
-        with np.load(self.file(ASKED), allow_pickle=False) as stored:
+        with np.load(self.file(STEP_HISTORIES), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
     @cached_property

@@ -132,13 +132,14 @@ def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
     return str(max(int(v.version) for v in versions)) if versions else None
 
 
-def require_champion(client: MlflowClient, name: str, judged: str | None) -> None:
-    """Raise an `ExportError` where `judged`, the champion that a challenger was judged against, is no
-    longer the champion (None: there was no champion).
+def require_champion(client: MlflowClient, name: str, expected: str | None) -> None:
+    """Raise an `ExportError` where the champion is not the expected version (None: no champion).
+
+    A challenger was judged against that version.
     """
     now = _aliased(client, name, CHAMPION)
-    if now != judged:
-        raise ExportError(_lost_race(name, judged, now, history_of(client, name)))
+    if now != expected:
+        raise ExportError(_lost_race(name, expected, now, history_of(client, name)))
 
 
 def move_champion(
@@ -226,9 +227,9 @@ def stack_of(history: Sequence[Change], now: str) -> list[str]:
     return stack if stack[-1:] == [now] else [*stack, now]
 
 
-def _lost_race(name: str, judged: str | None, now: str | None, history: Sequence[Change]) -> str:
+def _lost_race(name: str, expected: str | None, now: str | None, history: Sequence[Change]) -> str:
     """The error for the process whose champion was replaced meanwhile."""
-    before = "no champion" if judged is None else f"version {judged}"
+    before = "no champion" if expected is None else f"version {expected}"
     present = f"version {now}" if now is not None else "gone"
     last = history[-1] if history and history[-1].version == now else None
     who = "" if last is None else f" ({last.how} by {last.by} at {last.at})"

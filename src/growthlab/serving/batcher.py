@@ -119,8 +119,8 @@ class Batcher:
         places = sorted(range(len(batch)), key=lambda place: batch[place][0])
         for k, group in groupby(places, key=lambda place: batch[place][0]):
             of_group = list(group)
-            made = self._work_or_errors([batch[p][1] for p in of_group], k)
-            for place, answer in zip(of_group, made, strict=True):
+            of_call = self._work_or_errors([batch[p][1] for p in of_group], k)
+            for place, answer in zip(of_group, of_call, strict=True):
                 answers[place] = answer
         each = (time.perf_counter() - started) / len(batch)
         self._seconds = MEMORY * self._seconds + (1 - MEMORY) * each

@@ -83,12 +83,12 @@ def recorder_for(
     bench: Workbench, contenders: Sequence[Contender], *, parent: bool
 ) -> ComparisonRun:
     """The MLflow runs of a command: a child a model and seed, with a `parent` run or without."""
-    from growthlab.export.parity import write_asked
+    from growthlab.export.parity import write_step_histories
     from growthlab.export.write_bundle import write_bundle
 
     def bundle(entry: Entry, evaluation: Any, outcome: Any, folder: Path) -> Any:
         provenance = provenance_of(bench, entry, outcome, recorder.runs[entry.label])
-        write_asked(folder.parent, evaluation.judging)
+        write_step_histories(folder.parent, evaluation.judging)
         return write_bundle(folder, evaluation.judging, outcome, provenance)
 
     recorder = ComparisonRun(
