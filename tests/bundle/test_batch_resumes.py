@@ -28,7 +28,7 @@ from growthlab.bundle import batch
 batch.BLOCK_ROWS = {block}
 answer = batch.recommendations
 def halt_after(*args, **named):
-    if named["first"] >= {last}:
+    if args[1].first >= {last}:
         time.sleep({patience})  # until it is killed
     return answer(*args, **named)
 batch.recommendations = halt_after

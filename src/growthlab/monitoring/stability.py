@@ -118,7 +118,7 @@ class Drift:
 
 
 def equal_parts(counts: np.ndarray, n_parts: int = 10) -> np.ndarray:
-    """Each item's group, of groups with about equal sums of `counts`, the most frequent first, ``(n_items,)``.
+    """Each item's group, by about equal sums of `counts`, the most frequent first, ``(n_items,)``.
 
     Popularity can then be compared in few bins: one item may fill a group, and thousands another.
     Items without counts form the last group.
