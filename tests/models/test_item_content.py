@@ -54,7 +54,7 @@ def shop() -> Histories:
     )
 
 
-def model_of(name: str, *words: str, epochs: int = 20) -> Any:
+def model_of(name: str, *words: str, epochs: int = 8) -> Any:
     settings = [f"model.trainer.epochs={epochs}", "model.trainer.batch=8", *words]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return build(compose(overrides=[f"+model=recommend/{name}", *settings]).model)
@@ -79,6 +79,7 @@ def test_an_item_that_nobody_had_is_known_by_what_it_is_made_of(name: str) -> No
     scores = fitted(name).score(shop())
     blue = np.arange(60) % 2 == 0
     ahead = scores[:, COLD["blue"]] > scores[:, COLD["red"]]
+    # seeds 0 ... 2 in float32 and bfloat16: 1 for every model, here and below; chance is .5
     assert (ahead == blue).mean() > 0.9
     # and stands among the sold items of the user's taste, above those of the other
     other = np.where(blue[:, None], scores[:, 1:24:2], scores[:, 0:24:2]).mean(axis=1)
