@@ -150,7 +150,7 @@ def test_als_goes_on_from_items_known_by_name() -> None:
     later = histories_of(pairs)
     settings = {"width": 8, "l2": 0.01, "frequency": 1.0}
     model = ALS(**settings, epochs=10)
-    state = model.fit(before, OPTIONS).learned(before)
+    state = model.fit(before, OPTIONS).learned_state(before)
     cold = ALS(**settings, epochs=3).fit(later, OPTIONS)
     warm = ALS(**settings, epochs=3).fit(later, replace(OPTIONS, warm=state))
     assert warm.losses_[0] < cold.losses_[0]

@@ -157,7 +157,7 @@ def test_sampled_losses_learn_from_content_too(loss: str) -> None:
 
 def test_components_do_not_outlive_their_catalogue() -> None:
     before = with_content("gru4rec", epochs=1).fit(shop(), OPTIONS)
-    options = FitOptions(seed=0, device="cpu", warm=before.learned(shop()))
+    options = FitOptions(seed=0, device="cpu", warm=before.learned_state(shop()))
     with pytest.raises(ConfigError, match="its components mean something else on a longer log"):
         with_content("gru4rec", epochs=1).fit(shop(), options)
 

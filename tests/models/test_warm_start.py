@@ -44,7 +44,7 @@ WARM = [name for name in NAMES if "trainer" in config_of(name)]
 @pytest.mark.parametrize("name", WARM)
 def test_a_network_goes_on_where_it_was(name: str) -> None:
     before = new_model(name).fit(shop(), FitOptions(device="cpu"))
-    options = FitOptions(seed=1, device="cpu", warm=before.learned(shop()))  # type: ignore[attr-defined]
+    options = FitOptions(seed=1, device="cpu", warm=before.learned_state(shop()))  # type: ignore[attr-defined]
     known = before.score(shop())
     same = unmoved(name).fit(shop(), options).score(shop())
     np.testing.assert_allclose(same, known, rtol=1e-4, atol=1e-5)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from growthlab.training.warm import WarmStart
+from growthlab.training.learned_state import WarmStart
 
 
 class Estimate(NamedTuple):

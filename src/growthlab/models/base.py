@@ -11,7 +11,7 @@ from growthlab.core.histories import Histories
 from growthlab.features.examples import Examples
 from growthlab.scorers.base import RowScorer, Scorer
 from growthlab.training.fit_options import FitOptions
-from growthlab.training.warm import LearnedState
+from growthlab.training.learned_state import LearnedState
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class Exportable(Protocol):
 class ContinuesFit(Protocol):
     """A model whose fit can go on from an earlier one (`FitOptions.warm`)."""
 
-    def learned(self, past: Histories) -> LearnedState:
+    def learned_state(self, past: Histories) -> LearnedState:
         """What a later fit goes on from; `past` is what was fitted."""
         ...
 

@@ -19,9 +19,9 @@ from growthlab.networks.sequence_network import LastState, SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.fit_options import FitOptions
+from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
 from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
 from growthlab.training.training_batches import SequenceBatch, SequenceBatches
-from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +69,7 @@ class SequenceRecommender(WithItemContent):
             n_types = len(EVENT_TYPES) if self.event_types else 0
             self.network_ = self.build(past.n_items, n_types)
             self.add_content(self.network_, past, warm=options.warm is not None)
-        go_on_from(options.warm, self.network_, past)
+        load_learned_state(options.warm, self.network_, past)
         self.network_.to(device_of(options.device))
         support = batches.support.to(device_of(options.device))
         loss = partial(sequence_loss, loss=self.loss, support=support)
@@ -110,9 +110,9 @@ class SequenceRecommender(WithItemContent):
             columns = [network.item_vectors(), network.item_bias()[:, None]]
             return torch.cat(columns, dim=1).cpu().numpy()
 
-    def learned(self, past: Histories) -> LearnedState:
+    def learned_state(self, past: Histories) -> LearnedState:
         """The weights, for a later fit to go on from; `past` is what was fitted."""
-        return state_of(self, self.network_, past)
+        return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxSequence:
         """The network as ONNX, dynamic in users, steps and events, and the items' vectors."""

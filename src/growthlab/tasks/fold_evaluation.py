@@ -20,10 +20,10 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import Calibrates, Task
 from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.warm_start import check_clock, learned
+from growthlab.tasks.warm_start import check_clock, learned_state
 from growthlab.training.epoch_watch import EpochWatch
 from growthlab.training.fit_options import FitOptions
-from growthlab.training.warm import LearnedState, WarmStart, read_state, write_state
+from growthlab.training.learned_state import LearnedState, WarmStart, read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def choose(
         fit_seconds=fitting.seconds,
         peak_mb=fitting.peak_mb,
         score_seconds=judged.score_seconds,
-        learned=learned(model, evaluation.choosing, evaluation.fold.for_choosing()),
+        learned=learned_state(model, evaluation.choosing, evaluation.fold.for_choosing()),
         calibration=task.calibration_of(judged) if isinstance(task, Calibrates) else None,
     )
 
@@ -208,7 +208,9 @@ def _left(evaluation: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStar
     if chosen.learned is None:
         return None
     judged = (
-        learned(model, evaluation.judging, evaluation.fold) if evaluation.refit else chosen.learned
+        learned_state(model, evaluation.judging, evaluation.fold)
+        if evaluation.refit
+        else chosen.learned
     )
     return None if judged is None else WarmStart(chosen.learned, judged)
 

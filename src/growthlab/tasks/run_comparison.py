@@ -17,7 +17,7 @@ from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
-from growthlab.training.warm import WarmStart
+from growthlab.training.learned_state import WarmStart
 
 log = logging.getLogger(__name__)
 

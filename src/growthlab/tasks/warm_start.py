@@ -8,15 +8,15 @@ from typing import Any
 from growthlab.core.errors import ConfigError
 from growthlab.models.base import ContinuesFit
 from growthlab.split.fold import Fold
-from growthlab.training.warm import LearnedState, WarmStart
+from growthlab.training.learned_state import LearnedState, WarmStart
 
 
-def learned(model: Any, data: Any, fold: Fold) -> LearnedState | None:
+def learned_state(model: Any, data: Any, fold: Fold) -> LearnedState | None:
     """What a model that was fitted to the past of `data` leaves; None where it cannot be gone on from."""
     if not isinstance(model, ContinuesFit):
         return None
-    state: LearnedState = model.learned(data.past)
-    return state.learned_before("" if fold.cutoff is None else fold.cutoff.isoformat())
+    state: LearnedState = model.learned_state(data.past)
+    return state.with_cutoff("" if fold.cutoff is None else fold.cutoff.isoformat())
 
 
 def check_clock(warm: WarmStart, fold: Fold) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.training.warm import WarmStart, read_state, write_state
+from growthlab.training.learned_state import WarmStart, read_state, write_state
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Checkpoint: a training between two epochs as plain arrays in one file, to go on from there."""
+"""Checkpoint: the state of a training between two epochs, in one file of plain arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Training(Protocol):
-    """What is written and brought back."""
+    """What a checkpoint stores and restores."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -32,16 +32,16 @@ class Training(Protocol):
 class Checkpoint:
     """One file in `folder`, replaced as a whole after each epoch; arrays only, no pickle.
 
-    `about` says which training it is. A file of another training, or one that cannot be read, is
-    passed over with a warning.
+    `settings` identify the training. A file of another training, or one that cannot be read, is
+    ignored with a warning.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.file = Path(folder) / "training.npz"
-        self.about = dict(about)
+        self.settings = dict(settings)
 
     def write(self, training: Training) -> None:
-        """Replace the file by where `training` stands; a kill leaves the old or the new one."""
+        """Replace the file by the present state; a kill leaves the old or the new file."""
         arrays = {
             **_named("network", training.network.state_dict()),
             **_named("best", training.best),
@@ -49,7 +49,7 @@ class Checkpoint:
             "losses": np.array(training.losses),
             "best_epoch": np.array(training.best_epoch),
             "stopped": np.array(training.stopped),
-            "about": np.array(self._about(training)),
+            "about": np.array(self._identity(training)),
         }
         with atomic_file(self.file) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ class Checkpoint:
             os.fsync(stream.fileno())
 
     def restore(self, training: Training) -> bool:
-        """Bring `training` to where the file stands; False where there is none for it."""
+        """Set `training` to the state in the file; False if there is no file for it."""
         if not self.file.exists():
             return False
         try:
@@ -66,7 +66,7 @@ class Checkpoint:
         except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
             log.warning("the checkpoint %s cannot be read (%s): starting anew", self.file, error)
             return False
-        if str(arrays.get("about")) != self._about(training):
+        if str(arrays.get("about")) != self._identity(training):
             log.warning("the checkpoint %s is of another training: starting anew", self.file)
             return False
         training.network.load_state_dict(_tensors("network", arrays))
@@ -79,14 +79,14 @@ class Checkpoint:
         return True
 
     def remove(self) -> None:
-        """Take the file away, and its folder where nothing else is in it."""
+        """Remove the file, and its folder if that is then empty."""
         self.file.unlink(missing_ok=True)
         if self.file.parent.is_dir() and not any(self.file.parent.iterdir()):
             self.file.parent.rmdir()
 
-    def _about(self, training: Training) -> str:
+    def _identity(self, training: Training) -> str:
         shapes = {n: list(t.shape) for n, t in training.network.state_dict().items()}
-        return json.dumps({**self.about, "shapes": shapes}, sort_keys=True)
+        return json.dumps({**self.settings, "shapes": shapes}, sort_keys=True)
 
 
 def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -95,21 +95,21 @@ def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 def _tensors(group: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     prefix = f"{group}/"
-    found = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-    return {name: torch.tensor(array) for name, array in found.items()}
+    group_arrays = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    return {name: torch.tensor(array) for name, array in group_arrays.items()}
 
 
 def _optimiser_arrays(optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
     """The moments and step of each parameter; the settings come from the trainer."""
     state = optimiser.state_dict()["state"]
-    flat = {f"{place}/{key}": t for place, moments in state.items() for key, t in moments.items()}
+    flat = {f"{index}/{key}": t for index, moments in state.items() for key, t in moments.items()}
     return _named("optimiser", flat)
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _tensors("optimiser", arrays).items():
-        place, key = name.split("/")
-        state.setdefault(int(place), {})[key] = tensor
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
     settings = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": settings})

@@ -1,4 +1,4 @@
-"""What is not a hyperparameter: how a fit runs, decided by the caller and the same for every model."""
+"""FitOptions: how a fit runs, decided by the caller and not by the model's hyperparameters."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from growthlab.training.warm import LearnedState
+from growthlab.training.learned_state import LearnedState
 
 
 class Verdict(NamedTuple):
-    """What the caller says after an epoch: is it the best so far, and is it time to stop?"""
+    """The caller's verdict after an epoch: is it the best so far, and is it time to stop?"""
 
     improved: bool
     stop: bool
@@ -21,15 +21,21 @@ class Verdict(NamedTuple):
 class FitOptions:
     """How one fit runs.
 
-    `device` is ``auto``, ``cpu`` or ``cuda``. `on_epoch` is called after epoch `n` (from 1) with the model
-    in a state that can score; an iterative model keeps the weights of the last improved epoch. `epochs`
-    overrides the model's own number (the refit on past + valid, without `on_epoch`). `checkpoint` is a
-    folder in which an interrupted fit finds its last finished epoch again. `target_events` are the event
-    types that the task counts as taken (None: any), for models that learn what comes next; `horizon_days`
-    is how long it will watch for them (None: the split has no clock), `gap_days` how long after the cutoff
-    that begins, and `filter_seen` which items it keeps out of the lists, for models that are tuned on a part
-    of their own past. `warm` is what an earlier fit of
-    the same model learned, from which this one goes on with fresh moments of the optimiser.
+    Parameters
+    ----------
+    device : ``auto``, ``cpu`` or ``cuda``
+    on_epoch : called after each epoch (from 1) with the model in a state that can score; the model
+        keeps the weights of the last improved epoch
+    epochs : overrides the model's own number (for the refit on past + valid, without `on_epoch`)
+    checkpoint : folder in which an interrupted fit finds its last finished epoch
+    target_events : the event types that the task predicts (None: any), for models that learn what
+        comes next
+    horizon_days : length of the task's outcome window (None: the split has no clock)
+    gap_days : days from the cutoff to the start of that window
+    filter_seen : which items the task hides from lists, for models that tune themselves on a part of
+        their past
+    warm : what an earlier fit of the same model learned; this one continues from it, with a fresh
+        optimiser
     """
 
     seed: int = 0

@@ -1,4 +1,4 @@
-"""The one training loop: it knows batches, a loss and what the caller says after an epoch."""
+"""The training loop of all networks: batches, a loss, and the caller's verdict after each epoch."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Trainer:
     By AdamW: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
 
     `batch` is in the model's own unit (users, or positive pairs), `l2` is the decoupled weight
-    decay, `clip` the largest norm of the gradient (None: any). From epoch to epoch `lr` goes down
-    in a straight line to `last_lr` of itself at the last of `epochs`, whenever the training stops.
-    `patience` is for the caller: how many epochs without improvement on the validation window are
-    borne. `epochs` is the most that are run. `threads` is the most that a step is shared by on a
-    CPU (None: as many as torch has): a recurrence is thousands of products too small to share.
+    decay, `clip` the largest norm of the gradient (None: any). `lr` falls linearly to `last_lr`
+    times itself at the last of `epochs`, whether or not training stops earlier. `patience` is for
+    the caller: how many epochs without improvement on the validation window are tolerated. `epochs`
+    is the largest number run. `threads` limits torch's threads on a CPU (None: no limit): the
+    products of a recurrence are too small to share.
     """
 
     epochs: int = 50
@@ -73,54 +73,56 @@ class Trainer:
         options: FitOptions,
         model: Any,
     ) -> None:
-        """Train `network` in place; the mean loss of each epoch goes to ``model.losses_``.
+        """Train `network` in place; the mean loss of each epoch is appended to ``model.losses_``.
 
-        After each epoch the network is in evaluation mode and `options.on_epoch` is asked; the
-        weights of the last improved epoch are those that stay (without `on_epoch`: the last
-        weights). With a checkpoint folder, a fit that was cut off goes on after its last finished
-        epoch and ends with the same weights as one that was not, bit by bit on the CPU; the folder
-        belongs to one fit, and what `on_epoch` remembers is the caller's to keep. Every epoch has
-        a random stream of its own, and none is left changed.
+        After each epoch the network is in evaluation mode and `options.on_epoch` is called; the
+        weights of the last improved epoch are kept (without `on_epoch`: the last weights). With a
+        checkpoint folder, an interrupted fit resumes after its last finished epoch and ends with
+        the same weights as an uninterrupted one, bit by bit on the CPU; the folder belongs to one
+        fit, and the caller keeps the memory of `on_epoch`. Every epoch has its own random stream,
+        and the global random state is restored.
 
         Raises
         ------
         DataError
-            Nothing to learn from: an epoch without batches.
+            There is nothing to learn from: an epoch without batches.
         ConfigError
             A loss that is not finite.
         """
         device = device_of(options.device)
         n_epochs = options.epochs or self.epochs
         network.to(device)
-        run = _Run(network, self._optimiser(network, device))
-        model.losses_ = run.losses
-        about = {**asdict(self), "seed": options.seed, "n_epochs": n_epochs}
-        checkpoint = Checkpoint(options.checkpoint, about) if options.checkpoint else None
-        if checkpoint is not None and checkpoint.restore(run):
-            log.info("training goes on after epoch %d of %d", len(run.losses), n_epochs)
+        state = _TrainingState(network, self._optimiser(network, device))
+        model.losses_ = state.losses
+        settings = {**asdict(self), "seed": options.seed, "n_epochs": n_epochs}
+        checkpoint = Checkpoint(options.checkpoint, settings) if options.checkpoint else None
+        if checkpoint is not None and checkpoint.restore(state):
+            log.info("training resumes after epoch %d of %d", len(state.losses), n_epochs)
         started = time.perf_counter()
-        while len(run.losses) < n_epochs and not run.stopped:
-            epoch = len(run.losses) + 1
-            for group in run.optimiser.param_groups:
+        while len(state.losses) < n_epochs and not state.stopped:
+            epoch = len(state.losses) + 1
+            for group in state.optimiser.param_groups:
                 group["lr"] = self.lr_at(epoch)
             stream_of_epoch = torch_stream(options.seed, "epoch", epoch, device=device)
             with stream_of_epoch, torch_threads(self.threads):
-                run.losses.append(self._epoch(run, batches(epoch), loss, device, epoch, n_epochs))
+                state.losses.append(
+                    self._epoch(state, batches(epoch), loss, device, epoch, n_epochs)
+                )
             network.eval()
             if options.on_epoch is not None:
-                run.heed(options.on_epoch(epoch, model), epoch)
+                state.apply_verdict(options.on_epoch(epoch, model), epoch)
             if checkpoint is not None:
-                checkpoint.write(run)
+                checkpoint.write(state)
         if options.on_epoch is not None:
-            run.keep_best()
+            state.restore_best()
         network.eval()
         if checkpoint is not None:
             checkpoint.remove()
         seconds = time.perf_counter() - started
-        log.debug("%d epochs on %s in %.1f s", len(run.losses), device.type, seconds)
+        log.debug("%d epochs on %s in %.1f s", len(state.losses), device.type, seconds)
 
     def lr_at(self, epoch: int) -> float:
-        """The learning rate of an epoch from 1; after the last of `epochs` it stays."""
+        """The learning rate of an epoch (from 1); constant after the last of `epochs`."""
         gone = min(1.0, (epoch - 1) / max(1, self.epochs - 1))
         return self.lr * (1 - gone * (1 - self.last_lr))
 
@@ -132,7 +134,7 @@ class Trainer:
 
     def _epoch(
         self,
-        run: _Run,
+        state: _TrainingState,
         batches: Sequence[Any],
         loss: Callable[[Any, Any], Tensor],
         device: torch.device,
@@ -141,17 +143,17 @@ class Trainer:
     ) -> float:
         """One pass over the batches; the mean of their losses."""
         if not len(batches):
-            raise DataError("nothing to learn from: no customer has anything to be foretold")
-        run.network.train()
+            raise DataError("nothing to learn from: no customer has a target to predict")
+        state.network.train()
         total = torch.zeros((), device=device)
         for batch in progress(batches, f"epoch {epoch} of at most {n_epochs}", total=len(batches)):
             on_device = type(batch)(*(x.to(device, non_blocking=True) for x in batch))
-            run.optimiser.zero_grad(set_to_none=True)
-            value = loss(run.network, on_device)
+            state.optimiser.zero_grad(set_to_none=True)
+            value = loss(state.network, on_device)
             value.backward()
             if self.clip is not None:
-                nn.utils.clip_grad_norm_(run.network.parameters(), self.clip)
-            run.optimiser.step()
+                nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
+            state.optimiser.step()
             total += value.detach()
         mean = float(total) / len(batches)
         if mean != mean or mean in (float("inf"), float("-inf")):
@@ -163,8 +165,8 @@ class Trainer:
 
 
 @dataclass
-class _Run:
-    """Where a training stands: everything that a checkpoint has to bring back."""
+class _TrainingState:
+    """Everything that a checkpoint has to restore."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -173,21 +175,21 @@ class _Run:
     best_epoch: int = 0
     stopped: bool = False
 
-    def heed(self, verdict: Verdict, epoch: int) -> None:
-        """Keep a copy of improved weights, and remember to stop."""
+    def apply_verdict(self, verdict: Verdict, epoch: int) -> None:
+        """Keep a copy of improved weights, and note whether to stop."""
         if verdict.improved:
             self.best = {n: t.detach().clone() for n, t in self.network.state_dict().items()}
             self.best_epoch = epoch
         self.stopped = verdict.stop
 
-    def keep_best(self) -> None:
-        """Bring back the weights of the last improved epoch, if any was."""
+    def restore_best(self) -> None:
+        """Restore the weights of the last improved epoch, if there is one."""
         if self.best:
             self.network.load_state_dict(self.best)
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one, else the CPU."""
+    """The device of that name; ``auto`` is CUDA if available, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -202,7 +204,7 @@ def device_of(name: str) -> torch.device:
 def torch_stream(
     seed: int, *names: str | int, device: torch.device | str = "cpu"
 ) -> Iterator[None]:
-    """Torch's random state is that of `(seed, *names)` inside, and as it was before outside."""
+    """Inside, torch's random state is that of `(seed, *names)`; afterwards the old one is restored."""
     device = torch.device(device)
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -212,7 +214,7 @@ def torch_stream(
 
 @contextmanager
 def torch_threads(threads: int | None) -> Iterator[None]:
-    """Torch shares an operation among at most so many threads inside; None changes nothing."""
+    """Limit torch to so many threads inside; None changes nothing."""
     before = torch.get_num_threads()
     if threads is not None and threads < before:
         torch.set_num_threads(threads)

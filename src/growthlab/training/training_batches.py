@@ -1,4 +1,4 @@
-"""Batches for networks, cut from histories by array operations: no Python a user or event."""
+"""Batches for networks, cut from histories by array operations without a Python loop over events."""
 
 from __future__ import annotations
 
@@ -17,41 +17,38 @@ from growthlab.core.seeding import stream
 from growthlab.networks.negative_sampling import uniform_negatives
 
 PADDING = 0.1  # the largest share of a batch's steps that may be padding
-JITTER = (
-    0.1  # lengths are compared after a factor within +-5 %, so that batches differ between epochs
-)
+JITTER = 0.1  # lengths vary within +-5 % when sorted, so that batches differ between epochs
 
 
 class SequenceBatch(NamedTuple):
-    """Baskets of some users as steps (as in `core.baskets.Steps`), and what follows which."""
+    """Baskets of some users as steps (as in `core.baskets.Steps`), with the targets of each step."""
 
     items: Tensor  # (N,)
     event_types: Tensor  # (N,)
     slots: Tensor  # (N,)
     sizes: Tensor  # (B, S)
-    at: Tensor  # (P,) flat places of the steps that have a next basket
-    positions: Tensor  # (M,) for each target, its place in `at`
+    at: Tensor  # (P,) slots of the steps that have a next basket
+    positions: Tensor  # (M,) for each target, its index in `at`
     targets: Tensor  # (M,) item codes
     weights: Tensor  # (M,) sum to 1 a position
-    owned: Tensor  # (K,) item codes: all that each user has in the past, ascending a user
-    owned_until: Tensor  # (B + 1,) where the owned items of each user end and the next begin
+    owned: Tensor  # (K,) item codes: the items of each user's past, ascending per user
+    owned_until: Tensor  # (B + 1,) offsets of each user's owned items
 
 
 class PairBatch(NamedTuple):
-    """Users, each with an item that they have and others that they have not."""
+    """Users, each with an item that they have and items that they do not have."""
 
     users: Tensor  # (B,)
-    items: Tensor  # (B, 1 + negatives), first what the user has
+    items: Tensor  # (B, 1 + negatives), the user's own item first
 
 
 class SequenceBatches:
     """At most `batch` histories of similar length, with all next-basket targets.
 
-    A history of more than `length` baskets is cut into windows that are rows of their own, so that
-    all of it is learned from; a row without a target after its first basket is left out. At most a
-    tenth of the steps is padding, whatever the lengths are. `targets` are the event types that are
-    foretold; where there are none of them (a log of views, say), and without `targets`, every event
-    is. `support` counts how often each item is one.
+    A history of more than `length` baskets is cut into windows, so that all of it is learned from; a
+    window without a target after its first basket is left out. At most a tenth of the steps is
+    padding. `targets` are the event types to predict; without `targets`, or if the log has none of
+    them (a log of views, say), every event is a target. `support` counts how often each item is one.
     """
 
     def __init__(
@@ -66,25 +63,25 @@ class SequenceBatches:
     ) -> None:
         cut, owners = windows(past, length)
         recent = in_order(cut)
-        follows = step_of_event(recent) > 0
+        has_predecessor = step_of_event(recent) > 0
         codes = [EVENT_CODE[t] for t in targets or ()]
-        of_type = follows & np.isin(recent.event_types, codes)
+        of_type = has_predecessor & np.isin(recent.event_types, codes)
         self.target_codes = codes if of_type.any() else None
-        learned = np.unique(recent.rows[of_type if of_type.any() else follows])
-        if not len(learned):
+        kept = np.unique(recent.rows[of_type if of_type.any() else has_predecessor])
+        if not len(kept):
             raise DataError(
                 "nothing to learn an order from: no customer has events at two different times"
             )
-        self.past = recent.select(learned)
-        taken = recent.items[of_type if of_type.any() else follows]
-        self.support = torch.tensor(np.bincount(taken, minlength=past.n_items)).double()
-        self.owned = past.select(owners[learned]).matrix()
+        self.past = recent.select(kept)
+        target_items = recent.items[of_type if of_type.any() else has_predecessor]
+        self.support = torch.tensor(np.bincount(target_items, minlength=past.n_items)).double()
+        self.owned = past.select(owners[kept]).matrix()
         self.owned.sum_duplicates()  # sorts each user's items too
         self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
         self.batch, self.seed, self.ahead = batch, seed, ahead
 
     def __call__(self, epoch: int) -> Sequence[SequenceBatch]:
-        """The batches of an epoch, in random order; each is made when it is asked for."""
+        """The batches of an epoch, in random order, each built on access."""
         rng = stream(self.seed, "batches", epoch)
         groups = bucketed(self.lengths, self.batch, rng)
         return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
@@ -99,10 +96,10 @@ class SequenceBatches:
 
 
 class PairBatches:
-    """Each user-item pair of the past once an epoch, with `negatives` items the user has not.
+    """Each user-item pair of the past once an epoch, with `negatives` items the user does not have.
 
-    The negatives are drawn anew each epoch. `batch` counts positive pairs; users are given by their
-    codes, and those without a code are left out.
+    The negatives are redrawn each epoch. `batch` counts positive pairs; users are codes, and users
+    without a code are left out.
     """
 
     def __init__(self, past: Histories, *, negatives: int, batch: int, seed: int) -> None:
@@ -115,12 +112,12 @@ class PairBatches:
         self.negatives, self.batch, self.seed = negatives, batch, seed
 
     def __call__(self, epoch: int) -> Sequence[PairBatch]:
-        """The batches of an epoch, in random order; each is made when it is asked for."""
+        """The batches of an epoch, in random order, each built on access."""
         rng = stream(self.seed, "pairs", epoch)
         shuffled = rng.permutation(self.positives)
         users, items = np.divmod(shuffled, self.n_items)
-        crowd = np.repeat(users, self.negatives)
-        others = uniform_negatives(rng, crowd, self.n_items, self.positives)
+        repeated_users = np.repeat(users, self.negatives)
+        others = uniform_negatives(rng, repeated_users, self.n_items, self.positives)
         rows = np.column_stack([items, others.reshape(len(users), self.negatives)])
         starts = range(0, len(users), self.batch)
         parts = [slice(start, start + self.batch) for start in starts]
@@ -128,9 +125,9 @@ class PairBatches:
 
 
 def in_order(histories: Histories) -> Histories:
-    """The same histories, the events of each basket by item and type: sums are the same to the bit.
+    """The same histories with the events of each basket sorted, so that sums are the same to the bit.
 
-    Two orders of a sum differ in its last bits, which a training makes large.
+    Sums in another order differ in their last bits, and training amplifies that.
     """
     keys = (histories.event_types, histories.items, histories.baskets)
     order = np.lexsort(keys)
@@ -141,9 +138,9 @@ def in_order(histories: Histories) -> Histories:
 
 
 def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """All users in groups of at most `batch` of similar length, at most `PADDING` of it padding.
+    """Users in groups of at most `batch` and of similar length, with a share of padding up to `PADDING`.
 
-    The lengths are compared with a little noise, so that groups differ from epoch to epoch.
+    Lengths are sorted with a little noise, so that groups differ from epoch to epoch.
     """
     noise = 1 + JITTER * (rng.random(len(lengths)) - 0.5)
     order = np.argsort(-lengths * noise, kind="stable")
@@ -152,8 +149,8 @@ def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[
     while start < len(order):
         window = ordered[start : start + batch]
         padded = np.maximum.accumulate(window) * np.arange(1, len(window) + 1)
-        too_much = np.flatnonzero(np.cumsum(window) < (1 - PADDING) * padded)
-        size = int(too_much[0]) if len(too_much) else len(window)
+        over = np.flatnonzero(np.cumsum(window) < (1 - PADDING) * padded)
+        size = int(over[0]) if len(over) else len(window)
         groups.append(order[start : start + size])
         start += size
     return groups
@@ -162,28 +159,28 @@ def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[
 def with_targets(
     steps: Steps, ahead: int = 1, target_codes: Sequence[int] | None = None
 ) -> SequenceBatch:
-    """All steps but each user's last, the items of the next `ahead` baskets as targets of each.
+    """All steps but each user's last, each with the items of the next `ahead` baskets as targets.
 
-    With `target_codes` only events of these types are targets, and the next baskets are the next
-    that hold any of them. All items of a basket are targets of the same state, and the targets of a
-    state weigh 1 together, however large the baskets are. With baskets of one item, every type a
-    target and ``ahead=1`` it is the sequence shifted by one.
+    With `target_codes` only events of these types are targets, and the next baskets are those that
+    hold any of them. All items of a basket are targets of the same state, and the weights of a
+    state's targets sum to 1, however large the baskets are. With baskets of one item, every type a
+    target and ``ahead=1`` this is the sequence shifted by one.
     """
     width = steps.sizes.shape[1]
     row, step = np.divmod(steps.slots, width)
     last = (steps.sizes > 0).sum(axis=1) - 1
-    fed = step < last[row]
+    is_input = step < last[row]
     n_steps = max(1, int(last.max()))
-    slots = row[fed] * n_steps + step[fed]
+    slots = row[is_input] * n_steps + step[is_input]
     sizes = np.bincount(slots, minlength=len(last) * n_steps).reshape(len(last), n_steps)
-    states = np.unique(steps.slots[fed])
+    states = np.unique(steps.slots[is_input])
     of_state, events = _targets_of(states, steps, ahead, target_codes)
     counts = np.bincount(of_state, minlength=len(states))
     position_of = np.cumsum(counts > 0) - 1
     at = states[counts > 0]
     return SequenceBatch(
-        items=torch.tensor(steps.items[fed]),
-        event_types=torch.tensor(steps.event_types[fed]),
+        items=torch.tensor(steps.items[is_input]),
+        event_types=torch.tensor(steps.event_types[is_input]),
         slots=torch.tensor(slots),
         sizes=torch.tensor(sizes.astype(np.float32)),
         at=torch.tensor(at // width * n_steps + at % width),
@@ -198,7 +195,7 @@ def with_targets(
 def _targets_of(
     states: np.ndarray, steps: Steps, ahead: int, target_codes: Sequence[int] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each target of each state (flat places): the state's number and the target's event."""
+    """For each target of each state (a slot): the state's index and the target's event."""
     kept = np.arange(len(steps.items))
     if target_codes is not None:
         kept = kept[np.isin(steps.event_types, target_codes)]
@@ -216,7 +213,7 @@ def _targets_of(
 
 
 class _Lazy(Sequence[Any]):
-    """The parts of an epoch, each made into a batch when its turn comes."""
+    """The parts of an epoch, each turned into a batch on access."""
 
     def __init__(self, parts: Sequence[Any], make: Any) -> None:
         self.parts, self.make = parts, make

@@ -18,7 +18,7 @@ from growthlab.tasks.entry import Contender
 from growthlab.tracking.find_run import find_model_run
 from growthlab.tracking.run_files import load_warm_start
 from growthlab.tracking.store import Store, code_version
-from growthlab.training.warm import WarmStart
+from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.contenders import possible_models
 from growthlab.workbench.logged_config import command_from_logged
 from growthlab.workbench.set_up import data_source, prepared_log, tracking_store

@@ -12,7 +12,7 @@ from growthlab.evaluation.comparison import Comparison
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.run_comparison import Results, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
-from growthlab.training.warm import WarmStart
+from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.logged_config import command_config, entry_config
 from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder

@@ -19,7 +19,7 @@ from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, known_steps, survival
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.rows import RowBatches
+from growthlab.training.row_batches import RowBatches
 
 
 class HazardBatch(NamedTuple):

@@ -17,7 +17,7 @@ from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.ridge import Ridge
 from growthlab.training.fit_options import FitOptions
-from growthlab.training.warm import LearnedState
+from growthlab.training.learned_state import LearnedState
 
 ITEMS = "item_factors"
 
@@ -65,7 +65,7 @@ class ALS(ScoredRecommender):
         items = rng.normal(0, 0.1 / np.sqrt(self.width), (past.n_items, self.width))
         items = items.astype(np.float32)
         if options.warm is not None:
-            items = options.warm.carried(ITEMS, items, past)
+            items = options.warm.remapped(ITEMS, items, past)
         items[np.bincount(pairs.indices, minlength=past.n_items) == 0] = 0
         self.losses_: list[float] = []
         by_library = self.frequency == 0 and self.unseen > 0
@@ -73,7 +73,7 @@ class ALS(ScoredRecommender):
         self.scorer_ = FoldedFactors(run(pairs, items, n_epochs), self._ridge())
         return self
 
-    def learned(self, past: Histories) -> LearnedState:
+    def learned_state(self, past: Histories) -> LearnedState:
         """The items' factors, for a later fit to go on from; users are solved for anew."""
         assert isinstance(self.scorer_, FoldedFactors)
         return LearnedState.of(self, {ITEMS: self.scorer_.item_factors}, {ITEMS: "items"}, past)

@@ -15,9 +15,9 @@ from growthlab.models.sequence_recommender import check_positive
 from growthlab.networks.factor_network import FactorNetwork
 from growthlab.scorers.user_factors import UserFactors
 from growthlab.training.fit_options import FitOptions
+from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.training_batches import PairBatch, PairBatches
-from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,7 +58,7 @@ class BPR:
         self.known_[codes[(past.lengths > 0) & (codes >= 0)]] = True
         with torch_stream(options.seed, "weights"):
             network = FactorNetwork(len(self.known_), past.n_items, width=self.width)
-        go_on_from(options.warm, network, past)
+        load_learned_state(options.warm, network, past)
         self.network_ = network.to(device_of(options.device))
         self.trainer.run(self.network_, batches, self._loss, options, self)
         return self
@@ -67,9 +67,9 @@ class BPR:
         """Scores of the users of the fit; NaN for any other."""
         return self.scorer().score(histories, items)
 
-    def learned(self, past: Histories) -> LearnedState:
+    def learned_state(self, past: Histories) -> LearnedState:
         """The weights, for a later fit to go on from; `past` is what was fitted."""
-        return state_of(self, self.network_, past)
+        return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> UserFactors:
         """The factors as a bundle carries them."""

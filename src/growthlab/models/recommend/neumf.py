@@ -18,9 +18,9 @@ from growthlab.networks.neumf_network import NeuMFNetwork
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_pairs import PAIRS_AT_ONCE, OnnxPairs, known_rows
 from growthlab.training.fit_options import FitOptions
+from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.training_batches import PairBatch, PairBatches
-from growthlab.training.warm import LearnedState, go_on_from, state_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -66,7 +66,7 @@ class NeuMF:
                 layers=tuple(self.layers),
                 dropout=self.dropout,
             )
-        go_on_from(options.warm, self.network_, past)
+        load_learned_state(options.warm, self.network_, past)
         self.network_.to(device_of(options.device))
         self.trainer.run(self.network_, batches, pair_loss, options, self)
         return self
@@ -87,9 +87,9 @@ class NeuMF:
                 scores[block] = self.network_(users, columns).cpu().numpy()
         return scores
 
-    def learned(self, past: Histories) -> LearnedState:
+    def learned_state(self, past: Histories) -> LearnedState:
         """The weights, for a later fit to go on from; `past` is what was fitted."""
-        return state_of(self, self.network_, past)
+        return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxPairs:
         """The network as ONNX, the users' embeddings inside, dynamic in users and items."""

@@ -19,7 +19,7 @@ from growthlab.networks.ziln_network import ZILNNetwork, ziln_loss
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, ziln_mean
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.rows import RowBatches
+from growthlab.training.row_batches import RowBatches
 
 
 class ValueBatch(NamedTuple):

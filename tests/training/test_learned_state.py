@@ -12,7 +12,7 @@ from torch import nn
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.training.warm import LearnedState, go_on_from, state_of
+from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
 
 
 class Small(nn.Module):
@@ -39,13 +39,13 @@ def state() -> LearnedState:
     network = Small(3, 3)
     rows = np.array([[1, 2], [3, 4], [8, 9]], dtype=np.float32)
     arrays = {"users.weight": rows, "items.weight": 10 * rows, "mix.weight": rows[:2]}
-    found = state_of(network, network, histories("pqr", "bde"))
+    found = learned_state_of(network, network, histories("pqr", "bde"))
     return replace(found, arrays=arrays)
 
 
 def test_rows_are_found_by_id_and_the_new_ones_are_the_mean() -> None:
     network = Small(2, 5)
-    go_on_from(state(), network, histories("qz", "abcde"))
+    load_learned_state(state(), network, histories("qz", "abcde"))
     # the mean of (1, 2), (3, 4) and (8, 9) is (4, 5)
     assert network.users.weight.tolist() == [[3, 4], [4, 5]]
     assert network.items.weight.tolist() == [[40, 50], [10, 20], [40, 50], [30, 40], [80, 90]]
@@ -56,14 +56,14 @@ def test_users_are_told_by_their_codes_not_by_their_rows() -> None:
     past = histories("pqr", "bde")
     other = replace(past.select(np.array([2, 0])), user_codes=np.array([0, 3], dtype=np.int32))
     network = Small(4, 3)
-    go_on_from(state(), network, other)
+    load_learned_state(state(), network, other)
     # code 0 is r, code 3 is p; nobody has the codes between
     assert network.users.weight.tolist() == [[8, 9], [4, 5], [4, 5], [1, 2]]
 
 
 def test_a_state_survives_saving_without_pickle() -> None:
     saved = io.BytesIO()
-    np.savez(saved, allow_pickle=False, **state().learned_before("2025-03-01").to_arrays())
+    np.savez(saved, allow_pickle=False, **state().with_cutoff("2025-03-01").to_arrays())
     saved.seek(0)
     again = LearnedState.from_arrays(dict(np.load(saved, allow_pickle=False)))
     assert (again.model, again.until, again.rows_of) == ("Small", "2025-03-01", Small.rows_of)
@@ -78,9 +78,9 @@ def test_other_shapes_are_one_line() -> None:
         r"items.weight is of the shape \(2,\), here it is \(3,\): give the settings of that run"
     )
     with pytest.raises(ConfigError, match=message):
-        LearnedState.carried(state(), "items.weight", np.zeros((3, 3)), histories("p", "bde"))
+        LearnedState.remapped(state(), "items.weight", np.zeros((3, 3)), histories("p", "bde"))
     more = replace(state(), arrays={**state().arrays, "gate": np.zeros(3)})
     with pytest.raises(ConfigError, match="it has a gate, and here is none"):
-        go_on_from(more, Small(3, 3), histories("pqr", "bde"))
+        load_learned_state(more, Small(3, 3), histories("pqr", "bde"))
     with pytest.raises(ConfigError, match="its gate is missing"):
-        state().carried("gate", np.zeros(3), histories("p", "bde"))
+        state().remapped("gate", np.zeros(3), histories("p", "bde"))

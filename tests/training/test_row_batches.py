@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from growthlab.training.rows import RowBatches
+from growthlab.training.row_batches import RowBatches
 
 
 class Pair(NamedTuple):

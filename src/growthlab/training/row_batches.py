@@ -12,16 +12,16 @@ from growthlab.core.seeding import stream
 
 
 class RowBatches:
-    """At most `batch` rows of all `arrays` at a time, as `make` puts them together.
+    """At most `batch` rows of all `arrays` at a time, each batch an instance of `batch_type`.
 
-    `make` is a named tuple's class with one field an array. A batch of a single row at the end of
-    an epoch joins the one before it.
+    `batch_type` is a named tuple's class with one field an array. A single row left at the end of an
+    epoch joins the batch before it.
     """
 
     def __init__(
-        self, make: Callable[..., Any], arrays: Sequence[np.ndarray], *, batch: int, seed: int
+        self, batch_type: Callable[..., Any], arrays: Sequence[np.ndarray], *, batch: int, seed: int
     ) -> None:
-        self.make = make
+        self.batch_type = batch_type
         self.tensors = [torch.tensor(a) for a in arrays]
         self.batch, self.seed = batch, seed
 
@@ -32,4 +32,4 @@ class RowBatches:
         n_batches = max(1, -(-(n_rows - 1) // self.batch))
         parts = [order[i * self.batch : (i + 1) * self.batch] for i in range(n_batches)]
         parts[-1] = order[(n_batches - 1) * self.batch :]
-        return [self.make(*(t[rows] for t in self.tensors)) for rows in parts if len(rows)]
+        return [self.batch_type(*(t[rows] for t in self.tensors)) for rows in parts if len(rows)]

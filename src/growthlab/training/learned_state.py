@@ -1,4 +1,4 @@
-"""Warm starts: what a fit has learned, by raw ids, and how a later fit goes on from it."""
+"""What a fit has learned, by raw ids, and how a later fit continues from it (a warm start)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ OWNERS = ("items", "users")
 
 @dataclass(frozen=True)
 class LearnedState:
-    """The weights of a fitted model, and whose they are.
+    """The weights of a fitted model, with the ids that their rows belong to.
 
-    `rows_of` says of an array whether its rows belong to ``items`` or ``users``; the others belong
-    to nobody and are taken over as they are. `until` is the cutoff of the past that was learned
-    from, in ISO form; empty where the split has no clock.
+    `rows_of` says of an array whether it has a row an item (``items``) or a row a user (``users``);
+    other arrays are copied. `until` is the cutoff of the past that was learned from, in ISO form;
+    empty if the split has no clock.
     """
 
     model: str  # the class
@@ -47,17 +47,17 @@ class LearnedState:
         users = _ids_by_code(past) if "users" in rows_of.values() else np.zeros(0, dtype="<U1")
         return cls(type(model).__name__, arrays, rows_of, past.catalogue.item_ids, users)
 
-    def carried(self, name: str, fresh: np.ndarray, past: Histories) -> np.ndarray:
+    def remapped(self, name: str, fresh: np.ndarray, past: Histories) -> np.ndarray:
         """The array `name` for the items and users of `past`, in the shape of `fresh`.
 
-        Whoever is new gets the mean of the known rows: what is foretold of the others is then hardly
-        disturbed, as a new item scores like the average one (Hewitt, "Initializing New Word
-        Embeddings for Pretrained Language Models", 2021), where a random row may beat them all.
+        New ids get the mean of the known rows: a new item then scores like the average one and hardly
+        changes the predictions of the others, where a random row might score above all of them
+        (Hewitt, "Initializing New Word Embeddings for Pretrained Language Models", 2021).
 
         Raises
         ------
         ConfigError
-            The array is not there, or of another shape.
+            The array is missing, or of another shape.
         """
         known, rows = self.arrays.get(name), self.rows_of.get(name)
         first = 0 if rows is None else 1
@@ -76,12 +76,12 @@ class LearnedState:
         out[places != UNKNOWN] = known[places[places != UNKNOWN]]
         return out.astype(fresh.dtype)
 
-    def learned_before(self, until: str) -> LearnedState:
-        """The same, with the cutoff of the past that was learned from."""
+    def with_cutoff(self, until: str) -> LearnedState:
+        """The same state, with the cutoff of the past that it was learned from."""
         return replace(self, until=until)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays that are saved without pickle."""
+        """Everything as arrays that can be saved without pickle."""
         named = {
             f"rows_of_{owner}": np.array([n for n, o in self.rows_of.items() if o == owner], str)
             for owner in OWNERS
@@ -112,29 +112,30 @@ class LearnedState:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The two states of an earlier run: of the fit for choosing, and of the one that was judged.
+    """The two states of an earlier run: of the fit for choosing, and of the fit evaluated on test.
 
-    Each later fit goes on from its counterpart, which had learned from nothing after the earlier
-    validation window began, or after the earlier cutoff: so no choice is made on known events.
+    Each later fit continues from its counterpart. The former had learned from nothing after the start
+    of the validation window, the latter from nothing after the cutoff: no choice rests on events that
+    the model has seen.
     """
 
     choosing: LearnedState
     judged: LearnedState
 
 
-def state_of(model: Any, network: nn.Module, past: Histories) -> LearnedState:
-    """The parameters of a network that says in ``rows_of`` which of them have a row an id."""
+def learned_state_of(model: Any, network: nn.Module, past: Histories) -> LearnedState:
+    """The parameters of a network, whose ``rows_of`` says which of them have a row an id."""
     arrays = {n: p.detach().cpu().numpy().copy() for n, p in network.named_parameters()}
     return LearnedState.of(model, arrays, network.rows_of, past)  # type: ignore[arg-type]
 
 
-def go_on_from(state: LearnedState | None, network: nn.Module, past: Histories) -> None:
-    """Put what was learned into a fresh network for `past`, in place; None changes nothing.
+def load_learned_state(state: LearnedState | None, network: nn.Module, past: Histories) -> None:
+    """Copy a learned state into a fresh network for `past`, in place; None changes nothing.
 
     Raises
     ------
     ConfigError
-        The network is of other shapes, or has not all that was learned.
+        The network has other shapes, or lacks some of the learned arrays.
     """
     import torch
 
@@ -149,7 +150,7 @@ def go_on_from(state: LearnedState | None, network: nn.Module, past: Histories) 
     for name, parameter in network.named_parameters():
         fresh = parameter.detach().cpu().numpy()
         with torch.no_grad():
-            parameter.copy_(torch.tensor(state.carried(name, fresh, past)))
+            parameter.copy_(torch.tensor(state.remapped(name, fresh, past)))
 
 
 def _ids_by_code(past: Histories) -> np.ndarray:
@@ -161,16 +162,16 @@ def _ids_by_code(past: Histories) -> np.ndarray:
     return ids
 
 
-def _places(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The place of each id in `known`, `UNKNOWN` where it is not there or empty."""
+def _places(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The index of each id in `known`, `UNKNOWN` if it is empty or not there."""
     order = np.argsort(known, kind="stable")
-    places = codes_of(wanted, np.asarray(known, dtype=str)[order])
-    found = (places != UNKNOWN) & (np.asarray(wanted, dtype=str) != "")
-    return np.where(found, order[places], UNKNOWN)
+    places = codes_of(ids, np.asarray(known, dtype=str)[order])
+    is_known = (places != UNKNOWN) & (np.asarray(ids, dtype=str) != "")
+    return np.where(is_known, order[places], UNKNOWN)
 
 
 def write_state(state: LearnedState, path: Path) -> None:
-    """One file of plain arrays, there as a whole or not at all."""
+    """Write one file of plain arrays, in one step."""
     with atomic_file(path) as file:
         np.savez(file, **state.to_arrays())  # type: ignore[arg-type]
 
