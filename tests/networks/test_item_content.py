@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from growthlab.networks.content_embedding import ContentPart
+from growthlab.networks.content_embedding import ContentEmbedding
 from growthlab.networks.gru_network import GRUNetwork
 from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.losses.bpr_max import BPRMax
@@ -16,10 +16,10 @@ from growthlab.networks.losses.sampled_softmax import SampledSoftmax
 KNOWN = torch.tensor([True, False, True, True, False, True])
 
 
-def part(id_dropout: float = 0.0, known: torch.Tensor = KNOWN) -> ContentPart:
+def part(id_dropout: float = 0.0, known: torch.Tensor = KNOWN) -> ContentEmbedding:
     torch.manual_seed(0)
     matrix = torch.nn.functional.normalize(torch.randn(6, 5))
-    return ContentPart(matrix, known, width=4, id_dropout=id_dropout)
+    return ContentEmbedding(matrix, known, width=4, id_dropout=id_dropout)
 
 
 def test_an_unseen_item_has_the_content_part_alone() -> None:
@@ -51,7 +51,7 @@ def test_id_dropout_leaves_out_whole_ids_in_training_only() -> None:
     torch.testing.assert_close(added[KNOWN], torch.ones(4, 4))
 
 
-def given(content: ContentPart, ids: torch.Tensor, bias: torch.Tensor) -> SequenceTargets:
+def given(content: ContentEmbedding, ids: torch.Tensor, bias: torch.Tensor) -> SequenceTargets:
     """Three positions of two users in a catalogue of six items."""
     torch.manual_seed(1)
     return SequenceTargets(
@@ -83,7 +83,7 @@ def test_no_loss_punishes_an_item_for_being_unseen(loss: object) -> None:
     batch = given(content, ids, bias)
     vectors = batch.item_vectors.detach().requires_grad_()
     biases = batch.bias.detach().requires_grad_()
-    seen = content.among_known(batch._replace(item_vectors=vectors, bias=biases))
+    seen = content.without_new_items(batch._replace(item_vectors=vectors, bias=biases))
     loss(seen).backward()  # type: ignore[operator]
     assert vectors.grad is not None
     assert biases.grad is not None
@@ -99,13 +99,13 @@ def test_among_known_items_the_cross_entropy_is_that_of_a_catalogue_without_the_
     places = torch.tensor([1, 3, 0])  # of the items 2, 5 and 0 among 0, 2, 3, 5
     expected = torch.nn.functional.cross_entropy(scores, places)
     loss = CrossEntropy(precision="float32")
-    torch.testing.assert_close(loss(content.among_known(batch)), expected)
+    torch.testing.assert_close(loss(content.without_new_items(batch)), expected)
 
 
 def test_where_every_item_is_known_nothing_is_left_out() -> None:
     content = part(known=torch.ones(6, dtype=torch.bool))
     batch = given(content, torch.randn(6, 4), torch.randn(6))
-    assert content.among_known(batch) is batch
+    assert content.without_new_items(batch) is batch
 
 
 def test_folding_keeps_every_score_and_needs_no_content() -> None:
@@ -119,11 +119,11 @@ def test_folding_keeps_every_score_and_needs_no_content() -> None:
     network.eval()
     items, slots = torch.tensor([0, 1, 4, 5]), torch.tensor([0, 1, 2, 2])
     steps = (items, torch.zeros(4, dtype=torch.long), slots, torch.tensor([[1.0, 1.0], [2.0, 0.0]]))
-    folded = network.folded()
+    folded = network.with_folded_content()
     torch.testing.assert_close(folded(*steps), network(*steps))
     assert folded.content is None
     assert network.content is not None
-    assert folded.folded() is folded
+    assert folded.with_folded_content() is folded
 
 
 def test_the_content_is_no_part_of_a_checkpoint() -> None:

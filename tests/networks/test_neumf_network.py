@@ -31,7 +31,7 @@ def test_both_ways_to_the_logits_are_those_of_the_paper(n_users: int) -> None:
             for u, row in zip(users, items, strict=True)
         ]
     )
-    torch.testing.assert_close(network.own(users, items), expected)
+    torch.testing.assert_close(network.own_scores(users, items), expected)
     torch.testing.assert_close(network(users, torch.arange(11)).gather(1, items), expected)
 
 

@@ -87,7 +87,7 @@ class SequenceRecommender(WithItemContent):
         Read in blocks of users with histories of similar length.
         """
         recent = latest_baskets(histories, self.reach)
-        network = self.network_.eval().folded()
+        network = self.network_.eval().with_folded_content()
         device = next(network.parameters()).device
         vectors = np.ones((histories.n_users, network.items.embedding_dim + 1), dtype=np.float32)
         vectors[histories.lengths == 0] = np.nan
@@ -119,7 +119,7 @@ class SequenceRecommender(WithItemContent):
         example = tuple(
             torch.tensor(x) for x in OnnxSequence.example(self.network_.items.num_embeddings)
         )
-        network = LastState(self.network_.folded())
+        network = LastState(self.network_.with_folded_content())
         return OnnxSequence(
             length=self.reach,
             vectors=self.item_vectors(),
@@ -136,7 +136,7 @@ def sequence_loss(
     if content is not None:
         content.draw()
     states = network.states(batch.items, batch.event_types, batch.slots, batch.sizes)
-    given = SequenceTargets(
+    targets = SequenceTargets(
         states=states.flatten(0, 1)[batch.at],  # (B, S, D) -> (P, D)
         item_vectors=network.item_vectors(),
         bias=network.item_bias(),
@@ -148,7 +148,7 @@ def sequence_loss(
         owned_until=batch.owned_until,
         support=support,
     )
-    return loss(given if content is None else content.among_known(given))
+    return loss(targets if content is None else content.without_new_items(targets))
 
 
 def check_positive(model: object, *names: str) -> None:

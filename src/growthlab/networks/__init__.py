@@ -1,1 +1,1 @@
-"""Torch modules only; of ours, they import each other and the errors."""
+"""Torch modules; of our own code they import only each other and the errors."""

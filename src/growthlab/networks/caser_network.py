@@ -11,16 +11,16 @@ from growthlab.networks.sequence_network import SequenceNetwork
 
 
 class CaserNetwork(SequenceNetwork):
-    """Filters over the steps of a sequence, taken as an image.
+    """Convolution filters over the steps of a sequence, treated as an image.
 
     Tang & Wang, "Personalized Top-N Sequential Recommendation via Convolutional Sequence
     Embedding", WSDM 2018.
 
-    The latest `window` steps are an image ``window x width``, missing ones are zero rows on its
-    left. Of each height 1..`window` there are `horizontal` filters, max-pooled over time;
-    `vertical` filters weigh the steps. All windows of a user are computed at once, by convolving
-    and pooling along the whole sequence: each step is convolved once, not once a window. The user
-    vector of the paper is left out, so unseen users are served.
+    The latest `window` steps form an image ``window x width``; missing steps are zero rows on its
+    left. There are `horizontal` filters of each height 1..`window`, max-pooled over time;
+    `vertical` filters are weighted sums of the steps. All windows of a user are computed at once,
+    by convolving and pooling along the whole sequence: each step is convolved once, not once a
+    window. The user vector of the paper is left out, so that unseen users can be scored.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Dropout whose mask on the CPU costs a byte of randomness an element, a fifth of torch's time."""
+"""Dropout that draws one random byte an element on the CPU, in a fifth of torch's time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SHARES = 256  # a byte decides: the drop probability is rounded to a multiple of 1/256
+SHARES = 256  # values of a byte: the drop probability is rounded to a multiple of 1/256
 
 
 class Dropout(nn.Module):
-    """Srivastava et al., "Dropout", JMLR 2014: `p` is the share that is dropped, not the share kept.
+    """Srivastava et al., "Dropout", JMLR 2014; `p` is the share that is dropped, not the share kept.
 
-    What is kept is divided by the share that the rounded probability keeps, so the mean is exact.
-    In evaluation mode the input passes unchanged.
+    Kept values are divided by the share that the rounded probability keeps, so that the mean is
+    exact. In evaluation mode the input is unchanged.
     """
 
     def __init__(self, p: float) -> None:

@@ -27,9 +27,9 @@ class FactorNetwork(nn.Module):
         nn.init.zeros_(self.bias.weight)
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of each user with items of their own, ``(B,), (B, G) -> (B, G)``, and the factors.
+        """Scores of each user with their own row of items, ``(B,), (B, G) -> (B, G)``, and the factors.
 
-        The factors that the scores come from are ``(B, D)`` and ``(B, G, D)``.
+        The factors of users and items are ``(B, D)`` and ``(B, G, D)``.
         """
         w, h = self.users(users), self.items(items)
         scores = (h @ w.unsqueeze(2)).squeeze(2) + self.bias(items).squeeze(2)

@@ -12,7 +12,7 @@ class GRUNetwork(SequenceNetwork):
     """Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016.
 
     The readout is tied to the item embedding (`state` is projected to `width`). Every row starts
-    from a zero state and is one user, so nothing is carried from user to user.
+    from a zero state and is one user, so that no state passes from user to user.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class GRUNetwork(SequenceNetwork):
 
 
 def initialise(gru: nn.GRU) -> None:
-    """Glorot's uniform bound for each of the three gates in a matrix by itself, biases zero."""
+    """Glorot's uniform initialisation for each of the three gates separately; biases zero."""
     for name, weight in gru.named_parameters():
         if name.startswith("bias"):
             nn.init.zeros_(weight)

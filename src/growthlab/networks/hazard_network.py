@@ -15,8 +15,9 @@ class HazardNetwork(nn.Module):
     """Logits of the hazard in each interval of the horizon, from active days and a row of features.
 
     `mean` and `scale` (``(n_facts + 1,)``) standardise the logarithms of a day's facts and of the
-    days since the one before. The last state stands beside the features; the newest day is read last.
-    `start` (``(n_intervals,)``) are the logits of all customers together, from which training starts.
+    days since the day before it in the sequence. The last state is concatenated with the features;
+    the newest day is read last. `start` (``(n_intervals,)``) are the initial logits, those of all
+    customers together.
     """
 
     mean: Tensor
@@ -48,21 +49,22 @@ class HazardNetwork(nn.Module):
     def forward(self, steps: Tensor, features: Tensor) -> Tensor:
         """``(B, S, n_facts), (B, n_features) -> (B, n_intervals)``.
 
-        Steps are newest first; the facts of a step that is not there are all -1, those of one that
-        is are not negative.
+        Steps are newest first; the facts of a missing step are all -1, others are not negative.
         """
         state = self._last_state(steps)
         return self.tower(torch.cat([self.dropout(state), features], dim=1))
 
     def _last_state(self, steps: Tensor) -> Tensor:
         """The state after the newest day, ``(B, S, n_facts) -> (B, width)``; 0 without any day."""
-        there = steps[:, :, 0] >= 0  # (B, S)
-        n_steps = there.sum(1)  # (B,)
+        exists = steps[:, :, 0] >= 0  # (B, S)
+        n_steps = exists.sum(1)  # (B,)
         facts = (log_facts(steps) - self.mean) / self.scale
         places = torch.arange(steps.shape[1], device=steps.device)
         oldest_first = (n_steps[:, None] - 1 - places).clamp(min=0)  # (B, S)
         index = oldest_first[:, :, None].expand(-1, -1, facts.shape[2])
-        states, _ = self.gru(facts.gather(1, index))  # padding on the right: it changes nothing
+        states, _ = self.gru(
+            facts.gather(1, index)
+        )  # padding on the right: no effect on the states used
         last = (n_steps - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
         return states.gather(1, last).squeeze(1) * (n_steps > 0).unsqueeze(1)
 
@@ -81,7 +83,7 @@ def log_facts(steps: Tensor) -> Tensor:
 def hazard_loss(logits: Tensor, interval: Tensor) -> Tensor:
     """Negative log-likelihood of the interval of the next purchase, mean over rows.
 
-    `interval` (``(B,)``) is K where there was none in the K intervals. The intervals up to the
+    `interval` (``(B,)``) is K if there was none in the K intervals. Only intervals up to the
     purchase count: -sum_k [y_k ln h_k + (1 - y_k) ln(1 - h_k)].
     """
     k = torch.arange(logits.shape[1], device=logits.device)

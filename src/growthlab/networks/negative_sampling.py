@@ -1,4 +1,4 @@
-"""Negatives: items that a user has not, drawn afresh for each epoch."""
+"""Negatives: random items that a user does not have."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def uniform_negatives(
 ) -> np.ndarray:
     """One item for each of `users`, uniform over the items that are not among the user's positives.
 
-    `positives` are sorted keys ``user * n_items + item``. What is still a positive after `rounds`
-    redraws stays (a user who has nearly every item). Shape ``(n,)``, int64.
+    `positives` are sorted keys ``user * n_items + item``. An item that is still a positive after
+    `rounds` redraws is kept (a user who has nearly every item). Shape ``(n,)``, int64.
     """
     items = rng.integers(n_items, size=len(users))
     redraw = np.arange(len(users))
@@ -40,17 +40,19 @@ def is_positive(keys: np.ndarray, positives: np.ndarray) -> np.ndarray:
 def unseen_negatives(
     users: Tensor, n: int, n_items: int, owned: Tensor, owned_until: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`n` items for each of `users`, uniform over those that the user never had, repeats possible.
+    """`n` items for each of `users`, uniform over the items that the user never had, with repeats.
 
     ``owned[owned_until[u] : owned_until[u + 1]]`` are the items of user ``u``, ascending and each
-    once. The ``r``-th item that a user has not is ``r`` plus the number of owned items before it,
-    so one draw of ``r`` is enough. Item codes and which of them count, both ``(len(users), n)``:
-    for a user who has everything none does.
+    once. The ``r``-th item that a user does not have is ``r`` plus the number of owned items before
+    it, so one draw of ``r`` is enough. Returns item codes and which of them are valid, both
+    ``(len(users), n)``: none for a user who has every item.
     """
     sizes = owned_until.diff()  # (B,)
-    crowd = torch.repeat_interleave(torch.arange(len(sizes), device=owned.device), sizes)
-    within = torch.arange(len(owned), device=owned.device) - owned_until[crowd]
-    gaps = crowd * (n_items + 1) + owned - within  # ascending: how many unowned lie before each
+    owner = torch.repeat_interleave(torch.arange(len(sizes), device=owned.device), sizes)
+    within = torch.arange(len(owned), device=owned.device) - owned_until[owner]
+    gaps = (
+        owner * (n_items + 1) + owned - within
+    )  # ascending: the number of unowned items before each
     n_unseen = (n_items - sizes)[users].unsqueeze(1)  # (P, 1)
     uniform = torch.rand(len(users), n, dtype=torch.float64, device=owned.device)
     rank = (uniform * n_unseen).long()

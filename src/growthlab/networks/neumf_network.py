@@ -1,4 +1,4 @@
-"""NeuMF's network: a product of factors beside a perceptron over a pair of vectors."""
+"""NeuMF's network: a product of factors combined with a perceptron over two vectors."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class NeuMFNetwork(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def own(self, users: Tensor, items: Tensor) -> Tensor:
-        """The logits of each user with items of their own, ``(B,), (B, G) -> (B, G)``: training.
+    def own_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """Logits of each user with their own row of items, ``(B,), (B, G) -> (B, G)``, for training.
 
-        The perceptron's first layer, being linear, is computed once a user and once an item: of
-        the whole catalogue where the batch asks for more items than that.
+        The perceptron's first layer is linear, so its parts are computed once a user and once an
+        item; for the whole catalogue if the batch has more items than that.
         """
         product = self._product(users).unsqueeze(1) @ self.item_factors(items).transpose(1, 2)
         if items.numel() > self.item_vectors.num_embeddings:
@@ -63,27 +63,27 @@ class NeuMFNetwork(nn.Module):
         return product.squeeze(1) + self._tower(self._user_part(users), part)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """The logits of every user with every item, ``(B,), (M,) -> (B, M)``: what scoring needs."""
+        """Logits of every user with every item, ``(B,), (M,) -> (B, M)``, for scoring."""
         product = self._product(users) @ self.item_factors(items).T  # (B, M)
         part = self._item_part(self.item_vectors(items)).unsqueeze(0)  # (1, M, H)
         return product + self._tower(self._user_part(users), part)
 
     def _product(self, users: Tensor) -> Tensor:
-        """What item factors are multiplied with, the output's weights inside, ``(B,) -> (B, F)``."""
+        """User factors times the output's weights, ``(B,) -> (B, F)``."""
         return self.user_factors(users) * self.output.weight[0, : self.user_factors.embedding_dim]
 
     def _user_part(self, users: Tensor) -> Tensor:
-        """The users' share of the first layer, its bias included, ``(B,) -> (B, 1, H)``."""
+        """The user part of the first layer, including its bias, ``(B,) -> (B, 1, H)``."""
         first, vectors = cast("nn.Linear", self.tower[0]), self.user_vectors(users)
         return (vectors @ first.weight[:, : vectors.shape[1]].T + first.bias).unsqueeze(1)
 
     def _item_part(self, vectors: Tensor) -> Tensor:
-        """The items' share of the first layer, ``(..., D) -> (..., H)``."""
+        """The item part of the first layer, ``(..., D) -> (..., H)``."""
         first = cast("nn.Linear", self.tower[0])
         return vectors @ first.weight[:, -vectors.shape[-1] :].T
 
     def _tower(self, user_part: Tensor, item_part: Tensor) -> Tensor:
-        """The perceptron's share of the logits, ``(B, 1, H), (B or 1, G, H) -> (B, G)``."""
+        """The perceptron's part of the logits, ``(B, 1, H), (B or 1, G, H) -> (B, G)``."""
         x = self.dropout(torch.relu(user_part + item_part))
         for layer in list(self.tower)[1:]:
             x = self.dropout(torch.relu(layer(x)))

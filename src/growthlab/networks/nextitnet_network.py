@@ -32,9 +32,9 @@ class NextItNetwork(SequenceNetwork):
         n_event_types: int = 0,
     ) -> None:
         super().__init__(n_items, width, n_event_types, dropout)
-        of_blocks = [*dilations] * blocks
-        self.blocks = nn.ModuleList(ResidualBlock(width, kernel, d) for d in of_blocks)
-        self.scale = width**0.5  # unit variance goes in, as much as a block adds
+        all_dilations = [*dilations] * blocks
+        self.blocks = nn.ModuleList(ResidualBlock(width, kernel, d) for d in all_dilations)
+        self.scale = width**0.5  # unit variance, as each block adds
         self.output_dropout = Dropout(output_dropout)
         self.project = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.project.weight)
@@ -48,7 +48,7 @@ class NextItNetwork(SequenceNetwork):
 
 
 class ResidualBlock(nn.Module):
-    """Two causal convolutions, dilated by `dilation` and twice that, each normalised, and the input.
+    """The input plus two normalised causal convolutions, dilated by `dilation` and twice that.
 
     The paper's block (b); it sees ``3 (kernel - 1) dilation`` steps back.
     """
@@ -69,7 +69,7 @@ class ResidualBlock(nn.Module):
 class CausalConvolution(nn.Module):
     """A convolution over a step and the ``kernel - 1`` steps `dilation` apart before it.
 
-    As one product with the steps laid side by side, which needs no change of layout.
+    Computed as one product with the steps concatenated, which needs no change of memory layout.
     """
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
@@ -84,5 +84,5 @@ class CausalConvolution(nn.Module):
         n_steps = x.shape[1]
         padded = functional.pad(x, (0, 0, (self.kernel - 1) * self.dilation, 0))
         starts = [i * self.dilation for i in range(self.kernel)]
-        beside = torch.cat([padded[:, start : start + n_steps] for start in starts], dim=2)
-        return self.linear(beside)  # (B, S, K D) -> (B, S, D)
+        concatenated = torch.cat([padded[:, start : start + n_steps] for start in starts], dim=2)
+        return self.linear(concatenated)  # (B, S, K D) -> (B, S, D)

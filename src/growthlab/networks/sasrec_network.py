@@ -13,11 +13,11 @@ from growthlab.networks.sequence_network import SequenceNetwork, at
 class SASRecNetwork(SequenceNetwork):
     """Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018.
 
-    Positions are learned and counted from the first basket that is read (0), so a row needs no
-    padding on its left and all rows of a batch share them; a position that no training history
-    reached adds nothing. No sequence may have more than `length` steps. Blocks are normalised
-    before each part (pre-LN: Xiong et al., ICML 2020). Dropout is on the input and on what each
-    part adds, not on the attention weights, so that the fused attention can be used.
+    Positions are learned and counted from the first basket read (0), so that rows need no padding
+    on the left and all rows of a batch share them; a position that no training history reached
+    adds nothing. A sequence may have at most `length` steps. Blocks are normalised before each part
+    (pre-LN: Xiong et al., ICML 2020). Dropout applies to the input and to what each part adds, not
+    to the attention weights, so that the fused attention can be used.
     """
 
     def __init__(
@@ -37,31 +37,31 @@ class SASRecNetwork(SequenceNetwork):
         nn.init.zeros_(self.positions.weight)
         self.blocks = nn.ModuleList(Block(width, heads, block_dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
-        self.scale = width**0.5  # Vaswani et al., NeurIPS 2017: unit variance goes in
+        self.scale = width**0.5  # unit variance of the input: Vaswani et al., NeurIPS 2017
 
     def encode(self, steps: Tensor) -> Tensor:
-        x = self.placed(steps)
+        x = self.with_positions(steps)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
 
     def encode_at(self, steps: Tensor, places: Tensor) -> Tensor:
-        """The same as of all steps, but the last block works at the places only: half the work."""
-        x = self.placed(steps)
+        """See `SequenceNetwork.encode_at`; the last block computes only the given steps."""
+        x = self.with_positions(steps)
         *inner, last = self.blocks
         assert isinstance(last, Block)
         for block in inner:
             x = block(x)
         return self.norm(last.at(x, places))
 
-    def placed(self, steps: Tensor) -> Tensor:
-        """What the first block reads, ``(B, S, D) -> (B, S, D)``."""
+    def with_positions(self, steps: Tensor) -> Tensor:
+        """Scaled steps plus their positions, ``(B, S, D) -> (B, S, D)``."""
         places = torch.arange(steps.shape[1], device=steps.device)
         return steps * self.scale + self.positions(places) * self.scale
 
 
 class Block(nn.Module):
-    """Causal self-attention, then a feed-forward net a step, each added to what came in."""
+    """Causal self-attention, then a feed-forward network for each step, both residual."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class Block(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, S, D) -> (B, S, D)``; padding is on the right, where no real step looks."""
+        """``(B, S, D) -> (B, S, D)``; padding is on the right, which no real step attends to."""
         heads = self.query_key_value(self.attention_norm(x)).unflatten(2, (3, self.heads, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, H, S, D / H)
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.feed(x, mixed)
 
     def at(self, x: Tensor, places: Tensor) -> Tensor:
-        """`forward` at one step a row, ``(B, S, D), (B,) -> (B, D)``."""
+        """`forward` for one step a row, ``(B, S, D), (B,) -> (B, D)``."""
         width = x.shape[2]
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
         normed = self.attention_norm(x)
@@ -100,7 +100,7 @@ class Block(nn.Module):
         return self.feed(at(x, places)[:, None], mixed)[:, 0]
 
     def feed(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """What each head gathered, ``(B, H, S, D / H)``, then the net a step, added to `x`."""
+        """Add the attention's output, ``(B, H, S, D / H)``, to `x`, then the feed-forward network's."""
         x = x + self.dropout(self.attended(mixed.transpose(1, 2).flatten(2)))
         inner = functional.relu(self.inner(self.feed_norm(x)))
         return x + self.dropout(self.outer(self.dropout(inner)))

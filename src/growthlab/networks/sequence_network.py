@@ -1,4 +1,4 @@
-"""What all sequence networks share: baskets in, a state a basket, scores of the catalogue out."""
+"""The base of all sequence networks: baskets in, a state a basket, scores of the catalogue out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.content_embedding import ContentPart
+from growthlab.networks.content_embedding import ContentEmbedding
 from growthlab.networks.dropout import Dropout
 
 
 class SequenceNetwork(nn.Module):
     """Item embedding pooled over each basket, `encode`, comparison with the same embedding.
 
-    The input is ragged, so that no padding is ever embedded: an event's item and type (``(N,)``)
-    and its flat place ``row * n_steps + step`` in `sizes` (``(B, S)``: events a step, 0 is padding
-    on the right). A step is the mean of its events' vectors, hence their order inside a basket
-    cannot matter; a basket of one item is that item's vector. Subclasses define `encode`, which
-    has to be causal: state ``s`` sees steps up to ``s``.
+    The input is ragged, so that no padding is embedded: each event's item and type (``(N,)``) and
+    its slot ``row * n_steps + step`` in `sizes` (``(B, S)``: events a step, 0 is padding on the
+    right). A step is the mean of its events' vectors, so that their order inside a basket cannot
+    matter; a basket of one item is that item's vector. Subclasses define `encode`, which must be
+    causal: state ``s`` sees steps up to ``s``.
     """
 
     rows_of: ClassVar[Mapping[str, str]] = {"items.weight": "items", "bias": "items"}
@@ -35,16 +35,16 @@ class SequenceNetwork(nn.Module):
             nn.init.zeros_(self.event_types.weight)  # a type unseen in training adds nothing
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.input_dropout = Dropout(dropout)
-        self.content: ContentPart | None = None
+        self.content: ContentEmbedding | None = None
 
     def add_content(self, matrix: Tensor, known: Tensor, id_dropout: float) -> None:
-        """Read items by their content too; see `ContentPart`. What ids add starts from nothing."""
+        """Give items a content part too, see `ContentEmbedding`; the id parts start at zero."""
         width = self.items.embedding_dim
-        self.content = ContentPart(matrix, known, width, id_dropout)
+        self.content = ContentEmbedding(matrix, known, width, id_dropout)
         nn.init.zeros_(self.items.weight)
 
     def item_vectors(self) -> Tensor:
-        """The vector of each item, by which it is read and foretold, shape ``(n_items, width)``."""
+        """The vector of each item as input and as target, shape ``(n_items, width)``."""
         ids = self.items.weight
         return ids if self.content is None else self.content.vectors(ids)
 
@@ -52,8 +52,8 @@ class SequenceNetwork(nn.Module):
         """What is added to the score of each item, shape ``(n_items,)``."""
         return self.bias if self.content is None else self.content.biases(self.bias)
 
-    def folded(self) -> Self:
-        """The same scores from ids alone: the content is put into the embedding, once."""
+    def with_folded_content(self) -> Self:
+        """A copy with the same scores in which the content is part of the item embedding."""
         if self.content is None:
             return self
         out = copy.deepcopy(self)
@@ -99,7 +99,7 @@ class SequenceNetwork(nn.Module):
 
 
 class LastState(nn.Module):
-    """Of a sequence network the state after the last step: what a bundle carries beside the items."""
+    """The state of a sequence network after the last step, which a bundle carries with the item vectors."""
 
     def __init__(self, network: SequenceNetwork) -> None:
         super().__init__()
@@ -111,6 +111,6 @@ class LastState(nn.Module):
 
 
 def at(states: Tensor, places: Tensor) -> Tensor:
-    """The entry of each row at its place, ``(B, S, D), (B,) -> (B, D)``."""
+    """The entry of each row at the given step, ``(B, S, D), (B,) -> (B, D)``."""
     index = places[:, None, None].expand(-1, 1, states.shape[2])
     return states.gather(1, index).squeeze(1)

@@ -20,13 +20,13 @@ def to_onnx(
 ) -> bytes:
     """The network in evaluation mode, exported from CPU copies, with one `output`.
 
-    With `rows_only` the inputs are tables: only their first dimension is dynamic. The sizes in
-    `example` are only an example: none of them may be 0 or 1, which the exporter would freeze.
+    With `rows_only` the inputs are tables: only their first dimension is dynamic. No size in
+    `example` may be 0 or 1, which the exporter would freeze.
 
     Raises
     ------
     RuntimeError
-        If the exporter froze a dimension (it does so silently for named dimensions).
+        The exporter froze a dimension (it does so silently for named dimensions).
     """
     device, training = next(network.parameters()).device, network.training
     network.cpu().eval()
@@ -38,9 +38,7 @@ def to_onnx(
     exporter.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter(
-                "ignore"
-            )  # the exporter's own deprecations; nothing of ours runs here
+            warnings.simplefilter("ignore")  # deprecations inside the exporter
             program = torch.onnx.export(
                 network,
                 tuple(x.cpu() for x in example),

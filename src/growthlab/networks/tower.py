@@ -24,7 +24,7 @@ class Tower(nn.Module):
         for layer in self.hidden:
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.output.weight)  # at first everybody gets the output's bias
+        nn.init.zeros_(self.output.weight)  # initially every row gets the output's bias
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, n_inputs) -> (B, n_outputs)``."""

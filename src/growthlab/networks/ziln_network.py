@@ -17,9 +17,9 @@ SMALLEST = 1e-7  # of the variance, in the loss
 class ZILNNetwork(nn.Module):
     """Wang, Liu and Miao, arXiv 1912.07753: a perceptron with three outputs a customer.
 
-    They are the logit of buying at all, and mu and s of the logarithm of the amount; the standard
-    deviation is softplus(s). `share`, `mean` and `sd` are those of all customers, of the positive
-    amounts' logarithms for the latter two: the network starts from there.
+    The outputs are the logit of buying, and mu and s of the logarithm of the amount, whose standard
+    deviation is softplus(s). `share` of buyers, and `mean` and `sd` of the logarithms of positive
+    amounts, are those of all customers: the network's initial outputs.
     """
 
     def __init__(

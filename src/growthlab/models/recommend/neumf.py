@@ -100,7 +100,7 @@ class NeuMF:
 
 def pair_loss(network: NeuMFNetwork, batch: PairBatch) -> Tensor:
     """Binary cross-entropy, mean over positives and negatives."""
-    logits = network.own(batch.users, batch.items)
+    logits = network.own_scores(batch.users, batch.items)
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1.0
     return functional.binary_cross_entropy_with_logits(logits, labels)

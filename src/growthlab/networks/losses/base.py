@@ -1,4 +1,4 @@
-"""What a loss of a sequence network is given, and what it gives."""
+"""The contract of the losses of sequence networks, and their input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class SequenceTargets(NamedTuple):
-    """The states of a batch at the positions that have a future, and which items that holds.
+    """The states of a batch at the positions that have targets, and the targets.
 
     The score of item ``j`` at position ``p`` is ``states[p] @ item_vectors[j] + bias[j]``.
     """
@@ -16,13 +16,13 @@ class SequenceTargets(NamedTuple):
     states: Tensor  # (P, D)
     item_vectors: Tensor  # (n_items, D)
     bias: Tensor  # (n_items,)
-    positions: Tensor  # (M,) rows of `states`, ascending: which position each target belongs to
+    positions: Tensor  # (M,) the row of `states` that each target belongs to, ascending
     targets: Tensor  # (M,) item codes
     weights: Tensor  # (M,) sum to 1 a position
-    users: Tensor  # (P,) whose position it is, counted within the batch from 0
-    owned: Tensor  # (N,) item codes: all that each user of the batch had, ascending a user
-    owned_until: Tensor  # (B + 1,) user `u` had owned[owned_until[u] : owned_until[u + 1]]
-    support: Tensor  # (n_items,) float64, how often each item is had in training
+    users: Tensor  # (P,) the user of each position, numbered within the batch from 0
+    owned: Tensor  # (N,) item codes: the items of each user of the batch, ascending per user
+    owned_until: Tensor  # (B + 1,) user `u` has owned[owned_until[u] : owned_until[u + 1]]
+    support: Tensor  # (n_items,) float64, how often each item is a target in training
 
     def score_of_targets(self) -> Tensor:
         """The score of each target at its position, shape ``(M,)``."""
@@ -31,8 +31,8 @@ class SequenceTargets(NamedTuple):
 
 
 class Loss(Protocol):
-    """The mean over positions, a scalar; what is drawn comes from torch's generator."""
+    """A loss: the mean over positions, a scalar; random draws come from torch's generator."""
 
-    def __call__(self, given: SequenceTargets) -> Tensor:
+    def __call__(self, batch: SequenceTargets) -> Tensor:
         """The loss of a batch."""
         ...

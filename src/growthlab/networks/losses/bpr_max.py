@@ -1,4 +1,4 @@
-"""BPR-max: the target against its negatives, the strongest of them counting most."""
+"""BPR-max: the target against its negatives, of which the strongest weigh most."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from growthlab.networks.losses.shared_negatives import (
     mean_over_positions,
 )
 
-EPSILON = 1e-24  # of the paper's code: ln 0 where every negative is far above the target
+EPSILON = 1e-24  # as in the paper's code: avoids ln 0 if every negative is far above the target
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,22 @@ class BPRMax:
                     f"model.loss.{name} must not be negative, got {getattr(self, name)}"
                 )
 
-    def __call__(self, given: SequenceTargets) -> Tensor:
+    def __call__(self, batch: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
-        items = draw(given, self.in_batch, self.negatives, self.alpha).items
-        return mean_over_positions(given, items, self.of_part)
+        items = draw(batch, self.in_batch, self.negatives, self.alpha).items
+        return mean_over_positions(batch, items, self.block_loss)
 
-    def of_part(self, part: PositionBlock) -> Tensor:
+    def block_loss(self, block: PositionBlock) -> Tensor:
         """Sum over positions of the weighted losses of their targets; 0 without a negative."""
-        logits, targets = part.logits, part.scores
+        logits, targets = block.logits, block.scores
         if self.elu > 0:
             logits = functional.elu(logits, self.elu)
             targets = functional.elu(targets, self.elu)
-        share = logits.masked_fill(part.own, NEVER).softmax(dim=1)
-        share = share.masked_fill(part.own, 0.0)[part.rows]  # (T, C), all 0 without a negative
-        rivals = logits[part.rows]
-        won = (share * (targets[:, None] - rivals).sigmoid()).sum(1)
-        squares = (share * rivals.square()).sum(1)
-        compared = (~part.own.all(dim=1))[part.rows]
-        losses = self.bpreg * squares - (won + EPSILON).log()
-        return (part.weights * losses * compared).sum()
+        softmax = logits.masked_fill(block.own, NEVER).softmax(dim=1)
+        softmax = softmax.masked_fill(block.own, 0.0)[block.rows]  # (T, C); 0 without a negative
+        rivals = logits[block.rows]
+        win = (softmax * (targets[:, None] - rivals).sigmoid()).sum(1)
+        squares = (softmax * rivals.square()).sum(1)
+        has_negative = (~block.own.all(dim=1))[block.rows]
+        losses = self.bpreg * squares - (win + EPSILON).log()
+        return (block.weights * losses * has_negative).sum()

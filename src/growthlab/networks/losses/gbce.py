@@ -13,7 +13,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.networks.losses.base import SequenceTargets
 from growthlab.networks.negative_sampling import unseen_negatives
 
-VECTORS_AT_ONCE = 100_000  # negatives whose vectors exist at a time
+VECTORS_AT_ONCE = 100_000  # vectors of negatives in memory at a time
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class GBCE:
     ``L = -[ beta ln sigmoid(s+) + sum_k ln(1 - sigmoid(s-)) ] / (negatives + 1)``, with
     ``alpha = negatives / (n_items - 1)`` and ``beta = alpha (t (1 - 1/alpha) + 1/alpha)``.
     ``t=1`` gives calibrated probabilities; ``t=0`` is the plain binary cross-entropy, and with
-    ``negatives=1`` the loss of Kang & McAuley, ICDM 2018. Each position has negatives of its own,
+    ``negatives=1`` the loss of Kang & McAuley, ICDM 2018. Each position has its own negatives,
     uniform over the items that its user never had.
     """
 
@@ -36,14 +36,14 @@ class GBCE:
         if not 0 <= self.t <= 1:
             raise ConfigError(f"model.loss.t must be in [0, 1], got {self.t}")
 
-    def __call__(self, given: SequenceTargets) -> Tensor:
+    def __call__(self, batch: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
-        won = functional.logsigmoid(given.score_of_targets())
-        positive = (given.weights * won).sum() / len(given.states)
+        win = functional.logsigmoid(batch.score_of_targets())
+        positive = (batch.weights * win).sum() / len(batch.states)
         negative = _MeanOverNegatives.apply(
-            given.states, given.item_vectors, given.bias, given, self.negatives
+            batch.states, batch.item_vectors, batch.bias, batch, self.negatives
         )
-        beta = beta_of(self.negatives, self.t, len(given.item_vectors))
+        beta = beta_of(self.negatives, self.t, len(batch.item_vectors))
         return (negative - beta * positive) / (self.negatives + 1)
 
 
@@ -54,7 +54,7 @@ def beta_of(negatives: int, t: float, n_items: int) -> float:
 
 
 class _MeanOverNegatives(torch.autograd.Function):
-    """Mean over positions of ``-sum_k ln(1 - sigmoid(s_k))``, its gradient taken on the way."""
+    """Mean over positions of ``-sum_k ln(1 - sigmoid(s_k))``; computes its gradient in `forward`."""
 
     @staticmethod
     def forward(
@@ -62,7 +62,7 @@ class _MeanOverNegatives(torch.autograd.Function):
         states: Tensor,
         item_vectors: Tensor,
         bias: Tensor,
-        given: SequenceTargets,
+        batch: SequenceTargets,
         n_negatives: int,
     ) -> Tensor:
         n_rows = max(1, VECTORS_AT_ONCE // n_negatives)
@@ -72,11 +72,11 @@ class _MeanOverNegatives(torch.autograd.Function):
         for start in range(0, len(states), n_rows):
             rows = states[start : start + n_rows]
             drawn, is_drawn = unseen_negatives(
-                given.users[start : start + n_rows],
+                batch.users[start : start + n_rows],
                 n_negatives,
                 len(item_vectors),
-                given.owned,
-                given.owned_until,
+                batch.owned,
+                batch.owned_until,
             )
             vectors = item_vectors[drawn]  # (R, K, D)
             scores = torch.bmm(vectors, rows.unsqueeze(2)).squeeze(2) + bias[drawn]  # (R, K)
