@@ -141,8 +141,8 @@ def test_golden_sampled_softmax() -> None:
     """science of logQ: scores 2, 1, 0 with Q .5, .3, .2 and target 0 cost 0.668583."""
     given = one_position([2.0, 1.0, 0.0], 0)
     log_q = torch.tensor([0.5, 0.3, 0.2]).log()
-    of_part = partial(softmax_loss, items=torch.arange(3), log_q=log_q)
-    loss = shared_negatives.mean_over_positions(given, torch.arange(3), of_part)
+    block_loss = partial(softmax_loss, items=torch.arange(3), log_q=log_q)
+    loss = shared_negatives.mean_over_positions(given, torch.arange(3), block_loss)
     assert loss.item() == pytest.approx(0.668583, abs=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_golden_bpr_max(shift: float) -> None:
     """Target 2, negatives 1 and 0, bpreg 0.5, no ELU: 0.625169; only the penalty sees a shift."""
     given = one_position([2.0 + shift, 1.0 + shift, 0.0 + shift], 0)
     loss = BPRMax(bpreg=0.5 if not shift else 0.0, elu=0.0)
-    value = shared_negatives.mean_over_positions(given, torch.arange(3), loss.of_part)
+    value = shared_negatives.mean_over_positions(given, torch.arange(3), loss.block_loss)
     # softmax of (1, 0) is (.731059, .268941): -ln(.731059 s(1) + .268941 s(2)) + .5 * .731059
     penalty = 0.5 * 0.731059
     assert value.item() == pytest.approx(0.625169 - (penalty if shift else 0), abs=1e-5)
@@ -231,7 +231,7 @@ def test_bpr_max_of_a_hopeless_target_is_finite() -> None:
     # the sigmoid of -1000 is 0 in float32: -ln(0 + 1e-24) = 55.26
     given = one_position([-1000.0, 0.0, 0.0], 0)
     loss = BPRMax(bpreg=0.0, elu=0.0)
-    value = shared_negatives.mean_over_positions(given, torch.tensor([1, 2]), loss.of_part)
+    value = shared_negatives.mean_over_positions(given, torch.tensor([1, 2]), loss.block_loss)
     assert value.item() == pytest.approx(-math.log(1e-24), rel=1e-5)
 
 

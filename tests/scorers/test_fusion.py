@@ -11,7 +11,14 @@ from scipy.stats import rankdata
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.scorers.blend_scorer import BlendScorer
-from growthlab.scorers.fusion import Members, fused, ranks_of, reciprocal, settled, short_lists
+from growthlab.scorers.fusion import (
+    Members,
+    fused,
+    ranks_of,
+    reciprocal,
+    round_off_noise,
+    short_lists,
+)
 from growthlab.scorers.popularity_scorer import PopularityScorer
 
 INF = np.inf
@@ -46,13 +53,13 @@ def test_sums_in_another_order_are_settled_to_the_same_number() -> None:
     terms = np.random.default_rng(0).random((2000, 9)).astype(np.float32)
     forth, back = terms.cumsum(axis=1)[:, -1], terms[:, ::-1].cumsum(axis=1)[:, -1]
     assert (forth != back).mean() > 0.3
-    assert (settled(forth) != settled(back)).mean() < 0.05
-    np.testing.assert_allclose(settled(forth), forth, rtol=2e-6)
+    assert (round_off_noise(forth) != round_off_noise(back)).mean() < 0.05
+    np.testing.assert_allclose(round_off_noise(forth), forth, rtol=2e-6)
 
 
 def test_settling_keeps_what_is_no_number() -> None:
     scores = row(-INF, np.nan, 0, 1, -2.5)
-    np.testing.assert_array_equal(settled(scores), scores)
+    np.testing.assert_array_equal(round_off_noise(scores), scores)
 
 
 def test_a_reciprocal_place_is_one_over_constant_plus_place() -> None:

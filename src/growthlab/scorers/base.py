@@ -1,4 +1,4 @@
-"""The contracts of scorers. Only numpy, scipy, onnxruntime and lightgbm may be imported in this room."""
+"""The contracts of scorers: only numpy, scipy, onnxruntime and lightgbm are imported in this room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from growthlab.core.histories import Histories
 
 
 class Savable(Protocol):
-    """A frozen value that is written as plain arrays and, for networks and trees, files of a safe format."""
+    """An object saved as plain arrays and, for networks and trees, files of a safe format."""
 
     kind: ClassVar[str]
 
@@ -88,7 +88,7 @@ class Factored(Protocol):
 
 
 class RowScorer(Savable, Protocol):
-    """Predicts one number a customer from named columns."""
+    """Predicts one number for each customer from named columns."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Several scorers fused into one by the places that they give to an item."""
+"""Several scorers fused into one by the ranks that they give to an item."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from growthlab.scorers.fusion import CONSTANT, Members, fused, ranks_of, recipro
 
 @dataclass(frozen=True)
 class BlendScorer:
-    """``score(u, j) = sum over members of weight / (constant + place of j in the member's list)``.
+    """``score(u, j) = sum over members of weight / (constant + rank of j in the member's list)``.
 
-    The weights sum to 1. A member that cannot score a user leaves its weight to the others; a user
-    whom none can score is a NaN row, an item that none can score is ``-inf``.
+    The weights sum to 1. The weight of a member that cannot score a user is shared among the others;
+    a user whom no member can score is a NaN row, an item that none can score is ``-inf``.
     """
 
     kind: ClassVar[str] = "blend"
@@ -28,18 +28,18 @@ class BlendScorer:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        wanted = slice(None) if items is None else items
+        columns = slice(None) if items is None else items
         width = histories.n_items if items is None else len(items)
         out = np.empty((histories.n_users, width), dtype=np.float32)
         for rows, _, scores in self.members.blocks(histories):
             ranks = np.stack([ranks_of(s) for s in scores])
             block = fused(reciprocal(ranks, self.constant), self.weights)
             block[(np.isposinf(ranks) | np.isnan(ranks)).all(axis=0) & ~np.isnan(block)] = -np.inf
-            out[rows] = block[:, wanted]
+            out[rows] = block[:, columns]
         return out
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The weights, and everything of the members."""
+        """The weights, and the arrays of the members."""
         own = {"weights": self.weights, "constant": np.array(self.constant)}
         return {**own, **self.members.to_arrays()}
 

@@ -1,4 +1,4 @@
-"""What fitted buy-till-you-die models say: P(alive), P(a purchase), expected purchases and spend."""
+"""Predictions of buy-till-you-die models: P(alive), P(a purchase), expected purchases and spend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOG_MOST = 700.0  # exp of more overflows
 
 
 class _DropOut(NamedTuple):
-    """Rates from Gamma(`r`, rate `alpha`), chances to leave after a purchase from Beta(`a`, `b`)."""
+    """Purchase rates from Gamma(`r`, rate `alpha`), drop-out probabilities from Beta(`a`, `b`)."""
 
     r: float
     alpha: float
@@ -31,7 +31,7 @@ class BGNBD(_DropOut):
     first: ClassVar[int] = 0  # purchases before the repeats after which a customer may have left
 
     def p_alive(self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """P(has not left by `T`), shape ``(n,)``; 1 without a repeat, so it is no churn score."""
+        """P(has not left by `T`), shape ``(n,)``; 1 without a repeat, so it is not a churn score."""
         may_leave = (x > 0) | bool(self.first)
         last = np.where(may_leave, self.b + x + self.first - 1, 1.0)
         log_odds = np.log(self.a / last) + (self.r + x) * np.log(
@@ -49,24 +49,24 @@ class BGNBD(_DropOut):
     ) -> np.ndarray:
         """P(at least one purchase in ``(T + after, T + after + horizon]``), shape ``(n,)``.
 
-        Of who is alive at T, with a rate l and a chance p to leave, exp(-l p after) are there when
-        the window begins; over l and p that is a 2F1.
+        Of customers alive at T with a rate l and a drop-out probability p, exp(-l p after) are still
+        alive when the window begins; integrated over l and p that is a 2F1.
         """
         n, now = self.r + x, self.alpha + T
         none = (now / (now + horizon)) ** n
         if after == 0:
             return self.p_alive(x, t_x, T) * (1 - none)
         c = self.a + self.b + x + self.first
-        there = hyp2f1(n, self.a, c, -after / now)
+        remaining = hyp2f1(n, self.a, c, -after / now)
         silent = none * hyp2f1(n, self.a, c, -after / (now + horizon))
-        return self.p_alive(x, t_x, T) * np.clip(there - silent, 0.0, 1.0)
+        return self.p_alive(x, t_x, T) * np.clip(remaining - silent, 0.0, 1.0)
 
     def purchases(
         self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, horizon: float | np.ndarray
     ) -> np.ndarray:
         """Expected number of purchases in ``(T, T + horizon]``, shape ``(n,)``.
 
-        Of the published 2F1 and its Euler transform the one is taken that stays bounded:
+        Uses the published 2F1 or its Euler transform, whichever stays bounded:
         (1-z)^(r+x) 2F1(r+x, b+x; a+b+x-1; z) = (1-z)^(a-1) 2F1(a+b-1-r, a-1; a+b+x-1; z).
         """
         alive = self.p_alive(x, t_x, T)
@@ -78,14 +78,14 @@ class BGNBD(_DropOut):
         with np.errstate(over="ignore", invalid="ignore"):
             still = (1 - z) ** np.where(plain, n, a - 1) * hyp2f1(first, second, c, z)
         expected = alive * c / (a - 1) * (1 - still)
-        # Never below P(a purchase), nor above what the rate gives without any drop-out; the former
-        # where parameters are so extreme that 2F1 overflows.
+        # Between P(a purchase) and the expectation without drop-out; the former where parameters
+        # are so extreme that 2F1 overflows.
         least = alive * (1 - (1 - z) ** n)
         most = np.maximum(alive * n / (self.alpha + T) * horizon, least)
         return np.clip(np.where(np.isfinite(expected), expected, least), least, most)
 
     def purchases_of_a_new_customer(self, time: np.ndarray) -> np.ndarray:
-        """Expected repeat purchases in the first `time` of a customer of whom nothing is known."""
+        """Expected repeat purchases of an unknown customer in the first `time`."""
         zero = np.zeros_like(np.asarray(time, dtype=float))
         return self.purchases(zero, zero, zero, time)
 
@@ -94,7 +94,7 @@ class MBGNBD(BGNBD):
     """MBG/NBD (Batislam, Denizel and Filiztekin, Int. J. of Research in Marketing 2007).
 
     BG/NBD in which a customer may leave after the first purchase too: P(alive) is below 1 for
-    everybody. Its conditional expectation is that of BG/NBD with ``b + 1``.
+    all customers. Its conditional expectation is that of BG/NBD with ``b + 1``.
     """
 
     first: ClassVar[int] = 1
@@ -132,7 +132,7 @@ class ParetoNBD(NamedTuple):
         return self.p_alive(x, t_x, T) * rate * (self.beta + T) * span * exprel((1 - self.s) * span)
 
     def purchases_of_a_new_customer(self, time: np.ndarray) -> np.ndarray:
-        """Expected repeat purchases in the first `time` of a customer of whom nothing is known."""
+        """Expected repeat purchases of an unknown customer in the first `time`."""
         zero = np.zeros_like(np.asarray(time, dtype=float))
         return self.purchases(zero, zero, zero, time)
 
@@ -146,9 +146,9 @@ PURCHASE_MODELS: dict[str, type[PurchaseModel]] = {
 
 
 class Discount(NamedTuple):
-    """Money a year later is worth 1 / (1 + `annual`) of today's; time is counted in `period`.
+    """Money a year later is worth 1 / (1 + `annual`) of today's; discounted at each `period`'s end.
 
-    `period` and the times that are discounted have one unit, of which a year has `year`: 365 days.
+    `period` and all times have the same unit; a year has `year` of it (365 days).
     """
 
     annual: float
@@ -171,8 +171,8 @@ class Discount(NamedTuple):
     ) -> np.ndarray:
         """Expected purchases in ``(T + after, T + after + horizon]``, shape ``(n,)``.
 
-        Each is worth 1 / (1 + rate)^k in period k. Periods count from 1 at T; a last one that the
-        horizon cuts counts by its part.
+        Each is worth 1 / (1 + rate)^k in period k. Periods count from 1 at T; a last period cut by
+        the horizon counts in part.
         """
         last = after + horizon
         so_far = model.purchases(x, t_x, T, after) if after else np.zeros(len(x))

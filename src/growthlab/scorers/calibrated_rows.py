@@ -1,4 +1,4 @@
-"""A churn model and the map that makes its probabilities hold."""
+"""A churn model and the calibration map of its probabilities."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_
 
 Method = Literal["isotonic", "platt"]
 METHODS: tuple[Method, ...] = ("isotonic", "platt")
-NARROW = 1e-9  # how near to 0 and 1 a probability may come, before its logit is taken and after
+NARROW = 1e-9  # probabilities are clipped to this distance from 0 and 1
 
 
 @dataclass(frozen=True)
 class CalibrationMap:
-    """A strictly increasing map of stated probabilities to ones that hold.
+    """A strictly increasing map from predicted to calibrated probabilities.
 
-    ``isotonic``: straight between the knots ``(x, y)``. ``platt``: expit(y[0] + y[1] logit(p)); `x`
+    ``isotonic``: linear between the knots ``(x, y)``. ``platt``: expit(y[0] + y[1] logit(p)); `x`
     is empty.
     """
 
@@ -39,11 +39,11 @@ class CalibrationMap:
         """Calibrated probabilities, shape of `p`, float64."""
         if self.method == "isotonic":
             return np.interp(p, self.x, self.y)
-        held = expit(self.y[0] + self.y[1] * logit(np.clip(p, NARROW, 1 - NARROW)))
-        return np.clip(held, NARROW, 1 - NARROW)
+        calibrated = expit(self.y[0] + self.y[1] * logit(np.clip(p, NARROW, 1 - NARROW)))
+        return np.clip(calibrated, NARROW, 1 - NARROW)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, from which ``CalibrationMap.from_json`` makes the same map."""
+        """Plain values, which `from_json` turns into the same map."""
         return {"method": self.method, "x": self.x.tolist(), "y": self.y.tolist()}
 
     @classmethod
@@ -54,7 +54,7 @@ class CalibrationMap:
 
 @dataclass(frozen=True)
 class CalibratedRows:
-    """The probabilities of `model`, put right by `calibration`."""
+    """The probabilities of `model`, corrected by `calibration`."""
 
     kind: ClassVar[str] = "calibrated_rows"
 
@@ -71,7 +71,7 @@ class CalibratedRows:
         return self.calibration(self.model.predict(table))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The map, and everything of the model."""
+        """The map, and the arrays of the model."""
         own = {
             "method": np.array(self.calibration.method),
             "x": self.calibration.x,

@@ -1,4 +1,4 @@
-"""What a re-ranker knows of a customer and a candidate: one function for training and serving."""
+"""The features of a re-ranker about customer and candidate, the same in training and serving."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from growthlab.scorers.history_weights import (
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What is known of the items as of a fit, one number an item (NaN: not known), and its last moment.
+    """Facts about the items as of a fit, one number an item (NaN: unknown), and the time of the fit.
 
     `users` are distinct users in logarithms (`recent_users`: of the newest `recent_days`), `trend`
     is the recent share of them, `repeats` the share of the users with an item who had it in two
@@ -47,12 +47,12 @@ class ItemFacts:
             recent = np.asarray(late.matrix().sum(axis=0), dtype=np.float64).ravel()
         distinct = once_a_basket(past)
         pairs = _Pairs.of(distinct, distinct.items, n_items)
-        twice = np.bincount(pairs.keys[pairs.counts > 1] % n_items, minlength=n_items)
+        repeaters = np.bincount(pairs.keys[pairs.counts > 1] % n_items, minlength=n_items)
         return cls(
             users=np.log1p(users).astype(np.float32),
             recent_users=np.log1p(recent).astype(np.float32),
             trend=((recent + 1) / (users + 2)).astype(np.float32),
-            repeats=(twice / (users + 1)).astype(np.float32),
+            repeats=(repeaters / (users + 1)).astype(np.float32),
             price=_prices(past).astype(np.float32),
             category=past.catalogue.category_codes,
             newest=np.array(newest, dtype=np.int64),
@@ -80,7 +80,7 @@ def _prices(past: Histories) -> np.ndarray:
 
 
 class _Pairs(NamedTuple):
-    """What a user had of something (an item, a category): events and how lately."""
+    """For each user and code (of an item or a category): counts of events, and their age."""
 
     keys: np.ndarray  # (n_pairs,) sorted, user row x n + code
     counts: np.ndarray  # events
@@ -107,7 +107,7 @@ class _Pairs(NamedTuple):
         )
 
     def at(self, keys: np.ndarray) -> list[np.ndarray]:
-        """Counts (0 where there is no such pair) and times (NaN) of the asked pairs."""
+        """Counts (0 for a missing pair) and times (NaN) of the pairs with these keys."""
         if not len(self.keys):
             return [np.zeros(len(keys))] * 2 + [np.full(len(keys), np.nan)] * 2
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -157,13 +157,13 @@ def features(
     scores: np.ndarray,
     listed: np.ndarray,
 ) -> np.ndarray:
-    """The features of candidates, ``(n_candidates, n_features)``, float32; NaN where not known.
+    """The features of candidates, ``(n_candidates, n_features)``, float32; NaN if unknown.
 
     Parameters
     ----------
     rows, items : user row in `histories` and item code of each candidate
-    ranks, scores, listed : of each member, ``(n_members, n_candidates)``: its place for the
-        candidate, its score as a share of the range in the user's row, and whether it is in its list
+    ranks, scores, listed : of each member, ``(n_members, n_candidates)``: its rank of the candidate,
+        its score scaled to 0 ... 1 within the user's row, and whether the candidate is in its list
 
     Days are counted back from the user's newest event, and those since the newest event of all from
     the last moment of the fit, never from a clock.
@@ -173,18 +173,22 @@ def features(
     distinct = once_a_basket(histories)
     own = _Pairs.of(distinct, distinct.items, histories.n_items)
     baskets, bought, steps, days = own.at(rows * histories.n_items + items)
-    n_categories = int(facts.category.max(initial=UNKNOWN)) + 2  # the last: none
-    of_event = facts.category[histories.items] % n_categories
-    kinds = _Pairs.of(histories, of_event, n_categories)
+    n_categories = int(facts.category.max(initial=UNKNOWN)) + 2  # the last: no category
+    event_categories = facts.category[histories.items] % n_categories
+    category_pairs = _Pairs.of(histories, event_categories, n_categories)
     category = facts.category[items]
-    in_kind = kinds.at(rows * n_categories + category % n_categories)
-    in_kind = [np.where(category == UNKNOWN, np.nan, c) for c in in_kind]
+    in_category = category_pairs.at(rows * n_categories + category % n_categories)
+    in_category = [np.where(category == UNKNOWN, np.nan, c) for c in in_category]
     total = np.maximum(histories.lengths[rows], 1)
-    every = np.maximum(user["user_baskets"][rows], 1)
+    n_baskets_of_user = np.maximum(user["user_baskets"][rows], 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         gaps = days / user["user_days_between"][rows]
-    pair = [baskets, bought, steps, days, baskets / every, gaps]
-    pair += [in_kind[0] / total, *in_kind[1:], facts.price[items] - user["user_price"][rows]]
+    pair = [baskets, bought, steps, days, baskets / n_baskets_of_user, gaps]
+    pair += [
+        in_category[0] / total,
+        *in_category[1:],
+        facts.price[items] - user["user_price"][rows],
+    ]
     item = [facts.users, facts.recent_users, facts.trend, facts.repeats, facts.price]
     columns = [*by_member, *(user[n][rows] for n in USER), *(values[items] for values in item)]
     table = np.column_stack([*columns, *pair]).astype(np.float32)
@@ -220,7 +224,7 @@ def _user_columns(histories: Histories, facts: ItemFacts) -> dict[str, np.ndarra
 
 
 def _median(histories: Histories, values: np.ndarray) -> np.ndarray:
-    """The lower median of the known values of each user's events, NaN where none is known."""
+    """The lower median of the known values of each user's events, NaN if none is known."""
     known = ~np.isnan(values)
     rows, values = histories.rows[known], values[known]
     values = values[np.lexsort((values, rows))]

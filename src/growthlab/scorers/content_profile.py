@@ -1,4 +1,4 @@
-"""Scores as the cosine between what a history and an item are made of."""
+"""Scores as the cosine between the content of a history and of an item."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.contributions import strongest
+from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
 
@@ -20,15 +20,15 @@ from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, s
 class ContentProfile:
     """``score(u, j) = cosine(sum over u's items i of history(u, i) * vectors[i], vectors[j])``.
 
-    Items without a past event are scored like any other. An item without content scores 0; a
-    history without content (an empty one too) is a NaN row.
+    Items without a past event are scored like all others. An item without content scores 0; a
+    history without content, or without items, is a NaN row.
     """
 
     kind: ClassVar[str] = "content_profile"
 
     vectors: csr_matrix  # (n_items, n_terms) float32, rows of length 1, or 0 without content
     history: HistoryWeights = field(default_factory=HistoryWeights)
-    source: str = ""  # what made the vectors
+    source: str = ""  # how the vectors were made
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
@@ -46,30 +46,30 @@ class ContentProfile:
         return scores
 
     def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
-        """The item of the history that contributes most to each listed one; see `strongest`."""
+        """See `GivesReasons.because` and `strongest_contributions`."""
 
         def cosine(i: np.ndarray, j: np.ndarray) -> np.ndarray:
             return np.asarray(self.vectors[i].multiply(self.vectors[j]).sum(axis=1)).ravel()
 
-        return strongest(self.history.matrix(histories), listed, cosine)
+        return strongest_contributions(self.history.matrix(histories), listed, cosine)
 
     @cached_property
     def _by_term(self) -> csr_matrix:
         return self.vectors.T.tocsr()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The vectors' parts, what made them, and the history's weights."""
+        """The parts of the vectors, their source, and the history's weights."""
         own = {**sparse_to_arrays("vectors", self.vectors), "source": np.array(self.source)}
         return {**own, **self.history.to_arrays()}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` wrote."""
         history = HistoryWeights.from_arrays(arrays)
-        # bundles of an earlier release do not say what made the vectors
+        # bundles of an earlier release do not have it
         source = str(arrays.get("source", ""))
         return cls(sparse_from_arrays("vectors", arrays), history, source)

@@ -9,10 +9,10 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.histories import UNKNOWN
 
-PAIRS_AT_ONCE = 2_000_000  # of an item of a history and a listed item
+PAIRS_AT_ONCE = 2_000_000  # pairs of a history's item and a listed item
 
 
-def strongest(
+def strongest_contributions(
     history: csr_matrix,
     listed: np.ndarray,
     weight: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -21,13 +21,13 @@ def strongest(
 
     Parameters
     ----------
-    history : users x items, what each item of a history counts
-    listed : ``(n_users, k)`` item codes j, `UNKNOWN` behind the end of a list
-    weight : codes i and j of the same shape -> what i says for j; an item says nothing for itself
+    history : users x items, the weight of each item of a history
+    listed : ``(n_users, k)`` item codes j, `UNKNOWN` after the end of a list
+    weight : codes i and j of the same shape -> the contribution of i to j; i = j does not count
 
     Returns
     -------
-    ``(n_users, k)`` item codes i, `UNKNOWN` where no item contributes; of equal ones the first.
+    ``(n_users, k)`` item codes i, `UNKNOWN` where no item contributes; the first of equal ones.
     """
     out = np.full(listed.shape, UNKNOWN, dtype=np.int32)
     sizes, k = np.diff(history.indptr), listed.shape[1]
@@ -53,16 +53,16 @@ def _strongest(
     if not len(with_history) or not listed.shape[1]:
         return out
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    of = listed[owners]  # (n_pairs, k)
-    own = np.broadcast_to(history.indices[:, None], of.shape)
-    given = weight(own.ravel(), np.maximum(of, 0).ravel()).reshape(of.shape)
-    given = given * history.data[:, None]
-    given = np.where((of == UNKNOWN) | (of == own), 0, given)
+    targets = listed[owners]  # (n_pairs, k)
+    own = np.broadcast_to(history.indices[:, None], targets.shape)
+    weights = weight(own.ravel(), np.maximum(targets, 0).ravel()).reshape(targets.shape)
+    contributions = weights * history.data[:, None]
+    contributions = np.where((targets == UNKNOWN) | (targets == own), 0, contributions)
     starts = history.indptr[:-1][with_history]
-    most = np.maximum.reduceat(given, starts, axis=0)
-    place_of = np.cumsum(sizes > 0) - 1  # of each user among those with a history
-    is_most = given == most[place_of[owners]]
-    places = np.where(is_most, np.arange(len(owners))[:, None], len(owners))
+    largest = np.maximum.reduceat(contributions, starts, axis=0)
+    row_of = np.cumsum(sizes > 0) - 1  # of each user among those with a history
+    is_largest = contributions == largest[row_of[owners]]
+    places = np.where(is_largest, np.arange(len(owners))[:, None], len(owners))
     chosen = history.indices[np.minimum.reduceat(places, starts, axis=0)]
-    out[with_history] = np.where(most > 0, chosen, UNKNOWN)
+    out[with_history] = np.where(largest > 0, chosen, UNKNOWN)
     return out

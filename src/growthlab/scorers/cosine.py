@@ -1,4 +1,4 @@
-"""The angle between the vectors of items: which are like one."""
+"""Cosine similarity between the vectors of items."""
 
 from __future__ import annotations
 

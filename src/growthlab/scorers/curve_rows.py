@@ -1,4 +1,4 @@
-"""Rules of one column: a constant, a straight line, or a curve through knots."""
+"""Predictions from one column: a constant, a line, or a curve through knots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CurveRows:
-    """A prediction that is read off a curve: straight between its knots, constant before the first.
+    """A piecewise linear curve of one column, constant before its first knot.
 
     Beyond the last knot it goes on with the slope `tail` (0: constant). `missing` is the answer
     where the column is NaN.
@@ -38,7 +38,7 @@ class CurveRows:
         return np.where(np.isnan(x), self.missing, curve)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The column's name, the knots and what lies outside them."""
+        """The column's name, the knots and the values outside them."""
         return {
             "column": np.array(self.column),
             "knots": self.knots,
@@ -48,7 +48,7 @@ class CurveRows:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: a curve is arrays."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

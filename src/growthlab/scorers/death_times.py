@@ -1,4 +1,4 @@
-"""The moment at which a customer of Pareto/NBD left, integrated out: one quadrature, no 2F1."""
+"""The time at which a Pareto/NBD customer left, integrated out by one quadrature, without 2F1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 
 NODES, WEIGHTS = leggauss(32)
-FALL = 40.0  # in logarithms: what lies so far below the largest part changes no digit
+FALL = 40.0  # logarithm below the maximum from which the integrand changes no digit
 
 
 class DeathTimes(NamedTuple):

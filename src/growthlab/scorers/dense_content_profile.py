@@ -9,19 +9,19 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.contributions import strongest
+from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
 
 
 @dataclass(frozen=True)
 class DenseContentProfile:
-    """`ContentProfile` on vectors of a few hundred numbers, such as those of a decomposition."""
+    """`ContentProfile` on dense vectors of a few hundred numbers, as from a matrix decomposition."""
 
     kind: ClassVar[str] = "dense_content_profile"
 
     vectors: np.ndarray  # (n_items, n) float32, rows of length 1, or 0 without content
     history: HistoryWeights = field(default_factory=HistoryWeights)
-    source: str = ""  # what made the vectors
+    source: str = ""  # how the vectors were made
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
@@ -39,17 +39,19 @@ class DenseContentProfile:
         return scores
 
     def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
-        """The item of the history that contributes most to each listed one; see `strongest`."""
+        """See `GivesReasons.because` and `strongest_contributions`."""
         history = self.history.matrix(histories)
-        return strongest(history, listed, lambda i, j: (self.vectors[i] * self.vectors[j]).sum(1))
+        return strongest_contributions(
+            history, listed, lambda i, j: (self.vectors[i] * self.vectors[j]).sum(1)
+        )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The vectors, what made them, and the history's weights."""
+        """The vectors, their source, and the history's weights."""
         own = {"vectors": self.vectors, "source": np.array(self.source)}
         return {**own, **self.history.to_arrays()}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.contributions import strongest
+from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.sparse_arrays import times_dense
 
@@ -19,8 +19,8 @@ from growthlab.scorers.sparse_arrays import times_dense
 class DenseItemWeights:
     """``score(u, j) = sum over u's items i of history(u, i) * weights[i, j]``, every pair stored.
 
-    Any history is scored, of a known customer or not; a history from which no item is reached
-    (empty, or of isolated items) is a NaN row.
+    Any history can be scored, of a known customer or not; a history that reaches no item (empty, or
+    of isolated items only) is a NaN row.
     """
 
     kind: ClassVar[str] = "dense_item_weights"
@@ -34,21 +34,21 @@ class DenseItemWeights:
         if items is None:
             scores = times_dense(history, self.weights)
         else:
-            used = np.unique(history.indices)  # few for a single request: the rest is not copied
+            used = np.unique(history.indices)  # few for a single request
             scores = history[:, used] @ self.weights[np.ix_(used, items)]
         scores[history @ self._reach == 0] = np.nan
         return scores
 
     def similar(self, items: np.ndarray) -> np.ndarray:
-        """What each item (a code) says for all others, ``(n, n_items)``, float32; NaN rows: nothing."""
+        """The weights from each item (a code) to all items, ``(n, n_items)``; NaN row: no weights."""
         scores = self.weights[items].astype(np.float32)
         scores[self._reach[items] == 0] = np.nan
         return scores
 
     def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
-        """The item of the history that contributes most to each listed one; see `strongest`."""
+        """See `GivesReasons.because` and `strongest_contributions`."""
         history = self.history.matrix(histories)
-        return strongest(history, listed, lambda i, j: self.weights[i, j])
+        return strongest_contributions(history, listed, lambda i, j: self.weights[i, j])
 
     @cached_property
     def _reach(self) -> np.ndarray:
@@ -59,7 +59,7 @@ class DenseItemWeights:
         return {"weights": self.weights, **self.history.to_arrays()}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""TF-IDF and BM25 on a user-item matrix: rare features say more about a row than common ones."""
+"""TF-IDF and BM25 on a user-item matrix: rare features weigh more than common ones."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class FeatureWeighting:
 
     @classmethod
     def fit(cls, method: str, matrix: csr_matrix) -> Self:
-        """The weights that the rows of `matrix` call for."""
+        """The weights estimated from the rows of `matrix`."""
         check_method(method)
         df = np.bincount(matrix.indices, minlength=matrix.shape[1])
         idf = np.log1p((matrix.shape[0] - df + 0.5) / (df + 0.5)).astype(np.float32)
         return cls(method, idf, float(matrix.sum() / max(matrix.shape[0], 1)))
 
     def __call__(self, matrix: csr_matrix) -> csr_matrix:
-        """The weighted copy of a matrix of the same features, of the fitted rows or new ones."""
+        """A weighted copy of a matrix with the same features; its rows may be new."""
         if self.method == "none":
             return matrix
         values = matrix.data * self.idf[matrix.indices]
         if self.method == "bm25":
             size_term = np.repeat(self._size_term(matrix), np.diff(matrix.indptr))
             values = values * (K1 + 1) / (matrix.data + size_term)
-        parts = (values.astype(np.float32), matrix.indices, matrix.indptr)
-        return csr_matrix(parts, shape=matrix.shape)
+        csr = (values.astype(np.float32), matrix.indices, matrix.indptr)
+        return csr_matrix(csr, shape=matrix.shape)
 
     def row_factors(self, matrix: csr_matrix) -> np.ndarray:
-        """What an entry of 1 is multiplied by for its row, idf apart; shape ``(n_rows,)``."""
+        """The factor of an entry of 1 due to its row, without idf; shape ``(n_rows,)``."""
         if self.method != "bm25":
             return np.ones(matrix.shape[0])
         return (K1 + 1) / (1 + self._size_term(matrix))

@@ -1,4 +1,4 @@
-"""Scores from item factors and a user's factors that are solved for when asked."""
+"""Scores from stored item factors and user factors computed from the history on request."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
-from growthlab.scorers.ridge import Ridge, Turned
+from growthlab.scorers.ridge import DiagonalFactors, Ridge
 
 
 @dataclass(frozen=True)
 class FoldedFactors:
-    """``score(u, j) = w(u) . item_factors[j]``, where w solves `ridge` for the history given.
+    """``score(u, j) = w(u) . item_factors[j]``, where w solves `ridge` for the user's history.
 
-    Any history is scored, of a known customer or not, as it is now; nobody's factors are stored.
-    A history that is empty, or holds no item with factors (new ones have none), is a NaN row.
+    Any history can be scored, of a known customer or not; no user factors are stored. A history
+    that is empty, or holds no item with factors (new items have none), is a NaN row.
     """
 
     kind: ClassVar[str] = "folded_factors"
@@ -29,19 +29,19 @@ class FoldedFactors:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        wanted = self.item_factors if items is None else self.item_factors[items]
-        return self.embed(histories) @ wanted.T
+        factors = self.item_factors if items is None else self.item_factors[items]
+        return self.embed(histories) @ factors.T
 
     def embed(self, histories: Histories) -> np.ndarray:
         """The users' factors, whose product with `item_vectors` is the score; NaN if no history."""
         pairs = histories.matrix()
-        factors = self.ridge.solve(pairs, self.item_factors, self._turned)
+        factors = self.ridge.solve(pairs, self.item_factors, self._diagonal)
         factors[pairs @ self._known == 0] = np.nan
         return factors
 
     @cached_property
-    def _turned(self) -> Turned:
-        return self.ridge.turn(self.item_factors)
+    def _diagonal(self) -> DiagonalFactors:
+        return self.ridge.diagonalise(self.item_factors)
 
     @cached_property
     def _known(self) -> np.ndarray:
@@ -70,7 +70,7 @@ class FoldedFactors:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

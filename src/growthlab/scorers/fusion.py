@@ -1,4 +1,4 @@
-"""Lists of several models on one scale: places in a list instead of scores."""
+"""Fusion of the lists of several models, by ranks instead of scores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from growthlab.core.histories import Histories
 from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
 
 BLOCK_ENTRIES = 1_000_000  # users x items of one member at a time
-NOISE = np.uint32(1 << 5)  # of a float32: the last 5 of its 24 bits
+NOISE = np.uint32(1 << 5)  # the last 5 of the 24 bits of a float32
 CONSTANT = 60.0  # of reciprocal rank fusion, as in the paper
 
 
 class Scores(Protocol):
-    """Whatever scores: a fitted recommender in the laboratory, its scorer in a bundle."""
+    """Anything that scores: a fitted recommender in the laboratory, its scorer in a bundle."""
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """See `growthlab.scorers.base.Scorer.score`."""
@@ -41,13 +41,17 @@ class Members:
     def blocks(self, histories: Histories) -> Iterator[tuple[np.ndarray, Histories, np.ndarray]]:
         """Rows of users, their histories, and each member's scores of all items.
 
-        The scores have the shape ``(n_members, n_rows, n_items)`` and are free of noise (`settled`).
+        The scores have the shape ``(n_members, n_rows, n_items)`` and rounded (`round_off_noise`).
         """
         height = max(1, BLOCK_ENTRIES // max(histories.n_items, 1))
         for first in range(0, histories.n_users, height):
             rows = np.arange(first, min(first + height, histories.n_users))
             block = histories.select(rows)
-            yield rows, block, np.stack([settled(m.score(block)) for m in self.by_name.values()])
+            yield (
+                rows,
+                block,
+                np.stack([round_off_noise(m.score(block)) for m in self.by_name.values()]),
+            )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The names, and each member's kind and arrays under ``<name>/``."""
@@ -67,19 +71,19 @@ class Members:
         return dict(self.by_name)
 
 
-def settled(scores: np.ndarray) -> np.ndarray:
-    """Scores to 19 binary digits, float32: sums that differ by their order of adding become equal.
+def round_off_noise(scores: np.ndarray) -> np.ndarray:
+    """Scores rounded to 19 binary digits, float32: sums added in another order become equal.
 
-    A place in a list would make a whole step of such a difference.
+    Otherwise such a difference would change the rank by a whole step.
     """
     bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.uint32)
     return ((bits + NOISE // 2) & ~(NOISE - 1)).view(np.float32)
 
 
 def ranks_of(scores: np.ndarray) -> np.ndarray:
-    """The place from 1 of each score in its row, best first, shape of `scores`, float32.
+    """The rank from 1 of each score in its row, best first, shape of `scores`, float32.
 
-    Equal scores share the mean of their places. ``inf`` where an item cannot be scored (``-inf``),
+    Equal scores share the mean of their ranks. ``inf`` where an item cannot be scored (``-inf``),
     NaN where a user cannot.
     """
     n_items = scores.shape[1]
@@ -91,9 +95,9 @@ def ranks_of(scores: np.ndarray) -> np.ndarray:
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
     first = np.flatnonzero(starts)
     sizes = np.diff(first, append=ordered.size)
-    places = (first % n_items + (sizes + 1) / 2).astype(np.float32)
+    ranks_of_groups = (first % n_items + (sizes + 1) / 2).astype(np.float32)
     ranks = np.empty(scores.shape, dtype=np.float32)
-    np.put_along_axis(ranks, order, np.repeat(places, sizes).reshape(scores.shape), axis=1)
+    np.put_along_axis(ranks, order, np.repeat(ranks_of_groups, sizes).reshape(scores.shape), axis=1)
     ranks[np.isneginf(scores)] = np.inf
     ranks[np.isnan(scores)] = np.nan
     return ranks
@@ -105,25 +109,25 @@ def reciprocal(ranks: np.ndarray, constant: float = CONSTANT) -> np.ndarray:
 
 
 def fused(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mean of the members' values by weight, ``(n_members, n, m)`` to ``(n, m)``.
+    """The weighted mean of the members' values, ``(n_members, n, m)`` to ``(n, m)``.
 
-    A member that cannot score a user (NaN) leaves its weight to the others; if only members
-    without weight can, they count alike. NaN where no member can.
+    The weight of a member that cannot score a user (NaN) is shared among the others; if only members
+    without weight can score it, they count equally. NaN where no member can.
     """
-    able = ~np.isnan(values[:, :, :1])
-    shares = able * (weights[:, None, None] + np.finfo(np.float32).tiny)
+    can_score = ~np.isnan(values[:, :, :1])
+    shares = can_score * (weights[:, None, None] + np.finfo(np.float32).tiny)
     total = shares.sum(axis=0)
     shares = shares / np.where(total > 0, total, 1)
     out = np.zeros(values.shape[1:], dtype=np.float64)
     for share, value in zip(shares, values, strict=True):
         out += share * np.where(np.isnan(value), 0, value)
-    out[~able.any(axis=(0, 2))] = np.nan
+    out[~can_score.any(axis=(0, 2))] = np.nan
     return out
 
 
 def short_lists(ranks: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Which items stand in the first `lengths` (one a user) places of any member, ``(n, m)`` bool.
+    """Whether an item is among the first `lengths` (one a user) of any member's list, ``(n, m)`` bool.
 
-    A group of equal scores that crosses the border is in or out as a whole, by its mean place.
+    A group of equal scores that crosses the border is in or out as a whole, by its mean rank.
     """
     return np.any(ranks <= lengths[:, None], axis=0)

@@ -1,4 +1,4 @@
-"""How much each event of a history counts: by its type, and by how long ago it was."""
+"""The weight of each event of a history, by its type and its age."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MICROSECONDS_A_DAY = 86_400e6
 
 @dataclass(frozen=True)
 class HistoryWeights:
-    """Of an event: its type's x ``step_decay ** baskets`` x ``2 ** (-days / half_life_days)``.
+    """The weight of an event: its type's x ``step_decay ** baskets`` x ``2 ** (-days / half_life_days)``.
 
-    Baskets and days are counted back from the user's newest event, so that nothing depends on when
-    a request is made. Histories without timestamps (an order-only log, a request with a bare list
-    of items) know no days: `half_life_days` then changes nothing.
+    Baskets and days are counted back from the user's newest event, so that weights do not depend on
+    the time of a request. Without timestamps (an order-only log, a request with a bare list of
+    items) `half_life_days` has no effect.
     """
 
     of_type: tuple[float, ...] = (1.0,) * len(EVENT_TYPES)
@@ -44,7 +44,7 @@ class HistoryWeights:
         step_decay: float = 1.0,
         half_life_days: float | None = None,
     ) -> Self:
-        """From event types and their weights, 0 or more; a type that is not named weighs 1."""
+        """From event types and their weights, 0 or more; other types weigh 1."""
         weights = np.ones(len(EVENT_TYPES))
         for name, weight in (event_weights or {}).items():
             if name not in EVENT_CODE:
@@ -62,11 +62,11 @@ class HistoryWeights:
         return types == {1.0} and self.step_decay == 1 and self.half_life_days is None
 
     def without_decay(self) -> HistoryWeights:
-        """The same weights by type, however long ago."""
+        """The same weights by type, without decay."""
         return HistoryWeights(self.of_type)
 
     def require_times(self, past: Histories, needed_by: str) -> None:
-        """DataError where a half-life is asked of a log without timestamps."""
+        """DataError for a half-life on a log without timestamps."""
         if self.half_life_days is not None and not past.timed:
             raise DataError(
                 f"{needed_by} with half_life_days={self.half_life_days:g} needs timestamps, "
@@ -83,7 +83,7 @@ class HistoryWeights:
         return weights
 
     def matrix(self, histories: Histories) -> csr_matrix:
-        """Users x items, float32: a pair weighs as its heaviest event, repeats add nothing."""
+        """Users x items, float32: a pair has the weight of its heaviest event."""
         if self.constant:
             return histories.matrix()
         weights = self.events(histories)
@@ -98,7 +98,7 @@ class HistoryWeights:
         return csr_matrix((heaviest.astype(np.float32), (rows, items)), shape=shape)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The three parameters; NaN stands for no half-life."""
+        """The three parameters; NaN for no half-life."""
         half_life = np.nan if self.half_life_days is None else self.half_life_days
         return {
             "event_weights": np.array(self.of_type, dtype=np.float64),

@@ -1,4 +1,4 @@
-"""A hurdle: the probability of spending at all, times what is spent then."""
+"""A hurdle model: the probability of spending times the expected amount if so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_
 
 @dataclass(frozen=True)
 class HurdleRows:
-    """``buys * smearing * exp(spends)``: `spends` foretells the logarithm of the amount.
+    """``buys * smearing * exp(spends)``: `spends` predicts the logarithm of the amount.
 
     The logarithm is kept at `ceiling`, that of the largest amount of the fit.
     """
@@ -37,7 +37,7 @@ class HurdleRows:
         return self.buys.predict(table) * self.smearing * amount
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The two numbers, and everything of both parts."""
+        """The two numbers, and the arrays of both parts."""
         own = {"smearing": np.array(self.smearing), "ceiling": np.array(self.ceiling)}
         return {**own, **nested_arrays({"buys": self.buys, "spends": self.spends})}
 

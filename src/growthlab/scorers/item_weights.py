@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.contributions import strongest
+from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.scorers.sparse_arrays import (
     dense_product,
@@ -42,14 +42,16 @@ class ItemWeights:
         return scores
 
     def similar(self, items: np.ndarray) -> np.ndarray:
-        """What each item (a code) says for all others, ``(n, n_items)``, float32; NaN rows: nothing."""
+        """The weights from each item (a code) to all items, ``(n, n_items)``; NaN row: no weights."""
         scores = self.weights[items].toarray()
         scores[self._reach[items] == 0] = np.nan
         return scores
 
     def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
-        """The item of the history that contributes most to each listed one; see `strongest`."""
-        return strongest(self.history.matrix(histories), listed, partial(entries, self.weights))
+        """See `GivesReasons.because` and `strongest_contributions`."""
+        return strongest_contributions(
+            self.history.matrix(histories), listed, partial(entries, self.weights)
+        )
 
     @cached_property
     def _reach(self) -> np.ndarray:
@@ -60,7 +62,7 @@ class ItemWeights:
         return {**sparse_to_arrays("weights", self.weights), **self.history.to_arrays()}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

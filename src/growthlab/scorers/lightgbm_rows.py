@@ -1,4 +1,4 @@
-"""Trees of LightGBM, carried as its text format."""
+"""LightGBM trees, stored in its text format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LightGBMRows:
         return np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)
 
     def _numbers(self, name: str, values: np.ndarray) -> np.ndarray:
-        """A column as the trees know it: text as the code of its level."""
+        """A column as the trees read it: text as the code of its level."""
         if name not in self.levels:
             return np.asarray(values, dtype=np.float64)
         codes = {level: float(code) for code, level in enumerate(self.levels[name])}

@@ -1,4 +1,4 @@
-"""Linear models of customer tables, with the preparation of their columns folded in."""
+"""Linear models of customer tables, including the preparation of their columns."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class LinearRows:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: a linear model is arrays."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

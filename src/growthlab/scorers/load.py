@@ -1,4 +1,4 @@
-"""From a kind and its saved parts back to the scorer: one of the classes of this room."""
+"""Load a scorer from its kind and saved parts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def load_scorer(
     kind: str, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]
 ) -> Scorer | RowScorer:
     """The scorer of that kind; BundleError for an unknown kind and for a missing part."""
-    found = scorer_class(kind)
+    loaded_class = scorer_class(kind)
     try:
-        return found.load(arrays, files)
+        return loaded_class.load(arrays, files)
     except KeyError as error:
         raise BundleError(
             f"a scorer of the kind {kind!r} needs {error.args[0]!r}, which is missing: "
@@ -28,11 +28,13 @@ def load_scorer(
 
 
 def scorer_class(kind: str) -> type[Scorer] | type[RowScorer]:
-    """The class of that kind; only as much of the room is imported as is needed to find it."""
-    for module in sorted(_modules(), key=lambda name: name != kind):  # most often of the same name
-        found = _kinds_in(module).get(kind)
-        if found is not None:
-            return found
+    """The class of that kind; imports only as many modules as needed to find it."""
+    for module in sorted(
+        _modules(), key=lambda name: name != kind
+    ):  # usually the module of that name
+        named = _kinds_in(module).get(kind)
+        if named is not None:
+            return named
     raise BundleError(
         f"there is no scorer of the kind {kind!r}: {near_matches(kind, scorer_kinds())}"
     )

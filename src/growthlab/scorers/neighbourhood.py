@@ -14,13 +14,13 @@ from growthlab.core.processors import n_threads
 from growthlab.core.seeding import mix
 from growthlab.scorers.sparse_arrays import row_blocks
 
-SETS = ("jaccard", "dice", "tversky")  # see which entries there are, not how much they weigh
+SETS = ("jaccard", "dice", "tversky")  # compare which entries there are, not their values
 MEASURES = ("cosine", "asymmetric_cosine", *SETS)
-CACHED_ENTRIES = 500_000  # of a sparse product at a time: more of them leave the cache
+CACHED_ENTRIES = 500_000  # of a sparse product at a time: fits the cache
 
 
 class Sources(NamedTuple):
-    """The vectors that targets are compared with, made ready once by `Neighbourhood.sources`."""
+    """The vectors that targets are compared with, prepared once by `Neighbourhood.sources`."""
 
     columns: csr_matrix  # (n_features, n_sources)
     sizes: np.ndarray  # (n_sources,) float64, squared norms
@@ -29,7 +29,7 @@ class Sources(NamedTuple):
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Which sources are near a target, with the shrinkage h in every denominator.
+    """Similarity of sources to a target, with the shrinkage h in every denominator.
 
     With source i and target j: cosine ``x_i.x_j / (|x_i| |x_j| + h)``, asymmetric cosine
     ``x_i.x_j / (|x_i|^2a |x_j|^2(1-a) + h)`` (Aiolli, RecSys 2013). On the pattern of the vectors,
@@ -64,11 +64,11 @@ class Neighbourhood:
 
     @property
     def of_sets(self) -> bool:
-        """Whether the weights of the entries mean nothing to it."""
+        """Whether the similarity ignores the values of the entries."""
         return self.measure in SETS
 
     def sources(self, rows: csr_matrix, keys: np.ndarray) -> Sources:
-        """The rows of a sources x features matrix, each with a key that knows no internal code."""
+        """Prepare a sources x features matrix; `keys` are hashes of raw ids, for ties."""
         if self.of_sets:
             rows = _pattern(rows)
         return Sources(rows.T.tocsr(), _squared_norms(rows), keys)
@@ -86,15 +86,15 @@ class Neighbourhood:
         sizes = _squared_norms(targets)
         blocks = row_blocks(targets, sources.columns, CACHED_ENTRIES)
 
-        def near(block: slice) -> list[tuple[np.ndarray, np.ndarray]]:
-            part = targets[block] @ sources.columns
-            return self._rows(part, sizes[block], sources, own[block], target_keys[block])
+        def nearest(block: slice) -> list[tuple[np.ndarray, np.ndarray]]:
+            product = targets[block] @ sources.columns
+            return self._rows(product, sizes[block], sources, own[block], target_keys[block])
 
         if len(blocks) > 1:
             with ThreadPoolExecutor(n_threads()) as pool:  # sparse products run without the GIL
-                rows = [row for found in pool.map(near, blocks) for row in found]
+                rows = [row for block_rows in pool.map(nearest, blocks) for row in block_rows]
         else:
-            rows = [row for block in blocks for row in near(block)]
+            rows = [row for block in blocks for row in nearest(block)]
         counts = [len(column) for column, _ in rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         data = np.concatenate([*(v for _, v in rows), np.zeros(0, dtype=np.float32)])
@@ -111,13 +111,13 @@ class Neighbourhood:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """The nearest sources of each row of inner products, and their similarities."""
         n_entries = np.diff(product.indptr)
-        of_targets = np.repeat(sizes, n_entries)
-        near = self._similarities(product.data, of_targets, sources.sizes[product.indices])
-        near[(product.indices == np.repeat(own, n_entries)) | (near < 0)] = 0
+        target_sizes = np.repeat(sizes, n_entries)
+        similarity = self._similarities(product.data, target_sizes, sources.sizes[product.indices])
+        similarity[(product.indices == np.repeat(own, n_entries)) | (similarity < 0)] = 0
         rows = []
         for row, key in enumerate(target_keys):
             part = slice(product.indptr[row], product.indptr[row + 1])
-            column, value = product.indices[part], near[part]
+            column, value = product.indices[part], similarity[part]
             kept = self._nearest(column, value, key, sources.keys)
             rows.append((column[kept], value[kept]))
         return rows
@@ -135,32 +135,32 @@ class Neighbourhood:
             column, value = similarities.indices[start:end], similarities.data[start:end]
             kept[start + self._nearest(column, value, key, source_keys)] = True
         counts = np.concatenate([[0], np.cumsum(kept)])[similarities.indptr]
-        parts = (similarities.data[kept], similarities.indices[kept], counts)
-        return csr_matrix(parts, shape=similarities.shape)
+        csr = (similarities.data[kept], similarities.indices[kept], counts)
+        return csr_matrix(csr, shape=similarities.shape)
 
     def _similarities(
         self, product: np.ndarray, target: np.ndarray, source: np.ndarray
     ) -> np.ndarray:
         """From inner products and squared norms to similarities, one an entry, float32."""
         if self.measure == "jaccard":
-            below = source + target - product
+            denominator = source + target - product
         elif self.measure == "dice":
-            product, below = 2 * product, source + target
+            product, denominator = 2 * product, source + target
         elif self.measure == "tversky":
-            only = self.tversky_source * (source - product) + self.tversky_target * (
+            differences = self.tversky_source * (source - product) + self.tversky_target * (
                 target - product
             )
-            below = product + only
+            denominator = product + differences
         elif self.measure == "cosine":
-            below = np.sqrt(source * target)
+            denominator = np.sqrt(source * target)
         else:
-            below = source**self.asymmetry * target ** (1 - self.asymmetry)
-        return (product / (below + self.shrinkage)).astype(np.float32)
+            denominator = source**self.asymmetry * target ** (1 - self.asymmetry)
+        return (product / (denominator + self.shrinkage)).astype(np.float32)
 
     def _nearest(
         self, column: np.ndarray, value: np.ndarray, target_key: np.ndarray, source_keys: np.ndarray
     ) -> np.ndarray:
-        """Places of the `neighbours` largest values other than 0, in their stored order."""
+        """Indices of the `neighbours` largest values other than 0, in their stored order."""
         k = self.neighbours
         if k is None or np.count_nonzero(value) <= k:
             return np.flatnonzero(value)
@@ -169,8 +169,8 @@ class Neighbourhood:
         if len(kept) > k:
             tied = kept[value[kept] == border]
             keys = mix(target_key, source_keys[column[tied]])
-            out = tied[np.argsort(keys)[k - len(kept) :]]
-            kept = np.setdiff1d(kept, out, assume_unique=True)
+            dropped = tied[np.argsort(keys)[k - len(kept) :]]
+            kept = np.setdiff1d(kept, dropped, assume_unique=True)
         return kept
 
 

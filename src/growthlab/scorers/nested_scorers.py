@@ -1,4 +1,4 @@
-"""Scorers inside a scorer: their arrays and files under their names, and back."""
+"""Save and load the scorers inside a scorer, with arrays and files under their names."""
 
 from __future__ import annotations
 

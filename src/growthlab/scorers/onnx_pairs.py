@@ -1,4 +1,4 @@
-"""A network of user and item embeddings as ONNX: user codes and item codes in, their scores out."""
+"""A network of user and item embeddings as ONNX: user and item codes in, scores out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from growthlab.core.histories import Histories
 from growthlab.scorers.onnx_session import session_of
 
-PAIRS_AT_ONCE = 100_000  # user x item pairs that are scored together
+PAIRS_AT_ONCE = 100_000  # user x item pairs in one call
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class OnnxPairs:
 
     kind: ClassVar[str] = "onnx_pairs"
     inputs: ClassVar[tuple[str, ...]] = ("users", "items")
-    known: np.ndarray  # (n_users of the fit,) bool: had events
+    known: np.ndarray  # (n_users of the fit,) bool: has events
     n_items: int
     model: bytes = field(repr=False)
     threads: int = 1
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)``, float32; NaN row: a user without an embedding."""
-        wanted = np.arange(self.n_items) if items is None else np.asarray(items, dtype=np.int64)
-        scores = np.full((histories.n_users, len(wanted)), np.nan, dtype=np.float32)
+        item_codes = np.arange(self.n_items) if items is None else np.asarray(items, dtype=np.int64)
+        scores = np.full((histories.n_users, len(item_codes)), np.nan, dtype=np.float32)
         rows = known_rows(histories.user_codes, self.known)
-        size = max(1, PAIRS_AT_ONCE // max(1, len(wanted)))
-        for start in range(0, len(rows) if len(wanted) else 0, size):
+        size = max(1, PAIRS_AT_ONCE // max(1, len(item_codes)))
+        for start in range(0, len(rows) if len(item_codes) else 0, size):
             block = rows[start : start + size]
             users = histories.user_codes[block].astype(np.int64)
-            (scores[block],) = self._session.run(["scores"], {"users": users, "items": wanted})
+            (scores[block],) = self._session.run(["scores"], {"users": users, "items": item_codes})
         return scores
 
     @cached_property
@@ -43,7 +43,7 @@ class OnnxPairs:
         return session_of(self.model, self.threads)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What stands beside the graph."""
+        """Everything but the graph."""
         return {"known": self.known, "n_items": np.array(self.n_items)}
 
     def to_files(self) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ class OnnxPairs:
 
 
 def known_rows(user_codes: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The rows whose user code is in the vocabulary and had events in the fit."""
+    """The rows whose user code is in the vocabulary and has events in the fit."""
     inside = (user_codes >= 0) & (user_codes < len(known))
     inside[inside] = known[user_codes[inside]]
     return np.flatnonzero(inside)

@@ -15,7 +15,7 @@ from growthlab.scorers.linear_rows import Design
 from growthlab.scorers.onnx_session import session_of
 
 ROWS_AT_ONCE = 8_192
-ABSENT = -1.0  # facts of a step that is not there
+ABSENT = -1.0  # facts of a missing step
 
 Answer = Literal["survival", "ziln_mean"]
 
@@ -40,10 +40,10 @@ ANSWERS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class OnnxRows:
-    """The answer that is made of a network's outputs.
+    """An answer computed from a network's outputs.
 
-    The network reads the matrix of `design`, and before it, where `steps` are named, a history:
-    ``(n_steps, n_facts)`` column names, newest step first, NaN where there is no step.
+    The network reads the matrix of `design` and, if `steps` are named, a history:
+    ``(n_steps, n_facts)`` column names, newest step first, NaN for missing steps.
     """
 
     kind: ClassVar[str] = "onnx_rows"
@@ -79,7 +79,7 @@ class OnnxRows:
         return session_of(self.model, self.threads)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What stands beside the graph."""
+        """Everything but the graph."""
         return {
             **self.design.to_arrays(),
             "answer": np.array(self.answer),
@@ -107,6 +107,6 @@ class OnnxRows:
 
 
 def known_steps(facts: np.ndarray) -> np.ndarray:
-    """Facts as the network reads them, float32: `ABSENT` for every fact of a step that is not known."""
-    there = np.isfinite(facts[:, :, :1])
-    return np.where(there, np.nan_to_num(facts), ABSENT).astype(np.float32)
+    """Facts as the network reads them, float32: `ABSENT` for every fact of a missing step."""
+    exists = np.isfinite(facts[:, :, :1])
+    return np.where(exists, np.nan_to_num(facts), ABSENT).astype(np.float32)

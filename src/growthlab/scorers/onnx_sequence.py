@@ -1,4 +1,4 @@
-"""A sequence network as ONNX: baskets of items in, a state out, to be compared with the items."""
+"""A sequence network as ONNX: baskets of items in, a state out, which is compared with the items."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
 from growthlab.scorers.onnx_session import session_of
 
-STEPS_AT_ONCE = 8_192  # users x steps that are scored together: fits the cache
+STEPS_AT_ONCE = 8_192  # users x steps in one call: fits the cache
 
 
 @dataclass(frozen=True)
 class OnnxSequence:
     """Scores from the latest `length` baskets of a history; an empty history gives a NaN row.
 
-    The graph takes what `core.baskets.Steps` holds, every dimension dynamic, and gives a state a
-    user; its product with `vectors` is the score. The item codes are the catalogue's; there is no
-    code for padding, so padding can be neither scored nor recommended.
+    The graph takes the arrays of `core.baskets.Steps`, every dimension dynamic, and returns a state
+    a user; its product with `vectors` is the score. There is no item code for padding, so padding
+    can be neither scored nor recommended.
     """
 
     kind: ClassVar[str] = "onnx_sequence"
@@ -31,13 +31,13 @@ class OnnxSequence:
     length: int
     vectors: np.ndarray  # (n_items, width + 1) float32, an item's bias last
     model: bytes = field(repr=False)
-    reads_content: bool = False  # then items without events have a vector too
+    reads_content: bool = False  # whether items without events have a vector too
     threads: int = 1
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)``, float32; NaN row: no history."""
-        wanted = self.vectors if items is None else self.vectors[items]
-        return self.embed(histories) @ wanted.T
+        vectors = self.vectors if items is None else self.vectors[items]
+        return self.embed(histories) @ vectors.T
 
     def embed(self, histories: Histories) -> np.ndarray:
         """The users' states and a 1, whose product with `item_vectors` is the score; NaN: no history."""
@@ -46,7 +46,7 @@ class OnnxSequence:
         recent = latest_baskets(histories, self.length)
         for rows in blocks_of(n_baskets(recent)):
             feeds = dict(zip(self.inputs, steps_of(recent.select(rows)), strict=True))
-            (block,) = self._session.run(["states"], {n: feeds[n] for n in self._taken})
+            (block,) = self._session.run(["states"], {n: feeds[n] for n in self._graph_inputs})
             states[rows, :-1] = block
             states[rows, -1] = 1
         return states
@@ -68,11 +68,11 @@ class OnnxSequence:
         return session_of(self.model, self.threads)
 
     @cached_property
-    def _taken(self) -> list[str]:
+    def _graph_inputs(self) -> list[str]:
         return [x.name for x in self._session.get_inputs()]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What stands beside the graph."""
+        """Everything but the graph."""
         content = np.array(self.reads_content)
         return {"length": np.array(self.length), "vectors": self.vectors, "reads_content": content}
 
@@ -92,7 +92,7 @@ class OnnxSequence:
 
     @classmethod
     def example(cls, n_items: int) -> tuple[np.ndarray, ...]:
-        """Inputs of sizes that no exporter takes for constants: 3 users, 4 steps, 5 events."""
+        """Inputs for the exporter, with no dimension of 0 or 1: 3 users, 4 steps, 5 events."""
         slots = np.array([0, 0, 1, 4, 8])
         sizes = np.bincount(slots, minlength=12).reshape(3, 4).astype(np.float32)
         items = np.arange(5) % n_items

@@ -1,4 +1,4 @@
-"""An onnxruntime session, made only when something is scored."""
+"""An onnxruntime session, created on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores that put a customer's own items first."""
+"""Scores that rank a customer's own items first."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scipy.sparse import csr_matrix
 from growthlab.core.histories import Histories
 from growthlab.scorers.history_weights import HistoryWeights, baskets_since, once_a_basket
 
-FLOOR = 1e-9  # the least score of an own item: a decayed weight below it counts as much
+FLOOR = 1e-9  # the lowest score of an own item; smaller decayed weights are raised to it
 NUDGE = 1e-4  # popularity orders own items of equal weight; counts below 10,000 never cross
 
 
 @dataclass(frozen=True)
 class PersonalFrequencyScorer:
-    """Own items by how often, or how lately, the customer had them; all others by popularity below.
+    """Own items by frequency or recency in the history; below them all others by popularity.
 
-    By ``frequency`` an own item scores the baskets with it, each counted as `history` weighs it;
-    by ``recency`` it scores ``1 / (1 + baskets since)``. Any history is scored; an empty one is a
+    By ``frequency`` an own item scores the number of baskets with it, weighted by `history`; by
+    ``recency`` it scores ``1 / (1 + baskets since)``. Any history can be scored; an empty one is a
     NaN row.
     """
 
@@ -33,10 +33,10 @@ class PersonalFrequencyScorer:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        every = slice(None) if items is None else items
-        popularity = self.popularity[every]
+        columns = slice(None) if items is None else items
+        popularity = self.popularity[columns]
         scores = np.tile(np.float32(FLOOR / 2) * popularity, (histories.n_users, 1))
-        own = self._own(histories)[:, every].tocoo()
+        own = self._own(histories)[:, columns].tocoo()
         nudged = np.maximum(own.data, FLOOR) * (1 + NUDGE * popularity[own.col])
         scores[own.row, own.col] = nudged
         scores[histories.lengths == 0] = np.nan
@@ -59,7 +59,7 @@ class PersonalFrequencyScorer:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The same score of an item for everybody."""
+"""One score an item, the same for all customers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from growthlab.core.histories import Histories
 
 @dataclass(frozen=True)
 class PopularityScorer:
-    """``score(u, j) = item_scores[j]``, for empty histories too."""
+    """``score(u, j) = item_scores[j]``, including for empty histories."""
 
     kind: ClassVar[str] = "popularity"
 
@@ -29,7 +29,7 @@ class PopularityScorer:
         return {"item_scores": self.item_scores}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -16,7 +16,7 @@ BLOCK_ENTRIES = 4_000_000
 
 @dataclass(frozen=True)
 class RandomOrder:
-    """A hash of the seed and the raw user and item ids, in ``[0, 1)``: internal codes play no part.
+    """A hash of the seed and the raw user and item ids, in ``[0, 1)``: independent of internal codes.
 
     Requests without a user id all get the same random list.
     """
@@ -43,7 +43,7 @@ class RandomOrder:
         return {"seed": np.array(self.seed, dtype=np.int64), "item_keys": self.item_keys}
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

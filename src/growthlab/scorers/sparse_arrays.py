@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_matrix
 
-BLOCK_ENTRIES = 16_000_000  # of a sparse product, at about 8 bytes each
-MANY_ROWS = 64  # from which it pays to copy the columns of a dense matrix
+BLOCK_ENTRIES = 16_000_000  # numbers of a sparse product, about 8 bytes each
+MANY_ROWS = 64  # from this many on, copying columns of a dense matrix pays
 COLUMNS_AT_ONCE = 128
 
 
@@ -25,19 +25,19 @@ def sparse_to_arrays(name: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
 
 def sparse_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> csr_matrix:
     """The matrix that `sparse_to_arrays` wrote; KeyError where a part is missing."""
-    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
-    return csr_matrix(parts, shape=tuple(int(n) for n in arrays[f"{name}_shape"]))
+    csr = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
+    return csr_matrix(csr, shape=tuple(int(n) for n in arrays[f"{name}_shape"]))
 
 
 def entries(matrix: csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The numbers at those places, 0 where nothing is stored, ``(n,)``."""
+    """The entries at these rows and columns, 0 if not stored, ``(n,)``."""
     return np.asarray(matrix[rows, columns]).ravel()
 
 
 def row_blocks(left: csr_matrix, right: csr_matrix, entries: int = BLOCK_ENTRIES) -> list[slice]:
-    """Slices of the rows of `left`: no block of ``left @ right`` holds more than `entries` numbers.
+    """Slices of the rows of `left` such that no block of ``left @ right`` has more than `entries` numbers.
 
-    A single row may hold more: it is then a block of its own.
+    A single row with more is a block of its own.
     """
     reached = csr_matrix((np.ones(left.nnz), left.indices, left.indptr), shape=left.shape)
     most = np.minimum(reached @ np.diff(right.indptr).astype(np.float64), right.shape[1])
@@ -55,7 +55,7 @@ def dense_product(
 ) -> np.ndarray:
     """``left @ right``, or those `columns` of it, as a dense float32 array, in blocks of rows."""
     if columns is not None and left.shape[0] > 1:
-        right, columns = right[:, columns], None  # worth a pass over `right` unless for one row
+        right, columns = right[:, columns], None  # pays unless for a single row
     width = right.shape[1] if columns is None else len(columns)
     out = np.empty((left.shape[0], width), dtype=np.float32)
     for block in row_blocks(left, right):
@@ -70,7 +70,7 @@ def dense_product(
 def times_dense(left: csr_matrix, right: np.ndarray) -> np.ndarray:
     """``left @ right``, a dense float32 array.
 
-    For many rows by blocks of columns that stay in the cache: twice as fast, and the same sums.
+    For many rows by blocks of columns that fit the cache: twice as fast, with the same sums.
     """
     if left.shape[0] < MANY_ROWS:
         return left @ right

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, diags
 
 from growthlab.core.baskets import latest_baskets
 from growthlab.core.histories import Histories
-from growthlab.scorers.contributions import strongest
+from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights, once_a_basket
 from growthlab.scorers.sparse_arrays import (
     dense_product,
@@ -28,15 +28,13 @@ EPSILON = 1e-6  # far below any transition worth ranking, far above the resoluti
 class Transitions:
     """The mean transition row of the latest basket's items, plus ``EPSILON * popularity``.
 
-    Baskets before it count ``step_decay ** baskets since``; with 0 only the latest counts. Any
-    history is scored, of a known customer or not; an empty one is a NaN row.
+    Earlier baskets weigh ``step_decay ** baskets since``; with 0 only the latest counts. Any history
+    can be scored, of a known customer or not; an empty one is a NaN row.
     """
 
     kind: ClassVar[str] = "transitions"
 
-    transitions: (
-        csr_matrix  # (n_items, n_items) float32, rows sum to 1, or 0 where nothing followed
-    )
+    transitions: csr_matrix  # (n_items, n_items) float32, rows sum to 1, or 0 if nothing followed
     popularity: np.ndarray  # (n_items,) float32 in 0 ... 1
     step_decay: float = 0.0
 
@@ -50,17 +48,19 @@ class Transitions:
         return scores
 
     def similar(self, items: np.ndarray) -> np.ndarray:
-        """What follows each item (a code), ``(n, n_items)``, float32; NaN rows: nothing ever did."""
+        """The transitions from each item (a code), ``(n, n_items)``; NaN row: there are none."""
         scores = self.transitions[items].toarray().astype(np.float32)
         scores[~scores.any(axis=1)] = np.nan
         return scores
 
     def because(self, histories: Histories, listed: np.ndarray) -> np.ndarray:
-        """The item of the history that contributes most to each listed one; see `strongest`."""
-        return strongest(self._profiles(histories), listed, partial(entries, self.transitions))
+        """See `GivesReasons.because` and `strongest_contributions`."""
+        return strongest_contributions(
+            self._profiles(histories), listed, partial(entries, self.transitions)
+        )
 
     def _profiles(self, histories: Histories) -> csr_matrix:
-        """Users x items: each basket spreads its decayed weight evenly over its items."""
+        """Users x items: the decayed weight of each basket, spread evenly over its items."""
         if self.step_decay == 0:
             histories = latest_baskets(histories, 1)
         histories = once_a_basket(histories)
@@ -79,7 +79,7 @@ class Transitions:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Candidates from several scorers, put in order by trees that know more of customer and item."""
+"""Candidates from several scorers, re-ranked by trees on features of customer and item."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
 FILE = "model.txt"
-MANY = 20_000  # candidates from which more threads than one pay
+MANY = 20_000  # candidates from which several threads pay
 
 
 class Candidates(NamedTuple):
     """The candidates of a block of users."""
 
-    users: np.ndarray  # (n_block,) their rows in the whole
-    rows: np.ndarray  # (n_candidates,) places in `users`
+    users: np.ndarray  # (n_block,) user rows
+    rows: np.ndarray  # (n_candidates,) indices into `users`
     items: np.ndarray  # (n_candidates,)
     features: np.ndarray  # (n_candidates, n_features)
-    order: np.ndarray  # (n_block, n_items) what the members say together; NaN row, -inf
+    order: np.ndarray  # (n_block, n_items) the members' fused scores; NaN row, -inf
 
 
 @dataclass(frozen=True)
 class TwoStageScorer:
-    """The first `candidates` items of each member's list, as the trees order them; then the others.
+    """The first `candidates` items of each member's list in the order of the trees, then the others.
 
-    An item outside the candidates stands below all of them, in the order of the members' lists
-    fused by place with equal weights (`reciprocal`). A user whom no member can score is a NaN row,
-    an item that no member can score ``-inf``. With `beyond_own` the customer's own items take no
-    place among the first: for tasks that hide them.
+    Items outside the candidates rank below all of them, in the order of the members' lists fused by
+    rank with equal weights (`reciprocal`). A user whom no member can score is a NaN row, an item
+    that no member can score ``-inf``. With `beyond_own` the customer's own items do not use up the
+    candidates: for tasks that hide them.
     """
 
     kind: ClassVar[str] = "two_stage"
@@ -50,18 +50,18 @@ class TwoStageScorer:
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        wanted = slice(None) if items is None else items
+        columns = slice(None) if items is None else items
         width = histories.n_items if items is None else len(items)
         out = np.empty((histories.n_users, width), dtype=np.float32)
-        for found in self.blocks(histories):
-            block = _places_below_zero(found.order)
-            if len(found.rows):
-                given = self._predicted(found.features)
-                firsts = np.flatnonzero(np.diff(found.rows, prepend=-1))
-                least = np.minimum.reduceat(given, firsts)
-                block[found.rows[firsts]] += least[:, None] - 1
-                block[found.rows, found.items] = given
-            out[found.users] = block[:, wanted]
+        for candidates in self.blocks(histories):
+            block = _spread_below_zero(candidates.order)
+            if len(candidates.rows):
+                predicted = self._predicted(candidates.features)
+                firsts = np.flatnonzero(np.diff(candidates.rows, prepend=-1))
+                least = np.minimum.reduceat(predicted, firsts)
+                block[candidates.rows[firsts]] += least[:, None] - 1
+                block[candidates.rows, candidates.items] = predicted
+            out[candidates.users] = block[:, columns]
         return out
 
     def blocks(self, histories: Histories) -> Iterator[Candidates]:
@@ -71,34 +71,34 @@ class TwoStageScorer:
             ranks = np.stack([ranks_of(s) for s in scores])
             lengths = self.candidates + (own[users] if self.beyond_own else 0 * users)
             rows, items = np.nonzero(short_lists(ranks, lengths))
-            at = ranks[:, rows, items]
+            candidate_ranks = ranks[:, rows, items]
             table = features(
                 block,
                 self.facts,
                 rows,
                 items,
-                np.where(np.isfinite(at), at, np.nan),
+                np.where(np.isfinite(candidate_ranks), candidate_ranks, np.nan),
                 _shares(scores)[:, rows, items],
-                at <= lengths[rows],
+                candidate_ranks <= lengths[rows],
             )
             order = fused(reciprocal(ranks), np.ones(len(self.members)))
-            lost = (~np.isfinite(ranks)).all(axis=0) & ~np.isnan(order)
-            order[lost] = -np.inf
+            unscored = (~np.isfinite(ranks)).all(axis=0) & ~np.isnan(order)
+            order[unscored] = -np.inf
             yield Candidates(users, rows, items, table, order)
 
     @cached_property
     def booster(self) -> Booster:
-        """The trees read from their text."""
+        """The trees, parsed from their text."""
         from lightgbm import Booster
 
         return Booster(model_str=self.trees)
 
     def _predicted(self, table: np.ndarray) -> np.ndarray:
-        threads = 1 if len(table) < MANY else 0  # 0: as many as there are
+        threads = 1 if len(table) < MANY else 0  # 0: all
         return np.asarray(self.booster.predict(table, num_threads=threads), dtype=np.float64)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The facts, the length of the lists, and everything of the members."""
+        """The facts, the length of the lists, and the arrays of the members."""
         own = {
             "candidates": np.array(self.candidates),
             "beyond_own": np.array(self.beyond_own),
@@ -122,7 +122,7 @@ class TwoStageScorer:
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:
-    """Each score as a share of the range in its row, 0 ... 1; NaN where there is none."""
+    """Each score scaled to 0 ... 1 within its row; NaN where there is none."""
     known = np.where(np.isfinite(scores), scores, np.nan)
     filled = np.isnan(known).all(axis=-1, keepdims=True)
     safe = np.where(filled, 0, known)
@@ -131,7 +131,7 @@ def _shares(scores: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _places_below_zero(order: np.ndarray) -> np.ndarray:
-    """From 0 down to -1 by the place in each row: evenly spread, so that float32 loses none."""
+def _spread_below_zero(order: np.ndarray) -> np.ndarray:
+    """Scores from 0 down to -1 by the rank in each row, evenly spread so that float32 keeps them apart."""
     ranks = ranks_of(order.astype(np.float32))
     return np.where(np.isposinf(ranks), -np.inf, -ranks.astype(np.float64) / max(order.shape[1], 1))

@@ -18,21 +18,21 @@ from growthlab.scorers.onnx_pairs import known_rows
 class UserFactors:
     """``score(u, j) = user_factors[u] . item_factors[j] + item_bias[j]`` for the users of the fit.
 
-    The history given is not looked at: whoever had none in the fit is a NaN row. The users'
-    factors are personal data: the arrays have to be protected as such.
+    The history is ignored: a user without events in the fit is a NaN row. The users' factors are
+    personal data, and the arrays must be protected as such.
     """
 
     kind: ClassVar[str] = "user_factors"
 
-    known: np.ndarray  # (n_users of the fit,) bool: had events
+    known: np.ndarray  # (n_users of the fit,) bool: has events
     user_factors: np.ndarray  # (n_users of the fit, width) float32
     item_factors: np.ndarray  # (n_items, width) float32
     item_bias: np.ndarray  # (n_items,) float32
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
-        wanted = slice(None) if items is None else np.asarray(items, dtype=np.int64)
-        factors, bias = self.item_factors[wanted], self.item_bias[wanted]
+        item_codes = slice(None) if items is None else np.asarray(items, dtype=np.int64)
+        factors, bias = self.item_factors[item_codes], self.item_bias[item_codes]
         scores = np.full((histories.n_users, len(bias)), np.nan, dtype=np.float32)
         rows = known_rows(histories.user_codes, self.known)
         scores[rows] = self.user_factors[histories.user_codes[rows]] @ factors.T + bias
@@ -68,7 +68,7 @@ class UserFactors:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod

@@ -21,10 +21,9 @@ from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, s
 class UserNeighbours:
     """``score(u, j) = sum over the stored users v near u of similarity(u, v) * matrix[v, j]``.
 
-    The history given is compared, of a known customer or not; a known customer's stored row is
-    never their own neighbour. An item that no neighbour has scores 0; a history that is like
-    nobody's is a NaN row. The stored histories are personal data: the arrays have to be protected
-    as such.
+    Any history can be compared, of a known customer or not; a known customer's stored row is never
+    their own neighbour. An item that no neighbour has scores 0; a history without neighbours is a
+    NaN row. The stored histories are personal data, and the arrays must be protected as such.
     """
 
     kind: ClassVar[str] = "user_neighbours"
@@ -56,9 +55,7 @@ class UserNeighbours:
         """The stored row of each user code, `UNKNOWN` where there is none."""
         row_of = np.full(self.user_codes.max(initial=UNKNOWN) + 2, UNKNOWN)
         row_of[self.user_codes] = np.arange(len(self.user_codes))
-        row_of[UNKNOWN] = (
-            UNKNOWN  # the last place, where codes of -1 and beyond the stored ones look
-        )
+        row_of[UNKNOWN] = UNKNOWN  # the last entry, for codes of -1 and beyond the stored ones
         return row_of[np.minimum(codes, len(row_of) - 1)]
 
     @cached_property
@@ -66,7 +63,7 @@ class UserNeighbours:
         return self.neighbourhood.sources(self.matrix, self.keys)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The stored histories, the weights of a new one, and how the two are compared."""
+        """The stored histories, the history's weights, and the settings of the comparison."""
         near = self.neighbourhood
         return {
             **sparse_to_arrays("matrix", self.matrix),
@@ -83,7 +80,7 @@ class UserNeighbours:
         }
 
     def to_files(self) -> dict[str, bytes]:
-        """None: everything is an array."""
+        """No files: everything is an array."""
         return {}
 
     @classmethod
