@@ -15,7 +15,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import compose
 from growthlab.export.build_item_index import add_index
 from growthlab.export.parity import exact, listed_of_exact, some_of
-from growthlab.pages.text_table import number
+from growthlab.pages.text_table import format_number
 from growthlab.registry.download import bundle_of
 
 pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
@@ -85,7 +85,7 @@ def test_the_registered_bundle_is_judged_and_a_poor_index_is_no_champion(
     assert f"| pass | {len(users)} of {len(users)} answers" in line_of(shown.out, "export parity")
     probes = f"{index['probes']} of {index['lists']} parts of the catalogue searched"
     timed = some_of(users, 200)
-    share = number(listed_of_exact(bundle, timed))
+    share = format_number(listed_of_exact(bundle, timed))
     about = f"{probes}; {share} of the exact lists of {len(timed)} customers"
     recall = line_of(shown.out, f"| index recall ({about}) ")
     assert f"| FAIL | {index['recall_at_10']:.4f} | at least 0.9500 |" in recall

@@ -8,7 +8,14 @@ import pytest
 
 from growthlab.evaluation.comparison import Comparison, outcome_lines
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.pages.text_table import as_text, decimals_for, interval, label, number, p_value
+from growthlab.pages.text_table import (
+    decimals_for,
+    format_interval,
+    format_number,
+    format_p_value,
+    metric_label,
+    table_text,
+)
 
 
 @pytest.fixture
@@ -159,20 +166,20 @@ def test_an_outcome_is_listed_with_its_objective_first(recommenders, ranking_col
 def test_numbers_have_as_many_digits_as_they_deserve():
     assert decimals_for([0.123, -0.5]) == 4
     assert decimals_for([123.0, np.nan]) == 1
-    assert number(1234.5, 1) == "1,234.5"
-    assert number(float("nan")) == "-"
-    assert interval(0.5, float("nan"), float("nan")) == "0.5000"
-    assert interval(0.5, 0.4, 0.6, 2) == "0.50 [0.40, 0.60]"
-    assert p_value(0.0004) == "<0.001"
-    assert label("recall_at_20") == "recall@20"
-    assert label("events_at_cutoff") == "events at cutoff"
+    assert format_number(1234.5, 1) == "1,234.5"
+    assert format_number(float("nan")) == "-"
+    assert format_interval(0.5, float("nan"), float("nan")) == "0.5000"
+    assert format_interval(0.5, 0.4, 0.6, 2) == "0.50 [0.40, 0.60]"
+    assert format_p_value(0.0004) == "<0.001"
+    assert metric_label("recall_at_20") == "recall@20"
+    assert metric_label("events_at_cutoff") == "events at cutoff"
 
 
 def test_any_table_can_be_printed():
     frame = pd.DataFrame(
         {"rule": ["dups", "bots"], "dropped_events": [1200, 3], "why": ["-", None]}
     )
-    assert as_text(frame).splitlines() == [
+    assert table_text(frame).splitlines() == [
         "rule  dropped events  why",
         "-------------------------",
         "dups           1,200  -",

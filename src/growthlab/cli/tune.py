@@ -12,7 +12,7 @@ from growthlab.cli.compare import compare
 from growthlab.config import experiment_file
 from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
-from growthlab.pages.text_table import as_text
+from growthlab.pages.text_table import table_text
 from growthlab.search.model_search import ModelSearch
 from growthlab.search.search_loop import words_of
 from growthlab.search.trial import Finished
@@ -70,7 +70,7 @@ def _tune_models(bench: Workbench, searches: list[PlannedSearch]) -> int:
         raise ConfigError("search is of one model: with models each has its own space")
     searches[0].search.evaluation.prepare()
     contenders, table = search_winners(searches)
-    print(as_text(table))
+    print(table_text(table))
     if not contenders:
         raise ConfigError("no model is left to be compared: see the remarks above")
     return compare(bench, contenders, {"search.csv": table.to_csv(index=False)})
@@ -124,4 +124,4 @@ def _print_pareto_front(search: ModelSearch) -> None:
         )
     ]
     print("Pareto front: no trial is better in all of " + ", ".join(names))
-    print(as_text(pd.DataFrame(rows)))
+    print(table_text(pd.DataFrame(rows)))

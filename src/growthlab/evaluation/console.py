@@ -11,13 +11,13 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.standings import Standings
 from growthlab.pages.text_table import (
-    change,
-    column,
     decimals_for,
-    interval,
-    label,
-    number,
-    p_value,
+    format_change,
+    format_column,
+    format_interval,
+    format_number,
+    format_p_value,
+    metric_label,
     plain_table,
 )
 
@@ -46,9 +46,13 @@ def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColu
     for name in order:
         value, low, high = outcome.test[name]
         digits = decimals_for([value])
-        bounds = "" if np.isnan(low) else f"[{number(low, digits)}, {number(high, digits)}]"
-        valid = number(outcome.valid.get(name, np.nan), digits)
-        rows.append([label(name), valid, number(value, digits), bounds])
+        bounds = (
+            ""
+            if np.isnan(low)
+            else f"[{format_number(low, digits)}, {format_number(high, digits)}]"
+        )
+        valid = format_number(outcome.valid.get(name, np.nan), digits)
+        rows.append([metric_label(name), valid, format_number(value, digits), bounds])
     epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
     return [
         "",
@@ -68,7 +72,7 @@ def power_notes(standings: Standings) -> Iterator[str]:
     if len(weak):
         yield (
             f"underpowered: with {int(weak['n_users'].min())} customers, differences below "
-            f"{number(float(weak['minimum_detectable'].max()))} are likely missed"
+            f"{format_number(float(weak['minimum_detectable'].max()))} are likely missed"
         )
 
 
@@ -91,7 +95,7 @@ def intervals(standings: Standings) -> list[str]:
     table = standings.table
     digits = decimals_for(table[standings.objective].tolist())
     columns = (table[c].tolist() for c in (standings.objective, "low", "high"))
-    return [interval(v, low, high, digits) for v, low, high in zip(*columns, strict=True)]
+    return [format_interval(v, low, high, digits) for v, low, high in zip(*columns, strict=True)]
 
 
 def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
@@ -100,21 +104,21 @@ def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
     digits = decimals_for(table[objective].tolist())
     yield "#", [str(rank) for rank in table["rank"]]
     yield "model", marked(standings)
-    yield label(objective), intervals(standings)
+    yield metric_label(objective), intervals(standings)
     yield (
         f"vs {standings.baseline}",
         [
-            change(d, percent, digits)
+            format_change(d, percent, digits)
             for d, percent in zip(table["difference"], table["relative_percent"], strict=True)
         ],
     )
-    yield "p Holm", [p_value(p) for p in table["p_holm"]]
-    yield "fit s", [number(v, 1) for v in table["fit_seconds"]]
-    yield "score s", [number(v, 1) for v in table["score_seconds"]]
-    yield "MB", [number(v, 2) for v in table["bundle_mb"]]
-    yield "covers", [f"{number(100 * v, 0)} %" for v in table["coverage"]]
+    yield "p Holm", [format_p_value(p) for p in table["p_holm"]]
+    yield "fit s", [format_number(v, 1) for v in table["fit_seconds"]]
+    yield "score s", [format_number(v, 1) for v in table["score_seconds"]]
+    yield "MB", [format_number(v, 2) for v in table["bundle_mb"]]
+    yield "covers", [f"{format_number(100 * v, 0)} %" for v in table["coverage"]]
     for name in standings.headline:
-        yield label(name), column(table[name].tolist())
+        yield metric_label(name), format_column(table[name].tolist())
 
 
 def _lines(columns: list[tuple[str, list[str]]]) -> list[str]:

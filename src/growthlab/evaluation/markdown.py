@@ -9,14 +9,14 @@ from growthlab.evaluation.console import intervals, marked, not_exportable, powe
 from growthlab.evaluation.standings import Standings, estimate_of, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.pages.text_table import (
-    change,
-    column,
     decimals_for,
-    interval,
-    label,
+    format_change,
+    format_column,
+    format_interval,
+    format_number,
+    format_p_value,
     markdown_table,
-    number,
-    p_value,
+    metric_label,
 )
 
 HOW_TO_READ = (
@@ -63,15 +63,15 @@ def _verdict(standings: Standings) -> str:
     row = next(r for r in standings.table.to_dict("records") if r["winner"])
     digits = decimals_for([row[objective]])
     text = (
-        f"Winner by the validation window's {label(objective)}: **{winner}**, with "
-        f"{interval(row[objective], row['low'], row['high'], digits)} on the test window."
+        f"Winner by the validation window's {metric_label(objective)}: **{winner}**, with "
+        f"{format_interval(row[objective], row['low'], row['high'], digits)} on the test window."
     )
     if standings.baseline is None:
         return f"{text} No baseline took part."
     if standings.baseline == winner:
         return f"{text} It is a baseline: no other model did better where models are chosen."
-    difference = change(row["difference"], row["relative_percent"], digits)
-    p = p_value(row["p_holm"])
+    difference = format_change(row["difference"], row["relative_percent"], digits)
+    p = format_p_value(row["p_holm"])
     return f"{text} Against the best baseline, {standings.baseline}: {difference}, Holm p {p}."
 
 
@@ -82,10 +82,13 @@ def _leaderboard(standings: Standings) -> list[str]:
         ("#", [str(rank) for rank in table["rank"]]),
         ("model", marked(standings)),
         ("seeds", [str(n) for n in table["seeds"]]),
-        (label(objective), intervals(standings)),
-        ("seed sd", [number(v, digits) for v in table["seed_sd"]]),
-        (f"valid {label(objective)}", [number(v, digits) for v in table[f"valid_{objective}"]]),
-        *((label(name), column(table[name].tolist())) for name in standings.headline),
+        (metric_label(objective), intervals(standings)),
+        ("seed sd", [format_number(v, digits) for v in table["seed_sd"]]),
+        (
+            f"valid {metric_label(objective)}",
+            [format_number(v, digits) for v in table[f"valid_{objective}"]],
+        ),
+        *((metric_label(name), format_column(table[name].tolist())) for name in standings.headline),
     ]
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     lines = markdown_table([name for name, _ in columns], rows, n_left=2)
@@ -100,10 +103,10 @@ def _differences(standings: Standings) -> list[str]:
     rows = []
     for name in (n for n in standings.models if n != standings.baseline):
         row = compared.loc[name].to_dict()
-        bounds = interval(row["difference"], row["low"], row["high"], digits)
+        bounds = format_interval(row["difference"], row["low"], row["high"], digits)
         relative = f"{row['relative_percent']:+.1f} %"
-        p_values = (p_value(row["p"]), p_value(row["p_holm"]))
-        detectable = number(row["minimum_detectable"], digits)
+        p_values = (format_p_value(row["p"]), format_p_value(row["p_holm"]))
+        detectable = format_number(row["minimum_detectable"], digits)
         rows.append([name, bounds, relative, *p_values, f"{row['n_users']:,}", detectable])
     header = ["model", "difference", "relative", "p", "p Holm", "customers", "detectable"]
     notes = [line for note in power_notes(standings) for line in ("", note)]
@@ -116,9 +119,9 @@ def _metrics(standings: Standings) -> list[str]:
     for metric in shown:
         estimates = [estimate_of(seeds, metric) for seeds in standings.models.values()]
         digits = decimals_for([e.value for e in estimates])
-        cells[metric] = [interval(*e, digits) for e in estimates]
+        cells[metric] = [format_interval(*e, digits) for e in estimates]
     rows = list(zip(standings.models, *cells.values(), strict=True))
-    return markdown_table(["model", *map(label, shown)], rows)
+    return markdown_table(["model", *map(metric_label, shown)], rows)
 
 
 def _strata(standings: Standings) -> list[str]:
@@ -129,7 +132,7 @@ def _strata(standings: Standings) -> list[str]:
     for name, seeds in standings.models.items():
         table = mean_strata(seeds)
         for row in table[table["metric"] == objective].to_dict("records"):
-            value = interval(row["value"], row["low"], row["high"], digits)
+            value = format_interval(row["value"], row["low"], row["high"], digits)
             cells.setdefault(name, {})[row["stratum"]] = value
             n_users[row["stratum"]] = f"{int(row['n_users']):,}"
     if not n_users:
@@ -137,7 +140,7 @@ def _strata(standings: Standings) -> list[str]:
     rows = [[name, *(own.get(s, "-") for s in n_users)] for name, own in cells.items()]
     counts = ["customers", *n_users.values()]
     explained = [STRATA_EXPLAINED, ""] if set(STRATA) <= set(n_users) else []
-    return [*explained, *markdown_table(["model", *map(label, n_users)], [counts, *rows])]
+    return [*explained, *markdown_table(["model", *map(metric_label, n_users)], [counts, *rows])]
 
 
 def _origins(standings: Standings) -> list[str]:
@@ -148,15 +151,15 @@ def _origins(standings: Standings) -> list[str]:
     rows = [
         [
             str(o.origin),
-            number(o.value, digits),
+            format_number(o.value, digits),
             o.best_other,
-            number(o.value_of_other, digits),
+            format_number(o.value_of_other, digits),
             "yes" if o.wins else "no",
         ]
         for o in origins
     ]
     header = ["origin", standings.winner().name, "best other model", "its value", "winner ahead"]
-    note = f"{label(standings.objective)} on test; origin 0 is the newest cutoff."
+    note = f"{metric_label(standings.objective)} on test; origin 0 is the newest cutoff."
     n_won = sum(o.wins for o in origins)
     verdict = f"The winner is ahead on {n_won} of {len(origins)}."
     return [f"{note} {verdict}", "", *markdown_table(header, rows)]
@@ -167,10 +170,14 @@ def _cost(standings: Standings) -> list[str]:
     table = standings.table
     shown = [n for n in names if table[n].notna().any()]
     rows = [
-        [str(row["model"]), f"{100 * row['coverage']:.1f} %", *(number(row[n], 2) for n in shown)]
+        [
+            str(row["model"]),
+            f"{100 * row['coverage']:.1f} %",
+            *(format_number(row[n], 2) for n in shown),
+        ]
         for _, row in table.iterrows()
     ]
-    lines = markdown_table(["model", "coverage", *map(label, shown)], rows)
+    lines = markdown_table(["model", "coverage", *map(metric_label, shown)], rows)
     return [*lines, *(line for note in not_exportable(standings) for line in ("", note))]
 
 

@@ -16,7 +16,7 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.standings import predictions_of
 from growthlab.metrics.predictions import bins_of, cut, grouped
-from growthlab.pages.text_table import decimals_for, label, number
+from growthlab.pages.text_table import decimals_for, format_number, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool =
         axes.plot(epochs, values, color=colour, linewidth=2)
         best = int(np.nanargmax(values) if maximise else np.nanargmin(values))
         axes.plot(epochs[best], values[best], "o", color=colour, markersize=7)
-        best_text = f"{number(values[best], decimals_for(values))} at {epochs[best]}"
+        best_text = f"{format_number(values[best], decimals_for(values))} at {epochs[best]}"
         axes.annotate(
             best_text,
             (epochs[best], values[best]),
@@ -85,7 +85,7 @@ def metric_bars(
             axes.plot([low, high], [place, place], color=INK, linewidth=1.4, solid_capstyle="butt")
             end = max(end, high)
         axes.annotate(
-            number(value, digits),
+            format_number(value, digits),
             (end, place),
             xytext=(6, 0),
             textcoords="offset points",
@@ -195,7 +195,7 @@ def importance(table: pd.DataFrame, objective: str) -> Figure:
     return metric_bars(
         bars,
         "What the model goes by",
-        subtitle=f"loss of {label(objective)} where a feature is shuffled; whiskers: 1 sd",
+        subtitle=f"loss of {metric_label(objective)} where a feature is shuffled; whiskers: 1 sd",
     )
 
 
@@ -214,7 +214,7 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     digits = min(1, decimals_for(actual.tolist()))
     for place, value, height in zip(places, actual, np.maximum(actual, stated), strict=True):
         axes.annotate(
-            number(value, digits),
+            format_number(value, digits),
             (place, height),
             xytext=(0, 8),
             textcoords="offset points",
@@ -242,7 +242,9 @@ def outcome_figures(
         rising = maximise and name != "loss"
         file = "curve_" + name.replace("/", "_")
         figures[file] = curves(
-            {name: values}, f"{outcome.name}: {label(name.replace('/', ' '))}", maximise=rising
+            {name: values},
+            f"{outcome.name}: {metric_label(name.replace('/', ' '))}",
+            maximise=rising,
         )
     bounded = [
         column
@@ -251,7 +253,7 @@ def outcome_figures(
     ]
     if bounded:
         names = {
-            column.metric: label(column.metric)
+            column.metric: metric_label(column.metric)
             + (" \N{DOWNWARDS ARROW}" if not column.larger_is_better else "")
             for column in bounded
         }
@@ -289,7 +291,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
     figures = {
         "leaderboard": metric_bars(
             estimates,
-            f"{label(objective)} on the test window",
+            f"{metric_label(objective)} on the test window",
             subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bootstrap bounds",
             colours=colours,
             largest_first=standings.maximise,
@@ -299,7 +301,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
     name = f"valid/{objective}"
     lines = {m: s[0].curves[name] for m, s in standings.models.items() if s[0].curves.get(name)}
     if lines:
-        title = f"Validation {label(objective)} by epoch"
+        title = f"Validation {metric_label(objective)} by epoch"
         shown = dict(list(lines.items())[:MOST_LINES])
         figures["curves"] = curves(shown, title, maximise=standings.maximise)
     tables = {m: predictions_of(standings.models[m][0]) for m in best}

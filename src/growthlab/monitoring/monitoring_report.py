@@ -15,7 +15,7 @@ from growthlab.monitoring.log_summary import LogSummary, VariantKey
 from growthlab.monitoring.proportions import Share, difference
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import FOLLOWS, Tally
-from growthlab.pages.text_table import interval, label, number, plain_table
+from growthlab.pages.text_table import format_interval, format_number, metric_label, plain_table
 
 RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -169,8 +169,8 @@ class MonitoringReport:
                 [
                     d.name,
                     d.level(self.limits.psi_moved, self.limits.psi_far),
-                    number(d.psi, 4),
-                    number(d.expected, 4),
+                    format_number(d.psi, 4),
+                    format_number(d.expected, 4),
                     f"{d.n_current:,}",
                     _missing(d),
                     f"{bin_}: {then:.1%} to {now:.1%}",
@@ -226,12 +226,12 @@ class MonitoringReport:
         spread, new = self.summary.spread, self.summary.new_items
         if spread is None or self.summary.popularity is None:
             return MonitoringTable("", "", [], [])
-        popularity = [number(mean, 5) for mean in self.summary.popularity]
+        popularity = [format_number(mean, 5) for mean in self.summary.popularity]
         coverage = (spread.coverage, spread.shown_coverage, spread.reference_coverage)
         gini = (spread.gini, spread.shown_gini, spread.reference_gini)
         rows = [
-            [f"coverage@{K}", *map(number, coverage)],
-            [f"Gini index@{K}", *map(number, gini)],
+            [f"coverage@{K}", *map(format_number, coverage)],
+            [f"Gini index@{K}", *map(format_number, gini)],
             [f"mean popularity@{K}", *popularity],
             ["items without an event before", "-", share_text(new), "-"],
         ]
@@ -248,7 +248,7 @@ class MonitoringReport:
     def _variants(self) -> MonitoringTable:
         rows = []
         for (variant, model, version), tally in self._ordered():
-            times = [number(tally.latency(p), 1) for p in PERCENTILES]
+            times = [format_number(tally.latency(p), 1) for p in PERCENTILES]
             shares = [share_text(tally.fallbacks), share_text(tally.errors)]
             rows.append([variant, f"{model} {version}", f"{tally.n:,}", *shares, *times])
         header = [
@@ -331,7 +331,7 @@ class MonitoringReport:
         for name, now in self.delayed.now.items():
             then = {k: nan if v is None else v for k, v in self.delayed.then.get(name, {}).items()}
             bounds = then.get("value", nan), then.get("low", nan), then.get("high", nan)
-            rows.append([label(name), interval(*now), interval(*bounds)])
+            rows.append([metric_label(name), format_interval(*now), format_interval(*bounds)])
         note = (
             f"Predictions for {self.delayed.n:,} customers whom the bundle knows, one each, against what "
             "they did in the horizon after the cutoff of the state that answered; "
@@ -362,10 +362,10 @@ def _agreement_cells(pairs: PairedAnswers) -> list[str]:
         shown += "" if math.isnan(low) else f" [{low:.1%}, {high:.1%}]"
         return [*cells, shown, share_text(pairs.equal_first)]
     means = (
-        interval(m.value, *m.bounds(least))
+        format_interval(m.value, *m.bounds(least))
         for m, least in ((pairs.size, 0.0), (pairs.difference, -math.inf))
     )
-    return [*cells, number(pairs.spearman), *means]
+    return [*cells, format_number(pairs.spearman), *means]
 
 
 def _missing(drift: Drift) -> str:

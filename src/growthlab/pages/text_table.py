@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def as_text(frame: pd.DataFrame) -> str:
+def table_text(frame: pd.DataFrame) -> str:
     """A table of any kind in plain text: numbers flush right, whole numbers with separators."""
     columns = {str(name): frame[name].tolist() for name in frame}
     numeric = {n: all(isinstance(v, (int, float)) for v in vs) for n, vs in columns.items()}
@@ -21,7 +21,7 @@ def as_text(frame: pd.DataFrame) -> str:
     return "\n".join(plain_table(header, rows, [not numeric[name] for name in columns]))
 
 
-def number(value: float, decimals: int = 4, *, signed: bool = False) -> str:
+def format_number(value: float, decimals: int = 4, *, signed: bool = False) -> str:
     """The number with thousands separators; a dash for NaN."""
     if value is None or math.isnan(value):
         return "-"
@@ -35,19 +35,20 @@ def decimals_for(values: Sequence[float]) -> int:
     return next((d for limit, d in ((10, 4), (100, 2), (1000, 1)) if largest < limit), 0)
 
 
-def interval(value: float, low: float, high: float, decimals: int = 4) -> str:
+def format_interval(value: float, low: float, high: float, decimals: int = 4) -> str:
     """``value [low, high]``; the value alone where there are no bounds."""
     if math.isnan(low):
-        return number(value, decimals)
-    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+        return format_number(value, decimals)
+    texts = [format_number(v, decimals) for v in (value, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def label(name: str) -> str:
+def metric_label(name: str) -> str:
     """A metric's name as people write it.
 
-    >>> label("hit_rate_at_10")
+    >>> metric_label("hit_rate_at_10")
     'hit rate@10'
-    >>> label("events_at_cutoff")
+    >>> metric_label("events_at_cutoff")
     'events at cutoff'
     """
     return re.sub(r"_at_(?=\d)", "@", name).replace("_", " ")
@@ -79,22 +80,22 @@ def markdown_table(
     return ["| " + " | ".join(row) + " |" for row in cells]
 
 
-def column(values: Sequence[float]) -> list[str]:
+def format_column(values: Sequence[float]) -> list[str]:
     """One cell a value, all with the same number of decimals."""
     values = [float(v) for v in values]
     digits = decimals_for(values)
-    return [number(v, digits) for v in values]
+    return [format_number(v, digits) for v in values]
 
 
-def change(difference: float, percent: float, decimals: int = 4) -> str:
+def format_change(difference: float, percent: float, decimals: int = 4) -> str:
     """A difference with its sign and what it is in percent; a dash for NaN."""
     if math.isnan(difference):
         return "-"
     relative = "" if math.isnan(percent) else f" ({percent:+.1f} %)"
-    return number(difference, decimals, signed=True) + relative
+    return format_number(difference, decimals, signed=True) + relative
 
 
-def p_value(p: float) -> str:
+def format_p_value(p: float) -> str:
     """Three digits, which is more than a p value is good for; a dash for NaN."""
     if math.isnan(p):
         return "-"
@@ -106,4 +107,4 @@ def _cell(value: object) -> str:
         return "-" if value is None else str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return number(value, decimals_for([value])) if isinstance(value, float) else str(value)
+    return format_number(value, decimals_for([value])) if isinstance(value, float) else str(value)

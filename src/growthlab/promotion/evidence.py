@@ -19,7 +19,7 @@ from growthlab.core.errors import ConfigError, ExportError, GrowthlabError
 from growthlab.core.progress import progress
 from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
 from growthlab.export.parity import N_TIMED, latency_of, listed_of_exact, parity_of, some_of
-from growthlab.pages.text_table import number
+from growthlab.pages.text_table import format_number
 from growthlab.promotion.gate import Evidence, Gate, Measure
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.tasks.base import Task
@@ -288,7 +288,7 @@ def _recall(bundle: Bundle, users: np.ndarray) -> Measure:
             about += ", but not here: faiss is not installed"
         else:
             share = listed_of_exact(bundle, users)
-            about += f"; {number(share)} of the exact lists of {len(users):,} customers"
+            about += f"; {format_number(share)} of the exact lists of {len(users):,} customers"
     known = not math.isnan(recall)
     return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)
 

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.evaluation.superiority import Paired
 from growthlab.export.parity import Parity
-from growthlab.pages.text_table import number, p_value
+from growthlab.pages.text_table import format_number, format_p_value
 
 SUPERIOR, NON_INFERIOR, FIRST, AGAIN = "superior", "non_inferior", "first", "again"
 LIMITS = ("limit", "worse_by")
@@ -262,7 +262,7 @@ def _superior(evidence: Evidence, paired: Paired, gate: Gate) -> Iterator[Check]
     yield Check(
         "p (Holm)",
         paired.p_holm <= gate.alpha,
-        p_value(paired.p_holm),
+        format_p_value(paired.p_holm),
         f"at most {gate.alpha:g}",
     )
 
@@ -272,7 +272,7 @@ def _non_inferior(evidence: Evidence, paired: Paired, gate: Gate) -> Iterator[Ch
     yield Check(
         f"p of a loss of {100 * gate.margin:g} % (Holm)",
         paired.p_margin_holm <= gate.alpha / 2,
-        p_value(paired.p_margin_holm),
+        format_p_value(paired.p_margin_holm),
         f"at most {gate.alpha / 2:g}",
     )
     yield _cheaper(evidence, gate)
@@ -288,8 +288,8 @@ def _chosen(evidence: Evidence, margin: float) -> Check:
     return Check(
         f"{evidence.objective} on the validation window",
         passed,
-        number(evidence.valid),
-        f"{'at most ' if margin else ''}{less}the champion's {number(champion)}",
+        format_number(evidence.valid),
+        f"{'at most ' if margin else ''}{less}the champion's {format_number(champion)}",
     )
 
 
@@ -308,7 +308,7 @@ def _cheaper(evidence: Evidence, gate: Gate) -> Check:
         matters = max(least.get("share", 0.0) * old, least.get("amount", 0.0))
         rises = math.isnan(new) or new - old >= matters  # what was not measured is no saving
         falls.append((old - new >= matters) - rises)  # 1, 0 or -1
-        found.append(f"{cost} {number(old, 3)} to {number(new, 3)}")
+        found.append(f"{cost} {format_number(old, 3)} to {format_number(new, 3)}")
     return Check(
         "cheaper",
         1 in falls and -1 not in falls,
@@ -345,7 +345,9 @@ def _guarded(name: str, guard: Guard, measure: Measure) -> Check:
     up = measure.larger_is_better
     word = "at least" if up else "at most"
     if guard.limit is None and champion is None:
-        return Check(name, True, number(found), "no worse than a champion: nobody is to beat")
+        return Check(
+            name, True, format_number(found), "no worse than a champion: nobody is to beat"
+        )
     if not measure.measured:
         return Check(name, False, "not measured", "train it with all metrics")
     if math.isnan(found) and (champion is None or math.isnan(champion)):
@@ -353,12 +355,12 @@ def _guarded(name: str, guard: Guard, measure: Measure) -> Check:
     wanted, passed = [], not math.isnan(found)
     if guard.limit is not None:
         passed &= found >= guard.limit if up else found <= guard.limit
-        wanted.append(f"{word} {number(guard.limit)}")
+        wanted.append(f"{word} {format_number(guard.limit)}")
     if guard.worse_by is not None and champion is not None and not math.isnan(champion):
         limit = champion + (-1 if up else 1) * guard.worse_by * abs(champion)
         passed &= found >= limit if up else found <= limit
-        wanted.append(f"{word} {number(limit)} (champion {number(champion)})")
-    return Check(name, passed, number(found), " and ".join(wanted) or "-")
+        wanted.append(f"{word} {format_number(limit)} (champion {format_number(champion)})")
+    return Check(name, passed, format_number(found), " and ".join(wanted) or "-")
 
 
 def _percent(share: float) -> str:

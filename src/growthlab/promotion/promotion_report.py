@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from growthlab.pages.text_table import (
-    interval,
-    label,
+    format_interval,
+    format_number,
+    format_p_value,
     markdown_table,
-    number,
-    p_value,
+    metric_label,
     plain_table,
 )
 from growthlab.promotion.gate import (
@@ -184,13 +184,13 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
 
 def _objective(evidence: Evidence) -> str:
     """The objective, and how it came to be the one."""
-    own, before = label(evidence.objective), evidence.objective_before
+    own, before = metric_label(evidence.objective), evidence.objective_before
     if before is None:
         return f"{own}, by which later challengers are judged"
     if before == evidence.objective:
         return f"{own}, the champion's"
     return (
-        f"{own}, **changed** by gate.new_objective: the champion was promoted by {label(before)}; "
+        f"{own}, **changed** by gate.new_objective: the champion was promoted by {metric_label(before)}; "
         f"each of {evidence.n_objectives} metrics counts as a try"
     )
 
@@ -203,27 +203,27 @@ def _paired(evidence: Evidence) -> list[str]:
     if evidence.n_objectives > 1:
         counted += f", times {evidence.n_objectives} metrics"
     rows = [
-        ["champion", number(paired.champion)],
-        ["challenger", number(paired.challenger)],
-        ["gain, 95 % bounds", interval(paired.gain, paired.low, paired.high)],
+        ["champion", format_number(paired.champion)],
+        ["challenger", format_number(paired.challenger)],
+        ["gain, 95 % bounds", format_interval(paired.gain, paired.low, paired.high)],
         ["relative gain", f"{100 * paired.relative:+.1f} %"],
-        ["p, one-sided, of no gain", p_value(paired.p)],
-        ["the same, Holm", p_value(paired.p_holm)],
-        ["p, one-sided, of a loss of the margin", p_value(paired.p_margin)],
-        ["the same, Holm", p_value(paired.p_margin_holm)],
+        ["p, one-sided, of no gain", format_p_value(paired.p)],
+        ["the same, Holm", format_p_value(paired.p_holm)],
+        ["p, one-sided, of a loss of the margin", format_p_value(paired.p_margin)],
+        ["the same, Holm", format_p_value(paired.p_margin_holm)],
         ["customers", f"{paired.n_customers:,}"],
         [counted, f"{paired.n_evaluations:,}"],
     ]
-    return markdown_table([label(evidence.objective), "value"], rows)
+    return markdown_table([metric_label(evidence.objective), "value"], rows)
 
 
 def _costs(evidence: Evidence) -> list[str]:
     names = ("fit_seconds", "latency_p50_ms", "latency_p95_ms", "bundle_mb")
     rows = [
         [
-            label(n),
-            number(evidence.measures[n].challenger, 3),
-            "-" if (v := evidence.measures[n].champion) is None else number(v, 3),
+            metric_label(n),
+            format_number(evidence.measures[n].challenger, 3),
+            "-" if (v := evidence.measures[n].champion) is None else format_number(v, 3),
         ]
         for n in names
         if n in evidence.measures
@@ -237,7 +237,7 @@ def _checks(checks: tuple[Check, ...]) -> list[str]:
 
 def _row(check: Check) -> list[str]:
     name, passed, found, wanted = check
-    return [label(name), "pass" if passed else "FAIL", found, wanted]
+    return [metric_label(name), "pass" if passed else "FAIL", found, wanted]
 
 
 def _all(decision: Decision) -> Iterator[Check]:
@@ -265,15 +265,15 @@ def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -
 
 def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """The objective of both, and what the test said of it; without a contest the validation's."""
-    name, paired = label(evidence.objective), evidence.paired
+    name, paired = metric_label(evidence.objective), evidence.paired
     if paired is None:
-        return f"{name} {number(evidence.valid)} on the validation window"
-    said = f"p (one-sided, Holm) {p_value(paired.p_holm)}"
+        return f"{name} {format_number(evidence.valid)} on the validation window"
+    said = f"p (one-sided, Holm) {format_p_value(paired.p_holm)}"
     if decision.route == NON_INFERIOR:
         loss = f"{100 * gate.margin:g} %"
-        said = f"p of a loss of {loss} (one-sided, Holm) {p_value(paired.p_margin_holm)}"
+        said = f"p of a loss of {loss} (one-sided, Holm) {format_p_value(paired.p_margin_holm)}"
     return (
-        f"{name} {number(paired.challenger)}, the champion's {number(paired.champion)}, after the "
-        f"cutoff: relative gain {100 * paired.relative:+.1f} %, {said}, "
+        f"{name} {format_number(paired.challenger)}, the champion's {format_number(paired.champion)}, "
+        f"after the cutoff: relative gain {100 * paired.relative:+.1f} %, {said}, "
         f"{paired.n_customers:,} customers"
     )
