@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growthlab.data.cancellations import match_cancellations, standing
+from growthlab.data.cancellations import match_cancellations, without_cancelled_purchases
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 
@@ -23,7 +23,7 @@ def log_of(*rows: tuple[str, int, float | None], user: str | None = "u") -> Even
 
 def matched(*rows: tuple[str, int, float | None]) -> list[tuple[str, int, float]]:
     found, _ = match_cancellations(log_of(*rows))
-    events = standing(found).to_pandas()
+    events = without_cancelled_purchases(found).to_pandas()
     return [
         (kind, time.day - 1, quantity)
         for kind, time, quantity in zip(
@@ -72,7 +72,7 @@ def test_a_cancellation_of_the_same_moment_comes_after_the_purchase() -> None:
 def test_without_quantities_every_event_is_of_one() -> None:
     log = log_of(("purchase", 0, None), ("return", 1, None), ("purchase", 2, None))
     found, _ = match_cancellations(log)
-    assert [t.day for t in standing(found).to_pandas()["timestamp"]] == [3]
+    assert [t.day for t in without_cancelled_purchases(found).to_pandas()["timestamp"]] == [3]
 
 
 def test_unmatched_cancellations_are_counted_apart() -> None:
@@ -84,7 +84,7 @@ def test_unmatched_cancellations_are_counted_apart() -> None:
     assert (dropped["cancelled purchases"], changed["cancelled purchases"]) == (0, 1)
     assert dropped["cancellations without a purchase"] == 1
     assert cleaned.n_events == 2
-    assert standing(cleaned).n_events == 1
+    assert without_cancelled_purchases(cleaned).n_events == 1
 
 
 def test_what_was_cancelled_keeps_its_place_with_the_time_of_its_cancellation() -> None:
@@ -141,7 +141,7 @@ def test_units_bought_less_units_returned_stay_the_same(
         "SELECT user_id, item_id, sum(quantity) AS n FROM events "
         "GROUP BY ALL HAVING n != 0 ORDER BY ALL"
     )
-    pd.testing.assert_frame_equal(standing(found).query(total), log.query(total))
+    pd.testing.assert_frame_equal(without_cancelled_purchases(found).query(total), log.query(total))
     bought = "SELECT sum(quantity) AS n FROM events WHERE event_type = 'purchase'"
     pd.testing.assert_frame_equal(found.query(bought), log.query(bought))  # until its cancellation
     shuffled = EventLog.from_frames(frame.sample(frac=1, random_state=seed))
@@ -151,4 +151,4 @@ def test_units_bought_less_units_returned_stay_the_same(
 def test_other_events_of_the_pair_are_left_alone() -> None:
     extra: Any = ("view", 2, None)
     found, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
-    assert list(standing(found).to_pandas()["event_type"]) == ["view"]
+    assert list(without_cancelled_purchases(found).to_pandas()["event_type"]) == ["view"]

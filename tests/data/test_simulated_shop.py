@@ -10,7 +10,7 @@ import pytest
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.data.cancellations import standing
+from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.checkerboard import Checkerboard
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
@@ -322,7 +322,7 @@ def test_cleaning_takes_out_every_fault_and_nothing_else() -> None:
     assert counts["cancellations"] == 2 * round(0.01 * n)
     assert counts["bots"] == 1_200
     assert log.n_events == n + sum(counts.values())
-    cleaned = [standing(cleaning.apply(raw)) for raw in (log, clean.read())]
+    cleaned = [without_cancelled_purchases(cleaning.apply(raw)) for raw in (log, clean.read())]
     assert cleaned[0].digest == cleaned[1].digest
 
 

@@ -233,7 +233,7 @@ def test_files_that_are_no_tables_are_refused_in_one_line(tmp_path: Path) -> Non
 def test_a_format_and_an_encoding_that_do_not_exist_are_one_line(orders: Path) -> None:
     with pytest.raises(DataError, match="timestamp_format=%Q: 'Q' is a bad directive"):
         source(orders, timestamp_format="%Q").read()
-    with pytest.raises(DataError, match="no encoding is called klingon"):
+    with pytest.raises(DataError, match="there is no encoding klingon"):
         source(orders, encoding="klingon").read()
 
 

@@ -13,25 +13,25 @@ import pandas as pd
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids, as_strings
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import INPUT_FILE, Source
 
-# the names of categories hold commas too: "Tapes, Adhesives & Sealants"
+# a comma with a space after it belongs to a name: "Tapes, Adhesives & Sealants"
 BETWEEN_LEVELS = re.compile(r",(?! )")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _AmazonReviews(Source):
-    """What the editions share: a file of who reviewed what in which order, and one of the items.
+    """The common part of the editions: a file of reviews in order, and a file of the items.
 
-    An event is a review: that is what the files list, and when it was bought is not known.
+    An event is a review; when the product was bought is not known.
 
     Parameters
     ----------
     path
         The file of sequences, or the folder that holds it under its usual name.
     items_path
-        The items; null: the usual file beside the sequences, if it is there.
+        The items; null: the file of the usual name in the same folder, if there is one.
     """
 
     path: str | None = field(default=None, metadata=INPUT_FILE)
@@ -47,15 +47,15 @@ class _AmazonReviews(Source):
     address: ClassVar[str]
 
     def files(self) -> list[Path]:
-        """The sequences, then the items where they are there."""
+        """The file of sequences, and that of the items if there is one."""
         sequences, items = self._files()
         return [sequences, items] if items is not None else [sequences]
 
     def read(self) -> EventLog:
-        """One review event a row, in the order of `position`; no timestamps."""
+        """One review event per row, in the order of `position`; no timestamps."""
         sequences, items_path = self._files()
         columns: dict[str, str | None] = {c: c for c in ("user_id", "item_id", "position")}
-        events = renamed(read_table(sequences), columns, sequences)
+        events = rename_columns(read_table(sequences), columns, sequences)
         items = None if items_path is None else self._items(items_path)
         return EventLog.from_frames(events.assign(event_type="review"), items, name=self.name)
 
@@ -69,19 +69,19 @@ class _AmazonReviews(Source):
                 f"or CSV, from {self.address}"
             )
         path = Path(self.path).expanduser()
-        path = existing(path / self.usual_name if path.is_dir() else path)
+        path = existing_file(path / self.usual_name if path.is_dir() else path)
         if self.items_path is not None:
-            return path, existing(self.items_path, "data.items_path")
-        beside = path.with_name(self.usual_items)
-        return path, beside if beside.is_file() else None
+            return path, existing_file(self.items_path, "data.items_path")
+        items = path.with_name(self.usual_items)
+        return path, items if items.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmazonBeauty(_AmazonReviews):
     """198,502 reviews of 12,101 products by 22,363 customers, in the form of S3-Rec (CIKM 2020).
 
-    Five reviews or more a customer and a product. Products have numbered attributes (category and
-    brand, without their names) and no title. Other files called Beauty give other figures.
+    Every customer and every product has five reviews or more. Products have numbered attributes
+    (category and brand, without names) and no title. Other data sets called Beauty differ.
     """
 
     name: ClassVar[str] = "amazon_2014_beauty"
@@ -91,17 +91,18 @@ class AmazonBeauty(_AmazonReviews):
 
     def _items(self, path: Path) -> pd.DataFrame:
         columns: dict[str, str | None] = {c: c for c in ("item_id", "attribute_ids")}
-        items = renamed(read_table(path), columns, path)
-        listed = ["|".join(f"attribute={a}" for a in own) for own in items["attribute_ids"]]
-        return pd.DataFrame({"item_id": items["item_id"], "attributes": listed})
+        items = rename_columns(read_table(path), columns, path)
+        attributes = ["|".join(f"attribute={a}" for a in ids) for ids in items["attribute_ids"]]
+        return pd.DataFrame({"item_id": items["item_id"], "attributes": attributes})
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmazonScientific(_AmazonReviews):
     """58,492 reviews of 4,344 products by 8,317 customers, with title, brand, categories, text.
 
-    Five reviews or more a customer and a product (Ni, Li, McAuley, EMNLP 2019). The title and the
-    description are the text, the path of categories is joined by ``>``, the brand is an attribute.
+    Every customer and every product has five reviews or more (Ni, Li, McAuley, EMNLP 2019). Title
+    and description form the text, the path of categories is joined by ``>``, the brand is an
+    attribute.
     """
 
     name: ClassVar[str] = "amazon_2018_scientific"
@@ -112,7 +113,7 @@ class AmazonScientific(_AmazonReviews):
     def _items(self, path: Path) -> pd.DataFrame:
         names = ("item_id", "title", "brand", "categories", "description")
         columns: dict[str, str | None] = {c: c for c in names}
-        items = renamed(read_table(path), columns, path)
+        items = rename_columns(read_table(path), columns, path)
         texts = items[list(names[1:])].apply(lambda column: as_strings(column).fillna(""))
         brands = texts["brand"].str.strip().str.replace("|", "/", regex=False)
         return pd.DataFrame(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from growthlab.data.cancellations import standing
+from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 
@@ -15,7 +15,7 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
     A purchase whose cancellation was known is left out; one that was cancelled later looks like any
     other.
     """
-    return standing(recorded_at(log, cutoff))
+    return without_cancelled_purchases(recorded_at(log, cutoff))
 
 
 def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:

@@ -1,4 +1,4 @@
-"""Cancellations matched to the purchases that they undo."""
+"""Matching cancellations to the purchases that they cancel."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MATCHED = f"({CANCELS} AND cancelled_at IS NOT NULL)"  # after `match_cancellati
 
 
 def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
-    """The log with what was cancelled marked, and how many purchases that is in whole or in part.
+    """The log with cancelled purchases marked, and how many were cancelled, in whole or in part.
 
-    A cancellation is a return or a purchase of negative quantity. Taking turns in time, each is
-    matched to the most recent purchase of the same item by the same user, not later than itself,
-    of which at least its quantity is left. What it undoes of the purchase becomes a row of its own
-    with the time of the cancellation (of its ingestion, where known) as `cancelled_at`: before that
-    time nobody knew, so that a fold's past that ends earlier holds the whole purchase. In a log
-    without timestamps it goes. Cancellations stay, a matched one with its own time as
-    `cancelled_at` (without timestamps it goes too). A quantity that is not known is 1.
+    A cancellation is a return or a purchase of negative quantity. In order of time, each is matched
+    to the most recent purchase of the same item by the same user, not later than itself, of which
+    at least its quantity is left. The cancelled part of the purchase becomes a row of its own, with
+    the time of the cancellation (of its ingestion, where known) as `cancelled_at`: it was not known
+    before, so the past of a fold that ends earlier holds the whole purchase. In a log without
+    timestamps the part is dropped. Cancellations stay, a matched one with its own time as
+    `cancelled_at`; without timestamps matched ones are dropped too. An unknown quantity counts as 1.
     """
     rows = log.query(
         f"SELECT *, {CANCELS} AS cancels, abs(coalesce(quantity, 1)) AS amount "
@@ -37,70 +37,70 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     )
     pairs = rows.groupby(["user_id", "item_id"], sort=False).ngroup().to_numpy()
     cancels, amount = rows.pop("cancels").to_numpy(), rows.pop("amount").to_numpy()
-    left, matches = match(pairs, cancels, amount)
-    undone = _undone(rows, matches)
-    shrank = (left > 0) & (left < amount)
-    rows.loc[shrank, "quantity"] = left[shrank]
-    kept = rows[(left > 0) | (amount == 0)]  # purchases of nothing are another rule's business
+    left, matches = match_amounts(pairs, cancels, amount)
+    cancelled = _cancelled_rows(rows, matches)
+    reduced = (left > 0) & (left < amount)
+    rows.loc[reduced, "quantity"] = left[reduced]
+    kept = rows[(left > 0) | (amount == 0)]  # another rule drops purchases of quantity 0
     untouched = f"SELECT * FROM events WHERE NOT coalesce({_INVOLVED}, false)"
     both = f"{untouched} UNION ALL BY NAME SELECT * FROM kept"
     fills: tuple[str, ...] = ()
     if log.ordered_by == "timestamp" and matches:
-        kept, fills = pd.concat([kept, undone], ignore_index=True), ("cancelled_at",)
-    n_undone = len({m.purchase for m in matches})
-    return log.derive(both, {"kept": kept}, fills=fills), n_undone
+        kept, fills = pd.concat([kept, cancelled], ignore_index=True), ("cancelled_at",)
+    n_cancelled = len({m.purchase for m in matches})
+    return log.derive(both, {"kept": kept}, fills=fills), n_cancelled
 
 
-def standing(log: EventLog) -> EventLog:
-    """The log without purchases that were cancelled, whenever that was."""
+def without_cancelled_purchases(log: EventLog) -> EventLog:
+    """The log without purchases that were cancelled, at whatever time."""
     return log.where("cancelled_at IS NULL") if "cancelled_at" in log.columns else log
 
 
 class Match(NamedTuple):
-    """Rows of a purchase and of what cancels it, and how much of the purchase it undoes."""
+    """The rows of a purchase and of its cancellation, and the quantity that is cancelled."""
 
     purchase: int
     cancellation: int
     amount: float
 
 
-def match(
+def match_amounts(
     pairs: np.ndarray, cancels: np.ndarray, amount: np.ndarray
 ) -> tuple[np.ndarray, list[Match]]:
-    """What is left of each row's amount (0: undone, or a matched cancellation), and the matches.
+    """What is left of each row's amount (0: cancelled, or a matched cancellation), and the matches.
 
-    Rows of one pair (user, item) stand together, oldest first; a purchase stands before a
-    cancellation of the same time.
+    Rows of one pair (user, item) are adjacent, oldest first; a purchase comes before a cancellation
+    of the same time.
     """
     left = amount.astype(np.float64)
     matches: list[Match] = []
-    bought: list[int] = []  # purchases of the pair of which something is left, oldest first
-    of_pair = -1
+    open_purchases: list[int] = []  # of the pair, oldest first: those of which something is left
+    current_pair = -1
     for row, (pair, cancel, size) in enumerate(zip(pairs, cancels, amount, strict=True)):
-        if pair != of_pair:
-            bought, of_pair = [], pair
+        if pair != current_pair:
+            open_purchases, current_pair = [], pair
         if not cancel:
-            bought.append(row)
+            open_purchases.append(row)
             continue
-        found = next((p for p in reversed(bought) if left[p] >= size), None)
-        if found is None or size == 0:
+        purchase = next((p for p in reversed(open_purchases) if left[p] >= size), None)
+        if purchase is None or size == 0:
             continue
         left[row] = 0.0
-        left[found] -= size
-        matches.append(Match(found, row, float(size)))
-        if left[found] == 0:
-            bought.remove(found)
+        left[purchase] -= size
+        matches.append(Match(purchase, row, float(size)))
+        if left[purchase] == 0:
+            open_purchases.remove(purchase)
     return left, matches
 
 
-def _undone(rows: pd.DataFrame, matches: list[Match]) -> pd.DataFrame:
-    """The cancelled part of each matched purchase, and its cancellation, with their time."""
-    undone = rows.iloc[[m.purchase for m in matches]].reset_index(drop=True)
-    cancelling = rows.iloc[[m.cancellation for m in matches]].reset_index(drop=True)
+def _cancelled_rows(rows: pd.DataFrame, matches: list[Match]) -> pd.DataFrame:
+    """The cancelled part of each matched purchase, and its cancellation, both with `cancelled_at`."""
+    purchases = rows.iloc[[m.purchase for m in matches]].reset_index(drop=True)
+    cancellations = rows.iloc[[m.cancellation for m in matches]].reset_index(drop=True)
     if "timestamp" not in rows:
-        return undone.iloc[:0]
-    known = undone["quantity"].notna().to_numpy()
-    undone.loc[known, "quantity"] = np.array([m.amount for m in matches])[known]
-    times = cancelling["ingested_at"].fillna(cancelling["timestamp"])
-    both = [undone.assign(cancelled_at=times), cancelling.assign(cancelled_at=times)]
+        return purchases.iloc[:0]
+    known = purchases["quantity"].notna().to_numpy()
+    purchases.loc[known, "quantity"] = np.array([m.amount for m in matches])[known]
+    times = cancellations["ingested_at"].fillna(cancellations["timestamp"])
+    both = [purchases.assign(cancelled_at=times), cancellations.assign(cancelled_at=times)]
     return pd.concat(both, ignore_index=True)

@@ -11,7 +11,7 @@ import numpy as np
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_numbers
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import INPUT_FILE, Source
 
 COLUMNS: dict[str, str | None] = {
@@ -27,10 +27,10 @@ class CDNOW(Source):
     """All purchases until June 1998 of customers who first bought in the first quarter of 1997.
 
     23,570 customers, or the published sample of 2,357 of them (Fader and Hardie, Interfaces 2001).
-    An event is an order of one or more CDs on a day: `quantity` CDs at `unit_price` in the mean,
-    so that their product is what was paid; several orders on one day stay apart. Orders of nothing
-    to pay, which the publications count as purchases, stay. They foretell 39 weeks from 39 weeks,
-    which leaves no window to choose a model on: here the horizon is 13 weeks.
+    An event is an order of one or more CDs on a day: `quantity` CDs at a mean `unit_price`, so that
+    their product is the amount paid; several orders on one day stay separate. Orders with an amount
+    of 0 stay, as the publications count them as purchases. The publications predict 39 weeks from
+    39 weeks, which leaves no validation window: here the horizon is 13 weeks.
 
     Parameters
     ----------
@@ -44,18 +44,18 @@ class CDNOW(Source):
     filter_seen_reason: str = "there are no items"
 
     def files(self) -> list[Path]:
-        """The one file."""
+        """The file of orders."""
         if self.path is None:
             raise DataError(
                 "data=cdnow needs data.path=FILE: a Parquet or CSV file of customer_id, date, cds "
                 "and amount, made from the text files at http://brucehardie.com/datasets"
             )
-        return [existing(self.path)]
+        return [existing_file(self.path)]
 
     def read(self) -> EventLog:
-        """One purchase event an order."""
+        """One purchase event per order."""
         (path,) = self.files()
-        orders = renamed(read_table(path), COLUMNS, path)
+        orders = rename_columns(read_table(path), COLUMNS, path)
         quantity = as_numbers(orders["quantity"], "cds")
         amount = as_numbers(orders.pop("amount"), "amount")
         return EventLog.from_frames(

@@ -1,4 +1,4 @@
-"""The checkerboard: two groups of users, two of items, and nobody buys outside the own group."""
+"""The checkerboard: two groups of users, each of which buys only from its own group of items."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _CATEGORIES = ("dark", "light")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkerboard(Source):
-    """A known answer: whoever learns about a user ranks the own group's unseen items first.
+    """A test with a known answer: a personalised model ranks unseen items of the user's group first.
 
     Every user buys `purchases` different items of the own group, in random order, at random times.
-    Popularity says nothing, ids say nothing; text, category, attributes, co-occurrence and
-    sequences each tell the groups apart.
+    Popularity and ids carry no information; text, category, attributes, co-occurrence and sequences
+    each separate the groups.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class Checkerboard(Source):
         return EventLog.from_frames(events, self._items(groups), name=self.name)
 
     def _items(self, groups: dict[str, int]) -> pd.DataFrame:
-        """The item table: what is written about an item tells its group."""
+        """The item table: text, category and attributes of an item show its group."""
         rows = []
         for item_id, group in groups.items():
             rng = stream(self.seed, "checkerboard", "item", item_id)

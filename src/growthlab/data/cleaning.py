@@ -1,4 +1,4 @@
-"""Cleaning: rules that drop events, each with its reason and its counts before and after."""
+"""Cleaning: rules that drop events, and a report of what each rule dropped and why."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from growthlab.core.progress import progress
 from growthlab.data.cancellations import CANCELS, MATCHED, match_cancellations
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
-from growthlab.data.support import fit_filter
+from growthlab.data.k_core import k_core
 
 Rule = tuple[str, str, Callable[[EventLog], tuple[EventLog, int]]]
-"""Its name, why, and what it does: the log that it leaves, and how many events it changed."""
+"""A rule's name, its reason, and its function: log -> (cleaned log, number of changed events)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """The rules of a source; a rule whose column the log does not have is left out.
+    """The rules of a source; a rule is skipped where the log lacks its column.
 
-    `non_goods` are regular expressions for whole item ids: what they match leaves the item table
-    too. `cancellations`: ``match`` takes returns out and marks what they undo with the time at
-    which that became known (see `match_cancellations`), ``keep`` keeps returns as events.
-    `bot_events_a_day` drops users with more events on any day; null: nobody is a bot.
-    `until` is the newest believable time; null: the time of ingestion, and
-    without one the present. `min_rating` drops events rated lower. `min_user_events` and
-    `min_item_events` are not rules for `apply`: a filter that knows the future leaks, so
-    `restrict` applies them to the past of a fold.
+    `non_goods` are regular expressions for whole item ids; items that match are dropped from the
+    item table too. `cancellations`: ``match`` removes returns and marks the purchases that they
+    cancel with the time at which that became known (see `match_cancellations`), ``keep`` keeps
+    returns as events. `bot_events_a_day` drops users with more events on any day; null: no limit.
+    `until` is the newest plausible time; null: the time of ingestion, or now where there is none.
+    `min_rating` drops events with a lower rating. `min_user_events` and `min_item_events` are not
+    rules of `apply`, as a filter that knows the future leaks: `restrict` applies them to the past
+    of a fold.
     """
 
     missing_users: bool = True
@@ -50,8 +50,9 @@ class Cleaning:
 
     def __post_init__(self) -> None:
         if self.cancellations not in ("match", "keep"):
-            given = self.cancellations
-            raise ConfigError(f"cancellations is {given!r}: possible are match and keep")
+            raise ConfigError(
+                f"cancellations is {self.cancellations!r}: possible are match and keep"
+            )
         for name in ("bot_events_a_day", "min_user_events", "min_item_events"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -60,15 +61,15 @@ class Cleaning:
             try:
                 re.compile(pattern)
             except re.error as error:
-                hint = "a regular expression for whole item ids is wanted"
+                hint = "give a regular expression for whole item ids"
                 raise ConfigError(f"non_goods {pattern!r} ({error}): {hint}") from None
         if self.until is not None:
             _time(self.until)
 
     def apply(self, log: EventLog) -> EventLog:
-        """The log without what the rules drop; its `cleaning` has a row a rule.
+        """The log without the events that the rules drop; its `cleaning` has one row per rule.
 
-        Rules run in the order of the fields above. DataError names the rule that left no event.
+        Rules run in the order of the fields above. DataError names a rule that leaves no event.
         """
         rows = list(log.cleaning)
         for name, why, rule in progress(self._rules(log), "cleaning"):
@@ -78,18 +79,18 @@ class Cleaning:
             if not log.n_events:
                 raise DataError(
                     f"no event of {log.name} is left after the cleaning rule {name!r}, "
-                    f"which dropped the last {before.n_events:,}: switch it off or look at the data"
+                    f"which dropped the last {before.n_events:,}: switch it off or check the data"
                 )
         return log.with_cleaning(rows)
 
     def restrict(self, past: EventLog) -> EventLog:
-        """The past of a fold without users and items of too few events (see `fit_filter`).
+        """The past of a fold without users and items that have too few events (see `k_core`).
 
-        To be called on the past only, after the split: the future keeps all its users and items.
+        Call it on the past only, after the split: the future keeps all its users and items.
         """
         if self.min_user_events <= 1 and self.min_item_events <= 1:
             return past
-        users, items = fit_filter(past, self.min_user_events, self.min_item_events)
+        users, items = k_core(past, self.min_user_events, self.min_item_events)
         kept = past.derive(
             "SELECT * FROM events WHERE user_id IN (SELECT user_id FROM kept_users) "
             "AND (item_id IS NULL OR item_id IN (SELECT item_id FROM kept_items))",
@@ -99,9 +100,12 @@ class Cleaning:
             },
         )
         name = f"fewer than {self.min_user_events} events a user, {self.min_item_events} an item"
-        why = "too little is known of them; counted in the past alone, the future keeps them"
+        why = "too few events to learn from; counted in the past only, the future keeps them"
         if not kept.n_events:
-            raise DataError(f"no past event of {past.name} is left without {name}: lower them")
+            raise DataError(
+                f"no past event of {past.name} is left after dropping those with {name}: "
+                "lower the limits"
+            )
         return kept.with_cleaning([*past.cleaning, report_row(name, why, past, kept)])
 
     def _rules(self, log: EventLog) -> list[Rule]:
@@ -116,8 +120,8 @@ class Cleaning:
             "bots": self.bot_events_a_day is not None and log.ordered_by == "timestamp",
             "min_rating": self.min_rating is not None and "rating" in log.columns,
         }
-        steps = [getattr(self, f"_{name}") for name, wanted in rules.items() if wanted]
-        return [rule for step in steps for rule in step()]
+        enabled = [getattr(self, f"_{name}") for name, is_on in rules.items() if is_on]
+        return [rule for rules_of_setting in enabled for rule in rules_of_setting()]
 
     def _missing_users(self) -> list[Rule]:
         why = "an event without a user belongs to nobody's history"
@@ -125,9 +129,9 @@ class Cleaning:
 
     def _future_dates(self) -> list[Rule]:
         why = "an event cannot be later than the moment it was recorded"
-        return [("future dates", why, self._believable)]
+        return [("future dates", why, self._drop_future_dates)]
 
-    def _believable(self, log: EventLog) -> tuple[EventLog, int]:
+    def _drop_future_dates(self, log: EventLog) -> tuple[EventLog, int]:
         if self.until is not None:
             newest = sql_time(_time(self.until))
         else:
@@ -136,55 +140,55 @@ class Cleaning:
         return log.where(f"timestamp <= {newest}"), 0
 
     def _duplicates(self) -> list[Rule]:
-        why = "rows alike in every column are one event recorded twice"
+        why = "rows that are equal in every column are one event recorded twice"
         distinct = "SELECT DISTINCT * FROM events"
         return [("exact duplicates", why, lambda log: (log.derive(distinct, store=True), 0))]
 
     def _non_goods(self) -> list[Rule]:
         why = "postage, fees, vouchers and adjustments are not goods to recommend"
-        return [("non-goods", why, self._goods)]
+        return [("non-goods", why, self._drop_non_goods)]
 
-    def _goods(self, log: EventLog) -> tuple[EventLog, int]:
+    def _drop_non_goods(self, log: EventLog) -> tuple[EventLog, int]:
         matches = re.compile("|".join(f"(?:{p})" for p in self.non_goods)).fullmatch
         items = log.query("SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL")[
             "item_id"
         ]
-        codes = [item for item in items if matches(item)]
+        non_goods = [item for item in items if matches(item)]
         goods = log.derive(
             "SELECT * FROM events "
             "WHERE item_id IS NULL OR item_id NOT IN (SELECT item_id FROM non_goods)",
-            {"non_goods": pd.DataFrame({"item_id": codes}, dtype="str")},
+            {"non_goods": pd.DataFrame({"item_id": non_goods}, dtype="str")},
         )
         if log.items is not None:
             goods = goods.with_items(log.items[[not matches(i) for i in log.items["item_id"]]])
         return goods, 0
 
     def _cancellations(self) -> list[Rule]:
-        marked = "counts until its cancellation; what is undone in part becomes a row of its own"
-        why = "the purchase that it undoes says when"
-        alone = "nothing before it in the log that it could undo"
+        why_marked = "counts until it is cancelled; a part that is cancelled becomes its own row"
+        why_matched = "the purchase that it cancels holds its time"
+        why_unmatched = "no earlier purchase in the log that it could cancel"
         return [
-            ("cancelled purchases", marked, match_cancellations),
-            ("cancellations of purchases", why, _where(f"NOT {MATCHED}")),
-            ("cancellations without a purchase", alone, _where(f"NOT {CANCELS}")),
+            ("cancelled purchases", why_marked, match_cancellations),
+            ("cancellations of purchases", why_matched, _where(f"NOT {MATCHED}")),
+            ("cancellations without a purchase", why_unmatched, _where(f"NOT {CANCELS}")),
         ]
 
     def _non_positive_quantities(self) -> list[Rule]:
-        why = "nothing was handed over: a correction of the stock"
+        why = "no goods were handed over: a stock correction"
         condition = "quantity IS NULL OR quantity > 0 OR event_type = 'return'"
         return [("non-positive quantities", why, _where(condition))]
 
     def _non_positive_prices(self) -> list[Rule]:
-        why = "a gift, a sample or a write-off is no choice of the customer"
+        why = "a gift, a sample or a write-off is not a choice of the customer"
         return [("non-positive prices", why, _where("unit_price IS NULL OR unit_price > 0"))]
 
     def _bots(self) -> list[Rule]:
-        why = f"nobody does more than {self.bot_events_a_day} things on one day by hand"
-        busy = (
+        why = f"nobody makes more than {self.bot_events_a_day} events on one day by hand"
+        bots = (
             "SELECT user_id FROM events WHERE user_id IS NOT NULL "
             f"GROUP BY user_id, CAST(timestamp AS DATE) HAVING count(*) > {self.bot_events_a_day}"
         )
-        return [("bots", why, _where(f"user_id IS NULL OR user_id NOT IN ({busy})"))]
+        return [("bots", why, _where(f"user_id IS NULL OR user_id NOT IN ({bots})"))]
 
     def _min_rating(self) -> list[Rule]:
         why = f"rated below {self.min_rating:g}: not liked"
@@ -194,15 +198,15 @@ class Cleaning:
 def report_row(
     rule: str, why: str, before: EventLog, after: EventLog, n_changed: int = 0
 ) -> dict[str, Any]:
-    """One row of a cleaning report: what a rule did to a log."""
+    """One row of a cleaning report, from the log before and after a rule."""
     counts = [(log.n_events, log.n_users, log.n_items) for log in (before, after)]
     return _row(rule, why, counts[0], counts[1], n_changed)
 
 
-def raw_row(
+def frame_report_row(
     rule: str, why: str, before: pd.DataFrame, after: pd.DataFrame, n_changed: int = 0
 ) -> dict[str, Any]:
-    """One row of a cleaning report: what reading did to frames of raw events."""
+    """One row of a cleaning report, from the frame of raw events before and after a step of reading."""
     counts = [
         (len(frame), *(frame[c].nunique() if c in frame else 0 for c in ("user_id", "item_id")))
         for frame in (before, after)
@@ -211,13 +215,13 @@ def raw_row(
 
 
 def report_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A cleaning report as a table of text: what each rule dropped and what it left."""
-    head = ("rule", "dropped", "changed", "events left", "users left", "items left", "why")
+    """A cleaning report as a plain-text table: what each rule dropped, and what was left."""
+    header = ("rule", "dropped", "changed", "events left", "users left", "items left", "why")
     counts = ("dropped_events", "changed_events", "events_after", "users_after", "items_after")
-    table = [head] + [
+    table = [header] + [
         (row["rule"], *(f"{row.get(c, 0):,}" for c in counts), row["why"]) for row in rows
     ]
-    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    widths = [max(len(line[i]) for line in table) for i in range(len(header))]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if 0 < i <= len(counts) else cell.ljust(width)
@@ -232,7 +236,7 @@ def _row(
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"rule": rule, "why": why}
     row["dropped_events"] = max(before[0] - after[0], 0)
-    row["added_events"] = max(after[0] - before[0], 0)  # by splitting
+    row["added_events"] = max(after[0] - before[0], 0)  # by splitting a purchase
     row["changed_events"] = n_changed
     for name, n_before, n_after in zip(("events", "users", "items"), before, after, strict=True):
         row |= {f"{name}_before": n_before, f"{name}_after": n_after}
@@ -243,11 +247,11 @@ def _where(condition: str) -> Callable[[EventLog], tuple[EventLog, int]]:
     return lambda log: (log.where(condition), 0)
 
 
-def _time(given: str) -> datetime:
+def _time(text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(given)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(
-            f"until is {given!r}: a time like 2024-05-31 or 2024-05-31T13:45"
+            f"until is {text!r}: give a time such as 2024-05-31 or 2024-05-31T13:45"
         ) from None
     return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""The columns of an event log: their names, their types, and how raw values become them."""
+"""The columns of an event log: names, types, and the conversion of raw values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ITEM_COLUMNS = {
     "category": "VARCHAR",
     "price": "DOUBLE",
     "available_from": "TIMESTAMP",
-    "in_stock": "DOUBLE",  # how many there are, or true and false
+    "in_stock": "DOUBLE",  # a number of units, or true and false
     "attributes": "VARCHAR",
 }
 REQUIRED = ("user_id", "event_type")
@@ -45,7 +45,7 @@ def checked_events(events: pd.DataFrame) -> pd.DataFrame:
     _check_names(events, EVENT_COLUMNS, "events")
     for column in REQUIRED:
         if column not in events:
-            raise DataError(f"events need the column {column}: they have {_listed(events)}")
+            raise DataError(f"events need the column {column}: they have {_column_names(events)}")
     if "timestamp" not in events and "position" not in events:
         raise DataError("events need a timestamp, or a position where only their order is known")
     frame = pd.DataFrame(
@@ -57,7 +57,7 @@ def checked_events(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked_items(items: pd.DataFrame) -> pd.DataFrame:
-    """The same items in the types of `ITEM_COLUMNS`, one row an id, sorted by it."""
+    """Items in the types of `ITEM_COLUMNS`, one row per id, sorted by id."""
     _check_names(items, ITEM_COLUMNS, "items")
     frame = _with_unique_ids(items, "item_id", "items")
     for column in frame.columns.drop("item_id"):
@@ -66,7 +66,7 @@ def checked_items(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked_users(users: pd.DataFrame) -> pd.DataFrame:
-    """The same users, one row an id, sorted by it; columns of mixed types become strings."""
+    """Users, one row per id, sorted by id; columns of mixed types become strings."""
     frame = _with_unique_ids(users, "user_id", "users")
     for column in frame.columns:
         if pd.api.types.is_object_dtype(frame[column]) or pd.api.types.is_string_dtype(
@@ -86,10 +86,12 @@ def as_strings(values: pd.Series) -> pd.Series:
 def as_ids(values: pd.Series) -> pd.Series:
     """Ids as strings: 7, 7.0 and "7" are all "7"; a missing or empty id is null."""
     try:
-        codes, found = pd.factorize(values)  # ids repeat: each is turned into a string once
+        codes, distinct = pd.factorize(values)  # ids repeat: each becomes a string only once
     except TypeError:
-        raise DataError(f"{values.name} holds lists or tables: one text or number a row") from None
-    ids = pd.Series(found)
+        raise DataError(
+            f"{values.name} holds lists or tables: it must hold one text or number a row"
+        ) from None
+    ids = pd.Series(distinct)
     if pd.api.types.is_float_dtype(ids.dtype) and (ids % 1 == 0).all():
         ids = ids.astype("int64")
     elif pd.api.types.is_object_dtype(ids.dtype):
@@ -111,7 +113,7 @@ def as_numbers(values: pd.Series, column: str) -> pd.Series:
 
 
 def as_times(values: pd.Series, column: str) -> pd.Series:
-    """Values as naive UTC datetimes of microseconds; one without a time zone is taken to be UTC."""
+    """Values as naive UTC datetimes in microseconds; a time without a zone is taken as UTC."""
     times = parse_times(values, column)
     if times.dt.tz is None:
         return times
@@ -123,17 +125,17 @@ def parse_times(
 ) -> pd.Series:
     """Values as datetimes, with a time zone only where they carry one, NaT where missing.
 
-    Strings are ISO 8601 unless `format` (of strptime) says otherwise; numbers need the `unit` in
-    which they count from 1970: s, ms or us. DataError names the first row (from 1) at fault.
+    Strings are ISO 8601, or of the strptime `format`; numbers count from 1970 in `unit`: s, ms or
+    us. DataError names the first wrong row (from 1).
     """
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values.dt.as_unit("us")
     if pd.api.types.is_numeric_dtype(values.dtype) or unit is not None:
         return _from_numbers(values, column, unit)
     parsed = _parsed(values, format)
-    wanted = f"of the format {format}" if format else "an ISO 8601 time like 2024-05-31 13:45:00"
+    expected = f"of the format {format}" if format else "an ISO 8601 time like 2024-05-31 13:45:00"
     hint = "" if format else " (numbers need a unit, other forms a format)"
-    _refuse(parsed.isna() & values.notna(), values, column, f"is not {wanted}{hint}")
+    _refuse(parsed.isna() & values.notna(), values, column, f"is not {expected}{hint}")
     return parsed
 
 
@@ -161,46 +163,46 @@ def _as_event_types(values: pd.Series) -> pd.Series:
 def _from_numbers(values: pd.Series, column: str, unit: str | None) -> pd.Series:
     micros = {"s": 1_000_000, "ms": 1_000, "us": 1}
     if unit not in micros:
-        given = "" if unit is None else f", not {unit!r}"
-        raise DataError(f"{column} holds numbers: say with unit=s, ms or us what they count{given}")
+        wrong = "" if unit is None else f", not {unit!r}"
+        raise DataError(f"{column} holds numbers: say with unit=s, ms or us what they count{wrong}")
     numbers = as_numbers(values, column)
     too_large = numbers.abs() * micros[unit] > 2**62
     _refuse(too_large, values, column, f"is out of range for unit={unit}")
     if pd.api.types.is_integer_dtype(values.dtype):
-        counted = values.astype("Int64") * micros[unit]  # exact, as float64 is not
+        since_1970 = values.astype("Int64") * micros[unit]  # exact, unlike float64
     else:
-        counted = (numbers * micros[unit]).round().astype("Int64")
+        since_1970 = (numbers * micros[unit]).round().astype("Int64")
     missing = np.iinfo(np.int64).min  # NaT
-    times = counted.to_numpy(dtype="int64", na_value=missing).view("datetime64[us]")
+    times = since_1970.to_numpy(dtype="int64", na_value=missing).view("datetime64[us]")
     return pd.Series(times, index=values.index)
 
 
 def _parsed(values: pd.Series, format: str | None) -> pd.Series:
-    wanted = format or "ISO8601"
+    format = format or "ISO8601"
     try:
-        parsed = pd.to_datetime(values, errors="coerce", format=wanted)
-    except ValueError:  # values of several time zones, or a format that is none
+        parsed = pd.to_datetime(values, errors="coerce", format=format)
+    except ValueError:  # values of several time zones, or an invalid format
         try:
-            parsed = pd.to_datetime(values, errors="coerce", format=wanted, utc=True)
+            parsed = pd.to_datetime(values, errors="coerce", format=format, utc=True)
         except ValueError as error:
-            raise DataError(f"timestamp_format={wanted}: {error}") from None
+            raise DataError(f"timestamp_format={format}: {error}") from None
     return parsed.dt.as_unit("us")
 
 
 def _with_unique_ids(frame: pd.DataFrame, column: str, table: str) -> pd.DataFrame:
     if column not in frame:
-        raise DataError(f"{table} need the column {column}: they have {_listed(frame)}")
+        raise DataError(f"{table} need the column {column}: they have {_column_names(frame)}")
     frame = frame.reset_index(drop=True)
     frame[column] = as_ids(frame[column])
     _refuse_missing(frame[column], f"{column} in {table}")
     twice = frame[column].duplicated()
     if twice.any():
-        given = frame[column][twice].iloc[0]
-        raise DataError(f"{table} hold {given!r} more than once: keep one row an id")
+        repeated = frame[column][twice].iloc[0]
+        raise DataError(f"{table} hold {repeated!r} more than once: keep one row per id")
     return frame.sort_values(column, ignore_index=True)
 
 
-def _listed(frame: pd.DataFrame) -> str:
+def _column_names(frame: pd.DataFrame) -> str:
     return ", ".join(map(str, frame.columns))
 
 
@@ -223,5 +225,5 @@ def _refuse(bad: pd.Series, values: pd.Series, column: str, why: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
         value = values.iloc[row]
-        given = repr(value) if isinstance(value, str) else str(value)
-        raise DataError(f"row {row + 1}: {column} {given} {why}")
+        shown = repr(value) if isinstance(value, str) else str(value)
+        raise DataError(f"row {row + 1}: {column} {shown} {why}")

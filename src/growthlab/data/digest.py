@@ -1,4 +1,4 @@
-"""A digest of tables that is independent of row order, of the machine and of the way of storage."""
+"""A digest of tables that does not depend on row order, machine or storage format."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BATCH = 100_000
 def content_digest(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
     """SHA-256 over the hashes of each table's columns, rows sorted by all columns.
 
-    A column that is all null is as good as none, -0.0 is 0.0, integers of every width are alike.
+    A column of nulls counts as no column, -0.0 as 0.0, and integers of all widths are equal.
     """
     total = hashlib.sha256()
     for table in tables:
         names = sorted(r[0] for r in connection.execute(f"DESCRIBE {table}").fetchall())
-        listed = ", ".join(f'"{n}"' for n in names)
-        sorted_rows = connection.sql(f"SELECT {listed} FROM {table} ORDER BY ALL")
+        columns = ", ".join(f'"{n}"' for n in names)
+        sorted_rows = connection.sql(f"SELECT {columns} FROM {table} ORDER BY ALL")
         hashes = [_ColumnHash() for _ in names]
         for batch in sorted_rows.to_arrow_reader(_BATCH):
             for column_hash, values in zip(hashes, batch.columns, strict=True):
@@ -33,7 +33,7 @@ def content_digest(connection: duckdb.DuckDBPyConnection, tables: Sequence[str])
 
 
 class _ColumnHash:
-    """The hash of one column, however its rows are cut into batches."""
+    """The hash of one column, independent of how its rows are cut into batches."""
 
     def __init__(self) -> None:
         self.any_value = False
@@ -61,7 +61,7 @@ class _ColumnHash:
 
 
 def _text_bytes(texts: pa.Array) -> tuple[np.ndarray, memoryview]:
-    """The length of each text in bytes, and all of them in UTF-8, without a copy."""
+    """The length of each text in bytes, and all texts in UTF-8, without a copy."""
     _, offsets, utf8 = texts.buffers()
     if offsets is None or utf8 is None:
         return np.zeros(len(texts), dtype=np.int64), memoryview(b"")

@@ -1,4 +1,4 @@
-"""Diginetica: what was looked at in a shop, session by session (CIKM Cup 2016)."""
+"""Diginetica: the item views of a shop, session by session (CIKM Cup 2016)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import INPUT_FILE, Source
 
 
@@ -19,17 +19,17 @@ from growthlab.data.source import INPUT_FILE, Source
 class Diginetica(Source):
     """202,633 sessions of views of 43,097 items, with the published split; a session is a user.
 
-    In the form that SR-GNN (AAAI 2019) and GCE-GNN (SIGIR 2020) are measured on: rare items and
-    sessions of one view are left out, the sessions of the last days are `test`. There are no
-    timestamps; session ids count up in time, hence the last sessions of `train` become `valid`,
-    and what is chosen is chosen on days as close to those before them as the test days are.
+    This is the version on which SR-GNN (AAAI 2019) and GCE-GNN (SIGIR 2020) were evaluated: rare
+    items and sessions with one view are left out, and the sessions of the last days are `test`.
+    There are no timestamps, but session ids increase with time: the last sessions of `train` become
+    `valid`, so that validation follows its training data as closely as test does.
 
     Parameters
     ----------
     path
         sessions.parquet with session_id, item_id, position and split, or its folder.
     valid_share
-        How many of the sessions of train become valid, the newest ones; 0: none.
+        The share of the sessions of train that becomes valid, the newest ones; 0: none.
     """
 
     name: ClassVar[str] = "diginetica"
@@ -50,31 +50,31 @@ class Diginetica(Source):
             raise ConfigError(f"data.valid_share must be in [0, 1), got {self.valid_share}")
 
     def files(self) -> list[Path]:
-        """The one file of sessions."""
+        """The file of sessions."""
         if self.path is None:
             raise DataError(
                 f"data={self.name} needs data.path=.../{self.usual_name}: the sessions as Parquet "
                 "or CSV, from https://competitions.codalab.org/competitions/11161"
             )
         path = Path(self.path).expanduser()
-        return [existing(path / self.usual_name if path.is_dir() else path)]
+        return [existing_file(path / self.usual_name if path.is_dir() else path)]
 
     def read(self) -> EventLog:
-        """One view event a row; the column split says train, valid or test."""
+        """One view event per row; the column `split` is train, valid or test."""
         (path,) = self.files()
         names = ("item_id", "position", "split")
         columns: dict[str, str | None] = {"user_id": "session_id", **{c: c for c in names}}
-        events = renamed(read_table(path), columns, path)
+        events = rename_columns(read_table(path), columns, path)
         events["split"] = self._with_valid(events["user_id"], events["split"])
         return EventLog.from_frames(events.assign(event_type="view"), name=self.name)
 
     def _with_valid(self, sessions: pd.Series, split: pd.Series) -> pd.Series:
-        """The split with the newest sessions of train as valid."""
+        """The split, in which the newest sessions of train are valid."""
         numbers = pd.to_numeric(sessions, errors="coerce")
         if numbers.isna().any():
             raise DataError(
-                f"{self.name}: the session_id {sessions[numbers.isna()].iloc[0]!r} is no number, "
-                "and by number the newest sessions are known"
+                f"{self.name}: the session_id {sessions[numbers.isna()].iloc[0]!r} is not a number: "
+                "the newest sessions are those with the largest numbers"
             )
         trained = np.unique(numbers[split == "train"])
         n_valid = round(self.valid_share * len(trained))

@@ -1,4 +1,4 @@
-"""EventLog: a handle on a shop's events, items and users, in Parquet or memory, through DuckDB."""
+"""EventLog: the events, items and users of a shop, in memory or Parquet, queried with DuckDB."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ SCHEMA_VERSION = 1
 
 
 class EventLog:
-    """Events of users with items, what is known of the items, and of the users.
+    """Events of users with items, and tables of the items and users.
 
-    The SQL tables `events` (all columns of `EVENT_COLUMNS`, null where not known), `items` and
-    `users` serve `where`, `derive` and `query`. `columns` are those of events that hold something.
-    An order-only log has `position` in place of `timestamp`; timestamps are naive UTC,
-    microseconds. A purchase with a `cancelled_at` stood until then: a split keeps it in a past that
-    ends before, and nowhere else. A raw log may hold events without a user, so that cleaning can
-    count and drop them: its first rule does, and whatever comes after it may rely on `user_id`.
-    Logs come from `from_frames` and `open`; derived logs share the database of the first.
+    `where`, `derive` and `query` work on the SQL tables `events` (all columns of `EVENT_COLUMNS`,
+    null where unknown), `items` and `users`. `columns` are the columns of events that are not all
+    null. An order-only log has `position` instead of `timestamp`; timestamps are naive UTC, in
+    microseconds. A purchase with a `cancelled_at` was valid until then: a split keeps it in a past
+    that ends before that time, and nowhere else. A raw log may hold events without a user, which
+    the first rule of cleaning counts and drops; later code may rely on `user_id`.
+    Create logs with `from_frames` and `open`; derived logs share the database of the first.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class EventLog:
         cleaning: Iterable[Mapping[str, Any]] = (),
         digest: str | None = None,
     ) -> None:
-        self._connection = connection  # of its own, on the shared database
-        self._tables = dict(tables)  # events, items, users -> the table that holds them there
+        self._connection = connection  # this log's own, on the shared database
+        self._tables = dict(tables)  # events, items, users -> the name of the stored table
         self.name = name
         self.columns = columns
         self.items = items
@@ -77,15 +77,15 @@ class EventLog:
         name: str = "log",
         cleaning: Iterable[Mapping[str, Any]] = (),
     ) -> Self:
-        """A log in memory from frames with the columns of `EVENT_COLUMNS` and `ITEM_COLUMNS` alone.
+        """A log in memory, from frames with columns of `EVENT_COLUMNS` and `ITEM_COLUMNS` only.
 
-        Of events `user_id`, `event_type` and one of `timestamp` and `position` are required; a user
-        id may be null in a raw log. Ids become strings (7 and 7.0 are "7"), times UTC (naive ones
-        are). `users` may hold any attribute. DataError names the row (from 1) at fault.
+        Events need `user_id`, `event_type` and one of `timestamp` and `position`; a user id may be
+        null in a raw log. Ids become strings (7 and 7.0 become "7"), times UTC (naive ones are
+        taken as UTC). `users` may have any columns. DataError names the wrong row (from 1).
         """
         frame = checked_events(events)
         connection = _database()
-        # an order-only log has no column of times at all, so that nobody takes nulls for times
+        # an order-only log has no timestamp column at all, so that no query reads nulls as times
         absent = set(ORDERS) - set(frame)
         types = {c: t for c, t in EVENT_COLUMNS.items() if c not in absent}
         _store(connection, "events_0", frame, types)
@@ -102,24 +102,26 @@ class EventLog:
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """The log that `save` wrote to the folder; its events stay in Parquet until asked for."""
+        """The log that `save` wrote to the folder; its events stay in Parquet until queried."""
         folder = Path(folder)
         try:
-            about = json.loads((folder / "log.json").read_text(encoding="utf-8"))
+            description = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DataError(f"{folder} is not a saved log: no readable log.json in it") from None
-        if about.pop("schema_version", None) != SCHEMA_VERSION:
-            raise DataError(f"{folder} is of another version: delete it and prepare again")
+        if description.pop("schema_version", None) != SCHEMA_VERSION:
+            raise DataError(f"{folder} has another format version: delete it and prepare again")
         connection = _database()
         events = _quoted(folder / "events.parquet")
         try:
             connection.execute(f"CREATE VIEW events_0 AS SELECT * FROM read_parquet({events})")
             items, users = (_read_if_there(folder / f"{t}.parquet") for t in ("items", "users"))
         except (OSError, duckdb.Error, pa.ArrowException) as error:
-            said = _first_line(error)
-            raise DataError(f"{folder} is damaged ({said}): delete it and prepare again") from None
-        columns = frozenset(about.pop("columns"))
-        return cls._over(connection, items, users, columns=columns, **about)
+            reason = _first_line(error)
+            raise DataError(
+                f"{folder} is damaged ({reason}): delete it and prepare again"
+            ) from None
+        columns = frozenset(description.pop("columns"))
+        return cls._over(connection, items, users, columns=columns, **description)
 
     def save(self, folder: str | Path) -> Self:
         """Write the log to the folder, replacing what is there in one step; return the log opened there.
@@ -159,22 +161,22 @@ class EventLog:
 
     @property
     def ordered_by(self) -> Literal["timestamp", "position"]:
-        """What orders a user's events: a time, or only a place in their order."""
+        """The column that orders a user's events: a time, or only a position."""
         return "timestamp" if "timestamp" in self.columns else "position"
 
     @property
     def n_events(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return self._count()[0]
 
     @property
     def n_users(self) -> int:
-        """How many users have an event; events without a user do not count."""
+        """The number of users with an event; events without a user do not count."""
         return self._count()[1]
 
     @property
     def n_items(self) -> int:
-        """How many items have an event."""
+        """The number of items with an event."""
         return self._count()[2]
 
     def span(self) -> tuple[datetime, datetime] | tuple[int, int]:
@@ -186,9 +188,9 @@ class EventLog:
         return oldest, newest
 
     def where(self, condition: str) -> Self:
-        """The events for which the SQL condition holds, lazily; all else stays as it is.
+        """The log with the events for which the SQL condition holds, evaluated lazily.
 
-        The condition may look at the whole log, as ``item_id IN (SELECT item_id FROM events ...)``.
+        The condition may query the whole log: ``item_id IN (SELECT item_id FROM events ...)``.
         """
         return self.derive(f"SELECT * FROM events WHERE ({condition})")
 
@@ -200,17 +202,17 @@ class EventLog:
         store: bool = False,
         fills: Iterable[str] = (),
     ) -> Self:
-        """The log whose events are the rows of a query (all columns of `events`) over its tables.
+        """The log whose events are the rows of a query over its tables, with all columns of `events`.
 
-        Lazy, unless `store` asks for the rows at once or more `tables` are given to the query.
-        `fills` names columns that hold something in the rows, and nothing in this log.
+        Evaluated lazily, unless `store` is true or the query uses more `tables`. `fills` names
+        columns that the rows have values for and this log has not.
         """
         cursor = self._connection.cursor()
         name = f"events_{_next_number(cursor)}"
         kind = "TABLE" if store or tables else "VIEW"
         for table, frame in (tables or {}).items():
             cursor.register(table, pa.Table.from_pandas(frame, preserve_index=False))
-        # not this log's temporary views, which no other connection can see
+        # the stored tables, as no other connection can see this log's temporary views
         own = ", ".join(f"{t} AS (SELECT * FROM {stored})" for t, stored in self._tables.items())
         try:
             cursor.execute(f"CREATE {kind} {name} AS WITH {own} SELECT * FROM ({sql})")
@@ -242,16 +244,16 @@ class EventLog:
         return log
 
     def query(self, sql: str) -> pd.DataFrame:
-        """The rows of a SQL query over `events`, `items` and `users`, free to change."""
+        """The rows of a SQL query over `events`, `items` and `users`, as a frame of its own."""
         return self._execute(sql).df().copy()
 
     def to_pandas(self) -> pd.DataFrame:
-        """The events, with the columns that are present, sorted by user, time, item and type."""
+        """The events with the columns of the log, sorted by user, time, item and type."""
         present = ", ".join(c for c in EVENT_COLUMNS if c in self.columns)
         return self.query(f"SELECT {present} FROM events ORDER BY {self._order}")
 
     def require(self, *columns: str, needed_by: str) -> None:
-        """DataError where a column of events, or ``items``, ``users``, ``items.text`` is gone."""
+        """DataError where a column of events, or ``items``, ``users``, ``items.text`` is missing."""
         missing = [c for c in columns if not self._has(c)]
         if missing:
             raise DataError(
@@ -276,7 +278,7 @@ class EventLog:
         connection: duckdb.DuckDBPyConnection,
         items: pd.DataFrame | None,
         users: pd.DataFrame | None,
-        **about: Any,
+        **settings: Any,
     ) -> Self:
         connection.execute("CREATE SEQUENCE numbers START 1")
         tables = {"events": "events_0"}
@@ -284,7 +286,7 @@ class EventLog:
             if frame is not None:
                 tables[table] = f"{table}_0"
                 _store(connection, tables[table], frame)
-        return cls(connection.cursor(), tables, items=items, users=users, **about)
+        return cls(connection.cursor(), tables, items=items, users=users, **settings)
 
     def _with(self, cursor: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Self:
         return type(self)(
@@ -299,7 +301,7 @@ class EventLog:
 
     @property
     def _order(self) -> str:
-        # every column takes part, so that the order does not depend on how the rows were stored
+        # by every column, so that the order does not depend on how the rows were stored
         first = ["user_id", self.ordered_by, "item_id", "event_type"]
         last = [c for c in EVENT_COLUMNS if c in self.columns and c not in first]
         return ", ".join([*first, *last])
@@ -319,7 +321,7 @@ class EventLog:
         return self._counts
 
     def _fetch_one(self, sql: str) -> tuple[Any, ...]:
-        # fetchall, as DuckDB holds the connection until the last row is fetched
+        # fetchall, because DuckDB keeps the connection busy until the last row is fetched
         return self._execute(sql).fetchall()[0]
 
     def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
@@ -334,15 +336,15 @@ _OPEN: WeakSet[EventLog] = WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """What DuckDB moved to the disk goes away with its last connection."""
+    """Close the connections, so that DuckDB deletes its temporary files."""
     for log in list(_OPEN):
         log._connection.close()
 
 
 def _database() -> duckdb.DuckDBPyConnection:
-    # extensions would be fetched from the network, and all that is used here is built in
-    switched_off = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    return duckdb.connect(":memory:", config=switched_off)  # type: ignore[arg-type]
+    # everything used here is built in; extensions would be downloaded
+    no_extensions = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    return duckdb.connect(":memory:", config=no_extensions)  # type: ignore[arg-type]
 
 
 def _store(

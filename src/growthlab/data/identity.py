@@ -1,4 +1,4 @@
-"""One id a person, where several sources each have their own."""
+"""Joining the ids that several sources have for the same person."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 
 COLUMNS = ("source", "source_id", "user_id")
 
 
 class JoinedIds(NamedTuple):
-    """Ids of people, and how many of the source's ids the map does not know."""
+    """The joined ids, and how many ids of the sources are not in the map."""
 
     user_ids: pd.Series
     n_unmapped: int
@@ -24,7 +24,7 @@ class JoinedIds(NamedTuple):
 
 @dataclass(frozen=True)
 class IdentityMap:
-    """A table of (source, source_id) -> user_id, one row a pair."""
+    """A table of (source, source_id) -> user_id, one row per pair."""
 
     table: pd.DataFrame
 
@@ -32,7 +32,7 @@ class IdentityMap:
         for column in COLUMNS:
             if column not in self.table:
                 raise DataError(
-                    f"an identity map needs the columns {', '.join(COLUMNS)}: no {column}"
+                    f"an identity map needs the columns {', '.join(COLUMNS)}: {column} is missing"
                 )
         ids = pd.DataFrame({c: as_ids(self.table[c]) for c in COLUMNS}).drop_duplicates()
         if ids.isna().any(axis=None):
@@ -51,17 +51,17 @@ class IdentityMap:
     @classmethod
     def read(cls, path: str | Path, option: str = "data.identity_path") -> Self:
         """The map of a CSV or Parquet file with the columns source, source_id and user_id."""
-        path = existing(path, option)
-        return cls(renamed(read_table(path), {c: c for c in COLUMNS}, path))
+        path = existing_file(path, option)
+        return cls(rename_columns(read_table(path), {c: c for c in COLUMNS}, path))
 
     def join(self, source_ids: pd.Series, sources: pd.Series) -> JoinedIds:
-        """The user of each event; one that the map does not know is ``source:source_id``.
+        """The user of each event; an id that is not in the map becomes ``source:source_id``.
 
         A missing id stays missing, and is not counted.
         """
-        given = pd.DataFrame({"source": as_ids(sources), "source_id": as_ids(source_ids)})
-        found = given.merge(self.table, "left", ["source", "source_id"])["user_id"]
-        found.index = source_ids.index
-        alone = given["source"] + ":" + given["source_id"]
-        unmapped = found.isna() & given["source_id"].notna()
-        return JoinedIds(found.where(~unmapped, alone), alone[unmapped].nunique())
+        pairs = pd.DataFrame({"source": as_ids(sources), "source_id": as_ids(source_ids)})
+        user_ids = pairs.merge(self.table, "left", ["source", "source_id"])["user_id"]
+        user_ids.index = source_ids.index
+        own_ids = pairs["source"] + ":" + pairs["source_id"]
+        unmapped = user_ids.isna() & pairs["source_id"].notna()
+        return JoinedIds(user_ids.where(~unmapped, own_ids), own_ids[unmapped].nunique())

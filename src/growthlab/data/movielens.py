@@ -11,7 +11,7 @@ import pandas as pd
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids, as_strings, parse_times
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import INPUT_FILE, Source
 
 
@@ -41,14 +41,14 @@ class _MovieLens(Source):
     columns: ClassVar[dict[str, str | None]] = {"user_id": "user_id", "item_id": "movie_id"}
 
     def files(self) -> list[Path]:
-        """The ratings, then films and users where they are there."""
+        """The file of ratings, and those of films and users if there are any."""
         return [path for path in self._files() if path is not None]
 
     def read(self) -> EventLog:
-        """One review event a rating; items are the films that somebody rated."""
+        """One review event per rating; items are the films with a rating."""
         ratings_path, movies_path, users_path = self._files()
         assert ratings_path is not None
-        ratings = renamed(read_table(ratings_path), self.columns, ratings_path)
+        ratings = rename_columns(read_table(ratings_path), self.columns, ratings_path)
         if "timestamp" in ratings:
             times = parse_times(ratings["timestamp"], "timestamp", unit="s")
             ratings["timestamp"] = times
@@ -60,7 +60,7 @@ class _MovieLens(Source):
         return EventLog.from_frames(events, items, users, name=self.name)
 
     def _items(self, path: Path, ratings: pd.DataFrame) -> pd.DataFrame:
-        movies = renamed(read_table(path), _FILMS, path)
+        movies = rename_columns(read_table(path), _FILMS, path)
         movies["item_id"] = as_ids(movies["item_id"])
         movies = movies[movies["item_id"].isin(as_ids(ratings["item_id"]).unique())]
         genres = [str(g).split(self.genres_between) for g in movies["genres"].fillna("unknown")]
@@ -68,14 +68,14 @@ class _MovieLens(Source):
         if "release_year" in movies:
             years = as_strings(movies["release_year"]).fillna(years)
         attributes = [
-            "|".join([*(f"genre={g}" for g in own), *([] if pd.isna(year) else [f"year={year}"])])
-            for own, year in zip(genres, years, strict=True)
+            "|".join([*(f"genre={g}" for g in names), *([] if pd.isna(year) else [f"year={year}"])])
+            for names, year in zip(genres, years, strict=True)
         ]
         return pd.DataFrame(
             {
                 "item_id": movies["item_id"],
                 "text": movies["title"],
-                "category": [own[0] for own in genres],
+                "category": [names[0] for names in genres],
                 "attributes": attributes,
             }
         )
@@ -87,15 +87,15 @@ class _MovieLens(Source):
                 "or CSV, from https://grouplens.org/datasets/movielens"
             )
         path = Path(self.path).expanduser()
-        path = existing(path / self.usual_name if path.is_dir() else path)
-        movies = _beside(path, "movies", self.items_path)
-        users = _beside(path, "users", self.users_path)
+        path = existing_file(path / self.usual_name if path.is_dir() else path)
+        movies = _table_file(path, "movies", self.items_path)
+        users = _table_file(path, "users", self.users_path)
         return path, movies, users
 
 
 @dataclass(frozen=True, kw_only=True)
 class MovieLens1M(_MovieLens):
-    """A million ratings in the order of each user, without times and stars: an order-only log.
+    """A million ratings in the order of each user, without times and stars.
 
     6,040 users; 3,416 films with five ratings or more in ``sequences.parquet``, where `position`
     gives the order, or all 3,706 in ``pairs.parquet``, where the rows do.
@@ -112,7 +112,7 @@ class MovieLens1M(_MovieLens):
 class MovieLens100K(_MovieLens):
     """100,000 ratings of 1 to 5 stars with full times, of 943 users and 1,682 films, 1997 to 1998.
 
-    Times are those of rating, not of watching: many a user rated everything in one sitting.
+    Times are those of the rating, not of watching: many users rated everything in one session.
     """
 
     name: ClassVar[str] = "movielens_100k"
@@ -133,8 +133,9 @@ _FILMS: dict[str, str | None] = {
 }
 
 
-def _beside(path: Path, table: str, given: str | None) -> Path | None:
-    if given is not None:
-        return existing(given, f"data.{'items' if table == 'movies' else table}_path")
-    usual = path.with_name(f"{table}.parquet")
+def _table_file(ratings: Path, table: str, setting: str | None) -> Path | None:
+    """The file of a table: as the setting says, else in the folder of the ratings, if there is one."""
+    if setting is not None:
+        return existing_file(setting, f"data.{'items' if table == 'movies' else table}_path")
+    usual = ratings.with_name(f"{table}.parquet")
     return usual if usual.is_file() else None

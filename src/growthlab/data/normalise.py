@@ -1,4 +1,4 @@
-"""Times of one place to UTC, amounts of several currencies to one."""
+"""Local times to UTC, and amounts of several currencies to one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 
 
 class UtcTimes(NamedTuple):
-    """Naive UTC times, and how many local times had no or two meanings."""
+    """Naive UTC times, and how many local times occurred twice or never."""
 
     times: pd.Series
     n_ambiguous: int
@@ -21,10 +21,10 @@ class UtcTimes(NamedTuple):
 
 
 def to_utc(times: pd.Series, timezone: str | None) -> UtcTimes:
-    """Naive local times of `timezone` (an IANA name; null: UTC) as UTC, aware ones by their zone.
+    """Naive local times of `timezone` (an IANA name; null: UTC) as UTC; aware times by their own zone.
 
-    A time that occurs twice, when clocks go back, is taken as the first of the two; one that never
-    occurred, when clocks go forward, as the first moment after the gap. Both are counted.
+    A time that occurs twice, when clocks go back, is taken as the first of the two; a time that
+    never occurred, when clocks go forward, as the first moment after the gap. Both are counted.
     """
     if times.dt.tz is not None:
         return UtcTimes(times.dt.tz_convert("UTC").dt.tz_localize(None), 0, 0)
@@ -34,23 +34,25 @@ def to_utc(times: pd.Series, timezone: str | None) -> UtcTimes:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigError(
-            f"timezone {timezone!r} is not known: give one like Europe/London"
+            f"timezone {timezone!r} is not known: give a name such as Europe/London"
         ) from None
-    clear = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    unclear = clear.isna() & times.notna()
+    localised = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    unclear = localised.isna() & times.notna()
     if not unclear.any():
-        return UtcTimes(clear.dt.tz_convert("UTC").dt.tz_localize(None), 0, 0)
-    some = times[unclear]
-    twice = some.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
-    first = [True] * len(some)  # as summer time, the earlier moment
-    clear[unclear] = some.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
-    naive = clear.dt.tz_convert("UTC").dt.tz_localize(None)
+        return UtcTimes(localised.dt.tz_convert("UTC").dt.tz_localize(None), 0, 0)
+    wall_times = times[unclear]
+    twice = wall_times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
+    is_summer_time = [True] * len(wall_times)  # the earlier of two moments
+    localised[unclear] = wall_times.dt.tz_localize(
+        zone, ambiguous=is_summer_time, nonexistent="shift_forward"
+    )
+    naive = localised.dt.tz_convert("UTC").dt.tz_localize(None)
     return UtcTimes(naive, int(twice.sum()), int((~twice).sum()))
 
 
 @dataclass(frozen=True)
 class Currencies:
-    """Fixed `rates`: what one unit of each currency is in the base: EUR 1.17 where that is USD."""
+    """Fixed exchange `rates`: the value of one unit of each currency in the base currency."""
 
     rates: Mapping[str, float]
 
@@ -65,7 +67,7 @@ class Currencies:
         bad = rate.isna() & amounts.notna()
         if bad.any():
             row = int(bad.to_numpy().argmax())
-            given = str(currencies.iloc[row])
-            hint = near_matches(given, self.rates)
-            raise DataError(f"row {row + 1}: no rate for the currency {given!r}: {hint}")
+            currency = str(currencies.iloc[row])
+            hint = near_matches(currency, self.rates)
+            raise DataError(f"row {row + 1}: no rate for the currency {currency!r}: {hint}")
         return amounts * rate

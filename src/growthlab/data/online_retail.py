@@ -17,11 +17,11 @@ import pandas as pd
 from growthlab.core.atomic_write import atomic_path
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.progress import progress
-from growthlab.data.cleaning import raw_row
+from growthlab.data.cleaning import frame_report_row
 from growthlab.data.columns import as_ids, as_numbers, as_strings, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.normalise import to_utc
-from growthlab.data.raw_tables import existing, read_table
+from growthlab.data.raw_tables import existing_file, read_table
 from growthlab.data.source import INPUT_FILE, Source
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,10 @@ HEADERS = {
 class OnlineRetail(Source):
     """All transactions from December 2009 to 9 December 2011 (Chen, UCI repository, 2012).
 
-    A row of an invoice is an event: ``return`` where the invoice is a cancellation (its number
-    starts with C, the quantity is negative), ``purchase`` otherwise. An item's text and price are
-    those of its first sale, and it is available from then on: a later spelling would know the
-    future. Stock codes are put in capitals, as 15056bl and 15056BL are one item. Times are British
-    and become UTC.
+    A row of an invoice is an event: ``return`` if the invoice is a cancellation (its number starts
+    with C, the quantity is negative), ``purchase`` otherwise. An item's text and price are those of
+    its first sale, from which on it is available: later texts would leak the future. Stock codes
+    are upper-cased, as 15056bl and 15056BL are the same item. Times are British and become UTC.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class OnlineRetail(Source):
         The workbook (.xlsx, or the .zip that holds it), a CSV of its sheets or a Parquet file.
         Null: downloaded once, from `url` to the folder `downloads`.
     sha256
-        What the download must have; null: it is logged, and only the number of `rows` is checked.
+        The expected hash of the download; null: it is logged, and only the number of `rows` is checked.
     timestamp_format
         Of a CSV whose dates are not ISO 8601, for instance ``%m/%d/%Y %H:%M``.
     """
@@ -73,11 +72,11 @@ class OnlineRetail(Source):
     activity_days: float | None = 180.0
 
     def files(self) -> list[Path]:
-        """The one file, downloaded where no path is given."""
-        return [self._download() if self.path is None else existing(self.path)]
+        """The file of transactions, downloaded if no path is given."""
+        return [self._download() if self.path is None else existing_file(self.path)]
 
     def read(self) -> EventLog:
-        """All rows but those that both sheets hold, not cleaned."""
+        """All rows, with those that both sheets hold only once; before cleaning."""
         (path,) = self.files()
         raw = self._table(path)
         if self.path is None and self.rows is not None and len(raw) != self.rows:
@@ -105,16 +104,18 @@ class OnlineRetail(Source):
         local = parse_times(rows["timestamp"], "InvoiceDate", format=self.timestamp_format)
         rows["timestamp"], n_ambiguous, n_nonexistent = to_utc(local, "Europe/London")
         if n_ambiguous or n_nonexistent:
-            why = "the clocks were changed in that hour: the first moment that it can have been"
-            report.append(raw_row("unclear times", why, rows, rows, n_ambiguous + n_nonexistent))
+            why = "the clocks were changed in that hour: taken as the first possible moment"
+            report.append(
+                frame_report_row("unclear times", why, rows, rows, n_ambiguous + n_nonexistent)
+            )
         codes = rows["item_id"].str.strip().str.upper()
         respelt = rows.assign(item_id=codes)
-        why = "stock codes in small letters or with blanks are the same goods"
+        why = "stock codes in lower case or with spaces name the same goods"
         n_respelt = int((codes != rows["item_id"]).sum())
-        report.append(raw_row("spellings of stock codes", why, rows, respelt, n_respelt))
+        report.append(frame_report_row("spellings of stock codes", why, rows, respelt, n_respelt))
         kept = respelt[~_in_both_sheets(raw, rows)].reset_index(drop=True)
-        why = "the sheets overlap by some days: invoices of the first that the second has too"
-        report.append(raw_row("overlap of the sheets", why, respelt, kept))
+        why = "the sheets overlap by some days: invoices of the first that are in the second too"
+        report.append(frame_report_row("overlap of the sheets", why, respelt, kept))
         return kept
 
     def _table(self, path: Path) -> pd.DataFrame:
@@ -134,7 +135,7 @@ class OnlineRetail(Source):
         except DataError as error:
             if "not encoded" not in str(error):
                 raise
-            return read_table(path, encoding="cp1252")  # copies made on Windows
+            return read_table(path, encoding="cp1252")  # copies saved on Windows
 
     def _download(self) -> Path:
         target = Path(self.downloads) / "online_retail_ii.zip"
@@ -150,7 +151,7 @@ class OnlineRetail(Source):
                         file.write(block)
                 if self.sha256 is not None and digest.hexdigest() != self.sha256:
                     raise DataError(
-                        f"what {self.url} gave has the SHA-256 {digest.hexdigest()}, not "
+                        f"the download from {self.url} has the SHA-256 {digest.hexdigest()}, not "
                         f"data.sha256={self.sha256}: take the file from {PAGE} and give "
                         "data.path=FILE"
                     )
@@ -158,7 +159,7 @@ class OnlineRetail(Source):
             if isinstance(error, DataError):
                 raise
             if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it is an open answer too
+                error.close()  # the error holds the open response
             reason = getattr(error, "reason", error)
             raise DataError(
                 f"data=online_retail: no answer from {self.url} ({reason}): take the archive from "
@@ -169,7 +170,7 @@ class OnlineRetail(Source):
 
 
 def _workbook(file: Path | io.BytesIO, path: Path) -> pd.DataFrame:
-    """The rows of all sheets, one below the other, with the sheet's name in a column `sheet`."""
+    """The rows of all sheets, with the sheet's name in a column `sheet`."""
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
@@ -181,8 +182,8 @@ def _workbook(file: Path | io.BytesIO, path: Path) -> pd.DataFrame:
     for sheet in book.worksheets:
         rows = sheet.iter_rows(values_only=True)
         header = [str(name) for name in next(rows, ())]
-        listed = list(progress(rows, f"reading {sheet.title}", total=sheet.max_row))
-        sheets.append(pd.DataFrame(listed, columns=header, dtype=object).assign(sheet=sheet.title))
+        cells = list(progress(rows, f"reading {sheet.title}", total=sheet.max_row))
+        sheets.append(pd.DataFrame(cells, columns=header, dtype=object).assign(sheet=sheet.title))
     book.close()
     return pd.concat(sheets, ignore_index=True)
 
@@ -191,22 +192,22 @@ def _named(raw: pd.DataFrame) -> pd.DataFrame:
     plain = {str(c).lower().replace(" ", "").replace("_", ""): c for c in raw.columns}
     out = {}
     for ours, theirs in HEADERS.items():
-        found = next((plain[name] for name in theirs if name in plain), None)
-        if found is None:
+        column = next((plain[name] for name in theirs if name in plain), None)
+        if column is None:
             hint = near_matches(theirs[0], map(str, raw.columns))
             raise DataError(f"not Online Retail II: there is no column {theirs[0]!r}: {hint}")
-        out[ours] = raw[found]
+        out[ours] = raw[column]
     return pd.DataFrame(out)
 
 
 def _in_both_sheets(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Whether a row is of the first sheet and its invoice in the second one too."""
+    """Whether a row is of the first sheet and its invoice is in the second one too."""
     if "sheet" in raw:
         second = raw["sheet"] != raw["sheet"].iloc[rows["timestamp"].argmin()]
     else:
-        # in a CSV of both, time jumps back by days where the second sheet begins, and only there
+        # in a CSV of both, time jumps back by days where the second sheet begins, and nowhere else
         second = _goes_back(rows["timestamp"]).cummax()
-        if _goes_back(rows["timestamp"][second]).any():  # in no order: the sheets cannot be told
+        if _goes_back(rows["timestamp"][second]).any():  # not sorted: the sheets are unknown
             second[:] = False
     return ~second & rows["order_id"].isin(rows["order_id"][second].unique())
 
@@ -233,5 +234,5 @@ def _first_sales(goods: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_rows(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The oldest row of each value of the column; of rows of one time the first."""
+    """The oldest row for each value of the column; of rows with equal times the first."""
     return rows.sort_values("timestamp", kind="stable").drop_duplicates(column)

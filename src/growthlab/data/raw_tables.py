@@ -1,4 +1,4 @@
-"""Raw tables from CSV and Parquet files, with errors that name the file and the column."""
+"""Reading raw tables from CSV and Parquet files, with errors that name the file and the column."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from growthlab.core.errors import DataError, near_matches
 
-MISSING = ["", "NaN", "nan", "NULL", "null"]  # in a CSV; NA is left alone, it may be a code
+MISSING = ["", "NaN", "nan", "NULL", "null"]  # in a CSV; not NA, which may be an id
 
 
-def existing(path: str | Path, option: str = "data.path") -> Path:
-    """The path, if a file is there; DataError names the option and what lies there instead."""
+def existing_file(path: str | Path, option: str = "data.path") -> Path:
+    """The path of an existing file; DataError names the option and similar files that exist."""
     path = Path(path).expanduser()
     if path.is_file():
         return path
@@ -24,16 +24,16 @@ def existing(path: str | Path, option: str = "data.path") -> Path:
         raise DataError(f"{option}={path} is a folder: give the file in it")
     if not path.parent.is_dir():
         raise DataError(f"{option}={path}: there is no file, nor a folder {path.parent}")
-    beside = near_matches(path.name, [p.name for p in path.parent.iterdir() if p.is_file()])
-    raise DataError(f"{option}={path}: there is no such file: {beside}")
+    neighbours = near_matches(path.name, [p.name for p in path.parent.iterdir() if p.is_file()])
+    raise DataError(f"{option}={path}: there is no such file: {neighbours}")
 
 
 def read_table(
     path: Path, *, separator: str | None = None, encoding: str = "utf-8-sig"
 ) -> pd.DataFrame:
-    """The table of a Parquet file, or of a CSV file whose values all stay strings, null if missing.
+    """The table of a Parquet or CSV file; all values of a CSV are strings, null where missing.
 
-    A CSV may be compressed; its `separator` is a tab for .tsv, a comma otherwise.
+    A CSV may be compressed; its default `separator` is a tab for .tsv, a comma otherwise.
     """
     try:
         if path.suffix in (".parquet", ".pq"):
@@ -48,20 +48,23 @@ def read_table(
         )
     except UnicodeDecodeError:
         raise DataError(
-            f"{path} is not encoded in {encoding}: give its encoding, for instance cp1252"
+            f"{path} is not encoded in {encoding}: give its encoding, such as cp1252"
         ) from None
     except LookupError:
         raise DataError(
-            f"no encoding is called {encoding}: give one like utf-8 or cp1252"
+            f"there is no encoding {encoding}: give one such as utf-8 or cp1252"
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}") from None
 
 
-def renamed(table: pd.DataFrame, columns: Mapping[str, str | None], where: Path) -> pd.DataFrame:
-    """The columns that `columns` maps our names to, under our names.
+def rename_columns(
+    table: pd.DataFrame, columns: Mapping[str, str | None], where: Path
+) -> pd.DataFrame:
+    """The table with the columns named in `columns` (our name -> the table's), under our names.
 
-    A name mapped to null stands for itself and may be missing; DataError where another is missing.
+    A name mapped to null has the same name in the table and may be missing; DataError where another
+    column is missing.
     """
     out = {}
     for ours, theirs in columns.items():

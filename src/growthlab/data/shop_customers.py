@@ -1,4 +1,4 @@
-"""The customers of a simulated shop: who they are, when they come and leave, what they like."""
+"""The customers of a simulated shop: attributes, arrival, drop-out, rates and tastes."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from growthlab.data.shop_words import (
 )
 from growthlab.data.shop_world import VOUCHER_DISCOUNT, World
 
-# how much sooner or later than average the customers of each acquisition channel drop out
+# drop-out rate of the customers of each acquisition channel, relative to the average
 DROP_BY_ACQUISITION = np.array([0.9, 1.2, 1.6, 0.6, 0.8])
 ACQUISITION_SHARES = np.array([0.30, 0.20, 0.20, 0.10, 0.20])
 AGE_SHARES = np.array([0.15, 0.28, 0.30, 0.18, 0.09])
 CONSENT_SHARES = np.array([0.80, 0.65, 0.30, 0.45, 0.70])  # of PURPOSES
 MOST_PIECES = 12
-# the sizes of a customer's block of draws: more customers or days never shift them
+# the sizes of a customer's block of draws: fixed, so that more customers or days change no draw
 N_NORMAL, N_UNIFORM = 64, 24
 
 
 @dataclass(frozen=True)
 class Customer:
-    """One customer, from an own random stream; rates are a day, times are days after the start."""
+    """A customer, drawn from their own random stream; rates are per day, times days after the start."""
 
     number: int
-    arrival: float  # 0 for those who were there before
+    arrival: float  # 0 for customers from before the start
     established: bool
     order_rate: float
     browse_rate: float
     drop_rate: float
-    leaves: float  # the day of dropping out, unknown to the shop
+    leaves: float  # the day of drop-out, which the shop does not observe
     extra_pieces: tuple[float, float]  # mean pieces beyond the first: durable, consumable
     voucher_rate: float
     app_share: float
@@ -63,7 +63,7 @@ class Customer:
 
     @classmethod
     def draw(cls, world: World, number: int) -> Customer:
-        """Customer `number` of a world: the same however many others there are."""
+        """Customer `number` of a world, independent of the number of customers."""
         rng = stream(world.seed, "customer", number)
         z, u = rng.normal(size=N_NORMAL), rng.random(N_UNIFORM)
         activity, visits, drop, lifetime = rng.standard_gamma([1.4, 3.0, 2.0, 1.0])
@@ -99,10 +99,9 @@ class Customer:
         )
 
     def taste(self, world: World) -> np.ndarray:
-        """Logits of the customer's own choice among all items, shape ``(n_items,)``.
+        """Logits of the customer's choice among all items, shape ``(n_items,)``.
 
-        Popularity, plus what is the customer's own: category, brand, a price level, and the items'
-        vectors.
+        Popularity plus the customer's preference for category, brand, price level and item vectors.
         """
         shelf, z = world.shelf, self.draws
         n_categories, n_brands = len(CATEGORIES), len(BRANDS)
@@ -110,7 +109,7 @@ class Customer:
         category = 1.2 * z[1 : 1 + n_categories] + by_age
         brand = 0.6 * z[12 : 12 + n_brands]
         vector = 1.2 * z[40 : 40 + world.width]
-        price = 0.3 * z[0] - 0.15 + 0.4 * z[39]  # those who spend more choose dearer
+        price = 0.3 * z[0] - 0.15 + 0.4 * z[39]  # high spenders prefer expensive items
         return (
             shelf.popularity
             + category[shelf.category]
@@ -120,15 +119,15 @@ class Customer:
         )
 
     def mean_pieces(self, consumable: np.ndarray) -> np.ndarray:
-        """Expected pieces of a line of each kind of item."""
-        durable, used_up = (1 + _mean_extra(e) for e in self.extra_pieces)
-        return np.where(consumable, used_up, durable)
+        """Expected pieces of an order line, by whether the item is consumable."""
+        of_durable, of_consumable = (1 + _mean_extra(e) for e in self.extra_pieces)
+        return np.where(consumable, of_consumable, of_durable)
 
     def pieces(self, uniform: float, consumable: bool) -> int:
-        """Pieces of one line: one and a geometric number more."""
-        extra = self.extra_pieces[consumable]
-        more = int(np.log1p(-uniform) / np.log(extra / (1 + extra)))
-        return 1 + min(more, MOST_PIECES - 1)
+        """Pieces of an order line: one plus a geometric number."""
+        mean_extra = self.extra_pieces[consumable]
+        extra = int(np.log1p(-uniform) / np.log(mean_extra / (1 + mean_extra)))
+        return 1 + min(extra, MOST_PIECES - 1)
 
     @property
     def mean_voucher(self) -> float:
@@ -136,7 +135,7 @@ class Customer:
         return self.voucher_rate * VOUCHER_DISCOUNT
 
 
-# what an age band likes beyond the average, by category
+# preference of each age band for each category, relative to the average
 _AGE_TASTE = np.array(
     [
         [0.0, 0.2, 0.3, -0.3, 0.5, 0.3, -0.4, -0.2, 0.5, -0.3],
@@ -166,7 +165,7 @@ class Population:
         return [Customer.draw(self.world, i) for i in range(self.n_users)]
 
     def user_table(self, days: float) -> pd.DataFrame:
-        """Those who arrive within the days, with attributes and consents, sorted by raw id."""
+        """The customers who arrive within the days, with attributes and consents, sorted by id."""
         present = [c for c in self.customers if c.arrival < days]
         names = ("age_band", "gender", "region", "acquisition")
         frame = pd.DataFrame({"user_id": [c.user_id for c in present]})

@@ -1,4 +1,4 @@
-"""Faults: what real logs suffer from, added to a clean one in known numbers."""
+"""Faults of real logs, added to a clean log in known numbers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ NON_GOODS = ("POSTAGE", "MANUAL", "VOUCHER")
 BOT_EVENTS = 600  # of each bot, all on one day
 
 
-def inject(
+def add_faults(
     events: pd.DataFrame, faults: Mapping[str, float], *, seed: int
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The events with faulty ones among them, and how many events each fault has added.
+    """The events with faulty ones added, and how many events each fault added.
 
-    Clean events stay as they are, so a perfect cleaning gives them back. `faults` are shares of the
-    clean events: ``duplicates``, ``missing_users``, ``future_dates`` (a time 400 days after the
-    recording), ``non_goods``, ``cancellations`` (a purchase and at once another of minus its
-    quantity: two events each), ``zero_quantities``, ``negative_prices``; or a number of users:
+    Clean events are not changed, so a perfect cleaning restores them. `faults` are shares of the
+    clean events: ``duplicates``, ``missing_users``, ``future_dates`` (a time 400 days after
+    ingestion), ``non_goods``, ``cancellations`` (a purchase and shortly after it another with minus
+    its quantity: two events each), ``zero_quantities``, ``negative_prices``; or a number of users:
     ``bots``.
 
     Raises
@@ -36,38 +36,38 @@ def inject(
             raise ConfigError(f"data.faults has no fault {name}: {near_matches(name, _FAULTS)}")
         if amount < 0 or (name != "bots" and amount > 1):
             possible = "0 or more bots" if name == "bots" else "a share between 0 and 1"
-            raise ConfigError(f"data.faults.{name} is {possible}, got {amount}")
+            raise ConfigError(f"data.faults.{name} must be {possible}, got {amount}")
         n = int(amount) if name == "bots" else round(amount * len(events))
         faulty = _FAULTS[name](events, n, stream(seed, "fault", name)) if n else events.iloc[:0]
         added.append(faulty)
         counts[name] = len(faulty)
     if not any(counts.values()):
         return events, counts
-    together = pd.concat([frame for frame in added if len(frame)])
-    return together.sort_values("timestamp", kind="stable", ignore_index=True), counts
+    all_events = pd.concat([frame for frame in added if len(frame)])
+    return all_events.sort_values("timestamp", kind="stable", ignore_index=True), counts
 
 
 def _duplicates(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    return _some(events, n, rng)
+    return _sample(events, n, rng)
 
 
 def _missing_users(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    return _some(events, n, rng).assign(user_id=pd.Series(dtype="str"))
+    return _sample(events, n, rng).assign(user_id=pd.Series(dtype="str"))
 
 
 def _future_dates(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    picked = _some(events, n, rng)
+    picked = _sample(events, n, rng)
     return picked.assign(timestamp=picked["ingested_at"] + pd.Timedelta(days=400))
 
 
 def _non_goods(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    picked = _lasting(events, n, rng)
+    picked = _never_returned(events, n, rng)
     return picked.assign(item_id=pd.array(rng.choice(NON_GOODS, len(picked)), dtype="str"))
 
 
 def _cancellations(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    bought = _lasting(events, n, rng)
-    # Within half an hour nothing else of the customer happens, so that no other purchase can match.
+    bought = _never_returned(events, n, rng)
+    # a customer has no other event within half an hour, so no other purchase can match
     bought["timestamp"] += pd.Timedelta(seconds=30)
     bought["ingested_at"] = bought["timestamp"]
     cancelled = bought.assign(quantity=-bought["quantity"], order_id="c" + bought["order_id"])
@@ -77,11 +77,11 @@ def _cancellations(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd
 
 
 def _zero_quantities(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    return _lasting(events, n, rng).assign(quantity=0.0)
+    return _never_returned(events, n, rng).assign(quantity=0.0)
 
 
 def _negative_prices(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    picked = _lasting(events, n, rng)
+    picked = _never_returned(events, n, rng)
     return picked.assign(unit_price=-picked["unit_price"])
 
 
@@ -116,13 +116,13 @@ _FAULTS: dict[str, Callable[[pd.DataFrame, int, np.random.Generator], pd.DataFra
 }
 
 
-def _some(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
+def _sample(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """`n` different events."""
     return events.iloc[rng.choice(len(events), min(n, len(events)), replace=False)].copy()
 
 
-def _lasting(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """`n` different purchases of what the user never sends back: no return can match a fault."""
+def _never_returned(events: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`n` different purchases of items that the user never returns: no return can match a fault."""
     pairs = events["user_id"] + "\x1f" + events["item_id"]
     returned = pairs[events["event_type"] == "return"]
-    return _some(events[(events["event_type"] == "purchase") & ~pairs.isin(returned)], n, rng)
+    return _sample(events[(events["event_type"] == "purchase") & ~pairs.isin(returned)], n, rng)

@@ -1,4 +1,4 @@
-"""Truth: what only the generator of a simulated shop knows, for tests and oracles."""
+"""Truth: expectations that only the generator of a simulated shop knows, for tests and oracles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from growthlab.core.errors import DataError
 from growthlab.core.histories import UNKNOWN, codes_of
 from growthlab.data.shop_customers import Customer, Population
-from growthlab.data.shop_visits import Clock, Message, State, live, order_probability
+from growthlab.data.shop_visits import Clock, Message, State, order_probability, simulate_visits
 from growthlab.data.shop_world import SALE_DISCOUNT, World
 
 MOST_STEPS = 12
@@ -20,11 +20,11 @@ MOST_STEPS = 12
 
 @dataclass(frozen=True)
 class Truth:
-    """Expectations about the customers of a shop at a moment, from the settings that drive them.
+    """Expectations about the customers of a shop at a moment, computed from their settings.
 
-    Moments are datetimes or ISO strings, horizons are days. Everything holds for a shop that sends
-    no campaign after the moment (newsletters only bring visits, never orders). `messages` are those
-    that customers had before it, by customer number. Unknown users raise a DataError.
+    Moments are datetimes or ISO strings, horizons are days. All methods assume that no campaign is
+    sent after the moment (newsletters only cause visits, never orders). `messages` are those that
+    customers received before it, by customer number. Unknown users raise a DataError.
     """
 
     world: World
@@ -44,12 +44,12 @@ class Truth:
     def churn_probability(
         self, user_ids: Sequence[str] | np.ndarray, at: datetime | str, horizon: float
     ) -> np.ndarray:
-        """P(no order in ``[at, at + horizon)``), given who is alive, shape ``(n,)``.
+        """P(no order in ``[at, at + horizon)``), given whether the customer is alive, shape ``(n,)``.
 
-        1 for those who have dropped out, NaN for those who have not arrived yet.
+        1 for customers who have dropped out, NaN for those who have not arrived yet.
         """
         day = self._day(at)
-        busy = self._busy(day, horizon)
+        busy = self._operational_days(day, horizon)
         customers, alive = self._customers(user_ids), self.alive(user_ids, at)
         silent = np.ones(len(customers))
         for n in np.flatnonzero(alive):
@@ -66,10 +66,10 @@ class Truth:
     ) -> np.ndarray:
         """Expected orders in ``[at, at + horizon)``, shape ``(n,)``.
 
-        0 for those who have dropped out, NaN for those who have not arrived yet.
+        0 for customers who have dropped out, NaN for those who have not arrived yet.
         """
         day = self._day(at)
-        busy, lengths = self._busy(day, horizon), _day_lengths(horizon)
+        busy, lengths = self._operational_days(day, horizon), _day_lengths(horizon)
         customers, alive = self._customers(user_ids), self.alive(user_ids, at)
         orders = np.zeros(len(customers))
         for n in np.flatnonzero(alive):
@@ -84,9 +84,9 @@ class Truth:
     def expected_spend(
         self, user_ids: Sequence[str] | np.ndarray, at: datetime | str, horizon: float
     ) -> np.ndarray:
-        """Expected money paid in ``[at, at + horizon)``, returns not taken off, shape ``(n,)``.
+        """Expected spend in ``[at, at + horizon)`` before returns, shape ``(n,)``.
 
-        Expected orders times lines times the price of a line under `line_shares`.
+        Expected orders times lines per order times the price of a line under `line_shares`.
         """
         shelf, day = self.world.shelf, self._day(at)
         weeks = np.arange(int(day // 7), int((day + horizon) // 7) + 1)
@@ -96,10 +96,11 @@ class Truth:
         shares = self.line_shares(user_ids, at, horizon)
         pieces = np.array([c.mean_pieces(shelf.consumable) for c in customers])
         vouchers = np.array([c.mean_voucher for c in customers])
-        a_line = (shares * pieces * paid).sum(axis=1) - vouchers * (
+        line_price = (shares * pieces * paid).sum(axis=1) - vouchers * (
             shares * pieces * shelf.price
         ).sum(axis=1)
-        return self.expected_orders(user_ids, at, horizon) * _mean_lines(self.world.basket) * a_line
+        n_orders = self.expected_orders(user_ids, at, horizon)
+        return n_orders * _mean_lines(self.world.basket) * line_price
 
     def taste_scores(
         self,
@@ -108,10 +109,10 @@ class Truth:
         at: datetime | str,
         horizon: float = 28.0,
     ) -> np.ndarray:
-        """The oracle's scores, shape ``(n_users, n_items)``: the likelier bought, the higher.
+        """The oracle's scores, shape ``(n_users, n_items)``: higher for items more likely bought.
 
-        Shares of the lines of the user's orders in the horizon, see `line_shares`; 0 for items that
-        are not launched yet or not of this shop.
+        Shares of the user's order lines in the horizon, see `line_shares`; 0 for items that are not
+        launched yet or not in this shop.
         """
         shelf = self.world.shelf
         order = np.argsort(shelf.item_ids)
@@ -124,16 +125,16 @@ class Truth:
     ) -> np.ndarray:
         """Expected share of each item of the shelf in a user's order lines, ``(n_users, n)``.
 
-        A mixture of repeats, wishes and what is looked at. The first two are taken as they stand at
-        the moment, although they move with each order; the last is the mean over as many steps from
-        the last item on as the user is expected to make in the horizon (12 at most). Rows sum to 1;
-        those who have dropped out get what they would buy if they had not.
+        A mixture of repeats, wishes and viewed items. Repeats and wishes are those at the moment,
+        although they change with each order; viewed items are the mean over the steps that the user
+        is expected to make from the last item within the horizon (12 at most). Rows sum to 1;
+        customers who have dropped out get the shares that they would have without dropping out.
         """
         day = self._day(at)
         customers = self._customers(user_ids)
         states = [self._state(c, day) for c in customers]
         on_sale = int(self.world.shelf.for_sale(day))
-        shares = self._looked_at(customers, states, on_sale, horizon)
+        shares = self._view_shares(customers, states, on_sale, horizon)
         repeated, wished = np.zeros_like(shares), np.zeros_like(shares)
         for n, state in enumerate(states):
             np.add.at(repeated[n], state.bought, 1.0)
@@ -148,8 +149,8 @@ class Truth:
     ) -> np.ndarray:
         """Expected orders that one message at the moment adds within the horizon, shape ``(n,)``.
 
-        Negative where it drives away more than it brings; 0 after dropping out. `offer` is the
-        share of the price taken off.
+        Negative where it costs more orders than it brings; 0 after drop-out. `offer` is the share
+        taken off the price.
         """
         orders = self.expected_orders(user_ids, at, horizon)
         customers, alive = self._customers(user_ids), self.alive(user_ids, at)
@@ -168,7 +169,7 @@ class Truth:
     def _customers(self, user_ids: Sequence[str] | np.ndarray) -> list[Customer]:
         unknown = [u for u in user_ids if str(u) not in self._numbers]
         if unknown:
-            raise DataError(f"{len(unknown)} users are not of this shop, the first is {unknown[0]}")
+            raise DataError(f"{len(unknown)} users are not in this shop, the first is {unknown[0]}")
         return [self._population.customers[self._numbers[str(u)]] for u in user_ids]
 
     def _day(self, at: datetime | str) -> float:
@@ -176,24 +177,24 @@ class Truth:
         return (moment - self.start).total_seconds() / 86_400
 
     def _state(self, customer: Customer, day: float) -> State:
-        """The customer's state at a moment, from living until then; remembered."""
+        """The customer's state at a moment, from simulating all visits before it; cached."""
         states = self._states.setdefault(day, {})
         if customer.number not in states:
             clock = self._clock(day)
-            sent = [m for m in self.messages.get(customer.number, ()) if m.day < day]
-            states[customer.number] = live(self.world, customer, clock, day, sent)[1]
+            received = [m for m in self.messages.get(customer.number, ()) if m.day < day]
+            states[customer.number] = simulate_visits(self.world, customer, clock, day, received)[1]
         return states[customer.number]
 
     def _clock(self, day: float) -> Clock:
         return Clock(self.world.intensity(self.start, int(np.ceil(day)) + 1))
 
-    def _busy(self, day: float, horizon: float) -> np.ndarray:
-        """The operational time of each day of the horizon (the last may be a part)."""
+    def _operational_days(self, day: float, horizon: float) -> np.ndarray:
+        """The operational time of each day of the horizon (the last day may be partial)."""
         clock = self._clock(day + horizon)
         edges = day + np.concatenate([[0.0], np.cumsum(_day_lengths(horizon))])
         return np.diff([clock.operational(e) for e in edges])
 
-    def _looked_at(
+    def _view_shares(
         self, customers: list[Customer], states: list[State], on_sale: int, horizon: float
     ) -> np.ndarray:
         """Mean share of each item over the next steps of each user, shape ``(n_users, n)``."""
@@ -206,29 +207,29 @@ class Truth:
         follows = shelf.transitions.copy().tolil()
         follows[:, on_sale:] = 0.0
         follows = follows.tocsr()
-        now = np.zeros_like(taste)
-        begun = np.array([s.last >= 0 for s in states])
-        now[np.flatnonzero(begun), [s.last for s in states if s.last >= 0]] = 1.0
-        stay = np.array([min(horizon, 1 / c.drop_rate) * c.visit_rate for c in customers])
-        steps = np.clip(np.ceil(stay * world.views), 1, MOST_STEPS)
+        current = np.zeros_like(taste)
+        has_viewed = np.array([s.last >= 0 for s in states])
+        current[np.flatnonzero(has_viewed), [s.last for s in states if s.last >= 0]] = 1.0
+        n_visits = np.array([min(horizon, 1 / c.drop_rate) * c.visit_rate for c in customers])
+        steps = np.clip(np.ceil(n_visits * world.views), 1, MOST_STEPS)
         total = np.zeros_like(taste)
         for step in range(int(steps.max())):
-            followed = world.sequence * (follows.T @ now.T).T
-            now = followed + (1 - followed.sum(axis=1, keepdims=True)) * taste
-            total += now * (step < steps)[:, None]
+            followed = world.sequence * (follows.T @ current.T).T
+            current = followed + (1 - followed.sum(axis=1, keepdims=True)) * taste
+            total += current * (step < steps)[:, None]
         return total / steps[:, None]
 
 
 def _day_lengths(horizon: float) -> np.ndarray:
-    """The days of a horizon, the last one as long as is left of it."""
+    """The lengths of the days of a horizon: 1, and the rest for the last day."""
     whole = int(horizon)
-    left = [horizon - whole] if horizon > whole else []
-    return np.concatenate([np.ones(whole), left])
+    rest = [horizon - whole] if horizon > whole else []
+    return np.concatenate([np.ones(whole), rest])
 
 
 def _mean_lines(basket: float) -> float:
-    """Mean lines of an order: 1 and a Poisson number of more, 6 at most."""
+    """Mean lines of an order: 1 plus a Poisson number, 6 at most."""
     from scipy.stats import poisson
 
-    more = np.arange(0, 40)
-    return float(np.minimum(1 + more, 6) @ poisson.pmf(more, basket - 1)) if basket > 1 else 1.0
+    extra = np.arange(0, 40)
+    return float(np.minimum(1 + extra, 6) @ poisson.pmf(extra, basket - 1)) if basket > 1 else 1.0

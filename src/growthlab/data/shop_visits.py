@@ -1,4 +1,4 @@
-"""One customer's visits to a simulated shop, in order of time, and the events they leave."""
+"""The visits of one customer to a simulated shop, in order of time, and their events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY = 86_400
 MOST_VIEWS, MOST_LINES, MOST_WISHES = 8, 6, 5
 FIRST_ORDER_SHARE = 0.6  # of newcomers who buy on their first visit
 SEARCH_SHARE, FAVOURITE_SHARE, CART_SHARE, REVIEW_SHARE = 0.30, 0.05, 0.08, 0.08
-# A visit's row of uniforms. Every visit has a whole row, so that no choice shifts a later one.
+# Columns of a visit's row of uniforms. Every visit has a full row, so that no choice shifts later draws.
 ORDERS, N_VIEWS, N_LINES, SEARCHES, BANNER, BANNER_ITEM, BANNER_CLICK, VOUCHER, APP, QUERY = range(
     10
 )
@@ -30,7 +30,7 @@ ROW = LINE + MOST_LINES * LINE_WIDTH
 
 
 class Event(NamedTuple):
-    """A row of the log: seconds after the start, numbers for ids, NaN and -1 where not known."""
+    """A row of the log: seconds after the start, numbers as ids, NaN and -1 where unknown."""
 
     user: int
     item: int
@@ -48,7 +48,7 @@ class Event(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """A visit to come: when, its uniforms, and what a campaign has to do with it."""
+    """A visit: its time, its uniforms, and the campaign that caused it, if any."""
 
     day: float
     row: list[float]
@@ -59,25 +59,25 @@ class Visit(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message sent to the customer by a campaign; `offer` is the share of the price taken off."""
+    """A message of a campaign to a customer; `offer` is the share taken off the price."""
 
     day: int
     channel: str
-    offer: float | None  # None: a newsletter, which sells nothing by itself
+    offer: float | None  # None: a newsletter, which causes no order
 
 
 @dataclass
 class State:
-    """What the future of a customer depends on, besides the customer and the world."""
+    """The changing state of a customer, on which their future depends besides customer and world."""
 
-    last: int = -1  # the item looked at last
+    last: int = -1  # the item viewed last
     wishes: list[int] = field(default_factory=list)  # in cart or favourites, not bought yet
-    bought: list[int] = field(default_factory=list)  # consumables, once an order line
+    bought: list[int] = field(default_factory=list)  # consumables, one entry per order line
     leaves: float = math.inf
 
 
 class Clock:
-    """Maps operational time, in which customers come evenly, to days with their rhythm."""
+    """Maps operational time, in which visits are evenly spread, to days with busy and quiet hours."""
 
     def __init__(self, intensity: np.ndarray) -> None:
         self.hours = np.arange(len(intensity) + 1) / 24
@@ -92,13 +92,13 @@ class Clock:
         return np.interp(operational, self.busy, self.hours, right=np.inf)
 
 
-def live(
+def simulate_visits(
     world: World, customer: Customer, clock: Clock, until: float, messages: Sequence[Message] = ()
 ) -> tuple[list[Event], State]:
-    """The customer's events before day `until`, and the state the customer is in then."""
+    """The customer's events before day `until`, and the customer's state at that time."""
     journey = _Journey(world, customer)
     visits = _own_visits(world, customer, clock, until)
-    visits += journey.answer(_newsletters(world, customer, until) + list(messages))
+    visits += journey.visits_from(_newsletters(world, customer, until) + list(messages))
     for visit in sorted(visits):
         if visit.day < min(until, journey.state.leaves):
             journey.visit(visit)
@@ -107,7 +107,7 @@ def live(
 
 
 def _own_visits(world: World, customer: Customer, clock: Clock, until: float) -> list[Visit]:
-    """Visits without any campaign: a Poisson process in operational time."""
+    """Visits that no campaign caused: a Poisson process in operational time."""
     rng = stream(world.seed, "customer", customer.number, "visits")
     first = clock.operational(customer.arrival)
     end = clock.operational(min(until, customer.leaves))
@@ -123,12 +123,12 @@ def _own_visits(world: World, customer: Customer, clock: Clock, until: float) ->
     orders = rows[:, ORDERS] < customer.order_rate / customer.visit_rate
     if not customer.established and len(orders):
         orders[0] = rows[0, ORDERS] < FIRST_ORDER_SHARE
-    listed = zip(days.tolist(), rows.tolist(), orders.tolist(), strict=True)
-    return [Visit(day, row, order, str(n)) for n, (day, row, order) in enumerate(listed)]
+    visits = zip(days.tolist(), rows.tolist(), orders.tolist(), strict=True)
+    return [Visit(day, row, order, str(n)) for n, (day, row, order) in enumerate(visits)]
 
 
 def _newsletters(world: World, customer: Customer, until: float) -> list[Message]:
-    """The newsletters to a customer who wants them, from the arrival on."""
+    """The newsletters to a customer with consent to email, from arrival on."""
     if not (world.newsletter_days and customer.consents[1]):
         return []
     days = np.arange(10, until, world.newsletter_days).astype(int)
@@ -136,7 +136,7 @@ def _newsletters(world: World, customer: Customer, until: float) -> list[Message
 
 
 class _Journey:
-    """A customer's way through the shop, visit by visit."""
+    """The visits of one customer, simulated one after the other."""
 
     def __init__(self, world: World, customer: Customer) -> None:
         self.world, self.customer, self.shelf = world, customer, world.shelf
@@ -145,17 +145,17 @@ class _Journey:
         self.satisfaction = _standardised(np.log(weights) - self.shelf.popularity)
         self.state = State(leaves=customer.leaves)
         self.events: list[Event] = []
-        self.free_from = 0  # the second at which the visit before is over
+        self.free_from = 0  # the second at which the previous visit is over
 
-    def answer(self, messages: list[Message]) -> list[Visit]:
-        """The visits that messages bring about; a message may also drive the customer away."""
+    def visits_from(self, messages: list[Message]) -> list[Visit]:
+        """The visits that messages cause; a message may also make the customer drop out."""
         customer, visits = self.customer, []
         for m in sorted(messages, key=lambda m: m.day):
             names = ("newsletter",) if m.offer is None else (m.channel, f"{m.offer:g}")
             rng = stream(self.world.seed, "customer", customer.number, "message", m.day, *names)
             clicks, delay, annoyed, orders, *row = rng.random(4 + ROW).tolist()
             day = m.day + 10 / 24
-            if day < customer.arrival:  # nobody has the address yet
+            if day < customer.arrival:  # the shop does not have the address yet
                 continue
             self._add("message", -1, int(day * DAY), channel=m.channel)
             if day >= self.state.leaves:
@@ -171,7 +171,7 @@ class _Journey:
         return visits
 
     def visit(self, visit: Visit) -> None:
-        """One visit: perhaps a banner and a search, views, and perhaps an order."""
+        """Simulate one visit: views, and possibly a banner, a search and an order."""
         row = visit.row
         second = max(int(visit.day * DAY), self.free_from)
         common: dict[str, Any] = {
@@ -191,23 +191,23 @@ class _Journey:
     def _browse(
         self, row: list[float], n_views: int, on_sale: int, second: int, common: dict[str, Any]
     ) -> tuple[list[int], int]:
-        """The items viewed, the first perhaps after a search, and the second when that is over."""
+        """The items viewed, possibly after a search, and the second at which browsing ends."""
         viewed = []
         for step in range(n_views):
             uniforms = row[STEP + step * STEP_WIDTH : STEP + (step + 1) * STEP_WIDTH]
-            item = self._next(uniforms[0], uniforms[1], on_sale)
+            item = self._next_item(uniforms[0], uniforms[1], on_sale)
             if step == 0 and row[SEARCHES] < SEARCH_SHARE:
                 self._add("search", -1, second, query=self._query(item, row[QUERY]), **common)
                 second += 20
             self._add("view", item, second, **common)
             second += 10 + int(200 * uniforms[2] ** 2)
-            second = self._wish(item, uniforms, second, common)
+            second = self._add_wishes(item, uniforms, second, common)
             viewed.append(item)
             self.state.last = item
         return viewed, second
 
-    def _next(self, follows: float, which: float, on_sale: int) -> int:
-        """The item looked at next: a successor of the last one, or the customer's own choice."""
+    def _next_item(self, follows: float, which: float, on_sale: int) -> int:
+        """The item viewed next: a successor of the last one, or drawn from the customer's taste."""
         if follows < self.world.sequence and self.state.last >= 0:
             slot = min(bisect_right(_SUCCESSION, which), len(SUCCESSORS) - 1)
             item = int(self.shelf.successors[self.state.last, slot])
@@ -216,8 +216,10 @@ class _Journey:
         target = which * self.cumulative[on_sale - 1]
         return min(bisect_right(self.cumulative, target), on_sale - 1)
 
-    def _wish(self, item: int, uniforms: list[float], second: int, common: dict[str, Any]) -> int:
-        """A viewed item may go to the favourites or, left there, to the cart."""
+    def _add_wishes(
+        self, item: int, uniforms: list[float], second: int, common: dict[str, Any]
+    ) -> int:
+        """Put a viewed item into the favourites or the cart, with some probability each."""
         shares = {"favourite": FAVOURITE_SHARE, "cart": CART_SHARE}
         for uniform, (kind, share) in zip(uniforms[3:], shares.items(), strict=True):
             if uniform < share:
@@ -230,37 +232,37 @@ class _Journey:
     def _order(
         self, visit: Visit, viewed: list[int], lines: int, second: int, common: dict[str, Any]
     ) -> int:
-        """An order of several lines at one moment, with what comes back and what is said of it."""
-        lines_of = self._chosen(visit.row, viewed, lines)
+        """Simulate an order of several lines at one moment, with its returns and reviews."""
+        order_lines = self._order_lines(visit.row, viewed, lines)
         second += 10
-        for item in lines_of:
+        for item in order_lines:
             self._add("cart", item, second, **common)
             second += 4
         second += 60
         sale = _sale(self.world, int(second // (7 * DAY)))
         voucher = VOUCHER_DISCOUNT * (visit.row[VOUCHER] < self.customer.voucher_rate)
         order = f"o{self.customer.number}-{visit.name}"
-        for item, (pieces, uniforms) in lines_of.items():
+        for item, (pieces, uniforms) in order_lines.items():
             discount = round(sale[self.shelf.category[item]] + voucher + visit.offer, 4)
             price = round(float(self.shelf.price[item]) * (1 - discount), 2)
             bought = {"quantity": float(pieces), "price": price, "order": order}
             self._add("purchase", item, second, discount=discount, **bought, **common)
-            self._aftermath(item, second, uniforms, bought, common["channel"])
+            self._return_or_review(item, second, uniforms, bought, common["channel"])
         state = self.state
-        state.bought += [i for i in lines_of if self.shelf.consumable[i]]
-        state.wishes = [w for w in state.wishes if w not in lines_of]
+        state.bought += [i for i in order_lines if self.shelf.consumable[i]]
+        state.wishes = [w for w in state.wishes if w not in order_lines]
         return second
 
-    def _chosen(
+    def _order_lines(
         self, row: list[float], viewed: list[int], lines: int
     ) -> dict[int, tuple[int, list[float]]]:
-        """The pieces of each item in an order, and the uniforms for what comes after it.
+        """The pieces of each item in an order, and the uniforms for its return or review.
 
-        A line is a repeat, a wish, or else the item viewed last that is not taken yet.
+        A line is a repeat, a wish, or else the last viewed item that is not in the order yet.
         """
         world, state = self.world, self.state
         out: dict[int, tuple[int, list[float]]] = {}
-        fresh = list(viewed)
+        remaining = list(viewed)
         for n in range(lines):
             line = row[LINE + n * LINE_WIDTH : LINE + (n + 1) * LINE_WIDTH]
             kind, which, amount = line[:3]
@@ -269,16 +271,16 @@ class _Journey:
             elif world.repeat <= kind < world.repeat + world.intent and state.wishes:
                 item = state.wishes[int(which * len(state.wishes))]
             else:
-                item = fresh.pop()
+                item = remaining.pop()
             pieces, uniforms = out.get(item, (0, line[3:]))
             pieces += self.customer.pieces(amount, bool(self.shelf.consumable[item]))
             out[item] = pieces, uniforms
         return out
 
-    def _aftermath(
+    def _return_or_review(
         self, item: int, second: int, uniforms: list[float], bought: dict[str, Any], channel: str
     ) -> None:
-        """A line may be sent back, and may be reviewed; both reach the shop's books later."""
+        """Return or review a line, with some probability; both are recorded later."""
         returns, back, booked, reviews, said, noise = uniforms
         if returns < CATEGORIES[self.shelf.category[item]].returned:
             at = second + int((3 + 14 * back) * DAY)
@@ -296,7 +298,7 @@ class _Journey:
     def _banner(
         self, row: list[float], day: float, on_sale: int, second: int, common: dict[str, Any]
     ) -> int:
-        """An impression of one of this week's five banner items, and perhaps a click and a view."""
+        """Show one of this week's five banner items, with a click and a view with some probability."""
         if row[BANNER] >= self.world.banners:
             return second
         item = _banner_items(self.world, int(day // 7), on_sale)[int(row[BANNER_ITEM] * 5)]
@@ -325,7 +327,7 @@ _SUCCESSION = np.cumsum(SUCCESSORS).tolist()
 
 
 def order_probability(customer: Customer, offer: float) -> float:
-    """P(order | click on a message): the customer's own, raised by what the offer takes off."""
+    """P(order | click on a message): the customer's own probability, raised by the offer."""
     return min(customer.persuasion * (1 + 4 * offer), 1.0)
 
 
@@ -342,13 +344,13 @@ def _poisson(uniform: float, mean: float) -> int:
 
 @lru_cache(maxsize=4_096)
 def _sale(world: World, week: int) -> list[float]:
-    """What a sale takes off the items of each category in a week."""
+    """The share that a sale takes off the price of each category in a week."""
     return (SALE_DISCOUNT * world.on_sale(week)).tolist()
 
 
 @lru_cache(maxsize=4_096)
 def _banner_items(world: World, week: int, on_sale: int) -> list[int]:
-    """The five items of a week's banners, from the popular ones."""
+    """The five items of a week's banners, from the 50 most popular."""
     rng = stream(world.seed, "banner", week)
     popular = np.argsort(-world.shelf.popularity[:on_sale], kind="stable")[:50]
     return popular[rng.permutation(len(popular))[:5]].tolist()

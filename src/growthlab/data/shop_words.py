@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Category(NamedTuple):
-    """A shelf of the shop: `price` is the median, `companion` the category that follows."""
+    """A category of items: `price` is the median, `companion` the category bought after it."""
 
     name: str
     words: str  # of item names, separated by spaces
     consumable: bool
     price: float
     share: float  # of the assortment
-    returned: float  # share of sold lines that come back
+    returned: float  # share of order lines that are returned
     companion: int
 
 

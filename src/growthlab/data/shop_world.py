@@ -1,4 +1,4 @@
-"""World: everything that is true of a simulated shop and that its customers do not choose."""
+"""World: the settings and the assortment of a simulated shop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.seeding import stream
 from growthlab.data.shop_words import BRANDS, CATEGORIES, COLOURS, FILLERS, STYLES
 
-# one item a visit and an order, nothing but the transitions or the taste to choose it by
+# one item per visit and order, chosen by the transitions or the taste alone
 _BARE = {
     "repeat": 0.0,
     "intent": 0.0,
@@ -31,9 +31,7 @@ DYNAMICS: dict[str, dict[str, float]] = {
     "markov": {**_BARE, "sequence": 0.9},
     "iid": {**_BARE, "sequence": 0.0},
 }
-SUCCESSORS = np.array(
-    [0.40, 0.25, 0.15, 0.12, 0.08]
-)  # how often each successor of an item comes next
+SUCCESSORS = np.array([0.40, 0.25, 0.15, 0.12, 0.08])  # probability of each successor of an item
 SALE_SHARE, SALE_DISCOUNT, VOUCHER_DISCOUNT = 0.12, 0.20, 0.10
 HOUR_PROFILE = np.array(
     [3, 1, 1, 1, 1, 2, 6, 10, 13, 15, 16, 17, 19, 16, 14, 14, 15, 18, 23, 28, 32, 30, 20, 9]
@@ -43,32 +41,31 @@ WEEKDAY_PROFILE = np.array([0.96, 0.92, 0.92, 0.94, 1.02, 1.12, 1.12])  # Monday
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The settings of a shop, and what follows from them and the seed.
+    """The settings of a shop, and the assortment that follows from them and the seed.
 
-    The next item that a customer looks at follows, with probability `sequence`, the transitions of
-    the item looked at before (accessories, complements), else the customer's own taste. A line of
-    an order is with probability `repeat` something consumable that the customer has bought before,
-    with `intent` something from the cart or the favourites, else an item just viewed. The defaults
-    describe a small general shop and were chosen by realism (basket and repeat shares as in grocery
-    and general retail, a drop-out after about half a year, popularity by Zipf's law) before any
-    model was tried; they stay as they are.
+    The next item that a customer views follows the transitions of the item viewed before
+    (accessories, complements) with probability `sequence`, else the customer's own taste. An order
+    line is a consumable that the customer has bought before with probability `repeat`, an item from
+    the cart or the favourites with probability `intent`, else an item just viewed. The defaults
+    describe a small general shop and were chosen to be realistic (basket and repeat shares as in
+    grocery and general retail, drop-out after about half a year, popularity by Zipf's law) before
+    any model was tried; they are frozen.
 
     Parameters
     ----------
     items, late_items
-        How many items, and which share of them is launched after the opening, over `growth_days`.
+        The number of items, and the share of them launched after the opening, over `growth_days`.
     sequence, repeat, intent
         Probabilities, see above.
     basket, views
         Mean lines of an order; mean items viewed in a visit. Both are at least 1.
     order_days, visits_per_order
-        Mean days between the orders of an active customer, and visits (orders included) for each
-        order.
+        Mean days between the orders of an active customer, and visits per order (those with an order
+        included).
     life_days
         Mean days until an average customer drops out.
     established
-        Share of customers who were there before the first day; the others arrive over
-        `growth_days`.
+        Share of customers from before the first day; the others arrive over `growth_days`.
     banners, newsletter_days
         Share of visits that show a banner; days between two newsletters (0: none).
 
@@ -98,10 +95,12 @@ class World:
     def __post_init__(self) -> None:
         for name in ("late_items", "sequence", "repeat", "intent", "established", "banners"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is a share between 0 and 1, got {getattr(self, name)}")
+                raise ConfigError(
+                    f"{name} must be a share between 0 and 1, got {getattr(self, name)}"
+                )
         if self.repeat + self.intent > 1:
             raise ConfigError(
-                f"repeat + intent is {self.repeat + self.intent:g}: at most 1 is possible"
+                f"repeat + intent must be at most 1, got {self.repeat + self.intent:g}"
             )
         for name in ("basket", "views", "visits_per_order"):
             if getattr(self, name) < 1:
@@ -114,11 +113,11 @@ class World:
 
     @classmethod
     def of(cls, dynamics: str, **settings: float | int | None) -> World:
-        """The world of one of the named dynamics, with the settings that are not None on top."""
+        """The world of one of the named dynamics; settings that are not None replace its own."""
         if dynamics not in DYNAMICS:
             raise ConfigError(f"dynamics {dynamics} is unknown: {near_matches(dynamics, DYNAMICS)}")
-        given = {k: v for k, v in settings.items() if v is not None}
-        return cls(**{**DYNAMICS[dynamics], **given})  # type: ignore[arg-type]
+        own = {k: v for k, v in settings.items() if v is not None}
+        return cls(**{**DYNAMICS[dynamics], **own})  # type: ignore[arg-type]
 
     @cached_property
     def shelf(self) -> Shelf:
@@ -126,7 +125,7 @@ class World:
         return Shelf.draw(self)
 
     def intensity(self, start: datetime, days: int) -> np.ndarray:
-        """How busy each hour is compared with the mean, shape ``(days * 24,)``."""
+        """The number of visits in each hour relative to the mean, shape ``(days * 24,)``."""
         first = start.timetuple().tm_yday
         day = np.arange(days)
         season = 1 + 0.15 * np.cos(
@@ -158,18 +157,18 @@ class World:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The items of a world as arrays, in order of launch: what is for sale on a day is a prefix."""
+    """The items of a world as arrays, in order of launch: those for sale on a day are a prefix."""
 
-    item_ids: np.ndarray  # (n,) str, without order or meaning
+    item_ids: np.ndarray  # (n,) str, random
     launch: np.ndarray  # (n,) whole days after the start, ascending
-    category: np.ndarray  # (n,) places in CATEGORIES
-    brand: np.ndarray  # (n,) places in BRANDS
-    style: np.ndarray  # (n,) places in STYLES
+    category: np.ndarray  # (n,) index into CATEGORIES
+    brand: np.ndarray  # (n,) index into BRANDS
+    style: np.ndarray  # (n,) index into STYLES
     price: np.ndarray  # (n,)
     price_level: np.ndarray  # (n,) log price, standardised within the category
     popularity: np.ndarray  # (n,) log of Zipf's weights
-    vectors: np.ndarray  # (n, width) what the latent tastes meet
-    successors: np.ndarray  # (n, 5) items that come next
+    vectors: np.ndarray  # (n, width) latent item vectors
+    successors: np.ndarray  # (n, 5) likely next items
     text: list[str]
     attributes: list[str]
 
@@ -210,19 +209,19 @@ class Shelf:
         return np.array([c.consumable for c in CATEGORIES])[self.category]
 
     def for_sale(self, day: float | np.ndarray) -> np.ndarray:
-        """How many items have been launched by a day: they are the first ones."""
+        """The number of items launched by a day: they are the first ones."""
         return np.searchsorted(self.launch, day, side="right")
 
     @cached_property
     def transitions(self) -> csr_matrix:
-        """P(next item | item) of the sequence part, shape ``(n, n)``; rows sum to 1."""
+        """P(next item | item) where the sequence decides, shape ``(n, n)``; rows sum to 1."""
         n = len(self.launch)
         rows = np.repeat(np.arange(n), len(SUCCESSORS))
         return csr_matrix((np.tile(SUCCESSORS, n), (rows, self.successors.ravel())), shape=(n, n))
 
 
 def _brands(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
-    """A brand for each item, from those at home in its category (each lives in a few)."""
+    """A brand for each item, from the brands of its category (each brand has a few categories)."""
     homes = rng.random((len(CATEGORIES), len(BRANDS))) < 0.25
     homes[np.arange(len(CATEGORIES)), np.arange(len(CATEGORIES)) * 2] = True
     weights = homes / homes.sum(axis=1, keepdims=True)
@@ -231,7 +230,7 @@ def _brands(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
 
 
 def _successors(rng: np.random.Generator, category: np.ndarray) -> np.ndarray:
-    """Five items that follow each one: three of the companion category, two of its own."""
+    """Five successors of each item: three of the companion category, two of its own."""
     members = [np.flatnonzero(category == c) for c in range(len(CATEGORIES))]
     out = np.empty((len(category), len(SUCCESSORS)), dtype=np.int64)
     for item, c in enumerate(category):

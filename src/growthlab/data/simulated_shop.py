@@ -14,9 +14,9 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.progress import progress
 from growthlab.data.event_log import EventLog
 from growthlab.data.shop_customers import Population
-from growthlab.data.shop_faults import inject
+from growthlab.data.shop_faults import add_faults
 from growthlab.data.shop_truth import Truth
-from growthlab.data.shop_visits import Clock, Event, Message, live
+from growthlab.data.shop_visits import Clock, Event, Message, simulate_visits
 from growthlab.data.shop_world import World
 from growthlab.data.source import Source
 
@@ -25,7 +25,7 @@ MICROSECONDS = 1_000_000
 
 
 class ShopTables(NamedTuple):
-    """Everything a shop has written down: the columns are those of an `EventLog`."""
+    """The tables that a shop records, with the columns of an `EventLog`."""
 
     events: pd.DataFrame
     items: pd.DataFrame
@@ -35,20 +35,20 @@ class ShopTables(NamedTuple):
 def generate(
     world: World, start: datetime, days: int, users: int, exposures: pd.DataFrame | None = None
 ) -> ShopTables:
-    """What the first `users` customers of a world do in ``[start, start + days)``.
+    """The events of the first `users` customers of a world in ``[start, start + days)``.
 
-    Each customer has random streams of its own. So more users leave the events of the first ones as
-    they are, more days leave the days before as they are, and exposures change nothing for other
-    customers and nothing before them. `unit_price` is what was paid for one piece, `discount` the
-    share that was taken off the list price. Returns and reviews reach the books (`ingested_at`)
+    Each customer has their own random streams: with more users the events of the first ones are the
+    same, with more days the earlier days are the same, and exposures change nothing for other
+    customers and nothing before the message. `unit_price` is the price paid for one piece,
+    `discount` the share taken off the list price. Returns and reviews are recorded (`ingested_at`)
     days after they happened.
 
     Parameters
     ----------
     exposures
         A campaign: columns user_id, day (from 0, sent at 10:00), channel, offer (none, discount_10,
-        discount_20). A message may bring a visit, with an order perhaps, and may drive a customer
-        away.
+        discount_20). A message may cause a visit, with or without an order, or make the customer
+        drop out.
 
     Raises
     ------
@@ -58,14 +58,16 @@ def generate(
     population = Population(world, users)
     clock = Clock(world.intensity(start, days))
     messages = _messages(exposures, {c.user_id: c.number for c in population.customers})
-    found: list[Event] = []
+    events: list[Event] = []
     for customer in progress(population.customers, "simulating customers"):
-        found += live(world, customer, clock, days, messages.get(customer.number, ()))[0]
+        events += simulate_visits(world, customer, clock, days, messages.get(customer.number, ()))[
+            0
+        ]
     items = world.item_table(start)
-    opened = pd.Timestamp(start) + pd.Timedelta(days=days)
+    end = pd.Timestamp(start) + pd.Timedelta(days=days)
     return ShopTables(
-        events=_events_frame(world, start, found),
-        items=items[items["available_from"] < opened].reset_index(drop=True),
+        events=_events_frame(world, start, events),
+        items=items[items["available_from"] < end].reset_index(drop=True),
         users=population.user_table(days),
     )
 
@@ -74,12 +76,12 @@ def generate(
 class SimulatedShop(Source):
     """A small general shop of about 2,000 customers and 500 items; no two seeds are the same shop.
 
-    The defaults, here and in `World`, were chosen by realism before any model was tried on the
-    shop, and are frozen: results on it are worth something only as long as nobody adjusts the shop
-    to a model. `users` counts all who come within the first `World.growth_days`; those who arrive
-    after the last day are not in the log. Settings that are None are those of the named `dynamics`:
-    ``mixed`` (tastes, repeats, wishes and sequences), ``markov`` (the next item follows from the
-    last), ``iid`` (each item is drawn from the customer's taste alone).
+    The defaults, here and in `World`, were chosen to be realistic before any model was tried on the
+    shop, and are frozen: results mean something only as long as the shop is not adjusted to a model.
+    `users` counts all customers who come within the first `World.growth_days`; those who arrive
+    after the last day are not in the log. Settings that are None follow from the `dynamics`:
+    ``mixed`` (tastes, repeats, wishes and sequences), ``markov`` (the next item depends on the last),
+    ``iid`` (each item is drawn from the customer's taste alone).
 
     Raises
     ------
@@ -108,7 +110,7 @@ class SimulatedShop(Source):
         for name in ("days", "users"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {getattr(self, name)}")
-        assert self.world is not None  # both are checked by being made
+        assert self.world is not None  # building them checks the settings
         assert self.opening is not None
 
     @property
@@ -128,26 +130,26 @@ class SimulatedShop(Source):
         return World.of(self.dynamics, seed=self.seed, items=self.items, **settings)
 
     def tables(self) -> ShopTables:
-        """The shop's tables without any fault."""
+        """The shop's tables without faults."""
         return generate(self.world, self.opening, self.days, self.users)
 
     def read(self) -> EventLog:
-        """The shop's log, with the faults asked for."""
+        """The shop's log, with the configured faults."""
         return self.generate_with_faults()[0]
 
     def generate_with_faults(self) -> tuple[EventLog, dict[str, int]]:
-        """The log, and how many events each kind of fault has added to it."""
+        """The log, and the number of events that each fault added."""
         tables = self.tables()
-        events, counts = inject(tables.events, self.faults, seed=self.seed)
+        events, counts = add_faults(tables.events, self.faults, seed=self.seed)
         return EventLog.from_frames(events, tables.items, tables.users, name=self.name), counts
 
     def truth(self) -> Truth:
-        """What only the generator knows of the customers."""
+        """The true tastes, drop-out and spending of the customers."""
         return Truth(self.world, self.opening, self.users)
 
 
 def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[int, list[Message]]:
-    """The campaign's messages to each customer."""
+    """The messages of a campaign, by customer number."""
     if exposures is None:
         return {}
     missing = [c for c in ("user_id", "day", "channel", "offer") if c not in exposures]
@@ -159,7 +161,7 @@ def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[i
     columns = (exposures[c].tolist() for c in ("user_id", "day", "channel", "offer"))
     for user_id, day, channel, offer in zip(*columns, strict=True):
         if user_id not in numbers:
-            raise DataError(f"exposures name a user {user_id} whom this shop does not have")
+            raise DataError(f"exposures name a user {user_id} who is not in this shop")
         if day < 0:
             raise DataError(f"exposures have a day {day}: days are counted from 0, the start")
         if offer not in OFFERS:
@@ -170,11 +172,11 @@ def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[i
     return out
 
 
-def _events_frame(world: World, start: datetime, found: list[Event]) -> pd.DataFrame:
+def _events_frame(world: World, start: datetime, rows: list[Event]) -> pd.DataFrame:
     """The events as a table, sorted by time and user."""
-    frame = pd.DataFrame(found, columns=Event._fields)
+    frame = pd.DataFrame(rows, columns=Event._fields)
     origin = np.datetime64(start, "us")
-    ids = np.array([*world.shelf.item_ids, None], dtype=object)  # the last, -1: no item
+    ids = np.array([*world.shelf.item_ids, None], dtype=object)  # code -1, the last: no item
 
     def moments(seconds: pd.Series) -> np.ndarray:
         micros = seconds.to_numpy(dtype=np.int64) * MICROSECONDS

@@ -1,4 +1,4 @@
-"""Source: where raw events come from, what the data set says of its use, and a cache."""
+"""Source: a data set, how its events are read and used, and the cache of its prepared log."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ INPUT_FILE = {"input_file": True}
 
 @dataclass(frozen=True, kw_only=True)
 class Source(ABC):
-    """A data set, and what it says of its use where the task or the split leaves that open (null).
+    """A data set: how it is read, and how it is used where task and split leave that open (null).
 
-    That is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
-    None for data without a clock; `activity_days`, within which a customer must have bought to be
-    asked about; the event types that a history holds, and those to be foretold. `cleaning` holds
-    the rules for the raw events, None for none.
+    Its use is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
+    None for data without times; `activity_days`: a customer who has not bought within so many days
+    before the cutoff gets no prediction; the event types of histories and those to predict.
+    `cleaning` holds the rules for the raw events, None for none.
     """
 
     name: ClassVar[str]
@@ -46,7 +46,7 @@ class Source(ABC):
 
     @abstractmethod
     def read(self) -> EventLog:
-        """The raw log, not cleaned."""
+        """The raw log, before cleaning."""
 
     def files(self) -> list[Path]:
         """The files that `read` reads; DataError where one is missing."""
@@ -54,12 +54,12 @@ class Source(ABC):
 
     def key(self) -> str:
         """A hash of what the prepared log depends on: settings, rules, content of files, code."""
-        describes_use = {f.name for f in fields(Source)} - {"cleaning"}
-        names_a_file = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
+        use_settings = {f.name for f in fields(Source)} - {"cleaning"}
+        file_settings = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
         settings = {
-            setting: value is not None if setting in names_a_file else value
+            setting: value is not None if setting in file_settings else value
             for setting, value in asdict(self).items()
-            if setting not in describes_use
+            if setting not in use_settings
         }
         content = [(path.name, _sha256(path)) for path in self.files()]
         text = json.dumps(
@@ -70,44 +70,44 @@ class Source(ABC):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def prepare(self, cache: Path) -> EventLog:
-        """The cleaned log: read, cleaned and written to a folder of `cache`, or opened from there.
+        """The cleaned log: opened from a folder of `cache`, or read, cleaned and written there.
 
-        Two processes that ask for the same log at once read it once.
+        Of two processes that prepare the same log at the same time only one reads the files.
         """
         cache = Path(cache)
         folder = cache / f"{self.name}-{self.key()}"
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{folder.name}.lock"):
-            return self._cached(folder) or self._prepared(folder)
+            return self._open_cached(folder) or self._read_and_save(folder)
 
-    def _cached(self, folder: Path) -> EventLog | None:
+    def _open_cached(self, folder: Path) -> EventLog | None:
         if not (folder / "log.json").exists():
             return None
         try:
             log = EventLog.open(folder)
-        except DataError as error:  # what it was made from is still there
-            logger.warning("%s: prepared again, as %s", self.name, error)
+        except DataError as error:  # the raw files are still there
+            logger.warning("%s: prepared again because %s", self.name, error)
             return None
         logger.info("%s: %s events from the cache %s", self.name, f"{log.n_events:,}", folder)
         return log
 
-    def _prepared(self, folder: Path) -> EventLog:
+    def _read_and_save(self, folder: Path) -> EventLog:
         started = time.perf_counter()
         log = self.read()
         if not log.n_events:
-            raise DataError(f"{self.name} has no events: the file holds a header at most")
-        _report("read", log, started)
+            raise DataError(f"{self.name} has no events: the file is empty or holds only a header")
+        _log_stage("read", log, started)
         if self.cleaning is not None:
             started = time.perf_counter()
             log = self.cleaning.apply(log)
-            _report("cleaned", log, started)
+            _log_stage("cleaned", log, started)
         started = time.perf_counter()
         log = log.save(folder)
-        _report("saved", log, started)
+        _log_stage("saved", log, started)
         return log
 
 
-def _report(stage: str, log: EventLog, started: float) -> None:
+def _log_stage(stage: str, log: EventLog, started: float) -> None:
     logger.info(
         "%s: %s %s events, %s users, %s items in %.1f s",
         log.name,

@@ -1,4 +1,4 @@
-"""Any CSV or Parquet file as a source, by a mapping of its columns."""
+"""Any CSV or Parquet file as a source, through a mapping of its columns."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.data.cleaning import raw_row
+from growthlab.data.cleaning import frame_report_row
 from growthlab.data.columns import EVENT_COLUMNS, ITEM_COLUMNS, as_numbers, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IdentityMap
 from growthlab.data.normalise import Currencies, to_utc
-from growthlab.data.raw_tables import existing, read_table, renamed
+from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import INPUT_FILE, Source
 
-USED_UP = ("currency", "source")  # columns that reading needs and the log does not keep
-Columns = Mapping[str, str | None]
+READING_COLUMNS = ("currency", "source")  # used while reading, not kept in the log
+Columns = Mapping[str, str | None]  # our name -> the file's
 
 
 @dataclass(frozen=True, kw_only=True)
 class TabularFile(Source):
     """A log in one CSV or Parquet file, or in several that have the same columns.
 
-    Only a user is required of an event. Without a `timestamp` the log is order-only: by `position`,
-    or else by the order of a user's rows. What reading drops or changes is in the cleaning report.
+    An event needs only a user. Without a `timestamp` events are ordered by `position`, or else by
+    the order of a user's rows. The cleaning report lists what reading drops or changes.
 
     Parameters
     ----------
@@ -38,26 +38,26 @@ class TabularFile(Source):
     label
         The name of the log; null: that of the first file.
     columns
-        Our name -> the file's. A name mapped to null stands for itself, where the file has it.
-        Beside the columns of an event log there are `currency` and `source`.
+        Our name -> the file's. A name mapped to null is the same in the file, if it has the column.
+        Besides the columns of an event log there are `currency` and `source`.
     event_type
-        The type of every event, where no column says it.
+        The type of every event, if no column holds it.
     event_types
         The file's words for event types -> ours (``{order: purchase}``).
     unit, timestamp_format, timezone
-        Of times that are numbers since 1970 (s, ms, us); of strings that are not ISO 8601; of times
-        that carry no zone of their own (``Europe/London``; null: UTC).
+        The unit of times that are numbers since 1970 (s, ms, us); the strptime format of strings
+        that are not ISO 8601; the zone of times without one (``Europe/London``; null: UTC).
     drop_undated
-        Whether events without a time are dropped; otherwise one is an error.
+        Whether to drop events without a time; otherwise they are an error.
     separator, encoding
         Of CSV files.
     items_path, item_columns, users_path, user_columns
-        Tables of items and of users. All columns of users stay, as attributes.
+        Tables of items and of users. All columns of users are kept, as attributes.
     currency, rates
-        The currency of all prices, where no column says it, and what one unit of each currency is
-        in that of the log; null: prices stay as they are.
+        The currency of all prices, if no column holds it, and the value of one unit of each
+        currency in that of the log; null: prices are not converted.
     source, identity_path
-        What the user ids belong to, where no column says it (null: the file's name), and a table of
+        The source of the user ids, if no column holds it (null: the file's name), and a table of
         source, source_id and user_id that joins the ids of several sources. An id that is not in
         the table becomes ``source:id``.
     """
@@ -88,7 +88,7 @@ class TabularFile(Source):
 
     def __post_init__(self) -> None:
         for option, given, possible in (
-            ("columns", self.columns, (*EVENT_COLUMNS, *USED_UP)),
+            ("columns", self.columns, (*EVENT_COLUMNS, *READING_COLUMNS)),
             ("item_columns", self.item_columns, tuple(ITEM_COLUMNS)),
             ("user_columns", self.user_columns, ("user_id",)),
         ):
@@ -100,21 +100,21 @@ class TabularFile(Source):
             raise ConfigError(f"{event_type!r} is not an event type: {hint}")
 
     def files(self) -> list[Path]:
-        """The files of events, then those of items, users and identities that are given."""
+        """The files of events, then those of items, users and identities that are set."""
         if not self.path:
             raise DataError(
-                "data=tabular_file needs data.path=FILE.csv (or .parquet), and where the file says "
-                "user_id, item_id or timestamp otherwise data.columns.user_id=... and so on"
+                "data=tabular_file needs data.path=FILE.csv (or .parquet), and data.columns.user_id=... "
+                "and so on where the file has other names for user_id, item_id or timestamp"
             )
         paths = [self.path] if isinstance(self.path, (str, Path)) else self.path
-        named = [(path, "data.path") for path in paths]
+        files = [(path, "data.path") for path in paths]
         for option in ("items_path", "users_path", "identity_path"):
             if getattr(self, option) is not None:
-                named.append((getattr(self, option), f"data.{option}"))
-        return [existing(path, option) for path, option in named]
+                files.append((getattr(self, option), f"data.{option}"))
+        return [existing_file(path, option) for path, option in files]
 
     def read(self) -> EventLog:
-        """The events of all files, not cleaned; DataError names the file and the row at fault."""
+        """The events of all files, before cleaning; DataError names the wrong file and row."""
         n_paths = 1 if isinstance(self.path, (str, Path)) else len(self.path or [])
         paths = self.files()[:n_paths]
         report: list[dict[str, Any]] = []
@@ -130,15 +130,15 @@ class TabularFile(Source):
         )
 
     def _events(self, path: Path, report: list[dict[str, Any]]) -> pd.DataFrame:
-        names = _names(self.columns, (*EVENT_COLUMNS, *USED_UP), "user_id")
-        events = renamed(self._table(path), names, path)
+        names = _names(self.columns, (*EVENT_COLUMNS, *READING_COLUMNS), "user_id")
+        events = rename_columns(self._table(path), names, path)
         if not len(events):
             raise DataError(f"{path} has no rows below its header")
         try:
             for column in ("timestamp", "ingested_at", "cancelled_at"):
                 if column in events:
                     events[column] = self._times(events, column, report)
-            events = self._dated(events, report)
+            events = self._drop_undated(events, report)
             self._set_types(events)
             self._set_prices(events)
             self._set_users(events, path, report)
@@ -149,14 +149,14 @@ class TabularFile(Source):
     def _times(self, table: pd.DataFrame, column: str, report: list[dict[str, Any]]) -> pd.Series:
         times = parse_times(table[column], column, unit=self.unit, format=self.timestamp_format)
         times, n_ambiguous, n_nonexistent = to_utc(times, self.timezone)
-        twice = "clocks went back and the hour came twice: taken as the first"
-        never = "clocks went forward and the hour was left out: taken as its end"
+        twice = "clocks went back and the hour occurred twice: taken as the first"
+        never = "clocks went forward and the hour was skipped: taken as its end"
         for why, n in ((twice, n_ambiguous), (never, n_nonexistent)):
             if n:
-                report.append(raw_row(f"unclear local {column}", why, table, table, n))
+                report.append(frame_report_row(f"unclear local {column}", why, table, table, n))
         return times
 
-    def _dated(self, events: pd.DataFrame, report: list[dict[str, Any]]) -> pd.DataFrame:
+    def _drop_undated(self, events: pd.DataFrame, report: list[dict[str, Any]]) -> pd.DataFrame:
         if "timestamp" not in events or not events["timestamp"].isna().any():
             return events
         undated = events["timestamp"].isna()
@@ -168,7 +168,7 @@ class TabularFile(Source):
             )
         dated = events[~undated].reset_index(drop=True)
         why = "drop_undated: an event without a time has no place in a history"
-        report.append(raw_row("no timestamp", why, events, dated))
+        report.append(frame_report_row("no timestamp", why, events, dated))
         return dated
 
     def _set_types(self, events: pd.DataFrame) -> None:
@@ -178,8 +178,8 @@ class TabularFile(Source):
             events["event_type"] = events["event_type"].replace(dict(self.event_types))
         else:
             raise DataError(
-                "no column of event types: map one with data.columns.event_type, or say what every "
-                "event is with data.event_type=purchase"
+                "no column of event types: map one with data.columns.event_type, or give all events "
+                "the same type with data.event_type=purchase"
             )
 
     def _set_prices(self, events: pd.DataFrame) -> None:
@@ -188,8 +188,8 @@ class TabularFile(Source):
             return
         if currencies is None and self.currency is None:
             raise DataError(
-                "data.rates needs to know the currencies: map their column with "
-                "data.columns.currency, or say with data.currency=EUR what all prices are in"
+                "data.rates needs the currency of each price: map its column with "
+                "data.columns.currency, or give all prices the same currency with data.currency=EUR"
             )
         if currencies is None:
             currencies = pd.Series(self.currency, index=events.index)
@@ -204,15 +204,15 @@ class TabularFile(Source):
         before = events.copy()
         joined = IdentityMap.read(self.identity_path).join(events["user_id"], sources)
         events["user_id"] = joined.user_ids
-        why = f"{joined.n_unmapped:,} ids are not in the identity map: kept apart as source:id"
-        report.append(raw_row("identities joined", why, before, events, len(events)))
+        why = f"{joined.n_unmapped:,} ids are not in the identity map: kept as source:id"
+        report.append(frame_report_row("identities joined", why, before, events, len(events)))
 
     def _items(self) -> pd.DataFrame | None:
         if self.items_path is None:
             return None
-        path = existing(self.items_path, "data.items_path")
+        path = existing_file(self.items_path, "data.items_path")
         names = _names(self.item_columns, tuple(ITEM_COLUMNS), "item_id")
-        items = renamed(self._table(path), names, path)
+        items = rename_columns(self._table(path), names, path)
         if "available_from" in items:
             items["available_from"] = self._times(items, "available_from", [])
         return items
@@ -220,18 +220,18 @@ class TabularFile(Source):
     def _users(self) -> pd.DataFrame | None:
         if self.users_path is None:
             return None
-        path = existing(self.users_path, "data.users_path")
+        path = existing_file(self.users_path, "data.users_path")
         table = self._table(path)
         theirs = self.user_columns.get("user_id") or "user_id"
         return pd.concat(
-            [renamed(table, {"user_id": theirs}, path), table.drop(columns=theirs)], axis=1
+            [rename_columns(table, {"user_id": theirs}, path), table.drop(columns=theirs)], axis=1
         )
 
     def _table(self, path: Path) -> pd.DataFrame:
         return read_table(path, separator=self.separator, encoding=self.encoding)
 
 
-def _names(given: Columns, possible: tuple[str, ...], required: str) -> dict[str, str | None]:
-    """A file's name of each of our columns; null where it may be missing."""
-    names = {column: given.get(column) for column in possible}
+def _names(columns: Columns, possible: tuple[str, ...], required: str) -> dict[str, str | None]:
+    """The file's name for each of our columns; null where it may be missing."""
+    names = {column: columns.get(column) for column in possible}
     return {**names, required: names[required] or required}

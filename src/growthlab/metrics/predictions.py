@@ -1,4 +1,4 @@
-"""What metrics of predictions share: rows counted by weight, ties merged into groups."""
+"""The common part of metrics of predictions: their contract, weighted rows, tied predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @runtime_checkable
 class PredictionMetric(Protocol):
-    """A metric of one label and one prediction a customer."""
+    """A metric of one label and one prediction per customer."""
 
     larger_is_better: ClassVar[bool]
 
@@ -23,7 +23,7 @@ class PredictionMetric(Protocol):
     ) -> float:
         """The value, NaN where undefined.
 
-        `weight` says how often each row counts (a bootstrap resample): the value is that of the
+        `weight` is how often each row counts (as in a bootstrap resample): the value is that of the
         repeated rows.
         """
         ...
@@ -65,7 +65,7 @@ class OnResamples(Protocol):
 
 
 class Groups(NamedTuple):
-    """Rows of equal prediction as one group, highest prediction first; ``(..., n_groups)`` each."""
+    """Sums over the rows of equal prediction, highest prediction first; ``(..., n_groups)`` each."""
 
     mass: np.ndarray  # rows in the group
     label: np.ndarray  # sum of their labels
@@ -73,10 +73,10 @@ class Groups(NamedTuple):
 
 
 def grouped(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Groups:
-    """The rows by distinct prediction; rows of weight 0 may leave groups without mass.
+    """The rows grouped by equal prediction; rows of weight 0 may leave groups without mass.
 
-    Within a group the order of rows means nothing: whoever spreads a group's sums evenly over its
-    mass has the mean over all orders. `weight` may have several resamples, ``(..., n)``.
+    The order of rows within a group means nothing: spreading a group's sums evenly over its mass
+    gives the mean over all orders. `weight` may have several resamples, ``(..., n)``.
     """
     weight = weights_of(label, weight)
     if (prediction[1:] < prediction[:-1]).any():
@@ -100,10 +100,10 @@ def cut(groups: Groups, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bins_of(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean label and mean prediction of bins of equal mass, highest predictions first,
-    ``(n_bins,)``.
+    """Mean label and mean prediction of bins of equal mass, highest predictions first.
 
-    A row or a tie that lies across a border is shared between the bins; NaN without rows.
+    Shape ``(n_bins,)`` each. A row or a tie across a border is shared between the bins; NaN without
+    rows.
     """
     total = groups.mass.sum()
     if total == 0:
@@ -114,7 +114,7 @@ def bins_of(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def weights_of(label: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """How often each row counts, float64: once, where no weight is given."""
+    """How often each row counts, float64; 1 without weights."""
     return np.ones(len(label)) if weight is None else np.asarray(weight, dtype=float)
 
 
@@ -126,5 +126,5 @@ def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> float:
 
 
 def are_probabilities(prediction: np.ndarray) -> bool:
-    """Whether all predictions lie in [0, 1]; a mere score, such as a number of days, does not."""
+    """Whether all predictions are in [0, 1], unlike scores such as a number of days."""
     return bool(((prediction >= 0) & (prediction <= 1)).all())

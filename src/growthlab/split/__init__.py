@@ -1,1 +1,1 @@
-"""One log into what may be known and what is to be foretold."""
+"""Splitting a log into what may be known at a cutoff and what is to be predicted."""

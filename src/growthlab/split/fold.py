@@ -1,4 +1,4 @@
-"""Fold: what is known before a cutoff, and the future after it that is to be foretold."""
+"""Fold: the events known before a cutoff, and the future after it that models predict."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from growthlab.data.event_log import EventLog
 class Fold:
     """``past < cutoff``, and ``cutoff + gap <= future < cutoff + gap + horizon``.
 
-    The `gap` is the time that acting on a prediction takes: what happens in it is neither known nor
-    foretold. `inner` is the fold for every choice (early stopping, search, winner): its future is the window
-    of the same length that ends at the cutoff, its past is what lies a gap before that. Splits
-    without a clock (leave-last-out, a given column) have neither `cutoff` nor `horizon`.
+    The `gap` is the time needed to act on a prediction: its events are in neither part. `inner` is
+    the fold on which everything is chosen (early stopping, search, winner): its future is the window
+    of the same length that ends at the cutoff, its past ends a gap before that window. Splits
+    without times (leave-last-out, a given column) have neither `cutoff` nor `horizon`.
 
-    `record` is the past with those purchases still in it that had been cancelled by the cutoff, each
-    with its ``cancelled_at``: at an earlier snapshot some of them stood, and only the record can say
-    so. The past itself where nothing is ever cancelled.
+    `record` is the past including the purchases that had been cancelled by the cutoff, each with its
+    ``cancelled_at``: at an earlier snapshot some of them were still valid. None where it is not
+    needed.
     """
 
     past: EventLog
@@ -33,9 +33,9 @@ class Fold:
     record: EventLog | None = None
 
     def with_past(self, change: Callable[[EventLog], EventLog]) -> Fold:
-        """The same fold with `change` made to its past, and to the inner fold's own past.
+        """The fold with `change` applied to its past and, separately, to the inner fold's past.
 
-        What it keeps or drops is thus decided by each past alone, as for k-core filters.
+        So a filter such as a k-core depends on each past alone.
         """
         inner = None if self.inner is None else self.inner.with_past(change)
         record = None if self.record is None else change(self.record)
@@ -47,7 +47,7 @@ class Fold:
         return self.for_choosing().future
 
     def for_choosing(self) -> Fold:
-        """The inner fold, on which everything is chosen."""
+        """The inner fold, on which settings, epochs and the winner are chosen."""
         if self.inner is None:
             raise DataError("this fold has no validation window: nothing can be chosen on it")
         return self.inner

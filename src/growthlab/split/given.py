@@ -1,11 +1,11 @@
-"""Given: a column of the log says to which part an event belongs."""
+"""Given: the split that a column of the log defines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.cancellations import standing
+from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
 
@@ -14,10 +14,10 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Given:
-    """The split that a data set was published with: `column` says train, valid or test.
+    """The split that a data set was published with: `column` holds train, valid or test.
 
     The past is train and valid, the future is test; the inner fold has train as its past and valid
-    as its future, and there is none where no event is valid.
+    as its future. Without valid events there is no inner fold.
 
     Examples
     --------
@@ -37,19 +37,19 @@ class Given:
     def folds(
         self, log: EventLog, horizon_days: float | None = None, origins: int = 1
     ) -> list[Fold]:
-        """The one fold; the horizon of the data means nothing here.
+        """The only fold; the horizon of the data is ignored.
 
         Raises
         ------
         DataError
-            A missing column, a value that is no part, or no event in train or in test.
+            A missing column, a value other than the three, or no event in train or in test.
         ConfigError
             More than one origin.
         """
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         log.require(self.column, needed_by="split=given")
-        log = standing(log)
+        log = without_cancelled_purchases(log)
         counts = self._counts(log)
         parts = {name: log.where(f"{self.column} = '{name}'") for name in PARTS}
         inner = Fold(parts["train"], parts["valid"]) if counts.get("valid") else None
@@ -57,12 +57,12 @@ class Given:
         return [Fold(past, parts["test"], inner=inner)]
 
     def _counts(self, log: EventLog) -> dict[str, int]:
-        """How many events each part has."""
+        """The number of events of each part."""
         column = self.column
-        found = log.query(
+        rows = log.query(
             f"SELECT {column} AS part, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
         )
-        counts = dict(zip(found["part"].fillna("nothing"), found["n"], strict=True))
+        counts = dict(zip(rows["part"].fillna("nothing"), rows["n"], strict=True))
         unknown = [part for part in counts if part not in PARTS]
         if unknown:
             raise DataError(

@@ -1,4 +1,4 @@
-"""GlobalTime: everyone is cut at the same moment."""
+"""GlobalTime: one cutoff for all users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import recorded_at
-from growthlab.data.cancellations import standing
+from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.split.fold import Fold
@@ -23,21 +23,21 @@ class GlobalTime:
     With a gap the future is ``cutoff + gap <= future < cutoff + gap + horizon``.
 
     A past event must also have been recorded before the cutoff (`ingested_at`, where the log has
-    it): a return that was booked later was not known. A purchase that was cancelled later still
-    stands in the past, and is none in the future. Items launched at the cutoff or later are not
-    among the past's items. Events at one time all fall on one side. Later events than the horizon's
-    are in neither part.
+    it): a return recorded later was not known. A purchase that was cancelled later counts in the
+    past, and is left out of the future. Items launched at the cutoff or later are not among the
+    past's items. Events at the same time are always in the same part. Events after the horizon are
+    in neither part.
 
     Parameters
     ----------
     cutoff
-        A date or time, UTC. By default the latest one whose future window is complete: the second
+        A date or time, UTC. By default the latest one with a complete future window: the second
         after the newest event, minus the horizon.
     horizon_days
         The length of the future; by default the data set's own.
     gap_days
-        Between the cutoff and the future: the time that acting on a prediction takes. Its events
-        are in neither part. The validation window still ends at the cutoff.
+        Between the cutoff and the future: the time needed to act on a prediction. Its events are in
+        neither part. The validation window still ends at the cutoff.
 
     Examples
     --------
@@ -71,15 +71,14 @@ class GlobalTime:
     def folds(
         self, log: EventLog, horizon_days: float | None = None, origins: int = 1
     ) -> list[Fold]:
-        """`origins` folds, the newest first, each cut a horizon before the last.
+        """`origins` folds, the newest first, with cutoffs a horizon apart.
 
-        `horizon_days` is the data set's own, used where the split leaves it open.
+        `horizon_days` is the data set's own, used where the split does not set one.
 
         Raises
         ------
         DataError
-            A log without timestamps; a fold without past or future, on the cutoff or on the inner
-            one.
+            A log without timestamps; a fold or an inner fold without past or future.
         """
         if log.ordered_by != "timestamp":
             raise DataError(f"{log.name} has an order but no timestamps: use split=leave_last_out")
@@ -91,7 +90,7 @@ class GlobalTime:
         _check_horizon(days)
         horizon, gap = timedelta(days=days), timedelta(days=self.gap_days)
         cutoff = (
-            _latest(log, gap + horizon)
+            _latest_cutoff(log, gap + horizon)
             if self.cutoff is None
             else parse_moment(self.cutoff, "split.cutoff")
         )
@@ -109,25 +108,26 @@ class GlobalTime:
 
 
 def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -> Fold:
-    """The fold at a cutoff; the window of its inner one ends there, and is cut out of the past."""
-    record, before = recorded_at(log, cutoff), cutoff - horizon - gap
-    past = standing(record)
-    # of the whole log: the past no longer holds what was cancelled between the two cutoffs
-    earlier = recorded_at(log, before)
-    window = _window(past, before + gap, horizon)
-    inner = Fold(standing(earlier), window, before, horizon, gap=gap, record=earlier)
+    """The fold at a cutoff, with the inner fold whose window ends there."""
+    record, inner_cutoff = recorded_at(log, cutoff), cutoff - horizon - gap
+    past = without_cancelled_purchases(record)
+    # from the whole log: the past lacks purchases cancelled between the two cutoffs
+    inner_record = recorded_at(log, inner_cutoff)
+    inner_past = without_cancelled_purchases(inner_record)
+    window = _window(past, inner_cutoff + gap, horizon)
+    inner = Fold(inner_past, window, inner_cutoff, horizon, gap=gap, record=inner_record)
     future = _window(log, cutoff + gap, horizon)
     return Fold(past, future, cutoff, horizon, inner, gap, record)
 
 
 def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
-    return standing(log).where(
+    return without_cancelled_purchases(log).where(
         f"timestamp >= {sql_time(start)} AND timestamp < {sql_time(start + length)}"
     )
 
 
 def _check(log: EventLog, fold: Fold) -> None:
-    """Refuses a fold without a past, without a validation window, or without a future."""
+    """Raise a `DataError` for a fold without a past, a validation window or a future."""
     inner = fold.for_choosing()
     assert fold.cutoff is not None
     assert fold.horizon is not None
@@ -142,19 +142,19 @@ def _check(log: EventLog, fold: Fold) -> None:
     first, last = log.span()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    given = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days"
-    given += f" after a gap of {_days(fold.gap)} days" if fold.gap else ""
-    said = f"{given} leaves no {' and no '.join(empty)}"
-    workable = _latest(log, fold.gap + fold.horizon)
-    if first < workable - fold.gap - fold.horizon and fold.cutoff != workable:
-        hint = f"choose another split.cutoff, such as {workable}, or fewer origins"
+    settings = f"a cutoff at {fold.cutoff} with a horizon of {_days(fold.horizon)} days"
+    settings += f" after a gap of {_days(fold.gap)} days" if fold.gap else ""
+    mistake = f"{settings} leaves no {' and no '.join(empty)}"
+    possible = _latest_cutoff(log, fold.gap + fold.horizon)
+    if first < possible - fold.gap - fold.horizon and fold.cutoff != possible:
+        hint = f"choose another split.cutoff, such as {possible}, or fewer origins"
     else:
         hint = f"choose split.horizon_days below {_days((last - first) / 2 - fold.gap)}"
-    raise DataError(f"{said}: the events of {log.name} are from {first} to {last}; {hint}")
+    raise DataError(f"{mistake}: the events of {log.name} are from {first} to {last}; {hint}")
 
 
-def _latest(log: EventLog, horizon: timedelta) -> datetime:
-    """The latest cutoff with a complete future, to the second: the newest event is in it."""
+def _latest_cutoff(log: EventLog, horizon: timedelta) -> datetime:
+    """The latest cutoff, to the second, whose future is complete and holds the newest event."""
     newest = log.span()[1]
     assert isinstance(newest, datetime)
     return newest.replace(microsecond=0) + timedelta(seconds=1) - horizon
@@ -162,7 +162,7 @@ def _latest(log: EventLog, horizon: timedelta) -> datetime:
 
 def _check_horizon(days: float) -> None:
     if not 0 < days <= LONGEST:
-        raise ConfigError(f"split.horizon_days must be positive, and a century at most, got {days}")
+        raise ConfigError(f"split.horizon_days must be positive and at most {LONGEST}, got {days}")
 
 
 def _days(horizon: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""The leakage report of a fold: what stands at its border, and how much of the future is new."""
+"""The leakage report of a fold: whether past and future overlap, and how much of the future is new."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from growthlab.split.fold import Fold
 def leakage_report(
     fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
 ) -> dict[str, Any]:
-    """Facts about a fold, ready for JSON; shares are 0 to 1, None where there is nothing to share.
+    """Facts about a fold, as values for JSON; shares are 0 to 1, None where the whole is empty.
 
-    `clean` says that the newest past event is older than the oldest future event; without a common
-    cutoff, that no user's past goes on after the user's own future. The latter still leaks: then
-    `warning` says so, and `later_past_share` how much, as the mean over future events of the share
+    `clean`: the newest past event is older than the oldest future event; without a common cutoff,
+    no user's past goes on after the user's own future. Without a common cutoff there is leakage all
+    the same: `warning` says so, and `later_past_share` is the mean over future events of the share
     of past events that are later. `past` counts events of `history_events`, `future` those of
-    `target_events`; a user or item is cold without such a past event. `repeats` are the future's
-    distinct (user, item) pairs that the past has as a target.
+    `target_events`; a user or item without such a past event is cold. `repeats` are the distinct
+    (user, item) pairs of the future that are target events of the past too.
     """
     time = fold.past.ordered_by
     newest = fold.past.span()[1] if fold.past.n_events else None
@@ -40,7 +40,7 @@ def leakage_report(
         "horizon_days": fold.horizon.total_seconds() / 86_400 if fold.horizon else None,
         "gap_days": fold.gap.total_seconds() / 86_400,
         "newest_past_event": _plain(newest),
-        "newest_past_record": _newest_record(fold.past),
+        "newest_past_record": _newest_ingestion(fold.past),
         "oldest_future_event": _plain(oldest),
         "events_at_cutoff": _events_at(fold),
         "users_tied_at_border": int(tied.sum()),
@@ -52,7 +52,7 @@ def leakage_report(
 def _novelty(
     fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
 ) -> dict[str, Any]:
-    """Counts of both parts, and what of the future the past does not know, or knows already."""
+    """Counts of both parts, and the cold users, cold items and repeats of the future."""
     past = _pairs(fold.past, history_events)
     owned = _pairs(fold.past, target_events)
     future = _pairs(fold.future, target_events)
@@ -68,10 +68,10 @@ def _novelty(
 
 
 def _pairs(log: EventLog, event_types: Sequence[str]) -> pd.DataFrame:
-    """The distinct (user_id, item_id) of the event types, with their number of events `n`."""
-    kinds = ", ".join(f"'{t}'" for t in event_types)
+    """The distinct (user_id, item_id) pairs of the event types, with their number of events `n`."""
+    types = ", ".join(f"'{t}'" for t in event_types)
     return log.query(
-        f"SELECT user_id, item_id, count(*) AS n FROM events WHERE event_type IN ({kinds}) "
+        f"SELECT user_id, item_id, count(*) AS n FROM events WHERE event_type IN ({types}) "
         "GROUP BY user_id, item_id"
     )
 
@@ -89,14 +89,14 @@ def _share(part: Any, whole: Any) -> dict[str, float | int | None]:
 
 
 def _borders(fold: Fold, time: str) -> pd.DataFrame:
-    """The last past and the first future time of each user who has both."""
+    """The last past time and the first future time of each user with both."""
     last = fold.past.query(f"SELECT user_id, max({time}) AS last FROM events GROUP BY user_id")
     first = fold.future.query(f"SELECT user_id, min({time}) AS first FROM events GROUP BY user_id")
     return last.merge(first, on="user_id")
 
 
 def _events_at(fold: Fold) -> int | None:
-    """Events at the very cutoff: all belong to the future."""
+    """The number of events exactly at the cutoff, all of them in the future."""
     if fold.cutoff is None:
         return None
     at = fold.cutoff.isoformat(sep=" ", timespec="microseconds")
@@ -106,7 +106,7 @@ def _events_at(fold: Fold) -> int | None:
     return int(counted["n"].iloc[0])
 
 
-def _newest_record(past: EventLog) -> Any:
+def _newest_ingestion(past: EventLog) -> Any:
     if "ingested_at" not in past.columns:
         return None
     newest = past.query("SELECT max(ingested_at) AS newest FROM events")["newest"].iloc[0]
@@ -114,7 +114,7 @@ def _newest_record(past: EventLog) -> Any:
 
 
 def _later_share(fold: Fold, time: str) -> float | None:
-    """Mean over future events of the share of past events, of whomever, that are later."""
+    """Mean over future events of the share of all users' past events that are later."""
     if time != "timestamp":
         return None
     past = np.sort(fold.past.query("SELECT timestamp FROM events")["timestamp"].to_numpy())

@@ -1,4 +1,4 @@
-"""Average precision: the area under precision and recall, as a sum of steps."""
+"""Average precision: the area under the precision-recall curve, as a sum of steps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from growthlab.metrics.predictions import grouped
 class AveragePrecision:
     """Precision at each threshold, weighted by the recall that the threshold adds.
 
-    Equal predictions are one threshold. The trapezoid under the same points is another, too
-    hopeful, number. In [0, 1], the prevalence for a constant; NaN without positives.
+    Equal predictions share a threshold. (Trapezoids under the same points would overestimate the
+    area.) In [0, 1], the prevalence for a constant; NaN without positives.
     """
 
     name: ClassVar[str] = "average_precision"

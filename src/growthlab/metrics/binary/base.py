@@ -1,4 +1,4 @@
-"""What lift and gain share: the leavers among the highest predictions."""
+"""The common part of lift and gain: the leavers among the highest predictions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from growthlab.metrics.predictions import cut, grouped
 
 
 class Top(NamedTuple):
-    """Rows and positives at the top and in all; `found` need not be whole, as ties are averaged."""
+    """Rows and positives at the top and in total; `n_found` may be a fraction, as ties are averaged."""
 
-    found: float
+    n_found: float
     n_top: float
     n_positive: float
     n: float
@@ -24,7 +24,7 @@ class Top(NamedTuple):
 class TopShare:
     """A metric of the `share` of all rows with the highest predictions, rounded up.
 
-    A tie at its border is averaged over its orders.
+    A tie at the border is averaged over all orders.
     """
 
     share: float = 0.1
@@ -46,5 +46,5 @@ class TopShare:
         groups = grouped(label, prediction, weight)
         n = float(groups.mass.sum())
         n_top = float(np.ceil(round(self.share * n, 9)))  # 0.1 * 30 is a little more than 3
-        found, _ = cut(groups, np.array(n_top))
-        return Top(float(found), n_top, float(groups.label.sum()), n)
+        n_found, _ = cut(groups, np.array(n_top))
+        return Top(float(n_found), n_top, float(groups.label.sum()), n)

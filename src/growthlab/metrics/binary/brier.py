@@ -12,8 +12,7 @@ from growthlab.metrics.predictions import are_probabilities, weighted_mean
 class Brier:
     """Mean squared difference of probability and label, in [0, 1].
 
-    NaN for scores that are no probabilities.
-    Brier, Monthly Weather Review 1950.
+    NaN for scores that are not probabilities. Brier, Monthly Weather Review 1950.
     """
 
     name: ClassVar[str] = "brier"

@@ -1,4 +1,4 @@
-"""Brier skill: how much of the error of always saying the prevalence is gone."""
+"""Brier skill: the reduction of the Brier score relative to predicting the prevalence."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from growthlab.metrics.predictions import weighted_mean
 
 
 class BrierSkill:
-    """1 - Brier / (p (1 - p)), p the prevalence: 1 is perfect, 0 the prevalence for everybody.
+    """1 - Brier / (p (1 - p)), p the prevalence: 1 is perfect, 0 is as good as predicting p.
 
-    Unlike the Brier score it compares windows with different prevalences. NaN for scores that are no
-    probabilities, and where a class is missing. Murphy, Journal of Applied Meteorology 1973.
+    Unlike the Brier score it can be compared between windows with different prevalences. NaN for
+    scores that are not probabilities, and where a class is missing. Murphy, Journal of Applied
+    Meteorology 1973.
     """
 
     name: ClassVar[str] = "brier_skill"

@@ -1,4 +1,4 @@
-"""Calibration error: how far stated probabilities lie from what happens."""
+"""Calibration error: the distance between predicted probabilities and observed shares."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class CalibrationError:
     """Expected calibration error: mean over bins of |mean probability - share of positives|.
 
     The bins have equal mass; a tie across a border is shared between its bins. In [0, 1]; NaN for
-    scores that are no probabilities. Above 0 by chance alone in a small sample, and more so in one
-    drawn from it: there are no bootstrap bounds. Naeini et al., AAAI 2015, with equal-mass in
-    place of equal-width bins.
+    scores that are not probabilities. In a small sample it is above 0 by chance, and more so in a
+    resample of it, so there are no bootstrap bounds. Naeini et al., AAAI 2015, with bins of equal
+    mass instead of equal width.
     """
 
     bins: int = 10
@@ -38,5 +38,5 @@ class CalibrationError:
         """See `PredictionMetric.__call__`."""
         if not are_probabilities(prediction):
             return np.nan
-        share, stated = bins_of(grouped(label, prediction, weight), self.bins)
-        return float(np.abs(stated - share).mean())
+        observed, predicted = bins_of(grouped(label, prediction, weight), self.bins)
+        return float(np.abs(predicted - observed).mean())

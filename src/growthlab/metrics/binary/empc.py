@@ -1,4 +1,4 @@
-"""EMPC: what a retention offer to the riskiest customers is expected to earn."""
+"""EMPC: the expected profit of a retention offer to the customers at highest risk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from growthlab.metrics.predictions import grouped
 
 
 class Targeting(NamedTuple):
-    """Expected profit a customer, and the expected share of customers who get the offer."""
+    """Expected profit per customer, and the expected share of customers contacted."""
 
     profit: float
     share: float
@@ -22,17 +22,17 @@ class Targeting(NamedTuple):
 
 @dataclass(frozen=True)
 class EMPC:
-    """Expected maximum profit of a retention offer, a customer, in the currency of `value`.
+    """Expected maximum profit per customer of a retention offer, in the currency of `value`.
 
-    A leaver who is contacted stays with a probability gamma ~ Beta(`alpha`, `beta`), which is worth
-    `value` less the `offer`; a stayer takes the offer too; a contact costs `contact` in any case.
-    With gamma known, all customers up to the most profitable place of the ranking are contacted:
-    EMPC is the mean of that profit over gamma. Only the order of predictions counts. 0 where
-    nobody leaves; NaN without rows. Verbraken, Verbeke and Baesens, IEEE TKDE 25(5), 2013; exact,
-    by the convex hull of the ROC curve.
+    A contacted leaver stays with a probability gamma ~ Beta(`alpha`, `beta`), which is worth `value`
+    minus the `offer`; a contacted stayer takes the offer too; each contact costs `contact`. For a
+    given gamma all customers up to the most profitable place of the ranking are contacted; EMPC is
+    the mean of that profit over gamma. Only the order of predictions matters. 0 where nobody
+    leaves; NaN without rows. Verbraken, Verbeke and Baesens, IEEE TKDE 25(5), 2013; computed
+    exactly, from the convex hull of the ROC curve.
 
-    It takes everybody as worth the same and as equally open to the offer: a ranking by risk is not
-    one by what a contact changes (Ascarza, Journal of Marketing Research 2018).
+    It assumes that all customers have the same value and react to the offer alike: a ranking by risk
+    is not a ranking by the effect of a contact (Ascarza, Journal of Marketing Research 2018).
     """
 
     value: float = 200.0
@@ -64,8 +64,8 @@ class EMPC:
     ) -> Targeting:
         """The profit and the share of customers contacted, both as means over gamma."""
         groups = grouped(label, prediction, weight)
-        full = groups.mass > 0
-        mass, leavers = groups.mass[full], groups.label[full]
+        nonempty = groups.mass > 0
+        mass, leavers = groups.mass[nonempty], groups.label[nonempty]
         total = mass.sum()
         if total == 0:
             return Targeting(np.nan, np.nan)
@@ -74,14 +74,14 @@ class EMPC:
         leave = np.add.reduceat(leavers, hull) / total
         reached = np.add.reduceat(mass, hull) / total
         gain = (self.value - self.offer) * leave  # times gamma
-        # all reached pay the contact, stayers (who all accept) the offer
+        # each contact has its cost, and each stayer (all accept) that of the offer
         cost = self.contact * reached + self.offer * np.maximum(reached - leave, 0.0)
-        # a segment is contacted where gamma is above its break-even point
-        least = np.divide(cost, gain, out=np.ones_like(cost), where=gain > cost)
-        above = 1 - betainc(self.alpha, self.beta, least)  # P(gamma > least)
+        # a segment is contacted if gamma is above its break-even point t
+        threshold = np.divide(cost, gain, out=np.ones_like(cost), where=gain > cost)
+        contacted = 1 - betainc(self.alpha, self.beta, threshold)  # P(gamma > t)
         mean = self.alpha / (self.alpha + self.beta)
-        part = mean * (1 - betainc(self.alpha + 1, self.beta, least))  # E[gamma; gamma > least]
-        return Targeting(float(gain @ part - cost @ above), float(reached @ above))
+        kept = mean * (1 - betainc(self.alpha + 1, self.beta, threshold))  # E[gamma; gamma > t]
+        return Targeting(float(gain @ kept - cost @ contacted), float(reached @ contacted))
 
     def __call__(
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None

@@ -1,4 +1,4 @@
-"""EMPC share: how many customers the retention offer of greatest expected profit goes to."""
+"""EMPC share: the share of customers contacted at the maximum expected profit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from growthlab.metrics.binary.empc import EMPC
 
 @dataclass(frozen=True)
 class EMPCShare(EMPC):
-    """The share of customers contacted at the greatest profit, as a mean over gamma; see `EMPC`.
+    """The share of customers contacted at the maximum profit, as a mean over gamma; see `EMPC`.
 
-    In [0, 1]. No objective: neither more nor fewer contacts are better by themselves.
+    In [0, 1]. Not meant as an objective: neither more nor fewer contacts are better as such.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Gain: how many of all leavers stand at the top of the list."""
+"""Gain: the share of all leavers that are at the top of the list."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class Gain(TopShare):
     ) -> float:
         """See `PredictionMetric.__call__`."""
         top = self._top(label, prediction, weight)
-        return top.found / top.n_positive if top.n_positive else np.nan
+        return top.n_found / top.n_positive if top.n_positive else np.nan

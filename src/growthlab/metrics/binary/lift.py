@@ -1,4 +1,4 @@
-"""Lift: how much denser the leavers are at the top of the list."""
+"""Lift: the share of leavers at the top of the list, relative to that of all customers."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ class Lift(TopShare):
         top = self._top(label, prediction, weight)
         if top.n_positive == 0:
             return np.nan
-        return (top.found / top.n_top) / (top.n_positive / top.n)
+        return (top.n_found / top.n_top) / (top.n_positive / top.n)

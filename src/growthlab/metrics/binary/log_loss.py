@@ -1,4 +1,4 @@
-"""Log loss: the surprise of the labels under the probabilities."""
+"""Log loss: the negative log-likelihood of the labels under the probabilities."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from growthlab.metrics.predictions import are_probabilities, weighted_mean
 
 
 class LogLoss:
-    """Mean negative log-likelihood in nats; NaN for scores that are no probabilities.
+    """Mean negative log-likelihood in nats; NaN for scores that are not probabilities.
 
-    Probabilities are kept a float's width away from 0 and 1, so that one wrong certainty stays
-    finite.
+    Probabilities are clipped by the machine epsilon, so that a wrong 0 or 1 gives a finite loss.
     """
 
     name: ClassVar[str] = "log_loss"
@@ -26,6 +25,6 @@ class LogLoss:
         """See `PredictionMetric.__call__`."""
         if not are_probabilities(prediction):
             return np.nan
-        width = np.finfo(float).eps
-        p = np.clip(prediction, width, 1 - width)
+        epsilon = np.finfo(float).eps
+        p = np.clip(prediction, epsilon, 1 - epsilon)
         return weighted_mean(-(label * np.log(p) + (1 - label) * np.log1p(-p)), weight)

@@ -10,7 +10,7 @@ from growthlab.metrics.predictions import grouped, weights_of
 
 
 class RocAuc:
-    """Chance that a random positive has a higher prediction than a random negative, ties one half.
+    """Probability that a random positive has a higher prediction than a random negative; ties count half.
 
     In [0, 1], 0.5 for a constant; NaN where a class is missing.
     """
@@ -33,5 +33,5 @@ class RocAuc:
         n_negative = negative.sum(axis=-1)
         pairs = positive.sum(axis=-1) * n_negative
         lower = n_negative[:, None] - np.cumsum(negative, axis=-1)
-        won = (positive * (lower + negative / 2)).sum(axis=-1)
-        return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+        n_correct = (positive * (lower + negative / 2)).sum(axis=-1)
+        return np.divide(n_correct, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)

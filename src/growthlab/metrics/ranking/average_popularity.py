@@ -1,4 +1,4 @@
-"""Average popularity: how much the lists lean on what everybody takes."""
+"""Average popularity: how popular the listed items are."""
 
 from __future__ import annotations
 

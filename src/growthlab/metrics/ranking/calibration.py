@@ -1,4 +1,4 @@
-"""Calibration: whether a list holds categories in the shares in which the user took them."""
+"""Calibration: whether a list has the categories in the shares of the user's history."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ALPHA = 0.01
 
 
 class Calibration(PerUserAtK):
-    """KL divergence from the categories of the past, p, to those of the first k, q; 0 is calibrated.
+    """KL divergence between the categories of the history, p, and of the first k, q; 0 is calibrated.
 
-    The sum over categories of p ln(p / q'), q' = 0.99 q + 0.01 p, in nats; each distinct item counts
-    once, one of several attributes for a part of each. NaN where nothing is known of the past's
-    items or of the list's. Steck, Calibrated Recommendations, RecSys 2018.
+    The sum over categories of p ln(p / q'), q' = 0.99 q + 0.01 p, in nats. Each distinct item counts
+    once, split evenly over its attributes where it has several. NaN where the items of the history
+    or of the list have no content. Steck, Calibrated Recommendations, RecSys 2018.
     """
 
     name: ClassVar[str] = "calibration"
@@ -34,10 +34,10 @@ class Calibration(PerUserAtK):
         rows = np.broadcast_to(np.arange(lists.n_users)[:, None], listed.shape)
         own, q = lists.shares_of_categories(rows[listed >= 0], listed[listed >= 0])
         places = np.minimum(np.searchsorted(own, cells), max(len(own) - 1, 0))
-        found = np.where(own[places] == cells, q[places], 0.0) if len(own) else np.zeros(len(p))
-        terms = p * np.log(p / ((1 - ALPHA) * found + ALPHA * p))
-        of = cells // n_kinds
-        known = np.bincount(of, minlength=lists.n_users) > 0
+        matched = np.where(own[places] == cells, q[places], 0.0) if len(own) else np.zeros(len(p))
+        terms = p * np.log(p / ((1 - ALPHA) * matched + ALPHA * p))
+        users = cells // n_kinds
+        known = np.bincount(users, minlength=lists.n_users) > 0
         known &= np.bincount(own // n_kinds, minlength=lists.n_users) > 0
-        divergence[known] = np.bincount(of, weights=terms, minlength=lists.n_users)[known]
+        divergence[known] = np.bincount(users, weights=terms, minlength=lists.n_users)[known]
         return divergence

@@ -1,4 +1,4 @@
-"""Coverage: how much of the catalogue is listed for anybody."""
+"""Coverage: the share of the catalogue that is in any list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entropy: how evenly the lists spread over the catalogue, as information."""
+"""Entropy: how evenly the lists are spread over the catalogue, in nats."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendati
 
 
 class Entropy(OverallAtK):
-    """Shannon entropy of the items' shares of all recommendations, in nats; NaN for no lists.
+    """Shannon entropy of the items' shares of all recommendations, in nats; NaN without lists.
 
-    0: one item only; ln(items of the catalogue): each equally often.
+    0 if all lists hold one item; ln(n_items) if every item is listed equally often.
     """
 
     name: ClassVar[str] = "entropy"

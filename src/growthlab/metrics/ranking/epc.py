@@ -1,4 +1,4 @@
-"""EPC: how unlikely it is that somebody else knows the listed items."""
+"""EPC: how unlikely other users are to know the listed items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gini: how unevenly the lists spread over the catalogue."""
+"""Gini: how unevenly the lists are spread over the catalogue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendati
 class Gini(OverallAtK):
     """Gini index of the recommendation counts over the whole catalogue, zeros included.
 
-    0: every item equally often, 1: one item only (the divisor is n - 1). NaN where nothing is
-    listed or the catalogue holds one item.
+    0 if every item is listed equally often, 1 if only one is (the divisor is n - 1). NaN where
+    nothing is listed or the catalogue has one item.
     """
 
     name: ClassVar[str] = "gini"

@@ -1,4 +1,4 @@
-"""Hit rate: the share of users with anything they took in the list."""
+"""Hit rate: the share of users with a hit in the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class HitRate(PerUserAtK):
-    """1 where any of the first k is relevant, else 0; never a count of hits."""
+    """1 if any of the first k is relevant, else 0."""
 
     name: ClassVar[str] = "hit_rate"
 

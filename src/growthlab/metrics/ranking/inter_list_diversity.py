@@ -1,4 +1,4 @@
-"""Inter-list diversity: how little the lists of two users have in common."""
+"""Inter-list diversity: how different the lists of two users are."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from growthlab.metrics.ranking.base import OverallAtK, RankedLists, recommendati
 
 
 class InterListDiversity(OverallAtK):
-    """1 - the mean over all pairs of users of the items that both first k hold, divided by k.
+    """1 - the mean over all pairs of users of the share of their first k items in common.
 
-    In [0, 1]; NaN for fewer than two users. It is highest for random lists: never optimise it
-    alone. Zhou et al., PNAS 2010.
+    In [0, 1]; NaN for fewer than two users. Random lists have the highest value, so do not optimise
+    it alone. Zhou et al., PNAS 2010.
     """
 
     name: ClassVar[str] = "inter_list_diversity"

@@ -11,10 +11,10 @@ from growthlab.ranking.top_k import row_slices
 
 
 class IntraListDiversity(PerUserAtK):
-    """Mean over the pairs of the first k of 1 - Jaccard similarity of category and attributes (ILD).
+    """Mean over pairs of the first k of 1 - Jaccard similarity of category and attributes (ILD).
 
-    In [0, 1]. Items of which nothing is known are left out; NaN where fewer than two are left, and
-    for a catalogue without content. Ziegler et al., WWW 2005.
+    In [0, 1]. Items without content are left out; NaN where fewer than two are left, and for a
+    catalogue without content. Ziegler et al., WWW 2005.
     """
 
     name: ClassVar[str] = "intra_list_diversity"
@@ -43,7 +43,7 @@ class IntraListDiversity(PerUserAtK):
 
 
 def _shared(contents: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How many codes the items of the same place have in common."""
+    """The number of codes that the items of each pair have in common."""
     shared = np.zeros(left.shape, dtype=np.int64)
     for own in range(contents.shape[1]):
         code = contents[left, own][..., None]

@@ -1,4 +1,4 @@
-"""Long tail share: how much of the lists lies outside the few items that most of the past is about."""
+"""Long tail share: the share of listed items outside the few most popular ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists, head_items, 
 class LongTailShare(PerUserAtK):
     """Share of long-tail items in the first k (APLT); in [0, 1], NaN for an empty list.
 
-    The tail is what `head_items` leaves. Abdollahpouri et al., FLAIRS 2019.
+    The long tail is all items but `head_items`. Abdollahpouri et al., FLAIRS 2019.
     """
 
     name: ClassVar[str] = "long_tail_share"

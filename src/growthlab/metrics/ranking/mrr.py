@@ -1,4 +1,4 @@
-"""MRR: how far down the first hit stands."""
+"""MRR: the reciprocal rank of the first hit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class MRR(PerUserAtK):
-    """1 / place of the first hit, 0 where the first k hold none; in [0, 1]."""
+    """1 / rank of the first hit, 0 without a hit among the first k; in [0, 1]."""
 
     name: ClassVar[str] = "mrr"
 

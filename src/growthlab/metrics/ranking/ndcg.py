@@ -1,4 +1,4 @@
-"""NDCG: hits high in the list count more; the objective of every choice among recommenders."""
+"""NDCG: hits higher in the list count more; the default objective of recommenders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from growthlab.ranking.ndcg import ndcg
 class NDCG(PerUserAtK):
     """Normalised discounted cumulative gain with binary relevance; in [0, 1].
 
-    A perfect list has 1 also where k exceeds the number of relevant items; see
+    A perfect list has 1 even if k exceeds the number of relevant items; see
     `growthlab.ranking.ndcg`. Järvelin & Kekäläinen, TOIS 2002.
     """
 

@@ -1,4 +1,4 @@
-"""Popularity lift: how much more popular the lists are than what their users took before."""
+"""Popularity lift: how much more popular the listed items are than those of the user's history."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists, mean_listed
 
 
 class PopularityLift(PerUserAtK):
-    """Mean past users of the first k over that of the user's distinct past items, minus 1.
+    """Mean past users of the first k divided by that of the user's distinct past items, minus 1.
 
-    0: as popular as the user's own taste. NaN for an empty list or a user without a past.
+    0 if the list is as popular as the history. NaN for an empty list or an empty history.
     Abdollahpouri et al., The Unfairness of Popularity Bias, RMSE at RecSys 2019 (there by groups).
     """
 

@@ -1,4 +1,4 @@
-"""Precision: the share of the list that a user took."""
+"""Precision: the share of the list that is relevant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class Precision(PerUserAtK):
-    """Hits among the first k divided by k, also where the list is shorter; in [0, 1]."""
+    """Hits among the first k divided by k, even if the list is shorter; in [0, 1]."""
 
     name: ClassVar[str] = "precision"
 

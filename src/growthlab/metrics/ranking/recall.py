@@ -1,4 +1,4 @@
-"""Recall: the share of what a user took that the list held."""
+"""Recall: the share of the relevant items that are in the list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 class Recall(PerUserAtK):
     """Hits among the first k divided by all relevant items, cold ones included; in [0, 1].
 
-    The "capped" recall that divides by min(k, relevant) is another metric.
+    For the recall that divides by min(k, relevant) see `recall_capped`.
     """
 
     name: ClassVar[str] = "recall"

@@ -1,4 +1,4 @@
-"""Capped recall: the share of the hits that a list of this length could hold."""
+"""Capped recall: the hits as a share of those possible in a list of length k."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 class RecallCapped(PerUserAtK):
     """Hits among the first k divided by min(k, relevant items); in [0, 1].
 
-    What is called recall in Liang et al., Variational Autoencoders for Collaborative Filtering, WWW
-    2018.
+    Called recall in Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018.
     """
 
     name: ClassVar[str] = "recall_capped"

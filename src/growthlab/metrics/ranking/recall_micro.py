@@ -1,4 +1,4 @@
-"""Micro recall: the share of all that all users took that the lists held."""
+"""Micro recall: the recall over the relevant items of all users together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.metrics.ranking.base import AtK, RankedLists
 class RecallMicro(AtK):
     """All users' hits among the first k divided by all users' relevant items; in [0, 1].
 
-    Recall lets each user count alike; here each taken item does, as revenue would have it.
+    In recall each user has the same weight; here each relevant item has, as it has for revenue.
     """
 
     name: ClassVar[str] = "recall_micro"

@@ -1,4 +1,4 @@
-"""Repeat ratio: how much of the list a user has had before."""
+"""Repeat ratio: the share of the list that the user has had before."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class RepeatRatio(PerUserAtK):
-    """Items that the user had taken before among the first k, divided by k; in [0, 1].
+    """Items of the user's history among the first k, divided by k; in [0, 1].
 
-    Beside it stands ``repeat_ratio_of_truth``, the same share of what the user really took: a list
-    can repeat more than its user does. Li et al., A Next Basket Recommendation Reality Check, TOIS
-    2023.
+    It is logged with ``repeat_ratio_of_truth``, the same share of the relevant items, as a list may
+    repeat more than its user does. Li et al., A Next Basket Recommendation Reality Check, TOIS 2023.
     """
 
     name: ClassVar[str] = "repeat_ratio"

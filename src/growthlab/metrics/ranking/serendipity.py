@@ -1,4 +1,4 @@
-"""Serendipity: hits that a list of the most popular items would not have put there."""
+"""Serendipity: hits that a list by popularity would not have ranked as high."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class Serendipity(PerUserAtK):
-    """Mean over the first k places of max(p - p_any, 0) at a hit, else 0; in [0, 1].
+    """Mean over the first k ranks of max(p - p_any, 0) at a hit, else 0; in [0, 1].
 
-    With n items, p = (n + 1 - place) / n, and p_any the same by the item's place in the order of
-    popularity (equally popular items share a place, the next one follows at once); 0 for a cold
-    item. As RecTools defines it.
+    With n items, p = (n + 1 - rank) / n, and p_any is the same for the item's dense rank in the
+    order of popularity (equally popular items share a rank); 0 for a cold item. As in RecTools.
     """
 
     name: ClassVar[str] = "serendipity"

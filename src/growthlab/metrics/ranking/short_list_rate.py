@@ -1,4 +1,4 @@
-"""Short list rate: how many users were given fewer items than asked for."""
+"""Short list rate: the share of users whose list has fewer items than requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tied share: how many targets share their score with another item."""
+"""Tied share: the share of targets that have the same score as another item."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.metrics.ranking.base import RankedLists
 class TiedShare:
     """Share of the ranked targets of all users that are tied; NaN where no target could be ranked.
 
-    More than 0.01 is a warning: ties usually come from saturated scores or an error.
+    A value above 0.01 is suspicious: ties usually come from saturated scores or an error.
     """
 
     name: ClassVar[str] = "tied_share"

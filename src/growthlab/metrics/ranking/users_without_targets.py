@@ -1,4 +1,4 @@
-"""Users without targets: how many lists no accuracy metric could judge."""
+"""Users without targets: the number of users whom accuracy metrics leave out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from growthlab.metrics.ranking.base import RankedLists
 
 
 class UsersWithoutTargets:
-    """Number of users without any relevant item: left out of accuracy means only."""
+    """Number of users without a relevant item; only means of accuracy leave them out."""
 
     name: ClassVar[str] = "users_without_targets"
     larger_is_better: ClassVar[bool] = False

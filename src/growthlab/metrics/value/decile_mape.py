@@ -1,4 +1,4 @@
-"""Decile calibration: how far predicted and real value lie apart along the ranking."""
+"""Decile calibration: the relative error of the mean prediction in each tenth of the ranking."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from growthlab.metrics.predictions import bins_of, grouped
 class DecileMape:
     """Mean over ten groups of |mean prediction - mean label| / mean label.
 
-    The groups have equal size and are cut by rank of prediction; a tie across a border is shared. A
-    group whose labels sum to 0 or less has no percentage and is left out; NaN where all are. Chance
-    adds to it, and resampling more: there are no bootstrap bounds.
+    The groups have equal size, in the order of predictions; a tie across a border is shared. A group
+    whose labels sum to 0 or less has no percentage and is left out; NaN if all are. Chance increases
+    it, and resampling more so: there are no bootstrap bounds.
     """
 
     name: ClassVar[str] = "decile_mape"
@@ -25,8 +25,8 @@ class DecileMape:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        actual, stated = bins_of(grouped(label, prediction, weight), 10)
+        actual, predicted = bins_of(grouped(label, prediction, weight), 10)
         kept = actual > 0
-        return (
-            float((np.abs(stated - actual)[kept] / actual[kept]).mean()) if kept.any() else np.nan
-        )
+        if not kept.any():
+            return np.nan
+        return float((np.abs(predicted - actual)[kept] / actual[kept]).mean())

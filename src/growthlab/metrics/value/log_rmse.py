@@ -1,4 +1,4 @@
-"""Log-RMSE: by how many times the value is missed."""
+"""Log-RMSE: the error of the value as a ratio."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from growthlab.metrics.predictions import weighted_mean
 class LogRMSE:
     """Root of the mean squared difference of log(1 + prediction) and log(1 + label).
 
-    A negative prediction or label counts as 0; NaN without rows. Secondary only: where most labels
-    are 0, one constant for everybody may beat a good model on it.
+    A negative prediction or label counts as 0; NaN without rows. Use it only as a secondary metric:
+    where most labels are 0, a constant may beat a good model.
     """
 
     name: ClassVar[str] = "log_rmse"
@@ -23,5 +23,5 @@ class LogRMSE:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        stated, real = (np.log1p(np.maximum(v, 0.0)) for v in (prediction, label))
-        return float(np.sqrt(weighted_mean((stated - real) ** 2, weight)))
+        predicted, actual = (np.log1p(np.maximum(v, 0.0)) for v in (prediction, label))
+        return float(np.sqrt(weighted_mean((predicted - actual) ** 2, weight)))

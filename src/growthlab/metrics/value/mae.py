@@ -1,4 +1,4 @@
-"""MAE: by how much the value is missed in the mean."""
+"""MAE: the mean absolute error of the predicted value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalised Gini: how much of the value is found early, against a perfect order."""
+"""Normalised Gini: how early the ranking finds the value, relative to a perfect order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class NormalisedGini:
     """Raw Gini of the order by prediction divided by that of the order by label; 1 is perfect.
 
     Raw Gini is (2 / n) times the sum over k of the first k customers' share of all value, minus 1.
-    Ties in the prediction are averaged over all orders, so that nothing depends on the order of
-    rows. NaN where the labels sum to 0. Wang et al., A Deep Probabilistic Model for Customer
+    Ties in the prediction are averaged over all orders, so that the order of rows does not matter.
+    NaN where the labels sum to 0. Wang et al., A Deep Probabilistic Model for Customer
     Lifetime Value Prediction, arXiv 1912.07753.
     """
 
@@ -39,7 +39,7 @@ def _raw_gini(label: np.ndarray, prediction: np.ndarray, weights: np.ndarray) ->
     """(2 / n) sum_k c_k - 1, c_k the share of all value that the first k customers hold."""
     mass, value, _ = grouped(label, prediction, weights)
     total = value.sum(axis=-1)
-    # Inside a group of g customers the share grows evenly: c_1 + ... + c_g = g c_0 + (g + 1) / 2 v.
+    # within a group of g customers the share grows evenly: c_1 + ... + c_g = g c_0 + (g + 1) / 2 v
     before = np.cumsum(value, axis=-1) - value
     area = (mass * before + value * (mass + 1) / 2).sum(axis=-1)
     below = total * mass.sum(axis=-1)

@@ -1,4 +1,4 @@
-"""RMSE: by how much the value is missed, large misses above all."""
+"""RMSE: the error of the predicted value, in which large errors weigh most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spearman: how well the order of the customers is predicted."""
+"""Spearman: the rank correlation of prediction and label."""
 
 from __future__ import annotations
 

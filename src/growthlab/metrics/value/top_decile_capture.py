@@ -1,4 +1,4 @@
-"""Top decile capture: the share of all value that the best-ranked tenth brings."""
+"""Top decile capture: the share of all value that the top-ranked tenth of customers has."""
 
 from __future__ import annotations
 

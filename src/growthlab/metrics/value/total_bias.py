@@ -1,4 +1,4 @@
-"""Total bias: whether all customers together are foretold too high or too low."""
+"""Total bias: whether the sum of the predictions is too high or too low."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.metrics.predictions import weights_of
 class TotalBias:
     """Sum of predictions divided by sum of labels, minus 1.
 
-    Best at 0: no objective, for neither sign is better. NaN where the labels sum to 0.
+    Best at 0, so it cannot be an objective: neither sign is better. NaN where the labels sum to 0.
     """
 
     name: ClassVar[str] = "total_bias"

@@ -1,4 +1,4 @@
-"""Users and items with enough events: the iterated filter known as k-core."""
+"""The k-core of a log: its users and items with enough events."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 from growthlab.data.event_log import EventLog
 
 
-def fit_filter(
+def k_core(
     past: EventLog, min_user_events: int = 1, min_item_events: int = 1
 ) -> tuple[set[str], set[str]]:
-    """The users and the items that keep enough events when those with fewer go, until none goes.
+    """The users and items that remain when those with too few events are removed until all have enough.
 
-    Events with a user and an item count. Fit it on the past of a fold: on a whole log it leaks.
+    Only events with a user and an item count. Use it on the past of a fold: on a whole log it leaks.
     """
     pairs = past.query(
         "SELECT user_id, item_id, count(*) AS n FROM events "
