@@ -18,7 +18,7 @@ import pandas as pd
 
 from growthlab.config.compose import compose
 from growthlab.core.histories import Histories
-from growthlab.evaluation.bootstrap import ratios_of
+from growthlab.evaluation.bootstrap import ratio_estimates
 from growthlab.evaluation.significance import compare_to_baseline
 from growthlab.workbench.set_up import set_up
 from growthlab.workbench.workbench import Workbench
@@ -98,11 +98,13 @@ def in_relation(
     best = known[NDCG]
     gap = (best - table["popularity"]).to_numpy()
     parts = {m: ((table[m] - table["popularity"]).to_numpy(), gap) for m in table}
-    related = [{**abouts[m], **estimate("gap_closed", *e)} for m, e in ratios_of(parts).items()]
-    (mean,) = ratios_of({"oracle": (best.to_numpy(), np.ones(len(best)))}).values()
+    related = [
+        {**abouts[m], **estimate("gap_closed", *e)} for m, e in ratio_estimates(parts).items()
+    ]
+    (mean,) = ratio_estimates({"oracle": (best.to_numpy(), np.ones(len(best)))}).values()
     shop = {k: abouts["popularity"][k] for k in ("protocol", "code_version")}
     related.append({**shop, "model": "oracle", **estimate(f"test/{NDCG}", *mean)})
-    (cold,) = ratios_of({"cold": (np.where(known["cold"], gap, 0.0), gap)}).values()
+    (cold,) = ratio_estimates({"cold": (np.where(known["cold"], gap, 0.0), gap)}).values()
     related.append({**shop, "model": "oracle", **estimate("gap_of_cold_users", *cold)})
     for row in compare_to_baseline(users, NDCG, "item_knn").itertuples():
         metric = f"{NDCG} minus item_knn's"

@@ -20,7 +20,7 @@ import pandas as pd
 
 from growthlab.core.seeding import stream
 from growthlab.data.cdnow import CDNOW
-from growthlab.evaluation.bootstrap import metrics_of_predictions
+from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.features.btyd import btyd_summary
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -165,7 +165,7 @@ def holdout(cohort: Cohort, fitted: Mapping[str, tuple[Fit, float]]) -> Iterator
             # equal scores may differ in their last bit
             judged = prediction.astype(np.float32).astype(float)
             truth = forecast["actual"][kind]
-            for metric, estimate in metrics_of_predictions(truth, judged, metrics).items():
+            for metric, estimate in evaluate_predictions(truth, judged, metrics).items():
                 if np.isfinite(estimate.value):
                     yield Row("value", "weeks 40-78", name, f"{kind}/{metric}", *estimate)
 
@@ -180,7 +180,7 @@ def alive(cohort: Cohort, fitted: Mapping[str, tuple[Fit, float]]) -> Iterator[R
         if hasattr(model, "p_purchase"):
             scores["p_purchase"] = model.p_purchase(*who, float(cohort.holdout))
         for score, p in scores.items():
-            judged = metrics_of_predictions(bought, p, {m.name: m for m in (RocAuc(), Brier())})
+            judged = evaluate_predictions(bought, p, {m.name: m for m in (RocAuc(), Brier())})
             for metric, estimate in judged.items():
                 yield Row("churn", "weeks 40-78", name, f"{score}/{metric}", *estimate)
 

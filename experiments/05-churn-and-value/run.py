@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.config.compose import compose
-from growthlab.evaluation.bootstrap import metrics_of_predictions
+from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.evaluation.significance import compare_predictions
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.metrics.predictions import bins_of, grouped
+from growthlab.metrics.predictions import equal_mass_bins, group_by_prediction
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.workbench.set_up import set_up
 
@@ -85,7 +85,7 @@ class ChurnAndValue(Study):
             if tags["cutoff"] in cutoffs:
                 continue
             cutoffs.add(tags["cutoff"])
-            estimates = metrics_of_predictions(table["label"].to_numpy(), known, bench.metrics)
+            estimates = evaluate_predictions(table["label"].to_numpy(), known, bench.metrics)
             oracle = {**shared, "model": "oracle", "seed": 0}
             for name, estimate in estimates.items():
                 if np.isfinite(estimate.value):
@@ -106,7 +106,7 @@ class ChurnAndValue(Study):
                 if column not in table:
                     continue
                 label, stated = table["label"].to_numpy(), table[column].to_numpy()
-                share, mean = bins_of(grouped(label, stated), 10)
+                share, mean = equal_mass_bins(group_by_prediction(label, stated), 10)
                 named = {
                     "data": tags["data"],
                     "cutoff": tags["cutoff"][:10],

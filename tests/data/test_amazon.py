@@ -1,4 +1,4 @@
-"""Amazon reviews in two editions: an order without times, and what is known of the items."""
+"""Amazon reviews in two editions: an order without times, and the item table."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_beauty_knows_attributes_by_number(folder: Path) -> None:
     assert items["attributes"].fillna("").tolist() == ["attribute=5|attribute=2", ""]
 
 
-def test_a_comma_inside_a_category_s_name_is_no_border_of_levels(folder: Path) -> None:
+def test_a_comma_inside_the_name_of_a_category_does_not_separate_levels(folder: Path) -> None:
     items = AmazonScientific(path=str(folder)).read().items
     assert items is not None
     assert items["category"].fillna("").tolist() == [

@@ -22,8 +22,8 @@ def log_of(*rows: tuple[str, int, float | None], user: str | None = "u") -> Even
 
 
 def matched(*rows: tuple[str, int, float | None]) -> list[tuple[str, int, float]]:
-    found, _ = match_cancellations(log_of(*rows))
-    events = without_cancelled_purchases(found).to_pandas()
+    matched, _ = match_cancellations(log_of(*rows))
+    events = without_cancelled_purchases(matched).to_pandas()
     return [
         (kind, time.day - 1, quantity)
         for kind, time, quantity in zip(
@@ -42,37 +42,37 @@ def test_a_negative_purchase_is_a_cancellation_too() -> None:
     assert matched(("purchase", 0, 3), ("purchase", 1, -3)) == []
 
 
-def test_the_most_recent_purchase_that_is_large_enough_is_undone() -> None:
+def test_the_most_recent_purchase_that_is_large_enough_is_cancelled() -> None:
     rows = [("purchase", 0, 5), ("purchase", 1, 5), ("purchase", 2, 1), ("return", 3, -5)]
     assert matched(*rows) == [("purchase", 0, 5), ("purchase", 2, 1)]
 
 
-def test_what_is_left_of_a_purchase_undone_in_part_stays() -> None:
+def test_the_rest_of_a_partly_cancelled_purchase_stays() -> None:
     rows = [("purchase", 0, 10), ("return", 1, -3), ("return", 2, -4)]
     assert matched(*rows) == [("purchase", 0, 3)]
     assert match_cancellations(log_of(*rows))[1] == 1
 
 
-def test_a_purchase_is_undone_once() -> None:
+def test_a_purchase_is_cancelled_only_once() -> None:
     rows = [("purchase", 0, 2), ("return", 1, -2), ("return", 2, -2)]
     assert matched(*rows) == [("return", 2, -2)]
 
 
-def test_nothing_later_and_nothing_smaller_is_undone() -> None:
+def test_no_later_and_no_smaller_purchase_is_cancelled() -> None:
     late = [("return", 0, -1.0), ("purchase", 1, 1.0)]
     assert matched(*late) == late
     small = [("purchase", 0, 1.0), ("return", 1, -2.0)]
     assert matched(*small) == small
 
 
-def test_a_cancellation_of_the_same_moment_comes_after_the_purchase() -> None:
+def test_a_cancellation_at_the_same_time_comes_after_the_purchase() -> None:
     assert matched(("return", 0, -1), ("purchase", 0, 1)) == []
 
 
-def test_without_quantities_every_event_is_of_one() -> None:
+def test_without_quantities_every_event_has_quantity_one() -> None:
     log = log_of(("purchase", 0, None), ("return", 1, None), ("purchase", 2, None))
-    found, _ = match_cancellations(log)
-    assert [t.day for t in without_cancelled_purchases(found).to_pandas()["timestamp"]] == [3]
+    matched, _ = match_cancellations(log)
+    assert [t.day for t in without_cancelled_purchases(matched).to_pandas()["timestamp"]] == [3]
 
 
 def test_unmatched_cancellations_are_counted_apart() -> None:
@@ -87,32 +87,32 @@ def test_unmatched_cancellations_are_counted_apart() -> None:
     assert without_cancelled_purchases(cleaned).n_events == 1
 
 
-def test_what_was_cancelled_keeps_its_place_with_the_time_of_its_cancellation() -> None:
-    found = Cleaning(cancellations="match").apply(log_of(("purchase", 0, 10), ("return", 4, -3)))
-    report = {r["rule"]: r for r in found.cleaning}
+def test_a_cancelled_purchase_stays_with_the_time_of_its_cancellation() -> None:
+    matched = Cleaning(cancellations="match").apply(log_of(("purchase", 0, 10), ("return", 4, -3)))
+    report = {r["rule"]: r for r in matched.cleaning}
     assert report["cancelled purchases"]["changed_events"] == 1
     assert report["cancelled purchases"]["added_events"] == 1
     assert report["cancellations of purchases"]["dropped_events"] == 1
-    rows = found.to_pandas().sort_values("quantity")
+    rows = matched.to_pandas().sort_values("quantity")
     assert rows["quantity"].tolist() == [3, 7]
     assert [t.day for t in rows["timestamp"]] == [1, 1]
     assert rows["cancelled_at"].iloc[0] == pd.Timestamp("2024-01-05")
     assert pd.isna(rows["cancelled_at"].iloc[1])
 
 
-def test_a_cancellation_is_known_when_it_is_taken_in() -> None:
+def test_a_cancellation_is_known_from_its_ingestion_on() -> None:
     rows = log_of(("purchase", 0, 1), ("return", 4, -1)).to_pandas()
     rows["ingested_at"] = [pd.NaT, pd.Timestamp("2024-01-09")]
-    found, _ = match_cancellations(EventLog.from_frames(rows))
-    assert found.to_pandas()["cancelled_at"].tolist() == 2 * [pd.Timestamp("2024-01-09")]
+    matched, _ = match_cancellations(EventLog.from_frames(rows))
+    assert matched.to_pandas()["cancelled_at"].tolist() == 2 * [pd.Timestamp("2024-01-09")]
 
 
-def test_a_log_without_a_clock_holds_nothing_that_was_cancelled() -> None:
+def test_a_log_without_timestamps_drops_cancelled_purchases() -> None:
     frame = pd.DataFrame({"user_id": "u", "item_id": "a", "position": [0, 1, 2]})
     frame["event_type"] = ["purchase", "return", "purchase"]
-    found, n_undone = match_cancellations(EventLog.from_frames(frame))
-    assert (found.to_pandas()["position"].tolist(), n_undone) == ([2], 1)
-    assert "cancelled_at" not in found.columns
+    matched, n_cancelled = match_cancellations(EventLog.from_frames(frame))
+    assert (matched.to_pandas()["position"].tolist(), n_cancelled) == ([2], 1)
+    assert "cancelled_at" not in matched.columns
 
 
 def test_events_without_a_user_match_nothing() -> None:
@@ -136,19 +136,23 @@ def test_units_bought_less_units_returned_stay_the_same(
     frame["timestamp"] = pd.Timestamp("2024-01-01") + days
     frame["event_type"] = ["return" if q < 0 else "purchase" for q in frame["quantity"]]
     log = EventLog.from_frames(frame)
-    found, _ = match_cancellations(log)
+    matched, _ = match_cancellations(log)
     total = (
         "SELECT user_id, item_id, sum(quantity) AS n FROM events "
         "GROUP BY ALL HAVING n != 0 ORDER BY ALL"
     )
-    pd.testing.assert_frame_equal(without_cancelled_purchases(found).query(total), log.query(total))
+    pd.testing.assert_frame_equal(
+        without_cancelled_purchases(matched).query(total), log.query(total)
+    )
     bought = "SELECT sum(quantity) AS n FROM events WHERE event_type = 'purchase'"
-    pd.testing.assert_frame_equal(found.query(bought), log.query(bought))  # until its cancellation
+    pd.testing.assert_frame_equal(
+        matched.query(bought), log.query(bought)
+    )  # until its cancellation
     shuffled = EventLog.from_frames(frame.sample(frac=1, random_state=seed))
-    assert match_cancellations(shuffled)[0].digest == found.digest
+    assert match_cancellations(shuffled)[0].digest == matched.digest
 
 
 def test_other_events_of_the_pair_are_left_alone() -> None:
     extra: Any = ("view", 2, None)
-    found, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
-    assert list(without_cancelled_purchases(found).to_pandas()["event_type"]) == ["view"]
+    matched, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
+    assert list(without_cancelled_purchases(matched).to_pandas()["event_type"]) == ["view"]

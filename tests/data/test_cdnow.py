@@ -12,7 +12,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.cdnow import CDNOW
 
 
-def test_orders_keep_apart_and_sum_to_what_was_paid(tmp_path: Path) -> None:
+def test_orders_on_one_day_stay_separate_and_sum_to_the_amount_paid(tmp_path: Path) -> None:
     (tmp_path / "cdnow.csv").write_text(
         "customer_id,date,cds,amount\n1,1997-01-01,2,29.33\n1,1997-01-01,2,29.33\n2,1997-02-01,1,0\n"
     )

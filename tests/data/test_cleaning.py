@@ -1,4 +1,4 @@
-"""Cleaning: each rule drops what it should, says so, and nothing goes unseen."""
+"""Cleaning: each rule drops what it should, and reports all that it drops."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def left(log: EventLog, *columns: str) -> list[tuple[Any, ...]]:
     return list(log.to_pandas()[list(columns)].itertuples(index=False, name=None))
 
 
-def test_events_without_a_user_go() -> None:
+def test_events_without_a_user_are_dropped() -> None:
     log = only(missing_users=True).apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
     assert left(log, "user_id") == [("u",)]
     assert log.cleaning[0]["rule"] == "missing users"
     assert log.cleaning[0]["dropped_events"] == 1
 
 
-def test_rows_alike_in_every_column_are_one() -> None:
+def test_rows_that_are_equal_in_every_column_become_one() -> None:
     log = bought(("u", "a", 0, 1), ("u", "a", 0, 1), ("u", "a", 0, 2), ("u", "a", 1, 1))
     assert only(duplicates=True).apply(log).n_events == 3
 
 
-def test_events_later_than_a_stated_moment_go() -> None:
+def test_events_later_than_until_are_dropped() -> None:
     log = bought(("u", "a", 0, 1), ("u", "a", 2, 1), ("u", "a", 3, 1))
     cleaning = only(future_dates=True, until="2024-01-03")
     assert cleaning.apply(log).n_events == 2  # the moment itself is still believable
@@ -58,7 +58,7 @@ def test_events_later_than_a_stated_moment_go() -> None:
     assert aware.apply(log).n_events == 1
 
 
-def test_events_later_than_their_ingestion_go_and_without_one_those_after_now() -> None:
+def test_events_later_than_their_ingestion_or_than_now_are_dropped() -> None:
     times = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2924-01-01"])
     frame = pd.DataFrame({"user_id": "u", "event_type": "view", "timestamp": times})
     frame["ingested_at"] = pd.to_datetime(["2024-01-01", "2024-01-01", None, None])
@@ -66,7 +66,7 @@ def test_events_later_than_their_ingestion_go_and_without_one_those_after_now() 
     assert [t.day for t in log.to_pandas()["timestamp"]] == [1, 3]
 
 
-def test_non_goods_leave_events_and_items_alike() -> None:
+def test_non_goods_are_dropped_from_events_and_items() -> None:
     items = pd.DataFrame({"item_id": ["a", "POST", "POSTER", "GIFT_10"]})
     frame = pd.DataFrame({"user_id": "u", "item_id": ["a", "POST", "POSTER", "GIFT_10", None]})
     frame = frame.assign(event_type="view", timestamp="2024-01-01")
@@ -78,7 +78,7 @@ def test_non_goods_leave_events_and_items_alike() -> None:
     assert log.query("SELECT count(*) AS n FROM items")["n"].item() == 2
 
 
-def test_quantities_and_prices_that_are_not_positive_go_and_unknown_ones_stay() -> None:
+def test_events_without_a_positive_quantity_and_price_are_dropped_and_unknown_ones_stay() -> None:
     rows = [("u", "a", 0, q, p) for q, p in ((1, 1), (0, 1), (-1, 1), (None, 1), (1, 0), (1, None))]
     log = bought(*rows, columns="user_id item_id day quantity unit_price")
     kept = only(non_positive_quantities=True, non_positive_prices=True).apply(log)
@@ -103,13 +103,13 @@ def test_users_of_too_many_events_on_one_day_are_bots() -> None:
     assert log.cleaning[0]["users_before"] - log.cleaning[0]["users_after"] == 1
 
 
-def test_low_ratings_go_and_unrated_events_stay() -> None:
+def test_low_ratings_are_dropped_and_unrated_events_stay() -> None:
     rows = [("u", "a", 0, rating) for rating in (5, 4, 3, None)]
     log = bought(*rows, columns="user_id item_id day rating")
     assert only(min_rating=4).apply(log).n_events == 3
 
 
-def test_rules_of_columns_that_a_log_does_not_have_are_left_out() -> None:
+def test_rules_for_missing_columns_are_skipped() -> None:
     frame = pd.DataFrame({"user_id": ["u", "v"], "position": [0, 0], "event_type": "view"})
     log = Cleaning(min_rating=3, bot_events_a_day=1, non_goods=("a",)).apply(
         EventLog.from_frames(frame)
@@ -118,9 +118,9 @@ def test_rules_of_columns_that_a_log_does_not_have_are_left_out() -> None:
 
 
 def test_the_rule_that_empties_a_log_is_named() -> None:
-    wanted = "no event of log is left after the cleaning rule 'non-positive prices'"
+    message = "no event of log is left after the cleaning rule 'non-positive prices'"
     log = bought(("u", "a", 0, 0.0), columns="user_id item_id day unit_price")
-    with pytest.raises(DataError, match=wanted):
+    with pytest.raises(DataError, match=message):
         Cleaning().apply(log)
 
 
@@ -174,14 +174,14 @@ def test_the_report_of_reading_comes_before_that_of_cleaning() -> None:
     ]
 
 
-def test_the_report_as_text_has_a_line_a_rule() -> None:
+def test_the_report_as_text_has_one_line_per_rule() -> None:
     log = Cleaning().apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
     lines = report_text(log.cleaning).splitlines()
     assert len(lines) == 1 + len(log.cleaning)
     assert lines[1].split()[:6] == ["missing", "users", "1", "0", "1", "1"]
 
 
-def test_thin_users_and_items_leave_the_past_only_until_all_have_enough() -> None:
+def test_users_and_items_with_few_events_are_dropped_from_the_past_until_all_have_enough() -> None:
     # c has one event: gone; then w, whose other event was c, has one: gone; then b has one: gone
     rows = [("u", "a"), ("u", "a"), ("v", "a"), ("v", "a"), ("v", "b"), ("w", "b"), ("w", "c")]
     past = bought(*((u, i, n, 1) for n, (u, i) in enumerate(rows)))
@@ -191,6 +191,8 @@ def test_thin_users_and_items_leave_the_past_only_until_all_have_enough() -> Non
     assert Cleaning().restrict(past) is past
 
 
-def test_a_past_that_is_all_thin_is_refused() -> None:
-    with pytest.raises(DataError, match="no past event of log is left without fewer than 3"):
+def test_a_past_in_which_nobody_has_enough_events_is_refused() -> None:
+    with pytest.raises(
+        DataError, match="no past event of log is left after dropping those with fewer"
+    ):
         Cleaning(min_user_events=3).restrict(bought(("u", "a", 0, 1)))

@@ -62,10 +62,10 @@ def test_a_share_outside_its_range_is_refused() -> None:
         Diginetica(valid_share=1)
 
 
-def test_sessions_without_numbers_have_no_newest(tmp_path: Path) -> None:
+def test_session_ids_must_be_numbers(tmp_path: Path) -> None:
     frame = {"session_id": ["a"], "item_id": [1], "position": [0], "split": ["train"]}
     pd.DataFrame(frame).to_parquet(tmp_path / "sessions.parquet")
-    with pytest.raises(DataError, match="session_id 'a' is no number"):
+    with pytest.raises(DataError, match="session_id 'a' is not a number"):
         Diginetica(path=str(tmp_path)).read()
 
 

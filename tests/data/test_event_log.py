@@ -36,7 +36,7 @@ def test_leading_zeros_and_versions_in_ids_stay() -> None:
     assert set(log.to_pandas()["item_id"]) == {"007", "1.0", "b"}
 
 
-def test_a_raw_log_may_hold_events_without_a_user_who_count_as_nobody() -> None:
+def test_a_raw_log_may_hold_events_without_a_user() -> None:
     log = EventLog.from_frames(frame(user_id=[1, None, ""]))
     assert (log.n_events, log.n_users, log.n_items) == (3, 1, 2)
 
@@ -71,7 +71,7 @@ def test_times_as_numbers_need_a_unit() -> None:
         EventLog.from_frames(frame(timestamp=[1, 2, 3]))
 
 
-def test_a_number_that_is_none_is_named_with_its_row() -> None:
+def test_a_value_that_is_not_a_number_is_named_with_its_row() -> None:
     with pytest.raises(DataError, match="row 1: quantity 'two' is not a finite number"):
         EventLog.from_frames(frame(quantity=["two", "3", None]))
     with pytest.raises(DataError, match="row 2: unit_price inf is not a finite number"):
@@ -86,12 +86,12 @@ def test_a_misspelt_column_or_event_type_gets_its_near_matches() -> None:
 
 
 @pytest.mark.parametrize("column", ["user_id", "event_type"])
-def test_required_columns_are_asked_for(column: str) -> None:
+def test_missing_required_columns_are_named(column: str) -> None:
     with pytest.raises(DataError, match=f"events need the column {column}"):
         EventLog.from_frames(frame().drop(columns=column))
 
 
-def test_events_need_some_order() -> None:
+def test_events_need_a_timestamp_or_a_position() -> None:
     with pytest.raises(DataError, match="events need a timestamp, or a position"):
         EventLog.from_frames(frame().drop(columns="timestamp"))
 
@@ -104,22 +104,24 @@ def test_an_order_only_log_has_positions_and_no_times() -> None:
         log.query("SELECT timestamp FROM events")
 
 
-def test_columns_are_those_that_hold_something() -> None:
+def test_columns_are_those_with_a_value() -> None:
     log = EventLog.from_frames(frame(rating=[None, None, None], quantity=[1, None, 2]))
     assert log.columns == {"user_id", "item_id", "event_type", "timestamp", "quantity"}
     assert "rating" not in log.to_pandas()
     assert log.query("SELECT count(rating) AS n FROM events")["n"].item() == 0
 
 
-def test_a_missing_column_is_told_in_one_line() -> None:
+def test_a_missing_column_is_reported_in_one_line() -> None:
     log = EventLog.from_frames(frame(), items=pd.DataFrame({"item_id": ["a"], "text": ["x"]}))
     log.require("timestamp", "items", "items.text", needed_by="this test")
-    wanted = r"churn needs unit_price and users and items.category, which log does not have: it has"
-    with pytest.raises(DataError, match=wanted):
+    message = (
+        r"churn needs unit_price and users and items.category, which log does not have: it has"
+    )
+    with pytest.raises(DataError, match=message):
         log.require("unit_price", "users", "items.category", needed_by="churn")
 
 
-def test_items_and_users_stand_once() -> None:
+def test_items_and_users_have_one_row_per_id() -> None:
     with pytest.raises(DataError, match="items hold 'a' more than once"):
         EventLog.from_frames(frame(), items=pd.DataFrame({"item_id": ["a", "a"]}))
     with pytest.raises(DataError, match=r"row 2: no user_id in users \(1 of 2 rows have none\)"):
@@ -128,7 +130,7 @@ def test_items_and_users_stand_once() -> None:
         EventLog.from_frames(frame(), items=pd.DataFrame({"item_id": ["a"], "prize": [1]}))
 
 
-def test_conditions_may_look_at_the_whole_log_and_stack_up() -> None:
+def test_conditions_may_query_the_whole_log_and_can_be_chained() -> None:
     log = EventLog.from_frames(frame(), items=pd.DataFrame({"item_id": ["a"]}))
     busy = "user_id IN (SELECT user_id FROM events GROUP BY user_id HAVING count(*) > 1)"
     assert log.where(busy).n_events == 2
@@ -138,12 +140,14 @@ def test_conditions_may_look_at_the_whole_log_and_stack_up() -> None:
 
 
 def test_a_condition_on_an_unknown_column_is_one_line() -> None:
-    with pytest.raises(DataError, match=r'log cannot be filtered: .*"tiemstamp" not found') as told:
+    with pytest.raises(
+        DataError, match=r'log cannot be filtered: .*"tiemstamp" not found'
+    ) as error:
         EventLog.from_frames(frame()).where("tiemstamp > 1")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
-def test_frames_given_out_may_be_written_to() -> None:
+def test_returned_frames_can_be_changed() -> None:
     log = EventLog.from_frames(frame(quantity=[1, 2, 3]))
     given = log.to_pandas()
     given.loc[0, "quantity"] = 99.0
@@ -176,7 +180,7 @@ def test_a_saved_log_is_the_same_log(tmp_path: Path) -> None:
     assert saved.where("true").digest == log.digest
 
 
-def test_saving_again_replaces_the_folder_whole(tmp_path: Path) -> None:
+def test_saving_again_replaces_the_whole_folder(tmp_path: Path) -> None:
     log = EventLog.from_frames(frame(), items=pd.DataFrame({"item_id": ["a"]}))
     log.save(tmp_path / "log")
     EventLog.from_frames(frame()).where("user_id = 'u'").save(tmp_path / "log")
@@ -186,7 +190,7 @@ def test_saving_again_replaces_the_folder_whole(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["log"]
 
 
-def test_a_folder_that_is_no_log_or_is_damaged_says_so(tmp_path: Path) -> None:
+def test_opening_a_folder_that_is_damaged_or_not_a_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a saved log"):
         EventLog.open(tmp_path)
     EventLog.from_frames(frame()).save(tmp_path / "log")

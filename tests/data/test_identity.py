@@ -15,17 +15,17 @@ def table(*rows: tuple[object, object, object]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=["source", "source_id", "user_id"])
 
 
-def test_known_ids_join_and_unknown_ones_stay_apart() -> None:
+def test_ids_of_the_map_are_joined_and_others_stay_separate() -> None:
     identities = IdentityMap(table(("web", 1, "ann"), ("store", 9, "ann"), ("store", 1, "bob")))
     ids = pd.Series([1, 9, 1, 5, 5, None], index=[5, 4, 3, 2, 1, 0])
     sources = pd.Series(["web", "store", "store", "web", "web", "web"], index=ids.index)
-    found = identities.join(ids, sources)
-    assert list(found.user_ids.fillna("?")) == ["ann", "ann", "bob", "web:5", "web:5", "?"]
-    assert list(found.user_ids.index) == list(ids.index)
-    assert found.n_unmapped == 1
+    joined = identities.join(ids, sources)
+    assert list(joined.user_ids.fillna("?")) == ["ann", "ann", "bob", "web:5", "web:5", "?"]
+    assert list(joined.user_ids.index) == list(ids.index)
+    assert joined.n_unmapped == 1
 
 
-def test_a_map_may_say_the_same_twice_but_nothing_else() -> None:
+def test_a_map_may_repeat_a_row_but_not_contradict_it() -> None:
     assert len(IdentityMap(table(("web", 1, "ann"), ("web", "1", "ann"))).table) == 1
     with pytest.raises(DataError, match="gives '1' of web to two users: keep one"):
         IdentityMap(table(("web", 1, "ann"), ("web", 1, "bob")))
@@ -37,5 +37,5 @@ def test_a_map_needs_its_three_columns(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("source,id,user_id\nweb,1,ann\n")
     with pytest.raises(DataError, match=r"map.csv has no column 'source_id'"):
         IdentityMap.read(tmp_path / "map.csv")
-    with pytest.raises(DataError, match="no user_id"):
+    with pytest.raises(DataError, match="user_id is missing"):
         IdentityMap(table(("web", 1, "ann")).drop(columns="user_id"))

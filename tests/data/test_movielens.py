@@ -32,14 +32,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_million_is_an_order_without_times(folder: Path) -> None:
+def test_movielens_1m_has_an_order_and_no_times(folder: Path) -> None:
     log = MovieLens1M(path=str(folder)).read()
     assert (log.name, log.ordered_by) == ("movielens_1m", "position")
     assert list(log.to_pandas()["item_id"]) == ["20", "10", "10"]
     assert set(log.to_pandas()["event_type"]) == {"review"}
 
 
-def test_films_are_those_that_somebody_rated_with_genres_and_year(folder: Path) -> None:
+def test_items_are_the_rated_films_with_genres_and_year(folder: Path) -> None:
     items = MovieLens1M(path=str(folder)).read().items
     assert items is not None
     assert items.to_dict("records") == [
@@ -60,7 +60,7 @@ def test_pairs_are_in_the_order_of_the_file(folder: Path) -> None:
     assert list(log.to_pandas()["item_id"]) == ["30", "10", "20"]
 
 
-def test_one_hundred_thousand_have_stars_and_times(folder: Path) -> None:
+def test_movielens_100k_has_stars_and_times(folder: Path) -> None:
     source = MovieLens100K(path=str(folder), cleaning=Cleaning(min_rating=4))
     log = source.read()
     assert log.span() == (datetime(1970, 1, 1), datetime(1970, 1, 2))

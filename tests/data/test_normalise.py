@@ -15,25 +15,28 @@ def local(*times: str | None) -> pd.Series:
     return pd.Series(pd.to_datetime(list(times))).dt.as_unit("us")
 
 
-def test_an_hour_that_comes_twice_is_the_first_of_the_two() -> None:
+def test_an_hour_that_occurs_twice_is_taken_as_the_first() -> None:
     # British clocks went back from 2:00 to 1:00 on 27 October 2024: 1:30 was 0:30 UTC, then 1:30
-    found = to_utc(local("2024-10-27 01:30", "2024-10-27 02:30", None), "Europe/London")
-    assert list(found.times) == [
+    converted = to_utc(local("2024-10-27 01:30", "2024-10-27 02:30", None), "Europe/London")
+    assert list(converted.times) == [
         pd.Timestamp("2024-10-27 00:30"),
         pd.Timestamp("2024-10-27 02:30"),
         pd.NaT,
     ]
-    assert (found.n_ambiguous, found.n_nonexistent) == (1, 0)
+    assert (converted.n_ambiguous, converted.n_nonexistent) == (1, 0)
 
 
-def test_an_hour_that_never_came_is_its_end() -> None:
+def test_an_hour_that_is_skipped_is_taken_as_its_end() -> None:
     # they went forward from 1:00 to 2:00 on 31 March 2024, when it was 1:00 UTC
-    found = to_utc(local("2024-03-31 01:30", "2024-03-31 02:30"), "Europe/London")
-    assert list(found.times) == [pd.Timestamp("2024-03-31 01:00"), pd.Timestamp("2024-03-31 01:30")]
-    assert (found.n_ambiguous, found.n_nonexistent) == (0, 1)
+    converted = to_utc(local("2024-03-31 01:30", "2024-03-31 02:30"), "Europe/London")
+    assert list(converted.times) == [
+        pd.Timestamp("2024-03-31 01:00"),
+        pd.Timestamp("2024-03-31 01:30"),
+    ]
+    assert (converted.n_ambiguous, converted.n_nonexistent) == (0, 1)
 
 
-def test_times_that_carry_their_zone_keep_their_moment() -> None:
+def test_times_with_a_zone_are_converted_by_it() -> None:
     aware = local("2024-07-01 12:00").dt.tz_localize("Asia/Tokyo")
     assert to_utc(aware, "Europe/London").times[0] == pd.Timestamp("2024-07-01 03:00")
 
@@ -56,8 +59,8 @@ def test_an_unknown_zone_is_refused() -> None:
 
 
 def test_missing_amounts_need_no_rate() -> None:
-    found = Currencies({"EUR": 2.0}).to_base(pd.Series([1.0, None]), pd.Series(["EUR", None]))
-    assert list(found.fillna(-1)) == [2.0, -1.0]
+    converted = Currencies({"EUR": 2.0}).to_base(pd.Series([1.0, None]), pd.Series(["EUR", None]))
+    assert list(converted.fillna(-1)) == [2.0, -1.0]
 
 
 def test_rates_are_positive_and_known() -> None:

@@ -116,7 +116,7 @@ def test_every_form_of_the_data_is_the_same_log(xlsx: Path, tmp_path: Path, log:
         assert OnlineRetail(path=str(tmp_path / name), **more).read().digest == log.digest, name
 
 
-def test_a_csv_in_no_order_keeps_all_its_invoices(tmp_path: Path) -> None:
+def test_an_unsorted_csv_keeps_all_its_invoices(tmp_path: Path) -> None:
     rows = [SECOND[2], FIRST[1], FIRST[5], FIRST[2], SECOND[1]]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "mixed.csv", index=False)
     assert OnlineRetail(path=str(tmp_path / "mixed.csv")).read().n_events == 5
@@ -170,7 +170,7 @@ def test_without_a_path_the_archive_is_downloaded_once(
     assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["online_retail_ii.zip"]
 
 
-def test_a_download_of_another_checksum_is_thrown_away(archive: str, tmp_path: Path) -> None:
+def test_a_download_with_another_checksum_is_deleted(archive: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has the SHA-256 [0-9a-f]{64}, not data.sha256=00"):
         downloading(archive, tmp_path, sha256="00").read()
     assert list((tmp_path / "downloads").iterdir()) == []
@@ -183,10 +183,10 @@ def test_a_download_with_other_rows_is_refused(archive: str, tmp_path: Path) -> 
 
 def test_offline_one_line_says_where_to_put_the_file(archive: str, tmp_path: Path) -> None:
     gone = archive.replace("served", "gone")
-    wanted = r"no answer from .*gone.zip .*put it at .*online_retail_ii.zip or give data.path=FILE"
-    with pytest.raises(DataError, match=wanted) as told:
+    message = r"no answer from .*gone.zip .*put it at .*online_retail_ii.zip or give data.path=FILE"
+    with pytest.raises(DataError, match=message) as error:
         downloading(gone, tmp_path).read()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     with pytest.raises(DataError, match=r"no answer from http://127.0.0.1:9"):
         downloading("http://127.0.0.1:9/closed.zip", tmp_path).read()
 

@@ -1,4 +1,4 @@
-"""The simulated shop: reproducible, extensible, and true to what it says of its customers."""
+"""The simulated shop: reproducible, extensible, and consistent with its stated truth."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_another_seed_gives_another_shop(small: ShopTables) -> None:
     assert not small.events["item_id"].isin(other.events["item_id"].dropna()).all()
 
 
-def test_more_users_leave_the_first_users_as_they_are(small: ShopTables) -> None:
+def test_more_users_do_not_change_the_first_users(small: ShopTables) -> None:
     larger = generate(SMALL, START, 60, 120)
     assert larger.users["user_id"].nunique() > small.users["user_id"].nunique()
     kept = of_users(larger.events, small.users["user_id"])
@@ -59,7 +59,7 @@ def test_more_users_leave_the_first_users_as_they_are(small: ShopTables) -> None
 
 
 @pytest.mark.parametrize("days", [1, 17, 59])
-def test_another_month_leaves_the_days_before_as_they_are(small: ShopTables, days: int) -> None:
+def test_another_month_does_not_change_the_earlier_days(small: ShopTables, days: int) -> None:
     shorter = generate(SMALL, START, days, 80)
     before = small.events[small.events["timestamp"] < START + timedelta(days=days)]
     pd.testing.assert_frame_equal(before.reset_index(drop=True), shorter.events)
@@ -115,7 +115,7 @@ def test_bad_exposures_are_refused_in_one_line(exposures: dict, said: str) -> No
         generate(SMALL, START, 5, 5, pd.DataFrame(exposures))
 
 
-def test_the_default_shop_is_of_the_size_it_says() -> None:
+def test_the_default_shop_has_the_stated_size() -> None:
     tables = SimulatedShop().tables()
     kinds = tables.events["event_type"].value_counts()
     assert set(kinds.index) == set(EVENT_TYPES)
@@ -143,7 +143,9 @@ def test_a_session_is_short_and_of_one_user(small: ShopTables) -> None:
     assert length.max() < timedelta(hours=1)
 
 
-def test_returns_and_reviews_follow_their_purchase_and_are_booked_later(small: ShopTables) -> None:
+def test_returns_and_reviews_follow_their_purchase_and_are_recorded_later(
+    small: ShopTables,
+) -> None:
     events = small.events
     later = events[events["event_type"].isin(["return", "review"])]
     bought = events[events["event_type"] == "purchase"]
@@ -169,7 +171,7 @@ def test_the_price_paid_is_the_list_price_less_the_discount(small: ShopTables) -
     assert (bought["quantity"] >= 1).all()
 
 
-def test_customers_keep_silent_as_often_as_their_churn_probability_says(
+def test_customers_churn_as_often_as_their_churn_probability(
     crowd: tuple[ShopTables, Truth],
 ) -> None:
     tables, truth = crowd
@@ -188,7 +190,9 @@ def test_customers_keep_silent_as_often_as_their_churn_probability_says(
         assert silent[group].mean() == pytest.approx(expected[group].mean(), abs=3 * spread + 1e-9)
 
 
-def test_those_who_have_dropped_out_do_nothing_more(crowd: tuple[ShopTables, Truth]) -> None:
+def test_customers_who_have_dropped_out_have_no_more_events(
+    crowd: tuple[ShopTables, Truth],
+) -> None:
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
     gone = users[~truth.alive(users, at)]
@@ -233,9 +237,9 @@ def test_the_oracle_knows_what_is_bought_next(crowd: tuple[ShopTables, Truth]) -
     np.add.at(lines, places, 1.0)
     expected = scores * lines.sum(axis=1, keepdims=True)
     top = np.argsort(-scores, axis=1)[:, :5]
-    hits, foretold = (np.take_along_axis(m, top, axis=1).sum() for m in (lines, expected))
+    hits, predicted = (np.take_along_axis(m, top, axis=1).sum() for m in (lines, expected))
     # repeats and wishes are taken as they stand at the cutoff: the head is a little too high
-    assert hits == pytest.approx(foretold, rel=0.12)
+    assert hits == pytest.approx(predicted, rel=0.12)
     popular = np.argsort(-lines.sum(axis=0))[
         :5
     ]  # the best list that is the same for everybody, in hindsight
@@ -265,7 +269,7 @@ def test_transitions_are_probabilities_and_never_stay() -> None:
     assert (shelf.transitions.diagonal() == 0).all()
 
 
-def test_the_oracle_of_the_markov_shop_rests_on_the_last_item() -> None:
+def test_the_oracle_of_the_markov_shop_depends_on_the_last_item() -> None:
     world = World.of("markov", items=60, established=1.0)
     truth = Truth(world, START, 30)
     at = START + timedelta(days=40)
@@ -280,7 +284,7 @@ def test_the_oracle_of_the_markov_shop_rests_on_the_last_item() -> None:
             assert row[world.shelf.successors[place]].sum() > 0.9
 
 
-def test_the_truth_is_not_known_of_strangers_and_of_those_to_come() -> None:
+def test_the_truth_refuses_unknown_users_and_is_nan_before_arrival() -> None:
     truth = Truth(SMALL, START, 80)
     late = next(c for c in (Customer.draw(SMALL, n) for n in range(80)) if c.arrival > 30)
     assert not truth.alive([late.user_id], START)[0]
@@ -312,7 +316,7 @@ FAULTS = {
 }
 
 
-def test_cleaning_takes_out_every_fault_and_nothing_else() -> None:
+def test_cleaning_drops_every_fault_and_nothing_else() -> None:
     clean = SimulatedShop(users=150, items=60, days=60)
     faulty = SimulatedShop(users=150, items=60, days=60, faults=FAULTS)
     cleaning = Cleaning(non_goods=NON_GOODS, cancellations="match", bot_events_a_day=400)
@@ -335,8 +339,8 @@ def test_a_clean_shop_has_nothing_to_clean(shop: EventLog) -> None:
     ("settings", "said"),
     [
         ({"dynamics": "makrov"}, "did you mean markov"),
-        ({"sequence": 1.5}, "sequence is a share between 0 and 1, got 1.5"),
-        ({"repeat": 0.9}, "repeat \\+ intent is 1.05"),
+        ({"sequence": 1.5}, "sequence must be a share between 0 and 1, got 1.5"),
+        ({"repeat": 0.9}, "repeat \\+ intent must be at most 1, got 1.05"),
         ({"days": 0}, "data.days must be at least 1"),
         ({"items": 3}, "items must be at least 20"),
         ({"start": "yesterday"}, "data.start must be a date"),
@@ -361,7 +365,7 @@ def test_a_shop_without_any_event_keeps_its_columns() -> None:
     assert tables.events["timestamp"].dtype == "datetime64[us]"
 
 
-def test_nobody_buys_outside_the_own_group_of_the_checkerboard() -> None:
+def test_checkerboard_users_buy_only_from_their_own_group() -> None:
     source = Checkerboard()
     events = source.read().to_pandas()
     users, items = source.user_groups(), source.item_groups()
@@ -372,7 +376,7 @@ def test_nobody_buys_outside_the_own_group_of_the_checkerboard() -> None:
     assert events["item_id"].value_counts().max() < 2 * events["item_id"].value_counts().min()
 
 
-def test_the_groups_of_the_checkerboard_share_no_word_but_one() -> None:
+def test_the_checkerboard_groups_have_only_one_word_in_common() -> None:
     source = Checkerboard()
     items = source.read().items
     assert items is not None

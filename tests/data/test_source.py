@@ -1,4 +1,4 @@
-"""Sources: read once, cached under what they depend on, safe for two processes at once."""
+"""Sources: read once, cached by what they depend on, safe for two concurrent processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_second_call_opens_the_cache(lines: Lines, tmp_path: Path) -> None:
     assert second.n_events == 3
 
 
-def test_the_key_is_of_what_the_log_depends_on(lines: Lines, tmp_path: Path) -> None:
+def test_the_key_depends_on_settings_rules_and_file_content(lines: Lines, tmp_path: Path) -> None:
     key = lines.key()
     assert replace(lines, event_type="view").key() != key
     assert replace(lines, cleaning=Cleaning()).key() != key
@@ -101,7 +101,7 @@ def test_a_damaged_cache_is_read_again(lines: Lines, tmp_path: Path) -> None:
     assert lines.n_readings == 2
 
 
-def test_an_empty_file_says_so_and_leaves_no_cache(lines: Lines, tmp_path: Path) -> None:
+def test_an_empty_file_is_refused_and_not_cached(lines: Lines, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("")
     for _ in range(2):
         with pytest.raises(DataError, match="lines has no events"):
@@ -114,7 +114,7 @@ def test_cleaning_is_applied_and_reported(lines: Lines, tmp_path: Path) -> None:
     assert [r["rule"] for r in cleaned.cleaning] == ["missing users", "exact duplicates"]
 
 
-def test_what_a_source_says_of_its_use_can_be_changed(lines: Lines) -> None:
+def test_the_use_settings_of_a_source_can_be_changed(lines: Lines) -> None:
     assert (lines.filter_seen, lines.horizon_days, lines.target_events) == (
         "none",
         28,

@@ -1,4 +1,4 @@
-"""Which code a source's cache depends on: what makes its data, and no other source."""
+"""The code on which a source's cache depends: its own and its imports, and no other source."""
 
 from __future__ import annotations
 

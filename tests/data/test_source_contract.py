@@ -73,7 +73,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_config_builds_a_source_that_says_how_it_is_used(name: str) -> None:
+def test_the_config_builds_a_source_with_valid_use_settings(name: str) -> None:
     source = source_of(name)
     assert name.startswith(source.name)
     assert source.filter_seen in ("none", "purchased", "interacted")
@@ -94,7 +94,7 @@ def test_the_config_agrees_with_the_defaults_of_the_class(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_setting_of_the_class_stands_in_the_config(name: str) -> None:
+def test_every_setting_of_the_class_is_in_the_config(name: str) -> None:
     own = {f.name for f in fields(source_of(name))} - {"cleaning"}
     assert own <= set(node(name)), "a setting that is not there cannot be set without a +"
 
@@ -135,7 +135,7 @@ def test_reading_gives_the_same_log_each_time_and_the_cache_keeps_it(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_log_has_what_the_source_says_of_its_use(name: str, tmp_path: Path) -> None:
+def test_the_log_fits_the_use_settings_of_the_source(name: str, tmp_path: Path) -> None:
     source = sampled(name, tmp_path / "files")
     log = source.read()
     assert log.ordered_by == ("position" if source.horizon_days is None else "timestamp")
@@ -145,7 +145,7 @@ def test_the_log_has_what_the_source_says_of_its_use(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_cache_depends_on_content_and_rules_alone(name: str, tmp_path: Path) -> None:
+def test_the_cache_depends_only_on_content_and_rules(name: str, tmp_path: Path) -> None:
     source = sampled(name, tmp_path / "files")
     key = source.key()
     assert sampled(name, tmp_path / "elsewhere").key() == key

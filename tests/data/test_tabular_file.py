@@ -76,7 +76,7 @@ def test_without_times_the_order_of_a_users_rows_counts(tmp_path: Path) -> None:
     assert list(log.to_pandas()["item_id"]) == ["a", "c", "b", "a"]
 
 
-def test_words_for_event_types_are_translated(tmp_path: Path) -> None:
+def test_event_types_of_the_file_are_translated(tmp_path: Path) -> None:
     log = read(
         tmp_path,
         "user_id,event_type\nu,order\nu,view\n",
@@ -103,7 +103,7 @@ def test_times_of_another_format_and_zone_become_utc(tmp_path: Path) -> None:
     assert log.span() == (datetime(2024, 1, 1, 12), datetime(2024, 7, 1, 11))
 
 
-def test_hours_that_come_twice_are_counted_in_the_report(tmp_path: Path) -> None:
+def test_hours_that_occur_twice_are_counted_in_the_report(tmp_path: Path) -> None:
     text = "user_id,timestamp\nu,2024-10-27T01:30\nu,2024-10-27T03:30\n"
     log = read(tmp_path, text, timezone="Europe/London")
     assert [(r["rule"], r["changed_events"]) for r in log.cleaning] == [
@@ -131,7 +131,7 @@ def test_prices_of_several_currencies_become_one(tmp_path: Path) -> None:
         read(tmp_path, text, rates={"EUR": 1.17})
     one = read(tmp_path, "user_id,unit_price\nu,10\n", rates=rates, currency="EUR")
     assert one.to_pandas()["unit_price"].item() == pytest.approx(11.7)
-    with pytest.raises(DataError, match=r"data.rates needs to know the currencies"):
+    with pytest.raises(DataError, match=r"data.rates needs the currency of each price"):
         read(tmp_path, "user_id,unit_price\nu,10\n", rates=rates)
 
 
@@ -171,7 +171,7 @@ def test_items_and_users_come_from_their_own_files(orders: Path, tmp_path: Path)
     ]
 
 
-def test_a_missing_file_shows_what_lies_beside_it(orders: Path, tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_similar_files(orders: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no such file: did you mean orders 2024.csv"):
         source(orders.with_name("orders_2024.csv")).files()
     with pytest.raises(DataError, match="there is no file, nor a folder"):
@@ -186,8 +186,8 @@ def test_a_missing_file_shows_what_lies_beside_it(orders: Path, tmp_path: Path) 
 
 def test_a_misspelt_column_gets_its_near_matches(orders: Path) -> None:
     columns = {**COLUMNS, "user_id": "custommer"}
-    wanted = r"orders 2024.csv has no column 'custommer' \(for user_id\): did you mean customer"
-    with pytest.raises(DataError, match=wanted):
+    message = r"orders 2024.csv has no column 'custommer' \(for user_id\): did you mean customer"
+    with pytest.raises(DataError, match=message):
         source(orders, columns=columns).read()
     with pytest.raises(DataError, match=r"has no column 'user_id' \(for user_id\): possible"):
         source(orders, columns={}).read()
@@ -218,11 +218,11 @@ def test_files_without_rows_are_refused(tmp_path: Path, text: str) -> None:
         read(tmp_path, text)
 
 
-def test_files_that_are_no_tables_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_files_that_are_not_tables_are_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match=r"broken.parquet cannot be read: ") as told:
+    with pytest.raises(DataError, match=r"broken.parquet cannot be read: ") as error:
         source(tmp_path / "broken.parquet").read()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     (tmp_path / "latin.csv").write_bytes("user_id\nJosé\n".encode("cp1252"))
     with pytest.raises(DataError, match="is not encoded in utf-8-sig: give its encoding"):
         TabularFile(path=str(tmp_path / "latin.csv"), event_type="view").read()
@@ -230,7 +230,7 @@ def test_files_that_are_no_tables_are_refused_in_one_line(tmp_path: Path) -> Non
     assert list(latin.read().to_pandas()["user_id"]) == ["José"]
 
 
-def test_a_format_and_an_encoding_that_do_not_exist_are_one_line(orders: Path) -> None:
+def test_an_invalid_format_or_encoding_is_refused_in_one_line(orders: Path) -> None:
     with pytest.raises(DataError, match="timestamp_format=%Q: 'Q' is a bad directive"):
         source(orders, timestamp_format="%Q").read()
     with pytest.raises(DataError, match="there is no encoding klingon"):

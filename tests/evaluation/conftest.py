@@ -1,4 +1,4 @@
-"""Outcomes made by hand, and ranked lists of a small shop."""
+"""Outcomes built by hand, and ranked lists of a small shop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.block_ranking import rank
-from growthlab.evaluation.bootstrap import metrics_of, metrics_of_predictions
+from growthlab.evaluation.block_ranking import rank_items
+from growthlab.evaluation.bootstrap import evaluate_lists, evaluate_predictions
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.strata import strata_of
+from growthlab.evaluation.strata import evaluate_strata
 from growthlab.metrics.binary.average_precision import AveragePrecision
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -60,7 +60,7 @@ def lists_with(noise: float, seed: int = 0) -> RankedLists:
     truth = np.concatenate([liked[:, 2:6], np.full((N_USERS, 1), -1)], axis=1)
     popularity = np.asarray(histories.matrix().sum(axis=0)).ravel()
     blurred = taste + noise * np.random.default_rng([seed, 1]).normal(size=taste.shape)
-    return rank(
+    return rank_items(
         lambda h: blurred[[int(u[1:]) for u in h.user_ids]],
         histories,
         np.arange(N_USERS + 1) * 5,
@@ -79,7 +79,7 @@ def ranking_outcome(
 ) -> Outcome:
     """The outcome of a recommender; `valid` is its validation objective (else the test one)."""
     lists = lists_with(noise, seed)
-    per_user, test = metrics_of(lists, RANKING, n_resamples=200)
+    per_user, test = evaluate_lists(lists, RANKING, n_resamples=200)
     chosen = {n: e.value for n, e in test.items()}
     return Outcome(
         model=None,
@@ -88,7 +88,7 @@ def ranking_outcome(
         valid=chosen if valid is None else {**chosen, "ndcg_at_10": valid},
         test=test,
         per_user=per_user,
-        strata=strata_of(lists, RANKING, n_resamples=50),
+        strata=evaluate_strata(lists, RANKING, n_resamples=50),
         tables={},
         fit_seconds=1.5,
         score_seconds=0.2,
@@ -108,7 +108,7 @@ def churn_outcome(name: str, noise: float, seed: int = 0, scale: float = 1.0) ->
     prediction = scale / (1 + np.exp(-2 * seen))
     ids = np.array([f"c{i}" for i in range(400)])
     table = pd.DataFrame({"user_id": ids, "label": label, "prediction": prediction})
-    test = metrics_of_predictions(label, prediction, BINARY, n_resamples=50)
+    test = evaluate_predictions(label, prediction, BINARY, n_resamples=50)
     return Outcome(
         model=None,
         name=name,

@@ -1,4 +1,4 @@
-"""Ranking everybody: exact median ranks, seen items hidden, nothing depends on the blocks."""
+"""Ranking in blocks: exact median ranks, hidden seen items, and the same result for all block sizes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.block_ranking import drop_seen_truth, plan_of, rank, target_ranks
+from growthlab.evaluation.block_ranking import plan_blocks, rank_items, target_ranks, unseen_targets
 
 N_USERS, N_ITEMS = 30, 25
 TIED_SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.3, 2.0])
@@ -37,7 +37,7 @@ def truth_of(histories: Histories, seed=1) -> tuple[np.ndarray, np.ndarray]:
 
 def ranked(score, histories, *, filter_seen="none", seed=0, memory_mb=512.0, k=6):
     offsets, items = truth_of(histories)
-    return rank(
+    return rank_items(
         score,
         histories,
         offsets,
@@ -74,15 +74,15 @@ def test_target_ranks_are_those_of_counting_one_by_one(scores, data):
     pairs = data.draw(st.lists(targets, min_size=1, max_size=8))
     rows, items = np.array(pairs).T
     ranks, tied = target_ranks(scores, rows, items)
-    for row, item, found, is_tied in zip(rows, items, ranks, tied, strict=True):
+    for row, item, rank, is_tied in zip(rows, items, ranks, tied, strict=True):
         own = scores[row, item]
         if item < 0 or own == -np.inf:
-            assert found == np.inf
+            assert rank == np.inf
             assert not is_tied
             continue
         greater = sum(s > own for s in scores[row])
         equal = sum(s == own for s in scores[row])
-        assert found == greater + (equal - 1) / 2 + 1
+        assert rank == greater + (equal - 1) / 2 + 1
         assert is_tied == (equal > 1)
 
 
@@ -124,10 +124,10 @@ def test_seen_items_are_neither_listed_nor_competing():
     }
     scores = np.array([[9.0, 5.0, 1.0]], dtype=np.float32)
     scores.flags.writeable = False  # such an array is copied, a model's own may be changed
-    lists = rank(lambda h: scores, seen, *truth, filter_seen="purchased", **common)
+    lists = rank_items(lambda h: scores, seen, *truth, filter_seen="purchased", **common)
     assert lists.items.tolist() == [[1, 2, -1]]
     assert lists.truth_ranks.tolist() == [1.0]
-    open_lists = rank(lambda h: scores, seen, *truth, filter_seen="none", **common)
+    open_lists = rank_items(lambda h: scores, seen, *truth, filter_seen="none", **common)
     assert open_lists.items.tolist() == [[0, 1, 2]]
     assert open_lists.truth_ranks.tolist() == [2.0]
 
@@ -147,7 +147,7 @@ def test_a_constant_model_hits_as_often_as_chance():
     # one target of 40, k = 10: a quarter of 4,000, sd sqrt(4000 / 4 * 3 / 4) = 27.4; 5 sd = 137
     histories = plain_histories(n_users=4000, n_items=40, n_events=0)
     targets = np.random.default_rng(0).integers(0, 40, 4000).astype(np.int32)
-    lists = rank(
+    lists = rank_items(
         lambda h: np.zeros((h.n_users, 40), dtype=np.float32),
         histories,
         np.arange(4001),
@@ -174,29 +174,29 @@ def test_scores_of_another_shape_fail_the_run():
 def test_targets_that_the_filter_hides_are_dropped_from_the_truth():
     histories = plain_histories()
     offsets, items = truth_of(histories)
-    kept = drop_seen_truth(histories, offsets, items, "interacted")
+    kept = unseen_targets(histories, offsets, items, "interacted")
     owned = histories.matrix().toarray() > 0
     rows = np.repeat(np.arange(N_USERS), np.diff(offsets))
     expected = [item < 0 or not owned[row, item] for row, item in zip(rows, items, strict=True)]
     assert kept.tolist() == expected
     assert 0 < (~kept).sum() < len(kept)
-    assert drop_seen_truth(histories, offsets, items, "none").all()
+    assert unseen_targets(histories, offsets, items, "none").all()
 
 
-def test_a_bound_without_room_for_one_user_is_refused_before_any_work():
+def test_a_limit_too_small_for_one_user_is_refused_before_any_work():
     # 1,000,000 items at 16 bytes are 15.26 MB, 3 events at 128 bytes are next to nothing
     histories = plain_histories(n_users=1, n_items=1_000_000, n_events=3)
     message = r"memory_mb=8 has no room for one user: 1,000,000 items and 3 events need 15\.3 MB"
     with pytest.raises(ConfigError, match=message):
-        plan_of(histories, 8, in_tiles=False)
-    plan = plan_of(histories, 8, in_tiles=True)
+        plan_blocks(histories, 8, in_tiles=False)
+    plan = plan_blocks(histories, 8, in_tiles=True)
     assert plan.tiles[0] == slice(0, 2048)  # 8 MB / (4 x 64 x 16 bytes)
     assert plan.tiles[-1].stop == 1_000_000
 
 
-def test_every_user_and_item_is_planned_once_within_the_bound():
+def test_every_user_and_item_is_in_one_block_within_the_limit():
     histories = plain_histories(n_users=3000, n_items=40, n_events=9000)
-    plan = plan_of(histories, 0.1, in_tiles=False)
+    plan = plan_blocks(histories, 0.1, in_tiles=False)
     assert [row for rows in plan.rows for row in range(rows.start, rows.stop)] == list(range(3000))
     assert plan.tiles == [slice(0, 40)]
     needed = histories.lengths * 128 + 40 * 16

@@ -1,15 +1,15 @@
-"""Intervals: the textbook's where there is one, the same resamples for every model."""
+"""Bootstrap intervals: close to the textbook's, with the same resamples for every model."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from growthlab.evaluation.bootstrap import (
-    bounds_of,
-    means_of,
-    metrics_of,
-    metrics_of_predictions,
-    ratios_of,
+    evaluate_lists,
+    evaluate_predictions,
+    mean_estimates,
+    percentile_bounds,
+    ratio_estimates,
     resample_counts,
 )
 from growthlab.metrics.binary.calibration_error import CalibrationError
@@ -24,7 +24,7 @@ from growthlab.metrics.value.mae import MAE
 def test_bounds_of_a_mean_are_those_of_the_normal_approximation():
     # sd 1, n 4,000: 1.96 / sqrt(4000) = 0.031 on each side
     values = np.random.default_rng(0).normal(size=4000)
-    (estimate,) = means_of(pd.DataFrame({"m": values})).values()
+    (estimate,) = mean_estimates(pd.DataFrame({"m": values})).values()
     half = 1.96 * values.std() / np.sqrt(4000)
     assert estimate.value == pytest.approx(values.mean())
     assert estimate.low == pytest.approx(values.mean() - half, abs=0.003)
@@ -33,23 +33,23 @@ def test_bounds_of_a_mean_are_those_of_the_normal_approximation():
 
 def test_users_without_a_value_are_left_out_of_the_mean():
     frame = pd.DataFrame({"some": [1.0, np.nan, 3.0], "none": [np.nan] * 3})
-    found = means_of(frame)
-    assert found["some"].value == 2.0
-    assert np.isnan(found["none"]).all()
+    result = mean_estimates(frame)
+    assert result["some"].value == 2.0
+    assert np.isnan(result["none"]).all()
 
 
 def test_without_resamples_there_are_no_bounds():
-    (estimate,) = means_of(pd.DataFrame({"m": [1.0, 2.0]}), n_resamples=0).values()
+    (estimate,) = mean_estimates(pd.DataFrame({"m": [1.0, 2.0]}), n_resamples=0).values()
     assert estimate.value == 1.5
     assert np.isnan(estimate.low)
     assert np.isnan(estimate.high)
 
 
-def test_a_column_has_the_same_bounds_alone_and_beside_others():
+def test_a_column_has_the_same_bounds_alone_and_with_others():
     values = np.random.default_rng(1).random(50)
-    alone = means_of(pd.DataFrame({"m": values}))["m"]
-    beside = means_of(pd.DataFrame({"other": values**2, "m": values}))["m"]
-    assert alone == pytest.approx(beside)
+    alone = mean_estimates(pd.DataFrame({"m": values}))["m"]
+    together = mean_estimates(pd.DataFrame({"other": values**2, "m": values}))["m"]
+    assert alone == pytest.approx(together)
 
 
 def test_every_resample_draws_as_many_rows_as_there_are():
@@ -62,7 +62,7 @@ def test_every_resample_draws_as_many_rows_as_there_are():
 
 def test_chunks_do_not_change_what_is_drawn(monkeypatch):
     whole = np.concatenate(list(resample_counts(20, 30, seed=4)))
-    monkeypatch.setattr("growthlab.evaluation.bootstrap.KEPT_BYTES", 0)
+    monkeypatch.setattr("growthlab.evaluation.bootstrap.CACHE_BYTES", 0)
     monkeypatch.setattr("growthlab.evaluation.bootstrap.CHUNK_BYTES", 20 * 8 * 7)
     chunked = list(resample_counts(20, 30, seed=4))
     assert len(chunked) == 5
@@ -72,64 +72,64 @@ def test_chunks_do_not_change_what_is_drawn(monkeypatch):
 def test_resamples_of_a_metric_are_the_metric_of_resampled_rows():
     random = np.random.default_rng(2)
     label, prediction = (random.random(60) < 0.5).astype(float), random.integers(0, 9, 60) / 9
-    found = metrics_of_predictions(label, prediction, [RocAuc()], n_resamples=200)["roc_auc"]
+    result = evaluate_predictions(label, prediction, [RocAuc()], n_resamples=200)["roc_auc"]
     order = np.argsort(prediction, kind="stable")
     label, prediction = label[order], prediction[order]
     drawn = []
     for counts in resample_counts(60, 200, seed=0):
         for row in counts.astype(int):
             drawn.append(RocAuc()(np.repeat(label, row), np.repeat(prediction, row)))
-    assert found.value == pytest.approx(RocAuc()(label, prediction))
-    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+    assert result.value == pytest.approx(RocAuc()(label, prediction))
+    assert (result.low, result.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
 
 
-def test_an_error_that_resampling_adds_to_has_no_bounds():
+def test_a_metric_biased_by_resampling_has_no_bounds():
     """Stated and real share are equal in each tenth; those of a resample never are."""
     label = np.tile([0.0, 1.0], 100)
     prediction = np.full(200, 0.5) + np.repeat(np.arange(10), 20) / 1e9
     metrics = [CalibrationError(), RocAuc()]
-    found = metrics_of_predictions(label, prediction, metrics, n_resamples=50)
-    assert found["calibration_error"].value == pytest.approx(0, abs=1e-7)
-    assert np.isnan([found["calibration_error"].low, found["calibration_error"].high]).all()
-    assert found["roc_auc"].low < 0.5 < found["roc_auc"].high
-    alone = metrics_of_predictions(label, label, [DecileMape()], n_resamples=50)["decile_mape"]
+    result = evaluate_predictions(label, prediction, metrics, n_resamples=50)
+    assert result["calibration_error"].value == pytest.approx(0, abs=1e-7)
+    assert np.isnan([result["calibration_error"].low, result["calibration_error"].high]).all()
+    assert result["roc_auc"].low < 0.5 < result["roc_auc"].high
+    alone = evaluate_predictions(label, label, [DecileMape()], n_resamples=50)["decile_mape"]
     assert (alone.value, np.isnan(alone.low)) == (0, True)
 
 
 def test_a_prediction_that_is_not_finite_fails_the_run():
     with pytest.raises(ValueError, match="model output: 1 of 3 predictions are not finite"):
-        metrics_of_predictions(np.zeros(3), np.array([1.0, np.nan, 0.0]), [MAE()])
+        evaluate_predictions(np.zeros(3), np.array([1.0, np.nan, 0.0]), [MAE()])
 
 
 def test_no_customers_have_no_value():
-    found = metrics_of_predictions(np.zeros(0), np.zeros(0), {"mae": MAE()})
-    assert np.isnan(found["mae"]).all()
+    result = evaluate_predictions(np.zeros(0), np.zeros(0), {"mae": MAE()})
+    assert np.isnan(result["mae"]).all()
 
 
 def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
-    assert bounds_of(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
-    assert np.isnan(bounds_of(np.array([np.nan]))).all()
+    assert percentile_bounds(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
+    assert np.isnan(percentile_bounds(np.array([np.nan]))).all()
 
 
 def test_a_ratio_is_recomputed_in_every_resample():
     above, below = np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 4.0])
-    found = ratios_of({"m": (above, below)}, n_resamples=300)["m"]
+    result = ratio_estimates({"m": (above, below)}, n_resamples=300)["m"]
     drawn = np.concatenate(list(resample_counts(3, 300, seed=0)))
-    assert found.value == 0.5
+    assert result.value == 0.5
     expected = np.quantile((drawn @ above) / (drawn @ below), [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx(expected)
+    assert (result.low, result.high) == pytest.approx(expected)
 
 
 def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(blurred_lists):
     metrics = [NDCG((10,)), RecallMicro((20,)), Coverage((10,))]
-    per_user, found = metrics_of(blurred_lists, metrics, n_resamples=100)
+    per_user, result = evaluate_lists(blurred_lists, metrics, n_resamples=100)
     assert per_user.columns.tolist() == ["user_id", "ndcg_at_10"]
-    assert list(found) == ["ndcg_at_10", "recall_micro_at_20", "coverage_at_10"]
+    assert list(result) == ["ndcg_at_10", "recall_micro_at_20", "coverage_at_10"]
     for name in ("ndcg_at_10", "recall_micro_at_20"):
-        assert found[name].low < found[name].value < found[name].high, name
-    assert np.isnan(found["coverage_at_10"].low)
+        assert result[name].low < result[name].value < result[name].high, name
+    assert np.isnan(result["coverage_at_10"].low)
 
 
-def test_an_object_that_is_no_metric_is_refused(lists):
+def test_an_object_that_is_not_a_metric_is_refused(lists):
     with pytest.raises(TypeError, match="RocAuc has neither per_user, parts nor overall"):
-        metrics_of(lists, [RocAuc()])
+        evaluate_lists(lists, [RocAuc()])

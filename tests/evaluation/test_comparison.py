@@ -1,4 +1,4 @@
-"""A comparison as people read it: who won and why, and nothing that the test window decided."""
+"""A comparison: the winner by validation, differences, and the reports."""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ def test_values_are_means_over_seeds_with_their_spread(comparison, recommenders)
     assert np.isnan(comparison.leaderboard().set_index("model").loc["markov", "seed_sd"])
 
 
-def test_differences_are_to_the_baseline_that_validation_likes_best(comparison):
+def test_differences_are_to_the_best_baseline_by_validation(comparison):
     table = comparison.leaderboard().set_index("model")
     expected = table["ndcg_at_10"] - table.loc["popularity", "ndcg_at_10"]
     compared = table.drop(index="popularity")
@@ -163,7 +163,7 @@ def test_an_outcome_is_listed_with_its_objective_first(recommenders, ranking_col
     assert lines[5].startswith("ndcg@10")
 
 
-def test_numbers_have_as_many_digits_as_they_deserve():
+def test_numbers_have_as_many_digits_as_their_size_needs():
     assert decimals_for([0.123, -0.5]) == 4
     assert decimals_for([123.0, np.nan]) == 1
     assert format_number(1234.5, 1) == "1,234.5"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.evaluation.block_ranking import drop_seen_truth, rank
+from growthlab.evaluation.block_ranking import rank_items, unseen_targets
 from growthlab.metrics.ranking.hit_rate import HitRate
 from growthlab.metrics.ranking.map import MAP
 from growthlab.metrics.ranking.mrr import MRR
@@ -62,11 +62,11 @@ def ranked(q: dict[str, Any], histories: Histories | None = None, **bound: Any):
     histories = histories_of(q) if histories is None else histories
     offsets = np.cumsum([0, *map(len, q["truth"])])
     items = np.array([i for own in q["truth"] for i in own], dtype=np.int32)
-    kept = drop_seen_truth(histories, offsets, items, q["filter_seen"])
+    kept = unseen_targets(histories, offsets, items, q["filter_seen"])
     counts = np.bincount(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[kept])
     counts = np.pad(counts, (0, len(offsets) - 1 - len(counts)))
     scores = dict(zip(histories.user_ids.tolist(), q["scores"], strict=True))
-    return rank(
+    return rank_items(
         lambda h: np.array([scores[u] for u in h.user_ids.tolist()]),
         histories,
         np.concatenate([[0], np.cumsum(counts)]),
@@ -132,7 +132,7 @@ def plain_metrics(listed: list[int], truth: list[int], k: int) -> dict[str, Any]
 @given(q=questions())
 def test_lists_ranks_and_metrics_are_those_of_plain_loops(q):
     lists, expected, k = ranked(q), plain(q), q["k"]
-    found = {m.name: m(k=(k,)).per_user(lists)[f"{m.name}_at_{k}"] for m in METRICS}
+    computed = {m.name: m(k=(k,)).per_user(lists)[f"{m.name}_at_{k}"] for m in METRICS}
     for user, answer in enumerate(expected):
         padded = answer["list"] + [-1] * (k - len(answer["list"]))
         assert lists.items[user].tolist() == padded
@@ -143,10 +143,10 @@ def test_lists_ranks_and_metrics_are_those_of_plain_loops(q):
         ranks = zip(lists.truth_ranks[span].tolist(), lists.truth_tied[span].tolist(), strict=True)
         assert list(ranks) == answer["ranks"]
         if not answer["truth"]:
-            assert all(np.isnan(values[user]) for values in found.values())
+            assert all(np.isnan(values[user]) for values in computed.values())
             continue
         for name, value in plain_metrics(answer["list"], answer["truth"], k).items():
-            assert found[name][user] == pytest.approx(float(value), abs=1e-12), name
+            assert computed[name][user] == pytest.approx(float(value), abs=1e-12), name
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Which metrics are columns of the leaderboard, and where: their config files say so."""
+"""The metrics that their config files make columns of the leaderboard."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Plots: each renders to a PNG, and shows the numbers it is given."""
+"""Plots: each renders to a PNG and shows its numbers."""
 
 import io
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_the_lift_curve_states_the_lift_at_a_tenth(predictions):
     assert expected in texts(lift_curve({"m": predictions}, "leavers"))
 
 
-def test_the_gain_curve_ends_with_everything_found(predictions):
+def test_the_gain_curve_ends_at_all_positives(predictions):
     figure = gain_curve({"m": predictions, "other": predictions}, "leavers")
     x, y = figure.axes[0].lines[0].get_data()
     assert (x[0], y[0]) == (0, 0)
@@ -91,7 +91,7 @@ def test_an_iterative_recommender_has_its_curves_and_metrics(recommenders, ranki
     assert all(png(figure).startswith(b"\x89PNG") for figure in figures.values())
 
 
-def test_scores_that_are_no_probabilities_have_no_reliability_plot(churn_models):
+def test_scores_that_are_not_probabilities_have_no_reliability_plot(churn_models):
     assert "calibration" not in outcome_figures(churn_models[0], "roc_auc", ())
     assert {"calibration", "lift", "gain"} <= set(outcome_figures(churn_models[1], "roc_auc", ()))
 

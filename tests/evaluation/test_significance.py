@@ -1,4 +1,4 @@
-"""Differences between models: tests that hold their level, corrected for how many were made."""
+"""Differences between models: tests hold their level, also for several models."""
 
 from itertools import product
 
@@ -27,11 +27,11 @@ def test_golden_corrections():
     assert holm(P) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-def test_a_missing_p_is_no_test_and_none_exceeds_one():
-    found = holm(np.array([0.6, np.nan, 0.9]))
-    assert np.isnan(found[1])
-    assert (found[[0, 2]] <= 1).all()
-    assert (found[[0, 2]] == holm(np.array([0.6, 0.9]))).all()
+def test_a_missing_p_does_not_count_as_a_test_and_no_p_exceeds_one():
+    result = holm(np.array([0.6, np.nan, 0.9]))
+    assert np.isnan(result[1])
+    assert (result[[0, 2]] <= 1).all()
+    assert (result[[0, 2]] == holm(np.array([0.6, 0.9]))).all()
 
 
 def test_sign_flip_p_is_the_share_of_all_sign_patterns():
@@ -64,9 +64,9 @@ def test_a_model_is_compared_user_by_user_whatever_the_order_of_rows():
     random = np.random.default_rng(1)
     base = random.random(400)
     better = table(base + 0.1 + 0.05 * random.normal(size=400)).sample(frac=1, random_state=0)
-    found = compare_to_baseline({"base": table(base), "better": better}, "ndcg_at_10", "base")
-    assert found["model"].tolist() == ["better"]
-    row = found.iloc[0]
+    result = compare_to_baseline({"base": table(base), "better": better}, "ndcg_at_10", "base")
+    assert result["model"].tolist() == ["better"]
+    row = result.iloc[0]
     # paired: sd 0.05 / sqrt(400) = 0.0025, however far the users are apart
     assert row["difference"] == pytest.approx(0.1, abs=0.01)
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.0025, rel=0.15)
@@ -93,9 +93,9 @@ def test_holm_counts_all_models_of_the_table():
     random = np.random.default_rng(2)
     base = random.random(600)
     frames = {f"m{i}": table(base + random.normal(0.02, 0.3, 600)) for i in range(4)}
-    found = compare_to_baseline({"base": table(base), **frames}, "ndcg_at_10", "base")
-    assert found["p_holm"].to_numpy() == pytest.approx(holm(found["p"].to_numpy()))
-    assert not found["underpowered"].any()
+    result = compare_to_baseline({"base": table(base), **frames}, "ndcg_at_10", "base")
+    assert result["p_holm"].to_numpy() == pytest.approx(holm(result["p"].to_numpy()))
+    assert not result["underpowered"].any()
 
 
 def test_the_minimum_detectable_difference_by_hand():
@@ -108,7 +108,7 @@ def predicted(label, noise, seed, prefix="u") -> pd.DataFrame:
     return frame.assign(prediction=label + noise * random.normal(size=len(label)))
 
 
-def test_models_are_compared_by_a_metric_without_a_value_a_user():
+def test_models_are_compared_by_a_metric_without_per_user_values():
     label = (np.random.default_rng(0).random(300) < 0.4).astype(float)
     tables = {
         "base": [predicted(label, 2.0, 1)],
@@ -118,14 +118,14 @@ def test_models_are_compared_by_a_metric_without_a_value_a_user():
         ],
         "same": [predicted(label, 2.0, 1)],
     }
-    found = compare_predictions(tables, RocAuc(), "base", n_resamples=300).set_index("model")
+    result = compare_predictions(tables, RocAuc(), "base", n_resamples=300).set_index("model")
     auc = {
         name: np.mean([RocAuc()(t["label"].to_numpy(), t["prediction"].to_numpy()) for t in ts])
         for name, ts in tables.items()
     }
-    assert found.loc["sharp", "difference"] == pytest.approx(auc["sharp"] - auc["base"])
-    assert found.loc["sharp", "low"] > 0
-    assert found.loc["sharp", "p"] == pytest.approx(2 / 301)
+    assert result.loc["sharp", "difference"] == pytest.approx(auc["sharp"] - auc["base"])
+    assert result.loc["sharp", "low"] > 0
+    assert result.loc["sharp", "p"] == pytest.approx(2 / 301)
     # the same predictions differ in no resample: the resamples are paired
-    assert found.loc["same", ["difference", "low", "high"]].tolist() == [0, 0, 0]
-    assert found.loc["same", "p"] == 1.0
+    assert result.loc["same", ["difference", "low", "high"]].tolist() == [0, 0, 0]
+    assert result.loc["same", "p"] == 1.0

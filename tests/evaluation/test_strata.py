@@ -1,17 +1,17 @@
-"""Warm and cold, repeated and new: each part of the truth with its own users and its own mean."""
+"""Strata: warm and cold, repeated and new targets, each with its own users and mean."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from growthlab.evaluation.bootstrap import metrics_of
-from growthlab.evaluation.strata import STRATA, strata_of, truth_strata
+from growthlab.evaluation.bootstrap import evaluate_lists
+from growthlab.evaluation.strata import STRATA, evaluate_strata, target_strata
 from growthlab.metrics.ranking.base import head_items
 
 
 def test_every_target_is_warm_or_cold_and_repeated_or_new(lists):
-    strata = truth_strata(lists)
+    strata = target_strata(lists)
     assert tuple(strata) == STRATA
     assert strata["all"].all()
     assert (strata["warm"] == ~(strata["cold_item"] | strata["cold_user"])).all()
@@ -21,7 +21,7 @@ def test_every_target_is_warm_or_cold_and_repeated_or_new(lists):
 
 
 def test_cold_targets_are_those_without_a_past(lists):
-    strata = truth_strata(lists)
+    strata = target_strata(lists)
     outside = lists.truth_items < 0
     nobody_had = ~outside & (lists.popularity[lists.truth_items] == 0)
     assert (strata["cold_item"] == outside | nobody_had).all()
@@ -41,7 +41,7 @@ def test_items_as_popular_as_the_last_of_the_head_are_in_it_too():
 
 
 def test_every_target_is_of_the_head_the_tail_or_cold(lists):
-    strata = truth_strata(lists)
+    strata = target_strata(lists)
     parts = np.array([strata[name] for name in ("head", "tail", "cold_item")])
     assert (parts.sum(axis=0) == 1).all()
 
@@ -51,21 +51,21 @@ def test_repeats_are_the_users_own_items(lists):
     expected = [
         i >= 0 and owned[u, i] for u, i in zip(lists.truth_rows, lists.truth_items, strict=True)
     ]
-    assert truth_strata(lists)["repeat"].tolist() == expected
+    assert target_strata(lists)["repeat"].tolist() == expected
 
 
-def test_only_what_counts_as_taken_makes_a_repeat(lists):
+def test_only_target_events_count_as_repeats(lists):
     looked_at = replace(
         lists, owned=lists.histories.of_types(["view"])
     )  # nobody looked at anything
-    assert not truth_strata(looked_at)["repeat"].any()
+    assert not target_strata(looked_at)["repeat"].any()
     bought = replace(lists, owned=lists.histories.of_types(["purchase"]))
-    assert (truth_strata(bought)["repeat"] == truth_strata(lists)["repeat"]).all()
+    assert (target_strata(bought)["repeat"] == target_strata(lists)["repeat"]).all()
 
 
 def test_the_stratum_of_all_has_the_headline_values(lists, ranking_metrics):
-    table = strata_of(lists, ranking_metrics)
-    _, values = metrics_of(lists, ranking_metrics)
+    table = evaluate_strata(lists, ranking_metrics)
+    _, values = evaluate_lists(lists, ranking_metrics)
     rows = table[table["stratum"] == "all"].set_index("metric")
     assert set(rows.index) == {"ndcg_at_10", "recall_at_20"}
     for metric, row in rows.iterrows():
@@ -73,7 +73,7 @@ def test_the_stratum_of_all_has_the_headline_values(lists, ranking_metrics):
 
 
 def test_users_without_a_target_in_the_stratum_are_left_out(lists, ranking_metrics):
-    table = strata_of(lists, ranking_metrics, n_resamples=20)
+    table = evaluate_strata(lists, ranking_metrics, n_resamples=20)
     counts = table.drop_duplicates("stratum").set_index("stratum")["n_users"]
     assert counts["cold_user"] == 10
     assert counts["all"] == 80
@@ -81,8 +81,8 @@ def test_users_without_a_target_in_the_stratum_are_left_out(lists, ranking_metri
 
 
 def test_recall_of_repeats_divides_by_repeats_alone(lists, ranking_metrics):
-    # the perfect model lists all liked items within 20 places: every repeat is found
-    table = strata_of(lists, ranking_metrics, n_resamples=20).set_index(["stratum", "metric"])
+    # the perfect model lists all liked items within 20 places: every repeat is listed
+    table = evaluate_strata(lists, ranking_metrics, n_resamples=20).set_index(["stratum", "metric"])
     assert table.loc[("repeat", "recall_at_20"), "value"] == 1.0
     # of five new or repeated targets a user, one lies outside the catalogue and is missed
     assert table.loc[("all", "recall_at_20"), "value"] == pytest.approx(0.8)

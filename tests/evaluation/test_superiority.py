@@ -1,4 +1,4 @@
-"""Tests of a challenger against a champion: exact p values, and how often they raise a false alarm."""
+"""Tests of a challenger against a champion: exact p values and false-alarm rates."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from growthlab.evaluation.significance import (
     holm,
     resampled_metric,
     sign_flip_p,
-    sign_flip_ps,
+    sign_flip_p_values,
 )
-from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
+from growthlab.evaluation.superiority import (
+    SuperiorityResult,
+    SuperiorityTest,
+    superiority_by_bootstrap,
+    superiority_by_sign_flips,
+)
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.spearman import Spearman
 
@@ -46,7 +51,7 @@ def test_one_sided_p_is_the_share_of_sign_patterns_that_are_as_large() -> None:
 
 def test_columns_are_tested_as_if_alone() -> None:
     d = np.random.default_rng(0).normal(0.1, 1.0, (50, 3))
-    together = sign_flip_ps(d, n_flips=500)
+    together = sign_flip_p_values(d, n_flips=500)
     assert together.tolist() == [sign_flip_p(column, n_flips=500) for column in d.T]
 
 
@@ -57,14 +62,14 @@ def test_one_sided_bootstrap_p_is_the_lower_tail() -> None:
 
 def test_equal_challengers_are_superior_in_five_percent_of_cases() -> None:
     champion, challenger = correlated((N_CUSTOMERS, N_SHOPS), seed=10)
-    p = sign_flip_ps(challenger - champion, n_flips=1999, one_sided=True)
+    p = sign_flip_p_values(challenger - champion, n_flips=1999, one_sided=True)
     assert 0.03 <= (p <= ALPHA).mean() <= 0.07
 
 
 def test_a_loss_of_exactly_the_margin_is_non_inferior_in_at_most_five_percent() -> None:
     champion, same = correlated((N_CUSTOMERS, N_SHOPS), seed=20)
     challenger = (1 - MARGIN) * same  # its expected value is the margin below the champion's
-    p = sign_flip_ps(challenger - champion + MARGIN * champion, n_flips=1999, one_sided=True)
+    p = sign_flip_p_values(challenger - champion + MARGIN * champion, n_flips=1999, one_sided=True)
     passed = (p <= ALPHA / 2).mean()
     assert 0.005 <= passed <= 0.05
 
@@ -74,13 +79,13 @@ def test_the_luckiest_of_twenty_equal_challengers_passes_in_at_most_five_percent
     champion = values_of((N_CUSTOMERS, n_shops, 1), seed=30)
     models = values_of((N_CUSTOMERS, n_shops, n_models), seed=31)
     gains = (models - champion).reshape(N_CUSTOMERS, -1)
-    p = sign_flip_ps(gains, n_flips=1999, one_sided=True).reshape(n_shops, n_models)
+    p = sign_flip_p_values(gains, n_flips=1999, one_sided=True).reshape(n_shops, n_models)
     corrected = np.array([holm(row).min() for row in p])
     assert (corrected <= ALPHA).mean() <= 0.07
     assert (p.min(axis=1) <= ALPHA).mean() > 0.3  # without the correction
 
 
-def test_chosen_on_one_window_and_tested_on_another_the_best_of_twenty_is_no_false_alarm() -> None:
+def test_the_best_of_twenty_chosen_on_another_window_gives_no_false_alarm() -> None:
     n_shops, n_models = 400, 20
     shape = (N_CUSTOMERS, n_shops, n_models)
     valid, after = (values_of(shape, seed) for seed in (40, 41))
@@ -89,7 +94,7 @@ def test_chosen_on_one_window_and_tested_on_another_the_best_of_twenty_is_no_fal
     shops = np.arange(n_shops)
 
     def passed(models: np.ndarray, champion: np.ndarray) -> float:
-        p = sign_flip_ps(models[:, shops, best] - champion, n_flips=1999, one_sided=True)
+        p = sign_flip_p_values(models[:, shops, best] - champion, n_flips=1999, one_sided=True)
         return float((p <= ALPHA).mean())
 
     assert 0.02 <= passed(after, champion_after) <= 0.08
@@ -120,9 +125,9 @@ def _few_resamples(tables: dict[str, pd.DataFrame], metric: RocAuc, seed: int) -
     return drawn["challenger"] - drawn["champion"]
 
 
-def against(challenger: str, champion: str = "champion", **terms: Any) -> Contest:
+def against(challenger: str, champion: str = "champion", **terms: Any) -> SuperiorityTest:
     """The challenger against the champion."""
-    return Contest(champion=champion, challenger=challenger, **terms)
+    return SuperiorityTest(champion=champion, challenger=challenger, **terms)
 
 
 @pytest.fixture
@@ -135,78 +140,80 @@ def table() -> pd.DataFrame:
 
 
 def test_gain_and_share_are_those_of_the_means(table: pd.DataFrame) -> None:
-    found = paired_values(table, against("better"))
+    result = superiority_by_sign_flips(table, against("better"))
     mean = table["champion"].mean()
-    assert (found.champion, found.challenger) == pytest.approx((mean, mean + 0.1))
-    assert found.gain == pytest.approx(0.1)
-    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
-    assert found.relative == pytest.approx(0.1 / mean)
-    assert (found.n_customers, found.n_evaluations) == (80, 3)
+    assert (result.champion, result.challenger) == pytest.approx((mean, mean + 0.1))
+    assert result.gain == pytest.approx(0.1)
+    assert (result.low, result.high) == pytest.approx((0.1, 0.1))
+    assert result.relative == pytest.approx(0.1 / mean)
+    assert (result.n_customers, result.n_evaluations) == (80, 3)
 
 
-def test_holm_counts_every_evaluation_and_those_that_cannot_be_read(table: pd.DataFrame) -> None:
-    alone = paired_values(table[["champion", "better"]], against("better"))
+def test_holm_counts_every_evaluation_and_those_with_lost_values(table: pd.DataFrame) -> None:
+    alone = superiority_by_sign_flips(table[["champion", "better"]], against("better"))
     assert alone.p_holm == alone.p == pytest.approx(1 / 10_001)
-    among = paired_values(table, against("better", n_unread=7))
+    among = superiority_by_sign_flips(table, against("better", n_unread=7))
     assert among.n_evaluations == 10
     assert among.p_holm == pytest.approx(10 * among.p)  # the smallest of ten
 
 
 def test_with_many_evaluations_there_are_enough_flips_to_pass(table: pd.DataFrame) -> None:
-    found = paired_values(table, against("better", n_unread=1000))
-    assert found.p_holm < 0.05
+    result = superiority_by_sign_flips(table, against("better", n_unread=1000))
+    assert result.p_holm < 0.05
 
 
-def test_less_is_better_turns_the_gain_round(table: pd.DataFrame) -> None:
-    found = paired_values(table, against("better", maximise=False))
-    assert found.gain == pytest.approx(-0.1)
-    assert found.challenger == pytest.approx(table["better"].mean())
-    assert found.p == 1.0
+def test_the_gain_has_the_opposite_sign_where_less_is_better(table: pd.DataFrame) -> None:
+    result = superiority_by_sign_flips(table, against("better", maximise=False))
+    assert result.gain == pytest.approx(-0.1)
+    assert result.challenger == pytest.approx(table["better"].mean())
+    assert result.p == 1.0
 
 
 def test_an_equal_model_is_not_worse_by_a_margin(table: pd.DataFrame) -> None:
     same = table.assign(better=table["champion"])
-    found = paired_values(same, against("better", margin=0.05))
-    assert (found.gain, found.p) == (0.0, 1.0)
-    assert found.p_margin < 0.001
+    result = superiority_by_sign_flips(same, against("better", margin=0.05))
+    assert (result.gain, result.p) == (0.0, 1.0)
+    assert result.p_margin < 0.001
 
 
-def test_customers_without_a_value_are_left_out_and_nobody_at_all_is_nan(
+def test_customers_without_a_value_are_left_out_and_no_customers_give_nan(
     table: pd.DataFrame,
 ) -> None:
     table.loc[:9, "better"] = np.nan
     table.loc[20, "a"] = np.nan
-    found = paired_values(table, against("better"))
-    assert (found.n_customers, found.n_evaluations) == (70, 3)
-    empty = paired_values(table[:0], against("better"))
+    result = superiority_by_sign_flips(table, against("better"))
+    assert (result.n_customers, result.n_evaluations) == (70, 3)
+    empty = superiority_by_sign_flips(table[:0], against("better"))
     assert np.isnan([empty.gain, empty.p, empty.p_holm]).all()
     assert empty.n_customers == 0
 
 
-def test_a_ranking_without_values_a_customer_is_resampled() -> None:
+def test_a_metric_without_per_customer_values_is_resampled() -> None:
     random = np.random.default_rng(5)
     label = (random.random(150) < 0.5).astype(float)
     noise = {"champion": 3.0, "challenger": 0.5, "other": 3.0}
     made = {name: label + sd * random.normal(size=150) for name, sd in noise.items()}
     table, auc = pd.DataFrame(made), RocAuc()
-    found: Paired = paired_predictions(table, label, auc, against("challenger", margin=0.02))
-    assert found.champion == pytest.approx(float(auc(label, made["champion"])))
-    assert found.challenger == pytest.approx(float(auc(label, made["challenger"])))
-    assert (found.n_customers, found.n_evaluations) == (150, 2)
-    assert found.low > 0
-    assert found.p <= found.p_holm <= 2 * found.p
-    assert found.p < 0.01
+    result: SuperiorityResult = superiority_by_bootstrap(
+        table, label, auc, against("challenger", margin=0.02)
+    )
+    assert result.champion == pytest.approx(float(auc(label, made["champion"])))
+    assert result.challenger == pytest.approx(float(auc(label, made["challenger"])))
+    assert (result.n_customers, result.n_evaluations) == (150, 2)
+    assert result.low > 0
+    assert result.p <= result.p_holm <= 2 * result.p
+    assert result.p < 0.01
     terms = against("champion", champion="challenger", margin=0.02)
-    worse = paired_predictions(table, label, auc, terms)
+    worse = superiority_by_bootstrap(table, label, auc, terms)
     assert worse.p > 0.9
     assert worse.p_margin > 0.5
 
 
-def test_nobody_to_foretell_is_nan() -> None:
+def test_no_customers_give_nan() -> None:
     table = pd.DataFrame({"champion": [], "challenger": [], "other": []}, dtype=float)
-    found = paired_predictions(table, np.zeros(0), RocAuc(), against("challenger"))
-    assert np.isnan([found.p, found.p_holm, found.p_margin, found.p_margin_holm]).all()
-    assert (found.n_customers, found.n_evaluations) == (0, 2)
+    result = superiority_by_bootstrap(table, np.zeros(0), RocAuc(), against("challenger"))
+    assert np.isnan([result.p, result.p_holm, result.p_margin, result.p_margin_holm]).all()
+    assert (result.n_customers, result.n_evaluations) == (0, 2)
 
 
 LIKENESS = {"of the same kind": 0.0, "worse": -0.8, "better": 1.5, "better and worse": None}
@@ -225,13 +232,15 @@ def test_the_corrected_p_of_rankings_is_that_of_all_draws_of_all_tests(
     columns = {"champion": label + noise, "challenger": (1 + gain) * label + noise}
     columns |= {f"other {i}": (1 + b) * label + random.normal(size=60) for i, b in enumerate(by)}
     table, metric = pd.DataFrame(columns), RocAuc()
-    found = paired_predictions(table, label, metric, against("challenger", margin=0.02, n_unread=2))
+    result = superiority_by_bootstrap(
+        table, label, metric, against("challenger", margin=0.02, n_unread=2)
+    )
 
     drawn = _every_draw(table, label, metric, n_draws=2000)  # 5 * 9 / 0.05 would be fewer
     base = drawn["champion"]
     for shifts, own, corrected in (
-        (0.0, found.p, found.p_holm),
-        (0.02 * base, found.p_margin, found.p_margin_holm),
+        (0.0, result.p, result.p_holm),
+        (0.02 * base, result.p_margin, result.p_margin_holm),
     ):
         names = [n for n in table if n != "champion"]
         p = [bootstrap_p(drawn[n] - base + shifts, one_sided=True) for n in names]
@@ -262,19 +271,19 @@ def test_the_corrected_p_of_values_is_that_of_all_flips_of_all_tests(
     columns = {"champion": champion, "better": champion + gain + random.normal(0, 0.2, 80)}
     columns |= {f"o{i}": champion + b / 20 + random.normal(0, 0.2, 80) for i, b in enumerate(by)}
     table = pd.DataFrame(columns)
-    found = paired_values(table, against("better", margin=0.05, n_unread=1))
+    result = superiority_by_sign_flips(table, against("better", margin=0.05, n_unread=1))
     names = [n for n in table if n != "champion"]
     for shifts, own, corrected in (
-        (0.0, found.p, found.p_holm),
-        (0.05 * champion, found.p_margin, found.p_margin_holm),
+        (0.0, result.p, result.p_holm),
+        (0.05 * champion, result.p_margin, result.p_margin_holm),
     ):
         gains = table[names].to_numpy() - champion[:, None] + np.reshape(shifts, (-1, 1))
-        p = sign_flip_ps(gains, one_sided=True)
+        p = sign_flip_p_values(gains, one_sided=True)
         assert own == p[0]
         assert corrected == pytest.approx(holm(np.array([*p, 1.0]))[0], rel=1e-12)
 
 
-def test_what_cannot_change_the_corrected_p_is_not_drawn() -> None:
+def test_draws_that_cannot_change_the_corrected_p_are_skipped() -> None:
     asked: list[int] = []
 
     class Counted(RocAuc):
@@ -289,9 +298,9 @@ def test_what_cannot_change_the_corrected_p_is_not_drawn() -> None:
     columns = {"champion": random.normal(size=200), "challenger": label + random.normal(size=200)}
     columns |= {f"o{i}": random.normal(size=200) for i in range(40)}
     contest = against("challenger", margin=0.02)
-    found = paired_predictions(pd.DataFrame(columns), label, Counted(), contest)
+    result = superiority_by_bootstrap(pd.DataFrame(columns), label, Counted(), contest)
     n_draws = 5 * 41 / 0.05
-    assert found.p_holm == pytest.approx(41 / (n_draws + 1))  # the smallest there can be
+    assert result.p_holm == pytest.approx(41 / (n_draws + 1))  # the smallest there can be
     assert sum(asked) == 2 * n_draws + 2  # the two, and their values
 
 
@@ -300,13 +309,13 @@ def test_an_evaluation_that_is_never_defined_counts_with_a_p_of_one() -> None:
     label = random.random(100)
     columns = {"champion": random.normal(size=100), "challenger": label, "flat": np.zeros(100)}
     contest = against("challenger")
-    found = paired_predictions(pd.DataFrame(columns), label, Spearman(), contest)
-    assert found.n_evaluations == 2
-    assert found.p_holm == pytest.approx(2 * found.p)
+    result = superiority_by_bootstrap(pd.DataFrame(columns), label, Spearman(), contest)
+    assert result.n_evaluations == 2
+    assert result.p_holm == pytest.approx(2 * result.p)
 
 
 @pytest.mark.parametrize(("gain", "side"), [(0.0, "refused"), (0.12, "refused"), (0.5, "passed")])
-def test_many_draws_are_only_made_of_what_is_not_decided(gain: float, side: str) -> None:
+def test_only_undecided_tests_are_drawn_further(gain: float, side: str) -> None:
     drawn: list[int] = []
 
     class Counted(RocAuc):
@@ -323,12 +332,12 @@ def test_many_draws_are_only_made_of_what_is_not_decided(gain: float, side: str)
     columns = {"champion": label + noise}
     columns |= {n: label * (1 + gain) + noise + 0.3 * random.normal(size=200) for n in names}
     table, contest = pd.DataFrame(columns), against("challenger", alpha=0.004, margin=0.0)
-    found = paired_predictions(table, label, Counted(), contest)
+    result = superiority_by_bootstrap(table, label, Counted(), contest)
     n_draws = 12_500  # 5 * 10 / 0.004
     assert sum(drawn) <= 2 * n_draws + 2 + 9 * 2016  # blocks of 32: the 63rd ends at 2016
     every = _every_draw(table, label, RocAuc(), n_draws)
     p = [bootstrap_p(every[n] - every["champion"], one_sided=True) for n in names]
     whole = holm(np.array(p))[0]
-    assert found.p == p[0]
-    assert (found.p_holm <= 0.004) == (whole <= 0.004) == (side == "passed")
-    assert found.p <= found.p_holm <= min(1.0, 10 * found.p)
+    assert result.p == p[0]
+    assert (result.p_holm <= 0.004) == (whole <= 0.004) == (side == "passed")
+    assert result.p <= result.p_holm <= min(1.0, 10 * result.p)

@@ -1,4 +1,4 @@
-"""Lists made by hand: what stands where, and what was taken."""
+"""Ranked lists and relevant items written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same lists judged by ranx, where its definitions are ours."""
+"""The same lists evaluated by ranx, for metrics with the same definition."""
 
 import warnings
 
@@ -47,5 +47,5 @@ def test_every_user_has_the_value_that_ranx_gives(drawn, lists_of, ours, name):
     lists = lists_of(items.tolist(), [t.tolist() for t in truth], popularity=[1] * N_ITEMS)
     relevant = [np.column_stack([np.sort(t), np.ones(len(t))]) for t in truth]
     run = [np.column_stack([row, np.arange(K, 0, -1)]) for row in items]
-    (found,) = ours(k=(K,)).per_user(lists).values()
-    assert found == pytest.approx(getattr(theirs, name)(relevant, run, K), abs=1e-9)
+    (values,) = ours(k=(K,)).per_user(lists).values()
+    assert values == pytest.approx(getattr(theirs, name)(relevant, run, K), abs=1e-9)

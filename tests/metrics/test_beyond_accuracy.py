@@ -45,7 +45,7 @@ def test_golden_calibration(lists_of):
     assert the_value(Calibration(k=(2,)), lists) == pytest.approx([1.133982], abs=1e-6)
 
 
-def test_a_list_as_its_user_likes_it_is_calibrated(lists_of):
+def test_a_list_with_the_users_own_shares_is_calibrated(lists_of):
     # an item of two genres counts half for each: a 1.5, b 0.5, in the past (twice 0) as in the list
     lists = lists_of(
         [[2, 3]],
@@ -71,7 +71,7 @@ def test_calibration_is_undefined_without_categories_on_both_sides(lists_of, ite
     assert np.isnan(the_value(Calibration(k=(2,)), lists)).all()
 
 
-def test_diversity_within_a_list_is_one_minus_the_mean_overlap_of_what_is_known(lists_of):
+def test_intra_list_diversity_is_one_minus_the_mean_overlap_of_known_items(lists_of):
     # {a, x}, {a, y}, {b, y}: Jaccard 1/3, 0 and 1/3; diversities 2/3, 1, 2/3, their mean 7/9
     lists = lists_of(
         [[0, 1, 2, 3]],
@@ -86,7 +86,7 @@ def test_diversity_within_a_list_is_one_minus_the_mean_overlap_of_what_is_known(
     )  # unknown: left out
 
 
-def test_diversity_within_a_list_of_one_or_of_unknown_items_is_undefined(lists_of):
+def test_intra_list_diversity_of_one_item_or_of_unknown_items_is_undefined(lists_of):
     lists = lists_of([[0, -1], [1, 0]], [[], []], popularity=[1, 1], category=["a", ""])
     assert np.isnan(the_value(IntraListDiversity(k=(2,)), lists)).all()
     without = lists_of([[0, 1]], NO_TRUTH, popularity=[1, 1])
@@ -118,10 +118,10 @@ def test_items_as_popular_as_the_last_of_the_head_are_in_it(lists_of):
     assert the_value(LongTailShare(k=(4,)), lists) == [0.0]
 
 
-def test_diversity_between_lists_counts_what_pairs_have_in_common(lists_of):
+def test_inter_list_diversity_counts_the_common_items_of_pairs(lists_of):
     # pairs (0, 1): one in common, (0, 2): both, (1, 2): one; 1 - (4 / 3) / 2
     lists = lists_of([[0, 1], [1, 2], [1, 0]], [[]] * 3, popularity=[1] * 3)
-    found = InterListDiversity(k=(2,)).overall(lists)
-    assert found == pytest.approx({"inter_list_diversity_at_2": 1 / 3})
+    values = InterListDiversity(k=(2,)).overall(lists)
+    assert values == pytest.approx({"inter_list_diversity_at_2": 1 / 3})
     alone = lists_of([[0, 1]], NO_TRUTH, popularity=[1] * 2)
     assert np.isnan(InterListDiversity(k=(2,)).overall(alone)["inter_list_diversity_at_2"])

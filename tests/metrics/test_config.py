@@ -1,4 +1,4 @@
-"""Every metric has one file and one yaml, and the names that reports rely on exist."""
+"""Every metric has one file and one yaml, and the columns of the leaderboard are names that it logs."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_the_columns_of_a_metric_are_names_that_it_logs(path):
     assert {column.metric for column in columns} <= set(names_of(metric, path.stem))
 
 
-def test_no_two_columns_of_a_family_want_the_same_place():
+def test_no_two_columns_of_a_family_have_the_same_place():
     for family in {path.parent.name for path in CONFIGS}:
         nodes = [yaml.safe_load(p.read_text()) for p in CONFIGS if p.parent.name == family]
         places = [place for node in nodes for place in node.get("column", {}).values()]

@@ -109,14 +109,14 @@ def test_the_expected_maximum_profit_is_the_integral_of_its_definition(tied, cos
     assert EMPCShare(**costs)(label, prediction) == pytest.approx(share, abs=1e-3)
 
 
-def test_an_offer_that_costs_too_much_is_made_to_nobody():
+def test_an_offer_that_costs_too_much_is_made_to_no_customer():
     """Gamma is at most 1: 10 are won at best, and 20 paid."""
     metric = EMPC(value=30, offer=20, contact=20)
     assert metric(Y, P) == 0
     assert EMPCShare(value=30, offer=20, contact=20)(Y, P) == 0
 
 
-def test_nobody_who_leaves_earns_nothing():
+def test_without_leavers_the_expected_profit_is_zero():
     assert EMPC()(np.zeros(8), P) == 0
 
 
@@ -128,12 +128,12 @@ def test_nobody_who_leaves_earns_nothing():
         ({"beta": 0.0}, "alpha and beta of empc must be positive"),
     ],
 )
-def test_costs_that_make_no_sense_are_refused(costs, message):
+def test_invalid_costs_are_refused(costs, message):
     with pytest.raises(ConfigError, match=message):
         EMPC(**costs)
 
 
-def test_brier_skill_is_nothing_for_the_prevalence_and_one_for_the_truth():
+def test_brier_skill_is_zero_for_the_prevalence_and_one_for_the_labels():
     assert BrierSkill()(Y, np.full(8, 0.5)) == pytest.approx(0)
     assert BrierSkill()(Y, Y) == 1
     assert BrierSkill()(Y, P) == pytest.approx(1 - 0.2 / 0.25)
@@ -244,7 +244,7 @@ def test_a_constant_ranks_as_chance():
 
 
 @pytest.mark.parametrize("metric", [Brier(), BrierSkill(), LogLoss(), CalibrationError()])
-def test_a_score_that_is_no_probability_has_no_calibration(metric):
+def test_scores_that_are_not_probabilities_have_no_calibration(metric):
     assert math.isnan(metric(Y, 30 * P))
 
 
@@ -288,7 +288,7 @@ def test_value_metrics_of_worthless_customers_are_undefined():
 
 
 def test_decile_mape_leaves_out_groups_without_value():
-    # ten groups of one: the best-ranked is foretold as 12 instead of 10, the rest are worth nothing
+    # ten groups of one: the best-ranked is predicted as 12 instead of 10, the rest are worth nothing
     label, prediction = np.zeros(10), np.arange(10.0) / 10
     label[9], prediction[9] = 10, 12
     assert DecileMape()(label, prediction) == pytest.approx(0.2)

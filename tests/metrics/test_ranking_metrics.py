@@ -41,8 +41,8 @@ GOLDEN = [
 def test_golden_values_of_one_user(one_list, relevance, n_relevant, expected):
     k = len(relevance)
     for metric, value in expected.items():
-        (found,) = metric(k=(k,)).per_user(one_list(relevance, n_relevant)).values()
-        assert found == pytest.approx([value], abs=1e-6), metric.__name__
+        (values,) = metric(k=(k,)).per_user(one_list(relevance, n_relevant)).values()
+        assert values == pytest.approx([value], abs=1e-6), metric.__name__
 
 
 def test_golden_coverage_and_gini(lists_of):
@@ -72,7 +72,7 @@ def test_gini_is_one_where_all_lists_hold_the_same_item_and_zero_where_all_items
     assert Gini(k=(1,)).overall(even)["gini_at_1"] == 0
 
 
-def test_gini_of_nothing_listed_is_undefined(lists_of):
+def test_gini_of_empty_lists_is_undefined(lists_of):
     lists = lists_of([[-1]], [[0]], popularity=[1, 1])
     assert np.isnan(Gini(k=(1,)).overall(lists)["gini_at_1"])
 
@@ -100,7 +100,7 @@ def test_precision_divides_by_k_also_where_the_list_is_shorter(lists_of):
     }
 
 
-def test_the_gap_at_the_end_of_a_list_is_no_hit_for_an_item_outside_the_catalogue(lists_of):
+def test_the_end_of_a_short_list_is_not_a_hit_of_an_item_outside_the_catalogue(lists_of):
     lists = lists_of([[0, -1]], [[-1]], popularity=[1])
     assert not lists.hits.any()
 
@@ -108,7 +108,7 @@ def test_the_gap_at_the_end_of_a_list_is_no_hit_for_an_item_outside_the_catalogu
 def test_an_item_outside_the_catalogue_counts_in_the_denominators(lists_of):
     lists = lists_of([[0, 1]], [[0, -1]], popularity=[1, 1])
     assert Recall(k=(2,)).per_user(lists)["recall_at_2"].tolist() == [0.5]
-    # ideal list: two hits, 1 + 1/log2(3) = 1.63093; found: one at the top
+    # ideal list: two hits, 1 + 1/log2(3) = 1.63093; the list: one at the top
     assert NDCG(k=(2,)).per_user(lists)["ndcg_at_2"] == pytest.approx([1 / 1.6309297], abs=1e-6)
 
 
@@ -146,9 +146,9 @@ def test_hits_only_accumulate_with_k_and_stay_within_bounds(lists_of, relevance,
 def test_repeat_ratio_of_the_list_and_of_the_truth(lists_of):
     # the user had 0 and 1: half of the list [0, 2, 1, 3], a third of the truth {0, 2, 3}
     lists = lists_of([[0, 2, 1, 3]], [[0, 2, 3]], popularity=[1] * 4, histories=[[0, 1, 0]])
-    found = RepeatRatio(k=(4,)).per_user(lists)
-    assert found["repeat_ratio_at_4"].tolist() == [0.5]
-    assert found["repeat_ratio_of_truth"] == pytest.approx([1 / 3])
+    values = RepeatRatio(k=(4,)).per_user(lists)
+    assert values["repeat_ratio_at_4"].tolist() == [0.5]
+    assert values["repeat_ratio_of_truth"] == pytest.approx([1 / 3])
 
 
 def test_tied_share_counts_only_targets_that_could_be_ranked(lists_of):
@@ -159,19 +159,19 @@ def test_tied_share_counts_only_targets_that_could_be_ranked(lists_of):
     assert TiedShare().overall(lists) == {"tied_share": 0.5}
 
 
-def test_a_k_beyond_the_lists_says_what_to_change(lists_of):
+def test_a_k_longer_than_the_lists_is_refused(lists_of):
     with pytest.raises(ConfigError, match="ndcg_at_20 needs lists of 20 items, they hold 2"):
         NDCG(k=(1, 20)).per_user(lists_of([[0, 1]], [[0]], popularity=[1, 1]))
 
 
 @pytest.mark.parametrize("k", [[], [0], [2.5], ["10"]])
-def test_a_k_that_is_no_length_is_refused(k):
+def test_an_invalid_k_is_refused(k):
     with pytest.raises(ConfigError, match="k of recall must be whole numbers from 1"):
         Recall(k=k)
 
 
 def test_micro_recall_counts_items_where_recall_counts_users(lists_of):
-    # one of one and one of four found: recall (1 + 1/4) / 2, micro recall 2 / 5
+    # one of one and one of four listed: recall (1 + 1/4) / 2, micro recall 2 / 5
     lists = lists_of([[0], [0]], [[0], [0, 1, 2, 3]], popularity=[1] * 4)
     hits, taken = RecallMicro(k=(1,)).parts(lists)["recall_micro_at_1"]
     assert hits.sum() / taken.sum() == 0.4

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.evaluation.significance import sign_flip_ps
-from growthlab.evaluation.superiority import Paired
+from growthlab.evaluation.significance import sign_flip_p_values
+from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.promotion.gate import (
     AGAIN,
@@ -37,7 +37,7 @@ GATE = Gate(
         "binary": {"calibration_error": {"limit": 0.1}},
     },
 )
-PAIRED = Paired(
+PAIRED = SuperiorityResult(
     champion=0.20,
     challenger=0.22,
     gain=0.02,
@@ -311,7 +311,7 @@ def test_equal_challengers_pass_the_whole_gate_as_superior_in_five_percent_of_ca
         for _ in range(2)
     )
     gains, base = one - other, other.mean(axis=0)
-    p = sign_flip_ps(gains, n_flips=999, one_sided=True)
+    p = sign_flip_p_values(gains, n_flips=999, one_sided=True)
     gate = replace(GATE, min_rel_gain=0.0)
     passed = 0
     for shop in range(n_shops):

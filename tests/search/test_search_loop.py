@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import ConfigError
-from growthlab.evaluation.outcome import Estimate, Judged
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.search.search_loop import Objectives, Search, words_of
 from growthlab.search.trial import Pruned, Result
 from growthlab.split.fold import Fold
@@ -59,11 +59,13 @@ class Task:
 
     def judge(
         self, model: Model, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
-    ) -> Judged:
+    ) -> ModelEvaluation:
         """The quality so far."""
         value = Estimate(model.level * model.trained / model.epochs, math.nan, math.nan)
         nothing = pd.DataFrame()
-        return Judged({"quality": value}, nothing, nothing, {}, score_seconds=0.25, coverage=1.0)
+        return ModelEvaluation(
+            {"quality": value}, nothing, nothing, {}, score_seconds=0.25, coverage=1.0
+        )
 
 
 @dataclass

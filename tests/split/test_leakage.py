@@ -1,4 +1,4 @@
-"""The leakage report: what stands at the border, and what of the future is new."""
+"""The leakage report: overlap of past and future, and new users and items."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fold() -> Fold:
     return GlobalTime("2025-01-10", 4).folds(log_of(EVENTS))[0]
 
 
-def test_a_global_cutoff_is_clean_and_every_fact_is_as_counted_by_hand(fold: Fold) -> None:
+def test_the_report_of_a_global_cutoff_equals_the_counts_by_hand(fold: Fold) -> None:
     report = leakage_report(fold, ("view", "purchase"), ("purchase",))
     assert report == {
         "clean": True,
@@ -82,7 +82,7 @@ def test_leave_last_out_warns_and_says_how_much_of_the_past_is_later() -> None:
     assert report["events_at_cutoff"] is None
 
 
-def test_a_basket_cut_in_two_is_counted_as_a_tie() -> None:
+def test_a_basket_split_between_past_and_future_is_counted_as_a_tie() -> None:
     events = [(1, "ann", "a", "purchase"), (2, "ann", "b", "purchase"), (2, "ann", "c", "purchase")]
     report = leakage_report(LeaveLastOut().folds(log_of(events))[0], ("purchase",), ("purchase",))
     assert report["users_tied_at_border"] == 1
@@ -115,7 +115,7 @@ def test_positions_are_reported_as_numbers() -> None:
     assert json.dumps(report)
 
 
-def test_late_bookings_show_in_the_report(shop_fold: Fold) -> None:
+def test_events_recorded_late_show_in_the_report(shop_fold: Fold) -> None:
     report = leakage_report(shop_fold, ("view", "purchase"), ("purchase",))
     assert report["clean"]
     assert report["newest_past_event"] <= report["newest_past_record"] < report["cutoff"]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import ConfigError, ExportError
-from growthlab.evaluation.outcome import Estimate, Judged
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.models.recommend.markov import Markov
@@ -81,12 +81,12 @@ class Watched:
 
     def judge(
         self, model: Untrained, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
-    ) -> Judged:
+    ) -> ModelEvaluation:
         """The known quality of the epoch."""
         self.asked.append(("judge", data, model.trained))
         value = Estimate(VALUES[model.trained], np.nan, np.nan)
         empty = pd.DataFrame()
-        return Judged({self.objective: value}, empty, empty, {}, 0.25, 1.0)
+        return ModelEvaluation({self.objective: value}, empty, empty, {}, 0.25, 1.0)
 
 
 def evaluation(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:

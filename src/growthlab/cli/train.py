@@ -6,7 +6,7 @@ import logging
 
 from growthlab.config.compose import Command
 from growthlab.core.errors import GrowthlabError, one_line
-from growthlab.evaluation.console import outcome_lines
+from growthlab.evaluation.text_report import outcome_lines
 from growthlab.workbench.earlier_runs import command_of_run, warm_start
 from growthlab.workbench.evaluate_models import evaluate_models, recorder_for
 from growthlab.workbench.set_up import set_up

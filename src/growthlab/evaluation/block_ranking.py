@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BYTES_A_SCORE = 16  # what the model hands over, as much inside it, and a copy to hide items in
-BYTES_AN_EVENT = 128  # a history as arrays, as a matrix, and what a model makes of it
-FEWEST_ROWS = 64  # with fewer users at once, a product of factors goes by blocks of items
-FEW_TARGETS = 2  # a row, up to which counting is faster than sorting the row
-ANNOUNCED = 1_000_000_000  # scores from which the work is announced
+BYTES_A_SCORE = (
+    16  # the model's output, as much inside the model, and a copy in which items are hidden
+)
+BYTES_AN_EVENT = 128  # a history as arrays, as a matrix, and as the model's input
+FEWEST_ROWS = 64  # if fewer users fit at once, a product of factors is computed in blocks of items
+FEW_TARGETS = 2  # per row: up to this number counting is faster than sorting the row
+LOGGED_FROM = 1_000_000_000  # scores: smaller work is logged as debug only
 
 
-# Which items, the users' scores of them as they are ranked, and who has the fallback's.
+# A block of items, the users' scores of them as they are ranked, and which users have the fallback's.
 Tile = tuple[slice, np.ndarray, np.ndarray]
 
 
-def rank(
+def rank_items(
     score: Callable[[Histories], np.ndarray],
     histories: Histories | Prefixes,
     truth_offsets: np.ndarray,
@@ -52,35 +54,34 @@ def rank(
     memory_mb: float = 512,
     factors: Factored | None = None,
 ) -> RankedLists:
-    """The best `k` items a user among all items of the catalogue, and the rank of each relevant
-    item.
+    """Each user's best `k` items of the whole catalogue, and the rank of each relevant item.
 
-    Seen items are hidden after scoring, so that no model is helped or hurt by its own masking;
-    targets among them must be gone from the truth before (`drop_seen_truth`). A user whom the model
-    cannot score gets `fallback_scores`. The rank of a relevant item is the median rule's: better
+    Seen items are hidden after scoring, so that no model gains or loses by its own masking; targets
+    among them must have been removed from the truth (`unseen_targets`). A user whom the model cannot
+    score gets `fallback_scores`. The rank of a relevant item follows the median rule: better
     candidates, plus half of the other equal ones, plus 1; ``inf`` for an item outside the catalogue
-    (-1) or with a score of ``-inf``. The answer does not depend on `memory_mb`, but
-    for the last bits of the scores of `factors`.
+    (-1) or with a score of ``-inf``. The result does not depend on `memory_mb`, except for the last
+    bits of scores from `factors`.
 
     Parameters
     ----------
     score : histories of some users -> ``(n_users, n_items)``, the contract of ``Recommender.score``:
         a new array, in which seen items are hidden
-    truth_offsets, truth_items : relevant items a user in CSR form, distinct, -1 outside the
+    truth_offsets, truth_items : distinct relevant items per user in CSR form, -1 outside the
         catalogue
-    fallback_scores : ``(n_items,)``, the popularity that stands in
-    popularity : ``(n_items,)``, distinct past users of each item, handed on to the metrics
-    owned : what the same users had taken before, by which a repeat is told; None: `histories`
-    memory_mb : bound of what is held at once beside the model, the histories and the answer
-    factors : the same model as a product; its scores are then ranked in blocks of items too, where
-        the bound has no room for whole rows of `FEWEST_ROWS` users
+    fallback_scores : ``(n_items,)``, popularity, used where the model has no scores
+    popularity : ``(n_items,)``, distinct past users of each item, for the metrics
+    owned : past target events of the same users, which define repeats; None: `histories`
+    memory_mb : the memory limit, besides the model, the histories and the result
+    factors : the same model as a product, whose scores can be ranked in blocks of items where the
+        limit has no room for whole rows of `FEWEST_ROWS` users
 
     Raises
     ------
     ConfigError
-        Before any work, where the bound has no room for a single user.
+        Before any work, if the limit has no room for a single user.
     """
-    plan = plan_of(histories, memory_mb, in_tiles=factors is not None)
+    plan = plan_blocks(histories, memory_mb, in_tiles=factors is not None)
     ties = TieBreak.of(histories.user_ids, histories.catalogue.item_ids, seed)
     items = np.full((histories.n_users, k), -1, dtype=np.int32)
     scores = np.full((histories.n_users, k), -np.inf, dtype=np.float32)
@@ -93,10 +94,10 @@ def rank(
         seen = seen_items(block, filter_seen)
         if factors is not None and vectors is not None:
             product = _Product(factors.embed(block), vectors, plan.tiles)
-            tiles: Iterable[Tile] = _Shown(product, fallback_scores, seen)
+            tiles: Iterable[Tile] = _CandidateScores(product, fallback_scores, seen)
         else:
-            whole = [(slice(0, block.n_items), _of_all_items(score, block))]
-            tiles = list(_Shown(whole, fallback_scores, seen))
+            whole = [(slice(0, block.n_items), _scores_of_all_items(score, block))]
+            tiles = list(_CandidateScores(whole, fallback_scores, seen))
         span = slice(truth_offsets[rows.start], truth_offsets[rows.stop])
         owners = np.repeat(np.arange(block.n_users), np.diff(truth_offsets)[rows])
         items[rows], scores[rows], fallback[rows], own = _best(
@@ -120,27 +121,27 @@ def rank(
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which users are ranked together (`rows`), and in which blocks of items (`tiles`)."""
+class BlockPlan:
+    """The blocks of users (`rows`) and of items (`tiles`) that are ranked together."""
 
     rows: list[slice]
     tiles: list[slice]
 
 
-def plan_of(histories: Histories | Prefixes, memory_mb: float, *, in_tiles: bool) -> Plan:
-    """Blocks of users, and of items where `in_tiles` allows it, that stay within `memory_mb`.
+def plan_blocks(histories: Histories | Prefixes, memory_mb: float, *, in_tiles: bool) -> BlockPlan:
+    """Blocks of users, and with `in_tiles` of items, that stay within `memory_mb`.
 
     Raises
     ------
     ConfigError
-        Where a single user needs more.
+        A single user needs more.
     """
     room = memory_mb * 2**20
-    n_items, of_events = histories.n_items, histories.lengths * BYTES_AN_EVENT
+    n_items, event_bytes = histories.n_items, histories.lengths * BYTES_AN_EVENT
     width = max(n_items, 1)  # items at once
     if in_tiles and room < FEWEST_ROWS * width * BYTES_A_SCORE:
         width = int(min(width, max(room // (4 * FEWEST_ROWS * BYTES_A_SCORE), 1)))
-    needed = of_events + width * BYTES_A_SCORE
+    needed = event_bytes + width * BYTES_A_SCORE
     if (most := needed.max(initial=0)) > room:
         raise ConfigError(
             f"task.memory_mb={memory_mb:g} has no room for one user: {n_items:,} items and "
@@ -153,19 +154,18 @@ def plan_of(histories: Histories | Prefixes, memory_mb: float, *, in_tiles: bool
         rows.append(slice(start, int(np.searchsorted(ends, before + room, side="right"))))
     tiles = [slice(at, min(at + width, n_items)) for at in range(0, max(n_items, 1), width)]
     work = f"{len(needed):,} users x {n_items:,} items in {len(rows)} x {len(tiles)} blocks"
-    level = logging.INFO if len(needed) * n_items > ANNOUNCED else logging.DEBUG
+    level = logging.INFO if len(needed) * n_items > LOGGED_FROM else logging.DEBUG
     log.log(level, "ranking %s of at most %g MB", work, memory_mb)
-    return Plan(rows, tiles)
+    return BlockPlan(rows, tiles)
 
 
 def target_ranks(
     scores: np.ndarray, rows: np.ndarray, items: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rank from 1 of each target among its row's scores by the median rule, and whether it is
-    tied.
+    """The rank of each target among its row's scores, by the median rule, and whether it is tied.
 
-    `rows` and `items` name the targets in `scores`, shape ``(n_users, n_items)``; an item of -1 and
-    a score of ``-inf`` cannot be ranked: ``inf``, not tied.
+    Ranks count from 1. `rows` and `items` are the places of the targets in `scores`, shape
+    ``(n_users, n_items)``; an item of -1 or a score of ``-inf`` has rank ``inf`` and is not tied.
     """
     own = np.full(len(items), -np.inf, dtype=scores.dtype)
     known = items >= 0
@@ -174,17 +174,16 @@ def target_ranks(
     return _median_ranks([(slice(0, scores.shape[1]), scores, unscored)], rows, own)
 
 
-def drop_seen_truth(
+def unseen_targets(
     histories: Histories | Prefixes,
     truth_offsets: np.ndarray,
     truth_items: np.ndarray,
     filter_seen: str,
 ) -> np.ndarray:
-    """Which relevant items the seen filter leaves, bool, one a relevant item; the rest is counted
-    as ``targets_removed_by_filter``.
+    """Which relevant items the seen filter does not hide, bool, one per relevant item.
 
-    A target that the task itself hides can never be hit; counting it would punish every model for
-    the rule.
+    The others are counted as ``targets_removed_by_filter``: no model could hit an item that the task
+    itself hides.
     """
     kept = np.ones(len(truth_items), dtype=bool)
     for rows, block in Prefixes.all_of(histories).blocks():
@@ -200,19 +199,21 @@ def drop_seen_truth(
     return kept
 
 
-def _of_all_items(score: Callable[[Histories], np.ndarray], block: Histories) -> np.ndarray:
-    """The model's scores, of the right shape."""
-    given = score(block)
+def _scores_of_all_items(score: Callable[[Histories], np.ndarray], block: Histories) -> np.ndarray:
+    """The model's scores, with a check of their shape."""
+    scores = score(block)
     expected = (block.n_users, block.n_items)
-    if given.shape != expected:
-        raise ValueError(f"model output: scores of shape {given.shape}, expected {expected}")
-    return given
+    if scores.shape != expected:
+        raise ValueError(f"model output: scores of shape {scores.shape}, expected {expected}")
+    return scores
 
 
 @dataclass(frozen=True)
 class _Product:
-    """Scores as a product, of which no more than a block of items is held; gone through twice, they
-    are the same to the bit."""
+    """Scores as a product, computed for one block of items at a time.
+
+    Iterating twice gives the same bits.
+    """
 
     users: np.ndarray  # (n_users, width)
     items: np.ndarray  # (n_items, width)
@@ -224,16 +225,16 @@ class _Product:
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """Scores with the fallback where the model has none, and without what their user has seen."""
+class _CandidateScores:
+    """Scores with the fallback where the model has none, and with seen items hidden."""
 
-    given: Iterable[tuple[slice, np.ndarray]]
+    model_scores: Iterable[tuple[slice, np.ndarray]]
     fallback_scores: np.ndarray
     seen: csr_matrix | None
 
     def __iter__(self) -> Iterator[Tile]:
-        for block, given in self.given:
-            filled, fallback = fill_unscored(given, self.fallback_scores[block])
+        for block, scores in self.model_scores:
+            filled, fallback = fill_unscored(scores, self.fallback_scores[block])
             if self.seen is not None:
                 filled = filled if filled.flags.writeable else filled.copy()
                 hide_seen(filled, self.seen if block == self._all else self.seen[:, block])
@@ -247,30 +248,30 @@ class _Shown:
 def _best(
     tiles: Iterable[Tile], k: int, ties: TieBreak, rows: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lists, their scores, who has the fallback's, and the score of each target (-inf: none)."""
+    """Lists, their scores, which users have the fallback's, and each target's score (-inf: none)."""
     own = np.full(len(targets), -np.inf, dtype=np.float32)
     best: tuple[np.ndarray, np.ndarray] | None = None
     for block, scores, unscored in tiles:
-        found, values = top_k(scores, k, ties.for_items(block))
-        listed = np.where(found >= 0, found + block.start, found), values
+        items, values = top_k(scores, k, ties.for_items(block))
+        listed = np.where(items >= 0, items + block.start, items), values
         best = listed if best is None else merge_lists(best, listed, ties)
         fallback = unscored
         here = (targets >= block.start) & (targets < block.stop)
         own[here] = scores[rows[here], targets[here] - block.start]
-    assert best is not None  # there is a tile, if only of no items
+    assert best is not None  # there is at least one tile, even without items
     return *best, fallback, own
 
 
 def _median_ranks(
     tiles: Iterable[Tile], rows: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rank of each target by its own score, and whether it is tied."""
+    """The rank of each target from its score `own`, and whether it is tied."""
     ranks = np.full(len(own), np.inf)
     ranked = np.flatnonzero(own > -np.inf)
     n_greater, n_equal = np.zeros((2, len(ranked)), dtype=np.int64)
     if len(ranked):
         for _, scores, _ in tiles:
-            greater, equal = _competitors(scores, rows[ranked], own[ranked])
+            greater, equal = _count_competitors(scores, rows[ranked], own[ranked])
             n_greater += greater
             n_equal += equal
     ranks[ranked] = n_greater + (n_equal - 1) / 2 + 1
@@ -279,17 +280,17 @@ def _median_ranks(
     return ranks, tied
 
 
-def _competitors(
+def _count_competitors(
     scores: np.ndarray, rows: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many scores of the row are greater than each target's, and how many equal it."""
+    """The number of scores in the row that are greater than each target's, and that equal it."""
     order = np.argsort(rows, kind="stable")
     n_greater, n_equal = np.zeros((2, len(rows)), dtype=np.int64)
     for block in row_slices(len(scores), scores.shape[1]):
         first, last = np.searchsorted(rows, (block.start, block.stop), sorter=order)
         here = order[first:last]
         if len(here) <= FEW_TARGETS * (block.stop - block.start):
-            n_greater[here], n_equal[here] = _counted(scores, rows[here], own[here])
+            n_greater[here], n_equal[here] = _count_directly(scores, rows[here], own[here])
         else:
             ascending = np.sort(scores[block], axis=1)
             local, n_items = rows[here] - block.start, scores.shape[1]
@@ -299,10 +300,10 @@ def _competitors(
     return n_greater, n_equal
 
 
-def _counted(
+def _count_directly(
     scores: np.ndarray, rows: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a comparison with every score of the row."""
+    """`_count_competitors` by comparing each target with every score of its row."""
     n_greater, n_equal = np.zeros((2, len(rows)), dtype=np.int64)
     for part in row_slices(len(rows), scores.shape[1]):
         competing, limit = scores[rows[part]], own[part, None]
@@ -317,10 +318,10 @@ def _bisect(
     """``np.searchsorted`` of each value in its own row, for all values at once."""
     low = np.zeros(len(values), dtype=np.int64)
     high = np.full(len(values), ascending.shape[1], dtype=np.int64)
-    while (open_ := low < high).any():
+    while (searching := low < high).any():
         middle = np.minimum((low + high) // 2, ascending.shape[1] - 1)
-        found = ascending[rows, middle]
-        below = found <= values if right else found < values
-        low = np.where(open_ & below, middle + 1, low)
-        high = np.where(open_ & ~below, middle, high)
+        pivots = ascending[rows, middle]
+        below = pivots <= values if right else pivots < values
+        low = np.where(searching & below, middle + 1, low)
+        high = np.where(searching & ~below, middle, high)
     return low

@@ -18,12 +18,12 @@ from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
 N_RESAMPLES = 2000
 LEVEL = 0.95
 CHUNK_BYTES = 16 * 2**20
-KEPT_BYTES = 64 * 2**20  # of resamples, a byte a row
+CACHE_BYTES = 64 * 2**20  # of resamples, at a byte per row
 
-Parts = tuple[np.ndarray, np.ndarray]  # what each row adds above the line and below it
+Ratio = tuple[np.ndarray, np.ndarray]  # numerator and denominator, one entry per row
 
 
-def metrics_of(
+def evaluate_lists(
     lists: RankedLists,
     metrics: Mapping[str, Any] | Iterable[Any],
     *,
@@ -37,13 +37,13 @@ def metrics_of(
 
     Returns
     -------
-    per_user : ``user_id`` and one column a per-user metric, NaN where it is undefined for the user
-        (see `by_user` where rows are steps)
-    values : the mean over the users who have a value, with bounds; metrics of all lists together
-        have none
+    per_user : ``user_id`` and one column per per-user metric, NaN where it is undefined for the user
+        (see `per_user_table` where rows are steps)
+    values : the mean over users with a value, with bounds; metrics of all lists together have no
+        bounds
     """
     columns: dict[str, np.ndarray] = {}
-    pooled: dict[str, Parts] = {}
+    pooled: dict[str, Ratio] = {}
     overall: dict[str, float] = {}
     for metric in metrics.values() if isinstance(metrics, Mapping) else metrics:
         if isinstance(metric, PerUser):
@@ -54,22 +54,25 @@ def metrics_of(
             overall.update(metric.overall(lists))
         else:
             raise TypeError(f"{type(metric).__name__} has neither per_user, parts nor overall")
-    parts = parts_of(columns.items(), lists.clusters)
-    for name, (above, below) in pooled.items():
-        parts[name] = _summed(above, lists.clusters), _summed(below, lists.clusters)
-    estimates = ratios_of(parts, seed=seed, n_resamples=n_resamples if intervals else 0)
+    ratios = sums_and_counts(columns.items(), lists.clusters)
+    for name, (numerator, denominator) in pooled.items():
+        ratios[name] = (
+            _sum_clusters(numerator, lists.clusters),
+            _sum_clusters(denominator, lists.clusters),
+        )
+    estimates = ratio_estimates(ratios, seed=seed, n_resamples=n_resamples if intervals else 0)
     estimates.update({name: Estimate(value, np.nan, np.nan) for name, value in overall.items()})
-    return by_user(lists, columns), estimates
+    return per_user_table(lists, columns), estimates
 
 
-def by_user(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """``user_id`` and the `columns` (one value a row of the lists), one row a user.
+def per_user_table(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """``user_id`` and the `columns` (one value per row of the lists), one row per user.
 
-    Where rows are steps, a user's value is that of the linearised mean over steps: with `s` the sum
-    over the user's `n` steps, `m` the mean over all steps and `N` the mean steps a user, it is
-    ``m + (s - m n) / N``. The mean over users is `m`, and differences of two models, paired by user,
-    vary as the difference of their means over steps does (the delta method for ratios; Deng et al.,
-    KDD 2018). A single value may thus lie outside the metric's range.
+    Where rows are steps, a user's value is the linearised mean over steps: with `s` the sum over the
+    user's `n` steps, `m` the mean over all steps and `N` the mean number of steps per user, it is
+    ``m + (s - m n) / N``. The mean over users is `m`, and differences of two models paired by user
+    have the variance of the difference of their means over steps (the delta method for ratios; Deng
+    et al., KDD 2018). A user's value may thus be outside the metric's range.
     """
     firsts = np.flatnonzero(np.diff(lists.clusters, prepend=-1))
     table = {"user_id": lists.user_ids[firsts]}
@@ -77,61 +80,60 @@ def by_user(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFra
         if len(firsts) == len(column):
             table[name] = column
             continue
-        above, below = parts_of([(name, column)], lists.clusters)[name]
-        mean = _ratio(above.sum(), below.sum())
-        steps = _ratio(below.sum(), (below > 0).sum().astype(float))
-        table[name] = np.where(below > 0, mean + (above - mean * below) / steps, np.nan)
+        sums, counts = sums_and_counts([(name, column)], lists.clusters)[name]
+        mean = _divide(sums.sum(), counts.sum())
+        steps = _divide(counts.sum(), (counts > 0).sum().astype(float))
+        table[name] = np.where(counts > 0, mean + (sums - mean * counts) / steps, np.nan)
     return pd.DataFrame(table, copy=False)
 
 
-def means_of(
+def mean_estimates(
     values: pd.DataFrame,
     *,
     clusters: np.ndarray | None = None,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """The mean of each column over the rows that have a value, with percentile bounds over
-    resampled rows.
+    """The mean of each column over the rows with a value, with percentile bounds over resampled rows.
 
-    All columns share the resamples; rows of one of the `clusters` (numbered from 0) are drawn
-    together. A column without any value is NaN; no bounds where `n_resamples` is 0.
+    All columns share the resamples; rows of the same of the `clusters` (numbered from 0) are drawn
+    together. A column without values is NaN; there are no bounds if `n_resamples` is 0.
     """
     columns = ((str(name), values[name].to_numpy(dtype=float)) for name in values.columns)
-    return ratios_of(parts_of(columns, clusters), seed=seed, n_resamples=n_resamples)
+    return ratio_estimates(sums_and_counts(columns, clusters), seed=seed, n_resamples=n_resamples)
 
 
-def ratios_of(
-    parts: Mapping[str, Parts],
+def ratio_estimates(
+    ratios: Mapping[str, Ratio],
     *,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """Sums of one part over sums of the other (one entry a row each), bounds over resampled rows.
+    """The sum of each numerator divided by the sum of its denominator, with bounds over resampled rows.
 
-    NaN where the lower sum is 0.
+    NaN where the denominator is 0.
     """
-    if not parts:
+    if not ratios:
         return {}
-    # many metrics divide by the same counts: each is summed once
-    lower = {id(below): below for _, below in parts.values()}
-    keys = {key: place for place, key in enumerate(lower, start=len(parts))}
-    places = np.array([keys[id(below)] for _, below in parts.values()])
-    columns = [*(above for above, _ in parts.values()), *lower.values()]
+    # many metrics share a denominator: each is summed once
+    denominators = {id(denominator): denominator for _, denominator in ratios.values()}
+    keys = {key: place for place, key in enumerate(denominators, start=len(ratios))}
+    places = np.array([keys[id(denominator)] for _, denominator in ratios.values()])
+    columns = [*(numerator for numerator, _ in ratios.values()), *denominators.values()]
     totals = np.array([column.sum() for column in columns])
-    values = _ratio(totals[: len(parts)], totals[places])
-    resampled = np.full((0, len(parts)), np.nan)
+    values = _divide(totals[: len(ratios)], totals[places])
+    resampled = np.full((0, len(ratios)), np.nan)
     if n_resamples and len(columns[0]):
         drawn = resample_counts(len(columns[0]), n_resamples, seed)
-        sums = np.concatenate(list(_sums_of(drawn, columns)))
-        resampled = _ratio(sums[:, : len(parts)], sums[:, places])
+        sums = np.concatenate(list(_resampled_sums(drawn, columns)))
+        resampled = _divide(sums[:, : len(ratios)], sums[:, places])
     return {
-        name: Estimate(float(value), *bounds_of(column))
-        for name, value, column in zip(parts, values, resampled.T, strict=True)
+        name: Estimate(float(value), *percentile_bounds(column))
+        for name, value, column in zip(ratios, values, resampled.T, strict=True)
     }
 
 
-def metrics_of_predictions(
+def evaluate_predictions(
     label: np.ndarray,
     prediction: np.ndarray,
     metrics: Mapping[str, Any] | Iterable[Any],
@@ -142,18 +144,18 @@ def metrics_of_predictions(
 ) -> dict[str, Estimate]:
     """Every metric of the predictions, with percentile bounds over resampled customers.
 
-    A metric that says ``biased_by_resampling`` has none: its bounds would not hold its value.
+    A metric with ``biased_by_resampling`` has no bounds: they would not contain its value.
 
     Raises
     ------
     ValueError
-        Where a prediction is not finite: a fault of the model, not of its user.
+        A prediction is not finite, which is an error of the model.
     """
     label, prediction = np.asarray(label, dtype=float), np.asarray(prediction, dtype=float)
     n_bad = int((~np.isfinite(prediction)).sum())
     if n_bad:
         raise ValueError(f"model output: {n_bad} of {len(prediction)} predictions are not finite")
-    # Sorted once: every metric sorts by prediction, and a stable sort of sorted rows is linear.
+    # sorted once: every metric sorts by prediction, and a stable sort of sorted rows is linear
     order = np.argsort(prediction, kind="stable")
     label, prediction = label[order], prediction[order]
     listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
@@ -165,10 +167,10 @@ def metrics_of_predictions(
         for weight in counts
     ]
     columns = np.array(drawn, dtype=float).reshape(len(drawn), len(bounded)).T
-    bounds = {m.name: bounds_of(column) for m, column in zip(bounded, columns, strict=True)}
-    nothing = (np.nan, np.nan)
+    bounds = {m.name: percentile_bounds(column) for m, column in zip(bounded, columns, strict=True)}
+    no_bounds = (np.nan, np.nan)
     return {
-        metric.name: Estimate(float(metric(label, prediction)), *bounds.get(metric.name, nothing))
+        metric.name: Estimate(float(metric(label, prediction)), *bounds.get(metric.name, no_bounds))
         for metric in listed
     }
 
@@ -180,22 +182,25 @@ def _has_biased_bounds(metric: PredictionMetric) -> bool:
 def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each of `n` rows is drawn in each resample, ``(n_drawn, n)``, float64, in chunks.
 
-    The same `n` and `seed` give the same resamples: that is what pairs two models.
+    The same `n` and `seed` give the same resamples, so that two models are paired.
     """
-    small = n * n_resamples <= KEPT_BYTES
-    for counts in _kept_counts(n, n_resamples, seed) if small else _drawn(n, n_resamples, seed):
+    small = n * n_resamples <= CACHE_BYTES
+    for counts in (
+        _cached_counts(n, n_resamples, seed) if small else _draw_counts(n, n_resamples, seed)
+    ):
         yield counts.astype(float)
 
 
 @lru_cache(maxsize=4)
-def _kept_counts(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
-    """The resamples of `_drawn`: every model and stratum of a comparison asks for the same."""
+def _cached_counts(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
+    """The resamples of `_draw_counts`, which every model and stratum of a comparison shares."""
     return [
-        counts.astype(np.min_scalar_type(counts.max())) for counts in _drawn(n, n_resamples, seed)
+        counts.astype(np.min_scalar_type(counts.max()))
+        for counts in _draw_counts(n, n_resamples, seed)
     ]
 
 
-def _drawn(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+def _draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
     random = stream(seed, "bootstrap", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, 1)))
     for start in range(0, n_resamples, chunk):
@@ -205,8 +210,8 @@ def _drawn(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
 
-def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
-    """The central 95 % of resampled values; a resample without a value is left out."""
+def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
+    """The bounds of the central 95 % of resampled values; NaN values are left out."""
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):
         return np.nan, np.nan
@@ -214,10 +219,10 @@ def bounds_of(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _sums_of(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The sum of every column in each resample, ``(n_drawn, n_columns)`` a chunk."""
-    if len(columns) * columns[0].nbytes <= KEPT_BYTES:
-        stacked = np.column_stack(columns)  # one product is faster than one a column
+def _resampled_sums(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The sum of every column in each resample, ``(n_drawn, n_columns)`` per chunk."""
+    if len(columns) * columns[0].nbytes <= CACHE_BYTES:
+        stacked = np.column_stack(columns)  # one product is faster than one per column
         for counts in drawn:
             yield counts @ stacked
         return
@@ -225,35 +230,35 @@ def _sums_of(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator
         yield np.column_stack([counts @ column for column in columns])
 
 
-def parts_of(
+def sums_and_counts(
     columns: Iterable[tuple[str, np.ndarray]], clusters: np.ndarray | None = None
-) -> dict[str, Parts]:
-    """What each row, or cluster of rows, adds to the sum of each column's values and to their number.
+) -> dict[str, Ratio]:
+    """Each column's values and their number, summed by row or by cluster of rows.
 
-    Columns that are defined for the same rows share their counts, one without a gap is not copied,
-    and none is held longer than it takes: a million users have a column a metric.
+    To save memory, as a million users have a column per metric, columns that are defined for the
+    same rows share their counts, and a column without NaN is not copied.
     """
-    parts: dict[str, Parts] = {}
+    ratios: dict[str, Ratio] = {}
     shared: dict[tuple[int, bytes], np.ndarray] = {}
     for name, column in columns:
         defined = ~np.isnan(column)
         whole = bool(defined.all())
-        above = column if whole else np.where(defined, column, 0.0)
+        sums = column if whole else np.where(defined, column, 0.0)
         key = len(column), b"" if whole else hashlib.sha256(np.packbits(defined).tobytes()).digest()
         if key not in shared:
-            below = np.broadcast_to(1.0, column.shape) if whole else defined.astype(float)
-            shared[key] = _summed(below, clusters)
-        parts[name] = _summed(above, clusters), shared[key]
-    return parts
+            counts = np.broadcast_to(1.0, column.shape) if whole else defined.astype(float)
+            shared[key] = _sum_clusters(counts, clusters)
+        ratios[name] = _sum_clusters(sums, clusters), shared[key]
+    return ratios
 
 
-def _summed(part: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """The sum of each cluster."""
+def _sum_clusters(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """The sum of each cluster of rows."""
     if clusters is None or not len(clusters) or clusters[-1] + 1 == len(clusters):
-        return part
-    return np.bincount(clusters, weights=part)
+        return values
+    return np.bincount(clusters, weights=values)
 
 
-def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Means, NaN where nothing was counted."""
+def _divide(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Sums divided by counts, NaN where the count is 0."""
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -1,12 +1,12 @@
-"""A comparison as people read it: the table on the console, the Markdown report, the figures."""
+"""Comparison: the standings with their text, Markdown report and figures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from growthlab.evaluation.console import leaderboard_text, outcome_lines
-from growthlab.evaluation.markdown import leaderboard_markdown
+from growthlab.evaluation.markdown_report import leaderboard_markdown
 from growthlab.evaluation.standings import Standings
+from growthlab.evaluation.text_report import leaderboard_text, outcome_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ __all__ = ["Comparison", "outcome_lines"]
 
 
 class Comparison(Standings):
-    """The standings, and every form in which they are shown."""
+    """The standings, and the forms in which they are shown."""
 
     def as_text(self) -> str:
         """The leaderboard in plain text, at most 120 columns wide."""
@@ -26,7 +26,7 @@ class Comparison(Standings):
         return leaderboard_markdown(self)
 
     def figures(self) -> dict[str, Figure]:
-        """Plots of the whole comparison by file name (without ending)."""
+        """Plots of the comparison by file name (without extension)."""
         from growthlab.evaluation.plots import comparison_figures
 
         return comparison_figures(self)

@@ -1,4 +1,4 @@
-"""Outcome: everything that one model and seed left behind on one fold."""
+"""Outcome: the result of one model and seed on one fold."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Estimate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One fitted model against one future; the fields mean the same as in `Outcome`."""
+class ModelEvaluation:
+    """One fitted model evaluated on one future; the fields are as in `Outcome`."""
 
     values: dict[str, Estimate]
     per_user: pd.DataFrame
@@ -32,13 +32,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One fitted model, judged.
+    """A fitted model with its evaluation.
 
-    `valid` are metrics on the validation window (every choice rests on them alone), `test` those
-    after the cutoff. `per_user` has ``user_id`` and one column a per-user metric (ranking tasks;
-    else the predictions); `strata` has the columns stratum, metric, value, low, high, n_users.
-    `tables` go to the run as Parquet: recommendations and truth, or predictions. `curves` are
-    values an epoch, from epoch 1.
+    `valid` are the metrics on the validation window, by which everything is chosen, `test` those
+    after the cutoff. `per_user` has ``user_id`` and one column per per-user metric (for tasks other
+    than ranking: the predictions); `strata` has the columns stratum, metric, value, low, high,
+    n_users. `tables` are logged as Parquet: recommendations and truth, or predictions. `curves` are
+    values per epoch, from epoch 1.
     """
 
     model: Any
@@ -57,4 +57,4 @@ class Outcome:
     curves: dict[str, list[float]] = field(default_factory=dict)
     scorer: Any = None  # what a bundle carries; None where the model cannot be exported
     why_not_exportable: str = ""
-    learned: WarmStart | None = None  # what a later run may go on from
+    learned: WarmStart | None = None  # the state from which a later run can continue

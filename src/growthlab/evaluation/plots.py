@@ -1,4 +1,4 @@
-"""Plots of an outcome and of a comparison, as matplotlib figures without any global state."""
+"""Plots of an outcome and of a comparison, as matplotlib figures without global state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.standings import predictions_of
-from growthlab.metrics.predictions import bins_of, cut, grouped
+from growthlab.metrics.predictions import equal_mass_bins, group_by_prediction, sums_of_first
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from growthlab.evaluation.standings import Standings
 
-# Okabe and Ito's palette, told apart by colour-blind readers too.
+# Okabe and Ito's palette, which colour-blind readers can distinguish
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
@@ -33,9 +33,9 @@ MOST_FEATURES = 20
 
 
 def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
-    """Values by epoch (from 1) of one quantity, a line a name, each with its best epoch marked.
+    """Values by epoch (from 1) of one quantity, one line per name, with the best epoch marked.
 
-    A line without any value is left out.
+    A line without values is left out.
     """
     lines = {name: values for name, values in lines.items() if np.isfinite(values).any()}
     figure, axes = _canvas(7.2, 4.2, title)
@@ -72,7 +72,7 @@ def metric_bars(
     colours: Mapping[str, str] | None = None,
     largest_first: bool = True,
 ) -> Figure:
-    """One horizontal bar a name, sorted, with its bounds as a whisker and its value beside it."""
+    """One horizontal bar per name, sorted, with its bounds as a whisker and its value next to it."""
     known = {n: e for n, e in estimates.items() if np.isfinite(e.value)}
     order = sorted(known, key=lambda n: known[n].value, reverse=not largest_first)  # from below
     figure, axes = _canvas(7.6, 1.5 + 0.36 * max(len(order), 1), title, subtitle)
@@ -105,23 +105,23 @@ def metric_bars(
 
 
 def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) -> Figure:
-    """Share of positives against the stated probability, in bins of equal mass."""
+    """Share of positives against the predicted probability, in bins of equal mass."""
     figure, axes = _canvas(
-        5.6, 5.4, "Do the probabilities hold?", "10 groups of equal size; the diagonal is perfect"
+        5.6, 5.4, "Calibration", "10 groups of equal size; the diagonal is perfect"
     )
     ends, top = [], 0.0
     for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
-        share, stated = bins_of(grouped(*_columns(table)), n_bins)
-        axes.plot(stated, share, "o-", color=colour, linewidth=2, markersize=6)
-        top = max(top, float(np.nanmax([share, stated])))
-        ends.append((float(stated[0]), float(share[0]), name, colour))
+        observed, predicted = equal_mass_bins(group_by_prediction(*_columns(table)), n_bins)
+        axes.plot(predicted, observed, "o-", color=colour, linewidth=2, markersize=6)
+        top = max(top, float(np.nanmax([observed, predicted])))
+        ends.append((float(predicted[0]), float(observed[0]), name, colour))
     top = min(1.0, 1.08 * top) if top else 1.0
     axes.plot([0, top], [0, top], **CHANCE)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     axes.set_aspect("equal")
-    axes.set_xlabel("stated probability (mean of the group)")
-    axes.set_ylabel("what happened (share of the group)")
+    axes.set_xlabel("predicted probability (mean of the group)")
+    axes.set_ylabel("observed share (of the group)")
     if len(predictions) > 1:
         _legend(axes, ends)
     return figure
@@ -150,9 +150,9 @@ def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
 
 
 def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
-    """How much denser `what` is among the best-ranked than among all customers; 1 is chance."""
+    """Share of `what` among the best-ranked relative to that of all customers; 1 is chance."""
     figure, axes = _canvas(
-        6.4, 4.4, "Lift", f"density of {what} among the best-ranked, against that of all customers"
+        6.4, 4.4, "Lift", f"share of {what} among the best-ranked, relative to all customers"
     )
     ends = []
     for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
@@ -184,7 +184,7 @@ def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
 
 
 def importance(table: pd.DataFrame, objective: str) -> Figure:
-    """What the test objective loses where a feature is shuffled, the most important features."""
+    """The loss of the test objective when a feature is shuffled, for the most important features."""
     rows = table.head(MOST_FEATURES).to_dict("records")
     bars = {
         r["feature"]: Estimate(
@@ -194,25 +194,25 @@ def importance(table: pd.DataFrame, objective: str) -> Figure:
     }
     return metric_bars(
         bars,
-        "What the model goes by",
-        subtitle=f"loss of {metric_label(objective)} where a feature is shuffled; whiskers: 1 sd",
+        "Feature importance",
+        subtitle=f"loss of {metric_label(objective)} when a feature is shuffled; whiskers: 1 sd",
     )
 
 
 def decile_calibration(table: pd.DataFrame) -> Figure:
-    """Predicted and real mean value of ten groups of equal size, the highest predictions first."""
-    actual, stated = bins_of(grouped(*_columns(table)), 10)
+    """Predicted and actual mean value of ten groups of equal size, highest predictions first."""
+    actual, predicted = equal_mass_bins(group_by_prediction(*_columns(table)), 10)
     places = np.arange(1, 11)
     figure, axes = _canvas(
         7.2,
         4.4,
-        "Value, predicted and real",
-        "mean of each tenth: grey bars real, blue dots predicted",
+        "Predicted and actual value",
+        "mean of each tenth: grey bars actual, blue dots predicted",
     )
     axes.bar(places, actual, width=0.7, color=PALE)
-    axes.plot(places, stated, "o", color=BLUE, markersize=8)
+    axes.plot(places, predicted, "o", color=BLUE, markersize=8)
     digits = min(1, decimals_for(actual.tolist()))
-    for place, value, height in zip(places, actual, np.maximum(actual, stated), strict=True):
+    for place, value, height in zip(places, actual, np.maximum(actual, predicted), strict=True):
         axes.annotate(
             format_number(value, digits),
             (place, height),
@@ -239,12 +239,12 @@ def outcome_figures(
     """
     figures = {}
     for name, values in outcome.curves.items():
-        rising = maximise and name != "loss"
+        larger_is_better = maximise and name != "loss"
         file = "curve_" + name.replace("/", "_")
         figures[file] = curves(
             {name: values},
             f"{outcome.name}: {metric_label(name.replace('/', ' '))}",
-            maximise=rising,
+            maximise=larger_is_better,
         )
     bounded = [
         column
@@ -281,7 +281,7 @@ def _fits_bars(estimate: Estimate) -> bool:
 
 
 def comparison_figures(standings: Standings) -> dict[str, Figure]:
-    """The plots of a comparison by file name: leaderboard, curves, the best models' predictions."""
+    """The plots of a comparison by file name: leaderboard, learning curves, predictions."""
     objective, winner = standings.objective, standings.winner().name
     estimates = {
         row["model"]: Estimate(row[objective], row["low"], row["high"])
@@ -329,7 +329,7 @@ def _prediction_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]
 
 
 def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, a title flush left and no more ink than needed."""
+    """A figure with one pair of axes, a left-aligned title and few lines."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
@@ -355,7 +355,7 @@ def _colours(n: int) -> list[str]:
 
 
 def _name_line_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Each line's name right of its end, pushed apart where two would overlap."""
+    """Write each line's name to the right of its end, without overlaps."""
     low, high = axes.get_ylim()
     gap, last = 0.055 * (high - low), -np.inf
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
@@ -377,7 +377,7 @@ def _legend(
     ends: list[tuple[float, float, str, str]],
     references: Mapping[str, Line2D] | None = None,
 ) -> None:
-    """The names in their colours inside the axes, in the order of the lines from above."""
+    """A legend of the names in their colours, in the order of the lines from the top."""
     ordered = sorted(ends, key=lambda end: -end[1])
     handles = [Line2D([], [], color=colour, linewidth=3) for *_, colour in ordered]
     references = references or {}
@@ -397,8 +397,8 @@ def _columns(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cumulative(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of customers from 0 to 1, and the share of all labels that the best-ranked hold."""
-    groups = grouped(*_columns(table))
+    """Shares of customers from 0 to 1, and the share of all labels among the best-ranked ones."""
+    groups = group_by_prediction(*_columns(table))
     share = np.linspace(0, 1, 201)
-    found, _ = cut(groups, share * groups.mass.sum())
-    return share, found / groups.label.sum()
+    sums, _ = sums_of_first(groups, share * groups.mass.sum())
+    return share, sums / groups.label.sum()

@@ -1,4 +1,4 @@
-"""Whether a difference is more than chance: paired over users, corrected for many models."""
+"""Significance tests of differences between models: paired by user, corrected for many models."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import stream
-from growthlab.evaluation.bootstrap import N_RESAMPLES, bounds_of, resample_counts
+from growthlab.evaluation.bootstrap import N_RESAMPLES, percentile_bounds, resample_counts
 from growthlab.metrics.predictions import OnResamples, PredictionMetric
 
 N_FLIPS = 10_000
 ENOUGH_USERS = 500
 CHUNK_BYTES = 64 * 2**20
-BLOCK = 32  # resamples that are looked at together
+BLOCK = 32  # resamples evaluated together
 
-ValueOf = Callable[[np.ndarray], np.ndarray]
+MetricOnResamples = Callable[[np.ndarray], np.ndarray]
 
 COLUMNS = (
     "model",
@@ -50,15 +50,15 @@ def compare_to_baseline(
 
     Returns
     -------
-    DataFrame, one row a model but the baseline: difference (model minus baseline) with its 95 %
-    bootstrap bounds, relative_percent of the baseline's mean, p of the sign-flip test, p_holm over
-    all models of the table, n_users (with a value in both), minimum_detectable difference (80 %
-    power at 5 %), underpowered (fewer than 500 users). NaN without users in common.
+    DataFrame, one row per model other than the baseline: difference (model minus baseline) with its
+    95 % bootstrap bounds, relative_percent of the baseline's mean, p of the sign-flip test, p_holm
+    over all models of the table, n_users (with a value for both), minimum_detectable difference
+    (80 % power at 5 %), underpowered (fewer than 500 users). NaN without common users.
 
     Notes
     -----
-    Neither Wilcoxon nor the sign test: their type-1 error is inflated on large recommendation data.
-    Ihemelandu & Ekstrand, Inference at Scale, SIGIR 2023.
+    Wilcoxon and sign tests are not used, as their type-1 error is inflated on large recommendation
+    data. Ihemelandu & Ekstrand, Inference at Scale, SIGIR 2023.
     """
     values = pd.DataFrame({m: t.set_index("user_id")[objective] for m, t in per_user.items()})
     rows = []
@@ -85,14 +85,12 @@ def compare_predictions(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> pd.DataFrame:
-    """The same table for a metric without a value a user (ROC AUC, normalised Gini): p by
-    bootstrap.
+    """The same table for a metric without per-user values (ROC AUC, normalised Gini), by bootstrap.
 
     Parameters
     ----------
-    predictions : model -> one table a seed with ``user_id``, ``label`` and ``prediction``; the
-    metric is
-        averaged over the seeds, and all models share the resamples of customers
+    predictions : model -> one table per seed with ``user_id``, ``label`` and ``prediction``; the
+        metric is averaged over the seeds, and all models share the resamples of customers
     """
     value, drawn = resampled_metric(predictions, metric, seed=seed, n_resamples=n_resamples)
     n = len(predictions[baseline][0])
@@ -114,9 +112,9 @@ def resampled_metric(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """The metric of each model, and of each model on each resample of customers, ``(n_drawn,)``.
+    """The metric of each model, and its values on each resample of customers, ``(n_drawn,)``.
 
-    See `compare_predictions`: averaged over seeds, and all models share the resamples.
+    As in `compare_predictions`, it is averaged over seeds, and all models share the resamples.
     """
     first = next(iter(predictions.values()))[0]
     user_ids = first["user_id"].to_numpy()
@@ -126,7 +124,7 @@ def resampled_metric(
         by_user = table.set_index("user_id")["prediction"].reindex(user_ids)
         return by_user.to_numpy(dtype=float)
 
-    value_of = values_by_weight(
+    value_of = metrics_on_resamples(
         label, {model: [scores(t) for t in tables] for model, tables in predictions.items()}, metric
     )
     n = len(label)
@@ -138,12 +136,13 @@ def resampled_metric(
     return values, {model: np.concatenate(collected) for model, collected in drawn.items()}
 
 
-def values_by_weight(
+def metrics_on_resamples(
     label: np.ndarray, scores: Mapping[str, Sequence[np.ndarray]], metric: PredictionMetric
-) -> dict[str, ValueOf]:
-    """For each model the metric on resamples, averaged over its scores of one or more seeds.
+) -> dict[str, MetricOnResamples]:
+    """For each model a function that gives its metric on resamples, averaged over its seeds.
 
-    From how often each customer counts in each resample, ``(n_drawn, n)``, to ``(n_drawn,)``.
+    The argument is how often each customer counts in each resample, ``(n_drawn, n)``; the result has
+    shape ``(n_drawn,)``.
     """
 
     def on_resamples(y: np.ndarray, s: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -151,8 +150,8 @@ def values_by_weight(
             return metric.on_resamples(y, s, weights)
         return np.array([metric(y, s, weight) for weight in weights])
 
-    def value_of(every: Sequence[np.ndarray]) -> ValueOf:
-        orders = [np.argsort(one, kind="stable") for one in every]  # once, and not in each resample
+    def value_of(every: Sequence[np.ndarray]) -> MetricOnResamples:
+        orders = [np.argsort(one, kind="stable") for one in every]  # only once for all resamples
         ranked = [(o, label[o], one[o]) for o, one in zip(orders, every, strict=True)]
         return lambda weights: np.mean(
             [on_resamples(y, s, weights[:, o]) for o, y, s in ranked], axis=0
@@ -162,7 +161,7 @@ def values_by_weight(
 
 
 def resample_blocks(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The resamples of `resample_counts`, so few at a time that they stay in the processor's cache."""
+    """The resamples of `resample_counts` in blocks small enough for the processor's cache."""
     for counts in resample_counts(n, n_resamples, seed):
         for start in range(0, len(counts), BLOCK):
             yield counts[start : start + BLOCK]
@@ -171,16 +170,16 @@ def resample_blocks(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]
 def sign_flip_p(
     differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
 ) -> float:
-    """p of a mean difference of 0 when each pair could as well be the other way round.
+    """p of the sign-flip test: under a mean difference of 0 each pair could as well be swapped.
 
-    Two-sided, or with `one_sided` against a mean above 0. At least 1 / (n_flips + 1), the observed
-    signs being one of the flips; NaN without differences.
+    Two-sided, or with `one_sided` against a mean above 0. At least 1 / (n_flips + 1), as the observed
+    signs are one of the flips; NaN without differences.
     """
     column = np.asarray(differences, dtype=float)[:, None]
-    return float(sign_flip_ps(column, seed=seed, n_flips=n_flips, one_sided=one_sided)[0])
+    return float(sign_flip_p_values(column, seed=seed, n_flips=n_flips, one_sided=one_sided)[0])
 
 
-def sign_flip_ps(
+def sign_flip_p_values(
     differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
 ) -> np.ndarray:
     """`sign_flip_p` of each column of ``(n_pairs, n_tests)``, all with the same flips."""
@@ -189,14 +188,14 @@ def sign_flip_ps(
         return np.full(n_tests, np.nan)
     n_as_far = np.zeros(n_tests, dtype=np.int64)
     for bits in sign_flips(n, n_flips, seed, n_tests):
-        n_as_far += as_far(bits, differences, one_sided=one_sided)
+        n_as_far += n_as_extreme(bits, differences, one_sided=one_sided)
     return (n_as_far + 1) / (n_flips + 1)
 
 
 def sign_flips(n: int, n_flips: int, seed: int, n_tests: int) -> Iterator[np.ndarray]:
     """Which of `n` pairs keep their sign (1) or not (0) in each flip, ``(n_drawn, n)``, in chunks.
 
-    The chunks are so small that the sums of `n_tests` columns fit beside them.
+    A chunk and the sums of `n_tests` columns over it fit into `CHUNK_BYTES` each.
     """
     random = stream(seed, "sign-flip", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, n_tests)))
@@ -206,8 +205,8 @@ def sign_flips(n: int, n_flips: int, seed: int, n_tests: int) -> Iterator[np.nda
         yield np.unpackbits(drawn, axis=1)[:, :n].astype(float)
 
 
-def as_far(bits: np.ndarray, differences: np.ndarray, *, one_sided: bool) -> np.ndarray:
-    """In how many of the flips the sum of each column is as far from 0 as it is unflipped."""
+def n_as_extreme(bits: np.ndarray, differences: np.ndarray, *, one_sided: bool) -> np.ndarray:
+    """The number of flips in which a column's sum is at least as far from 0 as without flips."""
     totals = differences.sum(axis=0)
     slack = 1e-9 * np.abs(totals)
     flipped = 2 * (bits @ differences) - totals  # sign = 2 bit - 1
@@ -217,7 +216,7 @@ def as_far(bits: np.ndarray, differences: np.ndarray, *, one_sided: bool) -> np.
 
 
 def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:
-    """Two-sided p of a difference of 0 from its paired resamples: twice the smaller tail.
+    """p of a difference of 0 from its paired resamples: twice the smaller tail.
 
     With `one_sided` against a difference above 0: the lower tail.
     """
@@ -231,7 +230,7 @@ def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjusted p values that keep the chance of any false claim; NaN is no test. Holm, 1979.
+    """p values adjusted to control the family-wise error rate; NaN is not a test. Holm, 1979.
 
     >>> holm(np.array([0.01, 0.04, 0.03, 0.005])).round(6).tolist()
     [0.03, 0.06, 0.06, 0.02]
@@ -243,28 +242,28 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def minimum_detectable(spread: float, n: int) -> float:
-    """The mean difference that `n` pairs with sd `spread` show with 80 % power at 5 %."""
+    """The mean difference that `n` pairs with sd `spread` detect with 80 % power at 5 %."""
     return 2.8 * spread / np.sqrt(n) if n else np.nan
 
 
 def _ascending(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An all-NaN array to fill, and the places of the real p values from small to large."""
-    given = np.flatnonzero(~np.isnan(p))
-    return np.full(len(p), np.nan), given[np.argsort(p[given], kind="stable")]
+    """An all-NaN array to fill, and the indices of the p values that are not NaN, in order."""
+    known = np.flatnonzero(~np.isnan(p))
+    return np.full(len(p), np.nan), known[np.argsort(p[known], kind="stable")]
 
 
 def _row(
     model: str,
     baseline: str,
     difference: float,
-    of_baseline: float,
+    baseline_value: float,
     resampled: np.ndarray,
     p: float,
     n: int,
     spread: float,
 ) -> dict[str, object]:
-    low, high = bounds_of(resampled)
-    relative = 100 * difference / of_baseline if of_baseline else np.nan
+    low, high = percentile_bounds(resampled)
+    relative = 100 * difference / baseline_value if baseline_value else np.nan
     return {
         "model": model,
         "baseline": baseline,

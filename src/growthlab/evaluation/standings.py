@@ -1,4 +1,4 @@
-"""Where the models of a comparison stand: means over seeds, the winner, the best baseline."""
+"""The standings of a comparison: means over seeds, the winner, differences to the best baseline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.bootstrap import means_of
+from growthlab.evaluation.bootstrap import mean_estimates
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
@@ -21,7 +21,7 @@ COMPARED = ("difference", "difference_low", "difference_high", "relative_percent
 
 
 class OriginResult(NamedTuple):
-    """The winner at one origin, against the best of the others there (test objective)."""
+    """The winner at one origin, compared with the best other model there (test objective)."""
 
     origin: int
     value: float
@@ -30,31 +30,31 @@ class OriginResult(NamedTuple):
     wins: bool
 
 
-def by_model(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes of each model, one a seed, in the order in which the models first appear."""
+def group_by_model(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes of each model, one per seed, in the order in which the models first appear."""
     grouped: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         grouped.setdefault(outcome.name, []).append(outcome)
     return grouped
 
 
-def best_of(values: Mapping[str, float], *, maximise: bool) -> str | None:
-    """The name with the best value, the first of equals; None where no value is known."""
+def best_name(values: Mapping[str, float], *, maximise: bool) -> str | None:
+    """The name with the best value, the first of equal ones; None if all values are NaN."""
     sign = 1 if maximise else -1
     known = {name: sign * value for name, value in values.items() if not np.isnan(value)}
     return max(known, key=lambda name: known[name]) if known else None
 
 
-def estimate_of(seeds: Sequence[Outcome], metric: str) -> Estimate:
+def mean_estimate(seeds: Sequence[Outcome], metric: str) -> Estimate:
     """A test metric averaged over seeds.
 
-    The bounds are those of the averaged users, or the mean of the seeds' bounds for a metric
-    without a value a user.
+    The bounds are those of the users' means over seeds, or the mean of the seeds' bounds for a metric
+    without per-user values.
     """
     if len(seeds) == 1:
         return seeds[0].test[metric]
     if all(metric in o.per_user for o in seeds):
-        return means_of(mean_per_user(seeds, metric)[[metric]])[metric]
+        return mean_estimates(mean_per_user(seeds, metric)[[metric]])[metric]
     return Estimate(*(_mean(bound) for bound in zip(*(o.test[metric] for o in seeds), strict=True)))
 
 
@@ -80,13 +80,13 @@ def predictions_of(outcome: Outcome) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Standings:
-    """The outcomes of one comparison and what to make of them.
+    """The outcomes of one comparison, and the leaderboard computed from them.
 
-    `outcomes` are by origin, 0 the newest cutoff, on which the leaderboard rests. `baselines` are
-    the names that count as such where they took part. `metrics` by name are needed to compare
-    models by an objective without a value a user; `columns` are the metrics shown next to the
-    objective; `bundle_mb` are sizes by model; `errors` are messages by the label of what failed.
-    `subtitle` says which models have settings of the comparison in place of their own.
+    `outcomes` are by origin; origin 0, the newest cutoff, is that of the leaderboard. `baselines` are
+    the names of baselines, whether they took part or not. `metrics` by name are needed to compare
+    models by an objective without per-user values; `columns` are the metrics shown next to the
+    objective; `bundle_mb` are sizes by model; `errors` are messages by the label of the failed entry.
+    `subtitle` names the models that have settings of the comparison instead of their own.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -103,27 +103,27 @@ class Standings:
 
     def winner(self) -> Outcome:
         """The model with the best validation objective over its seeds; of these, the best seed."""
-        name = best_of(self.valid, maximise=self.maximise)
+        name = best_name(self.valid, maximise=self.maximise)
         seeds = self.models[name] if name is not None else list(self.outcomes[0])
         values = {str(i): o.valid.get(self.objective, np.nan) for i, o in enumerate(seeds)}
-        return seeds[int(best_of(values, maximise=self.maximise) or 0)]
+        return seeds[int(best_name(values, maximise=self.maximise) or 0)]
 
     def leaderboard(self) -> pd.DataFrame:
-        """One row a model, best test objective first; `winner` marks the best validation objective.
+        """One row per model, best test objective first; `winner` marks the best on validation.
 
         The columns are rank, model, winner, baseline, seeds, n_users, the objective with low, high
         and seed_sd (NaN for one seed), the other headline metrics, difference (to the best
         baseline) with difference_low, difference_high, relative_percent and p_holm, coverage (share
         of users whom the model itself could score), fit_seconds, score_seconds, peak_memory_mb,
-        bundle_mb, not_exportable (why it cannot be exported and promoted; empty where it can, or
-        where nobody tried) and valid_<objective>. Values are means over seeds.
+        bundle_mb, not_exportable (why it cannot be exported and promoted; empty if it can, or if it
+        was not tried) and valid_<objective>. Values are means over seeds.
         """
         return self.table.copy()
 
     @cached_property
     def models(self) -> dict[str, list[Outcome]]:
-        """Model -> its outcomes at the newest origin, one a seed; best test objective first."""
-        grouped = by_model(self.outcomes[0])
+        """Model -> its outcomes at the newest origin, one per seed; best test objective first."""
+        grouped = group_by_model(self.outcomes[0])
         means = {n: _mean([o.test[self.objective].value for o in s]) for n, s in grouped.items()}
         sign = -1 if self.maximise else 1
         order = sorted(grouped, key=lambda n: (np.isnan(means[n]), sign * means[n]))
@@ -134,14 +134,14 @@ class Standings:
         """Model -> validation objective, averaged over seeds."""
         return {
             name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
-            for name, seeds in by_model(self.outcomes[0]).items()
+            for name, seeds in group_by_model(self.outcomes[0]).items()
         }
 
     @cached_property
     def baseline(self) -> str | None:
-        """The baseline with the best validation objective; None where none took part."""
+        """The baseline with the best validation objective; None if none took part."""
         values = {n: v for n, v in self.valid.items() if n in self.baselines}
-        return best_of(values, maximise=self.maximise)
+        return best_name(values, maximise=self.maximise)
 
     @cached_property
     def headline(self) -> list[str]:
@@ -152,10 +152,10 @@ class Standings:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """Every model against the best baseline, as `compare_to_baseline` gives it.
+        """Every model compared with the best baseline, in the columns of `compare_to_baseline`.
 
-        A metric with a value a user is averaged over the seeds first; for others the metric itself
-        is. Empty without a baseline, and for an objective that is neither.
+        Per-user values are averaged over the seeds; for a metric without them the metric itself is.
+        Empty without a baseline, and for an objective of all lists together.
         """
         objective, baseline = self.objective, self.baseline
         if baseline is None:
@@ -171,7 +171,7 @@ class Standings:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """What `leaderboard` gives; not to be changed."""
+        """The table of `leaderboard`, shared: do not change it."""
         rows = [self._row(rank, name) for rank, name in enumerate(self.models, start=1)]
         table = pd.DataFrame(rows)
         compared = self.differences.set_index("model").reindex(table["model"])
@@ -183,7 +183,7 @@ class Standings:
     def _row(self, rank: int, name: str) -> dict[str, Any]:
         seeds = self.models[name]
         values = [o.test[self.objective].value for o in seeds]
-        estimate = estimate_of(seeds, self.objective)
+        estimate = mean_estimate(seeds, self.objective)
         return {
             "rank": rank,
             "model": name,
@@ -203,15 +203,15 @@ class Standings:
         }
 
     def origins(self) -> list[OriginResult]:
-        """How the winner fares at each origin, the newest first; where it ran at all."""
+        """The winner's result at each origin at which it ran, the newest first."""
         winner, results = self.winner().name, []
         for origin, outcomes in self.outcomes.items():
             values = {
                 name: _mean([o.test[self.objective].value for o in seeds])
-                for name, seeds in by_model(outcomes).items()
+                for name, seeds in group_by_model(outcomes).items()
             }
             own = values.pop(winner, np.nan)
-            other = best_of(values, maximise=self.maximise)
+            other = best_name(values, maximise=self.maximise)
             if other is not None and own == own:
                 wins = own >= values[other] if self.maximise else own <= values[other]
                 results.append(OriginResult(origin, own, other, values[other], wins))

@@ -1,4 +1,4 @@
-"""One-sided tests of a challenger against a champion: is it better, is it at most a margin worse."""
+"""One-sided tests of a challenger against a champion: superiority, and non-inferiority by a margin."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.progress import bar
-from growthlab.evaluation.bootstrap import N_RESAMPLES, bounds_of, resample_counts
-from growthlab.evaluation.other_tests import OtherTests
+from growthlab.evaluation.bootstrap import N_RESAMPLES, percentile_bounds, resample_counts
+from growthlab.evaluation.sequential_holm import SequentialHolm
 from growthlab.evaluation.significance import (
     N_FLIPS,
-    ValueOf,
-    as_far,
+    MetricOnResamples,
     bootstrap_p,
+    metrics_on_resamples,
+    n_as_extreme,
     resample_blocks,
-    sign_flip_ps,
+    sign_flip_p_values,
     sign_flips,
-    values_by_weight,
 )
 from growthlab.metrics.predictions import PredictionMetric
 
-PER_TEST = 5  # so many times the draws without which Holm's smallest p could not reach alpha
+PER_TEST = 5  # times the least number of draws with which Holm's smallest p can reach alpha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
-    """Who is tested against whom, and on which terms.
+class SuperiorityTest:
+    """The two models that are compared, and the settings of the test.
 
     Parameters
     ----------
     champion, challenger : their columns among the evaluations
     maximise : whether more of the objective is better
-    margin : what may be lost, as a share of the champion's value
-    alpha : the level of a corrected p of no gain, and twice that of a loss of the margin; it can be
-        reached however many evaluations there are
-    n_unread : further evaluations of which no values are left; they count with a p of 1
+    margin : the tolerated loss, as a share of the champion's value
+    alpha : the significance level of a gain, and twice that of a loss below the margin, both after
+        correction; the number of draws is large enough to reach it with any number of evaluations
+    n_unread : the number of evaluations whose values are lost; they count with a p of 1
     """
 
     champion: str
@@ -56,7 +56,7 @@ class Contest:
 
     @property
     def levels(self) -> tuple[float, float]:
-        """Of a corrected p of no gain, and of a loss of the margin."""
+        """The significance levels of a gain and of a loss below the margin."""
         return self.alpha, self.alpha / 2
 
     def others(self, values: pd.DataFrame) -> list[str]:
@@ -64,19 +64,18 @@ class Contest:
         return [str(c) for c in values.columns if c not in (self.champion, self.challenger)]
 
     def n_draws(self, n_tests: int, least: int) -> int:
-        """`least`, or so many that the smallest p is below `alpha` after Holm's correction."""
+        """At least `least`, and enough that the smallest p is below `alpha` after Holm's correction."""
         return max(least, math.ceil(PER_TEST * n_tests / self.alpha))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paired:
-    """A challenger against a champion on the same customers, the better direction being upwards.
+class SuperiorityResult:
+    """A challenger compared with a champion on the same customers; a positive gain is better.
 
-    `gain` is the challenger's value less the champion's (the other way round where less is better)
-    with its 95 % bootstrap bounds, `relative` its share of the champion's. `p` is one-sided against
-    no gain, `p_margin` against a loss of the margin; `p_holm` and `p_margin_holm` are corrected for
-    the `n_evaluations` that were made on the same window, the challenger's included. NaN without
-    customers.
+    `gain` is the challenger's value minus the champion's (the reverse where less is better) with its
+    95 % bootstrap bounds, `relative` its share of the champion's value. `p` is one-sided for a gain
+    above 0, `p_margin` for a loss below the margin; `p_holm` and `p_margin_holm` are corrected for
+    the `n_evaluations` on the same window, with the challenger's. NaN without customers.
     """
 
     champion: float
@@ -93,20 +92,20 @@ class Paired:
     n_evaluations: int
 
 
-def paired_values(values: pd.DataFrame, contest: Contest) -> Paired:
-    """By the sign-flip test, from a value a customer.
+def superiority_by_sign_flips(values: pd.DataFrame, contest: SuperiorityTest) -> SuperiorityResult:
+    """The sign-flip test of a metric with a value per customer.
 
     Parameters
     ----------
-    values : a row a customer, a column an evaluation: the champion's, the challenger's, and all
-        others that were made on the same window, for which Holm's correction makes up
+    values : one row per customer, one column per evaluation: the champion's, the challenger's, and
+        all others on the same window, for which Holm's correction is made
 
     Notes
     -----
-    Under equal models the two values of a customer are exchangeable, so that flipping signs gives
-    the exact null distribution of the mean difference. At the margin it is that of the mean of
-    ``challenger - (1 - margin) champion``, for which the test holds as the number of customers grows.
-    Customers without a value in either of the two are left out; another evaluation without a value
+    If the models are equal, the two values of a customer are exchangeable, and flipping signs gives
+    the exact null distribution of the mean difference. At the margin it is the distribution of the
+    mean of ``challenger - (1 - margin) champion``, for which the test is valid asymptotically.
+    Customers without a value in one of the two are left out; another evaluation that lacks a value
     for one of the rest counts with a p of 1.
     """
     table = values[values[[contest.champion, contest.challenger]].notna().all(axis=1)]
@@ -118,42 +117,44 @@ def paired_values(values: pd.DataFrame, contest: Contest) -> Paired:
     n_flips = contest.n_draws(n_tests, N_FLIPS)
     shifts = np.zeros(n), contest.margin * base
 
-    def tested(shift: np.ndarray, level: float) -> tuple[float, float]:
+    def p_and_corrected(shift: np.ndarray, level: float) -> tuple[float, float]:
         column = (own + shift)[:, None]
-        (p,) = sign_flip_ps(column, seed=contest.seed, n_flips=n_flips, one_sided=True)
+        (p,) = sign_flip_p_values(column, seed=contest.seed, n_flips=n_flips, one_sided=True)
         tests = _tests(float(p), level, n_flips, others.shape[1], n_tests)
         if len(tests.left):
             _flip(tests, others + shift[:, None], contest.seed)
         return float(p), tests.corrected()
 
     drawn = resample_counts(n, N_RESAMPLES if n else 0, contest.seed)
-    bounds = bounds_of(np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)]))
-    gain, of = (float(v.mean()) if n else math.nan for v in (own, base))
-    both = [tested(*terms) for terms in zip(shifts, contest.levels, strict=True)]
-    return _paired(contest, of=of, gain=gain, bounds=bounds, p=both, n=n, n_tests=n_tests)
+    bounds = percentile_bounds(
+        np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)])
+    )
+    gain, champion = (float(v.mean()) if n else math.nan for v in (own, base))
+    p = [p_and_corrected(*each) for each in zip(shifts, contest.levels, strict=True)]
+    return _result(contest, champion=champion, gain=gain, bounds=bounds, p=p, n=n, n_tests=n_tests)
 
 
-def paired_predictions(
-    predictions: pd.DataFrame, label: np.ndarray, metric: PredictionMetric, contest: Contest
-) -> Paired:
-    """By the paired bootstrap, for a metric without a value a customer, such as ROC AUC.
+def superiority_by_bootstrap(
+    predictions: pd.DataFrame, label: np.ndarray, metric: PredictionMetric, contest: SuperiorityTest
+) -> SuperiorityResult:
+    """The paired bootstrap test of a metric without per-customer values, such as ROC AUC.
 
     Parameters
     ----------
-    predictions : a row a customer, a column an evaluation, as in `paired_values`
-    label : what was to be foretold, ``(n_customers,)``
+    predictions : one row per customer, one column per evaluation, as in `superiority_by_sign_flips`
+    label : the true values, ``(n_customers,)``
 
     Notes
     -----
-    Two models of a customer are resampled together, and the champion's value of each resample moves
-    the margin. Another evaluation whose metric is defined in no resample counts with a p of 1. See
-    `OtherTests` for how many resamples of the others there are.
+    All models share the resamples of customers, and the margin is a share of the champion's value in
+    each resample. Another evaluation whose metric is undefined in all resamples counts with a p of
+    1. `SequentialHolm` decides how many resamples of the others are drawn.
     """
     others, n = contest.others(predictions), len(predictions)
     n_tests = 1 + len(others) + contest.n_unread
     n_draws = contest.n_draws(n_tests, N_RESAMPLES) if n else 0
     scores = {str(name): [column.to_numpy(dtype=float)] for name, column in predictions.items()}
-    value_of = values_by_weight(label, scores, metric)
+    value_of = metrics_on_resamples(label, scores, metric)
     pair = value_of[contest.champion], value_of[contest.challenger]
     blocks = _blocks(n, n_draws, contest.seed, "resampling customers")
     drawn = [np.array([value(weights) for value in pair]) for weights in blocks]
@@ -166,30 +167,30 @@ def paired_predictions(
         for alone, level in zip(p, contest.levels, strict=True)
     ]
     _resample(tests, [value_of[name] for name in others], base, shifts, n, contest)
-    of, value = (float(each(np.ones((1, n)))[0]) for each in pair)
-    return _paired(
+    champion, value = (float(each(np.ones((1, n)))[0]) for each in pair)
+    return _result(
         contest,
-        of=of,
-        gain=contest.sign * (value - of),
-        bounds=bounds_of(own),
+        champion=champion,
+        gain=contest.sign * (value - champion),
+        bounds=percentile_bounds(own),
         p=[(alone, each.corrected()) for alone, each in zip(p, tests, strict=True)],
         n=n,
         n_tests=n_tests,
     )
 
 
-def _tests(own: float, level: float, n_draws: int, n_others: int, n_tests: int) -> OtherTests:
-    """The others, of which those without values count as well."""
+def _tests(own: float, level: float, n_draws: int, n_others: int, n_tests: int) -> SequentialHolm:
+    """The correction for the other tests, those without values included."""
     n_unread = n_tests - 1 - n_others
-    return OtherTests(own, level=level, n_draws=n_draws, n_others=n_others, n_unread=n_unread)
+    return SequentialHolm(own, level=level, n_draws=n_draws, n_others=n_others, n_unread=n_unread)
 
 
-def _flip(tests: OtherTests, gains: np.ndarray, seed: int) -> None:
-    """Flip the signs of the gains, ``(n_customers, n_others)``, as long as one of them matters."""
+def _flip(tests: SequentialHolm, gains: np.ndarray, seed: int) -> None:
+    """Flip the signs of the gains, ``(n_customers, n_others)``, as long as a test needs draws."""
     drawn = np.arange(gains.shape[1])
     for bits in sign_flips(len(gains), tests.n_draws, seed, gains.shape[1]):
         n = len(bits)
-        tests.add(drawn, as_far(bits, gains, one_sided=True), np.full(len(drawn), n), n)
+        tests.add(drawn, n_as_extreme(bits, gains, one_sided=True), np.full(len(drawn), n), n)
         matters = np.isin(drawn, tests.left)
         if not matters.any():
             return
@@ -198,14 +199,14 @@ def _flip(tests: OtherTests, gains: np.ndarray, seed: int) -> None:
 
 
 def _resample(
-    tests: Sequence[OtherTests],
-    values: Sequence[ValueOf],
+    tests: Sequence[SequentialHolm],
+    values: Sequence[MetricOnResamples],
     base: np.ndarray,
     shifts: Sequence[np.ndarray],
     n: int,
-    contest: Contest,
+    contest: SuperiorityTest,
 ) -> None:
-    """Resample the customers of the others' `values`, as long as one of them matters to a test."""
+    """Resample the customers of the other evaluations, as long as a test needs draws."""
     done = 0
     for weights in _blocks(n, len(base), contest.seed, "resampling for other evaluations"):
         undecided = [
@@ -224,7 +225,7 @@ def _resample(
 
 
 def _blocks(n: int, n_draws: int, seed: int, label: str) -> Iterator[np.ndarray]:
-    """The resamples of customers, with a bar."""
+    """The resamples of customers, with a progress bar."""
     with bar(label, n_draws) as update:
         done = 0
         for weights in resample_blocks(n, n_draws, seed):
@@ -233,27 +234,27 @@ def _blocks(n: int, n_draws: int, seed: int, label: str) -> Iterator[np.ndarray]
             update(done, "")
 
 
-def _paired(
-    contest: Contest,
+def _result(
+    contest: SuperiorityTest,
     *,
-    of: float,
+    champion: float,
     gain: float,
     bounds: tuple[float, float],
     p: Sequence[tuple[float, float]],
     n: int,
     n_tests: int,
-) -> Paired:
-    """`p` without and with the correction, of no gain and of a loss of the margin."""
-    (p_none, p_none_holm), (p_margin, p_margin_holm) = p
-    return Paired(
-        champion=of,
-        challenger=of + contest.sign * gain,
+) -> SuperiorityResult:
+    """The result; `p` holds p and corrected p, of a gain and of a loss below the margin."""
+    (p_gain, p_gain_holm), (p_margin, p_margin_holm) = p
+    return SuperiorityResult(
+        champion=champion,
+        challenger=champion + contest.sign * gain,
         gain=gain,
         low=bounds[0],
         high=bounds[1],
-        relative=_share(gain, of),
-        p=p_none,
-        p_holm=p_none_holm,
+        relative=_relative_gain(gain, champion),
+        p=p_gain,
+        p_holm=p_gain_holm,
         p_margin=p_margin,
         p_margin_holm=p_margin_holm,
         n_customers=n,
@@ -261,8 +262,8 @@ def _paired(
     )
 
 
-def _share(gain: float, of: float) -> float:
-    """The gain as a share of the champion's value; of nothing, infinite unless it is nothing too."""
-    if of:
-        return gain / abs(of)
+def _relative_gain(gain: float, champion: float) -> float:
+    """The gain as a share of the champion's value; of 0, infinite unless the gain is 0 too."""
+    if champion:
+        return gain / abs(champion)
     return math.copysign(math.inf, gain) if gain else 0.0

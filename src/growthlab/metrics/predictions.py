@@ -72,13 +72,15 @@ class Groups(NamedTuple):
     prediction: np.ndarray  # sum of their predictions
 
 
-def grouped(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Groups:
+def group_by_prediction(
+    label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+) -> Groups:
     """The rows grouped by equal prediction; rows of weight 0 may leave groups without mass.
 
     The order of rows within a group means nothing: spreading a group's sums evenly over its mass
     gives the mean over all orders. `weight` may have several resamples, ``(..., n)``.
     """
-    weight = weights_of(label, weight)
+    weight = row_weights(label, weight)
     if (prediction[1:] < prediction[:-1]).any():
         order = np.argsort(prediction, kind="stable")
         label, prediction, weight = label[order], prediction[order], weight[..., order]
@@ -91,7 +93,7 @@ def grouped(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None
     return Groups(*(each[..., ::-1] for each in sums))
 
 
-def cut(groups: Groups, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sums_of_first(groups: Groups, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of label and prediction over the first `places` rows, ties spread evenly."""
     mass = np.concatenate([[0.0], np.cumsum(groups.mass)])
     label = np.concatenate([[0.0], np.cumsum(groups.label)])
@@ -99,7 +101,7 @@ def cut(groups: Groups, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.interp(places, mass, label), np.interp(places, mass, prediction)
 
 
-def bins_of(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
+def equal_mass_bins(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean label and mean prediction of bins of equal mass, highest predictions first.
 
     Shape ``(n_bins,)`` each. A row or a tie across a border is shared between the bins; NaN without
@@ -108,19 +110,19 @@ def bins_of(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
     total = groups.mass.sum()
     if total == 0:
         return np.full(n_bins, np.nan), np.full(n_bins, np.nan)
-    label, prediction = cut(groups, total * np.arange(n_bins + 1) / n_bins)
+    label, prediction = sums_of_first(groups, total * np.arange(n_bins + 1) / n_bins)
     size = total / n_bins
     return np.diff(label) / size, np.diff(prediction) / size
 
 
-def weights_of(label: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def row_weights(label: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """How often each row counts, float64; 1 without weights."""
     return np.ones(len(label)) if weight is None else np.asarray(weight, dtype=float)
 
 
 def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> float:
     """The mean of rows that count `weight` times; NaN without rows."""
-    weight = weights_of(values, weight)
+    weight = row_weights(values, weight)
     total = weight.sum()
     return float(weight @ values / total) if total else np.nan
 

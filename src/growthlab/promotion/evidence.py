@@ -17,7 +17,12 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.item_index import recall_of
 from growthlab.core.errors import ConfigError, ExportError, GrowthlabError
 from growthlab.core.progress import progress
-from growthlab.evaluation.superiority import Contest, Paired, paired_predictions, paired_values
+from growthlab.evaluation.superiority import (
+    SuperiorityResult,
+    SuperiorityTest,
+    superiority_by_bootstrap,
+    superiority_by_sign_flips,
+)
 from growthlab.export.parity import N_TIMED, latency_of, listed_of_exact, parity_of, some_of
 from growthlab.pages.text_table import format_number
 from growthlab.promotion.gate import Evidence, Gate, Measure
@@ -144,7 +149,7 @@ def _paired(
     metrics: Mapping[str, Any],
     gate: Gate,
     n_objectives: int = 1,
-) -> Paired:
+) -> SuperiorityResult:
     """The tests, over all evaluations that were made on the same window.
 
     Each counts `n_objectives` times: for the other metrics that could have been the objective, with
@@ -174,7 +179,7 @@ def _paired(
         seen.add(digest)
     n_tests = len(columns) - 1 + n_unread
     log.info("evaluations on this window, the champion's not counted: %d", n_tests)
-    contest = Contest(
+    contest = SuperiorityTest(
         champion=champion.id,
         challenger=challenger.id,
         maximise=task.maximise,
@@ -185,8 +190,8 @@ def _paired(
     if of_predictions:
         (metric,) = objective_metric(task, metrics).values()
         label = first["label"].to_numpy(dtype=float)
-        return paired_predictions(pd.DataFrame(columns), label, metric, contest)
-    return paired_values(pd.DataFrame(columns), contest)
+        return superiority_by_bootstrap(pd.DataFrame(columns), label, metric, contest)
+    return superiority_by_sign_flips(pd.DataFrame(columns), contest)
 
 
 def _digest(values: np.ndarray) -> bytes:

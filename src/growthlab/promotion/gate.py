@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.evaluation.superiority import Paired
+from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.pages.text_table import format_number, format_p_value
 
@@ -184,7 +184,7 @@ class Evidence:
     maximise: bool
     valid: float
     valid_champion: float | None
-    paired: Paired | None
+    paired: SuperiorityResult | None
     measures: Mapping[str, Measure]
     leakage: Mapping[str, Any]
     parity: Parity
@@ -251,7 +251,7 @@ def decide(evidence: Evidence, gate: Gate) -> Decision:
     return Decision(open_ways[0] if open_ways and passed else "", ways, required)
 
 
-def _superior(evidence: Evidence, paired: Paired, gate: Gate) -> Iterator[Check]:
+def _superior(evidence: Evidence, paired: SuperiorityResult, gate: Gate) -> Iterator[Check]:
     yield _chosen(evidence, 0.0)
     yield Check(
         "relative gain",
@@ -267,7 +267,7 @@ def _superior(evidence: Evidence, paired: Paired, gate: Gate) -> Iterator[Check]
     )
 
 
-def _non_inferior(evidence: Evidence, paired: Paired, gate: Gate) -> Iterator[Check]:
+def _non_inferior(evidence: Evidence, paired: SuperiorityResult, gate: Gate) -> Iterator[Check]:
     yield _chosen(evidence, gate.margin)
     yield Check(
         f"p of a loss of {100 * gate.margin:g} % (Holm)",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.split.fold import Fold
 from growthlab.training.fit_options import FitOptions
 
@@ -56,7 +56,7 @@ class Task(Protocol):
         *,
         seed: int,
         intervals: bool = True,
-    ) -> Judged:
+    ) -> ModelEvaluation:
         """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
         ...
 
@@ -69,7 +69,7 @@ class Task(Protocol):
 class Calibrates(Protocol):
     """A task whose models are put right on the validation window, before they are judged after it."""
 
-    def calibration_of(self, judged: Judged) -> dict[str, Any] | None:
+    def calibration_of(self, judged: ModelEvaluation) -> dict[str, Any] | None:
         """What the validation window says, as plain values; None where nothing is to be changed."""
         ...
 

@@ -14,7 +14,7 @@ import pandas as pd
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.outcome import Estimate, Judged
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -22,8 +22,8 @@ from growthlab.metrics.predictions import (
     OfProbabilities,
     PredictionMetric,
     are_probabilities,
-    bins_of,
-    grouped,
+    equal_mass_bins,
+    group_by_prediction,
 )
 from growthlab.models.calibrated_estimator import (
     CHOICES,
@@ -100,7 +100,7 @@ class Churn(CustomerTask):
         stayed = events.query(f"SELECT DISTINCT user_id FROM events WHERE {bought}")
         return (~np.isin(user_ids, stayed["user_id"].to_numpy(dtype=str))).astype(np.float64)
 
-    def calibration_of(self, judged: Judged) -> dict[str, Any] | None:
+    def calibration_of(self, judged: ModelEvaluation) -> dict[str, Any] | None:
         """The map that makes the predictions hold on the judged window; None: they are no probabilities."""
         label, p = judged.per_user["label"].to_numpy(), judged.per_user["prediction"].to_numpy()
         if not are_probabilities(p):
@@ -113,8 +113,8 @@ class Churn(CustomerTask):
         return CalibratedEstimator(wrap(model), CalibrationMap.from_json(calibration))
 
     def completed(
-        self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]
-    ) -> Judged:
+        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    ) -> ModelEvaluation:
         """With the metrics of a calibrated model also before it.
 
         The tables ``deciles`` and ``calibration`` say how the leavers lie in the tenths of the
@@ -175,7 +175,7 @@ def deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
     the prevalence) of the tenth and ``lift_so_far`` down to it, ``gain`` (share of all leavers found
     down to it).
     """
-    share, stated = bins_of(grouped(label, prediction), 10)
+    share, stated = equal_mass_bins(group_by_prediction(label, prediction), 10)
     prevalence = label.mean() if label.any() else np.nan
     places = np.arange(1, 11)
     found = np.cumsum(share)

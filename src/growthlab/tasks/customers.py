@@ -16,10 +16,10 @@ import pandas as pd
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.bootstrap import metrics_of_predictions
-from growthlab.evaluation.importance import permutation_importance
+from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.evaluation.outcome import ModelEvaluation, Outcome
+from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
@@ -110,19 +110,19 @@ class CustomerTask(ABC):
         *,
         seed: int,
         intervals: bool = True,
-    ) -> Judged:
+    ) -> ModelEvaluation:
         """Every metric of the predictions; see `Task.judge`."""
         started = time.perf_counter()
         prediction = wrap(model).predict(data.judged)
         seconds = time.perf_counter() - started
         label = data.judged.target
         assert label is not None
-        values = metrics_of_predictions(label, prediction, metrics, intervals=intervals)
+        values = evaluate_predictions(label, prediction, metrics, intervals=intervals)
         table = pd.DataFrame(
             {"user_id": data.judged.user_ids, "label": label, "prediction": prediction}
         )
         if not intervals:
-            return Judged(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
+            return ModelEvaluation(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
         tables = {"predictions": table}
         objective = [m for m in metrics.values() if m.name == self.objective]
         if objective:
@@ -130,7 +130,7 @@ class CustomerTask(ABC):
                 wrap(model), data.judged, objective[0], seed=seed
             )
         strata = _strata(data.judged, prediction, metrics)
-        judged = Judged(values, table, strata, tables, seconds, coverage=1.0)
+        judged = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
         return self.completed(judged, model, data, metrics)
 
     def delayed_figures(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
@@ -138,8 +138,8 @@ class CustomerTask(ABC):
         return {}
 
     def completed(
-        self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]
-    ) -> Judged:
+        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    ) -> ModelEvaluation:
         """The judgement with what this task has to add to one with intervals; here as it is."""
         return judged
 
@@ -160,7 +160,7 @@ def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]
         strata |= cohorts_of(judged.snapshots.astype("datetime64[s]") - ago)
     rows = []
     for stratum, kept in strata.items():
-        estimates = metrics_of_predictions(
+        estimates = evaluate_predictions(
             judged.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
         )
         rows += [(stratum, name, *e, int(kept.sum())) for name, e in estimates.items()]

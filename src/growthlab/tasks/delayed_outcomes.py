@@ -11,7 +11,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import UNKNOWN, codes_of
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.bootstrap import metrics_of_predictions
+from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.monitoring.delayed import Delayed, Measured
@@ -83,7 +83,7 @@ def evaluate_delayed(
     prediction = np.array([value for value, _ in made])
     horizons = [over[version] for _, version in made]
     label = _label(task, events, user_ids[order][places[known]], horizons)
-    estimates = metrics_of_predictions(
+    estimates = evaluate_predictions(
         label, prediction, task.delayed_metrics, n_resamples=N_RESAMPLES
     )
     now = {name: Measured(*estimate) for name, estimate in estimates.items()}

@@ -13,7 +13,7 @@ from typing import Any
 
 from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ExportError
-from growthlab.evaluation.outcome import Judged, Outcome
+from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Fold
@@ -172,7 +172,9 @@ def run_model(
     return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
 
 
-def _report(label: str, objective: str, chosen: ChosenFit, judged: Judged, seconds: float) -> None:
+def _report(
+    label: str, objective: str, chosen: ChosenFit, judged: ModelEvaluation, seconds: float
+) -> None:
     """The one line that a model logs."""
     log.info(
         "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
@@ -249,7 +251,7 @@ def _outcome(
     name: str,
     seed: int,
     chosen: ChosenFit,
-    judged: Judged,
+    judged: ModelEvaluation,
     fit_seconds: float,
     peak_mb: float,
 ) -> Outcome:

@@ -17,11 +17,11 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.block_ranking import drop_seen_truth, rank
-from growthlab.evaluation.bootstrap import metrics_of
+from growthlab.evaluation.block_ranking import rank_items, unseen_targets
+from growthlab.evaluation.bootstrap import evaluate_lists
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import Estimate, Judged, Outcome
-from growthlab.evaluation.strata import strata_of
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
+from growthlab.evaluation.strata import evaluate_strata
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender, ScoredRecommender
@@ -139,7 +139,7 @@ class TopN:
         asked = self._asked(fold, catalogue, vocabulary)
         items = catalogue.codes(asked.truth["item_id"].to_numpy(dtype=str))
         offsets = _offsets(asked.rows, asked.histories.n_users)
-        kept = drop_seen_truth(asked.histories, offsets, items, self.filter_seen or "none")
+        kept = unseen_targets(asked.histories, offsets, items, self.filter_seen or "none")
         popularity = np.asarray(past.matrix().sum(axis=0)).ravel()
         n_removed = int((~kept).sum())
         if not kept.any():
@@ -178,7 +178,7 @@ class TopN:
     def lists(self, model: Recommender, data: TopNData) -> RankedLists:
         """The model's lists for all users of the fold, beside the truth."""
         source = model.scorer_ if isinstance(model, ScoredRecommender) else model
-        return rank(
+        return rank_items(
             model.score,
             data.histories,
             data.truth_offsets,
@@ -202,12 +202,12 @@ class TopN:
         *,
         seed: int,
         intervals: bool = True,
-    ) -> Judged:
+    ) -> ModelEvaluation:
         """Every metric of the lists; see `Task.judge`."""
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started
-        per_user, values = metrics_of(lists, metrics, intervals=intervals)
+        per_user, values = evaluate_lists(lists, metrics, intervals=intervals)
         n_removed = float(data.targets_removed_by_filter)
         values["targets_removed_by_filter"] = Estimate(n_removed, np.nan, np.nan)
         if data.steps is not None:
@@ -216,10 +216,10 @@ class TopN:
             values["steps_without_history"] = Estimate(n_without, np.nan, np.nan)
         coverage = 1.0 - float(lists.fallback.mean())
         lists = replace(lists)  # lets go of what metrics look up once: of a million users 200 MB
-        strata = strata_of(lists, metrics) if intervals else pd.DataFrame()
+        strata = evaluate_strata(lists, metrics) if intervals else pd.DataFrame()
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
-        return Judged(values, per_user, strata, tables, seconds, coverage)
+        return ModelEvaluation(values, per_user, strata, tables, seconds, coverage)
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""

@@ -14,9 +14,9 @@ import pandas as pd
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
-from growthlab.evaluation.outcome import Judged
+from growthlab.evaluation.outcome import ModelEvaluation
 from growthlab.features.examples import Examples
-from growthlab.metrics.predictions import PredictionMetric, bins_of, grouped
+from growthlab.metrics.predictions import PredictionMetric, equal_mass_bins, group_by_prediction
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
@@ -64,8 +64,8 @@ class Value(CustomerTask):
         return super().data(fold, known)
 
     def completed(
-        self, judged: Judged, model: Any, data: CustomerData, metrics: Mapping[str, Any]
-    ) -> Judged:
+        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    ) -> ModelEvaluation:
         """With the table ``deciles``: what was foretold and what came in the tenths of the ranking."""
         rows = judged.per_user
         found = deciles(rows["label"].to_numpy(), rows["prediction"].to_numpy())
@@ -100,7 +100,7 @@ def deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
     mean ``value``, ``bias`` (prediction over value less 1; NaN where nothing was spent) and
     ``capture`` (share of all value down to it). Customers times mean sum to the total.
     """
-    value, stated = bins_of(grouped(label, prediction), 10)
+    value, stated = equal_mass_bins(group_by_prediction(label, prediction), 10)
     size, total = len(label) / 10, label.sum() or np.nan
     return pd.DataFrame(
         {

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import grouped
+from growthlab.metrics.predictions import group_by_prediction
 
 
 class AveragePrecision:
@@ -23,7 +23,7 @@ class AveragePrecision:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        groups = grouped(label, prediction, weight)
+        groups = group_by_prediction(label, prediction, weight)
         total = groups.label.sum()
         if total == 0:
             return np.nan

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import cut, grouped
+from growthlab.metrics.predictions import group_by_prediction, sums_of_first
 
 
 class Top(NamedTuple):
@@ -43,8 +43,8 @@ class TopShare:
 
     def _top(self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None) -> Top:
         """The positives at the top."""
-        groups = grouped(label, prediction, weight)
+        groups = group_by_prediction(label, prediction, weight)
         n = float(groups.mass.sum())
         n_top = float(np.ceil(round(self.share * n, 9)))  # 0.1 * 30 is a little more than 3
-        n_found, _ = cut(groups, np.array(n_top))
+        n_found, _ = sums_of_first(groups, np.array(n_top))
         return Top(float(n_found), n_top, float(groups.label.sum()), n)

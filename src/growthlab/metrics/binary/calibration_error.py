@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import are_probabilities, bins_of, grouped
+from growthlab.metrics.predictions import are_probabilities, equal_mass_bins, group_by_prediction
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,7 @@ class CalibrationError:
         """See `PredictionMetric.__call__`."""
         if not are_probabilities(prediction):
             return np.nan
-        observed, predicted = bins_of(grouped(label, prediction, weight), self.bins)
+        observed, predicted = equal_mass_bins(
+            group_by_prediction(label, prediction, weight), self.bins
+        )
         return float(np.abs(predicted - observed).mean())

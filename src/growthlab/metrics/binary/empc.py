@@ -10,7 +10,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import betainc
 
 from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import grouped
+from growthlab.metrics.predictions import group_by_prediction
 
 
 class Targeting(NamedTuple):
@@ -63,7 +63,7 @@ class EMPC:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> Targeting:
         """The profit and the share of customers contacted, both as means over gamma."""
-        groups = grouped(label, prediction, weight)
+        groups = group_by_prediction(label, prediction, weight)
         nonempty = groups.mass > 0
         mass, leavers = groups.mass[nonempty], groups.label[nonempty]
         total = mass.sum()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import grouped, weights_of
+from growthlab.metrics.predictions import group_by_prediction, row_weights
 
 
 class RocAuc:
@@ -22,13 +22,13 @@ class RocAuc:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        return float(self.on_resamples(label, prediction, weights_of(label, weight)[None])[0])
+        return float(self.on_resamples(label, prediction, row_weights(label, weight)[None])[0])
 
     def on_resamples(
         self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
         """See `OnResamples`."""
-        groups = grouped(label, prediction, weights)
+        groups = group_by_prediction(label, prediction, weights)
         positive, negative = groups.label, groups.mass - groups.label
         n_negative = negative.sum(axis=-1)
         pairs = positive.sum(axis=-1) * n_negative

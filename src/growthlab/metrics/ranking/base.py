@@ -1,4 +1,4 @@
-"""What every ranking metric is computed from: lists, truth and popularity; none knows a model."""
+"""What ranking metrics are computed from: lists, truth and popularity; and their contracts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from growthlab.ranking.top_k import row_slices
 if TYPE_CHECKING:
     from scipy.sparse import coo_matrix
 
-HEAD_SHARE = 0.8  # of the past interactions, which the head holds
+HEAD_SHARE = 0.8  # of the past interactions
 
 
 @dataclass(frozen=True)
 class RankedLists:
-    """Best-first lists and what the same users really took.
+    """Lists, best item first, and the relevant items of the same users (the truth).
 
-    Beyond the end of a short list `items` holds -1. The truth is in CSR form, one distinct item a
-    user; a relevant item outside the catalogue has the code -1: it can never be hit, and counts in
-    every denominator. A user whose slice of the truth is empty is left out of accuracy means only.
+    Beyond the end of a short list `items` holds -1. The truth is in CSR form, with distinct items per
+    user; a relevant item outside the catalogue has the code -1: it can never be hit, but counts in
+    every denominator. A user without relevant items is left out of means of accuracy only.
 
-    Where events are foretold one after the other (``task.target=successive``) a row is a step: one
-    moment of a user, with the history until then. What is said of users below then holds for rows;
-    rows of one user stand together, and `clusters` tells them.
+    Where events are predicted one after the other (``task.target=successive``) a row is a step: one
+    moment of a user, with the history until then. Then "user" below means row; the rows of a user are
+    adjacent, and `clusters` says which rows belong together.
     """
 
     user_ids: np.ndarray  # (n_users,) str
@@ -45,16 +45,16 @@ class RankedLists:
     histories: Histories | Prefixes  # the same users' past
     popularity: np.ndarray  # (n_items,) distinct past users of each item
     n_past_users: int
-    owned: Histories | Prefixes | None = None  # their past events of what is foretold; None: all
+    owned: Histories | Prefixes | None = None  # their past target events; None: `histories`
 
     @property
     def n_users(self) -> int:
-        """How many users were given a list."""
+        """The number of users."""
         return len(self.user_ids)
 
     @property
     def n_relevant(self) -> np.ndarray:
-        """Relevant items a user, cold ones included, shape ``(n_users,)``."""
+        """Relevant items per user, cold ones included, shape ``(n_users,)``."""
         return np.diff(self.truth_offsets)
 
     @property
@@ -64,7 +64,7 @@ class RankedLists:
 
     @cached_property
     def clusters(self) -> np.ndarray:
-        """Which user a row belongs to, from 0, shape ``(n_users,)``: what is resampled as one."""
+        """The number of the user of each row, from 0, shape ``(n_users,)``: resampled together."""
         starts = self.user_ids[1:] != self.user_ids[:-1]
         return np.concatenate([[0], np.cumsum(starts)])[: self.n_users].astype(np.int64)
 
@@ -74,13 +74,13 @@ class RankedLists:
         return self._hits_of(np.ones(len(self.truth_items), dtype=bool))
 
     def _hits_of(self, kept: np.ndarray) -> np.ndarray:
-        rows, columns, places = self._found
+        rows, columns, places = self._hit_places
         hits = np.zeros(self.items.shape, dtype=bool)
         hits[rows, columns] = kept[places]
         return hits
 
     @cached_property
-    def _found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _hit_places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row and column of each hit in the lists, and its place in `truth_items`."""
         known = np.flatnonzero(self.truth_items >= 0)
         pairs = self._pairs(self.truth_rows[known], self.truth_items[known])
@@ -98,15 +98,14 @@ class RankedLists:
 
     @cached_property
     def repeats(self) -> np.ndarray:
-        """Which relevant items their user had taken before, shape ``(n_truth,)``, bool."""
+        """Which relevant items the user has had before, shape ``(n_truth,)``, bool."""
         return self._owned.contains(self.truth_rows, self.truth_items)
 
     @cached_property
     def listed_repeats(self) -> np.ndarray:
-        """Which listed items their user had taken before, shape ``(n_users, k)``, bool.
+        """Which listed items the user has had before, shape ``(n_users, k)``, bool.
 
-        Only what would count as a target makes a repeat: a look at an item does not, where
-        purchases are foretold.
+        Only target events count: a viewed item is not a repeat if purchases are predicted.
         """
         repeats = np.zeros(self.items.shape, dtype=bool)
         for rows in row_slices(*self.items.shape):
@@ -133,20 +132,20 @@ class RankedLists:
     def shares_of_categories(
         self, rows: np.ndarray, items: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Which categories the items of each row have, and in what shares.
+        """The categories of the items of each row, and their shares.
 
         Returns
         -------
         cells : ``row * n_categories + category``, ascending
-        shares : in (0, 1], of a row they add up to 1
+        shares : in (0, 1], with a sum of 1 per row
         """
         kinds, n_kinds = self.categories[items], int(self.categories.max(initial=-1)) + 1
         known = kinds >= 0
         weights = np.broadcast_to(1 / np.maximum(known.sum(axis=1), 1)[:, None], kinds.shape)
         cells, place = np.unique((rows[:, None] * n_kinds + kinds)[known], return_inverse=True)
         sums = np.bincount(place, weights=weights[known], minlength=len(cells))
-        of = cells // max(n_kinds, 1)
-        return cells, sums / np.bincount(of, weights=sums, minlength=self.n_users)[of]
+        owners = cells // max(n_kinds, 1)
+        return cells, sums / np.bincount(owners, weights=sums, minlength=self.n_users)[owners]
 
     @cached_property
     def past_categories(self) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +175,7 @@ class RankedLists:
         return rows.astype(np.int64) * len(self.popularity) + items
 
     def with_truth(self, kept: np.ndarray) -> Self:
-        """The same lists against a part of the truth (`kept`: bool, one a relevant item)."""
+        """The same lists with a part of the truth (`kept`: bool, one per relevant item)."""
         counts = np.bincount(self.truth_rows[kept], minlength=self.n_users)
         part = replace(
             self,
@@ -185,7 +184,7 @@ class RankedLists:
             truth_ranks=self.truth_ranks[kept],
             truth_tied=self.truth_tied[kept],
         )
-        # what the lists alone decide, or a look-up, is not worked out again for each part
+        # cached properties that do not depend on the part, or can be looked up
         vars(part)["hits"] = self._hits_of(kept)
         vars(part)["repeats"] = self.repeats[kept]
         vars(part)["listed_repeats"] = self.listed_repeats
@@ -195,12 +194,12 @@ class RankedLists:
 
 @runtime_checkable
 class PerUser(Protocol):
-    """A ranking metric that is a mean over users: it can be resampled, tested, and stratified."""
+    """A ranking metric that is a mean over users, with intervals, paired tests and strata."""
 
     larger_is_better: ClassVar[bool]
 
     def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
-        """Name such as ``ndcg_at_10`` -> one value a user, float64; NaN where it is undefined."""
+        """Name such as ``ndcg_at_10`` -> one value per user, float64; NaN where it is undefined."""
         ...
 
 
@@ -211,13 +210,13 @@ class Pooled(Protocol):
     larger_is_better: ClassVar[bool]
 
     def parts(self, lists: RankedLists) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Name -> what each user adds above and below the line, float64 ``(n_users,)`` each."""
+        """Name -> each user's part of numerator and denominator, float64 ``(n_users,)`` each."""
         ...
 
 
 @runtime_checkable
 class Overall(Protocol):
-    """A ranking metric of all lists together, such as coverage: it has no interval."""
+    """A ranking metric of all lists together, such as coverage; it has no interval."""
 
     larger_is_better: ClassVar[bool]
 
@@ -228,7 +227,7 @@ class Overall(Protocol):
 
 @dataclass(frozen=True)
 class AtK:
-    """What metrics at the first `k` of a list share: several `k` in one metric, and their names."""
+    """The common part of metrics of the first `k` items: several `k` in one metric, and their names."""
 
     k: tuple[int, ...] = (10,)
 
@@ -236,17 +235,17 @@ class AtK:
     larger_is_better: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        given = self.k if isinstance(self.k, Iterable) else (self.k,)
-        object.__setattr__(self, "k", tuple(given))
+        ks = self.k if isinstance(self.k, Iterable) else (self.k,)
+        object.__setattr__(self, "k", tuple(ks))
         if not self.k or any(not isinstance(k, int) or k < 1 for k in self.k):
             raise ConfigError(f"k of {self.name} must be whole numbers from 1, got {list(self.k)}")
 
     def named(self, k: int) -> str:
-        """The metric's name at `k`, as it is logged: ``ndcg_at_10``."""
+        """The logged name at `k`: ``ndcg_at_10``."""
         return f"{self.name}_at_{k}"
 
     def check(self, lists: RankedLists) -> None:
-        """ConfigError where the lists are too short to be judged at every `k`."""
+        """Raise a `ConfigError` if the lists are shorter than the largest `k`."""
         if (depth := lists.items.shape[1]) < max(self.k):
             raise ConfigError(
                 f"{self.named(max(self.k))} needs lists of {max(self.k)} items, they hold {depth}: "
@@ -255,15 +254,15 @@ class AtK:
 
 
 class PerUserAtK(AtK):
-    """A mean over users at several `k`; `at` says what one user's value is.
+    """A mean over users at several `k`; `at` gives each user's value.
 
-    `needs_truth`: a user without relevant items has no value (NaN) and is left out of the mean.
+    `needs_truth`: users without relevant items have no value (NaN) and are left out of the mean.
     """
 
     needs_truth: ClassVar[bool] = True
 
     def at(self, lists: RankedLists, k: int) -> np.ndarray:
-        """One value a user at `k`; anything for a user whom `needs_truth` leaves out."""
+        """One value per user at `k`; any value for users whom `needs_truth` leaves out."""
         raise NotImplementedError
 
     def per_user(self, lists: RankedLists) -> dict[str, np.ndarray]:
@@ -274,7 +273,7 @@ class PerUserAtK(AtK):
 
 
 class OverallAtK(AtK):
-    """One value for all lists together at several `k`; `of` says which."""
+    """One value for all lists together at several `k`; `of` computes it."""
 
     def of(self, lists: RankedLists, k: int) -> float:
         """The value at `k`."""
@@ -287,28 +286,28 @@ class OverallAtK(AtK):
 
 
 def recommendation_counts(lists: RankedLists, k: int) -> np.ndarray:
-    """How often each item stands in the first `k` of the lists, zeros included, ``(n_items,)``."""
+    """How often each item is among the first `k` of the lists, zeros included, ``(n_items,)``."""
     listed = lists.items[:, :k]
     return np.bincount(listed[listed >= 0], minlength=len(lists.popularity))
 
 
 def head_items(popularity: np.ndarray) -> np.ndarray:
-    """The fewest items that hold `HEAD_SHARE` of all interactions, bool, ``(n_items,)``.
+    """The most popular items that together have `HEAD_SHARE` of all interactions, bool, ``(n_items,)``.
 
-    Items as popular as the last of them belong to the head too, so that codes mean nothing.
+    Items as popular as the last of them belong to the head too, so that it does not depend on codes.
     """
-    falling = np.sort(popularity)[::-1].astype(np.float64)
-    held = np.cumsum(falling)
-    if not len(held) or held[-1] == 0:
+    descending = np.sort(popularity)[::-1].astype(np.float64)
+    cumulative = np.cumsum(descending)
+    if not len(cumulative) or cumulative[-1] == 0:
         return np.zeros(len(popularity), dtype=bool)
-    most = HEAD_SHARE * held[-1] * (1 - 1e-12)  # a product may round up past what is held
-    return popularity >= falling[np.searchsorted(held, most)]
+    target = HEAD_SHARE * cumulative[-1] * (1 - 1e-12)  # the product may be rounded up
+    return popularity >= descending[np.searchsorted(cumulative, target)]
 
 
 def mean_listed(values: np.ndarray, lists: RankedLists, k: int) -> np.ndarray:
-    """The mean of `values` (one an item) over each user's first `k`; NaN for an empty list."""
+    """The mean of `values` (one per item) over each user's first `k`; NaN for an empty list."""
     listed = lists.items[:, :k]
-    given = listed >= 0
-    n_given = given.sum(axis=1)
-    total = np.where(given, values[np.maximum(listed, 0)], 0.0).sum(axis=1)
-    return np.where(n_given > 0, total / np.maximum(n_given, 1), np.nan)
+    is_item = listed >= 0
+    n_listed = is_item.sum(axis=1)
+    total = np.where(is_item, values[np.maximum(listed, 0)], 0.0).sum(axis=1)
+    return np.where(n_listed > 0, total / np.maximum(n_listed, 1), np.nan)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import bins_of, grouped
+from growthlab.metrics.predictions import equal_mass_bins, group_by_prediction
 
 
 class DecileMape:
@@ -25,7 +25,7 @@ class DecileMape:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        actual, predicted = bins_of(grouped(label, prediction, weight), 10)
+        actual, predicted = equal_mass_bins(group_by_prediction(label, prediction, weight), 10)
         kept = actual > 0
         if not kept.any():
             return np.nan

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import grouped, weights_of
+from growthlab.metrics.predictions import group_by_prediction, row_weights
 
 
 class NormalisedGini:
@@ -25,7 +25,7 @@ class NormalisedGini:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        return float(self.on_resamples(label, prediction, weights_of(label, weight)[None])[0])
+        return float(self.on_resamples(label, prediction, row_weights(label, weight)[None])[0])
 
     def on_resamples(
         self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
@@ -37,7 +37,7 @@ class NormalisedGini:
 
 def _raw_gini(label: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(2 / n) sum_k c_k - 1, c_k the share of all value that the first k customers hold."""
-    mass, value, _ = grouped(label, prediction, weights)
+    mass, value, _ = group_by_prediction(label, prediction, weights)
     total = value.sum(axis=-1)
     # within a group of g customers the share grows evenly: c_1 + ... + c_g = g c_0 + (g + 1) / 2 v
     before = np.cumsum(value, axis=-1) - value

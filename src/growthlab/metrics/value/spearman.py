@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import weights_of
+from growthlab.metrics.predictions import row_weights
 from growthlab.ranking.rank_correlation import rank_correlation
 
 
@@ -20,4 +20,4 @@ class Spearman:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        return rank_correlation(label, prediction, weights_of(label, weight))
+        return rank_correlation(label, prediction, row_weights(label, weight))

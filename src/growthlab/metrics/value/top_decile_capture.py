@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import cut, grouped
+from growthlab.metrics.predictions import group_by_prediction, sums_of_first
 
 
 class TopDecileCapture:
@@ -22,7 +22,7 @@ class TopDecileCapture:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        groups = grouped(label, prediction, weight)
+        groups = group_by_prediction(label, prediction, weight)
         total = groups.label.sum()
-        captured, _ = cut(groups, groups.mass.sum() / 10)
+        captured, _ = sums_of_first(groups, groups.mass.sum() / 10)
         return float(captured / total) if total else np.nan

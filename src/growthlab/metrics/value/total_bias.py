@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import weights_of
+from growthlab.metrics.predictions import row_weights
 
 
 class TotalBias:
@@ -22,6 +22,6 @@ class TotalBias:
         self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
     ) -> float:
         """See `PredictionMetric.__call__`."""
-        weight = weights_of(label, weight)
+        weight = row_weights(label, weight)
         total = weight @ label
         return float(weight @ prediction / total - 1) if total else np.nan

@@ -1,4 +1,4 @@
-"""Permutation importance: what is read counts, what is not read is not shown."""
+"""Permutation importance: only features that the model uses are shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.seeding import stream
-from growthlab.evaluation.importance import permutation_importance
+from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.evaluation.plots import importance
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -39,28 +39,28 @@ def examples(n: int = 400) -> Examples:
     return Examples(table, ids, times, 28.0, target=label)
 
 
-def test_a_model_of_one_column_goes_by_that_column_alone() -> None:
-    found = permutation_importance(wrap(Rule("tells")), examples(), RocAuc())
-    assert found["feature"].tolist() == ["tells"]
+def test_a_model_of_one_column_has_importance_for_that_column_only() -> None:
+    importances = permutation_importance(wrap(Rule("tells")), examples(), RocAuc())
+    assert importances["feature"].tolist() == ["tells"]
     # shuffled it ranks as chance: what is lost is its AUC above one half
     data = examples()
     assert data.target is not None
     lost = RocAuc()(data.target, data.table["tells"].to_numpy()) - 0.5
-    assert found["importance"][0] == pytest.approx(lost, abs=0.06)
+    assert importances["importance"][0] == pytest.approx(lost, abs=0.06)
 
 
-def test_where_less_is_better_a_loss_is_a_rise() -> None:
-    found = permutation_importance(wrap(Rule("tells")), examples(), MAE())
-    assert found["importance"][0] > 0
+def test_importance_is_positive_where_less_is_better() -> None:
+    importances = permutation_importance(wrap(Rule("tells")), examples(), MAE())
+    assert importances["importance"][0] > 0
 
 
-def test_facts_of_the_steps_are_shuffled_where_the_steps_are_there() -> None:
+def test_features_of_the_event_steps_are_shuffled_too() -> None:
     data = examples()
     assert data.target is not None
     vars(data)["steps"] = np.tile(data.target[:, None, None], (1, 32, 5)).astype(np.float32)
-    found = permutation_importance(wrap(Rule("step01_ago")), data, RocAuc())
-    assert found["feature"].tolist() == ["steps: ago"]
-    assert found["importance"][0] == pytest.approx(0.5, abs=0.1)
+    importances = permutation_importance(wrap(Rule("step01_ago")), data, RocAuc())
+    assert importances["feature"].tolist() == ["steps: ago"]
+    assert importances["importance"][0] == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_metric_that_is_not_defined_gives_no_importance() -> None:
@@ -69,7 +69,7 @@ def test_a_metric_that_is_not_defined_gives_no_importance() -> None:
     assert permutation_importance(wrap(Rule("tells")), ones, RocAuc()).empty
 
 
-def test_the_order_of_features_stands_in_a_plot() -> None:
+def test_the_importance_plot_shows_the_features_in_order() -> None:
     table = pd.DataFrame({"feature": ["a", "b"], "importance": [0.2, 0.1], "sd": [0.01, 0.02]})
     (axes,) = importance(table, "roc_auc").axes
     assert [t.get_text() for t in axes.get_yticklabels()] == ["b", "a"]

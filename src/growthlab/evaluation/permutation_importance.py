@@ -1,4 +1,4 @@
-"""Permutation importance: what a model loses where one feature says nothing any more."""
+"""Permutation importance: how much worse a model gets when one feature is shuffled."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MOST_ROWS = 1000  # a sample of the customers is enough for an order of features
 def permutation_importance(
     model: Estimator, examples: Examples, metric: Any, *, seed: int = 0
 ) -> pd.DataFrame:
-    """By how much `metric` gets worse where a column is shuffled among the customers, largest first.
+    """How much worse `metric` gets when a column is shuffled among the customers, largest first.
 
-    Columns: ``feature``, ``importance`` (mean over shuffles, in units of the metric; below 0 by
-    chance only), ``sd``; features that the model does not read are left out. A fact of the event
-    steps is shuffled in all steps of a customer together. Features that say the same share what
-    they say: each alone may look unimportant. Empty where the metric is not defined. Breiman,
-    Random Forests, Machine Learning 2001.
+    Columns: ``feature``, ``importance`` (mean over shuffles, in units of the metric; below 0 only by
+    chance), ``sd``; features that the model does not use are left out. A feature of the event steps
+    is shuffled for all steps of a customer together. Correlated features share their importance:
+    each alone may look unimportant. Empty where the metric is not defined. Breiman, Random Forests,
+    Machine Learning 2001.
     """
     random = stream(seed, "importance", len(examples))
     if len(examples) > MOST_ROWS:
@@ -38,12 +38,12 @@ def permutation_importance(
     features += [STEPS + fact for fact in FACTS] if examples.has_steps else []
     rows = []
     for feature in features if np.isfinite(base) else []:
-        found = [
+        shuffled = [
             model.predict(examples.mixed(feature, random.permutation(len(examples))))
             for _ in range(REPEATS)
         ]
-        if any((p != prediction).any() for p in found):
-            losses = [sign * (base - metric(examples.target, p)) for p in found]
+        if any((p != prediction).any() for p in shuffled):
+            losses = [sign * (base - metric(examples.target, p)) for p in shuffled]
             rows.append((feature, float(np.mean(losses)), float(np.std(losses))))
     table = pd.DataFrame(rows, columns=["feature", "importance", "sd"])
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)

@@ -1,4 +1,4 @@
-"""Holm's correction of one test: what is not drawn changes nothing that counts."""
+"""Holm's correction of one test: skipped draws do not change the decision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growthlab.evaluation.other_tests import OtherTests
+from growthlab.evaluation.sequential_holm import SequentialHolm
 from growthlab.evaluation.significance import holm
 
 N_DRAWS, BLOCK, LEVEL = 6000, 250, 0.05
@@ -15,15 +15,17 @@ N_DRAWS, BLOCK, LEVEL = 6000, 250, 0.05
 
 def drawn_out(own: float, against: np.ndarray, n_unread: int = 0) -> tuple[float, int]:
     """The corrected p where draws are made while they are asked for, and how many were made."""
-    tests = OtherTests(own, level=LEVEL, n_draws=N_DRAWS, n_others=len(against), n_unread=n_unread)
+    tests = SequentialHolm(
+        own, level=LEVEL, n_draws=N_DRAWS, n_others=len(against), n_unread=n_unread
+    )
     n_made = 0
     for start in range(0, N_DRAWS, BLOCK):
         left = tests.left
         if not len(left):
             break
-        found = against[left, start : start + BLOCK]
-        tests.add(left, found.sum(axis=1), np.full(len(left), BLOCK), BLOCK)
-        n_made += found.size
+        draws = against[left, start : start + BLOCK]
+        tests.add(left, draws.sum(axis=1), np.full(len(left), BLOCK), BLOCK)
+        n_made += draws.size
     return tests.corrected(), n_made
 
 
@@ -40,27 +42,27 @@ def test_the_decision_is_that_of_all_draws_of_all_tests(
     )
     p = (every.sum(axis=1) + 1) / (N_DRAWS + 1)
     whole = holm(np.array([*p, *[1.0] * n_unread]))[0]
-    found, _ = drawn_out(float(p[0]), every[1:], n_unread)
-    assert (found <= LEVEL) == (whole <= LEVEL)
-    assert p[0] <= found <= min(1.0, p[0] * (len(p) + n_unread)) * (1 + 1e-12)
+    corrected, _ = drawn_out(float(p[0]), every[1:], n_unread)
+    assert (corrected <= LEVEL) == (whole <= LEVEL)
+    assert p[0] <= corrected <= min(1.0, p[0] * (len(p) + n_unread)) * (1 + 1e-12)
 
 
-def test_the_smallest_p_there_can_be_needs_no_other_test() -> None:
-    found, n_made = drawn_out(1 / (N_DRAWS + 1), np.zeros((9, N_DRAWS)))
-    assert (found, n_made) == (pytest.approx(10 / (N_DRAWS + 1)), 0)
+def test_the_smallest_possible_p_needs_no_draws_of_other_tests() -> None:
+    corrected, n_made = drawn_out(1 / (N_DRAWS + 1), np.zeros((9, N_DRAWS)))
+    assert (corrected, n_made) == (pytest.approx(10 / (N_DRAWS + 1)), 0)
 
 
-def test_a_p_in_the_middle_of_its_level_needs_all_draws() -> None:
+def test_a_p_close_to_the_level_needs_all_draws() -> None:
     own = 0.01  # of ten: 0.1 if it is the smallest, 0.05 if five are smaller, 0.01 if all are
     smaller = np.arange(N_DRAWS) < np.array([[30]] * 7)  # p = 31 / 6001 = 0.005
     larger = np.arange(N_DRAWS) < np.array([[3000]] * 2)
-    found, n_made = drawn_out(own, np.concatenate([smaller, larger]))
+    corrected, n_made = drawn_out(own, np.concatenate([smaller, larger]))
     # 10 * 0.005 is the largest of (10, 9, ..., 4) * 0.005 and 3 * 0.01
-    assert found == pytest.approx(10 * 31 / 6001)
+    assert corrected == pytest.approx(10 * 31 / 6001)
     assert n_made == 7 * N_DRAWS + 2 * BLOCK
 
 
-def test_without_a_p_of_its_own_there_is_none_to_correct() -> None:
-    found, n_made = drawn_out(np.nan, np.zeros((3, N_DRAWS)))
-    assert np.isnan(found)
+def test_a_missing_p_stays_missing() -> None:
+    corrected, n_made = drawn_out(np.nan, np.zeros((3, N_DRAWS)))
+    assert np.isnan(corrected)
     assert n_made == 0

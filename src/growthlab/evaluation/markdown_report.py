@@ -1,13 +1,13 @@
-"""A comparison as a Markdown report: what won, by how much, for whom and at what cost."""
+"""A comparison as a Markdown report: winner, differences, metrics, strata, origins, cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.evaluation.console import intervals, marked, not_exportable, power_notes
-from growthlab.evaluation.standings import Standings, estimate_of, mean_strata
+from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
+from growthlab.evaluation.text_report import intervals, marked, not_exportable, power_notes
 from growthlab.pages.text_table import (
     decimals_for,
     format_change,
@@ -22,25 +22,25 @@ from growthlab.pages.text_table import (
 HOW_TO_READ = (
     "- The winner is chosen on the validation window alone. The table is ordered by the test "
     "objective, by which nothing was chosen: where the two disagree, the winner is not in row 1.",
-    "- Brackets hold 95 % bootstrap bounds over customers: how far another sample of customers "
-    "could move the number. Another season can move it further: that is what rolling origins show.",
-    "- A difference is paired customer by customer with the best baseline (by validation). p is "
-    "corrected by Holm's method for all models compared. A small p says that there is a "
-    "difference, not that it matters: offline gains below 5 % rarely survive online.",
+    "- Brackets hold 95 % bootstrap bounds over customers: how much the number could change with "
+    "another sample of customers. Another season can change it more, which rolling origins show.",
+    "- Differences to the best baseline (by validation) are paired by customer. p is corrected by "
+    "Holm's method for all models compared. A small p means that there is a difference, not that it "
+    "matters: offline gains below 5 % rarely survive online.",
     "- Coverage is the share of customers whom the model itself could score; among "
     "recommenders the rest got the popularity list and count in every metric.",
     "- Every model had the same past, candidates, seen filter, tie rule, cutoff and horizon.",
 )
 STRATA_EXPLAINED = (
-    "The objective against a part of what customers took; who took nothing of it is left out. "
-    "Warm: both customer and item have a past. Head: the most popular items, which together hold "
-    "four fifths of the past interactions; tail: the others that somebody had. Cold item: no one "
-    "had it before the cutoff. Cold user: no history. Repeat: the customer had it before; new: not."
+    "The objective for a part of the relevant items; customers without such items are left out. "
+    "Warm: both customer and item have a past. Head: the most popular items, which together have "
+    "four fifths of the past interactions; tail: the other items with a past. Cold item: nobody had "
+    "it before the cutoff. Cold user: no history. Repeat: the customer had it before; new: not."
 )
 
 
 def leaderboard_markdown(standings: Standings) -> str:
-    """The whole report; sections without content are left out."""
+    """The whole report; empty sections are left out."""
     subtitle = [standings.subtitle, ""] if standings.subtitle else []
     sections = [
         (f"# {standings.title or 'Comparison'}", [*subtitle, _verdict(standings)]),
@@ -69,7 +69,7 @@ def _verdict(standings: Standings) -> str:
     if standings.baseline is None:
         return f"{text} No baseline took part."
     if standings.baseline == winner:
-        return f"{text} It is a baseline: no other model did better where models are chosen."
+        return f"{text} It is a baseline: no other model was better on the validation window."
     difference = format_change(row["difference"], row["relative_percent"], digits)
     p = format_p_value(row["p_holm"])
     return f"{text} Against the best baseline, {standings.baseline}: {difference}, Holm p {p}."
@@ -117,7 +117,7 @@ def _metrics(standings: Standings) -> list[str]:
     shown = [standings.objective, *standings.headline]
     cells = {}
     for metric in shown:
-        estimates = [estimate_of(seeds, metric) for seeds in standings.models.values()]
+        estimates = [mean_estimate(seeds, metric) for seeds in standings.models.values()]
         digits = decimals_for([e.value for e in estimates])
         cells[metric] = [format_interval(*e, digits) for e in estimates]
     rows = list(zip(standings.models, *cells.values(), strict=True))
@@ -182,7 +182,7 @@ def _cost(standings: Standings) -> list[str]:
 
 
 def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested entries with their path as the name."""
+    """The entries of nested mappings, with their path as the name."""
     for name, value in report.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}: ".replace("_", " "))

@@ -1,4 +1,4 @@
-"""A comparison, and a single outcome, as plain text for a terminal."""
+"""A comparison or a single outcome as plain text for the terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTH = 120
 
 
 def leaderboard_text(standings: Standings) -> str:
-    """The leaderboard, at most 120 columns wide, with what it must not be read without."""
+    """The leaderboard, at most 120 characters wide, with the notes needed to read it."""
     columns = [c for c in _columns(standings) if any(cell != "-" for cell in c[1])]
     lines = _lines(columns)
     while max(map(len, lines)) > WIDTH and len(columns) > 3:
@@ -36,7 +36,7 @@ def leaderboard_text(standings: Standings) -> str:
 
 
 def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColumn]) -> list[str]:
-    """Every metric of one outcome with its bounds, and what it took.
+    """Every metric of one outcome with its bounds, and the seconds of fit and scoring.
 
     The objective comes first, then the columns of the leaderboard, then the other metrics.
     """
@@ -66,7 +66,7 @@ def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColu
 
 
 def power_notes(standings: Standings) -> Iterator[str]:
-    """Which differences the comparison is too small to see."""
+    """A warning if the comparison has too few customers to detect small differences."""
     compared = standings.differences
     weak = compared[compared["underpowered"].astype(bool)]
     if len(weak):
@@ -77,7 +77,7 @@ def power_notes(standings: Standings) -> Iterator[str]:
 
 
 def not_exportable(standings: Standings) -> Iterator[str]:
-    """Which models cannot leave the laboratory, and why: the gate of promotion refuses them."""
+    """Which models cannot be exported, and why; they cannot be promoted either."""
     table = standings.table
     for name, why_not in zip(table["model"], table["not_exportable"], strict=True):
         if why_not:
@@ -99,7 +99,7 @@ def intervals(standings: Standings) -> list[str]:
 
 
 def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
-    """Headers and cells, the most wanted first: what does not fit is cut from the right."""
+    """Headers and cells, the most important first: columns that do not fit are cut from the right."""
     table, objective = standings.table, standings.objective
     digits = decimals_for(table[objective].tolist())
     yield "#", [str(rank) for rank in table["rank"]]
