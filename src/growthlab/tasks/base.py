@@ -91,3 +91,16 @@ class AsksInSteps(Protocol):
     def steps(self) -> np.ndarray | None:
         """Which step of the user each row is, ``(n_rows,)``; None where rows are users."""
         ...
+
+
+@runtime_checkable
+class ReadsHistories(Protocol):
+    """A task on histories of items, such as a ranking: which events count, and what lists leave out.
+
+    Null settings take the data set's own value, see `with_data_defaults`.
+    """
+
+    history_events: Sequence[str] | None
+    target_events: Sequence[str] | None
+    filter_seen: str | None
+    tie_seed: int

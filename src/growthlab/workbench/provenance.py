@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from growthlab.bundle.manifest import Provenance
+from growthlab.tasks.base import ReadsHistories
 from growthlab.tasks.entry import Entry
 from growthlab.tracking.store import code_version
 from growthlab.workbench.workbench import Workbench
@@ -14,6 +15,7 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
     """Where a model comes from, for its bundle."""
     fold, task = bench.folds[entry.origin], bench.task
     horizon = fold.horizon
+    ranking = task if isinstance(task, ReadsHistories) else None
     return Provenance(
         task=bench.command.choice("task"),
         answer=task.answer,
@@ -22,14 +24,14 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
         data_digest=bench.lineage.digest,
         split=bench.lineage.split,
         seed=entry.seed,
-        tie_seed=getattr(task, "tie_seed", 0),
+        tie_seed=ranking.tie_seed if ranking else 0,
         run_id=run_id,
         cutoff=fold.cutoff.isoformat() if fold.cutoff else None,
         horizon_days=horizon.total_seconds() / 86_400 if horizon else None,
-        filter_seen=getattr(task, "filter_seen", None) or "none",
+        filter_seen=(ranking and ranking.filter_seen) or "none",
         filter_seen_reason=bench.source.filter_seen_reason,
-        history_events=tuple(getattr(task, "history_events", None) or ()),
-        target_events=tuple(getattr(task, "target_events", None) or ()),
+        history_events=tuple((ranking and ranking.history_events) or ()),
+        target_events=tuple((ranking and ranking.target_events) or ()),
         metrics={n: e._asdict() for n, e in outcome.test.items()},
         valid=outcome.valid,
         code_version=code_version(),

@@ -16,7 +16,7 @@ from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import Task
+from growthlab.tasks.base import ReadsHistories, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
@@ -152,9 +152,8 @@ def _lineage(parts: Parts, events: EventLog, newest: Fold) -> Lineage:
     tags = {str(name): str(value) for name, value in (config.get("tags") or {}).items()}
     if config.get("warm"):
         tags["warm_from"] = str(config.warm)
-    filter_seen = getattr(task, "filter_seen", None)  # only rankings have one
-    if filter_seen:
-        tags["filter_seen"] = str(filter_seen)
+    if isinstance(task, ReadsHistories) and task.filter_seen:
+        tags["filter_seen"] = str(task.filter_seen)
         tags["filter_seen_reason"] = source.filter_seen_reason
     return Lineage.of_log(
         events,

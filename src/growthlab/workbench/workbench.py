@@ -12,7 +12,7 @@ from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
-from growthlab.tasks.base import Task
+from growthlab.tasks.base import ReadsHistories, Task
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -55,10 +55,9 @@ class Workbench(Parts):
     def leakage(self, origin: int) -> dict[str, Any]:
         """The leakage report of an origin, computed once."""
         if origin not in self._leakage_reports:
-            history, target = (
-                tuple(getattr(self.task, name, None) or getattr(self.source, name))
-                for name in ("history_events", "target_events")
-            )
-            report = leakage_report(self.folds[origin], history, target)
+            events = self.task if isinstance(self.task, ReadsHistories) else self.source
+            history = events.history_events or self.source.history_events
+            target = events.target_events or self.source.target_events
+            report = leakage_report(self.folds[origin], tuple(history), tuple(target))
             self._leakage_reports[origin] = report
         return self._leakage_reports[origin]
