@@ -1,4 +1,4 @@
-"""Who and what is answered: every way to ask, every rung of the ladder, and the rules of the shop."""
+"""Answers to every kind of request, on every fallback level, and under the rules of the shop."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def bundle(
 def popular(
     tmp_path: Path, furnished: Histories, popularity: np.ndarray, provenance: Provenance
 ) -> Bundle:
-    """A bundle of popularity, which knows nothing of items beside their sales."""
+    """A bundle of popularity, which knows nothing about items but their sales."""
     model = Popularity().fit(furnished, FitOptions())
     folder = tmp_path / "popular"
     write_recommender(folder, model.scorer(), provenance, histories=furnished, fallback=popularity)
@@ -89,7 +89,7 @@ def listed(bundle: Bundle, k: int = 10, **asked: object) -> list[str]:
         (RecommendRequest(ANNA, personalised=False), "not_personalised", "tea"),
     ],
 )
-def test_each_way_to_ask_is_served_from_the_first_rung_that_can(
+def test_each_kind_of_request_is_served_by_the_first_level_that_can(
     bundle: Bundle, asked: RecommendRequest, served: RecommendServed, first: str
 ) -> None:
     (answer,) = bundle.recommend([asked], 3)
@@ -114,7 +114,7 @@ def test_neither_the_item_of_the_page_nor_the_basket_is_listed(bundle: Bundle) -
     assert set(listed(bundle, basket=["tea", "cup"])) == everything - {"tea", "cup"}
 
 
-def test_the_page_of_an_item_is_the_same_for_everybody(bundle: Bundle) -> None:
+def test_the_page_of_an_item_is_the_same_for_all_customers(bundle: Bundle) -> None:
     asked = [RecommendRequest(user, item="tea") for user in (None, ANNA, "stranger")]
     first, *others = bundle.recommend(asked, 5)
     assert others == [first, first]
@@ -209,7 +209,7 @@ def test_pinned_items_stand_first_unless_they_may_not_be_listed(bundle: Bundle) 
     assert [i.rank for i in answer.items] == [1, 2, 3]
 
 
-def test_the_list_before_the_rules_stands_beside_it(bundle: Bundle) -> None:
+def test_an_answer_also_has_the_list_before_the_rules(bundle: Bundle) -> None:
     rules = Rules(deny=["tea"], pinned=["vase"])
     with_rules, without = bundle.recommend([RecommendRequest(rules=rules), RecommendRequest()], 3)
     assert with_rules.before_rules == tuple(i.item for i in without.items)

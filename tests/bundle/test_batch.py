@@ -33,25 +33,23 @@ def test_each_row_of_a_file_gets_its_list(
         asked["history"] = pd.Series([None, ["tea", "lemon"], None], dtype=object)
         asked.to_parquet(source)
     assert recommend_file(folder, source, target, k=2) == 6
-    found = pd.read_csv(target) if kind == "csv" else pd.read_parquet(target)
-    assert found["row"].tolist() == [0, 0, 1, 1, 2, 2]
-    assert found["rank"].tolist() == [1, 2] * 3
-    assert found["served"].tolist()[::2] == ["known", "folded_in", "popularity_fallback"]
+    table = pd.read_csv(target) if kind == "csv" else pd.read_parquet(target)
+    assert table["row"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert table["rank"].tolist() == [1, 2] * 3
+    assert table["served"].tolist()[::2] == ["known", "folded_in", "popularity_fallback"]
     requests = [
         RecommendRequest(ANNA),
         RecommendRequest(history=["tea", "lemon"]),
         RecommendRequest("stranger"),
     ]
     answers = Bundle.load(folder).recommend(requests, 2)
-    assert found["item_id"].tolist() == [i.item for a in answers for i in a.items]
+    assert table["item_id"].tolist() == [i.item for a in answers for i in a.items]
     scores = [i.score for a in answers for i in a.items]
-    np.testing.assert_allclose(found["score"], scores, rtol=1e-6)
+    np.testing.assert_allclose(table["score"], scores, rtol=1e-6)
     assert [p.name for p in target.parent.iterdir()] == [target.name]
 
 
-def test_what_a_customer_had_is_listed_where_that_is_asked_for(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_seen_items_are_listed_where_filter_seen_says_so(folder: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     pd.DataFrame({"user_id": [ANNA]}).to_csv(source, index=False)
     had = {"tea", "lemon"}
@@ -74,15 +72,15 @@ def test_each_row_of_a_file_gets_its_prediction(
     )
     asked.to_csv(source, index=False) if kind == "csv" else asked.to_parquet(source)
     assert score_file(churn_folder, source, target) == 3
-    found = (
+    table = (
         pd.read_csv(target, dtype={"user_id": str}) if kind == "csv" else pd.read_parquet(target)
     )
-    assert found.columns.tolist() == ["row", "user_id", "churn_probability", "served"]
-    assert found["served"].tolist() == ["known", "features", "population_fallback"]
-    np.testing.assert_allclose(found["churn_probability"], [0.18, 0.9, 0.5])
+    assert table.columns.tolist() == ["row", "user_id", "churn_probability", "served"]
+    assert table["served"].tolist() == ["known", "features", "population_fallback"]
+    np.testing.assert_allclose(table["churn_probability"], [0.18, 0.9, 0.5])
 
 
-def test_whole_numbers_beside_missing_ones_are_ids(churn_folder: Path, tmp_path: Path) -> None:
+def test_whole_numbers_next_to_missing_ones_are_ids(churn_folder: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.parquet", tmp_path / "out.csv"
     pd.DataFrame({"user_id": [77.0, np.nan]}).to_parquet(source)
     score_file(churn_folder, source, target)
@@ -91,7 +89,7 @@ def test_whole_numbers_beside_missing_ones_are_ids(churn_folder: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "error", "told"),
+    ("name", "content", "error", "message"),
     [
         ("in.csv", "user,days\na,1\n", DataError, "none of the columns user_id.*did you mean user"),
         ("in.csv", "days_since_last\n1\nlong\n", DataError, "row 1: days_since_last is a number"),
@@ -108,12 +106,12 @@ def test_unusable_files_are_one_clear_line(
     name: str,
     content: str | None,
     error: type[Exception],
-    told: str,
+    message: str,
 ) -> None:
     source, target = tmp_path / name, tmp_path / "out.csv"
     if content is not None:
         source.write_text(content)
-    with pytest.raises(error, match=told) as caught:
+    with pytest.raises(error, match=message) as caught:
         score_file(churn_folder, source, target)
     assert "\n" not in str(caught.value)
     assert not target.exists()

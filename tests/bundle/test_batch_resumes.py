@@ -193,11 +193,11 @@ def test_every_way_to_ask_has_a_column(folder: Path, tmp_path: Path) -> None:
         "anna.schmidt@example.org,,,,false\n"
     )
     recommend_file(folder, source, target, k=1)
-    found = pd.read_csv(target)
+    table = pd.read_csv(target)
     served = ["known", "folded_in", "similar_items", "basket", "not_personalised"]
-    assert found["served"].tolist() == served
-    assert found["level"].tolist() == [0, 1, 1, 1, 4]
-    assert found["reason"][2] == "because of tea"
+    assert table["served"].tolist() == served
+    assert table["level"].tolist() == [0, 1, 1, 1, 4]
+    assert table["reason"][2] == "because of tea"
     source.write_text("user_id,personalised\na,perhaps\n")
     with pytest.raises(DataError, match="row 0: personalised is true or false, got 'perhaps'"):
         recommend_file(folder, source, target)

@@ -48,7 +48,9 @@ def test_history_of_the_request_is_folded_in_and_unknown_items_are_counted(folde
 @pytest.mark.parametrize(
     "request_", [RecommendRequest(), RecommendRequest("stranger"), RecommendRequest(history=[])]
 )
-def test_nobody_gets_the_popular_items(folder: Path, request_: RecommendRequest) -> None:
+def test_a_request_for_nobody_gets_the_popular_items(
+    folder: Path, request_: RecommendRequest
+) -> None:
     (answer,) = Bundle.load(folder).recommend([request_], 6)
     assert answer.served == "popularity_fallback"
     assert [answer.items[0].item, answer.items[-1].item] == ["tea", "vase"]
@@ -129,7 +131,7 @@ def test_manifest_and_card_tell_where_the_model_comes_from(folder: Path) -> None
         "state/histories.npz",
     }
     card = (folder / "model_card.md").read_text()
-    for told in (
+    for message in (
         "ndcg_at_10 | 0.25",
         "0.125",
         "2024-03-01",
@@ -137,7 +139,7 @@ def test_manifest_and_card_tell_where_the_model_comes_from(folder: Path) -> None
         "Known users: 5",
         "/recommend",
     ):
-        assert told in card
+        assert message in card
 
 
 def test_example_request_works(folder: Path) -> None:
@@ -173,7 +175,7 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"schema_version": 3}, "is a bundle of schema 3, growthlab .* reads up to 2"),
         ({"schema_version": "x"}, r"manifest\.json is corrupted"),
@@ -194,10 +196,10 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
     ],
 )
 def test_a_wrong_manifest_is_refused_in_one_line(
-    folder: Path, changes: dict[str, object], told: str
+    folder: Path, changes: dict[str, object], message: str
 ) -> None:
     edit_manifest(folder, **changes)
-    with pytest.raises(BundleError, match=told) as caught:
+    with pytest.raises(BundleError, match=message) as caught:
         Bundle.load(folder)
     assert "\n" not in str(caught.value)
 
@@ -242,7 +244,7 @@ def test_another_key_cannot_look_up_known_users_and_says_so(
     assert not (tmp_path / "none").exists()
 
 
-def test_an_existing_folder_is_kept_unless_told_otherwise(
+def test_an_existing_folder_is_kept_without_overwrite(
     folder: Path, corner_shop: Histories, popularity: np.ndarray, provenance: Provenance
 ) -> None:
     scorer = Bundle.load(folder).list_maker.scorer  # type: ignore[union-attr]

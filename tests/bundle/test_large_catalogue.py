@@ -104,7 +104,7 @@ def test_blocks_of_items_hold_no_more_than_a_block(monkeypatch: pytest.MonkeyPat
     assert {w for _, w in widths} == {64, 1000 % 64}
 
 
-def test_an_index_finds_nearly_all_and_its_recall_stands_in_the_manifest(large: Path) -> None:
+def test_an_index_finds_nearly_all_and_its_recall_is_in_the_manifest(large: Path) -> None:
     pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
     expected = asked(large)
     assert add_index(Bundle.load(large), N_ITEMS) is None  # not above it
@@ -113,21 +113,21 @@ def test_an_index_finds_nearly_all_and_its_recall_stands_in_the_manifest(large: 
     assert Manifest.read(large).index == about
     assert about["recall_at_10"] >= 0.95
     assert about["above"] == 1000
-    found = asked(large)
+    answers = asked(large)
     same = [
         len({i.item for i in one.items} & {i.item for i in other.items})
-        for one, other in zip(found, expected, strict=True)
+        for one, other in zip(answers, expected, strict=True)
     ]
     assert sum(same) >= 0.9 * sum(len(a.items) for a in expected)
-    assert [len(a.items) for a in found] == [len(a.items) for a in expected]
-    for one in found[:N_USERS]:
+    assert [len(a.items) for a in answers] == [len(a.items) for a in expected]
+    for one in answers[:N_USERS]:
         assert len({i.item for i in one.items}) == 10
     # a category is too small a part of the candidates: that list is exact
-    assert [i.item for i in found[-4].items] == [i.item for i in expected[-4].items]
+    assert [i.item for i in answers[-4].items] == [i.item for i in expected[-4].items]
 
 
 class LastItems:
-    """An index that finds the last items of the catalogue for everybody."""
+    """An index that finds the last items of the catalogue for every user."""
 
     def search(self, users: np.ndarray, n: int) -> np.ndarray:
         return np.tile(np.arange(N_ITEMS - n, N_ITEMS), (len(users), 1))

@@ -82,7 +82,7 @@ def test_a_churn_model_keeps_its_features_and_predictions(churn_folder: Path) ->
     assert "feature.city" not in reference.bins  # the rule does not read it
 
 
-def test_nobody_is_named_in_it(folder: Path, churn_folder: Path) -> None:
+def test_no_customer_is_named_in_it(folder: Path, churn_folder: Path) -> None:
     for path in (folder, churn_folder):
         with np.load(path / REFERENCE) as stored:
             texts = {str(t) for n in stored.files for t in stored[n] if stored[n].dtype.kind == "U"}

@@ -47,7 +47,7 @@ def test_a_bundle_of_another_key_is_refused(signed: Path, monkeypatch: pytest.Mo
         Bundle.load(signed)
 
 
-def test_one_who_mends_all_checksums_after_a_change_is_found_out(signed: Path) -> None:
+def test_a_change_with_recomputed_checksums_is_detected(signed: Path) -> None:
     (signed / "model_card.md").write_text("trust me")
     manifest = Manifest.read(signed)
     replace(manifest, files=checksums_of(signed)).write(signed)

@@ -1,4 +1,4 @@
-"""Bundles of churn and value: names beside numbers, what is missing, and what stands in."""
+"""Bundles that answer with numbers: text and number features, missing values, and the population's mean."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_features_of_the_request_may_be_names_numbers_or_missing(
         bundle.predict([PredictRequest(features={"ctiy": "Ulm"})])
 
 
-def test_no_features_at_all_is_nobody(
+def test_a_request_without_features_gets_the_population_mean(
     tmp_path: Path, scorer: LinearRows, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
@@ -91,7 +91,7 @@ def test_no_features_at_all_is_nobody(
     assert bundle.predict([]) == []
 
 
-def test_without_outcomes_the_mean_prediction_stands_in(
+def test_without_outcomes_the_mean_prediction_is_used(
     tmp_path: Path, scorer: LinearRows, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers, base=float("nan"))

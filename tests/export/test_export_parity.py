@@ -42,24 +42,24 @@ def bundle(folder: Path) -> Bundle:
 
 @pytest.fixture
 def evaluated(bundle: Bundle, corner_shop: Histories) -> pd.DataFrame:
-    """The lists of everybody, and of one whom the bundle does not know."""
+    """The lists of all users, and of one whom the bundle does not know."""
     return lists_of(bundle, [*corner_shop.user_ids.tolist(), "stranger"])
 
 
 def test_the_same_lists_are_the_same(bundle: Bundle, evaluated: pd.DataFrame) -> None:
-    found = parity_of(bundle, {"recommendations": evaluated})
-    assert (found.n_compared, found.n_same, found.largest, found.why_not) == (6, 6, 0.0, "")
+    parity = parity_of(bundle, {"recommendations": evaluated})
+    assert (parity.n_compared, parity.n_same, parity.largest, parity.why_not) == (6, 6, 0.0, "")
 
 
-def test_another_order_of_items_is_found_out(bundle: Bundle, evaluated: pd.DataFrame) -> None:
+def test_another_order_of_items_is_detected(bundle: Bundle, evaluated: pd.DataFrame) -> None:
     user = evaluated["user_id"].iloc[0]
     own = evaluated["user_id"] == user
     first, last = evaluated[own].index[[0, -1]]  # the best and the worst of the list
     assert evaluated.loc[first, "score"] > evaluated.loc[last, "score"] + 0.01
     swapped = evaluated.copy()
     swapped.loc[[first, last], "item_id"] = evaluated.loc[[last, first], "item_id"].to_numpy()
-    found = parity_of(bundle, {"recommendations": swapped})
-    assert (found.n_same, found.why_not) == (5, "1 of 6 lists differ, by 0.0e+00 at most")
+    parity = parity_of(bundle, {"recommendations": swapped})
+    assert (parity.n_same, parity.why_not) == (5, "1 of 6 lists differ, by 0.0e+00 at most")
 
 
 def test_items_of_equal_scores_may_change_places(bundle: Bundle, evaluated: pd.DataFrame) -> None:
@@ -90,20 +90,20 @@ def test_predictions_of_known_customers(churn_folder: Path) -> None:
     table = pd.DataFrame({"user_id": users, "label": [0.0, 1.0], "prediction": values})
     assert parity_of(bundle, {"predictions": table}).why_not == ""
     off = table.assign(prediction=table["prediction"] + [0.0, 1e-3])
-    found = parity_of(bundle, {"predictions": off})
-    assert (found.n_same, found.why_not) == (1, "1 of 2 predictions differ, by 1.0e-03 at most")
+    parity = parity_of(bundle, {"predictions": off})
+    assert (parity.n_same, parity.why_not) == (1, "1 of 2 predictions differ, by 1.0e-03 at most")
     more = pd.concat([table, table.assign(user_id=["x", "y"])])
-    found = parity_of(bundle, {"predictions": more})
-    assert found.why_not == "the bundle does not know 2 of 4 customers"
+    parity = parity_of(bundle, {"predictions": more})
+    assert parity.why_not == "the bundle does not know 2 of 4 customers"
 
 
 def test_without_the_key_nothing_can_be_compared(
     folder: Path, evaluated: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "another key of more than 32 bytes in all")
-    found = parity_of(Bundle.load(folder), {"recommendations": evaluated})
-    assert found.n_compared == 0
-    assert found.why_not.startswith("known users cannot be looked up")
+    parity = parity_of(Bundle.load(folder), {"recommendations": evaluated})
+    assert parity.n_compared == 0
+    assert parity.why_not.startswith("known users cannot be looked up")
 
 
 def test_steps_are_compared_by_the_histories_that_were_asked_about(
@@ -129,8 +129,8 @@ def test_steps_are_compared_by_the_histories_that_were_asked_about(
         ],
         columns=["user_id", "step", "item_id", "score", "rank"],
     )
-    found = parity_of(bundle, {"recommendations": table}, asked)
-    assert (found.n_compared, found.n_same) == (3, 3)
+    parity = parity_of(bundle, {"recommendations": table}, asked)
+    assert (parity.n_compared, parity.n_same) == (3, 3)
     missing = parity_of(bundle, {"recommendations": table})
     assert missing.why_not.startswith("the run logged no asked.npz")
 
@@ -142,8 +142,8 @@ def test_tasks_without_steps_log_no_histories(tmp_path: Path) -> None:
 
 
 def test_latency_is_of_one_answer_and_not_known_without_customers(bundle: Bundle) -> None:
-    found = latency_of(bundle, np.array(["anna.schmidt@example.org", "stranger"]))
-    assert 0 < found["latency_p50_ms"] <= found["latency_p95_ms"]
+    latency = latency_of(bundle, np.array(["anna.schmidt@example.org", "stranger"]))
+    assert 0 < latency["latency_p50_ms"] <= latency["latency_p95_ms"]
     assert np.isnan(list(latency_of(bundle, np.array([], dtype=str)).values())).all()
 
 

@@ -174,7 +174,7 @@ def test_recommender_folds_in_as_in_the_laboratory(choice: str, export: Export) 
     requests = [RecommendRequest(history=h, filter_seen="none") for h in histories]
     for row, answer in enumerate(Bundle.load(of.folder).recommend(requests, len(catalogue))):
         if np.isnan(scores[row]).all():
-            assert answer.served == "content"  # the next rung: all items of the shop have a text
+            assert answer.served == "content"  # the next level: all items of the shop have a text
             continue
         assert answer.served == "folded_in"
         found = [i.score for i in answer.items]

@@ -193,14 +193,14 @@ def test_data_with_other_customers_or_events_than_the_bundle_knew_are_refused(
     known, cutoff = shop_of(100, 2), datetime(2024, 3, 1)
     refresh(folder, known, "corner_shop", task=TopN(), cutoff=cutoff, same_data=False)
     before = (folder / "manifest.json").read_bytes()
-    for n_users, n_each, told in (
+    for n_users, n_each, message in (
         # off by more than a fifth of 100 customers, or of their 200 purchases, to either side
         (121, 2, "as of 2024-03-01T00:00:00 this data has 121 known users, and .* 100: is it"),
         (79, 2, r"79 known users, and .* 100: .* give the data.\* settings"),
         (100, 3, "300 events of its items, and .* 200: .* same_data=false only where"),
         (100, 1, "100 events of its items, and .* 200: is it the same data set"),
     ):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             refresh(folder, shop_of(n_users, n_each), "corner_shop", task=TopN())
     assert (folder / "manifest.json").read_bytes() == before
     others = [(f"user{n:03}", "mug", "2024-02-01") for n in range(100)]  # of an item it knows not
@@ -220,7 +220,7 @@ def test_who_has_enough_events_is_decided_by_what_is_known_at_the_cutoff(folder:
 
 def test_a_refresh_does_not_go_back_in_time_nor_before_the_first_event(folder: Path) -> None:
     before = (folder / "manifest.json").read_bytes()
-    for log, cutoff, told in (
+    for log, cutoff, message in (
         (
             shop_of(5, 2),
             datetime(2020, 1, 1),
@@ -237,7 +237,7 @@ def test_a_refresh_does_not_go_back_in_time_nor_before_the_first_event(folder: P
             "newest event is of 2024-02-02 .* give newer data",
         ),
     ):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             refresh(folder, log, "corner_shop", task=TopN(), cutoff=cutoff)
     assert (folder / "manifest.json").read_bytes() == before
 
@@ -322,8 +322,10 @@ def test_the_command_refreshes_and_refuses_in_one_line(
     ]
     columns = "data.columns={user_id:user,item_id:item,timestamp:day}"
     assert main([*words, columns]) == 0
-    told = capsys.readouterr().out
-    assert "2 known users as of 2024-03-05T00:00:01 (before: 5 as of 2024-03-01T00:00:00)" in told
+    message = capsys.readouterr().out
+    assert (
+        "2 known users as of 2024-03-05T00:00:01 (before: 5 as of 2024-03-01T00:00:00)" in message
+    )
     assert main([*words, columns, "task=churn"]) == 2
     assert "answers top_n, not churn: leave task= out" in capsys.readouterr().err
     assert main(["refresh", "bundle=nowhere"]) == 2

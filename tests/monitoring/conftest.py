@@ -139,7 +139,7 @@ def feedback() -> Callable[..., dict[str, Any]]:
 def lists_of(
     lists_bundle: Bundle, line_of: Callable[..., dict[str, Any]]
 ) -> Callable[[Sequence[int]], Lines]:
-    """The lines of the lists of these customers (places from 0); everybody was asked for once."""
+    """The lines of the lists of these customers (places from 0); one request each."""
     users = [f"user{n:03}" for n in range(N_USERS)]
     answers = lists_bundle.recommend([RecommendRequest(user_id=user) for user in users], 10)
     fields = [

@@ -1,4 +1,4 @@
-"""A shadow's answers beside the champion's: what is paired, what is counted, and what is not."""
+"""A shadow's answers compared with the champion's: what is paired, what is counted, and what is not."""
 
 from __future__ import annotations
 
@@ -35,38 +35,38 @@ def answer(number: int, *items: str, **fields: Any) -> Line:
 
 def paired(*lines: Line, of_lists: bool = True) -> Agreement:
     """What the lines give, one after the other, as blocks of one."""
-    found = Agreement(of_lists=of_lists)
+    agreement = Agreement(of_lists=of_lists)
     for line in lines:
-        found.add([line])
-    return found
+        agreement.add([line])
+    return agreement
 
 
 def one(found: Agreement) -> PairedAnswers:
     """All the pairs of the only champion and the only shadow."""
-    (beside,) = found.pairs.values()
-    return beside.every
+    (pair,) = found.pairs.values()
+    return pair.every
 
 
 def test_lists_of_one_request_are_paired_wherever_they_stand() -> None:
-    found = paired(
+    agreement = paired(
         answer(1, "a", "b", "c", "d"),
         answer(2, "a", "b"),
         answer(3, "x"),
         answer(2, "a", "z", **SHADOW),  # half of the two, the first the same
         answer(1, "d", "c", "b", "y", **SHADOW),  # three of four
     )
-    assert list(found.pairs) == [(("item_knn", "c"), ("ease", "s"))]
-    assert one(found).overlap.value == pytest.approx((0.5 + 0.75) / 2)
-    assert one(found).equal_first == Share(1, 2)
-    assert found.n_alone == 0
+    assert list(agreement.pairs) == [(("item_knn", "c"), ("ease", "s"))]
+    assert one(agreement).overlap.value == pytest.approx((0.5 + 0.75) / 2)
+    assert one(agreement).equal_first == Share(1, 2)
+    assert agreement.n_alone == 0
 
 
 def test_ten_places_are_compared_and_an_empty_list_of_the_champion_is_no_pair() -> None:
     long = [f"i{n}" for n in range(20)]
-    found = paired(answer(1, *long), answer(1, *reversed(long), **SHADOW))
-    assert one(found).overlap.value == 0  # its first ten are the champion's last
-    found = paired(answer(1), answer(1, "a", **SHADOW), answer(2, "a"), answer(2, **SHADOW))
-    assert (one(found).n, one(found).overlap.value) == (1, 0)  # the shadow's empty list is
+    agreement = paired(answer(1, *long), answer(1, *reversed(long), **SHADOW))
+    assert one(agreement).overlap.value == 0  # its first ten are the champion's last
+    agreement = paired(answer(1), answer(1, "a", **SHADOW), answer(2, "a"), answer(2, **SHADOW))
+    assert (one(agreement).n, one(agreement).overlap.value) == (1, 0)  # the shadow's empty list is
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
@@ -89,16 +89,16 @@ def test_predictions_are_compared_by_rank_and_by_difference() -> None:
         lines.append(answer(n, kind="churn", value=p))
         lines.append(answer(n, **SHADOW | {"kind": "churn", "value": q}))
     lines += [answer(98, kind="churn", value=0.5), answer(98, kind="churn", value=None, **SHADOW)]
-    found = one(paired(*lines, of_lists=False))
-    assert found.n == 50
-    assert found.spearman == pytest.approx(stats.spearmanr(champion, shadow).statistic)
-    assert found.size.value == pytest.approx(np.abs(shadow - champion).mean())
-    assert found.difference.value == pytest.approx((shadow - champion).mean())
+    pairs = one(paired(*lines, of_lists=False))
+    assert pairs.n == 50
+    assert pairs.spearman == pytest.approx(stats.spearmanr(champion, shadow).statistic)
+    assert pairs.size.value == pytest.approx(np.abs(shadow - champion).mean())
+    assert pairs.difference.value == pytest.approx((shadow - champion).mean())
 
 
-def test_fallbacks_on_either_side_are_told_apart() -> None:
+def test_fallbacks_on_either_side_are_counted_apart() -> None:
     popular = {"served": "popularity_fallback", "level": 4}
-    found = paired(
+    agreement = paired(
         answer(1, "a", **popular),
         answer(1, "a", **SHADOW | popular),
         answer(2, "a"),
@@ -106,14 +106,14 @@ def test_fallbacks_on_either_side_are_told_apart() -> None:
         answer(3, "a"),
         answer(3, "b", **SHADOW),
     )
-    (beside,) = found.pairs.values()
-    assert (beside.every.n, beside.every.overlap.value) == (3, pytest.approx(1 / 3))
-    assert (beside.personal.n, beside.personal.overlap.value) == (1, 0)
+    (pair,) = agreement.pairs.values()
+    assert (pair.every.n, pair.every.overlap.value) == (3, pytest.approx(1 / 3))
+    assert (pair.personal.n, pair.personal.overlap.value) == (1, 0)
 
 
 def test_failed_answers_and_the_challengers_are_no_pairs() -> None:
     failed = {"served": "failed", "status": 500}
-    found = paired(
+    agreement = paired(
         answer(1, "a"),
         answer(1, **SHADOW | failed),
         answer(2, **failed),
@@ -123,8 +123,8 @@ def test_failed_answers_and_the_challengers_are_no_pairs() -> None:
         answer(4, "a", **SHADOW),  # whose champion's answer came before the log begins
         answer(5, **SHADOW | failed),
     )
-    assert found.pairs == {}
-    assert found.n_alone == 1
+    assert agreement.pairs == {}
+    assert agreement.n_alone == 1
 
 
 def test_only_the_latest_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,16 +142,16 @@ def test_ranks_of_many_pairs_are_those_of_a_sample(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(0)
     champion = rng.normal(size=4000)
     shadow = champion + rng.normal(size=4000)
-    found = PairedAnswers()
+    pairs = PairedAnswers()
     for p, q in zip(champion.tolist(), shadow.tolist(), strict=True):
-        found.add_values(p, q)
-    assert len(found._kept) == 400
+        pairs.add_values(p, q)
+    assert len(pairs._kept) == 400
     exact = stats.spearmanr(champion, shadow).statistic
     # the standard error of a rank correlation of 0.69 over 400 pairs is about 0.03
-    assert found.spearman == pytest.approx(exact, abs=0.09)
-    assert found.difference.value == pytest.approx((shadow - champion).mean())
+    assert pairs.spearman == pytest.approx(exact, abs=0.09)
+    assert pairs.difference.value == pytest.approx((shadow - champion).mean())
     # a uniform sample: its places in the log are spread over all of it, 2000 +- 3 x 1155 / sqrt(400)
-    places = [float(np.flatnonzero(champion == p)[0]) for p, _ in found._kept]
+    places = [float(np.flatnonzero(champion == p)[0]) for p, _ in pairs._kept]
     assert np.mean(places) == pytest.approx(2000, abs=173)
 
 
@@ -180,9 +180,9 @@ def test_of_two_shadows_the_metrics_are_of_the_one_with_more_answers(
     lines = [line_of(lists_bundle, n, items=["i01"]) for n in range(9)]
     lines += [line_of(lists_bundle, n, items=["i01"]) | SHADOW for n in range(3)]
     lines += [line_of(lists_bundle, n, items=["i02"]) | SHADOW | {"version": "t"} for n in (4, 5)]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
-    assert [pair.every.n for pair in found.agreement.pairs.values()] == [3, 2]
-    assert MonitoringReport.of(found, Limits()).metrics()["shadow/overlap_at_10"] == 1
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    assert [pair.every.n for pair in summary.agreement.pairs.values()] == [3, 2]
+    assert MonitoringReport.of(summary, Limits()).metrics()["shadow/overlap_at_10"] == 1
 
 
 def test_a_log_without_a_shadow_says_nothing_of_one(

@@ -17,7 +17,7 @@ from growthlab.cli.main import main
 Lines = list[dict[str, Any]]
 
 
-def test_a_drift_is_told_on_the_console_on_the_page_in_mlflow_and_by_the_status(
+def test_a_drift_is_reported_on_the_console_the_page_in_mlflow_and_by_the_status(
     churn_bundle: Bundle,
     churn_of: Callable[..., Lines],
     write: Callable[..., Path],
@@ -80,7 +80,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_list_is_not_judged_and_no_data_are_read_for_it(
+def test_lists_are_not_evaluated_and_no_data_are_read_for_them(
     lists_bundle: Bundle,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -93,7 +93,7 @@ def test_a_list_is_not_judged_and_no_data_are_read_for_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_predictions_are_not_judged_by_another_data_set(
+def test_predictions_are_not_evaluated_by_another_data_set(
     churn_bundle: Bundle,
     line_of: Callable[..., dict[str, Any]],
     write: Callable[..., Path],

@@ -46,7 +46,7 @@ def pseudonym(bundle: Bundle, user: str) -> str:
 
 
 def stranger(bundle: Bundle) -> dict[str, ServedPrediction]:
-    """A prediction for somebody who is in no log."""
+    """A prediction for a customer who is in no log."""
     return {"f" * 32: ServedPrediction(0.5, bundle.manifest.version)}
 
 
@@ -56,25 +56,25 @@ def served(bundle: Bundle, *values: float) -> dict[str, ServedPrediction]:
     return {pseudonym(bundle, f"user{n:04}"): one for n, one in enumerate(made)}
 
 
-def test_leavers_are_told_from_who_bought_within_the_horizon(churn_bundle: Bundle) -> None:
-    found = evaluate_delayed(
+def test_leavers_are_customers_without_a_purchase_in_the_horizon(churn_bundle: Bundle) -> None:
+    delayed = evaluate_delayed(
         Churn(), churn_bundle, served(churn_bundle, 0.1, 0.4, 0.35, 0.8), purchases(*NEWER)
     )
     # labels 0, 0, 1, 1: 3 of 4 pairs are in order; squares 0.01, 0.16, 0.4225, 0.04
-    assert found.now["roc_auc"].value == 0.75
-    assert found.now["brier"].value == pytest.approx(0.158125)
-    assert found.now["mean_observed"].value == 0.5
-    assert found.now["mean_predicted"].value == pytest.approx(0.4125)
-    assert (found.n, found.n_without_events) == (4, 0)
+    assert delayed.now["roc_auc"].value == 0.75
+    assert delayed.now["brier"].value == pytest.approx(0.158125)
+    assert delayed.now["mean_observed"].value == 0.5
+    assert delayed.now["mean_predicted"].value == pytest.approx(0.4125)
+    assert (delayed.n, delayed.n_without_events) == (4, 0)
 
 
 def test_customers_who_are_not_in_the_newer_events_are_counted(churn_bundle: Bundle) -> None:
     some = served(churn_bundle, 0.1, 0.2) | stranger(churn_bundle)
-    found = evaluate_delayed(Churn(), churn_bundle, some, purchases(*NEWER))
-    assert (found.n, found.n_without_events) == (2, 1)
+    delayed = evaluate_delayed(Churn(), churn_bundle, some, purchases(*NEWER))
+    assert (delayed.n, delayed.n_without_events) == (2, 1)
 
 
-def test_only_a_log_over_the_whole_horizon_judges(
+def test_only_a_log_over_the_whole_horizon_evaluates(
     churn_bundle: Bundle, lists_bundle: Bundle
 ) -> None:
     some = served(churn_bundle, 0.1)
@@ -102,11 +102,11 @@ def test_worse_is_what_lies_below_the_interval_at_export(
     values = served(bundle, *([0.9] * 100), *([0.1] * 100))  # the wrong way round
     stay = [(f"user{n:04}", "2024-03-05") for n in range(100)]
     gone = [(f"user{n:04}", "2024-02-05") for n in range(100, 200)]
-    found = evaluate_delayed(
+    delayed = evaluate_delayed(
         Churn(), bundle, values, purchases(*stay, *gone, ("user0000", "2024-04-02"))
     )
-    assert found.now["roc_auc"].value == 0
-    assert found.worse == ["roc_auc"]
+    assert delayed.now["roc_auc"].value == 0
+    assert delayed.worse == ["roc_auc"]
     lines = [
         line_of(bundle, n, user=user, value=made.value)
         for n, (user, made) in enumerate([*values.items(), *values.items()])
@@ -114,7 +114,7 @@ def test_worse_is_what_lies_below_the_interval_at_export(
     lines += [line_of(bundle, 900, user="stranger", value=0.5, served="features")]
     watched = summarise_log(bundle, write(lines), Period())
     assert watched.predictions == values  # one each, and of known customers only
-    report = MonitoringReport.of(watched, Limits(psi_moved=50, psi_far=50), found)
+    report = MonitoringReport.of(watched, Limits(psi_moved=50, psi_far=50), delayed)
     assert [alert.about for alert in report.alerts] == ["roc_auc"]
     assert (
         "roc_auc of what was served is 0.000 [0.000, 0.000], worse than at exp" in report.as_text()
@@ -131,13 +131,13 @@ def test_a_total_that_is_too_low_is_as_bad_as_one_too_high(
 ) -> None:
     at_export = {"total_bias": {"value": 0.1, "low": 0.05, "high": 0.15}}
     now = {"total_bias": Measured((low + high) / 2, low, high)}
-    found = list(worse_metrics(Value.delayed_metrics, now, at_export))
-    assert found == (["total_bias"] if worse else [])
+    names = list(worse_metrics(Value.delayed_metrics, now, at_export))
+    assert names == (["total_bias"] if worse else [])
 
 
 def test_without_a_figure_at_export_nothing_is_worse(churn_bundle: Bundle) -> None:
-    found = evaluate_delayed(
+    delayed = evaluate_delayed(
         Churn(), churn_bundle, served(churn_bundle, 0.9, 0.8, 0.1, 0.2), purchases(*NEWER)
     )
-    assert isinstance(found, Delayed)
-    assert found.worse == []
+    assert isinstance(delayed, Delayed)
+    assert delayed.worse == []

@@ -49,22 +49,22 @@ def failure(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_same_customers_again_alert_nobody(
+def test_the_same_customers_again_raise_no_alert(
     lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
-    found = summarise_log(lists_bundle, write(lists_of(range(400))), ALWAYS)
-    assert alerts(found) == set()
-    assert found.own.n == 400
-    by_name = {drift.name: drift for drift in found.drifts}
+    summary = summarise_log(lists_bundle, write(lists_of(range(400))), ALWAYS)
+    assert alerts(summary) == set()
+    assert summary.own.n == 400
+    by_name = {drift.name: drift for drift in summary.drifts}
     assert set(by_name) == {"score", "items listed"}
-    assert {drift.n_compared for drift in found.drifts} == {2}
+    assert {drift.n_compared for drift in summary.drifts} == {2}
     assert by_name["score"].psi < 0.001  # ties aside the very lists of the reference
-    assert found.spread is not None
-    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
+    assert summary.spread is not None
+    assert summary.spread.coverage == pytest.approx(summary.spread.reference_coverage, abs=0.02)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_other_customers_of_the_same_shop_alert_nobody(
+def test_other_customers_of_the_same_shop_raise_no_alert(
     seed: int,
     lists_bundle: Bundle,
     churn_bundle: Bundle,
@@ -83,9 +83,9 @@ def test_customers_who_stay_away_longer_alert(
     churn_bundle: Bundle, churn_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
     days = np.random.default_rng(1).uniform(40, 130, 300).tolist()
-    found = summarise_log(churn_bundle, write(churn_of(days)), ALWAYS)
-    assert alerts(found) == {"feature.days_since_last", "score"}
-    (text,) = (a.text for a in Limits().alerts(found) if a.about == "score")
+    summary = summarise_log(churn_bundle, write(churn_of(days)), ALWAYS)
+    assert alerts(summary) == {"feature.days_since_last", "score"}
+    (text,) = (a.text for a in Limits().alerts(summary) if a.about == "score")
     assert "score: the distribution moved: PSI" in text
     assert "(300 values)" in text
 
@@ -95,11 +95,11 @@ def test_a_feature_that_is_no_longer_sent_alerts(
 ) -> None:
     days = np.random.default_rng(1).uniform(0, 90, 300).tolist()
     lost: list[float | None] = [None if n % 3 == 0 else day for n, day in enumerate(days)]
-    found = summarise_log(churn_bundle, write(churn_of(lost)), ALWAYS)
-    assert "feature.days_since_last" in alerts(found)
-    (drift,) = (d for d in found.drifts if d.name == "feature.days_since_last")
+    summary = summarise_log(churn_bundle, write(churn_of(lost)), ALWAYS)
+    assert "feature.days_since_last" in alerts(summary)
+    (drift,) = (d for d in summary.drifts if d.name == "feature.days_since_last")
     assert drift.largest_change == ("(missing)", pytest.approx(1e-4), pytest.approx(100 / 300))
-    report = MonitoringReport.of(found, Limits())
+    report = MonitoringReport.of(summary, Limits())
     assert report.metrics()["missing/feature.days_since_last"] == pytest.approx(100 / 300)
     assert "0.0% to 33.3%" in report.as_text()
 
@@ -107,27 +107,27 @@ def test_a_feature_that_is_no_longer_sent_alerts(
 def test_lists_of_a_few_items_alert(
     lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:
-    items = [f"i{n:02}" for n in range(50, 60)]  # the least popular, for everybody
+    items = [f"i{n:02}" for n in range(50, 60)]  # the least popular, for every customer
     lines = [line_of(lists_bundle, n, items=items, scores=[0.1] * 10) for n in range(200)]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
-    assert {"items listed", "score", "coverage"} <= alerts(found)
-    assert found.spread is not None
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    assert {"items listed", "score", "coverage"} <= alerts(summary)
+    assert summary.spread is not None
     # 10 of 60 items; 200 x 10 places equally often: Gini of 50 zeros and 10 equal ones
-    assert found.spread.coverage == pytest.approx(10 / 60)
-    assert found.spread.gini == pytest.approx(50 / 59, abs=1e-6)
+    assert summary.spread.coverage == pytest.approx(10 / 60)
+    assert summary.spread.gini == pytest.approx(50 / 59, abs=1e-6)
 
 
 def test_shorter_lists_are_compared_with_lists_as_short(
     lists_bundle: Bundle, lists_of: Callable[..., Lines], write: Callable[..., Path]
 ) -> None:
     lines = [{**line, "items": line["items"][:3]} for line in lists_of(range(400))]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
-    (drift,) = (d for d in found.drifts if d.name == "items listed")
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    (drift,) = (d for d in summary.drifts if d.name == "items listed")
     assert drift.psi < 0.01
     assert drift.n_current == 400
-    assert found.spread is not None  # of three places each, which show less than ten do
-    assert found.spread.n_places == 1200
-    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
+    assert summary.spread is not None  # of three places each, which show less than ten do
+    assert summary.spread.n_places == 1200
+    assert summary.spread.coverage == pytest.approx(summary.spread.reference_coverage, abs=0.02)
 
 
 def test_what_the_rules_of_the_shop_do_to_the_lists_is_no_drift_of_the_model(
@@ -138,17 +138,17 @@ def test_what_the_rules_of_the_shop_do_to_the_lists_is_no_drift_of_the_model(
     ruled = [
         {**x, "before_rules": x["items"], "items": pinned, "scores": [99.0] * 10} for x in lines
     ]
-    found = summarise_log(lists_bundle, write(ruled), ALWAYS)
-    assert alerts(found) == set()
-    assert {drift.name for drift in found.drifts} == {
+    summary = summarise_log(lists_bundle, write(ruled), ALWAYS)
+    assert alerts(summary) == set()
+    assert {drift.name for drift in summary.drifts} == {
         "items listed"
     }  # the scores are of other items
-    assert found.spread is not None
-    assert found.spread.shown_coverage == pytest.approx(10 / 60)
-    assert found.spread.coverage == pytest.approx(found.spread.reference_coverage, abs=0.02)
+    assert summary.spread is not None
+    assert summary.spread.shown_coverage == pytest.approx(10 / 60)
+    assert summary.spread.coverage == pytest.approx(summary.spread.reference_coverage, abs=0.02)
     same = [{**x, "before_rules": x["items"], "items": x["items"][:4]} for x in lines]
-    found = summarise_log(lists_bundle, write(same), ALWAYS)
-    assert {drift.name: drift.n_current for drift in found.drifts}["score"] == 400
+    summary = summarise_log(lists_bundle, write(same), ALWAYS)
+    assert {drift.name: drift.n_current for drift in summary.drifts}["score"] == 400
 
 
 def test_what_the_service_writes_is_what_is_read_here(
@@ -187,9 +187,9 @@ def test_items_that_requests_name_are_compared_with_the_histories(
     ]
     assert alerts(summarise_log(lists_bundle, write(usual), ALWAYS)) == set()
     strange = [{**line, "asked": [*line["asked"][:3], "new", "newer"]} for line in usual]
-    found = summarise_log(lists_bundle, write(strange), ALWAYS)
-    assert alerts(found) == {"items named in requests"}
-    (drift,) = (d for d in found.drifts if d.name == "items named in requests")
+    summary = summarise_log(lists_bundle, write(strange), ALWAYS)
+    assert alerts(summary) == {"items named in requests"}
+    (drift,) = (d for d in summary.drifts if d.name == "items named in requests")
     assert drift.largest_change == ("(unknown item)", pytest.approx(1e-4), pytest.approx(0.4))
 
 
@@ -208,16 +208,16 @@ def test_fallbacks_unknown_items_errors_and_slowness_alert(
         for n in range(50)
     ]
     lines += [failure(line_of(lists_bundle, 250 + n)) for n in range(50)]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
-    assert found.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
-    assert found.own.unknown_items == Share(200, 200)
-    assert found.own.errors == Share(50, 300)
-    assert found.own.n_opted_out == 50
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    assert summary.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
+    assert summary.own.unknown_items == Share(200, 200)
+    assert summary.own.errors == Share(50, 300)
+    assert summary.own.n_opted_out == 50
     # 250 latencies: 150 of 4 ms, 100 of 700 ms; bins of 2 %
-    assert found.own.latency(0.5) == pytest.approx(4, rel=0.021)
-    assert found.own.latency(0.99) == pytest.approx(700, rel=0.021)
-    assert alerts(found) == {"fallbacks", "unknown items", "errors", "latency"}
-    assert alerts(found, fallback_rise=0.6, p99_ms=1000, errors=0.3) == {"unknown items"}
+    assert summary.own.latency(0.5) == pytest.approx(4, rel=0.021)
+    assert summary.own.latency(0.99) == pytest.approx(700, rel=0.021)
+    assert alerts(summary) == {"fallbacks", "unknown items", "errors", "latency"}
+    assert alerts(summary, fallback_rise=0.6, p99_ms=1000, errors=0.3) == {"unknown items"}
 
 
 def test_failed_requests_count_as_errors_and_as_nothing_else(
@@ -227,19 +227,19 @@ def test_failed_requests_count_as_errors_and_as_nothing_else(
     bad = [failure(line) | {"level": 4, "personalised": False} for line in lists_of(range(40))]
     bad = [{**line, "request_id": f"bad{n}", "n_unknown_items": 9} for n, line in enumerate(bad)]
     alone = summarise_log(lists_bundle, write(good), ALWAYS)
-    found = summarise_log(lists_bundle, write([*bad, *good]), ALWAYS)
-    before, after = (finite(MonitoringReport.of(f, Limits()).metrics()) for f in (alone, found))
+    summary = summarise_log(lists_bundle, write([*bad, *good]), ALWAYS)
+    before, after = (finite(MonitoringReport.of(f, Limits()).metrics()) for f in (alone, summary))
     assert set(before) == set(after)
     differing = {name for name in after if after[name] != before[name]}
     assert differing == {"share/errors", "alerts", "alerts/grave"}
-    assert found.own.errors == Share(40, 240)
-    assert alerts(found) == {"errors"}
-    assert {d.name: d.current.tolist() for d in found.drifts} == {
+    assert summary.own.errors == Share(40, 240)
+    assert alerts(summary) == {"errors"}
+    assert {d.name: d.current.tolist() for d in summary.drifts} == {
         d.name: d.current.tolist() for d in alone.drifts
     }
     assert (
         "40 more requests failed inside the service"
-        in MonitoringReport.of(found, Limits()).as_text()
+        in MonitoringReport.of(summary, Limits()).as_text()
     )
 
 
@@ -247,8 +247,8 @@ def test_a_log_of_failures_alone_is_reported(
     churn_bundle: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:
     lines = [failure(line_of(churn_bundle, n, variant=v)) for n in range(150) for v in ("shadow",)]
-    found = summarise_log(churn_bundle, write(lines), ALWAYS)
-    report = MonitoringReport.of(found, Limits())
+    summary = summarise_log(churn_bundle, write(lines), ALWAYS)
+    report = MonitoringReport.of(summary, Limits())
     assert [alert.text for alert in report.alerts] == [
         "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
     ]
@@ -264,13 +264,13 @@ def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
     lines = [line_of(lists_bundle, n) for n in range(200)]
     lines += [line_of(lists_bundle, 200 + n, user=f"{n:032x}", **new) for n in range(150)]
     lines += [line_of(lists_bundle, 350 + n, **new) for n in range(50)]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
-    (alert,) = Limits().alerts(found)
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    (alert,) = Limits().alerts(summary)
     # half of 400: Wilson's interval ends at 0.549, and 0.60 is the next twentieth and one more
     assert "50.0% [45.1%, 54.9%] of 400 answers use nothing about the customer" in alert.text
     assert "50 of these 200 requests named neither a customer nor an item" in alert.text
     assert "limits.fallback_rise=0.60" in alert.text
-    assert alerts(found, fallback_rise=0.6) == set()
+    assert alerts(summary, fallback_rise=0.6) == set()
     popular = [f"i{n:02}" for n in range(10)]
     shown = [{**x, "items": popular if x["level"] else lists[n]} for n, x in enumerate(lines)]
     wide = summarise_log(lists_bundle, write(shown), ALWAYS)
@@ -296,14 +296,14 @@ def test_a_customer_who_asks_again_and_again_is_one_customer(
         {**x, "user": u, "served": "known"} for x, u in zip(churn_of(days), names, strict=False)
     ]
     lines += [lines[n % 5] for n in range(2000)]  # five of them all day long
-    found = summarise_log(churn_bundle, write(lines), ALWAYS)
-    assert found.own.n == 2200
-    assert {drift.n_current for drift in found.drifts} == {200}
-    assert alerts(found) == set()
+    summary = summarise_log(churn_bundle, write(lines), ALWAYS)
+    assert summary.own.n == 2200
+    assert {drift.n_current for drift in summary.drifts} == {200}
+    assert alerts(summary) == set()
     users = lists_bundle.known_users[:150].tolist()
     lists = [{**x, "user": u} for x, u in zip(lists_of(range(150)), users, strict=True)]
-    found = summarise_log(lists_bundle, write([*lists, *lists[:10] * 200]), ALWAYS)
-    assert {drift.name: drift.n_current for drift in found.drifts} == {
+    summary = summarise_log(lists_bundle, write([*lists, *lists[:10] * 200]), ALWAYS)
+    assert {drift.name: drift.n_current for drift in summary.drifts} == {
         "score": 150,
         "items listed": 150,
     }
@@ -331,17 +331,17 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
     lines += [line_of(lists_bundle, n, variant="shadow", version="y") for n in range(20)]
     lines += [feedback(n, "click") for n in (0, 0, 1, 2, 25, 99)]
     lines += [feedback(n, "order") for n in (2, 26)] + [feedback(0, "nonsense")]
-    found = summarise_log(lists_bundle, write(lines), ALWAYS)
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
     name = lists_bundle.manifest.model
-    clicks = {who: tally.rate("click") for who, tally in found.variants.items()}
+    clicks = {who: tally.rate("click") for who, tally in summary.variants.items()}
     assert clicks == {
         ("champion", name, lists_bundle.manifest.version): Share(3, 20),
         ("challenger", name, "x"): Share(1, 10),
         ("shadow", name, "y"): Share(0, 20),
     }
-    assert found.own.rate("order") == Share(1, 20)
-    assert found.n_feedback_without_answer == 1  # of the request 99
-    text = MonitoringReport.of(found, Limits()).as_text()
+    assert summary.own.rate("order") == Share(1, 20)
+    assert summary.n_feedback_without_answer == 1  # of the request 99
+    text = MonitoringReport.of(summary, Limits()).as_text()
     # 1/10 - 3/20, Newcombe's bounds from (0.0179, 0.4042) and (0.0524, 0.3604)
     assert "-5.00% [-27.59%, +26.94%]" in text
 
@@ -355,11 +355,11 @@ def test_answers_to_other_questions_in_the_same_log_are_left_alone(
 ) -> None:
     lines = [line_of(lists_bundle, n) for n in range(3)]
     others = [line_of(churn_bundle, 3), feedback(3, "click")]
-    found = summarise_log(lists_bundle, write([*lines, *others]), ALWAYS)
-    assert [tally.n for tally in found.variants.values()] == [3]
-    assert found.reading.n_lines == 5
-    assert found.n_feedback_without_answer == 0  # it has one, of the other model
-    assert "What became of the answers" not in MonitoringReport.of(found, Limits()).as_text()
+    summary = summarise_log(lists_bundle, write([*lines, *others]), ALWAYS)
+    assert [tally.n for tally in summary.variants.values()] == [3]
+    assert summary.reading.n_lines == 5
+    assert summary.n_feedback_without_answer == 0  # it has one, of the other model
+    assert "What became of the answers" not in MonitoringReport.of(summary, Limits()).as_text()
 
 
 def test_only_answers_of_the_period_count_and_feedback_may_come_later(
@@ -367,15 +367,15 @@ def test_only_answers_of_the_period_count_and_feedback_may_come_later(
 ) -> None:
     lines = [line_of(lists_bundle, n) for n in range(60)]  # 00:00 ... 00:59 on 2024-03-02
     path = write([*lines, feedback(20, "click"), feedback(5, "click")])
-    found = summarise_log(
+    summary = summarise_log(
         lists_bundle, path, Period.of("2024-03-02T00:10", "2024-03-02T01:30+01:00")
     )
-    assert (found.own.n, found.reading.n_outside) == (20, 40)
-    assert found.own.rate("click") == Share(1, 20)
-    assert str(found.reading.first) == "2024-03-02 00:10:00+00:00"
+    assert (summary.own.n, summary.reading.n_outside) == (20, 40)
+    assert summary.own.rate("click") == Share(1, 20)
+    assert str(summary.reading.first) == "2024-03-02 00:10:00+00:00"
 
 
-def test_broken_lines_are_counted_and_harm_nobody(
+def test_broken_lines_are_counted_and_do_no_harm(
     lists_bundle: Bundle, line_of: Line, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log, "LONGEST", 5_000)
@@ -390,11 +390,11 @@ def test_broken_lines_are_counted_and_harm_nobody(
             good, {**good, **odd}, {**good, "n_unknown_items": -5, "latency_ms": -1},
         ]
     )  # fmt: skip
-    found = summarise_log(lists_bundle, path, ALWAYS)
-    assert found.own.n == 3
-    assert found.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
-    assert found.reading.n_lines == 18
-    text = MonitoringReport.of(found, Limits()).as_text()
+    summary = summarise_log(lists_bundle, path, ALWAYS)
+    assert summary.own.n == 3
+    assert summary.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
+    assert summary.reading.n_lines == 18
+    text = MonitoringReport.of(summary, Limits()).as_text()
     assert "15 lines were no lines of a request log" in text
     assert "fewer than 100 answers are too few for an alert" in text
 
@@ -467,9 +467,9 @@ def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
     (folder / REFERENCE).unlink()
     replace(Manifest.read(folder), files=checksums_of(folder)).write(folder)
     old = Bundle.load(folder)
-    found = summarise_log(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
-    assert found.drifts == []
-    report = MonitoringReport.of(found, Limits())
+    summary = summarise_log(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
+    assert summary.drifts == []
+    report = MonitoringReport.of(summary, Limits())
     assert "the bundle has no reference: export it again" in report.as_text()
     assert "Drift against" not in monitoring_html(report)
 

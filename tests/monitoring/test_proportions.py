@@ -47,8 +47,8 @@ def test_bounds_hold_the_share_and_stay_in_range(hits: int, more: int) -> None:
 
 def test_a_difference_has_newcombes_bounds() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: 56/70 - 48/80
-    found = difference(Share(56, 70), Share(48, 80))
-    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    gap = difference(Share(56, 70), Share(48, 80))
+    assert gap == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
 def test_spread_is_coverage_and_gini() -> None:

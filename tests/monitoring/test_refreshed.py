@@ -86,16 +86,16 @@ def test_the_log_of_both_states_is_one_report(
     assert own != lists_bundle.manifest.version
     other = [line_of(lists_twice, 400, version="x", variant="challenger")]
     path = write([*before, *after, *other, feedback(7, "click"), feedback(320, "click")])
-    found = summarise_log(lists_twice, path, ALWAYS)
-    assert {who: tally.n for who, tally in found.variants.items()} == {
+    summary = summarise_log(lists_twice, path, ALWAYS)
+    assert {who: tally.n for who, tally in summary.variants.items()} == {
         ("champion", name, own): 350,
         ("challenger", name, "x"): 1,
     }
-    assert found.own.rate("click") == Share(2, 350)
-    assert found.reference is not None
-    assert {drift.name for drift in found.drifts} == {"score", "items listed"}
-    assert {drift.n_current for drift in found.drifts} == {350}
-    report = MonitoringReport.of(found, Limits())
+    assert summary.own.rate("click") == Share(2, 350)
+    assert summary.reference is not None
+    assert {drift.name for drift in summary.drifts} == {"score", "items listed"}
+    assert {drift.n_current for drift in summary.drifts} == {350}
+    report = MonitoringReport.of(summary, Limits())
     assert "350 answers of this bundle" in report.facts[0]
     assert report.facts[1].startswith("they are of 2 states of one model")
     with pytest.raises(DataError, match="give the bundle that answered"):
@@ -111,8 +111,8 @@ def test_a_shadow_is_compared_with_the_one_champion(
     own, name = lists_twice.manifest.version, lists_twice.manifest.model
     lines[20:] = [{**line, "version": own} for line in lines[20:]]
     shadows = [{**line, "variant": "shadow", "version": "y"} for line in lines]
-    found = summarise_log(lists_twice, write([*lines, *shadows]), ALWAYS)
-    assert {who: pair.every.n for who, pair in found.agreement.pairs.items()} == {
+    summary = summarise_log(lists_twice, write([*lines, *shadows]), ALWAYS)
+    assert {who: pair.every.n for who, pair in summary.agreement.pairs.items()} == {
         ((name, own), (name, "y")): 40
     }
 
@@ -138,7 +138,7 @@ def test_a_customer_counts_once_over_all_states_and_with_what_is_known_now(
     assert drift.current.tolist() == [150, *[0] * 8, 30, 0]
 
 
-def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
+def test_each_prediction_is_evaluated_in_the_horizon_of_the_state_that_made_it(
     churn_bundle: Bundle, churn_twice: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:
     old, new = churn_bundle.manifest.version, churn_twice.manifest.version
@@ -149,7 +149,7 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
 
     made = [line(0, churn_bundle, 0, 0.1), line(1, churn_bundle, 1, 0.8)]
     made += [line(2, churn_twice, 2, 0.2), line(3, churn_twice, 3, 0.7)]
-    made += [line(4, churn_twice, 0, 0.9)]  # again: the first is the one that is judged
+    made += [line(4, churn_twice, 0, 0.9)]  # again: the first is evaluated
     served = summarise_log(churn_twice, write(made), ALWAYS).predictions
     assert served == {
         names[0]: ServedPrediction(0.1, old),
@@ -174,11 +174,11 @@ def test_each_prediction_is_judged_by_the_horizon_of_the_state_that_made_it(
         Churn(), churn_twice, served, purchases(*newer)
     )  # up to 2024-04-02: the first is over
     assert (half.n, half.n_not_over, half.now["brier"].value) == (2, 2, pytest.approx(0.025))
-    told = MonitoringReport.of(
+    message = MonitoringReport.of(
         summarise_log(churn_twice, write(made), ALWAYS), Limits(), half
     ).facts
     assert any(
-        fact.startswith("2 predictions are evaluated; for 2 more the horizon") for fact in told
+        fact.startswith("2 predictions are evaluated; for 2 more the horizon") for fact in message
     )
     with pytest.raises(DataError, match=r"end at 2024-03-05 .* the horizon of .* at 2024-03-29"):
         evaluate_delayed(Churn(), churn_twice, served, purchases(*newer[:1]))

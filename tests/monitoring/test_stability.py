@@ -20,8 +20,8 @@ def drift(reference: np.ndarray, current: np.ndarray) -> Drift:
 
 def test_the_golden_value() -> None:
     # .05 ln 1.5 + .05 ln 1.25 - .05 ln .875 - .05 ln (5/6) = 0.047223
-    found = psi(np.array([0.1, 0.2, 0.4, 0.3]), np.array([0.15, 0.25, 0.35, 0.25]))
-    assert found == pytest.approx(0.047223, abs=5e-7)
+    index = psi(np.array([0.1, 0.2, 0.4, 0.3]), np.array([0.15, 0.25, 0.35, 0.25]))
+    assert index == pytest.approx(0.047223, abs=5e-7)
 
 
 def test_counts_are_taken_as_shares() -> None:

@@ -39,8 +39,8 @@ class Registry:
     def champion(self, number: int) -> Manifest:
         """A bundle with so many neighbours, registered and made the champion."""
         bundle = self.make(self.folder / f"made{number}", number)
-        found = register(bundle, uri=self.uri, run_id=self.run_id, client=self.client)
-        self.client.set_registered_model_alias(found.name, "champion", found.version)
+        registered = register(bundle, uri=self.uri, run_id=self.run_id, client=self.client)
+        self.client.set_registered_model_alias(registered.name, "champion", registered.version)
         return Manifest.read(bundle)
 
     def fetch(self, folder: Path, model_uri: str | None = None) -> Fetched:
@@ -73,7 +73,7 @@ def registry(
 
 
 def left_beside(folder: Path) -> list[str]:
-    """What a fetch left behind beside the folder."""
+    """What a fetch left next to the folder."""
     return [p.name for p in folder.parent.iterdir() if p.name.startswith(".")]
 
 
@@ -88,8 +88,8 @@ def test_each_new_champion_takes_the_place_of_the_one_before(
     assert not registry.fetch(folder).changed
     assert (folder / "manifest.json").stat() == before
     second = registry.champion(2)
-    found = registry.fetch(folder)
-    assert (found.manifest, found.before, found.changed) == (second, first.version, True)
+    fetched = registry.fetch(folder)
+    assert (fetched.manifest, fetched.before, fetched.changed) == (second, first.version, True)
     assert Bundle.load(folder).manifest == second != first
     assert registry.fetch(folder, f"models:/{registry.name}/1").changed  # back again
     assert Bundle.load(folder).manifest == first
@@ -124,9 +124,11 @@ def test_the_exported_state_comes_back_with_overwrite(
     words = ["fetch", f"model_uri={registry.uri_of_champion}", f"to={folder}"]
     words.append(f"tracking.uri={registry.uri}")
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which stays" in told
-    assert "as they were exported: overwrite=true" in told
+    message = capsys.readouterr().out
+    assert (
+        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which stays" in message
+    )
+    assert "as they were exported: overwrite=true" in message
     assert Bundle.load(folder).manifest == there
     assert main([*words, "overwrite=true"]) == 0
     assert f"in the place of {there.version}" in capsys.readouterr().out
@@ -216,10 +218,10 @@ def test_known_customers_are_not_exchanged_for_ones_that_the_key_here_does_not_f
     caplog.clear()
     assert main([*words, f"tracking.uri={registry.uri}"]) == 2
     assert warnings() == []  # the refusal says it
-    told = capsys.readouterr().err
-    assert "version 2 does not replace" in told
-    assert told.count("known users cannot be looked up") == 1
-    assert f"written with the key {second.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY" in told
+    message = capsys.readouterr().err
+    assert "version 2 does not replace" in message
+    assert message.count("known users cannot be looked up") == 1
+    assert f"written with the key {second.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY" in message
     assert Bundle.load(folder).manifest == first
     assert left_beside(folder) == []
     words[2] = f"to={tmp_path / 'elsewhere'}"
@@ -248,13 +250,13 @@ def test_a_broken_bundle_in_the_folder_is_mended_and_other_things_are_kept(
 
 def test_what_is_not_in_the_registry_is_one_line(registry: Registry, tmp_path: Path) -> None:
     registry.champion(1)
-    for model, told in (
+    for model, message in (
         ("bundles/top_n", "write models:/NAME@champion or models:/NAME/3"),
         (f"models:/{registry.name}x@champion", f"did you mean {registry.name}"),
         (f"models:/{registry.name}@best", "does not have the alias best; its aliases: @cha"),
         (f"models:/{registry.name}/7", "does not have a version 7"),
     ):
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=message):
             registry.fetch(tmp_path / "top_n", model)
     assert not (tmp_path / "top_n").exists()
 
@@ -270,10 +272,10 @@ def test_the_command_tells_what_it_did(
     words = ["fetch", f"model_uri={registry.uri_of_champion}", "to=bundles/top_n"]
     words.append(f"tracking.uri={registry.uri}")
     assert main(words) == 0
-    told = f"{registry.name} version 1 (item_knn {version}) is in bundles/top_n"
-    assert capsys.readouterr().out.startswith(f"{told}\nnext, where no service")
+    message = f"{registry.name} version 1 (item_knn {version}) is in bundles/top_n"
+    assert capsys.readouterr().out.startswith(f"{message}\nnext, where no service")
     assert main(words) == 0
-    assert capsys.readouterr().out == f"{told} already\n"
+    assert capsys.readouterr().out == f"{message} already\n"
     assert main([*words, "tracking.uri=sqlite:///other.db"]) == 2
     assert "there is no MLflow store sqlite:///other.db" in capsys.readouterr().err
     assert not (tmp_path / "other.db").exists()

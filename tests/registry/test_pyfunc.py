@@ -110,7 +110,7 @@ def test_the_page_of_an_item_a_basket_and_no_personalisation_are_answered_so(
     assert answers["served"].tolist() == ["similar_items", "basket", "not_personalised"]
 
 
-def test_predictions_of_known_customers_features_and_nobody(
+def test_predictions_for_known_customers_features_and_nobody(
     store: Store, churn_folder: Path
 ) -> None:
     model = store.load(store.log(churn_folder))

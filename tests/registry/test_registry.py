@@ -1,4 +1,4 @@
-"""Champions of the registry: one at a time, whoever moves them, and the way back."""
+"""Champions of the registry: one at a time, changed by several processes, and rolled back."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_the_alias_the_tags_and_the_history_change_together(
     move_champion(client, model, change("1", None, FIRST))
     move_champion(client, model, change("2", "1"), {"gate.decision": "promoted"}, "why it is")
     assert aliases(client, model) == {"champion": "2"}  # a champion challenges nobody
-    found = client.get_model_version(model, "2")
-    assert (found.tags["gate.decision"], found.description) == ("promoted", "why it is")
+    version = client.get_model_version(model, "2")
+    assert (version.tags["gate.decision"], version.description) == ("promoted", "why it is")
     assert history_of(client, model) == [change("1", None, FIRST), change("2", "1")]
     champion = champion_of(client, model)
     assert champion is not None
@@ -83,7 +83,7 @@ def test_the_alias_the_tags_and_the_history_change_together(
     assert version_of(client, model, "r2") is None
 
 
-def test_who_decided_against_a_champion_of_before_is_told_and_changes_nothing(
+def test_a_decision_against_an_earlier_champion_is_refused_and_changes_nothing(
     client: MlflowClient, model: str
 ) -> None:
     move_champion(client, model, change("1", None, FIRST))
@@ -175,7 +175,7 @@ def test_a_lock_that_changes_hands_all_the_time_is_given_up(
         pass
 
 
-def test_only_a_version_that_nobody_else_took_up_is_withdrawn(
+def test_only_a_version_that_no_other_process_promoted_is_withdrawn(
     client: MlflowClient, model: str
 ) -> None:
     logged = client.create_logged_model("0", name="of the run")
@@ -256,12 +256,12 @@ def race(uri: str, name: str) -> list[tuple[int, str]]:
 def assert_one_wins(client: MlflowClient, name: str, ends: list[tuple[int, str]]) -> None:
     winner = aliases(client, name)["champion"]
     assert sorted(status for status, _ in ends) == [0, 1], ends
-    (told,) = [words for status, words in ends if status == 1]
-    assert f"is now version {winner} (promotion by process {winner} at 2024-04-01)" in told
+    (message,) = [words for status, words in ends if status == 1]
+    assert f"is now version {winner} (promotion by process {winner} at 2024-04-01)" in message
     assert [c.version for c in history_of(client, name)] == ["1", winner]
 
 
-def test_of_two_processes_at_once_one_wins_and_the_other_is_told(
+def test_of_two_processes_at_once_one_wins_and_the_other_gets_an_error(
     client: MlflowClient, model: str
 ) -> None:
     move_champion(client, model, change("1", None, FIRST))

@@ -86,11 +86,11 @@ def write_shop() -> Callable[..., None]:
 
 
 def _served(path: Path, **options: Any) -> Iterator[Served]:
-    told = ServiceOptions(bundle=str(path), **options)
-    service = Service(told)
+    message = ServiceOptions(bundle=str(path), **options)
+    service = Service(message)
     listener = listen("127.0.0.1", 0)
-    listener.listen(BACKLOG)  # as `serve` does: whoever asks before the loop runs waits
-    server = uvicorn.Server(config_of(create_app(service), told))
+    listener.listen(BACKLOG)  # as `serve` does: clients that connect before the loop runs wait
+    server = uvicorn.Server(config_of(create_app(service), message))
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener, *copies_of(listener)]}, daemon=True
     )

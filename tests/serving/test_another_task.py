@@ -113,11 +113,11 @@ def test_its_log_is_watched(client: httpx.Client, reorder: Path, tmp_path: Path)
     log = tmp_path / "requests.jsonl"
     while len(log.read_text().splitlines()) < 101:
         time.sleep(0.01)
-    found = summarise_log(Bundle.load(reorder), log, Period())
-    assert found.own.n == 101
-    assert {drift.name for drift in found.drifts} == {"score", "feature.days_since_last"}
-    assert [made.value for made in found.predictions.values()] == pytest.approx([0.82])
-    report = MonitoringReport.of(found, Limits())
+    summary = summarise_log(Bundle.load(reorder), log, Period())
+    assert summary.own.n == 101
+    assert {drift.name for drift in summary.drifts} == {"score", "feature.days_since_last"}
+    assert [made.value for made in summary.predictions.values()] == pytest.approx([0.82])
+    report = MonitoringReport.of(summary, Limits())
     assert report.title.startswith("corner_shop: reorder by rule ")
     assert "reorder by rule" in monitoring_html(report)
 
@@ -155,7 +155,7 @@ def test_a_path_of_the_service_or_of_another_bundle_is_refused(reorder: Path) ->
         Service(ServiceOptions(bundle=str(reorder.parent)))
 
 
-def test_it_is_found_where_it_is_put_while_the_service_runs(
+def test_it_is_served_once_it_arrives_while_the_service_runs(
     reorder: Path, bundles_folder: Path, served: Callable[..., Any], tmp_path: Path
 ) -> None:
     shutil.copytree(bundles_folder / "churn", tmp_path / "live" / "churn")
@@ -171,15 +171,15 @@ def test_it_is_found_where_it_is_put_while_the_service_runs(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"kind": "odds"}, "'odds' is no kind of answer: possible: amount, list, probability"),
         ({"field": ""}, "answer.field must be a name such as risk_score, got ''"),
         ({"item_endpoint": "like"}, "answer.item_endpoint must be empty for a probability"),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_refused(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_an_inconsistent_answer_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         replace(REORDER, **changes)
 
 

@@ -69,7 +69,7 @@ def test_each_k_is_a_call_of_its_own_and_no_call_is_larger_than_a_batch() -> Non
         assert {r % 2 for r in requests} == {1 if k == 5 else 0}
 
 
-def test_a_mistake_is_nobody_else_s() -> None:
+def test_a_bad_request_fails_alone() -> None:
     async def ask() -> list[Any]:
         futures = batcher(Work()).ask([(1, 1), (-1, 1), (3, 1)])
         return await asyncio.gather(*futures, return_exceptions=True)

@@ -120,7 +120,7 @@ def test_a_head_without_end_is_cut_off(served: Callable[..., Any]) -> None:
     assert said == b"" or said.startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_body_that_does_not_come_is_told_408(served: Callable[..., Any]) -> None:
+def test_a_body_that_does_not_arrive_gets_408(served: Callable[..., Any]) -> None:
     client = served(request_seconds=1).client
     said = said_to(client, HEAD + b"Content-Length: 10\r\n\r\n{")
     assert said.startswith(b"HTTP/1.1 408 ")
@@ -161,7 +161,7 @@ def test_clients_that_hang_take_no_place_from_others(served: Callable[..., Any])
         one.close()
 
 
-def test_a_token_is_asked_for_where_there_is_one(
+def test_a_token_is_required_where_one_is_set(
     served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWTHLAB_TOKEN", "open sesame")
@@ -218,12 +218,12 @@ def test_a_token_from_a_file_ends_where_its_line_does(
     assert served().client.post("/recommend", json={}, headers=headers).is_success
 
 
-def test_an_address_can_be_opened_as_it_is_told() -> None:
+def test_a_printed_address_can_be_opened() -> None:
     assert address_of("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert address_of("::1", 80) == "http://[::1]:80"
 
 
-def test_more_at_once_than_may_be_are_told_to_come_again() -> None:
+def test_too_many_requests_at_once_get_503() -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def slow(kind: bytes, content: bytes) -> tuple[int, bytes]:
@@ -271,7 +271,7 @@ def test_a_path_in_a_request_is_only_a_name(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({}, "bundle is required"),
         ({"bundle": "b", "prot": 1}, "unknown setting prot: did you mean port"),
@@ -293,8 +293,8 @@ def test_a_path_in_a_request_is_only_a_name(client: httpx.Client) -> None:
         ({"bundle": "b", "rules": {"colour": "red"}}, "rules.colour is no rule"),
     ],
 )
-def test_options_that_make_no_sense_are_one_clear_line(given: dict[str, Any], told: str) -> None:
-    with pytest.raises((ConfigError, ValueError), match=told):
+def test_options_that_make_no_sense_are_one_clear_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, ValueError), match=message):
         ServiceOptions.of(given)
 
 
@@ -339,12 +339,12 @@ def test_metrics_can_be_read_by_prometheus(client: httpx.Client) -> None:
     sample = r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+-]+'
     for line in answer.text.splitlines():
         assert re.fullmatch(rf"# (HELP|TYPE) [a-z_]+ .+|{sample}", line), line
-    found = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
-    asked = int(found['growthlab_requests_total{path="/recommend",status="200"}'])
+    groups = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
+    asked = int(groups['growthlab_requests_total{path="/recommend",status="200"}'])
     assert asked >= 1
-    assert int(found['growthlab_request_seconds_count{path="/recommend"}']) >= asked
-    assert int(found['growthlab_request_seconds_bucket{path="/recommend",le="+Inf"}']) >= asked
-    assert float(found["process_resident_memory_bytes"]) > 1e6
+    assert int(groups['growthlab_request_seconds_count{path="/recommend"}']) >= asked
+    assert int(groups['growthlab_request_seconds_bucket{path="/recommend",le="+Inf"}']) >= asked
+    assert float(groups["process_resident_memory_bytes"]) > 1e6
 
 
 def test_times_are_counted_in_their_buckets() -> None:

@@ -104,7 +104,7 @@ def test_who_wants_no_personal_answer_is_logged_as_such(
     assert [line["personalised"] for line in lines(path, 5)] == [False] * 3 + [True] * 2
 
 
-def test_feedback_stands_beside_its_answer(logged: tuple[httpx.Client, Path]) -> None:
+def test_feedback_is_logged_with_its_answer(logged: tuple[httpx.Client, Path]) -> None:
     client, path = logged
     asked = client.post("/recommend", json={"history": ["tea", "?"]}).json()["request_id"]
     for event in ("impression", "click", "order"):

@@ -57,7 +57,7 @@ def test_history_is_folded_in(client: httpx.Client) -> None:
     assert answer["items"][0]["item"] == "lemon"
 
 
-def test_nobody_gets_the_popularity_list(client: httpx.Client) -> None:
+def test_a_request_for_nobody_gets_the_popularity_list(client: httpx.Client) -> None:
     for body in ({}, {"user_id": "stranger"}, {"history": ["?"]}):
         answer = post(client, "/recommend", **body)
         assert (answer["served"], answer["fallback"]) == ("popularity_fallback", True)
@@ -108,7 +108,7 @@ def test_nothing_known_of_a_customer_is_looked_at_unless_it_is_personalised(
     assert (churn["churn_probability"], churn["served"]) == (0.5, "population_fallback")
 
 
-def test_one_switch_takes_everybody_s_personal_answers_away(served: Callable[..., Any]) -> None:
+def test_one_setting_turns_off_all_personal_answers(served: Callable[..., Any]) -> None:
     client = served(personalised=False).client
     answer = post(client, "/recommend", user_id="anna", history=["tea"], personalised=True)
     assert answer["served"] == "not_personalised"
@@ -128,12 +128,12 @@ def test_a_batch_is_answered_as_its_requests_one_by_one(client: httpx.Client) ->
 
 
 def test_version_names_growthlab_and_the_models(client: httpx.Client) -> None:
-    told = client.get("/version").json()
-    assert told["growthlab"] == version("growthlab")
-    assert told["models"]["champion"]["churn"]["name"] == "recency_rule"
+    message = client.get("/version").json()
+    assert message["growthlab"] == version("growthlab")
+    assert message["models"]["champion"]["churn"]["name"] == "recency_rule"
 
 
-def test_churn_of_known_customers_given_features_and_nobody(client: httpx.Client) -> None:
+def test_churn_for_known_customers_features_and_nobody(client: httpx.Client) -> None:
     known = post(client, "/churn", user_id="anna")
     assert known["churn_probability"] == pytest.approx(0.18)
     assert (known["served"], known["horizon_days"]) == ("known", 28.0)
@@ -153,7 +153,7 @@ def test_value_of_an_unknown_customer_is_the_mean_of_the_population(client: http
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "told"),
+    ("path", "body", "message"),
     [
         ("/recommend", {"user": "anna"}, "there is no such field: did you mean user_id"),
         ("/recommend", {"rules": {"price_maxx": 1}}, "no such field: did you mean price_max"),
@@ -189,9 +189,9 @@ def test_value_of_an_unknown_customer_is_the_mean_of_the_population(client: http
     ],
 )
 def test_bad_requests_get_422_with_a_reason(
-    client: httpx.Client, path: str, body: Any, told: str
+    client: httpx.Client, path: str, body: Any, message: str
 ) -> None:
-    assert told in refused(client, path, body)
+    assert message in refused(client, path, body)
 
 
 def test_a_refusal_does_not_repeat_the_input(client: httpx.Client) -> None:
@@ -215,8 +215,8 @@ def test_the_service_s_own_policy_holds_where_a_request_has_none(
 
 def test_what_watches_may_ask_for_the_head_alone(client: httpx.Client) -> None:
     for path in ("/health", "/ready"):
-        told = client.head(path)
-        assert (told.status_code, told.content) == (200, b"")
+        message = client.head(path)
+        assert (message.status_code, message.content) == (200, b"")
 
 
 def test_health_names_the_bundles(client: httpx.Client) -> None:
@@ -253,18 +253,18 @@ def test_a_task_without_a_bundle_answers_404(
     client = served(bundles_folder / "churn").client
     response = client.post("/recommend", json={})
     assert response.status_code == 404
-    told = "no top_n bundle is loaded; this service answers /churn"
-    assert response.json()["detail"] == told
+    message = "no top_n bundle is loaded; this service answers /churn"
+    assert response.json()["detail"] == message
     assert post(client, "/churn", user_id="bert")["churn_probability"] == pytest.approx(0.82)
 
 
-def test_another_key_is_told_in_health(
+def test_another_key_shows_in_health(
     served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", "x" * 40)
     client = served().client
-    told = client.get("/health").json()["bundles"]["top_n"]["no_lookup"]
-    assert told.startswith("known users cannot be looked up: the key here is")
+    message = client.get("/health").json()["bundles"]["top_n"]["no_lookup"]
+    assert message.startswith("known users cannot be looked up: the key here is")
 
 
 def test_paths_without_or_with_two_bundles_of_a_task_are_refused(

@@ -114,8 +114,8 @@ def test_a_bundle_of_another_task_does_not_take_the_place(
     client = served(shop, reload_seconds=0.05).client
     shutil.rmtree(shop)
     shutil.copytree(bundles_folder / "churn", shop)
-    told = "it answers churn, and this folder top_n"
-    wait_until(lambda: client.get("/health").json()["refused"].get(str(shop)) == told)
+    message = "it answers churn, and this folder top_n"
+    wait_until(lambda: client.get("/health").json()["refused"].get(str(shop)) == message)
     assert name_of(client) == "first"
 
 
@@ -130,8 +130,8 @@ def test_of_two_that_come_together_one_is_used_and_newer_ones_are_still_looked_f
         write_shop(live / name, model=name)
     models.put(models.newer())
     assert name_of(running.client) == "a"
-    told = f"{live / 'a'} and {live / 'b'} both answer top_n: name one of them"
-    assert models.refused == {str(live / "b"): told}
+    message = f"{live / 'a'} and {live / 'b'} both answer top_n: name one of them"
+    assert models.refused == {str(live / "b"): message}
     assert models.newer() == []
     write_shop(live / "a", model="c", overwrite=True)
     models.put(models.newer())
@@ -174,7 +174,7 @@ def test_a_share_of_the_users_is_the_challenger_s_and_always_the_same(
     assert answer["variant"] == "challenger"
 
 
-def test_a_batch_of_which_one_model_has_no_room_is_nobody_s_work(
+def test_a_batch_that_does_not_fit_one_model_is_given_to_none(
     served: Callable[..., Any],
     shop: Path,
     tmp_path: Path,
@@ -222,7 +222,7 @@ def test_a_shadow_s_answers_are_logged_and_not_given(
         assert line["items"] == [i["item"] for i in answer["items"]]
 
 
-def test_a_champion_that_knows_nobody_does_not_take_the_place_of_one_that_does(
+def test_a_champion_without_look_up_does_not_replace_one_that_has_it(
     served: Callable[..., Any], shop: Path, write_shop: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = served(shop, reload_seconds=0.05).client
@@ -268,15 +268,15 @@ def test_what_only_a_shadow_refuses_is_no_error(
     running = served(shop, shadow=str(tmp_path / "other"), log=str(path))
     monkeypatch.setattr(running.service.models.of("shadow", "top_n")._batcher, "_work", refuses)
     assert running.client.post("/recommend", json={"user_id": "anna"}).is_success
-    told = 'growthlab_served_total{task="top_n",variant="shadow",served="refused"} 1'
-    wait_until(lambda: told in running.client.get("/metrics").text)
+    message = 'growthlab_served_total{task="top_n",variant="shadow",served="refused"} 1'
+    wait_until(lambda: message in running.client.get("/metrics").text)
     assert running.client.post("/recommend", json={"user_id": "bert"}).is_success
     wait_until(lambda: path.read_text().count("\n") == 2)  # lines are written in their order
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["variant"] for line in lines] == ["champion", "champion"]
 
 
-def test_a_challenger_needs_a_champion_beside_it(shop: Path, bundles_folder: Path) -> None:
+def test_a_challenger_needs_a_champion(shop: Path, bundles_folder: Path) -> None:
     options = ServiceOptions(bundle=str(shop), challenger=str(bundles_folder / "churn"))
     with pytest.raises(ConfigError, match="there is no champion for the challenger of churn"):
         Service(options)
