@@ -38,7 +38,7 @@ PHASES = {  # place in the code -> phase; what a place calls counts for the phas
     "growthlab.tasks.top_n:TopN.judge": "score and metrics",
     "growthlab.tasks.fold_evaluation:_scorer_of": "export",
     "growthlab.export.write_bundle:write_bundle": "bundle",
-    "growthlab.evaluation.plots:outcome_figures": "plots",
+    "growthlab.evaluation.figures:outcome_figures": "plots",
     "growthlab.tracking.comparison_run:log_figures": "plots",
     "growthlab.tracking.store:Store.client": "tracking",
     "growthlab.tracking.comparison_run:ComparisonRun.open": "tracking",

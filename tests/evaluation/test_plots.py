@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from growthlab.evaluation.comparison import Comparison
+from growthlab.evaluation.figures import outcome_figures
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.plots import (
     curves,
@@ -16,7 +17,6 @@ from growthlab.evaluation.plots import (
     gain_curve,
     lift_curve,
     metric_bars,
-    outcome_figures,
     reliability,
 )
 

@@ -27,6 +27,6 @@ class Comparison(Standings):
 
     def figures(self) -> dict[str, Figure]:
         """Plots of the comparison by file name (without extension)."""
-        from growthlab.evaluation.plots import comparison_figures
+        from growthlab.evaluation.figures import comparison_figures
 
         return comparison_figures(self)

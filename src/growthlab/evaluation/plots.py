@@ -1,4 +1,4 @@
-"""Plots of an outcome and of a comparison, as matplotlib figures without global state."""
+"""Single plots of metrics, learning curves and predictions, as matplotlib figures without global state."""
 
 from __future__ import annotations
 
@@ -12,23 +12,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.evaluation.standings import predictions_of
+from growthlab.evaluation.outcome import Estimate
 from growthlab.metrics.predictions import equal_mass_bins, group_by_prediction, sums_of_first
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from growthlab.evaluation.standings import Standings
-
 # Okabe and Ito's palette, which colour-blind readers can distinguish
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
 CHANCE: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
-MOST_LINES = 5
 MOST_FEATURES = 20
 
 
@@ -228,104 +223,6 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     axes.margins(y=0.12)
     axes.grid(axis="x", visible=False)
     return figure
-
-
-def outcome_figures(
-    outcome: Outcome, objective: str, columns: Sequence[MetricColumn], *, maximise: bool = True
-) -> dict[str, Figure]:
-    """The plots of one outcome by file name: learning curves, metrics, predictions, features.
-
-    `columns` are the metrics of the leaderboard, of which those within [-1, 1] become bars.
-    """
-    figures = {}
-    for name, values in outcome.curves.items():
-        larger_is_better = maximise and name != "loss"
-        file = "curve_" + name.replace("/", "_")
-        figures[file] = curves(
-            {name: values},
-            f"{outcome.name}: {metric_label(name.replace('/', ' '))}",
-            maximise=larger_is_better,
-        )
-    bounded = [
-        column
-        for column in columns
-        if column.metric in outcome.test and _fits_bars(outcome.test[column.metric])
-    ]
-    if bounded:
-        names = {
-            column.metric: metric_label(column.metric)
-            + (" \N{DOWNWARDS ARROW}" if not column.larger_is_better else "")
-            for column in bounded
-        }
-        figures["metrics"] = metric_bars(
-            {shown: outcome.test[name] for name, shown in names.items()},
-            outcome.name,
-            subtitle="test window, 95 % bootstrap bounds; \N{DOWNWARDS ARROW} lower is better",
-            colours={names.get(objective, ""): BLUE},
-        )
-    table = predictions_of(outcome)
-    if {"label", "prediction"} <= set(table) and len(table):
-        figures.update(_prediction_figures({outcome.name: table}))
-        if "calibration" in figures and "uncalibrated" in table:
-            before = table.assign(prediction=table["uncalibrated"])
-            figures["calibration"] = reliability({"calibrated": table, "before": before})
-    features = outcome.tables.get("importance", pd.DataFrame())
-    if len(features):
-        figures["importance"] = importance(features, objective)
-    return figures
-
-
-def _fits_bars(estimate: Estimate) -> bool:
-    """Whether it has bounds and lies within [-1, 1], the range of the axis."""
-    return bool(np.isfinite(estimate.low)) and -1 <= estimate.value <= 1
-
-
-def comparison_figures(standings: Standings) -> dict[str, Figure]:
-    """The plots of a comparison by file name: leaderboard, learning curves, predictions."""
-    objective, winner = standings.objective, standings.winner().name
-    estimates = {
-        row["model"]: Estimate(row[objective], row["low"], row["high"])
-        for row in standings.table.to_dict("records")
-    }
-    colours = {n: PALE if n in standings.baselines else SKY for n in estimates} | {winner: BLUE}
-    figures = {
-        "leaderboard": metric_bars(
-            estimates,
-            f"{metric_label(objective)} on the test window",
-            subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bootstrap bounds",
-            colours=colours,
-            largest_first=standings.maximise,
-        )
-    }
-    best = list(standings.models)[:MOST_LINES]
-    name = f"valid/{objective}"
-    lines = {m: s[0].curves[name] for m, s in standings.models.items() if s[0].curves.get(name)}
-    if lines:
-        title = f"Validation {metric_label(objective)} by epoch"
-        shown = dict(list(lines.items())[:MOST_LINES])
-        figures["curves"] = curves(shown, title, maximise=standings.maximise)
-    tables = {m: predictions_of(standings.models[m][0]) for m in best}
-    if all({"label", "prediction"} <= set(t) and len(t) for t in tables.values()):
-        figures.update(_prediction_figures(tables))
-    return figures
-
-
-def _prediction_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    """Reliability, lift and gain for labels of 0 and 1; gain and decile calibration for values."""
-    first = next(iter(tables.values()))
-    usable = {n: t for n, t in tables.items() if t["label"].sum() > 0}
-    if not usable:
-        return {}
-    if first["label"].isin([0, 1]).all():
-        probabilities = {n: t for n, t in usable.items() if t["prediction"].between(0, 1).all()}
-        figures = {"lift": lift_curve(usable, "leavers"), "gain": gain_curve(usable, "leavers")}
-        if probabilities:
-            figures["calibration"] = reliability(probabilities)
-        return figures
-    figures = {"gain": gain_curve(usable, "revenue")}
-    if len(usable) == 1:
-        figures["calibration"] = decile_calibration(first)
-    return figures
 
 
 def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:

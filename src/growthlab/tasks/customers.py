@@ -145,7 +145,7 @@ class CustomerTask(ABC):
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
-        from growthlab.evaluation.plots import outcome_figures
+        from growthlab.evaluation.figures import outcome_figures
 
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 

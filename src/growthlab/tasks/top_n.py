@@ -223,7 +223,7 @@ class TopN:
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of one outcome, by file name."""
-        from growthlab.evaluation.plots import outcome_figures
+        from growthlab.evaluation.figures import outcome_figures
 
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 

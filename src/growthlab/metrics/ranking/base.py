@@ -12,7 +12,7 @@ import numpy as np
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.core.prefixes import Prefixes
-from growthlab.metrics.item_kinds import categories_of, contents_of
+from growthlab.metrics.content_codes import category_codes, content_codes
 from growthlab.ranking.top_k import row_slices
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ class RankedLists:
 
     @cached_property
     def contents(self) -> np.ndarray:
-        """Category and attributes of each item, see `contents_of`."""
-        return contents_of(self.histories.catalogue)
+        """Category and attributes of each item, see `content_codes`."""
+        return content_codes(self.histories.catalogue)
 
     @cached_property
     def categories(self) -> np.ndarray:
-        """The category of each item, see `categories_of`."""
-        return categories_of(self.histories.catalogue)
+        """The category of each item, see `category_codes`."""
+        return category_codes(self.histories.catalogue)
 
     def shares_of_categories(
         self, rows: np.ndarray, items: np.ndarray
