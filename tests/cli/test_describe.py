@@ -116,7 +116,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
         ("segment: region=nowhere", "goals: nobody has region=nowhere"),
     ],
 )
-def test_a_goal_that_cannot_be_is_refused(workspace: Workspace, goal: str, line: str) -> None:
+def test_an_implausible_goal_is_refused(workspace: Workspace, goal: str, line: str) -> None:
     fields = yaml.safe_load(GOALS)[0] | yaml.safe_load(goal)
     (workspace.folder / "wrong.yaml").write_text(yaml.safe_dump([fields]))
     words = ("goals=wrong.yaml", "burn_in_days=0", "privacy.min_group=10", "output=refused")
@@ -129,9 +129,9 @@ def test_from_python_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monk
     log = SimulatedShop(users=150, items=60, days=150).read()
     goals = yaml.safe_load(GOALS)
     small = ["section=[growth]", "burn_in_days=0", "privacy.min_group=10"]
-    made = growthlab.describe(log, goals=goals, overrides=small)
-    assert list(made.tables) == ["goals", "growth_by_month", "growth_by_week", "growth_by_day"]
-    assert made.title == log.name
+    report = growthlab.describe(log, goals=goals, overrides=small)
+    assert list(report.tables) == ["goals", "growth_by_month", "growth_by_week", "growth_by_day"]
+    assert report.title == log.name
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match=r"privacy\.min_group must be at least 10, got 2"):
         growthlab.describe(log, overrides=["privacy.min_group=2"])

@@ -1,4 +1,4 @@
-"""growthlab portrait: a Parquet row a customer, the tags beside it, the same in MLflow."""
+"""growthlab portrait: a Parquet row a customer, a page of its tags, the same in MLflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cli.conftest import ORDERS, SHOP, Workspace
 from growthlab.features.portrait.dictionary import TAGS, as_markdown
 
 
-def test_portraits_are_a_row_a_customer_with_their_tags_beside_them(workspace: Workspace) -> None:
+def test_portraits_are_a_row_a_customer_with_a_page_of_their_tags(workspace: Workspace) -> None:
     done = workspace.growthlab("portrait", *SHOP, "cutoff=2025-04-01", "output=out/some.parquet")
     assert done.status == 0, done.err
     assert "customers as of 2025-04-01 00:00:00; tags: 4 of attribute" in done.out
@@ -49,7 +49,7 @@ def test_without_a_cutoff_everything_counts(orders: Workspace) -> None:
     assert "spend" not in frame
 
 
-def test_the_page_of_all_tags_can_be_asked_for_alone(fresh: Workspace) -> None:
+def test_the_page_of_all_tags_can_be_written_alone(fresh: Workspace) -> None:
     done = fresh.growthlab("portrait", "dictionary=page.md")
     assert done.status == 0
     assert (fresh.folder / "page.md").read_text() == as_markdown()
@@ -57,7 +57,7 @@ def test_the_page_of_all_tags_can_be_asked_for_alone(fresh: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("cutoff=soon", "cutoff must be a date or time like 2025-06-01, got soon"),
         ("cutoff=2020-01-01", "no customer did anything before 2020-01-01 00:00:00: the events of"),
@@ -76,8 +76,8 @@ def test_the_page_of_all_tags_can_be_asked_for_alone(fresh: Workspace) -> None:
     ],
 )
 def test_mistakes_are_one_line_and_leave_no_portrait(
-    fresh: Workspace, tmp_path: Path, word: str, said: str
+    fresh: Workspace, tmp_path: Path, word: str, message: str
 ) -> None:
-    assert said in fresh.growthlab("portrait", *SHOP, word).mistake
+    assert message in fresh.growthlab("portrait", *SHOP, word).mistake
     assert not list(tmp_path.glob("portrait*"))
     assert not (tmp_path / "mlflow.db").exists()

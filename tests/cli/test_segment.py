@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import ORDERS, SHOP, Workspace
 
-FEW = "section=[rfm,life_cycle,tiers,triggers]"
+SECTIONS = "section=[rfm,life_cycle,tiers,triggers]"
 
 
 def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
-    done = workspace.growthlab("segment", *SHOP, FEW, "output=out")
+    done = workspace.growthlab("segment", *SHOP, SECTIONS, "output=out")
     assert done.status == 0, done.err
     folder = workspace.folder / "out" / "simulated_shop"
     run = workspace.runs("segment", kind="segment")[0]  # the newest
@@ -27,7 +27,7 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
     assert "as of 2025-05-31 00:00:00" in done.out  # 150 days from 1 January, as `describe` has it
 
 
-def test_what_the_data_cannot_give_is_said_and_the_rest_is_made(orders: Workspace) -> None:
+def test_sections_that_the_data_cannot_give_are_left_out(orders: Workspace) -> None:
     done = orders.growthlab("segment", *ORDERS, "section=[rfm,tiers]")
     assert done.status == 0, done.err
     assert "left out: tiers: tiers by spend need unit_price" in done.out
@@ -42,9 +42,9 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     more = ("section.lookalike.seeds=seeds.csv", "section.lookalike.min_seeds=20")
     done = workspace.growthlab("segment", *SHOP, "section=[lookalike]", *more, "output=second")
     assert done.status == 0, done.err
-    found = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
-    assert not set(found["user_id"]) & set(best)
-    assert found["rank"].tolist() == list(range(1, len(found) + 1))
+    audience = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
+    assert not set(audience["user_id"]) & set(best)
+    assert audience["rank"].tolist() == list(range(1, len(audience) + 1))
     lift = max(
         r.data.metrics.get("lookalike/lift", 0.0) for r in workspace.runs("segment", kind="segment")
     )
@@ -53,7 +53,7 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["section=[]"], "section=[] leaves nothing to make: name some sections, or none"),
         (["section=[rmf]"], "section=rmf: did you mean rfm?"),
@@ -68,13 +68,13 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
-    fresh: Workspace, tmp_path: Path, words: list[str], said: str
+    fresh: Workspace, tmp_path: Path, words: list[str], message: str
 ) -> None:
-    assert said in fresh.growthlab("segment", *SHOP, *words).mistake
+    assert message in fresh.growthlab("segment", *SHOP, *words).mistake
     assert not (tmp_path / "segments").exists()
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_a_mistake_names_its_section_once(fresh: Workspace) -> None:
-    told = fresh.growthlab("segment", *SHOP, "section=[outlook]").mistake
-    assert told.startswith("section.outlook.bundles names no folder of bundles")
+    mistake = fresh.growthlab("segment", *SHOP, "section=[outlook]").mistake
+    assert mistake.startswith("section.outlook.bundles names no folder of bundles")
