@@ -45,7 +45,7 @@ def compare(
     log: EventLog,
     models: Sequence[str] | Mapping[str, Any] | str = "all",
     *,
-    task: str = "top_n",
+    task: str | None = None,
     seed: int = 0,
     seeds: int = 1,
     overrides: Sequence[str] = (),
@@ -59,7 +59,7 @@ def compare(
     ----------
     log : what `EventLog.from_frames` or a source's ``prepare`` gives
     models : yaml names of the task's models, or name -> a function that makes a fresh estimator
-    task : ``top_n``, ``churn`` or ``value``
+    task : a file of ``conf/task``, such as ``churn``; None: the default of the command
     overrides : settings as on the command line, such as ``split.horizon_days=30``
 
     Returns
@@ -73,7 +73,7 @@ def compare(
     ConfigError, DataError
         As the commands do, in one line.
     """
-    words = [f"task={task}", f"seed={seed}", f"seeds={seeds}", *overrides]
+    words = [*_task_words(task), f"seed={seed}", f"seeds={seeds}", *overrides]
     contenders = None
     if isinstance(models, Mapping):
         contenders = [Contender(name, make, {}) for name, make in models.items()]
@@ -95,7 +95,7 @@ def tune(
     log: EventLog,
     model: str,
     *,
-    task: str = "top_n",
+    task: str | None = None,
     trials: int = 15,
     minutes: float | None = None,
     seed: int = 0,
@@ -119,7 +119,7 @@ def tune(
         As the command does, in one line.
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
-    words = [f"task={task}", f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
+    words = [*_task_words(task), f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
     parts = parts_of(compose("tune", [*words, *limit, *overrides]), log)
     check_search(parts)
     with (
@@ -189,7 +189,11 @@ def describe(
 
 
 def promote(
-    challenger: str, *, task: str = "top_n", dry_run: bool = False, overrides: Sequence[str] = ()
+    challenger: str,
+    *,
+    task: str | None = None,
+    dry_run: bool = False,
+    overrides: Sequence[str] = (),
 ) -> Ruling:
     """The ruling of the gate on a run that challenges the champion of the registry.
 
@@ -199,7 +203,7 @@ def promote(
     Parameters
     ----------
     challenger : id of a run of one model, or its first 8 characters or more
-    task : ``top_n``, ``churn`` or ``value``
+    task : a file of ``conf/task``, such as ``churn``; None: the default of the command
     overrides : settings as on the command line, such as ``gate.min_rel_gain=0.01``
 
     Returns
@@ -212,5 +216,10 @@ def promote(
     ConfigError, ExportError
         As the command does, in one line.
     """
-    words = [f"task={task}", f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
+    words = [*_task_words(task), f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
     return rule_on_challenger(compose("promote", [*words, *overrides]))
+
+
+def _task_words(task: str | None) -> list[str]:
+    """The override that chooses the task; none for the default."""
+    return [] if task is None else [f"task={task}"]
