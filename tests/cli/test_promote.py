@@ -133,7 +133,7 @@ def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Worksp
     assert refused.tags["gate.decision"] == "refused"
     done = promote(shop, "top_n", run)
     assert done.status == 0, done.err
-    assert "the first champion: there was nobody to beat" in done.out
+    assert "the first champion: there was none to beat" in done.out
     assert "rollback" not in done.out  # there is nobody to go back to
     assert f"next: growthlab fetch model_uri=models:/{TOP_N}@champion to=FOLDER\n" in done.out
     assert "a service that watches" not in done.out  # none has fetched a champion yet
@@ -286,7 +286,7 @@ def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Wor
     set_valid(crowned, run, "roc_auc", 0.5)
     done = promote(crowned, "churn", run, "gate.margin=0")
     assert done.status == 1
-    assert "roc_auc on the validation window 0.5000, wanted above the champion's" in done.out
+    assert "roc_auc on the validation window 0.5000, required: above the champion's" in done.out
     assert champion(crowned, CHURN) == "1"
     tags = crowned.client.get_run(run).data.tags
     assert tags["gate.decision"] == "refused"
@@ -300,9 +300,9 @@ def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
     assert again != first
     done = promote(crowned, "churn", again, "dry_run=true")
     assert done.status == 1
-    assert "relative gain +0.0 %, wanted above +0.0 %" in done.out
+    assert "relative gain +0.0 %, required: above +0.0 %" in done.out
     done = crowned.growthlab("promote", "task=churn", f"challenger={again}", "dry_run=true")
-    assert "calibration_error: not measured, wanted train it with all metrics" in done.out
+    assert "calibration_error: not measured, required: a run trained with all metrics" in done.out
     with contextlib.chdir(crowned.folder):
         ruling = api.promote(again, task="churn", dry_run=True, overrides=LENIENT)
     assert not ruling.decision.promote
@@ -317,9 +317,9 @@ def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
     run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
     other = "task.objective=average_precision"
     assert promote(crowned, "churn", run, other).mistake == (
-        "task.objective=average_precision: the champion was promoted by roc_auc, so that "
-        "task.objective=roc_auc decides; gate.new_objective=true changes it, and then counts every "
-        "metric that was measured as a try"
+        "task.objective=average_precision: the champion was promoted by roc_auc, so "
+        "task.objective=roc_auc decides; gate.new_objective=true changes it, and then every "
+        "measured metric counts as a test"
     )
     plain = promote(crowned, "churn", run, "dry_run=true").out
     assert "- Objective: roc auc, the champion's" in plain
@@ -328,7 +328,7 @@ def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
     n += sum(name.startswith("valid/") for name in found.tags.get("undefined", "").split(","))
     assert n > 5
     changed = promote(crowned, "churn", run, other, "gate.new_objective=true", "dry_run=true").out
-    assert f"was promoted by roc auc; each of {n} metrics counts as a try" in changed
+    assert f"was promoted by roc auc; each of {n} metrics counts as a test" in changed
     rows = [r.split(" | ") for r in (plain + changed).splitlines() if "evaluations on this" in r]
     (_, once), (words, times) = ((r[0], int(r[1].strip(" |").replace(",", ""))) for r in rows)
     assert words.endswith(f"times {n} metrics")
@@ -393,9 +393,13 @@ def test_other_data_another_split_or_other_customers_are_refused_in_one_line(
     run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
     true = client.get_run(run).data.tags
     for tag, value, line in (
-        ("data_digest", "f" * 64, "the challenger was judged with data_digest ffffffffffff, the"),
-        ("split", "given", "the challenger was judged with split given, the champion (run "),
-        ("cutoff", "2025-01-01", "the challenger was judged with cutoff 2025-01-01, the champion"),
+        (
+            "data_digest",
+            "f" * 64,
+            "the challenger was evaluated with data_digest ffffffffffff, the",
+        ),
+        ("split", "given", "the challenger was evaluated with split given, the champion (run "),
+        ("cutoff", "2025-01-01", "the challenger was evaluated with cutoff 2025-01-01, the champ"),
     ):
         client.set_tag(run, tag, value)
         try:
@@ -417,7 +421,8 @@ def test_a_run_stands_for_the_champion_only_with_its_settings(crowned: Workspace
     other = run_of(crowned, "churn", "recency_rule")
     line = promote(crowned, "churn", run, f"champion={other}").mistake
     assert (
-        "cannot stand for version 1: its model is recency_rule, the champion's is logistic" in line
+        "cannot stand in for version 1: its model is recency_rule, the champion's is logistic"
+        in line
     )
     done = crowned.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
     assert done.status == 0, done.err
@@ -454,7 +459,7 @@ def test_a_kind_that_cannot_be_exported_says_so_when_it_is_trained_and_is_refuse
     run = run_of(crowned, "churn", "thicket")
     assert "is not exportable" in crowned.client.get_run(run).data.tags["exportable"]
     line = promote(crowned, "churn", run).mistake
-    assert line.startswith(f"challenger={run} cannot be promoted: not exportable: ")
+    assert line.startswith(f"challenger={run} is not exportable: ")
     words = ("models=[thicket]", "seed=1", *FAST)
     done = crowned.growthlab("compare", "task=churn", *words)
     assert "not exportable: thicket: " in done.out

@@ -1,4 +1,4 @@
-"""What is promoted is what was judged: the bundle with its index, in the registry or on its way there."""
+"""The bundle that the gate judges is the one that is promoted, with its index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
 
 @pytest.fixture(scope="session")
 def after_training(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """A run of a model whose scores are a product of vectors; nothing is registered."""
+    """A folder with one ALS run and an empty registry."""
     shop = Workspace(tmp_path_factory.mktemp("indexed"))
     words = ("task=top_n", "model=recommend/als", "metrics=[ranking/ndcg]", *SHOP)
     done = shop.growthlab("train", *words)
@@ -38,26 +38,26 @@ def trained(after_training: Snapshot) -> Workspace:
 
 
 def line_of(report: str, words: str) -> str:
-    """The line of a report that has the words."""
+    """The one line of a report that contains the words."""
     (line,) = [line for line in report.splitlines() if words in line]
     return line
 
 
-def registered(shop: Workspace, version: str, beside: Path) -> Bundle:
-    """The bundle of a version."""
+def registered(shop: Workspace, version: str, folder: Path) -> Bundle:
+    """The bundle of a version, downloaded to the folder."""
     uri = f"sqlite:///{shop.folder}/mlflow.db"
-    return bundle_of(shop.client.get_model_version(TOP_N, version), beside, uri=uri)
+    return bundle_of(shop.client.get_model_version(TOP_N, version), folder, uri=uri)
 
 
 def megabytes(folder: Path) -> float:
     return float(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20)
 
 
-def test_the_registered_bundle_is_judged_and_a_poor_index_is_no_champion(
+def test_the_registered_bundle_is_judged_so_a_poor_index_is_refused(
     trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained.runs("top_n", kind="model", model="als")[0]
-    # parts of the catalogue are searched until six of ten are found
+    # the index searches parts of the catalogue until it finds six of ten items
     with monkeypatch.context() as patch:
         patch.setattr("growthlab.export.sign_and_index.add_index", partial(add_index, recall=0.6))
         words = (f"run={run.info.run_id}", "to=poor", "index_above=10", *LENIENT)
@@ -76,9 +76,11 @@ def test_the_registered_bundle_is_judged_and_a_poor_index_is_no_champion(
         [i.item for i in one.items] == [i.item for i in other.items]
         for one, other in zip(own, without, strict=True)
     )
-    assert n_same < len(users)  # the index loses something of which parity says nothing
+    assert n_same < len(
+        users
+    )  # parity compares the exact lists, so it does not see what the index loses
 
-    # by itself promote would add no index to so few items
+    # promote itself would add no index to so few items
     shown = promote(trained, "top_n", run.info.run_id, "dry_run=true")
     assert shown.status == 1
     assert f"Bundle judged: `{bundle.manifest.version}`, of version 1 in the reg" in shown.out
@@ -102,7 +104,7 @@ def test_a_run_that_was_not_exported_is_judged_and_registered_with_its_index(
     plain = promote(trained, "top_n", run, "dry_run=true").out
     exactly = line_of(plain, "| index recall (no index, lists are exact) |")
     assert "| pass | 1.0000 | at least 0.9500 |" in exactly
-    assert ", of the run, as its promotion registers it" in plain
+    assert ", of the run, to be registered on promotion" in plain
 
     done = promote(trained, "top_n", run, "index_above=10")
     assert done.status == 0, done.out + done.err

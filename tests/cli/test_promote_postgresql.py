@@ -1,4 +1,4 @@
-"""Two promotions at once on a registry in PostgreSQL, on a server that is started here for it."""
+"""Two promotions at once on a registry in PostgreSQL, on a server that the test starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from growthlab.registry.registry_lock import alone_with
 pytestmark = pytest.mark.drill
 
 
-def test_on_a_database_server_one_of_two_promotions_wins_and_the_other_is_told(
+def test_on_a_database_server_one_of_two_promotions_wins_and_the_other_is_refused(
     server: str,  # noqa: F811
 ) -> None:
     client, name = MlflowClient(tracking_uri=server, registry_uri=server), "shop-top_n"

@@ -1,4 +1,4 @@
-"""The corner shop and its bundles, as the tests of bundles have them."""
+"""The corner shop and its bundles, from the tests of bundles."""
 
 from tests.bundle.conftest import (  # noqa: F401
     churn_folder,

@@ -15,7 +15,7 @@ from growthlab.evaluation.significance import sign_flip_p_values
 from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.promotion.gate import (
-    AGAIN,
+    EXPORTED_AGAIN,
     FIRST,
     NON_INFERIOR,
     SUPERIOR,
@@ -24,7 +24,13 @@ from growthlab.promotion.gate import (
     Measure,
     decide,
 )
-from growthlab.promotion.promotion_report import Case, report_of, summary_of, tags_of, text_of
+from growthlab.promotion.promotion_report import (
+    Case,
+    checks_as_text,
+    report_of,
+    summary_of,
+    tags_of,
+)
 
 GATE = Gate(
     min_rel_gain=0.05,
@@ -96,7 +102,7 @@ def failed(evidence: Evidence, gate: Gate = GATE) -> list[str]:
     return [c.name for c in decide(evidence, gate).required if not c.passed]
 
 
-def test_a_better_challenger_with_everything_in_order_is_promoted_as_superior() -> None:
+def test_a_better_challenger_that_passes_every_check_is_promoted_as_superior() -> None:
     decision = decide(BETTER, GATE)
     assert (decision.promote, decision.route) == (True, SUPERIOR)
     assert decision.reason == "better than the champion"
@@ -105,11 +111,11 @@ def test_a_better_challenger_with_everything_in_order_is_promoted_as_superior() 
 def test_better_after_the_cutoff_and_worse_on_validation_is_not_promoted() -> None:
     worse = replace(BETTER, valid=0.29)
     assert not decide(worse, GATE).promote
-    assert "validation window 0.2900, wanted above" in decide(worse, GATE).reason
+    assert "validation window 0.2900, required: above" in decide(worse, GATE).reason
     assert not decide(replace(BETTER, valid=0.30), GATE).promote  # not better there either
 
 
-def test_where_less_is_better_a_lower_validation_value_is_chosen() -> None:
+def test_for_a_minimised_objective_the_lower_validation_value_is_better() -> None:
     lower = replace(BETTER, maximise=False, valid=0.29)
     assert decide(lower, GATE).promote
     assert not decide(replace(lower, valid=0.31), GATE).promote
@@ -118,9 +124,9 @@ def test_where_less_is_better_a_lower_validation_value_is_chosen() -> None:
 @pytest.mark.parametrize(
     "change",
     [{"p_holm": 0.051}, {"relative": 0.05, "gain": 0.01}, {"p_holm": math.nan}],
-    ids=["not significant after Holm", "gain not above the least", "no customers"],
+    ids=["not significant after Holm", "gain not above the minimum", "no customers"],
 )
-def test_superiority_needs_both_the_test_and_the_gain(change: dict[str, float]) -> None:
+def test_superiority_needs_both_significance_and_the_gain(change: dict[str, float]) -> None:
     assert not decide(replace(BETTER, paired=replace(PAIRED, **change)), GATE).promote
 
 
@@ -129,7 +135,7 @@ def test_better_on_validation_and_worse_after_the_cutoff_is_vetoed() -> None:
     assert not decide(replace(BETTER, paired=lost), GATE).promote
 
 
-def test_non_inferior_and_cheaper_is_the_other_way_in() -> None:
+def test_non_inferior_and_cheaper_is_the_second_route() -> None:
     equal = replace(PAIRED, gain=0.0, relative=0.0, p_holm=0.5, p_margin_holm=0.025)
     same = replace(BETTER, paired=equal, valid=0.295)  # 1.7 % below, within the margin of 2 %
     assert not decide(same, GATE).promote  # nothing is cheaper
@@ -151,7 +157,7 @@ def test_non_inferior_and_cheaper_is_the_other_way_in() -> None:
         ({"bundle_mb": math.nan}, False),
     ],
 )
-def test_cheaper_is_one_cost_that_falls_by_what_matters_while_none_rises_so(
+def test_cheaper_means_at_least_one_cost_falls_and_none_rises_by_what_matters(
     costs: dict[str, float], cheaper: bool
 ) -> None:
     equal = replace(PAIRED, p_holm=0.5)
@@ -170,7 +176,7 @@ def test_cheaper_is_one_cost_that_falls_by_what_matters_while_none_rises_so(
         ("coverage", math.nan, False),  # defined for the champion
     ],
 )
-def test_a_guard_stops_what_is_worse_than_its_limit(
+def test_a_guard_refuses_a_value_worse_than_its_limit(
     measure: str, value: float, passes: bool
 ) -> None:
     evidence = replace(BETTER, measures=measured(**{measure: value}))
@@ -178,25 +184,25 @@ def test_a_guard_stops_what_is_worse_than_its_limit(
     assert decide(evidence, GATE).promote is passes
 
 
-def test_a_guard_with_two_limits_holds_both() -> None:
+def test_a_guard_with_two_limits_applies_both() -> None:
     concentrated = Measure(challenger=0.95, champion=0.95)  # no worse, but above 0.9
     evidence = replace(BETTER, measures=MEASURES | {"gini_at_10": concentrated})
     assert failed(evidence) == ["gini_at_10"]
 
 
-def test_what_is_defined_for_neither_model_says_nothing() -> None:
+def test_a_guard_on_a_measure_undefined_for_both_models_passes() -> None:
     undefined = Measure(challenger=math.nan, champion=math.nan)
     assert decide(replace(BETTER, measures=MEASURES | {"gini_at_10": undefined}), GATE).promote
 
 
-def test_what_the_run_did_not_measure_is_not_taken_for_granted() -> None:
+def test_a_guard_on_a_measure_the_run_did_not_compute_fails() -> None:
     unmeasured = Measure(challenger=math.nan, champion=math.nan, measured=False)
     evidence = replace(BETTER, measures=MEASURES | {"gini_at_10": unmeasured})
     assert failed(evidence) == ["gini_at_10"]
     alone = replace(unmeasured, champion=None)
     first = replace(BETTER, paired=None, measures=MEASURES | {"gini_at_10": alone})
     relative = replace(GATE, guards={"ranking": {"gini_at_10": {"worse_by": 0.1}}})
-    assert decide(first, relative).promote  # nobody to be worse than
+    assert decide(first, relative).promote  # there is no champion to be worse than
     assert not decide(first, GATE).promote
 
 
@@ -205,20 +211,20 @@ def test_what_the_run_did_not_measure_is_not_taken_for_granted() -> None:
     [{"clean": False}, {}, {"clean": True, "warning": "no common cutoff"}],
     ids=["dirty", "missing", "no clock"],
 )
-def test_a_leakage_report_that_is_not_clean_stops_it(leakage: dict[str, Any]) -> None:
+def test_a_leakage_report_that_is_not_clean_blocks_promotion(leakage: dict[str, Any]) -> None:
     assert failed(replace(BETTER, leakage=leakage)) == ["leakage report"]
     assert not decide(replace(BETTER, leakage=leakage), GATE).promote
 
 
 def test_without_parity_nothing_is_promoted() -> None:
-    off = Parity(n_compared=10, n_same=9, largest=0.2, why_not="1 of 10 lists differ")
-    nothing = Parity(n_compared=0, n_same=0, largest=math.nan)
-    assert failed(replace(BETTER, parity=off)) == ["export parity"]
-    assert failed(replace(BETTER, parity=nothing)) == ["export parity"]
-    assert "1 of 10 lists differ" in decide(replace(BETTER, parity=off), GATE).reason
+    different = Parity(n_compared=10, n_same=9, largest=0.2, why_not="1 of 10 lists differ")
+    empty = Parity(n_compared=0, n_same=0, largest=math.nan)
+    assert failed(replace(BETTER, parity=different)) == ["export parity"]
+    assert failed(replace(BETTER, parity=empty)) == ["export parity"]
+    assert "1 of 10 lists differ" in decide(replace(BETTER, parity=different), GATE).reason
 
 
-def test_the_first_champion_needs_the_guards_own_limits_alone() -> None:
+def test_the_first_champion_only_has_to_meet_the_guards_own_limits() -> None:
     alone = {n: replace(m, champion=None) for n, m in MEASURES.items()}
     first = replace(BETTER, paired=None, valid_champion=None, measures=alone)
     assert decide(first, GATE).route == FIRST
@@ -227,13 +233,13 @@ def test_the_first_champion_needs_the_guards_own_limits_alone() -> None:
     assert not decide(replace(first, leakage={"clean": False}), GATE).promote
 
 
-def test_the_champions_own_run_exported_again_has_nobody_to_beat_either() -> None:
+def test_the_champions_own_run_exported_again_has_no_model_to_beat() -> None:
     alone = {n: replace(m, champion=None) for n, m in MEASURES.items()}
     again = replace(
         BETTER, paired=None, valid_champion=None, measures=alone, objective_before="ndcg_at_10"
     )
     decision = decide(again, GATE)
-    assert (decision.route, decision.reason) == (AGAIN, "the same run, exported again")
+    assert (decision.route, decision.reason) == (EXPORTED_AGAIN, "the same run, exported again")
     report = report_of(CASE, again, decision, GATE)
     assert "## Exported again\n\nThe same run, exported again.\n" in report
     heavy = alone | {"bundle_mb": Measure(challenger=501.0)}
@@ -243,7 +249,7 @@ def test_the_champions_own_run_exported_again_has_nobody_to_beat_either() -> Non
     assert not decide(replace(again, parity=differs), GATE).promote
 
 
-def test_guards_of_another_family_are_not_asked_and_unknown_ones_are_refused() -> None:
+def test_guards_of_another_family_are_ignored_and_unknown_measures_are_refused() -> None:
     assert "calibration_error" not in [c.name for c in decide(BETTER, GATE).required]
     wrong = replace(GATE, guards={"ranking": {"gini_at_1": {"limit": 1.0}}})
     line = r"gate\.guards\.ranking\.gini_at_1: nothing of this name was measured: did you mean gini_at_10"
@@ -254,11 +260,11 @@ def test_guards_of_another_family_are_not_asked_and_unknown_ones_are_refused() -
         decide(BETTER, replace(GATE, cheaper={"price": {"share": 0.1}}))
 
 
-def test_another_objective_than_the_champions_has_to_be_asked_for() -> None:
+def test_an_objective_other_than_the_champions_must_be_requested() -> None:
     GATE.require_objective("ndcg_at_10", "ndcg_at_10")
     replace(GATE, new_objective=True).require_objective("mrr_at_20", "ndcg_at_10")
     line = (
-        r"task\.objective=mrr_at_20: the champion was promoted by ndcg_at_10, so that "
+        r"task\.objective=mrr_at_20: the champion was promoted by ndcg_at_10, so "
         r"task\.objective=ndcg_at_10 decides; gate\.new_objective=true changes it"
     )
     with pytest.raises(ConfigError, match=line):
@@ -268,13 +274,13 @@ def test_another_objective_than_the_champions_has_to_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("before", "n_objectives", "words"),
     [
-        (None, 1, "Objective: ndcg@10, by which later challengers are judged"),
+        (None, 1, "Objective: ndcg@10, which also judges later challengers"),
         ("ndcg_at_10", 1, "Objective: ndcg@10, the champion's"),
         ("mrr_at_20", 7, "**changed** by gate.new_objective: the champion was promoted by mrr@20"),
         ("mrr_at_20", 7, "| evaluations on this window, times 7 metrics | 4 |"),
     ],
 )
-def test_the_report_says_where_the_objective_comes_from(
+def test_the_report_says_how_the_objective_was_chosen(
     before: str | None, n_objectives: int, words: str
 ) -> None:
     evidence = replace(BETTER, objective_before=before, n_objectives=n_objectives)
@@ -294,14 +300,16 @@ def test_the_report_says_where_the_objective_comes_from(
         ({"guards": {"every": {"x": {"limits": 1}}}}, "every.x.limits: did you mean limit"),
     ],
 )
-def test_a_gate_that_makes_no_sense_is_one_line(setting: dict[str, Any], line: str) -> None:
+def test_an_impossible_gate_setting_is_refused_in_one_line(
+    setting: dict[str, Any], line: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         Gate(**setting)
     assert line in str(error.value)
 
 
 def test_equal_challengers_pass_the_whole_gate_as_superior_in_five_percent_of_cases() -> None:
-    # values such as NDCG has; the challenger was better on validation, which says nothing here
+    # values distributed like NDCG; the challenger was better on validation, which means nothing here
     random = np.random.default_rng(6)
     n_shops, n_customers = 1500, 100
     one, other = (
@@ -323,7 +331,7 @@ def test_equal_challengers_pass_the_whole_gate_as_superior_in_five_percent_of_ca
     assert 0.03 <= passed / n_shops <= 0.07
 
 
-def test_the_report_holds_the_evidence_who_decided_and_how_to_read_it() -> None:
+def test_the_report_holds_the_evidence_the_decider_and_how_to_read_it() -> None:
     report = report_of(CASE, BETTER, decide(BETTER, GATE), GATE)
     assert report.startswith("# corner_shop-top_n: ease promoted")
     for words in (
@@ -345,14 +353,14 @@ def test_a_refusal_names_what_failed() -> None:
     evidence = replace(BETTER, valid=0.1, measures=measured(bundle_mb=600.0))
     decision = decide(evidence, GATE)
     assert decision.reason.startswith(
-        "bundle_mb: 600.0000, wanted at most 500.0000; not superior ("
+        "bundle_mb: 600.0000, required: at most 500.0000; not superior ("
     )
-    assert "FAIL" in text_of(decision)
+    assert "FAIL" in checks_as_text(decision)
     assert "ease refused" in report_of(CASE, evidence, decision, GATE)
 
 
 @pytest.mark.parametrize(("valid", "verdict"), [(0.31, "promoted"), (0.1, "refused")])
-def test_the_report_of_a_dry_run_says_what_would_be(valid: float, verdict: str) -> None:
+def test_the_report_of_a_dry_run_says_what_would_happen(valid: float, verdict: str) -> None:
     evidence = replace(BETTER, valid=valid)
     report = report_of(replace(CASE, dry_run=True), evidence, decide(evidence, GATE), GATE)
     assert report.startswith(
@@ -362,6 +370,8 @@ def test_the_report_of_a_dry_run_says_what_would_be(valid: float, verdict: str) 
 
 def test_tags_hold_the_decision_its_numbers_and_all_checks() -> None:
     tags = tags_of(CASE, BETTER, decide(BETTER, GATE), GATE)
+    first = json.loads(tags["gate.checks"])[0]
+    assert sorted(first) == ["found", "name", "passed", "wanted"]  # the keys of earlier versions
     assert tags["gate.decision"] == "promoted"
     assert tags["gate.way"] == SUPERIOR
     assert (tags["gate.by"], tags["gate.against_version"]) == ("anna@desk", "3")
@@ -372,7 +382,7 @@ def test_tags_hold_the_decision_its_numbers_and_all_checks() -> None:
     assert json.loads(tags["gate.settings"])["alpha"] == 0.05
 
 
-def test_the_description_says_by_what_a_version_was_promoted_and_where_the_report_is() -> None:
+def test_the_description_says_why_a_version_was_promoted_and_where_the_report_is() -> None:
     decided = "decided by anna@desk, 2024-04-01T12:00:00+00:00, code deadbeef"
     report = f"report: promotion/20240401T120000Z.md among the artifacts of run {'c' * 32}"
     ndcg = "ndcg@10 0.2200, the champion's 0.2000, after the cutoff: relative gain +10.0 %"
@@ -381,11 +391,11 @@ def test_the_description_says_by_what_a_version_was_promoted_and_where_the_repor
         f"{decided}; {report}"
     )
     cheap = replace(BETTER, valid=0.30, measures=measured(latency_p50_ms=2.0))
-    found = summary_of(CASE, cheap, decide(cheap, GATE), GATE)
-    assert found.startswith("ease: not worse than the champion, and cheaper; ")
-    assert f"{ndcg}, p of a loss of 2 % (one-sided, Holm) <0.001, 1,000 customers; " in found
+    summary = summary_of(CASE, cheap, decide(cheap, GATE), GATE)
+    assert summary.startswith("ease: not worse than the champion, and cheaper; ")
+    assert f"{ndcg}, p of a loss of 2 % (one-sided, Holm) <0.001, 1,000 customers; " in summary
     first = replace(BETTER, paired=None, valid_champion=None)
     assert summary_of(CASE, first, decide(first, GATE), GATE) == (
-        "ease: the first champion: there was nobody to beat; ndcg@10 0.3100 on the validation "
+        "ease: the first champion: there was none to beat; ndcg@10 0.3100 on the validation "
         f"window; {decided}; {report}"
     )

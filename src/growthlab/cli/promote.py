@@ -1,15 +1,18 @@
-"""growthlab promote: a challenger to champion of the registry, if the evidence lets it."""
+"""growthlab promote: make a challenger the champion of the registry, if the gate allows it."""
 
 from __future__ import annotations
 
 from growthlab.config.compose import Command
-from growthlab.promotion.promotion_report import text_of, verdict_of
+from growthlab.promotion.promotion_report import checks_as_text, verdict_of
 from growthlab.registry.model_registry import steps_to_serve
 from growthlab.workbench.challenge import report_path, rule_on_challenger
 
 
 def run(command: Command) -> int:
-    """Decide, show it, and unless it is a dry run do it; the status is 1 if the gate refuses."""
+    """Decide, print the decision and carry it out unless it is a dry run.
+
+    The status is 1 if the gate refuses.
+    """
     ruling = rule_on_challenger(command)
     case, decision = ruling.case, ruling.decision
     status = 0 if decision.promote else 1
@@ -18,7 +21,7 @@ def run(command: Command) -> int:
         print(f"{verdict}: {decision.reason}\n\n{ruling.report}")
         print("dry_run=true: nothing was changed")
         return status
-    print(f"{text_of(decision)}\n")
+    print(f"{checks_as_text(decision)}\n")
     if decision.promote:
         task = command.choice("task")
         data = case.name.removesuffix(f"-{task}")

@@ -1,4 +1,4 @@
-"""What two judged runs left in the store, as evidence for the gate of promotion."""
+"""The evidence for the promotion gate, read from the stored runs of challenger and champion."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from growthlab.tracking.run_files import COSTS, PREDICTIONS
 
 log = logging.getLogger(__name__)
 
-SAME = ("data_digest", "split", "cutoff", "filter_seen")  # tags that two runs must share
-WINDOW = ("task", "data_digest", "split", "cutoff")  # of the evaluations that count together
-LARGER = ("coverage",)  # of the costs; less of the others is better
-SEGMENT = "smallest_segment"
-RECALL = "index_recall"
+TAGS_THAT_MUST_MATCH = ("data_digest", "split", "cutoff", "filter_seen")
+TAGS_OF_A_WINDOW = ("task", "data_digest", "split", "cutoff")  # evaluations that count together
+LARGER_IS_BETTER = ("coverage",)  # for the other costs less is better
+SMALLEST_SEGMENT = "smallest_segment"
+INDEX_RECALL = "index_recall"
 
 
 def evidence_of(
@@ -48,17 +48,17 @@ def evidence_of(
     gate: Gate,
     objective_before: str | None = None,
 ) -> Evidence:
-    """Everything that the gate looks at; `champion` is None where nobody is to beat.
+    """Everything that the gate looks at; `champion` is None where there is no model to beat.
 
-    `objective_before` is what the champion was promoted by; None where there is none yet. With it
-    and without a `champion` the challenger is the champion's own run, exported again.
+    `objective_before` is the objective that the champion was promoted by; None without a champion.
+    Where it is given without a `champion`, the challenger is the champion's own run exported again.
 
     Raises
     ------
     ConfigError
-        The objective was not measured, or is sought in the wrong direction; it is another than
-        before, and the gate was not asked to change it or there is nobody to beat; or the two were
-        not asked the same question: other data, split, cutoff, filter, or other customers or truth.
+        The objective was not measured, or has the wrong direction; it differs from
+        `objective_before` and the gate does not allow that; or the two runs differ in data, split,
+        cutoff, filter, customers or truth.
     """
     objective = task.objective
     n_objectives = _n_objectives(challenger, champion, task, metrics, gate, objective_before)
@@ -69,7 +69,7 @@ def evidence_of(
                 f"the {side}, run {judged.id}, has no valid/{objective}: train it with that metric"
             )
     if champion is not None:
-        refuse_other_question(challenger, champion)
+        require_same_evaluation(challenger, champion)
     paired = None
     if champion is not None:
         paired = _paired(challenger, champion, task, metrics, gate, n_objectives)
@@ -81,7 +81,7 @@ def evidence_of(
         paired=paired,
         measures=_measures(challenger, champion, task, metrics, gate),
         leakage=challenger.leakage,
-        parity=parity_of(challenger.bundle, challenger.answers(), challenger.asked()),
+        parity=parity_of(challenger.bundle, challenger.answers(), challenger.step_histories()),
         family=task.metrics,
         objective_before=objective_before,
         n_objectives=n_objectives,
@@ -96,9 +96,9 @@ def _n_objectives(
     gate: Gate,
     before: str | None,
 ) -> int:
-    """How many metrics were to choose the objective from: 1 where it is the champion's."""
+    """How many metrics the objective could be chosen from: 1 where it is the champion's."""
     if _directions(metrics).get(task.objective, task.maximise) != task.maximise:
-        objective_metric(task, metrics)  # says which way
+        objective_metric(task, metrics)  # raises the error
     if before is None:
         return 1  # there is no champion
     if champion is None and task.objective != before:
@@ -111,34 +111,34 @@ def _n_objectives(
     gate.require_objective(task.objective, before)
     if task.objective == before:
         return 1
-    return len(_objectives(challenger) | _objectives(champion))
+    return len(_possible_objectives(challenger) | _possible_objectives(champion))
 
 
 def _directions(metrics: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether more of it is better, of everything that the metrics give."""
+    """Whether larger is better, for each value that the metrics give."""
     return {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
 
 
-def _objectives(judged: JudgedRun) -> set[str]:
-    """What the run could have been chosen by: all that was measured on the validation window."""
+def _possible_objectives(judged: JudgedRun) -> set[str]:
+    """Everything that was measured on the validation window, so could have been the objective."""
     return {n for n in judged.measured if n.startswith("valid/")}
 
 
-def refuse_other_question(challenger: JudgedRun, champion: JudgedRun) -> None:
-    """Raise a `ConfigError` where the two were not judged by the same truth."""
-    for tag in SAME:
+def require_same_evaluation(challenger: JudgedRun, champion: JudgedRun) -> None:
+    """Raise a `ConfigError` where the two were not evaluated on the same data, customers and truth."""
+    for tag in TAGS_THAT_MUST_MATCH:
         own, other = challenger.tags.get(tag, ""), champion.tags.get(tag, "")
         if own != other:
             own, other = (v[:12] if tag == "data_digest" else v for v in (own, other))
             raise ConfigError(
-                f"the challenger was judged with {tag} {own or 'none'}, the champion (run "
+                f"the challenger was evaluated with {tag} {own or 'none'}, the champion (run "
                 f"{champion.id}) with {other or 'none'}: train the champion's model on the "
                 "challenger's data and split, and name that run with champion=RUN"
             )
     if not challenger.truth.equals(champion.truth):
         raise ConfigError(
-            f"the challenger and the champion (run {champion.id}) were asked for other customers "
-            "or another truth: train both with the same task settings"
+            f"the challenger and the champion (run {champion.id}) were evaluated on different "
+            "customers or a different truth: train both with the same task settings"
         )
 
 
@@ -150,28 +150,27 @@ def _paired(
     gate: Gate,
     n_objectives: int = 1,
 ) -> SuperiorityResult:
-    """The tests, over all evaluations that were made on the same window.
+    """The paired tests, corrected for all evaluations on the same window.
 
-    Each counts `n_objectives` times: for the other metrics that could have been the objective, with
-    a p of 1.
+    Each evaluation counts `n_objectives` times: for the other possible objectives with a p of 1.
     """
-    of_predictions = f"{PREDICTIONS}.parquet" in challenger.files
-    column = "prediction" if of_predictions else task.objective
-    first = _values(champion, task.objective, of_predictions)
+    has_predictions = f"{PREDICTIONS}.parquet" in challenger.files
+    column = "prediction" if has_predictions else task.objective
+    first = _values(champion, task.objective, has_predictions)
     columns = {champion.id: first[column].to_numpy(dtype=float)}
     seen = {_digest(columns[champion.id])}
-    others = list(_others(challenger, champion))
+    others = list(_other_evaluations(challenger, champion))
     n_unread = 0
     for judged in progress((challenger, *others), "reading evaluations", 1 + len(others)):
         try:
-            table = _values(judged, task.objective, of_predictions)
+            table = _values(judged, task.objective, has_predictions)
         except (ExportError, KeyError, ValueError, OSError):
             if judged is challenger:
                 raise
             n_unread += 1
             continue
         if not table["user_id"].equals(first["user_id"]):
-            continue  # another question, asked of other customers
+            continue  # evaluated on other customers
         values = table[column].to_numpy(dtype=float)
         digest = _digest(values)
         if judged is challenger or digest not in seen:
@@ -187,7 +186,7 @@ def _paired(
         alpha=gate.alpha,
         n_unread=n_unread + (n_objectives - 1) * n_tests,
     )
-    if of_predictions:
+    if has_predictions:
         (metric,) = objective_metric(task, metrics).values()
         label = first["label"].to_numpy(dtype=float)
         return superiority_by_bootstrap(pd.DataFrame(columns), label, metric, contest)
@@ -195,13 +194,13 @@ def _paired(
 
 
 def _digest(values: np.ndarray) -> bytes:
-    """The same for the same values: then it is one evaluation, however often it was made."""
+    """A digest by which a repeated evaluation, with the same values, is recognised."""
     return hashlib.sha256(values.tobytes()).digest()
 
 
-def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataFrame:
+def _values(judged: JudgedRun, objective: str, has_predictions: bool) -> pd.DataFrame:
     """A row a customer, sorted by id."""
-    if of_predictions:
+    if has_predictions:
         table = judged.table(PREDICTIONS, ["user_id", "label", "prediction"])
     else:
         table = judged.table("per_user", ["user_id", objective])
@@ -210,21 +209,21 @@ def _values(judged: JudgedRun, objective: str, of_predictions: bool) -> pd.DataF
     )
 
 
-def _others(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
-    """Every other run of one model whose metrics on the same window were seen.
+def _other_evaluations(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
+    """Every other run of one model whose metrics on the same window were logged.
 
-    Whatever its experiment is called, for the same data may have another name; also one that failed
-    or was stopped after its metrics were logged, and one that was deleted.
+    In any experiment, as the same data may have another name; runs that failed or were stopped after
+    their metrics were logged, and deleted runs, are included.
     """
     from mlflow.entities import ViewType
 
-    client, every = challenger.store.client, ViewType.ALL
-    same = (f"tags.{tag} = '{challenger.tags.get(tag, '')}'" for tag in WINDOW)
+    client, everything = challenger.store.client, ViewType.ALL
+    same = (f"tags.{tag} = '{challenger.tags.get(tag, '')}'" for tag in TAGS_OF_A_WINDOW)
     query = " AND ".join(("tags.kind = 'model'", *same))
     experiments = [
-        e.experiment_id for e in _pages(partial(client.search_experiments, view_type=every))
+        e.experiment_id for e in _pages(partial(client.search_experiments, view_type=everything))
     ]
-    for run in _pages(partial(client.search_runs, experiments, query, run_view_type=every)):
+    for run in _pages(partial(client.search_runs, experiments, query, run_view_type=everything)):
         if run.info.run_id in (challenger.id, champion.id):
             continue
         judged = JudgedRun(challenger.store, run, challenger.folder.parent / run.info.run_id)
@@ -233,7 +232,7 @@ def _others(challenger: JudgedRun, champion: JudgedRun) -> Iterator[JudgedRun]:
 
 
 def _pages(search: Callable[..., Any]) -> Iterator[Any]:
-    """All that a search of MLflow finds."""
+    """The results of a paged search of MLflow, one by one."""
     token = None
     while True:
         page = search(page_token=token)
@@ -252,9 +251,9 @@ def _measures(
 ) -> dict[str, Measure]:
     """Everything that a guard or ``cheaper`` can name, with its direction."""
     logged = {n: (f"test/{n}", larger) for n, larger in _directions(metrics).items()}
-    logged |= {n: (n, n in LARGER) for n in COSTS if n != "epochs"}
+    logged |= {n: (n, n in LARGER_IS_BETTER) for n in COSTS if n != "epochs"}
 
-    def measure(name: str, larger: bool) -> Measure:
+    def logged_measure(name: str, larger: bool) -> Measure:
         return Measure(
             challenger=challenger.metric(name),
             champion=None if champion is None else champion.metric(name),
@@ -262,28 +261,30 @@ def _measures(
             measured=name in challenger.measured,
         )
 
-    found = {n: measure(*about) for n, about in logged.items()}
+    measures = {n: logged_measure(*source) for n, source in logged.items()}
     users = some_of(challenger.truth["user_id"].to_numpy(), N_TIMED)
-    own = _of_bundle(challenger, users)
-    other = {} if champion is None else _of_champion(champion, users)
-    found |= {n: replace(m, champion=other.get(n)) for n, m in own.items()}
-    return {**found, SEGMENT: _smallest_segment(challenger, champion, task, gate)}
+    own = _bundle_measures(challenger, users)
+    other = {} if champion is None else _champion_values(champion, users)
+    measures |= {n: replace(m, champion=other.get(n)) for n, m in own.items()}
+    return {**measures, SMALLEST_SEGMENT: _smallest_segment(challenger, champion, task, gate)}
 
 
-def _of_bundle(judged: JudgedRun, users: np.ndarray) -> dict[str, Measure]:
-    """What the bundle is like that has the alias or would get it, its index included."""
+def _bundle_measures(judged: JudgedRun, users: np.ndarray) -> dict[str, Measure]:
+    """Latency, size and index recall of the bundle that has the alias or would get it."""
     bundle = judged.bundle
     files = (f for f in bundle.folder.rglob("*") if f.is_file())
     size = sum(f.stat().st_size for f in files) / 2**20
     costs = latency_of(bundle, users) | {"bundle_mb": size}
-    found = {n: Measure(challenger=v) for n, v in costs.items()}
-    return found if bundle.list_maker is None else found | {RECALL: _recall(bundle, users)}
+    measures = {n: Measure(challenger=v) for n, v in costs.items()}
+    if bundle.list_maker is None:
+        return measures
+    return measures | {INDEX_RECALL: _index_recall(bundle, users)}
 
 
-def _recall(bundle: Bundle, users: np.ndarray) -> Measure:
-    """The index's recall of the first ten, as its manifest says; 1 for lists that are exact.
+def _index_recall(bundle: Bundle, users: np.ndarray) -> Measure:
+    """The index's recall of the first ten items as in its manifest; 1 for exact lists.
 
-    How much of the exact lists the customers here are given with it is said beside.
+    `Measure.about` says how much of the exact lists these customers get with it.
     """
     index, about = bundle.manifest.index, "no index, lists are exact"
     recall = recall_of(index)
@@ -298,10 +299,10 @@ def _recall(bundle: Bundle, users: np.ndarray) -> Measure:
     return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)
 
 
-def _of_champion(champion: JudgedRun, users: np.ndarray) -> dict[str, float]:
-    """The champion's, measured right after the challenger's; empty where its bundle is gone."""
+def _champion_values(champion: JudgedRun, users: np.ndarray) -> dict[str, float]:
+    """The champion's bundle, measured right after the challenger's; empty where it is gone."""
     try:
-        return {n: m.challenger for n, m in _of_bundle(champion, users).items()}
+        return {n: m.challenger for n, m in _bundle_measures(champion, users).items()}
     except GrowthlabError as error:
         log.warning("latency and size of the champion are not known: %s", error)
         return {}
@@ -312,13 +313,12 @@ def _smallest_segment(
 ) -> Measure:
     """The objective in the smallest segment with enough customers in which it is defined.
 
-    Of the strata of the run's evaluation; those that hold other numbers of customers for the two
-    models are the models' own, and not looked at. NaN where no segment is large enough.
+    Segments are the strata of the run's evaluation; a stratum that holds different numbers of
+    customers for the two models depends on the model, and is ignored. NaN where none is large enough.
     """
-    nowhere = None if champion is None else math.nan
-    nothing = Measure(
+    undefined = Measure(
         challenger=math.nan,
-        champion=nowhere,
+        champion=None if champion is None else math.nan,
         larger_is_better=task.maximise,
         about=f"none of {gate.segment_customers:,} customers or more",
     )
@@ -326,14 +326,14 @@ def _smallest_segment(
     other = own if champion is None else _segments(champion, task.objective)
     both = own.join(other.add_suffix("_champion"), how="inner")
     if both.empty:
-        return nothing
+        return undefined
     same = both["n_users"] == both["n_users_champion"]
     enough = both["n_users"] >= gate.segment_customers
     both = both[same & enough & both["value_champion"].notna()].sort_values(
         "n_users", kind="stable"
     )
     if both.empty:
-        return nothing
+        return undefined
     row = both.iloc[0]
     log.info("smallest segment: %s, %d customers", both.index[0], row["n_users"])
     return Measure(
@@ -345,7 +345,7 @@ def _smallest_segment(
 
 
 def _segments(judged: JudgedRun, objective: str) -> pd.DataFrame:
-    """Value and number of customers by stratum."""
+    """The objective and the number of customers by stratum."""
     if "strata.csv" not in judged.files:
         return pd.DataFrame(columns=["value", "n_users"])
     table = pd.read_csv(judged.file("strata.csv"))

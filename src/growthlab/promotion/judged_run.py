@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A finished run of one model and its artifacts, downloaded to `folder` as they are asked for.
+    """A finished run of one model; its artifacts are downloaded to `folder` when they are needed.
 
-    `version` is that of the registry whose bundle stands for it, by default the newest that was
-    registered from the run; None where there is none: then a catalogue of more than `index_above`
-    items is given an index, as at its registration.
+    `version` is its model version in the registry, by default the newest; None where the run is not
+    registered: then its bundle gets an index if the catalogue has more than `index_above` items, as
+    it would at registration.
     """
 
     store: Store
@@ -53,7 +53,7 @@ class JudgedRun:
         ConfigError
             There is no such run, or it is of another task or of an earlier origin.
         ExportError
-            Its model is of a kind that cannot be exported.
+            Its model cannot be exported.
         """
         run = find_exportable_run(store, word)
         tags = run.data.tags
@@ -77,7 +77,7 @@ class JudgedRun:
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """The names of its artifacts, those in folders left out."""
+        """The names of its artifacts at the top level."""
         return frozenset(a.path for a in self.store.client.list_artifacts(self.id))
 
     def file(self, name: str) -> Path:
@@ -86,7 +86,7 @@ class JudgedRun:
         Raises
         ------
         ExportError
-            The run has none of this name, or it cannot be read.
+            There is no such artifact, or it cannot be read.
         """
         path = self.folder / name
         if path.exists():
@@ -108,9 +108,7 @@ class JudgedRun:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The bundle that has an alias or would get it: that of its version in the registry.
-
-        Of a run without one, the copy that a promotion would register.
+        """The bundle of its version in the registry, or the copy that a promotion would register.
 
         Raises
         ------
@@ -119,10 +117,10 @@ class JudgedRun:
         """
         if self.version is None:
             return sign_and_index(self.file("bundle"), self.index_above)
-        found = self.store.client.get_model_version(self.registered_name, self.version)
-        beside = self.folder / f"version {self.version}"
-        beside.mkdir(parents=True)
-        return bundle_of(found, beside, uri=self.store.address)
+        version = self.store.client.get_model_version(self.registered_name, self.version)
+        folder = self.folder / f"version {self.version}"
+        folder.mkdir(parents=True)
+        return bundle_of(version, folder, uri=self.store.address)
 
     @cached_property
     def leakage(self) -> dict[str, Any]:
@@ -133,7 +131,7 @@ class JudgedRun:
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """The targets: the same for all models that answered the same question."""
+        """The targets of the evaluation, which are the same for all models evaluated alike."""
         if f"{PREDICTIONS}.parquet" in self.files:
             return self.table(PREDICTIONS, ["user_id", "label"])
         return self.table("truth")
@@ -143,8 +141,8 @@ class JudgedRun:
         name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "recommendations"
         return {name: self.table(name)}
 
-    def asked(self) -> dict[str, np.ndarray] | None:
-        """The histories that were asked about, of a task whose rows are steps."""
+    def step_histories(self) -> dict[str, np.ndarray] | None:
+        """The stored histories of a task whose rows are steps; None for other tasks."""
         if STEP_HISTORIES not in self.files:
             return None
         with np.load(self.file(STEP_HISTORIES), allow_pickle=False) as stored:
@@ -152,7 +150,7 @@ class JudgedRun:
 
     @cached_property
     def measured(self) -> frozenset[str]:
-        """The names of what was measured, that which was undefined too."""
+        """The names of everything that was measured, undefined values included."""
         return frozenset((*self.run.data.metrics, *self.tags.get("undefined", "").split(",")))
 
     def metric(self, name: str) -> float:

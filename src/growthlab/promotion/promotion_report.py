@@ -1,4 +1,4 @@
-"""A decision on a challenger as people and the registry keep it: Markdown, and tags of the version."""
+"""The decision on a challenger as a Markdown report, as terminal text, and as tags of the version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from growthlab.pages.text_table import (
     plain_table,
 )
 from growthlab.promotion.gate import (
-    AGAIN,
+    EXPORTED_AGAIN,
     FIRST,
     NON_INFERIOR,
     ROUTES,
@@ -28,36 +28,36 @@ from growthlab.promotion.gate import (
     Gate,
 )
 
-PREFIX = "gate."  # of the tags
-LONGEST_TAG = 5000  # characters that every MLflow takes
-WAYS = {
+TAG_PREFIX = "gate."
+MAX_TAG_LENGTH = 5000  # characters that every MLflow version accepts
+ROUTE_TITLES = {
     SUPERIOR: "Superior",
     NON_INFERIOR: "Non-inferior and cheaper",
     FIRST: "First champion",
-    AGAIN: "Exported again",
+    EXPORTED_AGAIN: "Exported again",
 }
 HOW_TO_READ = (
-    "- The validation window chooses: a challenger that is not better there (or, to be let in as "
-    "cheaper, within the margin) is refused, whatever it does after the cutoff.",
-    "- The window after the cutoff confirms and can only veto: test, gain and guards are of that "
-    "window, which no setting, seed or epoch was chosen by.",
-    "- Every evaluation on that window is a logged run and counts, whatever its experiment, deleted and "
-    "failed ones too: p is corrected by Holm's method for all of them. It is one-sided; equal models "
+    "- The validation window chooses: a challenger that is not better there (or, on the cheaper route, "
+    "not within the margin) is refused, whatever it scores after the cutoff.",
+    "- The window after the cutoff confirms and can only veto: test, gain and guards are computed on "
+    "it, and no setting, seed or epoch was chosen on it.",
+    "- Every evaluation on that window is a logged run and counts, in any experiment, deleted and failed "
+    "runs included: p is corrected by Holm's method for all of them. It is one-sided; equal models "
     "pass as superior in at most alpha of cases, and a model that loses exactly the margin passes as "
     "non-inferior in at most alpha / 2.",
-    "- The objective is the champion's, that it was promoted by. Another one has to be asked for, and "
-    "each metric that was measured then counts as a try of every evaluation.",
-    "- All of it is measured on logged behaviour. What the change does to sales, an experiment says.",
+    "- The objective is the one that the champion was promoted by. Another one must be requested, and "
+    "each measured metric then counts as a test of every evaluation.",
+    "- Everything is measured on logged behaviour. Only an experiment shows what the change does to sales.",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Who stands against whom in which registered model, and who decides when and by which code.
+    """The challenger and champion of a registered model, and who decides, when, and by which code.
 
-    `bundle_version` names the challenger's bundle that was judged, which is the one of its
-    `challenger_version` in the registry; None where it is registered only when it is promoted. A
-    `dry_run` changes nothing, and its report says what would be done.
+    `bundle_version` names the bundle that was judged, which is that of `challenger_version` in the
+    registry; that is None where the bundle is registered only on promotion. A `dry_run` changes
+    nothing, and its report says what would be done.
     """
 
     name: str
@@ -78,23 +78,23 @@ class Case:
 
     @property
     def moment(self) -> str:
-        """When it was decided, as a part of a file's name: ``20240401T120000Z``."""
+        """The time of the decision as part of a file name: ``20240401T120000Z``."""
         return datetime.fromisoformat(self.at).strftime("%Y%m%dT%H%M%SZ")
 
     @property
     def artifact(self) -> str:
-        """Where the report lies among the artifacts of the challenger's run."""
+        """The report's path among the artifacts of the challenger's run."""
         return f"promotion/{self.moment}.md"
 
 
 def verdict_of(case: Case, decision: Decision) -> str:
-    """``promoted`` or ``refused``; of a dry run what would be."""
+    """``promoted`` or ``refused``; for a dry run ``would be ...``."""
     verdict = "promoted" if decision.promote else "refused"
     return f"would be {verdict}" if case.dry_run else verdict
 
 
 def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
-    """The whole decision with its evidence, in Markdown."""
+    """The decision and its evidence as Markdown."""
     verdict = verdict_of(case, decision)
     sentence = f"**{verdict.capitalize()}**: {decision.reason}."
     title = f"# {case.name}: {case.challenger_model} {verdict}"
@@ -103,8 +103,11 @@ def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) ->
         ("## Who and what", _facts(case, evidence)),
         ("## Evidence on the window after the cutoff", _paired(evidence)),
         *(
-            (f"## {WAYS[way]}", _checks(checks) if checks else [f"{ROUTES[way].capitalize()}."])
-            for way, checks in decision.ways.items()
+            (
+                f"## {ROUTE_TITLES[route]}",
+                _checks(checks) if checks else [f"{ROUTES[route].capitalize()}."],
+            )
+            for route, checks in decision.routes.items()
         ),
         ("## Guards, leakage and parity", _checks(decision.required)),
         ("## Costs", _costs(evidence)),
@@ -115,19 +118,20 @@ def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) ->
     return "\n".join(lines)
 
 
-def text_of(decision: Decision) -> str:
+def checks_as_text(decision: Decision) -> str:
     """The checks in plain text for a terminal."""
+    groups = {ROUTE_TITLES[route]: checks for route, checks in decision.routes.items()}
+    groups["Always"] = decision.required
     rows = [
-        [WAYS[way] if not place else "", *_row(check)]
-        for way, checks in decision.ways.items()
+        [title if not place else "", *_row(check)]
+        for title, checks in groups.items()
         for place, check in enumerate(checks)
     ]
-    rows += [["Required" if not p else "", *_row(c)] for p, c in enumerate(decision.required)]
-    return "\n".join(plain_table(["", "check", "", "found", "wanted"], rows, left=5))
+    return "\n".join(plain_table(["", "check", "", "value", "required"], rows, left=5))
 
 
 def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> dict[str, str]:
-    """The decision and its evidence as tags: short values one by one, the checks as JSON."""
+    """The decision and its evidence as tags of the model version; the checks are one JSON text."""
     tags: dict[str, Any] = {
         "decision": "promoted" if decision.promote else "refused",
         "way": decision.route,
@@ -150,16 +154,15 @@ def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> d
         tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
     if evidence.paired is not None:
         tags |= {n: f"{v:.6g}" for n, v in asdict(evidence.paired).items()}
-    return {f"{PREFIX}{name}": str(value)[:LONGEST_TAG] for name, value in tags.items()}
+    return {f"{TAG_PREFIX}{name}": str(value)[:MAX_TAG_LENGTH] for name, value in tags.items()}
 
 
 def _as_json(decision: Decision) -> str:
-    """Every check; without what was found and wanted where a tag could not hold that."""
-    checks = [c._asdict() for c in _all(decision)]
-    text = json.dumps(checks)
-    if len(text) <= LONGEST_TAG:
-        return text
-    return json.dumps([{"name": c["name"], "passed": c["passed"]} for c in checks])
+    """Every check as JSON; only names and results where all of it is too long for a tag."""
+    names = [{"name": c.name, "passed": c.passed} for c in _all_checks(decision)]
+    values = [{"found": c.value, "wanted": c.required} for c in _all_checks(decision)]
+    text = json.dumps([name | value for name, value in zip(names, values, strict=True)])
+    return text if len(text) <= MAX_TAG_LENGTH else json.dumps(names)
 
 
 def _facts(case: Case, evidence: Evidence) -> list[str]:
@@ -167,12 +170,12 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
     if case.champion_run is not None:
         version = f"version {case.champion_version}, " if case.champion_version else ""
         champion = f"{case.champion_model} ({version}run {case.champion_run})"
-    of = "of the run, as its promotion registers it"
+    origin = "of the run, to be registered on promotion"
     if case.challenger_version is not None:
-        of = f"of version {case.challenger_version} in the registry"
+        origin = f"of version {case.challenger_version} in the registry"
     facts = {
         "Challenger": f"{case.challenger_model} (run {case.challenger_run})",
-        "Bundle judged": f"`{case.bundle_version}`, {of}",
+        "Bundle judged": f"`{case.bundle_version}`, {origin}",
         "Champion": champion,
         "Objective": _objective(evidence),
         "Data digest (SHA-256)": f"`{case.data_digest}`",
@@ -183,15 +186,15 @@ def _facts(case: Case, evidence: Evidence) -> list[str]:
 
 
 def _objective(evidence: Evidence) -> str:
-    """The objective, and how it came to be the one."""
+    """The objective, and how it was chosen."""
     own, before = metric_label(evidence.objective), evidence.objective_before
     if before is None:
-        return f"{own}, by which later challengers are judged"
+        return f"{own}, which also judges later challengers"
     if before == evidence.objective:
         return f"{own}, the champion's"
     return (
         f"{own}, **changed** by gate.new_objective: the champion was promoted by {metric_label(before)}; "
-        f"each of {evidence.n_objectives} metrics counts as a try"
+        f"each of {evidence.n_objectives} metrics counts as a test"
     )
 
 
@@ -232,16 +235,15 @@ def _costs(evidence: Evidence) -> list[str]:
 
 
 def _checks(checks: tuple[Check, ...]) -> list[str]:
-    return markdown_table(["check", "", "found", "wanted"], [_row(c) for c in checks], n_left=4)
+    return markdown_table(["check", "", "value", "required"], [_row(c) for c in checks], n_left=4)
 
 
 def _row(check: Check) -> list[str]:
-    name, passed, found, wanted = check
-    return [metric_label(name), "pass" if passed else "FAIL", found, wanted]
+    return [metric_label(check.name), "pass" if check.passed else "FAIL", check.value, check.required]
 
 
-def _all(decision: Decision) -> Iterator[Check]:
-    for checks in decision.ways.values():
+def _all_checks(decision: Decision) -> Iterator[Check]:
+    for checks in decision.routes.values():
         yield from checks
     yield from decision.required
 
@@ -251,9 +253,7 @@ def _passed(decision: Decision, name: str) -> bool:
 
 
 def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
-    """The decision on a version that is promoted, for its description: by what, by whom, and where
-    the report is.
-    """
+    """The description of a promoted version: why, by whom, and where the report is."""
     parts = [
         f"{case.challenger_model}: {decision.reason}",
         _measured(evidence, decision, gate),
@@ -264,16 +264,16 @@ def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -
 
 
 def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
-    """The objective of both, and what the test said of it; without a contest the validation's."""
+    """Both models' objective and its test; without a test, the validation value."""
     name, paired = metric_label(evidence.objective), evidence.paired
     if paired is None:
         return f"{name} {format_number(evidence.valid)} on the validation window"
-    said = f"p (one-sided, Holm) {format_p_value(paired.p_holm)}"
+    test = f"p (one-sided, Holm) {format_p_value(paired.p_holm)}"
     if decision.route == NON_INFERIOR:
         loss = f"{100 * gate.margin:g} %"
-        said = f"p of a loss of {loss} (one-sided, Holm) {format_p_value(paired.p_margin_holm)}"
+        test = f"p of a loss of {loss} (one-sided, Holm) {format_p_value(paired.p_margin_holm)}"
     return (
-        f"{name} {format_number(paired.challenger)}, the champion's {format_number(paired.champion)}, "
-        f"after the cutoff: relative gain {100 * paired.relative:+.1f} %, {said}, "
+        f"{name} {format_number(paired.challenger)}, the champion's {format_number(paired.champion)}, after the "
+        f"cutoff: relative gain {100 * paired.relative:+.1f} %, {test}, "
         f"{paired.n_customers:,} customers"
     )

@@ -11,7 +11,7 @@ from growthlab.core.errors import ConfigError, ExportError
 from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.promotion_report import PREFIX, Case, report_of, summary_of, tags_of
+from growthlab.promotion.promotion_report import TAG_PREFIX, Case, report_of, summary_of, tags_of
 from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
@@ -30,11 +30,11 @@ from growthlab.tracking.store import code_version
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What a ruling goes by.
+    """The settings of a ruling.
 
-    `task` is that of the config, whose objective a challenger may have asked for; `default_objective`
-    is the task's own, by which a champion was judged whose tags name none. `stand_in` names another
-    run of the champion's model and settings, to be judged in its place.
+    `task` is built from the config, whose objective may have been changed; `default_objective` is
+    the task's own, used for a champion whose tags name none. `stand_in` names another run of the
+    champion's model and settings, which is judged in place of the champion's run.
     """
 
     gate: Gate
@@ -49,7 +49,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Ruling:
-    """A decision on a challenger with its evidence, and the report that says all of it."""
+    """The decision on a challenger, its evidence, and the report of both."""
 
     case: Case
     evidence: Evidence
@@ -68,23 +68,25 @@ class Ruling:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags that the registry keeps of it."""
+        """The tags of the decision in the registry."""
         return tags_of(self.case, self.evidence, self.decision, self.gate)
 
 
 def rule(challenger: JudgedRun, terms: Terms, by: str) -> Ruling:
-    """What the gate says of the challenger against the champion of the registry; changes nothing.
+    """The gate's ruling on the challenger against the champion of the registry; changes nothing.
 
     Raises
     ------
     ConfigError, ExportError
-        The challenger is the champion already, or the two do not answer the same question.
+        The challenger is the champion already, or the two were not evaluated alike.
     """
     tags, name = challenger.tags, challenger.registered_name
     version = champion_of(challenger.store.client, name)
     champion = champion_objective = rival = None
     if version is not None:
-        champion_objective = str(version.tags.get(f"{PREFIX}objective") or terms.default_objective)
+        champion_objective = str(
+            version.tags.get(f"{TAG_PREFIX}objective") or terms.default_objective
+        )
         champion = _champion(terms, challenger, str(version.run_id), str(version.version))
         rival = None if champion.id == challenger.id else champion
     evidence = evidence_of(
@@ -111,15 +113,15 @@ def rule(challenger: JudgedRun, terms: Terms, by: str) -> Ruling:
 
 
 def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
-    """Write tags and report to run and version, and move the alias if the gate lets it.
+    """Write tags and report to run and version, and move the alias if the gate allows it.
 
-    The version is the one whose bundle was judged, registered here if there is none. A refusal
-    changes nothing of a version that is or was champion.
+    The version is the one whose bundle was judged; it is registered here if there is none. A refusal
+    does not change a version that is or was champion.
 
     Raises
     ------
     ExportError
-        Another process changed the champion meanwhile: everything is as that process left it.
+        Another process changed the champion meanwhile: everything stays as that process left it.
     """
     case, decision, store = ruling.case, ruling.decision, challenger.store
     client, tags = store.client, ruling.tags
@@ -150,20 +152,20 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
 
 
 def _register(challenger: JudgedRun) -> Registered:
-    """A new version of the bundle that was judged."""
+    """Register the bundle that was judged as a new version."""
     store, folder = challenger.store, challenger.bundle.folder
     return register(folder, uri=store.address, run_id=challenger.id, client=store.client)
 
 
 def _champion(terms: Terms, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
-    """The run that the champion came from, or the one that stands in for it.
+    """The champion's run, or the run that stands in for it.
 
-    It is the challenger's own run where a newer version of it is registered: exported again.
+    This is the challenger's own run where that run was exported again, as a newer version.
 
     Raises
     ------
     ConfigError
-        The challenger is the champion itself, or the stand-in is of another model.
+        The challenger is the champion itself, or the stand-in is a run of another model.
     """
     if run_id == challenger.id:
         if challenger.version in (None, version):
@@ -183,11 +185,11 @@ def _champion(terms: Terms, challenger: JudgedRun, run_id: str, version: str) ->
     if other.id == challenger.id:
         raise ConfigError(f"champion={terms.stand_in} is the challenger itself")
     for name in ("model", "seed", *sorted(_model_params(champion) | _model_params(other))):
-        theirs, wanted = _setting(other, name), _setting(champion, name)
-        if theirs != wanted:
+        theirs, expected = _setting(other, name), _setting(champion, name)
+        if theirs != expected:
             raise ConfigError(
-                f"champion={terms.stand_in} cannot stand for version {version}: its {name} is "
-                f"{theirs}, the champion's is {wanted}"
+                f"champion={terms.stand_in} cannot stand in for version {version}: its {name} is "
+                f"{theirs}, the champion's is {expected}"
             )
     return other
 
@@ -198,4 +200,5 @@ def _model_params(judged: JudgedRun) -> set[str]:
 
 
 def _setting(judged: JudgedRun, name: str) -> Any:
+    """A logged parameter or tag of a run."""
     return judged.run.data.params.get(name, judged.tags.get(name))

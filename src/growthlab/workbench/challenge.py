@@ -28,8 +28,8 @@ def rule_on_challenger(command: Command) -> Ruling:
     Raises
     ------
     ConfigError, ExportError
-        The challenger cannot be judged: no such run, another task, not exportable, another question
-        than the champion's; or another process changed the champion meanwhile.
+        The challenger cannot be judged: no such run, another task, not exportable, not evaluated
+        like the champion; or another process changed the champion meanwhile.
     """
     config, store = command.config, tracking_store(command.config)
     started = time.perf_counter()
@@ -54,7 +54,7 @@ def rule_on_challenger(command: Command) -> Ruling:
 def rule_on_first_champion(command: Command, store: Store, run_id: str, version: str) -> Ruling:
     """The ruling on a version of a model that has no champion yet, carried out.
 
-    There is no champion to beat: a clean leakage report, export parity and the guards' own limits
+    Without a champion to beat, a clean leakage report, export parity and the guards' own limits
     decide.
 
     Raises
@@ -77,7 +77,7 @@ def rule_on_first_champion(command: Command, store: Store, run_id: str, version:
 
 
 def terms_of(command: Command) -> Terms:
-    """What the gate of the config goes by."""
+    """The settings of a ruling from the config of a command."""
     config, task = command.config, command.choice("task")
     default = compose("promote", [f"task={task}", "challenger=any"]).config
     nodes = {**default.metrics, **(config.get("metrics") or {})}  # guards may name any metric
@@ -95,7 +95,7 @@ def terms_of(command: Command) -> Terms:
 
 
 def report_path(command: Command, case: Case) -> Path:
-    """The file of the report, another one for each attempt."""
+    """The file of the report, a new one for each attempt."""
     name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
     return Path(str(command.config.reports)) / name
 
