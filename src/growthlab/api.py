@@ -18,12 +18,13 @@ from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.promotion.ruling import Ruling
+from growthlab.search.override_words import as_word
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import Finished, Result, Trial
+from growthlab.search.trial import FinishedTrial, Result, Trial
 from growthlab.tasks.entry import Contender
 from growthlab.workbench.challenge import rule_on_challenger
 from growthlab.workbench.evaluate_models import comparison_of, evaluate_models, first_failure
-from growthlab.workbench.searches import as_word, check_search, planned_searches
+from growthlab.workbench.searches import check_search, planned_searches
 from growthlab.workbench.set_up import parts_of, with_data
 
 
@@ -133,14 +134,14 @@ def tune(
         loop.run()
         best = search.best()
         if best is None:
-            search.raise_mistake(loop)
+            search.raise_input_error(loop)
             raise ConfigError(f"{model}: no trial succeeded: {loop.last_error}")
         table = pd.DataFrame(_row(trial) for trial in search.study.finished())
     make = search.contender(best.overrides).factory
     return Tuned(make, dict(best.overrides), best.result.values[0], table)
 
 
-def _row(trial: Finished) -> dict[str, Any]:
+def _row(trial: FinishedTrial) -> dict[str, Any]:
     """The row of a trial."""
     nan, result = float("nan"), trial.result
     value, seconds = next(iter(result.values), nan), result.costs.get("fit_seconds", nan)

@@ -169,7 +169,7 @@ def test_a_winner_on_a_border_is_pointed_out(workspace: Workspace) -> None:
     # markov is best here with a long memory: 0.9 in its own space, the last of these three
     three = "search.step_decay='choice(0.0,0.1,0.9)'"
     done = workspace.growthlab(*MARKOV, three, "budget.trials=3", "study=border")
-    assert "warning: model.step_decay=0.9 lies on the border of its range" in done.out
+    assert "warning: model.step_decay=0.9 is on the border of its range" in done.out
     within = "search.step_decay='choice(0.9,0.0,0.99999)'"
     done = workspace.growthlab(*MARKOV, within, "budget.trials=1", "study=within")
     assert "warning" in done.out  # the default 0.0 is the lowest of the three

@@ -60,7 +60,7 @@ def test_a_setting_inside_another_is_found_however_it_is_written() -> None:
     assert dotted == nested
     assert dotted.default == {"model.trainer.lr": 0.01}
     lists = space_of({"layers": "choice([32, 16], [64])"}, MODEL)
-    assert lists.holds_default
+    assert lists.contains_default
 
 
 def test_an_empty_space_is_refused() -> None:

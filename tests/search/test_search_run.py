@@ -1,4 +1,4 @@
-"""Trials in MLflow: how each ended, what was found, and no run left open."""
+"""Trials in MLflow: the state and result of each, the best settings, and no run left open."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of its own for each test, with a journal of its own."""
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in its own folder with its own journal."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -48,34 +48,38 @@ def study(name: str = "s", n: int = 9, maximise: tuple[bool, ...] = (True,)) -> 
     )
 
 
-def recorder(store: Store, of: Study, *objectives: str) -> SearchRun:
+def recorder(store: Store, study: Study, *objectives: str) -> SearchRun:
     """The recorder of the study."""
-    return SearchRun(store, LINEAGE, {"a": 1}, of, objectives or ("quality",))
+    return SearchRun(store, LINEAGE, {"a": 1}, study, objectives or ("quality",))
 
 
-def run_one(of: Study, runs: SearchRun, result: Result, error: Exception | None = None) -> None:
-    """One trial with a known end."""
-    trial = of.ask()
+def run_trial(
+    study: Study, runs: SearchRun, result: Result, error: Exception | None = None
+) -> None:
+    """Run one trial with a given result."""
+    trial = study.ask()
     assert trial is not None
     runs.start(trial)
-    of.tell(trial, result)
+    study.tell(trial, result)
     runs.finish(trial, result, error)
 
 
 def trials_of(store: Store, runs: SearchRun) -> list[Run]:
-    """The children of the search run, in their order."""
+    """The child runs of the search, by trial number."""
     experiment = store.experiment("shop/top_n")
-    found = store.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{runs.run_id}'")
-    return sorted(found, key=lambda r: int(r.data.tags["trial"]))
+    children = store.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{runs.run_id}'")
+    return sorted(children, key=lambda r: int(r.data.tags["trial"]))
 
 
-def test_each_end_of_a_trial_is_told_apart(store: Store) -> None:
+def test_complete_pruned_and_failed_trials_differ_in_state_and_status(store: Store) -> None:
     s = study()
     runs = recorder(store, s)
     curve = {1: 0.2, 2: 0.3}
-    run_one(s, runs, Result("complete", (0.3,), {"quality": 0.3}, {"fit_seconds": 2.0}, 2, curve))
-    run_one(s, runs, Result("pruned", epochs=2, curve=curve, why="hopeless after epoch 2"))
-    run_one(s, runs, Result("failed", why="MemoryError: 31 GiB"), MemoryError("31 GiB"))
+    run_trial(s, runs, Result("complete", (0.3,), {"quality": 0.3}, {"fit_seconds": 2.0}, 2, curve))
+    run_trial(
+        s, runs, Result("pruned", epochs=2, curve=curve, why="below the median after epoch 2")
+    )
+    run_trial(s, runs, Result("failed", why="MemoryError: 31 GiB"), MemoryError("31 GiB"))
     complete, pruned, failed = trials_of(store, runs)
     assert [r.data.tags["state"] for r in (complete, pruned, failed)] == [
         *("complete", "pruned", "failed")
@@ -84,21 +88,21 @@ def test_each_end_of_a_trial_is_told_apart(store: Store) -> None:
     assert complete.data.metrics["valid/quality"] == 0.3
     assert complete.data.metrics["fit_seconds"] == 2.0
     assert pruned.data.metrics["epoch/objective"] == 0.3  # the last of the curve
-    assert pruned.data.tags["why"] == "hopeless after epoch 2"
+    assert pruned.data.tags["why"] == "below the median after epoch 2"
     assert failed.data.tags["error"] == "MemoryError: 31 GiB"
     assert complete.data.params == {"lr": "0.1", "layers": "[8]"}
 
 
-def test_a_run_whose_process_was_killed_ends_as_the_study_knows_it(store: Store) -> None:
+def test_the_run_of_a_killed_process_ends_with_the_result_in_the_study(store: Store) -> None:
     s = study()
     runs = recorder(store, s)
-    told, lost = s.ask(), s.ask()
-    assert told is not None
+    stored, lost = s.ask(), s.ask()
+    assert stored is not None
     assert lost is not None
-    runs.start(told)
+    runs.start(stored)
     runs.start(lost)
-    s.tell(told, Result("complete", (0.4,), {"quality": 0.4}))
-    for run in trials_of(store, runs):  # killed before it could tell MLflow
+    s.tell(stored, Result("complete", (0.4,), {"quality": 0.4}))
+    for run in trials_of(store, runs):  # killed before it logged the result
         store.client.set_tag(run.info.run_id, PROCESS, "gone:1:1")
     again = recorder(store, study())
     assert again.run_id == runs.run_id
@@ -109,12 +113,12 @@ def test_a_run_whose_process_was_killed_ends_as_the_study_knows_it(store: Store)
     assert (second.info.status, second.data.tags["state"]) == ("KILLED", "interrupted")
 
 
-def test_the_search_ends_with_its_table_and_the_best_which_may_change(store: Store) -> None:
+def test_a_closed_search_has_its_table_and_the_best_so_far(store: Store) -> None:
     s = study()
     runs = recorder(store, s)
-    run_one(s, runs, Result("complete", (0.3,)))
+    run_trial(s, runs, Result("complete", (0.3,)))
     runs.close("FINISHED", s.finished()[0])
-    run_one(s, runs, Result("complete", (0.6,)))
+    run_trial(s, runs, Result("complete", (0.6,)))
     runs.close("FINISHED", s.finished()[1])
     search = store.client.get_run(runs.run_id)
     assert search.info.status == "FINISHED"
@@ -129,7 +133,7 @@ def test_a_search_run_stays_open_while_another_process_works(
 ) -> None:
     s = study()
     runs = recorder(store, s)
-    run_one(s, runs, Result("complete", (0.3,)))
+    run_trial(s, runs, Result("complete", (0.3,)))
     with monkeypatch.context() as patch:
         patch.setattr("growthlab.search.study.this_process", lambda: process_of(os.getppid()))
         assert study().ask() is not None
@@ -137,7 +141,7 @@ def test_a_search_run_stays_open_while_another_process_works(
     assert store.client.get_run(runs.run_id).info.status == "RUNNING"
 
 
-def test_a_trial_that_was_asked_for_and_never_begun_ends_with_the_search(store: Store) -> None:
+def test_a_trial_that_never_started_ends_with_the_search(store: Store) -> None:
     s = study("asked")
     runs = recorder(store, s)
     assert s.ask() is not None
@@ -147,14 +151,14 @@ def test_a_trial_that_was_asked_for_and_never_begun_ends_with_the_search(store: 
     assert not s.running()
 
 
-def test_the_table_has_a_row_a_trial_and_a_column_a_setting() -> None:
+def test_the_table_of_no_trials_is_empty() -> None:
     trials: list[Any] = []
     table = trials_table(trials, ["quality"])
     assert isinstance(table, pd.DataFrame)
     assert len(table) == 0
 
 
-def test_plots_are_drawn_as_far_as_trials_allow() -> None:
+def test_plots_need_enough_complete_trials() -> None:
     s = study("plots", maximise=(True, False))
     assert figures(s.optuna, ["quality", "bundle_mb"]) == {}
     for value in (0.1, 0.4, 0.3, 0.2, 0.5):
@@ -169,7 +173,7 @@ def test_plots_are_drawn_as_far_as_trials_allow() -> None:
     assert set(figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
 
 
-def test_plots_leave_no_trace_of_a_style() -> None:
+def test_plots_do_not_change_the_style_of_other_figures() -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 

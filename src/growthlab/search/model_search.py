@@ -1,4 +1,4 @@
-"""The search of one model's settings: from its first trial to its best, in one process or in several."""
+"""The search for one model's settings, from the first trial to the best, in one or several processes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.core.progress import bar
-from growthlab.search.search_loop import Objectives, Search, TrialRecorder
+from growthlab.search.search_loop import Objectives, SearchLoop, TrialRecorder
 from growthlab.search.search_run import SearchRun
 from growthlab.search.study import Study
-from growthlab.search.trial import Finished
+from growthlab.search.trial import FinishedTrial
 from growthlab.search.workers import Worker, run_workers
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.fold_evaluation import FoldEvaluation
@@ -22,12 +22,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class ModelSearch:
-    """A study of one model's settings, and all that its trials need.
+    """A study of one model's settings, and everything that its trials need.
 
-    `contender` builds the model with some settings, by path of the config
-    (``model.neighbours``). `open_recorder` begins or continues the study's run in MLflow.
-    `worker` is what each of `n_jobs` processes runs. `limits` are costs that the winner may not
-    exceed. `seed` is that of every fit.
+    `contender` gives the model with some settings, named by their config path (``model.neighbours``).
+    `open_recorder` starts or continues the study's run in MLflow. Each of `n_jobs` processes runs
+    `worker`. `limits` are costs that the winner may not exceed. `seed` is the seed of every fit.
     """
 
     study: Study
@@ -46,9 +45,9 @@ class ModelSearch:
         """The name of the study."""
         return self.study.name
 
-    def loop(self, recorder: TrialRecorder) -> Search:
-        """The loop over trials, as this process or a worker runs it."""
-        return Search(
+    def loop(self, recorder: TrialRecorder) -> SearchLoop:
+        """The loop over trials that this process or a worker runs."""
+        return SearchLoop(
             evaluation=self.evaluation,
             study=self.study,
             recorder=recorder,
@@ -58,8 +57,8 @@ class ModelSearch:
             device=self.device,
         )
 
-    def run(self) -> Finished | None:
-        """Search until the budget is used up; the best trial, None if none succeeded.
+    def run(self) -> FinishedTrial | None:
+        """Search until the budget is used up; returns the best trial, None if none succeeded.
 
         Raises
         ------
@@ -77,9 +76,9 @@ class ModelSearch:
         try:
             before = self.study.n_used()
             if before:
-                log.info("study %s: %d trials were made before", self.name, before)
-            with bar(self.name, self.study.budget.trials) as show:
-                loop.on_change = lambda: show(*_progress(self.study))
+                log.info("study %s: %d trials were run before", self.name, before)
+            with bar(self.name, self.study.budget.trials) as update:
+                loop.on_change = lambda: update(*_progress(self.study))
                 loop.on_change()
                 recorder.end_orphaned_trials()
                 if self.n_jobs > 1:
@@ -87,24 +86,24 @@ class ModelSearch:
                     run_workers(self.worker, n_jobs, fail_trials, loop.on_change)
                 else:
                     loop.run()
-            log.info("study %s: %s", self.name, self.study.ending)
+            log.info("study %s: %s", self.name, self.study.stop_reason)
             best = self.best()
         except BaseException as error:
-            recorder.end_orphaned_trials()  # what workers left open
+            recorder.end_orphaned_trials()  # trials that workers left open
             recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         recorder.close("FINISHED" if best else "FAILED", best)
         if best is None:
-            self.raise_mistake(loop)
+            self.raise_input_error(loop)
         return best
 
-    def best(self) -> Finished | None:
-        """The best complete trial by the first objective, within the limits; the earliest of equals.
+    def best(self) -> FinishedTrial | None:
+        """The best complete trial within the limits, by the first objective; the earliest of equals.
 
         Raises
         ------
         ConfigError
-            No trial lies within the limits.
+            No trial is within the limits.
         """
         within = [t for t in self.study.finished() if t.result.state == "complete"]
         for name, limit in self.limits.items():
@@ -124,28 +123,27 @@ class ModelSearch:
         sign = 1 if self.study.maximise[0] else -1
         return max(within, key=lambda t: (sign * t.result.values[0], -t.number), default=None)
 
-    def borders(self, best: Finished) -> dict[str, Any]:
-        """The settings of the best trial that lie on a border of their range, with their values."""
+    def borders(self, best: FinishedTrial) -> dict[str, Any]:
+        """The settings of the best trial that are on a border of their range, with their values."""
         space = self.study.space
         values = {**space.default, **best.overrides}
         return {key: values[key] for key in space.borders(best.overrides)}
 
     def usage(self) -> dict[str, Any]:
-        """What the study used of its budget: trials by how they ended, and minutes."""
+        """The part of the budget that the study used: trials by state, and minutes."""
         states = [str(t.result.state) for t in self.study.finished()]
-        ends = ("complete", "pruned", "failed")
-        minutes = round(self.study.seconds_used() / 60, 2)
-        return {**{end: states.count(end) for end in ends}, "minutes": minutes}
+        counts = {state: states.count(state) for state in ("complete", "pruned", "failed")}
+        return {**counts, "minutes": round(self.study.seconds_used() / 60, 2)}
 
-    def raise_mistake(self, loop: Search) -> None:
-        """Raise the last error of the trials where it is a mistake in the input, else log it."""
+    def raise_input_error(self, loop: SearchLoop) -> None:
+        """Raise the last error of the trials if it is a mistake in the input, else log it."""
         if isinstance(loop.last_error, GrowthlabError):
             raise loop.last_error
-        log.error("study %s: no trial succeeded; error.txt of each says why", self.name)
+        log.error("study %s: no trial succeeded; see error.txt of each", self.name)
 
 
 def _progress(study: Study) -> tuple[int, str]:
-    """How many trials are done, the best so far and the time left."""
+    """The number of finished trials, and a text with the best value so far and the time left."""
     finished = study.finished()
     values = [t.result.values[0] for t in finished if t.result.state == "complete"]
     pick = max if study.maximise[0] else min

@@ -1,4 +1,4 @@
-"""Which settings a search tries next: TPE over a known space, and nothing twice."""
+"""The settings that a search tries next: TPE over a known space, never the same settings twice."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING, Any
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from growthlab.core.seeding import stream
-from growthlab.search.search_space import Space, key_of
+from growthlab.search.search_space import Space, settings_key
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-ATTEMPTS = 30
-RANDOM_SHARE, LEAST_RANDOM, MOST_RANDOM = 3, 4, 10  # trials before TPE has something to learn from
+ATTEMPTS = 30  # to propose settings that were not tried
+MIN_RANDOM_TRIALS, MAX_RANDOM_TRIALS = 4, 10  # drawn at random before TPE: a third of all trials
 
 
-class Fresh(BaseSampler):
-    """Settings of a space that are not among those `tried`.
+class UntriedSampler(BaseSampler):
+    """Proposes settings of a space that are not among those `tried`.
 
     Tree-structured Parzen estimators: Bergstra et al., "Algorithms for Hyper-Parameter
-    Optimization", NeurIPS 2011; the first settings are drawn at random. Each trial has a random
-    stream of its own, so that a search that was cut off goes on as it would have.
+    Optimization", NeurIPS 2011; the first settings are drawn at random. Each trial has its own random
+    stream, so that an interrupted search proposes what it would have proposed.
     """
 
     def __init__(self, space: Space, tried: Collection[str], seed: int, n_trials: int) -> None:
         self._space, self._tried, self._seed = space, tried, seed
-        self._n_random = min(MOST_RANDOM, max(LEAST_RANDOM, n_trials // RANDOM_SHARE))
+        self._n_random = min(MAX_RANDOM_TRIALS, max(MIN_RANDOM_TRIALS, n_trials // 3))
         self._distributions = space.distributions()
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """All ranges but those of one value; none for a trial whose settings are given."""
+        """All ranges with more than one value; none for a trial whose settings are fixed."""
         if "fixed_params" in trial.system_attrs:
             return {}
         return {n: d for n, d in self._distributions.items() if not d.single()}
@@ -50,13 +50,13 @@ class Fresh(BaseSampler):
             seed = int(stream(self._seed, "search", trial.number, attempt).integers(2**31))
             chance = RandomSampler(seed=seed)
             tpe = TPESampler(seed=seed, n_startup_trials=self._n_random)
-            found = tpe.sample_relative(study, trial, search_space) or {
+            params = tpe.sample_relative(study, trial, search_space) or {
                 name: chance.sample_independent(study, trial, name, distribution)
                 for name, distribution in search_space.items()
             }
-            if key_of(self._space.settings(found)) not in self._tried:
-                return found
-        return self._left(trial, search_space) or found
+            if settings_key(self._space.settings(params)) not in self._tried:
+                return params
+        return self._untried(trial, search_space) or params
 
     def sample_independent(
         self,
@@ -65,18 +65,18 @@ class Fresh(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Not asked for: all settings are sampled together."""
+        """Never called: all settings are sampled together."""
         raise NotImplementedError(param_name)
 
-    def _left(
+    def _untried(
         self, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any] | None:
-        """One of the settings that are left of a space without continuous ranges."""
+        """Untried settings of a space without continuous ranges, drawn at random; None if there are none."""
         if self._space.n_settings is None:
             return None
-        left = [s for s in self._space.all_settings() if key_of(s) not in self._tried]
-        if not left:
+        untried = [s for s in self._space.all_settings() if settings_key(s) not in self._tried]
+        if not untried:
             return None
-        place = int(stream(self._seed, "left", trial.number).integers(len(left)))
-        params = self._space.encoded(left[place])
+        position = int(stream(self._seed, "left", trial.number).integers(len(untried)))
+        params = self._space.encoded(untried[position])
         return {name: params[name] for name in search_space}

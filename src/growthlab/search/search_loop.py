@@ -1,4 +1,4 @@
-"""A search: ask for settings, fit, tell how good they were; what fails or is hopeless does not stop it."""
+"""The loop of a search: ask for settings, fit, report the result; failed and pruned trials do not stop it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.search.override_words import settings_text
 from growthlab.search.trial import Pruned, Result, Trial
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose
 
@@ -21,57 +22,59 @@ COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "bundle_mb")
 
 
 class TrialSource(Protocol):
-    """Who proposes settings and remembers what came of them."""
+    """Proposes settings and stores their results."""
 
     def ask(self) -> Trial | None:
         """The next settings; None where the budget is used up or nothing is left to try."""
         ...
 
     def tell(self, trial: Trial, result: Result) -> None:
-        """The trial ended so."""
+        """Store the result of a trial."""
         ...
 
 
 class TrialRecorder(Protocol):
-    """Who writes down trials for people."""
+    """Logs trials for people to look at."""
 
     def start(self, trial: Trial) -> None:
-        """The trial is about to be fitted."""
+        """Called before the trial is fitted."""
         ...
 
     def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
-        """The trial ended."""
+        """Called after the trial ended."""
         ...
 
 
 @dataclass(frozen=True)
 class Objectives:
-    """What a search goes by: names of metrics on the validation window, or of costs.
+    """What a search optimises: names of metrics on the validation window, or of costs.
 
-    `bundle_mb` measures the size of a fitted model's bundle, which is done only where it is asked for.
+    `limited` names costs that have a limit without being objectives. `bundle_mb` measures the size of
+    a fitted model's bundle, which is done only where that is an objective or limited.
     """
 
     names: Sequence[str]
-    measured: Sequence[str] = ()  # costs that are limited without being objectives
+    limited: Sequence[str] = ()
     bundle_mb: Callable[[FoldEvaluation, ChosenFit], float] | None = None
 
-    def costs(self, evaluation: FoldEvaluation, choice: ChosenFit) -> dict[str, float]:
-        """What the choice cost."""
+    def costs(self, evaluation: FoldEvaluation, fit: ChosenFit) -> dict[str, float]:
+        """The costs of a fit, by name."""
         costs = {
-            "fit_seconds": choice.fit_seconds,
-            "score_seconds": choice.score_seconds,
-            "peak_memory_mb": choice.peak_mb,
+            "fit_seconds": fit.fit_seconds,
+            "score_seconds": fit.score_seconds,
+            "peak_memory_mb": fit.peak_mb,
         }
-        if "bundle_mb" in (*self.names, *self.measured) and self.bundle_mb is not None:
-            costs["bundle_mb"] = self.bundle_mb(evaluation, choice)
+        if "bundle_mb" in (*self.names, *self.limited) and self.bundle_mb is not None:
+            costs["bundle_mb"] = self.bundle_mb(evaluation, fit)
         return costs
 
 
 @dataclass
-class Search:
-    """The loop over the trials of one model. `factory` makes the model of some settings.
+class SearchLoop:
+    """The loop over the trials of one model.
 
-    `last_error` is that of the last trial that failed. `on_change` is called after each trial.
+    `factory` gives the factory of a model with some settings. `last_error` is the error of the last
+    trial that failed. `on_change` is called after each trial.
     """
 
     evaluation: FoldEvaluation
@@ -85,30 +88,30 @@ class Search:
     last_error: Exception | None = None
 
     def run(self) -> None:
-        """All trials that the study still wants."""
+        """Run trials until the study has no more."""
         while (trial := self.study.ask()) is not None:
-            self._one(trial)
+            self._run_trial(trial)
             self.on_change()
 
-    def _one(self, trial: Trial) -> None:
-        """One trial; where the whole process is to end, the trial is told to be interrupted."""
-        told = False
+    def _run_trial(self, trial: Trial) -> None:
+        """Run and record one trial; an exception that ends the process marks it as interrupted."""
+        stored = False
         try:
             self.recorder.start(trial)
-            result, error = self._result(trial)
+            result, error = self._fit_and_evaluate(trial)
             self.study.tell(trial, result)
-            told = True
+            stored = True
             self.recorder.finish(trial, result, error)
         except BaseException:
-            if not told:
+            if not stored:
                 self.study.tell(trial, Result("interrupted", why="the search was ended"))
             raise
         if error is not None:
-            self.last_error = _freed(error)
-        self._report(trial, result)
+            self.last_error = _without_memory(error)
+        self._log_result(trial, result)
 
-    def _result(self, trial: Trial) -> tuple[Result, Exception | None]:
-        """Fit and judge; the error where that failed."""
+    def _fit_and_evaluate(self, trial: Trial) -> tuple[Result, Exception | None]:
+        """The result of a trial, with the error if it failed."""
         curve: dict[int, float] = {}
 
         def on_value(epoch: int, value: float) -> bool:
@@ -117,58 +120,45 @@ class Search:
 
         try:
             factory = self.factory(trial.overrides)
-            choice = choose(
+            fit = choose(
                 self.evaluation, factory, seed=self.seed, device=self.device, on_value=on_value
             )
-            return self._judged(choice, curve), None
+            return self._result_of(fit, curve), None
         except Pruned:
-            why = f"hopeless after epoch {max(curve)}"
+            why = f"below the median after epoch {max(curve)}"
             return Result("pruned", epochs=max(curve), curve=curve, why=why), None
         except Exception as error:
             raise_if_interrupted()
             why = f"{type(error).__name__}: {one_line(error)}"
             return Result("failed", curve=curve, why=why), error
 
-    def _judged(self, choice: ChosenFit, curve: Mapping[int, float]) -> Result:
-        """The result of a fit that came to its end."""
-        costs = self.objectives.costs(self.evaluation, choice)
-        known = {**choice.valid, **costs}
+    def _result_of(self, fit: ChosenFit, curve: Mapping[int, float]) -> Result:
+        """The result of a fit that was not pruned; failed if an objective is not defined."""
+        costs = self.objectives.costs(self.evaluation, fit)
+        known = {**fit.valid, **costs}
         values = tuple(float(known[name]) for name in self.objectives.names)
-        missing = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]
-        result = Result("complete", values, choice.valid, costs, choice.epochs, curve)
-        if missing:
-            why = f"{missing[0]} is not defined"
+        undefined = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]
+        result = Result("complete", values, fit.valid, costs, fit.epochs, curve)
+        if undefined:
+            why = f"{undefined[0]} is not defined"
             return replace(result, state="failed", values=(), why=why)
         return result
 
-    def _report(self, trial: Trial, result: Result) -> None:
-        """The one line that a trial logs."""
-        shown = words_of(trial.overrides)
+    def _log_result(self, trial: Trial, result: Result) -> None:
+        """Log one line on a trial."""
+        settings = settings_text(trial.overrides)
         if result.state == "complete":
             pairs = zip(self.objectives.names, result.values, strict=True)
-            log.info("trial %d: %s; %s", trial.number, _named(pairs), shown)
+            values = ", ".join(f"{name} {value:.4f}" for name, value in pairs)
+            log.info("trial %d: %s; %s", trial.number, values, settings)
         elif result.state == "pruned":
-            log.info("trial %d pruned, %s; %s", trial.number, result.why, shown)
+            log.info("trial %d pruned, %s; %s", trial.number, result.why, settings)
         else:
-            log.error("trial %d failed: %s; %s", trial.number, result.why, shown)
+            log.error("trial %d failed: %s; %s", trial.number, result.why, settings)
 
 
-def words_of(overrides: Mapping[str, Any]) -> str:
-    """Settings for people: ``neighbours=50 l2=0.01234``, numbers with four digits that count."""
-    shown = {
-        name.partition(".")[2]: f"{value:.4g}" if isinstance(value, float) else value
-        for name, value in overrides.items()
-    }
-    return " ".join(f"{n}={v}" for n, v in shown.items()) or "the model's own settings"
-
-
-def _named(pairs: Any) -> str:
-    """``ndcg_at_10 0.1234, bundle_mb 1.2000``."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in pairs)
-
-
-def _freed(error: Exception) -> Exception:
-    """The error without what the failed fit held: the next one may need the memory."""
+def _without_memory(error: Exception) -> Exception:
+    """The error without references to the failed fit, whose memory the next fit may need."""
     error = error.with_traceback(None)
     error.__context__ = None
     gc.collect()

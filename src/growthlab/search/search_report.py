@@ -1,4 +1,4 @@
-"""What a search found, for people: the trials as a table, Optuna's plots as figures."""
+"""The report of a search: its trials as a table, its plots, and its result as text."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from growthlab.search.trial import Finished
+from growthlab.search.trial import FinishedTrial
 
 if TYPE_CHECKING:
     import optuna
     from matplotlib.figure import Figure
 
-FEWEST = 4  # complete trials below which a plot of settings says nothing
-SIZE = (8.0, 5.0)
-WIDTH = 1.4  # of one of many axes side by side
+MIN_TRIALS_FOR_PLOTS = 4  # complete trials, for plots of settings
+FIGURE_SIZE = (8.0, 5.0)
+WIDTH_PER_AXIS = 1.4  # for plots with many axes side by side
 
 
-def trials_table(finished: Sequence[Finished], objectives: Sequence[str]) -> pd.DataFrame:
-    """One row a trial: number, state, objectives, seconds, epochs, settings, costs, why it ended."""
+def trials_table(finished: Sequence[FinishedTrial], objectives: Sequence[str]) -> pd.DataFrame:
+    """One row a trial: number, state, objectives, seconds, epochs, settings, costs, reason."""
     rows = []
     for trial in finished:
         result = trial.result
@@ -36,76 +36,79 @@ def trials_table(finished: Sequence[Finished], objectives: Sequence[str]) -> pd.
 
 
 def figures(study: optuna.Study, objectives: Sequence[str]) -> dict[str, Figure]:
-    """History, importance and parallel coordinates of each objective; the front of two or three."""
+    """Optuna's plots of each objective by name, and the Pareto front of two or three objectives."""
     from optuna.trial import TrialState
 
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return {}
-    drawn: dict[str, Figure] = {}
-    for place, name in enumerate(objectives):
+    plots: dict[str, Figure] = {}
+    for position, name in enumerate(objectives):
         ending = f"_{name}" if len(objectives) > 1 else ""
-        for kind, draw in _kinds(study, complete, place, name).items():
-            drawn[f"{kind}{ending}"] = draw
+        for kind, figure in _plots_of_objective(study, complete, position, name).items():
+            plots[f"{kind}{ending}"] = figure
     if len(objectives) in (2, 3):
-        drawn["pareto_front"] = _front(study, objectives)
-    return drawn
+        plots["pareto_front"] = _pareto_front(study, objectives)
+    return plots
 
 
-def _kinds(
-    study: optuna.Study, complete: Sequence[Any], place: int, name: str
+def _plots_of_objective(
+    study: optuna.Study, complete: Sequence[Any], position: int, name: str
 ) -> dict[str, Figure]:
-    """The plots of one objective, as far as there are trials enough for them."""
-    from optuna.visualization import matplotlib as plots
+    """History, parallel coordinates and importance; the last two if there are enough trials."""
+    from optuna.visualization import matplotlib as optuna_plots
 
     def value(trial: Any) -> float:
-        return float(trial.values[place])
+        return float(trial.values[position])
 
-    def make(plot: Callable[..., Any], **more: Any) -> Figure:
+    def figure_of(plot: Callable[..., Any], **options: Any) -> Figure:
         target = value if len(study.directions) > 1 else None
-        return _drawn(lambda: plot(study, target=target, target_name=name, **more))
+        return _draw(lambda: plot(study, target=target, target_name=name, **options))
 
-    drawn = {"history": make(plots.plot_optimization_history)}
-    settings = _varied(complete)
+    plots = {"history": figure_of(optuna_plots.plot_optimization_history)}
+    settings = _varied_settings(complete)
     values = {value(t) for t in complete if t.params}
-    if settings and len(complete) >= FEWEST and len(values) > 1:
-        drawn["parallel_coordinates"] = make(plots.plot_parallel_coordinate, params=settings)
-        drawn["importance"] = make(plots.plot_param_importances, params=settings)
-    return drawn
+    if settings and len(complete) >= MIN_TRIALS_FOR_PLOTS and len(values) > 1:
+        plots["parallel_coordinates"] = figure_of(
+            optuna_plots.plot_parallel_coordinate, params=settings
+        )
+        plots["importance"] = figure_of(optuna_plots.plot_param_importances, params=settings)
+    return plots
 
 
-def _front(study: optuna.Study, objectives: Sequence[str]) -> Figure:
-    from optuna.visualization import matplotlib as plots
+def _pareto_front(study: optuna.Study, objectives: Sequence[str]) -> Figure:
+    from optuna.visualization import matplotlib as optuna_plots
 
-    return _drawn(lambda: plots.plot_pareto_front(study, target_names=list(objectives)))
+    names = list(objectives)
+    return _draw(lambda: optuna_plots.plot_pareto_front(study, target_names=names))
 
 
-def _varied(complete: Sequence[Any]) -> list[str]:
+def _varied_settings(complete: Sequence[Any]) -> list[str]:
     """The settings that differ between trials."""
     tried = [t.params for t in complete if t.params]
     names = sorted(set().union(*tried)) if tried else []
     return [n for n in names if len({str(p.get(n)) for p in tried}) > 1]
 
 
-def _drawn(draw: Callable[[], Any]) -> Figure:
-    """The figure of a plot of Optuna's, made on a canvas of its own and without its warnings."""
+def _draw(plot: Callable[[], Any]) -> Figure:
+    """The figure of one of Optuna's plots, without changing the style of other figures."""
     import matplotlib.pyplot as plt
     import numpy as np
 
-    with _quiet(), plt.rc_context():
-        axes = draw()
+    with _own_backend_without_warnings(), plt.rc_context():
+        axes = plot()
         first = np.ravel(axes)[0] if isinstance(axes, np.ndarray) else axes
         figure: Figure = first.figure
-        width, height = SIZE
-        figure.set_size_inches(max(width, WIDTH * len(figure.axes)), height)
+        width, height = FIGURE_SIZE
+        figure.set_size_inches(max(width, WIDTH_PER_AXIS * len(figure.axes)), height)
         figure.set_layout_engine("tight")
         plt.close(figure)
     return figure
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna says of each plot that it is experimental."""
+def _own_backend_without_warnings() -> Iterator[None]:
+    """Draw with Agg, and ignore Optuna's warning that each plot is experimental."""
     import matplotlib as mpl
 
     backend = mpl.get_backend()

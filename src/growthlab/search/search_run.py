@@ -1,16 +1,16 @@
-"""A search in MLflow: a run a study, a child a trial, whichever process works on it."""
+"""A search in MLflow: one run a study, and one child run a trial, from any number of processes."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from growthlab.search.search_report import figures, trials_table
 from growthlab.search.study import Study
-from growthlab.search.trial import Finished, Result, Trial
+from growthlab.search.trial import FinishedTrial, Result, Trial
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import (
@@ -23,18 +23,20 @@ from growthlab.tracking.run_files import (
 )
 from growthlab.tracking.store import Store
 
-if TYPE_CHECKING:
-    pass
-
-STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-STUDY = "growthlab.study"  # the tag that holds a study's id
-STATE = "state"  # of a trial: complete, pruned, failed, interrupted
+RUN_STATUS = {
+    "complete": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+STUDY_TAG = "growthlab.study"  # holds the id of the study
+STATE_TAG = "state"  # of a trial: complete, pruned, failed, interrupted
 
 
 class SearchRun:
-    """Trials as child runs of the study's run, which the first process creates.
+    """Logs trials as child runs of the study's run, which the first process creates.
 
-    Runs of trials whose process was killed are ended with what the study knows of them.
+    Runs of trials whose process was killed are ended with the result that the study has.
     """
 
     def __init__(
@@ -50,18 +52,18 @@ class SearchRun:
         self._client = store.client
         self._experiment = store.experiment(lineage.experiment)
         self._current: str | None = None
-        with study.alone():
+        with study.locked():
             self.run_id = self._existing_run() or self._new_search(config)
 
     def start(self, trial: Trial) -> None:
-        """A trial begins."""
+        """Create the run of a trial."""
         number = trial.number
         tags = {"kind": "trial", "trial": str(number), "mlflow.parentRunId": self.run_id}
         self._current = self._new_run(f"trial {number}", tags)
         log_params(self._client, self._current, trial.overrides)
 
     def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
-        """A trial has ended."""
+        """End the run of a trial with its result."""
         assert self._current is not None, "no trial was started"
         run_id, self._current = self._current, None
         if error is not None:
@@ -70,10 +72,10 @@ class SearchRun:
         self._end(run_id, result)
 
     def end_orphaned_trials(self) -> None:
-        """End the runs of trials whose process was killed, with what the study knows of them."""
+        """End the runs of trials whose process was killed, with the result that the study has."""
         self._study.give_up_dead_trials()
-        own_trials = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'trial'"
-        running = {str(n) for n in self._study.running()}  # on another machine, say
+        own_trials = f"tags.`{STUDY_TAG}` = '{self._study.id}' AND tags.kind = 'trial'"
+        running = {str(n) for n in self._study.running()}  # for example on another machine
         orphans = end_orphans(
             self._client,
             self._experiment,
@@ -84,8 +86,8 @@ class SearchRun:
             trial = self._study.ended(int(run.data.tags["trial"]))
             self._end(run.info.run_id, trial.result if trial else Result("interrupted"))
 
-    def close(self, status: str, best: Finished | None = None) -> None:
-        """This process has finished: log the trials as a table and as plots, the best settings as tags."""
+    def close(self, status: str, best: FinishedTrial | None = None) -> None:
+        """Log the trials as a table and plots and the best settings as tags, and end the study's run."""
         if self._current is not None:
             self._end(self._current, Result("interrupted", why="the search was ended"))
             self._current = None
@@ -106,22 +108,22 @@ class SearchRun:
             self._client.set_terminated(self.run_id, status)
 
     def _end(self, run_id: str, result: Result) -> None:
-        """Metrics, the curve and the state of a trial's run."""
+        """Log the metrics, the curve and the state of a trial, and end its run."""
         values = {f"valid/{n}": v for n, v in result.valid.items()}
         if result.epochs is not None:
             values["epochs"] = result.epochs
         log_metrics(self._client, run_id, {**values, **result.costs})
         curve = [result.curve[n] for n in sorted(result.curve)]
         log_curves(self._client, run_id, {"epoch/objective": curve} if curve else {})
-        self._client.set_tag(run_id, STATE, result.state)
+        self._client.set_tag(run_id, STATE_TAG, result.state)
         if result.why:
             name = "error" if result.state == "failed" else "why"
             self._client.set_tag(run_id, name, result.why[:5000])
-        self._client.set_terminated(run_id, STATUS[result.state])
+        self._client.set_terminated(run_id, RUN_STATUS[result.state])
 
     def _existing_run(self) -> str | None:
-        """The run of the same study, if there is one in this store."""
-        query = f"tags.`{STUDY}` = '{self._study.id}' AND tags.kind = 'search'"
+        """The run of this study, if there is one in the store."""
+        query = f"tags.`{STUDY_TAG}` = '{self._study.id}' AND tags.kind = 'search'"
         runs = self._client.search_runs([self._experiment], query, max_results=1)
         if not runs:
             return None
@@ -136,7 +138,7 @@ class SearchRun:
         return run_id
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        study_tags = {"study": self._study.name, STUDY: self._study.id, PROCESS: this_process()}
+        study_tags = {"study": self._study.name, STUDY_TAG: self._study.id, PROCESS: this_process()}
         tags = {**self._lineage.tags(), **study_tags, **tags}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)

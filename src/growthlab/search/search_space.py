@@ -1,4 +1,4 @@
-"""What a search may try: a range of values for each setting of a model."""
+"""The space of a search: a range of values for each setting of a model."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-NEAR = 0.01  # share of a continuous range that counts as its border
+BORDER_SHARE = 0.01  # of a continuous range, at either end
 
 
 @dataclass(frozen=True)
 class CategoricalRange:
-    """One of the listed values: numbers, words, truth values, null, or lists."""
+    """The listed values: numbers, strings, booleans, null, or lists."""
 
     values: tuple[Any, ...]
 
     @property
     def n_values(self) -> int:
-        """How many there are."""
+        """The number of values."""
         return len(self.values)
 
     @property
     def first(self) -> Any:
-        """The first of them."""
+        """The first value."""
         return self.values[0]
 
     def contains(self, value: Any) -> bool:
@@ -36,24 +36,24 @@ class CategoricalRange:
         return any(_same(value, v) for v in self.values)
 
     def at_border(self, value: Any) -> bool:
-        """Whether it is the first or last of three or more numbers in order; words have no order."""
+        """Whether it is the smallest or largest of three or more numbers; strings have no order."""
         numbers = [v for v in self.values if _is_number(v)]
         if len(numbers) != len(self.values) or len(numbers) < 3:
             return False
         return value in (min(numbers), max(numbers))
 
     def distribution(self) -> BaseDistribution:
-        """The range for Optuna, which knows a list by its text."""
+        """The range for Optuna, which stores a list as text."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([self.encoded(v) for v in self.values])
 
     def encoded(self, value: Any) -> Any:
-        """The value as Optuna keeps it."""
+        """The value as Optuna stores it."""
         return json.dumps(value) if isinstance(value, (list, tuple)) else value
 
     def decoded(self, value: Any) -> Any:
-        """The value that Optuna keeps so."""
+        """The value for what Optuna stores."""
         return next(v for v in self.values if _same(self.encoded(v), value))
 
     def __iter__(self) -> Iterator[Any]:
@@ -62,7 +62,7 @@ class CategoricalRange:
 
 @dataclass(frozen=True)
 class NumericRange:
-    """Numbers from `low` to `high`, both included; whole ones in steps of `step` where it is given."""
+    """Numbers from `low` to `high`, both included; with a `step`, integers only."""
 
     low: float
     high: float
@@ -71,7 +71,7 @@ class NumericRange:
 
     @property
     def n_values(self) -> int | None:
-        """How many whole numbers there are; None where they are not whole."""
+        """The number of integers; None for a continuous range."""
         if self.low == self.high:
             return 1
         return None if self.step is None else int((self.high - self.low) // self.step) + 1
@@ -82,20 +82,20 @@ class NumericRange:
         return self.low
 
     def contains(self, value: Any) -> bool:
-        """Whether it is a number of the span."""
+        """Whether it is a number of the range."""
         if not _is_number(value) or not self.low <= value <= self.high:
             return False
         return self.step is None or (value - self.low) % self.step == 0
 
     def at_border(self, value: Any) -> bool:
-        """Whether it is an end of the span, or within a hundredth of it where it has so many values."""
+        """Whether it is an end of the range, or in a range of 100 values or more within 1 % of one."""
         if self.low == self.high:
             return False
-        if self.n_values is not None and self.n_values < 1 / NEAR:
+        if self.n_values is not None and self.n_values < 1 / BORDER_SHARE:
             return value in (self.low, self.high)
-        place = math.log if self.log else float
-        share = (place(value) - place(self.low)) / (place(self.high) - place(self.low))
-        return not NEAR < share < 1 - NEAR
+        scale = math.log if self.log else float
+        share = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low))
+        return not BORDER_SHARE < share < 1 - BORDER_SHARE
 
     def distribution(self) -> BaseDistribution:
         """The range for Optuna."""
@@ -114,7 +114,7 @@ class NumericRange:
         return value
 
     def __iter__(self) -> Iterator[Any]:
-        assert self.step is not None, "a span of real numbers has no end"
+        assert self.step is not None, "a continuous range cannot be listed"
         return iter(range(int(self.low), int(self.high) + 1, self.step))
 
 
@@ -122,7 +122,7 @@ class NumericRange:
 class Space:
     """Setting (``model.neighbours``) -> its range.
 
-    `default` are the values that the model's own config gives these settings; they may lie outside.
+    `default` are the values of these settings in the model's own config; they may be outside.
     """
 
     ranges: Mapping[str, CategoricalRange | NumericRange]
@@ -130,13 +130,13 @@ class Space:
 
     @property
     def n_settings(self) -> int | None:
-        """How many different settings there are in all; None where some range is continuous."""
+        """The number of different settings; None where some range is continuous."""
         sizes = [r.n_values for r in self.ranges.values()]
         return None if None in sizes else math.prod(s for s in sizes if s is not None)
 
     @property
-    def holds_default(self) -> bool:
-        """Whether the model's own settings lie in the space."""
+    def contains_default(self) -> bool:
+        """Whether the model's own settings are in the space."""
         return all(r.contains(self.default[key]) for key, r in self.ranges.items())
 
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -144,30 +144,30 @@ class Space:
         return {key: r.distribution() for key, r in self.ranges.items()}
 
     def encoded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as Optuna keeps them."""
+        """Settings as Optuna stores them."""
         return {key: r.encoded(settings[key]) for key, r in self.ranges.items()}
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings from what Optuna keeps; a range of one value needs no word of it."""
+        """The settings for what Optuna stores; a range of one value may be missing from `params`."""
         return {
             key: r.decoded(params[key]) if key in params else r.first
             for key, r in self.ranges.items()
         }
 
     def borders(self, settings: Mapping[str, Any]) -> list[str]:
-        """The settings that lie on a border of their range; one outside of its range is beyond any."""
-        given = {**self.default, **settings}
-        inside = {k: v for k, v in given.items() if self.ranges[k].contains(v)}
+        """The names of settings on a border of their range; a value outside its range is on none."""
+        values = {**self.default, **settings}
+        inside = {k: v for k, v in values.items() if self.ranges[k].contains(v)}
         return [key for key, value in inside.items() if self.ranges[key].at_border(value)]
 
     def all_settings(self) -> Iterator[dict[str, Any]]:
-        """Every combination of a space without continuous ranges."""
+        """Every combination; the space must not have continuous ranges."""
         for values in product(*self.ranges.values()):
             yield dict(zip(self.ranges, values, strict=True))
 
 
-def key_of(settings: Mapping[str, Any]) -> str:
-    """The same text for the same settings."""
+def settings_key(settings: Mapping[str, Any]) -> str:
+    """A text that is equal for equal settings."""
     return json.dumps(dict(settings), sort_keys=True)
 
 
@@ -176,6 +176,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same; ``True`` is not 1."""
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(_same, one, other))
     if _is_number(one) and _is_number(other):

@@ -1,4 +1,4 @@
-"""A study: the trials of one search, stored so that processes share them and none is lost."""
+"""A study: the trials of one search, stored so that several processes share them and none is lost."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.search.search_space import Space, key_of
+from growthlab.search.search_space import Space, settings_key
+from growthlab.search.stored_trial import (
+    counts_for_budget,
+    finished_trial,
+    is_process_alive,
+    overrides_of,
+    result_of,
+    seconds_covered,
+)
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import Finished, Pruned, Result
-from growthlab.tracking.process_identity import is_alive, same_host, this_process
+from growthlab.search.trial import FinishedTrial, Pruned, Result
+from growthlab.tracking.process_identity import this_process
 
 if TYPE_CHECKING:
     import optuna
@@ -24,16 +32,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 20.0  # between two signs of life of a process that runs a trial
-SILENCE_SECONDS = 300.0  # without one, after which a process on another machine is given up
-MAX_DEATHS = 3  # of its process, after which a trial has failed: it may be the trial that kills
+HEARTBEAT_SECONDS = 20.0  # between two heartbeats of a process that runs a trial
+MAX_DEATHS = 3  # killed processes after which a trial has failed: the trial itself may be the cause
 KILLED = "its process was killed, perhaps for lack of memory"
 MIN_TRIALS_FOR_MEDIAN = 3  # at an epoch
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a study may use: trials, and minutes during which at least one trial ran."""
+    """The limits of a study: trials, and minutes during which at least one trial ran."""
 
     trials: int
     minutes: float | None = None
@@ -41,14 +48,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What is never pruned: the first `trials` of a study, and the first `epochs` of any trial."""
+    """The parts that are never pruned: the first `trials` of a study, and the first `epochs` of each."""
 
     trials: int
     epochs: int
 
 
 @dataclass
-class Attempt:
+class RunningTrial:
     """A trial that this process runs."""
 
     number: int
@@ -66,69 +73,69 @@ class Attempt:
 
     @property
     def id(self) -> int:
-        """The storage's number of the trial."""
+        """The trial's id in the storage."""
         return int(self._trial._trial_id)
 
 
 @dataclass
 class Study:
-    """One study of a store, created if there is none; see `growthlab.search.search_loop.TrialSource`.
+    """A study of a store, created if there is none; see `growthlab.search.search_loop.TrialSource`.
 
-    `question` is what makes values comparable: data, task, space; a study that was begun with
-    another question is refused. `maximise` has an entry an objective.
+    `fixed_settings` must be the same in every call of the study, so that values are comparable: data,
+    task, space and so on; otherwise it is refused. `maximise` has one entry an objective.
     """
 
     store: StudyStore
     name: str
     space: Space
-    question: Mapping[str, str]
+    fixed_settings: Mapping[str, str]
     maximise: Sequence[bool]
     budget: Budget
     pruning: Pruning | None = None
     seed: int = 0
-    _working: dict[int, threading.Event] = field(default_factory=dict)
+    _heartbeats: dict[int, threading.Event] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._storage = self.store.storage
-        with self.alone():
+        with self.locked():
             self.optuna = self._open()
 
     @property
     def prunes(self) -> bool:
-        """Whether hopeless trials are ended early."""
+        """Whether unpromising trials are ended early."""
         return self.pruning is not None and len(self.maximise) == 1
 
     @property
     def first_pruned(self) -> int:
-        """The number from which trials may be pruned."""
+        """The number of the first trial that may be pruned."""
         return self.pruning.trials if self.pruning is not None else 0
 
     @property
     def id(self) -> str:
-        """A text that no other study has, whatever its name."""
+        """The unique id of this study."""
         return str(self.optuna.user_attrs["id"])
 
     @property
-    def ending(self) -> str:
-        """Why there is nothing to do any more; empty if there is."""
-        return self._over(self._trials())
+    def stop_reason(self) -> str:
+        """Why the study wants no more trials; empty if it does."""
+        return self._stop_reason(self._trials())
 
-    def alone(self) -> AbstractContextManager[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """In the block, no other process reads or changes this study."""
-        return self.store.alone(f"study {self.name}")
+        return self.store.locked(f"study {self.name}")
 
-    def ask(self) -> Attempt | None:
-        """The next settings: first the model's own, then what the sampler proposes, nothing twice."""
-        from growthlab.search.sampling import Fresh
+    def ask(self) -> RunningTrial | None:
+        """The next settings: first the model's own, then untried ones from the sampler."""
+        from growthlab.search.sampling import UntriedSampler
 
-        with self.alone():
+        with self.locked():
             self._give_up_dead_trials()
             self._enqueue_default()
             trials = self._trials()
-            if self._over(trials):
+            if self._stop_reason(trials):
                 return None
-            tried = {key_of(_overrides_of(t)) for t in trials}
-            self.optuna.sampler = Fresh(self.space, tried, self.seed, self.budget.trials)
+            tried = {settings_key(overrides_of(t)) for t in trials}
+            self.optuna.sampler = UntriedSampler(self.space, tried, self.seed, self.budget.trials)
             waiting = next((t for t in trials if t.state.name == "WAITING"), None)
             outside = waiting is not None and self._is_outside(waiting)
             trial = self.optuna.ask(None if outside else self.space.distributions())
@@ -136,63 +143,71 @@ class Study:
             trial.set_user_attr("began", time.time())
             overrides = {} if outside else self.space.settings(trial.params)
             trial.set_user_attr("overrides", overrides)
-        attempt = Attempt(trial.number, overrides, trial, self)
-        ended = self._working[attempt.id] = threading.Event()
-        threading.Thread(target=self._beat, args=(attempt.id, ended), daemon=True).start()
-        return attempt
+        running = RunningTrial(trial.number, overrides, trial, self)
+        ended = self._heartbeats[running.id] = threading.Event()
+        thread = threading.Thread(target=self._send_heartbeats, args=(running.id, ended))
+        thread.daemon = True
+        thread.start()
+        return running
 
     def tell(self, trial: Any, result: Result) -> None:
-        """Record how the trial ended; an interrupted one will be tried again."""
-        self._tell(trial.number, trial.id, result, time.time())
+        """Store the result of a trial; an interrupted one will be tried again."""
+        self._store_result(trial.number, trial.id, result, time.time())
 
     def end_own_trials(self) -> None:
-        """Mark the trials that this process began and did not finish as interrupted."""
+        """Mark the unfinished trials of this process as interrupted."""
         for trial in self._trials("RUNNING"):
-            if trial._trial_id in self._working:
+            if trial._trial_id in self._heartbeats:
                 end = Result("interrupted", why="the search was ended")
-                self._tell(trial.number, trial._trial_id, end, time.time())
+                self._store_result(trial.number, trial._trial_id, end, time.time())
 
     def fail(self, process: str, why: str) -> int:
-        """Mark the trials of a process that was killed as failed; returns how many."""
-        with self.alone():
+        """Mark the trials of a killed process as failed, and return their number."""
+        with self.locked():
             trials = [t for t in self._trials("RUNNING") if t.user_attrs.get("process") == process]
             for trial in trials:
-                self._tell(trial.number, trial._trial_id, Result("failed", why=why), time.time())
+                self._store_result(
+                    trial.number, trial._trial_id, Result("failed", why=why), time.time()
+                )
         return len(trials)
 
-    def finished(self) -> list[Finished]:
-        """The trials that ended, without those that were interrupted and tried again."""
-        return [_finished(t) for t in self._trials("COMPLETE", "PRUNED", "FAIL") if _counts(t)]
+    def finished(self) -> list[FinishedTrial]:
+        """The trials that ended, except those that were interrupted and will be tried again."""
+        return [
+            finished_trial(t)
+            for t in self._trials("COMPLETE", "PRUNED", "FAIL")
+            if counts_for_budget(t)
+        ]
 
-    def ended(self, number: int) -> Finished | None:
-        """The trial of that number, if it ended in any way."""
+    def ended(self, number: int) -> FinishedTrial | None:
+        """The trial of that number if it ended, interrupted or not."""
         ended = [t for t in self._trials() if t.number == number and t.state.is_finished()]
-        return _finished(ended[0]) if ended and "result" in ended[0].user_attrs else None
+        return finished_trial(ended[0]) if ended and "result" in ended[0].user_attrs else None
 
     def n_used(self) -> int:
-        """How many trials of the budget are used up or running."""
-        return sum(_counts(t) for t in self._trials())
+        """The number of trials that count against the budget, running ones included."""
+        return sum(counts_for_budget(t) for t in self._trials())
 
     def running(self) -> set[int]:
-        """The numbers of trials that some process runs, as far as can be known on this machine."""
+        """The numbers of trials that some process runs, as far as this machine can tell."""
         return {t.number for t in self._trials("RUNNING") if self._is_running(t)}
 
     def seconds_used(self) -> float:
         """Seconds during which at least one trial ran, in all calls together."""
-        now = time.time()
-        return _covered((t.user_attrs["began"], _end_of(t, now)) for t in self._begun())
+        begun = [t for t in self._trials() if "began" in t.user_attrs]
+        return seconds_covered(begun, time.time())
 
     def time_is_up(self) -> bool:
         """Whether the minutes of the budget are used up."""
         minutes = self.budget.minutes
         return minutes is not None and self.seconds_used() >= 60 * minutes
 
-    def pareto_front(self) -> list[Finished]:
-        """The complete trials than which no other is better in every objective."""
-        return [_finished(t) for t in self.optuna.best_trials]
+    def pareto_front(self) -> list[FinishedTrial]:
+        """The complete trials for which no other trial is better in every objective."""
+        return [finished_trial(t) for t in self.optuna.best_trials]
 
     def _open(self) -> optuna.Study:
-        """The study in the store, if it was begun with the same question."""
+        """The study in the store, created if there is none, with the same fixed settings."""
         import optuna
 
         direction = optuna.study.StudyDirection
@@ -208,39 +223,39 @@ class Study:
         try:
             if self.name in optuna.get_all_study_names(storage):
                 study = optuna.load_study(study_name=self.name, storage=storage, pruner=pruner)
-                self._check(study)
+                self._require_same_settings(study)
                 return study
             study = optuna.create_study(
                 study_name=self.name, storage=storage, directions=directions, pruner=pruner
             )
-            study.set_user_attr("question", dict(self.question))
+            study.set_user_attr("question", dict(self.fixed_settings))
             study.set_user_attr("id", uuid.uuid4().hex)
         except ConfigError:
             raise
         except Exception as error:
             raise_if_interrupted()
-            where = self.store.shown
-            raise ConfigError(f"storage {where} cannot be read: {one_line(error)[:200]}") from error
+            reason = one_line(error)[:200]
+            raise ConfigError(f"storage {self.store.safe_url} cannot be read: {reason}") from error
         return study
 
-    def _check(self, study: optuna.Study) -> None:
-        """Raise a `ConfigError` where values would not be comparable."""
+    def _require_same_settings(self, study: optuna.Study) -> None:
+        """Raise a `ConfigError` if the stored study has other fixed settings."""
         before = study.user_attrs.get("question")
         if before is None or "id" not in study.user_attrs:
             raise ConfigError(
-                f"study={self.name} was not made by growthlab tune: give another name"
+                f"study={self.name} was not created by growthlab tune: give another name"
             )
-        for key in sorted({*before, *self.question}):
-            old, new = before.get(key, "nothing"), self.question.get(key, "nothing")
+        for key in sorted({*before, *self.fixed_settings}):
+            old, new = before.get(key, "nothing"), self.fixed_settings.get(key, "nothing")
             if old != new:
                 raise ConfigError(
                     f"study={self.name} was begun with {key}={old}, and now it is {new}: "
                     "give study=NAME to begin another"
                 )
 
-    def _over(self, trials: Sequence[FrozenTrial]) -> str:
-        """Why there is nothing to do any more; empty if there is."""
-        n_used = sum(map(_counts, trials))
+    def _stop_reason(self, trials: Sequence[FrozenTrial]) -> str:
+        """See `stop_reason`."""
+        n_used = sum(map(counts_for_budget, trials))
         if n_used >= self.budget.trials:
             return f"all {self.budget.trials} trials are used"
         if n_used and self.time_is_up():
@@ -249,29 +264,29 @@ class Study:
             return ""
         if not self.space.ranges:
             return "there is nothing to search" if n_used else ""
-        n_tried = len({key_of(_overrides_of(t)) for t in trials if t.params})
+        n_tried = len({settings_key(overrides_of(t)) for t in trials if t.params})
         if self.space.n_settings is not None and n_tried >= self.space.n_settings:
             return f"all {self.space.n_settings} settings of the space are tried"
         return ""
 
     def _enqueue_default(self) -> None:
-        """The model's own settings come first; outside of the space they are tried as they are."""
+        """Have the model's own settings tried first, even if they are outside the space."""
         own = [t for t in self._trials() if t.user_attrs.get("default")]
-        if any(t.state.name == "WAITING" or _counts(t) for t in own):
+        if any(t.state.name == "WAITING" or counts_for_budget(t) for t in own):
             return
-        inside = self.space.holds_default
+        inside = self.space.contains_default
         params = self.space.encoded(self.space.default) if inside else {}
-        deaths = sum(_result_of(t).why == KILLED for t in own)
+        deaths = sum(result_of(t).why == KILLED for t in own)
         attributes = {"default": True, "deaths": deaths}
         self.optuna.enqueue_trial(params, user_attrs=attributes)
 
     def _is_outside(self, trial: FrozenTrial) -> bool:
-        """Whether the trial is that of the model's own settings, and they lie outside of the space."""
-        return bool(trial.user_attrs.get("default")) and not self.space.holds_default
+        """Whether the trial is that of the model's own settings, and they are outside the space."""
+        return bool(trial.user_attrs.get("default")) and not self.space.contains_default
 
     def give_up_dead_trials(self) -> None:
         """End the trials whose process was killed; they will be tried again, at most twice."""
-        with self.alone():
+        with self.locked():
             self._give_up_dead_trials()
 
     def _give_up_dead_trials(self) -> None:
@@ -280,25 +295,24 @@ class Study:
             if self._is_running(trial):
                 continue
             end = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
-            last = trial.user_attrs.get("deaths", 0) + 1 >= MAX_DEATHS
-            result = Result("failed" if last else "interrupted", why=KILLED)
-            self._tell(trial.number, trial._trial_id, result, end)
-            log.info(
-                "trial %d was interrupted%s", trial.number, "" if last else ": it is tried again"
-            )
+            given_up = trial.user_attrs.get("deaths", 0) + 1 >= MAX_DEATHS
+            result = Result("failed" if given_up else "interrupted", why=KILLED)
+            self._store_result(trial.number, trial._trial_id, result, end)
+            again = "" if given_up else ": it is tried again"
+            log.info("trial %d was interrupted%s", trial.number, again)
 
     def _is_running(self, trial: FrozenTrial) -> bool:
-        """Whether this process or another one that lives works on the running trial."""
-        return trial._trial_id in self._working or _process_lives(trial, time.time())
+        """Whether this process or another live one works on the trial."""
+        return trial._trial_id in self._heartbeats or is_process_alive(trial, time.time())
 
-    def _tell(self, number: int, trial_id: int, result: Result, ended: float) -> None:
+    def _store_result(self, number: int, trial_id: int, result: Result, ended: float) -> None:
         """Store the result before the state, so that no finished trial lacks a result."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        finished = self._working.pop(trial_id, None)
-        if finished is not None:
-            finished.set()
+        heartbeat = self._heartbeats.pop(trial_id, None)
+        if heartbeat is not None:
+            heartbeat.set()
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(result.state, TrialState.FAIL)
         try:
@@ -307,85 +321,27 @@ class Study:
             values = list(result.values) if result.state == "complete" else None
             self.optuna.tell(number, values, state=state)
         except UpdateFinishedTrialError:
-            log.warning("trial %d had been given up by another process", number)
+            log.warning("another process had already given trial %d up", number)
             return
         if result.state == "interrupted":
             trial = next(t for t in self._trials() if t.number == number)
-            self._repeat(trial, trial.user_attrs.get("deaths", 0) + (result.why == KILLED))
+            self._enqueue_again(trial, trial.user_attrs.get("deaths", 0) + (result.why == KILLED))
 
-    def _repeat(self, trial: FrozenTrial, deaths: int) -> None:
-        """Try the settings of an interrupted trial next."""
+    def _enqueue_again(self, trial: FrozenTrial, deaths: int) -> None:
+        """Have the settings of an interrupted trial tried next."""
         params = trial.system_attrs.get("fixed_params", trial.params)
         if not trial.user_attrs.get("default") and set(params) == set(self.space.ranges):
             self.optuna.enqueue_trial(params, user_attrs={"deaths": deaths})
 
-    def _beat(self, trial_id: int, ended: threading.Event) -> None:
-        """Write signs of life of a running trial, for processes on other machines."""
+    def _send_heartbeats(self, trial_id: int, ended: threading.Event) -> None:
+        """Store heartbeats of a running trial until it ended, for processes on other machines."""
         while not ended.wait(HEARTBEAT_SECONDS):
             try:
                 self._storage.set_trial_user_attr(trial_id, "seen", time.time())
             except Exception as error:
-                log.debug("no sign of life: %s", error)
+                log.debug("the heartbeat was not stored: %s", error)
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
+        """The stored trials in one of the states, or all."""
         trials = self.optuna.get_trials(deepcopy=False)
         return [t for t in trials if not states or t.state.name in states]
-
-    def _begun(self) -> list[FrozenTrial]:
-        return [t for t in self._trials() if "began" in t.user_attrs]
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial counts against the budget: it has begun, and was not interrupted."""
-    if trial.state.name == "WAITING":
-        return False
-    return not (trial.state.is_finished() and _result_of(trial).state == "interrupted")
-
-
-def _result_of(trial: FrozenTrial) -> Result:
-    """How a finished trial ended."""
-    text = trial.user_attrs.get("result")
-    return Result("interrupted") if text is None else Result.from_json(text)
-
-
-def _overrides_of(trial: FrozenTrial) -> Mapping[str, Any]:
-    """The settings of a trial, also of one that waits or has just begun."""
-    fixed = trial.system_attrs.get("fixed_params", trial.params)
-    overrides: Mapping[str, Any] = trial.user_attrs.get("overrides", fixed)
-    return overrides
-
-
-def _finished(trial: FrozenTrial) -> Finished:
-    attributes = trial.user_attrs
-    began, ended = float(attributes.get("began", 0)), float(attributes.get("ended", 0))
-    overrides = attributes.get("overrides", {})
-    return Finished(trial.number, overrides, _result_of(trial), began, ended)
-
-
-def _process_lives(trial: FrozenTrial, now: float) -> bool:
-    """Whether the process of a running trial lives, as far as can be known from here."""
-    process = trial.user_attrs.get("process", "")
-    if process in ("", this_process()):
-        return False  # it was killed while it asked, or is an earlier search of this process
-    if same_host(process):
-        return is_alive(process)
-    seen = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
-    return bool(now - seen < SILENCE_SECONDS)
-
-
-def _end_of(trial: FrozenTrial, now: float) -> float:
-    """When a trial ended; now, if it is at work."""
-    return float(trial.user_attrs.get("ended", now))
-
-
-def _covered(spans: Iterable[tuple[float, float]]) -> float:
-    """The length of the union of spans.
-
-    >>> _covered([(0.0, 10.0), (5.0, 12.0), (20.0, 21.0)])
-    13.0
-    """
-    total, reach = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reach))
-        reach = max(reach, end)
-    return total

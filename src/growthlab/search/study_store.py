@@ -1,4 +1,4 @@
-"""Where studies are kept: a journal file or a sqlite database on one machine, PostgreSQL across machines."""
+"""The store of studies: a journal file or a sqlite database on one machine, PostgreSQL across machines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql+psycopg://"
-PATIENCE = 60  # seconds to wait for a database that another process writes to
-SERVER = {"connect_timeout": 10, "client_encoding": "utf8"}  # seconds; words, not bytes
+SQLITE_TIMEOUT = 60  # seconds to wait for a database that another process writes to
+POSTGRESQL_OPTIONS = {"connect_timeout": 10, "client_encoding": "utf8"}  # seconds; text, not bytes
 
 
 @dataclass(frozen=True)
 class StudyStore:
-    """A store of studies: the URL of a database, or None for a journal file at `journal`."""
+    """A store of studies: a database at `url`, or the file `journal` where that is None."""
 
     url: str | None
     journal: Path
@@ -39,38 +39,40 @@ class StudyStore:
             )
 
     @property
-    def shown(self) -> str:
-        """The place without its password."""
+    def safe_url(self) -> str:
+        """The URL without its password, or the path of the journal."""
         if self.url is None:
             return str(self.journal)
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.url)
 
     @cached_property
     def storage(self) -> BaseStorage:
-        """Optuna's storage, its tables made once.
+        """Optuna's storage; its tables are created if there are none.
 
         Raises
         ------
         ConfigError
-            It cannot be opened, in one line.
+            It cannot be opened.
         """
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         if not self._file.parent.is_dir():
             why = f"there is no folder {self._file.parent}"
-            raise ConfigError(f"storage {self.shown} cannot be opened: {why}")
+            raise ConfigError(f"storage {self.safe_url} cannot be opened: {why}")
         try:
-            with self.alone("tables"):
-                return self._opened()
+            with self.locked("tables"):
+                return self._open()
         except ConfigError:
             raise
         except Exception as error:
             raise_if_interrupted()
-            raise ConfigError(f"storage {self.shown} cannot be opened: {_reason(error)}") from error
+            raise ConfigError(
+                f"storage {self.safe_url} cannot be opened: {_reason(error)}"
+            ) from error
 
     def close(self) -> None:
-        """Let go of the database's connections."""
+        """Close the database's connections."""
         from optuna.storages import RDBStorage
 
         storage = self.__dict__.pop("storage", None)
@@ -79,58 +81,58 @@ class StudyStore:
             storage.engine.dispose()
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
-        """Inside, no other process is here with the same `what`; a killed one lets go of it."""
+    def locked(self, name: str) -> Iterator[None]:
+        """In the block, no other process holds the lock of that name; a kill releases it."""
         if self.url is not None and self.url.startswith(POSTGRESQL):
-            with self._advisory(what):
+            with self._advisory_lock(name):
                 yield
             return
         from filelock import FileLock
 
-        with FileLock(f"{self._file}.{what.split()[0]}.lock"):
+        with FileLock(f"{self._file}.{name.split()[0]}.lock"):
             yield
 
     @property
     def _file(self) -> Path:
-        """The file of a store on this machine; the journal's beside a server."""
+        """The file of a store on this machine; for a server the journal's."""
         if self.url is not None and self.url.startswith(SQLITE):
             return Path(self.url.removeprefix(SQLITE))
         return self.journal
 
-    def _opened(self) -> BaseStorage:
+    def _open(self) -> BaseStorage:
         from optuna.storages import JournalStorage, RDBStorage
         from optuna.storages.journal import JournalFileBackend
 
         if self.url is None:
-            _mend(self.journal)
-            lock: Any = _Lock(self.journal)
+            _cut_off_partial_line(self.journal)
+            lock: Any = _JournalLock(self.journal)
             return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=lock))
-        return RDBStorage(self.url, engine_kwargs=self._engine)
+        return RDBStorage(self.url, engine_kwargs=self._engine_options)
 
     @property
-    def _engine(self) -> dict[str, Any]:
-        """How SQLAlchemy connects."""
+    def _engine_options(self) -> dict[str, Any]:
+        """SQLAlchemy's options for the connection."""
         assert self.url is not None
         if self.url.startswith(SQLITE):
-            return {"connect_args": {"timeout": PATIENCE}}
-        return {"connect_args": SERVER, "pool_pre_ping": True}
+            return {"connect_args": {"timeout": SQLITE_TIMEOUT}}
+        return {"connect_args": POSTGRESQL_OPTIONS, "pool_pre_ping": True}
 
     @contextmanager
-    def _advisory(self, what: str) -> Iterator[None]:
-        """A lock of the PostgreSQL server, which falls with the connection."""
+    def _advisory_lock(self, name: str) -> Iterator[None]:
+        """A lock of the PostgreSQL server, which is released with the connection."""
         from sqlalchemy import create_engine, text
         from sqlalchemy.pool import NullPool
 
         assert self.url is not None
-        number = int.from_bytes(hashlib.sha256(f"growthlab {what}".encode()).digest()[:7])
-        engine = create_engine(self.url, poolclass=NullPool, connect_args=SERVER)
+        number = int.from_bytes(hashlib.sha256(f"growthlab {name}".encode()).digest()[:7])
+        engine = create_engine(self.url, poolclass=NullPool, connect_args=POSTGRESQL_OPTIONS)
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
             yield
 
 
-class _Lock:
-    """The journal's lock: the system frees it with its process, so that a kill leaves none behind."""
+class _JournalLock:
+    """The journal's lock in Optuna's interface; the system releases it with the process."""
 
     def __init__(self, journal: Path) -> None:
         from filelock import FileLock
@@ -143,34 +145,26 @@ class _Lock:
         return True
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         self._lock.release()
 
 
-def _mend(journal: Path) -> None:
-    """Cut off a last line that a crash of the machine left half written: it would spoil the next."""
-    with _locked(journal):
+def _cut_off_partial_line(journal: Path) -> None:
+    """Remove a last line that a crash left half written, as the next line would be appended to it."""
+    from filelock import FileLock
+
+    with FileLock(f"{journal}.lock"):
         if not journal.exists():
             return
         with journal.open("r+b") as file:
             content = file.read()
-            whole = content.rfind(b"\n") + 1
-            if whole != len(content):
-                file.truncate(whole)
-
-
-@contextmanager
-def _locked(journal: Path) -> Iterator[None]:
-    lock = _Lock(journal)
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+            end_of_lines = content.rfind(b"\n") + 1
+            if end_of_lines != len(content):
+                file.truncate(end_of_lines)
 
 
 def _reason(error: Exception) -> str:
-    """Why a database cannot be opened, without SQL and links; what is missing, if it is a driver."""
+    """Why a database cannot be opened, in one line without SQL and links."""
     if isinstance(error, ImportError):
         return "its driver is missing: pip install 'growthlab[postgres]'"
     text = one_line(getattr(error, "orig", None) or error)

@@ -1,4 +1,4 @@
-"""A trial of a search: settings to be tried, and how that ended."""
+"""A trial of a search: the settings to try, and the result."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ State = Literal["complete", "pruned", "failed", "interrupted"]
 
 
 class Pruned(Exception):
-    """Raised after an epoch by who follows a trial: it is hopeless."""
+    """Raised by `Trial.report` after an epoch to end a trial that is not promising."""
 
 
 @dataclass(frozen=True)
 class Result:
     """How a trial ended.
 
-    `values` are those of the objectives, in their order (empty unless complete); `valid` are the
-    metrics on the validation window, `costs` see `COSTS`, `curve` the objective an epoch. `why` says
-    what ended a trial that did not come to its own end.
+    `values` are the objectives in their order (empty unless complete), `valid` the metrics on the
+    validation window, `costs` those of `search_loop.COSTS`, `curve` the objective by epoch. `why` is the reason
+    for any state but complete.
     """
 
     state: State
@@ -32,7 +32,7 @@ class Result:
     why: str = ""
 
     def as_json(self) -> str:
-        """The whole as text."""
+        """All fields as JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -44,19 +44,19 @@ class Result:
 
 
 class Trial(Protocol):
-    """Settings to be tried."""
+    """Settings to try."""
 
     number: int
     overrides: Mapping[str, Any]
 
     def report(self, epoch: int, value: float) -> bool:
-        """The objective after an epoch: True where time is up; raises `Pruned` where it is hopeless."""
+        """Report the objective after an epoch; True if time is up. Raises `Pruned` to end the trial."""
         ...
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A trial that ended, and how; `began` and `ended` in seconds since 1970."""
+class FinishedTrial:
+    """A trial that ended, with its result; `began` and `ended` are in seconds since 1970."""
 
     number: int
     overrides: Mapping[str, Any]

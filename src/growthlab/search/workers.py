@@ -1,4 +1,4 @@
-"""Several processes that work on one study; one that is killed costs its trial and is replaced."""
+"""Several processes work on one study; a killed one loses its trial and is replaced."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from growthlab.tracking.process_identity import process_of
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5  # between two looks at the workers
+POLL_SECONDS = 0.5  # between two checks of the workers
 GRACE_SECONDS = 20.0  # for a worker to record its end
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker process runs: a function of some module, and its arguments, which are pickled."""
+    """What a worker process runs: a module's function, and its arguments, which are pickled."""
 
     function: Callable[..., None]
     arguments: tuple[Any, ...] = ()
@@ -40,16 +40,16 @@ def run_workers(
     on_death: Callable[[str, str], int],
     on_change: Callable[[], None],
 ) -> None:
-    """Run `n_jobs` processes until all of them find no more trials in the study.
+    """Run `n_jobs` worker processes until the study has no more trials for them.
 
-    Each gets its share of the cores. One that dies (killed for lack of memory, say) is replaced:
-    `on_death` is called with the process, as `process_of` names it, and the reason, fails its trials
-    and returns how many there were. `on_change` is called whenever the study may have changed.
+    Each gets its share of the cores. One that dies, for example for lack of memory, is replaced:
+    `on_death` gets the process, as `process_of` names it, and the reason, marks its trials as failed
+    and returns their number. `on_change` is called whenever the study may have changed.
 
     Raises
     ------
     GrowthlabError
-        The workers end before they try anything.
+        The workers ended before they ran any trial.
     """
     started: dict[int, tuple[Any, str]] = {}
     n_without_trial = 0
@@ -73,12 +73,12 @@ def run_workers(
                 n_without_trial += not on_death(tag, _reason(process.exitcode))
                 if n_without_trial > n_jobs:
                     raise GrowthlabError(
-                        "the workers end before they try anything: n_jobs=1 says why"
+                        "the workers ended before they ran any trial: n_jobs=1 shows the error"
                     )
                 start()
             on_change()
     finally:
-        _end([process for process, _ in started.values()])
+        _end_processes([process for process, _ in started.values()])
 
 
 def _work(worker: Worker) -> None:
@@ -106,7 +106,7 @@ def _end_with_parent() -> None:
 
 
 def _reason(status: int) -> str:
-    """How a process ended that did not finish its work."""
+    """How a process ended, by its exit status."""
     if status < 0:
         name = signal.Signals(-status).name
         return f"its process was killed by {name}" + (
@@ -115,8 +115,8 @@ def _reason(status: int) -> str:
     return f"its process ended with status {status}"
 
 
-def _end(processes: Sequence[Any]) -> None:
-    """Ask the workers to end; one that does not is killed."""
+def _end_processes(processes: Sequence[Any]) -> None:
+    """Terminate the workers, and kill those that do not end in time."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -130,7 +130,7 @@ def _end(processes: Sequence[Any]) -> None:
 def _share_of_cores(n_jobs: int) -> Iterator[None]:
     """Processes started in the block use their share of the cores, unless the user set a number."""
     share = str(max(1, (os.cpu_count() or 1) // n_jobs))
-    unset = [name for name in THREADS if name not in os.environ]
+    unset = [name for name in THREAD_VARIABLES if name not in os.environ]
     os.environ.update(dict.fromkeys(unset, share))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Every model searched within the same caps: the winners as contenders, and what each search used."""
+"""Every model searched with the same budget: the winners as contenders, and what each search used."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import pandas as pd
 
 from growthlab.core.errors import GrowthlabError
+from growthlab.search.override_words import override_words
 from growthlab.tasks.entry import Contender
-from growthlab.workbench.searches import PlannedSearch, as_word
+from growthlab.workbench.searches import PlannedSearch
 
 log = logging.getLogger(__name__)
 
-BEST = "best valid"
+BEST_VALUE = "best valid"  # the column of the table
 
 
 def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], pd.DataFrame]:
-    """Run each search; the winners, and a table with a row a model.
+    """Run each search; returns the winners, and a table with a row a model.
 
-    A model without a trial that succeeded takes part with its own settings; one whose trials all
-    exceed the limits is left out.
+    A model without a successful trial takes part with its own settings; one whose trials all exceed
+    the limits is left out.
     """
     contenders, rows = [], []
     for planned in searches:
@@ -33,7 +34,7 @@ def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], 
 
 
 def _winner(planned: PlannedSearch) -> tuple[Contender | None, dict[str, Any]]:
-    """The winner of a search and its row of the table; None if no trial is within the limits."""
+    """Run a search; returns its winner (None if no trial is within the limits) and its table row."""
     search = planned.search
     try:
         best = search.run()
@@ -41,16 +42,20 @@ def _winner(planned: PlannedSearch) -> tuple[Contender | None, dict[str, Any]]:
         log.error("%s: %s", planned.model, error)
         best, usage = None, search.usage()
         if usage["complete"]:
-            return None, {**usage, BEST: float("nan"), "remarks": f"left out: {error}"}
+            return None, {**usage, BEST_VALUE: float("nan"), "remarks": f"left out: {error}"}
     if best is None:
         remarks = "no trial succeeded: its own settings"
-        return search.contender({}), {**search.usage(), BEST: float("nan"), "remarks": remarks}
+        return search.contender({}), {
+            **search.usage(),
+            BEST_VALUE: float("nan"),
+            "remarks": remarks,
+        }
     planned.save_winner(best)
-    borders = [f"{key}={as_word(value)}" for key, value in search.borders(best).items()]
+    borders = override_words(search.borders(best))
     for border in borders:
-        log.warning("%s: %s lies on the border of its range", planned.model, border)
+        log.warning("%s: %s is on the border of its range", planned.model, border)
     remarks = f"on a border: {' '.join(borders)}" if borders else ""
-    if not planned.searches:
+    if not planned.has_space:
         remarks = "no search space: its own settings"
-    row = {**search.usage(), BEST: best.result.values[0], "remarks": remarks}
+    row = {**search.usage(), BEST_VALUE: best.result.values[0], "remarks": remarks}
     return search.contender(best.overrides), row

@@ -1,4 +1,4 @@
-"""From a composed ``tune`` command to the searches of its models, and from their winners to files."""
+"""From a composed ``tune`` command to the searches of its models, and from a winner to its command."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from growthlab.core.errors import ConfigError, ExportError, near_matches
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import Exportable
 from growthlab.search.model_search import ModelSearch
+from growthlab.search.override_words import as_word, override_words
 from growthlab.search.search_loop import COSTS, Objectives
 from growthlab.search.search_run import SearchRun
 from growthlab.search.search_space import Space
 from growthlab.search.study import Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import Finished
+from growthlab.search.trial import FinishedTrial
 from growthlab.search.workers import Worker
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import names_of
 from growthlab.workbench.contenders import contender_for, model_commands
 from growthlab.workbench.earlier_runs import refuse_earlier_run
-from growthlab.workbench.logged_config import command_config
+from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH, command_config
 from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder, set_up
 from growthlab.workbench.workbench import Parts, Workbench
+
+KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
+WORDS_OF_THE_MACHINE = ("tracking", "cache=", "device=")
 
 
 @dataclass(frozen=True)
@@ -53,18 +57,23 @@ class PlannedSearch:
         return self.command.choice("model")
 
     @property
-    def searches(self) -> bool:
+    def has_space(self) -> bool:
         """Whether there is a search space; without one the model's own settings are the only trial."""
         return bool(self.search.study.space.ranges)
 
     def with_settings(self, overrides: Mapping[str, Any]) -> Command:
-        """The command with settings of the search."""
+        """The command with the settings of a trial."""
         return _with_settings(self.command, overrides)
 
-    def save_winner(self, best: Finished) -> Path | None:
-        """The winner's settings as a config file, unless none is wanted or none was searched."""
+    def save_winner(self, best: FinishedTrial) -> Path | None:
+        """Write the winner's settings to a config file, if the command has a folder for it.
+
+        Returns
+        -------
+        The file; None without such a folder or without a search space.
+        """
         folder = self.command.config.experiments
-        if folder is None or not self.searches:
+        if folder is None or not self.has_space:
             return None
         search = self.search
         value = f"valid {search.objectives.names[0]} {best.result.values[0]:.4f}"
@@ -73,6 +82,14 @@ class PlannedSearch:
         winner = self.with_settings(best.overrides)
         return experiment_file.save(Path(str(folder)), search.name, winner, remarks)
 
+    def train_words(self, best: FinishedTrial, saved: Path | None) -> list[str]:
+        """The words after ``growthlab train`` that train the winner, from its file if there is one."""
+        if saved is not None and experiment_file.can_be_composed(saved):
+            machine = [w for w in self.command.words if w.startswith(WORDS_OF_THE_MACHINE)]
+            return [f"experiment={self.search.name}", *machine]
+        kept = [w for w in self.command.words if not w.lstrip("+~").startswith(KEYS_NOT_OF_TRAIN)]
+        return [*kept, *override_words(best.overrides)]
+
 
 def check_search(parts: Parts) -> None:
     """Check everything that needs no data, so that mistakes show before any work is done.
@@ -80,7 +97,7 @@ def check_search(parts: Parts) -> None:
     Raises
     ------
     ConfigError
-        A setting that is impossible.
+        An impossible setting.
     """
     config = parts.config
     refuse_earlier_run(config)
@@ -99,7 +116,7 @@ def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]
     Raises
     ------
     ConfigError
-        A search space that does not fit its model, or a study that was begun with another question.
+        A search space that does not fit its model, or a study that was begun with other settings.
     """
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
     return [
@@ -138,7 +155,7 @@ def planned_search(
 
 
 def work_on_study(words: Sequence[str], model: str) -> None:
-    """Work on the study of `model` in a worker process, whose command was typed as `words`."""
+    """The work of a worker process: the trials of `model` in the command with these `words`."""
     bench = set_up(compose("tune", words))
     (command,) = (
         each for each in model_commands(bench.command, bench.task) if each.chosen["model"] == model
@@ -149,22 +166,22 @@ def work_on_study(words: Sequence[str], model: str) -> None:
         search.loop(search.open_recorder()).run()
 
 
-def study_name(given: Any, *default: str) -> str:
-    """The name of a study: the given one, else data, task and model.
+def study_name(setting: Any, *default: str) -> str:
+    """The name of a study: that of the setting ``study``, else the joined defaults.
 
     Raises
     ------
     ConfigError
         It could not be the name of a file.
     """
-    name = "-".join(default) if given is None else str(given)
+    name = "-".join(default) if setting is None else str(setting)
     if not re.fullmatch(r"\w[\w .-]*", name):
         raise ConfigError(f"study={name}: use letters, digits, blanks and _ . - only")
     return name
 
 
 def study_store(config: Any) -> StudyStore:
-    """Where the studies of the config are kept."""
+    """The store of studies of a config."""
     url = None if config.storage is None else str(config.storage)
     return StudyStore(url, cache_folder(config) / "studies.journal")
 
@@ -175,14 +192,14 @@ def objectives_of(parts: Parts) -> list[str]:
     Raises
     ------
     ConfigError
-        A name that is neither a metric of the run nor a cost, or a name that stands twice.
+        A name that is neither a metric of the run nor a cost, or a repeated name.
     """
-    given = parts.config.objectives
-    if given is None:
+    setting = parts.config.objectives
+    if setting is None:
         return [parts.task.objective]
-    if not OmegaConf.is_list(given) or not given:
-        raise ConfigError(f"objectives={given}: give a list, such as [{parts.task.objective}]")
-    names = [str(name) for name in given]
+    if not OmegaConf.is_list(setting) or not setting:
+        raise ConfigError(f"objectives={setting}: give a list, such as [{parts.task.objective}]")
+    names = [str(name) for name in setting]
     possible = [*_metric_by_name(parts), *COSTS]
     for name in names:
         if name not in possible:
@@ -190,15 +207,6 @@ def objectives_of(parts: Parts) -> list[str]:
         if names.count(name) > 1:
             raise ConfigError(f"objectives: {name} is named {names.count(name)} times")
     return names
-
-
-def as_word(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(as_word, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _study(
@@ -213,7 +221,7 @@ def _study(
         store=store,
         name=name,
         space=space,
-        question=_question(bench, command, space, objectives),
+        fixed_settings=_fixed_settings(bench, command, space, objectives),
         maximise=[_is_maximised(bench, name) for name in objectives.names],
         budget=Budget(config.budget.trials, config.budget.minutes),
         pruning=Pruning(prune.trials, prune.epochs) if prune else None,
@@ -221,10 +229,10 @@ def _study(
     )
 
 
-def _question(
+def _fixed_settings(
     bench: Workbench, command: Command, space: Space, objectives: Objectives
 ) -> dict[str, str]:
-    """What makes two trials comparable: all of it must be the same in a study."""
+    """Everything that must be the same for all trials of a study, so that they are comparable."""
     config = command.config
     model = _leaves(OmegaConf.to_container(config.model, resolve=True), "model")
     split = _leaves(OmegaConf.to_container(config.split, resolve=True), "split")
@@ -242,7 +250,7 @@ def _question(
 
 
 def _objectives(bench: Workbench, command: Command) -> Objectives:
-    """What the search optimises, and the costs that it limits."""
+    """The objectives of the search, and the costs that have limits."""
     limited = [name for name, limit in command.config.limits.items() if limit is not None]
     return Objectives(objectives_of(bench), limited, partial(_bundle_mb, bench, command))
 
@@ -250,7 +258,7 @@ def _objectives(bench: Workbench, command: Command) -> Objectives:
 def _bundle_mb(
     bench: Workbench, command: Command, evaluation: FoldEvaluation, chosen: ChosenFit
 ) -> float:
-    """The size of the bundle that the fitted model would be exported to."""
+    """The size of the fitted model's bundle, from a temporary export."""
     from growthlab.export.write_bundle import write_bundle
 
     if not isinstance(chosen.model, Exportable):
@@ -287,7 +295,7 @@ def _search_run(
     study: Study,
     objectives: Objectives,
 ) -> SearchRun:
-    """The runs of a search in MLflow."""
+    """The run of a search in MLflow, started or continued."""
     config = command_config(bench, [contender])
     search = texts_of(command.config.get("search") or {})
     logged = {**config, "search": search, "study": study.name}
@@ -295,18 +303,19 @@ def _search_run(
 
 
 def _metric_by_name(parts: Parts) -> dict[str, Any]:
-    """The metric that gives each name."""
+    """Each name of a value, with the metric that gives it."""
     return {n: m for key, m in parts.metrics.items() for n in names_of(m, key)}
 
 
 def _is_maximised(parts: Parts, name: str) -> bool:
-    """Whether larger values of an objective are better; of costs, lower ones are."""
+    """Whether larger values of an objective are better; costs are minimised."""
     if name == parts.task.objective:
         return parts.task.maximise
     return name not in COSTS and bool(_metric_by_name(parts)[name].larger_is_better)
 
 
 def _with_settings(command: Command, overrides: Mapping[str, Any]) -> Command:
+    """The command with other values at some config paths."""
     config = copy.deepcopy(command.config)
     for key, value in overrides.items():
         OmegaConf.update(config, key, value, merge=False)
@@ -314,7 +323,7 @@ def _with_settings(command: Command, overrides: Mapping[str, Any]) -> Command:
 
 
 def _with_search_space(command: Command) -> Command:
-    """The command with the search space that is named as its model, or with none."""
+    """The command with the search space named as its model; null if there is none."""
     config = command.config.copy()
     OmegaConf.set_struct(config, False)
     space = search_space_named_as(command.chosen["model"])
@@ -323,7 +332,7 @@ def _with_search_space(command: Command) -> Command:
 
 
 def _leaves(node: Any, prefix: str) -> dict[str, str]:
-    """Dotted path and text of each value in plain settings that is not a mapping."""
+    """Dotted path and text of each value of nested settings."""
     if isinstance(node, Mapping):
         leaves: dict[str, str] = {}
         for key, value in node.items():

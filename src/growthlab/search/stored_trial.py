@@ -1,0 +1,75 @@
+"""What a study's storage knows of a trial: its settings, its result, and whether its process lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from growthlab.search.trial import FinishedTrial, Result
+from growthlab.tracking.process_identity import is_alive, same_host, this_process
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+SILENCE_SECONDS = (
+    300.0  # without a heartbeat, after which a process of another machine counts as dead
+)
+
+
+def finished_trial(trial: FrozenTrial) -> FinishedTrial:
+    """A stored trial that ended."""
+    attributes = trial.user_attrs
+    began, ended = float(attributes.get("began", 0)), float(attributes.get("ended", 0))
+    overrides = attributes.get("overrides", {})
+    return FinishedTrial(trial.number, overrides, result_of(trial), began, ended)
+
+
+def result_of(trial: FrozenTrial) -> Result:
+    """The result of a trial that ended."""
+    text = trial.user_attrs.get("result")
+    return Result("interrupted") if text is None else Result.from_json(text)
+
+
+def overrides_of(trial: FrozenTrial) -> Mapping[str, Any]:
+    """The settings of a trial, including one that waits or has just begun."""
+    fixed = trial.system_attrs.get("fixed_params", trial.params)
+    overrides: Mapping[str, Any] = trial.user_attrs.get("overrides", fixed)
+    return overrides
+
+
+def counts_for_budget(trial: FrozenTrial) -> bool:
+    """Whether a trial counts against the budget: it has begun, and was not interrupted."""
+    if trial.state.name == "WAITING":
+        return False
+    return not (trial.state.is_finished() and result_of(trial).state == "interrupted")
+
+
+def is_process_alive(trial: FrozenTrial, now: float) -> bool:
+    """Whether the process of a running trial lives, as far as this machine can tell."""
+    process = trial.user_attrs.get("process", "")
+    if process in ("", this_process()):
+        return False  # killed while it asked for settings, or an earlier search of this process
+    if same_host(process):
+        return is_alive(process)
+    last_seen = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
+    return bool(now - last_seen < SILENCE_SECONDS)
+
+
+def seconds_covered(trials: Iterable[FrozenTrial], now: float) -> float:
+    """Seconds during which at least one of the trials ran; a running trial counts until `now`."""
+    return union_length(
+        (t.user_attrs["began"], float(t.user_attrs.get("ended", now))) for t in trials
+    )
+
+
+def union_length(spans: Iterable[tuple[float, float]]) -> float:
+    """The length of the union of spans.
+
+    >>> union_length([(0.0, 10.0), (5.0, 12.0), (20.0, 21.0)])
+    13.0
+    """
+    total, reach = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reach))
+        reach = max(reach, end)
+    return total
