@@ -1,4 +1,4 @@
-"""Models made of models from the command line: named members, their settings, and mistakes in both."""
+"""Hybrid models on the command line: named members, their settings, and mistakes in both."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ MEMBERS = "model.members=[item_knn,markov,personal_frequency]"
 
 
 def members_of(*words: str) -> dict[str, object]:
-    """A fresh model of each member of the blend that the words name."""
+    """A new model of each member of the blend."""
     model = build(compose("train", ["model=recommend/blend", *words]).config.model)
     return {name: make() for name, make in model.members.items()}
 
 
 def test_a_member_has_the_settings_of_its_own_config_file() -> None:
     alone = build(compose("train", ["model=recommend/gru4rec"]).config.model)
-    made = members_of("model.members=[gru4rec,markov]")["gru4rec"]
-    assert isinstance(made, GRU4Rec)
-    assert repr(made) == repr(alone)
+    member = members_of("model.members=[gru4rec,markov]")["gru4rec"]
+    assert isinstance(member, GRU4Rec)
+    assert repr(member) == repr(alone)
 
 
-def test_a_setting_of_a_member_is_given_below_its_name() -> None:
+def test_a_member_s_setting_is_given_under_its_name() -> None:
     words = ("model.members=[item_knn,gru4rec]", "model.members.gru4rec.trainer.epochs=3")
-    made = members_of(*words, "model.members.item_knn.event_weights={view:0.5}")
-    assert made["gru4rec"].trainer.epochs == 3  # type: ignore[attr-defined]
-    assert made["item_knn"].event_weights == {"view": 0.5}  # type: ignore[attr-defined]
+    members = members_of(*words, "model.members.item_knn.event_weights={view:0.5}")
+    assert members["gru4rec"].trainer.epochs == 3  # type: ignore[attr-defined]
+    assert members["item_knn"].event_weights == {"view": 0.5}  # type: ignore[attr-defined]
 
 
-def test_a_config_file_of_one_s_own_has_settings_beside_the_names(fresh: Workspace) -> None:
+def test_a_model_file_may_give_settings_with_the_members_names(fresh: Workspace) -> None:
     own = fresh.folder / "conf" / "model" / "recommend" / "near.yaml"
     own.parent.mkdir(parents=True)
     own.write_text(
@@ -54,9 +54,9 @@ def test_a_config_file_of_one_s_own_has_settings_beside_the_names(fresh: Workspa
     assert list(members) == ["item_knn", "gru4rec", "markov"]
 
 
-def test_settings_may_stand_in_the_list() -> None:
-    made = members_of("model.members=[{item_knn:{neighbours:3}},markov]")
-    assert made["item_knn"].neighbours == 3  # type: ignore[attr-defined]
+def test_settings_may_be_given_in_the_list_of_members() -> None:
+    members = members_of("model.members=[{item_knn:{neighbours:3}},markov]")
+    assert members["item_knn"].neighbours == 3  # type: ignore[attr-defined]
 
 
 def test_the_winner_of_a_search_keeps_its_members_and_their_settings(fresh: Workspace) -> None:
@@ -98,11 +98,11 @@ def test_the_winner_of_a_search_keeps_its_members_and_their_settings(fresh: Work
         ("model.members.item_knn.neighbours=1,2", "neighbours=1,2 is a grid: add -m"),
     ],
 )
-def test_a_mistake_is_one_line(fresh: Workspace, words: str, line: str) -> None:
+def test_a_mistake_in_members_is_one_line(fresh: Workspace, words: str, line: str) -> None:
     assert line in fresh.growthlab("train", "model=recommend/blend", *words.split()).mistake
 
 
-def test_a_hybrid_in_a_hybrid_in_itself_is_one_line(fresh: Workspace) -> None:
+def test_a_hybrid_that_contains_itself_is_refused_in_one_line(fresh: Workspace) -> None:
     own = fresh.folder / "conf" / "model" / "recommend" / "round.yaml"
     own.parent.mkdir(parents=True)
     own.write_text(
@@ -125,11 +125,11 @@ def test_a_grid_over_a_member_s_setting_runs_each(fresh: Workspace) -> None:
     words = ("model=recommend/blend", MEMBERS, "model.members.item_knn.neighbours=5,50", "-m")
     done = fresh.growthlab("train", *words, "--cfg", "job")
     shown = [yaml.safe_load(text) for text in done.out.split("---\n")]
-    found = [each["model"]["members"]["item_knn"]["neighbours"] for each in shown]
-    assert found == [5, 50]
+    neighbours = [each["model"]["members"]["item_knn"]["neighbours"] for each in shown]
+    assert neighbours == [5, 50]
 
 
-def test_a_logged_hybrid_is_run_again_and_exported(fresh: Workspace, tmp_path: Path) -> None:
+def test_a_logged_hybrid_can_be_rerun_and_exported(fresh: Workspace, tmp_path: Path) -> None:
     words = ("model=recommend/two_stage", MEMBERS, "model.members.item_knn.neighbours=7")
     done = fresh.growthlab("train", *words, "metrics=[ranking/ndcg]", *SHOP)
     assert done.status == 0, done.err
@@ -144,7 +144,7 @@ def test_a_logged_hybrid_is_run_again_and_exported(fresh: Workspace, tmp_path: P
     assert Bundle.load(fresh.folder / "bundle").manifest.kind == "two_stage"
 
 
-def test_a_comparison_sets_the_members_of_those_that_have_them(fresh: Workspace) -> None:
+def test_a_comparison_sets_the_members_of_every_hybrid(fresh: Workspace) -> None:
     words = ("models=[markov,blend,two_stage]", MEMBERS, "model.members.item_knn.neighbours=7")
     shown = fresh.growthlab("compare", *words, "metrics=[ranking/ndcg]", *SHOP)
     assert shown.status == 0, shown.err

@@ -125,7 +125,7 @@ WORDS = [
     ),
     ("train task=value task.objective=mae", "task.objective=mae needs task.maximise=false"),
     ("train tags.part=x", "unknown setting tags.part: +tags.part=x adds it"),
-    ("train tags=autumn", "tags=autumn is no setting by itself: give +tags.NAME=..."),
+    ("train tags=autumn", "tags=autumn is a group of settings: give +tags.NAME=..."),
     ("train task.memory_mb=0", "task.memory_mb must be positive, got 0"),
     ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
     ("train experiment=autumn", "experiment=autumn: possible: demo"),
@@ -140,7 +140,7 @@ WORDS = [
     ),
     (
         "train model=recommend/blend loss@model.members.gru4rec.loss=gbce",
-        "loss@model.members.gru4rec.loss=gbce: settings of a member can be given, but none of its",
+        "loss@model.members.gru4rec.loss=gbce: settings of a member can be given, but its parts",
     ),
     (
         "train model=recommend/sasrec model.content=tf_idf_svd",
@@ -166,7 +166,7 @@ WORDS = [
     ("compare models=[markov,markov]", "models: markov is named 2 times"),
     (
         "compare task=churn models=[recommend/item_knn]",
-        "models: recommend/item_knn is no model of churn: possible: bg_nbd",
+        "models: recommend/item_knn is not a model of churn: possible: bg_nbd",
     ),
     (
         "compare models=[item_knn,popularity] model.neigbours=3",
@@ -195,7 +195,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("words", "line"), WORDS, ids=[w for w, _ in WORDS])
-def test_words_that_cannot_be_meant(
+def test_mistyped_words_are_one_line(
     words: str, line: str, fresh: Workspace, empty: Callable[[], list[str]]
 ) -> None:
     assert fresh.growthlab(*words.split()).mistake.startswith(line)
@@ -235,7 +235,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("words", "content", "line"), FILES)
-def test_files_that_cannot_be_used(
+def test_input_files_with_mistakes_are_one_line(
     words: str, content: str, line: str, fresh: Workspace, empty: Callable[[], list[str]]
 ) -> None:
     (fresh.folder / "orders.csv").write_text(content)
@@ -243,40 +243,40 @@ def test_files_that_cannot_be_used(
     assert empty() == ["orders.csv"]
 
 
-def test_a_task_whose_columns_the_log_has_not(orders: Workspace) -> None:
+def test_a_task_that_needs_missing_columns_is_one_line(orders: Workspace) -> None:
     done = orders.growthlab("train", "task=value", *ORDERS)
     assert "unit_price" in done.mistake
 
 
-def test_a_model_whose_columns_the_log_has_not(orders: Workspace) -> None:
+def test_a_model_that_needs_missing_columns_is_one_line(orders: Workspace) -> None:
     done = orders.growthlab("train", "model=recommend/content", *ORDERS)
     assert done.mistake.startswith("content needs items with text, category, attributes")
 
 
-def test_a_split_without_test_users(workspace: Workspace) -> None:
+def test_a_split_without_test_users_is_one_line(workspace: Workspace) -> None:
     done = workspace.growthlab("train", *SHOP, "split.cutoff=2035-01-01")
     assert "leaves no validation window and no test users" in done.mistake
 
 
-def test_more_origins_than_the_log_has_room_for(workspace: Workspace) -> None:
+def test_too_many_origins_for_the_log_are_one_line(workspace: Workspace) -> None:
     done = workspace.growthlab("compare", *SHOP, "models=[popularity]", "origins=5")
     assert "or fewer origins" in done.mistake
 
 
-def test_nobody_takes_what_is_asked_for(workspace: Workspace) -> None:
+def test_target_events_that_do_not_occur_are_one_line(workspace: Workspace) -> None:
     done = workspace.growthlab("train", *SHOP, "task.target_events=[message]")
     assert done.mistake.startswith("no test users: nobody has an event of the types 'message'")
 
 
-def test_a_store_without_a_server_is_given_up_at_once(workspace: Workspace) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+def test_a_store_without_a_server_fails_at_once(workspace: Workspace) -> None:
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
         done = workspace.growthlab("train", *SHOP, "tracking=server", f"tracking.uri={uri}")
     assert done.mistake.startswith(f"the MLflow store {uri} cannot be opened")
 
 
-def test_a_store_of_an_unknown_kind(workspace: Workspace) -> None:
+def test_an_unknown_kind_of_store_is_one_line(workspace: Workspace) -> None:
     done = workspace.growthlab("train", *SHOP, "tracking.uri=foo://bar")
     assert done.mistake.startswith("the MLflow store foo://bar cannot be opened")
 
@@ -289,14 +289,14 @@ def test_a_store_of_an_unknown_kind(workspace: Workspace) -> None:
         ("cache={}/x", "cache={}/x cannot be written"),
     ],
 )
-def test_places_that_cannot_be_written(word: str, line: str, fresh: Workspace) -> None:
-    blocked = fresh.folder / "file"  # a file where a folder would have to be, also for root
+def test_unwritable_locations_are_one_line(word: str, line: str, fresh: Workspace) -> None:
+    blocked = fresh.folder / "file"  # a file in place of a folder, which stops root too
     blocked.write_text("")
     done = fresh.growthlab("train", *SHOP, "model=recommend/popularity", word.format(blocked))
     assert done.mistake.startswith(line.format(blocked))
 
 
-def test_a_mistake_names_where_it_is_in_a_conf_folder_of_ones_own(fresh: Workspace) -> None:
+def test_mistakes_in_the_users_own_conf_folder_are_one_line(fresh: Workspace) -> None:
     own = fresh.folder / "conf" / "model" / "recommend" / "mine.yaml"
     own.parent.mkdir(parents=True)
     own.write_text("# @package model\n_target_: os.system\ncommand: echo hello\n")

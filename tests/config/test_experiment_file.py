@@ -1,4 +1,4 @@
-"""A winner's file composes to the winner's settings, whatever groups were chosen inside its model."""
+"""The saved file of a winner composes to the winner's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from growthlab.core.errors import ConfigError
     ],
     ids=["plain", "loss", "content", "task"],
 )
-def test_the_file_gives_the_same_settings_again(
+def test_the_file_composes_to_the_same_settings(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -34,7 +34,7 @@ def test_the_file_gives_the_same_settings_again(
         assert again[key] == winner.config[key], key
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     winner = compose("tune", [])
     with pytest.raises(ConfigError, match=r"experiments=.*cannot be written"):

@@ -1,4 +1,4 @@
-"""Hydra's sweep grammar as ranges, and every space of the config tree."""
+"""Ranges in Hydra's sweep grammar, and every search space of the config tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("choice(8, 16, 16)", CategoricalRange((8, 16))),
         ("choice(none, 'bm25', true)", CategoricalRange(("none", "bm25", True))),
@@ -31,9 +31,9 @@ FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
         ("tag(log, interval(0.001, 1))", NumericRange(0.001, 1, log=True)),
     ],
 )
-def test_a_sweep_is_a_range(text: str, meant: CategoricalRange | NumericRange) -> None:
+def test_a_sweep_becomes_a_range(text: str, expected: CategoricalRange | NumericRange) -> None:
     space = space_of({"width": text}, MODEL)
-    assert space.ranges == {"model.width": meant}
+    assert space.ranges == {"model.width": expected}
     assert space.default == {"model.width": 16}
 
 
@@ -46,15 +46,15 @@ def test_a_sweep_is_a_range(text: str, meant: CategoricalRange | NumericRange) -
         ("range(0, 1, 0.1)", "takes whole numbers"),
         ("interval(2, 1)", "is empty"),
         ("tag(log, interval(0, 1))", "the lower end must be positive"),
-        ("choice({a: 1})", "a value is a number, a word, null or a list"),
+        ("choice({a: 1})", "a value is a number, a string, null or a list"),
     ],
 )
-def test_what_is_no_range_is_one_line(text: str, line: str) -> None:
+def test_a_text_that_is_not_a_range_is_refused_in_one_line(text: str, line: str) -> None:
     with pytest.raises(ConfigError, match=rf"^search\.width=.*{line}"):
         space_of({"width": text}, MODEL)
 
 
-def test_a_setting_inside_another_is_found_however_it_is_written() -> None:
+def test_a_nested_setting_may_be_written_dotted_or_nested() -> None:
     dotted = space_of({"trainer.lr": "interval(0.1, 0.2)"}, MODEL)
     nested = space_of({"trainer": {"lr": "interval(0.1, 0.2)"}}, MODEL)
     assert dotted == nested
@@ -75,5 +75,5 @@ def test_every_space_fits_its_model(model: str) -> None:
     space = space_of(config.search, config.model)
     assert search_space_named_as(model) == config.search
     assert space.distributions()
-    for key, r in space.ranges.items():
-        assert r.n_values != 1, f"{key} leaves no choice"
+    for key, values in space.ranges.items():
+        assert values.n_values != 1, f"{key} has a single value"

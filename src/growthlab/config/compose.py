@@ -1,4 +1,4 @@
-"""From the words of a command to one composed config; every mistake in them is one clear line."""
+"""From the words of a command line to one composed config; every mistake in them is one clear line."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ RUN_ID = re.compile(r"((?:run|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})"
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its composed config, and what was chosen in each group (``data`` -> ``cdnow``).
+    """A command with its composed config, and the choice in each group (``data`` -> ``cdnow``).
 
-    `words` are the words as they were typed, `overrides` those that were composed; `groups` are the
-    config groups that the command reads. Where it compares models, `model_words` are the words
-    ``model.<setting>=...``: they hold for each model that has such a setting.
+    `words` are the words as typed, `overrides` those that were composed; `groups` are the config
+    groups that the command reads. In a comparison, `model_words` are the words
+    ``model.<setting>=...``, which apply to each model that has such a setting.
     """
 
     config: DictConfig
@@ -40,19 +40,19 @@ class Command:
     words: tuple[str, ...] = ()
 
     def with_model(self, choice: str) -> Command:
-        """The same command with another model, and without metrics: no model setting needs them.
+        """The same command with another model, without metrics, which no model setting needs.
 
-        Settings come from the model's file, over it from ``model_settings``, over that from words.
+        Words override ``model_settings`` of an experiment, which override the model's own file.
         """
         skipped = ("metrics", "search", "model=")
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
         model = _compose(self.name, words).config.model
-        parts = [w for w in self.model_words if "@" in w and mistakes.knows(model, _inside(w))]
+        parts = [w for w in self.model_words if "@" in w and mistakes.knows(model, _model_key(w))]
         if parts:
             model = _compose(self.name, [*words, *parts]).config.model
         known = [
-            w for w in self.model_words if w.startswith("+") or mistakes.knows(model, _inside(w))
+            w for w in self.model_words if w.startswith("+") or mistakes.knows(model, _model_key(w))
         ]
         settings = settings_words(self.config, choice.rpartition("/")[2], self.model_words)
         composed = _compose(self.name, [*words, *settings, *known])
@@ -66,13 +66,13 @@ class Command:
 def compose(command: str, overrides: Sequence[str]) -> Command:
     """The config of a command with the overrides applied.
 
-    Where no metrics are named, all metrics of the task's family are added; where no search space is
-    named, the one that is named as the model; where no section of a report is named, all sections.
+    Defaults: all metrics of the task's family, the search space named as the model, and all sections
+    of a report.
 
     Raises
     ------
     ConfigError
-        An unknown key or choice, a value of a wrong form or type, or a value that is missing.
+        An unknown key or choice, a value of the wrong form or type, or a missing value.
     """
     base, words, model_words = _base(command), [_quoted(w) for w in overrides], []
     if _compares_models(base.config, words):
@@ -82,7 +82,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     if "section" in base.groups and not any(w.startswith("section=") for w in words):
         words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
-        dependent = ("metrics", "search.")  # chosen by the task and the model
+        dependent = ("metrics", "search.")  # their groups are chosen by task and model
         first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(dependent)])
         words = [*_metrics_words(first, words), *_search_words(first, words), *words]
     composed = _compose(command, words)
@@ -92,7 +92,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
 
 
 def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The grid of ``-m``: each combination of ``a=1,2`` or ``a=range(3)`` as plain overrides."""
+    """The grid of ``-m``: each combination of ``a=1,2`` and ``b=range(3)`` as plain overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -111,7 +111,7 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 
 def search_space_named_as(model: str) -> DictConfig | None:
-    """The search space that is named as the model, if there is one."""
+    """The search space with the name of the model, if there is one."""
     if model not in choices("search"):
         return None
     space: DictConfig = _compose("tune", [f"search={model}"]).config.search
@@ -119,9 +119,9 @@ def search_space_named_as(model: str) -> DictConfig | None:
 
 
 def _quoted(word: str) -> str:
-    """Quotes where Hydra would read a text as something else.
+    """The word with quotes where Hydra would misread its value.
 
-    A range of a search would be a grid of commands, the id of a run (``run=12e45678``) a number.
+    It would read a search range as a grid of commands, and a run id such as ``12e45678`` as a number.
     """
     range_word, id_word = SEARCH_RANGE.fullmatch(word), RUN_ID.fullmatch(word)
     if id_word is not None:
@@ -134,13 +134,13 @@ def _quoted(word: str) -> str:
 
 
 def _compares_models(base: DictConfig, words: Sequence[str]) -> bool:
-    """Whether a command works on several models, which it does by itself or by ``models=``."""
+    """Whether a command works on several models, by default or by ``models=``."""
     models = [w.partition("=")[2] for w in words if w.startswith("models=")]
     return "models" in base and (models[-1] if models else base.models) not in (None, "null")
 
 
 def _metrics_words(first: Command, words: Sequence[str]) -> list[str]:
-    """The word that chooses all metrics of the task's family, unless some are named."""
+    """The word that chooses all metrics of the task's family; none if metrics are named."""
     from growthlab.core.build import build
 
     if any(w.startswith("metrics=") for w in words):
@@ -151,7 +151,7 @@ def _metrics_words(first: Command, words: Sequence[str]) -> list[str]:
 
 
 def _search_words(first: Command, words: Sequence[str]) -> list[str]:
-    """The word that chooses the search space named as the model, unless one is chosen."""
+    """The word that chooses the search space named as the model; none if one is chosen."""
     model = first.chosen.get("model", "")
     is_chosen = any(w.startswith("search=") for w in words)
     if "search" not in first.groups or is_chosen or model not in choices("search"):
@@ -161,14 +161,14 @@ def _search_words(first: Command, words: Sequence[str]) -> list[str]:
 
 @lru_cache
 def _base(command: str) -> Command:
-    """The config of a command without any words."""
+    """The command without any words."""
     base = _compose(command, [], plain=True)
     more = {"metrics"} if "task" in base.config else set()
     return replace(base, groups=base.groups | more | _empty_groups(command))
 
 
 def _empty_groups(command: str) -> set[str]:
-    """The groups from which the command's own file chooses nothing: ``- section: []``."""
+    """The groups with an empty choice in the command's file, such as ``- section: []``."""
     own = OmegaConf.to_container(OmegaConf.load(CONF / f"{command}.yaml"))
     entries = own.get("defaults", []) if isinstance(own, dict) else []
     pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
@@ -176,26 +176,26 @@ def _empty_groups(command: str) -> set[str]:
 
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
-    """The composed config; a model made of models holds the configs of its members."""
+    """The composed command, with the members of a hybrid model expanded to their configs."""
     member_words = [w for w in overrides if members.MEMBER_WORD.match(w)]
     composed = _by_hydra(command, [w for w in overrides if w not in member_words], plain=plain)
     if "members" in (composed.config.get("model") or ()):
         node_of = partial(_model_node, searched=tuple(search_path()))
         members.expand(composed.config, composed.chosen["model"], member_words, node_of)
     elif member_words:
-        return _by_hydra(command, overrides, plain=plain)  # whose error says what is wrong
+        return _by_hydra(command, overrides, plain=plain)  # raises the error
     return replace(composed, overrides=tuple(overrides))
 
 
 @lru_cache
 def _model_node(choice: str, searched: tuple[Path, ...]) -> DictConfig:
-    """The node of a model by itself, as the config trees `searched` have it."""
+    """The config node of a model, from the config trees `searched`."""
     model: DictConfig = _by_hydra("train", [f"model={choice}"]).config.model
     return model
 
 
 def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
-    """Hydra's compose; unless `plain`, its exceptions are turned into one line."""
+    """Compose with Hydra; unless `plain`, its exceptions become a `ConfigError` of one line."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -209,7 +209,7 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             if plain:
                 raise
-            raise ConfigError(_explained(command, overrides, error)) from error
+            raise ConfigError(_explanation(command, overrides, error)) from error
     choices_made = config.hydra.runtime.choices
     chosen = {str(k): v for k, v in choices_made.items() if isinstance(v, str)}
     read_groups = frozenset(str(k) for k in choices_made)
@@ -219,8 +219,8 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     return Command(config, chosen, command, tuple(overrides), read_groups)
 
 
-def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:
-    """Which of the overrides is wrong, and what would be possible."""
+def _explanation(command: str, overrides: Sequence[str], error: Exception) -> str:
+    """One line on which of the overrides is wrong, and what is possible."""
     base = _base(command)
     wrong = mistakes.in_choices(overrides, base.groups)
     if wrong:
@@ -235,6 +235,6 @@ def _explained(command: str, overrides: Sequence[str], error: Exception) -> str:
     return mistakes.in_keys(overrides, config, base.groups) or mistakes.without_links(error)
 
 
-def _inside(word: str) -> str:
-    """``neighbours`` of ``model.neighbours=5``."""
+def _model_key(word: str) -> str:
+    """``neighbours`` for ``model.neighbours=5``."""
     return word.lstrip("~").partition("=")[0].partition(".")[2]

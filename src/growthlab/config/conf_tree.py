@@ -1,4 +1,4 @@
-"""The config tree on disk: which groups there are and what can be chosen in each; no heavy import."""
+"""The config tree on disk: its groups and the choices in each; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def search_path() -> list[Path]:
-    """Where configs are looked for: the package's tree, and ``conf`` in the working folder, if any."""
-    beside = Path("conf").resolve()
-    return [CONF] if not beside.is_dir() or beside == CONF.resolve() else [CONF, beside]
+    """The folders that hold configs: the package's tree, and ``conf`` in the working folder, if any."""
+    own = Path("conf").resolve()
+    return [CONF] if not own.is_dir() or own == CONF.resolve() else [CONF, own]
 
 
 def groups() -> list[str]:
@@ -20,7 +20,7 @@ def groups() -> list[str]:
 
 
 def choices(group: str) -> list[str]:
-    """What can be chosen in a group, such as ``recommend/item_knn`` in ``model``."""
+    """The choices in a group, such as ``recommend/item_knn`` in ``model``."""
     names: set[str] = set()
     for root in search_path():
         folder = root / group

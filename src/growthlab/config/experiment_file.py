@@ -15,29 +15,36 @@ from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 
 SAVED_GROUPS = ("data", "split", "task", "model")
-KEYS_OF_THE_MACHINE = ("tracking", "cache", "device", "rerun", "metrics", "tags")  # where, not what
+KEYS_NOT_SAVED = (
+    "tracking",
+    "cache",
+    "device",
+    "rerun",
+    "metrics",
+    "tags",
+)  # of the machine or the run
 
 
 def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
-    """Write ``folder/name.yaml``: the groups chosen, and every setting that is not theirs.
+    """Write ``folder/name.yaml``: the chosen groups, and every setting that differs from them.
 
     Raises
     ------
     ConfigError
         The folder cannot be written.
     """
-    plain = compose("train", [])
+    default = compose("train", [])
     chosen = {g: winner.chosen[g] for g in SAVED_GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
     family = chosen["model"].partition("/")[0]
     inner = _inner_groups(winner.chosen, compose("train", words).chosen)
     words += [f"{g}={choice}" for g, choice in inner.items()]
     base = _settings(compose("train", words).config, family)
-    ours = {k: v for k, v in _settings(winner.config, family).items() if k in base}
-    others = {g: c for g, c in chosen.items() if g == "model" or c != plain.chosen[g]} | inner
+    settings = {k: v for k, v in _settings(winner.config, family).items() if k in base}
+    overridden = {g: c for g, c in chosen.items() if g == "model" or c != default.chosen[g]} | inner
     content = {
-        "defaults": [{f"override /{g}": choice} for g, choice in others.items()],
-        **differences(ours, base),
+        "defaults": [{f"override /{g}": choice} for g, choice in overridden.items()],
+        **differences(settings, base),
     }
     text = f"# @package _global_\n# {remarks}\n{yaml.safe_dump(content, sort_keys=False)}"
     path = folder / f"{name}.yaml"
@@ -55,14 +62,14 @@ def can_be_composed(path: Path) -> bool:
     return any((root / "experiment").resolve() == path.parent.resolve() for root in search_path())
 
 
-def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """What differs in `ours` from `base`, or is there in addition.
+def differences(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that differ from `base` or are not in it.
 
     >>> differences({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 5, "d": 3}})
     {'b': {'c': 2}}
     """
     changed: dict[str, Any] = {}
-    for key, value in ours.items():
+    for key, value in settings.items():
         if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
             inner = differences(value, base[key])
             if inner:
@@ -72,26 +79,29 @@ def differences(ours: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
     return changed
 
 
-def _inner_groups(ours: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
-    """Other choices inside a group, as ``loss@model.loss``: settings of two are not to be mixed."""
-    return {g: choice for g, choice in ours.items() if "@" in g and base.get(g) != choice}
+def _inner_groups(chosen: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """Choices inside a group, such as ``loss@model.loss``, that differ from those of `base`.
+
+    They are saved as choices, as the settings of two choices must not be mixed.
+    """
+    return {g: choice for g, choice in chosen.items() if "@" in g and base.get(g) != choice}
 
 
 def _settings(config: Any, family: str) -> dict[str, Any]:
-    """The settings that say what is run; members of a model as a list, with what is theirs alone."""
+    """The settings to save; the members of a hybrid model as a list with their changed settings."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     model: Any = plain["model"]
     if "members" in model:
         model["members"] = [_member(name, own, family) for name, own in model["members"].items()]
-    return {str(k): v for k, v in plain.items() if k not in KEYS_OF_THE_MACHINE}
+    return {str(k): v for k, v in plain.items() if k not in KEYS_NOT_SAVED}
 
 
 def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:
-    """The name, or the name with the settings that are not those of its config file."""
+    """The name of a member, with its settings that differ from its config file, if any."""
     config = compose("train", [f"model={family}/{name}"]).config
     own = {k: v for k, v in settings.items() if k != "_partial_"}
     if "members" in own:
-        own["members"] = [_member(n, theirs, family) for n, theirs in own["members"].items()]
+        own["members"] = [_member(n, inner, family) for n, inner in own["members"].items()]
     changed = differences(own, _settings(config, family)["model"])
     return {name: changed} if changed else name

@@ -1,4 +1,4 @@
-"""Models made of models: the names of a hybrid's members to their own composed configs."""
+"""Hybrid models: the names of the members are replaced by the members' composed configs."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def expand(
     compose: Callable[[str], DictConfig],
     inside: tuple[str, ...] = (),
 ) -> None:
-    """Put each member's composed config in the place of its name in ``config.model``, in place.
+    """Replace the names of members in ``config.model`` by their composed configs, in place.
 
-    ``members: [item_knn, markov]`` names models of the hybrid's own family; ``[{item_knn:
-    {neighbours: 50}}, markov]`` has settings of theirs beside the names, and so have the words
-    ``model.members.item_knn.neighbours=50``. A member becomes a node with ``_partial_``, of which
-    `build` makes a function that makes the model.
+    ``members: [item_knn, markov]`` names models of the hybrid's own family. Settings of a member come
+    with its name, ``[{item_knn: {neighbours: 50}}, markov]``, or as the words
+    ``model.members.item_knn.neighbours=50``. A member becomes a node with ``_partial_``, which `build`
+    turns into a factory of the model.
 
     Parameters
     ----------
     choice : the hybrid, such as ``recommend/blend``
-    compose : the model's node of a choice
+    compose : gives the config node of a model
     inside : the hybrids that this one is a member of
 
     Raises
     ------
     ConfigError
-        A name that is not a model of the family, a member twice, a hybrid inside itself, a setting
-        that the member has not.
+        A name that is not a model of the family, a repeated member, a hybrid inside itself, or an
+        unknown setting of a member.
     """
     family, _, name = choice.partition("/")
     members, settings = _named(config.model.members, family)
@@ -52,7 +52,7 @@ def expand(
         OmegaConf.update(own, "model._partial_", True, force_add=True)
         nodes[member] = own.model
     OmegaConf.update(config, "model.members", nodes, merge=False)
-    for key, value in [*settings, *_read(words)]:
+    for key, value in [*settings, *_parsed(words)]:
         wrong = mistakes.in_keys([f"{key}={value}"], config, ())
         if wrong:
             raise ConfigError(wrong)
@@ -60,7 +60,7 @@ def expand(
 
 
 def _named(members: Any, family: str) -> tuple[list[str], list[tuple[str, Any]]]:
-    """The members' names without their family, and the settings that stand beside them."""
+    """The members' names without their family, and the settings given with the names."""
     plain: Any = OmegaConf.to_container(members) if OmegaConf.is_config(members) else members
     names: list[str] = []
     settings: list[tuple[str, Any]] = []
@@ -69,15 +69,11 @@ def _named(members: Any, family: str) -> tuple[list[str], list[tuple[str, Any]]]
         if not isinstance(plain, list) or others or not isinstance(name, str):
             raise ConfigError(
                 f"model.members={plain}: give a list of models such as [item_knn, markov], "
-                "or with settings of theirs, [{item_knn: {neighbours: 50}}, markov]"
+                "or with their settings, [{item_knn: {neighbours: 50}}, markov]"
             )
         names.append(name.removeprefix(f"{family}/"))
-        settings += _leaves(own or {}, _place(names[-1]))
+        settings += _leaves(own or {}, f"model.members.{names[-1]}.")
     return names, settings
-
-
-def _place(member: object) -> str:
-    return f"model.members.{member}."
 
 
 def _leaves(settings: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -89,7 +85,7 @@ def _leaves(settings: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _read(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _parsed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Key and value of each word of the command line."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -105,7 +101,7 @@ def _read(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _check(member: str, members: Sequence[str], family: str, inside: tuple[str, ...]) -> None:
-    """Raise a `ConfigError` unless `member` can be one of `members` of the innermost of `inside`."""
+    """Raise a `ConfigError` unless `member` can be a member of the last hybrid in `inside`."""
     possible = [c.partition("/")[2] for c in choices("model") if c.startswith(f"{family}/")]
     if member not in possible:
         near = near_matches(member, set(possible) - set(inside))

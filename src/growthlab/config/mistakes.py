@@ -1,4 +1,4 @@
-"""What is wrong with the words of a command: one line that says what would be possible."""
+"""Mistakes in the words of a command: one line that says what is wrong and what is possible."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from growthlab.core.plain_types import misfit
 
 MINIMUM = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
 MINIMUM |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
-MAY_BE_NULL = ("tags", "prune")  # of the settings that hold others
+MAY_BE_NULL = ("tags", "prune")  # of the settings that are mappings
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 def in_choices(words: Sequence[str], groups_read: Collection[str]) -> str:
-    """What is wrong with the first word that has no ``key=value``, or chooses what is not there."""
+    """The mistake in the first word that is not ``key=value`` or makes an unknown choice; else ""."""
     for word in words:
         key, equals, value = word.lstrip("+~").partition("=")
         if not key or (not equals and not word.startswith("~")):
             return unreadable(word)
         group = group_of(word)
         chooses = not word.startswith("~") and (group in groups_read or "@" in key)
-        for one in _chosen(value) if chooses else []:
+        for choice in _chosen(value) if chooses else []:
             if group not in {*groups(), *groups_read}:
                 return f"{word}: no group {group}: {near_matches(group, groups())}"
             if not choices(group):
                 return f"{word}: there is no {group} yet"
-            if one not in choices(group):
-                without = f"; ~{key} leaves it out" if one == "null" and "@" in key else ""
-                return f"{key}={one}: {near_matches(one, choices(group))}{without}"
+            if choice not in choices(group):
+                without = f"; ~{key} leaves it out" if choice == "null" and "@" in key else ""
+                return f"{key}={choice}: {near_matches(choice, choices(group))}{without}"
     return ""
 
 
 def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> str:
-    """What is wrong with the first word whose key the config does not have, or that is a grid."""
+    """The mistake in the first word whose key the config does not have, or that is a grid; else ""."""
     for word in words:
         if group_of(word) in groups_read or word.startswith(("+", "~")):
             continue
@@ -48,17 +48,17 @@ def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> 
         if is_part(word, config):
             continue
         if package.startswith("model.members."):
-            return f"{word}: settings of a member can be given, but none of its parts chosen: " + (
-                "name it in a model file of your own, and that among model.members"
+            return (
+                f"{word}: settings of a member can be given, but its parts cannot be chosen: "
+                "choose them in a model file of your own, and name that in model.members"
             )
         within = _packages(group, config) if not at and choices(group) else []
         if within:
             return f"unknown setting {word}: did you mean {group}@{within[0]}={value}?"
         node, parts = config, (package or key).split(".")
         for depth, part in enumerate(parts):
-            if not OmegaConf.is_dict(node) or part not in list(
-                node
-            ):  # a missing value counts as there
+            # a missing value counts as present
+            if not OmegaConf.is_dict(node) or part not in list(node):
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
                 names = _names(node, groups_read if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
@@ -79,30 +79,31 @@ def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> 
 def knows(node: Any, path: str) -> bool:
     """Whether a config has a value at the dotted path."""
     for part in path.split("."):
-        if not OmegaConf.is_dict(node) or part not in list(node):  # a missing value counts as there
+        # a missing value counts as present
+        if not OmegaConf.is_dict(node) or part not in list(node):
             return False
         node = node[part]
     return True
 
 
 def is_part(word: str, config: Any) -> bool:
-    """Whether a word chooses from a group for a node that is there: ``loss@model.loss=gbce``."""
+    """Whether a word chooses a part of an existing node, such as ``loss@model.loss=gbce``."""
     key, _, _ = word.partition("=")
     return "@" in key and knows(config, key.partition("@")[2])
 
 
 def group_of(word: str) -> str:
-    """``model`` of ``model=...`` and of ``+model@package=...``; the key of any other word."""
+    """``model`` for ``model=...`` and ``+model@package=...``; for other words their key."""
     return word.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def unreadable(word: str) -> str:
-    """The line for a word that has not the form of a setting."""
+    """The line for a word that is not ``key=value``."""
     return f"cannot read {word!r}: settings have the form key=value"
 
 
 def refuse_one_model(words: Sequence[str]) -> None:
-    """Raise a `ConfigError` for ``model=...`` where several models are named by ``models``."""
+    """Raise a `ConfigError` for ``model=...`` in a command on several models."""
     for word in words:
         key, _, value = word.partition("=")
         if key == "model":
@@ -111,14 +112,14 @@ def refuse_one_model(words: Sequence[str]) -> None:
 
 
 def refuse_missing(config: Any) -> None:
-    """Raise a `ConfigError` for a mandatory value that nobody gave."""
+    """Raise a `ConfigError` for a mandatory value that is not given."""
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise ConfigError(f"{missing[0]} is required: add {missing[0]}=...")
 
 
 def refuse_wrong_types(config: Any, base: Any) -> None:
-    """Raise a `ConfigError` where a setting of the command has another type than its default."""
+    """Raise a `ConfigError` where a setting of the command has a type other than its default's."""
     for key, default in _leaves(base):
         kind = type(default)
         if not knows(config, key) or kind not in (int, bool) or "_target_" in _node(config, key):
@@ -134,7 +135,7 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
         may_be_null = value is None and key in MAY_BE_NULL
         if OmegaConf.is_dict(default) and not OmegaConf.is_dict(value) and not may_be_null:
             names = [f"{key}.{name}=..." for name in default] or [f"+{key}.NAME=..."]
-            raise ConfigError(f"{key}={value} is no setting by itself: give {', '.join(names)}")
+            raise ConfigError(f"{key}={value} is a group of settings: give {', '.join(names)}")
     device = config.get("device", "auto")
     if not isinstance(device, str) or not DEVICE.fullmatch(device):
         raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")
@@ -149,7 +150,7 @@ def without_links(error: Exception) -> str:
 
 
 def _node(config: Any, key: str) -> Any:
-    """The mapping in which the dotted key stands."""
+    """The mapping that contains the dotted key."""
     return OmegaConf.select(config, key.rpartition(".")[0]) if "." in key else config
 
 
@@ -169,25 +170,25 @@ def _is_grid(word: str) -> bool:
 
 
 def _elsewhere(key: str, config: Any) -> str:
-    """Where the config has a setting of that name; empty if nowhere."""
+    """A hint at settings of the same name elsewhere in the config; empty if there are none."""
     same = [path for path, _ in _leaves(config) if path.endswith(f".{key}")]
     return f"did you mean {' or '.join(same[:3])}?" if same else ""
 
 
 def _packages(group: str, config: Any) -> list[str]:
-    """The nodes of that name inside others: ``model.loss`` for ``loss``."""
+    """The paths of nodes with that name: ``model.loss`` for ``loss``."""
     nodes = {path.rpartition(".")[0] for path, _ in _leaves(config)}
     return sorted(n for n in nodes if n.endswith(f".{group}"))
 
 
 def _names(node: Any, more: Collection[str]) -> list[str]:
-    """The names in a node, and more."""
+    """The names in a node, followed by `more`."""
     own = [str(k) for k in node if not str(k).startswith("_")] if OmegaConf.is_dict(node) else []
     return [*own, *more]
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of everything in a config that is no mapping."""
+    """Dotted path and value of everything in a config that is not a mapping."""
     for key in node:
         path = f"{prefix}{key}"
         if OmegaConf.is_missing(node, key):
@@ -199,7 +200,7 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def unknown_model_setting(word: str, nodes: Sequence[Any]) -> str:
-    """What is wrong with ``model.<setting>=...`` where none of the models has such a setting."""
+    """The line for ``model.<setting>=...`` where none of the models has such a setting."""
     key = word.lstrip("~").partition("=")[0].partition(".")[2]
     paths = {path for node in nodes for path, _ in _leaves(node) if path != "_target_"}
     same = sorted(p for p in paths if p.endswith(f".{key.rpartition('.')[2]}"))

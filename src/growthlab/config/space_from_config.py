@@ -1,4 +1,4 @@
-"""The settings that a search may try, in Hydra's sweep grammar."""
+"""The space of a search from its config, in Hydra's sweep grammar."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ POSSIBLE = "use choice(...), range(...) or interval(...)"
 
 
 def space_of(search: Any, model: Any) -> Space:
-    """The space of a config node: ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
+    """The space of a config node with ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
 
-    The settings of the space are paths of the config, such as ``model.trainer.lr``.
+    The settings of the space are config paths, such as ``model.trainer.lr``.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def space_of(search: Any, model: Any) -> Space:
 
 
 def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
-    """The text of each range by its dotted setting; a key may hold dots itself."""
+    """The text of each range by its dotted path; keys may contain dots."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
     texts: dict[str, str] = {}
     for key, value in plain.items():
@@ -52,7 +52,7 @@ def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
 
 
 def _range_of(key: str, text: str) -> CategoricalRange | NumericRange:
-    """The range that a text means."""
+    """The range for its text."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
     from hydra.errors import HydraException
@@ -65,7 +65,7 @@ def _range_of(key: str, text: str) -> CategoricalRange | NumericRange:
     if isinstance(sweep, ChoiceSweep):
         return _choice(sweep, wrong)
     if isinstance(sweep, RangeSweep):
-        return _whole_numbers(sweep, wrong)
+        return _integers(sweep, wrong)
     if isinstance(sweep, IntervalSweep):
         return _interval(sweep, wrong)
     raise ConfigError(f"{wrong} is not a range: {POSSIBLE}")
@@ -77,12 +77,12 @@ def _choice(sweep: Any, wrong: str) -> CategoricalRange:
 
     values = tuple(v.text if isinstance(v, QuotedString) else v for v in sweep.list)
     if any(isinstance(v, dict) for v in values):
-        raise ConfigError(f"{wrong}: a value is a number, a word, null or a list")
+        raise ConfigError(f"{wrong}: a value is a number, a string, null or a list")
     return CategoricalRange(tuple(v for i, v in enumerate(values) if v not in values[:i]))
 
 
-def _whole_numbers(sweep: Any, wrong: str) -> NumericRange:
-    """``range(start, stop, step)``: `stop` itself is outside, as in Python."""
+def _integers(sweep: Any, wrong: str) -> NumericRange:
+    """The integers of ``range(start, stop, step)``, without `stop`, as in Python."""
     parts = sweep.start or 0, sweep.stop, sweep.step or 1
     if not all(isinstance(part, int) for part in parts):
         raise ConfigError(f"{wrong}: range(...) takes whole numbers, interval(...) any")
@@ -93,7 +93,7 @@ def _whole_numbers(sweep: Any, wrong: str) -> NumericRange:
 
 
 def _interval(sweep: Any, wrong: str) -> NumericRange:
-    """Real numbers; whole ones where both ends are written so."""
+    """Real numbers, or integers where both ends are written as integers."""
     low, high, log = sweep.start, sweep.end, "log" in sweep.tags
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
         raise ConfigError(f"{wrong} is empty: interval(low, high) goes from low up to high")
