@@ -19,8 +19,8 @@ class Result:
     """How a trial ended.
 
     `values` are the objectives in their order (empty unless complete), `valid` the metrics on the
-    validation window, `costs` those of `search_loop.COSTS`, `curve` the objective by epoch. `why` is the reason
-    for any state but complete.
+    validation window, `costs` those of `search_loop.COSTS`, `curve` the objective by epoch. `why` is
+    the reason for any state but complete.
     """
 
     state: State
