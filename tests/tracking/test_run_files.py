@@ -1,4 +1,4 @@
-"""An outcome comes back from MLflow as it went there."""
+"""An outcome read from MLflow equals the outcome that was logged."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, outcome_of
+from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, read_outcome
 from growthlab.tracking.store import Store
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store of the module's own."""
+    """A store for this module."""
     folder = tmp_path_factory.mktemp("store")
     return Store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
 
 
-def stored(store: Store, outcome: Outcome) -> tuple[MlflowClient, Run]:
-    """A run with the outcome in it."""
+def log_run(store: Store, outcome: Outcome) -> tuple[MlflowClient, Run]:
+    """Log the outcome as a run."""
     client = store.client
     tags = {"model": outcome.name, "seed": str(outcome.seed)}
     run = client.create_run(store.experiment("shop/test"), tags=tags)
@@ -34,7 +34,7 @@ def stored(store: Store, outcome: Outcome) -> tuple[MlflowClient, Run]:
 
 
 def ranking_outcome() -> Outcome:
-    """With curves, strata and a metric that is undefined."""
+    """An outcome with curves, strata and an undefined metric."""
     users = ["ann", "bob"]
     strata = pd.DataFrame(
         [("cold", "ndcg_at_10", 0.1, 0.0, 0.2, 2)],
@@ -60,21 +60,21 @@ def ranking_outcome() -> Outcome:
     )
 
 
-def test_a_ranking_outcome_comes_back(store: Store) -> None:
+def test_a_ranking_outcome_is_read_as_it_was_logged(store: Store) -> None:
     outcome = ranking_outcome()
-    back = outcome_of(*stored(store, outcome))
+    read = read_outcome(*log_run(store, outcome))
     for name in ("name", "seed", "epochs", "coverage", "fit_seconds", "curves"):
-        assert getattr(back, name) == getattr(outcome, name), name
-    assert back.why_not_exportable == "too shy"
-    assert back.valid["ndcg_at_10"] == 1 / 3
-    assert math.isnan(back.valid["tied_share"])
-    assert back.test["ndcg_at_10"] == outcome.test["ndcg_at_10"]
-    assert all(map(math.isnan, back.test["tied_share"]))
-    pd.testing.assert_frame_equal(back.per_user, outcome.per_user)
-    pd.testing.assert_frame_equal(back.strata, outcome.strata)
+        assert getattr(read, name) == getattr(outcome, name), name
+    assert read.why_not_exportable == "too shy"
+    assert read.valid["ndcg_at_10"] == 1 / 3
+    assert math.isnan(read.valid["tied_share"])
+    assert read.test["ndcg_at_10"] == outcome.test["ndcg_at_10"]
+    assert all(map(math.isnan, read.test["tied_share"]))
+    pd.testing.assert_frame_equal(read.per_user, outcome.per_user)
+    pd.testing.assert_frame_equal(read.strata, outcome.strata)
 
 
-def test_predictions_are_stored_once_and_come_back_as_both(store: Store) -> None:
+def test_predictions_are_stored_once_and_read_as_table_and_per_user(store: Store) -> None:
     table = pd.DataFrame({"user_id": ["ann"], "label": [1.0], "prediction": [0.5]})
     outcome = Outcome(
         model=None,
@@ -90,12 +90,12 @@ def test_predictions_are_stored_once_and_come_back_as_both(store: Store) -> None
         peak_memory_mb=0.0,
         coverage=1.0,
     )
-    client, run = stored(store, outcome)
+    client, run = log_run(store, outcome)
     assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["predictions.parquet"]
-    back = outcome_of(client, run)
-    pd.testing.assert_frame_equal(back.per_user, table)
-    pd.testing.assert_frame_equal(back.tables["predictions"], table)
-    assert (back.epochs, back.curves, len(back.strata)) == (None, {}, 0)
+    read = read_outcome(client, run)
+    pd.testing.assert_frame_equal(read.per_user, table)
+    pd.testing.assert_frame_equal(read.tables["predictions"], table)
+    assert (read.epochs, read.curves, len(read.strata)) == (None, {}, 0)
 
 
 def test_fitted_parameters_are_metrics_with_their_standard_errors(store: Store) -> None:
@@ -108,7 +108,7 @@ def test_fitted_parameters_are_metrics_with_their_standard_errors(store: Store) 
         }
     )
     outcome = replace(ranking_outcome(), tables={"parameters": table})
-    client, run = stored(store, outcome)
+    client, run = log_run(store, outcome)
     metrics = run.data.metrics
     assert metrics["fitted/bg_nbd/r"] == 0.24
     assert metrics["fitted/bg_nbd/r/standard_error"] == 0.01
@@ -117,14 +117,14 @@ def test_fitted_parameters_are_metrics_with_their_standard_errors(store: Store) 
     assert "parameters.parquet" in [a.path for a in client.list_artifacts(run.info.run_id)]
 
 
-def test_what_is_not_finite_is_no_metric(store: Store) -> None:
+def test_values_that_are_not_finite_are_not_logged(store: Store) -> None:
     client = store.client
     run = client.create_run(store.experiment("shop/test"))
     log_metrics(client, run.info.run_id, {"a": 1.0, "b": np.nan, "c": math.inf})
     assert client.get_run(run.info.run_id).data.metrics == {"a": 1.0}
 
 
-def test_more_metrics_than_one_call_takes_are_all_there(store: Store) -> None:
+def test_more_metrics_than_one_batch_holds_are_all_logged(store: Store) -> None:
     client = store.client
     run = client.create_run(store.experiment("shop/test"))
     log_metrics(client, run.info.run_id, {f"m{i}": float(i) for i in range(1203)})
@@ -137,5 +137,5 @@ def test_settings_are_flattened_with_lists_as_json() -> None:
 
 
 def test_no_file_is_left_outside_the_store(tmp_path: Path, store: Store) -> None:
-    stored(store, ranking_outcome())
+    log_run(store, ranking_outcome())
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A tracking server in place of the local store: the same words and its address."""
+"""A tracking server instead of the local store, named by its address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOP = ("data.users=150", "data.items=60", "data.days=150")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real tracking server with one worker, and its address."""
+    """The address of a real tracking server with one worker."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -53,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         log.close()
 
 
-def test_runs_bundles_and_registry_live_on_the_server(
+def test_runs_bundles_and_registry_are_on_the_server(
     server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWTHLAB_KEY_FILE", str(tmp_path / "key"))

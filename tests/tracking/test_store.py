@@ -1,4 +1,4 @@
-"""The store is made once, whole, whoever comes first; what is about a run says so."""
+"""The store is created once and whole; processes, checkpoints and lineage of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import is_alive, this_process
 from growthlab.tracking.store import Store, code_version
 
-OPEN = (
+OPEN_STORE = (
     "from growthlab.tracking.store import Store; "
     "store = Store('sqlite:///mlflow.db'); "
     "print(store.experiment('shop/top_n'))"
@@ -27,86 +27,90 @@ OPEN = (
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_processes_that_open_a_fresh_store_at_once_share_one(here: Path) -> None:
-    def open_it(_: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", OPEN]
-        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+def test_processes_that_open_a_new_store_at_once_share_it(folder: Path) -> None:
+    def open_store(_: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", OPEN_STORE]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(open_it, range(3)))
+        done = list(pool.map(open_store, range(3)))
     assert [d.returncode for d in done] == [0, 0, 0], done[0].stderr
     assert len({d.stdout for d in done}) == 1  # one experiment
-    with closing(sqlite3.connect(here / "mlflow.db")) as store:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         names = store.execute("SELECT name FROM experiments ORDER BY name").fetchall()
     assert names == [("Default",), ("shop/top_n",)]
 
 
-def test_what_a_killed_process_left_of_a_store_is_cleared_away(here: Path) -> None:
-    (here / "mlflow.db.123.partial").write_bytes(b"half a store")
-    (here / "mlflow.db.123.partial-journal").write_bytes(b"")
+def test_partial_files_of_a_killed_process_are_removed(folder: Path) -> None:
+    (folder / "mlflow.db.123.partial").write_bytes(b"half a store")
+    (folder / "mlflow.db.123.partial-journal").write_bytes(b"")
     assert Store().experiment("shop/churn")
-    assert sorted(p.name for p in here.iterdir()) == ["mlartifacts", "mlflow.db", "mlflow.db.lock"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "mlartifacts",
+        "mlflow.db",
+        "mlflow.db.lock",
+    ]
 
 
-def test_artifacts_lie_in_folders_that_people_can_read(here: Path) -> None:
+def test_artifact_folders_have_the_names_of_data_and_task(folder: Path) -> None:
     store = Store()
     experiment = store.client.get_experiment(store.experiment("shop/value"))
-    assert experiment.artifact_location == (here / "mlartifacts" / "shop" / "value").as_uri()
+    assert experiment.artifact_location == (folder / "mlartifacts" / "shop" / "value").as_uri()
 
 
-def test_a_store_is_the_same_after_the_working_directory_changed(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_relative_store_belongs_to_the_working_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Store()
     number = first.experiment("shop/top_n")
-    other = here / "other"
+    other = folder / "other"
     other.mkdir()
     monkeypatch.chdir(other)
     assert Store().client.get_experiment_by_name("shop/top_n") is None
-    again = Store(f"sqlite:///{here}/mlflow.db")
+    again = Store(f"sqlite:///{folder}/mlflow.db")
     assert again.experiment("shop/top_n") == number
 
 
-def test_a_file_that_is_no_store_is_one_line(here: Path) -> None:
-    (here / "mlflow.db").write_text("a letter to a friend")
+def test_a_file_that_is_not_a_store_is_refused_in_one_line(folder: Path) -> None:
+    (folder / "mlflow.db").write_text("a letter to a friend")
     with pytest.raises(
         ConfigError, match=r"the MLflow store sqlite:///mlflow\.db cannot be opened"
     ):
         _ = Store().client
 
 
-def test_what_must_be_there_is_asked_for_without_making_it(here: Path) -> None:
+def test_requiring_a_store_does_not_create_it(folder: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"rerun=1: there is no MLflow store sqlite:///mlflow\.db"
     ):
-        Store().require("rerun=1")
-    assert list(here.iterdir()) == []
+        Store().require_exists("rerun=1")
+    assert list(folder.iterdir()) == []
 
 
-def test_a_server_is_looked_at_by_its_address_and_a_file_by_a_command() -> None:
-    assert Store("http://127.0.0.1:5000").how_to_look == "http://127.0.0.1:5000"
-    assert Store().how_to_look == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+def test_a_server_is_viewed_at_its_address_and_a_file_by_a_command() -> None:
+    assert Store("http://127.0.0.1:5000").how_to_view == "http://127.0.0.1:5000"
+    assert Store().how_to_view == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
 
-def test_the_code_version_may_be_said_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_version_can_be_set_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROWTHLAB_CODE_VERSION", "image 7")
     code_version.cache_clear()
     assert code_version() == "image 7"
     monkeypatch.delenv("GROWTHLAB_CODE_VERSION")
     code_version.cache_clear()
-    found = code_version()
+    version = code_version()
     code_version.cache_clear()
-    assert found.split("+")[0].replace(".", "").isalnum()
+    assert version.split("+")[0].replace(".", "").isalnum()
 
 
-def test_this_process_is_alive_and_another_with_its_number_is_not() -> None:
+def test_this_process_is_alive_and_others_with_its_number_are_not() -> None:
     host, number, started = this_process().rsplit(":", 2)
     assert is_alive(this_process())
     assert int(number) == os.getpid()
@@ -117,28 +121,30 @@ def test_this_process_is_alive_and_another_with_its_number_is_not() -> None:
 
 
 def test_a_process_that_ended_is_not_alive() -> None:
-    said = "from growthlab.tracking.process_identity import this_process; print(this_process())"
-    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    script = "from growthlab.tracking.process_identity import this_process; print(this_process())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert not is_alive(done.stdout.strip())
 
 
-def test_a_checkpoint_folder_is_used_by_one_at_a_time(here: Path) -> None:
-    first, second = Checkpoints(here / "c"), Checkpoints(here / "c")
-    folder = first.claim("question")
-    assert folder is not None
-    assert second.claim("question") is None
-    assert second.claim("another") not in (None, folder)
+def test_a_checkpoint_folder_is_used_by_one_fit_at_a_time(folder: Path) -> None:
+    first, second = Checkpoints(folder / "c"), Checkpoints(folder / "c")
+    claimed = first.claim("fit")
+    assert claimed is not None
+    assert second.claim("fit") is None
+    assert second.claim("another fit") not in (None, claimed)
     second.remove()
-    folder.mkdir()
-    (folder / "training.npz").write_bytes(b"")
+    claimed.mkdir()
+    (claimed / "training.npz").write_bytes(b"")
     first.release()
-    assert second.claim("question") == folder
-    assert (folder / "training.npz").exists()
+    assert second.claim("fit") == claimed
+    assert (claimed / "training.npz").exists()
     second.remove()
-    assert not (here / "c").exists()
+    assert not (folder / "c").exists()
 
 
-def test_a_lineage_says_what_a_run_is_about() -> None:
+def test_a_lineage_gives_experiment_tags_and_data_set() -> None:
     lineage = Lineage(
         data="shop",
         digest="ab" * 32,

@@ -50,5 +50,5 @@ def compare(
             comparison = comparison_of(bench, results, recorder.bundle_mb)
             print(comparison.as_text())
             where = log_leaderboard(recorder, comparison)
-            print(f"{where}; look: {bench.store.how_to_look}")
+            print(f"{where}; look: {bench.store.how_to_view}")
     return 1 if results.errors else 0

@@ -48,5 +48,5 @@ def run(command: Command) -> int:
         logged_run.series |= {f"month/{name}": values for name, values in report.series().items()}
     print(report_summary(report))
     print(f"{path}: {len(report.report_tables)} tables next to it in {folder / 'tables'}")
-    print(f"run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}")
+    print(f"run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}")
     return 0

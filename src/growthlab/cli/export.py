@@ -21,7 +21,7 @@ def run(command: Command) -> int:
     """Download the run's bundle, check it, put it into its folder, register it."""
     config, store = command.config, tracking_store(command.config)
     task = with_data_defaults(build(config.task), data_source(config))
-    store.require("nothing to export: run growthlab compare first")
+    store.require_exists("nothing to export: run growthlab compare first")
     if config.run:
         winner = find_exportable_run(store, f"run={config.run}")
     else:

@@ -13,7 +13,7 @@ def run(command: Command) -> int:
     config = command.config
     store = build(config.tracking)
     assert isinstance(store, Store)
-    store.require("nothing to fetch")
+    store.require_exists("nothing to fetch")
     got = fetch(
         str(config.model_uri),
         str(config.to),

@@ -53,7 +53,7 @@ def run(command: Command) -> int:
         (logged_run.folder / "monitor.json").write_text(_numbers(report), encoding="utf-8")
         logged_run.metrics |= finite(report.metrics())
     print(report.as_text())
-    print(f"\n{path}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}")
+    print(f"\n{path}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}")
     return ALERT if report.alerts and config.fail_on_alert else 0
 
 

@@ -50,6 +50,6 @@ def run(command: Command) -> int:
     print(table.summary(cutoff))
     print(
         f"portraits in {output}; run {logged_run.run_id} in {lineage.experiment}; "
-        f"look: {store.how_to_look}"
+        f"look: {store.how_to_view}"
     )
     return 0

@@ -22,7 +22,7 @@ from growthlab.workbench.set_up import tracking_store
 def run(command: Command) -> int:
     """Move the alias back, and show the history of the champion."""
     config, store = command.config, tracking_store(command.config)
-    store.require("nothing to go back to")
+    store.require_exists("nothing to go back to")
     client, name = store.client, f"{command.choice('data')}-{command.choice('task')}"
     now, before = previous_champion(client, name)
     change = Change(

@@ -46,6 +46,6 @@ def run(command: Command) -> int:
         logged_run.metrics |= result.metrics
     print(result.summary(folder))
     print(
-        f"as of {as_of}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_look}"
+        f"as of {as_of}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}"
     )
     return 0

@@ -31,5 +31,5 @@ def run(command: Command) -> int:
         return 1
     (outcome,) = results.outcomes[0]
     print("\n".join(outcome_lines(outcome, bench.task.objective, bench.columns)))
-    print(f"{where}; look: {bench.store.how_to_look}")
+    print(f"{where}; look: {bench.store.how_to_view}")
     return 0

@@ -46,7 +46,7 @@ def _tune_model(bench: Workbench, planned: PlannedSearch) -> int:
     if best is None:
         return 1
     print(search_summary(planned.search, best))
-    print(f"study {planned.search.name}; look: {bench.store.how_to_look}")
+    print(f"study {planned.search.name}; look: {bench.store.how_to_view}")
     saved = planned.save_winner(best)
     if saved is not None:
         print(f"saved {saved}")

@@ -14,7 +14,7 @@ from growthlab.search.trial import FinishedTrial, Result, Trial
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import (
-    artifacts,
+    artifact_folder,
     flattened,
     log_curves,
     log_figures,
@@ -95,7 +95,7 @@ class SearchRun:
         if status != "FINISHED" and self._study.running():
             return  # another process continues
         finished = self._study.finished()
-        with artifacts(self._client, self.run_id) as folder:
+        with artifact_folder(self._client, self.run_id) as folder:
             trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
         log_figures(self._client, self.run_id, figures(self._study.optuna, self._objectives))
         if best is not None:

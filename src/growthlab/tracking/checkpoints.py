@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoint folders under `root`; an object claims one at a time."""
+    """The checkpoint folders under `root`; each instance claims one at a time."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -41,14 +41,14 @@ class Checkpoints:
         return folder
 
     def release(self) -> None:
-        """Give the folder up, and keep what is in it."""
+        """Give the folder up and keep its content."""
         if self._lock is not None:
             self._lock.release()
             Path(self._lock.lock_file).unlink(missing_ok=True)
         self._folder = self._lock = None
 
     def remove(self) -> None:
-        """Remove the claimed folder: its fit has finished."""
+        """Remove the claimed folder, whose fit has finished."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self.release()

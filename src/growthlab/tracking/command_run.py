@@ -1,4 +1,4 @@
-"""The run of a command that trains nothing: its config and data, its figures, files as artifacts."""
+"""The run of a command that trains no model: its config, data, metrics, and files as artifacts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.run_files import artifacts, log_curves, log_metrics, log_params
+from growthlab.tracking.run_files import artifact_folder, log_curves, log_metrics, log_params
 from growthlab.tracking.store import Store
 
 
 @dataclass
 class CommandRun:
-    """What the run will hold: the files in `folder`, `metrics`, and `series` (a step a value)."""
+    """What will be logged: the files in `folder`, `metrics`, and `series` (a step a value)."""
 
     run_id: str
     folder: Path
@@ -29,7 +29,7 @@ class CommandRun:
 def command_run(
     store: Store, lineage: Lineage, config: Mapping[str, Any], kind: str
 ) -> Iterator[CommandRun]:
-    """A run that ends with the block: FINISHED, or FAILED (KILLED) by what is raised in it."""
+    """A run that ends with the block: FINISHED, FAILED on an error, KILLED on an interrupt."""
     client = store.client
     tags = {**lineage.tags(), "kind": kind}
     experiment = store.experiment(lineage.experiment)
@@ -37,7 +37,7 @@ def command_run(
     try:
         log_params(client, run_id, config)
         client.log_inputs(run_id, datasets=[lineage.dataset()])
-        with artifacts(client, run_id) as folder:
+        with artifact_folder(client, run_id) as folder:
             (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
             run = CommandRun(run_id, folder)
             yield run

@@ -1,4 +1,4 @@
-"""A comparison in MLflow: a parent run, and a child for each model and seed; it can be resumed."""
+"""A comparison in MLflow: a parent run, and a child run for each model and seed; it can be resumed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, is_alive, this_process
 from growthlab.tracking.run_files import (
-    artifacts,
+    artifact_folder,
     log_figures,
     log_metrics,
     log_outcome,
     log_params,
-    outcome_of,
+    read_outcome,
 )
 from growthlab.tracking.store import Store, code_version
 
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEY = "growthlab.key"
-PARENT = "mlflow.parentRunId"
-OPEN = ("RUNNING", "KILLED", "FAILED")
+KEY_TAG = "growthlab.key"
+PARENT_TAG = "mlflow.parentRunId"
+UNFINISHED = ("RUNNING", "KILLED", "FAILED")
 
 
 @dataclass
 class ComparisonRun:
-    """The recorder of one comparison (or of one model, with `parent` False: the run is the child).
+    """Logs a comparison, or with `parent` False a single model, whose run then has no parent.
 
-    A context manager: what is open at its end is FINISHED, FAILED where an entry failed or an error
-    ended the block, KILLED where it was interrupted. `config` is the composed config of the whole
-    command; `child_config` gives that of one entry, which ``rerun`` can run again. `reports` gives
-    the JSON artifacts of an origin, `bundle` writes an outcome's bundle to a folder, `figures` draws
-    its plots.
+    A context manager: at its end, open runs become FINISHED, FAILED if an entry failed or an error
+    ended the block, or KILLED if it was interrupted. `config` is the composed config of the whole
+    command; `child_config` gives the config of one entry, which ``rerun`` can run again. `reports`
+    gives the JSON artifacts of an origin, `bundle` writes an outcome's bundle to a folder, and
+    `figures` draws its plots.
     """
 
     store: Store
@@ -96,10 +96,10 @@ class ComparisonRun:
         self._experiment = self.store.experiment(self.lineage.experiment)
         client = self.store.client
         if not self.parent:
-            own_runs = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'model'"
+            own_runs = f"tags.`{KEY_TAG}` = '{self.key}' AND tags.kind = 'model'"
             end_orphans(client, self._experiment, own_runs)
             return
-        with self.store.alone():
+        with self.store.locked():
             run = self._interrupted()
             if run is None:
                 tags = {"kind": "comparison"}
@@ -111,14 +111,12 @@ class ComparisonRun:
 
     @property
     def key(self) -> str:
-        """The same for the same comparison: a hash of config, data and code."""
-        question = [self.config, self.lineage.digest, self.lineage.cutoff, code_version()]
-        return hashlib.sha256(
-            json.dumps(question, sort_keys=True, default=str).encode()
-        ).hexdigest()
+        """A hash of config, data and code, by which an interrupted comparison is recognised."""
+        content = [self.config, self.lineage.digest, self.lineage.cutoff, code_version()]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def finished_before(self, entry: Entry) -> Outcome | None:
-        """The outcome of a finished child of the same entry."""
+        """The outcome of an entry that an interrupted call had finished; None if it had not."""
         if not self.parent:
             return None
         finished = self._children(f"tags.entry = '{entry.label}' AND status = 'FINISHED'")
@@ -126,8 +124,8 @@ class ComparisonRun:
             return None
         self.runs[entry.label] = finished[0].info.run_id
         if "bundle_mb" in finished[0].data.metrics:
-            self._note_size(entry, finished[0].data.metrics["bundle_mb"])
-        return outcome_of(self.store.client, finished[0])
+            self._add_size(entry, finished[0].data.metrics["bundle_mb"])
+        return read_outcome(self.store.client, finished[0])
 
     def checkpoint(self, entry: Entry) -> Path | None:
         """The checkpoint folder of an entry; None if another process uses it."""
@@ -135,7 +133,7 @@ class ComparisonRun:
         return self._checkpoints.claim(json.dumps(fit, sort_keys=True, default=str))
 
     def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
-        """A child run with parameters, tags, data lineage, config and reports."""
+        """Create the run of an entry with its parameters, tags, data, config and reports."""
         tags = {
             "kind": "model",
             "entry": entry.label,
@@ -147,7 +145,7 @@ class ComparisonRun:
             "cutoff": str(evaluation.fold.cutoff or ""),
         }
         if self.parent:
-            tags[PARENT] = self.run_id
+            tags[PARENT_TAG] = self.run_id
         self._current = self._new_run(entry.label, tags)
         self.runs[entry.label] = self._current
         if not self.parent:
@@ -156,23 +154,23 @@ class ComparisonRun:
         self._log_data(self._current)
 
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
-        """Metrics, tables, plots and the bundle of the finished child."""
-        client, run_id = self.store.client, self._running()
+        """Log metrics, tables, plots and the bundle of an entry, and end its run."""
+        client, run_id = self.store.client, self._current_run()
         log_outcome(client, run_id, outcome)
         client.set_tag(run_id, "device", _device_of(outcome.model))
         log_figures(client, run_id, self.figures(outcome))
         if outcome.scorer is not None:
-            with artifacts(client, run_id) as folder:
+            with artifact_folder(client, run_id) as folder:
                 self.bundle(entry, evaluation, outcome, folder / "bundle")
                 size = sum(f.stat().st_size for f in (folder / "bundle").rglob("*") if f.is_file())
-            self._note_size(entry, size / 2**20)
+            self._add_size(entry, size / 2**20)
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
         client.set_terminated(run_id, "FINISHED")
         self._current = None
         self._checkpoints.remove()
 
     def fail(self, entry: Entry, error: Exception) -> None:
-        """The child is FAILED, with its error."""
+        """End the run of an entry as FAILED, with its error."""
         self._n_failed += 1
         self._checkpoints.release()
         if self._current is None:
@@ -184,7 +182,7 @@ class ComparisonRun:
         self._current = None
 
     def close(self, status: str) -> None:
-        """End what is still open with `status`: FINISHED, FAILED or KILLED."""
+        """End the open runs with `status`: FINISHED, FAILED or KILLED."""
         self._checkpoints.release()
         client = self.store.client
         if self._current is not None:
@@ -193,18 +191,18 @@ class ComparisonRun:
         if self.parent and self.run_id:
             client.set_terminated(self.run_id, status)
 
-    def _note_size(self, entry: Entry, megabytes: float) -> None:
+    def _add_size(self, entry: Entry, megabytes: float) -> None:
         self._bundle_mb.setdefault(entry.contender.name, []).append(megabytes)
 
     def _interrupted(self) -> Run | None:
-        """The newest run of the same comparison that did not finish."""
-        query = f"tags.`{KEY}` = '{self.key}' AND tags.kind = 'comparison'"
+        """The newest unfinished run of the same comparison."""
+        query = f"tags.`{KEY_TAG}` = '{self.key}' AND tags.kind = 'comparison'"
         order = ["start_time DESC"]
         runs = self.store.client.search_runs([self._experiment], query, order_by=order)
-        return next((r for r in runs if r.info.status in OPEN), None)
+        return next((r for r in runs if r.info.status in UNFINISHED), None)
 
     def _resume(self, run: Run) -> None:
-        """Resume an interrupted run; a child that was killed with its process is set to KILLED."""
+        """Resume an interrupted run; children of a killed process become KILLED."""
         process = run.data.tags.get(PROCESS, "")
         if run.info.status == "RUNNING" and is_alive(process) and process != this_process():
             raise ConfigError(
@@ -214,37 +212,37 @@ class ComparisonRun:
         client, self.run_id = self.store.client, run.info.run_id
         client.set_tag(self.run_id, PROCESS, this_process())
         client.update_run(self.run_id, status="RUNNING")
-        end_orphans(client, self._experiment, f"tags.`{PARENT}` = '{self.run_id}'")
+        end_orphans(client, self._experiment, f"tags.`{PARENT_TAG}` = '{self.run_id}'")
         log.info("resuming the interrupted comparison %s", self.run_id)
 
     def _children(self, condition: str) -> list[Run]:
         """The child runs for which the condition holds."""
-        query = f"tags.`{PARENT}` = '{self.run_id}' AND {condition}"
+        query = f"tags.`{PARENT_TAG}` = '{self.run_id}' AND {condition}"
         return list(self.store.client.search_runs([self._experiment], query))
 
-    def _running(self) -> str:
+    def _current_run(self) -> str:
         assert self._current is not None, "no entry was started"
         return self._current
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        """A run with the tags that every run of the comparison has."""
-        tags_of_all = {KEY: self.key, PROCESS: this_process()}
+        """Create a run with the tags that all runs of the comparison have."""
+        tags_of_all = {KEY_TAG: self.key, PROCESS: this_process()}
         tags = {**self.lineage.tags(), **tags_of_all, **tags}
         run = self.store.client.create_run(self._experiment, run_name=name, tags=tags)
         return str(run.info.run_id)
 
     def _log_config(self, run_id: str, config: Mapping[str, Any], origin: int) -> None:
-        """The full config as YAML, flattened as parameters, and the reports."""
+        """Log the config as YAML and as parameters, and the reports."""
         client = self.store.client
         log_params(client, run_id, config)
-        with artifacts(client, run_id) as folder:
+        with artifact_folder(client, run_id) as folder:
             (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
             for name, report in self.reports(origin).items():
                 text = json.dumps(report, indent=2, default=str)
                 (folder / f"{name}.json").write_text(text)
 
     def _log_data(self, run_id: str) -> None:
-        """Which data the run learned from, as MLflow shows it."""
+        """Log the data set of the run."""
         self.store.client.log_inputs(run_id, datasets=[self.lineage.dataset()])
 
 

@@ -1,11 +1,11 @@
-"""What a run is about: data, task, split and code, as tags and as MLflow's data lineage."""
+"""The lineage of a run: data, task, split and code, as tags and as MLflow's data set."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 
+@runtime_checkable
+class NamesPath(Protocol):
+    """A source with a setting for the path of its file."""
+
+    @property
+    def path(self) -> Any:
+        """The path; None for the default file."""
+        ...
+
+
 @dataclass(frozen=True)
 class Lineage:
-    """The same for all runs of a command; a child at another origin has a cutoff of its own.
+    """The lineage shared by all runs of a command; a child at another origin has its own cutoff.
 
-    `counts` are events, users and items of the log; `more` are further tags, such as the filter of
-    seen items and its reason.
+    `counts` are the numbers of events, users and items of the log; `more` are additional tags, such
+    as the filter of seen items and its reason.
     """
 
     data: str
@@ -44,16 +54,14 @@ class Lineage:
         cutoff: str = "",
         tags: Mapping[str, str] | None = None,
     ) -> Self:
-        """The lineage of runs on a log that was read from `source`; `tags` are further tags."""
+        """The lineage of runs on a log that was read from `source`; `tags` are additional tags."""
         return cls(
             data=data,
             digest=events.digest,
             task=task,
             split=split,
             cutoff=cutoff,
-            source=str(
-                getattr(source, "path", None) or source.name
-            ),  # sources without files have no path
+            source=str((isinstance(source, NamesPath) and source.path) or source.name),
             counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
             more=tags or {},
         )
@@ -76,7 +84,7 @@ class Lineage:
         }
 
     def dataset(self) -> DatasetInput:
-        """The log as MLflow's data lineage shows it; its digest holds 36 characters at most."""
+        """The log as a data set of MLflow, whose digest may have at most 36 characters."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(

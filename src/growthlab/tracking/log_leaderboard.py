@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from growthlab.evaluation.comparison import Comparison
 from growthlab.tracking.comparison_run import ComparisonRun
-from growthlab.tracking.run_files import artifacts, log_figures, log_metrics
+from growthlab.tracking.run_files import artifact_folder, log_figures, log_metrics
 
 
 def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
-    """Log the comparison's result on the parent run; says where it is."""
+    """Log the comparison's result on the parent run, and return where it is."""
     client, run_id = recorder.store.client, recorder.run_id
     table = comparison.leaderboard()
     client.log_table(run_id, table, "leaderboard.json")
-    with artifacts(client, run_id) as folder:
+    with artifact_folder(client, run_id) as folder:
         table.to_csv(folder / "leaderboard.csv", index=False)
         (folder / "report.md").write_text(comparison.as_markdown())
     log_figures(client, run_id, comparison.figures())

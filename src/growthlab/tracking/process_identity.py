@@ -1,4 +1,4 @@
-"""Who works on a run: the user, and a process by host, number and start (numbers are used again)."""
+"""Which user and process works on a run; a process has host, number and start, as numbers recur."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-PROCESS = "growthlab.process"  # the tag of a run
+PROCESS = "growthlab.process"  # tag of a run
 
 
 def current_user() -> str:
@@ -53,15 +53,15 @@ def end_orphans(
     client: MlflowClient,
     experiment: str,
     condition: str,
-    lives: Callable[[Run], bool] = lambda run: False,
+    is_known_alive: Callable[[Run], bool] = lambda run: False,
 ) -> list[Run]:
-    """Set the runs for which the condition holds, and whose process was killed, to KILLED.
+    """Set running runs that fulfil the condition and whose process was killed to KILLED.
 
-    `lives` says of a run that its process is known to work, though it cannot be seen from here.
+    `is_known_alive` says whether a run's process works although this machine cannot see it.
     """
     running = client.search_runs([experiment], f"{condition} AND status = 'RUNNING'")
     unseen = [run for run in running if not is_alive(run.data.tags.get(PROCESS, ""))]
-    orphans = [run for run in unseen if not lives(run)]
+    orphans = [run for run in unseen if not is_known_alive(run)]
     for run in orphans:
         client.set_terminated(run.info.run_id, "KILLED")
     return orphans

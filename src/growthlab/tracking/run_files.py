@@ -1,4 +1,4 @@
-"""An outcome as an MLflow run, and back: metrics with bounds, tables as Parquet, plots as PNG."""
+"""Outcomes written to and read from MLflow runs: metrics with bounds, tables as Parquet, plots."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MAX_PARAM_LENGTH = 6000
-PREDICTIONS = "predictions"
-PARAMETERS = "parameters"
-BOUNDS = ("/low", "/high")
-STATE = "state"
-STATES = ("choosing", "judged")
+PREDICTIONS = "predictions"  # table
+PARAMETERS = "parameters"  # table
+BOUND_SUFFIXES = ("/low", "/high")
+STATE_FOLDER = "state"
+STATE_FILES = ("choosing", "judged")
 COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "coverage", "epochs")
 
 
 @contextmanager
-def artifacts(client: MlflowClient, run_id: str) -> Iterator[Path]:
-    """A folder whose files become the run's artifacts when the block ends."""
+def artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Path]:
+    """A temporary folder whose files become artifacts of the run when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
         client.log_artifacts(run_id, folder)
@@ -41,7 +41,7 @@ def artifacts(client: MlflowClient, run_id: str) -> Iterator[Path]:
 def log_metrics(
     client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0
 ) -> None:
-    """Log the finite `values`; MLflow keeps no NaN."""
+    """Log the finite `values`; MLflow does not keep NaN."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
@@ -60,7 +60,7 @@ def log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -
 def log_curves(
     client: MlflowClient, run_id: str, curves: Mapping[str, Sequence[float]], *, gaps: bool = False
 ) -> None:
-    """Log each curve as a metric with a step a value, from 1; with `gaps` only finite values."""
+    """Log each curve as a metric with one step a value, from 1; with `gaps` only finite values."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
@@ -74,7 +74,7 @@ def log_curves(
 
 
 def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
-    """Log an outcome except its plots and its bundle."""
+    """Log an outcome, except its plots and its bundle."""
     values = {f"valid/{n}": v for n, v in outcome.valid.items()}
     for name, estimate in outcome.test.items():
         values[f"test/{name}"] = estimate.value
@@ -86,14 +86,14 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
             values[name] = float(value)
     log_metrics(client, run_id, values)
     log_metrics(client, run_id, _fitted_parameters(outcome.tables))
-    undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUNDS)]
-    if undefined:  # MLflow keeps no NaN
+    undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUND_SUFFIXES)]
+    if undefined:  # MLflow does not keep NaN
         client.set_tag(run_id, "undefined", ",".join(undefined))
     log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
     client.set_tag(
         run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
     )
-    with artifacts(client, run_id) as folder:
+    with artifact_folder(client, run_id) as folder:
         if PREDICTIONS not in outcome.tables:
             outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
         if len(outcome.strata):
@@ -101,12 +101,12 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         for name, table in outcome.tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
         if outcome.learned is not None:
-            for name in STATES:
-                write_state(getattr(outcome.learned, name), folder / STATE / f"{name}.npz")
+            for name in STATE_FILES:
+                write_state(getattr(outcome.learned, name), folder / STATE_FOLDER / f"{name}.npz")
 
 
 def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Fitted parameters with their standard errors, as metrics; none without the table of them."""
+    """Fitted parameters and their standard errors as metrics; empty without their table."""
     if PARAMETERS not in tables:
         return {}
     table = tables[PARAMETERS]
@@ -116,14 +116,14 @@ def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
 
 def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:
-    """Plots as PNG under ``plots/``."""
-    with artifacts(client, run_id) as folder:
+    """Log plots as PNG under ``plots/``."""
+    with artifact_folder(client, run_id) as folder:
         (folder / "plots").mkdir()
         for name, figure in figures.items():
             figure.savefig(folder / "plots" / f"{name}.png", dpi=140)
 
 
-def outcome_of(client: MlflowClient, run: Run) -> Outcome:
+def read_outcome(client: MlflowClient, run: Run) -> Outcome:
     """The outcome that `log_outcome` wrote, without the fitted model."""
     data, run_id = run.data, run.info.run_id
     names = {a.path for a in client.list_artifacts(run_id)}
@@ -147,12 +147,12 @@ def outcome_of(client: MlflowClient, run: Run) -> Outcome:
         model=None,
         name=data.tags["model"],
         seed=int(data.tags["seed"]),
-        valid=_under(metrics, "valid/"),
-        test=_estimates(_under(metrics, "test/")),
+        valid=_with_prefix(metrics, "valid/"),
+        test=_estimates(_with_prefix(metrics, "test/")),
         per_user=per_user,
         strata=strata,
         tables=tables,
-        curves=_curves(client, run),
+        curves=_read_curves(client, run),
         epochs=None if epochs is None else int(epochs),
         why_not_exportable="" if exportable == "yes" else exportable,
         **costs,
@@ -160,33 +160,33 @@ def outcome_of(client: MlflowClient, run: Run) -> Outcome:
 
 
 def load_warm_start(client: MlflowClient, run_id: str, folder: Path) -> WarmStart | None:
-    """What the run learned, for a later run to go on from; None if it left nothing.
+    """The learned state of a run, from which a later run can continue; None if it has none.
 
-    `folder` is where it is downloaded to.
+    It is downloaded to `folder`.
     """
-    if STATE not in {a.path for a in client.list_artifacts(run_id)}:
+    if STATE_FOLDER not in {a.path for a in client.list_artifacts(run_id)}:
         return None
-    stored = Path(client.download_artifacts(run_id, STATE, str(folder)))
-    return WarmStart(*(read_state(stored / f"{name}.npz") for name in STATES))
+    stored = Path(client.download_artifacts(run_id, STATE_FOLDER, str(folder)))
+    return WarmStart(*(read_state(stored / f"{name}.npz") for name in STATE_FILES))
 
 
-def _curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:
-    """The values an epoch, as `log_curves` wrote them."""
+def _read_curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:
+    """The curves that `log_curves` wrote."""
     curves = {}
-    for name in _under(run.data.metrics, "epoch/"):
+    for name in _with_prefix(run.data.metrics, "epoch/"):
         points = client.get_metric_history(run.info.run_id, f"epoch/{name}")
         curves[name] = [p.value for p in sorted(points, key=lambda p: p.step)]
     return curves
 
 
-def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
-    """The metrics whose name starts with `prefix`, without it."""
+def _with_prefix(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
+    """The metrics whose name starts with `prefix`, by the rest of the name."""
     return {n.removeprefix(prefix): v for n, v in metrics.items() if n.startswith(prefix)}
 
 
 def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
-    """Values and their bounds as estimates."""
-    names = [n for n in values if not n.endswith(BOUNDS)]
+    """Estimates from values and their bounds."""
+    names = [n for n in values if not n.endswith(BOUND_SUFFIXES)]
     nan = math.nan
     return {
         n: Estimate(values[n], values.get(f"{n}/low", nan), values.get(f"{n}/high", nan))
@@ -195,7 +195,7 @@ def _estimates(values: Mapping[str, float]) -> dict[str, Estimate]:
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings by dotted name, as texts; lists as JSON."""
+    """Nested settings as text by dotted name; lists as JSON."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.tracking.schema import make_sqlite
+from growthlab.tracking.new_sqlite_store import create_sqlite_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,10 +47,12 @@ class Store:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         try:
-            self._reach()
-            with self.alone():
+            self._check_server()
+            with self.locked():
                 if self._file is not None and not self._file.exists():
-                    make_sqlite(self._file, str(Path(self.artifacts or "mlartifacts").resolve()))
+                    create_sqlite_store(
+                        self._file, str(Path(self.artifacts or "mlartifacts").resolve())
+                    )
                 client = mlflow.MlflowClient(tracking_uri=self.address, registry_uri=self.address)
                 client.search_experiments(max_results=1)
         except Exception as error:
@@ -61,13 +63,13 @@ class Store:
             ) from error
         return client
 
-    def require(self, wanted: str) -> None:
-        """Raise a `ConfigError` that begins with `wanted` if there is no local store yet."""
+    def require_exists(self, purpose: str) -> None:
+        """Raise a `ConfigError` that begins with `purpose` if there is no local store yet."""
         if self._file is not None and not self._file.exists():
-            raise ConfigError(f"{wanted}: there is no MLflow store {self.uri}: set tracking.uri")
+            raise ConfigError(f"{purpose}: there is no MLflow store {self.uri}: set tracking.uri")
 
-    def _reach(self) -> None:
-        """Raise an OSError at once where no server listens: MLflow would retry for minutes."""
+    def _check_server(self) -> None:
+        """Raise an OSError at once if no server answers; MLflow would retry for minutes."""
         address = urlsplit(self.uri)
         if address.scheme in ("http", "https"):
             port = address.port or (443 if address.scheme == "https" else 80)
@@ -76,15 +78,15 @@ class Store:
     def experiment(self, name: str) -> str:
         """The id of the experiment, which is created if there is none of this name."""
         client = self.client
-        with self.alone():
+        with self.locked():
             existing = client.get_experiment_by_name(name)
             if existing is not None:
                 return str(existing.experiment_id)
-            location = self._location(name)
+            location = self._artifact_location(name)
             return str(client.create_experiment(name, artifact_location=location))
 
-    def _location(self, name: str) -> str | None:
-        """Where the artifacts of a new experiment go; None leaves it to the server.
+    def _artifact_location(self, name: str) -> str | None:
+        """The artifact location of a new experiment; None leaves it to the server.
 
         Raises
         ------
@@ -103,7 +105,7 @@ class Store:
 
     @property
     def address(self) -> str:
-        """The URI with an absolute path: MLflow caches stores by it, and the working folder may change."""
+        """The URI with an absolute path, as MLflow caches stores by URI and the working folder may change."""
         return self.uri if self._file is None else f"{SQLITE}{self._file}"
 
     @property
@@ -114,14 +116,14 @@ class Store:
         return Path(self.uri.removeprefix(SQLITE)).resolve()
 
     @property
-    def how_to_look(self) -> str:
+    def how_to_view(self) -> str:
         """The command that shows the runs, or the address of the server."""
         if self.uri.startswith("http"):
             return self.uri
         return f"mlflow ui --backend-store-uri {self.uri}"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """In the block, no other process creates a schema, an experiment or a comparison."""
         if self._file is None:
             yield
@@ -135,13 +137,13 @@ class Store:
 
 @cache
 def code_version() -> str:
-    """The commit of the source tree, else the package's version; the same in a whole process.
+    """The commit of the source tree, or the package's version; constant within a process.
 
-    A hash of the Python files follows if the tree differs from the commit. The variable
-    ``GROWTHLAB_CODE_VERSION`` overrides both, as in an image without git.
+    A hash of the Python files is appended if the tree differs from the commit. The environment
+    variable ``GROWTHLAB_CODE_VERSION`` overrides both, for example in an image without git.
     """
-    if given := os.environ.get("GROWTHLAB_CODE_VERSION"):
-        return given
+    if version_of_image := os.environ.get("GROWTHLAB_CODE_VERSION"):
+        return version_of_image
     folder = Path(__file__).parents[1]
 
     def git(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""The winner of the newest comparison: the best run by validation, and its bundle."""
+"""The winner of the newest comparison: the best run on the validation window."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> Run:
-    """The best run by the validation objective in the newest comparison that finished.
+    """The best run by the validation objective in the newest finished comparison.
 
-    Models are ranked by the mean over their seeds, and the best seed of the best model is taken;
-    only runs at the newest cutoff count. A better model that cannot be exported is reported.
+    Models are ranked by the mean over their seeds, and the best seed of the best model wins; only
+    runs at the newest cutoff count. Better models that cannot be exported are logged.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> 
 
 
 def _newest_comparison(store: Store, experiment: str) -> Run:
-    """The newest comparison with a winner; one that was interrupted has none."""
+    """The newest comparison with a winner; interrupted ones have none."""
     known = store.client.get_experiment_by_name(experiment)
     if known is not None:
         newest = store.client.search_runs(
@@ -68,7 +68,7 @@ def _newest_comparison(store: Store, experiment: str) -> Run:
     raise ExportError(f"no comparison in {experiment}: run growthlab compare first, or give run=ID")
 
 
-def downloaded_bundle(store: Store, run_id: str, folder: Path) -> Path:
-    """The run's bundle, downloaded into `folder`."""
+def download_bundle(store: Store, run_id: str, folder: Path) -> Path:
+    """Download the run's bundle into `folder`, and return its path."""
     path = store.client.download_artifacts(run_id, "bundle", str(folder))
     return Path(path)

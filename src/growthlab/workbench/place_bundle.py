@@ -10,7 +10,7 @@ from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import ExportError
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.tracking.store import Store
-from growthlab.tracking.winner import downloaded_bundle
+from growthlab.tracking.winner import download_bundle
 
 
 def place_bundle(store: Store, run_id: str, folder: Path, index_above: int) -> None:
@@ -26,7 +26,7 @@ def place_bundle(store: Store, run_id: str, folder: Path, index_above: int) -> N
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as scratch:
-            bundle = downloaded_bundle(store, run_id, Path(scratch))
+            bundle = download_bundle(store, run_id, Path(scratch))
             sign_and_index(bundle, index_above)
             swap_folder(bundle, folder)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The schema of a new sqlite store, written whole or not at all."""
+"""A new sqlite store with MLflow's schema, written in one step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from growthlab.core.atomic_write import atomic_path
 
 
-def make_sqlite(path: Path, artifacts: str) -> None:
+def create_sqlite_store(path: Path, artifacts: str) -> None:
     """Write MLflow's schema to a temporary file and rename it to `path`, which must not exist.
 
     The caller makes sure that no other process does the same at the time.
@@ -30,7 +30,7 @@ def make_sqlite(path: Path, artifacts: str) -> None:
 
 @contextmanager
 def _without_fsync() -> Iterator[None]:
-    """Connections opened in the block do not sync: hundreds of small steps take a third of the time."""
+    """Connections opened in the block do not sync, so hundreds of small steps take a third of the time."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
