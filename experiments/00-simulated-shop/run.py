@@ -81,7 +81,7 @@ class SimulatedShop(Study):
         words = [f"data={step.part}", step.settings, "metrics=[ranking/ndcg]", cache]
         bench = set_up(compose("train", words))
         task, data = bench.task, bench.task.data(bench.folds[0])
-        judged = task.judge(Oracle(bench), data, bench.metrics, seed=0)
+        judged = task.evaluate(Oracle(bench), data, bench.metrics, seed=0)
         return judged.per_user[["user_id", NDCG]].assign(cold=data.histories.lengths == 0)
 
 

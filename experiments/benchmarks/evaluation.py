@@ -111,7 +111,7 @@ def evaluation_seconds(task: TopN, data: TopNData, model: Any) -> dict[str, floa
     with ExitStack() as clocks:
         for place, phase in {scoring: "scoring", **PHASES}.items():
             clocks.enter_context(patch(place, clocked(resolve_name(place), phase, spent)))
-        spent["evaluation"] = seconds(lambda: task.judge(model, data, metrics(), seed=0))
+        spent["evaluation"] = seconds(lambda: task.evaluate(model, data, metrics(), seed=0))
     return spent
 
 
@@ -144,7 +144,7 @@ def memory_of(n_users: int, n_items: int) -> str:
     data, model = made_up(n_users, n_items)
     before = peak_mb()
     started = time.perf_counter()
-    judged = task.judge(model, data, metrics(), seed=0)
+    judged = task.evaluate(model, data, metrics(), seed=0)
     spent = time.perf_counter() - started
     return (
         f"{n_users:,} users x {n_items:,} items: {peak_mb() - before:,.0f} MB above the "

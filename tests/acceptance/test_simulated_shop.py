@@ -61,8 +61,8 @@ def shop_of(bench_of: Callable[..., Workbench]) -> Callable[[str, int], Shop]:
         bench = bench_of(*words)
         evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
         oracle = Oracle(bench.source.truth(), bench.folds[0].cutoff)  # type: ignore[attr-defined]
-        judged = bench.task.judge(
-            oracle, evaluation.judging, bench.metrics, seed=0, intervals=False
+        judged = bench.task.evaluate(
+            oracle, evaluation.test_data, bench.metrics, seed=0, intervals=False
         )
 
         @cache

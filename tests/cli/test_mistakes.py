@@ -265,7 +265,7 @@ def test_too_many_origins_for_the_log_are_one_line(workspace: Workspace) -> None
 
 def test_target_events_that_do_not_occur_are_one_line(workspace: Workspace) -> None:
     done = workspace.growthlab("train", *SHOP, "task.target_events=[message]")
-    assert done.mistake.startswith("no test users: nobody has an event of the types 'message'")
+    assert done.mistake.startswith("no test users: there are no events of the types 'message'")
 
 
 def test_a_store_without_a_server_fails_at_once(workspace: Workspace) -> None:

@@ -157,7 +157,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             split="global_time",
             horizon_days=28,
         )
-        return write_bundle(folder, evaluation.choosing, outcome, about)
+        return write_bundle(folder, evaluation.selection_data, outcome, about)
 
     return make
 

@@ -121,7 +121,7 @@ def write(folder: Path, task: Any, data: Any, model: Any) -> Path:
         return write_recommender(
             folder, scorer, about, histories=data.past, fallback=data.popularity
         )
-    return write_estimator(folder, scorer, about, customers=data.judged, base=data.base)
+    return write_estimator(folder, scorer, about, customers=data.evaluated, base=data.mean_outcome)
 
 
 def assert_same_lists(
@@ -227,7 +227,7 @@ def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
     choice: str, export: Export, pyfunc_of: Callable[[Path], Any]
 ) -> None:
     of = export(choice)
-    judged = of.data.judged
+    judged = of.data.evaluated
     bundle, expected = Bundle.load(of.folder), of.model.predict(judged)
     users = judged.user_ids.tolist()
     known = bundle.predict([PredictRequest(u) for u in users])
@@ -248,13 +248,13 @@ def test_estimator_bundle_and_pyfunc_agree_with_the_laboratory(
     assert len(table) == len(users)
     np.testing.assert_allclose(table[of.task.answer.field], expected, **near)
     (stranger,) = bundle.predict([PredictRequest("nobody")])
-    assert (stranger.value, stranger.served) == (of.data.base, "population_fallback")
+    assert (stranger.value, stranger.served) == (of.data.mean_outcome, "population_fallback")
 
 
 @pytest.mark.parametrize("choice", RECOMMENDERS + ESTIMATORS)
 def test_no_raw_user_id_is_in_any_bundle(choice: str, export: Export) -> None:
     of = export(choice)
-    users = of.data.past.user_ids if choice in RECOMMENDERS else of.data.judged.user_ids
+    users = of.data.past.user_ids if choice in RECOMMENDERS else of.data.evaluated.user_ids
     content = content_of(of.folder)
     assert not [u for u in users.tolist() if u.encode() in content]
     assert not [u for u in users.tolist() if u.encode("utf-32-le") in content]

@@ -286,7 +286,7 @@ def test_churn_features_are_those_of_the_new_cutoff(
     )  # fmt: skip
     folder = tmp_path / "churn"
     write_estimator(folder, rule, about, customers=data.train.present, base=0.5)
-    user = data.judged.user_ids[0]
+    user = data.evaluated.user_ids[0]
     model = sums_of(folder)
     (before,) = Bundle.load(folder).predict([PredictRequest(user)])
     newest = shop.span()[1]

@@ -7,7 +7,7 @@ import yaml
 
 from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
-from growthlab.tasks.objective import names_of
+from growthlab.tasks.objective import value_names
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "conf" / "metrics").glob("*/*.yaml"))
@@ -42,7 +42,7 @@ def test_every_metric_file_has_a_yaml():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_the_columns_of_a_metric_are_names_that_it_logs(path):
     metric, columns = built(path)
-    assert {column.metric for column in columns} <= set(names_of(metric, path.stem))
+    assert {column.metric for column in columns} <= set(value_names(metric, path.stem))
 
 
 def test_no_two_columns_of_a_family_have_the_same_place():

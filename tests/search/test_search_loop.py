@@ -58,7 +58,7 @@ class Task:
                 break
         return model
 
-    def judge(
+    def evaluate(
         self, model: Model, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
     ) -> ModelEvaluation:
         """The quality after the epochs so far."""

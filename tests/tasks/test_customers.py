@@ -1,4 +1,4 @@
-"""Churn and value as tasks: labels by hand, snapshots that never overlap, and judging."""
+"""Churn and value: labels worked out by hand, snapshots that never overlap, and evaluation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from growthlab.models.value.mean import Mean
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
-from growthlab.tasks.churn import Churn, deciles, giveaways
-from growthlab.tasks.customers import cohorts_of, strata_of, top_tenth
+from growthlab.tasks.churn import Churn, churn_deciles, leaking_features
+from growthlab.tasks.customers import customer_strata, purchase_cohorts, top_tenth
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.snapshots import snapshots_of
-from growthlab.tasks.value import Value
-from growthlab.tasks.value import deciles as value_deciles
+from growthlab.tasks.snapshots import training_snapshots
+from growthlab.tasks.value import Value, value_deciles
 from growthlab.training.fit_options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -38,7 +37,7 @@ CUTOFF = datetime(2025, 6, 1)
 
 
 def at(days: float) -> datetime:
-    """So many days after the cutoff."""
+    """The time some days after the cutoff."""
     return CUTOFF + timedelta(days=days)
 
 
@@ -47,7 +46,7 @@ def purchase(user: str, days: float, price: float = 10.0, kind: str = "purchase"
 
 
 def fold_of(rows: list[dict[str, Any]], horizon: float = 10) -> Fold:
-    """The rows, a purchase long ago, and views so that no window is empty."""
+    """A fold of the rows, a purchase long ago, and views so that no window is empty."""
     views = [purchase("ends", days, kind="view") for days in (-0.5, 0.5)]
     log = EventLog.from_frames(pd.DataFrame([*rows, purchase("ends", -200), *views]))
     return GlobalTime(cutoff=str(CUTOFF)).folds(log, horizon)[0]
@@ -75,27 +74,27 @@ def metrics_of(family: str) -> dict[str, Any]:
     return metrics
 
 
-def test_a_customer_churns_who_buys_nothing_in_the_half_open_horizon() -> None:
+def test_a_customer_without_a_purchase_in_the_half_open_horizon_churns() -> None:
     rows = [
         *(purchase(user, -5) for user in ("first", "last", "after", "never")),
         purchase("first", 0),
         purchase("last", 9.99),
         purchase("after", 10),
     ]
-    judged = Churn(activity_days=30).data(fold_of(rows)).judged
+    judged = Churn(activity_days=30).data(fold_of(rows)).evaluated
     assert targets(judged) == {"first": 0, "last": 0, "after": 1, "never": 1}
 
 
-def test_a_view_is_no_purchase() -> None:
+def test_a_view_does_not_count_as_a_purchase() -> None:
     rows = [purchase("ann", -5), purchase("ann", 3, kind="view")]
-    assert targets(Churn(activity_days=30).data(fold_of(rows)).judged) == {"ann": 1}
+    assert targets(Churn(activity_days=30).data(fold_of(rows)).evaluated) == {"ann": 1}
 
 
-def test_only_customers_with_a_purchase_in_the_activity_window_are_asked_about() -> None:
+def test_only_customers_with_a_purchase_in_the_activity_window_are_evaluated() -> None:
     rows = [purchase("recent", -29), purchase("lapsed", -31), purchase("later", 1)]
-    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).judged)) == ["recent"]
-    everybody = Churn().data(fold_of(rows)).judged
-    assert list(targets(everybody)) == ["ends", "lapsed", "recent"]
+    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).evaluated)) == ["recent"]
+    all_customers = Churn().data(fold_of(rows)).evaluated
+    assert list(targets(all_customers)) == ["ends", "lapsed", "recent"]
 
 
 def test_value_is_quantity_times_price_less_returns_and_never_negative() -> None:
@@ -107,13 +106,13 @@ def test_value_is_quantity_times_price_less_returns_and_never_negative() -> None
         purchase("bob", 2, 1.0),
         purchase("cid", 3, 7.0, "view"),
     ]
-    judged = Value(activity_days=30).data(fold_of(rows)).judged
+    judged = Value(activity_days=30).data(fold_of(rows)).evaluated
     assert targets(judged) == {"ann": 7, "bob": 0, "cid": 0, "dan": 0}
 
 
-def test_training_snapshots_lie_a_horizon_apart_and_end_at_the_cutoff() -> None:
+def test_training_snapshots_are_a_horizon_apart_and_end_at_the_cutoff() -> None:
     fold = fold_of([purchase("ann", -d) for d in range(1, 100)])
-    assert snapshots_of(fold, 3, None) == [at(-10), at(-20), at(-30)]
+    assert training_snapshots(fold, 3, None) == [at(-10), at(-20), at(-30)]
     train = Churn(activity_days=30, snapshots=3).data(fold).train
     assert sorted(set(train.snapshots.astype("datetime64[us]").tolist())) == [
         at(-30),
@@ -124,21 +123,21 @@ def test_training_snapshots_lie_a_horizon_apart_and_end_at_the_cutoff() -> None:
 
 def test_each_snapshot_has_enough_history_before_it() -> None:
     fold = fold_of([])  # the first event lies 200 days before the cutoff
-    assert snapshots_of(fold, 9, 175) == [at(-10), at(-20)]
-    assert len(snapshots_of(fold, 99, None)) == 19  # the oldest at -190, a horizon after the first
+    assert training_snapshots(fold, 9, 175) == [at(-10), at(-20)]
+    assert (
+        len(training_snapshots(fold, 99, None)) == 19
+    )  # the oldest at -190, a horizon after the first
 
 
-def test_labels_for_learning_come_from_before_the_cutoff() -> None:
-    """Ann buys after the cutoff only: at every training snapshot she leaves."""
+def test_training_labels_come_from_before_the_cutoff() -> None:
+    """Ann buys again only after the cutoff, so she leaves at every training snapshot."""
     rows = [purchase("ann", -15), purchase("ann", 1)]
     data = Churn(activity_days=30, snapshots=1).data(fold_of(rows))
     assert targets(data.train) == {"ann": 1}
-    assert targets(data.judged) == {"ann": 0}
+    assert targets(data.evaluated) == {"ann": 0}
 
 
-def test_nothing_that_is_learned_from_depends_on_the_future(
-    shop: EventLog, shop_fold: Fold
-) -> None:
+def test_training_data_does_not_depend_on_the_future(shop: EventLog, shop_fold: Fold) -> None:
     blind = Fold(
         past=shop_fold.past,
         future=shop_fold.future.where("event_type <> 'purchase'"),
@@ -148,15 +147,17 @@ def test_nothing_that_is_learned_from_depends_on_the_future(
     for task in (Churn(activity_days=60), Value(activity_days=60)):
         seen, unseen = task.data(shop_fold), task.data(blind)
         pd.testing.assert_frame_equal(seen.train.table, unseen.train.table, check_exact=True)
-        pd.testing.assert_frame_equal(seen.judged.table, unseen.judged.table, check_exact=True)
+        pd.testing.assert_frame_equal(
+            seen.evaluated.table, unseen.evaluated.table, check_exact=True
+        )
         np.testing.assert_array_equal(seen.train.target, unseen.train.target)  # type: ignore[arg-type]
 
 
-def test_the_validation_customers_are_the_newest_training_customers_of_the_whole_fold(
+def test_the_validation_customers_are_the_newest_training_customers_of_the_fold(
     shop_fold: Fold,
 ) -> None:
     task = Churn(activity_days=60, snapshots=1)
-    train, valid = task.data(shop_fold).train, task.data(shop_fold.for_choosing()).judged
+    train, valid = task.data(shop_fold).train, task.data(shop_fold.for_choosing()).evaluated
     np.testing.assert_array_equal(train.user_ids, valid.user_ids)
     np.testing.assert_array_equal(train.target, valid.target)  # type: ignore[arg-type]
     assert train.table["orders"].tolist() == valid.table["orders"].tolist()
@@ -170,7 +171,7 @@ def test_present_are_all_customers_of_the_past_without_labels() -> None:
     assert present.target is None
 
 
-def test_without_room_for_a_snapshot_only_models_without_labels_learn() -> None:
+def test_without_a_training_snapshot_only_models_without_labels_can_be_fitted() -> None:
     rows = [purchase("ann", -8), purchase("ann", -6), purchase("bob", -4), purchase("bob", 3)]
     log = EventLog.from_frames(pd.DataFrame([*rows, purchase("bob", 20)]))
     fold = Fold(
@@ -182,16 +183,16 @@ def test_without_room_for_a_snapshot_only_models_without_labels_learn() -> None:
     churn, value = Churn(), Value()
     data = churn.data(fold)
     assert len(data.train) == 0
-    assert data.base == 0  # both bought in the 20 days before
+    assert data.mean_outcome == 0  # both bought in the 20 days before
     model = churn.fit(BGNBDChurn(), data, FitOptions())
-    assert model.predict(data.judged).shape == (2,)
+    assert model.predict(data.evaluated).shape == (2,)
     # 20 in 8 days and 10 in 4, so 2.5 a day for each, in 20 days
-    assert value.data(fold).base == pytest.approx(50)
+    assert value.data(fold).mean_outcome == pytest.approx(50)
     with pytest.raises(DataError, match="mean learns from outcomes"):
         value.fit(Mean(), value.data(fold), FitOptions())
 
 
-def test_nobody_active_is_one_clear_line() -> None:
+def test_a_fold_without_active_customers_is_refused_in_one_line() -> None:
     with pytest.raises(DataError, match=r"no test users.*task\.activity_days"):
         Churn(activity_days=3).data(fold_of([purchase("ann", -90)]))
     views = [purchase("ann", days, kind="view") for days in (-25, -5, 5)]
@@ -212,7 +213,7 @@ def test_value_without_prices_is_refused() -> None:
 
 
 def test_churn_without_prices_or_items_works() -> None:
-    assert targets(Churn().data(unpriced()).judged) == {"a": 1}
+    assert targets(Churn().data(unpriced()).evaluated) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_an_objective_in_the_wrong_direction_is_refused() -> None:
         objective_metric(task, metrics_of("value"))
 
 
-def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -> None:
+def test_an_evaluated_model_has_predictions_metrics_and_strata(shop_fold: Fold) -> None:
     task = Churn(activity_days=60)
     outcome = run_model(
         FoldEvaluation(task, shop_fold, metrics_of("binary")), RecencyRule, name="recency_rule"
@@ -254,25 +255,25 @@ def test_a_judged_model_leaves_predictions_metrics_and_strata(shop_fold: Fold) -
     assert set(task.figures(outcome, ())) >= {"calibration", "lift", "gain"}
 
 
-def test_strata_of_nobody_are_left_out() -> None:
+def test_empty_strata_are_left_out() -> None:
     table = pd.DataFrame({"frequency": [0.0, 0.0], "spend": [5.0, 5.0]})
-    assert list(strata_of(table)) == ["one_purchase", "others"]
+    assert list(customer_strata(table)) == ["one_purchase", "others"]
 
 
-def test_a_feature_that_holds_the_label_is_caught(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_feature_that_leaks_the_label_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     random = np.random.default_rng(0)
     label = (random.random(400) < 0.5).astype(float)
     table = pd.DataFrame({"honest": label + random.normal(0, 1, 400), "leak": -label})
     ids, times = np.arange(400).astype(str), np.full(400, np.datetime64(CUTOFF))
-    assert giveaways(Examples(table, ids, times, 28.0, target=label)) == ["leak"]
+    assert leaking_features(Examples(table, ids, times, 28.0, target=label)) == ["leak"]
 
 
-def test_no_feature_of_the_shop_gives_the_label_away(
+def test_no_feature_of_the_shop_leaks_the_label(
     shop_fold: Fold, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         data = Churn(activity_days=60).data(shop_fold)
-    assert "alone tells who leaves" not in caplog.text
+    assert "alone predicts who leaves" not in caplog.text
     assert data.train.target is not None
     share = 100 * data.train.target.mean()
     assert f"task=churn: {share:.1f} % of the examples leave" in caplog.text
@@ -288,13 +289,16 @@ def test_a_task_file_builds_the_task_with_its_own_defaults(task: str) -> None:
     assert built.objective in metrics_of(built.metrics)
 
 
-def test_the_activity_window_is_as_long_as_it_says() -> None:
-    """Of days that are only dates, those of exactly 30 days before the cutoff are in the 30 days."""
+def test_the_activity_window_includes_its_first_day() -> None:
+    """With times that are dates, a purchase exactly 30 days before the cutoff is in the 30 days."""
     rows = [purchase("edge", -30), purchase("lapsed", -30.001), purchase("recent", -1)]
-    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).judged)) == ["edge", "recent"]
+    assert list(targets(Churn(activity_days=30).data(fold_of(rows)).evaluated)) == [
+        "edge",
+        "recent",
+    ]
 
 
-def test_a_purchase_that_was_booked_later_makes_nobody_active_at_an_earlier_snapshot() -> None:
+def test_a_purchase_booked_later_makes_no_customer_active_at_an_earlier_snapshot() -> None:
     booked = {"ingested_at": at(-9)}  # after the snapshot at -10, before the cutoff
     rows = [{**purchase("late", -12), **booked}, purchase("ann", -12), purchase("bob", -1)]
     train = Churn(activity_days=5, snapshots=1).data(fold_of(rows)).train
@@ -308,7 +312,7 @@ def test_a_purchase_that_was_booked_later_makes_nobody_active_at_an_earlier_snap
         (Value(activity_days=60), "_target_: sklearn.ensemble.HistGradientBoostingRegressor"),
     ],
 )
-def test_any_scikit_learn_estimator_runs_by_its_yaml_alone(
+def test_any_scikit_learn_estimator_needs_only_a_config_file(
     task: Churn | Value, text: str, shop_fold: Fold
 ) -> None:
     node = OmegaConf.create(text + "\nmax_iter: 20\nmin_samples_leaf: 10")
@@ -320,25 +324,25 @@ def test_any_scikit_learn_estimator_runs_by_its_yaml_alone(
     assert len(outcome.tables["importance"]) > 10
 
 
-def test_the_map_of_the_validation_window_is_what_the_judged_model_answers_with(
+def test_the_evaluated_model_uses_the_calibration_of_the_validation_window(
     shop_fold: Fold,
 ) -> None:
     task = Churn(activity_days=60, calibration="platt")
     evaluation = FoldEvaluation(task, shop_fold, metrics_of("binary"))
     outcome = run_model(evaluation, BGNBDChurn, name="bg_nbd")
-    choosing = task.fit(BGNBDChurn(), evaluation.choosing, FitOptions()).predict(
-        evaluation.choosing.judged
+    choosing = task.fit(BGNBDChurn(), evaluation.selection_data, FitOptions()).predict(
+        evaluation.selection_data.evaluated
     )
-    found = platt(evaluation.choosing.judged.target, choosing)  # type: ignore[arg-type]
+    found = platt(evaluation.selection_data.evaluated.target, choosing)  # type: ignore[arg-type]
     table = outcome.tables["predictions"]
     expected = found(table["uncalibrated"].to_numpy())
     np.testing.assert_allclose(table["prediction"], expected, rtol=1e-12)
-    judged = evaluation.judging.judged
+    judged = evaluation.test_data.evaluated
     rows = {c: judged.column(c).to_numpy() for c in outcome.scorer.columns}
     np.testing.assert_allclose(outcome.scorer.predict(rows), expected, rtol=1e-12)
 
 
-def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> None:
+def test_metrics_are_reported_before_and_after_calibration(shop_fold: Fold) -> None:
     task = Churn(activity_days=60)
     outcome = run_model(
         FoldEvaluation(task, shop_fold, metrics_of("binary")), RecencyRule, name="rule"
@@ -357,8 +361,8 @@ def test_what_calibration_changes_is_told_before_and_after(shop_fold: Fold) -> N
     assert before.valid["brier"] == outcome.valid["brier"]
 
 
-def test_a_resumed_run_knows_the_calibration_of_its_choice(shop_fold: Fold, tmp_path: Path) -> None:
-    """The choice was made before the interruption: its map is read from the file."""
+def test_a_resumed_run_uses_the_calibration_of_its_choice(shop_fold: Fold, tmp_path: Path) -> None:
+    """The choice was written before the interruption; its calibration is read from the file."""
     evaluation = FoldEvaluation(Churn(activity_days=60), shop_fold, metrics_of("binary"))
     first = run_model(evaluation, RecencyRule, name="rule", checkpoint=tmp_path)
     assert (tmp_path / "choice.json").exists()
@@ -371,11 +375,11 @@ def test_an_unknown_calibration_is_refused() -> None:
         Churn(calibration="beta")
 
 
-def test_deciles_worked_by_hand() -> None:
-    """20 customers, the 4 leavers first, third, fourth and last in the ranking; prevalence 0.2."""
+def test_churn_deciles_worked_out_by_hand() -> None:
+    """20 customers; the 4 leavers are ranked first, third, fourth and last; prevalence 0.2."""
     label = np.zeros(20)
     label[[0, 2, 3, 19]] = 1
-    table = deciles(label, np.linspace(0.99, 0.04, 20))
+    table = churn_deciles(label, np.linspace(0.99, 0.04, 20))
     assert table["share"].tolist() == pytest.approx([0.5, 1, *[0] * 7, 0.5])
     assert table["lift"].tolist()[:2] == pytest.approx([2.5, 5])
     assert table["lift_so_far"].tolist()[:2] == pytest.approx([2.5, 3.75])
@@ -383,8 +387,8 @@ def test_deciles_worked_by_hand() -> None:
     assert table["gain"].iloc[-1] == pytest.approx(1)
 
 
-def test_deciles_of_value_worked_by_hand_and_they_sum_to_the_total() -> None:
-    """15 customers, 1.5 a tenth: the first tenth is the best and half of those who tie behind."""
+def test_value_deciles_worked_out_by_hand_sum_to_the_total() -> None:
+    """15 customers, 1.5 a decile: the first holds the best customer and half of the next, who tie."""
     label, prediction = np.zeros(15), np.arange(15.0)
     label[14], label[13], label[12], prediction[13] = 60.0, 30.0, 10.0, 12.0
     table = value_deciles(label, prediction)
@@ -398,23 +402,23 @@ def test_deciles_of_value_worked_by_hand_and_they_sum_to_the_total() -> None:
         assert (table["customers"] * table[column]).sum() == pytest.approx(total)
 
 
-def test_cohorts_are_months_within_a_year_and_longer_beyond() -> None:
+def test_cohorts_are_months_within_a_year_and_longer_periods_beyond() -> None:
     days = np.repeat(np.array(["2025-01-31", "2025-03-01", "2025-03-31"], "datetime64[D]"), 20)
-    months = {name: int(kept.sum()) for name, kept in cohorts_of(days).items()}
+    months = {name: int(kept.sum()) for name, kept in purchase_cohorts(days).items()}
     assert months == {"first_2025-03": 40}  # 20 in January are too few
     days = np.repeat(np.array(["2024-12-31", "2026-01-01"], "datetime64[D]"), 30)
-    assert list(cohorts_of(days)) == ["first_2024-Q4", "first_2026-Q1"]
+    assert list(purchase_cohorts(days)) == ["first_2024-Q4", "first_2026-Q1"]
     days = np.repeat(np.array(["1997-01-01", "2026-01-01"], "datetime64[D]"), 30)
-    assert list(cohorts_of(days)) == ["first_1997", "first_2026"]
+    assert list(purchase_cohorts(days)) == ["first_1997", "first_2026"]
 
 
-def test_the_predicted_top_tenth_takes_all_who_tie_with_its_last() -> None:
+def test_the_predicted_top_tenth_includes_ties() -> None:
     assert top_tenth(np.arange(20.0)).nonzero()[0].tolist() == [18, 19]
     assert top_tenth(np.array([5.0, 5, 5, 1, 1, 1, 1, 1, 1, 1])).sum() == 3
     assert top_tenth(np.arange(11.0)).sum() == 2
 
 
-def test_value_is_judged_by_cohort_and_for_the_top_tenth_too(shop_fold: Fold) -> None:
+def test_value_is_also_evaluated_by_cohort_and_for_the_top_tenth(shop_fold: Fold) -> None:
     task = Value(activity_days=60)
     outcome = run_model(FoldEvaluation(task, shop_fold, metrics_of("value")), Mean, name="mean")
     names = set(outcome.strata["stratum"])

@@ -1,4 +1,4 @@
-"""A choice rests on the validation window alone, a refit on the choice, and the future is seen once."""
+"""Choices use the validation window only, a refit follows the choice, and the future is used once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.models.recommend.markov import Markov
 from growthlab.split.fold import Fold
-from growthlab.tasks.fold_evaluation import FoldEvaluation, choose, epoch_watch, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, choose_fit, epoch_watch, run_model
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
-VALUES = {1: 0.2, 2: 0.5, 3: 0.4, 4: 0.5, 5: 0.1, 6: 0.9}  # of the objective, by epoch
+QUALITY = {1: 0.2, 2: 0.5, 3: 0.4, 4: 0.5, 5: 0.1, 6: 0.9}  # by epoch
 
 
 class Metric:
-    """Named like the objective."""
+    """A metric with the name of the objective."""
 
     name = "quality"
     larger_is_better = True
@@ -35,7 +35,7 @@ class Metric:
 
 @dataclass
 class Untrained:
-    """A model without early stopping, whose quality on the validation window is known."""
+    """A model without early stopping and with a fixed quality."""
 
     epochs: int = 6
     fitted_on: str = ""
@@ -43,34 +43,34 @@ class Untrained:
     losses_: list[float] = field(default_factory=list)
 
     def scorer(self) -> str:
-        """What leaves the lab."""
+        """A text in place of a scorer."""
         return f"{self.trained} epochs on {self.fitted_on}"
 
 
 @dataclass
 class Curve(Untrained):
-    """A model whose quality on the validation window is known for each epoch."""
+    """A model with early stopping and a fixed quality for each epoch."""
 
     trainer: Any = field(default_factory=lambda: SimpleNamespace(patience=3))
 
 
 @dataclass
-class Watched:
-    """A task that notes everything that is asked of it."""
+class RecordingTask:
+    """A task that records its calls."""
 
-    asked: list[tuple[str, str, int]] = field(default_factory=list)
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
     objective: str = "quality"
     maximise: bool = True
-    name: str = "watched"
+    name: str = "recording"
     models: str = "toys"
 
-    def data(self, fold: Fold, known: Any = None) -> str:
-        """The window that a fold is judged on."""
+    def data(self, fold: Fold, fitted_on: Any = None) -> str:
+        """The name of the window on which the fold evaluates."""
         return "future" if fold.inner is not None else "valid"
 
     def fit(self, model: Untrained, data: str, options: FitOptions) -> Untrained:
-        """Epoch by epoch, as long as the verdict says so."""
-        self.asked.append(("fit", data, options.epochs or 0))
+        """Train epoch by epoch until the verdict says stop."""
+        self.calls.append(("fit", data, options.epochs or 0))
         model.fitted_on = data
         for epoch in range(1, (options.epochs or model.epochs) + 1):
             model.trained = epoch
@@ -79,12 +79,12 @@ class Watched:
                 break
         return model
 
-    def judge(
+    def evaluate(
         self, model: Untrained, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
     ) -> ModelEvaluation:
-        """The known quality of the epoch."""
-        self.asked.append(("judge", data, model.trained))
-        value = Estimate(VALUES[model.trained], np.nan, np.nan)
+        """The quality of the epoch."""
+        self.calls.append(("evaluate", data, model.trained))
+        value = Estimate(QUALITY[model.trained], np.nan, np.nan)
         empty = pd.DataFrame()
         return ModelEvaluation({self.objective: value}, empty, empty, {}, 0.25, 1.0)
 
@@ -94,89 +94,91 @@ def evaluation(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:
     return FoldEvaluation(task, fold, {"quality": Metric()}, refit)
 
 
-def test_training_stops_once_patience_is_used_up_and_the_first_best_epoch_counts(
+def test_training_stops_after_patience_and_the_first_best_epoch_counts(
     shop_fold: Fold,
 ) -> None:
-    # 0.5 at epoch 2, equal at 4; three epochs without improvement end at 5, before the 0.9
-    chosen = choose(evaluation(Watched(), shop_fold), Curve)
+    # best is 0.5 at epoch 2 and again at 4; patience 3 ends training at 5, before the 0.9
+    chosen = choose_fit(evaluation(RecordingTask(), shop_fold), Curve)
     assert chosen.epochs == 2
     assert chosen.curves["valid/quality"] == [0.2, 0.5, 0.4, 0.5, 0.1]
     assert len(chosen.curves["loss"]) == 5
 
 
-def test_the_refit_trains_as_many_epochs_on_the_whole_past(shop_fold: Fold) -> None:
-    task = Watched()
+def test_the_refit_trains_the_chosen_number_of_epochs_on_the_whole_past(shop_fold: Fold) -> None:
+    task = RecordingTask()
     outcome = run_model(evaluation(task, shop_fold), Curve, name="curve", seed=4)
     assert outcome.scorer == "2 epochs on future"
     assert (outcome.epochs, outcome.seed, outcome.score_seconds) == (2, 4, 0.25)
-    assert task.asked[-2:] == [("fit", "future", 2), ("judge", "future", 2)]
+    assert task.calls[-2:] == [("fit", "future", 2), ("evaluate", "future", 2)]
 
 
-def test_the_future_is_looked_at_once_and_after_every_choice(shop_fold: Fold) -> None:
-    task = Watched()
+def test_the_future_is_used_once_and_after_all_choices(shop_fold: Fold) -> None:
+    task = RecordingTask()
     run_model(evaluation(task, shop_fold), Curve, name="curve")
-    windows = [window for _, window, _ in task.asked]
+    windows = [window for _, window, _ in task.calls]
     assert windows == ["valid"] * (len(windows) - 2) + ["future"] * 2
-    assert sum(what == "judge" and window == "future" for what, window, _ in task.asked) == 1
+    assert sum(call == "evaluate" and window == "future" for call, window, _ in task.calls) == 1
 
 
-def test_without_a_refit_the_chosen_model_is_judged(shop_fold: Fold) -> None:
-    task = Watched()
+def test_without_a_refit_the_chosen_model_is_evaluated(shop_fold: Fold) -> None:
+    task = RecordingTask()
     outcome = run_model(evaluation(task, shop_fold, refit=False), Curve, name="curve")
-    assert [w for what, w, _ in task.asked if what == "fit"] == ["valid"]
+    assert [w for what, w, _ in task.calls if what == "fit"] == ["valid"]
     assert outcome.model.fitted_on == "valid"
 
 
-def test_another_future_changes_nothing_that_is_chosen(shop_fold: Fold) -> None:
+def test_another_future_does_not_change_the_choice(shop_fold: Fold) -> None:
     task = TopN(history_events=("purchase",), target_events=("purchase",))
     metrics = {"ndcg": NDCG(k=(10,))}
     emptied = replace(shop_fold, future=shop_fold.past.where("event_type = 'purchase'"))
-    choices = [choose(FoldEvaluation(task, f, metrics), Markov) for f in (shop_fold, emptied)]
+    choices = [choose_fit(FoldEvaluation(task, f, metrics), Markov) for f in (shop_fold, emptied)]
     assert choices[0].valid == choices[1].valid
     histories = [c.model.scorer_.to_arrays() for c in choices]
     assert all((histories[0][n] == histories[1][n]).all() for n in histories[0])
 
 
 def test_a_model_without_epochs_is_fitted_once_on_each_window(shop_fold: Fold) -> None:
-    task = Watched()
+    task = RecordingTask()
     outcome = run_model(evaluation(task, shop_fold), lambda: Untrained(epochs=1), name="x")
-    assert [(what, w) for what, w, _ in task.asked] == [
+    assert [(what, w) for what, w, _ in task.calls] == [
         ("fit", "valid"),
-        ("judge", "valid"),
+        ("evaluate", "valid"),
         ("fit", "future"),
-        ("judge", "future"),
+        ("evaluate", "future"),
     ]
     assert outcome.epochs is None
 
 
-def test_what_cannot_be_exported_says_why(shop_fold: Fold) -> None:
-    class Stuck(Curve):
+def test_a_model_that_cannot_be_exported_says_why(shop_fold: Fold) -> None:
+    class NotExportable(Curve):
         def scorer(self) -> str:
-            raise ExportError("stuck in the lab")
+            raise ExportError("not exportable")
 
-    outcome = run_model(evaluation(Watched(), shop_fold), Stuck, name="stuck")
-    assert (outcome.scorer, outcome.why_not_exportable) == (None, "stuck in the lab")
+    outcome = run_model(evaluation(RecordingTask(), shop_fold), NotExportable, name="stuck")
+    assert (outcome.scorer, outcome.why_not_exportable) == (None, "not exportable")
 
 
-def test_the_tables_of_a_fitted_model_go_to_its_run(shop_fold: Fold) -> None:
+def test_the_tables_of_a_fitted_model_are_in_the_outcome(shop_fold: Fold) -> None:
     class WithTables(Curve):
         def tables(self) -> dict[str, pd.DataFrame]:
             return {"parameters": pd.DataFrame({"value": [1.0]})}
 
-    outcome = run_model(evaluation(Watched(), shop_fold), WithTables, name="curve")
+    outcome = run_model(evaluation(RecordingTask(), shop_fold), WithTables, name="curve")
     assert outcome.tables["parameters"]["value"].tolist() == [1]
 
 
-def test_a_run_for_no_bundle_asks_for_no_scorer(shop_fold: Fold) -> None:
-    outcome = run_model(evaluation(Watched(), shop_fold), Curve, name="curve", export=False)
+def test_without_export_the_outcome_has_no_scorer(shop_fold: Fold) -> None:
+    outcome = run_model(evaluation(RecordingTask(), shop_fold), Curve, name="curve", export=False)
     assert outcome.scorer is None
 
 
-def test_a_choice_that_was_made_is_not_made_again(shop_fold: Fold, tmp_path: Path) -> None:
-    first = run_model(evaluation(Watched(), shop_fold), Curve, name="curve", checkpoint=tmp_path)
-    task = Watched()
+def test_a_choice_that_was_written_is_not_repeated(shop_fold: Fold, tmp_path: Path) -> None:
+    first = run_model(
+        evaluation(RecordingTask(), shop_fold), Curve, name="curve", checkpoint=tmp_path
+    )
+    task = RecordingTask()
     second = run_model(evaluation(task, shop_fold), Curve, name="curve", checkpoint=tmp_path)
-    assert task.asked == [("fit", "future", 2), ("judge", "future", 2)]
+    assert task.calls == [("fit", "future", 2), ("evaluate", "future", 2)]
     assert (second.valid, second.curves, second.epochs) == (
         first.valid,
         first.curves,
@@ -187,11 +189,11 @@ def test_a_choice_that_was_made_is_not_made_again(shop_fold: Fold, tmp_path: Pat
 def test_the_watch_evaluates_the_objective_on_the_validation_window(
     shop_fold: Fold, tmp_path: Path
 ) -> None:
-    watch = epoch_watch(evaluation(Watched(), shop_fold), Curve(), 0, tmp_path)
+    watch = epoch_watch(evaluation(RecordingTask(), shop_fold), Curve(), 0, tmp_path)
     assert watch is not None
     for epoch in (1, 2, 3):
         watch(epoch, Curve(trained=epoch))
-    assert watch.values == {n: VALUES[n] for n in (1, 2, 3)}
+    assert watch.values == {n: QUALITY[n] for n in (1, 2, 3)}
     assert watch.memory == tmp_path / "choose" / "watch.json"
 
 
@@ -208,7 +210,7 @@ def test_the_objective_is_found_among_the_metrics_and_their_k() -> None:
         ("brier", "task.objective=brier needs task.maximise=false"),
     ],
 )
-def test_an_objective_that_nothing_gives_is_refused(objective: str, line: str) -> None:
+def test_an_impossible_objective_is_refused(objective: str, line: str) -> None:
     metrics = {"ndcg": NDCG(k=(10,)), "brier": Brier()}
     with pytest.raises(ConfigError, match=line):
         objective_metric(TopN(objective=objective), metrics)

@@ -1,4 +1,4 @@
-"""Tags as features: asked for, as of each snapshot, and sensitive ones only by name."""
+"""Tags as features: on request, as of each snapshot, and sensitive tags only by name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def tags_of(task: Churn | Value, fold: Fold) -> list[str]:
     return [str(c).removeprefix("tag_") for c in table if str(c).startswith("tag_")]
 
 
-def test_no_tag_is_a_feature_unless_asked_for(shop_fold: Fold) -> None:
+def test_tags_are_features_only_on_request(shop_fold: Fold) -> None:
     assert tags_of(Churn(activity_days=60), shop_fold) == []
 
 
-def test_all_tags_are_those_that_are_neither_sensitive_nor_lists(shop_fold: Fold) -> None:
-    found = set(tags_of(Churn(activity_days=60, portrait="all"), shop_fold))
-    assert {"price_sensitivity", "top_category", "region", "days_between_orders"} <= found
-    assert not found & {"age_band", "gender", "occupation", "categories", "top_terms"}
+def test_all_means_tags_that_are_neither_sensitive_nor_lists(shop_fold: Fold) -> None:
+    tags = set(tags_of(Churn(activity_days=60, portrait="all"), shop_fold))
+    assert {"price_sensitivity", "top_category", "region", "days_between_orders"} <= tags
+    assert not tags & {"age_band", "gender", "occupation", "categories", "top_terms"}
 
 
 def test_a_sensitive_tag_is_a_feature_by_name(shop_fold: Fold) -> None:
@@ -37,29 +37,29 @@ def test_the_features_of_a_snapshot_are_the_portrait_as_of_it(shop_fold: Fold) -
     names = ["price_sensitivity", "orders", "top_category"]
     data = Churn(activity_days=60, snapshots=1, portrait=names).data(shop_fold)
     snapshot = pd.Timestamp(data.train.snapshots[0]).to_pydatetime()
-    wanted = Portrait().of(shop_fold.past, snapshot).frame.set_index("user_id")
-    wanted = wanted.loc[data.train.user_ids, names].reset_index(drop=True)
-    found = data.train.table[[f"tag_{n}" for n in names]].set_axis(names, axis=1)
-    np.testing.assert_array_equal(found["orders"], wanted["orders"])
-    np.testing.assert_array_equal(found["price_sensitivity"], wanted["price_sensitivity"])
-    assert found["top_category"].astype(str).tolist() == wanted["top_category"].tolist()
-    assert isinstance(found["top_category"].dtype, pd.CategoricalDtype)
+    expected = Portrait().of(shop_fold.past, snapshot).frame.set_index("user_id")
+    expected = expected.loc[data.train.user_ids, names].reset_index(drop=True)
+    features = data.train.table[[f"tag_{n}" for n in names]].set_axis(names, axis=1)
+    np.testing.assert_array_equal(features["orders"], expected["orders"])
+    np.testing.assert_array_equal(features["price_sensitivity"], expected["price_sensitivity"])
+    assert features["top_category"].astype(str).tolist() == expected["top_category"].tolist()
+    assert isinstance(features["top_category"].dtype, pd.CategoricalDtype)
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["gendre"], "task.portrait: there is no tag gendre: .*gender"),
         (["categories"], "task.portrait: categories is a list, and no feature"),
     ],
 )
-def test_what_is_no_tag_or_no_feature_is_refused(
-    shop_fold: Fold, names: list[str], said: str
+def test_unknown_tags_and_lists_are_refused(
+    shop_fold: Fold, names: list[str], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         Churn(portrait=names).data(shop_fold)
 
 
-def test_a_tag_that_the_data_cannot_give_is_refused(shop: EventLog, shop_fold: Fold) -> None:
+def test_a_tag_without_the_data_for_it_is_refused(shop: EventLog, shop_fold: Fold) -> None:
     with pytest.raises(DataError, match=r"occupation needs users.occupation, which simulated_shop"):
         Churn(portrait=["occupation"]).data(shop_fold)

@@ -1,4 +1,4 @@
-"""Every contender, seed and origin in turn; one that fails stops nobody."""
+"""Every contender, seed and origin is run in turn, and a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation
-from growthlab.tasks.gauge import gauged
+from growthlab.tasks.resource_usage import measure_usage
 from growthlab.tasks.run_comparison import run_comparison
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
@@ -39,57 +39,57 @@ class Broken:
     stochastic: ClassVar[bool] = False
 
     def fit(self, past: Histories, options: FitOptions) -> Broken:
-        """Never ends well."""
+        """Always fails."""
         raise RuntimeError("no such luck")
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
-        """Never asked."""
+        """Never called."""
         raise AssertionError
 
 
 @dataclass
-class Notebook:
-    """A recorder that writes on paper."""
+class MemoryRecorder:
+    """A recorder in memory."""
 
-    before: dict[str, Outcome] = field(default_factory=dict)
+    finished: dict[str, Outcome] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     def finished_before(self, entry: Entry) -> Outcome | None:
-        """What is known already."""
-        return self.before.get(entry.label)
+        """The outcome of an earlier call."""
+        return self.finished.get(entry.label)
 
     def checkpoint(self, entry: Entry) -> Path | None:
-        """Nothing here can be resumed."""
+        """No checkpoint."""
         return None
 
     def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
-        """The entry's name."""
+        """Record the start."""
         self.lines.append(f"start {entry.label}")
 
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
-        """Done."""
+        """Record the end."""
         self.lines.append(f"finish {entry.label}")
 
     def fail(self, entry: Entry, error: Exception) -> None:
-        """Not done."""
+        """Record the failure."""
         self.lines.append(f"fail {entry.label}: {error}")
 
 
 def test_only_stochastic_models_have_several_seeds(shop_fold: Fold) -> None:
     results = run_comparison(TASK, [shop_fold], [POPULARITY, RANDOM], METRICS, seed=3, seeds=2)
-    found = [(o.name, o.seed) for o in results.outcomes[0]]
-    assert found == [("popularity", 3), ("random", 3), ("random", 4)]
+    entries = [(o.name, o.seed) for o in results.outcomes[0]]
+    assert entries == [("popularity", 3), ("random", 3), ("random", 4)]
     first, second = (o.test["ndcg_at_10"].value for o in results.outcomes[0][1:])
     assert first != second
 
 
-def test_a_model_that_fails_is_noted_and_the_others_go_on(shop_fold: Fold) -> None:
-    notebook = Notebook()
+def test_a_failed_model_is_recorded_and_the_others_continue(shop_fold: Fold) -> None:
+    recorder = MemoryRecorder()
     contenders = [Contender("broken", Broken, {}), POPULARITY]
-    results = run_comparison(TASK, [shop_fold], contenders, METRICS, recorder=notebook)
+    results = run_comparison(TASK, [shop_fold], contenders, METRICS, recorder=recorder)
     assert [o.name for o in results.outcomes[0]] == ["popularity"]
     assert str(results.errors["broken seed 0"]) == "no such luck"
-    assert notebook.lines == [
+    assert recorder.lines == [
         "start broken seed 0",
         "fail broken seed 0: no such luck",
         "start popularity seed 0",
@@ -97,57 +97,59 @@ def test_a_model_that_fails_is_noted_and_the_others_go_on(shop_fold: Fold) -> No
     ]
 
 
-def test_what_was_finished_before_is_not_run_again(shop_fold: Fold) -> None:
+def test_an_entry_finished_before_is_not_run_again(shop_fold: Fold) -> None:
     first = run_comparison(TASK, [shop_fold], [POPULARITY], METRICS).outcomes[0][0]
-    notebook = Notebook({"popularity seed 0": first})
-    results = run_comparison(TASK, [shop_fold], [POPULARITY, RANDOM], METRICS, recorder=notebook)
+    recorder = MemoryRecorder({"popularity seed 0": first})
+    results = run_comparison(TASK, [shop_fold], [POPULARITY, RANDOM], METRICS, recorder=recorder)
     assert results.outcomes[0][0] is first
-    assert notebook.lines == ["start random seed 0", "finish random seed 0"]
+    assert recorder.lines == ["start random seed 0", "finish random seed 0"]
 
 
-def test_origins_are_judged_each_on_its_own_fold(shop: EventLog) -> None:
+def test_each_origin_is_evaluated_on_its_own_fold(shop: EventLog) -> None:
     folds = GlobalTime().folds(shop, horizon_days=14, origins=2)
-    notebook = Notebook()
-    results = run_comparison(TASK, folds, [POPULARITY], METRICS, recorder=notebook)
+    recorder = MemoryRecorder()
+    results = run_comparison(TASK, folds, [POPULARITY], METRICS, recorder=recorder)
     assert {n: len(outcomes) for n, outcomes in results.outcomes.items()} == {0: 1, 1: 1}
-    assert notebook.lines[2] == "start popularity seed 0 origin 1"
+    assert recorder.lines[2] == "start popularity seed 0 origin 1"
     newest, older = (results.outcomes[n][0] for n in (0, 1))
     # the older origin's future is the newest one's validation window
     assert older.test["ndcg_at_10"].value == pytest.approx(newest.valid["ndcg_at_10"])
 
 
-def test_a_mistake_that_all_models_share_ends_the_comparison(shop_fold: Fold) -> None:
-    nobody = TopN(history_events=("purchase",), target_events=("message",))
-    notebook = Notebook()
+def test_a_mistake_in_the_shared_data_ends_the_comparison(shop_fold: Fold) -> None:
+    without_targets = TopN(history_events=("purchase",), target_events=("message",))
+    recorder = MemoryRecorder()
     with pytest.raises(DataError, match="no test users"):
-        run_comparison(nobody, [shop_fold], [POPULARITY, RANDOM], METRICS, recorder=notebook)
-    assert notebook.lines == []
+        run_comparison(
+            without_targets, [shop_fold], [POPULARITY, RANDOM], METRICS, recorder=recorder
+        )
+    assert recorder.lines == []
 
 
-def test_an_interruption_is_no_failure(shop_fold: Fold) -> None:
+def test_an_interrupt_is_not_recorded_as_a_failure(shop_fold: Fold) -> None:
     class Interrupted(Broken):
         def fit(self, past: Histories, options: FitOptions) -> Broken:
             raise KeyboardInterrupt
 
-    notebook = Notebook()
+    recorder = MemoryRecorder()
     contenders: list[Any] = [Contender("interrupted", Interrupted, {}), POPULARITY]
     with pytest.raises(KeyboardInterrupt):
-        run_comparison(TASK, [shop_fold], contenders, METRICS, recorder=notebook)
-    assert notebook.lines == ["start interrupted seed 0"]
+        run_comparison(TASK, [shop_fold], contenders, METRICS, recorder=recorder)
+    assert recorder.lines == ["start interrupted seed 0"]
 
 
-def test_a_gauge_measures_seconds_and_the_growth_of_memory() -> None:
-    with gauged(interval=0.005) as gauge:
+def test_usage_is_seconds_and_the_growth_of_memory() -> None:
+    with measure_usage(interval=0.005) as usage:
         started = time.perf_counter()
         block = np.ones(8_000_000)  # 61 MiB
-        wait_until(lambda: gauge.peak_mb > 50)  # it is looked at by another thread
+        wait_until(lambda: usage.peak_mb > 50)  # another thread samples it
         del block
         seconds = time.perf_counter() - started
-    assert gauge.seconds >= seconds > 0
-    assert 50 < gauge.peak_mb < 90
+    assert usage.seconds >= seconds > 0
+    assert 50 < usage.peak_mb < 90
 
 
-def test_a_gauge_ends_with_an_error_too() -> None:
-    with pytest.raises(RuntimeError, match="oh"), gauged() as gauge:
+def test_usage_is_measured_even_if_the_block_fails() -> None:
+    with pytest.raises(RuntimeError, match="oh"), measure_usage() as usage:
         raise RuntimeError("oh")
-    assert gauge.seconds > 0
+    assert usage.seconds > 0

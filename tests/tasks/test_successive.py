@@ -1,4 +1,4 @@
-"""The target `successive` on logs of a few rows: steps, baskets, the filter, and nothing of the future."""
+"""The target rule `successive` on logs of a few rows: steps, baskets, seen filter, no leakage."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ METRICS = {
 }
 
 
-class Witness:
-    """Notes every history that it is given; the score of an item is how often it is in it."""
+class RecordingModel:
+    """Records every history; the score of an item is its count in the history."""
 
     stochastic: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self.given: list[tuple[str, tuple[str, ...]]] = []
+        self.histories: list[tuple[str, tuple[str, ...]]] = []
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
         self.fitted = past
@@ -49,7 +49,7 @@ class Witness:
         names = histories.catalogue.item_ids
         for user in range(histories.n_users):
             own = histories.items[slice(*histories.offsets[user : user + 2])]
-            self.given.append((str(histories.user_ids[user]), tuple(names[own].tolist())))
+            self.histories.append((str(histories.user_ids[user]), tuple(names[own].tolist())))
         counts = histories.matrix(np.ones(histories.n_events)).toarray()
         return counts.astype(np.float32)
 
@@ -67,7 +67,7 @@ def timed(rows: list[dict[str, Any]]) -> Fold:
 
 
 def sessions(train: list[str], test: list[str]) -> Fold:
-    """Sessions as words, a letter a view, in their order."""
+    """Sessions as words in which each letter is a view."""
     rows = [
         {"user_id": f"{part}{n}", "item_id": item, "position": place, "split": part}
         for part, words in (("train", train), ("test", test))
@@ -77,18 +77,18 @@ def sessions(train: list[str], test: list[str]) -> Fold:
     return Given().folds(EventLog.from_frames(pd.DataFrame(rows).assign(event_type="view")))[0]
 
 
-def walked(
+def evaluate_steps(
     fold: Fold, metrics: dict[str, Any] | None = None, **settings: Any
-) -> tuple[Any, Any, Witness]:
+) -> tuple[Any, Any, RecordingModel]:
     task = TopN(target="successive", list_length=3, **settings)
-    data, model = task.data(fold), Witness()
+    data, model = task.data(fold), RecordingModel()
     task.fit(model, data, FitOptions())
-    return data, task.judge(model, data, METRICS if metrics is None else metrics, seed=0), model
+    return data, task.evaluate(model, data, METRICS if metrics is None else metrics, seed=0), model
 
 
 VIEWS = {"history_events": ["view"], "target_events": ["view"]}
 
-# ann had tea and cup, then takes tea and vase on one day, the cup later
+# ann had tea and cup; then she buys tea and vase on one day, and the cup later
 ROWS = [
     event("ann", "tea", -9),
     event("ann", "cup", -8),
@@ -101,11 +101,11 @@ ROWS = [
 ]
 
 
-def test_each_basket_is_foretold_as_a_set_from_all_that_is_strictly_earlier() -> None:
-    data, _, model = walked(timed(ROWS))
-    # cid's first purchase has nothing before it: given, not foretold
+def test_each_basket_is_predicted_as_a_set_from_everything_strictly_earlier() -> None:
+    data, _, model = evaluate_steps(timed(ROWS))
+    # nothing is before cid's first purchase: it is given, not predicted
     assert data.steps_without_history == 1
-    assert model.given == [
+    assert model.histories == [
         ("ann", ("tea", "cup")),
         ("ann", ("tea", "cup", "tea", "vase")),
         ("cid", ("tea",)),
@@ -119,104 +119,106 @@ def test_each_basket_is_foretold_as_a_set_from_all_that_is_strictly_earlier() ->
 
 
 def test_values_are_means_over_steps() -> None:
-    _, found, _ = walked(timed(ROWS))
-    # first places: tea or cup (tied, one of {tea, vase} at best), tea (target cup), tea (target cup)
-    assert found.values["recall_at_1"].value in (0, pytest.approx(0.5 / 3))
-    assert found.values["steps"].value == 3
-    assert found.values["steps_without_history"].value == 1
-    # tea, one of two, and the cup are repeats of ann; cid's cup is none: (1/2 + 1 + 0) / 3
-    assert found.values["repeat_ratio_of_truth"].value == pytest.approx(0.5)
-    assert found.per_user["user_id"].tolist() == ["ann", "cid"]
-    assert found.per_user["repeat_ratio_of_truth"].mean() == pytest.approx(0.5)
+    _, result, _ = evaluate_steps(timed(ROWS))
+    # listed first: tea or cup (tied; at best one of {tea, vase}), tea (target cup), tea (target cup)
+    assert result.values["recall_at_1"].value in (0, pytest.approx(0.5 / 3))
+    assert result.values["steps"].value == 3
+    assert result.values["steps_without_history"].value == 1
+    # ann repeats the tea (one of two targets) and the cup, cid's cup is new: (1/2 + 1 + 0) / 3
+    assert result.values["repeat_ratio_of_truth"].value == pytest.approx(0.5)
+    assert result.per_user["user_id"].tolist() == ["ann", "cid"]
+    assert result.per_user["repeat_ratio_of_truth"].mean() == pytest.approx(0.5)
 
 
-def test_what_models_see_grows_between_the_steps_too() -> None:
+def test_histories_also_grow_by_events_between_the_steps() -> None:
     rows = [*ROWS, event("ann", "vase", 1.5, "view"), event("cid", "cup", 2, "view")]
     settings = {"history_events": ["view", "purchase"], "target_events": ["purchase"]}
-    data, _, model = walked(timed(rows), **settings)
-    assert data.steps_without_history == 0  # cid looked at the cup first
-    assert model.given[1] == ("ann", ("tea", "cup", "tea", "vase", "vase"))
-    assert model.given[2:] == [("cid", ("cup",)), ("cid", ("cup", "tea"))]
+    data, _, model = evaluate_steps(timed(rows), **settings)
+    assert data.steps_without_history == 0  # cid viewed the cup first
+    assert model.histories[1] == ("ann", ("tea", "cup", "tea", "vase", "vase"))
+    assert model.histories[2:] == [("cid", ("cup",)), ("cid", ("cup", "tea"))]
 
 
-def test_no_step_sees_its_own_time_or_later_and_the_fit_sees_no_step() -> None:
+def test_a_step_sees_only_earlier_events_and_the_fit_sees_no_step() -> None:
     letters = "abcdefgh"
     fold = sessions([letters, letters[::-1]], ["abca", "hgfedcba"])
-    data, _, model = walked(fold, **VIEWS)
+    data, _, model = evaluate_steps(fold, **VIEWS)
     assert data.steps_without_history == 2
     expected = [("test0", "abca"[:n]) for n in (1, 2, 3)]
     expected += [("test1", "hgfedcba"[:n]) for n in range(1, 8)]
-    assert [(user, "".join(items)) for user, items in model.given] == expected
+    assert [(user, "".join(items)) for user, items in model.histories] == expected
     assert set(model.fitted.user_ids.tolist()) == {"train0", "train1"}
 
 
-def test_an_item_that_comes_again_is_foretold_again() -> None:
-    data, _, _ = walked(sessions(["ab", "ba"], ["abab"]), **VIEWS)
+def test_a_repeated_item_is_a_target_each_time() -> None:
+    data, _, _ = evaluate_steps(sessions(["ab", "ba"], ["abab"]), **VIEWS)
     assert data.truth_table["item_id"].tolist() == ["b", "a", "b"]
     assert data.truth_table["step"].tolist() == [2, 3, 4]
 
 
-def test_items_outside_the_catalogue_are_missed_as_targets_and_unknown_as_history() -> None:
-    data, _, model = walked(sessions(["ab", "ba"], ["xab", "axb"]), **VIEWS)
-    # test0: x alone is no history for a; test1: x is a target that nobody can hit
+def test_items_outside_the_catalogue_count_as_targets_but_not_as_history() -> None:
+    data, _, model = evaluate_steps(sessions(["ab", "ba"], ["xab", "axb"]), **VIEWS)
+    # test0: x alone is not a history for a; test1: x is a target that no model can hit
     assert data.steps_without_history == 3
-    assert model.given == [("test0", ("a",)), ("test1", ("a",)), ("test1", ("a",))]
+    assert model.histories == [("test0", ("a",)), ("test1", ("a",)), ("test1", ("a",))]
     assert data.truth_items.tolist() == [1, -1, 1]
 
 
 def test_the_seen_filter_is_that_of_the_step() -> None:
     settings = {**VIEWS, "filter_seen": "interacted"}
-    data, found, _ = walked(sessions(["abc", "cba"], ["abca"]), **settings)
-    # b and c are new when they come, the second a is not
+    data, result, _ = evaluate_steps(sessions(["abc", "cba"], ["abca"]), **settings)
+    # b and c are new at their step, the second a is not
     assert data.targets_removed_by_filter == 1
     assert np.diff(data.truth_offsets).tolist() == [1, 1, 0]
-    listed = found.tables["recommendations"]
+    listed = result.tables["recommendations"]
     seen = {2: "a", 3: "ab", 4: "abc"}
     assert set(zip(listed["step"], listed["item_id"], strict=True)) == {
-        (step, item) for step, had in seen.items() for item in "abc" if item not in had
+        (step, item) for step, items in seen.items() for item in "abc" if item not in items
     }
-    assert found.values["users_without_targets"].value == 0  # the user has targets at other steps
+    assert result.values["users_without_targets"].value == 0  # the user has targets at other steps
 
 
 def test_a_future_of_first_steps_only_is_refused() -> None:
-    with pytest.raises(DataError, match="no step to foretell: none of 2 baskets after the cutoff"):
-        walked(sessions(["ab", "ba"], ["a", "b"]), **VIEWS)
+    with pytest.raises(DataError, match="no step to predict: none of 2 baskets after the cutoff"):
+        evaluate_steps(sessions(["ab", "ba"], ["a", "b"]), **VIEWS)
 
 
 def test_users_are_resampled_with_all_their_steps() -> None:
-    # 40 sessions of 9 steps that are all hit or all missed: 360 steps are not 360 users
+    # 40 sessions of 9 steps, all hit or all missed: the 360 steps are not independent
     fold = sessions(["ab", "ba"], ["a" * 10] * 20 + ["ab" * 5] * 20)
-    _, found, _ = walked(fold, {"hit_rate": HitRate(k=(1,))}, **VIEWS)
-    estimate = found.values["hit_rate_at_1"]
-    assert len(found.per_user) == 40
-    values = found.per_user["hit_rate_at_1"].to_numpy()
+    _, result, _ = evaluate_steps(fold, {"hit_rate": HitRate(k=(1,))}, **VIEWS)
+    estimate = result.values["hit_rate_at_1"]
+    assert len(result.per_user) == 40
+    values = result.per_user["hit_rate_at_1"].to_numpy()
     assert values.mean() == pytest.approx(estimate.value)
-    # all sessions are equally long, so that a user's value is the mean of the own steps
+    # all sessions have the same length, so a user's value is the mean of the user's steps
     drawn = np.concatenate([counts @ values / 40 for counts in resample_counts(40, 2000, 0)])
     assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
-    assert estimate.high - estimate.low > 0.15  # of 360 independent steps it would be 0.1
+    assert estimate.high - estimate.low > 0.15  # for 360 independent steps it would be 0.1
 
 
-def test_the_paired_difference_is_that_of_the_means_over_steps() -> None:
+def test_the_paired_difference_is_the_difference_of_means_over_steps() -> None:
     fold = sessions(["ab", "ba"], ["aab", "ab" * 8, "b" * 5, "abba", "aaaaaab"])
     task = TopN(target="successive", list_length=2, **VIEWS)
     data = task.data(fold)
-    judged = {}
+    results = {}
     for name, sign in (("often", 1), ("seldom", -1)):
-        model = Witness().fit(data.past, FitOptions())
+        model = RecordingModel().fit(data.past, FitOptions())
         plain = model.score
         model.score = lambda h, items=None, plain=plain, sign=sign: sign * plain(h)  # type: ignore[method-assign]
-        judged[name] = task.judge(model, data, {"mrr": MRR(k=(2,))}, seed=0)
-    table = compare_to_baseline({n: j.per_user for n, j in judged.items()}, "mrr_at_2", "seldom")
-    means = {n: j.values["mrr_at_2"].value for n, j in judged.items()}
+        results[name] = task.evaluate(model, data, {"mrr": MRR(k=(2,))}, seed=0)
+    table = compare_to_baseline(
+        {n: result.per_user for n, result in results.items()}, "mrr_at_2", "seldom"
+    )
+    means = {n: result.values["mrr_at_2"].value for n, result in results.items()}
     assert table["difference"].tolist() == pytest.approx([means["often"] - means["seldom"]])
     assert table["n_users"].tolist() == [5]
 
 
-def test_the_size_of_blocks_changes_nothing() -> None:
+def test_the_block_size_does_not_change_the_lists() -> None:
     fold = sessions(["abcd", "dcba"], ["abcdabcd", "ddcc", "bdbd"])
     whole, small = (
-        walked(fold, memory_mb=bound, **VIEWS)[1].tables["recommendations"]
+        evaluate_steps(fold, memory_mb=bound, **VIEWS)[1].tables["recommendations"]
         for bound in (512, 0.0015)
     )
     pd.testing.assert_frame_equal(whole, small)

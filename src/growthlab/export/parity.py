@@ -16,7 +16,7 @@ from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRe
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import stream
-from growthlab.tasks.base import AsksInSteps
+from growthlab.tasks.base import StepData
 
 K = 10
 TOLERANCE = 1e-4
@@ -49,7 +49,7 @@ def write_step_histories(folder: Path, data: Any, *, seed: int = 0) -> None:
     A bundle stores what was known at the cutoff and cannot know the history of a later step. Nothing
     is written for other tasks.
     """
-    if not isinstance(data, AsksInSteps) or data.steps is None:
+    if not isinstance(data, StepData) or data.steps is None:
         return
     steps = data.steps
     n = min(N_STEPS, len(steps))

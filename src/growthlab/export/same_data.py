@@ -11,7 +11,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.as_of import known_at, recorded_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.tasks.snapshots import buyers
+from growthlab.tasks.snapshots import buyer_ids
 
 TOLERANCE = 0.2  # share of a count that erasures and late bookings may change
 SMALLEST = 20  # difference that counts at all: a few more or fewer are chance
@@ -52,7 +52,7 @@ def _counts(
     if cleaning is not None:
         past = cleaning.restrict(past)
     if maker is None:
-        return {"n_known_users": len(buyers(past, cutoff, None))}
+        return {"n_known_users": len(buyer_ids(past, cutoff, None))}
     kinds = ", ".join(f"'{kind}'" for kind in bundle.manifest.history_events or ("purchase",))
     seen = past.where(f"event_type IN ({kinds}) AND item_id IS NOT NULL")
     users = seen.query("SELECT count(DISTINCT user_id) AS n FROM events")["n"].item()

@@ -63,8 +63,10 @@ def write_bundle(folder: Path, data: Any, outcome: Outcome, provenance: Provenan
         return write_recommender(
             folder, outcome.scorer, provenance, histories=data.past, fallback=data.popularity
         )
-    customers = data.judged if data.train.present is None else data.train.present
-    return write_estimator(folder, outcome.scorer, provenance, customers=customers, base=data.base)
+    customers = data.evaluated if data.train.present is None else data.train.present
+    return write_estimator(
+        folder, outcome.scorer, provenance, customers=customers, base=data.mean_outcome
+    )
 
 
 def write_recommender(

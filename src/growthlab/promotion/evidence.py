@@ -28,7 +28,7 @@ from growthlab.pages.text_table import format_number
 from growthlab.promotion.gate import Evidence, Gate, Measure
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.tasks.base import Task
-from growthlab.tasks.objective import names_of, objective_metric
+from growthlab.tasks.objective import objective_metric, value_names
 from growthlab.tracking.run_files import COSTS, PREDICTIONS
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _n_objectives(
 
 def _directions(metrics: Mapping[str, Any]) -> dict[str, bool]:
     """Whether larger is better, for each value that the metrics give."""
-    return {n: m.larger_is_better for key, m in metrics.items() for n in names_of(m, key)}
+    return {n: m.larger_is_better for key, m in metrics.items() for n in value_names(m, key)}
 
 
 def _possible_objectives(judged: JudgedRun) -> set[str]:

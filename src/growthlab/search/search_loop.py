@@ -14,7 +14,7 @@ from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.search.override_words import settings_text
 from growthlab.search.trial import Pruned, Result, Trial
-from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose
+from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose_fit
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class SearchLoop:
 
         try:
             factory = self.factory(trial.overrides)
-            fit = choose(
+            fit = choose_fit(
                 self.evaluation, factory, seed=self.seed, device=self.device, on_value=on_value
             )
             return self._result_of(fit, curve), None

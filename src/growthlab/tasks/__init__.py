@@ -1,1 +1,1 @@
-"""Fold to examples, fit, scores and metrics, the same way for every model of a task."""
+"""Tasks: from a fold to data, fit, answers and metrics, the same way for every model."""

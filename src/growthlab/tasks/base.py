@@ -1,4 +1,4 @@
-"""The contract of a task: the same way from a fold to numbers for every model that answers."""
+"""The contract of a task: how models are fitted and evaluated on a fold, the same way for all."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """A question, asked of a fold.
+    """A question about customers that models answer on a fold.
 
     `models` and `metrics` name the families (folders of the config groups) that fit it; `objective` is the
-    metric that early stopping, search and the choice of the winner go by, on the validation window only.
-    `answer` says what a model of the task answers, and how it is called where it is served.
+    metric that early stopping, search and the choice of the winner use, on the validation window only.
+    `answer` says what a model of the task answers, and its names where it is served.
     A task's data holds everything that does not depend on the model, so that all models share it.
     """
 
@@ -36,19 +36,19 @@ class Task(Protocol):
     maximise: bool
     baselines: tuple[str, ...]
 
-    def data(self, fold: Fold, known: Any = None) -> Any:
-        """What all models of a comparison share on this fold: built once.
+    def data(self, fold: Fold, fitted_on: Any = None) -> Any:
+        """The data of a fold that all models share; built once a comparison.
 
-        `known` is the data on an earlier fold: then models that were fitted there, and not again on
-        this one, can be judged here.
+        `fitted_on` is the data of an earlier fold: models that were fitted to it can then be evaluated
+        on this fold without a refit.
         """
         ...
 
     def fit(self, model: Any, data: Any, options: FitOptions) -> Any:
-        """The model, fitted to the past of `data`; a model of another contract raises a ConfigError."""
+        """Fit the model to the past of `data`; ConfigError for a model of another task."""
         ...
 
-    def judge(
+    def evaluate(
         self,
         model: Any,
         data: Any,
@@ -57,39 +57,39 @@ class Task(Protocol):
         seed: int,
         intervals: bool = True,
     ) -> ModelEvaluation:
-        """The fitted model against the future of `data`; without `intervals` the bounds are NaN."""
+        """Evaluate the fitted model on the future of `data`; without `intervals` the bounds are NaN."""
         ...
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
-        """The plots of one outcome, by file name; `columns` are the metrics of the leaderboard."""
+        """The plots of an outcome by file name; `columns` are the metrics of the leaderboard."""
         ...
 
 
 @runtime_checkable
 class Calibrates(Protocol):
-    """A task whose models are put right on the validation window, before they are judged after it."""
+    """A task whose models are calibrated on the validation window."""
 
-    def calibration_of(self, judged: ModelEvaluation) -> dict[str, Any] | None:
-        """What the validation window says, as plain values; None where nothing is to be changed."""
+    def calibration_of(self, evaluation: ModelEvaluation) -> dict[str, Any] | None:
+        """The calibration from an evaluation on the validation window, as plain values; None: none."""
         ...
 
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> Any:
-        """The fitted model with that calibration."""
+        """The fitted model with the calibration applied."""
         ...
 
 
 @runtime_checkable
-class AsksInSteps(Protocol):
-    """A task's data whose rows may be steps of a user's future, each asked from its own history."""
+class StepData(Protocol):
+    """A task's data whose rows may be steps of a user's future, each with its own history."""
 
     @property
     def histories(self) -> Histories | Prefixes:
-        """The histories that are asked about, one row each."""
+        """The histories, one row each."""
         ...
 
     @property
     def steps(self) -> np.ndarray | None:
-        """Which step of the user each row is, ``(n_rows,)``; None where rows are users."""
+        """The number of each row's step within its user, ``(n_rows,)``; None where rows are users."""
         ...
 
 

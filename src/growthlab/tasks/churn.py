@@ -35,25 +35,25 @@ from growthlab.models.table_estimator import wrap
 from growthlab.scorers.calibrated_rows import CalibrationMap
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
-from growthlab.tasks.snapshots import CustomerData, within
+from growthlab.tasks.snapshots import CustomerData, in_window
 
 log = logging.getLogger(__name__)
 
-GIVEAWAY_AUC = 0.95
+LEAKING_AUC = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
 class Churn(CustomerTask):
     """Probability of no purchase in ``[cutoff, cutoff + horizon)``, for customers who were active.
 
-    The objective is ROC AUC: it asks for the order of risk, which a campaign needs, does not depend
-    on how many leave, and so compares cutoffs; calibration is shown beside it.
+    The objective is ROC AUC: it measures the order of risk, which a campaign needs, and does not
+    depend on the share of leavers, so that cutoffs can be compared; calibration is shown too.
 
-    Every model is calibrated on the validation window, which its fit for choosing has not seen:
-    `calibration` is ``auto`` (isotonic from 1000 leavers and stayers on, else Platt's), one of the
-    two, or ``none``. The model that is fitted again on everything before the cutoff keeps that map;
-    what it said before is in the column ``uncalibrated`` of the predictions, and in the metrics
-    that end so. Validation metrics are those before calibration.
+    Every model is calibrated on the validation window, which its first fit has not seen: `calibration`
+    is ``isotonic``, ``platt``, ``none``, or ``auto`` (isotonic from 1000 leavers and stayers on, else
+    Platt's). The model refitted on everything before the cutoff keeps that map; its uncalibrated
+    predictions are in the column ``uncalibrated`` and in the metrics with that ending. Validation
+    metrics are those before calibration.
     """
 
     answer: ClassVar[TaskAnswer] = TaskAnswer(
@@ -79,60 +79,60 @@ class Churn(CustomerTask):
             possible = ", ".join(CHOICES)
             raise ConfigError(f"task.calibration={self.calibration}: possible are {possible}")
 
-    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
+    def data(self, fold: Fold, fitted_on: CustomerData | None = None) -> CustomerData:
         """Customers with features and labels.
 
-        Logged are the share of leavers, without which average precision and lift say little, and a
-        feature that gives the label away.
+        Logs the share of leavers, which average precision and lift depend on, and any feature that
+        leaks the label.
         """
-        data = super().data(fold, known)
+        data = super().data(fold, fitted_on)
         if data.train.target is not None and len(data.train):
-            log.info("task=%s: %.1f %% of the examples leave", self.name, 100 * data.base)
-        for column in giveaways(data.train):
-            log.warning("feature %s alone tells who leaves: does it look ahead?", column)
+            log.info("task=%s: %.1f %% of the examples leave", self.name, 100 * data.mean_outcome)
+        for column in leaking_features(data.train):
+            log.warning("feature %s alone predicts who leaves: does it leak the future?", column)
         return data
 
     def outcomes(
         self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray
     ) -> np.ndarray:
         """1 where the customer buys nothing in the window, else 0."""
-        bought = f"event_type = 'purchase' AND {within(start, end)}"
+        bought = f"event_type = 'purchase' AND {in_window(start, end)}"
         stayed = events.query(f"SELECT DISTINCT user_id FROM events WHERE {bought}")
         return (~np.isin(user_ids, stayed["user_id"].to_numpy(dtype=str))).astype(np.float64)
 
-    def calibration_of(self, judged: ModelEvaluation) -> dict[str, Any] | None:
-        """The map that makes the predictions hold on the judged window; None: they are no probabilities."""
-        label, p = judged.per_user["label"].to_numpy(), judged.per_user["prediction"].to_numpy()
+    def calibration_of(self, evaluation: ModelEvaluation) -> dict[str, Any] | None:
+        """The calibration map of an evaluation; None if its predictions are not probabilities."""
+        rows = evaluation.per_user
+        label, p = rows["label"].to_numpy(), rows["prediction"].to_numpy()
         if not are_probabilities(p):
             return None
-        found = calibration_of(label, p, self.calibration)
-        return None if found is None else found.to_json()
+        calibration = calibration_of(label, p, self.calibration)
+        return None if calibration is None else calibration.to_json()
 
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> CalibratedEstimator:
-        """The fitted model with that map."""
+        """The fitted model with a calibration map."""
         return CalibratedEstimator(wrap(model), CalibrationMap.from_json(calibration))
 
-    def completed(
-        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    def with_task_tables(
+        self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
     ) -> ModelEvaluation:
-        """With the metrics of a calibrated model also before it.
+        """Add the table ``deciles``, and for a calibrated model its metrics before calibration.
 
-        The tables ``deciles`` and ``calibration`` say how the leavers lie in the tenths of the
-        ranking, and what the calibration changed.
+        The table ``calibration`` has the metrics that calibration changes, before and after it.
         """
-        label, p = judged.per_user["label"].to_numpy(), judged.per_user["prediction"].to_numpy()
-        tables = {**judged.tables, "deciles": deciles(label, p)}
+        label, p = result.per_user["label"].to_numpy(), result.per_user["prediction"].to_numpy()
+        tables = {**result.tables, "deciles": churn_deciles(label, p)}
         if not isinstance(model, CalibratedEstimator):
-            return replace(judged, tables=tables)
-        raw = model.model.predict(data.judged)
-        predictions = judged.per_user.assign(uncalibrated=raw)
+            return replace(result, tables=tables)
+        raw = model.model.predict(data.evaluated)
+        predictions = result.per_user.assign(uncalibrated=raw)
         changed = {
             m.name: m
             for m in metrics.values()
             if isinstance(m, OfProbabilities) and m.of_probabilities
         }
         before = {n: float(m(label, raw)) for n, m in changed.items()}
-        after = {n: judged.values[n].value for n in changed}
+        after = {n: result.values[n].value for n in changed}
         slopes = ("calibration_slope", slope_of(label, raw), slope_of(label, p))
         rows = [*((n, before[n], after[n]) for n in changed), slopes]
         log.info("calibrated (%s): %s", model.calibration.method, _changes(rows))
@@ -141,52 +141,52 @@ class Churn(CustomerTask):
             "predictions": predictions,
             "calibration": pd.DataFrame(rows, columns=["metric", "before", "after"]),
         }
-        return replace(judged, values=judged.values | values, per_user=predictions, tables=tables)
+        return replace(result, values=result.values | values, per_user=predictions, tables=tables)
 
-    def delayed_figures(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        """The slope of the calibration: 1 where the probabilities hold."""
+    def delayed_values(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        """The calibration slope, which is 1 for calibrated probabilities."""
         return {"calibration_slope": slope_of(label, prediction)}
 
-    def guess(self, customers: Examples) -> float:
-        """The share of customers without a purchase in a horizon up to now."""
+    def estimate_mean(self, customers: Examples) -> float:
+        """The share of customers without a purchase in the last horizon."""
         return float((customers.table["days_since_last"] >= customers.horizon_days).mean())
 
 
-def giveaways(train: Examples) -> list[str]:
-    """The numeric features that rank the labels with a ROC AUC above 0.95 all by themselves.
+def leaking_features(train: Examples) -> list[str]:
+    """The numeric features that alone rank the labels with a ROC AUC above 0.95.
 
-    None where there are fewer than 100 examples, of which some feature would do so by chance.
+    Empty for fewer than 100 examples, where a feature could do so by chance.
     """
     if train.target is None or len(train) < 100:
         return []
-    auc, found = RocAuc(), []
+    auc, leaking = RocAuc(), []
     numeric = train.table.select_dtypes("number")
     for column, values in numeric.fillna(numeric.median()).fillna(0.0).items():
         value = auc(train.target, values.to_numpy())
-        if max(value, 1 - value) > GIVEAWAY_AUC:
-            found.append(str(column))
-    return found
+        if max(value, 1 - value) > LEAKING_AUC:
+            leaking.append(str(column))
+    return leaking
 
 
-def deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
-    """The tenths of the ranking, the riskiest first; ties and customers on a border are shared.
+def churn_deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
+    """The deciles of the prediction, riskiest first; ties and customers on a border are shared.
 
     Columns: ``decile`` from 1, mean ``prediction``, ``share`` of leavers, ``lift`` (that share over
-    the prevalence) of the tenth and ``lift_so_far`` down to it, ``gain`` (share of all leavers found
-    down to it).
+    the prevalence) of the decile and cumulative (``lift_so_far``), ``gain`` (cumulative share of all
+    leavers).
     """
-    share, stated = equal_mass_bins(group_by_prediction(label, prediction), 10)
+    share, predicted = equal_mass_bins(group_by_prediction(label, prediction), 10)
     prevalence = label.mean() if label.any() else np.nan
-    places = np.arange(1, 11)
-    found = np.cumsum(share)
+    decile = np.arange(1, 11)
+    cumulative = np.cumsum(share)
     return pd.DataFrame(
         {
-            "decile": places,
-            "prediction": stated,
+            "decile": decile,
+            "prediction": predicted,
             "share": share,
             "lift": share / prevalence,
-            "lift_so_far": found / places / prevalence,
-            "gain": found / 10 / prevalence,
+            "lift_so_far": cumulative / decile / prevalence,
+            "gain": cumulative / 10 / prevalence,
         }
     )
 

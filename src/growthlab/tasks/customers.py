@@ -1,4 +1,4 @@
-"""What churn and value have in common: one number a customer, foretold as of a cutoff."""
+"""The base of tasks that predict one number a customer, such as churn and value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
 from growthlab.models.table_estimator import wrap
 from growthlab.split.fold import Fold
-from growthlab.tasks.snapshots import CustomerData, customers_of
+from growthlab.tasks.snapshots import CustomerData, customer_data
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STRATUM_RESAMPLES = 300
-SMALLEST_COHORT = 30  # customers: of fewer a metric says nothing
+SMALLEST_COHORT = 30  # customers; with fewer, a metric means little
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerTask(ABC):
-    """A question with one number a customer as its answer.
+    """A task that predicts one number a customer.
 
-    Asked of customers with a purchase in the `activity_days` before the cutoff (None leaves it to
-    the data set; if that says nothing either: ever). Models learn from at most `snapshots` earlier
-    cutoffs, a horizon apart, each with `min_history_days` before it (None: a horizon). `attributes`
-    adds columns of the user table to the features: none by default, as age or gender are sensitive.
-    `portrait` adds tags: the named ones, or ``all`` that the data gives and that are not sensitive.
-    `delayed_metrics` evaluate served predictions once their horizon is over.
+    Its customers bought something in the `activity_days` before the cutoff (None: the data set's
+    default, or ever). Models are trained at no more than `snapshots` earlier cutoffs, a horizon apart,
+    each with `min_history_days` of events before it (None: a horizon). `attributes` adds columns of
+    the user table to the features; none by default, as age or gender are sensitive. `portrait` adds
+    tags as features: the named ones, or ``all`` that the data has and that are not sensitive.
+    `delayed_metrics` evaluate served predictions after their horizon is over.
     """
 
     answer: ClassVar[TaskAnswer]
@@ -76,33 +76,33 @@ class CustomerTask(ABC):
     def outcomes(
         self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray
     ) -> np.ndarray:
-        """What the customers did in ``[start, end)``: the target, shape ``(n_users,)``."""
+        """The target: the outcome of each customer in ``[start, end)``, shape ``(n_users,)``."""
 
     @abstractmethod
-    def guess(self, customers: Examples) -> float:
-        """The mean outcome as the past suggests it, where no outcome is known."""
+    def estimate_mean(self, customers: Examples) -> float:
+        """The mean outcome estimated from the past, for data without training labels."""
 
-    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
-        """Customers with features and outcomes; see `customers_of`. `known` changes nothing."""
-        data = customers_of(
+    def data(self, fold: Fold, fitted_on: CustomerData | None = None) -> CustomerData:
+        """Customers with features and outcomes, see `customer_data`; `fitted_on` is not needed."""
+        data = customer_data(
             fold,
             self.outcomes,
-            asked_by=f"task={self.name}",
+            task_label=f"task={self.name}",
             activity_days=self.activity_days,
             snapshots=self.snapshots,
             min_history_days=self.min_history_days,
             attributes=self.attributes,
             portrait=self.portrait,
         )
-        if np.isfinite(data.base) or data.train.present is None:
+        if np.isfinite(data.mean_outcome) or data.train.present is None:
             return data
-        return replace(data, base=self.guess(data.train.present))
+        return replace(data, mean_outcome=self.estimate_mean(data.train.present))
 
     def fit(self, model: Any, data: CustomerData, options: FitOptions) -> Estimator:
-        """The model, fitted to the examples before the cutoff."""
+        """Fit the model to the examples before the cutoff."""
         return wrap(model).fit(data.train, options)
 
-    def judge(
+    def evaluate(
         self,
         model: Any,
         data: CustomerData,
@@ -111,15 +111,15 @@ class CustomerTask(ABC):
         seed: int,
         intervals: bool = True,
     ) -> ModelEvaluation:
-        """Every metric of the predictions; see `Task.judge`."""
+        """Every metric of the predictions, see `Task.evaluate`."""
         started = time.perf_counter()
-        prediction = wrap(model).predict(data.judged)
+        prediction = wrap(model).predict(data.evaluated)
         seconds = time.perf_counter() - started
-        label = data.judged.target
+        label = data.evaluated.target
         assert label is not None
         values = evaluate_predictions(label, prediction, metrics, intervals=intervals)
         table = pd.DataFrame(
-            {"user_id": data.judged.user_ids, "label": label, "prediction": prediction}
+            {"user_id": data.evaluated.user_ids, "label": label, "prediction": prediction}
         )
         if not intervals:
             return ModelEvaluation(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
@@ -127,51 +127,53 @@ class CustomerTask(ABC):
         objective = [m for m in metrics.values() if m.name == self.objective]
         if objective:
             tables["importance"] = permutation_importance(
-                wrap(model), data.judged, objective[0], seed=seed
+                wrap(model), data.evaluated, objective[0], seed=seed
             )
-        strata = _strata(data.judged, prediction, metrics)
-        judged = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
-        return self.completed(judged, model, data, metrics)
+        strata = _strata(data.evaluated, prediction, metrics)
+        result = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
+        return self.with_task_tables(result, model, data, metrics)
 
-    def delayed_figures(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        """What is shown of served predictions beside `delayed_metrics`, by name."""
+    def delayed_values(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        """Values of served predictions, by name, that are reported with `delayed_metrics`."""
         return {}
 
-    def completed(
-        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    def with_task_tables(
+        self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
     ) -> ModelEvaluation:
-        """The judgement with what this task has to add to one with intervals; here as it is."""
-        return judged
+        """The evaluation with further tables of the task; unchanged by default."""
+        return result
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
-        """The plots of one outcome, by file name."""
+        """The plots of an outcome by file name."""
         from growthlab.evaluation.figures import outcome_figures
 
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 
 
-def _strata(judged: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """Every metric apart for the groups of `strata_of`, the predicted top tenth and the cohorts."""
-    assert judged.target is not None
-    strata = strata_of(judged.table)
+def _strata(
+    customers: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Every metric for each stratum of `customer_strata`, the predicted top tenth and each cohort."""
+    assert customers.target is not None
+    strata = customer_strata(customers.table)
     strata["predicted_top_tenth"] = top_tenth(prediction)
-    if "tenure_days" in judged.table:
-        ago = (judged.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")
-        strata |= cohorts_of(judged.snapshots.astype("datetime64[s]") - ago)
+    if "tenure_days" in customers.table:
+        ago = (customers.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")
+        strata |= purchase_cohorts(customers.snapshots.astype("datetime64[s]") - ago)
     rows = []
     for stratum, kept in strata.items():
         estimates = evaluate_predictions(
-            judged.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
+            customers.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
         )
         rows += [(stratum, name, *e, int(kept.sum())) for name, e in estimates.items()]
     return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
 
 
-def strata_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Which customers belong to each stratum, bool; strata without anybody are left out.
+def customer_strata(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Masks of the customers in each stratum, bool; empty strata are left out.
 
-    ``one_purchase`` and ``repeat`` by the days with a purchase so far; ``top_tenth`` and ``others``
-    by the spend so far, where the log has prices.
+    ``one_purchase`` and ``repeat`` by the number of days with a purchase; ``top_tenth`` and ``others``
+    by past spend, where the log has prices.
     """
     repeats = table["frequency"].to_numpy() > 0
     strata = {"one_purchase": ~repeats, "repeat": repeats}
@@ -183,25 +185,25 @@ def strata_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def top_tenth(prediction: np.ndarray) -> np.ndarray:
-    """Those whose prediction is among the highest tenth, bool; all who tie with the last of them."""
+    """A mask of the customers with the highest tenth of predictions, including ties, bool."""
     n_top = -(-len(prediction) // 10)
     return prediction >= np.partition(prediction, -n_top)[-n_top]
 
 
-def cohorts_of(first: np.ndarray) -> dict[str, np.ndarray]:
-    """Customers by the time of their first purchase (datetime64), bool, the oldest cohort first.
+def purchase_cohorts(first: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks of customers by the time of their first purchase, bool, oldest cohort first.
 
-    ``first_2025-03``: by month where all lie within a year, by quarter (``first_2011-Q1``) within
-    three, else by year. Cohorts of fewer than 30 customers are left out.
+    Named ``first_2025-03``: by month if all are within a year, by quarter (``first_2011-Q1``) within three
+    years, else by year. Cohorts of fewer than 30 customers are left out.
     """
     month = first.astype("datetime64[M]").astype(int)
     n_months = int(np.ptp(month)) + 1
     size = 1 if n_months <= 12 else 3 if n_months <= 36 else 12
-    found = {}
+    cohorts = {}
     for period in np.unique(month // size):
         kept = month // size == period
         if kept.sum() >= SMALLEST_COHORT:
             year, start = divmod(int(period) * size, 12)
             part = {1: f"-{start + 1:02d}", 3: f"-Q{start // 3 + 1}", 12: ""}[size]
-            found[f"first_{1970 + year}{part}"] = kept
-    return found
+            cohorts[f"first_{1970 + year}{part}"] = kept
+    return cohorts

@@ -1,4 +1,4 @@
-"""Settings of a task that belong to the data: the data set's own value where a task leaves them open."""
+"""Defaults of a task's settings that come from the data set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Settings = TypeVar("Settings")
 
 
 def with_data_defaults(task: Settings, source: Source) -> Settings:
-    """The task with the data set's own default wherever its setting is None."""
+    """The task with the data set's default for each setting that is None."""
     assert is_dataclass(task)
     assert not isinstance(task, type)
-    open_settings = [f.name for f in fields(task) if getattr(task, f.name) is None]
-    found = {n: getattr(source, n) for n in open_settings if getattr(source, n, None) is not None}
-    return replace(task, **found)
+    unset = [f.name for f in fields(task) if getattr(task, f.name) is None]
+    defaults = {n: getattr(source, n) for n in unset if getattr(source, n, None) is not None}
+    return replace(task, **defaults)

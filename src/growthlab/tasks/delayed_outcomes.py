@@ -88,7 +88,7 @@ def evaluate_delayed(
     )
     now = {name: Measured(*estimate) for name, estimate in estimates.items()}
     figures = {"mean_predicted": float(prediction.mean()), "mean_observed": float(label.mean())}
-    figures |= task.delayed_figures(label, prediction)
+    figures |= task.delayed_values(label, prediction)
     now |= {name: Measured(value, np.nan, np.nan) for name, value in figures.items()}
     then = bundle.manifest.metrics
     return Delayed(

@@ -1,4 +1,4 @@
-"""What takes part in a comparison: a model with its settings, and one fit of it."""
+"""The contenders of a comparison, and its entries: one fit of a contender each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Contender:
-    """A model of the comparison: its name, how to make a fresh one, and its settings for the record."""
+    """A model in a comparison: its name, a factory of unfitted models, and its settings for the log."""
 
     name: str
     factory: Callable[[], Any]
@@ -18,7 +18,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Entry:
-    """One fit of the comparison: who, with which seed, at which origin (0: the newest cutoff)."""
+    """One fit of a comparison: contender, seed, and origin (0: the newest cutoff)."""
 
     contender: Contender
     seed: int
@@ -26,6 +26,6 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """A name for people, unique in the comparison."""
+        """A name for people, unique within the comparison."""
         origin = f" origin {self.origin}" if self.origin else ""
         return f"{self.contender.name} seed {self.seed}{origin}"

@@ -1,4 +1,4 @@
-"""One model and one seed on one fold: choose on the validation window, refit, judge once on the future."""
+"""One model and one seed on one fold: choose on the validation window, refit, evaluate once on the future."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Calibrates, Task
-from growthlab.tasks.gauge import gauged
 from growthlab.tasks.objective import objective_metric
-from growthlab.tasks.warm_start import check_clock, learned_state
+from growthlab.tasks.resource_usage import measure_usage
+from growthlab.tasks.warm_start import learned_state, require_earlier_run
 from growthlab.training.epoch_watch import EpochWatch
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.learned_state import LearnedState, WarmStart, read_state, write_state
@@ -30,40 +30,40 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldEvaluation:
-    """A task on a fold with its metrics: what all models of a comparison share, each part made once."""
+    """A task on a fold with its metrics, and the data that all models of a comparison share."""
 
     task: Task
     fold: Fold
     metrics: Mapping[str, Any]
-    refit: bool = True  # after the choice, fit again on past + valid
+    refit: bool = True  # after choosing, fit again on past + valid
 
     @cached_property
-    def choosing(self) -> Any:
-        """The task's data on the fold for choosing."""
+    def selection_data(self) -> Any:
+        """The task's data on the inner fold, whose future is the validation window."""
         return self.task.data(self.fold.for_choosing())
 
     @cached_property
-    def judging(self) -> Any:
-        """The task's data on the fold itself, whose future is looked at once a model."""
-        return self.task.data(self.fold, None if self.refit else self.choosing)
+    def test_data(self) -> Any:
+        """The task's data on the fold itself, on which each model is evaluated once."""
+        return self.task.data(self.fold, None if self.refit else self.selection_data)
 
     def prepare(self) -> None:
-        """Make what the models share, so that a mistake in it shows before any of them is fitted."""
-        _ = self.objective_metric, self.judging, self.choosing
+        """Build the shared data, so that a mistake in it shows before any model is fitted."""
+        _ = self.objective_metric, self.test_data, self.selection_data
 
     @cached_property
     def objective_metric(self) -> dict[str, Any]:
-        """The one metric that gives the objective."""
+        """The metric that gives the objective, by its key."""
         return objective_metric(self.task, self.metrics)
 
 
 @dataclass(frozen=True)
 class ChosenFit:
-    """A model fitted for choosing: its metrics on the validation window, and the best epoch.
+    """A model fitted to the inner past: its metrics on the validation window, and the best epoch.
 
-    `model` is None where an earlier call, interrupted later, had made the choice. `learned` is what
-    a later run may go on from. `calibration` is what the window says of the model's probabilities;
-    the metrics of `valid` are those before it.
+    `model` is None if the choice was read from an interrupted call. `learned` is the state from which
+    a later run can continue. `calibration` is that of the model's probabilities on the window; the
+    metrics in `valid` are those before it.
     """
 
     model: Any
@@ -77,7 +77,7 @@ class ChosenFit:
     calibration: dict[str, Any] | None = None
 
 
-def choose(
+def choose_fit(
     evaluation: FoldEvaluation,
     factory: Callable[[], Any],
     *,
@@ -87,30 +87,32 @@ def choose(
     on_value: Callable[[int, float], bool] | None = None,
     warm: LearnedState | None = None,
 ) -> ChosenFit:
-    """Fit on the inner past, stopping early where there are epochs, and judge on the validation window.
+    """Fit to the inner past with early stopping, and evaluate on the validation window.
 
-    `on_value` is asked after each epoch, see `EpochWatch`. `warm` is where the fit goes on from.
+    `on_value` is called after each epoch, see `EpochWatch`. `warm` is the state to continue from.
     """
     task = evaluation.task
     watch = epoch_watch(evaluation, factory(), seed, checkpoint, on_value)
     stage = _stage(checkpoint, "choose")
     options = FitOptions(seed=seed, device=device, on_epoch=watch, checkpoint=stage, warm=warm)
-    with gauged() as fitting:
-        model = task.fit(factory(), evaluation.choosing, options)
-    judged = task.judge(model, evaluation.choosing, evaluation.metrics, seed=seed, intervals=False)
+    with measure_usage() as usage:
+        model = task.fit(factory(), evaluation.selection_data, options)
+    result = task.evaluate(
+        model, evaluation.selection_data, evaluation.metrics, seed=seed, intervals=False
+    )
     curves = {"loss": list(model.losses_) if isinstance(model, RecordsLosses) else []}
     if watch is not None:
         curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
     return ChosenFit(
         model=model,
-        valid={n: e.value for n, e in judged.values.items()},
+        valid={n: e.value for n, e in result.values.items()},
         epochs=watch.best_epoch if watch is not None and watch.values else None,
         curves={n: values for n, values in curves.items() if values},
-        fit_seconds=fitting.seconds,
-        peak_mb=fitting.peak_mb,
-        score_seconds=judged.score_seconds,
-        learned=learned_state(model, evaluation.choosing, evaluation.fold.for_choosing()),
-        calibration=task.calibration_of(judged) if isinstance(task, Calibrates) else None,
+        fit_seconds=usage.seconds,
+        peak_mb=usage.peak_mb,
+        score_seconds=result.score_seconds,
+        learned=learned_state(model, evaluation.selection_data, evaluation.fold.for_choosing()),
+        calibration=task.calibration_of(result) if isinstance(task, Calibrates) else None,
     )
 
 
@@ -126,28 +128,28 @@ def run_model(
     label: str = "",
     warm: WarmStart | None = None,
 ) -> Outcome:
-    """Choose on the inner fold, refit on the whole past with the chosen epochs, judge once.
+    """Choose on the inner fold, refit on the whole past with the chosen epochs, and evaluate once.
 
-    See `FoldEvaluation`. With `export` the outcome holds what a bundle carries of the model. `label`
-    names it in the log. `warm` is what an earlier run of the model learned, to go on from.
+    With `export` the outcome holds the scorer for a bundle. `label` names the model in the log. `warm`
+    is the state of an earlier run of the model, to continue from.
 
     Raises
     ------
     ConfigError
-        The earlier run has seen what this one is chosen or judged by.
+        The earlier run has seen events of the windows on which this one is chosen or evaluated.
     """
     if warm is not None:
-        check_clock(warm, evaluation.fold)
+        require_earlier_run(warm, evaluation.fold)
     task = evaluation.task
-    made = checkpoint / "choice.json" if checkpoint is not None and evaluation.refit else None
-    chosen = _chosen_before(made)
+    choice = checkpoint / "choice.json" if checkpoint is not None and evaluation.refit else None
+    chosen = _read_choice(choice)
     if chosen is None:
         start = None if warm is None else warm.choosing
-        chosen = choose(
+        chosen = choose_fit(
             evaluation, factory, seed=seed, device=device, checkpoint=checkpoint, warm=start
         )
-        if made is not None:
-            _write_choice(made, chosen)
+        if choice is not None:
+            _write_choice(choice, chosen)
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
     if evaluation.refit:
         stage = _stage(checkpoint, "refit")
@@ -155,66 +157,67 @@ def run_model(
         options = FitOptions(
             seed=seed, device=device, epochs=chosen.epochs, checkpoint=stage, warm=start
         )
-        with gauged() as fitting:
-            model = task.fit(factory(), evaluation.judging, options)
-        fit_seconds, peak_mb = fitting.seconds, max(peak_mb, fitting.peak_mb)
+        with measure_usage() as usage:
+            model = task.fit(factory(), evaluation.test_data, options)
+        fit_seconds, peak_mb = usage.seconds, max(peak_mb, usage.peak_mb)
     if chosen.calibration is not None and isinstance(task, Calibrates):
         model = task.calibrated(model, chosen.calibration)
-    judged = task.judge(model, evaluation.judging, evaluation.metrics, seed=seed)
-    _report(label or f"{name} seed {seed}", task.objective, chosen, judged, fit_seconds)
-    outcome = _outcome(model, name, seed, chosen, judged, fit_seconds, peak_mb)
+    result = task.evaluate(model, evaluation.test_data, evaluation.metrics, seed=seed)
+    _log_result(label or f"{name} seed {seed}", task.objective, chosen, result, fit_seconds)
+    outcome = _outcome(model, name, seed, chosen, result, fit_seconds, peak_mb)
     if not export:
         return outcome
     scorer, why_not = _scorer_of(model)
     if why_not:
         log.warning("%s is not exportable, so it cannot be promoted: %s", label or name, why_not)
-    left = _left(evaluation, chosen, model)
-    return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=left)
+    learned = _learned(evaluation, chosen, model)
+    return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=learned)
 
 
-def _report(
-    label: str, objective: str, chosen: ChosenFit, judged: ModelEvaluation, seconds: float
+def _log_result(
+    label: str, objective: str, chosen: ChosenFit, result: ModelEvaluation, seconds: float
 ) -> None:
-    """The one line that a model logs."""
+    """Log one line on a model."""
     log.info(
         "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
         label,
         objective,
         chosen.valid[objective],
-        judged.values[objective].value,
+        result.values[objective].value,
         chosen.fit_seconds,
         "" if chosen.epochs is None else f" (epoch {chosen.epochs})",
         seconds,
-        judged.score_seconds,
+        result.score_seconds,
     )
 
 
-def _chosen_before(made: Path | None) -> ChosenFit | None:
-    """The choice that an interrupted call had made, without its model."""
-    if made is None or not made.exists():
+def _read_choice(path: Path | None) -> ChosenFit | None:
+    """The choice that an interrupted call wrote, without its model; None if there is none."""
+    if path is None or not path.exists():
         return None
-    state = made.with_suffix(".npz")
-    kept = read_state(state) if state.exists() else None
-    return ChosenFit(model=None, learned=kept, **json.loads(made.read_text()))
+    state = path.with_suffix(".npz")
+    learned = read_state(state) if state.exists() else None
+    return ChosenFit(model=None, learned=learned, **json.loads(path.read_text()))
 
 
-def _write_choice(made: Path, chosen: ChosenFit) -> None:
-    """The choice, for a later call to go on from; what says that it is there is written last."""
+def _write_choice(path: Path, chosen: ChosenFit) -> None:
+    """Write the choice for a later call; `path` itself last, as its existence says that it is complete."""
     if chosen.learned is not None:
-        write_state(chosen.learned, made.with_suffix(".npz"))
-    write_json(made, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
+        write_state(chosen.learned, path.with_suffix(".npz"))
+    write_json(path, {n: v for n, v in vars(chosen).items() if n not in ("model", "learned")})
 
 
-def _left(evaluation: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStart | None:
-    """What a later run may go on from."""
+def _learned(evaluation: FoldEvaluation, chosen: ChosenFit, model: Any) -> WarmStart | None:
+    """The states from which a later run can continue; None if the model cannot."""
     if chosen.learned is None:
         return None
-    judged = (
-        learned_state(model, evaluation.judging, evaluation.fold)
-        if evaluation.refit
-        else chosen.learned
-    )
-    return None if judged is None else WarmStart(chosen.learned, judged)
+    final = chosen.learned
+    if evaluation.refit:
+        refitted = learned_state(model, evaluation.test_data, evaluation.fold)
+        if refitted is None:
+            return None
+        final = refitted
+    return WarmStart(chosen.learned, final)
 
 
 def epoch_watch(
@@ -224,17 +227,21 @@ def epoch_watch(
     checkpoint: Path | None = None,
     on_value: Callable[[int, float], bool] | None = None,
 ) -> EpochWatch | None:
-    """A watch on the validation window for a model that is trained in epochs."""
+    """An `EpochWatch` on the validation window; None for a model without epochs."""
     patience = patience_of(model)
     if patience is None:
         return None
     task = evaluation.task
 
     def evaluate(model: Any) -> float:
-        judged = task.judge(
-            model, evaluation.choosing, evaluation.objective_metric, seed=seed, intervals=False
+        result = task.evaluate(
+            model,
+            evaluation.selection_data,
+            evaluation.objective_metric,
+            seed=seed,
+            intervals=False,
         )
-        return judged.values[task.objective].value
+        return result.values[task.objective].value
 
     memory = checkpoint / "choose" / "watch.json" if checkpoint is not None else None
     label = f"valid {task.objective}"
@@ -242,7 +249,7 @@ def epoch_watch(
 
 
 def _stage(checkpoint: Path | None, name: str) -> Path | None:
-    """Each fit of a run has a checkpoint of its own."""
+    """The checkpoint folder of one fit of a run."""
     return checkpoint / name if checkpoint is not None else None
 
 
@@ -251,31 +258,31 @@ def _outcome(
     name: str,
     seed: int,
     chosen: ChosenFit,
-    judged: ModelEvaluation,
+    result: ModelEvaluation,
     fit_seconds: float,
     peak_mb: float,
 ) -> Outcome:
-    """Everything in one place."""
+    """The outcome of a chosen, refitted and evaluated model."""
     return Outcome(
         model=model,
         name=name,
         seed=seed,
         valid=chosen.valid,
-        test=judged.values,
-        per_user=judged.per_user,
-        strata=judged.strata,
-        tables=judged.tables | (model.tables() if isinstance(model, Tabled) else {}),
+        test=result.values,
+        per_user=result.per_user,
+        strata=result.strata,
+        tables=result.tables | (model.tables() if isinstance(model, Tabled) else {}),
         fit_seconds=fit_seconds,
-        score_seconds=judged.score_seconds,
+        score_seconds=result.score_seconds,
         peak_memory_mb=peak_mb,
-        coverage=judged.coverage,
+        coverage=result.coverage,
         epochs=chosen.epochs,
         curves=chosen.curves,
     )
 
 
 def _scorer_of(model: Any) -> tuple[Any, str]:
-    """What a bundle carries of the fitted model, or None and why it cannot leave the lab."""
+    """The scorer of the fitted model, or None and the reason why it cannot be exported."""
     if not isinstance(model, Exportable):
         return None, f"{type(model).__name__} has no scorer()"
     try:

@@ -1,4 +1,4 @@
-"""The metric that every choice goes by: found among the metrics of a run, or refused before any work."""
+"""The objective: the metric by which epochs, settings and the winner are chosen."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from growthlab.tasks.base import Task
 
 
 def objective_metric(task: Task, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The one of the metrics that gives the task's objective, under its own name.
+    """The metric that gives the task's objective, by its key in `metrics`.
 
     Raises
     ------
     ConfigError
-        None of the metrics gives it, or it is to be maximised where less is better (or the other
-        way round).
+        No metric gives it, or ``task.maximise`` has the wrong direction.
     """
-    given = {name: key for key, metric in metrics.items() for name in names_of(metric, key)}
-    if task.objective not in given:
-        possible = near_matches(task.objective, given)
+    key_by_name = {
+        name: key for key, metric in metrics.items() for name in value_names(metric, key)
+    }
+    if task.objective not in key_by_name:
+        possible = near_matches(task.objective, key_by_name)
         raise ConfigError(f"task.objective={task.objective} is not among the metrics: {possible}")
-    key = given[task.objective]
+    key = key_by_name[task.objective]
     metric = metrics[key]
     if metric.larger_is_better != task.maximise:
         right = str(metric.larger_is_better).lower()
@@ -32,8 +33,8 @@ def objective_metric(task: Task, metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {key: metric}
 
 
-def names_of(metric: Any, key: str) -> list[str]:
-    """The names of what a metric gives: one for each ``k`` where it has several."""
+def value_names(metric: Any, key: str) -> list[str]:
+    """The names of a metric's values: one for each ``k``, or just its name."""
     if isinstance(metric, AtK):
         return [metric.named(k) for k in metric.k]
     return [metric.name if isinstance(metric, NamedMetric) else key]

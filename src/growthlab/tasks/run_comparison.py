@@ -1,4 +1,4 @@
-"""An even comparison: every contender, seed and origin in one loop; what fails does not stop the rest."""
+"""An even comparison: every contender, seed and origin in one loop; failures do not stop the rest."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ log = logging.getLogger(__name__)
 
 
 class ComparisonRecorder(Protocol):
-    """Who writes down what happens, and remembers what an interrupted comparison had finished."""
+    """Logs a comparison, and knows what an interrupted call of it had finished."""
 
     def finished_before(self, entry: Entry) -> Outcome | None:
-        """What an earlier, interrupted call left of this entry."""
+        """The outcome of the entry in an interrupted call; None if it had not finished."""
         ...
 
     def checkpoint(self, entry: Entry) -> Path | None:
-        """Where an interrupted fit of this entry finds its last epoch again."""
+        """The checkpoint folder from which an interrupted fit of the entry resumes; None: no checkpoint."""
         ...
 
     def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
-        """The entry is about to be fitted."""
+        """Called before the entry is fitted."""
         ...
 
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
-        """The entry is done."""
+        """Called with the outcome of the entry."""
         ...
 
     def fail(self, entry: Entry, error: Exception) -> None:
-        """The entry could not be done; the others go on."""
+        """Called where the entry failed."""
         ...
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a comparison gave: outcomes by origin, and the error of each entry that failed."""
+    """The outcomes of a comparison by origin, and the error of each failed entry by its label."""
 
     outcomes: dict[int, list[Outcome]]
     errors: dict[str, Exception]
@@ -67,11 +67,11 @@ def run_comparison(
     recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
 ) -> Results:
-    """Fit and judge every contender on every fold; stochastic ones with `seeds` seeds.
+    """Fit and evaluate every contender on every fold; stochastic ones with `seeds` seeds.
 
-    `warm` is what an earlier run of the one contender learned, to go on from.
-    A model that fails is noted, and the others go on; what all of them share is made first, and a
-    mistake in that ends the comparison.
+    `warm` is the state of an earlier run of a single contender, to continue from. A failed model is
+    recorded, and the others continue; the data that they share is built first, and a mistake in it
+    ends the comparison.
     """
     entries = [
         Entry(contender, each, origin)
@@ -84,14 +84,14 @@ def run_comparison(
     for entry in progress(entries, "models", len(entries)):
         before = recorder.finished_before(entry) if recorder is not None else None
         if before is not None:
-            log.info("%s: finished before, taken over", entry.label)
+            log.info("%s: finished in an earlier call", entry.label)
             results.outcomes[entry.origin].append(before)
             continue
         if evaluation is None or evaluation.fold is not folds[entry.origin]:
             evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit)
             evaluation.prepare()
         try:
-            outcome = _one(entry, evaluation, device, recorder, warm)
+            outcome = _run_entry(entry, evaluation, device, recorder, warm)
         except Exception as error:
             raise_if_interrupted()
             log.error("%s failed: %s", entry.label, error)
@@ -103,14 +103,14 @@ def run_comparison(
     return results
 
 
-def _one(
+def _run_entry(
     entry: Entry,
     evaluation: FoldEvaluation,
     device: str,
     recorder: ComparisonRecorder | None,
     warm: WarmStart | None,
 ) -> Outcome:
-    """One entry, run and recorded."""
+    """Run and record one entry."""
     checkpoint = None
     if recorder is not None:
         recorder.start(entry, evaluation)
@@ -132,7 +132,7 @@ def _one(
 
 
 def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
-    """The seeds of a contender: one, unless another seed gives another model."""
+    """The seeds of a contender; a single one for a deterministic model."""
     model = contender.factory()
     seeded = model.stochastic if isinstance(model, SaysStochastic) else is_seeded(model)
     return list(range(first, first + (n if seeded else 1)))

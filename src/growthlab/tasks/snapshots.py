@@ -1,4 +1,4 @@
-"""From a fold to labelled customers: earlier snapshots to learn from, the cutoff to be judged."""
+"""From a fold to labelled customers: earlier snapshots for training, the cutoff for evaluation."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ from growthlab.split.fold import Fold
 
 log = logging.getLogger(__name__)
 
-# What the customers did in [start, end), from the events of the log: one number for each user id.
+# The outcome of customers in [start, end), from the events of the log: one number for each user id.
 Outcomes = Callable[[EventLog, datetime, datetime, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class CustomerData:
-    """What all churn or value models share on one fold.
+    """The data that all churn or value models share on one fold.
 
     `train` are labelled examples at snapshots before the cutoff, with all customers of the past as
-    its `present`; `judged` those at the cutoff, with the fold's future as their target. `base` is
-    what to say of somebody unknown: the mean outcome of the training examples, or a guess from the
-    past where there is none.
+    its `present`; `evaluated` are the examples at the cutoff, whose target is the fold's future.
+    `mean_outcome` is the prediction for an unknown customer: the mean outcome of the training
+    examples, or without any an estimate from the past.
     """
 
     train: Examples
-    judged: Examples
-    base: float
+    evaluated: Examples
+    mean_outcome: float
 
 
-def customers_of(
+def customer_data(
     fold: Fold,
     outcomes: Outcomes,
     *,
-    asked_by: str,
+    task_label: str,
     activity_days: float | None,
     snapshots: int = 4,
     min_history_days: float | None = None,
     attributes: Sequence[str] = (),
     portrait: str | Sequence[str] | None = None,
 ) -> CustomerData:
-    """Examples of who bought in the `activity_days` before a snapshot (None: ever).
+    """Examples of customers who bought in the `activity_days` before a snapshot (None: ever).
 
-    The training snapshots lie a gap and 1, 2, ... horizons before the cutoff, at most `snapshots`
-    of them, so that their outcome windows do not overlap and the last ends at the cutoff; each has
-    at least `min_history_days` of events before it (None: a horizon). What is told of a customer at
-    a snapshot is what was known then, purchases that were cancelled later included.
+    The training snapshots are a gap and 1, 2, ... horizons before the cutoff, at most `snapshots` of
+    them, so that their outcome windows do not overlap and the last ends at the cutoff; each has at
+    least `min_history_days` of events before it (None: a horizon). The features of a customer at a
+    snapshot are what was known then, including purchases that were cancelled later.
 
     Raises
     ------
     DataError
-        A fold without a clock, or no customer to ask about at the cutoff.
+        A fold without a cutoff, or no customer to predict for at the cutoff.
     """
     if fold.cutoff is None or fold.horizon is None:
-        raise DataError(f"{asked_by} asks what happens within a horizon: use split=global_time")
-    fold.past.require("timestamp", needed_by=asked_by)
+        raise DataError(f"{task_label} asks what happens within a horizon: use split=global_time")
+    fold.past.require("timestamp", needed_by=task_label)
     families = Families.of(fold.past, fold.cutoff)
     record = fold.past if fold.record is None else fold.record
     tags = None
@@ -88,12 +88,14 @@ def customers_of(
         assert fold.horizon is not None
         start, users = snapshot + fold.gap, examples.user_ids
         target = outcomes(events, start, start + fold.horizon, users)
-        return replace(examples, target=target, waits=waits(events, start, horizon_days, users))
+        return replace(
+            examples, target=target, waits=days_to_purchase(events, start, horizon_days, users)
+        )
 
-    present = at(fold.cutoff, buyers(record, fold.cutoff, None))
-    active = np.isin(present.user_ids, buyers(record, fold.cutoff, activity_days))
-    judged = labelled(present.select(np.flatnonzero(active)), fold.future, fold.cutoff)
-    if not len(judged):
+    present = at(fold.cutoff, buyer_ids(record, fold.cutoff, None))
+    active = np.isin(present.user_ids, buyer_ids(record, fold.cutoff, activity_days))
+    evaluated = labelled(present.select(np.flatnonzero(active)), fold.future, fold.cutoff)
+    if not len(evaluated):
         ever = activity_days is None
         window = "" if ever else f"in the {activity_days:g} days "
         wider = "" if ever else "raise task.activity_days or "
@@ -101,19 +103,21 @@ def customers_of(
             f"no test users: nobody bought {window}before {fold.cutoff}; "
             f"{wider}choose another split.cutoff"
         )
-    nobody = present.select(np.zeros(0, dtype=int))
-    parts = [replace(nobody, target=np.zeros(0), waits=np.zeros(0))]
-    for snapshot in snapshots_of(fold, snapshots, min_history_days):
-        users = buyers(record, snapshot, activity_days)
+    no_customers = present.select(np.zeros(0, dtype=int))
+    parts = [replace(no_customers, target=np.zeros(0), waits=np.zeros(0))]
+    for snapshot in training_snapshots(fold, snapshots, min_history_days):
+        users = buyer_ids(record, snapshot, activity_days)
         parts.append(labelled(at(snapshot, users), fold.past, snapshot))
     train = replace(Examples.concat(parts), present=present)
-    log.info("%s: %d examples at %d snapshots", asked_by, len(train), len(parts) - 1)
-    base = float(np.mean(train.target)) if train.target is not None and len(train) else np.nan
-    return CustomerData(train, judged, base)
+    log.info("%s: %d examples at %d snapshots", task_label, len(train), len(parts) - 1)
+    mean_outcome = (
+        float(np.mean(train.target)) if train.target is not None and len(train) else np.nan
+    )
+    return CustomerData(train, evaluated, mean_outcome)
 
 
-def snapshots_of(fold: Fold, n: int, min_history_days: float | None) -> list[datetime]:
-    """The training snapshots, the newest first."""
+def training_snapshots(fold: Fold, n: int, min_history_days: float | None) -> list[datetime]:
+    """The times of the training snapshots, newest first."""
     assert fold.cutoff is not None
     assert fold.horizon is not None
     history = fold.horizon if min_history_days is None else timedelta(days=min_history_days)
@@ -123,37 +127,37 @@ def snapshots_of(fold: Fold, n: int, min_history_days: float | None) -> list[dat
     return [s for s in candidates if s - first >= history]
 
 
-def buyers(events: EventLog, snapshot: datetime, within_days: float | None) -> np.ndarray:
-    """The ids of who bought in ``[snapshot - within_days, snapshot)`` (None: ever), sorted.
+def buyer_ids(events: EventLog, snapshot: datetime, within_days: float | None) -> np.ndarray:
+    """The sorted ids of customers who bought in ``[snapshot - within_days, snapshot)`` (None: ever).
 
-    Only what was known at the snapshot counts: see `known_at`.
+    Only what was known at the snapshot counts, see `known_at`.
     """
     bought = "event_type = 'purchase'"
     if within_days is not None:
         bought += f" AND timestamp >= {sql_time(snapshot - timedelta(days=within_days))}"
     known = known_at(events, snapshot)
-    found = known.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
-    return found["user_id"].to_numpy(dtype=str)
+    users = known.query(f"SELECT DISTINCT user_id FROM events WHERE {bought} ORDER BY user_id")
+    return users["user_id"].to_numpy(dtype=str)
 
 
-def waits(
+def days_to_purchase(
     events: EventLog, start: datetime, horizon_days: float, user_ids: np.ndarray
 ) -> np.ndarray:
-    """Days from `start` to each customer's first purchase in the horizon, float64; inf: none."""
+    """Days from `start` to each customer's first purchase in the horizon, float64; inf if none."""
     end = start + timedelta(days=horizon_days)
     first = events.query(
         f"SELECT user_id, (epoch_us(min(timestamp)) - epoch_us({sql_time(start)})) / 86400e6 AS value "
-        f"FROM events WHERE event_type = 'purchase' AND {within(start, end)} GROUP BY user_id"
+        f"FROM events WHERE event_type = 'purchase' AND {in_window(start, end)} GROUP BY user_id"
     )
-    return by_user(first, user_ids, absent=np.inf)
+    return values_by_user(first, user_ids, absent=np.inf)
 
 
-def within(start: datetime, end: datetime) -> str:
-    """SQL for the half-open window of an outcome."""
+def in_window(start: datetime, end: datetime) -> str:
+    """The SQL condition for the half-open window of an outcome."""
     return f"timestamp >= {sql_time(start)} AND timestamp < {sql_time(end)}"
 
 
-def by_user(values: pd.DataFrame, user_ids: np.ndarray, absent: float = 0.0) -> np.ndarray:
-    """The column ``value`` of a query, float64 in the order of `user_ids`; `absent` for the others."""
-    found = values.set_index("user_id")["value"].astype(np.float64)
-    return found.reindex(pd.Index(user_ids), fill_value=absent).to_numpy(copy=True)
+def values_by_user(values: pd.DataFrame, user_ids: np.ndarray, absent: float = 0.0) -> np.ndarray:
+    """The column ``value`` of a query in the order of `user_ids`, float64; `absent` for missing users."""
+    by_user = values.set_index("user_id")["value"].astype(np.float64)
+    return by_user.reindex(pd.Index(user_ids), fill_value=absent).to_numpy(copy=True)

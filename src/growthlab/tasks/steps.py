@@ -1,4 +1,4 @@
-"""Steps: each basket after the cutoff as a question of its own, asked of all that came before it."""
+"""Steps: each basket after the cutoff is predicted from everything before it."""
 
 from __future__ import annotations
 
@@ -15,65 +15,66 @@ from growthlab.split.fold import Fold
 
 
 @dataclass(frozen=True)
-class Walk:
-    """The steps of users through the future of a fold, a row each, users and times ascending.
+class FutureSteps:
+    """The baskets of users in the future of a fold, one row each, by user and time.
 
-    A basket (target events of one user at one time) is foretold as a set from everything that is
-    strictly earlier: the past, and what of the future lies before. A step before which the user has
-    no event that models can see is left out and counted, as in the literature on sessions: the
-    first view of a session is given, not foretold.
+    A basket (the target events of one user at one time) is predicted as a set from everything that is
+    strictly earlier: the past, and the earlier part of the future. A step before which the user has
+    no event visible to models is left out and counted, as in the literature on sessions: the first
+    view of a session is given, not predicted.
     """
 
     histories: Prefixes
     owned: Prefixes
     truth: pd.DataFrame  # user_id, item_id, step
-    rows: np.ndarray  # (n_truth,) the row of `histories` that is asked for each row of `truth`
-    steps: np.ndarray  # (n_rows,) int32, which basket of the user's future it is, from 1
+    truth_rows: np.ndarray  # (n_truth,) the row of `histories` for each row of `truth`
+    steps: np.ndarray  # (n_rows,) int32, the number of the basket in the user's future, from 1
     without_history: int
 
 
-def walk(
+def future_steps(
     fold: Fold,
-    taken: pd.DataFrame,
+    targets: pd.DataFrame,
     history_events: Sequence[str],
     target_events: Sequence[str],
     catalogue: Catalogue,
     vocabulary: np.ndarray,
-) -> Walk:
-    """The steps of `taken`: the distinct user_id, item_id and time after the cutoff, sorted by user
-    and time."""
-    user_ids, times = taken["user_id"].to_numpy(dtype=str), times_of(taken["time"])
+) -> FutureSteps:
+    """The steps of `targets`: distinct user_id, item_id and time after the cutoff, sorted by user, time."""
+    user_ids, times = targets["user_id"].to_numpy(dtype=str), as_times(targets["time"])
     starts = np.concatenate([[True], (user_ids[1:] != user_ids[:-1]) | (np.diff(times) != 0)])
     firsts = np.flatnonzero(starts)
-    users, of = np.unique(user_ids[firsts], return_inverse=True)
+    users, step_users = np.unique(user_ids[firsts], return_inverse=True)
     histories, owned = (
         Prefixes.until(
-            joined(
+            join_histories(
                 histories_of(fold.past, kinds, catalogue, vocabulary, users),
                 histories_of(fold.future, kinds, catalogue, vocabulary, users),
             ),
-            of,
+            step_users,
             times[firsts],
         )
         for kinds in (history_events, target_events)
     )
-    begun = histories.lengths > 0
+    has_history = histories.lengths > 0
     steps = np.cumsum(starts) - 1
-    numbers = (np.arange(len(of)) - np.searchsorted(of, of) + 1).astype(np.int32)
-    kept = begun[steps]
-    truth = taken.loc[kept, ["user_id", "item_id"]].assign(step=numbers[steps[kept]])
-    return Walk(
-        histories=histories.where(begun),
-        owned=owned.where(begun),
+    numbers = (np.arange(len(step_users)) - np.searchsorted(step_users, step_users) + 1).astype(
+        np.int32
+    )
+    kept = has_history[steps]
+    truth = targets.loc[kept, ["user_id", "item_id"]].assign(step=numbers[steps[kept]])
+    return FutureSteps(
+        histories=histories.where(has_history),
+        owned=owned.where(has_history),
         truth=truth.reset_index(drop=True),
-        rows=(np.cumsum(begun) - 1)[steps[kept]],
-        steps=numbers[begun],
-        without_history=int((~begun).sum()),
+        truth_rows=(np.cumsum(has_history) - 1)[steps[kept]],
+        steps=numbers[has_history],
+        without_history=int((~has_history).sum()),
     )
 
 
-def joined(first: Histories, second: Histories) -> Histories:
-    """The events of the same users in both, in one history each."""
+def join_histories(first: Histories, second: Histories) -> Histories:
+    """The histories of the same users with the events of both."""
     parts = (first, second)
 
     def both(name: str) -> np.ndarray:
@@ -93,8 +94,8 @@ def joined(first: Histories, second: Histories) -> Histories:
     )
 
 
-def times_of(column: pd.Series) -> np.ndarray:
-    """Timestamps or positions as `Histories.times` has them."""
+def as_times(column: pd.Series) -> np.ndarray:
+    """Timestamps or positions in the form of `Histories.times`."""
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.astype("datetime64[us]").astype("int64")
     return column.to_numpy(dtype=np.int64)

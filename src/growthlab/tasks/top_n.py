@@ -1,4 +1,4 @@
-"""What will this customer want: rank the catalogue for everyone who took something after the cutoff."""
+"""What will this customer want: rank the catalogue for every user with a target after the cutoff."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from growthlab.models.base import Recommender, ScoredRecommender
 from growthlab.ranking.candidates import SEEN_EVENTS
 from growthlab.scorers.base import Factored
 from growthlab.split.fold import Fold
-from growthlab.tasks.steps import Walk, walk
+from growthlab.tasks.steps import FutureSteps, future_steps
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ TARGETS = ("horizon_set", "successive", "last")
 
 @dataclass(frozen=True)
 class TopNData:
-    """What all recommenders share on one fold.
+    """The data that all recommenders share on one fold.
 
-    `past` is what is learned from; `histories` are the same events of the users with a truth, one row each,
-    users unseen in the past included, and `owned` what those had taken before (the target events), which
-    tells a repeat. The truth is in CSR form: distinct items a user after the seen filter, code -1 for an item
-    outside the catalogue. With the target ``successive`` a row is a step of a user, not a user.
+    Models are fitted to `past`. `histories` are the events of the users with targets, one row each, users
+    unseen in the past included; `owned` are their earlier target events, which identify repeats. The truth
+    is in CSR form: distinct items a user after the seen filter, code -1 for an item outside the catalogue.
+    With the target ``successive`` a row is a step of a user instead of a user.
     """
 
     past: Histories
@@ -57,7 +57,7 @@ class TopNData:
     truth_table: pd.DataFrame  # user_id, item_id; step where rows are steps
     popularity: np.ndarray  # (n_items,) distinct past users
     targets_removed_by_filter: int
-    steps: np.ndarray | None = None  # (n_rows,) which basket of the user's future; None: users
+    steps: np.ndarray | None = None  # (n_rows,) the basket's number within its user; None: users
     steps_without_history: int = 0
     horizon_days: float | None = None
     gap_days: float = 0.0
@@ -67,22 +67,23 @@ class TopNData:
 class TopN:
     """Full ranking of the catalogue as of the cutoff.
 
-    `history_events` are what the models see, `target_events` what counts as taken afterwards, `filter_seen`
-    which items are kept out of the lists (``none``, ``purchased`` or ``interacted``); None leaves each to
-    the data set. `tie_seed` makes the key by which ties are broken: the same for all models and seeds.
+    `history_events` are the events that models see, `target_events` those that count as targets, and
+    `filter_seen` says which items are kept out of the lists (``none``, ``purchased`` or ``interacted``);
+    None uses the data set's default. `tie_seed` seeds the key that breaks ties, the same for all models
+    and seeds.
 
-    `target` is the rule of what counts, and results under different rules are never compared:
+    `target` is the target rule; results under different rules are never compared:
 
     horizon_set
-        every distinct item in the horizon, foretold at the cutoff;
+        every distinct item in the horizon, predicted at the cutoff;
     successive
-        one basket after the other, each as a set and from all that is strictly earlier: histories
-        grow, parameters stay. Every occurrence of an item is foretold, and the seen filter is that
-        of the step. A step without any earlier event (the first view of a session) is no question:
-        it is left out, and counted as ``steps_without_history``. Values are means over steps;
-        intervals and tests draw users with all their steps.
+        one basket after the other, each predicted as a set from everything strictly earlier: histories
+        grow, parameters stay. Every occurrence of an item is a target, and the seen filter is that of
+        the step. A step without any earlier event (the first view of a session) is left out, and
+        counted as ``steps_without_history``. Values are means over steps; intervals and tests resample
+        users with all their steps.
     last
-        only the last basket, foretold at the cutoff.
+        only the last basket, predicted at the cutoff.
     """
 
     answer: ClassVar[TaskAnswer] = TaskAnswer(
@@ -112,34 +113,34 @@ class TopN:
 
     def __post_init__(self) -> None:
         for setting, possible in (("target", TARGETS), ("filter_seen", (*SEEN_EVENTS, None))):
-            given = getattr(self, setting)
-            if given not in possible:
+            value = getattr(self, setting)
+            if value not in possible:
                 names = [p for p in possible if p]
-                raise ConfigError(f"task.{setting}={given}: {near_matches(str(given), names)}")
+                raise ConfigError(f"task.{setting}={value}: {near_matches(str(value), names)}")
         if self.list_length < 1:
             raise ConfigError(f"task.list_length must be at least 1, got {self.list_length}")
         if not self.memory_mb > 0:
             raise ConfigError(f"task.memory_mb must be positive, got {self.memory_mb}")
 
-    def data(self, fold: Fold, known: TopNData | None = None) -> TopNData:
-        """Histories, truth and popularity of the fold, in the catalogue and with the users of `known`.
+    def data(self, fold: Fold, fitted_on: TopNData | None = None) -> TopNData:
+        """Histories, truth and popularity of the fold, in the catalogue and user codes of `fitted_on`.
 
         Raises
         ------
         DataError
-            The log has no items, or nobody takes anything in the future of the fold.
+            The log has no items, or the fold's future has no target.
         ConfigError
-            The seen filter hides events that the histories do not hold.
+            The seen filter needs events that the histories do not hold.
         """
         self._check_filter()
-        catalogue = catalogue_of(fold.past) if known is None else known.past.catalogue
-        vocabulary = None if known is None else known.past.user_ids
+        catalogue = catalogue_of(fold.past) if fitted_on is None else fitted_on.past.catalogue
+        vocabulary = None if fitted_on is None else fitted_on.past.user_ids
         past = histories_of(fold.past, self._history_events, catalogue, vocabulary)
         vocabulary = past.user_ids if vocabulary is None else vocabulary
-        asked = self._asked(fold, catalogue, vocabulary)
-        items = catalogue.codes(asked.truth["item_id"].to_numpy(dtype=str))
-        offsets = _offsets(asked.rows, asked.histories.n_users)
-        kept = unseen_targets(asked.histories, offsets, items, self.filter_seen or "none")
+        rows = self._evaluation_rows(fold, catalogue, vocabulary)
+        items = catalogue.codes(rows.truth["item_id"].to_numpy(dtype=str))
+        offsets = _offsets(rows.truth_rows, rows.histories.n_users)
+        kept = unseen_targets(rows.histories, offsets, items, self.filter_seen or "none")
         popularity = np.asarray(past.matrix().sum(axis=0)).ravel()
         n_removed = int((~kept).sum())
         if not kept.any():
@@ -149,34 +150,36 @@ class TopN:
             )
         return TopNData(
             past=past,
-            histories=asked.histories,
-            owned=asked.owned,
-            truth_offsets=_offsets(asked.rows[kept], asked.histories.n_users),
+            histories=rows.histories,
+            owned=rows.owned,
+            truth_offsets=_offsets(rows.truth_rows[kept], rows.histories.n_users),
             truth_items=items[kept],
-            truth_table=asked.truth[kept].reset_index(drop=True),
+            truth_table=rows.truth[kept].reset_index(drop=True),
             popularity=popularity.astype(np.float32),
             targets_removed_by_filter=n_removed,
             horizon_days=fold.horizon / timedelta(days=1) if fold.horizon else None,
             gap_days=fold.gap / timedelta(days=1),
-            steps=asked.steps,
-            steps_without_history=asked.without_history,
+            steps=rows.steps,
+            steps_without_history=rows.without_history,
         )
 
     def fit(self, model: Any, data: TopNData, options: FitOptions) -> Recommender:
-        """The recommender, fitted to the past."""
+        """Fit the recommender to the past."""
         if not isinstance(model, Recommender):
-            raise ConfigError(f"task=top_n needs a recommender, and {type(model).__name__} is none")
-        told = replace(
+            raise ConfigError(
+                f"task=top_n needs a recommender, and {type(model).__name__} is not one"
+            )
+        task_options = replace(
             options,
             target_events=self._target_events,
             horizon_days=data.horizon_days,
             gap_days=data.gap_days,
             filter_seen=self.filter_seen or "none",
         )
-        return model.fit(data.past, told)
+        return model.fit(data.past, task_options)
 
     def lists(self, model: Recommender, data: TopNData) -> RankedLists:
-        """The model's lists for all users of the fold, beside the truth."""
+        """The model's lists for all users of the fold, with the truth."""
         source = model.scorer_ if isinstance(model, ScoredRecommender) else model
         return rank_items(
             model.score,
@@ -194,7 +197,7 @@ class TopN:
             factors=source if isinstance(source, Factored) else None,
         )
 
-    def judge(
+    def evaluate(
         self,
         model: Any,
         data: TopNData,
@@ -203,7 +206,7 @@ class TopN:
         seed: int,
         intervals: bool = True,
     ) -> ModelEvaluation:
-        """Every metric of the lists; see `Task.judge`."""
+        """Every metric of the lists, see `Task.evaluate`."""
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started
@@ -215,14 +218,14 @@ class TopN:
             n_without = float(data.steps_without_history)
             values["steps_without_history"] = Estimate(n_without, np.nan, np.nan)
         coverage = 1.0 - float(lists.fallback.mean())
-        lists = replace(lists)  # lets go of what metrics look up once: of a million users 200 MB
+        lists = replace(lists)  # frees what metrics cached: 200 MB for a million users
         strata = evaluate_strata(lists, metrics) if intervals else pd.DataFrame()
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
         return ModelEvaluation(values, per_user, strata, tables, seconds, coverage)
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
-        """The plots of one outcome, by file name."""
+        """The plots of an outcome by file name."""
         from growthlab.evaluation.figures import outcome_figures
 
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
@@ -236,7 +239,7 @@ class TopN:
         return tuple(self.target_events or ("purchase",))
 
     def _check_filter(self) -> None:
-        """What is hidden is read off the histories, here and where the model serves."""
+        """Refuse a filter whose events are not in the histories, from which seen items are read."""
         hidden = SEEN_EVENTS[self.filter_seen or "none"]
         if hidden and not set(hidden) & set(self._history_events):
             raise ConfigError(
@@ -244,15 +247,17 @@ class TopN:
                 f"{list(self._history_events)} holds none of {', '.join(hidden)}"
             )
 
-    def _asked(self, fold: Fold, catalogue: Catalogue, vocabulary: np.ndarray) -> _Asked | Walk:
-        """Who is asked about, with their histories, and what they took."""
+    def _evaluation_rows(
+        self, fold: Fold, catalogue: Catalogue, vocabulary: np.ndarray
+    ) -> _UserRows | FutureSteps:
+        """The rows to evaluate, users or their steps, with histories and truth."""
         truth = self._truth(fold.future)
         events = self._history_events, self._target_events
         if self.target == "successive":
-            steps = walk(fold, truth, *events, catalogue, vocabulary)
+            steps = future_steps(fold, truth, *events, catalogue, vocabulary)
             if not steps.histories.n_users:
                 raise DataError(
-                    f"no step to foretell: none of {steps.without_history} baskets after the cutoff "
+                    f"no step to predict: none of {steps.without_history} baskets after the cutoff "
                     "has an earlier event of its user; use task.target=horizon_set"
                 )
             return steps
@@ -260,21 +265,21 @@ class TopN:
         histories, owned = (
             histories_of(fold.past, kinds, catalogue, vocabulary, users) for kinds in events
         )
-        return _Asked(histories, owned, truth, rows)
+        return _UserRows(histories, owned, truth, rows)
 
     def _truth(self, future: EventLog) -> pd.DataFrame:
-        """The distinct (user_id, item_id) that count, sorted; with their time where it matters."""
+        """The distinct (user_id, item_id) that are targets, sorted; with time for ``successive``."""
         kinds = ", ".join(f"'{t}'" for t in self._target_events)
-        taken = f"FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
+        source = f"FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
         time, columns = future.ordered_by, "user_id, item_id"
         if self.target == "successive":
             columns = f"user_id, {time} AS time, item_id"
         elif self.target == "last":
-            taken += f" QUALIFY {time} = max({time}) OVER (PARTITION BY user_id)"
-        truth = future.query(f"SELECT DISTINCT {columns} {taken} ORDER BY ALL")
+            source += f" QUALIFY {time} = max({time}) OVER (PARTITION BY user_id)"
+        truth = future.query(f"SELECT DISTINCT {columns} {source} ORDER BY ALL")
         if truth.empty:
             raise DataError(
-                f"no test users: nobody has an event of the types {kinds} after the cutoff; "
+                f"no test users: there are no events of the types {kinds} after the cutoff; "
                 "choose an earlier split.cutoff, a longer split.horizon_days or other task.target_events"
             )
         return truth
@@ -286,10 +291,10 @@ class TopN:
         kept = slice(None) if listed.all() else listed.ravel()  # no copy of full lists
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), k)[kept]
         users = lists.user_ids[np.flatnonzero(np.diff(lists.clusters, prepend=-1))]
-        of = rows if data.steps is None else lists.clusters.astype(np.int32)[rows]
+        row_users = rows if data.steps is None else lists.clusters.astype(np.int32)[rows]
         columns: dict[str, Any] = {
-            # a code and a table of names: millions of rows are not millions of strings
-            "user_id": pd.Categorical.from_codes(of, pd.Index(users)),
+            # categoricals, as millions of strings would take too much memory
+            "user_id": pd.Categorical.from_codes(row_users, pd.Index(users)),
             "item_id": pd.Categorical.from_codes(
                 lists.items.ravel()[kept], pd.Index(data.past.catalogue.item_ids)
             ),
@@ -303,18 +308,18 @@ class TopN:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What `Walk` has, of users asked about once."""
+class _UserRows:
+    """The fields of `FutureSteps` where each row is a user."""
 
     histories: Histories
     owned: Histories
     truth: pd.DataFrame
-    rows: np.ndarray
+    truth_rows: np.ndarray
     steps: None = None
     without_history: int = 0
 
 
 def _offsets(rows: np.ndarray, n_rows: int) -> np.ndarray:
-    """Where the entries of each row begin and end, of entries sorted by row."""
+    """CSR offsets of entries that are sorted by row."""
     counts = np.bincount(rows, minlength=n_rows)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

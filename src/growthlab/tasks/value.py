@@ -22,7 +22,7 @@ from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
-from growthlab.tasks.snapshots import CustomerData, by_user, within
+from growthlab.tasks.snapshots import CustomerData, in_window, values_by_user
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 class Value(CustomerTask):
     """`revenue_value` in ``[cutoff, cutoff + horizon)``: purchases less returns, never below 0.
 
-    The objective is the normalised Gini: who is worth most is what the value is used for, and the
-    mean absolute error is least for a guess of 0 where most customers buy nothing. Past spend is
-    hard to beat on it; level (MAE, total bias) is shown beside it and may have another winner.
+    The objective is the normalised Gini, as the value is used to rank customers, and the mean absolute
+    error would be lowest for predicting 0 where most customers buy nothing. Past spend is hard to
+    beat on it; errors of level (MAE, total bias) are shown too and may have another winner.
     """
 
     answer: ClassVar[TaskAnswer] = TaskAnswer(
@@ -58,57 +58,57 @@ class Value(CustomerTask):
     models: str = "value"
     metrics: str = "value"
 
-    def data(self, fold: Fold, known: CustomerData | None = None) -> CustomerData:
+    def data(self, fold: Fold, fitted_on: CustomerData | None = None) -> CustomerData:
         """Customers with features and revenue; DataError for a log without prices."""
         fold.past.require("unit_price", needed_by=f"task={self.name}")
-        return super().data(fold, known)
+        return super().data(fold, fitted_on)
 
-    def completed(
-        self, judged: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
+    def with_task_tables(
+        self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
     ) -> ModelEvaluation:
-        """With the table ``deciles``: what was foretold and what came in the tenths of the ranking."""
-        rows = judged.per_user
-        found = deciles(rows["label"].to_numpy(), rows["prediction"].to_numpy())
-        return replace(judged, tables={**judged.tables, "deciles": found})
+        """Add the table ``deciles``: predicted and actual value by decile of the prediction."""
+        rows = result.per_user
+        deciles = value_deciles(rows["label"].to_numpy(), rows["prediction"].to_numpy())
+        return replace(result, tables={**result.tables, "deciles": deciles})
 
-    def guess(self, customers: Examples) -> float:
-        """The mean spend in a horizon, at the pace of all the past."""
-        pace = customers.table["spend"] / customers.table["T"]
-        return float(pace.mean() * customers.horizon_days)
+    def estimate_mean(self, customers: Examples) -> float:
+        """The mean spend in a horizon at the rate of the whole past."""
+        rate = customers.table["spend"] / customers.table["T"]
+        return float(rate.mean() * customers.horizon_days)
 
     def outcomes(
         self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray
     ) -> np.ndarray:
-        """Money of purchases less that of returns in the window; a negative sum counts as 0."""
+        """Spend less returns in the window; a negative sum counts as 0."""
         money = f"CASE event_type WHEN 'return' THEN -1 ELSE 1 END * {spend_of(events)}"
         kinds = "event_type IN ('purchase', 'return')"
         sums = events.query(
             f"SELECT user_id, sum({money}) AS value FROM events "
-            f"WHERE {kinds} AND {within(start, end)} GROUP BY user_id"
+            f"WHERE {kinds} AND {in_window(start, end)} GROUP BY user_id"
         )
-        # the precision of float32, so that the order of parallel sums leaves no trace
-        net = by_user(sums, user_ids).astype(np.float32).astype(np.float64)
+        # rounded to float32, so that the order of parallel sums makes no difference
+        net = values_by_user(sums, user_ids).astype(np.float32).astype(np.float64)
         if (net < 0).any():
             log.debug("%d of %d returned more than they bought", (net < 0).sum(), len(net))
         return np.maximum(net, 0.0)
 
 
-def deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
-    """The tenths of the ranking, the highest first; ties and customers on a border are shared.
+def value_deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
+    """The deciles of the prediction, highest first; ties and customers on a border are shared.
 
-    Columns: ``decile`` from 1, ``customers`` (a tenth of all, so not whole), mean ``prediction`` and
-    mean ``value``, ``bias`` (prediction over value less 1; NaN where nothing was spent) and
-    ``capture`` (share of all value down to it). Customers times mean sum to the total.
+    Columns: ``decile`` from 1, ``customers`` (a tenth of all, so fractional), mean ``prediction`` and
+    mean ``value``, ``bias`` (prediction / value - 1; NaN where nothing was spent) and ``capture``
+    (cumulative share of all value). Customers times mean sum to the total.
     """
-    value, stated = equal_mass_bins(group_by_prediction(label, prediction), 10)
+    value, predicted = equal_mass_bins(group_by_prediction(label, prediction), 10)
     size, total = len(label) / 10, label.sum() or np.nan
     return pd.DataFrame(
         {
             "decile": np.arange(1, 11),
             "customers": size,
-            "prediction": stated,
+            "prediction": predicted,
             "value": value,
-            "bias": stated / np.where(value > 0, value, np.nan) - 1,
+            "bias": predicted / np.where(value > 0, value, np.nan) - 1,
             "capture": np.cumsum(value) * size / total,
         }
     )

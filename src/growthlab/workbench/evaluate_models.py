@@ -88,8 +88,8 @@ def recorder_for(
 
     def bundle(entry: Entry, evaluation: Any, outcome: Any, folder: Path) -> Any:
         provenance = provenance_of(bench, entry, outcome, recorder.runs[entry.label])
-        write_step_histories(folder.parent, evaluation.judging)
-        return write_bundle(folder, evaluation.judging, outcome, provenance)
+        write_step_histories(folder.parent, evaluation.test_data)
+        return write_bundle(folder, evaluation.test_data, outcome, provenance)
 
     recorder = ComparisonRun(
         store=bench.store,

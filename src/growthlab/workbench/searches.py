@@ -32,7 +32,7 @@ from growthlab.search.trial import FinishedTrial
 from growthlab.search.workers import Worker
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
-from growthlab.tasks.objective import names_of
+from growthlab.tasks.objective import value_names
 from growthlab.workbench.contenders import contender_for, model_commands
 from growthlab.workbench.earlier_runs import refuse_earlier_run
 from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH, command_config
@@ -284,7 +284,7 @@ def _bundle_mb(
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         provenance = provenance_of(bench, entry, outcome, "")
-        write_bundle(bundle, evaluation.choosing, outcome, provenance)
+        write_bundle(bundle, evaluation.selection_data, outcome, provenance)
         return sum(f.stat().st_size for f in bundle.rglob("*") if f.is_file()) / 2**20
 
 
@@ -304,7 +304,7 @@ def _search_run(
 
 def _metric_by_name(parts: Parts) -> dict[str, Any]:
     """Each name of a value, with the metric that gives it."""
-    return {n: m for key, m in parts.metrics.items() for n in names_of(m, key)}
+    return {n: m for key, m in parts.metrics.items() for n in value_names(m, key)}
 
 
 def _is_maximised(parts: Parts, name: str) -> bool:

@@ -70,7 +70,7 @@ def trained(question: Question) -> dict[str, Any]:
     if question.measure == "gru4rec":
         return {**values, "note": f"{targets:,} targets"}
     metrics = bench.metrics
-    _, judged = seconds_of(lambda: task.judge(model, data, metrics, seed=0, intervals=False))
+    _, judged = seconds_of(lambda: task.evaluate(model, data, metrics, seed=0, intervals=False))
     return {**values, "evaluate_seconds": judged, "note": f"{len(metrics)} kinds of metrics"}
 
 
