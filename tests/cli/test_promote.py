@@ -176,7 +176,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert version.description.endswith(f"; report: {logged.path} among the artifacts of run {run}")
 
     would = crowned.growthlab("rollback", "task=churn", "dry_run=true")
-    assert "version 1 would come back for version 2" in would.out
+    assert "version 1 would replace version 2" in would.out
     assert champion(crowned, CHURN) == "2"
     back = crowned.growthlab("rollback", "task=churn", "why=complaints", "by=anna")
     assert back.status == 0, back.err

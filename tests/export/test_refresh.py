@@ -327,6 +327,6 @@ def test_the_command_refreshes_and_refuses_in_one_line(
         "2 known users as of 2024-03-05T00:00:01 (before: 5 as of 2024-03-01T00:00:00)" in message
     )
     assert main([*words, columns, "task=churn"]) == 2
-    assert "answers top_n, not churn: leave task= out" in capsys.readouterr().err
+    assert "answers top_n, not churn: leave out task=" in capsys.readouterr().err
     assert main(["refresh", "bundle=nowhere"]) == 2
     assert "nowhere is no bundle" in capsys.readouterr().err

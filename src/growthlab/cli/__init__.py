@@ -1,1 +1,1 @@
-"""One small file a command: compose the config, call one function."""
+"""One small file a command: it calls the other rooms, prints the result and returns the exit status."""

@@ -1,4 +1,4 @@
-"""growthlab describe: the growth figures of a data set as a report, with the distance to goals."""
+"""growthlab describe: the growth report of a data set, with the distance to goals."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from growthlab.config.compose import Command
-from growthlab.core.build import build
-from growthlab.data.source import Source
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.store import Store
-from growthlab.workbench.set_up import cache_folder
+from growthlab.workbench.logged_config import plain_config
+from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
@@ -27,9 +23,7 @@ def run(command: Command) -> int:
     config = command.config
     settings = ReportSettings.from_config(config)
     goals = [] if config.goals is None else read_goals(str(config.goals), config.currency)
-    source, store = build(config.data), build(config.tracking)
-    assert isinstance(source, Source)
-    assert isinstance(store, Store)
+    source, store = data_source(config), tracking_store(config)
     name = command.choice("data")
     log = source.prepare(cache_folder(config))
     report = settings.report(log, name, goals)
@@ -38,9 +32,7 @@ def run(command: Command) -> int:
     lineage = Lineage.of_log(
         log, source, data=name, task="describe", cutoff=str(report.scope.as_of)
     )
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    logged = {str(k): v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
+    logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "describe") as logged_run:
         shutil.copytree(folder, logged_run.folder, dirs_exist_ok=True)
         cleaning = json.dumps(log.cleaning, indent=2, default=str)

@@ -1,4 +1,4 @@
-"""growthlab export: the winner by validation, or one run, to a bundle folder and the model registry."""
+"""growthlab export: write the winner by validation, or a run, to a bundle folder and the registry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from growthlab.workbench.set_up import data_source, tracking_store
 
 
 def run(command: Command) -> int:
-    """Download the run's bundle, check it, put it into its folder, register it."""
+    """Download the run's bundle, check it, put it into its folder and register it."""
     config, store = command.config, tracking_store(command.config)
     task = with_data_defaults(build(config.task), data_source(config))
     store.require_exists("nothing to export: run growthlab compare first")
@@ -46,7 +46,7 @@ def run(command: Command) -> int:
 
 
 def _first_champion(command: Command, store: Store, run_id: str, registered: Registered) -> str:
-    """Let the gate rule on a model that has no champion yet; what came of it, in words."""
+    """Let the gate rule on a model that has no champion yet, and return the result in words."""
     try:
         ruling = rule_on_first_champion(command, store, run_id, registered.version)
     except ExportError as error:  # another process was first, or the run left no bundle

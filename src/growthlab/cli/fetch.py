@@ -1,4 +1,4 @@
-"""growthlab fetch: the bundle of a registered version to a folder, from which a service takes it up."""
+"""growthlab fetch: download the bundle of a registered version to a folder that a service watches."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from growthlab.tracking.store import Store
 
 
 def run(command: Command) -> int:
-    """Fetch, check and exchange; nothing changes where the model is there already."""
+    """Fetch and check the bundle and swap it in, unless the folder has this version already."""
     config = command.config
     store = build(config.tracking)
     assert isinstance(store, Store)
     store.require_exists("nothing to fetch")
-    got = fetch(
+    fetched = fetch(
         str(config.model_uri),
         str(config.to),
         uri=store.address,
         client=store.client,
         overwrite=bool(config.overwrite),
     )
-    what = f"{got.registered} ({got.manifest.model} {got.manifest.version})"
-    if not got.changed:
-        print(f"{what} is in {config.to} already")
-        if not got.as_exported:
-            known = got.manifest.state_cutoff or got.manifest.refreshed or "another time"
+    version = f"{fetched.registered} ({fetched.manifest.model} {fetched.manifest.version})"
+    if not fetched.changed:
+        print(f"{version} is in {config.to} already")
+        if not fetched.as_exported:
+            known_at = fetched.manifest.state_cutoff or fetched.manifest.refreshed or "another time"
             print(
-                f"its customers are known as of {known} (growthlab refresh), which stays so; "
-                "as they were exported: overwrite=true"
+                f"its customers are known as of {known_at} (growthlab refresh), which is kept; "
+                "overwrite=true gives the exported state"
             )
         return 0
-    before = f", in the place of {got.before}" if got.before else ""
-    print(f"{what} is in {config.to}{before}")
-    print(f"next, where no service watches the folder yet: growthlab serve bundle={config.to}")
+    before = f", in place of {fetched.before}" if fetched.before else ""
+    print(f"{version} is in {config.to}{before}")
+    print(f"next, if no service watches the folder yet: growthlab serve bundle={config.to}")
     return 0

@@ -1,23 +1,19 @@
-"""growthlab portrait: a row of tags for every customer as of a cutoff, and the dictionary of tags."""
+"""growthlab portrait: the tags of every customer as of a cutoff, and the dictionary of tags."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-
-from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import last_event_time
-from growthlab.data.source import Source
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.features.portrait.portrait_files import output_path, write_dictionary, write_portrait
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.store import Store
-from growthlab.workbench.set_up import cache_folder
+from growthlab.workbench.logged_config import plain_config
+from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output")
 
@@ -29,10 +25,8 @@ def run(command: Command) -> int:
         write_dictionary(output_path(config.dictionary, "dictionary"))
         print(f"tags in {config.dictionary}")
         return 0
-    portrait, source, store = (build(config[k]) for k in ("portrait", "data", "tracking"))
+    portrait, source, store = build(config.portrait), data_source(config), tracking_store(config)
     assert isinstance(portrait, Portrait)
-    assert isinstance(source, Source)
-    assert isinstance(store, Store)
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
     events = source.prepare(cache_folder(config))
@@ -41,8 +35,7 @@ def run(command: Command) -> int:
     lineage = Lineage.of_log(
         events, source, data=command.choice("data"), task="portrait", cutoff=str(cutoff)
     )
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    logged = {k: v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
+    logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "portrait") as logged_run:
         for folder in (output.parent, logged_run.folder):
             write_portrait(table, folder / output.name)

@@ -1,4 +1,4 @@
-"""growthlab prepare: ingest, clean, cache; the cleaning report."""
+"""growthlab prepare: read, clean and cache a data set, and report what was dropped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from growthlab.workbench.set_up import cache_folder
 
 
 def run(command: Command) -> int:
-    """Prepare the data set, print what was dropped and why, and save it as ``cleaning.json``."""
+    """Prepare the data set, print what was dropped and why, and save that as JSON."""
     cache = cache_folder(command.config)
     log = build(command.config.data).prepare(cache)
     name = command.choice("data")

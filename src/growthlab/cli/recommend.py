@@ -1,4 +1,4 @@
-"""growthlab recommend: batch use of a bundle on a CSV or Parquet file."""
+"""growthlab recommend: lists from a bundle for every row of a CSV or Parquet file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from growthlab.ranking.rules import Rules
 def run(command: Command) -> int:
     """Answer every row of the input file and write the output file."""
     config = command.config
-    given = OmegaConf.to_container(config.rules, resolve=True)
-    assert isinstance(given, dict)
-    rules = Rules.of({str(name): value for name, value in given.items()})
+    settings = OmegaConf.to_container(config.rules, resolve=True)
+    assert isinstance(settings, dict)
+    rules = Rules.of({str(name): value for name, value in settings.items()})
     written = recommend_file(
         Path(config.bundle),
         Path(config.input),

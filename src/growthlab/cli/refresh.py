@@ -1,4 +1,4 @@
-"""growthlab refresh: what a bundle knows of customers and stock, as of now; the model stays."""
+"""growthlab refresh: update what a bundle knows of customers and stock; the model stays the same."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from growthlab.workbench.set_up import data_source, prepared_log
 
 
 def run(command: Command) -> int:
-    """Read the data, write the state anew, swap the bundle in."""
+    """Read the data, write the new state, and swap the bundle in."""
     folder = Path(str(command.config.bundle))
     before = Manifest.read(folder)
     task_name = command.choice("task")
     if task_name != before.task:
         if any(word.startswith("task=") for word in command.words):
             raise ConfigError(
-                f"{folder} answers {before.task}, not {task_name}: leave task= out, the bundle "
-                "names its task"
+                f"{folder} answers {before.task}, not {task_name}: leave out task=, which "
+                "the bundle names"
             )
         command = compose(command.name, [*command.words, f"task={before.task}"])
     config, data = command.config, command.choice("data")

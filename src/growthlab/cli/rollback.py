@@ -1,4 +1,4 @@
-"""growthlab rollback: the champion before this one, back in its place."""
+"""growthlab rollback: make the previous version the champion again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from growthlab.workbench.set_up import tracking_store
 
 
 def run(command: Command) -> int:
-    """Move the alias back, and show the history of the champion."""
+    """Move the alias back, and print the history of champions."""
     config, store = command.config, tracking_store(command.config)
     store.require_exists("nothing to go back to")
     client, name = store.client, f"{command.choice('data')}-{command.choice('task')}"
@@ -35,7 +35,7 @@ def run(command: Command) -> int:
         why=str(config.why or ""),
     )
     if config.dry_run:
-        print(f"{name}: version {before} would come back for version {now}")
+        print(f"{name}: version {before} would replace version {now}")
         print("dry_run=true: nothing was changed")
         return 0
     move_champion(client, name, change)

@@ -1,4 +1,4 @@
-"""growthlab score: batch use of a bundle on a CSV or Parquet file."""
+"""growthlab score: predictions from a bundle for every row of a CSV or Parquet file."""
 
 from __future__ import annotations
 

@@ -1,35 +1,28 @@
-"""growthlab segment: segments, tiers, triggers and lookalikes as of a date, a row a customer."""
+"""growthlab segment: segments, tiers, triggers and lookalikes as of a date, one row a customer."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
-
-from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command
-from growthlab.core.build import build
 from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import end_of_day, last_event_time
-from growthlab.data.source import Source
 from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.store import Store
-from growthlab.workbench.set_up import cache_folder
+from growthlab.workbench.logged_config import plain_config
+from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
 
 def run(command: Command) -> int:
-    """Write a Parquet file a section to ``output``/<data>, and to a run in MLflow."""
+    """Write one Parquet file a section to ``output``/<data> and to a run in MLflow."""
     config = command.config
     named = any(word.startswith("section=") for word in command.words)
     sections = customer_sections(config.get("section") or {}, named=named)
-    source, store = build(config.data), build(config.tracking)
-    assert isinstance(source, Source)
-    assert isinstance(store, Store)
+    source, store = data_source(config), tracking_store(config)
     requested = None if config.as_of is None else parse_moment(config.as_of, "as_of")
     name = command.choice("data")
     events = source.prepare(cache_folder(config))
@@ -38,8 +31,7 @@ def run(command: Command) -> int:
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
     lineage = Lineage.of_log(events, source, data=name, task="segment", cutoff=str(as_of))
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    logged = {k: v for k, v in plain.items() if k not in KEYS_NOT_LOGGED}
+    logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "segment") as logged_run:
         for path in paths:
             shutil.copy(path, logged_run.folder)

@@ -10,11 +10,11 @@ from growthlab.serving.service_options import ServiceOptions
 
 
 def run(command: Command) -> int:
-    """Serve until interrupted, which is the way to end it."""
-    given = OmegaConf.to_container(command.config)
-    assert isinstance(given, dict)
+    """Serve until interrupted."""
+    settings = OmegaConf.to_container(command.config)
+    assert isinstance(settings, dict)
     try:
-        serve(ServiceOptions.of({str(name): value for name, value in given.items()}))
+        serve(ServiceOptions.of({str(name): value for name, value in settings.items()}))
     except KeyboardInterrupt:
         return 0
     return 0

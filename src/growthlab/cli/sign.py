@@ -1,4 +1,4 @@
-"""growthlab sign: vouch for a bundle that was exported without the signing key, or with an older one."""
+"""growthlab sign: sign a bundle that was exported without the signing key, or with an older one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.core.errors import ConfigError
 
 
 def run(command: Command) -> int:
-    """Check the bundle's checksums, and sign it."""
+    """Check the bundle's checksums and sign it."""
     folder = Path(str(command.config.bundle))
     Manifest.read(folder).verify(folder)
     if not sign(folder):

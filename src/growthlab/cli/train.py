@@ -1,4 +1,4 @@
-"""growthlab train: one run of one model, or an earlier run again."""
+"""growthlab train: train one model, or rerun an earlier run."""
 
 from __future__ import annotations
 

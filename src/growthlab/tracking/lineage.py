@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
+from growthlab.bundle.manifest import Manifest
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.tracking.store import code_version
@@ -64,6 +65,19 @@ class Lineage:
             source=str((isinstance(source, NamesPath) and source.path) or source.name),
             counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
             more=tags or {},
+        )
+
+    @classmethod
+    def of_bundle(cls, manifest: Manifest, task: str, tags: Mapping[str, str]) -> Self:
+        """The lineage of a run of another `task` about a bundle; its data is that of the bundle."""
+        return cls(
+            data=manifest.data,
+            digest=manifest.data_digest,
+            task=task,
+            split=manifest.split,
+            cutoff=str(manifest.cutoff or ""),
+            source=manifest.data,
+            more=tags,
         )
 
     @property

@@ -1,0 +1,35 @@
+"""Predictions that a service gave, evaluated by newer events of the data set of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from growthlab.bundle.bundle import Bundle
+from growthlab.config.compose import Command, compose
+from growthlab.core.build import build
+from growthlab.export.same_data import check_same_data
+from growthlab.monitoring.delayed import Delayed
+from growthlab.monitoring.log_summary import ServedPrediction
+from growthlab.tasks.delayed_outcomes import evaluate_delayed
+from growthlab.workbench.set_up import cache_folder, data_source
+
+
+def served_outcomes(
+    command: Command, bundle: Bundle, served: Mapping[str, ServedPrediction]
+) -> Delayed | None:
+    """The evaluation of the served predictions; None if the command has no ``data``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        The data is not that of the bundle, or does not reach to the end of a horizon.
+    """
+    config = command.config
+    if config.get("data") is None:
+        return None
+    source = data_source(config)
+    events = source.prepare(cache_folder(config))
+    if config.same_data:
+        check_same_data(bundle, events, source.cleaning)
+    task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task)
+    return evaluate_delayed(task, bundle, served, events)
