@@ -1,4 +1,4 @@
-"""What the acceptance tests share: a workbench, its log prepared once a session."""
+"""A workbench for the acceptance tests, whose log is prepared once a session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Benches = Callable[..., Workbench]
 
 @pytest.fixture(scope="session")
 def bench_of(tmp_path_factory: pytest.TempPathFactory) -> Benches:
-    """The bench of ``growthlab train`` with the given words, judged by NDCG alone."""
+    """The bench of ``growthlab train`` with these words, evaluated by NDCG only."""
     cache: Path = tmp_path_factory.mktemp("cache")
 
     def make(*words: str) -> Workbench:

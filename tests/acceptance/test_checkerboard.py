@@ -1,4 +1,4 @@
-"""The checkerboard by the whole road: whoever learns about users lists their own group first."""
+"""The checkerboard end to end: a personalised model ranks the items of the user's own group first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = sorted(path.stem for path in (CONF / "model" / "recommend").glob("*.yaml
 
 
 def own_above_other(lists: pd.DataFrame) -> pd.Series:
-    """Share of pairs (own item, other's item) of each user in which the own one stands higher."""
+    """Share of pairs (own item, other's item) of each user in which the own item ranks higher."""
 
     def share(user: pd.DataFrame) -> float:
         own, other = user["rank"][user["own"]], user["rank"][~user["own"]]
@@ -24,13 +24,13 @@ def own_above_other(lists: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_unseen_items_of_the_own_group_stand_above_the_other_s(bench_of, name: str) -> None:
+def test_unseen_items_of_the_own_group_rank_above_the_others(bench_of, name: str) -> None:
     # 480 users have some 9 steps for each pair of items of a group, so that counts know them all
     bench = bench_of("data=checkerboard", "data.users=480", f"model=recommend/{name}")
     factory = bench.contenders[0].factory
     model = factory()
     if not getattr(model, "personalised", True):
-        pytest.skip("the same list for everybody")
+        pytest.skip("the same list for all users")
     if getattr(model, "repeats_only", False):
         pytest.skip(
             "lists what the customer had before, which this data set keeps out of the lists"

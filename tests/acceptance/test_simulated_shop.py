@@ -24,7 +24,7 @@ NDCG = "ndcg_at_10"
 
 
 class Oracle:
-    """The recommender that knows every customer's tastes, repeats, wishes and the steps of the shop."""
+    """A recommender that knows every customer's tastes, repeats, wishes and the transitions of the shop."""
 
     def __init__(self, truth: Truth, at: object) -> None:
         self.truth, self.at = truth, at
@@ -35,7 +35,7 @@ class Oracle:
 
 
 class Shop(NamedTuple):
-    """A shop with what all models share, and how to run one of them."""
+    """A shop with the data that all models share, and how to run one of them."""
 
     evaluation: FoldEvaluation
     oracle: float
@@ -80,7 +80,7 @@ def test_the_best_personalised_models_close_a_fifth_of_the_gap_to_the_oracle(sho
     shop = shop_of("simulated_shop", seed)
     closed = [shop.closed(name) for name in ("personal_frequency", "user_knn")]
     assert min(closed) >= 0.20
-    assert max(closed) < 1  # nobody beats whoever knows
+    assert max(closed) < 1  # no model beats the oracle
 
 
 def difference_to_item_knn(shop: Shop, name: str, *settings: str) -> pd.Series:
@@ -93,7 +93,7 @@ def test_transitions_win_where_the_next_item_follows_from_the_last(shop_of) -> N
     assert difference_to_item_knn(shop_of("simulated_shop_markov", 7), "markov")["low"] > 0
 
 
-def test_transitions_do_not_win_where_order_tells_nothing(shop_of) -> None:
+def test_transitions_do_not_win_where_order_is_uninformative(shop_of) -> None:
     assert difference_to_item_knn(shop_of("simulated_shop_iid", 7), "markov")["low"] <= 0
 
 
@@ -101,9 +101,9 @@ def test_transitions_do_not_win_where_order_tells_nothing(shop_of) -> None:
 SMALL = ("model.trainer.epochs=8", "model.trainer.lr=0.02", "model.length=50")
 
 
-def test_a_network_of_order_wins_where_the_next_item_follows_from_the_last(shop_of) -> None:
+def test_a_sequence_network_wins_where_the_next_item_follows_from_the_last(shop_of) -> None:
     assert difference_to_item_knn(shop_of("simulated_shop_markov", 7), "gru4rec", *SMALL)["low"] > 0
 
 
-def test_a_network_of_order_does_not_win_where_order_tells_nothing(shop_of) -> None:
+def test_a_sequence_network_does_not_win_where_order_is_uninformative(shop_of) -> None:
     assert difference_to_item_knn(shop_of("simulated_shop_iid", 7), "gru4rec", *SMALL)["low"] <= 0

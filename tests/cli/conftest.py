@@ -43,7 +43,7 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and what it said."""
+    """The exit status and output of a command."""
 
     status: int
     out: str
@@ -86,7 +86,7 @@ class Workspace:
         )
 
     def compared(self, task: str) -> Done:
-        """What the comparison of a task's cheap models said; it runs once."""
+        """The output of the comparison of a task's cheap models, which runs once."""
         if task not in self._done:
             words = [f"task={task}", f"models={MODELS[task]}", *SHOP]
             if task == "top_n":
@@ -100,7 +100,7 @@ class Workspace:
         return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
 
     def runs(self, task: str, **tags: str) -> list[Run]:
-        """The runs of a task with these tags, the newest first."""
+        """The runs of a task with these tags, newest first."""
         experiment = self.client.get_experiment_by_name(f"simulated_shop/{task}")
         assert experiment is not None
         query = " AND ".join(f"tags.`{k}` = '{v}'" for k, v in tags.items())
@@ -112,7 +112,7 @@ class Workspace:
         return pd.read_parquet(self.artifact(run, name))
 
     def artifact(self, run: Run, name: str) -> Path:
-        """Where an artifact of a run is."""
+        """The path of an artifact of a run."""
         return Path(unquote(run.info.artifact_uri.removeprefix("file://"))) / name
 
 
@@ -149,13 +149,13 @@ class Snapshot:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The folder that all tests share that only look, or add runs of their own."""
+    """The folder shared by tests that only read, or add runs of their own."""
     return Workspace(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="session")
 def orders(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A folder with a file of one's own, to be read with the words `ORDERS`."""
+    """A folder with a CSV file of purchases, which the words `ORDERS` read."""
     log = SimulatedShop(users=150, items=60, days=150).read()
     bought = log.query(
         "SELECT user_id AS customer, item_id AS product, timestamp AS time FROM events "
@@ -174,7 +174,7 @@ def fresh(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Callable[[], list[str]]:
-    """What a command left in the folder of `fresh`, the prepared data aside."""
+    """The files in the folder of `fresh`, except prepared data."""
 
     def left() -> list[str]:
         return sorted(p for p in os.listdir(tmp_path) if p != ".growthlab")

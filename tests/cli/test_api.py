@@ -1,4 +1,4 @@
-"""A comparison from Python: the same names, and nothing on the disk."""
+"""The commands from Python: the same names, and nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def log() -> EventLog:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -36,8 +36,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("value", ["mean", "past_spend"], "normalised_gini"),
     ],
 )
-def test_each_task_is_compared_without_a_file_being_written(
-    log: EventLog, here: Path, task: str, models: list[str], objective: str
+def test_each_task_is_compared_without_writing_a_file(
+    log: EventLog, folder: Path, task: str, models: list[str], objective: str
 ) -> None:
     comparison = growthlab.compare(log, models, task=task)
     table = comparison.leaderboard().set_index("model")
@@ -45,10 +45,10 @@ def test_each_task_is_compared_without_a_file_being_written(
     assert table[objective].between(0, 1).all()
     assert comparison.title == f"{log.name}: {task}"
     assert all(name in comparison.as_text() for name in models)
-    assert list(here.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_settings_hold_for_the_models_that_have_them(log: EventLog) -> None:
+def test_settings_apply_to_the_models_that_have_them(log: EventLog) -> None:
     words = ["model.neighbours=2", "metrics=[ranking/ndcg]", "split.horizon_days=20"]
     comparison = growthlab.compare(log, ["popularity", "item_knn"], overrides=words)
     knn = next(o for o in comparison.outcomes[0] if o.name == "item_knn")
@@ -56,13 +56,13 @@ def test_settings_hold_for_the_models_that_have_them(log: EventLog) -> None:
     assert next(iter(knn.test)).startswith("ndcg")
 
 
-def test_estimators_of_ones_own_are_given_as_functions(log: EventLog) -> None:
+def test_own_estimators_are_given_as_functions(log: EventLog) -> None:
     models = {"all": Popularity, "near": lambda: ItemKNN(neighbours=5)}
     comparison = growthlab.compare(log, models, overrides=["metrics=[ranking/ndcg]"])
     assert set(comparison.leaderboard()["model"]) == {"all", "near"}
 
 
-def test_what_is_foretold_follows_from_the_log(log: EventLog) -> None:
+def test_the_target_events_follow_from_the_log(log: EventLog) -> None:
     days = pd.date_range("2025-01-01", periods=100, freq="D")
     events = pd.DataFrame(
         {
@@ -89,14 +89,14 @@ def test_what_is_foretold_follows_from_the_log(log: EventLog) -> None:
         (["markov"], ["task.objective=recal_at_10"], "did you mean recall_at_10"),
     ],
 )
-def test_mistakes_are_the_lines_of_the_commands(
+def test_mistakes_have_the_messages_of_the_commands(
     log: EventLog, models: list[str], words: list[str], line: str
 ) -> None:
     with pytest.raises(ConfigError, match=line):
         growthlab.compare(log, models, overrides=words)
 
 
-def test_a_model_that_fails_alone_is_the_mistake_itself() -> None:
+def test_the_failure_of_a_single_model_is_raised() -> None:
     days = pd.date_range("2025-01-01", periods=100, freq="D")
     events = pd.DataFrame({"user_id": "ann", "item_id": "tea", "timestamp": days})
     log = EventLog.from_frames(events.assign(event_type="purchase"))
@@ -104,21 +104,21 @@ def test_a_model_that_fails_alone_is_the_mistake_itself() -> None:
         growthlab.compare(log, ["content"])
 
 
-def test_a_search_from_python_gives_settings_that_compare_takes(log: EventLog, here: Path) -> None:
-    found = growthlab.tune(log, "item_knn", trials=4)
-    assert list(found.trials["trial"]) == [0, 1, 2, 3]
-    assert found.value == found.trials["value"].max()
-    assert all(key.startswith("model.") for key in found.settings)
-    assert found.make().neighbours == found.settings["model.neighbours"]
-    assert "tuned" in growthlab.compare(log, {"tuned": found.make}).as_text()
-    assert not list(here.iterdir())
+def test_a_search_from_python_gives_settings_for_compare(log: EventLog, folder: Path) -> None:
+    tuned = growthlab.tune(log, "item_knn", trials=4)
+    assert list(tuned.trials["trial"]) == [0, 1, 2, 3]
+    assert tuned.value == tuned.trials["value"].max()
+    assert all(key.startswith("model.") for key in tuned.settings)
+    assert tuned.make().neighbours == tuned.settings["model.neighbours"]
+    assert "tuned" in growthlab.compare(log, {"tuned": tuned.make}).as_text()
+    assert not list(folder.iterdir())
 
 
-def test_a_model_without_a_search_space_is_tried_as_it_stands(log: EventLog) -> None:
-    found = growthlab.tune(log, "popularity", trials=4)
-    assert (len(found.trials), found.settings) == (1, {})
+def test_a_model_without_a_search_space_is_tried_with_its_own_settings(log: EventLog) -> None:
+    tuned = growthlab.tune(log, "popularity", trials=4)
+    assert (len(tuned.trials), tuned.settings) == (1, {})
 
 
-def test_a_search_of_no_model_says_what_is_possible(log: EventLog) -> None:
+def test_a_search_of_an_unknown_model_says_what_is_possible(log: EventLog) -> None:
     with pytest.raises(ConfigError, match="item_knn"):
         growthlab.tune(log, "item_kn")

@@ -1,4 +1,4 @@
-"""A comparison: the leaderboard, and what a reviewer finds in MLflow."""
+"""A comparison: the leaderboard, and what is logged to MLflow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_model_logs_one_line(workspace: Workspace, task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_run_says_what_it_is_about(workspace: Workspace, task: str) -> None:
+def test_every_run_has_the_tags_of_its_lineage(workspace: Workspace, task: str) -> None:
     parent, children = parent_of(workspace, task), children_of(workspace, task)
     for run in (parent, *children.values()):
         tags = run.data.tags
@@ -70,7 +70,7 @@ def test_every_run_says_what_it_is_about(workspace: Workspace, task: str) -> Non
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_child_says_which_model_it_is(workspace: Workspace, task: str) -> None:
+def test_a_child_run_has_the_tags_of_its_model(workspace: Workspace, task: str) -> None:
     family = {"top_n": "recommend"}.get(task, task)
     for name, run in children_of(workspace, task).items():
         tags = run.data.tags
@@ -80,14 +80,14 @@ def test_a_child_says_which_model_it_is(workspace: Workspace, task: str) -> None
         assert tags["exportable"] == "yes"
 
 
-def test_the_filter_of_seen_items_is_said_with_its_reason(workspace: Workspace) -> None:
+def test_the_seen_filter_is_logged_with_its_reason(workspace: Workspace) -> None:
     tags = parent_of(workspace, "top_n").data.tags
     assert tags["filter_seen"] == "none"
     assert "consumables" in tags["filter_seen_reason"]
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_parameters_are_flat_and_the_config_is_whole(workspace: Workspace, task: str) -> None:
+def test_parameters_are_flat_and_the_config_is_complete(workspace: Workspace, task: str) -> None:
     for name, run in children_of(workspace, task).items():
         config = yaml.safe_load(workspace.artifact(run, "config.yaml").read_text())
         assert config["chosen"]["model"].endswith(f"/{name}")
@@ -131,13 +131,13 @@ def test_recommendations_are_the_top_hundred_of_every_test_user(workspace: Works
         assert list(truth.columns) == ["user_id", "item_id"]
         assert set(table["user_id"]) == set(truth["user_id"])
         ranks = table.groupby("user_id")["rank"]
-        # fewer than 100 items are known: every list holds all of them, ranked from 1
+        # there are fewer than 100 items: every list holds all of them, ranked from 1
         assert (ranks.max() == ranks.size()).all()
         assert ranks.max().max() <= 100
         assert not table.duplicated(["user_id", "item_id"]).any()
 
 
-def test_the_tables_give_the_logged_metrics(workspace: Workspace) -> None:
+def test_the_logged_metrics_follow_from_the_tables(workspace: Workspace) -> None:
     for run in children_of(workspace, "top_n").values():
         per_user = workspace.table(run, "per_user.parquet")
         assert per_user["ndcg_at_10"].mean() == pytest.approx(run.data.metrics["test/ndcg_at_10"])
@@ -152,7 +152,7 @@ def test_the_tables_give_the_logged_metrics(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("task", ["churn", "value"])
-def test_predictions_stand_beside_their_labels(workspace: Workspace, task: str) -> None:
+def test_predictions_are_logged_with_their_labels(workspace: Workspace, task: str) -> None:
     for run in children_of(workspace, task).values():
         table = workspace.table(run, "predictions.parquet")
         before = ["uncalibrated"] if task == "churn" else []
@@ -171,13 +171,13 @@ def test_predictions_stand_beside_their_labels(workspace: Workspace, task: str) 
 )
 def test_plots_are_images(workspace: Workspace, task: str, plots: set[str]) -> None:
     for run in children_of(workspace, task).values():
-        found = {p.stem: p for p in workspace.artifact(run, "plots").glob("*.png")}
-        assert plots <= set(found)
-        assert all(p.read_bytes().startswith(b"\x89PNG") for p in found.values())
+        images = {p.stem: p for p in workspace.artifact(run, "plots").glob("*.png")}
+        assert plots <= set(images)
+        assert all(p.read_bytes().startswith(b"\x89PNG") for p in images.values())
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_parent_carries_the_leaderboard(workspace: Workspace, task: str) -> None:
+def test_the_parent_run_has_the_leaderboard(workspace: Workspace, task: str) -> None:
     parent = parent_of(workspace, task)
     assert parent.info.status == "FINISHED"
     table = pd.read_csv(workspace.artifact(parent, "leaderboard.csv"))
@@ -197,26 +197,26 @@ def test_the_parent_carries_the_leaderboard(workspace: Workspace, task: str) -> 
     assert winner == max(valid, key=lambda n: valid[n])
 
 
-def test_the_report_tells_strata_apart(workspace: Workspace) -> None:
+def test_the_report_has_the_strata(workspace: Workspace) -> None:
     report = workspace.artifact(parent_of(workspace, "top_n"), "report.md").read_text().lower()
     for word in ("cold", "warm", "repeat", "new", "holm", "coverage", "fit s"):
         assert word in report
 
 
-def test_the_question_is_put_once_in_parameters_of_the_parent(workspace: Workspace) -> None:
+def test_the_parent_logs_the_config_once_with_all_models(workspace: Workspace) -> None:
     params = parent_of(workspace, "top_n").data.params
     assert params["models.item_knn.neighbours"] == "100"
     assert params["models.gru4rec.trainer.epochs"] == "2"
     assert "model._target_" not in params
 
 
-def test_seeds_are_for_stochastic_models_only(workspace: Workspace) -> None:
+def test_only_stochastic_models_have_several_seeds(workspace: Workspace) -> None:
     done = workspace.growthlab("compare", "models=[popularity,random]", *SHOP, "seeds=2", "seed=5")
     assert done.status == 0, done.err
     parent = workspace.runs("top_n", kind="comparison")[0]
     runs = workspace.runs("top_n", **{"mlflow.parentRunId": parent.info.run_id})
-    found = sorted((r.data.tags["model"], r.data.tags["seed"]) for r in runs)
-    assert found == [("popularity", "5"), ("random", "5"), ("random", "6")]
+    entries = sorted((r.data.tags["model"], r.data.tags["seed"]) for r in runs)
+    assert entries == [("popularity", "5"), ("random", "5"), ("random", "6")]
     table = pd.read_csv(workspace.artifact(parent, "leaderboard.csv")).set_index("model")
     assert table["seeds"].to_dict() == {"popularity": 1, "random": 2}
     values = [r.data.metrics["test/ndcg_at_10"] for r in runs if r.data.tags["model"] == "random"]
@@ -224,7 +224,7 @@ def test_seeds_are_for_stochastic_models_only(workspace: Workspace) -> None:
     assert math.isnan(table.loc["popularity", "seed_sd"])
 
 
-def test_origins_roll_back_and_the_leaderboard_says_who_wins_on_each(
+def test_origins_roll_back_and_the_leaderboard_shows_each_winner(
     workspace: Workspace,
 ) -> None:
     words = ["models=[popularity,personal_frequency]", "metrics=[ranking/ndcg]", "origins=3"]
@@ -246,7 +246,7 @@ def test_origins_roll_back_and_the_leaderboard_says_who_wins_on_each(
     assert "3" in line
 
 
-def test_a_failing_model_is_recorded_and_the_others_go_on(orders: Workspace) -> None:
+def test_a_failed_model_is_recorded_and_the_others_continue(orders: Workspace) -> None:
     done = orders.growthlab("compare", "models=[content,popularity]", *ORDERS)
     assert done.status == 1
     assert "content seed 0" in done.out
@@ -264,7 +264,7 @@ def test_a_failing_model_is_recorded_and_the_others_go_on(orders: Workspace) -> 
     assert by_kind["parent"].data.tags["winner"] == "popularity"
 
 
-def test_where_every_model_fails_for_one_mistake_it_is_the_line(orders: Workspace) -> None:
+def test_a_mistake_that_fails_every_model_is_one_line(orders: Workspace) -> None:
     done = orders.growthlab("compare", "models=[content]", *ORDERS, "seed=1")
     assert done.mistake.startswith("content needs items with text")
     experiment = orders.client.get_experiment_by_name("tabular_file/top_n")
@@ -272,8 +272,8 @@ def test_where_every_model_fails_for_one_mistake_it_is_the_line(orders: Workspac
     assert runs[0].info.status == "FAILED"
 
 
-def test_a_model_that_breaks_inside_is_no_traceback(workspace: Workspace) -> None:
-    # LightGBM itself refuses a single leaf, once it fits
+def test_a_model_that_crashes_shows_no_traceback(workspace: Workspace) -> None:
+    # LightGBM refuses a single leaf when it fits
     words = ["task=churn", "model.num_leaves=1", "metrics=[binary/roc_auc]", *SHOP]
     done = workspace.growthlab("compare", "models=[lightgbm,recency_rule]", *words)
     assert done.status == 1

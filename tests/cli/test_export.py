@@ -78,7 +78,7 @@ def test_a_run_is_exported_under_its_own_task(exported: Workspace) -> None:
     assert again.status == 0
 
 
-def test_what_is_there_is_not_lost(exported: Workspace) -> None:
+def test_existing_folders_are_not_overwritten(exported: Workspace) -> None:
     done = exported.growthlab("export", "task=churn")
     assert done.mistake == (
         "bundles/simulated_shop-churn exists already: give another to=..., or overwrite=true"
@@ -88,7 +88,7 @@ def test_what_is_there_is_not_lost(exported: Workspace) -> None:
     )
 
 
-def test_runs_that_cannot_be_exported(exported: Workspace) -> None:
+def test_runs_that_cannot_be_exported_are_refused_in_one_line(exported: Workspace) -> None:
     parent = exported.runs("churn", kind="comparison")[0].info.run_id
     line = exported.growthlab("export", "task=churn", f"run={parent}", "to=x").mistake
     assert line.startswith(
@@ -100,10 +100,10 @@ def test_runs_that_cannot_be_exported(exported: Workspace) -> None:
     assert line.startswith("no comparison in online_retail/top_n: run growthlab compare first")
 
 
-def test_the_best_that_can_be_exported_is_taken_and_the_better_one_named(
+def test_the_best_exportable_model_is_exported_and_the_better_one_is_named(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # a forest of scikit-learn trains and compares, and has no form in a bundle
+    # a random forest of scikit-learn can be compared but not exported
     own = workspace.folder / "conf" / "model" / "churn" / "forest.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(
@@ -151,24 +151,24 @@ def test_a_file_of_customers_is_scored(exported: Workspace, task: str, column: s
     assert set(scores["served"]) == {"known"}
 
 
-def test_one_report_holds_churn_value_and_lists_of_the_same_customers(exported: Workspace) -> None:
+def test_the_outlook_has_churn_value_and_lists_of_the_same_customers(exported: Workspace) -> None:
     outlook = ("section=[outlook]", "section.outlook.bundles=bundles", "output=outlook")
     done = exported.growthlab("segment", *SHOP, *outlook)
     assert done.status == 0, done.err
-    found = pd.read_parquet(exported.folder / "outlook/simulated_shop/outlook.parquet")
-    found = found.set_index("user_id")
+    outlook = pd.read_parquet(exported.folder / "outlook/simulated_shop/outlook.parquet")
+    outlook = outlook.set_index("user_id")
     for task, column in (("churn", "risk"), ("value", "value")):
         run_id = Bundle.load(bundle_of(exported, task)).manifest.run_id
         table = exported.table(exported.client.get_run(run_id), "predictions.parquet")
         wanted = table.set_index("user_id")["prediction"]
-        same = found.loc[wanted.index, column].to_numpy()
+        same = outlook.loc[wanted.index, column].to_numpy()
         assert same == pytest.approx(wanted.to_numpy(), rel=1e-5)
     run_id = Bundle.load(bundle_of(exported, "top_n")).manifest.run_id
     lists = exported.table(exported.client.get_run(run_id), "recommendations.parquet")
     tops = lists[lists["rank"] <= 3].sort_values("rank").groupby("user_id")["item_id"].agg(list)
-    both = tops.index.intersection(found.index)
+    both = tops.index.intersection(outlook.index)
     assert len(both)
-    assert [list(i) for i in found.loc[both, "recommended"]] == tops[both].tolist()
+    assert [list(i) for i in outlook.loc[both, "recommended"]] == tops[both].tolist()
     page = exported.growthlab("describe", *SHOP, *outlook)
     assert page.status == 0, page.err
     assert "Outlook" in (exported.folder / "outlook/simulated_shop/report.html").read_text()
@@ -190,19 +190,19 @@ def test_a_model_with_portrait_features_is_exported_scored_and_served(exported: 
     scores = pd.read_parquet(exported.folder / "tagged.parquet")["churn_probability"]
     assert scores.to_numpy() == pytest.approx(table["prediction"].to_numpy(), rel=1e-5)
     asked = [{"user_id": table["user_id"][0]}, {"features": features}]
-    known, told = asyncio.run(answers(exported.folder / "tagged", "/churn", asked))
+    known, by_features = asyncio.run(answers(exported.folder / "tagged", "/churn", asked))
     assert known["churn_probability"] == pytest.approx(table["prediction"][0], rel=1e-5)
-    assert (told["served"], 0 < told["churn_probability"] < 1) == ("features", True)
+    assert (by_features["served"], 0 < by_features["churn_probability"] < 1) == ("features", True)
 
 
 async def answers(bundle: Path, path: str, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the service of a bundle answers, without a socket."""
+    """The answers of a bundle's service, without a socket."""
     transport = httpx.ASGITransport(create_app(Service(ServiceOptions(bundle=str(bundle)))))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         return [(await client.post(path, json=body)).json() for body in bodies]
 
 
-def test_a_bundle_of_another_task_is_one_line(exported: Workspace) -> None:
+def test_a_bundle_of_another_task_is_refused_in_one_line(exported: Workspace) -> None:
     (exported.folder / "some.csv").write_text("user_id\nu1\n")
     words = ["input=some.csv", "output=none.csv"]
     line = exported.growthlab("score", f"bundle={bundle_of(exported, 'top_n')}", *words).mistake
@@ -212,7 +212,7 @@ def test_a_bundle_of_another_task_is_one_line(exported: Workspace) -> None:
     assert not (exported.folder / "none.csv").exists()
 
 
-def test_a_damaged_bundle_and_one_of_a_newer_schema_are_one_line(exported: Workspace) -> None:
+def test_damaged_bundles_and_newer_schemas_are_refused_in_one_line(exported: Workspace) -> None:
     done = exported.growthlab("export", "task=churn", "to=damaged", "register=false")
     assert done.status == 0, done.err
     folder = exported.folder / "damaged"
@@ -240,7 +240,7 @@ def test_a_damaged_bundle_and_one_of_a_newer_schema_are_one_line(exported: Works
         ("input=some.csv output=o.xlsx", "o.xlsx"),
     ],
 )
-def test_files_that_cannot_be_answered(exported: Workspace, words: str, line: str) -> None:
+def test_input_files_with_mistakes_are_one_line(exported: Workspace, words: str, line: str) -> None:
     for name, content in {"some.csv": "user_id\nu1\n", "other.csv": "person\nu1\n"}.items():
         (exported.folder / name).write_text(content)
     (exported.folder / "some.txt").write_text("user_id\nu1\n")
@@ -252,7 +252,7 @@ def test_files_that_cannot_be_answered(exported: Workspace, words: str, line: st
 
 @pytest.fixture
 def served(exported: Workspace) -> Iterator[str]:
-    """The address of a service of all bundles, in a process of its own; it ends by a signal."""
+    """The address of a service of all bundles in its own process, which a signal stops."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -265,7 +265,7 @@ def served(exported: Workspace) -> Iterator[str]:
         assert process.returncode == 0, err
 
 
-def test_a_service_of_all_bundles_answers_until_it_is_ended(
+def test_a_service_of_all_bundles_answers_until_it_is_stopped(
     exported: Workspace, served: str
 ) -> None:
     deadline = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""Work that is cut off is marked, kept, and goes on when the same words are typed again."""
+"""Interrupted work is marked and kept, and continues when the same command is run again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import PATIENCE
 
-# enough epochs to be met in the middle of them
+# enough epochs that the command can be interrupted between them
 LONG = ("model.trainer.epochs=12", "model.trainer.patience=12", "metrics=[ranking/ndcg]")
 COMPARE = ("compare", "models=[popularity,gru4rec,markov]", *SHOP, *LONG)
 TRAIN = ("train", "model=recommend/gru4rec", *SHOP, *LONG)
@@ -33,12 +33,12 @@ def trained_an_epoch(workspace: Workspace) -> bool:
 
 
 def statuses(workspace: Workspace, **tags: str) -> Counter[tuple[str, str]]:
-    """How many runs of each model ended how."""
+    """The number of runs by model and status."""
     runs = workspace.runs("top_n", **tags)
     return Counter((r.data.tags.get("model", ""), r.info.status) for r in runs)
 
 
-def test_an_interrupted_comparison_goes_on_where_it_stopped(
+def test_an_interrupted_comparison_continues_where_it_stopped(
     fresh: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     process = fresh.process(*COMPARE)
@@ -70,11 +70,11 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(
     assert all(name in done.out for name in ("popularity", "gru4rec", "markov"))
 
     again = fresh.growthlab(*COMPARE[:1], "models=[popularity]", *COMPARE[2:5])
-    assert again.status == 0  # a finished comparison is not taken up: another one begins
+    assert again.status == 0  # a finished comparison is not resumed: a new one begins
     assert len(fresh.runs("top_n", kind="comparison")) == 2
 
 
-def test_a_killed_training_goes_on_after_its_last_epoch(
+def test_a_killed_training_continues_after_its_last_epoch(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     workspace.growthlab("prepare", *SHOP)
@@ -92,7 +92,7 @@ def test_a_killed_training_goes_on_after_its_last_epoch(
     assert not (workspace.folder / ".growthlab" / "checkpoints").exists()
 
 
-def test_a_search_that_is_ended_keeps_its_trials(workspace: Workspace) -> None:
+def test_an_interrupted_search_keeps_its_trials(workspace: Workspace) -> None:
     assert workspace.compared("top_n").status == 0
     words = ("model=recommend/item_knn", "metrics=[ranking/ndcg]", "study=ended")
     process = workspace.process("tune", *words, *SHOP, "budget.trials=500")
@@ -109,6 +109,6 @@ def test_a_search_that_is_ended_keeps_its_trials(workspace: Workspace) -> None:
     assert set(trials()) <= {"FINISHED", "KILLED"}
     assert trials()["KILLED"] <= 1
     again = workspace.growthlab("tune", *words, *SHOP, "budget.trials=1")
-    # one more where the end came between the study's note and MLflow's
+    # one more if the process ended between storing and logging a result
     counted = int(again.out.split("best of ")[1].split()[0])
     assert counted - trials()["FINISHED"] in (0, 1)

@@ -1,4 +1,4 @@
-"""The command as a process: its status, its last words, and what is still done at its end."""
+"""The command as a process: exit status, output, and what still runs at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# a command in the place of growthlab's; what Python takes apart at its end would say so
+# a script in place of growthlab; its object prints if the interpreter is torn down
 ENDING = """
 import atexit, sys
 from growthlab.cli import main as command
@@ -18,20 +18,20 @@ class Last:
 last = Last()
 def main():
     atexit.register(print, "handler")
-    print("said")
+    print("output")
     {ending}
 command.main = main
 sys.exit(command.process())
 """
 
 
-def ended(ending: str) -> subprocess.CompletedProcess[str]:
-    """A process whose command ends so."""
+def run_script(ending: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with this ending."""
     words = [sys.executable, "-c", ENDING.format(ending=ending)]
     return subprocess.run(words, capture_output=True, text=True)
 
 
-def test_a_process_ends_with_the_status_of_its_command_and_what_it_said() -> None:
+def test_a_process_has_the_status_and_the_output_of_its_command() -> None:
     version = subprocess.run(
         [sys.executable, "-m", "growthlab.cli.main", "--version"], capture_output=True, text=True
     )
@@ -44,35 +44,35 @@ def test_a_process_ends_with_the_status_of_its_command_and_what_it_said() -> Non
     assert unknown.stderr.startswith("growthlab: unknown command trian: did you mean train?")
 
 
-def test_exit_handlers_run_and_nothing_is_taken_apart() -> None:
-    done = ended("return 3")
-    assert (done.returncode, done.stdout, done.stderr) == (3, "said\nhandler\n", "")
+def test_exit_handlers_run_without_an_interpreter_teardown() -> None:
+    done = run_script("return 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "output\nhandler\n", "")
 
 
-def test_threads_are_waited_for() -> None:
+def test_the_process_waits_for_threads() -> None:
     later = "import threading, time; "
     later += "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start(); return 0"
-    done = ended(later)
-    assert (done.returncode, done.stdout) == (0, "said\nthread\nhandler\n")
+    done = run_script(later)
+    assert (done.returncode, done.stdout) == (0, "output\nthread\nhandler\n")
 
 
-def test_an_error_of_our_own_ends_as_python_ends_it() -> None:
-    done = ended("raise RuntimeError('a bug')")
-    assert (done.returncode, done.stdout) == (1, "said\nhandler\ntaken apart\n")
+def test_an_uncaught_error_ends_the_process_normally() -> None:
+    done = run_script("raise RuntimeError('a bug')")
+    assert (done.returncode, done.stdout) == (1, "output\nhandler\ntaken apart\n")
     assert done.stderr.rstrip().endswith("RuntimeError: a bug")
 
 
 @pytest.mark.parametrize("command", ["--version", "trian"])
-def test_nothing_is_said_where_nobody_listens(command: str) -> None:
+def test_a_closed_output_is_no_error(command: str) -> None:
     words = ["sh", "-c", f"exec {sys.executable} -m growthlab.cli.main {command} >&-"]
     done = subprocess.run(words, capture_output=True, text=True)
-    said = (
+    message = (
         [] if command == "--version" else ["growthlab: unknown command trian: did you mean train?"]
     )
-    assert (done.returncode, done.stderr.splitlines()) == (2 if said else 0, said)
+    assert (done.returncode, done.stderr.splitlines()) == (2 if message else 0, message)
 
 
-def test_what_the_database_moved_to_the_disk_is_gone(tmp_path: Path) -> None:
+def test_temporary_files_of_the_database_are_removed(tmp_path: Path) -> None:
     code = """
 import os, sys
 import pandas as pd
@@ -81,7 +81,7 @@ def main():
     from growthlab.data.event_log import EventLog
     frame = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "event_type": "view"})
     log = EventLog.from_frames(frame.assign(timestamp="2024-01-01"))
-    log.itself = log  # only the search for garbage would find it
+    log.itself = log  # only the garbage collector would find it
     for setting in ("memory_limit='20MB'", "threads=1"):
         log._connection.execute("SET " + setting)
     rows = "SELECT md5(range::VARCHAR) FROM range(1000000)"  # 32 MB
@@ -98,7 +98,7 @@ sys.exit(command.process())
 
 
 @pytest.mark.parametrize("command", ["--help", "train --help"])
-def test_a_reader_who_has_gone_ends_it_without_a_word(command: str) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_command_silently(command: str) -> None:
     call = f"{sys.executable} -m growthlab.cli.main {command} | head -0; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", call], capture_output=True, text=True)
     assert (done.stdout.strip() in {"0", "1"}, done.stderr) == (True, "")

@@ -1,4 +1,4 @@
-"""One run of one model, grids of runs, and earlier runs again."""
+"""A run of one model, grids of runs, and reruns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tests.cli.conftest import SHOP, Workspace
 
 
 def metrics_of(workspace: Workspace, run_id: str) -> dict[str, float]:
-    """What a run measured, what it took aside."""
+    """The metrics of a run, except its costs."""
     measured = workspace.client.get_run(run_id).data.metrics
     return {n: v for n, v in measured.items() if n.startswith(("valid/", "test/", "epoch/"))}
 
 
 def run_id_of(out: str) -> str:
-    """The run that train names in its last line."""
+    """The id of the run in the last line of the output."""
     last = out.strip().splitlines()[-1]
     assert last.startswith("run "), out
     return last.split()[1]
@@ -28,7 +28,7 @@ def run_id_of(out: str) -> str:
         ("value", "value/past_spend", "[value/normalised_gini,value/mae]"),
     ],
 )
-def test_a_run_again_gives_the_same_numbers(
+def test_a_rerun_gives_the_same_numbers(
     workspace: Workspace, task: str, model: str, metrics: str
 ) -> None:
     words = [f"task={task}", f"model={model}", f"metrics={metrics}", *SHOP]
@@ -41,7 +41,7 @@ def test_a_run_again_gives_the_same_numbers(
     assert metrics_of(workspace, first) == metrics_of(workspace, second) != {}
 
 
-def test_a_network_trained_again_gives_the_same_numbers(workspace: Workspace) -> None:
+def test_a_rerun_of_a_network_gives_the_same_numbers(workspace: Workspace) -> None:
     workspace.compared("top_n")
     child = workspace.runs("top_n", model="gru4rec", entry="gru4rec seed 0")[-1]
     again = workspace.growthlab("train", f"rerun={child.info.run_id}")
@@ -50,7 +50,7 @@ def test_a_network_trained_again_gives_the_same_numbers(workspace: Workspace) ->
     assert metrics_of(workspace, child.info.run_id) == metrics_of(workspace, second)
 
 
-def test_other_code_or_data_than_then_is_pointed_out(
+def test_a_rerun_with_other_code_or_data_warns(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = workspace.growthlab("train", "model=recommend/popularity", *SHOP, "seed=3")
@@ -62,7 +62,7 @@ def test_other_code_or_data_than_then_is_pointed_out(
     assert "the data is not that of the run" in caplog.text
 
 
-def test_a_comparison_is_not_run_again_as_one_model(workspace: Workspace) -> None:
+def test_a_comparison_cannot_be_rerun_as_one_model(workspace: Workspace) -> None:
     workspace.compared("churn")
     parent = workspace.runs("churn", kind="comparison")[0].info.run_id
     done = workspace.growthlab("train", f"rerun={parent}")
@@ -73,7 +73,7 @@ def test_a_comparison_is_not_run_again_as_one_model(workspace: Workspace) -> Non
     )
 
 
-def test_an_unknown_run_is_not_run_again(workspace: Workspace) -> None:
+def test_an_unknown_run_cannot_be_rerun(workspace: Workspace) -> None:
     workspace.compared("churn")
     line = workspace.growthlab("train", "rerun=0123").mistake
     assert line == "rerun=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
@@ -85,8 +85,8 @@ def test_a_grid_runs_each_combination(workspace: Workspace) -> None:
     assert done.status == 0, done.err
     ids = [line.split()[1] for line in done.out.splitlines() if line.startswith("run ")]
     params = [workspace.client.get_run(i).data.params for i in ids]
-    found = [(p["seed"], p["model.neighbours"]) for p in params]
-    assert found == [("20", "5"), ("20", "10"), ("21", "5"), ("21", "10")]
+    points = [(p["seed"], p["model.neighbours"]) for p in params]
+    assert points == [("20", "5"), ("20", "10"), ("21", "5"), ("21", "10")]
 
 
 def test_a_mistake_in_one_point_of_a_grid_does_not_stop_the_others(workspace: Workspace) -> None:
@@ -96,7 +96,7 @@ def test_a_mistake_in_one_point_of_a_grid_does_not_stop_the_others(workspace: Wo
     assert sum(line.startswith("run ") for line in done.out.splitlines()) == 1
 
 
-def test_the_composed_config_is_shown_and_nothing_is_run(fresh: Workspace) -> None:
+def test_cfg_prints_the_composed_config_and_runs_nothing(fresh: Workspace) -> None:
     done = fresh.growthlab("train", "task=churn", "model.num_leaves=7", "--cfg", "job")
     config = yaml.safe_load(done.out)
     assert config["model"]["_target_"] == "lightgbm.LGBMClassifier"
@@ -106,12 +106,12 @@ def test_the_composed_config_is_shown_and_nothing_is_run(fresh: Workspace) -> No
     assert list(fresh.folder.iterdir()) == []
 
 
-def test_the_configs_of_a_grid_are_shown_one_after_the_other(fresh: Workspace) -> None:
+def test_cfg_prints_each_config_of_a_grid(fresh: Workspace) -> None:
     done = fresh.growthlab("train", "--cfg=job", "-m", "seed=range(3)")
     assert [c["seed"] for c in yaml.safe_load_all(done.out)] == [0, 1, 2]
 
 
-def test_a_config_folder_of_ones_own_is_beside_that_of_the_package(fresh: Workspace) -> None:
+def test_configs_in_the_working_folder_are_found(fresh: Workspace) -> None:
     own = fresh.folder / "conf" / "model" / "recommend" / "near.yaml"
     own.parent.mkdir(parents=True)
     own.write_text(
@@ -133,7 +133,7 @@ def test_prepare_prints_and_saves_what_was_dropped(fresh: Workspace) -> None:
     assert str(saved.relative_to(fresh.folder)) in done.out
 
 
-def test_tags_of_ones_own_stand_beside_the_others(workspace: Workspace) -> None:
+def test_own_tags_are_added_to_the_others(workspace: Workspace) -> None:
     words = ["model=recommend/popularity", "metrics=[ranking/ndcg]", "+tags.question=autumn", *SHOP]
     done = workspace.growthlab("train", *words)
     assert done.status == 0, done.err

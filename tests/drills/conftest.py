@@ -1,4 +1,4 @@
-"""What the drills share: commands as a user types them in a folder, bundles of all tasks, a service."""
+"""For all drills: commands run in a folder, bundles of all tasks, and a service."""
 
 from __future__ import annotations
 
@@ -24,64 +24,64 @@ READY = "documentation at "
 
 @dataclass
 class Desk:
-    """Someone's folder and the commands typed there; `said` is what the last of them said."""
+    """A folder and the commands run in it; `output` is the output of the last one."""
 
     folder: Path
-    said: str = ""
+    output: str = ""
     seconds: float = 0
 
     def start(self, *words: str, limit: int | None = None) -> subprocess.Popen[bytes]:
-        """A command that runs; `limit` is the largest file that it can write, as on a full disk."""
+        """Start a command; `limit` is the largest file that it can write, as on a full disk."""
         code = "import sys; from growthlab.cli.main import main; sys.exit(main())"
         if limit:
             code = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({limit}, {limit})); {code}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "said.txt").open("wb") as said:
+        with (self.folder / "output.txt").open("wb") as output:
             return subprocess.Popen(
                 [sys.executable, "-c", code, *words],
                 cwd=self.folder,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def ends(self, process: subprocess.Popen[bytes]) -> int:
-        """The exit status, once the process has ended."""
+    def wait(self, process: subprocess.Popen[bytes]) -> int:
+        """Wait for the process, and return its exit status."""
         status = process.wait(PATIENCE)
-        self.said = (self.folder / "said.txt").read_text()
+        self.output = (self.folder / "output.txt").read_text()
         return status
 
-    def runs(self, *words: str, limit: int | None = None) -> int:
-        """The exit status of a whole command."""
-        return self.ends(self.start(*words, limit=limit))
+    def run(self, *words: str, limit: int | None = None) -> int:
+        """Run a command, and return its exit status."""
+        return self.wait(self.start(*words, limit=limit))
 
-    def works(self, *words: str) -> float:
-        """The seconds from a command's first word to its end, which has to be a good one."""
+    def seconds_of(self, *words: str) -> float:
+        """Run a command that must succeed, and return the seconds from its first output to its end."""
         process = self.start(*words)
-        started = self.first_word(process)
-        assert self.ends(process) == 0, self.said
+        started = self.first_output(process)
+        assert self.wait(process) == 0, self.output
         return time.monotonic() - started
 
-    def first_word(self, process: subprocess.Popen[bytes]) -> float:
-        """When the command said its first word: from there on it works, and no longer imports."""
-        while process.poll() is None and not (self.folder / "said.txt").stat().st_size:
+    def first_output(self, process: subprocess.Popen[bytes]) -> float:
+        """The time of the command's first output, when its imports are done."""
+        while process.poll() is None and not (self.folder / "output.txt").stat().st_size:
             time.sleep(0.01)
         return time.monotonic()
 
-    def killed(self, seconds: float, *words: str) -> bool:
-        """Start a command and kill it so long after its first word; False where it ended before."""
+    def kill_after(self, seconds: float, *words: str) -> bool:
+        """Start a command and kill it some seconds after its first output; False if it ended before."""
         process = self.start(*words)
-        self.first_word(process)
+        self.first_output(process)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-        status = self.ends(process)
-        assert status in (0, -signal.SIGKILL), self.said
+        status = self.wait(process)
+        assert status in (0, -signal.SIGKILL), self.output
         return status != 0
 
     def query(self, sql: str) -> list[tuple[str, ...]]:
-        """Rows out of the folder's store; none where there is no store yet."""
+        """Rows of a query on the folder's store; empty if there is no store yet."""
         path = self.folder / "mlflow.db"
         if not path.exists():
             return []
@@ -93,27 +93,27 @@ class Desk:
             connection.close()
 
     def run_statuses(self, kind: str) -> Counter[str]:
-        """How many runs of a kind (comparison, model, search, trial) stand at each status."""
+        """The number of runs of a kind (comparison, model, search, trial) by status."""
         where = f"t.key = 'kind' AND t.value = '{kind}'"
         sql = f"SELECT r.status FROM runs r JOIN tags t ON r.run_uuid = t.run_uuid WHERE {where}"
         return Counter(status for (status,) in self.query(sql))
 
     def metrics(self) -> dict[str, dict[str, float]]:
-        """The metrics of each finished entry that do not depend on the clock, by entry."""
-        found: dict[str, dict[str, float]] = {}
+        """The metrics of each finished entry, except measured times."""
+        metrics: dict[str, dict[str, float]] = {}
         for entry, key, value in self.query(
             "SELECT t.value, m.key, m.value FROM latest_metrics m "
             "JOIN tags t ON t.run_uuid = m.run_uuid JOIN runs r ON r.run_uuid = m.run_uuid "
             "WHERE t.key = 'entry' AND r.status = 'FINISHED' "
             "AND (m.key LIKE 'test/%' OR m.key LIKE 'valid/%' OR m.key LIKE 'epoch%')"
         ):
-            found.setdefault(entry, {})[key] = float(value)
-        return found
+            metrics.setdefault(entry, {})[key] = float(value)
+        return metrics
 
 
 @pytest.fixture(scope="session")
 def new_desk() -> Callable[[Path], Desk]:
-    """Gives a folder to someone."""
+    """Make a desk of a folder."""
     return Desk
 
 
@@ -131,7 +131,7 @@ def shop_words() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The bundle of a model of a task, fitted on the tiny shop; each is made once."""
+    """The bundle of a task's model, fitted on the tiny shop; each is written once."""
     from growthlab.bundle.manifest import Provenance
     from growthlab.config.compose import compose
     from growthlab.export.write_bundle import write_bundle
@@ -164,7 +164,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def bundles(bundle_of: Callable[..., Path]) -> dict[str, Path]:
-    """A bundle a task: a network as ONNX, LightGBM as text, and one of arrays only."""
+    """One bundle a task: a network as ONNX, LightGBM as text, and arrays only."""
     return {
         "top_n": bundle_of("top_n", "recommend/gru4rec", "model.trainer.epochs=2"),
         "churn": bundle_of("churn", "churn/lightgbm"),
@@ -174,20 +174,20 @@ def bundles(bundle_of: Callable[..., Path]) -> dict[str, Path]:
 
 @dataclass
 class Service:
-    """``growthlab serve`` in a process of its own, with a request log, and a client of it."""
+    """A process of ``growthlab serve`` with a request log, and a client."""
 
     process: psutil.Process
     client: httpx.Client
 
-    def is_well(self) -> bool:
-        """Whether it is the same living process, and says that it is healthy."""
+    def is_healthy(self) -> bool:
+        """Whether the process still runs and reports that it is healthy."""
         answer = self.client.get("/health")
         return self.process.is_running() and answer.json()["status"] == "ok"
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts a service of some bundles; it is stopped after the test, in order."""
+    """Start a service of some bundles, which is stopped after the test."""
     running: list[tuple[Desk, subprocess.Popen[bytes], httpx.Client]] = []
 
     def start(*paths: Path) -> Service:
@@ -199,11 +199,11 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         process = desk.start(
             "serve", f"bundle={together}", "port=0", "log=requests.jsonl", "log_mb=20"
         )
-        said = desk.folder / "said.txt"
-        while READY not in said.read_text():
-            assert process.poll() is None, said.read_text()
+        output = desk.folder / "output.txt"
+        while READY not in output.read_text():
+            assert process.poll() is None, output.read_text()
             time.sleep(0.05)
-        address = said.read_text().partition(READY)[2].split()[0].removesuffix("/docs")
+        address = output.read_text().partition(READY)[2].split()[0].removesuffix("/docs")
         transport = httpx.HTTPTransport(retries=5)
         client = httpx.Client(base_url=address, transport=transport, timeout=60)
         running.append((desk, process, client))
@@ -213,5 +213,5 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     for desk, process, client in running:
         client.close()
         process.terminate()
-        assert desk.ends(process) == 0, desk.said
-        assert "Traceback" not in desk.said, desk.said
+        assert desk.wait(process) == 0, desk.output
+        assert "Traceback" not in desk.output, desk.output

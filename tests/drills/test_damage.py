@@ -1,4 +1,4 @@
-"""A bundle in which any file was changed, cut or lost is refused in one line."""
+"""A bundle in which any file was changed, truncated or removed is refused in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TASKS = ("top_n", "churn", "value")
 
 
 def flipped(place: float, bit: int) -> Damage:
-    """One bit flipped at a place from 0 (the first byte) to 1 (the last)."""
+    """Flip one bit at a position from 0 (the first byte) to 1 (the last)."""
 
     def damage(path: Path) -> None:
         content = bytearray(path.read_bytes())
@@ -30,7 +30,7 @@ def flipped(place: float, bit: int) -> Damage:
 
 
 def cut(share: float) -> Damage:
-    """Only a share of the file is left."""
+    """Keep only a share of the file."""
 
     def damage(path: Path) -> None:
         content = path.read_bytes()
@@ -40,7 +40,7 @@ def cut(share: float) -> Damage:
 
 
 def damages() -> Iterator[tuple[str, Damage]]:
-    """Names and deeds: bits flipped at both ends and at random places, cuts, and a file removed."""
+    """Names and functions: flipped bits at both ends and at random, truncations, and removal."""
     rng = random.Random(20)
     for place in (0.0, 1.0, *(rng.random() for _ in range(6))):
         bit = rng.randrange(8)
@@ -50,8 +50,8 @@ def damages() -> Iterator[tuple[str, Damage]]:
     yield "removed", Path.unlink
 
 
-def told(folder: Path, *, verify: bool = True) -> str | None:
-    """The one line that a folder is refused with; None where it is loaded."""
+def refusal(folder: Path, *, verify: bool = True) -> str | None:
+    """The line with which a folder is refused; None if it is loaded."""
     try:
         Bundle.load(folder, verify=verify)
     except BundleError as error:
@@ -60,7 +60,7 @@ def told(folder: Path, *, verify: bool = True) -> str | None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_damage_to_every_file_is_one_line(
+def test_every_damage_to_every_file_is_refused_in_one_line(
     bundles: dict[str, Path], task: str, tmp_path: Path
 ) -> None:
     whole, copy = bundles[task], tmp_path / "copy"
@@ -70,26 +70,26 @@ def test_every_damage_to_every_file_is_one_line(
         for what, damage in damages():
             shutil.copytree(whole, copy)
             damage(copy / name)
-            line = told(copy)
+            line = refusal(copy)
             assert line, f"{name} {what} is not seen"
             assert "\n" not in line
             shutil.rmtree(copy)
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_where_checksums_are_not_looked_at_damage_is_one_line_or_harmless(
+def test_without_checksums_damage_is_refused_in_one_line_or_harmless(
     bundles: dict[str, Path], task: str, tmp_path: Path
 ) -> None:
-    # what onnxruntime and LightGBM read in their own code is left out: only checksums guard that
+    # files that onnxruntime and LightGBM read are left out: only checksums protect them
     whole, copy = bundles[task], tmp_path / "copy"
     for path in sorted(p for p in whole.rglob("*") if p.suffix in (".npz", ".json", ".md")):
         for _, damage in damages():
             shutil.copytree(whole, copy)
             damage(copy / path.relative_to(whole))
-            assert "\n" not in (told(copy, verify=False) or "")
+            assert "\n" not in (refusal(copy, verify=False) or "")
             shutil.rmtree(copy)
 
 
-def test_a_bundle_that_was_not_touched_is_loaded(bundles: dict[str, Path]) -> None:
+def test_an_undamaged_bundle_is_loaded(bundles: dict[str, Path]) -> None:
     for task, folder in bundles.items():
         assert Bundle.load(folder).manifest.task == task

@@ -1,4 +1,4 @@
-"""A file that cannot be written to its end (the disk is full): it fails clearly, nothing is half there."""
+"""On a full disk a command fails with a clear message, and leaves no partial file."""
 
 from __future__ import annotations
 
@@ -17,28 +17,26 @@ Desk = Any  # of conftest.py
 LIMIT = 8 * 1024  # bytes a file: less than the events of the shop, or the model of a bundle
 
 
-def test_a_log_that_does_not_fit_is_not_in_the_cache(
-    desk: Desk, shop_words: tuple[str, ...]
-) -> None:
-    assert desk.runs("prepare", *shop_words, limit=LIMIT) != 0
-    assert "File too large" in desk.said.splitlines()[-1]
+def test_a_log_that_does_not_fit_is_not_cached(desk: Desk, shop_words: tuple[str, ...]) -> None:
+    assert desk.run("prepare", *shop_words, limit=LIMIT) != 0
+    assert "File too large" in desk.output.splitlines()[-1]
     assert list((desk.folder / ".growthlab").glob("*/log.json")) == []
-    assert desk.runs("prepare", *shop_words) == 0, desk.said
+    assert desk.run("prepare", *shop_words) == 0, desk.output
 
 
-def test_answers_that_do_not_fit_are_not_there(desk: Desk, bundles: dict[str, Path]) -> None:
+def test_answers_that_do_not_fit_leave_no_file(desk: Desk, bundles: dict[str, Path]) -> None:
     desk.folder.mkdir()
     users = pd.DataFrame({"user_id": [f"u{i}" for i in range(500)]})
     users.to_csv(desk.folder / "users.csv", index=False)
     for kind in ("csv", "parquet"):
         words = ("recommend", f"bundle={bundles['top_n']}", "input=users.csv", f"output=out.{kind}")
-        assert desk.runs(*words, limit=LIMIT) != 0
-        assert is_told(desk.said)
+        assert desk.run(*words, limit=LIMIT) != 0
+        assert reports_full_disk(desk.output)
         assert not list(desk.folder.glob(f"*out.{kind}*"))
-        assert desk.runs(*words) == 0, desk.said
+        assert desk.run(*words) == 0, desk.output
 
 
-def test_a_bundle_that_does_not_fit_is_not_there(
+def test_a_bundle_that_does_not_fit_leaves_no_folder(
     bundles: dict[str, Path], tmp_path: Path, desk: Desk
 ) -> None:
     import resource
@@ -75,6 +73,8 @@ def test_a_bundle_that_does_not_fit_is_not_there(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def is_told(said: str) -> bool:
-    """Whether one line tells that a file could not be written, and no traceback stands there."""
-    return "cannot be written" in said and "File too large" in said and "Traceback" not in said
+def reports_full_disk(output: str) -> bool:
+    """Whether the output says that a file could not be written, without a traceback."""
+    return (
+        "cannot be written" in output and "File too large" in output and "Traceback" not in output
+    )

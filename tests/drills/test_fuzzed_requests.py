@@ -1,4 +1,4 @@
-"""Requests that nobody would send: each is answered or refused, and the service stays well."""
+"""Random requests are answered or refused, and the service stays healthy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.drill
 Schema = dict[str, Any]
 Body = st.SearchStrategy[Any]
 N_REQUESTS = int(os.environ.get("GROWTHLAB_FUZZED_REQUESTS", "2000"))  # an endpoint
-N_OF_DOCUMENT = 10_000  # requests that schemathesis makes of the OpenAPI document
+N_SCHEMA_REQUESTS = 10_000  # requests that schemathesis makes of the OpenAPI document
 MOST_GROWTH_MB = 20
 ENDPOINTS = ("/recommend", "/similar", "/churn", "/value")
 TASKS = {"recommend": "top_n", "similar": "top_n", "churn": "churn", "value": "value"}
@@ -68,22 +68,22 @@ RAW = st.one_of(
 )
 
 
-def of_schema(schema: Schema, parts: dict[str, Schema], names: list[str]) -> Body:
-    """Values of which the OpenAPI document says that they are right, or nearly."""
+def values_of(schema: Schema, parts: dict[str, Schema], names: list[str]) -> Body:
+    """Values that fit the OpenAPI document, or nearly."""
     if "$ref" in schema:
-        return of_schema(parts[schema["$ref"].rpartition("/")[2]], parts, names)
+        return values_of(parts[schema["$ref"].rpartition("/")[2]], parts, names)
     if "anyOf" in schema:
-        return st.one_of(*(of_schema(s, parts, names) for s in schema["anyOf"]))
+        return st.one_of(*(values_of(s, parts, names) for s in schema["anyOf"]))
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     kind = schema.get("type")
     if kind == "object" and "properties" in schema:
-        fields = {n: of_schema(s, parts, names) for n, s in schema["properties"].items()}
+        fields = {n: values_of(s, parts, names) for n, s in schema["properties"].items()}
         return st.fixed_dictionaries({}, optional=fields)
     if kind == "object":
         return st.dictionaries(st.sampled_from(names) | TEXTS, SCALARS, max_size=6)
     if kind == "array":
-        return st.lists(of_schema(schema["items"], parts, names), max_size=8)
+        return st.lists(values_of(schema["items"], parts, names), max_size=8)
     if kind == "integer":
         return st.integers(schema.get("minimum", -5) - 1, schema.get("maximum", 1000) + 1)
     simple = {"string": st.sampled_from(names) | TEXTS, "number": NUMBERS, "null": st.none()}
@@ -91,11 +91,11 @@ def of_schema(schema: Schema, parts: dict[str, Schema], names: list[str]) -> Bod
 
 
 def bodies(document: Schema, path: str, names: list[str]) -> Body:
-    """Bodies of a request: right ones, right ones with a wrong field, any JSON, and any bytes."""
+    """Request bodies: valid, valid with a wrong field, any JSON, and any bytes."""
     parts = document["components"]["schemas"]
     content = document["paths"][path]["post"]["requestBody"]["content"]
     schema = content["application/json"]["schema"]
-    right = of_schema(schema, parts, names)
+    right = values_of(schema, parts, names)
     fields = list(parts[schema["$ref"].rpartition("/")[2]]["properties"])
     spoiled = st.tuples(right, st.sampled_from(fields) | TEXTS, JSON).map(
         lambda drawn: drawn[0] | {drawn[1]: drawn[2]}
@@ -104,7 +104,7 @@ def bodies(document: Schema, path: str, names: list[str]) -> Body:
 
 
 def encoded(body: Any) -> bytes:
-    """The body as it is sent; NaN and surrogates as Python's own JSON writes them."""
+    """The body as bytes; NaN and surrogates as Python's JSON writes them."""
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
@@ -113,7 +113,7 @@ def no_constant(name: str) -> None:
 
 
 def fuzz(service: Any, path: str, names: list[str], n: int) -> dict[int, int]:
-    """Send `n` requests; how many were answered with which status."""
+    """Send `n` requests, and return the number of answers by status."""
     document = service.client.get("/openapi.json").json()
     seen: dict[int, int] = {}
 
@@ -132,16 +132,16 @@ def fuzz(service: Any, path: str, names: list[str], n: int) -> dict[int, int]:
         )
         seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
         assert answer.status_code in (200, *REFUSED), (content[:200], answer.text[:500])
-        found = json.loads(answer.text, parse_constant=no_constant)
+        content_of_answer = json.loads(answer.text, parse_constant=no_constant)
         if answer.status_code == 200:
-            check(path, json.loads(content), found)
+            check(path, json.loads(content), content_of_answer)
 
     each()
     return seen
 
 
 def check(path: str, body: Any, answer: dict[str, Any]) -> None:
-    """What holds for every answer."""
+    """Check what holds for every answer."""
     if path not in ("/recommend", "/similar"):
         value = answer["churn_probability" if path == "/churn" else "expected_value"]
         assert isinstance(value, float), body
@@ -166,7 +166,7 @@ def names_in(folder: Path) -> list[str]:
 
 @pytest.fixture
 def announce(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Shows a line although the output of tests is kept back."""
+    """Print a line although the output of tests is captured."""
 
     def show(line: str) -> None:
         with capsys.disabled():
@@ -183,7 +183,7 @@ def test_fuzzed_requests_to_each_endpoint(
         seen = fuzz(service, path, names_in(bundles[TASKS[path[1:]]]), N_REQUESTS)
         announce(f"{path}: {sum(seen.values())} requests, by status {seen}")
         assert {200, 422} <= set(seen)
-        assert service.is_well()
+        assert service.is_healthy()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -196,10 +196,10 @@ def test_fuzzed_requests_to_every_model(
     service = served(folder)
     seen = fuzz(service, f"/{family}", names_in(folder), N_REQUESTS // 20)
     assert 200 in seen
-    assert service.is_well()
+    assert service.is_healthy()
 
 
-def test_ten_thousand_requests_made_of_the_document(
+def test_ten_thousand_requests_from_the_openapi_document(
     bundles: dict[str, Path], served: Callable[..., Any], announce: Callable[[str], None]
 ) -> None:
     import schemathesis
@@ -207,13 +207,13 @@ def test_ten_thousand_requests_made_of_the_document(
 
     service = served(*bundles.values())
     schema = schemathesis.openapi.from_url(f"{service.client.base_url}/openapi.json")
-    operations = [found.ok() for found in schema.get_all_operations()]
-    working = [o for o in operations if o.method.upper() == "POST"]  # the others take nothing
+    operations = [result.ok() for result in schema.get_all_operations()]
+    working = [o for o in operations if o.method.upper() == "POST"]  # the others take no body
     before = service.process.memory_info().rss
     for operation in working:
 
         @settings(
-            max_examples=math.ceil(N_OF_DOCUMENT / len(working)),
+            max_examples=math.ceil(N_SCHEMA_REQUESTS / len(working)),
             deadline=None,
             derandomize=True,
             database=None,
@@ -221,16 +221,16 @@ def test_ten_thousand_requests_made_of_the_document(
         )
         @given(case=operation.as_strategy())
         def each(case: Any) -> None:
-            # no document says which features and columns a bundle has
+            # the document does not name the features and columns of a bundle
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         each()
-    told = service.client.get("/metrics").text.splitlines()
-    statuses = [line for line in told if line.startswith("growthlab_requests_total")]
+    metrics = service.client.get("/metrics").text.splitlines()
+    statuses = [line for line in metrics if line.startswith("growthlab_requests_total")]
     grown = (service.process.memory_info().rss - before) / 2**20
     n_made = sum(float(line.rsplit(" ", 1)[1]) for line in statuses)
     announce("\n".join([*statuses, f"memory grew by {grown:.1f} MB"]))
     assert 'status="500"' not in "".join(statuses)
-    assert n_made >= N_OF_DOCUMENT
+    assert n_made >= N_SCHEMA_REQUESTS
     assert grown < MOST_GROWTH_MB
-    assert service.is_well()
+    assert service.is_healthy()

@@ -1,4 +1,4 @@
-"""Two comparisons at once on a store that is not there yet: both finish."""
+"""Two comparisons at once on a new store both finish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.drill
 
 
-def test_two_comparisons_at_once_on_a_fresh_store_both_finish(
+def test_two_comparisons_at_once_on_a_new_store_both_finish(
     tmp_path: Path, new_desk: Callable[[Path], Any], shop_words: tuple[str, ...]
 ) -> None:
     shared = tmp_path / "shared"
@@ -30,7 +30,7 @@ def test_two_comparisons_at_once_on_a_fresh_store_both_finish(
         for seed, desk in enumerate(desks, start=1)
     ]
     for desk, process in zip(desks, running, strict=True):
-        assert desk.ends(process) == 0, desk.said
+        assert desk.wait(process) == 0, desk.output
     both = new_desk(shared)
     assert both.run_statuses("comparison") == Counter(FINISHED=2)
     assert both.run_statuses("model") == Counter(FINISHED=6)

@@ -125,7 +125,9 @@ def test_the_exported_state_comes_back_with_overwrite(
     words.append(f"tracking.uri={registry.uri}")
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which is kept" in told
+    assert (
+        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which is kept" in told
+    )
     assert "overwrite=true gives the exported state" in told
     assert Bundle.load(folder).manifest == there
     assert main([*words, "overwrite=true"]) == 0
