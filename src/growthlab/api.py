@@ -1,4 +1,4 @@
-"""The commands from Python, without a command line: the same names, the same comparison."""
+"""The commands as Python functions, with the same names and the same results."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from growthlab.workbench.set_up import parts_of, with_data
 
 
 class Tuned(NamedTuple):
-    """What a search found.
+    """The result of a search.
 
-    `make` gives a fresh estimator with the `settings` (by path, such as ``model.neighbours``), for
-    the `models` of `compare`; `value` is the objective on the validation window; `trials` has a row
-    a trial: its settings, ``state``, ``value`` and ``seconds`` of fitting.
+    `make` builds an unfitted estimator with the best `settings` (by config path, such as
+    ``model.neighbours``), for the `models` of `compare`; `value` is the objective on the validation
+    window; `trials` has one row a trial: its settings, ``state``, ``value`` and ``seconds`` of fitting.
     """
 
     make: Callable[[], Any]
@@ -51,28 +51,27 @@ def compare(
     seeds: int = 1,
     overrides: Sequence[str] = (),
 ) -> Comparison:
-    """An even comparison on a log of your own; nothing is written anywhere.
+    """An even comparison on your own log; nothing is written to disk.
 
-    Where the log has purchases, they are what is foretold, within 28 days after the cutoff; else
-    every event is.
+    The targets are the purchases within 28 days after the cutoff, or all events if the log has no
+    purchases.
 
     Parameters
     ----------
-    log : what `EventLog.from_frames` or a source's ``prepare`` gives
-    models : yaml names of the task's models, or name -> a function that makes a fresh estimator
-    task : a file of ``conf/task``, such as ``churn``; None: the default of the command
+    log : from `EventLog.from_frames` or a source's ``prepare``
+    models : yaml names of the task's models, or name -> a function that builds an unfitted estimator
+    task : ``top_n``, ``churn`` or ``value``
     overrides : settings as on the command line, such as ``split.horizon_days=30``
 
     Returns
     -------
     Comparison
-        Print ``.as_text()``, or take ``.leaderboard()`` as a DataFrame. A model that failed stands
-        in ``.errors``.
+        Print ``.as_text()``, or get ``.leaderboard()`` as a DataFrame. Failed models are in ``.errors``.
 
     Raises
     ------
     ConfigError, DataError
-        As the commands do, in one line.
+        The mistakes that the command reports, in one line.
     """
     words = [*_task_words(task), f"seed={seed}", f"seeds={seeds}", *overrides]
     contenders = None
@@ -102,22 +101,22 @@ def tune(
     seed: int = 0,
     overrides: Sequence[str] = (),
 ) -> Tuned:
-    """A search of one model's settings on the validation window of a log of your own.
+    """A search of one model's settings on the validation window of your own log.
 
-    The same search as the command's, but nothing of it is kept: for one that can be resumed, shared
-    or looked at in MLflow use ``growthlab tune``.
+    The same search as the command's, but nothing is stored: to resume, share or view a search in MLflow,
+    use ``growthlab tune``.
 
     Parameters
     ----------
-    log : what `EventLog.from_frames` or a source's ``prepare`` gives
-    model : yaml name of one of the task's models; without a search space its own settings are tried
+    log : from `EventLog.from_frames` or a source's ``prepare``
+    model : yaml name of one of the task's models; without a search space only its own settings are tried
     trials, minutes : the budget
     overrides : settings as on the command line, such as ``search.neighbours=choice(20,50)``
 
     Raises
     ------
     ConfigError, DataError
-        As the command does, in one line.
+        The mistakes that the command reports, in one line.
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
     words = [*_task_words(task), f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
@@ -142,7 +141,7 @@ def tune(
 
 
 def _row(trial: FinishedTrial) -> dict[str, Any]:
-    """The row of a trial."""
+    """The row of a trial in `Tuned.trials`."""
     nan, result = float("nan"), trial.result
     value, seconds = next(iter(result.values), nan), result.costs.get("fit_seconds", nan)
     row = {"state": result.state, "value": value, "seconds": seconds}
@@ -150,13 +149,13 @@ def _row(trial: FinishedTrial) -> dict[str, Any]:
 
 
 class _NoRecorder:
-    """A recorder that keeps nothing."""
+    """A recorder that logs nothing."""
 
     def start(self, trial: Trial) -> None:
-        """The trial is about to be fitted."""
+        """See `TrialRecorder`."""
 
     def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
-        """The trial ended."""
+        """See `TrialRecorder`."""
 
 
 def describe(
@@ -165,24 +164,24 @@ def describe(
     goals: str | Path | Sequence[Mapping[str, Any]] = (),
     overrides: Sequence[str] = (),
 ) -> GrowthReport:
-    """The growth report of a log of your own; nothing is written anywhere.
+    """The growth report of your own log; nothing is written to disk.
 
     Parameters
     ----------
-    log : what `EventLog.from_frames` or a source's ``prepare`` gives
-    goals : a yaml file of goals, or the mappings that would stand in it
+    log : from `EventLog.from_frames` or a source's ``prepare``
+    goals : a yaml file of goals, or its content as mappings
     overrides : settings as on the command line, such as ``privacy.min_group=50``
 
     Returns
     -------
     GrowthReport
-        Take ``.tables`` as DataFrames by name, ``.definitions`` of every column, ``.as_html()``, or
-        write all of it with ``.save(folder)``.
+        Has ``.tables`` (DataFrames by name), ``.definitions`` of every column and ``.as_html()``;
+        ``.save(folder)`` writes all of it.
 
     Raises
     ------
     ConfigError, DataError
-        As the command does, in one line.
+        The mistakes that the command reports, in one line.
     """
     config = compose("describe", overrides).config
     settings = ReportSettings.from_config(config)
@@ -196,10 +195,10 @@ def promote(
     dry_run: bool = False,
     overrides: Sequence[str] = (),
 ) -> Ruling:
-    """The ruling of the gate on a run that challenges the champion of the registry.
+    """The gate's ruling on a run that challenges the champion of the registry.
 
-    Unless it is a dry run it is carried out: the alias moves where the gate lets it, and decision
-    and evidence are kept with version and run, as the command does.
+    Unless it is a dry run, it is carried out like the command: the alias moves if the gate allows it,
+    and decision and evidence are kept with the version and the run.
 
     Parameters
     ----------
@@ -210,12 +209,12 @@ def promote(
     Returns
     -------
     Ruling
-        Look at ``.decision.promote`` and ``.decision.reason``, or print ``.report``.
+        Has ``.decision.promote`` and ``.decision.reason``; ``.report`` is Markdown.
 
     Raises
     ------
     ConfigError, ExportError
-        As the command does, in one line.
+        The mistakes that the command reports, in one line.
     """
     words = [*_task_words(task), f"challenger={challenger}", f"dry_run={str(dry_run).lower()}"]
     return rule_on_challenger(compose("promote", [*words, *overrides]))

@@ -117,7 +117,7 @@ def test_a_run_without_a_state_is_refused(workspace: Workspace, shorter: str) ->
     other = run_id_of(workspace.growthlab("train", *words).out)
     workspace.client.set_tag(other, "model_class", "growthlab.models.recommend.gru4rec.GRU4Rec")
     line = workspace.growthlab("train", *GRU, f"warm={other}").mistake
-    assert line == f"warm={other} left no state to go on from: it did not finish, or is too old"
+    assert line == f"warm={other} left no state to continue from: it did not finish, or is too old"
 
 
 def test_an_unknown_run_is_refused(workspace: Workspace, shorter: str) -> None:

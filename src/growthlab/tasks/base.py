@@ -79,6 +79,31 @@ class Calibrates(Protocol):
 
 
 @runtime_checkable
+class RankingTask(Protocol):
+    """A task whose answers are ranked lists of items."""
+
+    @property
+    def filter_seen(self) -> str | None:
+        """Which items are kept out of the lists: ``none``, ``purchased`` or ``interacted``."""
+        ...
+
+    @property
+    def history_events(self) -> Sequence[str] | None:
+        """The event types that models see."""
+        ...
+
+    @property
+    def target_events(self) -> Sequence[str] | None:
+        """The event types that count as targets."""
+        ...
+
+    @property
+    def tie_seed(self) -> int:
+        """The seed of the key that breaks ties."""
+        ...
+
+
+@runtime_checkable
 class StepData(Protocol):
     """A task's data whose rows may be steps of a user's future, each with its own history."""
 

@@ -1,4 +1,4 @@
-"""The models of a command: a composed config for each, and how to build a fresh one."""
+"""The models of a command: a composed config for each, and its factory."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def possible_models(task: Task) -> list[str]:
 
 
 def _checked_names(models: str | Sequence[str], task: Task) -> list[str]:
-    """The names without their family, each of them possible, none twice."""
+    """The names without their family; each must be possible and named once."""
     possible = possible_models(task)
     if isinstance(models, str) or not all(isinstance(m, str) for m in models):
         raise ConfigError(f"models={models}: give all, or a list such as [{possible[0]}]")

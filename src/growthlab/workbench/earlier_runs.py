@@ -1,4 +1,4 @@
-"""Earlier runs of one model: run again with their logged config, or gone on from."""
+"""Earlier runs of one model: rerun with their logged config, or continued by a warm start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WORDS_WITH_RERUN = ("rerun=", "tracking", "cache=")
 
 
 def refuse_earlier_run(config: Any) -> None:
-    """Raise a `ConfigError` where a command on several models is given a run of one."""
+    """Raise a `ConfigError` if a command on several models names a run of one."""
     for key in ("rerun", "warm"):
         if config.get(key):
             word = f"{key}={config[key]}"
@@ -38,7 +38,7 @@ def refuse_earlier_run(config: Any) -> None:
 
 
 def command_of_run(command: Command) -> Command:
-    """The command that the run of ``rerun`` logged; other code or data than then is reported.
+    """The logged command of the run named by ``rerun``; changed code or data gives a warning.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def command_of_run(command: Command) -> Command:
 
 
 def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
-    """What the run of the setting ``warm`` learned; None where none is named.
+    """The learned state of the run named by ``warm``; None if none is named.
 
     Raises
     ------
     ConfigError
-        There is no such run, it is of another model or left nothing, or the model cannot go on from
-        a run.
+        There is no such run, it is of another model or left no state, or the model cannot continue a
+        run.
     """
     if not bench.config.get("warm"):
         return None
@@ -76,7 +76,7 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
     if not isinstance(model, ContinuesFit):
         able = ", ".join(_models_that_continue(bench))
         raise ConfigError(
-            f"{word}: {contender.name} is computed anew from every log and cannot go on from a run; "
+            f"{word}: {contender.name} is computed anew from every log and cannot continue a run; "
             f"these can: {able or 'none of this task'}"
         )
     run = find_model_run(bench.store, word)
@@ -90,7 +90,9 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
     with tempfile.TemporaryDirectory() as folder:
         warm = load_warm_start(bench.store.client, run_id, Path(folder))
     if warm is None:
-        raise ConfigError(f"{word} left no state to go on from: it did not finish, or is too old")
+        raise ConfigError(
+            f"{word} left no state to continue from: it did not finish, or is too old"
+        )
     if not warm.judged.until:
         _require_same_split(bench, run_id, word)
     return warm
@@ -104,7 +106,7 @@ def _logged_config(store: Store, run_id: str) -> dict[str, Any]:
 
 
 def _require_same_split(bench: Workbench, run_id: str, word: str) -> None:
-    """Refuse another split than the run's: without a clock, only that keeps past and test apart."""
+    """Refuse a split other than the run's: without a cutoff, only that keeps past and test apart."""
     before = _logged_config(bench.store, run_id)["split"]
     now: Any = OmegaConf.to_container(bench.config.split, resolve=True)
     for key in sorted({*before, *now}):
@@ -116,7 +118,7 @@ def _require_same_split(bench: Workbench, run_id: str, word: str) -> None:
 
 
 def _models_that_continue(bench: Workbench) -> list[str]:
-    """The models of the task whose fit can go on from an earlier one."""
+    """The models of the task whose fit can continue an earlier one."""
     family = bench.task.models
     nodes = {
         name: compose("train", [f"model={family}/{name}"]).config.model

@@ -1,4 +1,4 @@
-"""The models of a workbench evaluated side by side, logged to MLflow, and what came of it."""
+"""The models of a workbench evaluated side by side and logged to MLflow, and their comparison."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def evaluate_models(
 def comparison_of(
     bench: Workbench, results: Results, bundle_mb: Mapping[str, float] | None = None
 ) -> Comparison:
-    """What the results say together; `bundle_mb` are the sizes of bundles by model."""
+    """The comparison of the results; `bundle_mb` are the sizes of bundles by model."""
     task, command = bench.task, bench.command
     models = [outcome.name for outcome in results.outcomes[0]]
     experiment = command.choice("experiment")

@@ -1,21 +1,21 @@
-"""Where a model comes from, as its bundle says."""
+"""The provenance of a model, which its bundle records."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from growthlab.bundle.manifest import Provenance
-from growthlab.tasks.base import ReadsHistories
+from growthlab.tasks.base import RankingTask
 from growthlab.tasks.entry import Entry
 from growthlab.tracking.store import code_version
 from growthlab.workbench.workbench import Workbench
 
 
 def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> Provenance:
-    """Where a model comes from, for its bundle."""
+    """Data, split, seeds, metrics and code of a model, for its bundle."""
     fold, task = bench.folds[entry.origin], bench.task
     horizon = fold.horizon
-    ranking = task if isinstance(task, ReadsHistories) else None
+    ranking = task if isinstance(task, RankingTask) else None
     return Provenance(
         task=bench.command.choice("task"),
         answer=task.answer,

@@ -16,7 +16,7 @@ from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import Fold
-from growthlab.tasks.base import ReadsHistories, Task
+from growthlab.tasks.base import RankingTask, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def set_up(command: Command, given: EventLog | None = None, *, origins: int = 1) -> Workbench:
-    """All that a command works with; mistakes in the config show before any data is read."""
+    """Everything a command works with; mistakes in the config show before any data is read."""
     return with_data(parts_of(command, given), origins)
 
 
@@ -38,7 +38,7 @@ def parts_of(
     given: EventLog | None = None,
     contenders: Sequence[Contender] | None = None,
 ) -> Parts:
-    """The parts that need no data. `contenders` are used in place of the models of the config.
+    """The parts that need no data; `contenders` replace the models of the config.
 
     Raises
     ------
@@ -147,13 +147,13 @@ def cache_folder(config: Any) -> Path:
 
 
 def _lineage(parts: Parts, events: EventLog, newest: Fold) -> Lineage:
-    """What all runs of the command have in common."""
+    """The lineage of all runs of the command."""
     config, source, task = parts.config, parts.source, parts.task
     tags = {str(name): str(value) for name, value in (config.get("tags") or {}).items()}
     if config.get("warm"):
         tags["warm_from"] = str(config.warm)
-    if isinstance(task, ReadsHistories) and task.filter_seen:
-        tags["filter_seen"] = str(task.filter_seen)
+    if isinstance(task, RankingTask) and task.filter_seen:
+        tags["filter_seen"] = task.filter_seen
         tags["filter_seen_reason"] = source.filter_seen_reason
     return Lineage.of_log(
         events,

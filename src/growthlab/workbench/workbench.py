@@ -1,4 +1,4 @@
-"""What a command works with: the objects of a run, from the source of the data to the store."""
+"""The objects that a command works with, from the data source to the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.split.fold import Fold
 from growthlab.split.leakage import leakage_report
-from growthlab.tasks.base import ReadsHistories, Task
+from growthlab.tasks.base import RankingTask, Task
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
@@ -20,7 +20,7 @@ from growthlab.tracking.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a command works with before it has read any data."""
+    """The objects of a command that need no data."""
 
     command: Command
     source: Source
@@ -45,7 +45,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Workbench(Parts):
-    """What a command works with: its parts, the prepared log, and a fold an origin, newest first."""
+    """All objects of a command: its parts, the prepared log, and one fold an origin, newest first."""
 
     log: EventLog
     folds: tuple[Fold, ...]
@@ -55,9 +55,9 @@ class Workbench(Parts):
     def leakage(self, origin: int) -> dict[str, Any]:
         """The leakage report of an origin, computed once."""
         if origin not in self._leakage_reports:
-            events = self.task if isinstance(self.task, ReadsHistories) else self.source
-            history = events.history_events or self.source.history_events
-            target = events.target_events or self.source.target_events
+            ranking = self.task if isinstance(self.task, RankingTask) else None
+            history = (ranking and ranking.history_events) or self.source.history_events
+            target = (ranking and ranking.target_events) or self.source.target_events
             report = leakage_report(self.folds[origin], tuple(history), tuple(target))
             self._leakage_reports[origin] = report
         return self._leakage_reports[origin]
