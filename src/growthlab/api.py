@@ -60,7 +60,7 @@ def compare(
     ----------
     log : from `EventLog.from_frames` or a source's ``prepare``
     models : yaml names of the task's models, or name -> a function that builds an unfitted estimator
-    task : ``top_n``, ``churn`` or ``value``
+    task : a file of ``conf/task``, such as ``churn``; None: the default of the command
     overrides : settings as on the command line, such as ``split.horizon_days=30``
 
     Returns

@@ -35,7 +35,7 @@ def described(workspace: Workspace) -> Done:
     return done
 
 
-def test_the_output_names_the_report_and_the_distance_to_goals(
+def test_the_report_says_where_it_is_and_how_far_the_goals_are(
     described: Done, workspace: Workspace
 ) -> None:
     assert "simulated_shop, April 2025" in described.out  # 150 days end on 30 May
@@ -49,7 +49,7 @@ def test_the_output_names_the_report_and_the_distance_to_goals(
     }
 
 
-def test_the_run_has_the_report_its_tables_and_monthly_values(
+def test_the_run_has_the_report_its_tables_and_its_months(
     described: Done, workspace: Workspace
 ) -> None:
     (run,) = workspace.runs("describe", kind="describe")
@@ -97,7 +97,7 @@ def test_any_file_of_purchases_is_described(orders: Workspace) -> None:
         ("data.path=x.csv", "unknown setting data.path"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_mistake_is_one_line_and_leaves_nothing(
     fresh: Workspace, empty: Callable[[], list[str]], words: str, line: str
 ) -> None:
     done = fresh.growthlab(
@@ -116,7 +116,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         ("segment: region=nowhere", "goals: nobody has region=nowhere"),
     ],
 )
-def test_an_impossible_goal_is_refused(workspace: Workspace, goal: str, line: str) -> None:
+def test_an_implausible_goal_is_refused(workspace: Workspace, goal: str, line: str) -> None:
     fields = yaml.safe_load(GOALS)[0] | yaml.safe_load(goal)
     (workspace.folder / "wrong.yaml").write_text(yaml.safe_dump([fields]))
     words = ("goals=wrong.yaml", "burn_in_days=0", "privacy.min_group=10", "output=refused")

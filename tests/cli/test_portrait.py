@@ -1,4 +1,4 @@
-"""growthlab portrait: one Parquet row a customer and a page of tags, also in MLflow."""
+"""growthlab portrait: a Parquet row a customer, a page of its tags, the same in MLflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cli.conftest import ORDERS, SHOP, Workspace
 from growthlab.features.portrait.dictionary import TAGS, as_markdown
 
 
-def test_the_output_is_one_row_a_customer_and_a_page_of_tags(workspace: Workspace) -> None:
+def test_portraits_are_a_row_a_customer_with_a_page_of_their_tags(workspace: Workspace) -> None:
     done = workspace.growthlab("portrait", *SHOP, "cutoff=2025-04-01", "output=out/some.parquet")
     assert done.status == 0, done.err
     assert "customers as of 2025-04-01 00:00:00; tags: 4 of attribute" in done.out
@@ -29,7 +29,7 @@ def test_the_output_is_one_row_a_customer_and_a_page_of_tags(workspace: Workspac
     assert "`occupation`" not in page
 
 
-def test_the_run_has_the_same_files(workspace: Workspace) -> None:
+def test_the_run_in_mlflow_holds_the_same(workspace: Workspace) -> None:
     workspace.growthlab("portrait", *SHOP, "cutoff=2025-03-01", "output=again.parquet")
     run = workspace.runs("portrait", kind="portrait", cutoff="2025-03-01 00:00:00")[0]
     frame = pd.read_parquet(workspace.folder / "again.parquet")
@@ -40,7 +40,7 @@ def test_the_run_has_the_same_files(workspace: Workspace) -> None:
     assert run.inputs.dataset_inputs
 
 
-def test_without_a_cutoff_all_events_count(orders: Workspace) -> None:
+def test_without_a_cutoff_everything_counts(orders: Workspace) -> None:
     done = orders.growthlab("portrait", *ORDERS)
     assert done.status == 0, done.err
     bought = pd.read_csv(orders.folder / "orders.csv")
@@ -57,7 +57,7 @@ def test_the_page_of_all_tags_can_be_written_alone(fresh: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "line"),
+    ("word", "message"),
     [
         ("cutoff=soon", "cutoff must be a date or time like 2025-06-01, got soon"),
         ("cutoff=2020-01-01", "no customer did anything before 2020-01-01 00:00:00: the events of"),
@@ -75,9 +75,9 @@ def test_the_page_of_all_tags_can_be_written_alone(fresh: Workspace) -> None:
         ("dictionary=.", "dictionary=.: give a file"),
     ],
 )
-def test_mistakes_are_one_line_and_write_nothing(
-    fresh: Workspace, tmp_path: Path, word: str, line: str
+def test_mistakes_are_one_line_and_leave_no_portrait(
+    fresh: Workspace, tmp_path: Path, word: str, message: str
 ) -> None:
-    assert line in fresh.growthlab("portrait", *SHOP, word).mistake
+    assert message in fresh.growthlab("portrait", *SHOP, word).mistake
     assert not list(tmp_path.glob("portrait*"))
     assert not (tmp_path / "mlflow.db").exists()

@@ -1,4 +1,4 @@
-"""growthlab segment: one Parquet file a section with a row a customer, also in MLflow."""
+"""growthlab segment: a Parquet row a customer and section, the same in MLflow."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
     rfm, tiers = (pd.read_parquet(folder / f"{n}.parquet") for n in ("rfm", "tiers"))
     assert rfm["user_id"].tolist() == tiers["user_id"].tolist()
     assert run.data.params["section.rfm.bins"] == "5"
-    assert "as of 2025-05-31 00:00:00" in done.out  # 150 days from 1 January, as in `describe`
+    assert "as of 2025-05-31 00:00:00" in done.out  # 150 days from 1 January, as `describe` has it
 
 
-def test_sections_without_their_data_are_named_and_the_rest_is_written(orders: Workspace) -> None:
+def test_sections_that_the_data_cannot_give_are_left_out(orders: Workspace) -> None:
     done = orders.growthlab("segment", *ORDERS, "section=[rfm,tiers]")
     assert done.status == 0, done.err
     assert "left out: tiers: tiers by spend need unit_price" in done.out
@@ -48,12 +48,12 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     lift = max(
         r.data.metrics.get("lookalike/lift", 0.0) for r in workspace.runs("segment", kind="segment")
     )
-    assert lift > 1  # big spenders are found more often than by chance
+    assert lift > 1  # the biggest spenders are not found by chance
     assert f"lookalike/lift: {lift:.3g}, measured on customers held out" in done.out
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "message"),
     [
         (["section=[]"], "section=[] leaves nothing to make: name some sections, or none"),
         (["section=[rmf]"], "section=rmf: did you mean rfm?"),
@@ -67,10 +67,10 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
         (["section=[lookalike]"], "a lookalike audience needs seeds: section.lookalike.seeds=FILE"),
     ],
 )
-def test_mistakes_are_one_line_and_write_nothing(
-    fresh: Workspace, tmp_path: Path, words: list[str], line: str
+def test_mistakes_are_one_line_and_leave_nothing(
+    fresh: Workspace, tmp_path: Path, words: list[str], message: str
 ) -> None:
-    assert line in fresh.growthlab("segment", *SHOP, *words).mistake
+    assert message in fresh.growthlab("segment", *SHOP, *words).mistake
     assert not (tmp_path / "segments").exists()
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -124,14 +124,14 @@ def test_the_exported_state_comes_back_with_overwrite(
     words = ["fetch", f"model_uri={registry.uri_of_champion}", f"to={folder}"]
     words.append(f"tracking.uri={registry.uri}")
     assert main(words) == 0
-    told = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert (
-        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which is kept" in told
+        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which stays" in message
     )
-    assert "overwrite=true gives the exported state" in told
+    assert "as they were exported: overwrite=true" in message
     assert Bundle.load(folder).manifest == there
     assert main([*words, "overwrite=true"]) == 0
-    assert f"in place of {there.version}" in capsys.readouterr().out
+    assert f"in the place of {there.version}" in capsys.readouterr().out
     assert Bundle.load(folder).manifest == exported
     assert main([*words, "overwrite=true"]) == 0
     assert capsys.readouterr().out.endswith(" already\n")

@@ -64,7 +64,9 @@ class Task:
         """The quality after the epochs so far."""
         value = Estimate(model.level * model.trained / model.epochs, math.nan, math.nan)
         empty = pd.DataFrame()
-        return ModelEvaluation({"quality": value}, empty, empty, {}, score_seconds=0.25, coverage=1.0)
+        return ModelEvaluation(
+            {"quality": value}, empty, empty, {}, score_seconds=0.25, coverage=1.0
+        )
 
 
 @dataclass

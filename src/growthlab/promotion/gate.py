@@ -355,7 +355,9 @@ def _check_guard(name: str, guard: Guard, measure: Measure) -> Check:
     up = measure.larger_is_better
     word = "at least" if up else "at most"
     if guard.limit is None and champion is None:
-        return Check(name, True, format_number(value), "no worse than the champion: there is none to beat")
+        return Check(
+            name, True, format_number(value), "no worse than the champion: there is none to beat"
+        )
     if not measure.measured:
         return Check(name, False, "not measured", "a run trained with all metrics")
     if math.isnan(value) and (champion is None or math.isnan(champion)):

@@ -239,7 +239,12 @@ def _checks(checks: tuple[Check, ...]) -> list[str]:
 
 
 def _row(check: Check) -> list[str]:
-    return [metric_label(check.name), "pass" if check.passed else "FAIL", check.value, check.required]
+    return [
+        metric_label(check.name),
+        "pass" if check.passed else "FAIL",
+        check.value,
+        check.required,
+    ]
 
 
 def _all_checks(decision: Decision) -> Iterator[Check]:
@@ -273,7 +278,7 @@ def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
         loss = f"{100 * gate.margin:g} %"
         test = f"p of a loss of {loss} (one-sided, Holm) {format_p_value(paired.p_margin_holm)}"
     return (
-        f"{name} {format_number(paired.challenger)}, the champion's {format_number(paired.champion)}, after the "
-        f"cutoff: relative gain {100 * paired.relative:+.1f} %, {test}, "
+        f"{name} {format_number(paired.challenger)}, the champion's "
+        f"{format_number(paired.champion)}, after the cutoff: relative gain {100 * paired.relative:+.1f} %, {test}, "
         f"{paired.n_customers:,} customers"
     )
