@@ -51,7 +51,7 @@ def test_an_interrupted_comparison_continues_where_it_stopped(
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert err.strip().splitlines()[-1] == "growthlab: interrupted; what was finished is kept"
+    assert err.strip().splitlines()[-1] == "growthlab: interrupted; finished work is kept"
     (parent,) = fresh.runs("top_n", kind="comparison")
     assert parent.info.status == "KILLED"
     before = {("popularity", "FINISHED"): 1, ("gru4rec", "KILLED"): 1}

@@ -1,8 +1,8 @@
 """Which commands there are, and their help, from their config files; imports nothing heavy.
 
 A command is a module of this package and a file of the same name in ``conf/``. The comments at the
-head of that file are its help: what it does and an example, then the section of the list of
-commands in which it stands::
+head of that file are its help: what it does with an example, then its section in the list of
+commands::
 
     # Search a model's settings on the validation window: growthlab tune model=recommend/item_knn
     # section: models

@@ -1,4 +1,4 @@
-"""The command line: which command, its help, and how mistakes end (one line, exit status 2)."""
+"""The command line: runs a command or prints its help; a mistake is one line and exit status 2."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.process import prepare_process
 
-STORES = ("mlflow.", "sqlalchemy.")  # whose errors say that a disk or a server is gone
+STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 
 
 def process() -> int:
-    """`main` as all that a process does: it ends without taking its thousands of modules apart.
+    """Run `main` and skip the interpreter's teardown, which takes a quarter of a short run.
 
-    That would be a quarter of a short run. Threads are waited for and exit handlers run as ever.
+    Threads are joined and exit handlers run as usual.
     """
     statuses: list[int] = []
-    atexit.register(_end, statuses)  # the first to be registered is the last to run
+    atexit.register(_exit_now, statuses)  # registered first, so that it runs last
     try:
         statuses.append(main())
-    except BrokenPipeError:  # who read our words, such as head, has gone
+    except BrokenPipeError:  # the reader of our output, such as head, has closed it
         os._exit(1)
     return statuses[0]
 
 
-def _end(statuses: Sequence[int]) -> None:
-    """End the process at once; not after an error of our own, nor where its last words got lost."""
+def _exit_now(statuses: Sequence[int]) -> None:
+    """Exit at once with the status of `main`; not if it raised, or if output could not be written."""
     try:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # as it is where the process was started without one
+            if stream is not None:  # None if the process was started without one
                 stream.flush()
     except BrokenPipeError:
         os._exit(1)
@@ -76,12 +76,12 @@ def _mistake(error: Exception) -> int:
 
 
 def _failure(error: Exception) -> int:
-    """The status of an error that is no mistake in the input; one of our own is raised again."""
+    """The exit status of an error outside the program; any other error is raised again."""
     try:
         raise_if_interrupted()
     except KeyboardInterrupt:
         return _interrupted()
-    known = isinstance(error, OSError) or type(error).__module__.startswith(STORES)
+    known = isinstance(error, OSError) or type(error).__module__.startswith(STORE_MODULES)
     if not known or isinstance(error, BrokenPipeError):
         raise error
     print(f"growthlab: {type(error).__name__}: {one_line(error)[:300]}", file=sys.stderr)
@@ -89,47 +89,47 @@ def _failure(error: Exception) -> int:
 
 
 def _interrupted() -> int:
-    print("growthlab: interrupted; what was finished is kept", file=sys.stderr)
+    print("growthlab: interrupted; finished work is kept", file=sys.stderr)
     return 130
 
 
-def _run(command: str, words: list[str]) -> int:
-    """Dispatch to the command's module, once for each point of a grid."""
-    if command not in commands():
-        raise GrowthlabError(f"unknown command {command}: {near_matches(command, commands())}")
+def _run(name: str, words: list[str]) -> int:
+    """Run the command's module, once for each point of a grid."""
+    if name not in commands():
+        raise GrowthlabError(f"unknown command {name}: {near_matches(name, commands())}")
     if any(w in ("-h", "--help") for w in words):
-        print(help_of(command))
+        print(help_of(name))
         return 0
     prepare_process()
     try:
         from growthlab.config.compose import compose, sweep
     except ModuleNotFoundError as error:
-        return _without_laboratory(command, words, error)
+        return _without_laboratory(name, words, error)
 
-    show = _take_cfg(words)
-    many = _take(words, "-m") or _take(words, "--multirun")
+    show_config = _take_cfg(words)
+    is_grid = _take(words, "-m") or _take(words, "--multirun")
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
         raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")
-    grid = [compose(command, overrides) for overrides in (sweep(words) if many else [words])]
-    if show:
+    grid = [compose(name, overrides) for overrides in (sweep(words) if is_grid else [words])]
+    if show_config:
         from omegaconf import OmegaConf
 
         print("---\n".join(OmegaConf.to_yaml(command.config) for command in grid), end="")
         return 0
-    module = importlib.import_module(f"growthlab.cli.{command}")
+    module = importlib.import_module(f"growthlab.cli.{name}")
     if len(grid) == 1:
         return int(module.run(grid[0]))
-    return max(_point(module, command) for command in grid)
+    return max(_run_point(module, command) for command in grid)
 
 
-def _without_laboratory(command: str, words: list[str], missing: ModuleNotFoundError) -> int:
-    """What the plain install can do: serve; for all else it is said what to install."""
+def _without_laboratory(name: str, words: list[str], missing: ModuleNotFoundError) -> int:
+    """Serve with the plain install; every other command says what to install."""
     if (missing.name or "").partition(".")[0] == "growthlab":
         raise missing
-    if command != "serve":
+    if name != "serve":
         raise GrowthlabError(
-            f"{command} needs the laboratory ({missing.name} is not installed): "
+            f"{name} needs the laboratory ({missing.name} is not installed): "
             "pip install 'growthlab[lab]'"
         ) from missing
     from growthlab.serving.__main__ import main as serve
@@ -137,7 +137,7 @@ def _without_laboratory(command: str, words: list[str], missing: ModuleNotFoundE
     return serve(words)
 
 
-def _point(module: ModuleType, command: Any) -> int:
+def _run_point(module: ModuleType, command: Any) -> int:
     """One point of a grid: a mistake in it does not stop the others."""
     print(f"growthlab {command.name} {' '.join(command.words)}", file=sys.stderr)
     try:

@@ -13,7 +13,7 @@ BEHAVIOURS = {  # event types of browsing -> the plural used in names of feature
     "cart": "carts",
     "review": "reviews",
 }
-# Messages and clicks are left out: a win-back mail is sent because of churn, and gives it away.
+# without messages and clicks: a win-back mail is sent because of churn, and would reveal it
 OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
 DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
 

@@ -17,14 +17,14 @@ from growthlab.data.source import INPUT_FILE, Source
 
 @dataclass(frozen=True, kw_only=True)
 class _MovieLens(Source):
-    """What the editions share: a file of ratings, films and users in files beside it.
+    """The common part of the editions: files of ratings, films and users.
 
     Parameters
     ----------
     path
         The file of ratings, or the folder that holds it under its usual name.
     items_path, users_path
-        Films (movie_id, title, genres) and users; null: movies.parquet and users.parquet beside the
+        Films (movie_id, title, genres) and users; null: movies.parquet and users.parquet next to the
         ratings, if they are there.
     """
 

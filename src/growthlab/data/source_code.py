@@ -16,7 +16,7 @@ PACKAGE = "growthlab.data"
 
 @cache
 def code_digest(source: type) -> str:
-    """SHA-256 of the modules that `source` and its base classes stand in, and of their imports.
+    """SHA-256 of the modules of `source` and its base classes, and of their imports.
 
     Of the imports only those from `growthlab.data` count, with all that they import from there in
     turn. A class without a file, such as one of a notebook, counts by its base classes alone.

@@ -129,12 +129,12 @@ def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     )
     ends = []
     for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
-        share, found = _cumulative(table)
-        axes.plot(100 * share, 100 * found, color=colour, linewidth=2)
-        ends.append((0.0, float(np.trapezoid(found, share)), name, colour))
+        share, captured = _cumulative(table)
+        axes.plot(100 * share, 100 * captured, color=colour, linewidth=2)
+        ends.append((0.0, float(np.trapezoid(captured, share)), name, colour))
     first = next(iter(predictions.values()))
-    share, found = _cumulative(first.assign(prediction=first["label"]))
-    (perfect,) = axes.plot(100 * share, 100 * found, color="#BBBBBB", linewidth=2, zorder=0)
+    share, captured = _cumulative(first.assign(prediction=first["label"]))
+    (perfect,) = axes.plot(100 * share, 100 * captured, color="#BBBBBB", linewidth=2, zorder=0)
     (chance,) = axes.plot([0, 100], [0, 100], **CHANCE)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 101)
@@ -151,9 +151,9 @@ def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     )
     ends = []
     for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
-        share, found = _cumulative(table)
+        share, captured = _cumulative(table)
         kept = share >= 0.01
-        lift = found[kept] / share[kept]
+        lift = captured[kept] / share[kept]
         axes.plot(100 * share[kept], lift, color=colour, linewidth=2)
         at_ten = float(np.interp(0.1, share[kept], lift))
         ends.append((10.0, at_ten, name, colour))

@@ -89,9 +89,9 @@ class RankedLists:
         parts = [np.zeros((3, 0), dtype=np.int64)]
         for rows in row_slices(*self.items.shape) if len(known) else ():
             listed = self.items[rows]
-            wanted = self._pairs(np.arange(rows.start, rows.stop)[:, None], listed)
-            at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-            own, columns = np.nonzero((pairs[at] == wanted) & (listed >= 0))
+            listed_pairs = self._pairs(np.arange(rows.start, rows.stop)[:, None], listed)
+            at = np.minimum(np.searchsorted(pairs, listed_pairs), len(pairs) - 1)
+            own, columns = np.nonzero((pairs[at] == listed_pairs) & (listed >= 0))
             parts.append(np.stack([own + rows.start, columns, known[at[own, columns]]]))
         own, columns, places = np.concatenate(parts, axis=1)
         return own, columns, places
