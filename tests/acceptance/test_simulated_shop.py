@@ -61,16 +61,17 @@ def shop_of(bench_of: Callable[..., Workbench]) -> Callable[[str, int], Shop]:
         bench = bench_of(*words)
         evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
         oracle = Oracle(bench.source.truth(), bench.folds[0].cutoff)  # type: ignore[attr-defined]
-        judged = bench.task.evaluate(
+        best = bench.task.evaluate(
             oracle, evaluation.test_data, bench.metrics, seed=0, intervals=False
         )
 
         @cache
         def per_user(name: str, *settings: str) -> pd.DataFrame:
-            contender = bench_of(*words, f"model=recommend/{name}", *settings).contender()
+            bench = bench_of(*words, f"model=recommend/{name}", *settings)
+            (contender,) = bench.contenders
             return run_model(evaluation, contender.factory, name=name, device="cpu").per_user
 
-        return Shop(evaluation, judged.values[NDCG].value, per_user)
+        return Shop(evaluation, best.values[NDCG].value, per_user)
 
     return make
 

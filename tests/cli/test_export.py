@@ -152,24 +152,24 @@ def test_a_file_of_customers_is_scored(exported: Workspace, task: str, column: s
 
 
 def test_the_outlook_has_churn_value_and_lists_of_the_same_customers(exported: Workspace) -> None:
-    outlook = ("section=[outlook]", "section.outlook.bundles=bundles", "output=outlook")
-    done = exported.growthlab("segment", *SHOP, *outlook)
+    words = ("section=[outlook]", "section.outlook.bundles=bundles", "output=outlook")
+    done = exported.growthlab("segment", *SHOP, *words)
     assert done.status == 0, done.err
     outlook = pd.read_parquet(exported.folder / "outlook/simulated_shop/outlook.parquet")
     outlook = outlook.set_index("user_id")
     for task, column in (("churn", "risk"), ("value", "value")):
         run_id = Bundle.load(bundle_of(exported, task)).manifest.run_id
         table = exported.table(exported.client.get_run(run_id), "predictions.parquet")
-        wanted = table.set_index("user_id")["prediction"]
-        same = outlook.loc[wanted.index, column].to_numpy()
-        assert same == pytest.approx(wanted.to_numpy(), rel=1e-5)
+        expected = table.set_index("user_id")["prediction"]
+        same = outlook.loc[expected.index, column].to_numpy()
+        assert same == pytest.approx(expected.to_numpy(), rel=1e-5)
     run_id = Bundle.load(bundle_of(exported, "top_n")).manifest.run_id
     lists = exported.table(exported.client.get_run(run_id), "recommendations.parquet")
     tops = lists[lists["rank"] <= 3].sort_values("rank").groupby("user_id")["item_id"].agg(list)
     both = tops.index.intersection(outlook.index)
     assert len(both)
     assert [list(i) for i in outlook.loc[both, "recommended"]] == tops[both].tolist()
-    page = exported.growthlab("describe", *SHOP, *outlook)
+    page = exported.growthlab("describe", *SHOP, *words)
     assert page.status == 0, page.err
     assert "Outlook" in (exported.folder / "outlook/simulated_shop/report.html").read_text()
 
