@@ -17,7 +17,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Catalogue
 from growthlab.features.sentence_content import SentenceContent
-from growthlab.features.term_content import TermContent, principal, unit_rows
+from growthlab.features.term_content import TermContent, principal_components, unit_rows
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -56,7 +56,7 @@ def test_each_field_of_bm25_has_a_length_of_its_own() -> None:
 def test_components_keep_as_much_of_the_products_as_any_so_many_can() -> None:
     random = np.random.default_rng(0)
     matrix = unit_rows(csr_matrix(random.random((30, 50)) * (random.random((30, 50)) < 0.3)))
-    reduced = principal(matrix, 5)
+    reduced = principal_components(matrix, 5)
     values = np.linalg.svd(matrix.toarray(), compute_uv=False)
     lost = np.linalg.norm(matrix.toarray() @ matrix.toarray().T - reduced @ reduced.T)
     assert lost == pytest.approx(np.linalg.norm(values[5:] ** 2), rel=1e-4)  # Eckart-Young
@@ -64,7 +64,7 @@ def test_components_keep_as_much_of_the_products_as_any_so_many_can() -> None:
 
 def test_components_are_the_same_at_every_call_whatever_numpy_drew_before() -> None:
     matrix = unit_rows(csr_matrix(np.random.default_rng(0).random((40, 30))))
-    np.testing.assert_array_equal(principal(matrix, 4), principal(matrix, 4))
+    np.testing.assert_array_equal(principal_components(matrix, 4), principal_components(matrix, 4))
 
 
 def test_a_catalogue_of_fewer_dimensions_has_fewer_components() -> None:

@@ -16,8 +16,8 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.hybrid import Hybrid
-from growthlab.models.inner_fold import InnerCut, fit_inside
-from growthlab.models.recommend.blend import Blend, selected
+from growthlab.models.inner_fold import InnerCut, fit_before_cut
+from growthlab.models.recommend.blend import Blend, select_weights
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.models.recommend.markov import Markov
@@ -145,7 +145,7 @@ def test_the_selection_finds_the_mix_that_neither_member_is() -> None:
     values[0, :3, 0], values[0, :3, 1] = [0.9, 0.8, 0.0], [0.0, 0.8, 0.9]
     relevant = np.zeros((1, 12), dtype=bool)
     relevant[0, 1] = True
-    weights, alone, together = selected(values, relevant, np.array([1]))
+    weights, alone, together = select_weights(values, relevant, np.array([1]))
     np.testing.assert_allclose(alone, 1 / np.log2(3))
     np.testing.assert_allclose(weights, [0.5, 0.5])
     assert together == pytest.approx(1)
@@ -279,7 +279,7 @@ def test_a_network_inside_stops_early_and_is_refitted_with_the_best_epochs() -> 
     members = {"markov": Markov, "gru": network}
     model = Blend(members=members).fit(noisy(), replace(OPTIONS, horizon_days=5.0))
     cut = InnerCut.of(noisy(), replace(OPTIONS, horizon_days=5.0))
-    _, epochs = fit_inside(members, cut, OPTIONS)
+    _, epochs = fit_before_cut(members, cut, OPTIONS)
     assert set(epochs) == {"gru"}
     assert len(model.scorer_.members.by_name["gru"].losses_) == epochs["gru"]
     assert model.stochastic
@@ -302,7 +302,7 @@ def test_what_was_judged_before_an_interruption_counts_towards_patience(tmp_path
     told = replace(OPTIONS, horizon_days=5.0, checkpoint=tmp_path)
     cut = InnerCut.of(noisy(), told)
     memory = tmp_path / "inside" / "gru" / "watch.json"
-    fit_inside({"gru": network}, cut, told)
+    fit_before_cut({"gru": network}, cut, told)
     assert len(json.loads(memory.read_text())) >= 2
 
 

@@ -39,7 +39,7 @@ def permutation_importance(
     rows = []
     for feature in features if np.isfinite(base) else []:
         shuffled = [
-            model.predict(examples.mixed(feature, random.permutation(len(examples))))
+            model.predict(examples.permuted(feature, random.permutation(len(examples))))
             for _ in range(REPEATS)
         ]
         if any((p != prediction).any() for p in shuffled):

@@ -1,4 +1,4 @@
-"""The buy-till-you-die summary of a customer: repeat purchases, their span, time watched, spend."""
+"""The buy-till-you-die summary of a customer: repeat purchases, their span, time observed, spend."""
 
 from __future__ import annotations
 

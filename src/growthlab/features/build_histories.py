@@ -68,8 +68,8 @@ def histories_of(
     times = events[time]
     if time == "timestamp":
         times = times.astype("datetime64[us]").astype("int64")
-    kind_of_event, found = pd.factorize(events["event_type"])
-    types = np.array([EVENT_CODE[kind] for kind in found], dtype=np.uint8)[kind_of_event]
+    type_of_event, names = pd.factorize(events["event_type"])
+    types = np.array([EVENT_CODE[kind] for kind in names], dtype=np.uint8)[type_of_event]
     return Histories.from_events(
         catalogue,
         users,
@@ -85,13 +85,13 @@ def histories_of(
 
 
 def _places(raw: pd.Series, vocabulary: np.ndarray) -> np.ndarray:
-    """The place of each raw id in the sorted vocabulary: one look-up a distinct id, not an event."""
+    """The index of each raw id in the sorted vocabulary, looked up once for each distinct id."""
     codes, distinct = pd.factorize(raw)
     return codes_of(np.asarray(distinct, dtype=str), vocabulary)[codes]
 
 
 def _rows_of(raw: pd.Series, users: np.ndarray) -> np.ndarray:
-    """The row of each raw user id in `users`, which may stand in any order."""
+    """The row of each raw user id in `users`, which may be in any order."""
     order = np.argsort(users)
     places = _places(raw, users[order])
     return np.where(places == UNKNOWN, UNKNOWN, order[places])

@@ -1,4 +1,4 @@
-"""The customer table: what each customer did before a snapshot, for every churn and value model."""
+"""The customer table: each customer's behaviour before a snapshot, for all churn and value models."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ OPTIONAL = (
 
 @dataclass(frozen=True)
 class Families:
-    """Which families of columns a log can give: event types that occur, columns that are filled.
+    """The families of columns that a log has: event types that occur, columns that are filled.
 
-    Taken once from the events before the cutoff and used for every snapshot before it, so that all
-    tables of a fold have the same columns.
+    Determined once from the events before the cutoff and used for every snapshot before it, so that
+    all tables of a fold have the same columns.
     """
 
     event_types: frozenset[str]
@@ -50,13 +50,13 @@ class Families:
 
     @classmethod
     def of(cls, log: EventLog, snapshot: datetime) -> Self:
-        """The families that the events before `snapshot` can give."""
+        """The families of the events before `snapshot`."""
         possible = [c for c in OPTIONAL if c in log.columns]
         counts = "".join(f", count({c}) AS {c}" for c in possible)
         sql = f"SELECT event_type{counts} FROM events GROUP BY event_type"
-        found = known_at(log, snapshot).query(sql)
+        types = known_at(log, snapshot).query(sql)
         return cls(
-            frozenset(found["event_type"]), frozenset(c for c in possible if found[c].sum() > 0)
+            frozenset(types["event_type"]), frozenset(c for c in possible if types[c].sum() > 0)
         )
 
 

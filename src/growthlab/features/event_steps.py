@@ -1,4 +1,4 @@
-"""Event steps: a customer's latest active days before a snapshot, what event models read."""
+"""Event steps: a customer's latest active days before a snapshot, the input of event models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def event_steps(
     day are one step, so that their order cannot matter.
     """
     browsed = ", ".join(f"'{kind}'" for kind in BEHAVIOURS)
-    found = known_at(log, snapshot).query(
+    days = known_at(log, snapshot).query(
         f"""
         WITH days AS (
             SELECT user_id, {DAY} AS day,
@@ -41,11 +41,11 @@ def event_steps(
     )
     ids = np.asarray(user_ids, dtype=str)
     order = np.argsort(ids)
-    users = found["user_id"].to_numpy(dtype=str)
+    users = days["user_id"].to_numpy(dtype=str)
     steps = np.full((len(ids), N_STEPS, len(FACTS)), np.nan, dtype=np.float32)
     if not len(ids) or not len(users):
         return steps
     rows = order[np.minimum(np.searchsorted(ids[order], users), len(ids) - 1)]
     kept = ids[rows] == users
-    steps[rows[kept], found["place"].to_numpy()[kept]] = found[list(FACTS)].to_numpy()[kept]
+    steps[rows[kept], days["place"].to_numpy()[kept]] = days[list(FACTS)].to_numpy()[kept]
     return steps

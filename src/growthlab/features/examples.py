@@ -1,4 +1,4 @@
-"""Examples: customers as of a snapshot, with what they did in the horizon after it."""
+"""Examples: customers as of a snapshot, with their outcome in the horizon after it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ StepReader = Callable[[datetime, np.ndarray], np.ndarray]  # snapshot, user ids 
 class Examples:
     """One row a customer and snapshot, for churn and value.
 
-    `table` holds numeric features (float64, NaN where not known) and pandas categories, all from
+    `table` holds numeric features (float64, NaN if unknown) and pandas categories, all from
     events strictly before the row's snapshot. The outcome window is ``[start, start + horizon)``
-    with ``start = snapshot + gap``. `target` (float64, None where the future is not known) is 1 for
-    no purchase in it for churn, for value the revenue in it; `waits` are the days from its start
+    with ``start = snapshot + gap``. `target` (float64, None if the future is unknown) is 1 for no
+    purchase in it for churn, and the revenue in it for value; `waits` are the days from its start
     to the first purchase in it (inf: none).
     `read_steps` gives the steps of customers as of a snapshot, see `event_steps`.
     `present` are the unlabelled features, at the fold's cutoff, of all customers with a purchase
-    before it: what a model without need of labels learns from.
+    before it, for models that need no labels.
     """
 
     table: pd.DataFrame
@@ -46,7 +46,7 @@ class Examples:
         return len(self.table)
 
     def select(self, rows: np.ndarray) -> Self:
-        """The given rows, in the given order; `present` stays as it is."""
+        """The given rows, in the given order; `present` is kept."""
         selected = replace(
             self,
             table=self.table.iloc[rows].reset_index(drop=True),
@@ -97,15 +97,15 @@ class Examples:
             )
         return self.target
 
-    def mixed(self, name: str, order: np.ndarray) -> Examples:
-        """The same customers, each with that feature of the one whose row stands at its place in `order`.
+    def permuted(self, name: str, order: np.ndarray) -> Examples:
+        """The same customers with the values of one feature permuted: row i gets that of row `order[i]`.
 
-        `name` is a column of the table, or ``steps: `` and a fact, which is then mixed in all steps.
+        `name` is a column of the table, or ``steps: `` and a fact, which is permuted in all steps.
         """
         if name in self.table:
             column = self.table[name].iloc[order].array
-            mixed = replace(self, table=self.table.assign(**{name: column}))
-            return mixed._with_steps(self.steps) if self.has_steps else mixed
+            permuted = replace(self, table=self.table.assign(**{name: column}))
+            return permuted._with_steps(self.steps) if self.has_steps else permuted
         steps, fact = self.steps.copy(), FACTS.index(name.removeprefix(STEPS))
         steps[:, :, fact] = steps[order, :, fact]
         return replace(self)._with_steps(steps)
@@ -125,13 +125,13 @@ class Examples:
 
 
 def _joined(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """One after the other; None where one of them is not known."""
+    """The arrays concatenated; None if one of them is None."""
     known = [a for a in arrays if a is not None]
     return np.concatenate(known) if len(known) == len(arrays) else None
 
 
 def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Rows below each other; categories of all tables, sorted."""
+    """The tables concatenated, with the sorted categories of all."""
     texts = [c for c in tables[0] if isinstance(tables[0][c].dtype, pd.CategoricalDtype)]
     plain = [t[tables[0].columns].astype(dict.fromkeys(texts, object)) for t in tables]
     stacked = pd.concat(plain, ignore_index=True)

@@ -1,4 +1,4 @@
-"""What items are made of, as the embedding of a sentence by a language model that is installed."""
+"""Item content as sentence embeddings by an installed language model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceContent:
-    """Vectors of length 1 from text, category path and attributes, read as one sentence.
+    """Vectors of length 1 from text, category path and attributes, embedded as one sentence.
 
     Reimers & Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", EMNLP
     2019. `model` is a folder, or the name of a model of the package sentence-transformers that is
@@ -38,7 +38,7 @@ class SentenceContent:
             )
 
     def vectors(self, catalogue: Catalogue) -> ContentVectors:
-        """Dense vectors; their `source` says the model and its revision.
+        """Dense vectors; their `source` names the model and its revision.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class SentenceContent:
 
 
 def _sentences(catalogue: Catalogue) -> list[str]:
-    """One line an item: its text, its category, its attributes; empty where nothing is known."""
+    """One sentence an item: its text, category and attributes; empty without content."""
     columns = [getattr(catalogue, name) for name in FIELDS if getattr(catalogue, name) is not None]
     rows = zip(*columns, strict=True) if columns else [()] * len(catalogue)
     spaced = str.maketrans({"|": ", ", "=": " ", ">": ","})
@@ -70,16 +70,16 @@ def _sentences(catalogue: Catalogue) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=2)  # the inner fold, the refit and every trial of a search read the same items
+@lru_cache(maxsize=2)  # inner fold, refit and all trials of a search embed the same items
 def _encoded(name: str, sentences: tuple[str, ...]) -> tuple[np.ndarray, str]:
     """Vectors of the sentences, zero for an empty one, and the revision of the model."""
     model, revision = _installed(name)
     known = np.array([bool(s) for s in sentences])
-    found = model.encode(
+    embeddings = model.encode(
         [s for s in sentences if s], show_progress_bar=False, convert_to_numpy=True
     )
-    matrix = np.zeros((len(sentences), found.shape[1]), dtype=np.float32)
-    matrix[known] = found
+    matrix = np.zeros((len(sentences), embeddings.shape[1]), dtype=np.float32)
+    matrix[known] = embeddings
     matrix = unit_rows(matrix)
     matrix.flags.writeable = False
     return matrix, revision
@@ -109,16 +109,16 @@ def _installed(name: str) -> tuple[Any, str]:
 
 
 def _commit(model: Any) -> str:
-    """The commit of the stored model, if it knows it."""
+    """The commit of the stored model, if known."""
     inner = getattr(model[0], "auto_model", None)
     return str(getattr(getattr(inner, "config", None), "_commit_hash", None) or "unknown")
 
 
 def _digest(folder: Path) -> str:
     """The first 12 digits of the SHA-256 of the folder's files and their names."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        found.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return found.hexdigest()[:12]
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()[:12]

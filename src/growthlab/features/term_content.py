@@ -1,4 +1,4 @@
-"""What items are made of, as vectors: words, categories and attributes, counted and weighed."""
+"""Item content as vectors of weighted terms: words, categories and attributes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Catalogue
 from growthlab.core.seeding import stream
 
-# a Han character is a token of its own: Chinese writes no spaces between words
+# each Han character is a token: Chinese has no spaces between words
 WORD = re.compile(r"[一-鿿]|[^\W_一-鿿]+")
 CATEGORY_LEVEL = re.compile(r"[>/|]")
 FIELDS = ("text", "category", "attributes")
@@ -25,7 +25,7 @@ WEIGHTINGS = ("tf_idf", "bm25")
 class ContentVectors(NamedTuple):
     """A vector an item, ``(n_items, n)``, of length 1, or 0 for an item without content.
 
-    `source` says what made them, in words.
+    `source` describes how they were made.
     """
 
     matrix: csr_matrix | np.ndarray  # float32
@@ -34,7 +34,7 @@ class ContentVectors(NamedTuple):
 
 @runtime_checkable
 class ItemContent(Protocol):
-    """A way to turn what is known of items into vectors.
+    """Turns the content of items into vectors.
 
     `lasting` says whether an item has the same vector in every catalogue.
     """
@@ -60,8 +60,8 @@ class TermContent:
 
     over the N items of the catalogue; the mean length is over items that have the field. With
     `components` the vectors are those of a truncated singular value decomposition (Deerwester et
-    al., "Indexing by Latent Semantic Analysis", JASIS 1990), or fewer where the catalogue has not
-    as many dimensions; without, there is one dimension a term.
+    al., "Indexing by Latent Semantic Analysis", JASIS 1990), fewer if the catalogue has fewer
+    dimensions; without, there is one dimension a term.
     """
 
     lasting: ClassVar[bool] = False
@@ -96,29 +96,29 @@ class TermContent:
         Raises
         ------
         DataError
-            No item has anything in the fields that weigh.
+            No item has content in a field with a positive weight.
         """
         weights = {name: getattr(self, f"{name}_weight") for name in FIELDS}
         used = {name: weight for name, weight in weights.items() if weight > 0}
         blocks = [
-            weight * self._weighed(_counts(catalogue, name))
+            weight * self._weighted(_counts(catalogue, name))
             for name, weight in used.items()
             if getattr(catalogue, name) is not None
         ]
         terms = _joined(blocks, len(catalogue))
         if not terms.nnz:
             raise DataError(
-                f"content needs items with {', '.join(used) or 'a field that weighs'}, this "
+                f"content needs items with {', '.join(used) or 'a field with a weight'}, this "
                 f"catalogue of {len(catalogue)} items has none: give the data an items table"
             )
         source = f"{self.weighting} of {', '.join(used)}"
-        unit = unit_rows(terms)
+        unit_terms = unit_rows(terms)
         if self.components is None:
-            return ContentVectors(unit, source)
-        reduced = unit_rows(principal(unit, self.components))
+            return ContentVectors(unit_terms, source)
+        reduced = unit_rows(principal_components(unit_terms, self.components))
         return ContentVectors(reduced, f"{source}, {reduced.shape[1]} components")
 
-    def _weighed(self, counts: csr_matrix) -> csr_matrix:
+    def _weighted(self, counts: csr_matrix) -> csr_matrix:
         """Frequencies (items x terms of one field) to weights."""
         n_items = counts.shape[0]
         df = np.bincount(counts.indices, minlength=counts.shape[1])
@@ -133,10 +133,10 @@ class TermContent:
         return out @ diags(np.log1p((n_items - df + 0.5) / (df + 0.5)))
 
 
-def principal(matrix: csr_matrix, components: int) -> np.ndarray:
-    """The rows in the space of the largest singular vectors, ``(n, components)``, float32.
+def principal_components(matrix: csr_matrix, components: int) -> np.ndarray:
+    """The rows projected on the largest singular vectors, ``(n, components)``, float32.
 
-    Exact, and the same at every call; fewer columns where the matrix has a smaller dimension.
+    Exact and deterministic; fewer columns if the matrix has fewer dimensions.
     """
     from scipy.sparse.linalg import svds
 
@@ -150,7 +150,7 @@ def principal(matrix: csr_matrix, components: int) -> np.ndarray:
 
 
 def unit_rows(matrix: csr_matrix | np.ndarray) -> csr_matrix | np.ndarray:
-    """Rows brought to length 1, float32; rows of zeros stay."""
+    """Rows scaled to length 1, float32; rows of zeros are kept."""
     if isinstance(matrix, np.ndarray):
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         return (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32)
@@ -159,7 +159,7 @@ def unit_rows(matrix: csr_matrix | np.ndarray) -> csr_matrix | np.ndarray:
 
 
 def _counts(catalogue: Catalogue, field: str) -> csr_matrix:
-    """How often each term of a field is in each item."""
+    """The frequency of each term of a field in each item."""
     vocabulary: dict[str, int] = {}
     rows, columns, values = [], [], []
     for item, text in enumerate(getattr(catalogue, field)):

@@ -1,4 +1,4 @@
-"""The contracts of the estimators: all that a new model has to fulfil."""
+"""The contracts of models, and the optional abilities that a model may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from growthlab.training.learned_state import LearnedState
 
 @runtime_checkable
 class Recommender(Protocol):
-    """What a customer will want. `stochastic`: another seed gives another model."""
+    """Predicts what a customer will want. `stochastic`: another seed gives another model."""
 
     stochastic: ClassVar[bool]
 
@@ -27,9 +27,9 @@ class Recommender(Protocol):
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores of all items, or of the codes `items`; shape ``(n_users, n_items)``, float32.
 
-        An all-NaN row: cannot score this user. ``-inf``: cannot score this item. Nothing else that is
-        not finite is allowed. Seen items are scored like all others; masking and top-k are not the model's.
-        The array is a new one, which the caller may change.
+        An all-NaN row: cannot score this user. ``-inf``: cannot score this item. All else is finite.
+        Seen items are scored like all others: masking and top-k are not the model's task. The caller
+        may change the array.
         """
         ...
 
@@ -54,7 +54,7 @@ class ContinuesFit(Protocol):
 
 @runtime_checkable
 class SaysPersonalised(Protocol):
-    """A recommender that says whether its scores depend on the customer; others are taken to."""
+    """A recommender that says whether its scores depend on the customer; others are assumed to."""
 
     @property
     def personalised(self) -> bool:
@@ -129,7 +129,7 @@ class TrainedInEpochs(Protocol):
 
 
 class ScoredRecommender:
-    """A recommender whose fit leaves a `Scorer` in ``scorer_``: it scores, and is exported, as that."""
+    """A recommender whose fit leaves a `Scorer` in ``scorer_``, which scores and is exported."""
 
     stochastic: ClassVar[bool] = False
     scorer_: Scorer
@@ -145,7 +145,7 @@ class ScoredRecommender:
 
 @runtime_checkable
 class Estimator(Protocol):
-    """Will they leave (probability of churn), what are they worth (value in the horizon)."""
+    """Predicts whether customers leave (probability of churn) or what they are worth (value)."""
 
     @property
     def stochastic(self) -> bool:
@@ -153,7 +153,7 @@ class Estimator(Protocol):
         ...
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from labelled examples at earlier snapshots; without need of labels, from the present."""
+        """Learn from labelled examples at earlier snapshots, or without labels from `Examples.present`."""
         ...
 
     def predict(self, examples: Examples) -> np.ndarray:
@@ -163,10 +163,10 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class Tabled(Protocol):
-    """A model whose fit leaves tables to be looked at; any model may be one."""
+    """A model whose fit leaves tables to look at."""
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by name, which go to the run as Parquet.
+        """Tables by name, which are logged to the run as Parquet.
 
         The rows of one named ``parameters`` (model, parameter, value, standard_error) are metrics of
         the run too: ``fitted/<model>/<parameter>``, and the same with ``/standard_error``.
@@ -175,7 +175,7 @@ class Tabled(Protocol):
 
 
 class ScoredEstimator:
-    """An estimator whose fit leaves a `RowScorer` in ``scorer_``: it predicts, and is exported, as that."""
+    """An estimator whose fit leaves a `RowScorer` in ``scorer_``, which predicts and is exported."""
 
     stochastic: ClassVar[bool] = False
     scorer_: RowScorer

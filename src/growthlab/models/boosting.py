@@ -1,4 +1,4 @@
-"""LightGBM stopped by the validation window, as networks are: an epoch is ten trees."""
+"""Early stopping of LightGBM on the validation window, as for networks: an epoch is ten trees."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from growthlab.features.examples import Examples
 from growthlab.models.base import SklearnEstimator, TrainedInEpochs
 from growthlab.training.fit_options import FitOptions
 
-TREES = 10  # an epoch
-STOPPING = "early_stopping_round"  # LightGBM's name of it: trees without improvement that are borne
+TREES = 10  # per epoch
+STOPPING = (
+    "early_stopping_round"  # LightGBM's setting: trees without improvement that are tolerated
+)
 
 
 def patience_of(model: Any) -> int | None:
-    """Epochs without improvement that a model bears; None for one that is not trained in epochs."""
+    """Epochs without improvement that a model tolerates; None for one not trained in epochs."""
     if isinstance(model, TrainedInEpochs):
         return int(model.trainer.patience)
     if not isinstance(model, SklearnEstimator):
@@ -30,36 +32,36 @@ def patience_of(model: Any) -> int | None:
     return -(-int(trees) // TREES)
 
 
-def grown(
+def fit_with_early_stopping(
     estimator: Any,
     inputs: Any,
     label: np.ndarray,
     options: FitOptions,
-    predicted: Callable[[Any, Examples], np.ndarray],
+    predict: Callable[[Any, Examples], np.ndarray],
 ) -> Any:
-    """A copy of LightGBM's `estimator`, fitted with as many trees as the caller wants.
+    """A copy of LightGBM's `estimator`, fitted with the number of trees that the caller chooses.
 
-    `FitOptions.on_epoch` is asked after every ten trees, the last of ``n_estimators`` included, and
-    the trees up to the last improvement stay; `FitOptions.epochs` overrides their number.
-    `predicted` makes predictions of examples with a booster that is still growing.
+    `FitOptions.on_epoch` is called after every ten trees and after the last of ``n_estimators``, and
+    the trees up to the last improvement are kept; `FitOptions.epochs` overrides their number.
+    `predict` predicts examples with a booster during its fit.
     """
     settings = {n: v for n, v in estimator.get_params().items() if n != STOPPING}
     if options.epochs is not None:
         settings["n_estimators"] = TREES * options.epochs
-    made = type(estimator)(**settings)
+    copy = type(estimator)(**settings)
     if options.on_epoch is None:
-        return made.fit(inputs, label)
-    return made.fit(inputs, label, callbacks=[_EpochCallback(options.on_epoch, predicted)])
+        return copy.fit(inputs, label)
+    return copy.fit(inputs, label, callbacks=[_EpochCallback(options.on_epoch, predict)])
 
 
 class _EpochCallback:
-    """A callback that asks after an epoch, and ends the growth where it is told to."""
+    """A LightGBM callback that calls `on_epoch` after each epoch, and stops when told to."""
 
     order = 30
     before_iteration = False
 
-    def __init__(self, on_epoch: Callable[[int, Any], Any], predicted: Any) -> None:
-        self.on_epoch, self.predicted = on_epoch, predicted
+    def __init__(self, on_epoch: Callable[[int, Any], Any], predict: Any) -> None:
+        self.on_epoch, self.predict_with = on_epoch, predict
         self.best = 0
 
     def __call__(self, env: Any) -> None:
@@ -68,25 +70,25 @@ class _EpochCallback:
         n_trees, last = env.iteration + 1, env.iteration + 1 == env.end_iteration
         if n_trees % TREES and not last:
             return
-        verdict = self.on_epoch(-(-n_trees // TREES), _Growing(env.model, self.predicted))
+        verdict = self.on_epoch(-(-n_trees // TREES), _PartialModel(env.model, self.predict_with))
         if verdict.improved:
             self.best = n_trees
         if verdict.stop or last:
             raise EarlyStopException(max(self.best, 1) - 1, [])
 
 
-class _Growing:
-    """A model in the middle of its fit: it can only be asked."""
+class _PartialModel:
+    """A model during its fit, which can only predict."""
 
     stochastic = True
 
-    def __init__(self, booster: Any, predicted: Callable[[Any, Examples], np.ndarray]) -> None:
-        self.booster, self.predicted = booster, predicted
+    def __init__(self, booster: Any, predict: Callable[[Any, Examples], np.ndarray]) -> None:
+        self.booster, self.predict_with = booster, predict
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Refused: it is being fitted."""
+        """Not possible during a fit."""
         raise NotImplementedError("this model is being fitted already")
 
     def predict(self, examples: Examples) -> np.ndarray:
         """Predictions by all trees so far, shape ``(n,)``."""
-        return self.predicted(self.booster, examples)
+        return self.predict_with(self.booster, examples)

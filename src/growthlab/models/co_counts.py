@@ -1,4 +1,4 @@
-"""Pairs of items that enough customers share: weights that rest on fewer can give them away."""
+"""Remove weights of item pairs that few customers share, which could reveal individuals."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def check_co_count(least: int) -> None:
 def without_rare_pairs(weights: Weights, past: Histories, least: int) -> Weights:
     """Item-item weights of those pairs that at least `least` customers have both; others are 0.
 
-    A weight that rests on a single customer tells whoever sees the matrix what that customer had
-    beside an item. With `least` 1 nothing is changed.
+    A weight that comes from a single customer reveals to anybody who sees the matrix what else that
+    customer had. With `least` 1 nothing changes.
     """
     if least <= 1:
         return weights

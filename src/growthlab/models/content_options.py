@@ -1,4 +1,4 @@
-"""Item content in the sequence models: what a network is told of its items beside their ids."""
+"""Item content in the sequence models: settings, checks, and how it enters the network."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, eq=False)
 class WithItemContent:
-    """Settings of a model whose items may be known by their content too.
+    """Settings of a model whose item vectors may have a content part.
 
-    `content` makes a vector an item of the catalogue, sold or not (None: items are known by their
-    ids alone); `id_dropout` is the share of items that are read by their content alone at a time,
-    in training, and means nothing without content. See `growthlab.networks.content_embedding`.
+    `content` gives a vector to each item of the catalogue, sold or not (None: ids only); `id_dropout`
+    is the share of items whose id part is dropped at a time in training, unused without content. See
+    `growthlab.networks.content_embedding`.
     """
 
     content: ItemContent | None = None
@@ -39,15 +39,15 @@ class WithItemContent:
             )
 
     def add_content(self, network: SequenceNetwork, past: Histories, *, warm: bool) -> None:
-        """Give the untrained network the content of the catalogue, if there is any to give.
+        """Add the content of the catalogue to the untrained network, if the settings have content.
 
-        `warm` says that it will go on from an earlier fit, to another catalogue.
+        `warm` says that the fit continues from an earlier one on another catalogue.
 
         Raises
         ------
         ConfigError
-            The content is as wide as its terms, or of a meaning that changes with the catalogue
-            where the fit goes on from an earlier one.
+            The content has a dimension for each term, or dimensions that change with the catalogue
+            although the fit continues from an earlier one.
         DataError
             No item of the catalogue has content.
         """

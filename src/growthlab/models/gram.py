@@ -1,4 +1,4 @@
-"""The dense item-item Gram matrix, and whether it fits into the memory granted to a model."""
+"""The dense item-item Gram matrix, and the check of its memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def dense_gram(matrix: csr_matrix) -> np.ndarray:
 
 
 def check_memory(name: str, n_items: int, bytes_a_pair: int, memory_mb: float) -> None:
-    """ConfigError where `bytes_a_pair` for every pair of items are more than `memory_mb`."""
+    """ConfigError if `bytes_a_pair` for every pair of items exceed `memory_mb`."""
     needed = n_items**2 * bytes_a_pair / 2**20
     if needed > memory_mb:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What the models made of models share: members that are functions, and a scorer that nests theirs."""
+"""The base of models made of models: factories of members, and a scorer that holds theirs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from growthlab.scorers.fusion import Members
 
 @dataclass(kw_only=True, eq=False)
 class Hybrid:
-    """Members by name, each a function that makes a fresh model: they are fitted more than once.
+    """Members by name, each a factory of unfitted models, since members are fitted more than once.
 
-    ``fit`` leaves a scorer in ``scorer_`` whose members are the fitted models; exporting puts their
-    scorers in their place. `stochastic` where a member is.
+    ``fit`` leaves a scorer in ``scorer_`` whose members are the fitted models; on export they are
+    replaced by their scorers. `stochastic` if a member is.
     """
 
     members: Mapping[str, Callable[[], Recommender]]
@@ -29,9 +29,11 @@ class Hybrid:
     scorer_: Any = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        made = self.models()
-        self.stochastic = any(m.stochastic for m in made)
-        self.personalised = any(not isinstance(m, SaysPersonalised) or m.personalised for m in made)
+        models = self.models()
+        self.stochastic = any(m.stochastic for m in models)
+        self.personalised = any(
+            not isinstance(m, SaysPersonalised) or m.personalised for m in models
+        )
 
     def models(self) -> list[Recommender]:
         """One unfitted model of each member.
@@ -39,12 +41,12 @@ class Hybrid:
         Raises
         ------
         ConfigError
-            There are fewer than two, one has a wrong setting or is no recommender.
+            There are fewer than two, or one has a wrong setting or is not a recommender.
         """
         if len(self.members) < 2:
             names = ", ".join(self.members) or "none"
             raise ConfigError(f"model.members must name two models or more, got {names}")
-        return [_made(name, factory) for name, factory in self.members.items()]
+        return [_new_model(name, factory) for name, factory in self.members.items()]
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """The scorer's scores; see `Recommender.score`."""
@@ -74,8 +76,8 @@ class Hybrid:
         return scorers
 
 
-def _made(name: str, factory: Callable[[], Recommender]) -> Recommender:
-    """A fresh model; a mistake in its settings says whose it is."""
+def _new_model(name: str, factory: Callable[[], Recommender]) -> Recommender:
+    """An unfitted model; errors in its settings name the member."""
     try:
         model = factory()
     except (ValueError, TypeError) as error:

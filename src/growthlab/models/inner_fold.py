@@ -1,4 +1,4 @@
-"""A fit inside the past: what models of models learn about their members before they are refitted."""
+"""The inner fold: models of models learn about their members on a part of the past, then refit them."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ log = logging.getLogger(__name__)
 
 Factories = Mapping[str, Callable[[], Recommender]]
 
-LATE_SHARE = 0.2  # of the events, where no horizon is known
-MOST_USERS = 2_000  # who are asked: enough to tell weights apart, and seconds of work
-K = 10  # of the NDCG that members are judged by
-INSIDE = "inside.json"  # in a checkpoint folder: what the inner fits taught
+LATE_SHARE = 0.2  # of the events come after the cut, if no horizon is known
+MOST_USERS = 2_000  # enough to tell weights apart, in seconds
+K = 10  # of the NDCG by which members are evaluated
+INSIDE = "inside.json"  # in a checkpoint folder: what was learned from the inner fits
 
 
 @dataclass(frozen=True)
 class InnerCut:
-    """The past cut in two: what members learn from, and what some of its users took next.
+    """The past cut in two: the members learn from `past`, and are evaluated on what came after it.
 
-    `asked` are the histories before the cut of users who have one and took something after it, in
-    an order that rests on their raw ids; `truth` marks the items taken, ``(n_asked, n_items)``, and
-    `hidden` those that the task would keep out of their lists (None: nothing).
+    `histories` are those before the cut of users who have one and took something after it, in an
+    order given by their raw ids; `truth` marks the items taken, ``(n_users, n_items)``, and `hidden`
+    the items that the task would keep out of their lists (None: none).
     """
 
     past: Histories
-    asked: Histories
+    histories: Histories
     truth: csr_matrix
     hidden: csr_matrix | None
 
     @classmethod
     def of(cls, past: Histories, options: FitOptions) -> Self:
-        """The cut that is to `past` what the task's cutoff is to all it knows.
+        """The cut of `past` that corresponds to the task's cutoff of the whole log.
 
-        With timestamps everybody is cut at one moment: a horizon before the newest event, and the
-        gap before that is left out; or, where no horizon is known or it is longer than half of the
-        past, before the newest fifth of the events. In a log of an order only, the last basket of
-        each user is what came next.
+        With timestamps all users are cut at the same time: a horizon before the newest event, with
+        the gap before it left out; or before the newest fifth of the events, if no horizon is known
+        or it is longer than half of the past. In a log without timestamps, the last basket of each
+        user comes after the cut.
 
         Raises
         ------
         DataError
-            Nobody has events on both sides.
+            No user has events on both sides.
         """
-        before, after = (past.where(part) for part in _parts(past, options))
+        before, after = (past.where(part) for part in _split_events(past, options))
         if options.target_events is not None:
             after = after.of_types(options.target_events)
         taken, seen = after.matrix(), seen_items(before, options.filter_seen)
@@ -77,7 +77,7 @@ class InnerCut:
         rows = np.flatnonzero((before.lengths > 0) & (np.diff(taken.indptr) > 0))
         if not len(rows):
             raise DataError(
-                "the past is too short to be cut in two: nobody has a history before an inner cut "
+                "the past is too short to be cut in two: no user has a history before an inner cut "
                 "and takes something after it; take a longer log or a shorter split.horizon_days"
             )
         rows = rows[np.argsort(hash_ids(past.user_ids[rows]), kind="stable")][:MOST_USERS]
@@ -86,14 +86,14 @@ class InnerCut:
 
     @property
     def n_relevant(self) -> np.ndarray:
-        """Items taken a user, ``(n_asked,)``, 1 or more."""
+        """Items taken by each user, ``(n_users,)``, 1 or more."""
         return np.diff(self.truth.indptr)
 
     def candidates(self, ranks: np.ndarray, rows: np.ndarray, depth: int) -> np.ndarray:
-        """What stands in the first `depth` places of a member's list, bool, ``(n_rows, n_items)``.
+        """Whether an item is among the first `depth` of any member's list, ``(n_rows, n_items)``, bool.
 
-        `ranks` are those of the asked users `rows`, ``(n_members, n_rows, n_items)``. Hidden items
-        are left out and take no place.
+        `ranks` are those of the users `rows`, ``(n_members, n_rows, n_items)``. Hidden items are
+        left out and do not count.
         """
         if self.hidden is None:
             return short_lists(ranks, np.full(len(rows), depth))
@@ -102,21 +102,21 @@ class InnerCut:
 
     def ndcg(self, model: Any) -> float:
         """NDCG@10 of a fitted model on what was taken; a user it cannot score counts 0."""
-        ties = TieBreak.of(self.asked.user_ids, self.asked.catalogue.item_ids, seed=0)
-        total, height = 0.0, max(1, 4_000_000 // max(self.asked.n_items, 1))
-        for first in range(0, self.asked.n_users, height):
-            rows = np.arange(first, min(first + height, self.asked.n_users))
-            scores = np.array(model.score(self.asked.select(rows)))
+        ties = TieBreak.of(self.histories.user_ids, self.histories.catalogue.item_ids, seed=0)
+        total, height = 0.0, max(1, 4_000_000 // max(self.histories.n_items, 1))
+        for first in range(0, self.histories.n_users, height):
+            rows = np.arange(first, min(first + height, self.histories.n_users))
+            scores = np.array(model.score(self.histories.select(rows)))
             scores[np.isnan(scores)] = -np.inf
             hide_seen(scores, None if self.hidden is None else self.hidden[rows])
             items, _ = top_k(scores, K, ties.select(rows))
             hits = np.asarray(self.truth[rows[:, None], items].toarray()) > 0
             total += float(ndcg(hits & (items >= 0), self.n_relevant[rows]).sum())
-        return total / self.asked.n_users
+        return total / self.histories.n_users
 
 
-def _parts(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Which events lie before the inner cut, and which after it and its gap, bool, one an event."""
+def _split_events(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Which events are before the inner cut, and which after it and its gap, bool, one an event."""
     if not past.n_events:
         return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
     if not past.timed:
@@ -133,12 +133,12 @@ def _parts(past: Histories, options: FitOptions) -> tuple[np.ndarray, np.ndarray
     return ~late, late
 
 
-def fit_inside(
+def fit_before_cut(
     members: Factories, cut: InnerCut, options: FitOptions
 ) -> tuple[dict[str, Recommender], dict[str, int]]:
-    """The members fitted before the cut, and the best epochs after it of those that have epochs.
+    """The members fitted to the past before the cut, and the best epochs of those trained in epochs.
 
-    Where the options name epochs, these are taken and nothing is stopped early.
+    If the options give a number of epochs, it is used without early stopping.
     """
     fitted, epochs = {}, {}
     for name, factory in members.items():
@@ -159,10 +159,10 @@ def fit_inside(
     return fitted, epochs
 
 
-def fit_whole(
+def fit_on_whole_past(
     members: Factories, past: Histories, epochs: Mapping[str, int], options: FitOptions
 ) -> dict[str, Recommender]:
-    """The members fitted on the whole past, with the given epochs where they have epochs."""
+    """The members fitted on the whole past, with their numbers of epochs if they are trained in epochs."""
     fitted = {}
     for name, factory in members.items():
         own = replace(_options_of(options, "whole", name), epochs=epochs.get(name))
@@ -171,33 +171,35 @@ def fit_whole(
 
 
 def _options_of(options: FitOptions, stage: str, name: str) -> FitOptions:
-    """The options of one member's fit: a checkpoint folder of its own, nobody else's epochs."""
+    """The options of one member's fit, with its own checkpoint folder."""
     folder = None if options.checkpoint is None else options.checkpoint / stage / name
     return replace(options, on_epoch=None, epochs=None, checkpoint=folder)
 
 
 def _fit(name: str, model: Recommender, past: Histories, options: FitOptions) -> Recommender:
-    """The fitted member; a mistake says whose it is."""
+    """The fitted member; errors name it."""
     try:
         return model.fit(past, options)
     except GrowthlabError as error:
         raise type(error)(f"model.members.{name}: {one_line(error)}") from error
 
 
-def once(checkpoint: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` gives, or gave already before this fit was cut off; plain values only."""
+def load_or_compute(
+    checkpoint: Path | None, compute: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The plain values of `compute`, or those that this fit computed before it was interrupted."""
     if checkpoint is None:
-        return make()
+        return compute()
     path = checkpoint / INSIDE
     if path.exists():
         return dict(json.loads(path.read_text()))
-    made = make()
-    write_json(path, made)
-    return made
+    computed = compute()
+    write_json(path, computed)
+    return computed
 
 
-def forget(checkpoint: Path | None) -> None:
-    """The fit is done: nothing of it is to be found again."""
+def remove_inner_results(checkpoint: Path | None) -> None:
+    """Remove what the inner fits saved, once the fit is done."""
     if checkpoint is not None:
         (checkpoint / INSIDE).unlink(missing_ok=True)
         for memory in checkpoint.glob("inside/*/watch.json"):

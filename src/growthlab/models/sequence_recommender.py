@@ -1,4 +1,4 @@
-"""What all sequence recommenders share: a state a basket, learned from the baskets after it."""
+"""The base of all sequence recommenders: a state a basket, trained to predict the next baskets."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 
 
 class SequenceRecommender(WithItemContent):
-    """Fit and score of a `SequenceNetwork`; a subclass has the hyperparameters and builds it.
+    """Fits and scores a `SequenceNetwork`; subclasses have the hyperparameters and build it.
 
-    Events of one user at one time are one step, the mean of their vectors. A step foretells the
-    items of the next `ahead` baskets, which `loss` judges; where the task says which event types
-    count (`FitOptions.target_events`), of the next baskets with such events.
-    Histories are served by folding in: an unseen user is scored as a known one with the same
-    events, and an empty history gives a NaN row.
+    Events of one user at one time are one step, the mean of their vectors. The targets of a step are
+    the items of the next `ahead` baskets; if the task counts certain event types only
+    (`FitOptions.target_events`), of the next baskets with such events. Unseen users are scored by
+    their history, as known ones with the same events; an empty history gives a NaN row.
     """
 
     stochastic: ClassVar[bool] = True
@@ -52,7 +51,7 @@ class SequenceRecommender(WithItemContent):
 
     @property
     def reach(self) -> int:
-        """How many of the latest baskets a score depends on."""
+        """The number of latest baskets that a score depends on."""
         return self.length
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
@@ -84,7 +83,7 @@ class SequenceRecommender(WithItemContent):
     def embed(self, histories: Histories) -> np.ndarray:
         """A vector a user, whose product with `item_vectors` is the score; NaN if no history.
 
-        Read in blocks of users with histories of similar length.
+        Computed in blocks of users with histories of similar length.
         """
         recent = latest_baskets(histories, self.reach)
         network = self.network_.eval().with_folded_content()
@@ -97,7 +96,7 @@ class SequenceRecommender(WithItemContent):
             with torch.no_grad():
                 vectors[rows, :-1] = network.last_state(*steps).cpu().numpy()
 
-        # blocks are small: two of them side by side beat two threads on one
+        # blocks are small: two blocks in parallel are faster than two threads on one
         workers = n_threads() if device.type == "cpu" else 1
         with torch_threads(1), ThreadPoolExecutor(workers) as pool:
             list(pool.map(read, blocks_of(n_baskets(recent))))
@@ -111,11 +110,11 @@ class SequenceRecommender(WithItemContent):
             return torch.cat(columns, dim=1).cpu().numpy()
 
     def learned_state(self, past: Histories) -> LearnedState:
-        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        """See `ContinuesFit.learned_state`."""
         return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxSequence:
-        """The network as ONNX, dynamic in users, steps and events, and the items' vectors."""
+        """The network as ONNX, dynamic in users, steps and events, with the items' vectors."""
         example = tuple(
             torch.tensor(x) for x in OnnxSequence.example(self.network_.items.num_embeddings)
         )
@@ -131,7 +130,7 @@ class SequenceRecommender(WithItemContent):
 def sequence_loss(
     network: SequenceNetwork, batch: SequenceBatch, loss: Loss, support: Tensor
 ) -> Tensor:
-    """The loss at the steps that have a next basket, and only there."""
+    """The loss at the steps that have targets."""
     content = network.content
     if content is not None:
         content.draw()

@@ -13,7 +13,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator, SklearnEstimator
-from growthlab.models.boosting import grown, patience_of
+from growthlab.models.boosting import fit_with_early_stopping, patience_of
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.lightgbm_rows import LightGBMRows
 from growthlab.scorers.linear_rows import INVERSE, Design, LinearRows, signed_log
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def wrap(model: Any) -> Estimator:
-    """An `Estimator`: our own models as they are, scikit-learn's kind in a `TableEstimator`.
+    """The model as an `Estimator`: scikit-learn's kind is wrapped in a `TableEstimator`.
 
     Raises
     ------
@@ -58,10 +58,11 @@ def is_seeded(estimator: Any) -> bool:
 class TableEstimator:
     """A classifier (predicts the probability of label 1) or regressor on the customer table.
 
-    An estimator that allows NaN gets the table as it is, with the code of its level for a text;
-    another gets `Design`: logarithms, medians for gaps, one scale, a column a level. `stochastic`
-    where the estimator has a ``random_state``, which is set from the options' seed. LightGBM with an
-    ``early_stopping_round`` is stopped by the validation window, see `growthlab.models.boosting`.
+    An estimator that allows NaN gets the table itself, with texts as the codes of their levels;
+    others get `Design`: logarithms, medians for gaps, one scale, a column a level. `stochastic` if
+    the estimator has a ``random_state``, which is set from the options' seed. LightGBM with an
+    ``early_stopping_round`` is stopped early on the validation window, see
+    `growthlab.models.boosting`.
     """
 
     design_: Design | None
@@ -73,7 +74,7 @@ class TableEstimator:
 
     @property
     def stochastic(self) -> bool:
-        """Whether a seed matters."""
+        """Whether another seed gives another model."""
         return is_seeded(self.estimator)
 
     @property
@@ -89,7 +90,7 @@ class TableEstimator:
         DataError
             There are no labels, or all are the same.
         ConfigError
-            A classifier is to learn amounts.
+            The estimator is a classifier, and the target an amount.
         """
         from sklearn.base import clone, is_classifier
 
@@ -119,16 +120,16 @@ class TableEstimator:
         return self
 
     def _learn(self, inputs: Any, label: np.ndarray, options: FitOptions) -> None:
-        """Fit, and stop where the validation window says so, if the estimator is one that can."""
+        """Fit, with early stopping if the estimator can."""
         if patience_of(self.fitted_) is None:
             self.fitted_.fit(inputs, label)
             return
 
-        def predicted(booster: Any, asked: Examples) -> np.ndarray:
-            matrix = self._inputs(asked.table).to_numpy(dtype=np.float64)
+        def predict(booster: Any, rows: Examples) -> np.ndarray:
+            matrix = self._inputs(rows.table).to_numpy(dtype=np.float64)
             return np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
 
-        self.fitted_ = grown(self.fitted_, inputs, label, options, predicted)
+        self.fitted_ = fit_with_early_stopping(self.fitted_, inputs, label, options, predict)
 
     def predict(self, examples: Examples) -> np.ndarray:
         """Probabilities or values, shape ``(n,)``; see `Estimator.predict`."""
@@ -159,14 +160,14 @@ class TableEstimator:
         return linear
 
     def _inputs(self, table: pd.DataFrame) -> Any:
-        """What the estimator eats."""
+        """The table as the estimator takes it."""
         if self.design_ is not None:
             return self.design_.matrix(arrays_of(table, self.design_.columns))
         codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
         return table[list(self.columns_)].assign(**codes)
 
     def _linear(self) -> LinearRows | None:
-        """The estimator as a linear model: with the link under which both give the same answers."""
+        """The estimator as a linear model, with the link that gives the same predictions."""
         coefficients = getattr(self.fitted_, "coef_", None)
         if self.design_ is None or coefficients is None:
             return None
@@ -176,9 +177,9 @@ class TableEstimator:
             return None
         probes = np.concatenate([np.zeros((1, len(flat))), np.eye(len(flat)), -np.eye(len(flat))])
         predict = self.fitted_.predict_proba if self.classifies_ else self.fitted_.predict
-        answers = predict(probes)[:, 1] if self.classifies_ else np.ravel(predict(probes))
+        predictions = predict(probes)[:, 1] if self.classifies_ else np.ravel(predict(probes))
         for link, inverse in INVERSE.items():
-            if np.allclose(inverse(probes @ flat + intercept), answers, rtol=1e-9, atol=1e-12):
+            if np.allclose(inverse(probes @ flat + intercept), predictions, rtol=1e-9, atol=1e-12):
                 return LinearRows(self.design_, flat, intercept, link)  # type: ignore[arg-type]
         return None
 
@@ -186,7 +187,7 @@ class TableEstimator:
 def design_of(table: pd.DataFrame) -> Design:
     """The design of a table: medians, means and scales of its numbers, levels of its categories.
 
-    A column without any known value counts as 0; one that is constant is only shifted.
+    A column without any known value is 0; a constant one is only centred.
     """
     levels = _levels_of(table)
     numbers = tuple(str(c) for c in table if c not in levels)
@@ -208,7 +209,7 @@ def _levels_of(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def _codes(texts: pd.Series, levels: tuple[str, ...]) -> pd.Series:
-    """The place of each text in `levels`, NaN where not known: trees split it as a number."""
+    """The index of each text in `levels`, NaN if unknown; trees split it as a number."""
     codes = texts.cat.set_categories(list(levels)).cat.codes.astype(np.float64)
     return codes.where(codes >= 0)
 

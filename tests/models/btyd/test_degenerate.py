@@ -107,4 +107,7 @@ def test_a_correlation_of_number_and_spend_is_warned_of(caplog: pytest.LogCaptur
     x = np.arange(1.0, 40.0)
     with caplog.at_level(logging.WARNING):
         fit_spend(Spends.of(x, 5 + x + np.sin(x)))
-    assert "takes spend and number of purchases for independent: correlation 1.00" in caplog.text
+    assert (
+        "assumes that spend and number of purchases are independent: correlation 1.00"
+        in caplog.text
+    )

@@ -1,4 +1,4 @@
-"""Tags as features of churn and value models: those that are asked for, one column a tag."""
+"""Selected tags as features of churn and value models, one column a tag."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class TagFeatures:
 
     def table(self, log: EventLog, snapshot: datetime, user_ids: np.ndarray) -> pd.DataFrame:
         """Features as of the snapshot: float64, texts as categories, names with the `PREFIX`."""
-        found = self.portrait.table(log, snapshot, user_ids, self.tags).drop(columns="user_id")
+        table = self.portrait.table(log, snapshot, user_ids, self.tags).drop(columns="user_id")
         kinds = {t.name: "category" if t.kind == "text" else np.float64 for t in self.tags}
         texts = [t.name for t in self.tags if t.kind == "text"]
-        found[texts] = found[texts].astype(object)
-        return found.astype(kinds).add_prefix(PREFIX)
+        table[texts] = table[texts].astype(object)
+        return table.astype(kinds).add_prefix(PREFIX)

@@ -111,7 +111,7 @@ class Portrait:
             raise ConfigError("portrait.weights leave no event to show an interest: give one")
 
     def of(self, log: EventLog, cutoff: datetime) -> PortraitTable:
-        """The portrait of everybody with an event of their own (no message) before the cutoff.
+        """The portrait of all customers with an event of their own (no message) before the cutoff.
 
         Raises
         ------
@@ -120,8 +120,8 @@ class Portrait:
         """
         log.require("timestamp", needed_by="a portrait (tags as of a cutoff)")
         known = known_at(log, cutoff)
-        everybody = f"SELECT DISTINCT user_id FROM events WHERE event_type IN ({OWN_EVENTS})"
-        users = known.query(f"{everybody} ORDER BY user_id")["user_id"]
+        customers = f"SELECT DISTINCT user_id FROM events WHERE event_type IN ({OWN_EVENTS})"
+        users = known.query(f"{customers} ORDER BY user_id")["user_id"]
         if users.empty:
             first, last = log.span()
             raise DataError(
@@ -146,7 +146,7 @@ class Portrait:
         settings = asdict(self)
         made, known = events_recorded_before(log, cutoff), known_at(log, cutoff)
         sources = [(made, undone(made, cutoff)), (known, relations(known, cutoff, settings))]
-        found = []
+        tables = []
         for events, parts in sources:
             ctes = ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
             for over in sorted({tag.over for tag in tags} & set(parts)):
@@ -154,8 +154,8 @@ class Portrait:
                     f"{t.sql.format(**settings)} AS {t.name}" for t in tags if t.over == over
                 ]
                 sql = f"SELECT user_id, {', '.join(columns)} FROM {over} GROUP BY user_id"
-                found.append(events.query(f"WITH {ctes} {sql}").set_index("user_id").reindex(ids))
-        joined = pd.concat(found, axis=1) if found else pd.DataFrame(index=ids)
+                tables.append(events.query(f"WITH {ctes} {sql}").set_index("user_id").reindex(ids))
+        joined = pd.concat(tables, axis=1) if tables else pd.DataFrame(index=ids)
         return pd.DataFrame({t.name: _typed(joined[t.name], t) for t in tags}).reset_index()
 
 

@@ -19,7 +19,7 @@ BRAND = r"(?:^|\|)brand="  # followed by the brand
 def undone(log: EventLog, cutoff: datetime) -> dict[str, str]:
     """`purchases`: all that were made, with whether they were cancelled by the cutoff.
 
-    Unlike the other relations, over the events before the cutoff as they stand in the log.
+    Unlike the other relations, over all events recorded before the cutoff, cancelled purchases included.
     """
     cancelled = f"cancelled_at < {sql_time(cutoff)}" if "cancelled_at" in log.columns else "false"
     made = f"user_id, {units_of(log)} AS units, coalesce({cancelled}, false) AS cancelled"
@@ -50,9 +50,9 @@ def facts_of(log: EventLog, cutoff: datetime) -> frozenset[str]:
     log = known_at(log, cutoff)
     columns = [c for c in log.columns if c not in ("user_id", "event_type", "cancelled_at")]
     counts = "".join(f", count({c}) AS {c}" for c in columns)
-    found = log.query(f"SELECT event_type{counts} FROM events GROUP BY event_type")
-    facts = {f"event:{kind}" for kind in found["event_type"]}
-    facts |= {c for c in columns if found[c].sum() > 0}
+    counted = log.query(f"SELECT event_type{counts} FROM events GROUP BY event_type")
+    facts = {f"event:{kind}" for kind in counted["event_type"]}
+    facts |= {c for c in columns if counted[c].sum() > 0}
     facts |= {"cancelled_at"} if n_cancelled["n"].fillna(0).iloc[0] > 0 else set()
     for name, table in (("items", log.items), ("users", log.users)):
         if table is not None:
@@ -238,10 +238,10 @@ def _people(log: EventLog) -> str:
     has = set() if log.users is None else {str(c) for c in log.users}
     columns = []
     for name, sources in SOURCES.items():
-        found = next((source for source in sources if source in has), None)
-        sql = "NULL::VARCHAR" if found is None else f'"{found}"::VARCHAR'
-        if found == "age":
-            age = f'try_cast("{found}" AS DOUBLE)'
+        column = next((source for source in sources if source in has), None)
+        sql = "NULL::VARCHAR" if column is None else f'"{column}"::VARCHAR'
+        if column == "age":
+            age = f'try_cast("{column}" AS DOUBLE)'
             sql = f"coalesce({age_band(age)}, {sql})"
         columns.append(f"{sql} AS {name}")
     table = "users" if has else "(SELECT NULL::VARCHAR AS user_id) WHERE false"

@@ -1,4 +1,4 @@
-"""Buy-till-you-die models as estimators: churn and value from one fit of the purchase summaries."""
+"""Buy-till-you-die models as estimators of churn and value."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from growthlab.training.fit_options import FitOptions
 class BTYDEstimator(ScoredEstimator):
     """A model of `purchases`, fitted to all customers with a purchase before the cutoff, in days.
 
-    It needs no labels. `intervals` asks for bootstrap intervals of the parameters, from `resamples`
-    samples: of customers (``case``) or of customers made by the model (``parametric``). They and
-    P(alive) reach the run as tables; P(alive) is no score, see `tables`.
+    It needs no labels. `intervals` switches on bootstrap intervals of the parameters, from
+    `resamples` samples of customers (``case``) or of customers simulated by the model
+    (``parametric``). They and P(alive) are logged as tables; P(alive) is not a score, see `tables`.
     """
 
     purchases: ClassVar[str]
@@ -43,7 +43,7 @@ class BTYDEstimator(ScoredEstimator):
             raise ConfigError(f"resamples must be 1 or more, got {self.resamples}")
 
     def fit_to(self, customers: Examples, options: FitOptions) -> Fit:
-        """The purchase model; leaves the fit in ``fits_``."""
+        """Fit the purchase model and keep the fit in ``fits_``."""
         x, t_x, T, self._ids = summary_of(customers)
         self._summary = x, t_x, T
         summary = Summary.of(x, t_x, T)
@@ -52,7 +52,7 @@ class BTYDEstimator(ScoredEstimator):
         return self.fits_[0]
 
     def _with_intervals(self, fit: Fit, data: Summary | Spends, options: FitOptions) -> Fit:
-        """The fit with the bootstrap that was asked for."""
+        """The fit with its bootstrap, if `intervals` is set."""
         if self.intervals is None:
             return fit
         random = stream(options.seed, "btyd", fit.name)
@@ -61,9 +61,9 @@ class BTYDEstimator(ScoredEstimator):
     def tables(self) -> dict[str, pd.DataFrame]:
         """``parameters`` (see `Fit.table`), and ``p_alive``: a row a customer with a purchase.
 
-        P(alive) describes who may still be there. In BG/NBD it is 1 for everybody without a repeat,
-        so it ranks customers worse than chance where they are many; what a customer will do is in
-        the predictions.
+        P(alive) is the probability that a customer has not left. In BG/NBD it is 1 for all customers
+        without a repeat, so that it ranks worse than chance if they are many; use the predictions
+        for what a customer will do.
         """
         scorer = self.scorer_
         model, window = scorer.purchases, (scorer.horizon_days, scorer.gap_days)
@@ -95,7 +95,7 @@ class BTYDChurn(BTYDEstimator):
 class BTYDValue(BTYDEstimator):
     """Purchase days in the horizon times spend a day (Gamma-Gamma).
 
-    Returns are not part of the model: it foretells what is bought. Money is discounted at the yearly
+    Returns are not part of the model: it predicts purchases. Money is discounted at the yearly
     rate `annual_discount`, in periods of `period_days`, each at its end. Fader and Hardie, The
     Gamma-Gamma Model of Monetary Value, 2013.
     """

@@ -1,4 +1,4 @@
-"""Fits of purchases and of spend: parameters with errors, and bootstrap intervals where asked for."""
+"""Fits of purchases and of spend: parameters with standard errors and optional bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.models.btyd.likelihood import log_likelihood, spend_log_likelihood
-from growthlab.models.btyd.maximum_likelihood import maximised
+from growthlab.models.btyd.maximum_likelihood import maximise
 from growthlab.models.btyd.simulation import simulated_purchases, simulated_spends
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import PURCHASE_MODELS, GammaGamma, PurchaseModel
@@ -23,19 +23,20 @@ log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=PurchaseModel | GammaGamma)
 Resampling = Literal["case", "parametric"]
-ENOUGH = 40_000  # rows: a search among more of them begins with so many
-PARTNERS = {"alpha": "r", "b": "a", "beta": "s", "v": "q"}  # of one distribution; the first speaks
-TIMES, MONEY = ("alpha", "beta"), ("v",)  # parameters that have a unit
-BOUNDS = {  # what it means that a parameter lies at its lower or upper bound
+PREVIEW_ROWS = 40_000  # with more rows, the search starts on about this many
+# parameter -> partner in its distribution; if both are at a bound, warnings explain the partner
+PARTNERS = {"alpha": "r", "b": "a", "beta": "s", "v": "q"}
+TIMES, MONEY = ("alpha", "beta"), ("v",)  # parameters with a unit
+BOUNDS = {  # what a parameter at its lower (-1) or upper (1) bound means
     ("r", 1): "(nearly) all buy at the same rate",
     ("alpha", 1): "(nearly) all buy at the same rate",
     ("r", -1): "rates differ beyond measure",
     ("alpha", -1): "rates differ beyond measure",
-    ("a", -1): "(nearly) nobody leaves",
+    ("a", -1): "(nearly) no customer leaves",
     ("a", 1): "(nearly) all leave with the same chance",
     ("b", 1): "(nearly) all leave with the same chance",
     ("b", -1): "(nearly) all leave after their next purchase",
-    ("s", -1): "(nearly) nobody leaves",
+    ("s", -1): "(nearly) no customer leaves",
     ("s", 1): "(nearly) all leave at the same rate",
     ("beta", 1): "(nearly) all leave at the same rate",
     ("beta", -1): "(nearly) all leave at once",
@@ -54,7 +55,7 @@ class Fit(Generic[Model]):
 
     `errors` are standard errors by the observed information, in the order of the model's parameters,
     NaN where a parameter lies at a bound; `log_likelihood` is that of all `n_customers`.
-    `resampled` has a row of parameters a bootstrap sample (None: not asked for). `alpha` and `beta`
+    `resampled` has a row of parameters a bootstrap sample (None: no bootstrap). `alpha` and `beta`
     have the unit of time of the summary, `v` that of the spends.
     """
 
@@ -68,14 +69,14 @@ class Fit(Generic[Model]):
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Percentile bounds of the parameters from the bootstrap; NaN without one."""
         if self.resampled is None or not len(self.resampled):
-            nothing = np.full(len(self.model), np.nan)
-            return nothing, nothing
+            unknown = np.full(len(self.model), np.nan)
+            return unknown, unknown
         tails = (1 - level) / 2
         low, high = np.quantile(self.resampled, [tails, 1 - tails], axis=0)
         return low, high
 
     def models(self) -> Iterator[Model]:
-        """The model of each bootstrap sample: what differs between them is not known."""
+        """The model of each bootstrap sample, for the uncertainty of predictions."""
         return (type(self.model)(*p) for p in ([] if self.resampled is None else self.resampled))
 
     def table(self) -> pd.DataFrame:
@@ -97,15 +98,14 @@ def fit_purchases(
 ) -> Fit[PurchaseModel]:
     """The purchase model `name` (bg_nbd, mbg_nbd, pareto_nbd) of highest likelihood.
 
-    `alpha` and `beta` come out in the unit of time of the summary. Customers who differ too little
-    (one customer, or all of them alike) leave parameters at a bound; that
-    is warned of (unless `quiet`), with what that says of the customers; the model then still predicts.
-    `start` is where the search begins.
+    `alpha` and `beta` are in the unit of time of the summary. If customers differ too little (one
+    customer, or all alike), parameters lie at a bound; a warning (unless `quiet`) says what that
+    means, and the model still predicts. `start` is where the search begins.
 
     Raises
     ------
     DataError
-        Nobody repeats, so that neither rate nor drop-out can be told; or no convergence, and why.
+        No customer repeats, so that rate and drop-out cannot be estimated; or no convergence.
     """
     if name not in PURCHASE_MODELS:
         raise ConfigError(f"no purchase model {name}: {near_matches(name, PURCHASE_MODELS)}")
@@ -115,9 +115,9 @@ def fit_purchases(
             f"{name} needs customers who buy on more than one day: none of "
             f"{summary.n_customers:.0f} does; lengthen the past or use another model"
         )
-    scale = float(np.average(summary.T, weights=summary.weight))  # so that a start fits any unit
+    scale = float(np.average(summary.T, weights=summary.weight))  # so that one start suits any unit
     own, unit = summary.in_units_of(scale), _units(kind, TIMES, scale)
-    found = maximised(
+    maximum = maximise(
         name,
         len(unit),
         lambda p: log_likelihood(kind(*p), own),
@@ -126,13 +126,13 @@ def fit_purchases(
         start=None if start is None else np.array(start) / unit,
     )
     if not quiet:
-        _warn_of_bounds(name, kind._fields, found.bound, summary.n_customers)
+        _warn_of_bounds(name, kind._fields, maximum.bound, summary.n_customers)
     # a density of times has the inverse unit of time, a repeat purchase each
-    value = found.log_likelihood - float(summary.mass @ summary.counts) * np.log(scale)
+    value = maximum.log_likelihood - float(summary.mass @ summary.counts) * np.log(scale)
     return Fit(
         name,
-        kind(*(found.parameters * unit).tolist()),
-        found.errors * unit,
+        kind(*(maximum.parameters * unit).tolist()),
+        maximum.errors * unit,
         value,
         round(summary.n_customers),
     )
@@ -144,12 +144,12 @@ def fit_spend(
     """The Gamma-Gamma of highest likelihood for customers with a repeat and a positive mean spend.
 
     `q` stays above 1, where the population has a mean. A correlation above 0.3 between number and
-    spend, which the model takes for independent, is logged as a warning, unless `quiet`.
+    spend, which the model assumes to be independent, is logged as a warning, unless `quiet`.
 
     Raises
     ------
     DataError
-        Fewer than two such customers, or all spend the same; or no convergence, and why.
+        Fewer than two such customers, or all spend the same; or no convergence.
     """
     kept = spends.weight > 0
     if kept.sum() < 2 or np.ptp(spends.m[kept]) == 0:
@@ -160,7 +160,7 @@ def fit_spend(
     scale = float(np.average(spends.m, weights=spends.weight))
     own, unit = spends.in_units_of(scale), _units(GammaGamma, MONEY, scale)
     above_one = np.array([0.0, 1.0, 0.0])  # q is searched as q - 1
-    found = maximised(
+    maximum = maximise(
         "gamma_gamma",
         3,
         lambda p: spend_log_likelihood(GammaGamma(*(p + above_one)), own),
@@ -172,12 +172,12 @@ def fit_spend(
     )
     if not quiet:
         _warn_of_dependence(spends)
-        _warn_of_bounds("gamma_gamma", GammaGamma._fields, found.bound, spends.n_customers)
+        _warn_of_bounds("gamma_gamma", GammaGamma._fields, maximum.bound, spends.n_customers)
     return Fit(
         "gamma_gamma",
-        GammaGamma(*((found.parameters + above_one) * unit).tolist()),
-        found.errors * unit,
-        found.log_likelihood - spends.n_customers * np.log(scale),
+        GammaGamma(*((maximum.parameters + above_one) * unit).tolist()),
+        maximum.errors * unit,
+        maximum.log_likelihood - spends.n_customers * np.log(scale),
         round(spends.n_customers),
     )
 
@@ -194,15 +194,15 @@ def bootstrapped(
     refit: Any = (
         fit_spend if isinstance(fit.model, GammaGamma) else partial(fit_purchases, fit.name)
     )
-    found = []
+    refitted = []
     for _ in range(n_resamples):
         drawn = data.resampled(random) if how == "case" else _reborn(fit.model, data, random)
         with suppress(DataError):
-            found.append(refit(drawn, start=fit.model, quiet=True).model)
-    if len(found) < n_resamples:
-        lost = n_resamples - len(found)
+            refitted.append(refit(drawn, start=fit.model, quiet=True).model)
+    if len(refitted) < n_resamples:
+        lost = n_resamples - len(refitted)
         log.warning("%s: %d of %d samples cannot be fitted", fit.name, lost, n_resamples)
-    return replace(fit, resampled=np.array(found).reshape(-1, len(fit.model)))
+    return replace(fit, resampled=np.array(refitted).reshape(-1, len(fit.model)))
 
 
 def _reborn(model: Any, data: Any, random: np.random.Generator) -> Any:
@@ -222,16 +222,16 @@ def _units(kind: type, with_unit: tuple[str, ...], scale: float) -> np.ndarray:
 
 def _preview(data: Any, climb: Any) -> Any:
     """The likelihood of a part of many customers, with their number; None for few."""
-    if len(data.x) <= 2 * ENOUGH:
+    if len(data.x) <= 2 * PREVIEW_ROWS:
         return None
-    part = data.part(ENOUGH)
+    part = data.part(PREVIEW_ROWS)
     return partial(climb, part), part.n_customers
 
 
 def _warn_of_bounds(
     name: str, fields: tuple[str, ...], bound: np.ndarray, n_customers: float
 ) -> None:
-    """Log which parameters lie at a bound, and what that says of the customers."""
+    """Log which parameters lie at a bound, and what that means."""
     hit = {f: int(b) for f, b in zip(fields, bound, strict=True) if b}
     if hit:
         which = ", ".join(
@@ -251,6 +251,6 @@ def _warn_of_dependence(spends: Spends) -> None:
     correlation = float(table[0, 1] / np.sqrt(table[0, 0] * table[1, 1]))
     if abs(correlation) > 0.3:
         log.warning(
-            "gamma_gamma takes spend and number of purchases for independent: correlation %.2f",
+            "gamma_gamma assumes that spend and number of purchases are independent: correlation %.2f",
             correlation,
         )

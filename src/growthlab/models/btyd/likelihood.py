@@ -1,4 +1,4 @@
-"""Log-likelihoods of the buy-till-you-die models, each with its gradient by the parameters."""
+"""Log-likelihoods of the buy-till-you-die models, with their gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import BGNBD, GammaGamma, ParetoNBD, PurchaseModel
 from growthlab.scorers.death_times import death_times
 
-BLOCK = 32_768  # rows at a time: their arrays stay in a processor's cache
+BLOCK = 32_768  # rows at a time: their arrays fit a processor's cache
 PARETO_BLOCK = 2048  # rows, of 32 moments each
 
 Likelihood = tuple[float, np.ndarray]
@@ -31,7 +31,7 @@ def drop_out_log_likelihood(model: BGNBD, summary: Summary) -> Likelihood:
 
     L = G(r+x) alpha^r / G(r) * B(a, b+x) / B(a, b)
         * [(alpha+T)^-(r+x) + 1[x>0] a / (b+x-1) (alpha+t_x)^-(r+x)]
-    (Fader, Hardie and Lee 2005), in logarithms throughout. MBG/NBD has x + 1 beside b, for all x.
+    (Fader, Hardie and Lee 2005), in logarithms. MBG/NBD has b + x + 1 for b + x, for all x.
     """
     r, alpha, a, b = model
     counts, mass, later = summary.counts, summary.mass, summary.counts + model.first
@@ -44,7 +44,7 @@ def drop_out_log_likelihood(model: BGNBD, summary: Summary) -> Likelihood:
         x, w, k = summary.x[rows], summary.weight[rows], summary.place[rows]
         n, since = r + x, alpha + summary.T[rows]
         late = np.log(since)
-        if not later[k[-1]]:  # nobody of them can have left
+        if not later[k[-1]]:  # none of them can have left
             return -_dot(w, n * late), -_dot(w, late), _dot(w, n / since), np.zeros(1)
         until = alpha + summary.t_x[rows]
         gap = late - np.log(until)
@@ -127,12 +127,12 @@ def spend_log_likelihood(model: GammaGamma, spends: Spends) -> Likelihood:
 
 
 def _dot(left: np.ndarray, right: np.ndarray) -> float:
-    """The inner product without BLAS, whose threads would get in the way of ours."""
+    """The inner product without BLAS, whose threads would compete with ours."""
     return float(np.einsum("i,i->", left, right))
 
 
 def _summed(sums: Callable[[slice], tuple], n_rows: int, block: int) -> list:
-    """The sums over blocks of rows, in the order of the blocks whatever thread has done them."""
+    """The sums over blocks of rows, added in the order of the blocks, whichever thread computed them."""
     blocks = [slice(i, i + block) for i in range(0, n_rows, block)]
     if len(blocks) == 1:
         return list(sums(blocks[0]))

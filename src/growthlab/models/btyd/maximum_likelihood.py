@@ -1,4 +1,4 @@
-"""The maximum of a log-likelihood of positive parameters, its standard errors, and why there is none."""
+"""The maximum of a log-likelihood of positive parameters, with standard errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ LOG_BOUND = 8.0  # |log of a parameter|: beyond it customers are all alike, and 
 AT_BOUND = LOG_BOUND - 1e-3
 STARTS = (0.0, -1.0, 1.0)  # log of all parameters at the start
 STEP = 1e-4  # of a logarithm, for the curvature from differences of the gradient
-CLOSE = 1e-3  # log-likelihood that may be missing for the search to have converged
+CLOSE = 1e-3  # distance to the maximal log-likelihood at which the search has converged
 
-Climb = Callable[[np.ndarray], tuple[float, np.ndarray]]  # parameters -> log-likelihood, gradient
+# parameters -> log-likelihood, gradient
+LogLikelihood = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Maximum(NamedTuple):
-    """Where the log-likelihood is largest.
+    """The parameters with the largest log-likelihood.
 
     `errors` are standard errors from the observed information, NaN for a parameter at a bound (and
     for all, where the information is singular). `bound` is -1, 0 or 1 a parameter: at its lower
@@ -42,12 +43,12 @@ class Maximum(NamedTuple):
 class _Loss(NamedTuple):
     """Minus the mean log-likelihood a customer, by the logarithms of the parameters."""
 
-    climb: Climb
+    log_likelihood: LogLikelihood
     n_customers: float
 
     def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
         parameters = np.exp(logs)
-        value, gradient = self.climb(parameters)
+        value, gradient = self.log_likelihood(parameters)
         return -value / self.n_customers, -gradient * parameters / self.n_customers
 
     def curvature(self, logs: np.ndarray) -> np.ndarray:
@@ -57,38 +58,42 @@ class _Loss(NamedTuple):
         return (np.array(rows) + np.transpose(rows)) / 2
 
 
-def maximised(
+def maximise(
     name: str,
     n_parameters: int,
-    climb: Climb,
+    log_likelihood: LogLikelihood,
     n_customers: float,
     *,
-    preview: tuple[Climb, float] | None = None,
+    preview: tuple[LogLikelihood, float] | None = None,
     start: Sequence[float] | np.ndarray | None = None,
 ) -> Maximum:
     """The parameters of the highest likelihood, searched in their logarithms.
 
     From `start`, or from the best of three after a few steps each. `preview` is the likelihood of a
-    part of the customers, with their number: it is climbed first, and its curvature leads the
+    part of the customers, with their number: it is maximised first, and its curvature leads the
     search among all of them, which then needs few steps.
 
     Raises
     ------
     DataError
-        The search does not converge: by how much, and with which message of the optimiser.
+        The search does not converge.
     """
-    whole = _Loss(climb, n_customers)
+    whole = _Loss(log_likelihood, n_customers)
     first = whole if preview is None else _Loss(*preview)
-    with _pools().limit(limits=1, user_api="blas"):  # of 4 x 4 matrices threads only wait
+    with _pools().limit(limits=1, user_api="blas"):  # threads only slow down 4 x 4 matrices
         logs = (
-            _begun(first, n_parameters) if start is None else np.log(np.array(start, dtype=float))
+            _best_start(first, n_parameters)
+            if start is None
+            else np.log(np.array(start, dtype=float))
         )
-        found = _bounded(first, logs, 2000)
+        result = _search_within_bounds(first, logs, 2000)
         if preview is not None:
-            found = _led(whole, found.x, first.curvature(found.x))
-            if (np.abs(found.x) > AT_BOUND).any() or not np.isfinite(found.fun):
-                found = _bounded(whole, np.clip(found.x, -LOG_BOUND, LOG_BOUND), 2000)
-        return _settled(name, whole, found)
+            result = _search_with_curvature(whole, result.x, first.curvature(result.x))
+            if (np.abs(result.x) > AT_BOUND).any() or not np.isfinite(result.fun):
+                result = _search_within_bounds(
+                    whole, np.clip(result.x, -LOG_BOUND, LOG_BOUND), 2000
+                )
+        return _checked_maximum(name, whole, result)
 
 
 @cache
@@ -97,13 +102,13 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _begun(loss: _Loss, n_parameters: int) -> np.ndarray:
-    """Where the best of the starts comes to in a few steps."""
-    tries = [_bounded(loss, np.full(n_parameters, start), 10) for start in STARTS]
+def _best_start(loss: _Loss, n_parameters: int) -> np.ndarray:
+    """The point that the best of the starts reaches in a few steps."""
+    tries = [_search_within_bounds(loss, np.full(n_parameters, start), 10) for start in STARTS]
     return min(tries, key=lambda f: f.fun if np.isfinite(f.fun) else np.inf).x
 
 
-def _bounded(loss: _Loss, logs: np.ndarray, steps: int) -> OptimizeResult:
+def _search_within_bounds(loss: _Loss, logs: np.ndarray, steps: int) -> OptimizeResult:
     """The search within the bounds."""
     return minimize(
         loss,
@@ -115,43 +120,43 @@ def _bounded(loss: _Loss, logs: np.ndarray, steps: int) -> OptimizeResult:
     )
 
 
-def _led(loss: _Loss, logs: np.ndarray, curvature: np.ndarray) -> OptimizeResult:
-    """The search from near the optimum, led by a curvature that is nearly right."""
+def _search_with_curvature(loss: _Loss, logs: np.ndarray, curvature: np.ndarray) -> OptimizeResult:
+    """The search from near the optimum, with an approximate curvature."""
     values, vectors = np.linalg.eigh(curvature)
     inverse = vectors @ np.diag(1 / np.maximum(values, 1e-6 * max(values.max(), 1e-6))) @ vectors.T
     options = {"hess_inv0": (inverse + inverse.T) / 2, "gtol": 1e-7, "maxiter": 200}
-    with warnings.catch_warnings():  # of a line search without success: judged by what is missing
+    with warnings.catch_warnings():  # of an unsuccessful line search: convergence is checked below
         warnings.simplefilter("ignore")
         return minimize(loss, logs, jac=True, method="BFGS", options=options)
 
 
-def _settled(name: str, loss: _Loss, found: OptimizeResult) -> Maximum:
-    """The optimum with its errors, after a last Newton step where one helps.
+def _checked_maximum(name: str, loss: _Loss, result: OptimizeResult) -> Maximum:
+    """The optimum with its standard errors, after a last Newton step if that helps.
 
-    What is missing to the maximum follows from slope and curvature: g' H^-1 g / 2 a customer.
+    The distance to the maximum follows from slope and curvature: g' H^-1 g / 2 a customer.
     """
-    if not np.isfinite(found.fun):
-        raise DataError(f"the fit of {name} does not converge: its log-likelihood is {found.fun}")
-    logs, value, slope = found.x, found.fun, np.asarray(found.jac)
+    if not np.isfinite(result.fun):
+        raise DataError(f"the fit of {name} does not converge: its log-likelihood is {result.fun}")
+    logs, value, slope = result.x, result.fun, np.asarray(result.jac)
     free = np.abs(logs) <= AT_BOUND
     curvature = loss.curvature(logs)[np.ix_(free, free)]
     known = free.any() and np.isfinite(curvature).all()
     definite = known and np.linalg.eigvalsh(curvature).min() > 1e-12
-    missing = float(np.abs(slope[free]).max(initial=0.0)) * loss.n_customers
+    distance = float(np.abs(slope[free]).max(initial=0.0)) * loss.n_customers
     if definite:
         step = np.linalg.solve(curvature, slope[free])
-        missing = float(slope[free] @ step) / 2 * loss.n_customers
-        if missing > 1e-3 * CLOSE:
+        distance = float(slope[free] @ step) / 2 * loss.n_customers
+        if distance > 1e-3 * CLOSE:
             better = logs.copy()
             better[free] -= step
-            after, flatter = loss(better)
+            after, new_slope = loss(better)
             if after < value:
-                logs, value, left = better, after, flatter[free]
-                missing = float(left @ np.linalg.solve(curvature, left)) / 2 * loss.n_customers
-    if not missing < max(CLOSE, 1e-9 * loss.n_customers):
+                logs, value, left = better, after, new_slope[free]
+                distance = float(left @ np.linalg.solve(curvature, left)) / 2 * loss.n_customers
+    if not distance < max(CLOSE, 1e-9 * loss.n_customers):
         raise DataError(
-            f"the fit of {name} does not converge: after {found.nit} steps its log-likelihood may "
-            f"still rise by {missing:.2g} ({found.message}); use another model"
+            f"the fit of {name} does not converge: after {result.nit} steps its log-likelihood may "
+            f"still rise by {distance:.2g} ({result.message}); use another model"
         )
     errors = np.full(len(logs), np.nan)
     if definite:

@@ -1,4 +1,4 @@
-"""Customers who live by a model's own story: for parametric bootstraps, tests and benchmarks."""
+"""Simulated customers of a model, for parametric bootstraps, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import numpy as np
 
 from growthlab.scorers.btyd_models import BGNBD, GammaGamma, ParetoNBD, PurchaseModel
 
-LEAST = 1e-12  # of a chance to leave, and of a rate: below it nothing happens in any watched time
+LEAST = (
+    1e-12  # smallest drop-out probability and rate: below it nothing happens in any observed time
+)
 
 
 def simulated_purchases(
     model: PurchaseModel, T: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat purchases and the time of the last one of customers watched for `T`; ``(n,)`` each."""
+    """Repeat purchases and the time of the last one of customers observed for `T`; ``(n,)`` each."""
     rate = np.maximum(random.gamma(model.r, 1 / model.alpha, len(T)), LEAST)
     if isinstance(model, ParetoNBD):
         life = random.exponential(
@@ -27,15 +29,15 @@ def simulated_purchases(
 def _with_drop_out(
     model: BGNBD, rate: np.ndarray, T: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As many purchases as the rate gives, up to the one after which a customer leaves."""
+    """Purchases at each customer's rate, up to the one after which the customer leaves."""
     chance = np.clip(random.beta(model.a, model.b, len(T)), LEAST, 1 - LEAST)
-    # purchases survived: geometric, from 1 on where nobody leaves before the first repeat
+    # purchases until drop-out: geometric, from 1 if customers cannot leave before the first repeat
     last = np.ceil(np.log(1 - random.random(len(T))) / np.log1p(-chance))
     last = np.maximum(last, 1) - model.first
-    would = random.poisson(rate * T).astype(np.float64)
-    x = np.minimum(would, last)
-    # the x-th of `would` times that are uniform over T
-    t_x = T * random.beta(np.maximum(x, 1), np.maximum(would - x, 0) + 1)
+    without_drop_out = random.poisson(rate * T).astype(np.float64)
+    x = np.minimum(without_drop_out, last)
+    # the x-th of `without_drop_out` times that are uniform over T
+    t_x = T * random.beta(np.maximum(x, 1), np.maximum(without_drop_out - x, 0) + 1)
     return x, np.where(x > 0, t_x, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What the likelihoods eat: purchase summaries and spends, customers who are alike counted once."""
+"""The data of the likelihoods: purchase summaries and spends, with identical customers merged."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LARGEST_CODE = 2**62
 
 @dataclass(frozen=True)
 class Summary:
-    """Repeat purchases `x`, the last at `t_x`, of customers watched for `T`; ``(n,)`` each, by `x`.
+    """Repeat purchases `x`, the last at `t_x`, of customers observed for `T`; ``(n,)`` each, by `x`.
 
-    `weight` says how many customers are such a row. Times have any one unit.
+    `weight` is the number of customers of a row. Times have any one unit.
     """
 
     x: np.ndarray
@@ -27,12 +27,12 @@ class Summary:
 
     @classmethod
     def of(cls, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> Self:
-        """The summary of customers, in any order, those alike merged into one row.
+        """The summary of customers, in any order, with identical ones merged into one row.
 
         Raises
         ------
         DataError
-            A count that is no whole number, or times that break ``0 <= t_x <= T`` and ``T > 0``.
+            A count that is not a whole number, or times that violate ``0 <= t_x <= T`` and ``T > 0``.
         """
         x, t_x, T = (np.asarray(c, dtype=np.float64) for c in (x, t_x, T))
         if not (np.isfinite(x) & (x >= 0) & (x == np.floor(x))).all():
@@ -42,12 +42,14 @@ class Summary:
                 "a purchase summary needs 0 <= recency <= T and T > 0 of every customer"
             )
         if (t_x[x == 0] != 0).any():
-            raise DataError("a purchase summary needs recency 0 where nobody bought again")
+            raise DataError(
+                "a purchase summary needs recency 0 for customers who did not buy again"
+            )
         return cls(*_merged(x, t_x, T))
 
     @property
     def n_customers(self) -> float:
-        """How many customers the rows stand for."""
+        """The number of customers in all rows."""
         return float(self.weight.sum())
 
     @cached_property
@@ -57,12 +59,12 @@ class Summary:
 
     @cached_property
     def place(self) -> np.ndarray:
-        """The place of each row's `x` in `counts`, ``(n,)`` int."""
+        """The index of each row's `x` in `counts`, ``(n,)`` int."""
         return np.cumsum(np.diff(self.x, prepend=self.x[:1]) > 0)
 
     @cached_property
     def mass(self) -> np.ndarray:
-        """How many customers have each of the `counts`."""
+        """The number of customers with each of the `counts`."""
         return np.bincount(self.place, self.weight)
 
     def in_units_of(self, time: float) -> Self:
@@ -70,7 +72,7 @@ class Summary:
         return replace(self, t_x=self.t_x / time, T=self.T / time)
 
     def part(self, n_rows: int) -> Self:
-        """About `n_rows` rows spread evenly, all of them where there are no more."""
+        """About `n_rows` evenly spaced rows, all of them if there are no more."""
         step = max(len(self.x) // n_rows, 1)
         kept = slice(step // 2, None, step)
         return type(self)(self.x[kept], self.t_x[kept], self.T[kept], self.weight[kept])
@@ -97,7 +99,7 @@ class Spends:
 
     @property
     def n_customers(self) -> float:
-        """How many customers the rows stand for."""
+        """The number of customers in all rows."""
         return float(self.weight.sum())
 
     @cached_property
@@ -112,7 +114,7 @@ class Spends:
 
     @cached_property
     def mass(self) -> np.ndarray:
-        """How many customers have each of the `counts`."""
+        """The number of customers with each of the `counts`."""
         return np.bincount(np.searchsorted(self.counts, self.x), self.weight)
 
     def in_units_of(self, money: float) -> Self:
@@ -120,7 +122,7 @@ class Spends:
         return type(self)(self.x, self.m / money, self.weight)
 
     def part(self, n_rows: int) -> Self:
-        """About `n_rows` rows spread evenly, all of them where there are no more."""
+        """About `n_rows` evenly spaced rows, all of them if there are no more."""
         kept = slice(max(len(self.x) // n_rows, 1) // 2, None, max(len(self.x) // n_rows, 1))
         return type(self)(self.x[kept], self.m[kept], self.weight[kept])
 
@@ -136,10 +138,10 @@ def _drawn(weight: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _merged(*columns: np.ndarray) -> list[np.ndarray]:
-    """The distinct rows of ``(x, t_x, T)`` by `x`, and how often each is there.
+    """The distinct rows of ``(x, t_x, T)`` by `x`, and the number of each.
 
-    Where more than half of all times `T` are different, nothing is won by merging, and rows are
-    only sorted.
+    If more than half of all times `T` are different, merging does not pay, and rows are only
+    sorted.
     """
     x, t_x, T = columns
     ages, age = np.unique(T, return_inverse=True)

@@ -12,7 +12,7 @@ from growthlab.models.btyd.estimators import BTYDChurn
 class BGNBDChurn(BTYDChurn):
     """1 - P(alive) * (1 - ((alpha + T) / (alpha + T + horizon))^(r + x)); needs no labels.
 
-    P(alive) alone is 1 for everybody without a repeat purchase, and ranks worse than chance where
+    P(alive) alone is 1 for all customers without a repeat purchase, and ranks worse than chance if
     they are many. Fader, Hardie and Lee, Marketing Science 2005.
     """
 

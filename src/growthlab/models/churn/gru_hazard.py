@@ -34,11 +34,11 @@ class HazardBatch(NamedTuple):
 class GRUHazard:
     """P(no purchase in the horizon) = prod_k (1 - h_k) over `intervals` equal parts of it.
 
-    h_k is the hazard of the *next purchase* in the k-th part: what can be seen, unlike the hazard of
+    h_k is the hazard of the *next purchase* in the k-th part, which is observed, unlike the hazard of
     leaving. A gated recurrent unit reads the latest `length` active days (how long ago, lines
-    bought, money, browsing, returns), and its last state stands beside the customer table. Whoever
-    buys early teaches nothing of later intervals, as the likelihood says. Learned from the same
-    labelled snapshots as every other churn model. Discrete-time survival: Singer and Willett,
+    bought, money, browsing, returns), and its last state is concatenated with the customer table.
+    Customers who buy early say nothing about later intervals, as in the likelihood. Trained on the
+    same labelled snapshots as every other churn model. Discrete-time survival: Singer and Willett,
     Journal of Educational Statistics 1993; recurrent: Martinsson, WTTE-RNN, 2016.
     """
 
@@ -61,11 +61,11 @@ class GRUHazard:
             raise ConfigError(f"model.length must be at most {N_STEPS}, got {self.length}")
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the labelled examples; DataError where there are none or nobody buys again."""
+        """Learn from the labelled examples; DataError if there are none, or no customer buys again."""
         target = examples.labels("gru_hazard")
         waits = examples.waits
         if waits is None:
-            raise DataError("gru_hazard needs the days to the next purchase beside the labels")
+            raise DataError("gru_hazard needs the days to the next purchase as well as the labels")
         if not np.isfinite(waits).any():
             raise DataError(f"gru_hazard: none of {len(target)} customers buys within the horizon")
         self.design_ = design_of(examples.table)
@@ -75,7 +75,7 @@ class GRUHazard:
             HazardBatch, (steps, features, interval), batch=self.trainer.batch, seed=options.seed
         )
         with torch_stream(options.seed, "weights"):
-            self.network_ = self._built(steps, features.shape[1], interval)
+            self.network_ = self._new_network(steps, features.shape[1], interval)
         self.network_.to(device_of(options.device))
         self.trainer.run(self.network_, batches, _loss, options, self)
         return self
@@ -85,14 +85,14 @@ class GRUHazard:
         steps, features = self._inputs(examples)
         network = self.network_.eval()
         device = next(network.parameters()).device
-        found = [np.zeros(0)]
+        predictions = [np.zeros(0)]
         for start in range(0, len(examples), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             block = (torch.tensor(x[rows], device=device) for x in (steps, features))
             with torch.no_grad():
                 logits = network(*block).cpu().numpy()
-            found.append(survival(logits.astype(np.float64), np.inf))
-        return np.concatenate(found)
+            predictions.append(survival(logits.astype(np.float64), np.inf))
+        return np.concatenate(predictions)
 
     def scorer(self) -> OnnxRows:
         """The network as ONNX, dynamic in rows."""
@@ -109,13 +109,15 @@ class GRUHazard:
         return known_steps(examples.steps[:, : self.length]), features.astype(np.float32)
 
     def _intervals_of(self, waits: np.ndarray, horizon_days: float) -> np.ndarray:
-        """The interval of the next purchase, int64; `intervals` where there is none."""
+        """The interval of the next purchase, int64; `intervals` if there is none."""
         places = np.floor(np.where(np.isfinite(waits), waits, 0.0) / horizon_days * self.intervals)
         inside = np.minimum(places, self.intervals - 1)
         return np.where(np.isfinite(waits), inside, self.intervals).astype(np.int64)
 
-    def _built(self, steps: np.ndarray, n_features: int, interval: np.ndarray) -> HazardNetwork:
-        """The untrained network: it begins with the hazards of all customers together."""
+    def _new_network(
+        self, steps: np.ndarray, n_features: int, interval: np.ndarray
+    ) -> HazardNetwork:
+        """The untrained network, which starts from the hazards of all customers together."""
         seen = torch.tensor(steps)
         facts = log_facts(seen)[seen[:, :, 0] >= 0].double()
         scale = facts.std(0, unbiased=False).clamp(min=1e-3)

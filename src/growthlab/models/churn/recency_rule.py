@@ -1,4 +1,4 @@
-"""Recency rule: who has not bought for long will not buy; the baseline of every churn model."""
+"""Recency rule: customers who have not bought for long will not buy; the baseline of churn models."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from growthlab.scorers.curve_rows import CurveRows
 from growthlab.training.fit_options import FitOptions
 
 COLUMN = "days_since_last"
-EDGES = np.linspace(0, 1, 21)  # quantiles between which a probability is estimated
+EDGES = np.linspace(0, 1, 21)  # quantiles of the groups
 
 
 class RecencyRule(ScoredEstimator):
     """P(no purchase in the horizon) rises with the days since the last purchase alone.
 
     With labels: the share of leavers by quantile of the days, made monotone by pooling adjacent
-    violators (Ayer et al., Annals of Mathematical Statistics 1955), straight between the groups.
+    violators (Ayer et al., Annals of Mathematical Statistics 1955), linear between the groups.
     Without: days / (days + their median), which is one half for the median customer.
     """
 

@@ -27,20 +27,21 @@ class ALS(ScoredRecommender):
     """iALS as revisited by Rendle et al., RecSys 2022 (Hu, Koren & Volinsky, ICDM 2008).
 
     Minimises the sum over the pairs of the past of ``(1 - w_u'h_i)^2``, plus `unseen` times the
-    sum over all pairs of ``(w_u'h_i)^2``, plus `l2` times every squared factor, scaled by how much
-    its user or item counts to the power of `frequency` (see `Ridge`). Each epoch brings all users
-    and then all items nearer to their optimum (`Ridge.improve`), from items' factors drawn with a
-    standard deviation of ``0.1 / sqrt(width)``. `losses_` is the objective after each epoch, a pair
-    of the past.
+    sum over all pairs of ``(w_u'h_i)^2``, plus `l2` times every squared factor, scaled by the
+    count of its user or item to the power of `frequency` (see `Ridge`). Each epoch moves all users
+    and then all items towards their optimum (`Ridge.improve`), from items' factors drawn with a
+    standard deviation of ``0.1 / sqrt(width)``. `losses_` is the objective after each epoch, per
+    pair of the past.
 
     With a `frequency` of 0 all factors are penalised alike, which the library ``implicit`` solves;
-    `losses_` is then empty, as it does not tell. Its confidence ``alpha`` is ``(1 + unseen) / unseen``,
-    its regularisation ``l2 (1 + unseen) / unseen``, and its factors are ``sqrt(1 + unseen)`` times
-    these: the two objectives are then proportional, apart from a constant.
+    `losses_` is then empty, as the library does not report it. Its confidence ``alpha`` is
+    ``(1 + unseen) / unseen``, its regularisation ``l2 (1 + unseen) / unseen``, and its factors are
+    ``sqrt(1 + unseen)`` times these: the two objectives are then proportional, apart from a
+    constant.
 
-    A user is scored by solving for the history given, so that new customers and new events need no
-    training; no factors of users are kept. An empty history cannot be scored. An
-    item without events has zero factors and scores 0.
+    A user is scored by solving for their history, so that new customers and new events need no
+    training; no user factors are kept. An empty history cannot be scored. An item without events
+    has zero factors and scores 0.
     """
 
     stochastic: ClassVar[bool] = True
@@ -74,7 +75,7 @@ class ALS(ScoredRecommender):
         return self
 
     def learned_state(self, past: Histories) -> LearnedState:
-        """The items' factors, for a later fit to go on from; users are solved for anew."""
+        """The items' factors; users are solved for anew. See `ContinuesFit.learned_state`."""
         assert isinstance(self.scorer_, FoldedFactors)
         return LearnedState.of(self, {ITEMS: self.scorer_.item_factors}, {ITEMS: "items"}, past)
 
@@ -97,7 +98,7 @@ class ALS(ScoredRecommender):
 
         scale = np.float32(np.sqrt(1 + self.unseen))
         alpha = (1 + self.unseen) / self.unseen
-        with threadpool_limits(1, "blas"):  # the library has threads of its own
+        with threadpool_limits(1, "blas"):  # the library has its own threads
             model = AlternatingLeastSquares(
                 factors=self.width,
                 regularization=self.l2 * alpha,

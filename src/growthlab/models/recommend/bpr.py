@@ -25,12 +25,12 @@ class BPR:
     """Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
 
     Minimises ``-ln sigmoid(score(u, i) - score(u, j))`` over the pairs (u, i) of the past, each
-    with `negatives` items j that the user has not, drawn anew each epoch. The squared factors of
+    with `negatives` items j that the user does not have, redrawn each epoch. The squared factors of
     the user, of i and of j are penalised where they occur, each by its own weight (`l2_user`,
-    `l2_item`, `l2_negative`): which of them are equal matters for what is reached (Milogradskii et
-    al., RecSys 2024). `trainer.batch` counts pairs of the past.
+    `l2_item`, `l2_negative`), whose ratios matter for the accuracy (Milogradskii et al., RecSys
+    2024). `trainer.batch` counts pairs of the past.
 
-    A pairwise loss defines no factors for a user who was not in the fit: a NaN row.
+    A user who was not in the fit has no factors: a NaN row.
     """
 
     stochastic: ClassVar[bool] = True
@@ -68,7 +68,7 @@ class BPR:
         return self.scorer().score(histories, items)
 
     def learned_state(self, past: Histories) -> LearnedState:
-        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        """See `ContinuesFit.learned_state`."""
         return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> UserFactors:
@@ -78,7 +78,7 @@ class BPR:
         return UserFactors(self.known_, *(w.detach().cpu().numpy().copy() for w in weights))
 
     def _loss(self, network: FactorNetwork, batch: PairBatch) -> Tensor:
-        """The mean over all pairs of what a user has and what they have not."""
+        """The mean over all pairs of an item that a user has and one that they do not have."""
         scores, users, items = network(batch.users, batch.items)
         loss = -functional.logsigmoid(scores[:, :1] - scores[:, 1:]).mean()
         squared = items.square().sum(dim=2)

@@ -1,4 +1,4 @@
-"""Caser: convolutions over the latest baskets, taken as an image."""
+"""Caser: convolutions over the latest baskets, treated as an image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Caser(SequenceRecommender):
     Tang & Wang, "Personalized Top-N Sequential Recommendation via Convolutional Sequence
     Embedding", WSDM 2018.
 
-    The user-free variant, which serves unseen users: the paper's user vector is left out. `window`
+    The variant without the paper's user vector, so that unseen users can be scored. `window`
     is the paper's L (baskets in the image; a score depends on no more), `ahead` its T (how many of
     the next baskets are targets), `horizontal` and `vertical` are filters, of each height
     1..`window` and in all. Cross-entropy over the full catalogue at every basket in place of

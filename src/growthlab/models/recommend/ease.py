@@ -20,7 +20,7 @@ from growthlab.scorers.history_weights import HistoryWeights
 from growthlab.training.fit_options import FitOptions
 
 BLOCK = 1024  # rows of a triangle that are mirrored at a time
-ROUNDING = 1e-4  # the largest relative error of the inverse that single precision may bring
+ROUNDING = 1e-4  # the largest tolerated relative error of the inverse in single precision
 
 
 @dataclass(kw_only=True)
@@ -30,11 +30,11 @@ class EASE(ScoredRecommender):
     Minimises ``|X - X B|^2 + l2 |B|^2`` with a zero diagonal of B: with ``P = (X'X + l2 I)^-1``
     it is ``B_ij = -P_ij / P_jj``, and a history's scores are ``x B``. X holds users' interactions
     weighted by `event_weights`; `step_decay` and `half_life_days` let old items of a history count
-    less when it is scored, B knows no time. A history of isolated items only cannot be scored.
+    less when it is scored; B does not depend on time. A history of isolated items only cannot be scored.
 
     Memory grows with the square of the catalogue and time with its cube: beyond `memory_mb` the
-    fit is refused before it starts. The inverse is single precision where the worst its rounding
-    can do is small, double where not (12 bytes for every pair of items instead of 4).
+    fit is refused before it starts. The inverse is in single precision if a bound of its rounding
+    error is small, else in double (12 bytes for every pair of items instead of 4).
     """
 
     personalised: ClassVar[bool] = True
@@ -72,7 +72,7 @@ class EASE(ScoredRecommender):
 
 
 def ease_weights(gram: np.ndarray, l2: float) -> np.ndarray:
-    """B from the Gram matrix, in its place: shape ``(n_items, n_items)``, column: item scored."""
+    """B from the Gram matrix, in place: shape ``(n_items, n_items)``, column: item scored."""
     if not len(gram):
         return gram
     gram[np.diag_indices_from(gram)] += l2
@@ -83,7 +83,7 @@ def ease_weights(gram: np.ndarray, l2: float) -> np.ndarray:
         inverse, failed = potri(factor, lower=True, overwrite_c=True)
     if failed:
         raise ConfigError(f"model.l2={l2:g} leaves the Gram matrix singular: raise it")
-    upper = inverse.T  # what lies below the diagonal is not filled
+    upper = inverse.T  # below the diagonal it is not filled
     for start in range(0, len(upper), BLOCK):
         rows = slice(start, start + BLOCK)
         upper[start + BLOCK :, rows] = upper[rows, start + BLOCK :].T
@@ -95,6 +95,6 @@ def ease_weights(gram: np.ndarray, l2: float) -> np.ndarray:
 
 
 def _condition(matrix: csr_matrix, l2: float) -> float:
-    """A bound of the condition number: no eigenvalue is above the largest row sum."""
+    """An upper bound of the condition number: no eigenvalue exceeds the largest row sum."""
     sums = matrix.T @ np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
     return (float(sums.max(initial=0)) + l2) / l2

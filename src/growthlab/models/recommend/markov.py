@@ -23,8 +23,8 @@ class Markov(ScoredRecommender):
     Each step of a user from basket b to the next basket c counts one in all, spread evenly over
     the ``|b| |c|`` pairs of items; rows are then divided by their sums. For baskets of one item
     these are the last-item transition counts. The score is the mean row of the latest basket's
-    items; earlier baskets count ``step_decay ** baskets since``, which 0 leaves out. A tiny part of
-    popularity ranks what no transition reaches.
+    items; earlier baskets count ``step_decay ** baskets since``, which 0 leaves out. A tiny share of
+    popularity ranks the items that no transition reaches.
     """
 
     personalised: ClassVar[bool] = True

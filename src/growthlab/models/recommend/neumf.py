@@ -27,8 +27,8 @@ from growthlab.training.training_batches import PairBatch, PairBatches
 class NeuMF:
     """He et al., "Neural Collaborative Filtering", WWW 2017: GMF and MLP, binary cross-entropy.
 
-    Each user-item pair of the past is a positive, with `negatives` items that the user has not,
-    drawn anew each epoch. A user without events in the fit has no embedding: a NaN row. `layers`
+    Each user-item pair of the past is a positive, with `negatives` items that the user does not
+    have, redrawn each epoch. A user without events in the fit has no embedding: a NaN row. `layers`
     are the perceptron's widths (the first is twice its embedding's); `trainer.batch` counts
     positives.
     """
@@ -88,7 +88,7 @@ class NeuMF:
         return scores
 
     def learned_state(self, past: Histories) -> LearnedState:
-        """The weights, for a later fit to go on from; `past` is what was fitted."""
+        """See `ContinuesFit.learned_state`."""
         return learned_state_of(self, self.network_, past)
 
     def scorer(self) -> OnnxPairs:

@@ -22,9 +22,9 @@ from growthlab.training.loop import Trainer
 class NextItNet(SequenceRecommender):
     """Yuan et al., "A Simple Convolutional Generative Network for Next Item Recommendation", WSDM 2019.
 
-    Every basket of a history foretells the next; the embedding is tied, and a basket enters as the
-    mean of its items. A residual block holds two convolutions, dilated by one of `dilations` and by
-    twice that; the list is gone through `blocks` times. A score depends on the latest
+    Every basket of a history predicts the next; the embedding is tied, and the input of a basket is
+    the mean of its items. A residual block holds two convolutions, dilated by one of `dilations` and by
+    twice that; the list is repeated `blocks` times. A score depends on the latest
     ``1 + 3 (kernel - 1) blocks sum(dilations)`` baskets (91 by default), and never on more than
     `length`; longer histories are learned from in windows of `length` baskets.
     """

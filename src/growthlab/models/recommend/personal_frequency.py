@@ -27,7 +27,7 @@ class PersonalFrequency(ScoredRecommender):
     """
 
     personalised: ClassVar[bool] = True
-    repeats_only: ClassVar[bool] = True  # tells apart own items only
+    repeats_only: ClassVar[bool] = True  # distinguishes own items only
 
     by: str = "frequency"
     step_decay: float = 1.0

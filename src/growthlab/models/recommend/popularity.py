@@ -1,4 +1,4 @@
-"""The most popular items of the whole past, the same for everybody."""
+"""The most popular items of the whole past, the same for all customers."""
 
 from __future__ import annotations
 

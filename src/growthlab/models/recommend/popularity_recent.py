@@ -1,4 +1,4 @@
-"""The most popular items of the latest days, the same for everybody."""
+"""The most popular items of the latest days, the same for all customers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A random list for every user: what any model has to beat."""
+"""A random list for every user: the baseline of all recommenders."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Random(ScoredRecommender):
     personalised: ClassVar[bool] = False
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
-        """Nothing is learned but the catalogue."""
+        """Remember the catalogue and the seed."""
         self.scorer_ = RandomOrder(options.seed, hash_ids(past.catalogue.item_ids))
         return self

@@ -1,4 +1,4 @@
-"""RP3beta: where a random walk over users and items ends, popular ends discounted."""
+"""RP3beta: random walks over users and items, with a discount for popular items."""
 
 from __future__ import annotations
 

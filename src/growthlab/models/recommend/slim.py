@@ -24,8 +24,8 @@ from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
 
-TARGETS = 512  # items whose weights are descended side by side
-PANEL = 64  # coordinates between two matrix products
+TARGETS = 512  # items whose weights are fitted together
+PANEL = 64  # coordinates updated between two matrix products
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,7 @@ class SLIM(ScoredRecommender):
     and `half_life_days` let old items of a history count less when it is scored. A history that
     reaches no item at all cannot be scored.
 
-    The descent runs on the Gram matrix for many items at once (Friedman et al., JSS 2010:
+    The descent runs on the Gram matrix for many items together (Friedman et al., JSS 2010:
     covariance updates), until no weight of an item moves by more than `tolerance` of its largest
     or for at most `epochs` sweeps. Memory grows with the square of the catalogue: beyond
     `memory_mb` the fit is refused before it starts.
@@ -72,12 +72,12 @@ class SLIM(ScoredRecommender):
         self._history()
 
     def fit(self, past: Histories, options: FitOptions) -> Self:
-        """Descend the weights of all items, a block of them at a time."""
+        """Fit the weights of all items, a block of them at a time."""
         history = self._history()
         history.require_times(past, "slim")
         check_memory("slim", past.n_items, 8, self.memory_mb)
         keys = hash_ids(past.catalogue.item_ids)
-        order = np.argsort(keys)  # the order of the descent knows no internal code
+        order = np.argsort(keys)  # the order of the descent is independent of internal codes
         matrix = history.without_decay().matrix(past)[:, order]
         gram = dense_gram(matrix.tocsr())
         n_users = int((np.diff(matrix.indptr) > 0).sum())
@@ -85,7 +85,7 @@ class SLIM(ScoredRecommender):
         starts = range(0, past.n_items, TARGETS)
         for start in progress(starts, "slim", total=len(starts)):
             targets = np.arange(start, min(start + TARGETS, past.n_items))
-            weights = csr_matrix(self._descended(gram, targets, n_users).T)
+            weights = csr_matrix(self._fit_weights(gram, targets, n_users).T)
             near = Neighbourhood(neighbours=self.neighbours)
             own = keys[order[targets]]
             blocks.append(near.nearest_of(weights, target_keys=own, source_keys=keys[order]))
@@ -95,7 +95,7 @@ class SLIM(ScoredRecommender):
         self.scorer_ = ItemWeights(weights, history)
         return self
 
-    def _descended(self, gram: np.ndarray, targets: np.ndarray, n_users: int) -> np.ndarray:
+    def _fit_weights(self, gram: np.ndarray, targets: np.ndarray, n_users: int) -> np.ndarray:
         """`elastic_net` with the two penalties at the scale of the Gram matrix."""
         scale = n_users * self.alpha
         return elastic_net(
@@ -117,7 +117,7 @@ def elastic_net(
     """Non-negative weights of all items for the `targets`, ``(n_items, n_targets)``, float32.
 
     Minimises ``w' G w / 2 - g_j' w + l1 |w|_1 + l2 |w|^2 / 2`` for each target j with ``w_j = 0``.
-    A target leaves the descent when none of its weights moves any more.
+    A target is finished when none of its weights moves any more.
     """
     weights = np.zeros((len(gram), len(targets)), dtype=np.float32)
     active = np.arange(len(targets))
@@ -144,10 +144,10 @@ def _sweep(
     l1: float,
     l2: float,
 ) -> np.ndarray:
-    """Each coordinate once, of all targets side by side, in place; the largest move of each.
+    """Update each coordinate of all targets once, in place; returns the largest move of each target.
 
-    Inside a panel of coordinates only its own rows of the residual are kept up to date; all others
-    follow by one matrix product.
+    Within a panel of coordinates only its own rows of the residual are updated; all others follow
+    by one matrix product.
     """
     n_items, n_targets = w.shape
     column_of = np.full(n_items, -1)
@@ -159,9 +159,9 @@ def _sweep(
         delta = np.zeros((len(own), n_targets), dtype=np.float32)
         for i in range(len(own)):
             old, size = w[start + i], inner[i, i]
-            below = np.float32(max(size + l2, np.finfo(np.float32).tiny))
+            divisor = np.float32(max(size + l2, np.finfo(np.float32).tiny))
             slope = residual[start + i] - inner[i, :i] @ delta[:i] + size * old
-            new = np.maximum((slope - np.float32(l1)) / below, 0)
+            new = np.maximum((slope - np.float32(l1)) / divisor, 0)
             if own[i] >= 0:
                 new[own[i]] = 0
             delta[i] = new - old

@@ -1,4 +1,4 @@
-"""Hurdle: one model says who spends, another how much those spend who do."""
+"""Hurdle: one model predicts who spends, another how much they spend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from growthlab.models.table_estimator import TableEstimator, gives_probabilities
 from growthlab.scorers.hurdle_rows import HurdleRows
 from growthlab.training.fit_options import FitOptions
 
-PARTS = 5  # of the customers, for residuals that the fit has not seen
+PARTS = 5  # of the customers, for out-of-sample residuals
 
 
 class Hurdle:
@@ -39,11 +39,11 @@ class Hurdle:
 
     @property
     def stochastic(self) -> bool:
-        """Whether a seed matters to either part."""
+        """Whether another seed changes either part."""
         return TableEstimator(self.buys).stochastic or TableEstimator(self.spends).stochastic
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the labelled examples; DataError where there are none or fewer than 10 spend."""
+        """Learn from the labelled examples; DataError if there are none, or fewer than 10 spend."""
         amount = examples.labels("hurdle")
         spent = np.flatnonzero(amount > 0)
         if len(spent) < 2 * PARTS:
@@ -51,7 +51,9 @@ class Hurdle:
                 f"hurdle needs at least {2 * PARTS} customers who spend in the horizon, got "
                 f"{len(spent)}: lengthen split.horizon_days or use model=value/mean"
             )
-        options = replace(options, on_epoch=None, epochs=None)  # of the pair, not of a part
+        options = replace(
+            options, on_epoch=None, epochs=None
+        )  # they concern the pair, not one part
         bought = replace(examples, target=(amount > 0).astype(np.float64))
         logs = examples.select(spent)
         logs = replace(logs, target=np.log(amount[spent]))
@@ -67,7 +69,7 @@ class Hurdle:
         return self.buys_.predict(examples) * self.smearing_ * np.exp(logs)
 
     def scorer(self) -> HurdleRows:
-        """Both parts as a bundle carries them; ExportError where one of them cannot be exported."""
+        """Both parts as a bundle carries them; ExportError if one cannot be exported."""
         parts = self.buys_.scorer(), self.spends_.scorer()
         return HurdleRows(*parts, self.smearing_, self.ceiling_)
 

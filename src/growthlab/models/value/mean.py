@@ -1,4 +1,4 @@
-"""The mean: everybody is worth the same; what a value model must beat on level."""
+"""The mean value for all customers: the baseline of value models in level."""
 
 from __future__ import annotations
 

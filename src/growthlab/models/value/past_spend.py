@@ -1,4 +1,4 @@
-"""Past spend: who spent much will spend much; the baseline that a value model must beat on rank."""
+"""Past spend: customers who spent much will spend much; the baseline of value models in rank."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from growthlab.training.fit_options import FitOptions
 
 
 class PastSpend(ScoredEstimator):
-    """Spend in the trailing window, times one factor that makes the total right on the examples.
+    """Spend in the trailing window, times the factor that makes the total right on the examples.
 
     `window_days` is one of the windows of the customer table, or None: all spend so far.
     """
@@ -27,7 +27,7 @@ class PastSpend(ScoredEstimator):
         self.window_days = window_days
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn the factor; a score in the right order is left where nothing was spent before."""
+        """Learn the factor; it is 1 if nothing was spent before."""
         value = examples.labels("past_spend")
         column = "spend" if self.window_days is None else f"spend_{self.window_days}d"
         spent = float(examples.table[column].sum())

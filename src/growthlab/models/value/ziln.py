@@ -1,4 +1,4 @@
-"""ZILN: one network foretells whether a customer buys and how much, with the tail that money has."""
+"""ZILN: one network predicts whether a customer buys and how much, with a heavy-tailed amount."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ValueBatch(NamedTuple):
 class ZILN:
     """Zero-inflated log-normal: p exp(mu + sigma^2 / 2) from a perceptron on the customer table.
 
-    `hidden` are the widths of its layers. The expected amount of a buyer is kept at the largest
-    amount of the fit, beyond which the log-normal mean is a guess. Wang, Liu and Miao, A Deep
+    `hidden` are the widths of its layers. The expected amount of a buyer is capped at the largest
+    amount of the fit, beyond which the log-normal mean is unreliable. Wang, Liu and Miao, A Deep
     Probabilistic Model for Customer Lifetime Value Prediction, arXiv 1912.07753.
     """
 
@@ -52,7 +52,7 @@ class ZILN:
             raise ConfigError(f"model.hidden must be widths of 1 or more, got {list(self.hidden)}")
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the labelled examples; DataError where there are none or nobody spends."""
+        """Learn from the labelled examples; DataError if there are none, or no customer spends."""
         amount = examples.labels("ziln")
         if not (amount > 0).any():
             raise DataError(f"ziln: none of {len(amount)} customers spends anything in the horizon")
@@ -81,13 +81,13 @@ class ZILN:
         features = self._inputs(examples)
         network = self.network_.eval()
         device = next(network.parameters()).device
-        found = [np.zeros(0)]
+        predictions = [np.zeros(0)]
         for start in range(0, len(examples), ROWS_AT_ONCE):
             block = torch.tensor(features[start : start + ROWS_AT_ONCE], device=device)
             with torch.no_grad():
                 outputs = network(block).cpu().numpy()
-            found.append(ziln_mean(outputs.astype(np.float64), self.ceiling_))
-        return np.concatenate(found)
+            predictions.append(ziln_mean(outputs.astype(np.float64), self.ceiling_))
+        return np.concatenate(predictions)
 
     def scorer(self) -> OnnxRows:
         """The network as ONNX, dynamic in rows."""
