@@ -171,7 +171,7 @@ def test_a_past_too_short_to_be_cut_leaves_the_weights_of_a_blend_equal(
 
 
 def test_a_past_too_short_to_be_cut_is_one_line_of_two_stage() -> None:
-    line = "two_stage: the past is too short to be cut in two: nobody has a history before"
+    line = "two_stage: the past is too short to be cut in two: no user has a history before"
     with pytest.raises(DataError, match=line):
         TwoStage(members={"a": Popularity, "b": Markov}).fit(walks(n_days=1), OPTIONS)
 

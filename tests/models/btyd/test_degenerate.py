@@ -45,7 +45,7 @@ def test_customers_who_all_repeat_alike_go_on_as_before(
         fit = fit_purchases(name, Summary.of(x, t_x, T))
     assert f"{name}, {n} customers: r at its upper bound" in caplog.text
     assert "(nearly) all buy at the same rate" in caplog.text
-    assert "(nearly) nobody leaves" in caplog.text
+    assert "(nearly) no customer leaves" in caplog.text
     assert np.isnan(fit.errors).any()  # a parameter at a bound has no standard error
     # about one purchase in ten days
     assert fit.model.purchases(x, t_x, T, 20.0) == pytest.approx(np.full(n, 2.0), rel=0.15)

@@ -153,7 +153,7 @@ def test_a_search_that_begins_with_a_part_ends_where_one_of_all_does(
 ) -> None:
     summary = born(TRUTHS[name], 3000)
     at_once = fit_purchases(name, summary)
-    monkeypatch.setattr(fits, "ENOUGH", 300)
+    monkeypatch.setattr(fits, "PREVIEW_ROWS", 300)
     found = fit_purchases(name, summary)
     assert found.log_likelihood == pytest.approx(at_once.log_likelihood, abs=1e-4)
     assert found.model == pytest.approx(at_once.model, rel=1e-3)
@@ -251,7 +251,7 @@ def test_an_unknown_model_is_refused() -> None:
         (0, 0, np.nan, "T > 0"),
         (1.5, 1, 10, "whole numbers"),
         (-1, 0, 10, "whole numbers"),
-        (0, 3, 10, "recency 0 where nobody bought again"),
+        (0, 3, 10, "recency 0 for customers who did not buy again"),
     ],
 )
 def test_impossible_summaries_are_refused(x: float, t_x: float, T: float, said: str) -> None:

@@ -93,7 +93,11 @@ def maximise(
                 result = _search_within_bounds(
                     whole, np.clip(result.x, -LOG_BOUND, LOG_BOUND), 2000
                 )
-        return _checked_maximum(name, whole, result)
+        try:
+            return _checked_maximum(name, whole, result)
+        except DataError:  # a failed line search may stop L-BFGS-B early: restart it once
+            logs = np.clip(result.x, -LOG_BOUND, LOG_BOUND)
+            return _checked_maximum(name, whole, _search_within_bounds(whole, logs, 2000))
 
 
 @cache
