@@ -59,8 +59,8 @@ def test_an_interrupted_comparison_continues_where_it_stopped(
 
     done = fresh.growthlab(*COMPARE)
     assert done.status == 0, done.err
-    assert "popularity seed 0: finished before, taken over" in caplog.text
-    assert "training goes on after epoch" in caplog.text
+    assert "popularity seed 0: finished in an earlier call" in caplog.text
+    assert "training resumes after epoch" in caplog.text
     (parent_after,) = fresh.runs("top_n", kind="comparison")
     assert parent_after.info.run_id == parent.info.run_id
     assert parent_after.info.status == "FINISHED"
@@ -86,7 +86,7 @@ def test_a_killed_training_continues_after_its_last_epoch(
     assert statuses(workspace, seed="77") == {("gru4rec", "RUNNING"): 1}
     done = workspace.growthlab(*words)
     assert done.status == 0, done.err
-    assert "training goes on after epoch" in caplog.text
+    assert "training resumes after epoch" in caplog.text
     after = {("gru4rec", "KILLED"): 1, ("gru4rec", "FINISHED"): 1}
     assert statuses(workspace, seed="77") == after
     assert not (workspace.folder / ".growthlab" / "checkpoints").exists()
