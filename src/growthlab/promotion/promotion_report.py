@@ -279,6 +279,7 @@ def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
         test = f"p of a loss of {loss} (one-sided, Holm) {format_p_value(paired.p_margin_holm)}"
     return (
         f"{name} {format_number(paired.challenger)}, the champion's "
-        f"{format_number(paired.champion)}, after the cutoff: relative gain {100 * paired.relative:+.1f} %, {test}, "
+        f"{format_number(paired.champion)}, after the cutoff: relative gain "
+        f"{100 * paired.relative:+.1f} %, {test}, "
         f"{paired.n_customers:,} customers"
     )

@@ -80,7 +80,10 @@ class Calibrates(Protocol):
 
 @runtime_checkable
 class RankingTask(Protocol):
-    """A task whose answers are ranked lists of items."""
+    """A task whose answers are ranked lists of items.
+
+    Settings that are None take the data set's default, see `with_data_defaults`.
+    """
 
     @property
     def filter_seen(self) -> str | None:
@@ -116,16 +119,3 @@ class StepData(Protocol):
     def steps(self) -> np.ndarray | None:
         """The number of each row's step within its user, ``(n_rows,)``; None where rows are users."""
         ...
-
-
-@runtime_checkable
-class ReadsHistories(Protocol):
-    """A task on histories of items, such as a ranking: which events count, and what lists leave out.
-
-    Null settings take the data set's own value, see `with_data_defaults`.
-    """
-
-    history_events: Sequence[str] | None
-    target_events: Sequence[str] | None
-    filter_seen: str | None
-    tie_seed: int
