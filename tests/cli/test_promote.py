@@ -1,4 +1,4 @@
-"""From evidence to the champion's alias: promote, refuse, show, roll back; wrong inputs in one line."""
+"""Promote, refuse, dry run and roll back, from the evidence to the champion's alias."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from growthlab.tracking.store import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
 FAST = ("metrics=[binary/roc_auc]", *SHOP)
-# what a clock measures, in place of the clock: both models cost the same
+# in place of measured times: both models cost the same
 COSTS = {"latency_p50_ms": 2.0, "latency_p95_ms": 4.0, "fit_seconds": 1.0}
-# few customers: chance is let in, and what a clock measures is left out
+# few customers: differences by chance must be accepted, and guards on measured times are off
 LENIENT = (
     "gate.alpha=0.99",
     "gate.min_rel_gain=0",
@@ -39,10 +39,10 @@ LENIENT = (
 
 
 @pytest.fixture(autouse=True)
-def given_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every model costs `COSTS`: no verdict rests on the speed or the load of the machine."""
+def fixed_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model costs `COSTS`, so that no ruling depends on the speed or load of the machine."""
 
-    def with_given_costs(*args: Any) -> Evidence:
+    def with_fixed_costs(*args: Any) -> Evidence:
         evidence = evidence_of(*args)
         measures = dict(evidence.measures)
         for name, cost in COSTS.items():
@@ -50,12 +50,12 @@ def given_costs(monkeypatch: pytest.MonkeyPatch) -> None:
             measures[name] = replace(measures[name], challenger=cost, champion=champion)
         return replace(evidence, measures=measures)
 
-    monkeypatch.setattr("growthlab.promotion.ruling.evidence_of", with_given_costs)
+    monkeypatch.setattr("growthlab.promotion.ruling.evidence_of", with_fixed_costs)
 
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The comparisons of two tasks and no champion."""
+    """A folder with the comparisons of two tasks and no champion."""
     shop = Workspace(tmp_path_factory.mktemp("promotions"))
     for task, models in (("top_n", "[item_knn]"), ("churn", MODELS["churn"])):
         done = shop.growthlab("compare", f"task={task}", f"models={models}", *SHOP)
@@ -65,7 +65,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture(scope="session")
 def with_champion(compared: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The same with logistic as champion of churn, by its first export."""
+    """The same folder with logistic as champion of churn, from its first export."""
     shop = compared.restore()
     run = run_of(shop, "churn", "logistic")
     done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
@@ -77,23 +77,23 @@ def with_champion(compared: Snapshot, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def shop(compared: Snapshot) -> Workspace:
-    """The folder as after the comparisons, whatever other tests did in it."""
+    """The folder as it was after the comparisons, whatever other tests did in it."""
     return compared.restore()
 
 
 @pytest.fixture
-def crowned(with_champion: Snapshot) -> Workspace:
-    """The folder as after the first export, whatever other tests did in it."""
+def with_first_champion(with_champion: Snapshot) -> Workspace:
+    """The folder as it was after the first export, whatever other tests did in it."""
     return with_champion.restore()
 
 
 def run_of(shop: Workspace, task: str, model: str) -> str:
-    """The id of a model's run."""
+    """The id of the model's newest run."""
     return str(shop.runs(task, kind="model", model=model)[0].info.run_id)
 
 
 def set_valid(shop: Workspace, run_id: str, metric: str, value: float) -> None:
-    """Say what the run had on the validation window."""
+    """Overwrite the run's value on the validation window."""
     shop.client.log_metric(run_id, f"valid/{metric}", value)
 
 
@@ -104,7 +104,7 @@ def champion(shop: Workspace, name: str) -> str | None:
 
 
 def reports_of(shop: Workspace, run_id: str) -> list[Path]:
-    """The reports on the run's attempts at churn, the oldest first."""
+    """The reports on attempts to promote the run for churn, oldest first."""
     return sorted((shop.folder / "promotions").glob(f"{CHURN}-{run_id[:8]}-*Z.md"))
 
 
@@ -112,17 +112,17 @@ def promote(shop: Workspace, task: str, run_id: str, *words: str) -> Done:
     return shop.growthlab("promote", f"task={task}", f"challenger={run_id}", *LENIENT, *words)
 
 
-def told_of_the_service(left: str) -> str:
-    """What is said of services after the champion of churn has changed."""
+def steps_for_services(version: str) -> str:
+    """What is printed about services when `version` stops being the champion of churn."""
     return (
-        f"a service that watches a fetched folder answers with version {left} until then\n"
+        f"a service that watches a fetched folder answers with version {version} until then\n"
         f"next: growthlab fetch model_uri=models:/{CHURN}@champion to=FOLDER\n"
         "then, if that folder had been refreshed: "
         "growthlab refresh bundle=FOLDER data=simulated_shop\n"
     )
 
 
-def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Workspace) -> None:
+def test_the_first_export_becomes_champion_only_if_the_gate_allows_it(shop: Workspace) -> None:
     run = run_of(shop, "top_n", "item_knn")
     words = ("task=top_n", f"run={run}", "to=heavy", "gate.guards.every.bundle_mb.limit=0.0001")
     done = shop.growthlab("export", *words, "gate.guards.every.latency_p50_ms=null")
@@ -134,7 +134,7 @@ def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Worksp
     done = promote(shop, "top_n", run)
     assert done.status == 0, done.err
     assert "the first champion: there was none to beat" in done.out
-    assert "rollback" not in done.out  # there is nobody to go back to
+    assert "rollback" not in done.out  # there is no earlier champion
     assert f"next: growthlab fetch model_uri=models:/{TOP_N}@champion to=FOLDER\n" in done.out
     assert "a service that watches" not in done.out  # none has fetched a champion yet
     assert champion(shop, TOP_N) == "1"
@@ -142,23 +142,23 @@ def test_the_first_export_becomes_champion_only_if_the_gate_lets_it(shop: Worksp
 
 
 def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
-    crowned: Workspace,
+    with_first_champion: Workspace,
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
-    shown = promote(crowned, "churn", run, "dry_run=true")
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
+    shown = promote(with_first_champion, "churn", run, "dry_run=true")
     first, _, heading, *_, last = shown.out.splitlines()
     assert first == "would be promoted (dry run): recency_rule: better than the champion"
     assert heading == "# simulated_shop-churn: recency_rule would be promoted (dry run)"
     assert last == "dry_run=true: nothing was changed"
-    assert champion(crowned, CHURN) == "1"
+    assert champion(with_first_champion, CHURN) == "1"
     assert "gate.decision" not in client.get_run(run).data.tags
-    assert reports_of(crowned, run) == []
+    assert reports_of(with_first_champion, run) == []
 
-    done = promote(crowned, "churn", run[:8], "by=nightly")
+    done = promote(with_first_champion, "churn", run[:8], "by=nightly")
     assert done.status == 0, done.out + done.err
     assert "promoted: recency_rule is champion of simulated_shop-churn: better than" in done.out
     assert "back to logistic: growthlab rollback task=churn data=simulated_shop" in done.out
-    assert told_of_the_service("1") in done.out
+    assert steps_for_services("1") in done.out
     version = client.get_model_version_by_alias(CHURN, "champion")
     assert (str(version.version), version.run_id) == ("2", run)
     tags = version.tags
@@ -168,44 +168,44 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     checks = {c["name"] for c in json.loads(tags["gate.checks"])}
     assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= checks
     assert "challenger" not in client.get_registered_model(CHURN).aliases
-    (report,) = reports_of(crowned, run)
+    (report,) = reports_of(with_first_champion, run)
     assert report.read_text().startswith("# simulated_shop-churn: recency_rule promoted")
     assert f"report: promotions/{report.name}" in done.out
     (logged,) = client.list_artifacts(run, "promotion")
     assert logged.path.endswith(".md")
     assert version.description.endswith(f"; report: {logged.path} among the artifacts of run {run}")
 
-    would = crowned.growthlab("rollback", "task=churn", "dry_run=true")
+    would = with_first_champion.growthlab("rollback", "task=churn", "dry_run=true")
     assert "version 1 would replace version 2" in would.out
-    assert champion(crowned, CHURN) == "2"
-    back = crowned.growthlab("rollback", "task=churn", "why=complaints", "by=anna")
+    assert champion(with_first_champion, CHURN) == "2"
+    back = with_first_champion.growthlab("rollback", "task=churn", "why=complaints", "by=anna")
     assert back.status == 0, back.err
     assert "version 1 is champion again, in place of version 2" in back.out
     assert "rollback   version 1 by anna: complaints" in back.out
-    assert told_of_the_service("2") in back.out
+    assert steps_for_services("2") in back.out
     assert client.get_model_version(CHURN, "2").description.endswith(" by anna: complaints")
-    assert champion(crowned, CHURN) == "1"
+    assert champion(with_first_champion, CHURN) == "1"
     assert [c.how for c in history_of(client, CHURN)] == ["first", "promotion", "rollback"]
-    line = crowned.growthlab("rollback", "task=churn", "data=simulated_shop").mistake
+    line = with_first_champion.growthlab("rollback", "task=churn", "data=simulated_shop").mistake
     assert line == (
         "simulated_shop-churn has had no champion before version 1: nothing to go back to"
     )
 
 
 def test_a_refused_attempt_leaves_the_evidence_of_an_earlier_promotion(
-    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+    with_first_champion: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
     version = client.get_model_version(CHURN, "1")
-    assert promote(crowned, "churn", run).status == 0
-    refused = promote(crowned, "churn", version.run_id)
-    assert (refused.status, champion(crowned, CHURN)) == (1, "2")
+    assert promote(with_first_champion, "churn", run).status == 0
+    refused = promote(with_first_champion, "churn", version.run_id)
+    assert (refused.status, champion(with_first_champion, CHURN)) == (1, "2")
     assert client.get_run(version.run_id).data.tags["gate.decision"] == "refused"
-    assert crowned.growthlab("rollback", "task=churn").status == 0
+    assert with_first_champion.growthlab("rollback", "task=churn").status == 0
     kept = client.get_model_version_by_alias(CHURN, "champion")
     assert (str(kept.version), kept.tags) == ("1", version.tags)
     assert kept.tags["gate.decision"] == "promoted"
-    (before,) = reports_of(crowned, version.run_id)
+    (before,) = reports_of(with_first_champion, version.run_id)
     first = before.read_text()
 
     class Later(datetime):
@@ -213,39 +213,39 @@ def test_a_refused_attempt_leaves_the_evidence_of_an_earlier_promotion(
         def now(cls, tz: tzinfo | None = None) -> Later:
             return cls(2031, 1, 1, tzinfo=tz)
 
-    promoted = reports_of(crowned, run)
+    promoted = reports_of(with_first_champion, run)
     monkeypatch.setattr("growthlab.promotion.ruling.datetime", Later)
-    assert promote(crowned, "churn", run, "gate.min_rel_gain=9").status == 1
-    (added,) = set(reports_of(crowned, run)) - set(promoted)
+    assert promote(with_first_champion, "churn", run, "gate.min_rel_gain=9").status == 1
+    (added,) = set(reports_of(with_first_champion, run)) - set(promoted)
     assert added.name == f"{CHURN}-{run[:8]}-20310101T000000Z.md"
     assert before.read_text() == first
 
 
 def registry_of(shop: Workspace, run: str) -> dict[str, object]:
-    """All that a promotion of the run could have changed, but for the champion and its history."""
+    """Everything that a promotion of the run could change, except the champion and its history."""
     client = shop.client
-    model, found = client.get_registered_model(CHURN), client.get_run(run)
-    logged = client.search_logged_models([found.info.experiment_id])
+    model, logged_run = client.get_registered_model(CHURN), client.get_run(run)
+    logged = client.search_logged_models([logged_run.info.experiment_id])
     return {
         "challenger": model.aliases.get("challenger"),
         "versions": {v.version: v.tags for v in client.search_model_versions(f"name='{CHURN}'")},
         "logged": {m.model_id for m in logged},
-        "tags": found.data.tags,
+        "tags": logged_run.data.tags,
     }
 
 
 @pytest.mark.parametrize(
     "when", ["growthlab.workbench.challenge.rule", "growthlab.promotion.ruling.register"]
 )
-def test_who_lost_the_race_is_told_and_has_changed_nothing(
-    crowned: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
+def test_the_promotion_that_lost_the_race_is_refused_and_has_changed_nothing(
+    with_first_champion: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
     first = str(client.get_model_version(CHURN, "1").run_id)
     second = str(client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version)
     waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
     client.set_registered_model_alias(CHURN, "challenger", waiting)
-    before, step = registry_of(crowned, run), pkgutil.resolve_name(when)
+    before, step = registry_of(with_first_champion, run), pkgutil.resolve_name(when)
 
     def then(*given: Any, **named: Any) -> Any:
         done = step(*given, **named)
@@ -254,56 +254,68 @@ def test_who_lost_the_race_is_told_and_has_changed_nothing(
         return done
 
     monkeypatch.setattr(when, then)
-    line = promote(crowned, "churn", run).mistake
+    line = promote(with_first_champion, "churn", run).mistake
     assert f"is now version {second} (promotion by bert" in line
     assert "nothing was changed; run the command again" in line
-    assert registry_of(crowned, run) == before
-    assert champion(crowned, CHURN) == second
+    assert registry_of(with_first_champion, run) == before
+    assert champion(with_first_champion, CHURN) == second
 
 
-def test_a_promotion_leaves_the_challenger_of_another_run_alone(crowned: Workspace) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+def test_a_promotion_leaves_the_challenger_of_another_run_alone(
+    with_first_champion: Workspace,
+) -> None:
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
     first = str(client.get_model_version(CHURN, "1").run_id)
     waiting = client.create_model_version(CHURN, source="file:///nowhere", run_id=first).version
     client.set_registered_model_alias(CHURN, "challenger", waiting)
-    done = promote(crowned, "churn", run)
+    done = promote(with_first_champion, "churn", run)
     assert done.status == 0, done.out + done.err
     aliases = client.get_registered_model(CHURN).aliases
     assert str(aliases["challenger"]) == str(waiting)
     assert int(aliases["champion"]) == int(waiting) + 1
 
 
-def test_where_the_report_cannot_be_written_nothing_is_changed(crowned: Workspace) -> None:
-    run = run_of(crowned, "churn", "recency_rule")
-    before = champion(crowned, CHURN), len(history_of(crowned.client, CHURN))
-    line = promote(crowned, "churn", run, "reports=mlflow.db/reports").mistake
+def test_nothing_changes_where_the_report_cannot_be_written(with_first_champion: Workspace) -> None:
+    run = run_of(with_first_champion, "churn", "recency_rule")
+    before = (
+        champion(with_first_champion, CHURN),
+        len(history_of(with_first_champion.client, CHURN)),
+    )
+    line = promote(with_first_champion, "churn", run, "reports=mlflow.db/reports").mistake
     assert line == "reports=mlflow.db/reports cannot be written (Not a directory)"
-    assert (champion(crowned, CHURN), len(history_of(crowned.client, CHURN))) == before
+    assert (
+        champion(with_first_champion, CHURN),
+        len(history_of(with_first_champion.client, CHURN)),
+    ) == before
 
 
-def test_better_after_the_cutoff_and_worse_on_validation_is_refused(crowned: Workspace) -> None:
-    run = run_of(crowned, "churn", "recency_rule")
-    set_valid(crowned, run, "roc_auc", 0.5)
-    done = promote(crowned, "churn", run, "gate.margin=0")
+def test_better_after_the_cutoff_and_worse_on_validation_is_refused(
+    with_first_champion: Workspace,
+) -> None:
+    run = run_of(with_first_champion, "churn", "recency_rule")
+    set_valid(with_first_champion, run, "roc_auc", 0.5)
+    done = promote(with_first_champion, "churn", run, "gate.margin=0")
     assert done.status == 1
     assert "roc_auc on the validation window 0.5000, required: above the champion's" in done.out
-    assert champion(crowned, CHURN) == "1"
-    tags = crowned.client.get_run(run).data.tags
+    assert champion(with_first_champion, CHURN) == "1"
+    tags = with_first_champion.client.get_run(run).data.tags
     assert tags["gate.decision"] == "refused"
 
 
-def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
-    first = run_of(crowned, "churn", "logistic")
-    done = crowned.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
+def test_an_equal_challenger_is_refused(with_first_champion: Workspace) -> None:
+    first = run_of(with_first_champion, "churn", "logistic")
+    done = with_first_champion.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
     assert done.status == 0, done.err
-    again = run_of(crowned, "churn", "logistic")
+    again = run_of(with_first_champion, "churn", "logistic")
     assert again != first
-    done = promote(crowned, "churn", again, "dry_run=true")
+    done = promote(with_first_champion, "churn", again, "dry_run=true")
     assert done.status == 1
     assert "relative gain +0.0 %, required: above +0.0 %" in done.out
-    done = crowned.growthlab("promote", "task=churn", f"challenger={again}", "dry_run=true")
+    done = with_first_champion.growthlab(
+        "promote", "task=churn", f"challenger={again}", "dry_run=true"
+    )
     assert "calibration_error: not measured, required: a run trained with all metrics" in done.out
-    with contextlib.chdir(crowned.folder):
+    with contextlib.chdir(with_first_champion.folder):
         ruling = api.promote(again, task="churn", dry_run=True, overrides=LENIENT)
     assert not ruling.decision.promote
     assert ruling.evidence.paired is not None
@@ -311,23 +323,25 @@ def test_an_equal_challenger_is_refused(crowned: Workspace) -> None:
     assert ruling.case.champion_version == "1"
 
 
-def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
-    crowned: Workspace,
+def test_the_champions_objective_decides_and_another_one_counts_every_metric(
+    with_first_champion: Workspace,
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
     other = "task.objective=average_precision"
-    assert promote(crowned, "churn", run, other).mistake == (
+    assert promote(with_first_champion, "churn", run, other).mistake == (
         "task.objective=average_precision: the champion was promoted by roc_auc, so "
         "task.objective=roc_auc decides; gate.new_objective=true changes it, and then every "
         "measured metric counts as a test"
     )
-    plain = promote(crowned, "churn", run, "dry_run=true").out
+    plain = promote(with_first_champion, "churn", run, "dry_run=true").out
     assert "- Objective: roc auc, the champion's" in plain
-    found = client.get_run(run).data
-    n = sum(name.startswith("valid/") for name in found.metrics)
-    n += sum(name.startswith("valid/") for name in found.tags.get("undefined", "").split(","))
+    data = client.get_run(run).data
+    n = sum(name.startswith("valid/") for name in data.metrics)
+    n += sum(name.startswith("valid/") for name in data.tags.get("undefined", "").split(","))
     assert n > 5
-    changed = promote(crowned, "churn", run, other, "gate.new_objective=true", "dry_run=true").out
+    changed = promote(
+        with_first_champion, "churn", run, other, "gate.new_objective=true", "dry_run=true"
+    ).out
     assert f"was promoted by roc auc; each of {n} metrics counts as a test" in changed
     rows = [r.split(" | ") for r in (plain + changed).splitlines() if "evaluations on this" in r]
     (_, once), (words, times) = ((r[0], int(r[1].strip(" |").replace(",", ""))) for r in rows)
@@ -335,62 +349,66 @@ def test_the_objective_is_the_champions_and_another_is_a_choice_that_counts(
     assert times == n * once
 
     client.set_model_version_tag(CHURN, "1", "gate.objective", "average_precision")
-    line = promote(crowned, "churn", run).mistake
-    shown = promote(crowned, "churn", run, other, "dry_run=true").out
+    line = promote(with_first_champion, "churn", run).mistake
+    shown = promote(with_first_champion, "churn", run, other, "dry_run=true").out
     assert line.startswith("task.objective=roc_auc: the champion was promoted by average_precision")
     assert "- Objective: average precision, the champion's" in shown
 
 
-def test_an_objective_is_not_sought_in_the_wrong_direction(crowned: Workspace) -> None:
-    run = run_of(crowned, "churn", "recency_rule")
-    line = promote(crowned, "churn", run, "task.maximise=false").mistake
+def test_an_objective_with_the_wrong_direction_is_refused(with_first_champion: Workspace) -> None:
+    run = run_of(with_first_champion, "churn", "recency_rule")
+    line = promote(with_first_champion, "churn", run, "task.maximise=false").mistake
     assert line == "task.objective=roc_auc needs task.maximise=true"
 
 
-def test_a_bundle_that_answers_otherwise_than_it_was_evaluated_is_refused(
-    crowned: Workspace,
+def test_a_bundle_whose_answers_differ_from_the_evaluated_ones_is_refused(
+    with_first_champion: Workspace,
 ) -> None:
-    run = crowned.runs("churn", kind="model", model="recency_rule")[0]
-    path = crowned.artifact(run, "predictions.parquet")
-    table = crowned.table(run, "predictions.parquet")
+    run = with_first_champion.runs("churn", kind="model", model="recency_rule")[0]
+    path = with_first_champion.artifact(run, "predictions.parquet")
+    table = with_first_champion.table(run, "predictions.parquet")
     table.assign(prediction=table["prediction"] * 0.999).to_parquet(path, index=False)
-    done = promote(crowned, "churn", run.info.run_id, "dry_run=true")
+    done = promote(with_first_champion, "churn", run.info.run_id, "dry_run=true")
     assert done.status == 1
     assert "predictions differ" in done.out
 
 
-def test_runs_that_cannot_stand_are_one_line(crowned: Workspace) -> None:
-    assert promote(crowned, "churn", "0123").mistake == (
+def test_runs_that_cannot_be_challengers_are_refused_in_one_line(
+    with_first_champion: Workspace,
+) -> None:
+    assert promote(with_first_champion, "churn", "0123").mistake == (
         "challenger=0123 in sqlite:///mlflow.db: Run with id=0123 not found"
     )
-    line = promote(crowned, "churn", "abcdef012").mistake  # of no run the beginning
+    line = promote(with_first_champion, "churn", "abcdef012").mistake  # no run's id begins so
     assert line == "challenger=abcdef012 in sqlite:///mlflow.db: Run with id=abcdef012 not found"
-    other = run_of(crowned, "top_n", "item_knn")
-    assert promote(crowned, "churn", other).mistake == (
+    other = run_of(with_first_champion, "top_n", "item_knn")
+    assert promote(with_first_champion, "churn", other).mistake == (
         f"challenger={other} is a run of task=top_n, not of task=churn"
     )
-    parent = crowned.runs("churn", kind="comparison")[0].info.run_id
+    parent = with_first_champion.runs("churn", kind="comparison")[0].info.run_id
     children = sorted(
         f"{name} {run.info.run_id}"
         for name in ("logistic", "recency_rule")
-        for run in crowned.runs("churn", kind="model", model=name)
+        for run in with_first_champion.runs("churn", kind="model", model=name)
         if run.data.tags.get("mlflow.parentRunId") == parent
     )
-    assert promote(crowned, "churn", parent).mistake == (
+    assert promote(with_first_champion, "churn", parent).mistake == (
         f"challenger={parent} is not a finished run of one model: name one of its children: "
         + ", ".join(children)
     )
-    first = str(crowned.client.get_model_version(CHURN, "1").run_id)
-    assert promote(crowned, "churn", first).mistake == (
+    first = str(with_first_champion.client.get_model_version(CHURN, "1").run_id)
+    assert promote(with_first_champion, "churn", first).mistake == (
         f"challenger={first} is the champion already (version 1)"
     )
-    assert "challenger is required" in crowned.growthlab("promote", "task=churn").mistake
+    assert (
+        "challenger is required" in with_first_champion.growthlab("promote", "task=churn").mistake
+    )
 
 
-def test_other_data_another_split_or_other_customers_are_refused_in_one_line(
-    crowned: Workspace,
+def test_a_challenger_on_other_data_split_or_cutoff_is_refused_in_one_line(
+    with_first_champion: Workspace,
 ) -> None:
-    run, client = run_of(crowned, "churn", "recency_rule"), crowned.client
+    run, client = run_of(with_first_champion, "churn", "recency_rule"), with_first_champion.client
     true = client.get_run(run).data.tags
     for tag, value, line in (
         (
@@ -403,109 +421,124 @@ def test_other_data_another_split_or_other_customers_are_refused_in_one_line(
     ):
         client.set_tag(run, tag, value)
         try:
-            found = promote(crowned, "churn", run).mistake
+            mistake = promote(with_first_champion, "churn", run).mistake
         finally:
             client.set_tag(run, tag, true[tag])
-        assert found.startswith(line)
-        assert found.endswith("name that run with champion=RUN")
-    assert champion(crowned, CHURN) == "1"
+        assert mistake.startswith(line)
+        assert mistake.endswith("name that run with champion=RUN")
+    assert champion(with_first_champion, CHURN) == "1"
 
 
-def test_a_run_stands_for_the_champion_only_with_its_settings(crowned: Workspace) -> None:
-    run = run_of(crowned, "churn", "recency_rule")
-    first = str(crowned.client.get_model_version(CHURN, "1").run_id)
-    line = promote(crowned, "churn", run, f"champion={run}").mistake
+def test_a_run_stands_in_for_the_champion_only_with_the_same_settings(
+    with_first_champion: Workspace,
+) -> None:
+    run = run_of(with_first_champion, "churn", "recency_rule")
+    first = str(with_first_champion.client.get_model_version(CHURN, "1").run_id)
+    line = promote(with_first_champion, "churn", run, f"champion={run}").mistake
     assert line == f"champion={run} is the challenger itself"
-    done = crowned.growthlab("train", "task=churn", "model=churn/recency_rule", "seed=1", *FAST)
+    done = with_first_champion.growthlab(
+        "train", "task=churn", "model=churn/recency_rule", "seed=1", *FAST
+    )
     assert done.status == 0, done.err
-    other = run_of(crowned, "churn", "recency_rule")
-    line = promote(crowned, "churn", run, f"champion={other}").mistake
+    other = run_of(with_first_champion, "churn", "recency_rule")
+    line = promote(with_first_champion, "churn", run, f"champion={other}").mistake
     assert (
         "cannot stand in for version 1: its model is recency_rule, the champion's is logistic"
         in line
     )
-    done = crowned.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
+    done = with_first_champion.growthlab("train", "task=churn", "model=churn/logistic", *FAST)
     assert done.status == 0, done.err
-    same = run_of(crowned, "churn", "logistic")
+    same = run_of(with_first_champion, "churn", "logistic")
     assert same != first
-    done = promote(crowned, "churn", run, f"champion={same}", "dry_run=true")
+    done = promote(with_first_champion, "churn", run, f"champion={same}", "dry_run=true")
     assert f"logistic (version 1, run {same})" in done.out
 
 
-def test_unknown_guards_and_settings_are_one_line(crowned: Workspace) -> None:
-    run = run_of(crowned, "churn", "recency_rule")
-    line = promote(crowned, "churn", run, "+gate.guards.binary.roc_au.limit=0.5").mistake
+def test_unknown_guards_and_settings_are_refused_in_one_line(
+    with_first_champion: Workspace,
+) -> None:
+    run = run_of(with_first_champion, "churn", "recency_rule")
+    line = promote(
+        with_first_champion, "churn", run, "+gate.guards.binary.roc_au.limit=0.5"
+    ).mistake
     assert line.startswith("gate.guards.binary.roc_au: nothing of this name was measured: did you")
     assert "did you mean roc_auc" in line
-    line = promote(crowned, "churn", run, "gate.guards.every.bundle_gb.limit=1").mistake
+    line = promote(with_first_champion, "churn", run, "gate.guards.every.bundle_gb.limit=1").mistake
     assert line.startswith("unknown setting gate.guards.every.bundle_gb")
-    assert promote(crowned, "churn", run, "gate.alpha=2").mistake == (
+    assert promote(with_first_champion, "churn", run, "gate.alpha=2").mistake == (
         "gate.alpha must lie between 0 and 1, got 2"
     )
 
 
-def test_a_kind_that_cannot_be_exported_says_so_when_it_is_trained_and_is_refused(
-    crowned: Workspace, caplog: pytest.LogCaptureFixture
+def test_a_model_that_cannot_be_exported_says_so_in_training_and_is_refused(
+    with_first_champion: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    own = crowned.folder / "conf" / "model" / "churn" / "thicket.yaml"
+    own = with_first_champion.folder / "conf" / "model" / "churn" / "thicket.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(
         "# @package model\n_target_: sklearn.ensemble.RandomForestClassifier\nn_estimators: 3\n"
     )
-    done = crowned.growthlab("train", "task=churn", "model=churn/thicket", *FAST)
+    done = with_first_champion.growthlab("train", "task=churn", "model=churn/thicket", *FAST)
     assert done.status == 0, done.err
     assert "\nnot exportable: " in done.out
     assert "thicket seed 0 is not exportable, so it cannot be promoted: " in caplog.text
-    run = run_of(crowned, "churn", "thicket")
-    assert "is not exportable" in crowned.client.get_run(run).data.tags["exportable"]
-    line = promote(crowned, "churn", run).mistake
+    run = run_of(with_first_champion, "churn", "thicket")
+    assert "is not exportable" in with_first_champion.client.get_run(run).data.tags["exportable"]
+    line = promote(with_first_champion, "churn", run).mistake
     assert line.startswith(f"challenger={run} is not exportable: ")
     words = ("models=[thicket]", "seed=1", *FAST)
-    done = crowned.growthlab("compare", "task=churn", *words)
+    done = with_first_champion.growthlab("compare", "task=churn", *words)
     assert "not exportable: thicket: " in done.out
-    parent = crowned.runs("churn", kind="comparison")[0]
-    assert "not exportable: thicket: " in crowned.artifact(parent, "report.md").read_text()
+    parent = with_first_champion.runs("churn", kind="comparison")[0]
+    assert (
+        "not exportable: thicket: " in with_first_champion.artifact(parent, "report.md").read_text()
+    )
 
 
-def test_a_run_that_was_exported_again_with_a_signature_takes_its_own_place(
-    crowned: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_the_champions_run_exported_again_with_a_signature_can_be_promoted(
+    with_first_champion: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = crowned.client
+    client = with_first_champion.client
     run = str(client.get_model_version(CHURN, "1").run_id)
     monkeypatch.setenv("GROWTHLAB_SIGNING_KEY", "k" * 32)
     fetch = ("fetch", f"model_uri=models:/{CHURN}@champion", "to=signed/churn")
-    assert "is not signed, and a signing key is set here" in crowned.growthlab(*fetch).mistake
-    done = crowned.growthlab("export", f"run={run}", "task=churn", "overwrite=true", *LENIENT)
+    assert (
+        "is not signed, and a signing key is set here"
+        in with_first_champion.growthlab(*fetch).mistake
+    )
+    done = with_first_champion.growthlab(
+        "export", f"run={run}", "task=churn", "overwrite=true", *LENIENT
+    )
     assert done.status == 0, done.err
     (named,) = re.findall("next: growthlab promote task=churn challenger=([0-9a-f]+)", done.out)
     assert named == run
     new = str(client.get_model_version_by_alias(CHURN, "challenger").version)
 
     other = ("task.objective=average_precision", "gate.new_objective=true")
-    assert promote(crowned, "churn", run, *other).mistake == (
+    assert promote(with_first_champion, "churn", run, *other).mistake == (
         "task.objective=average_precision: the champion was promoted by roc_auc, and its own run, "
         "exported again, keeps it: task.objective=roc_auc"
     )
-    heavy = promote(crowned, "churn", run, "gate.guards.every.bundle_mb.limit=0.0001")
-    assert (heavy.status, champion(crowned, CHURN)) == (1, "1")
-    done = promote(crowned, "churn", run)
+    heavy = promote(with_first_champion, "churn", run, "gate.guards.every.bundle_mb.limit=0.0001")
+    assert (heavy.status, champion(with_first_champion, CHURN)) == (1, "1")
+    done = promote(with_first_champion, "churn", run)
     assert done.status == 0, done.out + done.err
     reason = "the same run, exported again"
     assert f"promoted: logistic is champion of {CHURN}: {reason}" in done.out
     version = client.get_model_version(CHURN, new)
-    assert champion(crowned, CHURN) == new
+    assert champion(with_first_champion, CHURN) == new
     assert (version.tags["gate.way"], version.tags["gate.objective"]) == ("again", "roc_auc")
     assert version.description.startswith(f"logistic: {reason}; roc auc ")
-    done = crowned.growthlab(*fetch)
+    done = with_first_champion.growthlab(*fetch)
     assert done.status == 0, done.err
-    assert promote(crowned, "churn", run).mistake == (
+    assert promote(with_first_champion, "churn", run).mistake == (
         f"challenger={run} is the champion already (version {new})"
     )
-    back = crowned.growthlab("rollback", "task=churn")
-    assert (back.status, champion(crowned, CHURN)) == (0, "1"), back.err
+    back = with_first_champion.growthlab("rollback", "task=churn")
+    assert (back.status, champion(with_first_champion, CHURN)) == (0, "1"), back.err
 
 
-def test_nothing_to_promote_or_to_go_back_to(fresh: Workspace) -> None:
+def test_promote_and_rollback_without_a_store_say_so(fresh: Workspace) -> None:
     line = fresh.growthlab("promote", "task=churn", "challenger=0").mistake
     assert "there is no MLflow store" in line
     line = fresh.growthlab("rollback", "task=churn").mistake

@@ -44,7 +44,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def open_study(tmp_path: Path) -> Callable[..., Study]:
-    """The study ``s`` in a journal, opened anew at each call as another process would."""
+    """The study ``s`` in a journal, opened again at each call as another process would."""
 
     def opened(space: Space = CONTINUOUS, **settings: Any) -> Study:
         store = StudyStore(None, tmp_path / "studies.journal")

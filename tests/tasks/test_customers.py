@@ -333,9 +333,9 @@ def test_the_evaluated_model_uses_the_calibration_of_the_validation_window(
     choosing = task.fit(BGNBDChurn(), evaluation.selection_data, FitOptions()).predict(
         evaluation.selection_data.evaluated
     )
-    found = platt(evaluation.selection_data.evaluated.target, choosing)  # type: ignore[arg-type]
+    calibration = platt(evaluation.selection_data.evaluated.target, choosing)  # type: ignore[arg-type]
     table = outcome.tables["predictions"]
-    expected = found(table["uncalibrated"].to_numpy())
+    expected = calibration(table["uncalibrated"].to_numpy())
     np.testing.assert_allclose(table["prediction"], expected, rtol=1e-12)
     judged = evaluation.test_data.evaluated
     rows = {c: judged.column(c).to_numpy() for c in outcome.scorer.columns}
@@ -347,11 +347,11 @@ def test_metrics_are_reported_before_and_after_calibration(shop_fold: Fold) -> N
     outcome = run_model(
         FoldEvaluation(task, shop_fold, metrics_of("binary")), RecencyRule, name="rule"
     )
-    told = outcome.tables["calibration"].set_index("metric")
+    calibration = outcome.tables["calibration"].set_index("metric")
     for name in ("brier", "log_loss", "calibration_error", "brier_skill"):
-        assert told.loc[name, "before"] == outcome.test[f"{name}_uncalibrated"].value
-        assert told.loc[name, "after"] == outcome.test[name].value
-    assert "calibration_slope" in told.index
+        assert calibration.loc[name, "before"] == outcome.test[f"{name}_uncalibrated"].value
+        assert calibration.loc[name, "after"] == outcome.test[name].value
+    assert "calibration_slope" in calibration.index
     plain = Churn(activity_days=60, calibration="none")
     before = run_model(
         FoldEvaluation(plain, shop_fold, metrics_of("binary")), RecencyRule, name="rule"
@@ -392,12 +392,12 @@ def test_value_deciles_worked_out_by_hand_sum_to_the_total() -> None:
     label, prediction = np.zeros(15), np.arange(15.0)
     label[14], label[13], label[12], prediction[13] = 60.0, 30.0, 10.0, 12.0
     table = value_deciles(label, prediction)
-    # 60 and half of a tie of 30 and 10 (20 each): (60 + 10) / 1.5; foretold 14 and half of 12
+    # 60 and half of a tie of 30 and 10 (20 each): (60 + 10) / 1.5; predicted 14 and half of 12
     assert table.loc[0, "value"] == pytest.approx(70 / 1.5)
     assert table.loc[0, "prediction"] == pytest.approx((14 + 6) / 1.5)
     assert table.loc[0, "bias"] == pytest.approx(20 / 70 - 1)
     assert table["capture"].tolist()[:2] == pytest.approx([0.7, 1.0])
-    assert table["bias"].isna().sum() == 8  # nobody spent anything there
+    assert table["bias"].isna().sum() == 8  # no customer spent anything there
     for column, total in (("value", label.sum()), ("prediction", prediction.sum())):
         assert (table["customers"] * table[column]).sum() == pytest.approx(total)
 

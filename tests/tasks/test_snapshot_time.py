@@ -169,13 +169,13 @@ def test_a_cancellation_changes_no_feature_of_snapshots_before_it(place: int, da
     rows = steady()
     purchases = [i for i, row in enumerate(rows) if row["event_type"] == "purchase"]
     chosen = purchases[place % len(purchases)]
-    told = max(at(days), rows[chosen]["timestamp"])
+    cancelled_at = max(at(days), rows[chosen]["timestamp"])
     cancelled = [*rows]
-    cancelled[chosen] = {**rows[chosen], "cancelled_at": told}
+    cancelled[chosen] = {**rows[chosen], "cancelled_at": cancelled_at}
     data, before = data_of(cancelled), untouched()
     for part, old in ((data.train, before.train), (data.evaluated, before.evaluated)):
         now, then = known_of(part), known_of(old)
-        early, old_early = (t["at"] <= np.datetime64(told, "us") for t in (now, then))
+        early, old_early = (t["at"] <= np.datetime64(cancelled_at, "us") for t in (now, then))
         pd.testing.assert_frame_equal(
             now[early].reset_index(drop=True),
             then[old_early].reset_index(drop=True),
