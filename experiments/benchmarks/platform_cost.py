@@ -35,7 +35,7 @@ PHASES = {  # place in the code -> phase; what a place calls counts for the phas
     "growthlab.tasks.fold_evaluation:FoldEvaluation.prepare": "data",
     "growthlab.workbench.workbench:Workbench.leakage": "leakage report",
     "growthlab.tasks.top_n:TopN.fit": "fit",
-    "growthlab.tasks.top_n:TopN.judge": "score and metrics",
+    "growthlab.tasks.top_n:TopN.evaluate": "score and metrics",
     "growthlab.tasks.fold_evaluation:_scorer_of": "export",
     "growthlab.export.write_bundle:write_bundle": "bundle",
     "growthlab.evaluation.figures:outcome_figures": "plots",
