@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
 import sys
-from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -163,14 +162,13 @@ def test_a_name_that_is_not_in_the_plan_is_refused_with_those_that_are(small_stu
     assert refused.stderr.splitlines()[-1].endswith(f"--only third: possible are {possible}")
 
 
-def test_what_the_benchmark_of_platform_cost_times_exists() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "platform_cost", EXPERIMENTS / "benchmarks" / "platform_cost.py"
-    )
+@pytest.mark.parametrize("name", ["platform_cost", "evaluation"])
+def test_the_functions_that_a_benchmark_times_exist(name: str) -> None:
+    path = EXPERIMENTS / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     for place in benchmark.PHASES:
-        module, _, name = place.partition(":")
-        attrgetter(name)(importlib.import_module(module))
+        pkgutil.resolve_name(place)  # raises for a name that does not exist
