@@ -137,7 +137,7 @@ class Child(Parent):
         ("anything", object(), ""),
     ],
 )
-def test_a_value_fits_its_annotation_or_is_told_what_it_should_be(
+def test_a_value_fits_its_annotation_or_the_message_says_what_it_should_be(
     name: str, value: Any, said: str
 ) -> None:
     assert misfit(value, plain_types_of(Child)[name]) == said
@@ -150,5 +150,5 @@ def test_an_annotation_that_cannot_be_read_is_left_out() -> None:
     assert plain_types_of(made) == {"size": int, "return": type(None)}
 
 
-def test_a_target_without_annotations_is_not_judged() -> None:
+def test_a_target_without_annotations_is_not_checked() -> None:
     assert plain_types_of(dict) == {}

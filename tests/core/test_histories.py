@@ -96,7 +96,7 @@ def test_weights_are_summed_in_the_matrix(events: list[Event]) -> None:
 
 
 @given(events_lists, st.integers(1, 6))
-def test_padding_stands_left_of_the_latest_items(events: list[Event], length: int) -> None:
+def test_padding_is_left_of_the_latest_items(events: list[Event], length: int) -> None:
     padded = histories_of(events).padded(length)
     for row in range(N_USERS):
         items = [e[2] for e in sorted(events) if e[0] == row][-length:]

@@ -40,13 +40,13 @@ def test_a_new_command_was_not_interrupted_yet() -> None:
 
 def test_in_another_thread_signals_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
-    found = []
+    result = []
 
     def work() -> None:
         with interruptible():
-            found.append(signal.getsignal(signal.SIGINT))
+            result.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [before]
+    assert result == [before]

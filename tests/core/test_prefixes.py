@@ -31,13 +31,13 @@ def test_a_row_is_what_the_user_had_done_strictly_before(seed):
     of, times = np.sort(random.integers(5, size=9)), random.integers(-1, 8, size=9)
     prefixes = Prefixes.until(histories, of, times)
     rows = random.permutation(9)[:4]
-    found = prefixes.select(rows)
-    assert found.user_ids.tolist() == histories.user_ids[of[rows]].tolist()
+    result = prefixes.select(rows)
+    assert result.user_ids.tolist() == histories.user_ids[of[rows]].tolist()
     for place, row in enumerate(rows):
         expected = histories.before(times[row]).select(of[row : row + 1])
-        own = slice(*found.offsets[place : place + 2])
-        assert found.items[own].tolist() == expected.items.tolist()
-        assert found.times[own].tolist() == expected.times.tolist()
+        own = slice(*result.offsets[place : place + 2])
+        assert result.items[own].tolist() == expected.items.tolist()
+        assert result.times[own].tolist() == expected.times.tolist()
         assert prefixes.lengths[row] == len(expected.items)
 
 

@@ -9,7 +9,7 @@ import pytest
 from growthlab.core.progress import progress
 
 
-def test_progress_is_silent_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress([1, 2], "counting")) == [1, 2]
     assert capsys.readouterr() == ("", "")
 

@@ -91,7 +91,7 @@ def test_features_of_one_customer_worked_by_hand() -> None:
     assert row["channel"] == "web"
 
 
-def test_rows_stand_in_the_order_asked_for_and_an_unknown_customer_did_nothing() -> None:
+def test_rows_are_in_the_requested_order_and_an_unknown_customer_did_nothing() -> None:
     table = customer_table(log_of(ann()), SNAPSHOT, ["nobody", "ann"])
     assert table["orders"].tolist() == [0, 3]
     assert table["spend_365d"].tolist() == [0, 30]

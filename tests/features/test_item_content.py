@@ -86,7 +86,7 @@ def test_a_field_without_weight_is_not_read() -> None:
     np.testing.assert_allclose(same[0], same[1])
 
 
-def test_a_catalogue_without_content_in_the_fields_asked_for_says_so() -> None:
+def test_a_catalogue_without_content_in_the_chosen_fields_says_so() -> None:
     with pytest.raises(DataError, match="content needs items with category, attributes"):
         TermContent(text_weight=0).vectors(catalogue_of("red"))
     with pytest.raises(DataError, match="of 1 items has none: give the data an items table"):

@@ -75,8 +75,8 @@ def portrait(
     return Portrait(**more).of(log_of(rows, **tables), CUTOFF)
 
 
-def of(user: str, found: PortraitTable) -> dict[str, Any]:
-    return found.frame.set_index("user_id").loc[user].to_dict()
+def of(user: str, result: PortraitTable) -> dict[str, Any]:
+    return result.frame.set_index("user_id").loc[user].to_dict()
 
 
 @cache
@@ -113,12 +113,12 @@ def test_a_visit_counts_once_for_its_hour_its_day_and_its_channel() -> None:
         event("view", 5 - 20 / 24, "a", channel="app"),
         event("view", 12 - 20 / 24, "b", channel="app"),
     ]
-    found = of("ann", portrait(rows))
-    assert found["preferred_hour"] == 20
-    assert found["preferred_weekday"] == "Tuesday"
-    assert found["preferred_channel"] == "app"
-    assert found["channel_share"] == pytest.approx(2 / 3)
-    assert found["weekend_share"] == 0
+    result = of("ann", portrait(rows))
+    assert result["preferred_hour"] == 20
+    assert result["preferred_weekday"] == "Tuesday"
+    assert result["preferred_channel"] == "app"
+    assert result["channel_share"] == pytest.approx(2 / 3)
+    assert result["weekend_share"] == 0
 
 
 def test_of_equal_hours_and_days_the_earlier_is_preferred_and_of_channels_the_first() -> None:
@@ -126,26 +126,26 @@ def test_of_equal_hours_and_days_the_earlier_is_preferred_and_of_channels_the_fi
         event("view", 4 - 20 / 24, "a", channel="web"),  # a Wednesday
         event("view", 1 - 7 / 24, "a", channel="app"),  # a Saturday
     ]
-    found = of("ann", portrait(rows))
-    assert found["preferred_hour"] == 7
-    assert found["preferred_weekday"] == "Wednesday"
-    assert found["preferred_channel"] == "app"
-    assert found["weekend_share"] == 0.5
+    result = of("ann", portrait(rows))
+    assert result["preferred_hour"] == 7
+    assert result["preferred_weekday"] == "Wednesday"
+    assert result["preferred_channel"] == "app"
+    assert result["weekend_share"] == 0.5
 
 
 def test_affinities_halve_with_age_and_weigh_by_type() -> None:
     rows = [event("purchase", 90, "a"), event("view", 0.0001, "c"), event("view", 180, "d")]
-    found = of("ann", portrait(rows))
+    result = of("ann", portrait(rows))
     # tea: 5 / 2; ware: 1 + 1 / 4
-    assert found["top_category"] == "tea"
-    assert found["top_category_share"] == pytest.approx(2.5 / 3.75, abs=1e-5)
-    assert found["categories"] == ["tea", "ware"]
-    assert found["category_affinities"] == pytest.approx([2 / 3, 1 / 3], abs=1e-5)
+    assert result["top_category"] == "tea"
+    assert result["top_category_share"] == pytest.approx(2.5 / 3.75, abs=1e-5)
+    assert result["categories"] == ["tea", "ware"]
+    assert result["category_affinities"] == pytest.approx([2 / 3, 1 / 3], abs=1e-5)
     entropy = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
-    assert found["category_breadth"] == pytest.approx(np.exp(entropy), rel=1e-4)
+    assert result["category_breadth"] == pytest.approx(np.exp(entropy), rel=1e-4)
     # brands: alto 2.5 + 1, corvin 0.25
-    assert found["brands"] == ["alto", "corvin"]
-    assert found["top_brand_share"] == pytest.approx(3.5 / 3.75, abs=1e-5)
+    assert result["brands"] == ["alto", "corvin"]
+    assert result["top_brand_share"] == pytest.approx(3.5 / 3.75, abs=1e-5)
 
 
 def test_a_shorter_half_life_turns_the_interest_to_what_was_looked_at_last() -> None:
@@ -156,10 +156,10 @@ def test_a_shorter_half_life_turns_the_interest_to_what_was_looked_at_last() -> 
 
 def test_price_bands_are_places_within_the_category() -> None:
     rows = [event("view", 90, "b"), event("view", 90, "d"), event("view", 90, "c")]
-    found = of("ann", portrait(rows))
-    assert found["top_price_band"] == "high"  # b and d are the dearer of two, c the cheaper
-    assert found["top_price_band_share"] == pytest.approx(2 / 3, abs=1e-5)
-    assert found["price_level"] == pytest.approx(2 / 3, rel=1e-6)
+    result = of("ann", portrait(rows))
+    assert result["top_price_band"] == "high"  # b and d are the dearer of two, c the cheaper
+    assert result["top_price_band_share"] == pytest.approx(2 / 3, abs=1e-5)
+    assert result["price_level"] == pytest.approx(2 / 3, rel=1e-6)
 
 
 def test_affinities_are_drawn_towards_those_of_all_customers() -> None:
@@ -169,11 +169,11 @@ def test_affinities_are_drawn_towards_those_of_all_customers() -> None:
     ]
     rows = [{**row, "timestamp": CUTOFF - timedelta(microseconds=1)} for row in rows]
     # of all four views three are of tea: of ann's two events (1 + 3 x 3/4) / (2 + 3) = 0.65
-    found = portrait(rows, shrinkage=3.0)
-    assert of("ann", found)["category_affinities"] == pytest.approx([0.65, 0.35], abs=1e-5)
-    assert of("ann", found)["category_breadth"] == pytest.approx(2)  # of the own halves
+    result = portrait(rows, shrinkage=3.0)
+    assert of("ann", result)["category_affinities"] == pytest.approx([0.65, 0.35], abs=1e-5)
+    assert of("ann", result)["category_breadth"] == pytest.approx(2)  # of the own halves
     # who has looked at tea alone: (1 + 3 x 3/4) / (1 + 3); what was not touched is not listed
-    assert of("bob", found)["category_affinities"] == pytest.approx([0.8125], abs=1e-5)
+    assert of("bob", result)["category_affinities"] == pytest.approx([0.8125], abs=1e-5)
     own = portrait(rows, shrinkage=0.0)
     assert of("bob", own)["category_affinities"] == [1.0]
 
@@ -186,8 +186,8 @@ def test_top_terms_weigh_the_words_of_items_and_searches_by_rarity() -> None:
 
 def test_chinese_text_is_read_character_by_character() -> None:
     items = pd.DataFrame({"item_id": ["a"], "text": ["绿茶 x 12"]})
-    found = Portrait().of(log_of([event("view", 1, "a")], items=items), CUTOFF)
-    assert found.frame["top_terms"].tolist() == [["绿", "茶"]]
+    result = Portrait().of(log_of([event("view", 1, "a")], items=items), CUTOFF)
+    assert result.frame["top_terms"].tolist() == [["绿", "茶"]]
 
 
 def test_values_worked_by_hand() -> None:
@@ -216,20 +216,20 @@ def test_novelty_is_buying_what_came_on_sale_lately() -> None:
     ]
     assert of("ann", portrait(rows))["novelty_seeking"] == pytest.approx(1 / 3)
     launched = ITEMS.assign(available_from=pd.Timestamp(ago(70)))
-    found = Portrait().of(log_of(rows, items=launched), CUTOFF)
-    assert of("ann", found)["novelty_seeking"] == 1
+    result = Portrait().of(log_of(rows, items=launched), CUTOFF)
+    assert of("ann", result)["novelty_seeking"] == 1
 
 
 def test_attributes_are_supplied_and_marked() -> None:
     users = pd.DataFrame(
         {"user_id": ["ann", "zoe"], "age": [34, 66], "sex": ["f", "f"], "country": ["FR", None]}
     )
-    found = portrait(ann(), users)
-    row = of("ann", found)
+    result = portrait(ann(), users)
+    row = of("ann", result)
     assert (row["age_band"], row["gender"], row["region"]) == ("25-34", "f", "FR")
-    assert found.frame["user_id"].tolist() == ["ann"]  # zoe did nothing
-    assert {t.name for t in found.tags if t.sensitive} == {"age_band", "gender"}
-    assert found.absent["occupation"] == "users.occupation"
+    assert result.frame["user_id"].tolist() == ["ann"]  # zoe did nothing
+    assert {t.name for t in result.tags if t.sensitive} == {"age_band", "gender"}
+    assert result.absent["occupation"] == "users.occupation"
 
 
 @pytest.mark.parametrize(
@@ -248,14 +248,14 @@ def test_an_age_that_is_given_as_a_band_stays_as_it_is() -> None:
 
 def test_what_the_data_lacks_is_absent_and_said() -> None:
     rows = [{"user_id": "ann", "event_type": "purchase", "timestamp": ago(1)}]
-    found = Portrait().of(log_of(rows), CUTOFF)
-    assert "orders" in found.frame
-    assert set(found.frame) - {"user_id"} == {t.name for t in found.tags}
-    assert set(found.frame).isdisjoint(found.absent)
-    assert found.absent["spend"] == "unit_price"
-    assert found.absent["views"] == "events of the type view"
-    assert found.absent["top_terms"] == "items.text or query"
-    assert found.absent["brand_loyalty"] == "item_id and items.brand"
+    result = Portrait().of(log_of(rows), CUTOFF)
+    assert "orders" in result.frame
+    assert set(result.frame) - {"user_id"} == {t.name for t in result.tags}
+    assert set(result.frame).isdisjoint(result.absent)
+    assert result.absent["spend"] == "unit_price"
+    assert result.absent["views"] == "events of the type view"
+    assert result.absent["top_terms"] == "items.text or query"
+    assert result.absent["brand_loyalty"] == "item_id and items.brand"
 
 
 def test_somebody_who_only_looked_has_no_orders_and_no_habits_of_buying() -> None:
@@ -313,8 +313,8 @@ def test_only_what_was_known_before_the_cutoff_moves_a_tag(
     if late:
         rows = [{**row, "ingested_at": row["timestamp"]} for row in rows]
         future = [{**row, "ingested_at": row["timestamp"], "timestamp": ago(30)} for row in future]
-    found = portrait(rows + future).frame
-    pd.testing.assert_frame_equal(found[list(as_known())], as_known(), check_exact=True)
+    result = portrait(rows + future).frame
+    pd.testing.assert_frame_equal(result[list(as_known())], as_known(), check_exact=True)
 
 
 @cache
@@ -324,10 +324,10 @@ def shop_portrait(log: EventLog, cutoff: datetime) -> PortraitTable:
 
 def test_every_tag_of_the_shop_lies_in_its_range(shop: EventLog, shop_fold: Fold) -> None:
     assert shop_fold.cutoff is not None
-    found = shop_portrait(shop, shop_fold.cutoff)
-    assert set(found.absent) == {"occupation", "membership_tier", "cancelled_share"}
-    for tag in found.tags:
-        values = found.frame[tag.name]
+    result = shop_portrait(shop, shop_fold.cutoff)
+    assert set(result.absent) == {"occupation", "membership_tier", "cancelled_share"}
+    for tag in result.tags:
+        values = result.frame[tag.name]
         known = values.dropna()
         assert len(known), tag.name
         if tag.kind == "list":
@@ -423,7 +423,7 @@ def test_a_portrait_needs_times_and_somebody_before_the_cutoff() -> None:
         Portrait().of(log_of(ann()), datetime(2020, 1, 1))
 
 
-def test_tags_are_asked_for_by_what_the_log_holds() -> None:
+def test_tags_depend_on_what_the_log_holds() -> None:
     tags, absent = available(log_of(ann(), items=ITEMS), CUTOFF)
     assert len(tags) + len(absent) == len(TAGS)
     assert "channel_share" in [t.name for t in tags]

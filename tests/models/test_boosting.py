@@ -68,7 +68,7 @@ def test_growth_ends_where_the_caller_says_so() -> None:
     assert model.fitted_.best_iteration_ == 10
 
 
-def test_what_is_asked_after_an_epoch_is_the_model_of_so_many_trees() -> None:
+def test_the_model_after_an_epoch_has_so_many_trees() -> None:
     seen: dict[int, np.ndarray] = {}
 
     def on_epoch(epoch: int, model: Any) -> Verdict:

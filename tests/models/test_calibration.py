@@ -32,22 +32,22 @@ def overconfident(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_what_was_too_bold_holds_on_other_customers(method: str) -> None:
-    found = calibration_of(*overconfident(6000, 0), method)
-    assert found is not None
+    result = calibration_of(*overconfident(6000, 0), method)
+    assert result is not None
     label, p = overconfident(6000, 1)
     assert CalibrationError()(label, p) > 0.15
-    assert CalibrationError()(label, found(p)) < 0.025
-    assert LogLoss()(label, found(p)) < LogLoss()(label, p) - 0.1
+    assert CalibrationError()(label, result(p)) < 0.025
+    assert LogLoss()(label, result(p)) < LogLoss()(label, p) - 0.1
     assert slope_of(label, p) == pytest.approx(1 / 3, abs=0.05)
-    assert slope_of(label, found(p)) == pytest.approx(1, abs=0.1)
+    assert slope_of(label, result(p)) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_the_order_of_customers_stays(method: str) -> None:
-    found = calibration_of(*overconfident(2000, 0), method)
-    assert found is not None
+    result = calibration_of(*overconfident(2000, 0), method)
+    assert result is not None
     label, p = overconfident(500, 1)
-    assert RocAuc()(label, found(p)) == RocAuc()(label, p)
+    assert RocAuc()(label, result(p)) == RocAuc()(label, p)
 
 
 def test_a_thousand_of_each_label_make_a_free_curve() -> None:
@@ -74,10 +74,12 @@ def test_platts_map_is_a_logistic_regression_of_his_targets() -> None:
 
 def test_the_isotonic_map_goes_through_the_centres_of_pooled_groups() -> None:
     # shares .5 (0 and 1 pooled at .25, as 1 before 0 falls), then 1 at .8; n = 3, prevalence 2/3
-    found = isotonic(np.array([1.0, 0.0, 1.0]), np.array([0.2, 0.3, 0.8]))
-    np.testing.assert_allclose(found.x, [0, 0.25, 0.8, 1])
-    shrunk = [(3 * y + (2 / 3 + x) / 2) / 4 for x, y in zip(found.x, [0.5, 0.5, 1, 1], strict=True)]
-    np.testing.assert_allclose(found.y, shrunk)
+    result = isotonic(np.array([1.0, 0.0, 1.0]), np.array([0.2, 0.3, 0.8]))
+    np.testing.assert_allclose(result.x, [0, 0.25, 0.8, 1])
+    shrunk = [
+        (3 * y + (2 / 3 + x) / 2) / 4 for x, y in zip(result.x, [0.5, 0.5, 1, 1], strict=True)
+    ]
+    np.testing.assert_allclose(result.y, shrunk)
 
 
 labels_and_scores = st.lists(
@@ -91,11 +93,11 @@ def test_a_map_never_falls_and_is_never_certain_of_who_was_uncertain(
     rows: list[tuple[int, float]], method: str
 ) -> None:
     label, p = np.array(rows, dtype=float).T
-    found = calibration_of(label, p, method)
-    assert found is not None
+    result = calibration_of(label, p, method)
+    assert result is not None
     grid = np.linspace(0, 1, 101)
-    assert (np.diff(found(grid)) >= 0).all()
-    inside = found(grid[1:-1])
+    assert (np.diff(result(grid)) >= 0).all()
+    inside = result(grid[1:-1])
     assert ((inside > 0) & (inside < 1)).all()
 
 
@@ -116,16 +118,16 @@ def test_an_unknown_method_is_refused() -> None:
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_a_bundle_carries_the_map(method: str) -> None:
-    found = calibration_of(*overconfident(400, 0), method)
-    assert found is not None
+    result = calibration_of(*overconfident(400, 0), method)
+    assert result is not None
     curve = CurveRows("days", np.array([0.0, 100.0]), np.array([0.0, 1.0]), 0.5)
-    scorer = CalibratedRows(curve, found)
+    scorer = CalibratedRows(curve, result)
     assert scorer.columns == ("days",)
     table = {"days": np.array([0.0, 10.0, 55.0, np.nan])}
     again = load_scorer("calibrated_rows", scorer.to_arrays(), scorer.to_files())
-    np.testing.assert_array_equal(again.predict(table), found(curve.predict(table)))  # type: ignore[union-attr]
-    same = CalibrationMap.from_json(found.to_json())
-    np.testing.assert_array_equal(same(table["days"] / 100), found(table["days"] / 100))
+    np.testing.assert_array_equal(again.predict(table), result(curve.predict(table)))  # type: ignore[union-attr]
+    same = CalibrationMap.from_json(result.to_json())
+    np.testing.assert_array_equal(same(table["days"] / 100), result(table["days"] / 100))
 
 
 def test_the_slope_of_one_kind_of_label_is_undefined() -> None:

@@ -33,7 +33,7 @@ def test_a_pair_of_too_few_customers_is_left_out(past):
 
 
 @pytest.mark.parametrize("new", [ItemKNN, EASE, RP3Beta, SLIM])
-def test_no_weight_rests_on_fewer_customers_than_asked(new, past):
+def test_no_weight_rests_on_fewer_customers_than_the_minimum(new, past):
     def weights(least: int) -> np.ndarray:
         scorer = new(min_co_count=least).fit(past, FitOptions()).scorer_
         return np.asarray(getattr(scorer.weights, "toarray", lambda: scorer.weights)())

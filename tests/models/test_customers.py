@@ -175,7 +175,7 @@ def test_a_customer_is_predicted_alike_in_any_company(name: str) -> None:
 
 
 @every_model
-def test_nobody_gives_no_prediction(name: str) -> None:
+def test_no_customers_give_no_prediction(name: str) -> None:
     assert fitted(name).predict(asked(name).select(np.zeros(0, dtype=int))).shape == (0,)
 
 
@@ -275,8 +275,8 @@ def test_the_recency_rule_without_labels_is_days_over_days_plus_their_median() -
     table = pd.DataFrame({"days_since_last": [10.0, 30.0, 90.0]})
     ids, times = np.array(["a", "b", "c"]), np.full(3, np.datetime64("2025-06-01"))
     model = RecencyRule().fit(Examples(table, ids, times, 28.0), FitOptions())
-    found = model.predict(Examples(table, ids, times, 28.0))
-    assert found == pytest.approx([10 / 40, 1 / 2, 90 / 120], abs=1e-3)
+    result = model.predict(Examples(table, ids, times, 28.0))
+    assert result == pytest.approx([10 / 40, 1 / 2, 90 / 120], abs=1e-3)
 
 
 def test_the_factor_of_past_spend_makes_the_total_right() -> None:
@@ -374,17 +374,17 @@ def test_a_btyd_model_leaves_its_parameters_and_p_alive(name: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["case", "parametric"])
-def test_intervals_are_there_where_asked_for(how: str) -> None:
+def test_intervals_are_there_on_request(how: str) -> None:
     def table() -> pd.DataFrame:
         model = BGNBDValue(intervals=how, resamples=10)  # type: ignore[arg-type]
-        found = model.fit(examples("value"), FitOptions()).tables()["parameters"]
-        return found[found["parameter"] != "log_likelihood"]
+        result = model.fit(examples("value"), FitOptions()).tables()["parameters"]
+        return result[result["parameter"] != "log_likelihood"]
 
     assert (table()["low"] <= table()["high"]).all()
     pd.testing.assert_frame_equal(table(), table())  # of one seed
 
 
-def test_discounted_money_is_worth_less_to_everybody() -> None:
+def test_discounted_money_is_worth_less_for_all_customers() -> None:
     plain = fitted("value/bg_nbd").predict(asked("value/bg_nbd"))
     model = BGNBDValue(annual_discount=1.0).fit(examples("value"), FitOptions())
     discounted = model.predict(asked("value/bg_nbd"))

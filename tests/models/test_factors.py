@@ -66,13 +66,13 @@ def test_the_objective_decreases_with_every_half_step() -> None:
     of_items = pairs.T.tocsr()
     users = np.random.default_rng(3).normal(0, 0.03, (50, 12)).astype(np.float32)
     items, _ = ridge.improve(of_items, users, np.zeros((30, 12), dtype=np.float32))
-    found = [objective(ridge, pairs, users, items)]
+    result = [objective(ridge, pairs, users, items)]
     for _ in range(8):
         users, _ = ridge.improve(pairs, items, users)
-        found.append(objective(ridge, pairs, users, items))
+        result.append(objective(ridge, pairs, users, items))
         items, _ = ridge.improve(of_items, users, items)
-        found.append(objective(ridge, pairs, users, items))
-    assert all(after < before for before, after in itertools.pairwise(found))
+        result.append(objective(ridge, pairs, users, items))
+    assert all(after < before for before, after in itertools.pairwise(result))
 
 
 @pytest.mark.parametrize("frequency", [0.0, 1.0])
@@ -117,8 +117,8 @@ def test_the_losses_are_the_objective_at_the_fixed_point() -> None:
     model = ALS(width=6, l2=0.02, epochs=60, frequency=1.0).fit(past, OPTIONS)
     ridge, items = model.scorer_.ridge, model.scorer_.item_factors
     users = ridge.solve(past.matrix(), items)  # folded in as trained
-    found = objective(ridge, past.matrix(), users, items) / past.matrix().nnz
-    assert model.losses_[-1] == pytest.approx(found, rel=1e-4)
+    result = objective(ridge, past.matrix(), users, items) / past.matrix().nnz
+    assert model.losses_[-1] == pytest.approx(result, rel=1e-4)
     assert (np.diff(model.losses_) < 1e-6).all()  # single precision
     assert len(model.losses_) == 60
 

@@ -84,11 +84,11 @@ def test_bug_10_the_kth_of_a_list_of_k_is_a_hit() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_bug_11_as_many_epochs_as_asked(epochs: int) -> None:
+def test_bug_11_the_requested_epochs(epochs: int) -> None:
     assert len(fitted(epochs=epochs).losses_) == epochs
 
 
-def test_bug_11_the_sizes_that_are_asked() -> None:
+def test_bug_11_the_requested_sizes() -> None:
     network = GRU4Rec(width=6, state=10, layers=2).build(20, 0)
     assert isinstance(network, GRUNetwork)
     assert network.items.weight.shape == (20, 6)

@@ -199,12 +199,12 @@ def test_items_outside_the_candidates_stand_below_them_in_the_members_order() ->
     members = {"personal": PersonalFrequency, "popularity": Popularity}
     past = noisy()
     model = TwoStage(members=members, candidates=10).fit(past, replace(OPTIONS, horizon_days=5.0))
-    (found,) = model.scorer_.blocks(past)
+    (result,) = model.scorer_.blocks(past)
     scores = model.score(past)
     assert np.isfinite(scores).all()
     listed = np.zeros(scores.shape, dtype=bool)
-    listed[found.rows, found.items] = True
-    for row, order, own in zip(scores, found.order, listed, strict=True):
+    listed[result.rows, result.items] = True
+    for row, order, own in zip(scores, result.order, listed, strict=True):
         assert row[own].min() > row[~own].max()
         settled = np.argsort(-order[~own], kind="stable")
         assert (np.diff(row[~own][settled]) <= 0).all()
@@ -298,7 +298,7 @@ def test_each_member_has_a_checkpoint_folder_of_its_own(tmp_path: Path) -> None:
     assert [o.checkpoint for _, o in notes] == [tmp_path / "inside/noted", tmp_path / "whole/noted"]
 
 
-def test_what_was_judged_before_an_interruption_counts_towards_patience(tmp_path: Path) -> None:
+def test_epochs_before_an_interruption_count_towards_patience(tmp_path: Path) -> None:
     told = replace(OPTIONS, horizon_days=5.0, checkpoint=tmp_path)
     cut = InnerCut.of(noisy(), told)
     memory = tmp_path / "inside" / "gru" / "watch.json"

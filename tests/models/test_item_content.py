@@ -75,7 +75,7 @@ def test_every_sequence_model_can_take_content() -> None:
 
 
 @every_model
-def test_an_item_that_nobody_had_is_known_by_what_it_is_made_of(name: str) -> None:
+def test_an_item_without_events_is_scored_by_its_content(name: str) -> None:
     scores = fitted(name).score(shop())
     blue = np.arange(60) % 2 == 0
     ahead = scores[:, COLD["blue"]] > scores[:, COLD["red"]]

@@ -155,7 +155,7 @@ def test_rp3beta_keeps_the_likeliest_ends_of_each_item_then_the_largest_of_each_
     np.testing.assert_allclose(kept.toarray(), expected)
 
 
-def test_old_items_of_a_history_count_less_where_asked() -> None:
+def test_old_items_of_a_history_count_less_with_decay() -> None:
     past = of_matrix(GOLDEN)
     asked = Histories.from_lists(past.catalogue, [["i0000", "i0003"]])
     for model in (EASE(l2=1, step_decay=0.5), RP3Beta(step_decay=0.5), SLIM(step_decay=0.5)):

@@ -131,7 +131,9 @@ def test_users_without_history_get_a_nan_row(new: Build, random_walks: Histories
 
 
 @networks
-def test_asked_items_are_columns_of_the_whole(new: Build, random_walks: Histories) -> None:
+def test_scores_of_some_items_are_columns_of_all_scores(
+    new: Build, random_walks: Histories
+) -> None:
     model, items = new().fit(random_walks, OPTIONS), np.array([7, 0, 33])
     whole = model.score(random_walks)
     np.testing.assert_allclose(model.score(random_walks, items), whole[:, items], atol=1e-5)
@@ -145,14 +147,14 @@ def test_the_order_of_users_does_not_matter(new: Build, random_walks: Histories)
     np.testing.assert_allclose(model.score(random_walks.select(order)), scores[order], atol=1e-5)
 
 
-def assert_same_first_ten(found: np.ndarray, expected: np.ndarray) -> None:
+def assert_same_first_ten(result: np.ndarray, expected: np.ndarray) -> None:
     """The same items in the same places, but where scores are nearer than what formats may differ."""
-    order, other = (np.argsort(-s, axis=1, kind="stable") for s in (expected, found))
+    order, other = (np.argsort(-s, axis=1, kind="stable") for s in (expected, result))
     ordered = np.take_along_axis(expected, order, axis=1)
     gaps = -np.diff(ordered[:, :11], axis=1) > 2e-4
     clear = gaps[:, :10] & np.column_stack([np.ones(len(gaps), dtype=bool), gaps[:, :9]])
     assert (order[:, :10] == other[:, :10])[clear].all()
-    if len(found):
+    if len(result):
         assert clear.mean() > 0.5  # there is something to compare
 
 
@@ -166,9 +168,9 @@ def test_the_export_scores_as_the_model_does(new: Build, random_walks: Histories
     some = random_walks.select(np.array([50, 3, 17]))
     for asked in (random_walks, some, random_walks.select(np.array([], dtype=np.int64))):
         expected = model.score(asked)
-        found = loaded.score(asked)
-        np.testing.assert_allclose(found, expected, atol=1e-4)
-        assert_same_first_ten(found, expected)
+        result = loaded.score(asked)
+        np.testing.assert_allclose(result, expected, atol=1e-4)
+        assert_same_first_ten(result, expected)
     items = np.array([5, 1])
     np.testing.assert_allclose(loaded.score(some, items), model.score(some, items), atol=1e-4)
 
@@ -232,7 +234,7 @@ def test_shifted_times_change_nothing(new: Build, random_walks: Histories) -> No
 
 
 @sequence_models
-def test_what_the_task_counts_as_taken_is_foretold(new: Build) -> None:
+def test_what_the_task_counts_as_taken_is_predicted(new: Build) -> None:
     """Everyone views 0, 1, 2, ... in turn, and buys item 9 at the end."""
     view, purchase = EVENT_CODE["view"], EVENT_CODE["purchase"]
     past = of_lists([[0, 1, 2, 9]] * 20, 10, [view, view, view, purchase] * 20)

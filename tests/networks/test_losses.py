@@ -25,7 +25,7 @@ from growthlab.networks.losses.shared_negatives import draw
 from growthlab.networks.negative_sampling import unseen_negatives
 from growthlab.training.loop import torch_stream
 
-from .foretold import OWNED, batch, one_position, value_and_gradients
+from .loss_batches import OWNED, batch, one_position, value_and_gradients
 
 CONF = Path(__file__).parents[2] / "conf"
 LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
@@ -51,9 +51,9 @@ def agree(loss: object, plain: object, given: SequenceTargets | None = None) -> 
         bias=given.bias.double(),
         weights=given.weights.double(),
     )
-    found = value_and_gradients(partial(seeded, loss), given)
+    result = value_and_gradients(partial(seeded, loss), given)
     expected = value_and_gradients(partial(seeded, plain), double)
-    for mine, theirs in zip(found, expected, strict=True):
+    for mine, theirs in zip(result, expected, strict=True):
         torch.testing.assert_close(mine.double(), theirs, rtol=1e-5, atol=1e-5)
 
 

@@ -20,12 +20,12 @@ def slow_list(
     """Sort everything, pins first, then take one after the other while its category has room."""
     able = [c for c in range(len(scores)) if scores[c] > -np.inf]
     best = sorted(able, key=lambda c: (-scores[c], keys[c]))
-    found: list[int] = []
+    result: list[int] = []
     for code in [c for c in dict.fromkeys(pinned) if c in able] + best:
-        same = [c for c in found if paths[c] == paths[code]]
-        if code not in found and (cap is None or not paths[code] or len(same) < cap):
-            found.append(code)
-    return found[:k]
+        same = [c for c in result if paths[c] == paths[code]]
+        if code not in result and (cap is None or not paths[code] or len(same) < cap):
+            result.append(code)
+    return result[:k]
 
 
 @settings(max_examples=200, deadline=None)
@@ -41,12 +41,12 @@ def test_pins_and_caps_give_what_a_full_sort_gives(data, n, k):
     keys = [int(ties.keys(np.array([0]), np.array([c]))[0]) for c in range(n)]
     assortment = Assortment(Catalogue(ids, category=np.array(paths, dtype=str)))
     row = np.array([scores], dtype=np.float32)
-    found = assortment.arranged(row, min(k, n), ties, np.array(pinned, dtype=int), cap)
-    assert found.tolist() == slow_list(scores, paths, min(k, n), pinned, cap, keys)
+    result = assortment.arranged(row, min(k, n), ties, np.array(pinned, dtype=int), cap)
+    assert result.tolist() == slow_list(scores, paths, min(k, n), pinned, cap, keys)
 
 
 @pytest.mark.parametrize(
-    ("given_rules", "told"),
+    ("given_rules", "line"),
     [
         ({"price_min": 5, "price_max": 2}, "rules.price_min=5 is above rules.price_max=2"),
         ({"price_min": float("nan"), "price_max": 2}, "rules.price_min=nan is above"),
@@ -57,8 +57,8 @@ def test_pins_and_caps_give_what_a_full_sort_gives(data, n, k):
         ({"category": ["a"]}, "rules.category is no rule: did you mean categories"),
     ],
 )
-def test_rules_that_make_no_sense_are_one_line(given_rules, told):
-    with pytest.raises(BundleError, match=told):
+def test_rules_that_make_no_sense_are_one_line(given_rules, line):
+    with pytest.raises(BundleError, match=line):
         Rules.of(given_rules)
 
 

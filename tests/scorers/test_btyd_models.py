@@ -1,4 +1,4 @@
-"""What fitted buy-till-you-die models foretell: published figures, integrals, limits."""
+"""What fitted buy-till-you-die models predict: published figures, integrals, limits."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def one(*values: float) -> list[np.ndarray]:
 
 def test_expected_purchases_of_a_new_customer_as_published() -> None:
     weeks = np.array([1.0, 10.0, 39.0, 78.0])
-    found = BG.purchases_of_a_new_customer(weeks)
-    assert found == pytest.approx([0.0532, 0.4318, 1.195, 1.858], abs=5e-4)
+    result = BG.purchases_of_a_new_customer(weeks)
+    assert result == pytest.approx([0.0532, 0.4318, 1.195, 1.858], abs=5e-4)
 
 
 def test_one_published_customer_of_bg_nbd() -> None:
@@ -96,13 +96,13 @@ def test_longer_horizons_hold_more_purchases(
     model: PurchaseModel, x: int, share: float, T: float
 ) -> None:
     who = [np.full(5, v) for v in (float(x), share * T if x else 0.0, T)]
-    found = model.purchases(*who, np.array([0.01, 1.0, 10.0, 100.0, 1000.0]))
-    assert (np.diff(found) >= 0).all()
+    result = model.purchases(*who, np.array([0.01, 1.0, 10.0, 100.0, 1000.0]))
+    assert (np.diff(result) >= 0).all()
     p_alive = model.p_alive(*who)[0]
     assert 0 <= p_alive <= 1
     # at first at the rate of who is alive: (r + x) / (alpha + T)
     rate = p_alive * (model.r + x) / (model.alpha + T)
-    assert found[0] == pytest.approx(0.01 * rate, rel=0.01)
+    assert result[0] == pytest.approx(0.01 * rate, rel=0.01)
 
 
 def test_eulers_transform_equals_the_published_formula() -> None:
@@ -178,8 +178,8 @@ def test_the_moment_of_leaving_is_integrated_to_nine_digits(
     top = integrand(np.log(t_x + 0.001))
     span = np.log(t_x + 0.001), np.log(T + 0.001)
     expected = quad(lambda u: integrand(u) / top, *span, epsabs=0, epsrel=1e-12, limit=500)[0]
-    found = death_times((r, alpha, s, late), *one(x, t_x, T))
-    assert found.log_integral[0] == pytest.approx(np.log(expected) + np.log(top), abs=1e-9)
+    result = death_times((r, alpha, s, late), *one(x, t_x, T))
+    assert result.log_integral[0] == pytest.approx(np.log(expected) + np.log(top), abs=1e-9)
 
 
 def test_the_integral_over_the_moment_of_leaving_is_the_published_a0() -> None:
@@ -191,8 +191,8 @@ def test_the_integral_over_the_moment_of_leaving_is_the_published_a0() -> None:
         return hyp2f1(k, s + 1, k + 1, (alpha - late) / (alpha + t)) / (alpha + t) ** k
 
     expected = (part(t_x) - part(T)) / k
-    found = death_times((r, alpha, s, late), *one(x, t_x, T)).log_integral
-    assert found == pytest.approx([np.log(expected)], abs=1e-9)
+    result = death_times((r, alpha, s, late), *one(x, t_x, T)).log_integral
+    assert result == pytest.approx([np.log(expected)], abs=1e-9)
 
 
 def test_who_bought_a_moment_ago_is_alive_in_pareto_nbd() -> None:
@@ -218,8 +218,8 @@ def test_expected_purchases_of_pareto_nbd_equal_their_integral() -> None:
         inner = lambda u, rate: f(u**4, rate) * 4 * u**3  # type: ignore[operator]  # noqa: E731
         return dblquad(inner, 0, 3, 1e-9, 1.6, epsabs=1e-13, epsrel=1e-7)[0]
 
-    found = PARETO.purchases(*one(x, t_x, T), t)
-    assert found == pytest.approx([whole(later) / whole(posterior)], rel=1e-4)
+    result = PARETO.purchases(*one(x, t_x, T), t)
+    assert result == pytest.approx([whole(later) / whole(posterior)], rel=1e-4)
 
 
 @every_model
@@ -276,10 +276,12 @@ def test_what_is_bought_in_a_gap_is_no_part_of_the_value(model: PurchaseModel) -
 def test_shorter_periods_of_one_yearly_rate_discount_a_little_less() -> None:
     who = one(2, 30.43, 38.86)
     undiscounted = BG.purchases(*who, 364.0)[0]
-    found = [Discount(0.15, days).purchases(BG, *who, 364.0)[0] for days in (364.0, 91.0, 7.0, 1.0)]
-    assert (np.diff(found) > 0).all()
-    assert found[-1] < undiscounted
-    assert found[0] == pytest.approx(undiscounted / 1.15 ** (364 / 365))
+    result = [
+        Discount(0.15, days).purchases(BG, *who, 364.0)[0] for days in (364.0, 91.0, 7.0, 1.0)
+    ]
+    assert (np.diff(result) > 0).all()
+    assert result[-1] < undiscounted
+    assert result[0] == pytest.approx(undiscounted / 1.15 ** (364 / 365))
     assert Discount(0.15, 7.0).rate == pytest.approx(1.15 ** (7 / 365) - 1)
     assert Discount(0.0, 7.0).purchases(BG, *who, 364.0)[0] == undiscounted
 
@@ -308,9 +310,9 @@ def test_what_no_customer_can_have_counts_as_the_nearest_that_one_can(model: Pur
     spent = {"monetary_value": np.array([10.0, 20.0, np.nan])}
     rows, same = ({c: np.array(v, dtype=float) for c, v in t.items()} for t in (wrong, right))
     scorer = BTYDRows(model, 39.0, SPEND)
-    found = scorer.predict(rows | spent)
-    assert np.isfinite(found).all()
-    np.testing.assert_array_equal(found, scorer.predict(same | spent))
+    result = scorer.predict(rows | spent)
+    assert np.isfinite(result).all()
+    np.testing.assert_array_equal(result, scorer.predict(same | spent))
 
 
 def test_rows_are_predicted_alike_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

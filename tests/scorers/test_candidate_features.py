@@ -34,7 +34,7 @@ def shop(*, timed: bool = True) -> Histories:
     )
 
 
-def told(past: Histories, facts: ItemFacts, row: int, item: int) -> dict[str, float]:
+def described(past: Histories, facts: ItemFacts, row: int, item: int) -> dict[str, float]:
     one = np.ones((1, 1))
     table = features(past, facts, np.array([row]), np.array([item]), one, one, one)
     return dict(zip(feature_names(("knn",)), table[0].tolist(), strict=True))
@@ -48,48 +48,48 @@ def test_the_facts_of_an_item_are_its_users_lately_and_ever_and_who_came_back() 
     np.testing.assert_allclose(facts.price, np.log([1, 2, 8]), rtol=1e-6)
 
 
-def test_a_customer_s_own_item_is_told_by_baskets_days_and_gaps() -> None:
+def test_an_own_item_is_described_by_baskets_days_and_gaps() -> None:
     past = shop()
-    found = told(past, ItemFacts.of(past, 5), row=0, item=0)
-    assert found["own_baskets"] == 2
-    assert found["own_bought"] == 2
-    assert found["own_baskets_since"] == 1  # the look at pot
-    assert found["own_days_since"] == 2
-    assert found["user_days_between"] == 3  # 6 days, 3 baskets
-    assert found["own_gaps_since"] == pytest.approx(2 / 3)
-    assert found["user_days_since_last"] == 4  # day 10 is the newest of all
-    assert found["user_baskets"] == 3
-    assert found["user_items"] == 3
-    assert found["user_repeats"] == pytest.approx(1 - 3 / 4)  # 4 times an item in a basket
-    assert found["price_ratio"] == pytest.approx(0)  # median of 1, 1, 2, 8, the lower one: 1
+    result = described(past, ItemFacts.of(past, 5), row=0, item=0)
+    assert result["own_baskets"] == 2
+    assert result["own_bought"] == 2
+    assert result["own_baskets_since"] == 1  # the look at pot
+    assert result["own_days_since"] == 2
+    assert result["user_days_between"] == 3  # 6 days, 3 baskets
+    assert result["own_gaps_since"] == pytest.approx(2 / 3)
+    assert result["user_days_since_last"] == 4  # day 10 is the newest of all
+    assert result["user_baskets"] == 3
+    assert result["user_items"] == 3
+    assert result["user_repeats"] == pytest.approx(1 - 3 / 4)  # 4 times an item in a basket
+    assert result["price_ratio"] == pytest.approx(0)  # median of 1, 1, 2, 8, the lower one: 1
 
 
-def test_a_category_is_told_by_its_share_and_how_lately() -> None:
+def test_a_category_is_described_by_its_share_and_recency() -> None:
     past = shop()
-    found = told(past, ItemFacts.of(past, 5), row=0, item=2)
-    assert found["category_share"] == pytest.approx(2 / 4)  # cup and pot of four events
-    assert found["category_bought"] == 1  # pot was only looked at
-    assert found["category_days_since"] == 0
-    assert found["price_ratio"] == pytest.approx(np.log(8))
+    result = described(past, ItemFacts.of(past, 5), row=0, item=2)
+    assert result["category_share"] == pytest.approx(2 / 4)  # cup and pot of four events
+    assert result["category_bought"] == 1  # pot was only looked at
+    assert result["category_days_since"] == 0
+    assert result["price_ratio"] == pytest.approx(np.log(8))
 
 
 def test_what_was_never_had_has_no_time() -> None:
     past = shop()
-    found = told(past, ItemFacts.of(past, 5), row=1, item=0)
-    assert found["own_baskets"] == 0
-    assert np.isnan([found["own_baskets_since"], found["own_days_since"]]).all()
-    assert np.isnan(found["user_days_between"])  # a single basket
+    result = described(past, ItemFacts.of(past, 5), row=1, item=0)
+    assert result["own_baskets"] == 0
+    assert np.isnan([result["own_baskets_since"], result["own_days_since"]]).all()
+    assert np.isnan(result["user_days_between"])  # a single basket
 
 
 def test_an_order_only_log_knows_no_days() -> None:
     past = shop(timed=False)
-    found = told(past, ItemFacts.of(past, 5), row=0, item=0)
-    assert found["own_baskets_since"] == 1
+    result = described(past, ItemFacts.of(past, 5), row=0, item=0)
+    assert result["own_baskets_since"] == 1
     unknown = ("own_days_since", "user_days_since_last", "item_recent_users", "item_trend")
-    assert np.isnan([found[name] for name in unknown]).all()
+    assert np.isnan([result[name] for name in unknown]).all()
 
 
 def test_without_prices_or_categories_there_are_none() -> None:
     bare = replace(shop(), catalogue=Catalogue(np.array(["tea", "cup", "pot"])))
-    found = told(bare, ItemFacts.of(bare, 5), row=0, item=0)
-    assert np.isnan([found["item_price"], found["price_ratio"], found["category_share"]]).all()
+    result = described(bare, ItemFacts.of(bare, 5), row=0, item=0)
+    assert np.isnan([result["item_price"], result["price_ratio"], result["category_share"]]).all()

@@ -49,7 +49,7 @@ def test_no_users_and_no_items_have_no_places() -> None:
     assert ranks_of(np.zeros((2, 0), dtype=np.float32)).shape == (2, 0)
 
 
-def test_sums_in_another_order_are_settled_to_the_same_number() -> None:
+def test_sums_in_another_order_are_rounded_to_the_same_number() -> None:
     terms = np.random.default_rng(0).random((2000, 9)).astype(np.float32)
     forth, back = terms.cumsum(axis=1)[:, -1], terms[:, ::-1].cumsum(axis=1)[:, -1]
     assert (forth != back).mean() > 0.3
@@ -77,7 +77,7 @@ def test_only_members_without_weight_count_alike() -> None:
     np.testing.assert_allclose(fused(values, np.array([1.0, 0.0, 0.0])), [[3.0]])
 
 
-def test_nobody_scores_a_user_whom_no_member_scores() -> None:
+def test_a_user_whom_no_member_scores_is_not_scored() -> None:
     assert np.isnan(fused(np.full((2, 1, 3), np.nan), np.array([0.5, 0.5]))).all()
 
 

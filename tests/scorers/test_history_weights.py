@@ -72,7 +72,7 @@ def test_without_timestamps_a_half_life_changes_nothing_and_a_fit_refuses_it() -
         weights.require_times(history(timed=False), "x")
 
 
-def test_nobody_has_an_empty_matrix() -> None:
+def test_no_users_have_an_empty_matrix() -> None:
     nobody = history().select(np.arange(0))
     for settings in ({}, {"step_decay": 0.5}, {"half_life_days": 2.0}):
         assert HistoryWeights.of(**settings).matrix(nobody).shape == (0, 3)

@@ -12,27 +12,27 @@ def near(x: np.ndarray, neighbours: int, names: list[str]) -> np.ndarray:
     keys = hash_ids(names)
     nearest = Neighbourhood(neighbours=neighbours)
     sources = nearest.sources(rows, keys)
-    found = nearest.of(rows, sources, own=np.arange(len(x)), target_keys=keys)
-    return found.toarray()
+    result = nearest.of(rows, sources, own=np.arange(len(x)), target_keys=keys)
+    return result.toarray()
 
 
-def test_ties_at_the_border_keep_exactly_the_number_asked() -> None:
-    found = near(np.ones((9, 4)), 3, list("abcdefghi"))
-    assert (found > 0).sum(axis=1).tolist() == [3] * 9
-    assert (np.diag(found) == 0).all()
+def test_ties_at_the_border_keep_exactly_the_requested_number() -> None:
+    result = near(np.ones((9, 4)), 3, list("abcdefghi"))
+    assert (result > 0).sum(axis=1).tolist() == [3] * 9
+    assert (np.diag(result) == 0).all()
 
 
 def test_ties_are_chosen_by_names_not_by_places() -> None:
     names = list("abcdefghi")
     order = np.random.default_rng(0).permutation(9)
-    found = near(np.ones((9, 4)), 3, names)
+    result = near(np.ones((9, 4)), 3, names)
     shuffled = near(np.ones((9, 4)), 3, [names[i] for i in order])
-    np.testing.assert_array_equal(shuffled, found[np.ix_(order, order)])
+    np.testing.assert_array_equal(shuffled, result[np.ix_(order, order)])
 
 
 def test_ties_are_not_won_by_the_same_few_everywhere() -> None:
-    found = near(np.ones((60, 4)), 5, [f"i{i}" for i in range(60)])
-    assert (found > 0).any(axis=0).mean() > 0.9
+    result = near(np.ones((60, 4)), 5, [f"i{i}" for i in range(60)])
+    assert (result > 0).any(axis=0).mean() > 0.9
 
 
 def test_less_similar_than_the_border_is_dropped_and_more_similar_is_kept() -> None:

@@ -33,14 +33,14 @@ def histories(*users: list[tuple[int, int, int]]) -> Histories:
     return Histories.from_events(CATALOGUE, user_ids, rows, items, times, event_types=types)
 
 
-def foretold(batch: SequenceBatch) -> dict[int, dict[int, float]]:
+def predicted(batch: SequenceBatch) -> dict[int, dict[int, float]]:
     """Flat place of a state -> its targets -> their weight."""
-    found: dict[int, dict[int, float]] = defaultdict(dict)
+    result: dict[int, dict[int, float]] = defaultdict(dict)
     for position, target, weight in zip(
         batch.positions.tolist(), batch.targets.tolist(), batch.weights.tolist(), strict=True
     ):
-        found[batch.at[position].item()][target] = pytest.approx(weight)
-    return dict(found)
+        result[batch.at[position].item()][target] = pytest.approx(weight)
+    return dict(result)
 
 
 def test_single_items_are_the_sequence_shifted_by_one() -> None:
@@ -63,7 +63,7 @@ def test_all_items_of_the_next_basket_are_targets_of_the_basket_before() -> None
         [(0, 7, PURCHASE), (1, 8, PURCHASE)],
     )
     third = pytest.approx(1 / 3)
-    assert foretold(with_targets(steps_of(past))) == {
+    assert predicted(with_targets(steps_of(past))) == {
         0: {3: third, 4: third, 5: third},
         1: {6: 1.0},
         2: {8: 1.0},  # user 1 starts at place 2: two steps a user are fed
@@ -73,20 +73,20 @@ def test_all_items_of_the_next_basket_are_targets_of_the_basket_before() -> None
 def test_targets_several_baskets_ahead() -> None:
     past = histories([(t, item, PURCHASE) for t, item in enumerate([3, 1, 4, 5])])
     half = pytest.approx(0.5)
-    assert foretold(with_targets(steps_of(past), ahead=2)) == {
+    assert predicted(with_targets(steps_of(past), ahead=2)) == {
         0: {1: half, 4: half},
         1: {4: half, 5: half},
         2: {5: 1.0},
     }
 
 
-def test_only_the_asked_event_types_are_targets_from_every_step_before_them() -> None:
-    # view 1, view 2, purchase 2, view 3, purchase 4, view 5: the last view foretells nothing
+def test_only_the_requested_event_types_are_targets_from_every_step_before_them() -> None:
+    # view 1, view 2, purchase 2, view 3, purchase 4, view 5: the last view predicts nothing
     past = histories(
         [(0, 1, VIEW), (1, 2, VIEW), (2, 2, PURCHASE), (3, 3, VIEW), (4, 4, PURCHASE), (5, 5, VIEW)]
     )
     batch = with_targets(steps_of(past), target_codes=[PURCHASE])
-    assert foretold(batch) == {0: {2: 1.0}, 1: {2: 1.0}, 2: {4: 1.0}, 3: {4: 1.0}}
+    assert predicted(batch) == {0: {2: 1.0}, 1: {2: 1.0}, 2: {4: 1.0}, 3: {4: 1.0}}
 
 
 @given(
@@ -114,8 +114,8 @@ def test_targets_equal_a_plain_loop(
         for step, time in enumerate(times[:-1]):
             later = sorted({t for t, _, _ in kept if t > time})[:ahead]
             expected += [(row * width + step, i) for t, i, _ in kept if t in later]
-    found = zip(batch.at[batch.positions].tolist(), batch.targets.tolist(), strict=True)
-    assert sorted(found) == sorted(expected)
+    result = zip(batch.at[batch.positions].tolist(), batch.targets.tolist(), strict=True)
+    assert sorted(result) == sorted(expected)
     if len(batch.at):
         sums = np.bincount(batch.positions, batch.weights, len(batch.at))
         np.testing.assert_allclose(sums, 1, rtol=1e-5)

@@ -39,8 +39,8 @@ def state() -> LearnedState:
     network = Small(3, 3)
     rows = np.array([[1, 2], [3, 4], [8, 9]], dtype=np.float32)
     arrays = {"users.weight": rows, "items.weight": 10 * rows, "mix.weight": rows[:2]}
-    found = learned_state_of(network, network, histories("pqr", "bde"))
-    return replace(found, arrays=arrays)
+    result = learned_state_of(network, network, histories("pqr", "bde"))
+    return replace(result, arrays=arrays)
 
 
 def test_rows_are_found_by_id_and_the_new_ones_are_the_mean() -> None:
@@ -52,7 +52,7 @@ def test_rows_are_found_by_id_and_the_new_ones_are_the_mean() -> None:
     assert network.mix.weight.tolist() == [[1, 2], [3, 4]]
 
 
-def test_users_are_told_by_their_codes_not_by_their_rows() -> None:
+def test_users_are_identified_by_their_codes_not_by_their_rows() -> None:
     past = histories("pqr", "bde")
     other = replace(past.select(np.array([2, 0])), user_codes=np.array([0, 3], dtype=np.int32))
     network = Small(4, 3)

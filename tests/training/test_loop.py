@@ -90,7 +90,7 @@ def test_the_last_improved_weights_stay() -> None:
     assert not same(weights(network), seen[4])
 
 
-def test_the_loss_of_an_epoch_is_known_when_it_is_judged() -> None:
+def test_the_loss_of_an_epoch_is_known_when_it_is_evaluated() -> None:
     lengths = []
 
     def judge(epoch: int, model: Any) -> Verdict:

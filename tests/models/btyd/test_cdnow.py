@@ -1,4 +1,4 @@
-"""CDNOW's 1/10 sample, 39 weeks to learn from and 39 to foretell: the published figures."""
+"""CDNOW's 1/10 sample, 39 weeks to learn from and 39 to predict: the published figures."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ def cdnow(real_data: Callable[[str], Path]) -> Customers:
 @each_model
 def test_the_fit_is_the_published_one(cdnow: Customers, name: str) -> None:
     parameters, log_likelihood = PUBLISHED[name]
-    found = fit_purchases(name, cdnow.summary)
-    assert found.model == pytest.approx(parameters, rel=1e-3)
-    assert found.log_likelihood == pytest.approx(log_likelihood, abs=0.01)
-    assert found.n_customers == 2357
+    result = fit_purchases(name, cdnow.summary)
+    assert result.model == pytest.approx(parameters, rel=1e-3)
+    assert result.log_likelihood == pytest.approx(log_likelihood, abs=0.01)
+    assert result.n_customers == 2357
 
 
 def test_gamma_gamma_is_the_published_one(cdnow: Customers) -> None:
-    found = fit_spend(Spends.of(cdnow.x, cdnow.mean_spend))
-    assert found.model == pytest.approx((6.25, 3.74, 15.44), rel=2e-3)
-    assert found.log_likelihood == pytest.approx(-4055.92, abs=0.01)
-    assert found.n_customers == 946
+    result = fit_spend(Spends.of(cdnow.x, cdnow.mean_spend))
+    assert result.model == pytest.approx((6.25, 3.74, 15.44), rel=2e-3)
+    assert result.log_likelihood == pytest.approx(-4055.92, abs=0.01)
+    assert result.n_customers == 946
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_weeks_40_to_78_as_published(
 def test_revenue_of_weeks_40_to_78_as_computed_before(cdnow: Customers) -> None:
     model = fit_purchases("mbg_nbd", cdnow.summary).model
     spend = fit_spend(Spends.of(cdnow.x, cdnow.mean_spend)).model
-    foretold = model.purchases(cdnow.x, cdnow.t_x, cdnow.T, 39)
-    foretold = foretold * spend.spend(cdnow.x, cdnow.mean_spend)
-    assert foretold.sum() == pytest.approx(57164, rel=1e-3)
-    assert np.abs(foretold - cdnow.later_spend).mean() == pytest.approx(29.72, abs=0.02)
-    order = spearmanr(foretold.astype(np.float32), cdnow.later_spend).statistic
+    predicted = model.purchases(cdnow.x, cdnow.t_x, cdnow.T, 39)
+    predicted = predicted * spend.spend(cdnow.x, cdnow.mean_spend)
+    assert predicted.sum() == pytest.approx(57164, rel=1e-3)
+    assert np.abs(predicted - cdnow.later_spend).mean() == pytest.approx(29.72, abs=0.02)
+    order = spearmanr(predicted.astype(np.float32), cdnow.later_spend).statistic
     assert order == pytest.approx(0.430, abs=1e-3)
-    assert NormalisedGini()(cdnow.later_spend, foretold) == pytest.approx(0.638, abs=1e-3)
+    assert NormalisedGini()(cdnow.later_spend, predicted) == pytest.approx(0.638, abs=1e-3)
 
 
 def test_p_alive_ranks_worse_than_chance_and_p_purchase_does_not(cdnow: Customers) -> None:
@@ -123,10 +123,10 @@ def test_p_alive_ranks_worse_than_chance_and_p_purchase_does_not(cdnow: Customer
 
 def test_the_sample_in_days_differs_in_the_unit_alone(cdnow: Customers) -> None:
     days = Summary.of(cdnow.x, 7 * cdnow.t_x, 7 * cdnow.T)
-    found = fit_purchases("pareto_nbd", days)
-    assert found.model == pytest.approx((0.5532, 7 * 10.576, 0.6063, 7 * 11.67), rel=1e-3)
+    result = fit_purchases("pareto_nbd", days)
+    assert result.model == pytest.approx((0.5532, 7 * 10.576, 0.6063, 7 * 11.67), rel=1e-3)
     # a density of 2,457 times, each a seventh of what it is in weeks
-    assert found.log_likelihood == pytest.approx(-9594.98 - 2457 * np.log(7), abs=0.01)
+    assert result.log_likelihood == pytest.approx(-9594.98 - 2457 * np.log(7), abs=0.01)
 
 
 @pytest.mark.parametrize("how", ["case", "parametric"])
@@ -135,9 +135,9 @@ def test_the_bootstrap_spreads_as_the_standard_errors_say(cdnow: Customers, how:
     random = np.random.default_rng(0)
     spread = bootstrapped(fit, cdnow.summary, how, 200, random)  # type: ignore[arg-type]
     assert spread.resampled is not None
-    found = np.std(np.log(spread.resampled), axis=0)
+    result = np.std(np.log(spread.resampled), axis=0)
     # of 200 samples the spread is known within sqrt(1 / 400) = 5 %, were it normal; it is skewed,
     # and wider for cases than for customers of the model, who have no Christmas
-    assert found == pytest.approx(fit.errors / np.array(fit.model), rel=0.4)
+    assert result == pytest.approx(fit.errors / np.array(fit.model), rel=0.4)
     low, high = spread.interval()
     assert ((low < fit.model) & (fit.model < high)).all()

@@ -16,7 +16,7 @@ each_model = pytest.mark.parametrize("name", PURCHASE_MODELS)
 
 
 @each_model
-def test_nobody_repeating_is_refused(name: str) -> None:
+def test_no_repeating_customer_is_refused(name: str) -> None:
     with pytest.raises(
         DataError, match=f"{name} needs customers who buy on more than one day: none of 3"
     ):
@@ -53,17 +53,17 @@ def test_customers_who_all_repeat_alike_go_on_as_before(
 
 
 @each_model
-def test_everybody_repeating_still_gives_finite_predictions(name: str) -> None:
+def test_all_customers_repeating_still_gives_finite_predictions(name: str) -> None:
     x = np.random.default_rng(0).integers(1, 9, 200).astype(float)
     t_x, T = np.linspace(1, 50, 200), np.full(200, 60.0)
-    found = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
-    assert np.isfinite(found).all()
-    assert (found >= 0).all()
-    assert found[-1] > found[0]  # x alike on average, one seen lately and one not
+    result = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
+    assert np.isfinite(result).all()
+    assert (result >= 0).all()
+    assert result[-1] > result[0]  # x alike on average, one seen lately and one not
 
 
 @each_model
-def test_customers_who_all_fell_silent_together_are_foretold_nothing(
+def test_customers_who_all_fell_silent_together_are_predicted_to_buy_nothing(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     x, t_x, T = np.full(50, 3.0), np.full(50, 10.0), np.full(50, 91.0)
@@ -76,8 +76,8 @@ def test_customers_who_all_fell_silent_together_are_foretold_nothing(
 def test_one_customer_who_repeats_among_many_who_do_not(name: str) -> None:
     x, t_x = np.append(np.zeros(99), 1.0), np.append(np.zeros(99), 20.0)
     T = np.full(100, 60.0)
-    found = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
-    assert (found < 0.1).all()
+    result = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
+    assert (result < 0.1).all()
 
 
 @each_model

@@ -73,7 +73,7 @@ def test_the_likelihood_equals_its_integral_over_customers(kind: type[BGNBD]) ->
     assert value == pytest.approx(np.log(expected), rel=1e-6)
 
 
-def test_nobody_of_mbg_nbd_without_a_repeat_need_be_alive() -> None:
+def test_customers_of_mbg_nbd_without_a_repeat_may_have_left() -> None:
     # stays with b / (a + b) and is silent, or has left at once
     value, _ = log_likelihood(MBGNBD(0.8, 3.0, 1.2, 2.5), one(0, 0, 5))
     assert value == pytest.approx(np.log(2.5 / 3.7 * (3 / 8) ** 0.8 + 1.2 / 3.7))
@@ -88,18 +88,18 @@ def test_gradients_are_those_of_the_likelihoods(name: str, logs: list[float]) ->
     def value(log_parameters: np.ndarray) -> float:
         return log_likelihood(kind(*np.exp(log_parameters)), summary)[0]
 
-    found = log_likelihood(kind(*at), summary)[1] * at
+    result = log_likelihood(kind(*at), summary)[1] * at
     steps = 1e-5 * np.eye(4)
     numeric = [(value(np.log(at) + s) - value(np.log(at) - s)) / 2e-5 for s in steps]
-    assert found == pytest.approx(np.array(numeric), rel=1e-4, abs=1e-4)
+    assert result == pytest.approx(np.array(numeric), rel=1e-4, abs=1e-4)
 
 
 def test_the_gradient_of_gamma_gamma_is_that_of_its_likelihood() -> None:
     spends = Spends.of(np.array([1.0, 4.0, 2.0]), np.array([3.0, 30.0, 11.0]))
     at = np.array([5.0, 3.0, 12.0])
     numeric = approx_fprime(at, lambda p: spend_log_likelihood(GammaGamma(*p), spends)[0], 1e-7)
-    found = spend_log_likelihood(GammaGamma(*at), spends)[1]
-    assert found == pytest.approx(numeric, rel=1e-4)
+    result = spend_log_likelihood(GammaGamma(*at), spends)[1]
+    assert result == pytest.approx(numeric, rel=1e-4)
 
 
 @each_model
@@ -117,14 +117,14 @@ def test_likelihoods_do_not_depend_on_the_blocks(
 
 @each_model
 def test_parameters_are_recovered_within_three_standard_errors(name: str) -> None:
-    found = fit_purchases(name, born(TRUTHS[name], 6000, seed=3))
-    assert (found.errors > 0).all()
-    assert (np.abs(np.subtract(found.model, TRUTHS[name])) < 3 * found.errors).all()
+    result = fit_purchases(name, born(TRUTHS[name], 6000, seed=3))
+    assert (result.errors > 0).all()
+    assert (np.abs(np.subtract(result.model, TRUTHS[name])) < 3 * result.errors).all()
 
 
 def test_spends_are_recovered_within_three_standard_errors() -> None:
-    found = fit_spend(spenders(4000))
-    assert (np.abs(np.subtract(found.model, SPENDS)) < 3 * found.errors).all()
+    result = fit_spend(spenders(4000))
+    assert (np.abs(np.subtract(result.model, SPENDS)) < 3 * result.errors).all()
 
 
 @each_model
@@ -154,10 +154,10 @@ def test_a_search_that_begins_with_a_part_ends_where_one_of_all_does(
     summary = born(TRUTHS[name], 3000)
     at_once = fit_purchases(name, summary)
     monkeypatch.setattr(fits, "PREVIEW_ROWS", 300)
-    found = fit_purchases(name, summary)
-    assert found.log_likelihood == pytest.approx(at_once.log_likelihood, abs=1e-4)
-    assert found.model == pytest.approx(at_once.model, rel=1e-3)
-    assert found.errors == pytest.approx(at_once.errors, rel=1e-2)
+    result = fit_purchases(name, summary)
+    assert result.log_likelihood == pytest.approx(at_once.log_likelihood, abs=1e-4)
+    assert result.model == pytest.approx(at_once.model, rel=1e-3)
+    assert result.errors == pytest.approx(at_once.errors, rel=1e-2)
 
 
 @each_model
@@ -232,9 +232,9 @@ def test_samples_without_a_repeat_are_left_out_and_counted(
     # one repeat among four: a sample lacks it with probability (3/4)^4 = 0.32
     summary = Summary.of(np.array([0, 0, 0, 3.0]), np.array([0, 0, 0, 5.0]), np.full(4, 9.0))
     fit = Fit("bg_nbd", BGNBD(0.5, 3.0, 0.8, 2.0), np.full(4, np.nan), 0.0, 4)
-    found = bootstrapped(fit, summary, "case", 30, np.random.default_rng(0))
-    assert found.resampled is not None
-    assert 0 < len(found.resampled) < 30
+    result = bootstrapped(fit, summary, "case", 30, np.random.default_rng(0))
+    assert result.resampled is not None
+    assert 0 < len(result.resampled) < 30
     assert "samples cannot be fitted" in caplog.text
 
 
