@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "growthlab"
+LONGEST_FILE = 400  # lines
 LONGEST_CHAIN = 15  # modules of which each imports the next
 NAMED_AS_THEIR_CONFIG = ("cli", "insight/sections", "metrics/*", "models/*")  # folders of files
 DOCUMENTS = [
@@ -175,6 +176,11 @@ def test_no_module_imports_pickle() -> None:
         if name.partition(".")[0] in unsafe
     }
     assert not found
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {path: path.read_text().count("\n") for path in modules()}
+    assert [f"{p.name}: {n}" for p, n in lengths.items() if n > LONGEST_FILE] == []
 
 
 def test_a_public_class_name_stands_for_one_thing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -11,19 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from growthlab.bundle.answers import RecommendRequest
-from growthlab.bundle.bundle import Bundle
-from growthlab.bundle.manifest import checksums_of
-from growthlab.bundle.signature import sign
 from growthlab.core.errors import BundleError
-from growthlab.core.histories import UNKNOWN
-from growthlab.core.seeding import stream
 
 REFERENCE = "reference.npz"
 K = 10  # places of each list that are kept
-LISTS = 500  # of known users; fewer where a large catalogue would make them take long
-CUSTOMERS = 20_000
-MOST_SCORES = 100_000_000  # computed for the lists
 MOST_NAMES = 30  # categories of a text feature with a bin of their own
 FEWEST_CUSTOMERS = 10  # of such a category: rarer ones are not named
 SCORE, FEATURE = "score", "feature."
@@ -89,59 +79,18 @@ class Bins:
 
 @dataclass(frozen=True)
 class Reference:
-    """What `write_reference` writes.
+    """Inputs and answers of a bundle at its export; see `export.write_reference`.
 
     `bins` are named ``score`` (of the first place, or the number) and ``feature.<name>``; `served`
     counts how the reference's answers were served. `item_counts` are events of the stored histories,
     one number an item of the catalogue; `listed` are lists as item codes, ``(n_lists, K)``, with
-    `UNKNOWN` behind the end of a shorter one.
+    -1 behind the end of a shorter one.
     """
 
     bins: Mapping[str, Bins]
     served: Mapping[str, int]
     item_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     listed: np.ndarray = field(default_factory=lambda: np.zeros((0, K), dtype=np.int32))
-
-    @classmethod
-    def of(cls, bundle: Bundle) -> Self:
-        """The bundle's answers to its known customers, and the inputs they were made from."""
-        return cls._of_customers(bundle) if bundle.list_maker is None else cls._of_lists(bundle)
-
-    @classmethod
-    def _of_lists(cls, bundle: Bundle) -> Self:
-        maker = bundle.list_maker
-        assert maker is not None
-        n_items, state = len(maker.catalogue), maker.state
-        if state is None or not state.n_users:
-            return cls({}, {})
-        most = min(LISTS, max(50, MOST_SCORES // max(n_items, 1)))
-        rows = _sample(state.n_users, most)
-        requests = [RecommendRequest(user_id=str(user)) for user in state.user_ids[rows]]
-        answers = maker.lists(requests, rows, K)
-        listed = np.full((len(rows), K), UNKNOWN, dtype=np.int32)
-        for row, answer in enumerate(answers):
-            codes = maker.catalogue.codes([item.item for item in answer.items])
-            listed[row, : len(codes)] = codes
-        first = [a.items[0].score for a in answers if a.items and str(a.served) == KNOWN]
-        return cls(
-            {SCORE: Bins.of(np.array(first, dtype=float))},
-            Counter(str(answer.served) for answer in answers),
-            np.bincount(state.items, minlength=n_items),
-            listed,
-        )
-
-    @classmethod
-    def _of_customers(cls, bundle: Bundle) -> Self:
-        predictor = bundle.predictor
-        assert predictor is not None
-        table = predictor.table or {}
-        n_users = len(next(iter(table.values()))) if table else 0
-        if not n_users:
-            return cls({}, {})
-        rows = _sample(n_users, CUSTOMERS)
-        columns = {name: values[rows] for name, values in table.items()}
-        bins = {FEATURE + name: Bins.of(values) for name, values in columns.items()}
-        return cls(bins | {SCORE: Bins.of(predictor.scorer.predict(columns))}, {KNOWN: len(rows)})
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every field as arrays that need no pickle."""
@@ -174,20 +123,6 @@ class Reference:
             return cls(bins, served, arrays["item_counts"], arrays["listed"])
         except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
             raise BundleError(f"{path} cannot be read: {error}; export the model again") from error
-
-
-def write_reference(bundle: Bundle) -> None:
-    """Add the reference to a newly written bundle, its manifest and its signature."""
-    np.savez_compressed(bundle.folder / REFERENCE, **Reference.of(bundle).to_arrays())  # type: ignore[arg-type]
-    replace(bundle.manifest, files=checksums_of(bundle.folder)).write(bundle.folder)
-    sign(bundle.folder)
-
-
-def _sample(n: int, most: int) -> np.ndarray:
-    """At most `most` of `n` rows, the same ones in every call."""
-    if n <= most:
-        return np.arange(n)
-    return np.sort(stream(0, "reference").choice(n, most, replace=False))
 
 
 def _number(value: Any) -> float:

@@ -27,13 +27,13 @@ from growthlab.bundle.bundle import (
     Bundle,
 )
 from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, checksums_of
-from growthlab.bundle.reference import write_reference
 from growthlab.bundle.signature import sign
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
 from growthlab.export.model_card import model_card
+from growthlab.export.write_reference import write_reference
 from growthlab.scorers.base import RowScorer, Savable, Scorer
 from growthlab.scorers.content_profile import ContentProfile
 from growthlab.scorers.dense_content_profile import DenseContentProfile
