@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -177,6 +176,6 @@ def empty(tmp_path: Path) -> Callable[[], list[str]]:
     """The files in the folder of `fresh`, except prepared data."""
 
     def left() -> list[str]:
-        return sorted(p for p in os.listdir(tmp_path) if p != ".growthlab")
+        return sorted(p.name for p in tmp_path.iterdir() if p.name != ".growthlab")
 
     return left

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from tests.cli.conftest import ORDERS, SHOP, Workspace
@@ -305,4 +303,3 @@ def test_mistakes_in_the_users_own_conf_folder_are_one_line(fresh: Workspace) ->
         "_target_ os.system is outside the allow-list: possible are growthlab, sklearn, lightgbm"
     )
     assert "mine" in fresh.growthlab("train", "model=recommend/mien").mistake
-    assert Path("conf").exists() == os.path.isdir("conf")

@@ -358,7 +358,10 @@ def test_minutes_end_a_trial_at_its_next_epoch(workspace: Workspace) -> None:
         (["+search.fame='choice(1,2)'"], "search.fame: the model has no setting fame"),
         (["models=[item_knn]", "search.neighbours='choice(1)'"], "search is of one model"),
         (["models=[item_knn]", "model=recommend/ease"], "model=recommend/ease: a comparison takes"),
-        (["models=[itemknn]"], "models: itemknn is no model of recommend: did you mean item_knn"),
+        (
+            ["models=[itemknn]"],
+            "models: itemknn is not a model of recommend: did you mean item_knn",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(fresh: Workspace, words: list[str], line: str) -> None:

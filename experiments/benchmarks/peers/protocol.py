@@ -47,7 +47,7 @@ class Question:
 
     @property
     def alpha(self) -> float:
-        """implicit's weight of a pair of the past: with it the objective is that of `unseen`."""
+        """The implicit library's weight of a pair of the past: with it the objective is that of `unseen`."""
         return float((1 + self.unseen) / self.unseen)
 
     @cached_property

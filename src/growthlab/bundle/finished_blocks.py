@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -98,5 +97,5 @@ def _blocks_of_before(folder: Path, target: Path, identity: str) -> FinishedBloc
     except (OSError, ValueError, KeyError, TypeError):
         pass  # there is no journal, or it cannot be used
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
+    folder.mkdir(parents=True)
     return FinishedBlocks(folder, target, identity)

@@ -170,7 +170,7 @@ def resample_blocks(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]
 def sign_flip_p(
     differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
 ) -> float:
-    """p of the sign-flip test: under a mean difference of 0 each pair could as well be swapped.
+    """The p value of the sign-flip test: under a mean difference of 0 each pair could as well be swapped.
 
     Two-sided, or with `one_sided` against a mean above 0. At least 1 / (n_flips + 1), as the observed
     signs are one of the flips; NaN without differences.
@@ -216,7 +216,7 @@ def n_as_extreme(bits: np.ndarray, differences: np.ndarray, *, one_sided: bool) 
 
 
 def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:
-    """p of a difference of 0 from its paired resamples: twice the smaller tail.
+    """The p value of a difference of 0 from its paired resamples: twice the smaller tail.
 
     With `one_sided` against a difference above 0: the lower tail.
     """
@@ -230,7 +230,7 @@ def bootstrap_p(resampled: np.ndarray, *, one_sided: bool = False) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p values adjusted to control the family-wise error rate; NaN is not a test. Holm, 1979.
+    """The p values, adjusted to control the family-wise error rate; NaN is not a test. Holm, 1979.
 
     >>> holm(np.array([0.01, 0.04, 0.03, 0.005])).round(6).tolist()
     [0.03, 0.06, 0.06, 0.02]

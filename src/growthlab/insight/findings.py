@@ -210,7 +210,7 @@ class LinkedSection(Protocol):
     """A section that takes settings from the other sections of the same report."""
 
     def linked_to(self, sections: Mapping[str, object]) -> Section:
-        """This section with the settings of the others."""
+        """A copy of the section with the settings of the others."""
         ...
 
 

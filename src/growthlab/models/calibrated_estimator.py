@@ -1,4 +1,4 @@
-"""Calibration of probabilities on a window that the fit did not see."""
+"""CalibrationMap: from predictions on a window that the fit did not see to probabilities that hold."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
 
-ENOUGH = 1000  # of each label, from which on a free curve is fitted
-LEAST_SLOPE = 0.05  # of Platt's map: the order is never reversed
+ENOUGH = 1000  # leavers, and stayers, from which on a free curve is fitted
+LEAST_SLOPE = 0.05  # of Platt's map: the order is never turned round
 CHOICES = ("auto", "isotonic", "platt", "none")
 
 
 def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> CalibrationMap | None:
-    """The map that calibrates `p` to `label` (0 or 1), ``(n,)`` each.
+    """The map that makes `p` hold on `label` (0 or 1), ``(n,)`` each.
 
     ``auto``: isotonic from 1000 of each label on, else Platt's. Both keep the order of customers.
-    None, with a warning, if all labels are the same; None for ``none``.
+    None, with a line in the log, where all labels are the same; None for ``none``.
     """
     if method not in CHOICES:
         raise ConfigError(f"task.calibration={method}: possible are {', '.join(CHOICES)}")
@@ -47,11 +47,12 @@ def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> Ca
 def isotonic(label: np.ndarray, p: np.ndarray) -> CalibrationMap:
     """Centred isotonic regression: pooled groups, straight lines between their centres.
 
-    Plain isotonic regression gives all of a pooled group the same number; here the map rises from
-    centre to centre. Outside the outermost centres it is constant, as there are no data. It is shrunk
-    by the weight of one observation towards the mean of `p` and the prevalence, so that no
-    probability is 0 or 1 and none are tied. Barlow et al., Statistical Inference under Order
-    Restrictions, 1972; Oron and Flournoy, Statistics in Biopharmaceutical Research 2017.
+    Within a pooled group plain isotonic regression gives everybody the same number; from centre to
+    centre the map rises. Outside the outermost centres it stays where it is: the data say nothing of
+    there. It is shrunk by one observation's weight towards the mean of `p` and the prevalence, so
+    that nothing is certain and nobody tied. Barlow et al.,
+    Statistical Inference under Order Restrictions, 1972; Oron and Flournoy, Statistics in
+    Biopharmaceutical Research 2017.
     """
     x, place = np.unique(p, return_inverse=True)
     mass = np.bincount(place).astype(np.float64)
@@ -77,13 +78,14 @@ def platt(label: np.ndarray, p: np.ndarray) -> CalibrationMap:
 
     line = _line(z, target, LEAST_SLOPE)
     if line[1] <= LEAST_SLOPE:
-        log.warning("the probabilities hardly predict who leaves on the validation window")
+        log.warning("the probabilities hardly tell who leaves on the validation window")
     return CalibrationMap("platt", np.zeros(0), line)
 
 
 def slope_of(label: np.ndarray, p: np.ndarray) -> float:
-    """The slope of the label's logistic regression on logit(p): 1 where `p` is neither over-
-    nor underconfident; NaN if there is only one label.
+    """The slope of the label's logistic regression on logit(p).
+
+    1 if `p` is neither overconfident nor underconfident; NaN if all labels are the same.
     """
     label = np.asarray(label, dtype=np.float64)
     if not 0 < label.sum() < len(label):
@@ -108,7 +110,7 @@ def _line(z: np.ndarray, target: np.ndarray, least_slope: float | None) -> np.nd
 
 
 class CalibratedEstimator:
-    """A fitted estimator with calibrated predictions."""
+    """A fitted estimator whose predictions pass through a calibration."""
 
     def __init__(self, model: Estimator, calibration: CalibrationMap) -> None:
         self.model = model
@@ -120,7 +122,7 @@ class CalibratedEstimator:
         return self.model.stochastic
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Not possible: a calibration belongs to one fit."""
+        """Refused: a calibration belongs to the one fit that it was made for."""
         raise NotImplementedError("a calibrated model is fitted already")
 
     def predict(self, examples: Examples) -> np.ndarray:
@@ -128,10 +130,10 @@ class CalibratedEstimator:
         return self.calibration(self.model.predict(examples))
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of the model; see `Tabled`."""
+        """The tables that the model leaves; see `Tabled`."""
         return self.model.tables() if isinstance(self.model, Tabled) else {}
 
     def scorer(self) -> RowScorer:
-        """The model and its calibration as a bundle carries them; ExportError as from the model."""
+        """The model and its calibration as a bundle carries them; ExportError as the model's own."""
         inner: Any = self.model
         return CalibratedRows(inner.scorer(), self.calibration)

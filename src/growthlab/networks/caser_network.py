@@ -44,6 +44,7 @@ class CaserNetwork(SequenceNetwork):
         self.project = nn.Linear(horizontal * window + vertical * width, width)
 
     def encode(self, steps: Tensor) -> Tensor:
+        """See `SequenceNetwork.encode`."""
         padded = functional.pad(steps, (0, 0, self.window - 1, 0))  # (B, S + L - 1, D)
         signal = padded.transpose(1, 2)  # (B, D, S + L - 1)
         features = []

@@ -21,6 +21,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x` with a share of its elements dropped and the others scaled up; in training only."""
         if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu":

@@ -36,6 +36,7 @@ class GRUNetwork(SequenceNetwork):
         nn.init.zeros_(self.project.bias)
 
     def encode(self, steps: Tensor) -> Tensor:
+        """See `SequenceNetwork.encode`."""
         hidden, _ = self.gru(steps)  # (B, S, D) -> (B, S, H)
         return self.project(self.output_dropout(hidden))  # (B, S, H) -> (B, S, D)
 

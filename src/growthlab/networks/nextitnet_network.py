@@ -41,6 +41,7 @@ class NextItNetwork(SequenceNetwork):
         nn.init.zeros_(self.project.bias)
 
     def encode(self, steps: Tensor) -> Tensor:
+        """See `SequenceNetwork.encode`."""
         x = steps * self.scale  # (B, S, D)
         for block in self.blocks:
             x = block(x)

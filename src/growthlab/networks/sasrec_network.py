@@ -40,6 +40,7 @@ class SASRecNetwork(SequenceNetwork):
         self.scale = width**0.5  # unit variance of the input: Vaswani et al., NeurIPS 2017
 
     def encode(self, steps: Tensor) -> Tensor:
+        """See `SequenceNetwork.encode`."""
         x = self.with_positions(steps)
         for block in self.blocks:
             x = block(x)

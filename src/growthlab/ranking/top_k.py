@@ -16,11 +16,10 @@ FEW_BLOCKS = 8  # up to this many, threads cost more than they save
 
 
 def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.ndarray]:
-    """The best `k` items a user, best first, and their scores; shapes ``(n_users, k)``, int32 and
-    float32.
+    """The best `k` items a user, best first, and their scores; shapes ``(n_users, k)``.
 
-    Scores are compared as float32, so that mathematically equal ones tie; equal ones are ordered by
-    `ties`. An item with a score of ``-inf`` is never listed: a list with fewer than `k` items is
+    Items are int32 codes, scores float32. Scores are compared as float32, so that mathematically
+    equal ones tie; equal ones are ordered by `ties`. An item with a score of ``-inf`` is never listed: a list with fewer than `k` items is
     padded with -1 (score ``-inf``). `scores` must not hold NaN: see
     `growthlab.ranking.fallback.fill_unscored`.
 

@@ -58,7 +58,7 @@ class Members:
         return nested_arrays(self._scorers)
 
     def to_files(self) -> dict[str, bytes]:
-        """Each member's files under ``<name>.``"""
+        """Each member's files, as ``<name>.<file>``."""
         return nested_files(self._scorers)
 
     @classmethod

@@ -23,7 +23,7 @@ def nested_arrays(members: Mapping[str, Savable]) -> dict[str, np.ndarray]:
 
 
 def nested_files(members: Mapping[str, Savable]) -> dict[str, bytes]:
-    """Each member's files under ``<name>.``"""
+    """Each member's files, as ``<name>.<file>``."""
     return {
         f"{name}.{file}": content
         for name, member in members.items()

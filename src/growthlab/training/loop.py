@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 class Batches(Protocol):
     """The batches of an epoch (from 1), named tuples of CPU tensors; the same at each call."""
 
-    def __call__(self, epoch: int) -> Sequence[Any]: ...
+    def __call__(self, epoch: int) -> Sequence[Any]:
+        """The batches of the epoch."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
