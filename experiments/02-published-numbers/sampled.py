@@ -28,7 +28,7 @@ from study import COLUMNS, Step
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.evaluation.block_ranking import target_ranks
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.tracking.store import code_version
@@ -75,7 +75,7 @@ def held_out(data: Path, place: int = 1) -> Test:
     ] = True
     draws = []
     for draw in range(DRAWS):
-        rng = stream(draw, "negatives")
+        rng = random_stream(draw, "negatives")
         drawn = [rng.choice(np.flatnonzero(~own), N_NEGATIVES, replace=False) for own in taken]
         draws.append(np.column_stack([target, drawn]))
     return Test(histories, draws)

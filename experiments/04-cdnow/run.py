@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.cdnow import CDNOW
 from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.features.btyd import btyd_summary
@@ -111,7 +111,7 @@ def fits(cohort: Cohort, plan: Mapping[str, Any]) -> dict[str, tuple[Fit, float]
         started = time.perf_counter()
         fit: Any = fit_spend(data) if spends else fit_purchases(name, data)
         seconds = time.perf_counter() - started
-        random = stream(0, "04-cdnow", name)
+        random = random_stream(0, "04-cdnow", name)
         fitted[name] = bootstrapped(fit, data, "case", plan["resamples"], random), seconds
         print(fitted[name][0].table().to_string(index=False), flush=True)
     return fitted

@@ -30,8 +30,8 @@ RUNS = {
 }
 PHASES = {  # place in the code -> phase; what a place calls counts for the phase of the callee
     "growthlab.config.compose:compose": "compose",
-    "growthlab.workbench.set_up:parts_of": "build",
-    "growthlab.workbench.set_up:with_data": "data",
+    "growthlab.workbench.set_up:build_parts": "build",
+    "growthlab.workbench.set_up:load_workbench": "data",
     "growthlab.tasks.fold_evaluation:FoldEvaluation.prepare": "data",
     "growthlab.workbench.workbench:Workbench.leakage": "leakage report",
     "growthlab.tasks.top_n:TopN.fit": "fit",

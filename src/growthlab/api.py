@@ -20,12 +20,12 @@ from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.promotion.ruling import Ruling
 from growthlab.search.override_words import as_word
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import FinishedTrial, Result, Trial
+from growthlab.search.trial import FinishedTrial, Trial, TrialResult
 from growthlab.tasks.entry import Contender
 from growthlab.workbench.challenge import rule_on_challenger
 from growthlab.workbench.evaluate_models import comparison_of, evaluate_models, first_failure
 from growthlab.workbench.searches import check_search, planned_searches
-from growthlab.workbench.set_up import parts_of, with_data
+from growthlab.workbench.set_up import build_parts, load_workbench
 
 
 class Tuned(NamedTuple):
@@ -81,8 +81,8 @@ def compare(
         words.append(f"models={models if isinstance(models, str) else as_word(list(models))}")
     if contenders == []:
         raise ConfigError("models is empty: name at least one model")
-    parts = parts_of(compose("compare", words), log, contenders)
-    bench = with_data(parts, parts.config.origins)
+    parts = build_parts(compose("compare", words), log, contenders)
+    bench = load_workbench(parts, parts.config.origins)
     results = evaluate_models(bench, bench.contenders)
     failure = first_failure(results)
     if failure is not None:
@@ -120,13 +120,13 @@ def tune(
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
     words = [*_task_words(task), f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
-    parts = parts_of(compose("tune", [*words, *limit, *overrides]), log)
+    parts = build_parts(compose("tune", [*words, *limit, *overrides]), log)
     check_search(parts)
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(StudyStore(None, Path(folder) / "studies.journal")) as store,
     ):
-        (planned,) = planned_searches(with_data(parts), store)
+        (planned,) = planned_searches(load_workbench(parts), store)
         search = planned.search
         search.evaluation.prepare()
         loop = search.loop(_NoRecorder())
@@ -154,7 +154,7 @@ class _NoRecorder:
     def start(self, trial: Trial) -> None:
         """See `TrialRecorder`."""
 
-    def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
+    def finish(self, trial: Trial, result: TrialResult, error: Exception | None) -> None:
         """See `TrialRecorder`."""
 
 

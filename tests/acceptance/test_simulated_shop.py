@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.histories import Histories
-from growthlab.data.shop_truth import Truth
+from growthlab.data.shop_truth import ShopTruth
 from growthlab.evaluation.significance import compare_to_baseline
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.workbench.workbench import Workbench
@@ -26,7 +26,7 @@ NDCG = "ndcg_at_10"
 class Oracle:
     """A recommender that knows every customer's tastes, repeats, wishes and the transitions of the shop."""
 
-    def __init__(self, truth: Truth, at: object) -> None:
+    def __init__(self, truth: ShopTruth, at: object) -> None:
         self.truth, self.at = truth, at
 
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:

@@ -20,7 +20,7 @@ from growthlab.bundle.manifest import Manifest, Provenance
 from growthlab.bundle.nearest_items import NearestItems, NearestQuery
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.build_item_index import add_index
-from growthlab.export.parity import listed_of_exact, parity_of
+from growthlab.export.parity import parity_of, share_of_exact_lists
 from growthlab.export.write_bundle import write_recommender
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
@@ -151,14 +151,14 @@ def test_parity_is_of_the_exact_lists_whatever_an_index_finds(large: Path) -> No
     assert {i.item for i in found.items} != {i.item for i in answers[0].items}
     parity = parity_of(indexed, {"recommendations": evaluated})
     assert (parity.n_same, parity.n_compared) == (N_USERS, N_USERS)
-    assert listed_of_exact(bundle, np.array(users)) == 1.0
+    assert share_of_exact_lists(bundle, np.array(users)) == 1.0
     # what the index finds is ten of the last items, of which few are in the exact lists
     listed = [{i.item for i in a.items} for a in indexed.recommend(REQUESTS[:N_USERS], 10)]
     n_same = sum(
         len(one & {i.item for i in other.items}) for one, other in zip(listed, answers, strict=True)
     )
-    assert listed_of_exact(indexed, np.array(users)) == n_same / (10 * N_USERS) < 0.1
-    assert np.isnan(listed_of_exact(indexed, np.array([])))
+    assert share_of_exact_lists(indexed, np.array(users)) == n_same / (10 * N_USERS) < 0.1
+    assert np.isnan(share_of_exact_lists(indexed, np.array([])))
 
 
 def test_the_recall_of_a_manifest_is_one_without_an_index_and_not_known_unless_it_says() -> None:

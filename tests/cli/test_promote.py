@@ -17,7 +17,7 @@ from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
 from growthlab import api
 from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import Evidence
-from growthlab.registry.model_registry import Change, history_of, move_champion
+from growthlab.registry.model_registry import ChampionChange, history_of, move_champion
 from growthlab.tracking.store import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
@@ -249,7 +249,7 @@ def test_the_promotion_that_lost_the_race_is_refused_and_has_changed_nothing(
 
     def then(*given: Any, **named: Any) -> Any:
         done = step(*given, **named)
-        change = Change(second, "1", "promotion", "bert", "2024-04-01", "deadbeef")
+        change = ChampionChange(second, "1", "promotion", "bert", "2024-04-01", "deadbeef")
         move_champion(client, CHURN, change)
         return done
 

@@ -14,7 +14,7 @@ from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import compose
 from growthlab.export.build_item_index import add_index
-from growthlab.export.parity import exact, listed_of_exact, some_of
+from growthlab.export.parity import sample_of_ids, share_of_exact_lists, without_index
 from growthlab.pages.text_table import format_number
 from growthlab.registry.download import bundle_of
 
@@ -71,7 +71,7 @@ def test_the_registered_bundle_is_judged_so_a_poor_index_is_refused(
     assert 0.6 <= index["recall_at_10"] < 0.9
     users = trained.table(run, "recommendations.parquet")["user_id"].unique()
     asked = [RecommendRequest(str(user)) for user in users]
-    own, without = bundle.recommend(asked), exact(bundle).recommend(asked)
+    own, without = bundle.recommend(asked), without_index(bundle).recommend(asked)
     n_same = sum(
         [i.item for i in one.items] == [i.item for i in other.items]
         for one, other in zip(own, without, strict=True)
@@ -86,8 +86,8 @@ def test_the_registered_bundle_is_judged_so_a_poor_index_is_refused(
     assert f"Bundle judged: `{bundle.manifest.version}`, of version 1 in the reg" in shown.out
     assert f"| pass | {len(users)} of {len(users)} answers" in line_of(shown.out, "export parity")
     probes = f"{index['probes']} of {index['lists']} parts of the catalogue searched"
-    timed = some_of(users, 200)
-    share = format_number(listed_of_exact(bundle, timed))
+    timed = sample_of_ids(users, 200)
+    share = format_number(share_of_exact_lists(bundle, timed))
     about = f"{probes}; {share} of the exact lists of {len(timed)} customers"
     recall = line_of(shown.out, f"| index recall ({about}) ")
     assert f"| FAIL | {index['recall_at_10']:.4f} | at least 0.9500 |" in recall

@@ -8,7 +8,7 @@ from tests.cli.test_tune_postgresql import server  # noqa: F401
 from tests.registry.test_registry import FIRST, assert_one_wins, change, race
 
 from growthlab.registry.model_registry import move_champion
-from growthlab.registry.registry_lock import alone_with
+from growthlab.registry.registry_lock import locked_registry
 
 pytestmark = pytest.mark.drill
 
@@ -23,6 +23,6 @@ def test_on_a_database_server_one_of_two_promotions_wins_and_the_other_is_refuse
     move_champion(client, name, change("1", None, FIRST))
     assert_one_wins(client, name, race(server, name))
     client.create_registered_model(f"{name}.lock", tags={"token": "dead", "by": "carl"})
-    with alone_with(client, name, "anna", lease=0.3):
+    with locked_registry(client, name, "anna", lease=0.3):
         assert client.get_registered_model(f"{name}.lock").tags["by"] == "anna"
     assert len(client.search_registered_models()) == 1

@@ -26,9 +26,9 @@ def test_the_file_composes_to_the_same_settings(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     winner = compose("tune", words)
-    path = experiment_file.save(Path("conf/experiment"), "it", winner, "remarks")
-    assert experiment_file.can_be_composed(path)
-    assert not experiment_file.can_be_composed(Path("elsewhere/it.yaml"))
+    path = experiment_file.save_experiment(Path("conf/experiment"), "it", winner, "remarks")
+    assert experiment_file.is_on_search_path(path)
+    assert not experiment_file.is_on_search_path(Path("elsewhere/it.yaml"))
     again = compose("train", ["experiment=it"]).config
     for key in ("data", "split", "task", "model", "seed", "refit"):
         assert again[key] == winner.config[key], key
@@ -38,4 +38,4 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     winner = compose("tune", [])
     with pytest.raises(ConfigError, match=r"experiments=.*cannot be written"):
-        experiment_file.save(tmp_path / "file", "it", winner, "remarks")
+        experiment_file.save_experiment(tmp_path / "file", "it", winner, "remarks")

@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growthlab.core.baskets import latest_baskets, n_baskets, step_of_event, steps_of, windows
+from growthlab.core.baskets import (
+    basket_windows,
+    latest_baskets,
+    n_baskets,
+    step_of_event,
+    steps_of,
+)
 from growthlab.core.histories import Catalogue, Histories
 
 CATALOGUE = Catalogue(np.array([f"i{i}" for i in range(10)]))
@@ -64,7 +70,7 @@ def test_steps_hold_every_event_of_the_latest_times(
 def test_a_long_history_is_cut_from_its_end_and_a_shared_basket_joins_the_rows() -> None:
     # seven baskets, windows of three targets: 4 5 6 after 3, 1 2 3 after 0; u1 has none, u2 one
     past = histories([(t, t) for t in range(7)], [], [(1, 9)])
-    cut, owners = windows(past, 3)
+    cut, owners = basket_windows(past, 3)
     rows = [cut.items[a:b].tolist() for a, b in zip(cut.offsets, cut.offsets[1:], strict=False)]
     assert rows == [[0, 1, 2, 3], [3, 4, 5, 6], [9]]
     assert owners.tolist() == [0, 0, 2]
@@ -79,7 +85,7 @@ def test_every_basket_but_the_first_follows_its_predecessor_in_one_row(
     users: list[list[int]], length: int
 ) -> None:
     past = histories(*([(t, t % 10) for t in times] for times in users))
-    cut, owners = windows(past, length)
+    cut, owners = basket_windows(past, length)
     assert n_baskets(cut).max(initial=0) <= length + 1
     pairs = [
         (int(owner), *pair)

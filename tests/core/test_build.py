@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
-from growthlab.core.plain_types import misfit, plain_types_of
+from growthlab.core.plain_types import argument_types, type_mismatch
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.training.loop import Trainer
@@ -140,15 +140,15 @@ class Child(Parent):
 def test_a_value_fits_its_annotation_or_the_message_says_what_it_should_be(
     name: str, value: Any, said: str
 ) -> None:
-    assert misfit(value, plain_types_of(Child)[name]) == said
+    assert type_mismatch(value, argument_types(Child)[name]) == said
 
 
 def test_an_annotation_that_cannot_be_read_is_left_out() -> None:
     def made(size: int, other: Unheard) -> None:  # type: ignore[name-defined]  # noqa: F821
         pass
 
-    assert plain_types_of(made) == {"size": int, "return": type(None)}
+    assert argument_types(made) == {"size": int, "return": type(None)}
 
 
 def test_a_target_without_annotations_is_not_checked() -> None:
-    assert plain_types_of(dict) == {}
+    assert argument_types(dict) == {}

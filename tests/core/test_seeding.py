@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from growthlab.core.seeding import hash_ids, mix, stream
+from growthlab.core.seeding import hash_ids, mix_hashes, random_stream
 
 
 def test_hashes_of_ids_are_the_same_on_every_machine() -> None:
@@ -17,7 +17,7 @@ def test_hashes_of_ids_are_the_same_on_every_machine() -> None:
 
 def test_a_mix_is_the_same_on_every_machine() -> None:
     left, right = np.array([1, 2], dtype=np.uint64), np.array([3, 4], dtype=np.uint64)
-    mixed = mix(left[:, None], right[None, :])
+    mixed = mix_hashes(left[:, None], right[None, :])
     assert mixed.shape == (2, 2)
     assert len(np.unique(mixed)) == 4
     # splitmix64's finaliser of 1 ^ (3 * 0x9E3779B97F4A7C15 mod 2**64), step by step in Python
@@ -28,11 +28,16 @@ def test_a_mix_is_the_same_on_every_machine() -> None:
 
 
 def test_a_stream_is_its_own_and_stays_the_same() -> None:
-    first = stream(0, "taste", 7).random(3)
-    assert (stream(0, "taste", 7).random(3) == first).all()
-    others = [stream(1, "taste", 7), stream(0, "taste", 8), stream(0, "taste7"), stream(0)]
+    first = random_stream(0, "taste", 7).random(3)
+    assert (random_stream(0, "taste", 7).random(3) == first).all()
+    others = [
+        random_stream(1, "taste", 7),
+        random_stream(0, "taste", 8),
+        random_stream(0, "taste7"),
+        random_stream(0),
+    ]
     assert all((other.random(3) != first).any() for other in others)
 
 
 def test_names_are_not_run_together() -> None:
-    assert stream(0, "ab", "c").random() != stream(0, "a", "bc").random()
+    assert random_stream(0, "ab", "c").random() != random_stream(0, "a", "bc").random()

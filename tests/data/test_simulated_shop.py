@@ -16,7 +16,7 @@ from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.shop_customers import Customer
 from growthlab.data.shop_faults import NON_GOODS
-from growthlab.data.shop_truth import Truth
+from growthlab.data.shop_truth import ShopTruth
 from growthlab.data.shop_world import World
 from growthlab.data.simulated_shop import ShopTables, SimulatedShop, generate
 
@@ -30,10 +30,10 @@ def small() -> ShopTables:
 
 
 @pytest.fixture(scope="module")
-def crowd() -> tuple[ShopTables, Truth]:
+def crowd() -> tuple[ShopTables, ShopTruth]:
     """Enough customers for means to settle, all of them there from the first day."""
     world = World(items=60, established=1.0, late_items=0.0)
-    return generate(world, START, 118, 1_500), Truth(world, START, 1_500)
+    return generate(world, START, 118, 1_500), ShopTruth(world, START, 1_500)
 
 
 def of_users(events: pd.DataFrame, users: pd.Series) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def test_a_campaign_adds_the_orders_that_the_truth_expects() -> None:
         for t in (without, reacted)
     ]
     at = START + timedelta(days=5, hours=10)
-    expected = Truth(world, START, 1_500).campaign_effect(users, at, 0.2, 28 - 10 / 24).sum()
+    expected = ShopTruth(world, START, 1_500).campaign_effect(users, at, 0.2, 28 - 10 / 24).sum()
     # 3 standard errors of a Poisson number, and some for the annoyed
     assert orders[1] - orders[0] == pytest.approx(expected, abs=3 * np.sqrt(expected) + 6)
 
@@ -172,7 +172,7 @@ def test_the_price_paid_is_the_list_price_less_the_discount(small: ShopTables) -
 
 
 def test_customers_churn_as_often_as_their_churn_probability(
-    crowd: tuple[ShopTables, Truth],
+    crowd: tuple[ShopTables, ShopTruth],
 ) -> None:
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
@@ -191,7 +191,7 @@ def test_customers_churn_as_often_as_their_churn_probability(
 
 
 def test_customers_who_have_dropped_out_have_no_more_events(
-    crowd: tuple[ShopTables, Truth],
+    crowd: tuple[ShopTables, ShopTruth],
 ) -> None:
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
@@ -204,7 +204,7 @@ def test_customers_who_have_dropped_out_have_no_more_events(
     assert (truth.expected_spend(gone, at, 28) == 0).all()
 
 
-def test_customers_spend_what_the_truth_expects(crowd: tuple[ShopTables, Truth]) -> None:
+def test_customers_spend_what_the_truth_expects(crowd: tuple[ShopTables, ShopTruth]) -> None:
     tables, truth = crowd
     at, users = START + timedelta(days=90), tables.users["user_id"].to_numpy()
     expected = truth.expected_spend(users, at, 28)
@@ -218,7 +218,7 @@ def test_customers_spend_what_the_truth_expects(crowd: tuple[ShopTables, Truth])
     assert np.corrcoef(spent, expected)[0, 1] > 0.4
 
 
-def test_the_oracle_knows_what_is_bought_next(crowd: tuple[ShopTables, Truth]) -> None:
+def test_the_oracle_knows_what_is_bought_next(crowd: tuple[ShopTables, ShopTruth]) -> None:
     tables, truth = crowd
     at = START + timedelta(days=90)
     bought = tables.events[
@@ -271,7 +271,7 @@ def test_transitions_are_probabilities_and_never_stay() -> None:
 
 def test_the_oracle_of_the_markov_shop_depends_on_the_last_item() -> None:
     world = World.of("markov", items=60, established=1.0)
-    truth = Truth(world, START, 30)
+    truth = ShopTruth(world, START, 30)
     at = START + timedelta(days=40)
     users = [f"u{n:06d}" for n in range(30)]
     # within an hour there is one step at most: 0.9 follow the transitions of the last item viewed
@@ -285,7 +285,7 @@ def test_the_oracle_of_the_markov_shop_depends_on_the_last_item() -> None:
 
 
 def test_the_truth_refuses_unknown_users_and_is_nan_before_arrival() -> None:
-    truth = Truth(SMALL, START, 80)
+    truth = ShopTruth(SMALL, START, 80)
     late = next(c for c in (Customer.draw(SMALL, n) for n in range(80)) if c.arrival > 30)
     assert not truth.alive([late.user_id], START)[0]
     assert np.isnan(truth.churn_probability([late.user_id], START, 28)[0])
@@ -294,7 +294,7 @@ def test_the_truth_refuses_unknown_users_and_is_nan_before_arrival() -> None:
 
 
 def test_an_item_that_is_not_launched_has_no_score() -> None:
-    truth = Truth(SMALL, START, 10)
+    truth = ShopTruth(SMALL, START, 10)
     table = SMALL.item_table(START)
     at = START + timedelta(days=10)
     scores = truth.taste_scores(["u000001"], [*table["item_id"], "stranger"], at)[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.evaluation.plots import importance
 from growthlab.features.examples import Examples
@@ -32,7 +32,7 @@ class Rule:
 
 
 def examples(n: int = 400) -> Examples:
-    random = stream(0, "importance of a test")
+    random = random_stream(0, "importance of a test")
     label = (random.random(n) < 0.5).astype(float)
     table = pd.DataFrame({"tells": label + random.normal(0, 0.5, n), "noise": random.random(n)})
     ids, times = np.arange(n).astype(str), np.full(n, np.datetime64("2025-06-01"))

@@ -18,7 +18,7 @@ from growthlab.export.parity import (
     STEP_HISTORIES,
     latency_of,
     parity_of,
-    some_of,
+    sample_of_ids,
     write_step_histories,
 )
 
@@ -149,7 +149,7 @@ def test_latency_is_of_one_answer_and_not_known_without_customers(bundle: Bundle
 
 def test_some_customers_are_drawn_evenly_and_the_same_every_time() -> None:
     users = np.array([f"u{i}" for i in range(50)] * 2)
-    drawn = some_of(users, 10)
+    drawn = sample_of_ids(users, 10)
     assert len(set(drawn)) == 10
-    assert drawn.tolist() == some_of(users, 10).tolist()
-    assert some_of(users, 100).tolist() == sorted(set(users.tolist()))
+    assert drawn.tolist() == sample_of_ids(users, 10).tolist()
+    assert sample_of_ids(users, 100).tolist() == sorted(set(users.tolist()))

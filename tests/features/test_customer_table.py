@@ -15,7 +15,7 @@ from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import BEHAVIOURS
-from growthlab.features.customer_table import WINDOWS, Families, customer_table
+from growthlab.features.customer_table import WINDOWS, FeatureFamilies, customer_table
 from growthlab.split.fold import Fold
 
 SNAPSHOT = datetime(2025, 6, 1)
@@ -198,7 +198,7 @@ def test_a_log_without_prices_or_browsing_lacks_those_columns() -> None:
 
 
 def test_families_hold_the_columns_of_an_earlier_snapshot_still() -> None:
-    families = Families.of(log_of(ann()), SNAPSHOT)
+    families = FeatureFamilies.of(log_of(ann()), SNAPSHOT)
     earlier = customer_table(log_of(ann()), ago(days=50), ["ann"], families=families)
     assert earlier["views_365d"].tolist() == [0]
     now = customer_table(log_of(ann()), SNAPSHOT, ["ann"], families=families)

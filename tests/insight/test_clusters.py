@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.sections.clusters import STABLE, Clusters
 
 TAGS = ["days_since_last", "orders", "basket_value"]
@@ -97,7 +97,7 @@ def test_too_few_customers_make_no_clusters() -> None:
     log = log_of(*(buys(f"u{n}", n + 1) for n in range(12)))
     with pytest.raises(DataError, match="12 buyers are too few for 8 clusters"):
         Clusters().clustering(log, AS_OF)
-    with pytest.raises(Unavailable, match="too few"):
+    with pytest.raises(SectionUnavailable, match="too few"):
         Clusters().find(Scope.of(log))
 
 

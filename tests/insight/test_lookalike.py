@@ -12,8 +12,8 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import Scope, Unavailable
-from growthlab.insight.sections.lookalike import HeldOutRanks, Lookalike, hits, lift_table
+from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.sections.lookalike import HeldOutRanks, Lookalike, count_hits, lift_table
 from growthlab.insight.sections.rfm import RFM
 
 TAGS = ["days_since_last", "orders", "basket_value"]
@@ -50,8 +50,8 @@ def test_the_audience_has_the_most_similar_customers_who_are_no_seeds(tmp_path: 
 def test_hits_count_a_share_of_equals_across_the_border() -> None:
     first, last = np.array([1.0, 2, 2, 6]), np.array([1.0, 5, 5, 6])
     # of the first 3: the first, and of the four equals in places 2 to 5 half, two of them seeds
-    assert hits(first, last, 3) == 2
-    assert hits(first, last, 6) == 4
+    assert count_hits(first, last, 3) == 2
+    assert count_hits(first, last, 6) == 4
 
 
 def test_the_lift_worked_by_hand() -> None:
@@ -103,7 +103,7 @@ def test_dated_seeds_are_held_out_by_date_with_the_portrait_of_then(tmp_path: Pa
 
 
 def test_without_seeds_there_is_no_section_and_no_audience(shop: EventLog) -> None:
-    with pytest.raises(Unavailable, match=r"give a file with section.lookalike.seeds=FILE"):
+    with pytest.raises(SectionUnavailable, match=r"give a file with section.lookalike.seeds=FILE"):
         Lookalike().find(Scope.of(shop))
     with pytest.raises(DataError, match="needs seeds"):
         Lookalike().customers(shop, AS_OF)

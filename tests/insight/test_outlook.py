@@ -19,7 +19,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
@@ -166,7 +166,7 @@ def test_an_outlook_of_unknown_customers_is_refused(
 
 
 def test_without_bundles_the_report_has_no_outlook(kiosk: EventLog) -> None:
-    with pytest.raises(Unavailable, match=r"section\.outlook\.bundles names no folder"):
+    with pytest.raises(SectionUnavailable, match=r"section\.outlook\.bundles names no folder"):
         Outlook().find(Scope.of(kiosk))
     with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
         Outlook(k=0)

@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.predicted import predict_risk_and_value, predict_risks
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.sections.risk_value import RiskValue, risk_value_grid
 
 
@@ -74,7 +74,9 @@ def test_a_file_of_one_and_a_model_of_the_other(shop: EventLog, tmp_path: Path) 
 
 def test_without_enough_data_the_section_is_left_out() -> None:
     log = log_of(buys("ann", 10), buys("bob", 20))  # no customer bought twice
-    with pytest.raises(Unavailable, match="risk and value: bg_nbd needs customers who buy on more"):
+    with pytest.raises(
+        SectionUnavailable, match="risk and value: bg_nbd needs customers who buy on more"
+    ):
         RiskValue().find(Scope.of(log))
 
 

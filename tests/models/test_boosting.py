@@ -11,7 +11,7 @@ from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.linear_model import LogisticRegression
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.boosting import patience_of
 from growthlab.models.table_estimator import TableEstimator
@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def examples(n: int = 200) -> Examples:
-    random = stream(0, "boosting")
+    random = random_stream(0, "boosting")
     table = pd.DataFrame(random.normal(0, 1, (n, 3)), columns=["a", "b", "c"])
     label = (table["a"] + random.normal(0, 1, n) > 0).to_numpy(dtype=float)
     ids, times = np.arange(n).astype(str), np.full(n, np.datetime64("2025-06-01"))

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from growthlab.core.errors import BundleError, ConfigError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -24,7 +24,7 @@ from growthlab.scorers.load import load_scorer
 
 def overconfident(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels of true probabilities, and what is stated: logits three times too large, and shifted."""
-    random = stream(seed, "overconfident")
+    random = random_stream(seed, "overconfident")
     truth = expit(random.normal(0, 1, n))
     label = (random.random(n) < truth).astype(float)
     return label, expit(3 * logit(truth) - 1)

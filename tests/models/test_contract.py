@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
 from growthlab.config.compose import compose
-from growthlab.config.space_from_config import texts_of
+from growthlab.config.space_from_config import range_texts
 from growthlab.core.build import build
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
 from growthlab.models.base import Recommender
@@ -290,7 +290,7 @@ def test_a_personalised_model_tells_two_groups_apart(name: str) -> None:
 def test_a_search_space_names_settings_of_its_model(name: str) -> None:
     node = config_of(name)
     space = OmegaConf.load(CONF / "search" / "recommend" / f"{name}.yaml")
-    for key, values in texts_of(space).items():
+    for key, values in range_texts(space).items():
         assert OmegaConf.select(node, str(key), default="absent") != "absent", key
         (override,) = OverridesParser.create().parse_overrides([f"{key}={values}"])
         assert override.is_sweep_override(), f"{key}={values} is no grammar of a sweep"

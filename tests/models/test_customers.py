@@ -18,10 +18,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
 from sklearn.svm import LinearSVC
 
-from growthlab.config.space_from_config import texts_of
+from growthlab.config.space_from_config import range_texts
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, ExportError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.event_log import EventLog
 from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
@@ -62,7 +62,7 @@ def new_model(name: str) -> Estimator:
 
 def customers(n: int, seed: int, scale: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:
     """The features of customers who buy at a steady rate, and that rate a day."""
-    random = stream(seed, "customers")
+    random = random_stream(seed, "customers")
     age = random.integers(60, 400, n).astype(float)
     rate = random.gamma(0.8, 1 / 30, n)
     x = random.poisson(rate * age).astype(float)
@@ -105,7 +105,7 @@ def log_of(table: pd.DataFrame, ids: np.ndarray) -> EventLog:
 def examples(family: str, n: int = 600, seed: int = 0, scale: float = 1.0) -> Examples:
     """Labelled examples with a `present`; the horizon is 28 days."""
     table, rate = customers(n, seed, scale)
-    random = stream(seed, "future")
+    random = random_stream(seed, "future")
     later = random.poisson(rate * 28)
     target = (later == 0).astype(float) if family == "churn" else later * table["basket_value"]
     ids, times = np.array([f"u{i:04d}" for i in range(n)]), np.full(n, SNAPSHOT)
@@ -224,7 +224,7 @@ def test_some_models_learn_without_labels(name: str) -> None:
 def test_shuffled_labels_teach_nothing(name: str) -> None:
     data = examples("churn", n=3000)
     assert data.target is not None
-    shuffled = replace(data, target=stream(0, "shuffle").permutation(data.target))
+    shuffled = replace(data, target=random_stream(0, "shuffle").permutation(data.target))
     model = new_model(name).fit(shuffled.select(np.arange(1500)), FitOptions())
     other = shuffled.select(np.arange(1500, 3000))
     assert other.target is not None
@@ -421,7 +421,7 @@ def test_a_search_space_names_settings_of_its_model(name: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = compose(overrides=[f"+model={name}"]).model
     space = OmegaConf.load(CONF / "search" / f"{name}.yaml")
-    for key, values in texts_of(space).items():
+    for key, values in range_texts(space).items():
         assert OmegaConf.select(node, str(key), default="absent") != "absent", key
         (override,) = OverridesParser.create().parse_overrides([f"{key}={values}"])
         assert override.is_sweep_override(), f"{key}={values} is no grammar of a sweep"

@@ -13,9 +13,9 @@ import pytest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.delayed import Delayed, Measured
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.delayed import DelayedEvaluation, MetricWithBounds
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.tasks.churn import Churn
@@ -112,9 +112,9 @@ def test_worse_is_what_lies_below_the_interval_at_export(
         for n, (user, made) in enumerate([*values.items(), *values.items()])
     ]
     lines += [line_of(bundle, 900, user="stranger", value=0.5, served="features")]
-    watched = summarise_log(bundle, write(lines), Period())
+    watched = summarise_log(bundle, write(lines), LogPeriod())
     assert watched.predictions == values  # one each, and of known customers only
-    report = MonitoringReport.of(watched, Limits(psi_moved=50, psi_far=50), delayed)
+    report = MonitoringReport.of(watched, AlertLimits(psi_moved=50, psi_far=50), delayed)
     assert [alert.about for alert in report.alerts] == ["roc_auc"]
     assert (
         "roc_auc of what was served is 0.000 [0.000, 0.000], worse than at exp" in report.as_text()
@@ -130,7 +130,7 @@ def test_a_total_that_is_too_low_is_as_bad_as_one_too_high(
     low: float, high: float, worse: bool
 ) -> None:
     at_export = {"total_bias": {"value": 0.1, "low": 0.05, "high": 0.15}}
-    now = {"total_bias": Measured((low + high) / 2, low, high)}
+    now = {"total_bias": MetricWithBounds((low + high) / 2, low, high)}
     names = list(worse_metrics(Value.delayed_metrics, now, at_export))
     assert names == (["total_bias"] if worse else [])
 
@@ -139,5 +139,5 @@ def test_without_a_figure_at_export_nothing_is_worse(churn_bundle: Bundle) -> No
     delayed = evaluate_delayed(
         Churn(), churn_bundle, served(churn_bundle, 0.9, 0.8, 0.1, 0.2), purchases(*NEWER)
     )
-    assert isinstance(delayed, Delayed)
+    assert isinstance(delayed, DelayedEvaluation)
     assert delayed.worse == []

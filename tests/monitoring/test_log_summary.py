@@ -19,22 +19,22 @@ from growthlab.bundle.manifest import Manifest, checksums_of
 from growthlab.bundle.reference import REFERENCE
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.monitoring import log_reader as request_log
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import LogSummary, summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
-from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.proportions import Proportion
 from growthlab.serving.pending_request import PendingRequest, log_record, log_record_of_failure
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]
-ALWAYS = Period()
+ALWAYS = LogPeriod()
 
 
 def alerts(found: LogSummary, **limits: float) -> set[str]:
     """What alerts are about."""
-    return {alert.about for alert in Limits(**limits).alerts(found)}
+    return {alert.about for alert in AlertLimits(**limits).alerts(found)}
 
 
 def failure(line: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_customers_who_stay_away_longer_alert(
     days = np.random.default_rng(1).uniform(40, 130, 300).tolist()
     summary = summarise_log(churn_bundle, write(churn_of(days)), ALWAYS)
     assert alerts(summary) == {"feature.days_since_last", "score"}
-    (text,) = (a.text for a in Limits().alerts(summary) if a.about == "score")
+    (text,) = (a.text for a in AlertLimits().alerts(summary) if a.about == "score")
     assert "score: the distribution moved: PSI" in text
     assert "(300 values)" in text
 
@@ -99,7 +99,7 @@ def test_a_feature_that_is_no_longer_sent_alerts(
     assert "feature.days_since_last" in alerts(summary)
     (drift,) = (d for d in summary.drifts if d.name == "feature.days_since_last")
     assert drift.largest_change == ("(missing)", pytest.approx(1e-4), pytest.approx(100 / 300))
-    report = MonitoringReport.of(summary, Limits())
+    report = MonitoringReport.of(summary, AlertLimits())
     assert report.metrics()["missing/feature.days_since_last"] == pytest.approx(100 / 300)
     assert "0.0% to 33.3%" in report.as_text()
 
@@ -171,9 +171,9 @@ def test_what_the_service_writes_is_what_is_read_here(
         )
     own = summarise_log(lists_bundle, write([line.strip() for line in lines]), ALWAYS).own
     assert own.served == {"known": 1, "folded_in": 1, "popularity_fallback": 2}
-    assert (own.fallbacks, own.n_anonymous) == (Share(2, 4), 1)
-    assert own.unknown_items == Share(1, 3)
-    assert own.errors == Share(1, 5)
+    assert (own.fallbacks, own.n_anonymous) == (Proportion(2, 4), 1)
+    assert own.unknown_items == Proportion(1, 3)
+    assert own.errors == Proportion(1, 5)
 
 
 def test_items_that_requests_name_are_compared_with_the_histories(
@@ -209,9 +209,11 @@ def test_fallbacks_unknown_items_errors_and_slowness_alert(
     ]
     lines += [failure(line_of(lists_bundle, 250 + n)) for n in range(50)]
     summary = summarise_log(lists_bundle, write(lines), ALWAYS)
-    assert summary.own.fallbacks == Share(100, 200)  # who wants no personal list is no fallback
-    assert summary.own.unknown_items == Share(200, 200)
-    assert summary.own.errors == Share(50, 300)
+    assert summary.own.fallbacks == Proportion(
+        100, 200
+    )  # who wants no personal list is no fallback
+    assert summary.own.unknown_items == Proportion(200, 200)
+    assert summary.own.errors == Proportion(50, 300)
     assert summary.own.n_opted_out == 50
     # 250 latencies: 150 of 4 ms, 100 of 700 ms; bins of 2 %
     assert summary.own.latency(0.5) == pytest.approx(4, rel=0.021)
@@ -228,18 +230,20 @@ def test_failed_requests_count_as_errors_and_as_nothing_else(
     bad = [{**line, "request_id": f"bad{n}", "n_unknown_items": 9} for n, line in enumerate(bad)]
     alone = summarise_log(lists_bundle, write(good), ALWAYS)
     summary = summarise_log(lists_bundle, write([*bad, *good]), ALWAYS)
-    before, after = (finite(MonitoringReport.of(f, Limits()).metrics()) for f in (alone, summary))
+    before, after = (
+        finite(MonitoringReport.of(f, AlertLimits()).metrics()) for f in (alone, summary)
+    )
     assert set(before) == set(after)
     differing = {name for name in after if after[name] != before[name]}
     assert differing == {"share/errors", "alerts", "alerts/grave"}
-    assert summary.own.errors == Share(40, 240)
+    assert summary.own.errors == Proportion(40, 240)
     assert alerts(summary) == {"errors"}
     assert {d.name: d.current.tolist() for d in summary.drifts} == {
         d.name: d.current.tolist() for d in alone.drifts
     }
     assert (
         "40 more requests failed inside the service"
-        in MonitoringReport.of(summary, Limits()).as_text()
+        in MonitoringReport.of(summary, AlertLimits()).as_text()
     )
 
 
@@ -248,7 +252,7 @@ def test_a_log_of_failures_alone_is_reported(
 ) -> None:
     lines = [failure(line_of(churn_bundle, n, variant=v)) for n in range(150) for v in ("shadow",)]
     summary = summarise_log(churn_bundle, write(lines), ALWAYS)
-    report = MonitoringReport.of(summary, Limits())
+    report = MonitoringReport.of(summary, AlertLimits())
     assert [alert.text for alert in report.alerts] == [
         "100.0% [97.5%, 100.0%] of 150 requests failed inside the service, limit 1.0%"
     ]
@@ -265,7 +269,7 @@ def test_a_shop_of_new_visitors_says_so_once_and_still_sees_customers_get_lost(
     lines += [line_of(lists_bundle, 200 + n, user=f"{n:032x}", **new) for n in range(150)]
     lines += [line_of(lists_bundle, 350 + n, **new) for n in range(50)]
     summary = summarise_log(lists_bundle, write(lines), ALWAYS)
-    (alert,) = Limits().alerts(summary)
+    (alert,) = AlertLimits().alerts(summary)
     # half of 400: Wilson's interval ends at 0.549, and 0.60 is the next twentieth and one more
     assert "50.0% [45.1%, 54.9%] of 400 answers use nothing about the customer" in alert.text
     assert "50 of these 200 requests named neither a customer nor an item" in alert.text
@@ -319,8 +323,8 @@ def test_clicks_of_what_was_seen_and_orders_of_what_was_clicked(
     lines += [feedback(n, "click") for n in (0, 1, 2, 15)]  # 15 was not reported as seen
     lines += [feedback(n, "order") for n in (2, 15, 17)]  # 17 was not clicked
     own = summarise_log(lists_bundle, write(lines), ALWAYS).own
-    assert (own.rate("click"), own.rate_after("click")) == (Share(4, 20), Share(3, 10))
-    assert (own.rate("order"), own.rate_after("order")) == (Share(3, 20), Share(2, 4))
+    assert (own.rate("click"), own.rate_after("click")) == (Proportion(4, 20), Proportion(3, 10))
+    assert (own.rate("order"), own.rate_after("order")) == (Proportion(3, 20), Proportion(2, 4))
 
 
 def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
@@ -335,13 +339,13 @@ def test_clicks_and_orders_are_counted_once_and_not_for_shadows(
     name = lists_bundle.manifest.model
     clicks = {who: tally.rate("click") for who, tally in summary.variants.items()}
     assert clicks == {
-        ("champion", name, lists_bundle.manifest.version): Share(3, 20),
-        ("challenger", name, "x"): Share(1, 10),
-        ("shadow", name, "y"): Share(0, 20),
+        ("champion", name, lists_bundle.manifest.version): Proportion(3, 20),
+        ("challenger", name, "x"): Proportion(1, 10),
+        ("shadow", name, "y"): Proportion(0, 20),
     }
-    assert summary.own.rate("order") == Share(1, 20)
+    assert summary.own.rate("order") == Proportion(1, 20)
     assert summary.n_feedback_without_answer == 1  # of the request 99
-    text = MonitoringReport.of(summary, Limits()).as_text()
+    text = MonitoringReport.of(summary, AlertLimits()).as_text()
     # 1/10 - 3/20, Newcombe's bounds from (0.0179, 0.4042) and (0.0524, 0.3604)
     assert "-5.00% [-27.59%, +26.94%]" in text
 
@@ -359,7 +363,7 @@ def test_answers_to_other_questions_in_the_same_log_are_left_alone(
     assert [tally.n for tally in summary.variants.values()] == [3]
     assert summary.reading.n_lines == 5
     assert summary.n_feedback_without_answer == 0  # it has one, of the other model
-    assert "What became of the answers" not in MonitoringReport.of(summary, Limits()).as_text()
+    assert "What became of the answers" not in MonitoringReport.of(summary, AlertLimits()).as_text()
 
 
 def test_only_answers_of_the_period_count_and_feedback_may_come_later(
@@ -368,10 +372,10 @@ def test_only_answers_of_the_period_count_and_feedback_may_come_later(
     lines = [line_of(lists_bundle, n) for n in range(60)]  # 00:00 ... 00:59 on 2024-03-02
     path = write([*lines, feedback(20, "click"), feedback(5, "click")])
     summary = summarise_log(
-        lists_bundle, path, Period.of("2024-03-02T00:10", "2024-03-02T01:30+01:00")
+        lists_bundle, path, LogPeriod.of("2024-03-02T00:10", "2024-03-02T01:30+01:00")
     )
     assert (summary.own.n, summary.reading.n_outside) == (20, 40)
-    assert summary.own.rate("click") == Share(1, 20)
+    assert summary.own.rate("click") == Proportion(1, 20)
     assert str(summary.reading.first) == "2024-03-02 00:10:00+00:00"
 
 
@@ -394,7 +398,7 @@ def test_broken_lines_are_counted_and_do_no_harm(
     assert summary.own.n == 3
     assert summary.reading.n_broken == 15  # the long line is read in two pieces, the empty one not
     assert summary.reading.n_lines == 18
-    text = MonitoringReport.of(summary, Limits()).as_text()
+    text = MonitoringReport.of(summary, AlertLimits()).as_text()
     assert "15 lines were no lines of a request log" in text
     assert "fewer than 100 answers are too few for an alert" in text
 
@@ -435,28 +439,28 @@ def test_no_log_an_empty_one_and_none_of_the_period_are_one_line(
         summarise_log(lists_bundle, write([feedback(1, "click")]), ALWAYS)
     with pytest.raises(DataError, match="1 lie outside since and until"):
         summarise_log(
-            lists_bundle, write([line_of(lists_bundle, 0)]), Period.of("2025-01-01", None)
+            lists_bundle, write([line_of(lists_bundle, 0)]), LogPeriod.of("2025-01-01", None)
         )
 
 
 def test_periods_and_limits_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="since=yesterday is no time"):
-        Period.of("yesterday", None)
+        LogPeriod.of("yesterday", None)
     with pytest.raises(ConfigError, match="nothing lies between"):
-        Period.of("2025-02-01", "2025-02-01")
+        LogPeriod.of("2025-02-01", "2025-02-01")
     with pytest.raises(ConfigError, match=r"limits.errors must be above 0, got 0"):
-        Limits(errors=0)
+        AlertLimits(errors=0)
     with pytest.raises(ConfigError, match=r"limits.errors must be a number, got 'few'"):
-        Limits.of({"errors": "few"})
+        AlertLimits.of({"errors": "few"})
     with pytest.raises(ConfigError, match=r"limits.error is no limit: did you mean errors"):
-        Limits.of({"error": 0.1})
+        AlertLimits.of({"error": 0.1})
     with pytest.raises(ConfigError, match=r"until=0001-01-01T00:00\+05:00 is no time"):
-        Period.of(None, "0001-01-01T00:00+05:00")
+        LogPeriod.of(None, "0001-01-01T00:00+05:00")
     with pytest.raises(ConfigError, match=r"limits.fallback_rise must be a share, at most 1"):
-        Limits(fallback_rise=1.5)
-    assert Limits(p99_ms=2, psi_far=2).p99_ms == 2
+        AlertLimits(fallback_rise=1.5)
+    assert AlertLimits(p99_ms=2, psi_far=2).p99_ms == 2
     with pytest.raises(ConfigError, match=r"limits.psi_moved=0.5 is above limits.psi_far=0.25"):
-        Limits(psi_moved=0.5)
+        AlertLimits(psi_moved=0.5)
 
 
 def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
@@ -469,7 +473,7 @@ def test_a_bundle_without_a_reference_is_watched_as_far_as_possible(
     old = Bundle.load(folder)
     summary = summarise_log(old, write([line_of(old, n) for n in range(200)]), ALWAYS)
     assert summary.drifts == []
-    report = MonitoringReport.of(summary, Limits())
+    report = MonitoringReport.of(summary, AlertLimits())
     assert "the bundle has no reference: export it again" in report.as_text()
     assert "Drift against" not in monitoring_html(report)
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growthlab.monitoring.proportions import (
-    Share,
+    Proportion,
     coverage_and_gini,
-    difference,
+    difference_of_proportions,
     rarefied_coverage_and_gini,
 )
 
@@ -29,17 +29,17 @@ from growthlab.monitoring.proportions import (
 def test_wilson_bounds_are_those_of_the_literature(
     hits: int, n: int, low: float, high: float
 ) -> None:
-    assert Share(hits, n).bounds == pytest.approx((low, high), abs=5e-5)
+    assert Proportion(hits, n).bounds == pytest.approx((low, high), abs=5e-5)
 
 
 def test_no_cases_have_no_share() -> None:
-    assert math.isnan(Share(0, 0).value)
-    assert all(map(math.isnan, Share(0, 0).bounds))
+    assert math.isnan(Proportion(0, 0).value)
+    assert all(map(math.isnan, Proportion(0, 0).bounds))
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_bounds_hold_the_share_and_stay_in_range(hits: int, more: int) -> None:
-    share = Share(hits, hits + more + 1)
+    share = Proportion(hits, hits + more + 1)
     low, high = share.bounds
     assert 0 <= low <= share.value + 1e-12
     assert share.value - 1e-12 <= high <= 1
@@ -47,7 +47,7 @@ def test_bounds_hold_the_share_and_stay_in_range(hits: int, more: int) -> None:
 
 def test_a_difference_has_newcombes_bounds() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: 56/70 - 48/80
-    gap = difference(Share(56, 70), Share(48, 80))
+    gap = difference_of_proportions(Proportion(56, 70), Proportion(48, 80))
     assert gap == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 

@@ -20,18 +20,18 @@ from growthlab.core.build import build
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
 from growthlab.export.refresh_state import refresh
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_report import MonitoringReport
-from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.proportions import Proportion
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
 from growthlab.tasks.top_n import TopN
 
 Lines = list[dict[str, Any]]
 Line = Callable[..., dict[str, Any]]
-ALWAYS = Period()
+ALWAYS = LogPeriod()
 
 
 def purchases(*rows: tuple[str, str]) -> EventLog:
@@ -91,11 +91,11 @@ def test_the_log_of_both_states_is_one_report(
         ("champion", name, own): 350,
         ("challenger", name, "x"): 1,
     }
-    assert summary.own.rate("click") == Share(2, 350)
+    assert summary.own.rate("click") == Proportion(2, 350)
     assert summary.reference is not None
     assert {drift.name for drift in summary.drifts} == {"score", "items listed"}
     assert {drift.n_current for drift in summary.drifts} == {350}
-    report = MonitoringReport.of(summary, Limits())
+    report = MonitoringReport.of(summary, AlertLimits())
     assert "350 answers of this bundle" in report.facts[0]
     assert report.facts[1].startswith("they are of 2 states of one model")
     with pytest.raises(DataError, match="give the bundle that answered"):
@@ -175,7 +175,7 @@ def test_each_prediction_is_evaluated_in_the_horizon_of_the_state_that_made_it(
     )  # up to 2024-04-02: the first is over
     assert (half.n, half.n_not_over, half.now["brier"].value) == (2, 2, pytest.approx(0.025))
     message = MonitoringReport.of(
-        summarise_log(churn_twice, write(made), ALWAYS), Limits(), half
+        summarise_log(churn_twice, write(made), ALWAYS), AlertLimits(), half
     ).facts
     assert any(
         fact.startswith("2 predictions are evaluated; for 2 more the horizon") for fact in message

@@ -21,7 +21,7 @@ from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy, catalogue_cross_entropy
 from growthlab.networks.losses.gbce import GBCE, beta_of
 from growthlab.networks.losses.sampled_softmax import SampledSoftmax, softmax_loss
-from growthlab.networks.losses.shared_negatives import draw
+from growthlab.networks.losses.shared_negatives import draw_negatives
 from growthlab.networks.negative_sampling import unseen_negatives
 from growthlab.training.loop import torch_stream
 
@@ -152,7 +152,7 @@ def test_sampled_softmax_equals_a_plain_loop(
     at_once: int, in_batch: int, negatives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def plain(given: SequenceTargets) -> Tensor:
-        drawn = draw(given, in_batch, negatives, 0.5)
+        drawn = draw_negatives(given, in_batch, negatives, 0.5)
         corrected = scores_of(given) - drawn.probability.double().log()
         total = torch.zeros((), dtype=torch.float64)
         for p, row in enumerate(corrected):
@@ -170,7 +170,7 @@ def test_sampled_softmax_equals_a_plain_loop(
 def test_the_probability_of_a_draw_is_that_of_both_ways_and_sums_to_one() -> None:
     # 10 targets of the batch by support, 30 more by its square root
     given = batch()
-    drawn = draw(given, in_batch=99, negatives=30, alpha=0.5)
+    drawn = draw_negatives(given, in_batch=99, negatives=30, alpha=0.5)
     support = given.support.numpy()
     by_root = np.sqrt(support) / np.sqrt(support).sum()
     expected = (10 * support / support.sum() + 30 * by_root) / 40
@@ -183,7 +183,7 @@ def test_the_probability_of_a_draw_is_that_of_both_ways_and_sums_to_one() -> Non
 def test_draws_follow_the_support_to_the_power_of_alpha(alpha: float) -> None:
     given = batch()
     with torch_stream(0, "draws"):
-        drawn = draw(given, in_batch=0, negatives=200_000, alpha=alpha)
+        drawn = draw_negatives(given, in_batch=0, negatives=200_000, alpha=alpha)
     shares = drawn.items.bincount(minlength=20) / 200_000
     np.testing.assert_allclose(shares.numpy(), drawn.probability.numpy(), atol=0.003)
 
@@ -208,7 +208,7 @@ def test_bpr_max_equals_a_plain_loop(
     at_once: int, elu: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def plain(given: SequenceTargets) -> Tensor:
-        drawn = draw(given, 4, 9, 0.5)
+        drawn = draw_negatives(given, 4, 9, 0.5)
         scores = scores_of(given)
         if elu:
             scores = torch.where(scores > 0, scores, elu * (scores.exp() - 1))

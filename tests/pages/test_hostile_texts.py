@@ -21,8 +21,8 @@ from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LineP
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.scope import Scope
-from growthlab.monitoring.alerts import Alert, Limits
-from growthlab.monitoring.log_reader import Reading
+from growthlab.monitoring.alerts import Alert, AlertLimits
+from growthlab.monitoring.log_reader import LogReading
 from growthlab.monitoring.log_summary import LogSummary
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport
@@ -85,9 +85,9 @@ def monitoring_page(text: str) -> str:
     tally = Tally(n=120)
     tally.served[text] = 120
     variants = {(text, text, text): tally}
-    log = LogSummary(manifest, Reading(120, first=now, last=now), variants, tally, None, [drift])
+    log = LogSummary(manifest, LogReading(120, first=now, last=now), variants, tally, None, [drift])
     alerts = [Alert(text, "grave", text), Alert(text, "note", text)]
-    return monitoring_html(MonitoringReport(log, Limits(), alerts))
+    return monitoring_html(MonitoringReport(log, AlertLimits(), alerts))
 
 
 PAGES: dict[str, Callable[[str], str]] = {

@@ -25,7 +25,7 @@ from growthlab.promotion.gate import (
     decide,
 )
 from growthlab.promotion.promotion_report import (
-    Case,
+    PromotionCase,
     checks_as_text,
     report_of,
     summary_of,
@@ -74,7 +74,7 @@ BETTER = Evidence(
     parity=Parity(n_compared=1000, n_same=1000, largest=1e-7),
     family="ranking",
 )
-CASE = Case(
+CASE = PromotionCase(
     name="corner_shop-top_n",
     challenger_run="c" * 32,
     challenger_model="ease",

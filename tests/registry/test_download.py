@@ -19,7 +19,7 @@ from growthlab.core.histories import Histories
 from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.registry.download import Fetched, fetch
-from growthlab.registry.model_registry import register
+from growthlab.registry.model_registry import register_bundle
 from growthlab.training.fit_options import FitOptions
 
 
@@ -39,7 +39,7 @@ class Registry:
     def champion(self, number: int) -> Manifest:
         """A bundle with so many neighbours, registered and made the champion."""
         bundle = self.make(self.folder / f"made{number}", number)
-        registered = register(bundle, uri=self.uri, run_id=self.run_id, client=self.client)
+        registered = register_bundle(bundle, uri=self.uri, run_id=self.run_id, client=self.client)
         self.client.set_registered_model_alias(registered.name, "champion", registered.version)
         return Manifest.read(bundle)
 

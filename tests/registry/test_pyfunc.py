@@ -24,7 +24,7 @@ from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
-from growthlab.registry.model_registry import make_challenger, register
+from growthlab.registry.model_registry import make_challenger, register_bundle
 from growthlab.registry.pyfunc import global_store, log_pyfunc
 
 ANNA = "anna.schmidt@example.org"
@@ -215,10 +215,10 @@ def test_a_registered_version_has_no_alias_by_itself_and_can_be_made_the_challen
     store: Store, folder: Path
 ) -> None:
     before = mlflow.get_tracking_uri()
-    first = register(folder, uri=store.uri, run_id=store.run_id)
+    first = register_bundle(folder, uri=store.uri, run_id=store.run_id)
     assert (first.name, first.version) == ("corner_shop-top_n", "1")
     assert store.client.get_registered_model("corner_shop-top_n").aliases == {}
-    second = register(folder, uri=store.uri, run_id=store.run_id)
+    second = register_bundle(folder, uri=store.uri, run_id=store.run_id)
     assert second.version == "2"
     make_challenger(store.client, first)
     make_challenger(store.client, second)

@@ -17,19 +17,19 @@ from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
     ROLLBACK,
-    Change,
-    Registered,
+    ChampionChange,
+    RegisteredVersion,
     champion_of,
+    champion_stack,
     history_of,
     make_challenger,
     move_champion,
     note_refusal,
     previous_champion,
-    stack_of,
     version_of,
-    withdraw,
+    withdraw_version,
 )
-from growthlab.registry.registry_lock import alone_with
+from growthlab.registry.registry_lock import locked_registry
 
 WHEN = "2024-04-01T12:00:00+00:00"
 
@@ -51,8 +51,10 @@ def model(client: MlflowClient, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def change(version: str, before: str | None, how: str = PROMOTION, by: str = "anna") -> Change:
-    return Change(version=version, before=before, how=how, by=by, at=WHEN, code="deadbeef")
+def change(
+    version: str, before: str | None, how: str = PROMOTION, by: str = "anna"
+) -> ChampionChange:
+    return ChampionChange(version=version, before=before, how=how, by=by, at=WHEN, code="deadbeef")
 
 
 def aliases(client: MlflowClient, name: str) -> dict[str, str]:
@@ -129,15 +131,15 @@ def test_the_description_of_a_version_that_was_left_says_when_by_whom_and_why(
 
 
 def test_a_champion_that_was_set_by_hand_counts() -> None:
-    assert stack_of([], "4") == ["4"]
+    assert champion_stack([], "4") == ["4"]
     history = [change("1", None), change("3", "2")]  # 2 was set by hand in between
-    assert stack_of(history, "3") == ["1", "2", "3"]
-    assert stack_of(history, "5") == ["1", "2", "3", "5"]
+    assert champion_stack(history, "3") == ["1", "2", "3"]
+    assert champion_stack(history, "5") == ["1", "2", "3", "5"]
 
 
 def test_the_lock_is_gone_when_the_work_is_done_or_failed(client: MlflowClient, model: str) -> None:
     def work() -> None:
-        with alone_with(client, model, "anna"):
+        with locked_registry(client, model, "anna"):
             assert client.get_registered_model(f"{model}.lock").tags["by"] == "anna"
             raise ZeroDivisionError
 
@@ -149,7 +151,7 @@ def test_the_lock_is_gone_when_the_work_is_done_or_failed(client: MlflowClient, 
 
 def test_the_lock_of_a_process_that_died_is_taken_over(client: MlflowClient, model: str) -> None:
     client.create_registered_model(f"{model}.lock", tags={"token": "dead", "by": "carl"})
-    with alone_with(client, model, "anna", lease=0.3):
+    with locked_registry(client, model, "anna", lease=0.3):
         assert client.get_registered_model(f"{model}.lock").tags["by"] == "anna"
     left = client.search_registered_models(f"name LIKE '{model}.lock%'")
     assert list(left) == []
@@ -170,7 +172,7 @@ def test_a_lock_that_changes_hands_all_the_time_is_given_up(
     monkeypatch.setattr("growthlab.registry.registry_lock.time.sleep", wait)
     with (
         pytest.raises(ExportError, match=rf"{model}\.lock is held by carl since"),
-        alone_with(client, model, "anna", lease=0.2),
+        locked_registry(client, model, "anna", lease=0.2),
     ):
         pass
 
@@ -179,20 +181,22 @@ def test_only_a_version_that_no_other_process_promoted_is_withdrawn(
     client: MlflowClient, model: str
 ) -> None:
     logged = client.create_logged_model("0", name="of the run")
-    by_bert, nobodys = (Registered(model, version, logged.model_id) for version in ("2", "3"))
+    by_bert, nobodys = (
+        RegisteredVersion(model, version, logged.model_id) for version in ("2", "3")
+    )
     move_champion(client, model, change("2", None, FIRST, by="bert"))
-    withdraw(client, by_bert, "anna")
+    withdraw_version(client, by_bert, "anna")
     assert aliases(client, model) == {"champion": "2"}
     move_champion(client, model, change("1", "2"))
-    withdraw(client, by_bert, "anna")  # a rollback would bring it back
+    withdraw_version(client, by_bert, "anna")  # a rollback would bring it back
     assert client.get_model_version(model, "2").aliases == []
     make_challenger(client, nobodys)
-    withdraw(client, nobodys, "anna")
+    withdraw_version(client, nobodys, "anna")
     assert aliases(client, model) == {"champion": "1", "challenger": "3"}
     assert client.get_logged_model(logged.model_id).model_id == logged.model_id
 
     client.delete_registered_model_alias(model, "challenger")
-    withdraw(client, nobodys, "anna")
+    withdraw_version(client, nobodys, "anna")
     with pytest.raises(MlflowException, match="not found"):
         client.get_model_version(model, "3")
     with pytest.raises(MlflowException, match="not found"):

@@ -12,10 +12,10 @@ from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.scorers.blend_scorer import BlendScorer
 from growthlab.scorers.fusion import (
-    Members,
-    fused,
+    HybridMembers,
+    fuse_scores,
     ranks_of,
-    reciprocal,
+    reciprocal_ranks,
     round_off_noise,
     short_lists,
 )
@@ -63,22 +63,22 @@ def test_settling_keeps_what_is_no_number() -> None:
 
 
 def test_a_reciprocal_place_is_one_over_constant_plus_place() -> None:
-    np.testing.assert_allclose(reciprocal(row(1, 2, INF)), [[1 / 61, 1 / 62, 0]])
+    np.testing.assert_allclose(reciprocal_ranks(row(1, 2, INF)), [[1 / 61, 1 / 62, 0]])
 
 
 def test_a_member_that_cannot_score_a_user_leaves_its_weight_to_the_others() -> None:
     values = np.array([[[1.0, 0.0]], [[np.nan, np.nan]], [[0.0, 4.0]]])
     # weights 1 and 3 of those who can: (1 * 1 + 3 * 0) / 4, (1 * 0 + 3 * 4) / 4
-    np.testing.assert_allclose(fused(values, np.array([0.1, 0.6, 0.3])), [[0.25, 3.0]])
+    np.testing.assert_allclose(fuse_scores(values, np.array([0.1, 0.6, 0.3])), [[0.25, 3.0]])
 
 
 def test_only_members_without_weight_count_alike() -> None:
     values = np.array([[[np.nan]], [[2.0]], [[4.0]]])
-    np.testing.assert_allclose(fused(values, np.array([1.0, 0.0, 0.0])), [[3.0]])
+    np.testing.assert_allclose(fuse_scores(values, np.array([1.0, 0.0, 0.0])), [[3.0]])
 
 
 def test_a_user_whom_no_member_scores_is_not_scored() -> None:
-    assert np.isnan(fused(np.full((2, 1, 3), np.nan), np.array([0.5, 0.5]))).all()
+    assert np.isnan(fuse_scores(np.full((2, 1, 3), np.nan), np.array([0.5, 0.5]))).all()
 
 
 def test_short_lists_are_united_and_a_tied_group_is_in_or_out_as_a_whole() -> None:
@@ -90,7 +90,7 @@ def test_short_lists_are_united_and_a_tied_group_is_in_or_out_as_a_whole() -> No
 
 def blend(*members: list[float], weights: list[float]) -> BlendScorer:
     made = {f"m{i}": PopularityScorer(np.array(m, dtype=np.float32)) for i, m in enumerate(members)}
-    return BlendScorer(Members(made), np.array(weights))
+    return BlendScorer(HybridMembers(made), np.array(weights))
 
 
 def asked() -> Histories:

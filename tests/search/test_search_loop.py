@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.search.override_words import settings_text
 from growthlab.search.search_loop import Objectives, SearchLoop
-from growthlab.search.trial import Pruned, Result
+from growthlab.search.trial import TrialPruned, TrialResult
 from growthlab.split.fold import Fold
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.training.fit_options import FitOptions
@@ -83,7 +83,7 @@ class FixedTrial:
         """Prune or end at the fixed epoch."""
         self.reported.append(value)
         if epoch == self.pruned_at:
-            raise Pruned
+            raise TrialPruned
         return epoch == self.out_of_time_at
 
 
@@ -92,14 +92,14 @@ class FixedStudy:
     """A study with fixed trials, which is also the recorder."""
 
     trials: list[FixedTrial]
-    results: dict[int, Result] = field(default_factory=dict)
+    results: dict[int, TrialResult] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def ask(self) -> FixedTrial | None:
         """The next trial without a result."""
         return next((t for t in self.trials if t.number not in self.results), None)
 
-    def tell(self, trial: FixedTrial, result: Result) -> None:
+    def tell(self, trial: FixedTrial, result: TrialResult) -> None:
         """Store the result, once a trial."""
         assert trial.number not in self.results
         self.results[trial.number] = result
@@ -108,7 +108,7 @@ class FixedStudy:
         """Log the start."""
         self.log.append(f"start {trial.number}")
 
-    def finish(self, trial: FixedTrial, result: Result, error: Exception | None) -> None:
+    def finish(self, trial: FixedTrial, result: TrialResult, error: Exception | None) -> None:
         """Log the end."""
         self.log.append(f"{result.state} {trial.number} {type(error).__name__}")
 
@@ -193,8 +193,10 @@ def test_costs_may_be_objectives(shop_fold: Fold) -> None:
 
 
 def test_a_result_is_the_same_after_json() -> None:
-    result = Result("pruned", (), {"quality": 0.5}, {"fit_seconds": 2.0}, 3, {1: 0.1, 3: 0.5}, "w")
-    assert Result.from_json(result.as_json()) == result
+    result = TrialResult(
+        "pruned", (), {"quality": 0.5}, {"fit_seconds": 2.0}, 3, {1: 0.1, 3: 0.5}, "w"
+    )
+    assert TrialResult.from_json(result.as_json()) == result
 
 
 def test_settings_are_shown_without_the_model_prefix_and_with_four_digits() -> None:

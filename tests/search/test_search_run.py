@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from growthlab.search.search_report import figures, trials_table
+from growthlab.search.search_report import search_figures, trials_table
 from growthlab.search.search_run import SearchRun
-from growthlab.search.search_space import CategoricalRange, NumericRange, Space
+from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import Result
+from growthlab.search.trial import TrialResult
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, process_of
 from growthlab.tracking.store import Store
 
-SPACE = Space(
+SPACE = SearchSpace(
     {"lr": NumericRange(1e-4, 1.0, log=True), "layers": CategoricalRange(([8], [16, 8], [32]))}, {}
 )
 OWN = {"lr": 0.1, "layers": [8]}
@@ -42,7 +42,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def study(name: str = "s", n: int = 9, maximise: tuple[bool, ...] = (True,)) -> Study:
     """A study in the folder's journal."""
-    space = Space(SPACE.ranges, OWN)
+    space = SearchSpace(SPACE.ranges, OWN)
     return Study(
         StudyStore(None, Path.cwd() / "studies.journal"), name, space, {}, maximise, Budget(n)
     )
@@ -54,7 +54,7 @@ def recorder(store: Store, study: Study, *objectives: str) -> SearchRun:
 
 
 def run_trial(
-    study: Study, runs: SearchRun, result: Result, error: Exception | None = None
+    study: Study, runs: SearchRun, result: TrialResult, error: Exception | None = None
 ) -> None:
     """Run one trial with a given result."""
     trial = study.ask()
@@ -75,11 +75,13 @@ def test_complete_pruned_and_failed_trials_differ_in_state_and_status(store: Sto
     s = study()
     runs = recorder(store, s)
     curve = {1: 0.2, 2: 0.3}
-    run_trial(s, runs, Result("complete", (0.3,), {"quality": 0.3}, {"fit_seconds": 2.0}, 2, curve))
     run_trial(
-        s, runs, Result("pruned", epochs=2, curve=curve, why="below the median after epoch 2")
+        s, runs, TrialResult("complete", (0.3,), {"quality": 0.3}, {"fit_seconds": 2.0}, 2, curve)
     )
-    run_trial(s, runs, Result("failed", why="MemoryError: 31 GiB"), MemoryError("31 GiB"))
+    run_trial(
+        s, runs, TrialResult("pruned", epochs=2, curve=curve, why="below the median after epoch 2")
+    )
+    run_trial(s, runs, TrialResult("failed", why="MemoryError: 31 GiB"), MemoryError("31 GiB"))
     complete, pruned, failed = trials_of(store, runs)
     assert [r.data.tags["state"] for r in (complete, pruned, failed)] == [
         *("complete", "pruned", "failed")
@@ -101,7 +103,7 @@ def test_the_run_of_a_killed_process_ends_with_the_result_in_the_study(store: St
     assert lost is not None
     runs.start(stored)
     runs.start(lost)
-    s.tell(stored, Result("complete", (0.4,), {"quality": 0.4}))
+    s.tell(stored, TrialResult("complete", (0.4,), {"quality": 0.4}))
     for run in trials_of(store, runs):  # killed before it logged the result
         store.client.set_tag(run.info.run_id, PROCESS, "gone:1:1")
     again = recorder(store, study())
@@ -116,9 +118,9 @@ def test_the_run_of_a_killed_process_ends_with_the_result_in_the_study(store: St
 def test_a_closed_search_has_its_table_and_the_best_so_far(store: Store) -> None:
     s = study()
     runs = recorder(store, s)
-    run_trial(s, runs, Result("complete", (0.3,)))
+    run_trial(s, runs, TrialResult("complete", (0.3,)))
     runs.close("FINISHED", s.finished()[0])
-    run_trial(s, runs, Result("complete", (0.6,)))
+    run_trial(s, runs, TrialResult("complete", (0.6,)))
     runs.close("FINISHED", s.finished()[1])
     search = store.client.get_run(runs.run_id)
     assert search.info.status == "FINISHED"
@@ -133,7 +135,7 @@ def test_a_search_run_stays_open_while_another_process_works(
 ) -> None:
     s = study()
     runs = recorder(store, s)
-    run_trial(s, runs, Result("complete", (0.3,)))
+    run_trial(s, runs, TrialResult("complete", (0.3,)))
     with monkeypatch.context() as patch:
         patch.setattr("growthlab.search.study.this_process", lambda: process_of(os.getppid()))
         assert study().ask() is not None
@@ -160,17 +162,17 @@ def test_the_table_of_no_trials_is_empty() -> None:
 
 def test_plots_need_enough_complete_trials() -> None:
     s = study("plots", maximise=(True, False))
-    assert figures(s.optuna, ["quality", "bundle_mb"]) == {}
+    assert search_figures(s.optuna, ["quality", "bundle_mb"]) == {}
     for value in (0.1, 0.4, 0.3, 0.2, 0.5):
         trial = s.ask()
         assert trial is not None
-        s.tell(trial, Result("complete", (value, 1 - value)))
+        s.tell(trial, TrialResult("complete", (value, 1 - value)))
         if value == 0.1:
-            drawn = set(figures(s.optuna, ["quality", "bundle_mb"]))
+            drawn = set(search_figures(s.optuna, ["quality", "bundle_mb"]))
             assert drawn == {"history_quality", "history_bundle_mb", "pareto_front"}
     kinds = ("history", "importance", "parallel_coordinates")
     each = {f"{kind}_{name}" for kind in kinds for name in ("quality", "bundle_mb")}
-    assert set(figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
+    assert set(search_figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
 
 
 def test_plots_do_not_change_the_style_of_other_figures() -> None:
@@ -181,8 +183,8 @@ def test_plots_do_not_change_the_style_of_other_figures() -> None:
     for value in (0.1, 0.4, 0.3, 0.2):
         trial = s.ask()
         assert trial is not None
-        s.tell(trial, Result("complete", (value,)))
+        s.tell(trial, TrialResult("complete", (value,)))
     before = dict(mpl.rcParams)
-    assert figures(s.optuna, ["quality"])
+    assert search_figures(s.optuna, ["quality"])
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from growthlab.search.search_space import CategoricalRange, NumericRange, Space, settings_key
+from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace, settings_key
 
 
 @pytest.mark.parametrize(
@@ -67,34 +67,36 @@ def test_a_range_of_many_integers_has_a_border_like_a_continuous_one() -> None:
 
 
 def test_the_number_of_settings_is_none_where_a_range_is_continuous() -> None:
-    finite = Space(
+    finite = SearchSpace(
         {"a": CategoricalRange((1, 2, 3)), "b": NumericRange(1, 2, step=1)}, {"a": 2, "b": 1}
     )
     assert finite.n_settings == 6
     assert len({settings_key(s) for s in finite.all_settings()}) == 6
     assert (
-        Space(
+        SearchSpace(
             {"a": CategoricalRange((1, 2)), "b": NumericRange(0.0, 1.0)}, {"a": 1, "b": 0.5}
         ).n_settings
         is None
     )
-    assert Space({"a": NumericRange(0.5, 0.5)}, {"a": 0.5}).n_settings == 1
+    assert SearchSpace({"a": NumericRange(0.5, 0.5)}, {"a": 0.5}).n_settings == 1
 
 
 def test_lists_are_encoded_for_optuna_and_decoded() -> None:
-    space = Space({"layers": CategoricalRange(([32, 16], [64])), "one": CategoricalRange((7,))}, {})
+    space = SearchSpace(
+        {"layers": CategoricalRange(([32, 16], [64])), "one": CategoricalRange((7,))}, {}
+    )
     params = space.encoded({"layers": [64], "one": 7})
     assert space.settings({"layers": params["layers"]}) == {"layers": [64], "one": 7}
     assert set(space.distributions()) == {"layers", "one"}
 
 
 def test_borders_are_named_even_where_the_default_won() -> None:
-    space = Space(
+    space = SearchSpace(
         {"a": CategoricalRange((1, 2, 3)), "b": NumericRange(0.0, 1.0)}, {"a": 3, "b": 0.5}
     )
     assert space.contains_default
     assert space.borders({}) == ["a"]
     assert space.borders({"a": 2, "b": 1.0}) == ["b"]
-    outside = Space({"a": CategoricalRange((1, 2, 3))}, {"a": 40})
+    outside = SearchSpace({"a": CategoricalRange((1, 2, 3))}, {"a": 40})
     assert not outside.contains_default
     assert outside.borders({}) == []

@@ -13,17 +13,17 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.search import study as study_module
-from growthlab.search.search_space import CategoricalRange, NumericRange, Space, settings_key
+from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace, settings_key
 from growthlab.search.study import Budget, Pruning, RunningTrial, Study
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import Pruned, Result
+from growthlab.search.trial import TrialPruned, TrialResult
 from growthlab.tracking.process_identity import this_process
 
-CONTINUOUS = Space(
+CONTINUOUS = SearchSpace(
     {"lr": NumericRange(1e-4, 1.0, log=True), "width": CategoricalRange((8, 16, 32))},
     {"lr": 0.1, "width": 16},
 )
-FINITE = Space(
+FINITE = SearchSpace(
     {"width": CategoricalRange((8, 16)), "depth": NumericRange(1, 2, step=1)},
     {"width": 16, "depth": 1},
 )
@@ -46,7 +46,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def open_study(tmp_path: Path) -> Callable[..., Study]:
     """The study ``s`` in a journal, opened again at each call as another process would."""
 
-    def opened(space: Space = CONTINUOUS, **settings: Any) -> Study:
+    def opened(space: SearchSpace = CONTINUOUS, **settings: Any) -> Study:
         store = StudyStore(None, tmp_path / "studies.journal")
         arguments = {"fixed_settings": {}, "maximise": [True], "budget": Budget(6)}
         return Study(store, "s", space, **(arguments | settings))
@@ -64,7 +64,7 @@ def finish(study: Study, n: int | None = None) -> list[dict[str, Any]]:
     """Run `n` trials, or all that the study wants, and return their settings."""
     tried = []
     while (n is None or len(tried) < n) and (trial := study.ask()) is not None:
-        study.tell(trial, Result("complete", (score(trial),)))
+        study.tell(trial, TrialResult("complete", (score(trial),)))
         tried.append(dict(trial.overrides))
     return tried
 
@@ -83,7 +83,7 @@ def test_the_models_own_settings_come_first(open_study: Callable[..., Study]) ->
 def test_own_settings_outside_the_space_come_first_unchanged(
     open_study: Callable[..., Study],
 ) -> None:
-    study = open_study(Space({"lr": NumericRange(0.5, 1.0)}, {"lr": 0.1}))
+    study = open_study(SearchSpace({"lr": NumericRange(0.5, 1.0)}, {"lr": 0.1}))
     first, *others = finish(study)
     assert first == {}
     assert len(others) == 5
@@ -115,10 +115,10 @@ def test_all_processes_share_one_budget(open_study: Callable[..., Study]) -> Non
     tried = []
     while (trial := one.ask()) is not None:
         tried.append(trial)
-        one.tell(trial, Result("complete", (score(trial),)))
+        one.tell(trial, TrialResult("complete", (score(trial),)))
         if (trial := other.ask()) is not None:
             tried.append(trial)
-            other.tell(trial, Result("failed", why="a crash"))
+            other.tell(trial, TrialResult("failed", why="a crash"))
     assert [t.number for t in tried] == list(range(6))
     assert [t.result.state for t in one.finished()].count("failed") == 3
 
@@ -152,7 +152,7 @@ def test_an_interrupted_trial_is_tried_again(open_study: Callable[..., Study]) -
     finish(study, 2)
     trial = study.ask()
     assert trial is not None
-    study.tell(trial, Result("interrupted"))
+    study.tell(trial, TrialResult("interrupted"))
     again = study.ask()
     assert again is not None
     assert again.overrides == trial.overrides
@@ -179,7 +179,7 @@ def test_minutes_add_up_over_calls_and_idle_time_is_free(
     assert trial is not None
     now += 70
     assert trial.report(1, 0.5) is False
-    study.tell(trial, Result("complete", (0.5,)))
+    study.tell(trial, TrialResult("complete", (0.5,)))
     now += 86_400  # a day passes
     study = open_study(budget=Budget(50, minutes=2))
     assert study.seconds_used() == 70
@@ -189,7 +189,7 @@ def test_minutes_add_up_over_calls_and_idle_time_is_free(
     assert trial.report(1, 0.5) is False  # 110 s
     now += 10
     assert trial.report(2, 0.5) is True  # 120 s
-    study.tell(trial, Result("complete", (0.5,)))
+    study.tell(trial, TrialResult("complete", (0.5,)))
     assert study.ask() is None
     assert study.stop_reason == "all 2 minutes are used"
 
@@ -209,10 +209,10 @@ def last_epoch(study: Study, level: float) -> int:
     for epoch in range(1, 7):
         try:
             trial.report(epoch, level * epoch / 6)
-        except Pruned:
-            study.tell(trial, Result("pruned", epochs=epoch))
+        except TrialPruned:
+            study.tell(trial, TrialResult("pruned", epochs=epoch))
             return epoch
-    study.tell(trial, Result("complete", (level,)))
+    study.tell(trial, TrialResult("complete", (level,)))
     return 6
 
 
@@ -244,7 +244,7 @@ def test_several_objectives_give_a_pareto_front_and_no_pruning(
         trial = study.ask()
         assert trial is not None
         assert trial.report(1, 0.0) is False
-        study.tell(trial, Result("complete", pair))
+        study.tell(trial, TrialResult("complete", pair))
     # (0.7, 5) and (0.8, 6) are better than each of the others in both
     assert [t.number for t in study.pareto_front()] == [3, 4]
 

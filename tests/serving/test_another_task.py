@@ -22,8 +22,8 @@ from growthlab.bundle.manifest import SCHEMA_1_ANSWERS, Manifest, Provenance
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.export.write_bundle import write_estimator
 from growthlab.features.examples import Examples
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport
@@ -113,11 +113,11 @@ def test_its_log_is_watched(client: httpx.Client, reorder: Path, tmp_path: Path)
     log = tmp_path / "requests.jsonl"
     while len(log.read_text().splitlines()) < 101:
         time.sleep(0.01)
-    summary = summarise_log(Bundle.load(reorder), log, Period())
+    summary = summarise_log(Bundle.load(reorder), log, LogPeriod())
     assert summary.own.n == 101
     assert {drift.name for drift in summary.drifts} == {"score", "feature.days_since_last"}
     assert [made.value for made in summary.predictions.values()] == pytest.approx([0.82])
-    report = MonitoringReport.of(summary, Limits())
+    report = MonitoringReport.of(summary, AlertLimits())
     assert report.title.startswith("corner_shop: reorder by rule ")
     assert "reorder by rule" in monitoring_html(report)
 

@@ -16,7 +16,7 @@ from growthlab.workbench.evaluate_models import (
     first_failure,
     recorder_for,
 )
-from growthlab.workbench.set_up import parts_of, with_data
+from growthlab.workbench.set_up import build_parts, load_workbench
 from growthlab.workbench.workbench import Workbench
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ def run(command: Command) -> int:
     The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
     """
     refuse_earlier_run(command.config)
-    parts = parts_of(command)
+    parts = build_parts(command)
     names = [contender.name for contender in parts.contenders]
     log.info("%d models: %s", len(names), ", ".join(names))
-    return compare(with_data(parts, command.config.origins), parts.contenders)
+    return compare(load_workbench(parts, command.config.origins), parts.contenders)
 
 
 def compare(

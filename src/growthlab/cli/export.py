@@ -7,7 +7,12 @@ from pathlib import Path
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ExportError
-from growthlab.registry.model_registry import Registered, champion_of, make_challenger, register
+from growthlab.registry.model_registry import (
+    RegisteredVersion,
+    champion_of,
+    make_challenger,
+    register_bundle,
+)
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.store import Store
@@ -33,7 +38,7 @@ def run(command: Command) -> int:
     place_bundle(store, run_id, folder, config.index_above)
     print(f"{tags['model']} of run {run_id} in {folder}")
     if config.register:
-        registered = register(folder, uri=store.address, run_id=run_id, client=store.client)
+        registered = register_bundle(folder, uri=store.address, run_id=run_id, client=store.client)
         make_challenger(store.client, registered)
         words = f"registered as {registered.name} version {registered.version}"
         if champion_of(store.client, registered.name) is None:
@@ -45,7 +50,9 @@ def run(command: Command) -> int:
     return 0
 
 
-def _first_champion(command: Command, store: Store, run_id: str, registered: Registered) -> str:
+def _first_champion(
+    command: Command, store: Store, run_id: str, registered: RegisteredVersion
+) -> str:
     """Let the gate rule on a model that has no champion yet, and return the result in words."""
     try:
         ruling = rule_on_first_champion(command, store, run_id, registered.version)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import Command
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
@@ -26,8 +26,8 @@ KEYS_NOT_LOGGED = ("tracking", "output", "cache")
 def run(command: Command) -> int:
     """Print the report, write its page, and log both in MLflow."""
     config = command.config
-    limits = Limits.of({str(name): value for name, value in config.limits.items()})
-    period = Period.of(config.since, config.until)
+    limits = AlertLimits.of({str(name): value for name, value in config.limits.items()})
+    period = LogPeriod.of(config.since, config.until)
     store, bundle = tracking_store(config), Bundle.load(str(config.bundle))
     if config.get("data") is not None:
         horizons_of(bundle)  # raises before any data is read if there is nothing to evaluate

@@ -9,7 +9,11 @@ from growthlab.core.build import build
 from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import last_event_time
 from growthlab.features.portrait.portrait import Portrait
-from growthlab.features.portrait.portrait_files import output_path, write_dictionary, write_portrait
+from growthlab.features.portrait.portrait_files import (
+    output_path,
+    write_customer_portraits,
+    write_dictionary,
+)
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
@@ -38,7 +42,7 @@ def run(command: Command) -> int:
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "portrait") as logged_run:
         for folder in (output.parent, logged_run.folder):
-            write_portrait(table, folder / output.name)
+            write_customer_portraits(table, folder / output.name)
         logged_run.metrics |= {"customers": len(table.frame), "tags": len(table.tags)}
     print(table.summary(cutoff))
     print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from growthlab.config.compose import Command
 from growthlab.promotion.promotion_report import checks_as_text, verdict_of
-from growthlab.registry.model_registry import steps_to_serve
+from growthlab.registry.model_registry import how_to_serve_champion
 from growthlab.workbench.challenge import report_path, rule_on_challenger
 
 
@@ -30,7 +30,7 @@ def run(command: Command) -> int:
         if case.champion_version:
             back = f"growthlab rollback task={task} data={data}"
             print(f"back to {case.champion_model}: {back}")
-        print(steps_to_serve(case.name, data, case.champion_version))
+        print(how_to_serve_champion(case.name, data, case.champion_version))
     else:
         print(f"refused: {decision.reason}")
     print(f"report: {report_path(command, case)}")

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from growthlab.config.compose import Command
 from growthlab.registry.model_registry import (
     ROLLBACK,
-    Change,
+    ChampionChange,
     history_of,
+    how_to_serve_champion,
     move_champion,
     previous_champion,
-    steps_to_serve,
 )
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import code_version
@@ -25,7 +25,7 @@ def run(command: Command) -> int:
     store.require_exists("nothing to go back to")
     client, name = store.client, f"{command.choice('data')}-{command.choice('task')}"
     now, before = previous_champion(client, name)
-    change = Change(
+    change = ChampionChange(
         version=before,
         before=now,
         how=ROLLBACK,
@@ -43,5 +43,5 @@ def run(command: Command) -> int:
     for each in history_of(client, name):
         shown = replace(each, why=f": {each.why}" if each.why else "")
         print(f"  {shown.at}  {shown.how:<9}  version {shown.version} by {shown.by}{shown.why}")
-    print(steps_to_serve(name, command.choice("data"), now))
+    print(how_to_serve_champion(name, command.choice("data"), now))
     return 0

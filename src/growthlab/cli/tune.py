@@ -17,7 +17,7 @@ from growthlab.workbench.searches import (
     planned_searches,
     study_store,
 )
-from growthlab.workbench.set_up import parts_of, with_data
+from growthlab.workbench.set_up import build_parts, load_workbench
 from growthlab.workbench.workbench import Workbench
 
 
@@ -26,11 +26,11 @@ def run(command: Command) -> int:
 
     The status is 1 if no trial succeeded, or one of several models could not be evaluated.
     """
-    parts = parts_of(command)
+    parts = build_parts(command)
     check_search(parts)
     with closing(study_store(command.config)) as store:
         _ = store.storage  # a storage that cannot be opened shows before any data is read
-        bench = with_data(parts)
+        bench = load_workbench(parts)
         searches = planned_searches(bench, store)
         if command.config.models is not None:
             return _tune_models(bench, searches)

@@ -12,7 +12,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from growthlab.config import members, mistakes
+from growthlab.config import hybrid_members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.config.model_settings import settings_words
 from growthlab.core.errors import ConfigError
@@ -48,11 +48,15 @@ class Command:
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
         model = _compose(self.name, words).config.model
-        parts = [w for w in self.model_words if "@" in w and mistakes.knows(model, _model_key(w))]
+        parts = [
+            w for w in self.model_words if "@" in w and mistakes.has_setting(model, _model_key(w))
+        ]
         if parts:
             model = _compose(self.name, [*words, *parts]).config.model
         known = [
-            w for w in self.model_words if w.startswith("+") or mistakes.knows(model, _model_key(w))
+            w
+            for w in self.model_words
+            if w.startswith("+") or mistakes.has_setting(model, _model_key(w))
         ]
         settings = settings_words(self.config, choice.rpartition("/")[2], self.model_words)
         composed = _compose(self.name, [*words, *settings, *known])
@@ -101,7 +105,7 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
         try:
             parsed = OverridesParser.create().parse_override(word)
         except HydraException as error:
-            raise ConfigError(mistakes.unreadable(word)) from error
+            raise ConfigError(mistakes.unreadable_word(word)) from error
         if parsed.is_sweep_override():
             key = parsed.get_key_element()
             axes.append([f"{key}={v}" for v in parsed.sweep_string_iterator()])
@@ -177,11 +181,13 @@ def _empty_groups(command: str) -> set[str]:
 
 def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
     """The composed command, with the members of a hybrid model expanded to their configs."""
-    member_words = [w for w in overrides if members.MEMBER_WORD.match(w)]
+    member_words = [w for w in overrides if hybrid_members.MEMBER_WORD.match(w)]
     composed = _by_hydra(command, [w for w in overrides if w not in member_words], plain=plain)
     if "members" in (composed.config.get("model") or ()):
         node_of = partial(_model_node, searched=tuple(search_path()))
-        members.expand(composed.config, composed.chosen["model"], member_words, node_of)
+        hybrid_members.expand_members(
+            composed.config, composed.chosen["model"], member_words, node_of
+        )
     elif member_words:
         return _by_hydra(command, overrides, plain=plain)  # raises the error
     return replace(composed, overrides=tuple(overrides))
@@ -222,17 +228,19 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
 def _explanation(command: str, overrides: Sequence[str], error: Exception) -> str:
     """One line on which of the overrides is wrong, and what is possible."""
     base = _base(command)
-    wrong = mistakes.in_choices(overrides, base.groups)
+    wrong = mistakes.mistake_in_choices(overrides, base.groups)
     if wrong:
         return wrong
-    group_words = [w for w in overrides if mistakes.group_of(w) in base.groups]
+    group_words = [w for w in overrides if mistakes.config_group_of(w) in base.groups]
     try:
         config = _compose(command, group_words, plain=True).config
-        parts = [w for w in overrides if mistakes.is_part(w, config)]
+        parts = [w for w in overrides if mistakes.chooses_inner_part(w, config)]
         config = _compose(command, [*group_words, *parts], plain=True).config
     except Exception:
-        return mistakes.without_links(error)
-    return mistakes.in_keys(overrides, config, base.groups) or mistakes.without_links(error)
+        return mistakes.short_hydra_message(error)
+    return mistakes.mistake_in_keys(overrides, config, base.groups) or mistakes.short_hydra_message(
+        error
+    )
 
 
 def _model_key(word: str) -> str:

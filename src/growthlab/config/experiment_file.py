@@ -25,7 +25,7 @@ KEYS_NOT_SAVED = (
 )  # of the machine or the run
 
 
-def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
+def save_experiment(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     """Write ``folder/name.yaml``: the chosen groups, and every setting that differs from them.
 
     Raises
@@ -57,7 +57,7 @@ def save(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     return path
 
 
-def can_be_composed(path: Path) -> bool:
+def is_on_search_path(path: Path) -> bool:
     """Whether ``experiment=NAME`` finds the file from the working folder."""
     return any((root / "experiment").resolve() == path.parent.resolve() for root in search_path())
 

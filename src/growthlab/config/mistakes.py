@@ -11,7 +11,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from growthlab.config.conf_tree import choices, groups
 from growthlab.core.errors import ConfigError, near_matches, one_line
-from growthlab.core.plain_types import misfit
+from growthlab.core.plain_types import type_mismatch
 
 MINIMUM = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
 MINIMUM |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
@@ -19,13 +19,13 @@ MAY_BE_NULL = ("tags", "prune")  # of the settings that are mappings
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
-def in_choices(words: Sequence[str], groups_read: Collection[str]) -> str:
+def mistake_in_choices(words: Sequence[str], groups_read: Collection[str]) -> str:
     """The mistake in the first word that is not ``key=value`` or makes an unknown choice; else ""."""
     for word in words:
         key, equals, value = word.lstrip("+~").partition("=")
         if not key or (not equals and not word.startswith("~")):
-            return unreadable(word)
-        group = group_of(word)
+            return unreadable_word(word)
+        group = config_group_of(word)
         chooses = not word.startswith("~") and (group in groups_read or "@" in key)
         for choice in _chosen(value) if chooses else []:
             if group not in {*groups(), *groups_read}:
@@ -38,14 +38,14 @@ def in_choices(words: Sequence[str], groups_read: Collection[str]) -> str:
     return ""
 
 
-def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> str:
+def mistake_in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> str:
     """The mistake in the first word whose key the config does not have, or that is a grid; else ""."""
     for word in words:
-        if group_of(word) in groups_read or word.startswith(("+", "~")):
+        if config_group_of(word) in groups_read or word.startswith(("+", "~")):
             continue
         key, _, value = word.partition("=")
         group, at, package = key.partition("@")
-        if is_part(word, config):
+        if chooses_inner_part(word, config):
             continue
         if package.startswith("model.members."):
             return (
@@ -76,7 +76,7 @@ def in_keys(words: Sequence[str], config: Any, groups_read: Collection[str]) -> 
     return ""
 
 
-def knows(node: Any, path: str) -> bool:
+def has_setting(node: Any, path: str) -> bool:
     """Whether a config has a value at the dotted path."""
     for part in path.split("."):
         # a missing value counts as present
@@ -86,18 +86,18 @@ def knows(node: Any, path: str) -> bool:
     return True
 
 
-def is_part(word: str, config: Any) -> bool:
+def chooses_inner_part(word: str, config: Any) -> bool:
     """Whether a word chooses a part of an existing node, such as ``loss@model.loss=gbce``."""
     key, _, _ = word.partition("=")
-    return "@" in key and knows(config, key.partition("@")[2])
+    return "@" in key and has_setting(config, key.partition("@")[2])
 
 
-def group_of(word: str) -> str:
+def config_group_of(word: str) -> str:
     """``model`` for ``model=...`` and ``+model@package=...``; for other words their key."""
     return word.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def unreadable(word: str) -> str:
+def unreadable_word(word: str) -> str:
     """The line for a word that is not ``key=value``."""
     return f"cannot read {word!r}: settings have the form key=value"
 
@@ -122,10 +122,14 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
     """Raise a `ConfigError` where a setting of the command has a type other than its default's."""
     for key, default in _leaves(base):
         kind = type(default)
-        if not knows(config, key) or kind not in (int, bool) or "_target_" in _node(config, key):
+        if (
+            not has_setting(config, key)
+            or kind not in (int, bool)
+            or "_target_" in _node(config, key)
+        ):
             continue
         value = OmegaConf.select(config, key)
-        wrong = misfit(value, kind)
+        wrong = type_mismatch(value, kind)
         if wrong:
             raise ConfigError(f"{key} must be {wrong}, got {value!r}")
         if value < MINIMUM.get(key, value):
@@ -141,7 +145,7 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
         raise ConfigError(f"device={device}: possible: auto, cpu, cuda, cuda:0")
 
 
-def without_links(error: Exception) -> str:
+def short_hydra_message(error: Exception) -> str:
     """Hydra's message without its links and paths."""
     if isinstance(error, MissingMandatoryValue):
         return f"a required value is missing: {error}"

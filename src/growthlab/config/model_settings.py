@@ -16,7 +16,7 @@ def settings_words(config: DictConfig, model: str, model_words: Sequence[str] = 
     """``model.trainer.epochs=8`` for each setting of the model that `model_words` do not give too."""
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
-    settings = dotted((plain.get("model_settings") or {}).get(model) or {})
+    settings = flatten_settings((plain.get("model_settings") or {}).get(model) or {})
     given = {word.lstrip("+~").partition("=")[0] for word in model_words}
     return [f"model.{k}={v}" for k, v in settings.items() if f"model.{k}" not in given]
 
@@ -46,7 +46,7 @@ def refuse_unknown_models(config: DictConfig) -> None:
             raise ConfigError(f"model_settings.{name}: {near_matches(name, known)}")
 
 
-def dotted(settings: Mapping[str, Any]) -> dict[str, str]:
+def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
     """Nested settings by their dotted keys, the values as they are typed in a command.
 
     >>> dotted({"trainer": {"epochs": 8, "clip": None}, "dilations": [1, 2]})
@@ -55,7 +55,7 @@ def dotted(settings: Mapping[str, Any]) -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": text for inner, text in dotted(value).items()}
+            flat |= {f"{key}.{inner}": text for inner, text in flatten_settings(value).items()}
         else:
             flat[key] = json.dumps(value)
     return flat

@@ -9,12 +9,12 @@ from omegaconf import OmegaConf
 
 from growthlab.config import mistakes
 from growthlab.core.errors import ConfigError
-from growthlab.search.search_space import CategoricalRange, NumericRange, Space
+from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace
 
 POSSIBLE = "use choice(...), range(...) or interval(...)"
 
 
-def space_of(search: Any, model: Any) -> Space:
+def space_of(search: Any, model: Any) -> SearchSpace:
     """The space of a config node with ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
 
     The settings of the space are config paths, such as ``model.trainer.lr``.
@@ -25,8 +25,8 @@ def space_of(search: Any, model: Any) -> Space:
         A setting that the model does not have, or a text that is not a range.
     """
     ranges, default = {}, {}
-    for key, text in texts_of(search).items():
-        if not mistakes.knows(model, key):
+    for key, text in range_texts(search).items():
+        if not mistakes.has_setting(model, key):
             raise ConfigError(
                 f"search.{key}: {mistakes.unknown_model_setting(f'model.{key}=', [model])}"
             )
@@ -36,16 +36,16 @@ def space_of(search: Any, model: Any) -> Space:
         default[f"model.{key}"] = plain
     if not ranges:
         raise ConfigError("the search space is empty: search.SETTING=... names a range")
-    return Space(ranges, default)
+    return SearchSpace(ranges, default)
 
 
-def texts_of(search: Any, prefix: str = "") -> dict[str, str]:
+def range_texts(search: Any, prefix: str = "") -> dict[str, str]:
     """The text of each range by its dotted path; keys may contain dots."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
     texts: dict[str, str] = {}
     for key, value in plain.items():
         if isinstance(value, dict):
-            texts |= texts_of(value, f"{prefix}{key}.")
+            texts |= range_texts(value, f"{prefix}{key}.")
         else:
             texts[f"{prefix}{key}"] = str(value)
     return texts

@@ -10,7 +10,7 @@ import numpy as np
 from growthlab.core.histories import Histories
 
 
-class Steps(NamedTuple):
+class BasketSteps(NamedTuple):
     """Users x steps, oldest step first, padded on the right; the events of a step are a set.
 
     The slot of an event is ``user row * n_steps + step``. `sizes` is the number of events of a step:
@@ -51,7 +51,7 @@ def latest_baskets(histories: Histories, length: int) -> Histories:
     )
 
 
-def windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
+def basket_windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
     """Histories cut, from their end, into windows of at most ``length + 1`` baskets, a row each.
 
     The oldest basket of a window is the newest of the window before it, so that every basket but a
@@ -79,12 +79,12 @@ def windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
     return cut, owner[starts]
 
 
-def steps_of(histories: Histories) -> Steps:
+def steps_of(histories: Histories) -> BasketSteps:
     """The histories as steps; ``n_steps`` is the largest number of baskets, at least 1."""
     n_steps = max(1, int(n_baskets(histories).max(initial=0)))
     slots = histories.rows * n_steps + step_of_event(histories)
     sizes = np.bincount(slots, minlength=histories.n_users * n_steps).astype(np.float32)
-    return Steps(
+    return BasketSteps(
         items=histories.items.astype(np.int64),
         event_types=histories.event_types.astype(np.int64),
         slots=slots.astype(np.int64),

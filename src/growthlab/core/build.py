@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError, near_matches, one_line
-from growthlab.core.plain_types import misfit, plain_types_of
+from growthlab.core.plain_types import argument_types, type_mismatch
 
 ALLOWED = ("growthlab.", "sklearn.", "lightgbm.")
 
@@ -96,7 +96,7 @@ def _check_arguments(node: Mapping[str, Any], target: Any, where: str) -> None:
     """ConfigError unless every key is an argument of the target, and every value has its type."""
     parameters = inspect.signature(target).parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    types = plain_types_of(target)
+    types = argument_types(target)
     for key, value in node.items():
         name = f"{where}.{key}" if where else str(key)
         if str(key).startswith("_"):
@@ -104,6 +104,6 @@ def _check_arguments(node: Mapping[str, Any], target: Any, where: str) -> None:
         if key not in parameters and not open_ended:
             possible = near_matches(str(key), parameters)
             raise ConfigError(f"{name}: {node['_target_']} has no setting {key}: {possible}")
-        wrong = misfit(value, types[key]) if key in types else ""
+        wrong = type_mismatch(value, types[key]) if key in types else ""
         if wrong:
             raise ConfigError(f"{name} must be {wrong}, got {value!r}")

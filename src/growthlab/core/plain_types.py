@@ -19,7 +19,7 @@ WORDS = {
 }
 
 
-def plain_types_of(target: Any) -> dict[str, Any]:
+def argument_types(target: Any) -> dict[str, Any]:
     """Argument -> annotation; arguments whose annotation cannot be read are left out."""
     if dataclasses.is_dataclass(target):
         classes = reversed(target.__mro__)  # type: ignore[union-attr]
@@ -37,7 +37,7 @@ def plain_types_of(target: Any) -> dict[str, Any]:
     return annotated
 
 
-def misfit(value: Any, annotation: Any) -> str:
+def type_mismatch(value: Any, annotation: Any) -> str:
     """What the value should have been (``a whole number``); empty if it fits, or cannot be checked.
 
     Numbers, booleans, texts, null, literals, and lists and mappings of them are checked. A whole

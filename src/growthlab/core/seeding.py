@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def stream(seed: int, *names: str | int) -> np.random.Generator:
+def random_stream(seed: int, *names: str | int) -> np.random.Generator:
     """The random generator named by `(seed, *names)`: adding a stream never changes another.
 
     >>> stream(0, "taste", 7).integers(100) == stream(0, "taste", 7).integers(100)
@@ -26,7 +26,7 @@ def hash_ids(raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def mix(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def mix_hashes(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """One well-mixed uint64 from two that broadcast (splitmix64, Steele et al., OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         z = left ^ (right * np.uint64(0x9E3779B97F4A7C15))

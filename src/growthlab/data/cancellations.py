@@ -56,7 +56,7 @@ def without_cancelled_purchases(log: EventLog) -> EventLog:
     return log.where("cancelled_at IS NULL") if "cancelled_at" in log.columns else log
 
 
-class Match(NamedTuple):
+class CancellationMatch(NamedTuple):
     """The rows of a purchase and of its cancellation, and the quantity that is cancelled."""
 
     purchase: int
@@ -66,14 +66,14 @@ class Match(NamedTuple):
 
 def match_amounts(
     pairs: np.ndarray, cancels: np.ndarray, amount: np.ndarray
-) -> tuple[np.ndarray, list[Match]]:
+) -> tuple[np.ndarray, list[CancellationMatch]]:
     """What is left of each row's amount (0: cancelled, or a matched cancellation), and the matches.
 
     Rows of one pair (user, item) are adjacent, oldest first; a purchase comes before a cancellation
     of the same time.
     """
     left = amount.astype(np.float64)
-    matches: list[Match] = []
+    matches: list[CancellationMatch] = []
     open_purchases: list[int] = []  # of the pair, oldest first: those of which something is left
     current_pair = -1
     for row, (pair, cancel, size) in enumerate(zip(pairs, cancels, amount, strict=True)):
@@ -87,13 +87,13 @@ def match_amounts(
             continue
         left[row] = 0.0
         left[purchase] -= size
-        matches.append(Match(purchase, row, float(size)))
+        matches.append(CancellationMatch(purchase, row, float(size)))
         if left[purchase] == 0:
             open_purchases.remove(purchase)
     return left, matches
 
 
-def _cancelled_rows(rows: pd.DataFrame, matches: list[Match]) -> pd.DataFrame:
+def _cancelled_rows(rows: pd.DataFrame, matches: list[CancellationMatch]) -> pd.DataFrame:
     """The cancelled part of each matched purchase, and its cancellation, both with `cancelled_at`."""
     purchases = rows.iloc[[m.purchase for m in matches]].reset_index(drop=True)
     cancellations = rows.iloc[[m.cancellation for m in matches]].reset_index(drop=True)

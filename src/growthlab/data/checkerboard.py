@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 
@@ -54,12 +54,12 @@ class Checkerboard(Source):
 
     def item_groups(self) -> dict[str, int]:
         """The group (0 or 1) of each item id."""
-        ids = stream(self.seed, "checkerboard", "items").permutation(self.items) + 1_000
+        ids = random_stream(self.seed, "checkerboard", "items").permutation(self.items) + 1_000
         return {f"p{n}": place % 2 for place, n in enumerate(ids.tolist())}
 
     def user_groups(self) -> dict[str, int]:
         """The group (0 or 1) of each user id."""
-        ids = stream(self.seed, "checkerboard", "users").permutation(self.users) + 1_000
+        ids = random_stream(self.seed, "checkerboard", "users").permutation(self.users) + 1_000
         return {f"u{n}": place % 2 for place, n in enumerate(ids.tolist())}
 
     def read(self) -> EventLog:
@@ -69,7 +69,7 @@ class Checkerboard(Source):
         opening = np.datetime64(datetime.fromisoformat(self.start), "us")
         frames = []
         for user_id, group in self.user_groups().items():
-            rng = stream(self.seed, "checkerboard", "user", user_id)
+            rng = random_stream(self.seed, "checkerboard", "user", user_id)
             moments = rng.choice(self.days * 86_400, self.purchases, replace=False)
             bought = {
                 "user_id": user_id,
@@ -85,7 +85,7 @@ class Checkerboard(Source):
         """The item table: text, category and attributes of an item show its group."""
         rows = []
         for item_id, group in groups.items():
-            rng = stream(self.seed, "checkerboard", "item", item_id)
+            rng = random_stream(self.seed, "checkerboard", "item", item_id)
             rows.append(
                 {
                     "item_id": item_id,

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.shop_words import (
     ACQUISITION,
     AGE_BANDS,
@@ -64,7 +64,7 @@ class Customer:
     @classmethod
     def draw(cls, world: World, number: int) -> Customer:
         """Customer `number` of a world, independent of the number of customers."""
-        rng = stream(world.seed, "customer", number)
+        rng = random_stream(world.seed, "customer", number)
         z, u = rng.normal(size=N_NORMAL), rng.random(N_UNIFORM)
         activity, visits, drop, lifetime = rng.standard_gamma([1.4, 3.0, 2.0, 1.0])
         age = int(np.searchsorted(np.cumsum(AGE_SHARES), u[0]))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 
 NON_GOODS = ("POSTAGE", "MANUAL", "VOUCHER")
 BOT_EVENTS = 600  # of each bot, all on one day
@@ -38,7 +38,9 @@ def add_faults(
             possible = "0 or more bots" if name == "bots" else "a share between 0 and 1"
             raise ConfigError(f"data.faults.{name} must be {possible}, got {amount}")
         n = int(amount) if name == "bots" else round(amount * len(events))
-        faulty = _FAULTS[name](events, n, stream(seed, "fault", name)) if n else events.iloc[:0]
+        faulty = (
+            _FAULTS[name](events, n, random_stream(seed, "fault", name)) if n else events.iloc[:0]
+        )
         added.append(faulty)
         counts[name] = len(faulty)
     if not any(counts.values()):

@@ -12,14 +12,20 @@ import numpy as np
 from growthlab.core.errors import DataError
 from growthlab.core.histories import UNKNOWN, codes_of
 from growthlab.data.shop_customers import Customer, Population
-from growthlab.data.shop_visits import Clock, Message, State, order_probability, simulate_visits
+from growthlab.data.shop_visits import (
+    Clock,
+    CustomerState,
+    Message,
+    order_probability,
+    simulate_visits,
+)
 from growthlab.data.shop_world import SALE_DISCOUNT, World
 
 MOST_STEPS = 12
 
 
 @dataclass(frozen=True)
-class Truth:
+class ShopTruth:
     """Expectations about the customers of a shop at a moment, computed from their settings.
 
     Moments are datetimes or ISO strings, horizons are days. All methods assume that no campaign is
@@ -31,7 +37,7 @@ class Truth:
     start: datetime
     n_users: int
     messages: dict[int, list[Message]] = field(default_factory=dict)
-    _states: dict[float, dict[int, State]] = field(default_factory=dict, repr=False)
+    _states: dict[float, dict[int, CustomerState]] = field(default_factory=dict, repr=False)
 
     def alive(self, user_ids: Sequence[str] | np.ndarray, at: datetime | str) -> np.ndarray:
         """Whether each customer has arrived and not dropped out, shape ``(n,)``, bool."""
@@ -176,7 +182,7 @@ class Truth:
         moment = datetime.fromisoformat(at) if isinstance(at, str) else at
         return (moment - self.start).total_seconds() / 86_400
 
-    def _state(self, customer: Customer, day: float) -> State:
+    def _state(self, customer: Customer, day: float) -> CustomerState:
         """The customer's state at a moment, from simulating all visits before it; cached."""
         states = self._states.setdefault(day, {})
         if customer.number not in states:
@@ -195,7 +201,7 @@ class Truth:
         return np.diff([clock.operational(e) for e in edges])
 
     def _view_shares(
-        self, customers: list[Customer], states: list[State], on_sale: int, horizon: float
+        self, customers: list[Customer], states: list[CustomerState], on_sale: int, horizon: float
     ) -> np.ndarray:
         """Mean share of each item over the next steps of each user, shape ``(n_users, n)``."""
         world, shelf = self.world, self.world.shelf

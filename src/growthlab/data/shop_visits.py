@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.shop_customers import Customer
 from growthlab.data.shop_words import CATEGORIES
 from growthlab.data.shop_world import SALE_DISCOUNT, SUCCESSORS, VOUCHER_DISCOUNT, World
@@ -29,7 +29,7 @@ LINE, LINE_WIDTH = STEP + MOST_VIEWS * STEP_WIDTH, 9  # kind, which, pieces, ret
 ROW = LINE + MOST_LINES * LINE_WIDTH
 
 
-class Event(NamedTuple):
+class ShopEvent(NamedTuple):
     """A row of the log: seconds after the start, numbers as ids, NaN and -1 where unknown."""
 
     user: int
@@ -67,7 +67,7 @@ class Message(NamedTuple):
 
 
 @dataclass
-class State:
+class CustomerState:
     """The changing state of a customer, on which their future depends besides customer and world."""
 
     last: int = -1  # the item viewed last
@@ -94,7 +94,7 @@ class Clock:
 
 def simulate_visits(
     world: World, customer: Customer, clock: Clock, until: float, messages: Sequence[Message] = ()
-) -> tuple[list[Event], State]:
+) -> tuple[list[ShopEvent], CustomerState]:
     """The customer's events before day `until`, and the customer's state at that time."""
     journey = _Journey(world, customer)
     visits = _own_visits(world, customer, clock, until)
@@ -108,7 +108,7 @@ def simulate_visits(
 
 def _own_visits(world: World, customer: Customer, clock: Clock, until: float) -> list[Visit]:
     """Visits that no campaign caused: a Poisson process in operational time."""
-    rng = stream(world.seed, "customer", customer.number, "visits")
+    rng = random_stream(world.seed, "customer", customer.number, "visits")
     first = clock.operational(customer.arrival)
     end = clock.operational(min(until, customer.leaves))
     gaps = rng.standard_exponential(64)
@@ -119,7 +119,9 @@ def _own_visits(world: World, customer: Customer, clock: Clock, until: float) ->
     if not customer.established:
         times = np.concatenate([[first], times])
     days = clock.day(times)
-    rows = stream(world.seed, "customer", customer.number, "contents").random((len(days), ROW))
+    rows = random_stream(world.seed, "customer", customer.number, "contents").random(
+        (len(days), ROW)
+    )
     orders = rows[:, ORDERS] < customer.order_rate / customer.visit_rate
     if not customer.established and len(orders):
         orders[0] = rows[0, ORDERS] < FIRST_ORDER_SHARE
@@ -143,8 +145,8 @@ class _Journey:
         weights = np.exp(customer.taste(world))
         self.cumulative = np.cumsum(weights).tolist()
         self.satisfaction = _standardised(np.log(weights) - self.shelf.popularity)
-        self.state = State(leaves=customer.leaves)
-        self.events: list[Event] = []
+        self.state = CustomerState(leaves=customer.leaves)
+        self.events: list[ShopEvent] = []
         self.free_from = 0  # the second at which the previous visit is over
 
     def visits_from(self, messages: list[Message]) -> list[Visit]:
@@ -152,7 +154,9 @@ class _Journey:
         customer, visits = self.customer, []
         for m in sorted(messages, key=lambda m: m.day):
             names = ("newsletter",) if m.offer is None else (m.channel, f"{m.offer:g}")
-            rng = stream(self.world.seed, "customer", customer.number, "message", m.day, *names)
+            rng = random_stream(
+                self.world.seed, "customer", customer.number, "message", m.day, *names
+            )
             clicks, delay, annoyed, orders, *row = rng.random(4 + ROW).tolist()
             day = m.day + 10 / 24
             if day < customer.arrival:  # the shop does not have the address yet
@@ -320,7 +324,7 @@ class _Journey:
         self, kind: str, item: int, second: int, ingested: int | None = None, **rest: Any
     ) -> None:
         later = second if ingested is None else ingested
-        self.events.append(Event(self.customer.number, item, kind, second, later, **rest))
+        self.events.append(ShopEvent(self.customer.number, item, kind, second, later, **rest))
 
 
 _SUCCESSION = np.cumsum(SUCCESSORS).tolist()
@@ -351,7 +355,7 @@ def _sale(world: World, week: int) -> list[float]:
 @lru_cache(maxsize=4_096)
 def _banner_items(world: World, week: int, on_sale: int) -> list[int]:
     """The five items of a week's banners, from the 50 most popular."""
-    rng = stream(world.seed, "banner", week)
+    rng = random_stream(world.seed, "banner", week)
     popular = np.argsort(-world.shelf.popularity[:on_sale], kind="stable")[:50]
     return popular[rng.permutation(len(popular))[:5]].tolist()
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.shop_words import BRANDS, CATEGORIES, COLOURS, FILLERS, STYLES
 
 # one item per visit and order, chosen by the transitions or the taste alone
@@ -136,7 +136,7 @@ class World:
 
     def on_sale(self, week: int) -> np.ndarray:
         """Which categories are 20 % off in a week after the start, shape ``(n_categories,)``."""
-        return stream(self.seed, "sale", week).random(len(CATEGORIES)) < SALE_SHARE
+        return random_stream(self.seed, "sale", week).random(len(CATEGORIES)) < SALE_SHARE
 
     def item_table(self, start: datetime) -> pd.DataFrame:
         """Every item with its text, category, price, launch and attributes, sorted by raw id."""
@@ -175,7 +175,7 @@ class Shelf:
     @classmethod
     def draw(cls, world: World) -> Shelf:
         """The assortment of a world."""
-        n, rng = world.items, stream(world.seed, "items")
+        n, rng = world.items, random_stream(world.seed, "items")
         late = np.sort(rng.integers(1, int(world.growth_days), round(n * world.late_items)))
         launch = np.concatenate([np.zeros(n - len(late), dtype=np.int64), late])
         shares = np.array([c.share for c in CATEGORIES])

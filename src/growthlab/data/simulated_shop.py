@@ -15,8 +15,8 @@ from growthlab.core.progress import progress
 from growthlab.data.event_log import EventLog
 from growthlab.data.shop_customers import Population
 from growthlab.data.shop_faults import add_faults
-from growthlab.data.shop_truth import Truth
-from growthlab.data.shop_visits import Clock, Event, Message, simulate_visits
+from growthlab.data.shop_truth import ShopTruth
+from growthlab.data.shop_visits import Clock, Message, ShopEvent, simulate_visits
 from growthlab.data.shop_world import World
 from growthlab.data.source import Source
 
@@ -58,7 +58,7 @@ def generate(
     population = Population(world, users)
     clock = Clock(world.intensity(start, days))
     messages = _messages(exposures, {c.user_id: c.number for c in population.customers})
-    events: list[Event] = []
+    events: list[ShopEvent] = []
     for customer in progress(population.customers, "simulating customers"):
         events += simulate_visits(world, customer, clock, days, messages.get(customer.number, ()))[
             0
@@ -143,9 +143,9 @@ class SimulatedShop(Source):
         events, counts = add_faults(tables.events, self.faults, seed=self.seed)
         return EventLog.from_frames(events, tables.items, tables.users, name=self.name), counts
 
-    def truth(self) -> Truth:
+    def truth(self) -> ShopTruth:
         """The true tastes, drop-out and spending of the customers."""
-        return Truth(self.world, self.opening, self.users)
+        return ShopTruth(self.world, self.opening, self.users)
 
 
 def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[int, list[Message]]:
@@ -172,9 +172,9 @@ def _messages(exposures: pd.DataFrame | None, numbers: dict[str, int]) -> dict[i
     return out
 
 
-def _events_frame(world: World, start: datetime, rows: list[Event]) -> pd.DataFrame:
+def _events_frame(world: World, start: datetime, rows: list[ShopEvent]) -> pd.DataFrame:
     """The events as a table, sorted by time and user."""
-    frame = pd.DataFrame(rows, columns=Event._fields)
+    frame = pd.DataFrame(rows, columns=ShopEvent._fields)
     origin = np.datetime64(start, "us")
     ids = np.array([*world.shelf.item_ids, None], dtype=object)  # code -1, the last: no item
 

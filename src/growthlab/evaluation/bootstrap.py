@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.evaluation.outcome import Estimate
 from growthlab.metrics.predictions import BiasedByResampling, PredictionMetric
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
@@ -201,7 +201,7 @@ def _cached_counts(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
 
 
 def _draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    random = stream(seed, "bootstrap", n)
+    random = random_stream(seed, "bootstrap", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, 1)))
     for start in range(0, n_resamples, chunk):
         size = min(chunk, n_resamples - start)

@@ -7,7 +7,12 @@ from typing import Any
 
 from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
-from growthlab.evaluation.text_report import intervals, marked, not_exportable, power_notes
+from growthlab.evaluation.text_report import (
+    marked_model_names,
+    not_exportable,
+    objective_intervals,
+    power_notes,
+)
 from growthlab.pages.text_table import (
     decimals_for,
     format_change,
@@ -80,9 +85,9 @@ def _leaderboard(standings: Standings) -> list[str]:
     digits = decimals_for(table[objective].tolist())
     columns = [
         ("#", [str(rank) for rank in table["rank"]]),
-        ("model", marked(standings)),
+        ("model", marked_model_names(standings)),
         ("seeds", [str(n) for n in table["seeds"]]),
-        (metric_label(objective), intervals(standings)),
+        (metric_label(objective), objective_intervals(standings)),
         ("seed sd", [format_number(v, digits) for v in table["seed_sd"]]),
         (
             f"valid {metric_label(objective)}",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.features.examples import STEPS, Examples
 from growthlab.features.step_facts import FACTS
 from growthlab.models.base import Estimator
@@ -27,7 +27,7 @@ def permutation_importance(
     each alone may look unimportant. Empty where the metric is not defined. Breiman, Random Forests,
     Machine Learning 2001.
     """
-    random = stream(seed, "importance", len(examples))
+    random = random_stream(seed, "importance", len(examples))
     if len(examples) > MOST_ROWS:
         examples = examples.select(random.choice(len(examples), MOST_ROWS, replace=False))
     assert examples.target is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.evaluation.bootstrap import N_RESAMPLES, percentile_bounds, resample_counts
 from growthlab.metrics.predictions import OnResamples, PredictionMetric
 
@@ -197,7 +197,7 @@ def sign_flips(n: int, n_flips: int, seed: int, n_tests: int) -> Iterator[np.nda
 
     A chunk and the sums of `n_tests` columns over it fit into `CHUNK_BYTES` each.
     """
-    random = stream(seed, "sign-flip", n)
+    random = random_stream(seed, "sign-flip", n)
     chunk = max(1, CHUNK_BYTES // (8 * max(n, n_tests)))
     for start in range(0, n_flips, chunk):
         size = min(chunk, n_flips - start)

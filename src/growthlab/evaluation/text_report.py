@@ -84,13 +84,13 @@ def not_exportable(standings: Standings) -> Iterator[str]:
             yield f"not exportable: {name}: {why_not}"
 
 
-def marked(standings: Standings) -> list[str]:
+def marked_model_names(standings: Standings) -> list[str]:
     """The models' names, best test objective first: ``*`` the winner, ``b`` a baseline."""
     rows = standings.table[["model", "winner", "baseline"]].itertuples(index=False)
     return [name + " *" * winner + " b" * baseline for name, winner, baseline in rows]
 
 
-def intervals(standings: Standings) -> list[str]:
+def objective_intervals(standings: Standings) -> list[str]:
     """The objective of each model on the test window with its bounds."""
     table = standings.table
     digits = decimals_for(table[standings.objective].tolist())
@@ -103,8 +103,8 @@ def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
     table, objective = standings.table, standings.objective
     digits = decimals_for(table[objective].tolist())
     yield "#", [str(rank) for rank in table["rank"]]
-    yield "model", marked(standings)
-    yield metric_label(objective), intervals(standings)
+    yield "model", marked_model_names(standings)
+    yield metric_label(objective), objective_intervals(standings)
     yield (
         f"vs {standings.baseline}",
         [

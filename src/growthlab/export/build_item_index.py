@@ -14,7 +14,7 @@ from growthlab.bundle.item_index import INDEX
 from growthlab.bundle.manifest import checksums_of
 from growthlab.bundle.signature import sign
 from growthlab.core.histories import Histories
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.ranking.ties import TieBreak
 from growthlab.ranking.top_k import top_k
 from growthlab.scorers.base import Factored
@@ -87,7 +87,7 @@ def _inverted_file(faiss: Any, vectors: np.ndarray) -> Any:
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, n_lists, faiss.METRIC_INNER_PRODUCT)
     index.own_fields = False
     index.cp.seed = 0
-    sample = stream(0, "item index").permutation(n)[: VECTORS_A_LIST * n_lists]
+    sample = random_stream(0, "item index").permutation(n)[: VECTORS_A_LIST * n_lists]
     index.cp.min_points_per_centroid = 1
     index.train(vectors[np.sort(sample)])
     index.add(vectors)
@@ -97,7 +97,7 @@ def _inverted_file(faiss: Any, vectors: np.ndarray) -> Any:
 
 def _query_histories(state: Histories | None, catalogue: Any) -> Histories:
     """Histories of some known users; without a state, of one item each."""
-    draws = stream(0, "index queries")
+    draws = random_stream(0, "index queries")
     if state is not None and state.n_users:
         n = min(QUERIES, state.n_users)
         return state.select(np.sort(draws.choice(state.n_users, n, replace=False)))

@@ -15,7 +15,7 @@ import pandas as pd
 from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.histories import Histories
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.tasks.base import StepData
 
 K = 10
@@ -53,7 +53,7 @@ def write_step_histories(folder: Path, data: Any, *, seed: int = 0) -> None:
         return
     steps = data.steps
     n = min(N_STEPS, len(steps))
-    rows = np.sort(stream(seed, "parity", len(steps)).choice(len(steps), n, replace=False))
+    rows = np.sort(random_stream(seed, "parity", len(steps)).choice(len(steps), n, replace=False))
     arrays: dict[str, Any] = data.histories.select(rows).to_arrays()
     np.savez_compressed(folder / STEP_HISTORIES, steps=steps[rows], **arrays)
 
@@ -76,7 +76,7 @@ def parity_of(
     `write_step_histories`; else about customers by their ids. Its index of the items is left out: what
     that loses of the exact lists is its recall.
     """
-    bundle = exact(bundle)
+    bundle = without_index(bundle)
     if bundle.no_lookup:
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
     if bundle.predictor is None:
@@ -84,21 +84,21 @@ def parity_of(
     return _compare_numbers(bundle, tables["predictions"], seed)
 
 
-def exact(bundle: Bundle) -> Bundle:
+def without_index(bundle: Bundle) -> Bundle:
     """The same bundle without its index of the items: its lists are exact."""
     if bundle.list_maker is None:
         return bundle
     return replace(bundle, list_maker=replace(bundle.list_maker, index=None))
 
 
-def listed_of_exact(bundle: Bundle, user_ids: np.ndarray) -> float:
+def share_of_exact_lists(bundle: Bundle, user_ids: np.ndarray) -> float:
     """The share of the exact lists' first ten items that the bundle also lists with its index.
 
     Asked as for customers: seen items are hidden, and lists that the index does not fill are made
     exactly. NaN without customers.
     """
     requests = [RecommendRequest(str(user)) for user in user_ids]
-    lists = (b.recommend(requests, K) for b in (bundle, exact(bundle)))
+    lists = (b.recommend(requests, K) for b in (bundle, without_index(bundle)))
     own, expected = ([{i.item for i in a.items} for a in answers] for answers in lists)
     n_same = sum(len(one & other) for one, other in zip(own, expected, strict=True))
     n_expected = sum(map(len, expected))
@@ -121,17 +121,17 @@ def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
     return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95)}
 
 
-def some_of(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+def sample_of_ids(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     """At most `n` of the distinct ids, drawn uniformly, sorted."""
     distinct = np.unique(user_ids.astype(str))
     if len(distinct) <= n:
         return distinct
-    drawn = stream(seed, "parity", len(distinct)).choice(len(distinct), n, replace=False)
+    drawn = random_stream(seed, "parity", len(distinct)).choice(len(distinct), n, replace=False)
     return distinct[np.sort(drawn)]
 
 
 def _compare_numbers(bundle: Bundle, table: pd.DataFrame, seed: int) -> Parity:
-    users = some_of(table["user_id"].to_numpy(), N_CUSTOMERS, seed)
+    users = sample_of_ids(table["user_id"].to_numpy(), N_CUSTOMERS, seed)
     evaluated = table.set_index(table["user_id"].astype(str))["prediction"].loc[users].to_numpy()
     answers = bundle.predict([PredictRequest(str(u)) for u in users])
     unknown = [u for u, a in zip(users, answers, strict=True) if a.served != "known"]
@@ -153,7 +153,7 @@ def _compare_lists(
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=why_not)
     ids = table["user_id"].astype(str)
     if step_histories is None or "step" not in table:
-        users = some_of(ids.unique(), N_CUSTOMERS, seed)
+        users = sample_of_ids(ids.unique(), N_CUSTOMERS, seed)
         keys: list[Any] = users.tolist()
         answers = bundle.recommend([RecommendRequest(u) for u in keys], K)
         groups: Any = "user_id"

@@ -25,7 +25,12 @@ from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
 from growthlab.export.same_data import check_same_data
-from growthlab.export.write_bundle import keyed_histories, keyed_rows, plain_column, save_arrays
+from growthlab.export.write_bundle import (
+    exportable_column,
+    pseudonymous_histories,
+    pseudonymous_rows,
+    save_arrays,
+)
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
@@ -146,7 +151,9 @@ def _histories(bundle: Bundle, past: EventLog, key: PseudonymKey) -> State:
     assert bundle.list_maker is not None
     catalogue, manifest = bundle.list_maker.catalogue, bundle.manifest
     kinds = manifest.history_events or ("purchase",)
-    histories = keyed_histories(histories_of(past, kinds, catalogue), key, manifest.namespace)
+    histories = pseudonymous_histories(
+        histories_of(past, kinds, catalogue), key, manifest.namespace
+    )
     if not histories.n_events:
         raise DataError(f"no event before the cutoff is of an item of {bundle.folder}")
     codes = np.full(histories.n_users, UNKNOWN, dtype=np.int32)
@@ -197,13 +204,13 @@ def _customers(
     table = {}
     for column in bundle.predictor.scorer.columns:
         try:
-            table[column] = plain_column(present.column(column))
+            table[column] = exportable_column(present.column(column))
         except ValueError:
             raise DataError(
                 f"{bundle.folder} reads the feature {column}, which this data or task= no longer "
                 "has: refresh with the settings of the export, or export a new model"
             ) from None
-    return keyed_rows(present.user_ids, table, key, manifest.namespace)
+    return pseudonymous_rows(present.user_ids, table, key, manifest.namespace)
 
 
 def _write_state(folder: Path, manifest: Manifest, state: State) -> Manifest:

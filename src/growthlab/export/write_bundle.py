@@ -100,7 +100,7 @@ def write_recommender(
     }
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        return {HISTORIES: keyed_histories(histories, key, namespace).to_arrays()}
+        return {HISTORIES: pseudonymous_histories(histories, key, namespace).to_arrays()}
 
     counts = {
         "n_items": histories.n_items,
@@ -128,13 +128,13 @@ def write_estimator(
     see `write_recommender` for the rest.
     """
     columns = scorer.columns if scorer is not None else ()
-    table = {c: plain_column(customers.column(c)) for c in columns}
+    table = {c: exportable_column(customers.column(c)) for c in columns}
     if scorer is not None and not np.isfinite(base):
         base = float(np.mean(scorer.predict(table)))
     texts = [c for c, values in table.items() if values.dtype.kind == "U"]
 
     def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        return {CUSTOMERS: keyed_rows(customers.user_ids, table, key, namespace)}
+        return {CUSTOMERS: pseudonymous_rows(customers.user_ids, table, key, namespace)}
 
     parts = {
         FALLBACK: {"base": np.array(float(base)), "texts": np.array(texts, dtype=str)},
@@ -157,14 +157,14 @@ def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[s
     return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
 
 
-def keyed_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
+def pseudonymous_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
     """The histories under pseudonyms and sorted by them, as a bundle's state stores them."""
     names = key.pseudonyms(namespace, histories.user_ids)
     order = np.argsort(names)
     return replace(histories.select(order), user_ids=names[order])
 
 
-def keyed_rows(
+def pseudonymous_rows(
     user_ids: np.ndarray, table: Mapping[str, np.ndarray], key: PseudonymKey, namespace: str
 ) -> dict[str, np.ndarray]:
     """The rows of customers under pseudonyms and sorted by them, as a bundle's state stores them."""
@@ -173,7 +173,7 @@ def keyed_rows(
     return {"user_ids": names[order], **{FEATURE + c: v[order] for c, v in table.items()}}
 
 
-def plain_column(column: Any) -> np.ndarray:
+def exportable_column(column: Any) -> np.ndarray:
     """A column as an array without objects: float64, or str with an empty text for missing values."""
     import pandas as pd
 

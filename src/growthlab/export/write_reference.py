@@ -15,7 +15,7 @@ from growthlab.bundle.predictor import Predictor
 from growthlab.bundle.reference import FEATURE, KNOWN, REFERENCE, SCORE, Bins, K, Reference
 from growthlab.bundle.signature import sign
 from growthlab.core.histories import UNKNOWN
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 
 LISTS = 500  # of known users; fewer if a large catalogue would make them slow
 CUSTOMERS = 20_000
@@ -74,4 +74,4 @@ def _sample(n: int, most: int) -> np.ndarray:
     """At most `most` of `n` rows, the same ones in every call."""
     if n <= most:
         return np.arange(n)
-    return np.sort(stream(0, "reference").choice(n, most, replace=False))
+    return np.sort(random_stream(0, "reference").choice(n, most, replace=False))

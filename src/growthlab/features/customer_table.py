@@ -38,7 +38,7 @@ OPTIONAL = (
 
 
 @dataclass(frozen=True)
-class Families:
+class FeatureFamilies:
     """The families of columns that a log has: event types that occur, columns that are filled.
 
     Determined once from the events before the cutoff and used for every snapshot before it, so that
@@ -65,7 +65,7 @@ def customer_table(
     snapshot: datetime,
     user_ids: Sequence[str] | np.ndarray,
     *,
-    families: Families | None = None,
+    families: FeatureFamilies | None = None,
     attributes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row for each of `user_ids`, in their order, from events strictly before `snapshot` only.
@@ -82,7 +82,7 @@ def customer_table(
         The log has no timestamps, or no such user attribute.
     """
     log.require("timestamp", needed_by="the customer table (features as of a snapshot)")
-    families = families or Families.of(log, snapshot)
+    families = families or FeatureFamilies.of(log, snapshot)
     past = known_at(log, snapshot)
     parts = [
         past.query(_purchases(log, snapshot, families)),
@@ -102,7 +102,7 @@ def customer_table(
     return table.reset_index(drop=True)
 
 
-def _purchases(log: EventLog, snapshot: datetime, families: Families) -> str:
+def _purchases(log: EventLog, snapshot: datetime, families: FeatureFamilies) -> str:
     """Recency, frequency, money, baskets, habits and rhythm, from one row an order."""
     grouped = (
         "coalesce(order_id, timestamp::VARCHAR)" if "order_id" in families.columns else "timestamp"
@@ -138,7 +138,7 @@ def _purchases(log: EventLog, snapshot: datetime, families: Families) -> str:
     """
 
 
-def _order_columns(snapshot: datetime, families: Families) -> list[str]:
+def _order_columns(snapshot: datetime, families: FeatureFamilies) -> list[str]:
     """SQL for the columns that are sums and means over a customer's orders."""
     columns = [
         f"{days_before(snapshot, 'max(time)')} AS days_since_last",
@@ -179,7 +179,7 @@ def _trend(name: str, value: str, snapshot: datetime) -> str:
     return f"coalesce((2 * {last} - {both}) / nullif({both}, 0), 0) AS {name}_trend"
 
 
-def _behaviours(snapshot: datetime, families: Families) -> str:
+def _behaviours(snapshot: datetime, families: FeatureFamilies) -> str:
     """Events of each kind and sessions by window, and how long ago anything happened."""
     columns = [f"{days_before(snapshot, 'max(timestamp)')} AS days_since_event"]
     for days in WINDOWS:

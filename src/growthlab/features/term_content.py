@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, diags
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import Catalogue
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 
 # each Han character is a token: Chinese has no spaces between words
 WORD = re.compile(r"[一-鿿]|[^\W_一-鿿]+")
@@ -144,7 +144,7 @@ def principal_components(matrix: csr_matrix, components: int) -> np.ndarray:
     if components >= smaller:
         left, values, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
         return (left * values).astype(np.float32)
-    start = stream(0, "svd").normal(size=smaller)
+    start = random_stream(0, "svd").normal(size=smaller)
     left, values, _ = svds(matrix.astype(np.float64), k=components, v0=start)
     return (left * values)[:, ::-1].astype(np.float32)  # the largest first
 

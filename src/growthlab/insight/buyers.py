@@ -10,7 +10,7 @@ from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time
 from growthlab.insight.purchase_sql import ORDER_KEY
-from growthlab.insight.scope import Unavailable
+from growthlab.insight.scope import SectionUnavailable
 
 
 def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.
         .set_index("user_id")
     )
     if customers.empty:
-        raise Unavailable(f"nobody in {log.name} bought anything before {as_of}")
+        raise SectionUnavailable(f"nobody in {log.name} bought anything before {as_of}")
     if "unit_price" in log.columns:
         customers["spend"] = customers["spend"].astype("float64").fillna(0.0).clip(lower=0.0)
     return customers

@@ -13,7 +13,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, ReportTable, Section, SegmentSection
 from growthlab.insight.goals import ALL_CUSTOMERS, Goal
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_by_period
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 
 METRICS_OF_NEW_CUSTOMERS = ("new_users", "repeat_buyer_share")  # rest on what came before the month
 DEVIATIONS = 3.0  # standard deviations of the monthly change that still count as plausible
@@ -134,7 +134,7 @@ def _log_of_section(scope: Scope, segment: str, section: SegmentSection, value: 
     for start in starts:
         try:
             labels = section.customers(scope.log, start.to_pydatetime())[section.label]
-        except Unavailable:
+        except SectionUnavailable:
             continue  # nobody had bought by then
         names = [str(name) for name in labels.cat.categories]
         if value not in names:

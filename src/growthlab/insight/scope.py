@@ -22,7 +22,7 @@ SMALLEST_GROUP = 10
 DEFAULT_GROUP = 50
 
 
-class Unavailable(DataError):
+class SectionUnavailable(DataError):
     """The log lacks what a section needs: the report leaves the section out and gives the reason."""
 
 
@@ -67,7 +67,7 @@ class Scope:
             The log has no timestamps, or nothing that counts as activity before `as_of`.
         """
         log.require("timestamp", needed_by="a report")
-        check_group(min_group)
+        check_min_group(min_group)
         active = checked_active_events(active_events)
         end = None if as_of is None else parse_moment(as_of, "as_of")
         known = customer_events_at(log, end)
@@ -87,11 +87,11 @@ class Scope:
         return cls(known, first, last, min_group, active, first + burn_in, currency)
 
     def require(self, *columns: str, needed_by: str) -> None:
-        """Raise `Unavailable` where the log lacks a column of events, or one like ``items.category``."""
+        """Raise `SectionUnavailable` if a column of events, or one like ``items.category``, is missing."""
         try:
             self.log.require(*columns, needed_by=needed_by)
         except DataError as error:
-            raise Unavailable(str(error)) from None
+            raise SectionUnavailable(str(error)) from None
 
     @property
     def days(self) -> int:
@@ -99,7 +99,7 @@ class Scope:
         return max(1, round((self.as_of - self.first_day) / timedelta(days=1)))
 
 
-def check_group(min_group: int) -> None:
+def check_min_group(min_group: int) -> None:
     """ConfigError for groups so small that a report would reveal individuals."""
     if min_group < SMALLEST_GROUP:
         raise ConfigError(

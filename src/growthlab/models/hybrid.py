@@ -12,7 +12,7 @@ from growthlab.core.errors import ConfigError, ExportError, one_line
 from growthlab.core.histories import Histories
 from growthlab.models.base import Exportable, Recommender, SaysPersonalised
 from growthlab.scorers.base import Scorer
-from growthlab.scorers.fusion import Members
+from growthlab.scorers.fusion import HybridMembers
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,7 +61,7 @@ class Hybrid:
         ExportError
             A member cannot be exported.
         """
-        return replace(self.scorer_, members=Members(self._scorers()))
+        return replace(self.scorer_, members=HybridMembers(self._scorers()))
 
     def _scorers(self) -> dict[str, Scorer]:
         """The scorer of each member."""

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from growthlab.bundle.answers import LEVELS
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.plain_types import misfit
-from growthlab.monitoring.delayed import Delayed
+from growthlab.core.plain_types import type_mismatch
+from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import LogSummary
-from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.proportions import Proportion
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import is_fallback
 
@@ -29,7 +29,7 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class AlertLimits:
     """Limits of the measures. A share exceeds its limit where its whole 95 % interval does.
 
     A PSI exceeds its limit only where it is also above three times what chance gives.
@@ -45,7 +45,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if wrong := misfit(value, float):
+            if wrong := type_mismatch(value, float):
                 raise ConfigError(f"limits.{name} must be {wrong}, got {value!r}")
             if not value > 0:
                 raise ConfigError(f"limits.{name} must be above 0, got {value}")
@@ -57,7 +57,7 @@ class Limits:
             )
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Limits:
+    def of(cls, settings: Mapping[str, Any]) -> AlertLimits:
         """The limits of a config; ConfigError for a wrong name."""
         known = [f.name for f in fields(cls)]
         for name in settings:
@@ -65,7 +65,7 @@ class Limits:
                 raise ConfigError(f"limits.{name} is no limit: {near_matches(name, known)}")
         return cls(**settings)
 
-    def alerts(self, summary: LogSummary, delayed: Delayed | None = None) -> list[Alert]:
+    def alerts(self, summary: LogSummary, delayed: DelayedEvaluation | None = None) -> list[Alert]:
         """The measures outside their limits, grave ones first."""
         alerts = [*self._drift_alerts(summary), *self._serving_alerts(summary)]
         if delayed is not None:
@@ -129,12 +129,12 @@ class Limits:
         yield Alert("fallbacks", "grave", text)
 
 
-def _fallbacks_at_export(summary: LogSummary) -> Share:
+def _fallbacks_at_export(summary: LogSummary) -> Proportion:
     """The share of fallbacks at export."""
     assert summary.reference is not None
     served = summary.reference.served
     fallbacks = sum(n for name, n in served.items() if is_fallback(name, LEVELS.get(name, 0)))
-    return Share(fallbacks, sum(served.values()))
+    return Proportion(fallbacks, sum(served.values()))
 
 
 def _explanation(drift: Drift) -> str:
@@ -145,10 +145,10 @@ def _explanation(drift: Drift) -> str:
     )
 
 
-def _is_above(share: Share, limit: float) -> bool:
+def _is_above(share: Proportion, limit: float) -> bool:
     return share.n >= FEWEST and share.bounds[0] > limit
 
 
-def _text_of(share: Share) -> str:
+def _text_of(share: Proportion) -> str:
     low, high = share.bounds
     return f"{share.value:.1%} [{low:.1%}, {high:.1%}] of {share.n:,}"

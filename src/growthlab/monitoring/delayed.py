@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Measured(NamedTuple):
+class MetricWithBounds(NamedTuple):
     """A number with its 95 % bounds; NaN where it has none."""
 
     value: float
@@ -16,7 +16,7 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Delayed:
+class DelayedEvaluation:
     """Metrics of `n` served predictions, and the same metrics at export.
 
     `worse` names the metrics whose whole interval is worse than the whole interval at export.
@@ -24,7 +24,7 @@ class Delayed:
 
     n: int
     n_without_events: int  # predictions for customers whom the newer log does not have
-    now: Mapping[str, Measured]
+    now: Mapping[str, MetricWithBounds]
     then: Mapping[str, Mapping[str, float | None]]
     n_not_over: int = 0  # predictions whose horizon goes on beyond the newer log
     worse: Sequence[str] = ()

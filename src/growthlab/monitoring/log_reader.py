@@ -28,7 +28,7 @@ Line = Mapping[str, Any]
 
 
 @dataclass
-class Reading:
+class LogReading:
     """Counts of a log that was read."""
 
     n_lines: int = 0
@@ -42,14 +42,14 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Period:
+class LogPeriod:
     """From `since` (inclusive) to `until` (exclusive), UTC; None: unbounded."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     @classmethod
-    def of(cls, since: object, until: object) -> Period:
+    def of(cls, since: object, until: object) -> LogPeriod:
         """A period of ISO times or dates, in UTC where they name no zone.
 
         Raises
@@ -87,7 +87,9 @@ def log_files(path: Path) -> list[Path]:
     return files
 
 
-def answer_blocks(files: list[Path], period: Period, reading: Reading) -> Iterator[list[Line]]:
+def answer_blocks(
+    files: list[Path], period: LogPeriod, reading: LogReading
+) -> Iterator[list[Line]]:
     """The answers of the period in blocks; `reading` counts the lines."""
     block: list[Line] = []
     for line in _lines(files):

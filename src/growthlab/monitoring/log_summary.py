@@ -14,19 +14,19 @@ from growthlab.bundle.manifest import Manifest
 from growthlab.bundle.reference import KNOWN, K, Reference
 from growthlab.core.errors import DataError
 from growthlab.core.histories import UNKNOWN
-from growthlab.core.seeding import stream
-from growthlab.monitoring.agreement import Agreement
+from growthlab.core.seeding import random_stream
 from growthlab.monitoring.log_reader import (
     EVENTS,
     Feedback,
     Line,
-    Period,
-    Reading,
+    LogPeriod,
+    LogReading,
     answer_blocks,
     is_failed,
     log_files,
 )
-from growthlab.monitoring.proportions import Share, rarefied_coverage_and_gini
+from growthlab.monitoring.proportions import Proportion, rarefied_coverage_and_gini
+from growthlab.monitoring.shadow_agreement import ShadowAgreement
 from growthlab.monitoring.stability import Drift, equal_parts
 from growthlab.monitoring.tally import ReferenceCounts, Tally
 
@@ -35,7 +35,7 @@ VariantKey = tuple[str, str, str]  # variant, model, version
 
 
 @dataclass(frozen=True)
-class Spread:
+class ListSpread:
     """How widely lists spread over the catalogue, each side thinned to the same number of places.
 
     The model's own lists (the latest of each known customer) are comparable to the reference's. Shown
@@ -76,15 +76,17 @@ class LogSummary:
     """
 
     manifest: Manifest
-    reading: Reading
+    reading: LogReading
     variants: Mapping[VariantKey, Tally]
     own: Tally
     reference: Reference | None
     drifts: list[Drift] = field(default_factory=list)
-    spread: Spread | None = None
-    new_items: Share = field(default_factory=lambda: Share(0, 0))
+    spread: ListSpread | None = None
+    new_items: Proportion = field(default_factory=lambda: Proportion(0, 0))
     popularity: PopularityDrift | None = None
-    agreement: Agreement = field(default_factory=Agreement)  # of all shadows of the task
+    agreement: ShadowAgreement = field(
+        default_factory=ShadowAgreement
+    )  # of all shadows of the task
     # the first prediction of each known customer, by pseudonym
     predictions: Mapping[str, ServedPrediction] = field(default_factory=dict)
     n_feedback: int = 0
@@ -98,7 +100,7 @@ class LogSummary:
         return len(names & self.reading.served_by.keys())
 
 
-def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
+def summarise_log(bundle: Bundle, path: Path, period: LogPeriod) -> LogSummary:
     """Read the log at `path` with its older parts, once for the feedback and once for the answers.
 
     Raises
@@ -108,7 +110,7 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
         period is of this bundle.
     """
     files = log_files(path)
-    feedback, reading = Feedback(files), Reading()
+    feedback, reading = Feedback(files), LogReading()
     reference = Reference.read(bundle.folder)
     catalogue = None if bundle.list_maker is None else bundle.list_maker.catalogue
     answer = bundle.manifest.answer
@@ -119,7 +121,7 @@ def summarise_log(bundle: Bundle, path: Path, period: Period) -> LogSummary:
     own = Tally(answer.item_endpoint)
     predictions: dict[str, ServedPrediction] = {}
     manifest, states = bundle.manifest, bundle.manifest.states
-    agreement = Agreement(of_lists=answer.kind.is_list)
+    agreement = ShadowAgreement(of_lists=answer.kind.is_list)
     for block in answer_blocks(files, period, reading):
         of_task = [
             _as_present_version(line, manifest, states)
@@ -190,7 +192,7 @@ def _by_variant(lines: list[Line]) -> dict[VariantKey, list[Line]]:
     return by_variant
 
 
-def _require_own_answers(bundle: Bundle, path: Path, reading: Reading, own: Tally) -> None:
+def _require_own_answers(bundle: Bundle, path: Path, reading: LogReading, own: Tally) -> None:
     """Raise a `DataError` where the log has no answer of this bundle."""
     if own.n or own.n_failed:
         return
@@ -214,7 +216,7 @@ def _require_own_answers(bundle: Bundle, path: Path, reading: Reading, own: Tall
 
 def _compared_with_reference(
     manifest: Manifest,
-    reading: Reading,
+    reading: LogReading,
     variants: Mapping[VariantKey, Tally],
     own: Tally,
     compared: ReferenceCounts,
@@ -261,7 +263,7 @@ def _compared_with_reference(
         reference,
         _in_one_report(drifts),
         _spread(compared, reference),
-        Share(never, int(compared.shown.sum())),
+        Proportion(never, int(compared.shown.sum())),
         PopularityDrift(*(_mean(share, side) for side in (compared.listed, compared.shown, then))),
     )
 
@@ -285,7 +287,7 @@ def _listed(lists: np.ndarray, n_items: int, lengths: np.ndarray) -> np.ndarray:
     return total
 
 
-def _spread(compared: ReferenceCounts, reference: Reference) -> Spread | None:
+def _spread(compared: ReferenceCounts, reference: Reference) -> ListSpread | None:
     """Coverage and Gini of equally many places a side; the reference's lists cut to the log's length."""
     longest = int(np.flatnonzero(compared.lengths).max(initial=0))
     codes = reference.listed[:, :longest]
@@ -294,11 +296,11 @@ def _spread(compared: ReferenceCounts, reference: Reference) -> Spread | None:
     n_places = min(int(own.sum()), int(then.sum()))
     if not n_places:
         return None
-    rng = stream(0, "spread")
+    rng = random_stream(0, "spread")
     of_own, of_shown, of_then = (
         rarefied_coverage_and_gini(side, n_places, rng) for side in (own, shown, then)
     )
-    return Spread(*of_own, *of_shown, *of_then, n_places)
+    return ListSpread(*of_own, *of_shown, *of_then, n_places)
 
 
 def _mean(share: np.ndarray, places: np.ndarray) -> float:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from growthlab.bundle.reference import K
-from growthlab.monitoring.agreement import PairedAnswers
-from growthlab.monitoring.alerts import Alert, Limits
-from growthlab.monitoring.delayed import Delayed
+from growthlab.monitoring.alerts import Alert, AlertLimits
+from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_reader import EVENTS
 from growthlab.monitoring.log_summary import LogSummary, VariantKey
-from growthlab.monitoring.proportions import Share, difference
+from growthlab.monitoring.proportions import Proportion, difference_of_proportions
+from growthlab.monitoring.shadow_agreement import PairedAnswers
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import FOLLOWS, Tally
 from growthlab.pages.text_table import format_interval, format_number, metric_label, plain_table
@@ -48,13 +48,13 @@ class MonitoringReport:
     """The summary of a log, its alerts, and what came of the predictions."""
 
     summary: LogSummary
-    limits: Limits
+    limits: AlertLimits
     alerts: Sequence[Alert]
-    delayed: Delayed | None = None
+    delayed: DelayedEvaluation | None = None
 
     @classmethod
     def of(
-        cls, summary: LogSummary, limits: Limits, delayed: Delayed | None = None
+        cls, summary: LogSummary, limits: AlertLimits, delayed: DelayedEvaluation | None = None
     ) -> MonitoringReport:
         """The report with the alerts of these limits."""
         return cls(summary, limits, limits.alerts(summary, delayed), delayed)
@@ -311,7 +311,9 @@ class MonitoringReport:
             rates += [share_text(tally.rate_after(event)) for event in FOLLOWS]
             gain = "-"
             if variant == "challenger" and len(champions) == 1:
-                d, low, high = difference(tally.rate("click"), champions[0].rate("click"))
+                d, low, high = difference_of_proportions(
+                    tally.rate("click"), champions[0].rate("click")
+                )
                 gain = f"{d:+.2%} [{low:+.2%}, {high:+.2%}]"
             rows.append([variant, f"{model} {version}", f"{tally.n:,}", *rates, gain])
         note = (
@@ -345,7 +347,7 @@ class MonitoringReport:
         yield from sorted(self.summary.variants.items())
 
 
-def share_text(share: Share) -> str:
+def share_text(share: Proportion) -> str:
     """``2.0 % [1.1 %, 3.5 %]``; a dash without cases."""
     if not share.n:
         return "-"

@@ -12,7 +12,7 @@ DRAWS = 20
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """A share: `hits` of `n` cases."""
 
     hits: int
@@ -34,7 +34,7 @@ class Share:
         return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def difference(new: Share, old: Share) -> tuple[float, float, float]:
+def difference_of_proportions(new: Proportion, old: Proportion) -> tuple[float, float, float]:
     """`new` - `old` with 95 % bounds from both Wilson intervals (Newcombe, Statistics in Medicine, 1998)."""
     (new_low, new_high), (old_low, old_high) = new.bounds, old.bounds
     d = new.value - old.value

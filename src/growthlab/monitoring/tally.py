@@ -13,7 +13,7 @@ import numpy as np
 from growthlab.bundle.reference import FEATURE, KNOWN, SCORE, K, Reference
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.monitoring.log_reader import Line
-from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.proportions import Proportion
 
 FALLBACK_LEVEL = 3  # from this level on popularity answers, without anything about the customer
 FALLBACK = "_fallback"  # the end of `served` for such answers
@@ -63,7 +63,7 @@ class Tally:
     def _add_line(self, line: Line) -> None:
         """Count how one answer was served, and its unknown items."""
         served = str(line.get("served"))
-        level = level_of(line)
+        level = fallback_level_of(line)
         self.served[served] += 1
         self.levels[level] += 1
         if line.get("personalised") is False:  # nothing in the request was read
@@ -81,32 +81,32 @@ class Tally:
         )
 
     @property
-    def fallbacks(self) -> Share:
+    def fallbacks(self) -> Proportion:
         """The share of answers without anything about the customer, among those who did not opt out."""
-        return Share(self.n_fallbacks, self.n - self.n_opted_out)
+        return Proportion(self.n_fallbacks, self.n - self.n_opted_out)
 
     @property
-    def opted_out(self) -> Share:
+    def opted_out(self) -> Proportion:
         """The share of answers to customers who opted out of personal ones."""
-        return Share(self.n_opted_out, self.n)
+        return Proportion(self.n_opted_out, self.n)
 
     @property
-    def errors(self) -> Share:
+    def errors(self) -> Proportion:
         """The share of requests that failed inside the service."""
-        return Share(self.n_failed, self.n + self.n_failed)
+        return Proportion(self.n_failed, self.n + self.n_failed)
 
     @property
-    def unknown_items(self) -> Share:
+    def unknown_items(self) -> Proportion:
         """The share of items in requests that the model does not know."""
-        return Share(self.n_unknown, self.n_named)
+        return Proportion(self.n_unknown, self.n_named)
 
-    def rate(self, event: str) -> Share:
+    def rate(self, event: str) -> Proportion:
         """The share of answers with that feedback."""
-        return Share(self.events[event], self.n)
+        return Proportion(self.events[event], self.n)
 
-    def rate_after(self, event: str) -> Share:
+    def rate_after(self, event: str) -> Proportion:
         """The share with that feedback among answers with the event before it: CTR and CVR."""
-        return Share(self.both[event], self.events[FOLLOWS[event]])
+        return Proportion(self.both[event], self.events[FOLLOWS[event]])
 
     def latency(self, share: float) -> float:
         """The latency in ms that this share of answers does not exceed, within 2 %; NaN without answers."""
@@ -286,7 +286,7 @@ def is_fallback(served: str, level: int) -> bool:
     return level >= FALLBACK_LEVEL or served.endswith(FALLBACK)
 
 
-def level_of(line: Line) -> int:
+def fallback_level_of(line: Line) -> int:
     """The fallback level of an answer."""
     return _whole(line.get("level"), 0)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from growthlab.networks.dropout import Dropout
-from growthlab.networks.sequence_network import SequenceNetwork, at
+from growthlab.networks.sequence_network import SequenceNetwork, state_at
 
 
 class SASRecNetwork(SequenceNetwork):
@@ -90,7 +90,7 @@ class Block(nn.Module):
         width = x.shape[2]
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
         normed = self.attention_norm(x)
-        own = functional.linear(at(normed, places), weight[:width], bias[:width])  # (B, D)
+        own = functional.linear(state_at(normed, places), weight[:width], bias[:width])  # (B, D)
         heads = functional.linear(normed, weight[width:], bias[width:])
         key, value = heads.unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query = own.unflatten(1, (self.heads, 1, -1))  # (B, H, 1, D / H)
@@ -98,7 +98,7 @@ class Block(nn.Module):
         mixed = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=known[:, None, None]
         )
-        return self.feed(at(x, places)[:, None], mixed)[:, 0]
+        return self.feed(state_at(x, places)[:, None], mixed)[:, 0]
 
     def feed(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Add the attention's output, ``(B, H, S, D / H)``, to `x`, then the feed-forward network's."""

@@ -69,7 +69,7 @@ class SequenceNetwork(nn.Module):
 
     def encode_at(self, steps: Tensor, places: Tensor) -> Tensor:
         """The state of one step a row, ``(B, S, width), (B,) -> (B, width)``."""
-        return at(self.encode(steps), places)
+        return state_at(self.encode(steps), places)
 
     def states(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0."""
@@ -110,7 +110,7 @@ class LastState(nn.Module):
         return self.network.last_state(items, event_types, slots, sizes)
 
 
-def at(states: Tensor, places: Tensor) -> Tensor:
+def state_at(states: Tensor, places: Tensor) -> Tensor:
     """The entry of each row at the given step, ``(B, S, D), (B,) -> (B, D)``."""
     index = places[:, None, None].expand(-1, 1, states.shape[2])
     return states.gather(1, index).squeeze(1)

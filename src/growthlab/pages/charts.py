@@ -26,7 +26,7 @@ Point = tuple[X, float]
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisTick:
     """A mark of an axis."""
 
     position: float
@@ -72,17 +72,17 @@ class LineChart:
         return 10.0 + LETTER * max(len(self.format_y(tick)) for tick in self._y_ticks)
 
     @property
-    def y_ticks(self) -> list[Tick]:
+    def y_ticks(self) -> list[AxisTick]:
         """The marks of the y axis."""
-        return [Tick(self._y(value), self.format_y(value)) for value in self._y_ticks]
+        return [AxisTick(self._y(value), self.format_y(value)) for value in self._y_ticks]
 
     @property
-    def x_ticks(self) -> list[Tick]:
+    def x_ticks(self) -> list[AxisTick]:
         """The marks of the x axis."""
         first, last = self._x_range
         if isinstance(first, datetime) and isinstance(last, datetime):
-            return [Tick(self._x(day), label) for day, label in date_ticks(first, last)]
-        return [Tick(self._x(x), f"{x:g}") for x in whole_ticks(_number(first), _number(last))]
+            return [AxisTick(self._x(day), label) for day, label in date_ticks(first, last)]
+        return [AxisTick(self._x(x), f"{x:g}") for x in whole_ticks(_number(first), _number(last))]
 
     @property
     def drawings(self) -> list[LineDrawing]:

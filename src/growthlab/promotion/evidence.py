@@ -23,7 +23,13 @@ from growthlab.evaluation.superiority import (
     superiority_by_bootstrap,
     superiority_by_sign_flips,
 )
-from growthlab.export.parity import N_TIMED, latency_of, listed_of_exact, parity_of, some_of
+from growthlab.export.parity import (
+    N_TIMED,
+    latency_of,
+    parity_of,
+    sample_of_ids,
+    share_of_exact_lists,
+)
 from growthlab.pages.text_table import format_number
 from growthlab.promotion.gate import Evidence, Gate, Measure
 from growthlab.promotion.judged_run import JudgedRun
@@ -262,7 +268,7 @@ def _measures(
         )
 
     measures = {n: logged_measure(*source) for n, source in logged.items()}
-    users = some_of(challenger.truth["user_id"].to_numpy(), N_TIMED)
+    users = sample_of_ids(challenger.truth["user_id"].to_numpy(), N_TIMED)
     own = _bundle_measures(challenger, users)
     other = {} if champion is None else _champion_values(champion, users)
     measures |= {n: replace(m, champion=other.get(n)) for n, m in own.items()}
@@ -293,7 +299,7 @@ def _index_recall(bundle: Bundle, users: np.ndarray) -> Measure:
         if bundle.list_maker is None or bundle.list_maker.index is None:
             about += ", but not here: faiss is not installed"
         else:
-            share = listed_of_exact(bundle, users)
+            share = share_of_exact_lists(bundle, users)
             about += f"; {format_number(share)} of the exact lists of {len(users):,} customers"
     known = not math.isnan(recall)
     return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)

@@ -52,7 +52,7 @@ HOW_TO_READ = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class PromotionCase:
     """The challenger and champion of a registered model, and who decides, when, and by which code.
 
     `bundle_version` names the bundle that was judged, which is that of `challenger_version` in the
@@ -87,13 +87,13 @@ class Case:
         return f"promotion/{self.moment}.md"
 
 
-def verdict_of(case: Case, decision: Decision) -> str:
+def verdict_of(case: PromotionCase, decision: Decision) -> str:
     """``promoted`` or ``refused``; for a dry run ``would be ...``."""
     verdict = "promoted" if decision.promote else "refused"
     return f"would be {verdict}" if case.dry_run else verdict
 
 
-def report_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+def report_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """The decision and its evidence as Markdown."""
     verdict = verdict_of(case, decision)
     sentence = f"**{verdict.capitalize()}**: {decision.reason}."
@@ -130,7 +130,9 @@ def checks_as_text(decision: Decision) -> str:
     return "\n".join(plain_table(["", "check", "", "value", "required"], rows, left=5))
 
 
-def tags_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> dict[str, str]:
+def tags_of(
+    case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate
+) -> dict[str, str]:
     """The decision and its evidence as tags of the model version; the checks are one JSON text."""
     tags: dict[str, Any] = {
         "decision": "promoted" if decision.promote else "refused",
@@ -165,7 +167,7 @@ def _as_json(decision: Decision) -> str:
     return text if len(text) <= MAX_TAG_LENGTH else json.dumps(names)
 
 
-def _facts(case: Case, evidence: Evidence) -> list[str]:
+def _facts(case: PromotionCase, evidence: Evidence) -> list[str]:
     champion = "none yet"
     if case.champion_run is not None:
         version = f"version {case.champion_version}, " if case.champion_version else ""
@@ -257,7 +259,7 @@ def _passed(decision: Decision, name: str) -> bool:
     return all(c.passed for c in decision.required if c.name == name)
 
 
-def summary_of(case: Case, evidence: Evidence, decision: Decision, gate: Gate) -> str:
+def summary_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """The description of a promoted version: why, by whom, and where the report is."""
     parts = [
         f"{case.challenger_model}: {decision.reason}",

@@ -11,25 +11,31 @@ from growthlab.core.errors import ConfigError, ExportError
 from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.promotion_report import TAG_PREFIX, Case, report_of, summary_of, tags_of
+from growthlab.promotion.promotion_report import (
+    TAG_PREFIX,
+    PromotionCase,
+    report_of,
+    summary_of,
+    tags_of,
+)
 from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
-    Change,
-    Registered,
+    ChampionChange,
+    RegisteredVersion,
     champion_of,
     move_champion,
     note_refusal,
-    register,
+    register_bundle,
     require_champion,
-    withdraw,
+    withdraw_version,
 )
 from growthlab.tasks.base import Task
 from growthlab.tracking.store import code_version
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class PromotionTerms:
     """The settings of a ruling.
 
     `task` is built from the config, whose objective may have been changed; `default_objective` is
@@ -51,7 +57,7 @@ class Terms:
 class Ruling:
     """The decision on a challenger, its evidence, and the report of both."""
 
-    case: Case
+    case: PromotionCase
     evidence: Evidence
     decision: Decision
     gate: Gate
@@ -72,7 +78,7 @@ class Ruling:
         return tags_of(self.case, self.evidence, self.decision, self.gate)
 
 
-def rule(challenger: JudgedRun, terms: Terms, by: str) -> Ruling:
+def rule_on(challenger: JudgedRun, terms: PromotionTerms, by: str) -> Ruling:
     """The gate's ruling on the challenger against the champion of the registry; changes nothing.
 
     Raises
@@ -92,7 +98,7 @@ def rule(challenger: JudgedRun, terms: Terms, by: str) -> Ruling:
     evidence = evidence_of(
         challenger, rival, terms.task, terms.metrics, terms.gate, champion_objective
     )
-    case = Case(
+    case = PromotionCase(
         name=name,
         challenger_run=challenger.id,
         challenger_model=tags["model"],
@@ -129,7 +135,7 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
     if decision.promote:
         require_champion(client, case.name, case.champion_version)
         new = _register(challenger) if version is None else None
-        change = Change(
+        change = ChampionChange(
             version=new.version if new else str(version),
             before=case.champion_version,
             how=PROMOTION if case.champion_version else FIRST,
@@ -142,7 +148,7 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
             move_champion(client, case.name, change, tags, ruling.summary)
         except ExportError:  # another process moved it first
             if new:
-                withdraw(client, new, case.by)
+                withdraw_version(client, new, case.by)
             raise
     elif version is not None:
         note_refusal(client, case.name, version, tags, case.by)
@@ -151,13 +157,13 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
     client.log_text(challenger.id, ruling.report, case.artifact)
 
 
-def _register(challenger: JudgedRun) -> Registered:
+def _register(challenger: JudgedRun) -> RegisteredVersion:
     """Register the bundle that was judged as a new version."""
     store, folder = challenger.store, challenger.bundle.folder
-    return register(folder, uri=store.address, run_id=challenger.id, client=store.client)
+    return register_bundle(folder, uri=store.address, run_id=challenger.id, client=store.client)
 
 
-def _champion(terms: Terms, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
+def _champion(terms: PromotionTerms, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
     """The champion's run, or the run that stands in for it.
 
     This is the challenger's own run where that run was exported again, as a newer version.

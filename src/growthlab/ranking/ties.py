@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from growthlab.core.seeding import hash_ids, mix
+from growthlab.core.seeding import hash_ids, mix_hashes
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class TieBreak:
     @classmethod
     def of(cls, user_ids: np.ndarray, item_ids: np.ndarray, seed: int) -> Self:
         """The tie rule of these raw ids under `seed`."""
-        seeded = mix(np.array([seed], dtype=np.int64).view(np.uint64), hash_ids(user_ids))
+        seeded = mix_hashes(np.array([seed], dtype=np.int64).view(np.uint64), hash_ids(user_ids))
         return cls(seeded, hash_ids(item_ids))
 
     def keys(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """The keys of user rows and item codes (which broadcast), uint64."""
-        return mix(self.user_hashes[rows], self.item_hashes[items])
+        return mix_hashes(self.user_hashes[rows], self.item_hashes[items])
 
     def select(self, rows: np.ndarray | slice) -> Self:
         """The same rule for some of the users."""

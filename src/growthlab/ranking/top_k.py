@@ -19,8 +19,9 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
     """The best `k` items a user, best first, and their scores; shapes ``(n_users, k)``.
 
     Items are int32 codes, scores float32. Scores are compared as float32, so that mathematically
-    equal ones tie; equal ones are ordered by `ties`. An item with a score of ``-inf`` is never listed: a list with fewer than `k` items is
-    padded with -1 (score ``-inf``). `scores` must not hold NaN: see
+    equal ones tie; equal ones are ordered by `ties`. An item with a score of ``-inf`` is never
+    listed: a list with fewer than `k` items is padded with -1 (score ``-inf``). `scores` must not
+    hold NaN: see
     `growthlab.ranking.fallback.fill_unscored`.
 
     >>> ties = TieBreak.of(np.array(["u"]), np.array(["a", "b", "c"]), seed=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import ExportError
 from growthlab.registry.pyfunc import global_store, log_pyfunc
-from growthlab.registry.registry_lock import alone_with
+from growthlab.registry.registry_lock import locked_registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +27,7 @@ HISTORY = "champion."  # prefix of the registered model's tags, one numbered tag
 FIRST, PROMOTION, ROLLBACK = "first", "promotion", "rollback"
 
 
-class Registered(NamedTuple):
+class RegisteredVersion(NamedTuple):
     """A version in the registry, and its logged model."""
 
     name: str
@@ -41,7 +41,7 @@ class Registered(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Change:
+class ChampionChange:
     """A change of the champion from version `before` (None: there was none) to `version`.
 
     `how` is ``first``, ``promotion`` or ``rollback``; `at` is in ISO form, UTC; `by` is who or what
@@ -57,9 +57,9 @@ class Change:
     why: str = ""
 
 
-def register(
+def register_bundle(
     bundle: str | Path, *, uri: str, run_id: str, client: MlflowClient | None = None
-) -> Registered:
+) -> RegisteredVersion:
     """Log the bundle as a pyfunc of the run and register it as a new version.
 
     The registered model is named ``<data>-<task>``. The version has no alias: whether it becomes
@@ -82,22 +82,22 @@ def register(
             model_id=info.model_id,
         )
     log.info("registered run %s as %s version %s", run_id, name, version.version)
-    return Registered(name, str(version.version), str(info.model_id))
+    return RegisteredVersion(name, str(version.version), str(info.model_id))
 
 
-def make_challenger(client: MlflowClient, registered: Registered) -> None:
+def make_challenger(client: MlflowClient, registered: RegisteredVersion) -> None:
     """Give the version the alias challenger, which the previous challenger loses."""
     client.set_registered_model_alias(registered.name, CHALLENGER, registered.version)
     log.info("%s version %s is %s", registered.name, registered.version, CHALLENGER)
 
 
-def withdraw(client: MlflowClient, registered: Registered, by: str) -> None:
-    """Undo `register`: delete the version and the run's logged model.
+def withdraw_version(client: MlflowClient, registered: RegisteredVersion, by: str) -> None:
+    """Undo `register_bundle`: delete the version and the run's logged model.
 
     Not where it has an alias or was champion by now: another process promoted the same run.
     """
     name, version = registered.name, registered.version
-    with alone_with(client, name, by):
+    with locked_registry(client, name, by):
         if _was_champion(client, name, version) or client.get_model_version(name, version).aliases:
             return
         client.delete_model_version(name, version)
@@ -112,7 +112,7 @@ def note_refusal(
 
     The tags of such a version hold the evidence of its promotion, which a rollback relies on.
     """
-    with alone_with(client, name, by):
+    with locked_registry(client, name, by):
         if _was_champion(client, name, version):
             log.info("%s version %s keeps the evidence of its promotion", name, version)
             return
@@ -145,14 +145,14 @@ def require_champion(client: MlflowClient, name: str, expected: str | None) -> N
 def move_champion(
     client: MlflowClient,
     name: str,
-    change: Change,
+    change: ChampionChange,
     tags: Mapping[str, str] | None = None,
     described: str = "",
 ) -> None:
     """Make ``change.version`` the champion if ``change.before`` still is; else change nothing.
 
     `tags` and the description go to the version, the change to the history of the model; the lock of
-    `alone_with` keeps other processes out meanwhile. The new champion is no longer challenger; a
+    `locked_registry` keeps other processes out meanwhile. The new champion is no longer challenger; a
     rollback is noted in the description of the version that it removes.
 
     Raises
@@ -160,7 +160,7 @@ def move_champion(
     ExportError
         Another process changed the champion first, or holds the lock.
     """
-    with alone_with(client, name, change.by):
+    with locked_registry(client, name, change.by):
         require_champion(client, name, change.before)
         history = history_of(client, name)
         for key, value in (tags or {}).items():
@@ -177,7 +177,7 @@ def move_champion(
     log.info("%s version %s is %s", name, change.version, CHAMPION)
 
 
-def _note_rollback(client: MlflowClient, name: str, left: str, change: Change) -> None:
+def _note_rollback(client: MlflowClient, name: str, left: str, change: ChampionChange) -> None:
     """Add the rollback and its reason to the description of the version that was champion."""
     why = f": {change.why}" if change.why else ""
     description = client.get_model_version(name, left).description
@@ -187,11 +187,13 @@ def _note_rollback(client: MlflowClient, name: str, left: str, change: Change) -
     )
 
 
-def history_of(client: MlflowClient, name: str) -> list[Change]:
+def history_of(client: MlflowClient, name: str) -> list[ChampionChange]:
     """Every change of the champion, the oldest first; empty where nothing is registered."""
     model = _registered(client, name)
     tags = {} if model is None else model.tags
-    return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
+    return [
+        ChampionChange(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)
+    ]
 
 
 def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
@@ -208,13 +210,13 @@ def previous_champion(client: MlflowClient, name: str) -> tuple[str, str]:
     now = _aliased(client, name, CHAMPION)
     if now is None:
         raise ExportError(f"{name} has no champion in the registry: growthlab export makes one")
-    stack = stack_of(history_of(client, name), now)
+    stack = champion_stack(history_of(client, name), now)
     if len(stack) < 2:
         raise ExportError(f"{name} has had no champion before version {now}: nothing to go back to")
     return now, stack[-2]
 
 
-def stack_of(history: Sequence[Change], now: str) -> list[str]:
+def champion_stack(history: Sequence[ChampionChange], now: str) -> list[str]:
     """The champions that rollbacks would bring back one by one, the present one last."""
     stack: list[str] = []
     for change in history:
@@ -227,7 +229,9 @@ def stack_of(history: Sequence[Change], now: str) -> list[str]:
     return stack if stack[-1:] == [now] else [*stack, now]
 
 
-def _lost_race(name: str, expected: str | None, now: str | None, history: Sequence[Change]) -> str:
+def _lost_race(
+    name: str, expected: str | None, now: str | None, history: Sequence[ChampionChange]
+) -> str:
     """The error for the process whose champion was replaced meanwhile."""
     before = "no champion" if expected is None else f"version {expected}"
     present = f"version {now}" if now is not None else "gone"
@@ -294,7 +298,7 @@ def _description(manifest: Manifest) -> str:
     return f"{manifest.model} for {manifest.task} on {manifest.data}, known up to {manifest.cutoff}"
 
 
-def steps_to_serve(name: str, data: str, served_version: str | None) -> str:
+def how_to_serve_champion(name: str, data: str, served_version: str | None) -> str:
     """What to type so that a service answers with the new champion.
 
     `served_version` is the version that it replaces, None if there was none.

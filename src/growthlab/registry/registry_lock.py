@@ -21,7 +21,7 @@ TAKEN = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")  # the latter: re
 
 
 @contextmanager
-def alone_with(
+def locked_registry(
     client: MlflowClient, name: str, by: str, *, lease: float = LEASE_SECONDS
 ) -> Iterator[None]:
     """Hold the lock of a registered model: no process on any machine enters the block meanwhile.

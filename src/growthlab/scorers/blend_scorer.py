@@ -9,7 +9,13 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.fusion import CONSTANT, Members, fused, ranks_of, reciprocal
+from growthlab.scorers.fusion import (
+    CONSTANT,
+    HybridMembers,
+    fuse_scores,
+    ranks_of,
+    reciprocal_ranks,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class BlendScorer:
 
     kind: ClassVar[str] = "blend"
 
-    members: Members
+    members: HybridMembers
     weights: np.ndarray  # (n_members,) float64
     constant: float = CONSTANT
 
@@ -33,7 +39,7 @@ class BlendScorer:
         out = np.empty((histories.n_users, width), dtype=np.float32)
         for rows, _, scores in self.members.blocks(histories):
             ranks = np.stack([ranks_of(s) for s in scores])
-            block = fused(reciprocal(ranks, self.constant), self.weights)
+            block = fuse_scores(reciprocal_ranks(ranks, self.constant), self.weights)
             block[(np.isposinf(ranks) | np.isnan(ranks)).all(axis=0) & ~np.isnan(block)] = -np.inf
             out[rows] = block[:, columns]
         return out
@@ -50,5 +56,5 @@ class BlendScorer:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        members = Members.load(arrays, files)
+        members = HybridMembers.load(arrays, files)
         return cls(members, arrays["weights"], float(arrays["constant"]))

@@ -25,7 +25,7 @@ class Scores(Protocol):
 
 
 @dataclass(frozen=True)
-class Members:
+class HybridMembers:
     """The fitted models of a hybrid, by name."""
 
     by_name: Mapping[str, Scores]
@@ -103,12 +103,12 @@ def ranks_of(scores: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def reciprocal(ranks: np.ndarray, constant: float = CONSTANT) -> np.ndarray:
+def reciprocal_ranks(ranks: np.ndarray, constant: float = CONSTANT) -> np.ndarray:
     """``1 / (constant + rank)``; 0 for an item that cannot be scored, NaN for such a user."""
     return (1 / (np.float32(constant) + ranks)).astype(np.float32)
 
 
-def fused(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def fuse_scores(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The weighted mean of the members' values, ``(n_members, n, m)`` to ``(n, m)``.
 
     The weight of a member that cannot score a user (NaN) is shared among the others; if only members

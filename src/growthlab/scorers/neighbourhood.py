@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.processors import n_threads
-from growthlab.core.seeding import mix
+from growthlab.core.seeding import mix_hashes
 from growthlab.scorers.sparse_arrays import row_blocks
 
 SETS = ("jaccard", "dice", "tversky")  # compare which entries there are, not their values
@@ -168,7 +168,7 @@ class Neighbourhood:
         kept = np.flatnonzero(value >= border)
         if len(kept) > k:
             tied = kept[value[kept] == border]
-            keys = mix(target_key, source_keys[column[tied]])
+            keys = mix_hashes(target_key, source_keys[column[tied]])
             dropped = tied[np.argsort(keys)[k - len(kept) :]]
             kept = np.setdiff1d(kept, dropped, assume_unique=True)
         return kept

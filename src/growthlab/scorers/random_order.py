@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.core.seeding import hash_ids, mix
+from growthlab.core.seeding import hash_ids, mix_hashes
 
 BLOCK_ENTRIES = 4_000_000
 
@@ -29,11 +29,13 @@ class RandomOrder:
     def score(self, histories: Histories, items: np.ndarray | None = None) -> np.ndarray:
         """Scores, shape ``(n_users, n_items)`` or ``(n_users, len(items))``, float32."""
         item_keys = self.item_keys if items is None else self.item_keys[items]
-        user_keys = mix(hash_ids(histories.user_ids), np.array([self.seed]).astype(np.uint64))
+        user_keys = mix_hashes(
+            hash_ids(histories.user_ids), np.array([self.seed]).astype(np.uint64)
+        )
         out = np.empty((len(user_keys), len(item_keys)), dtype=np.float32)
         height = max(1, BLOCK_ENTRIES // max(len(item_keys), 1))
         for first in range(0, len(user_keys), height):
-            keys = mix(user_keys[first : first + height, None], item_keys)
+            keys = mix_hashes(user_keys[first : first + height, None], item_keys)
             # 24 bits: all that a float32 in [0, 1) holds exactly
             out[first : first + height] = (keys >> np.uint64(40)) * np.float32(2**-24)
         return out

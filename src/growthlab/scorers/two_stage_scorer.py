@@ -11,7 +11,13 @@ import numpy as np
 
 from growthlab.core.histories import Histories
 from growthlab.scorers.candidate_features import ItemFacts, features
-from growthlab.scorers.fusion import Members, fused, ranks_of, reciprocal, short_lists
+from growthlab.scorers.fusion import (
+    HybridMembers,
+    fuse_scores,
+    ranks_of,
+    reciprocal_ranks,
+    short_lists,
+)
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -35,14 +41,14 @@ class TwoStageScorer:
     """The first `candidates` items of each member's list in the order of the trees, then the others.
 
     Items outside the candidates rank below all of them, in the order of the members' lists fused by
-    rank with equal weights (`reciprocal`). A user whom no member can score is a NaN row, an item
+    rank with equal weights (`reciprocal_ranks`). A user whom no member can score is a NaN row, an item
     that no member can score ``-inf``. With `beyond_own` the customer's own items do not use up the
     candidates: for tasks that hide them.
     """
 
     kind: ClassVar[str] = "two_stage"
 
-    members: Members
+    members: HybridMembers
     facts: ItemFacts
     candidates: int
     beyond_own: bool = False
@@ -81,7 +87,7 @@ class TwoStageScorer:
                 _shares(scores)[:, rows, items],
                 candidate_ranks <= lengths[rows],
             )
-            order = fused(reciprocal(ranks), np.ones(len(self.members)))
+            order = fuse_scores(reciprocal_ranks(ranks), np.ones(len(self.members)))
             unscored = (~np.isfinite(ranks)).all(axis=0) & ~np.isnan(order)
             order[unscored] = -np.inf
             yield Candidates(users, rows, items, table, order)
@@ -113,7 +119,7 @@ class TwoStageScorer:
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
         return cls(
-            Members.load(arrays, files),
+            HybridMembers.load(arrays, files),
             ItemFacts.from_arrays(arrays),
             int(arrays["candidates"]),
             bool(arrays["beyond_own"]),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from growthlab.core.seeding import stream
-from growthlab.search.search_space import Space, settings_key
+from growthlab.core.seeding import random_stream
+from growthlab.search.search_space import SearchSpace, settings_key
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -27,7 +27,9 @@ class UntriedSampler(BaseSampler):
     stream, so that an interrupted search proposes what it would have proposed.
     """
 
-    def __init__(self, space: Space, tried: Collection[str], seed: int, n_trials: int) -> None:
+    def __init__(
+        self, space: SearchSpace, tried: Collection[str], seed: int, n_trials: int
+    ) -> None:
         self._space, self._tried, self._seed = space, tried, seed
         self._n_random = min(MAX_RANDOM_TRIALS, max(MIN_RANDOM_TRIALS, n_trials // 3))
         self._distributions = space.distributions()
@@ -47,7 +49,7 @@ class UntriedSampler(BaseSampler):
         if not search_space:
             return {}
         for attempt in range(ATTEMPTS):
-            seed = int(stream(self._seed, "search", trial.number, attempt).integers(2**31))
+            seed = int(random_stream(self._seed, "search", trial.number, attempt).integers(2**31))
             chance = RandomSampler(seed=seed)
             tpe = TPESampler(seed=seed, n_startup_trials=self._n_random)
             params = tpe.sample_relative(study, trial, search_space) or {
@@ -77,6 +79,6 @@ class UntriedSampler(BaseSampler):
         untried = [s for s in self._space.all_settings() if settings_key(s) not in self._tried]
         if not untried:
             return None
-        position = int(stream(self._seed, "left", trial.number).integers(len(untried)))
+        position = int(random_stream(self._seed, "left", trial.number).integers(len(untried)))
         params = self._space.encoded(untried[position])
         return {name: params[name] for name in search_space}

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.search.override_words import settings_text
-from growthlab.search.trial import Pruned, Result, Trial
+from growthlab.search.trial import Trial, TrialPruned, TrialResult
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose_fit
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class TrialSource(Protocol):
         """The next settings; None where the budget is used up or nothing is left to try."""
         ...
 
-    def tell(self, trial: Trial, result: Result) -> None:
+    def tell(self, trial: Trial, result: TrialResult) -> None:
         """Store the result of a trial."""
         ...
 
@@ -40,7 +40,7 @@ class TrialRecorder(Protocol):
         """Called before the trial is fitted."""
         ...
 
-    def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
+    def finish(self, trial: Trial, result: TrialResult, error: Exception | None) -> None:
         """Called after the trial ended."""
         ...
 
@@ -104,13 +104,13 @@ class SearchLoop:
             self.recorder.finish(trial, result, error)
         except BaseException:
             if not stored:
-                self.study.tell(trial, Result("interrupted", why="the search was ended"))
+                self.study.tell(trial, TrialResult("interrupted", why="the search was ended"))
             raise
         if error is not None:
             self.last_error = _without_memory(error)
         self._log_result(trial, result)
 
-    def _fit_and_evaluate(self, trial: Trial) -> tuple[Result, Exception | None]:
+    def _fit_and_evaluate(self, trial: Trial) -> tuple[TrialResult, Exception | None]:
         """The result of a trial, with the error if it failed."""
         curve: dict[int, float] = {}
 
@@ -124,27 +124,27 @@ class SearchLoop:
                 self.evaluation, factory, seed=self.seed, device=self.device, on_value=on_value
             )
             return self._result_of(fit, curve), None
-        except Pruned:
+        except TrialPruned:
             why = f"below the median after epoch {max(curve)}"
-            return Result("pruned", epochs=max(curve), curve=curve, why=why), None
+            return TrialResult("pruned", epochs=max(curve), curve=curve, why=why), None
         except Exception as error:
             raise_if_interrupted()
             why = f"{type(error).__name__}: {one_line(error)}"
-            return Result("failed", curve=curve, why=why), error
+            return TrialResult("failed", curve=curve, why=why), error
 
-    def _result_of(self, fit: ChosenFit, curve: Mapping[int, float]) -> Result:
+    def _result_of(self, fit: ChosenFit, curve: Mapping[int, float]) -> TrialResult:
         """The result of a fit that was not pruned; failed if an objective is not defined."""
         costs = self.objectives.costs(self.evaluation, fit)
         known = {**fit.valid, **costs}
         values = tuple(float(known[name]) for name in self.objectives.names)
         undefined = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]
-        result = Result("complete", values, fit.valid, costs, fit.epochs, curve)
+        result = TrialResult("complete", values, fit.valid, costs, fit.epochs, curve)
         if undefined:
             why = f"{undefined[0]} is not defined"
             return replace(result, state="failed", values=(), why=why)
         return result
 
-    def _log_result(self, trial: Trial, result: Result) -> None:
+    def _log_result(self, trial: Trial, result: TrialResult) -> None:
         """Log one line on a trial."""
         settings = settings_text(trial.overrides)
         if result.state == "complete":

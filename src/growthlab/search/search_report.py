@@ -35,7 +35,7 @@ def trials_table(finished: Sequence[FinishedTrial], objectives: Sequence[str]) -
     return pd.DataFrame(rows)
 
 
-def figures(study: optuna.Study, objectives: Sequence[str]) -> dict[str, Figure]:
+def search_figures(study: optuna.Study, objectives: Sequence[str]) -> dict[str, Figure]:
     """Optuna's plots of each objective by name, and the Pareto front of two or three objectives."""
     from optuna.trial import TrialState
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from growthlab.search.search_report import figures, trials_table
+from growthlab.search.search_report import search_figures, trials_table
 from growthlab.search.study import Study
-from growthlab.search.trial import FinishedTrial, Result, Trial
+from growthlab.search.trial import FinishedTrial, Trial, TrialResult
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
 from growthlab.tracking.run_files import (
@@ -62,7 +62,7 @@ class SearchRun:
         self._current = self._new_run(f"trial {number}", tags)
         log_params(self._client, self._current, trial.overrides)
 
-    def finish(self, trial: Trial, result: Result, error: Exception | None) -> None:
+    def finish(self, trial: Trial, result: TrialResult, error: Exception | None) -> None:
         """End the run of a trial with its result."""
         assert self._current is not None, "no trial was started"
         run_id, self._current = self._current, None
@@ -84,12 +84,12 @@ class SearchRun:
         )
         for run in orphans:
             trial = self._study.ended(int(run.data.tags["trial"]))
-            self._end(run.info.run_id, trial.result if trial else Result("interrupted"))
+            self._end(run.info.run_id, trial.result if trial else TrialResult("interrupted"))
 
     def close(self, status: str, best: FinishedTrial | None = None) -> None:
         """Log the trials as a table and plots and the best settings as tags, and end the study's run."""
         if self._current is not None:
-            self._end(self._current, Result("interrupted", why="the search was ended"))
+            self._end(self._current, TrialResult("interrupted", why="the search was ended"))
             self._current = None
         self._study.end_own_trials()
         if status != "FINISHED" and self._study.running():
@@ -97,7 +97,7 @@ class SearchRun:
         finished = self._study.finished()
         with artifact_folder(self._client, self.run_id) as folder:
             trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
-        log_figures(self._client, self.run_id, figures(self._study.optuna, self._objectives))
+        log_figures(self._client, self.run_id, search_figures(self._study.optuna, self._objectives))
         if best is not None:
             for name, value in flattened(best.overrides).items():
                 self._client.set_tag(self.run_id, f"best.{name}", value)
@@ -107,7 +107,7 @@ class SearchRun:
         if not self._study.running():
             self._client.set_terminated(self.run_id, status)
 
-    def _end(self, run_id: str, result: Result) -> None:
+    def _end(self, run_id: str, result: TrialResult) -> None:
         """Log the metrics, the curve and the state of a trial, and end its run."""
         values = {f"valid/{n}": v for n, v in result.valid.items()}
         if result.epochs is not None:

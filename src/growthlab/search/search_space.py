@@ -119,7 +119,7 @@ class NumericRange:
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """Setting (``model.neighbours``) -> its range.
 
     `default` are the values of these settings in the model's own config; they may be outside.

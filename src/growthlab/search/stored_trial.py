@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from growthlab.search.trial import FinishedTrial, Result
-from growthlab.tracking.process_identity import is_alive, same_host, this_process
+from growthlab.search.trial import FinishedTrial, TrialResult
+from growthlab.tracking.process_identity import is_alive, runs_on_this_host, this_process
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -24,10 +24,10 @@ def finished_trial(trial: FrozenTrial) -> FinishedTrial:
     return FinishedTrial(trial.number, overrides, result_of(trial), began, ended)
 
 
-def result_of(trial: FrozenTrial) -> Result:
+def result_of(trial: FrozenTrial) -> TrialResult:
     """The result of a trial that ended."""
     text = trial.user_attrs.get("result")
-    return Result("interrupted") if text is None else Result.from_json(text)
+    return TrialResult("interrupted") if text is None else TrialResult.from_json(text)
 
 
 def overrides_of(trial: FrozenTrial) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ def is_process_alive(trial: FrozenTrial, now: float) -> bool:
     process = trial.user_attrs.get("process", "")
     if process in ("", this_process()):
         return False  # killed while it asked for settings, or an earlier search of this process
-    if same_host(process):
+    if runs_on_this_host(process):
         return is_alive(process)
     last_seen = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
     return bool(now - last_seen < SILENCE_SECONDS)

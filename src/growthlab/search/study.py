@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.search.search_space import Space, settings_key
+from growthlab.search.search_space import SearchSpace, settings_key
 from growthlab.search.stored_trial import (
     counts_for_budget,
     finished_trial,
@@ -23,7 +23,7 @@ from growthlab.search.stored_trial import (
     seconds_covered,
 )
 from growthlab.search.study_store import StudyStore
-from growthlab.search.trial import FinishedTrial, Pruned, Result
+from growthlab.search.trial import FinishedTrial, TrialPruned, TrialResult
 from growthlab.tracking.process_identity import this_process
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RunningTrial:
         if value == value and self._study.prunes:
             self._trial.report(value, epoch)
             if self.number >= self._study.first_pruned and self._trial.should_prune():
-                raise Pruned
+                raise TrialPruned
         return self._study.time_is_up()
 
     @property
@@ -87,7 +87,7 @@ class Study:
 
     store: StudyStore
     name: str
-    space: Space
+    space: SearchSpace
     fixed_settings: Mapping[str, str]
     maximise: Sequence[bool]
     budget: Budget
@@ -150,7 +150,7 @@ class Study:
         thread.start()
         return running
 
-    def tell(self, trial: Any, result: Result) -> None:
+    def tell(self, trial: Any, result: TrialResult) -> None:
         """Store the result of a trial; an interrupted one will be tried again."""
         self._store_result(trial.number, trial.id, result, time.time())
 
@@ -158,7 +158,7 @@ class Study:
         """Mark the unfinished trials of this process as interrupted."""
         for trial in self._trials("RUNNING"):
             if trial._trial_id in self._heartbeats:
-                end = Result("interrupted", why="the search was ended")
+                end = TrialResult("interrupted", why="the search was ended")
                 self._store_result(trial.number, trial._trial_id, end, time.time())
 
     def fail(self, process: str, why: str) -> int:
@@ -167,7 +167,7 @@ class Study:
             trials = [t for t in self._trials("RUNNING") if t.user_attrs.get("process") == process]
             for trial in trials:
                 self._store_result(
-                    trial.number, trial._trial_id, Result("failed", why=why), time.time()
+                    trial.number, trial._trial_id, TrialResult("failed", why=why), time.time()
                 )
         return len(trials)
 
@@ -296,7 +296,7 @@ class Study:
                 continue
             end = trial.user_attrs.get("seen", trial.user_attrs.get("began", now))
             given_up = trial.user_attrs.get("deaths", 0) + 1 >= MAX_DEATHS
-            result = Result("failed" if given_up else "interrupted", why=KILLED)
+            result = TrialResult("failed" if given_up else "interrupted", why=KILLED)
             self._store_result(trial.number, trial._trial_id, result, end)
             again = "" if given_up else ": it is tried again"
             log.info("trial %d was interrupted%s", trial.number, again)
@@ -305,7 +305,7 @@ class Study:
         """Whether this process or another live one works on the trial."""
         return trial._trial_id in self._heartbeats or is_process_alive(trial, time.time())
 
-    def _store_result(self, number: int, trial_id: int, result: Result, ended: float) -> None:
+    def _store_result(self, number: int, trial_id: int, result: TrialResult, ended: float) -> None:
         """Store the result before the state, so that no finished trial lacks a result."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState

@@ -10,12 +10,12 @@ from typing import Any, Literal, Protocol, Self
 State = Literal["complete", "pruned", "failed", "interrupted"]
 
 
-class Pruned(Exception):
+class TrialPruned(Exception):
     """Raised by `Trial.report` after an epoch to end a trial that is not promising."""
 
 
 @dataclass(frozen=True)
-class Result:
+class TrialResult:
     """How a trial ended.
 
     `values` are the objectives in their order (empty unless complete), `valid` the metrics on the
@@ -50,7 +50,7 @@ class Trial(Protocol):
     overrides: Mapping[str, Any]
 
     def report(self, epoch: int, value: float) -> bool:
-        """Report the objective after an epoch; True if time is up. Raises `Pruned` to end the trial."""
+        """Report the objective after an epoch; True if time is up. Raises `TrialPruned` to end the trial."""
         ...
 
 
@@ -60,6 +60,6 @@ class FinishedTrial:
 
     number: int
     overrides: Mapping[str, Any]
-    result: Result
+    result: TrialResult
     began: float
     ended: float

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from growthlab.serving.direct import Direct
+from growthlab.serving.direct import DirectEndpoint
 from growthlab.serving.documentation import add_documentation
 from growthlab.serving.endpoints import Endpoint, batch_types
 from growthlab.serving.refusals import NoModel, Overloaded
@@ -63,7 +63,7 @@ def create_app(service: Service) -> RequestLimits:
     return gate
 
 
-def _app_of(service: Service, token: str | None) -> tuple[FastAPI, dict[str, Direct]]:
+def _app_of(service: Service, token: str | None) -> tuple[FastAPI, dict[str, DirectEndpoint]]:
     """The app with the present endpoints, and the paths that are answered without FastAPI."""
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ def _app_of(service: Service, token: str | None) -> tuple[FastAPI, dict[str, Dir
     return app, answering
 
 
-def _answers(service: Service) -> dict[str, Direct]:
+def _answers(service: Service) -> dict[str, DirectEndpoint]:
     """The paths that take work: the request of each, and the function that answers."""
     endpoints = service.endpoints.values()
     body_type, answer_type = batch_types(endpoints)
@@ -110,12 +110,12 @@ def _answers(service: Service) -> dict[str, Direct]:
     batch.__annotations__ = {"body": body_type, "return": answer_type}
     return {
         **{endpoint.path: _direct(service, endpoint) for endpoint in endpoints},
-        "/batch": Direct(body_type, batch),
-        "/feedback": Direct(FeedbackBody, feedback, 202),
+        "/batch": DirectEndpoint(body_type, batch),
+        "/feedback": DirectEndpoint(FeedbackBody, feedback, 202),
     }
 
 
-def _direct(service: Service, endpoint: Endpoint) -> Direct:
+def _direct(service: Service, endpoint: Endpoint) -> DirectEndpoint:
     """The function that answers at an endpoint, as the OpenAPI document shows it."""
 
     async def answer(body: Any) -> Any:
@@ -123,7 +123,7 @@ def _direct(service: Service, endpoint: Endpoint) -> Direct:
 
     answer.__name__, answer.__doc__ = endpoint.name, endpoint.summary
     answer.__annotations__ = {"body": endpoint.body, "return": endpoint.answer}
-    return Direct(endpoint.body, answer)
+    return DirectEndpoint(endpoint.body, answer)
 
 
 def _add_operations(app: FastAPI, service: Service, gate: RequestLimits) -> None:

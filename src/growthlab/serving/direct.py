@@ -19,7 +19,7 @@ JSON = b"application/json"
 
 
 @dataclass(frozen=True)
-class Direct:
+class DirectEndpoint:
     """A function from a request to an answer, as the OpenAPI document shows it."""
 
     body: type[BaseModel]

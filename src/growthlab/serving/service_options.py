@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.plain_types import misfit, plain_types_of
+from growthlab.core.plain_types import argument_types, type_mismatch
 from growthlab.ranking.rules import Rules
 
 LEAST: Mapping[str, float] = {
@@ -54,8 +54,8 @@ class ServiceOptions:
     request_seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, annotation in plain_types_of(ServiceOptions).items():
-            if wrong := misfit(getattr(self, name), annotation):
+        for name, annotation in argument_types(ServiceOptions).items():
+            if wrong := type_mismatch(getattr(self, name), annotation):
                 raise ConfigError(f"{name} must be {wrong}, got {getattr(self, name)!r}")
         for name, least in LEAST.items():
             if not getattr(self, name) >= least:

@@ -14,7 +14,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.metrics.value.total_bias import TotalBias
-from growthlab.monitoring.delayed import Delayed, Measured
+from growthlab.monitoring.delayed import DelayedEvaluation, MetricWithBounds
 from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.customers import CustomerTask
 
@@ -50,7 +50,7 @@ def horizons_of(bundle: Bundle) -> dict[str, Horizon]:
 
 def evaluate_delayed(
     task: CustomerTask, bundle: Bundle, served: Mapping[str, ServedPrediction], events: EventLog
-) -> Delayed:
+) -> DelayedEvaluation:
     """Evaluate the served predictions of known customers by newer events.
 
     `task` is the one that the bundle answers; `served` holds one prediction a pseudonym. A prediction
@@ -86,12 +86,12 @@ def evaluate_delayed(
     estimates = evaluate_predictions(
         label, prediction, task.delayed_metrics, n_resamples=N_RESAMPLES
     )
-    now = {name: Measured(*estimate) for name, estimate in estimates.items()}
+    now = {name: MetricWithBounds(*estimate) for name, estimate in estimates.items()}
     figures = {"mean_predicted": float(prediction.mean()), "mean_observed": float(label.mean())}
     figures |= task.delayed_values(label, prediction)
-    now |= {name: Measured(value, np.nan, np.nan) for name, value in figures.items()}
+    now |= {name: MetricWithBounds(value, np.nan, np.nan) for name, value in figures.items()}
     then = bundle.manifest.metrics
-    return Delayed(
+    return DelayedEvaluation(
         n=len(made),
         n_without_events=int((~known).sum()),
         now=now,
@@ -103,7 +103,7 @@ def evaluate_delayed(
 
 def worse_metrics(
     metrics: Sequence[PredictionMetric],
-    now: Mapping[str, Measured],
+    now: Mapping[str, MetricWithBounds],
     then: Mapping[str, Mapping[str, float | None]],
 ) -> Iterator[str]:
     """The names of metrics whose whole interval now is worse than the whole interval at export."""

@@ -47,7 +47,7 @@ class ComparisonRecorder(Protocol):
 
 
 @dataclass(frozen=True)
-class Results:
+class ComparisonResults:
     """The outcomes of a comparison by origin, and the error of each failed entry by its label."""
 
     outcomes: dict[int, list[Outcome]]
@@ -66,7 +66,7 @@ def run_comparison(
     refit: bool = True,
     recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
-) -> Results:
+) -> ComparisonResults:
     """Fit and evaluate every contender on every fold; stochastic ones with `seeds` seeds.
 
     `warm` is the state of an earlier run of a single contender, to continue from. A failed model is
@@ -79,7 +79,7 @@ def run_comparison(
         for contender in contenders
         for each in _seeds_of(contender, seed, seeds)
     ]
-    results = Results({origin: [] for origin in range(len(folds))}, {})
+    results = ComparisonResults({origin: [] for origin in range(len(folds))}, {})
     evaluation = None
     for entry in progress(entries, "models", len(entries)):
         before = recorder.finished_before(entry) if recorder is not None else None

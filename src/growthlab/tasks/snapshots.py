@@ -15,7 +15,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
-from growthlab.features.customer_table import Families, customer_table
+from growthlab.features.customer_table import FeatureFamilies, customer_table
 from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
 from growthlab.features.portrait.as_features import TagFeatures
@@ -68,7 +68,7 @@ def customer_data(
     if fold.cutoff is None or fold.horizon is None:
         raise DataError(f"{task_label} asks what happens within a horizon: use split=global_time")
     fold.past.require("timestamp", needed_by=task_label)
-    families = Families.of(fold.past, fold.cutoff)
+    families = FeatureFamilies.of(fold.past, fold.cutoff)
     record = fold.past if fold.record is None else fold.record
     tags = None
     if portrait:

@@ -36,7 +36,7 @@ def process_of(number: int) -> str:
     return f"{socket.gethostname()}:{number}:{_started(number)}"
 
 
-def same_host(process: str) -> bool:
+def runs_on_this_host(process: str) -> bool:
     """Whether the process that `this_process` named runs on this machine."""
     return process.rsplit(":", 2)[0] == socket.gethostname()
 

@@ -18,7 +18,7 @@ from growthlab.core.atomic_write import atomic_file
 log = logging.getLogger(__name__)
 
 
-class Training(Protocol):
+class TrainingState(Protocol):
     """What a checkpoint stores and restores."""
 
     network: nn.Module
@@ -40,7 +40,7 @@ class Checkpoint:
         self.file = Path(folder) / "training.npz"
         self.settings = dict(settings)
 
-    def write(self, training: Training) -> None:
+    def write(self, training: TrainingState) -> None:
         """Replace the file by the present state; a kill leaves the old or the new file."""
         arrays = {
             **_named("network", training.network.state_dict()),
@@ -56,7 +56,7 @@ class Checkpoint:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def restore(self, training: Training) -> bool:
+    def restore(self, training: TrainingState) -> bool:
         """Set `training` to the state in the file; False if there is no file for it."""
         if not self.file.exists():
             return False
@@ -84,7 +84,7 @@ class Checkpoint:
         if self.file.parent.is_dir() and not any(self.file.parent.iterdir()):
             self.file.parent.rmdir()
 
-    def _identity(self, training: Training) -> str:
+    def _identity(self, training: TrainingState) -> str:
         shapes = {n: list(t.shape) for n, t in training.network.state_dict().items()}
         return json.dumps({**self.settings, "shapes": shapes}, sort_keys=True)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.training.checkpoint import Checkpoint
 from growthlab.training.fit_options import FitOptions, Verdict
 
@@ -210,7 +210,7 @@ def torch_stream(
     device = torch.device(device)
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(stream(seed, "torch", *names).integers(2**63)))
+        torch.manual_seed(int(random_stream(seed, "torch", *names).integers(2**63)))
         yield
 
 

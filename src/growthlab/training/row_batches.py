@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 
 
 class RowBatches:
@@ -28,7 +28,7 @@ class RowBatches:
     def __call__(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch."""
         n_rows = len(self.tensors[0])
-        order = torch.tensor(stream(self.seed, "rows", epoch).permutation(n_rows))
+        order = torch.tensor(random_stream(self.seed, "rows", epoch).permutation(n_rows))
         n_batches = max(1, -(-(n_rows - 1) // self.batch))
         parts = [order[i * self.batch : (i + 1) * self.batch] for i in range(n_batches)]
         parts[-1] = order[(n_batches - 1) * self.batch :]

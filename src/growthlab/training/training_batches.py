@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growthlab.core.baskets import Steps, n_baskets, step_of_event, steps_of, windows
+from growthlab.core.baskets import BasketSteps, basket_windows, n_baskets, step_of_event, steps_of
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, Histories
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.networks.negative_sampling import uniform_negatives
 
 PADDING = 0.1  # the largest share of a batch's steps that may be padding
@@ -61,7 +61,7 @@ class SequenceBatches:
         ahead: int = 1,
         targets: Sequence[str] | None = None,
     ) -> None:
-        cut, owners = windows(past, length)
+        cut, owners = basket_windows(past, length)
         recent = in_order(cut)
         has_predecessor = step_of_event(recent) > 0
         codes = [EVENT_CODE[t] for t in targets or ()]
@@ -82,7 +82,7 @@ class SequenceBatches:
 
     def __call__(self, epoch: int) -> Sequence[SequenceBatch]:
         """The batches of an epoch, in random order, each built on access."""
-        rng = stream(self.seed, "batches", epoch)
+        rng = random_stream(self.seed, "batches", epoch)
         groups = bucketed(self.lengths, self.batch, rng)
         return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
 
@@ -113,7 +113,7 @@ class PairBatches:
 
     def __call__(self, epoch: int) -> Sequence[PairBatch]:
         """The batches of an epoch, in random order, each built on access."""
-        rng = stream(self.seed, "pairs", epoch)
+        rng = random_stream(self.seed, "pairs", epoch)
         shuffled = rng.permutation(self.positives)
         users, items = np.divmod(shuffled, self.n_items)
         repeated_users = np.repeat(users, self.negatives)
@@ -157,7 +157,7 @@ def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[
 
 
 def with_targets(
-    steps: Steps, ahead: int = 1, target_codes: Sequence[int] | None = None
+    steps: BasketSteps, ahead: int = 1, target_codes: Sequence[int] | None = None
 ) -> SequenceBatch:
     """All steps but each user's last, each with the items of the next `ahead` baskets as targets.
 
@@ -193,7 +193,7 @@ def with_targets(
 
 
 def _targets_of(
-    states: np.ndarray, steps: Steps, ahead: int, target_codes: Sequence[int] | None
+    states: np.ndarray, steps: BasketSteps, ahead: int, target_codes: Sequence[int] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each target of each state (a slot): the state's index and the target's event."""
     kept = np.arange(len(steps.items))

@@ -13,8 +13,8 @@ from growthlab.core.build import build
 from growthlab.core.errors import ExportError
 from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.promotion_report import Case
-from growthlab.promotion.ruling import Ruling, Terms, carry_out, rule
+from growthlab.promotion.promotion_report import PromotionCase
+from growthlab.promotion.ruling import PromotionTerms, Ruling, carry_out, rule_on
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import Store
 from growthlab.workbench.set_up import tracking_store
@@ -41,7 +41,7 @@ def rule_on_challenger(command: Command) -> Ruling:
             Path(folder),
             index_above=config.index_above,
         )
-        ruling = rule(challenger, terms_of(command), str(config.by or current_user()))
+        ruling = rule_on(challenger, terms_of(command), str(config.by or current_user()))
         if not config.dry_run:
             path = report_path(command, ruling.case)
             _require_writable(path)
@@ -71,18 +71,18 @@ def rule_on_first_champion(command: Command, store: Store, run_id: str, version:
             store, f"run={run_id}", task, Path(folder), index_above=index_above
         )
         challenger = replace(judged, version=version)
-        ruling = rule(challenger, terms_of(command), current_user())
+        ruling = rule_on(challenger, terms_of(command), current_user())
         carry_out(ruling, challenger)
     return ruling
 
 
-def terms_of(command: Command) -> Terms:
+def terms_of(command: Command) -> PromotionTerms:
     """The settings of a ruling from the config of a command."""
     config, task = command.config, command.choice("task")
     default = compose("promote", [f"task={task}", "challenger=any"]).config
     nodes = {**default.metrics, **(config.get("metrics") or {})}  # guards may name any metric
     metrics, _ = build_metrics(nodes)
-    return Terms(
+    return PromotionTerms(
         gate=build(config.gate, "gate"),
         task=build(config.task),
         task_name=task,
@@ -94,7 +94,7 @@ def terms_of(command: Command) -> Terms:
     )
 
 
-def report_path(command: Command, case: Case) -> Path:
+def report_path(command: Command, case: PromotionCase) -> Path:
     """The file of the report, a new one for each attempt."""
     name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
     return Path(str(command.config.reports)) / name

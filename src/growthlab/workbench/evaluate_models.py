@@ -10,7 +10,7 @@ from growthlab.config.model_settings import describe_settings
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.comparison import Comparison
 from growthlab.tasks.entry import Contender, Entry
-from growthlab.tasks.run_comparison import Results, run_comparison
+from growthlab.tasks.run_comparison import ComparisonResults, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.logged_config import command_config, entry_config
@@ -24,7 +24,7 @@ def evaluate_models(
     contenders: Sequence[Contender],
     recorder: ComparisonRun | None = None,
     warm: WarmStart | None = None,
-) -> Results:
+) -> ComparisonResults:
     """Fit and evaluate each contender on each fold; without a `recorder` nothing is written."""
     config = bench.config
     return run_comparison(
@@ -42,7 +42,7 @@ def evaluate_models(
 
 
 def comparison_of(
-    bench: Workbench, results: Results, bundle_mb: Mapping[str, float] | None = None
+    bench: Workbench, results: ComparisonResults, bundle_mb: Mapping[str, float] | None = None
 ) -> Comparison:
     """The comparison of the results; `bundle_mb` are the sizes of bundles by model."""
     task, command = bench.task, bench.command
@@ -63,7 +63,7 @@ def comparison_of(
     )
 
 
-def first_failure(results: Results) -> tuple[str, Exception] | None:
+def first_failure(results: ComparisonResults) -> tuple[str, Exception] | None:
     """The entry that failed first, and its error, where no model succeeded; else None.
 
     Raises

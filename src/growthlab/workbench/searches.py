@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config import experiment_file
 from growthlab.config.compose import Command, compose, search_space_named_as
-from growthlab.config.space_from_config import space_of, texts_of
+from growthlab.config.space_from_config import range_texts, space_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import Exportable
@@ -25,7 +25,7 @@ from growthlab.search.model_search import ModelSearch
 from growthlab.search.override_words import as_word, override_words
 from growthlab.search.search_loop import COSTS, Objectives
 from growthlab.search.search_run import SearchRun
-from growthlab.search.search_space import Space
+from growthlab.search.search_space import SearchSpace
 from growthlab.search.study import Budget, Pruning, Study
 from growthlab.search.study_store import StudyStore
 from growthlab.search.trial import FinishedTrial
@@ -80,11 +80,11 @@ class PlannedSearch:
         n_trials = len(search.study.finished())
         remarks = f"Trial {best.number} of {n_trials} in study {search.name}: {value}"
         winner = self.with_settings(best.overrides)
-        return experiment_file.save(Path(str(folder)), search.name, winner, remarks)
+        return experiment_file.save_experiment(Path(str(folder)), search.name, winner, remarks)
 
     def train_words(self, best: FinishedTrial, saved: Path | None) -> list[str]:
         """The words after ``growthlab train`` that train the winner, from its file if there is one."""
-        if saved is not None and experiment_file.can_be_composed(saved):
+        if saved is not None and experiment_file.is_on_search_path(saved):
             machine = [w for w in self.command.words if w.startswith(WORDS_OF_THE_MACHINE)]
             return [f"experiment={self.search.name}", *machine]
         kept = [w for w in self.command.words if not w.lstrip("+~").startswith(KEYS_NOT_OF_TRAIN)]
@@ -214,7 +214,7 @@ def _study(
 ) -> Study:
     """The study in its store, created if there is none."""
     config = command.config
-    space = space_of(config.search, config.model) if config.get("search") else Space({}, {})
+    space = space_of(config.search, config.model) if config.get("search") else SearchSpace({}, {})
     single = objectives.names == [bench.task.objective]
     prune = config.prune if single else None
     return Study(
@@ -230,7 +230,7 @@ def _study(
 
 
 def _fixed_settings(
-    bench: Workbench, command: Command, space: Space, objectives: Objectives
+    bench: Workbench, command: Command, space: SearchSpace, objectives: Objectives
 ) -> dict[str, str]:
     """Everything that must be the same for all trials of a study, so that they are comparable."""
     config = command.config
@@ -245,7 +245,7 @@ def _fixed_settings(
         **{k: v for k, v in task.items() if k != "task.memory_mb"},
         **split,
         **{k: v for k, v in model.items() if k not in space.ranges},
-        **{f"search.{k}": text for k, text in texts_of(config.get("search") or {}).items()},
+        **{f"search.{k}": text for k, text in range_texts(config.get("search") or {}).items()},
     }
 
 
@@ -297,7 +297,7 @@ def _search_run(
 ) -> SearchRun:
     """The run of a search in MLflow, started or continued."""
     config = command_config(bench, [contender])
-    search = texts_of(command.config.get("search") or {})
+    search = range_texts(command.config.get("search") or {})
     logged = {**config, "search": search, "study": study.name}
     return SearchRun(bench.store, bench.lineage, logged, study, objectives.names)
 

@@ -8,7 +8,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.export.same_data import check_same_data
-from growthlab.monitoring.delayed import Delayed
+from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
 from growthlab.workbench.set_up import cache_folder, data_source
@@ -16,7 +16,7 @@ from growthlab.workbench.set_up import cache_folder, data_source
 
 def served_outcomes(
     command: Command, bundle: Bundle, served: Mapping[str, ServedPrediction]
-) -> Delayed | None:
+) -> DelayedEvaluation | None:
     """The evaluation of the served predictions; None if the command has no ``data``.
 
     Raises

@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 def set_up(command: Command, given: EventLog | None = None, *, origins: int = 1) -> Workbench:
     """Everything a command works with; mistakes in the config show before any data is read."""
-    return with_data(parts_of(command, given), origins)
+    return load_workbench(build_parts(command, given), origins)
 
 
-def parts_of(
+def build_parts(
     command: Command,
     given: EventLog | None = None,
     contenders: Sequence[Contender] | None = None,
@@ -65,7 +65,7 @@ def parts_of(
     )
 
 
-def with_data(parts: Parts, origins: int = 1) -> Workbench:
+def load_workbench(parts: Parts, origins: int = 1) -> Workbench:
     """The parts with the prepared log, cut into one fold an origin."""
     source = parts.source
     events = parts.given or prepared_log(source, parts.config, parts.data_name)

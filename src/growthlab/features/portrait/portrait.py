@@ -17,7 +17,7 @@ from growthlab.data.as_of import events_recorded_before, known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import OWN_EVENTS
 from growthlab.features.portrait.dictionary import TAGS
-from growthlab.features.portrait.relations import facts_of, relations, undone
+from growthlab.features.portrait.relations import known_facts, relations, undone_purchases
 from growthlab.features.portrait.tag import PARTS, Tag
 
 console = logging.getLogger(__name__)
@@ -145,7 +145,10 @@ class Portrait:
         ids = pd.Index(np.asarray(list(user_ids), dtype=str), name="user_id")
         settings = asdict(self)
         made, known = events_recorded_before(log, cutoff), known_at(log, cutoff)
-        sources = [(made, undone(made, cutoff)), (known, relations(known, cutoff, settings))]
+        sources = [
+            (made, undone_purchases(made, cutoff)),
+            (known, relations(known, cutoff, settings)),
+        ]
         tables = []
         for events, parts in sources:
             ctes = ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
@@ -163,7 +166,7 @@ def available(
     log: EventLog, cutoff: datetime, tags: Iterable[Tag] = TAGS.values()
 ) -> tuple[list[Tag], dict[str, str]]:
     """The tags that the events before the cutoff can give, and for each other one what is lacking."""
-    facts, tags = facts_of(log, cutoff), list(tags)
+    facts, tags = known_facts(log, cutoff), list(tags)
     lacks = {tag.name: tag.missing(facts) for tag in tags}
     return [t for t in tags if not lacks[t.name]], {n: why for n, why in lacks.items() if why}
 

@@ -21,7 +21,7 @@ def output_path(value: object, setting: str, suffix: str = "") -> Path:
     return path
 
 
-def write_portrait(table: PortraitTable, path: Path) -> None:
+def write_customer_portraits(table: PortraitTable, path: Path) -> None:
     """Write the rows to `path`, and their tags next to it as ``<name>_tags.md``.
 
     Raises

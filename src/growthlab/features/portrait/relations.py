@@ -16,7 +16,7 @@ WORD = r"\p{Han}|[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Hangul}\p
 BRAND = r"(?:^|\|)brand="  # followed by the brand
 
 
-def undone(log: EventLog, cutoff: datetime) -> dict[str, str]:
+def undone_purchases(log: EventLog, cutoff: datetime) -> dict[str, str]:
     """`purchases`: all that were made, with whether they were cancelled by the cutoff.
 
     Unlike the other relations, over all events recorded before the cutoff, cancelled purchases included.
@@ -39,13 +39,13 @@ def relations(log: EventLog, cutoff: datetime, settings: Mapping[str, object]) -
     }
 
 
-def facts_of(log: EventLog, cutoff: datetime) -> frozenset[str]:
+def known_facts(log: EventLog, cutoff: datetime) -> frozenset[str]:
     """What was known at a cutoff: event columns, ``event:view``, ``items.category``, ``users.age``.
 
     ``cancelled_at`` where a purchase had been cancelled by then.
     """
     recorded = events_recorded_before(log, cutoff)
-    cancelled = undone(recorded, cutoff)["purchases"]
+    cancelled = undone_purchases(recorded, cutoff)["purchases"]
     n_cancelled = recorded.query(f"SELECT sum(cancelled::INT) AS n FROM ({cancelled})")
     log = known_at(log, cutoff)
     columns = [c for c in log.columns if c not in ("user_id", "event_type", "cancelled_at")]

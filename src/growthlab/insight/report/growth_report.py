@@ -18,7 +18,7 @@ from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import METRICS, Goal
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def build_report(
         started = time.perf_counter()
         try:
             findings = section.find(scope)
-        except Unavailable as error:
+        except SectionUnavailable as error:
             left_out[name] = str(error)
             continue
         parts.append(_report_part(name, section.chapter, section.title, findings, scope))

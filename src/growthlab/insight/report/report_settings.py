@@ -12,7 +12,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
 from growthlab.insight.goals import Goal
 from growthlab.insight.report.growth_report import GrowthReport, build_report
-from growthlab.insight.scope import Scope, check_group, checked_active_events
+from growthlab.insight.scope import Scope, check_min_group, checked_active_events
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ReportSettings:
         ConfigError
             Anything that is wrong without a look at the data.
         """
-        check_group(config.privacy.min_group)
+        check_min_group(config.privacy.min_group)
         active_events = checked_active_events(config.active_events)
         nodes = config.get("section") or {}
         if not nodes:

@@ -21,7 +21,7 @@ from growthlab.insight.cohorts import (
     since_column,
 )
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
-from growthlab.insight.scope import Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import Period, Scope, SectionUnavailable, check_period
 
 CURVE_COLUMNS = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
 
@@ -84,7 +84,7 @@ class Channels:
         rows = cohorts_in_scope(scope, self.period, group).rename(columns={"part": "channel"})
         rows = rows[rows["channel"].notna() & (rows["cohort"] >= scope.burn_in_end)]
         if rows.empty:
-            raise Unavailable(f"channels: no cohort after the burn-in has a {where}")
+            raise SectionUnavailable(f"channels: no cohort after the burn-in has a {where}")
         for channel in self.costs:
             if channel not in set(rows["channel"]):
                 hint = near_matches(channel, rows["channel"])

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import OTHERS, merge_small_segments
 
@@ -133,7 +133,7 @@ class Clusters:
         try:
             clustering = self.clustering(scope.log, scope.as_of)
         except DataError as error:
-            raise Unavailable(f"clusters: {error}") from error
+            raise SectionUnavailable(f"clusters: {error}") from error
         rows = buyers(scope.log, scope.as_of)
         rows["cluster"] = pd.Categorical((clustering.labels + 1).astype(str))
         table, note = segment_table(
@@ -170,7 +170,7 @@ class Clusters:
         from sklearn.cluster import KMeans
         from sklearn.mixture import GaussianMixture
 
-        seed = int(stream(self.seed, "clusters", n, draw).integers(2**31))
+        seed = int(random_stream(self.seed, "clusters", n, draw).integers(2**31))
         if self.method == "k_means":
             return KMeans(n, n_init=3, random_state=seed).fit(points)
         mixture = GaussianMixture(n, reg_covar=1e-3, max_iter=300, random_state=seed)
@@ -181,7 +181,7 @@ class Clusters:
 
         if self.method == "gaussian_mixture":
             return float(model.bic(points))
-        kept = stream(self.seed, "silhouette").permutation(len(points))[:SAMPLE]
+        kept = random_stream(self.seed, "silhouette").permutation(len(points))[:SAMPLE]
         if len(np.unique(labels[kept])) < 2:
             return -1.0
         return float(silhouette_score(points[kept], labels[kept]))
@@ -192,7 +192,7 @@ class Clusters:
 
         indices, n = [], int(labels.max()) + 1
         for draw in range(1, self.resamples + 1):
-            rng = stream(self.seed, "resample", n, draw)
+            rng = random_stream(self.seed, "resample", n, draw)
             sample = points[rng.integers(len(points), size=len(points))]
             again = self._fit(sample, n, draw).predict(points)
             indices.append(adjusted_rand_score(labels, again))

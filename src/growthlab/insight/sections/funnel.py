@@ -14,7 +14,7 @@ from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 
 STEPS = ("view", "cart", "purchase")
 
@@ -82,7 +82,7 @@ class Funnel:
         event_types = set(log.query("SELECT DISTINCT event_type FROM events")["event_type"])
         missing = [step for step in self.steps if step not in event_types]
         if missing:
-            raise Unavailable(
+            raise SectionUnavailable(
                 f"the funnel needs {' and '.join(missing)} events: {log.name} has "
                 f"{', '.join(sorted(event_types))}"
             )

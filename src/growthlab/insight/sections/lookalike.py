@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing_file, read_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total
-from growthlab.insight.scope import SMALLEST_GROUP, Scope, Unavailable
+from growthlab.insight.scope import SMALLEST_GROUP, Scope, SectionUnavailable
 from growthlab.insight.sections.rfm import RFM
 
 FEATURES = (
@@ -124,7 +124,7 @@ class Lookalike:
         dates = self._seeds(ids)
         if dates.isna().any():
             _, points = self._customer_points(log, as_of)
-            fold = stream(self.seed, "held out seeds").permutation(len(dates)) % FOLDS
+            fold = random_stream(self.seed, "held out seeds").permutation(len(dates)) % FOLDS
             parts = [(points, dates.index[fold != f], dates.index[fold == f]) for f in range(FOLDS)]
             segments = RFM().customers(log, as_of)["segment"]
             return [self._rank_held_out(ids, *part, segments) for part in parts]
@@ -168,7 +168,7 @@ class Lookalike:
     def find(self, scope: Scope) -> Findings:
         """Recall and lift by size of the audience, compared with an order by RFM segment; its composition."""
         if self.seeds is None:
-            raise Unavailable("no seeds: give a file with section.lookalike.seeds=FILE")
+            raise SectionUnavailable("no seeds: give a file with section.lookalike.seeds=FILE")
         ranks = self.held_out_ranks(scope.log, scope.as_of)
         rows = lift_table(ranks, self.shares)
         plot = LinePlot("share", ("recall", "recall_by_segment", "share_of_customers"),
@@ -247,7 +247,7 @@ class Lookalike:
         return HeldOutRanks(int((~is_training).sum()), *ranks)
 
 
-def hits(first: np.ndarray, last: np.ndarray, size: int) -> float:
+def count_hits(first: np.ndarray, last: np.ndarray, size: int) -> float:
     """How many are among the first `size`; a group of equals across the border counts in part."""
     return float(np.clip((size - first + 1) / (last - first + 1), 0.0, 1.0).sum())
 
@@ -264,8 +264,10 @@ def lift_table(parts: Sequence[HeldOutRanks], shares: Sequence[float]) -> pd.Dat
         sizes = [max(1, round(share * part.n)) for part in parts]
         pairs = list(zip(parts, sizes, strict=True))
         exact_share = sum(sizes) / sum(part.n for part in parts)
-        recall = sum(hits(p.first, p.last, n) for p, n in pairs) / total
-        by_segment = sum(hits(p.first_by_segment, p.last_by_segment, n) for p, n in pairs) / total
+        recall = sum(count_hits(p.first, p.last, n) for p, n in pairs) / total
+        by_segment = (
+            sum(count_hits(p.first_by_segment, p.last_by_segment, n) for p, n in pairs) / total
+        )
         audience, n_hits = sum(sizes) // len(parts), round(recall * total)
         lifts = [recall, recall / exact_share, by_segment, by_segment / exact_share]
         rows.append([f"{share:.0%}", exact_share, audience, total, n_hits, *lifts])

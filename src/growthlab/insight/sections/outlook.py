@@ -20,7 +20,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable, one_total
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
-from growthlab.insight.scope import SMALLEST_GROUP, Scope, Unavailable
+from growthlab.insight.scope import SMALLEST_GROUP, Scope, SectionUnavailable
 
 KINDS = (AnswerKind.PROBABILITY, AnswerKind.AMOUNT, AnswerKind.LIST)
 OPTION = "section.outlook.bundles"
@@ -69,7 +69,7 @@ class Outlook:
     def find(self, scope: Scope) -> Findings:
         """A row a level of risk: customers, mean risk and value, and the item on most of their lists."""
         if self.bundles is None:
-            raise Unavailable(NO_BUNDLES)
+            raise SectionUnavailable(NO_BUNDLES)
         bundles = load_bundles(self.bundles)
         customers = self._answers(scope.log, scope.as_of, bundles)
         groups = customers.groupby("risk_level", observed=False)

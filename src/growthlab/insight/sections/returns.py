@@ -11,7 +11,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, units_of
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
-from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, SectionUnavailable, check_period
 
 
 def return_figures(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
@@ -60,7 +60,7 @@ class Returns:
         log = scope.log
         rows = return_figures(log, self.period)
         if not (rows["units_returned"].sum() or rows["units_cancelled"].sum()):
-            raise Unavailable(f"returns: nothing in {log.name} was returned or cancelled")
+            raise SectionUnavailable(f"returns: nothing in {log.name} was returned or cancelled")
         plots = (
             LinePlot("period", ("returned_share", "cancelled_share"), "Share of the units bought"),
         )

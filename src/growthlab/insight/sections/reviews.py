@@ -11,7 +11,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, Unavailable, check_period
+from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, SectionUnavailable, check_period
 
 RATED = "rating IS NOT NULL AND event_type = 'review'"
 
@@ -64,7 +64,9 @@ class Reviews:
         scope.require("rating", needed_by="reviews")
         rows = review_figures(log, self.period, complaint_at=self.complaint_at)
         if rows.empty:
-            raise Unavailable(f"reviews needs review events with a rating, and {log.name} has none")
+            raise SectionUnavailable(
+                f"reviews needs review events with a rating, and {log.name} has none"
+            )
         plots = (LinePlot("period", ("mean_rating",), "Mean rating"),)
         tables = [
             ReportTable(

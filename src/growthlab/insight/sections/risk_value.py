@@ -15,7 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.predicted import predict_risk_and_value, read_predictions
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.small_groups import suppressed_cells
 
 
@@ -82,7 +82,7 @@ class RiskValue:
         except DataError as error:
             if self.risk or self.value:
                 raise
-            raise Unavailable(f"risk and value: {error}") from error
+            raise SectionUnavailable(f"risk and value: {error}") from error
         plot = HeatMap("risk_level", "value_level", "customers", "Customers by risk and value")
         rows = risk_value_grid(customers, scope.min_group)
         source = (

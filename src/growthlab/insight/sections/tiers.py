@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
-from growthlab.insight.scope import Scope, Unavailable
+from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.segment_table import segment_table
 from growthlab.insight.small_groups import suppressed_crosstab
 
@@ -109,7 +109,9 @@ class Tiers:
         where all are needed.
         """
         if "spend" in self.measures and "unit_price" not in log.columns:
-            raise Unavailable(f"tiers by spend need unit_price, which {log.name} does not have")
+            raise SectionUnavailable(
+                f"tiers by spend need unit_price, which {log.name} does not have"
+            )
         customers = buyers(log, as_of, since=as_of - timedelta(days=self.window_days))
         names = [self.base, *self.tiers]
         reached = np.zeros(len(customers), dtype=np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
 from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchases, fit_spend
@@ -55,7 +55,7 @@ class BTYDEstimator(ScoredEstimator):
         """The fit with its bootstrap, if `intervals` is set."""
         if self.intervals is None:
             return fit
-        random = stream(options.seed, "btyd", fit.name)
+        random = random_stream(options.seed, "btyd", fit.name)
         return bootstrapped(fit, data, self.intervals, self.resamples, random)
 
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -12,7 +12,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
 from growthlab.core.processors import n_threads
 from growthlab.core.progress import bar, progress
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.models.base import ScoredRecommender
 from growthlab.scorers.folded_factors import FoldedFactors
 from growthlab.scorers.ridge import Ridge
@@ -62,7 +62,7 @@ class ALS(ScoredRecommender):
     def fit(self, past: Histories, options: FitOptions) -> Self:
         """Alternate between users and items, from the items' factors of `FitOptions.warm` if given."""
         pairs, n_epochs = past.matrix(), options.epochs or self.epochs
-        rng = stream(options.seed, "factors")
+        rng = random_stream(options.seed, "factors")
         items = rng.normal(0, 0.1 / np.sqrt(self.width), (past.n_items, self.width))
         items = items.astype(np.float32)
         if options.warm is not None:

@@ -23,7 +23,7 @@ from growthlab.models.inner_fold import (
 )
 from growthlab.ranking.ndcg import ndcg
 from growthlab.scorers.blend_scorer import BlendScorer as BlendScorer
-from growthlab.scorers.fusion import CONSTANT, Members, ranks_of, reciprocal
+from growthlab.scorers.fusion import CONSTANT, HybridMembers, ranks_of, reciprocal_ranks
 from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Blend(Hybrid):
         self.weights_ = learned["weights"]
         fitted = fit_on_whole_past(self.members, past, learned["epochs"], options)
         weights = np.array(list(self.weights_.values()))
-        self.scorer_ = BlendScorer(Members(fitted), weights, self.constant)
+        self.scorer_ = BlendScorer(HybridMembers(fitted), weights, self.constant)
         remove_inner_results(options.checkpoint)
         return self
 
@@ -88,7 +88,7 @@ class Blend(Hybrid):
 
     def _best_weights(self, fitted: dict[str, Any], cut: InnerCut) -> dict[str, float]:
         """The weights with the best NDCG@10 after the cut."""
-        values, relevant = candidate_values(Members(fitted), cut, self.constant)
+        values, relevant = candidate_values(HybridMembers(fitted), cut, self.constant)
         weights, alone, best = select_weights(values, relevant, cut.n_relevant)
         words = [
             f"{n} {w:.2f} (alone {a:.4f})" for n, w, a in zip(fitted, weights, alone, strict=True)
@@ -100,7 +100,7 @@ class Blend(Hybrid):
 
 
 def candidate_values(
-    members: Members, cut: InnerCut, constant: float
+    members: HybridMembers, cut: InnerCut, constant: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each member's values of the items that may come first, and which of these were taken.
 
@@ -115,7 +115,7 @@ def candidate_values(
         users, items = np.nonzero(listed)
         order = np.lexsort((keys[items], users))
         users, items = users[order], items[order]
-        member_values = np.nan_to_num(reciprocal(ranks[:, users, items], constant)).T
+        member_values = np.nan_to_num(reciprocal_ranks(ranks[:, users, items], constant)).T
         taken = np.asarray(cut.truth[rows][users, items]).ravel() > 0
         parts.append((rows[users], member_values, taken))
     users, member_values, taken = (np.concatenate(p) for p in zip(*parts, strict=True))

@@ -22,7 +22,7 @@ from growthlab.models.inner_fold import (
     remove_inner_results,
 )
 from growthlab.scorers.candidate_features import ItemFacts, feature_names
-from growthlab.scorers.fusion import Members
+from growthlab.scorers.fusion import HybridMembers
 from growthlab.scorers.two_stage_scorer import TwoStageScorer as TwoStageScorer
 from growthlab.training.fit_options import FitOptions
 
@@ -116,7 +116,7 @@ class TwoStage(Hybrid):
         """The members fitted to `past`, with the item facts of that past."""
         facts = ItemFacts.of(past, options.horizon_days or RECENT_DAYS)
         hides = options.filter_seen != "none"
-        return TwoStageScorer(Members(fitted), facts, self.candidates, hides, trees)
+        return TwoStageScorer(HybridMembers(fitted), facts, self.candidates, hides, trees)
 
     def _learn_before_cut(self, past: Histories, options: FitOptions) -> dict[str, Any]:
         """The trees, the members' epochs, and the recall of the candidates."""

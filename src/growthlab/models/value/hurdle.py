@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.base import SklearnEstimator
 from growthlab.models.table_estimator import TableEstimator, gives_probabilities
@@ -77,7 +77,7 @@ class Hurdle:
         """The mean of exp(log amount - prediction) over customers left out, part by part."""
         assert logs.target is not None
         users, place = np.unique(logs.user_ids, return_inverse=True)
-        part = stream(options.seed, "smearing").permutation(len(users))[place] % PARTS
+        part = random_stream(options.seed, "smearing").permutation(len(users))[place] % PARTS
         residuals = np.zeros(len(logs))
         for each in range(PARTS):
             out, kept = np.flatnonzero(part == each), np.flatnonzero(part != each)

@@ -13,7 +13,7 @@ from growthlab.networks.losses.shared_negatives import (
     NEVER,
     PositionBlock,
     check_draw,
-    draw,
+    draw_negatives,
     mean_over_positions,
 )
 
@@ -46,7 +46,7 @@ class BPRMax:
 
     def __call__(self, batch: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
-        items = draw(batch, self.in_batch, self.negatives, self.alpha).items
+        items = draw_negatives(batch, self.in_batch, self.negatives, self.alpha).items
         return mean_over_positions(batch, items, self.block_loss)
 
     def block_loss(self, block: PositionBlock) -> Tensor:

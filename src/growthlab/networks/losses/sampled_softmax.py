@@ -14,7 +14,7 @@ from growthlab.networks.losses.shared_negatives import (
     NEVER,
     PositionBlock,
     check_draw,
-    draw,
+    draw_negatives,
     mean_over_positions,
 )
 
@@ -39,7 +39,7 @@ class SampledSoftmax:
 
     def __call__(self, batch: SequenceTargets) -> Tensor:
         """The loss of a batch; see `Loss`."""
-        items, probability = draw(batch, self.in_batch, self.negatives, self.alpha)
+        items, probability = draw_negatives(batch, self.in_batch, self.negatives, self.alpha)
         # an item without support cannot be drawn with alpha > 0, but may be a target
         log_q = probability.clamp(min=torch.finfo(torch.float32).tiny).log()
         return mean_over_positions(batch, items, partial(softmax_loss, items=items, log_q=log_q))

@@ -15,7 +15,7 @@ NEVER = -1e30  # the logit of a masked column: its exp is 0, and no gradient bec
 LOGITS_AT_ONCE = 2_000_000  # positions times columns in memory at a time
 
 
-class Draw(NamedTuple):
+class DrawnNegatives(NamedTuple):
     """Items drawn for a batch, and the probability of each item of the catalogue in one draw."""
 
     items: Tensor  # (C,) item codes, repeats possible
@@ -44,7 +44,9 @@ def check_draw(in_batch: int, negatives: int, alpha: float) -> None:
         raise ConfigError(f"model.loss.alpha must be in [0, 1], got {alpha}")
 
 
-def draw(batch: SequenceTargets, in_batch: int, negatives: int, alpha: float) -> Draw:
+def draw_negatives(
+    batch: SequenceTargets, in_batch: int, negatives: int, alpha: float
+) -> DrawnNegatives:
     """`in_batch` of the batch's targets, and `negatives` further items drawn by ``support ** alpha``.
 
     A batch with fewer targets than `in_batch` gives all of them. An item may be drawn in either way:
@@ -59,7 +61,7 @@ def draw(batch: SequenceTargets, in_batch: int, negatives: int, alpha: float) ->
     more = torch.searchsorted(by_power.cumsum(0), uniform).clamp(max=len(by_power) - 1)
     items = torch.cat([batch.targets[places], more])
     mixed = by_support * len(places) + by_power * negatives
-    return Draw(items, (mixed / len(items)).float())
+    return DrawnNegatives(items, (mixed / len(items)).float())
 
 
 def mean_over_positions(

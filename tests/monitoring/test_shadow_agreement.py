@@ -11,18 +11,18 @@ import pytest
 from scipy import stats
 
 from growthlab.bundle.bundle import Bundle
-from growthlab.monitoring import agreement
-from growthlab.monitoring.agreement import Agreement, PairedAnswers, RunningMean
-from growthlab.monitoring.alerts import Limits
-from growthlab.monitoring.log_reader import Period
+from growthlab.monitoring import shadow_agreement
+from growthlab.monitoring.alerts import AlertLimits
+from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport
-from growthlab.monitoring.proportions import Share
+from growthlab.monitoring.proportions import Proportion
+from growthlab.monitoring.shadow_agreement import PairedAnswers, RunningMean, ShadowAgreement
 
 Line = dict[str, Any]
 LineOf = Callable[..., Line]
-ALWAYS = Period()
+ALWAYS = LogPeriod()
 SHADOW = {"variant": "shadow", "model": "ease", "version": "s"}
 
 
@@ -33,15 +33,15 @@ def answer(number: int, *items: str, **fields: Any) -> Line:
     return {**shared, **who, "items": list(items), "status": 200, **fields}
 
 
-def paired(*lines: Line, of_lists: bool = True) -> Agreement:
+def paired(*lines: Line, of_lists: bool = True) -> ShadowAgreement:
     """What the lines give, one after the other, as blocks of one."""
-    agreement = Agreement(of_lists=of_lists)
+    agreement = ShadowAgreement(of_lists=of_lists)
     for line in lines:
         agreement.add([line])
     return agreement
 
 
-def one(found: Agreement) -> PairedAnswers:
+def one(found: ShadowAgreement) -> PairedAnswers:
     """All the pairs of the only champion and the only shadow."""
     (pair,) = found.pairs.values()
     return pair.every
@@ -57,7 +57,7 @@ def test_lists_of_one_request_are_paired_wherever_they_stand() -> None:
     )
     assert list(agreement.pairs) == [(("item_knn", "c"), ("ease", "s"))]
     assert one(agreement).overlap.value == pytest.approx((0.5 + 0.75) / 2)
-    assert one(agreement).equal_first == Share(1, 2)
+    assert one(agreement).equal_first == Proportion(1, 2)
     assert agreement.n_alone == 0
 
 
@@ -128,7 +128,7 @@ def test_failed_answers_and_the_challengers_are_no_pairs() -> None:
 
 
 def test_only_the_latest_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "MOST_WAITING", 3)
+    monkeypatch.setattr(shadow_agreement, "MOST_WAITING", 3)
     champions = [answer(n, "a") for n in range(5)]
     found = paired(*champions)
     assert len(found._waiting) == 3
@@ -138,7 +138,7 @@ def test_only_the_latest_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ranks_of_many_pairs_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "SAMPLE", 400)
+    monkeypatch.setattr(shadow_agreement, "SAMPLE", 400)
     rng = np.random.default_rng(0)
     champion = rng.normal(size=4000)
     shadow = champion + rng.normal(size=4000)
@@ -160,7 +160,7 @@ def test_the_report_the_page_and_the_metrics_hold_it(
 ) -> None:
     lines = [line_of(lists_bundle, n, items=["i01", "i02"]) for n in range(40)]
     lines += [line_of(lists_bundle, n, items=["i01", "i09"]) | SHADOW for n in range(30)]
-    report = MonitoringReport.of(summarise_log(lists_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(lists_bundle, write(lines), ALWAYS), AlertLimits())
     name = f"item_knn {lists_bundle.manifest.version}"
     row, personal = (x for x in report.as_text().splitlines() if x.startswith("ease s  "))
     assert f"{name}             all     30" in row
@@ -182,17 +182,17 @@ def test_of_two_shadows_the_metrics_are_of_the_one_with_more_answers(
     lines += [line_of(lists_bundle, n, items=["i02"]) | SHADOW | {"version": "t"} for n in (4, 5)]
     summary = summarise_log(lists_bundle, write(lines), ALWAYS)
     assert [pair.every.n for pair in summary.agreement.pairs.values()] == [3, 2]
-    assert MonitoringReport.of(summary, Limits()).metrics()["shadow/overlap_at_10"] == 1
+    assert MonitoringReport.of(summary, AlertLimits()).metrics()["shadow/overlap_at_10"] == 1
 
 
 def test_a_log_without_a_shadow_says_nothing_of_one(
     churn_bundle: Bundle, line_of: LineOf, write: Callable[..., Path]
 ) -> None:
     lines = [line_of(churn_bundle, n, value=0.5) for n in range(3)]
-    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), AlertLimits())
     assert "Shadow" not in "".join(table.title for table in report.tables)
     assert not any(name.startswith("shadow") for name in report.metrics())
     lines += [line_of(churn_bundle, n, value=0.25) | SHADOW for n in range(3)]
-    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), Limits())
+    report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), AlertLimits())
     assert "0.2500 [0.2500, 0.2500]  -0.2500 [-0.2500, -0.2500]" in report.as_text()
     assert report.metrics()["shadow/mean_difference"] == -0.25

@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, near_matches
 MEMBER_WORD = re.compile(r"\+?model\.members\.[^.=]+\.")
 
 
-def expand(
+def expand_members(
     config: DictConfig,
     choice: str,
     words: Sequence[str],
@@ -48,12 +48,12 @@ def expand(
         _check(member, members, family, (*inside, name))
         own = OmegaConf.create({"model": compose(f"{family}/{member}")})
         if "members" in own.model:
-            expand(own, f"{family}/{member}", (), compose, (*inside, name))
+            expand_members(own, f"{family}/{member}", (), compose, (*inside, name))
         OmegaConf.update(own, "model._partial_", True, force_add=True)
         nodes[member] = own.model
     OmegaConf.update(config, "model.members", nodes, merge=False)
     for key, value in [*settings, *_parsed(words)]:
-        wrong = mistakes.in_keys([f"{key}={value}"], config, ())
+        wrong = mistakes.mistake_in_keys([f"{key}={value}"], config, ())
         if wrong:
             raise ConfigError(wrong)
         OmegaConf.update(config, key, value)
@@ -94,7 +94,7 @@ def _parsed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         try:
             parsed = OverridesParser.create().parse_override(word)
         except HydraException as error:
-            raise ConfigError(mistakes.unreadable(word)) from error
+            raise ConfigError(mistakes.unreadable_word(word)) from error
         if parsed.is_sweep_override():
             raise ConfigError(f"{word} is a grid: add -m")
         yield parsed.key_or_group, parsed.value()

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from growthlab.bundle.reference import K
-from growthlab.core.seeding import stream
+from growthlab.core.seeding import random_stream
 from growthlab.monitoring.log_reader import Line, is_failed
-from growthlab.monitoring.proportions import Share
-from growthlab.monitoring.tally import is_fallback, items_of, level_of
+from growthlab.monitoring.proportions import Proportion
+from growthlab.monitoring.tally import fallback_level_of, is_fallback, items_of
 from growthlab.ranking.rank_correlation import rank_correlation
 
 MOST_WAITING = 20_000  # champion's answers that wait for the shadow's
@@ -66,7 +66,7 @@ class PairedAnswers:
     difference: RunningMean = field(default_factory=RunningMean)
     size: RunningMean = field(default_factory=RunningMean)  # of the difference
     _kept: list[tuple[float, float]] = field(default_factory=list)
-    _rng: np.random.Generator = field(default_factory=lambda: stream(0, "agreement"))
+    _rng: np.random.Generator = field(default_factory=lambda: random_stream(0, "agreement"))
 
     def add_lists(self, champion: Sequence[str], shadow: Sequence[str]) -> None:
         """Count a pair of lists."""
@@ -87,9 +87,9 @@ class PairedAnswers:
             self._kept[place] = champion, shadow
 
     @property
-    def equal_first(self) -> Share:
+    def equal_first(self) -> Proportion:
         """The share of pairs whose first items are the same."""
-        return Share(self.n_equal_first, self.overlap.n)
+        return Proportion(self.n_equal_first, self.overlap.n)
 
     @property
     def spearman(self) -> float:
@@ -121,7 +121,7 @@ class ModelPair:
     personal: PairedAnswers = field(default_factory=PairedAnswers)
 
 
-class Agreement:
+class ShadowAgreement:
     """Pairs the lines of a log by request, in the order of the log.
 
     A shadow answers when the service is idle, which may be thousands of lines later: the latest
@@ -181,4 +181,4 @@ def _needed_fields(line: Line) -> Line:
 
 
 def _is_personal(line: Line) -> bool:
-    return not is_fallback(str(line.get("served")), level_of(line))
+    return not is_fallback(str(line.get("served")), fallback_level_of(line))
