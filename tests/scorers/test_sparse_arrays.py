@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix, random_array
+from scipy.sparse import csr_matrix
 
 from growthlab.scorers.sparse_arrays import (
     dense_product,
@@ -15,7 +15,9 @@ from growthlab.scorers.sparse_arrays import (
 
 
 def sparse(rows: int, columns: int, density: float, seed: int) -> csr_matrix:
-    return csr_matrix(random_array((rows, columns), density=density, rng=seed, dtype=np.float32))
+    rng = np.random.default_rng(seed)
+    present = rng.random((rows, columns)) < density
+    return csr_matrix((rng.random((rows, columns)) * present).astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (0, 4), (4, 0)])
