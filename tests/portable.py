@@ -55,7 +55,7 @@ TOO_LONG_FOR_PART = (
     "tests/cli/test_tune_models.py",
     "tests/cli/test_tune_postgresql.py",
     "tests/house",
-    "tests/insight/test_browser.py",
+    "tests/pages/test_browser.py",
     "tests/registry/test_pyfunc.py",
     "tests/tracking/test_server.py",
 )
