@@ -235,7 +235,7 @@ def registry_of(shop: Workspace, run: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "when", ["growthlab.workbench.challenge.rule", "growthlab.promotion.ruling.register"]
+    "when", ["growthlab.workbench.challenge.rule_on", "growthlab.promotion.ruling.register_bundle"]
 )
 def test_the_promotion_that_lost_the_race_is_refused_and_has_changed_nothing(
     with_first_champion: Workspace, monkeypatch: pytest.MonkeyPatch, when: str

@@ -159,7 +159,9 @@ def test_a_failed_trial_is_recorded_and_counts(workspace: Workspace) -> None:
 
 def test_a_search_without_a_successful_trial_fails(workspace: Workspace) -> None:
     words = ["task=churn", "model=churn/lightgbm", "model.num_leaves=1", *SHOP, "budget.trials=2"]
-    done = workspace.growthlab("tune", *words, "study=unsuccessful", "search.num_leaves='choice(1)'")
+    done = workspace.growthlab(
+        "tune", *words, "study=unsuccessful", "search.num_leaves='choice(1)'"
+    )
     assert done.status == 1
     assert states(workspace, "unsuccessful") == ["FAIL"] * 2
     assert workspace.runs("churn", kind="search", study="unsuccessful")[0].info.status == "FAILED"

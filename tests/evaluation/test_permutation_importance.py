@@ -12,7 +12,7 @@ from growthlab.evaluation.plots import importance
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.mae import MAE
-from growthlab.models.table_estimator import wrap
+from growthlab.models.table_estimator import wrap_estimator
 from growthlab.training.fit_options import FitOptions
 
 
@@ -40,7 +40,7 @@ def examples(n: int = 400) -> Examples:
 
 
 def test_a_model_of_one_column_has_importance_for_that_column_only() -> None:
-    importances = permutation_importance(wrap(Rule("tells")), examples(), RocAuc())
+    importances = permutation_importance(wrap_estimator(Rule("tells")), examples(), RocAuc())
     assert importances["feature"].tolist() == ["tells"]
     # shuffled it ranks as chance: what is lost is its AUC above one half
     data = examples()
@@ -50,7 +50,7 @@ def test_a_model_of_one_column_has_importance_for_that_column_only() -> None:
 
 
 def test_importance_is_positive_where_less_is_better() -> None:
-    importances = permutation_importance(wrap(Rule("tells")), examples(), MAE())
+    importances = permutation_importance(wrap_estimator(Rule("tells")), examples(), MAE())
     assert importances["importance"][0] > 0
 
 
@@ -58,7 +58,7 @@ def test_features_of_the_event_steps_are_shuffled_too() -> None:
     data = examples()
     assert data.target is not None
     vars(data)["steps"] = np.tile(data.target[:, None, None], (1, 32, 5)).astype(np.float32)
-    importances = permutation_importance(wrap(Rule("step01_ago")), data, RocAuc())
+    importances = permutation_importance(wrap_estimator(Rule("step01_ago")), data, RocAuc())
     assert importances["feature"].tolist() == ["steps: ago"]
     assert importances["importance"][0] == pytest.approx(0.5, abs=0.1)
 
@@ -66,7 +66,7 @@ def test_features_of_the_event_steps_are_shuffled_too() -> None:
 def test_a_metric_that_is_not_defined_gives_no_importance() -> None:
     data = examples()
     ones = Examples(data.table, data.user_ids, data.snapshots, 28.0, target=np.ones(len(data)))
-    assert permutation_importance(wrap(Rule("tells")), ones, RocAuc()).empty
+    assert permutation_importance(wrap_estimator(Rule("tells")), ones, RocAuc()).empty
 
 
 def test_the_importance_plot_shows_the_features_in_order() -> None:

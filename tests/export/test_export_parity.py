@@ -19,7 +19,7 @@ from growthlab.export.parity import (
     latency_of,
     parity_of,
     sample_of_ids,
-    write_step_histories,
+    write_histories_for_parity,
 )
 
 
@@ -113,7 +113,7 @@ def test_steps_are_compared_by_the_histories_that_were_asked_about(
     of = np.array([0, 1, 2])
     rows = Prefixes(corner_shop, of, np.ones(3, dtype=np.int64))
     steps = np.array([1, 1, 1], dtype=np.int32)
-    write_step_histories(tmp_path, SimpleNamespace(steps=steps, histories=rows))
+    write_histories_for_parity(tmp_path, SimpleNamespace(steps=steps, histories=rows))
     with np.load(tmp_path / STEP_HISTORIES) as stored:
         asked = dict(stored)
     state = rows.select(np.arange(3))
@@ -136,8 +136,8 @@ def test_steps_are_compared_by_the_histories_that_were_asked_about(
 
 
 def test_tasks_without_steps_log_no_histories(tmp_path: Path) -> None:
-    write_step_histories(tmp_path, SimpleNamespace(steps=None))
-    write_step_histories(tmp_path, SimpleNamespace())
+    write_histories_for_parity(tmp_path, SimpleNamespace(steps=None))
+    write_histories_for_parity(tmp_path, SimpleNamespace())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
-from growthlab.features.portrait.dictionary import TAGS, as_markdown, named_tags
+from growthlab.features.portrait.dictionary import TAGS, as_markdown, select_portrait_tags
 from growthlab.features.portrait.portrait import Portrait, PortraitTable, available
 from growthlab.split.fold import Fold
 
@@ -388,14 +388,14 @@ def test_the_dictionary_says_everything_of_each_tag() -> None:
 
 
 def test_all_tags_means_all_that_are_not_sensitive() -> None:
-    assert {t.name for t in named_tags("all", "x")} == set(TAGS) - {
+    assert {t.name for t in select_portrait_tags("all", "x")} == set(TAGS) - {
         "age_band",
         "gender",
         "occupation",
     }
-    assert [t.name for t in named_tags(["gender"], "x")] == ["gender"]
+    assert [t.name for t in select_portrait_tags(["gender"], "x")] == ["gender"]
     with pytest.raises(ConfigError, match=r"task.portrait: there is no tag gendre: .*gender"):
-        named_tags(["gendre"], "task.portrait")
+        select_portrait_tags(["gendre"], "task.portrait")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from growthlab.core.seeding import random_stream
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.models.calibrated_estimator import calibration_of, isotonic, platt, slope_of
+from growthlab.models.calibrated_estimator import fit_calibration, isotonic, platt, slope_of
 from growthlab.scorers.calibrated_rows import CalibratedRows, CalibrationMap
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.scorers.load import load_scorer
@@ -32,7 +32,7 @@ def overconfident(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_what_was_too_bold_holds_on_other_customers(method: str) -> None:
-    result = calibration_of(*overconfident(6000, 0), method)
+    result = fit_calibration(*overconfident(6000, 0), method)
     assert result is not None
     label, p = overconfident(6000, 1)
     assert CalibrationError()(label, p) > 0.15
@@ -44,7 +44,7 @@ def test_what_was_too_bold_holds_on_other_customers(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_the_order_of_customers_stays(method: str) -> None:
-    result = calibration_of(*overconfident(2000, 0), method)
+    result = fit_calibration(*overconfident(2000, 0), method)
     assert result is not None
     label, p = overconfident(500, 1)
     assert RocAuc()(label, result(p)) == RocAuc()(label, p)
@@ -53,10 +53,10 @@ def test_the_order_of_customers_stays(method: str) -> None:
 def test_a_thousand_of_each_label_make_a_free_curve() -> None:
     label = np.repeat([0.0, 1.0], 1000)
     p = np.linspace(0.1, 0.9, 2000)
-    assert calibration_of(label, p).method == "isotonic"  # type: ignore[union-attr]
-    assert calibration_of(label[1:], p[1:]).method == "platt"  # type: ignore[union-attr]
-    assert calibration_of(label[:-1], p[:-1]).method == "platt"  # type: ignore[union-attr]
-    assert calibration_of(label, p, "none") is None
+    assert fit_calibration(label, p).method == "isotonic"  # type: ignore[union-attr]
+    assert fit_calibration(label[1:], p[1:]).method == "platt"  # type: ignore[union-attr]
+    assert fit_calibration(label[:-1], p[:-1]).method == "platt"  # type: ignore[union-attr]
+    assert fit_calibration(label, p, "none") is None
 
 
 def test_platts_map_is_a_logistic_regression_of_his_targets() -> None:
@@ -93,7 +93,7 @@ def test_a_map_never_falls_and_is_never_certain_of_who_was_uncertain(
     rows: list[tuple[int, float]], method: str
 ) -> None:
     label, p = np.array(rows, dtype=float).T
-    result = calibration_of(label, p, method)
+    result = fit_calibration(label, p, method)
     assert result is not None
     grid = np.linspace(0, 1, 101)
     assert (np.diff(result(grid)) >= 0).all()
@@ -105,20 +105,20 @@ def test_a_window_with_one_kind_of_customer_calibrates_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert calibration_of(np.ones(9), np.linspace(0, 1, 9)) is None
+        assert fit_calibration(np.ones(9), np.linspace(0, 1, 9)) is None
     assert "all 9 validation labels are the same" in caplog.text
 
 
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(ConfigError, match="possible are auto, isotonic, platt, none"):
-        calibration_of(np.array([0.0, 1.0]), np.array([0.2, 0.4]), "beta")
+        fit_calibration(np.array([0.0, 1.0]), np.array([0.2, 0.4]), "beta")
     with pytest.raises(BundleError, match="there is no calibration 'beta'"):
         CalibrationMap("beta", np.zeros(0), np.zeros(2))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["isotonic", "platt"])
 def test_a_bundle_carries_the_map(method: str) -> None:
-    result = calibration_of(*overconfident(400, 0), method)
+    result = fit_calibration(*overconfident(400, 0), method)
     assert result is not None
     curve = CurveRows("days", np.array([0.0, 100.0]), np.array([0.0, 1.0]), 0.5)
     scorer = CalibratedRows(curve, result)

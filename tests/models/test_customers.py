@@ -28,7 +28,7 @@ from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.base import Estimator, Tabled
 from growthlab.models.churn.recency_rule import RecencyRule
-from growthlab.models.table_estimator import TableEstimator, wrap
+from growthlab.models.table_estimator import TableEstimator, wrap_estimator
 from growthlab.models.value.bg_nbd import BGNBDValue
 from growthlab.models.value.past_spend import PastSpend
 from growthlab.scorers.base import RowScorer
@@ -57,7 +57,7 @@ needs_labels = pytest.mark.parametrize("name", sorted(set(NAMES) - NEED_NO_LABEL
 
 def new_model(name: str) -> Estimator:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return wrap(build(compose(overrides=[f"+model={name}"]).model))
+        return wrap_estimator(build(compose(overrides=[f"+model={name}"]).model))
 
 
 def customers(n: int, seed: int, scale: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -302,7 +302,7 @@ def test_a_window_of_past_spend_that_the_table_lacks_is_refused() -> None:
 )
 def test_any_linear_model_is_exported_with_its_link(estimator: Any, link: str) -> None:
     data = examples("churn" if link == "logit" else "value")
-    model = wrap(estimator).fit(data, FitOptions())
+    model = wrap_estimator(estimator).fit(data, FitOptions())
     scorer = model.scorer()  # type: ignore[attr-defined]
     assert scorer.link == link
     table = {c: data.table[c].to_numpy() for c in scorer.columns}
@@ -310,7 +310,9 @@ def test_any_linear_model_is_exported_with_its_link(estimator: Any, link: str) -
 
 
 def test_a_forest_trains_and_predicts_but_is_not_exportable() -> None:
-    model = wrap(RandomForestClassifier(n_estimators=5)).fit(examples("churn"), FitOptions())
+    model = wrap_estimator(RandomForestClassifier(n_estimators=5)).fit(
+        examples("churn"), FitOptions()
+    )
     assert model.stochastic
     assert np.isfinite(model.predict(asked("churn/logistic"))).all()
     with pytest.raises(ExportError, match="RandomForestClassifier is not exportable"):
@@ -332,30 +334,30 @@ def test_labels_that_are_all_the_same_are_refused() -> None:
     data = examples("churn")
     data = replace(data, target=np.ones(len(data)))
     with pytest.raises(DataError, match="all 600 labels are 1"):
-        wrap(LogisticRegression()).fit(data, FitOptions())
+        wrap_estimator(LogisticRegression()).fit(data, FitOptions())
 
 
 def test_our_own_models_are_not_wrapped_twice() -> None:
     rule = RecencyRule()
-    assert wrap(rule) is rule
-    wrapped = wrap(Ridge())
+    assert wrap_estimator(rule) is rule
+    wrapped = wrap_estimator(Ridge())
     assert isinstance(wrapped, TableEstimator)
-    assert wrap(wrapped) is wrapped
+    assert wrap_estimator(wrapped) is wrapped
 
 
 def test_what_is_no_estimator_is_refused() -> None:
     with pytest.raises(ConfigError, match="str is no estimator of customers"):
-        wrap("logistic")
+        wrap_estimator("logistic")
 
 
 def test_a_classifier_without_probabilities_is_refused() -> None:
     with pytest.raises(ConfigError, match="LinearSVC gives no probabilities"):
-        wrap(LinearSVC())
+        wrap_estimator(LinearSVC())
 
 
 def test_a_classifier_learns_no_amounts() -> None:
     with pytest.raises(ConfigError, match="LogisticRegression is a classifier, and the target an"):
-        wrap(LogisticRegression()).fit(examples("value"), FitOptions())
+        wrap_estimator(LogisticRegression()).fit(examples("value"), FitOptions())
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.endswith("_nbd")])

@@ -219,13 +219,13 @@ MOVE = """
 import sys
 from mlflow import MlflowClient
 from growthlab.core.errors import ExportError
-from growthlab.registry.model_registry import Change, move_champion
+from growthlab.registry.model_registry import ChampionChange, move_champion
 uri, name, version = sys.argv[1:]
 client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 client.search_registered_models(max_results=1)
 print("ready", flush=True)
 sys.stdin.readline()
-change = Change(version, "1", "promotion", f"process {version}", "2024-04-01", "deadbeef")
+change = ChampionChange(version, "1", "promotion", f"process {version}", "2024-04-01", "deadbeef")
 try:
     move_champion(client, name, change)
 except ExportError as error:

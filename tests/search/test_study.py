@@ -31,11 +31,11 @@ FINITE = SearchSpace(
 ASK_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from growthlab.search.search_space import CategoricalRange, Space, NumericRange
+from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace
 from growthlab.search.study import Budget, Study
 from growthlab.search.study_store import StudyStore
 ranges = {"lr": NumericRange(1e-4, 1.0, log=True), "width": CategoricalRange((8, 16, 32))}
-space = Space(ranges, {"lr": 0.1, "width": 16})
+space = SearchSpace(ranges, {"lr": 0.1, "width": 16})
 study = Study(StudyStore(None, Path(sys.argv[1])), "s", space, {}, [True], Budget(4))
 print(study.ask().number, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ from growthlab.config.compose import Command
 from growthlab.core.errors import one_line
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.log_leaderboard import log_leaderboard
-from growthlab.workbench.earlier_runs import refuse_earlier_run
+from growthlab.workbench.earlier_runs import refuse_run_of_one_model
 from growthlab.workbench.evaluate_models import (
     comparison_of,
     evaluate_models,
@@ -27,7 +27,7 @@ def run(command: Command) -> int:
 
     The status is 1 if a model failed, 2 if none succeeded because of a mistake in the input.
     """
-    refuse_earlier_run(command.config)
+    refuse_run_of_one_model(command.config)
     parts = build_parts(command)
     names = [contender.name for contender in parts.contenders]
     log.info("%d models: %s", len(names), ", ".join(names))

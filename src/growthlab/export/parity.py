@@ -43,7 +43,7 @@ class Parity:
     why_not: str = ""
 
 
-def write_step_histories(folder: Path, data: Any, *, seed: int = 0) -> None:
+def write_histories_for_parity(folder: Path, data: Any, *, seed: int = 0) -> None:
     """Write ``asked.npz`` for a task whose rows are steps: the histories of some of them.
 
     A bundle stores what was known at the cutoff and cannot know the history of a later step. Nothing
@@ -73,7 +73,7 @@ def parity_of(
     their evaluated scores are as near.
 
     Where rows are steps, the bundle is asked about the histories in `step_histories`, the arrays of
-    `write_step_histories`; else about customers by their ids. Its index of the items is left out: what
+    `write_histories_for_parity`; else about customers by their ids. Its index of the items is left out: what
     that loses of the exact lists is its recall.
     """
     bundle = without_index(bundle)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.features.portrait.dictionary import named_tags
+from growthlab.features.portrait.dictionary import select_portrait_tags
 from growthlab.features.portrait.portrait import Portrait, available
 from growthlab.features.portrait.tag import Tag
 
@@ -33,7 +33,7 @@ class CustomerSpace:
 
 def checked_tags(names: Sequence[str], setting: str) -> list[Tag]:
     """The tags of these names; ConfigError for one that is unknown, sensitive, or a list."""
-    tags = named_tags(names, setting)
+    tags = select_portrait_tags(names, setting)
     if not tags:
         raise ConfigError(f"{setting}=[] leaves nothing to tell customers apart by: name some tags")
     for tag in tags:

@@ -24,7 +24,9 @@ LEAST_SLOPE = 0.05  # of Platt's map: the order is never turned round
 CHOICES = ("auto", "isotonic", "platt", "none")
 
 
-def calibration_of(label: np.ndarray, p: np.ndarray, method: str = "auto") -> CalibrationMap | None:
+def fit_calibration(
+    label: np.ndarray, p: np.ndarray, method: str = "auto"
+) -> CalibrationMap | None:
     """The map that makes `p` hold on `label` (0 or 1), ``(n,)`` each.
 
     ``auto``: isotonic from 1000 of each label on, else Platt's. Both keep the order of customers.

@@ -22,7 +22,7 @@ from growthlab.training.fit_options import FitOptions
 log = logging.getLogger(__name__)
 
 
-def wrap(model: Any) -> Estimator:
+def wrap_estimator(model: Any) -> Estimator:
     """The model as an `Estimator`: scikit-learn's kind is wrapped in a `TableEstimator`.
 
     Raises

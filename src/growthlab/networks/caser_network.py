@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 from growthlab.networks.sequence_network import SequenceNetwork
 
 
@@ -40,7 +40,7 @@ class CaserNetwork(SequenceNetwork):
         heights = range(1, window + 1)
         self.horizontal = nn.ModuleList(nn.Conv1d(width, horizontal, height) for height in heights)
         self.vertical = nn.Conv2d(1, vertical, (window, 1))
-        self.output_dropout = Dropout(output_dropout)
+        self.output_dropout = ByteMaskDropout(output_dropout)
         self.project = nn.Linear(horizontal * window + vertical * width, width)
 
     def encode(self, steps: Tensor) -> Tensor:

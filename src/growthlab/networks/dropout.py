@@ -9,7 +9,7 @@ from torch.nn import functional
 SHARES = 256  # values of a byte: the drop probability is rounded to a multiple of 1/256
 
 
-class Dropout(nn.Module):
+class ByteMaskDropout(nn.Module):
     """Srivastava et al., "Dropout", JMLR 2014; `p` is the share that is dropped, not the share kept.
 
     Kept values are divided by the share that the rounded probability keeps, so that the mean is

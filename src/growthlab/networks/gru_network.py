@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 from growthlab.networks.sequence_network import SequenceNetwork
 
 
@@ -29,7 +29,7 @@ class GRUNetwork(SequenceNetwork):
         super().__init__(n_items, width, n_event_types, dropout)
         between = output_dropout if layers > 1 else 0.0  # torch applies it between layers only
         self.gru = nn.GRU(width, state, num_layers=layers, dropout=between, batch_first=True)
-        self.output_dropout = Dropout(output_dropout)
+        self.output_dropout = ByteMaskDropout(output_dropout)
         self.project = nn.Linear(state, width)
         initialise(self.gru)
         nn.init.xavier_uniform_(self.project.weight)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 from growthlab.networks.gru_network import initialise
 from growthlab.networks.tower import Tower
 
@@ -41,7 +41,7 @@ class HazardNetwork(nn.Module):
         between = dropout if layers > 1 else 0.0  # torch applies it between layers only
         self.gru = nn.GRU(len(mean), width, num_layers=layers, dropout=between, batch_first=True)
         initialise(self.gru)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteMaskDropout(dropout)
         self.tower = Tower(width + n_features, [hidden], len(start), dropout)
         with torch.no_grad():
             self.tower.output.bias.copy_(start)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 
 
 class NeuMFNetwork(nn.Module):
@@ -36,7 +36,7 @@ class NeuMFNetwork(nn.Module):
         self.user_vectors = nn.Embedding(n_users, layers[0] // 2)
         self.item_vectors = nn.Embedding(n_items, layers[0] // 2)
         self.tower = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(layers))
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteMaskDropout(dropout)
         self.output = nn.Linear(factors + layers[-1], 1)
         for embedding in (
             self.user_factors,

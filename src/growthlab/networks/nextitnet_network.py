@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 from growthlab.networks.sequence_network import SequenceNetwork
 
 
@@ -35,7 +35,7 @@ class NextItNetwork(SequenceNetwork):
         all_dilations = [*dilations] * blocks
         self.blocks = nn.ModuleList(ResidualBlock(width, kernel, d) for d in all_dilations)
         self.scale = width**0.5  # unit variance, as each block adds
-        self.output_dropout = Dropout(output_dropout)
+        self.output_dropout = ByteMaskDropout(output_dropout)
         self.project = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)

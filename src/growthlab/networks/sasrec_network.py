@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 from growthlab.networks.sequence_network import SequenceNetwork, state_at
 
 
@@ -73,7 +73,7 @@ class Block(nn.Module):
         self.feed_norm = nn.LayerNorm(width)
         self.inner = nn.Linear(width, width)
         self.outer = nn.Linear(width, width)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteMaskDropout(dropout)
         for linear in (self.query_key_value, self.attended, self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from growthlab.networks.content_embedding import ContentEmbedding
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 
 
 class SequenceNetwork(nn.Module):
@@ -34,7 +34,7 @@ class SequenceNetwork(nn.Module):
         if self.event_types is not None:
             nn.init.zeros_(self.event_types.weight)  # a type unseen in training adds nothing
         self.bias = nn.Parameter(torch.zeros(n_items))
-        self.input_dropout = Dropout(dropout)
+        self.input_dropout = ByteMaskDropout(dropout)
         self.content: ContentEmbedding | None = None
 
     def add_content(self, matrix: Tensor, known: Tensor, id_dropout: float) -> None:

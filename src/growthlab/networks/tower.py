@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from growthlab.networks.dropout import Dropout
+from growthlab.networks.dropout import ByteMaskDropout
 
 
 class Tower(nn.Module):
@@ -20,7 +20,7 @@ class Tower(nn.Module):
         super().__init__()
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise([n_inputs, *hidden]))
         self.output = nn.Linear([n_inputs, *hidden][-1], n_outputs)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteMaskDropout(dropout)
         for layer in self.hidden:
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

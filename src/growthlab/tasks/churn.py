@@ -28,10 +28,10 @@ from growthlab.metrics.predictions import (
 from growthlab.models.calibrated_estimator import (
     CHOICES,
     CalibratedEstimator,
-    calibration_of,
+    fit_calibration,
     slope_of,
 )
-from growthlab.models.table_estimator import wrap
+from growthlab.models.table_estimator import wrap_estimator
 from growthlab.scorers.calibrated_rows import CalibrationMap
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
@@ -106,12 +106,12 @@ class Churn(CustomerTask):
         label, p = rows["label"].to_numpy(), rows["prediction"].to_numpy()
         if not are_probabilities(p):
             return None
-        calibration = calibration_of(label, p, self.calibration)
+        calibration = fit_calibration(label, p, self.calibration)
         return None if calibration is None else calibration.to_json()
 
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> CalibratedEstimator:
         """The fitted model with a calibration map."""
-        return CalibratedEstimator(wrap(model), CalibrationMap.from_json(calibration))
+        return CalibratedEstimator(wrap_estimator(model), CalibrationMap.from_json(calibration))
 
     def with_task_tables(
         self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]

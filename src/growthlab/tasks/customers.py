@@ -23,7 +23,7 @@ from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
-from growthlab.models.table_estimator import wrap
+from growthlab.models.table_estimator import wrap_estimator
 from growthlab.split.fold import Fold
 from growthlab.tasks.snapshots import CustomerData, customer_data
 from growthlab.training.fit_options import FitOptions
@@ -100,7 +100,7 @@ class CustomerTask(ABC):
 
     def fit(self, model: Any, data: CustomerData, options: FitOptions) -> Estimator:
         """Fit the model to the examples before the cutoff."""
-        return wrap(model).fit(data.train, options)
+        return wrap_estimator(model).fit(data.train, options)
 
     def evaluate(
         self,
@@ -113,7 +113,7 @@ class CustomerTask(ABC):
     ) -> ModelEvaluation:
         """Every metric of the predictions, see `Task.evaluate`."""
         started = time.perf_counter()
-        prediction = wrap(model).predict(data.evaluated)
+        prediction = wrap_estimator(model).predict(data.evaluated)
         seconds = time.perf_counter() - started
         label = data.evaluated.target
         assert label is not None
@@ -127,7 +127,7 @@ class CustomerTask(ABC):
         objective = [m for m in metrics.values() if m.name == self.objective]
         if objective:
             tables["importance"] = permutation_importance(
-                wrap(model), data.evaluated, objective[0], seed=seed
+                wrap_estimator(model), data.evaluated, objective[0], seed=seed
             )
         strata = _strata(data.evaluated, prediction, metrics)
         result = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)

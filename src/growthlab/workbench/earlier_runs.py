@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 WORDS_WITH_RERUN = ("rerun=", "tracking", "cache=")
 
 
-def refuse_earlier_run(config: Any) -> None:
+def refuse_run_of_one_model(config: Any) -> None:
     """Raise a `ConfigError` if a command on several models names a run of one."""
     for key in ("rerun", "warm"):
         if config.get(key):

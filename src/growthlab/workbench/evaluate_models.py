@@ -83,12 +83,12 @@ def recorder_for(
     bench: Workbench, contenders: Sequence[Contender], *, parent: bool
 ) -> ComparisonRun:
     """The MLflow runs of a command: a child a model and seed, with a `parent` run or without."""
-    from growthlab.export.parity import write_step_histories
+    from growthlab.export.parity import write_histories_for_parity
     from growthlab.export.write_bundle import write_bundle
 
     def bundle(entry: Entry, evaluation: Any, outcome: Any, folder: Path) -> Any:
         provenance = provenance_of(bench, entry, outcome, recorder.runs[entry.label])
-        write_step_histories(folder.parent, evaluation.test_data)
+        write_histories_for_parity(folder.parent, evaluation.test_data)
         return write_bundle(folder, evaluation.test_data, outcome, provenance)
 
     recorder = ComparisonRun(

@@ -34,7 +34,7 @@ from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import value_names
 from growthlab.workbench.contenders import contender_for, model_commands
-from growthlab.workbench.earlier_runs import refuse_earlier_run
+from growthlab.workbench.earlier_runs import refuse_run_of_one_model
 from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH, command_config
 from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder, set_up
@@ -100,7 +100,7 @@ def check_search(parts: Parts) -> None:
         An impossible setting.
     """
     config = parts.config
-    refuse_earlier_run(config)
+    refuse_run_of_one_model(config)
     objectives_of(parts)
     limits = {f"limits.{name}": limit for name, limit in config.limits.items()}
     for key, value in {"budget.minutes": config.budget.minutes, **limits}.items():

@@ -12,7 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.features.portrait.dictionary import named_tags
+from growthlab.features.portrait.dictionary import select_portrait_tags
 from growthlab.features.portrait.portrait import Portrait, available
 from growthlab.features.portrait.tag import Tag
 
@@ -37,7 +37,7 @@ class TagFeatures:
         DataError
             The log lacks what a named tag needs.
         """
-        wanted = named_tags(names, setting)
+        wanted = select_portrait_tags(names, setting)
         if names == "all":
             wanted = available(log, cutoff, [t for t in wanted if t.kind != "list"])[0]
         for tag in wanted:

@@ -37,7 +37,7 @@ def as_markdown(tags: Iterable[Tag] = TAGS.values()) -> str:
     return "\n".join(lines)
 
 
-def named_tags(names: str | Iterable[str], setting: str) -> list[Tag]:
+def select_portrait_tags(names: str | Iterable[str], setting: str) -> list[Tag]:
     """The tags of these names, or all that are not sensitive for the word ``all``.
 
     Raises
