@@ -126,12 +126,13 @@ def test_the_exported_state_comes_back_with_overwrite(
     assert main(words) == 0
     message = capsys.readouterr().out
     assert (
-        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which stays" in message
+        "customers are known as of 2024-05-30T00:00:00 (growthlab refresh), which is kept"
+        in message
     )
-    assert "as they were exported: overwrite=true" in message
+    assert "overwrite=true gives the exported state" in message
     assert Bundle.load(folder).manifest == there
     assert main([*words, "overwrite=true"]) == 0
-    assert f"in the place of {there.version}" in capsys.readouterr().out
+    assert f"in place of {there.version}" in capsys.readouterr().out
     assert Bundle.load(folder).manifest == exported
     assert main([*words, "overwrite=true"]) == 0
     assert capsys.readouterr().out.endswith(" already\n")
@@ -273,7 +274,7 @@ def test_the_command_tells_what_it_did(
     words.append(f"tracking.uri={registry.uri}")
     assert main(words) == 0
     message = f"{registry.name} version 1 (item_knn {version}) is in bundles/top_n"
-    assert capsys.readouterr().out.startswith(f"{message}\nnext, where no service")
+    assert capsys.readouterr().out.startswith(f"{message}\nnext, if no service")
     assert main(words) == 0
     assert capsys.readouterr().out == f"{message} already\n"
     assert main([*words, "tracking.uri=sqlite:///other.db"]) == 2
