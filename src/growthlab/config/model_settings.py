@@ -49,7 +49,7 @@ def refuse_unknown_models(config: DictConfig) -> None:
 def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
     """Nested settings by their dotted keys, the values as they are typed in a command.
 
-    >>> dotted({"trainer": {"epochs": 8, "clip": None}, "dilations": [1, 2]})
+    >>> flatten_settings({"trainer": {"epochs": 8, "clip": None}, "dilations": [1, 2]})
     {'trainer.epochs': '8', 'trainer.clip': 'null', 'dilations': '[1, 2]'}
     """
     flat: dict[str, str] = {}

@@ -11,7 +11,7 @@ import numpy as np
 def random_stream(seed: int, *names: str | int) -> np.random.Generator:
     """The random generator named by `(seed, *names)`: adding a stream never changes another.
 
-    >>> stream(0, "taste", 7).integers(100) == stream(0, "taste", 7).integers(100)
+    >>> random_stream(0, "taste", 7).integers(100) == random_stream(0, "taste", 7).integers(100)
     np.True_
     """
     text = "\x1f".join(map(str, names)).encode()
