@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, sql_time
-from growthlab.insight.findings import Column
+from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.scope import ACTIVE_EVENTS, Period, Scope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
@@ -147,3 +147,47 @@ BURN_IN_NOTE = (
 def cohort_column(period: str) -> Column:
     """What ``cohort`` means."""
     return Column("date", f"The {period} of a customer's first active event in the log.")
+
+
+def cohort_findings(
+    scope: Scope,
+    period: Period,
+    columns: Mapping[str, Column],
+    *,
+    name: str,
+    figure: str,
+    curve_title: str,
+    map_title: str,
+) -> Findings:
+    """Two tables with the same `columns`: ``<name>_curve`` of all cohorts, and `name` cohort by cohort.
+
+    `figure` is the column that both plots show, under the titles of the curve and of the heat map.
+    """
+    rows = add_shares(cohorts_in_scope(scope, period))
+    new = rows[rows["cohort"] >= scope.burn_in_end]
+    since = since_column(period)
+    curve = {"since": since, **columns}
+    each = {"cohort": cohort_column(period), **curve}
+    return Findings(
+        (
+            ReportTable(
+                f"{name}_curve",
+                "All cohorts together",
+                pool_cohorts(new)[list(curve)],
+                curve,
+                plots=(LinePlot("since", (figure,), curve_title),),
+                rows_shown=13,
+                note=f"Cohorts from {scope.burn_in_end:%Y-%m-%d} on. " + FEWER_COHORTS_NOTE,
+            ),
+            ReportTable(
+                name,
+                "Cohort by cohort",
+                rows[list(each)].reset_index(drop=True),
+                each,
+                plots=(HeatMap("cohort", "since", figure, map_title),),
+                rows_shown=0,
+                note=BURN_IN_NOTE.format(burn_in_end=scope.burn_in_end),
+                known_totals=pooled_totals(rows, scope),
+            ),
+        )
+    )
