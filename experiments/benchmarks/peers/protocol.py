@@ -129,7 +129,7 @@ def bg_nbd_log_likelihood(
 
 
 def n_targets(past: pd.DataFrame, length: int | None = None) -> int:
-    """How many targets a model has that foretells the last `length` events of each user, or all."""
+    """How many targets a model has that predicts the last `length` events of each user, or all of them."""
     followers = past.groupby("user").size() - 1
     return int((followers if length is None else np.minimum(followers, length)).sum())
 
