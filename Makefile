@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next
 	@mkdir -p $(DEMO)
-	@echo "Every model of three tasks on a simulated shop: about 3 minutes on two cores, most of it for"
+	@echo "Every model of three tasks on a simulated shop: about 4 minutes on two cores, most of it for"
 	@echo "the networks of top_n, which are trained for a few epochs here (conf/experiment/demo.yaml)."
 	@cd $(DEMO) && for task in top_n churn value; do \
 	  echo; echo "growthlab compare experiment=demo task=$$task"; \
