@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -105,6 +106,15 @@ class Workspace:
         query = " AND ".join(f"tags.`{k}` = '{v}'" for k, v in tags.items())
         order = ["start_time DESC"]
         return list(self.client.search_runs([experiment.experiment_id], query, order_by=order))
+
+    def logged_by(self, done: Done) -> Run:
+        """The run that the output of a command names last."""
+        (*_, run_id) = re.findall(r"\b([0-9a-f]{32}) in ", done.out)
+        return self.client.get_run(run_id)
+
+    def children(self, task: str, parent: Run) -> list[Run]:
+        """The runs of a comparison or a search."""
+        return self.runs(task, **{"mlflow.parentRunId": parent.info.run_id})
 
     def table(self, run: Run, name: str) -> pd.DataFrame:
         """A Parquet artifact of a run."""

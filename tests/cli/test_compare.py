@@ -17,15 +17,15 @@ OBJECTIVE = {"top_n": "ndcg_at_10", "churn": "roc_auc", "value": "normalised_gin
 
 
 def parent_of(workspace: Workspace, task: str) -> Run:
-    """The first comparison of the task."""
-    assert workspace.compared(task).status == 0
-    return workspace.runs(task, kind="comparison")[-1]
+    """The comparison of the task's cheap models."""
+    done = workspace.compared(task)
+    assert done.status == 0, done.err
+    return workspace.logged_by(done)
 
 
 def children_of(workspace: Workspace, task: str) -> dict[str, Run]:
     """The comparison's models by name."""
-    parent = parent_of(workspace, task)
-    runs = workspace.runs(task, **{"mlflow.parentRunId": parent.info.run_id})
+    runs = workspace.children(task, parent_of(workspace, task))
     return {run.data.tags["model"]: run for run in runs}
 
 
@@ -213,8 +213,8 @@ def test_the_parent_logs_the_config_once_with_all_models(workspace: Workspace) -
 def test_only_stochastic_models_have_several_seeds(workspace: Workspace) -> None:
     done = workspace.growthlab("compare", "models=[popularity,random]", *SHOP, "seeds=2", "seed=5")
     assert done.status == 0, done.err
-    parent = workspace.runs("top_n", kind="comparison")[0]
-    runs = workspace.runs("top_n", **{"mlflow.parentRunId": parent.info.run_id})
+    parent = workspace.logged_by(done)
+    runs = workspace.children("top_n", parent)
     entries = sorted((r.data.tags["model"], r.data.tags["seed"]) for r in runs)
     assert entries == [("popularity", "5"), ("random", "5"), ("random", "6")]
     table = pd.read_csv(workspace.artifact(parent, "leaderboard.csv")).set_index("model")
@@ -230,8 +230,8 @@ def test_origins_roll_back_and_the_leaderboard_shows_each_winner(
     words = ["models=[popularity,personal_frequency]", "metrics=[ranking/ndcg]", "origins=3"]
     done = workspace.growthlab("compare", *words, *SHOP)
     assert done.status == 0, done.err
-    parent = workspace.runs("top_n", kind="comparison")[0]
-    runs = workspace.runs("top_n", **{"mlflow.parentRunId": parent.info.run_id})
+    parent = workspace.logged_by(done)
+    runs = workspace.children("top_n", parent)
     cutoffs = {r.data.tags["origin"]: r.data.tags["cutoff"] for r in runs}
     assert cutoffs == {  # 28 days apart
         "0": "2025-05-02 20:06:30",

@@ -52,7 +52,7 @@ def test_the_report_says_where_it_is_and_how_far_the_goals_are(
 def test_the_run_has_the_report_its_tables_and_its_months(
     described: Done, workspace: Workspace
 ) -> None:
-    (run,) = workspace.runs("describe", kind="describe")
+    run = workspace.logged_by(described)
     assert run.info.status == "FINISHED"
     assert run.data.params["privacy.min_group"] == "10"
     assert run.data.tags["data_digest"] == run.inputs.dataset_inputs[0].dataset.digest[:36] or (

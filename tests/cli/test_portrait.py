@@ -30,8 +30,8 @@ def test_portraits_are_a_row_a_customer_with_a_page_of_their_tags(workspace: Wor
 
 
 def test_the_run_in_mlflow_holds_the_same(workspace: Workspace) -> None:
-    workspace.growthlab("portrait", *SHOP, "cutoff=2025-03-01", "output=again.parquet")
-    run = workspace.runs("portrait", kind="portrait", cutoff="2025-03-01 00:00:00")[0]
+    words = ("cutoff=2025-03-01", "output=again.parquet")
+    run = workspace.logged_by(workspace.growthlab("portrait", *SHOP, *words))
     frame = pd.read_parquet(workspace.folder / "again.parquet")
     pd.testing.assert_frame_equal(workspace.table(run, "again.parquet"), frame)
     assert run.data.metrics["customers"] == len(frame)

@@ -15,7 +15,7 @@ def test_each_section_is_a_file_and_an_artifact(workspace: Workspace) -> None:
     done = workspace.growthlab("segment", *SHOP, SECTIONS, "output=out")
     assert done.status == 0, done.err
     folder = workspace.folder / "out" / "simulated_shop"
-    run = workspace.runs("segment", kind="segment")[0]  # the newest
+    run = workspace.logged_by(done)
     for name in ("rfm", "life_cycle", "tiers", "triggers"):
         rows = pd.read_parquet(folder / f"{name}.parquet")
         assert f"{name}: {len(rows):,} rows in" in done.out
@@ -45,9 +45,7 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     audience = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
     assert not set(audience["user_id"]) & set(best)
     assert audience["rank"].tolist() == list(range(1, len(audience) + 1))
-    lift = max(
-        r.data.metrics.get("lookalike/lift", 0.0) for r in workspace.runs("segment", kind="segment")
-    )
+    lift = workspace.logged_by(done).data.metrics["lookalike/lift"]
     assert lift > 1  # big spenders are found more often than by chance
     assert f"lookalike/lift: {lift:.3g}, measured on customers held out" in done.out
 

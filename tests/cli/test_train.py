@@ -13,13 +13,6 @@ def metrics_of(workspace: Workspace, run_id: str) -> dict[str, float]:
     return {n: v for n, v in measured.items() if n.startswith(("valid/", "test/", "epoch/"))}
 
 
-def run_id_of(out: str) -> str:
-    """The id of the run in the last line of the output."""
-    last = out.strip().splitlines()[-1]
-    assert last.startswith("run "), out
-    return last.split()[1]
-
-
 @pytest.mark.parametrize(
     ("task", "model", "metrics"),
     [
@@ -34,19 +27,19 @@ def test_a_rerun_gives_the_same_numbers(
     words = [f"task={task}", f"model={model}", f"metrics={metrics}", *SHOP]
     done = workspace.growthlab("train", *words)
     assert done.status == 0, done.err
-    again = workspace.growthlab("train", f"rerun={run_id_of(done.out)}")
+    again = workspace.growthlab("train", f"rerun={workspace.logged_by(done).info.run_id}")
     assert again.status == 0, again.err
-    first, second = run_id_of(done.out), run_id_of(again.out)
+    first, second = workspace.logged_by(done).info.run_id, workspace.logged_by(again).info.run_id
     assert first != second
     assert metrics_of(workspace, first) == metrics_of(workspace, second) != {}
 
 
 def test_a_rerun_of_a_network_gives_the_same_numbers(workspace: Workspace) -> None:
-    workspace.compared("top_n")
-    child = workspace.runs("top_n", model="gru4rec", entry="gru4rec seed 0")[-1]
+    children = workspace.children("top_n", workspace.logged_by(workspace.compared("top_n")))
+    (child,) = [run for run in children if run.data.tags["model"] == "gru4rec"]
     again = workspace.growthlab("train", f"rerun={child.info.run_id}")
     assert again.status == 0, again.err
-    second = run_id_of(again.out)
+    second = workspace.logged_by(again).info.run_id
     assert metrics_of(workspace, child.info.run_id) == metrics_of(workspace, second)
 
 
@@ -54,7 +47,7 @@ def test_a_rerun_with_other_code_or_data_warns(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = workspace.growthlab("train", "model=recommend/popularity", *SHOP, "seed=3")
-    run_id = run_id_of(done.out)
+    run_id = workspace.logged_by(done).info.run_id
     workspace.client.set_tag(run_id, "code_version", "older")
     workspace.client.set_tag(run_id, "data_digest", "f" * 64)
     assert workspace.growthlab("train", f"rerun={run_id}").status == 0
@@ -63,10 +56,10 @@ def test_a_rerun_with_other_code_or_data_warns(
 
 
 def test_a_comparison_cannot_be_rerun_as_one_model(workspace: Workspace) -> None:
-    workspace.compared("churn")
-    parent = workspace.runs("churn", kind="comparison")[0].info.run_id
+    comparison = workspace.logged_by(workspace.compared("churn"))
+    parent = comparison.info.run_id
     done = workspace.growthlab("train", f"rerun={parent}")
-    children = workspace.runs("churn", kind="model")
+    children = workspace.children("churn", comparison)
     names = ", ".join(sorted(f"{c.data.tags['model']} {c.info.run_id}" for c in children))
     assert done.mistake == (
         f"rerun={parent} is not a run of one model: name one of its children: {names}"
@@ -137,5 +130,5 @@ def test_own_tags_are_added_to_the_others(workspace: Workspace) -> None:
     words = ["model=recommend/popularity", "metrics=[ranking/ndcg]", "+tags.question=autumn", *SHOP]
     done = workspace.growthlab("train", *words)
     assert done.status == 0, done.err
-    tags = workspace.client.get_run(run_id_of(done.out)).data.tags
+    tags = workspace.client.get_run(workspace.logged_by(done).info.run_id).data.tags
     assert (tags["question"], tags["task"]) == ("autumn", "top_n")
