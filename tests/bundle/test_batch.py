@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import resource
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from growthlab.bundle import batch
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.batch import recommend_file, score_file
 from growthlab.bundle.bundle import Bundle
+from growthlab.core.csv_text import raw_text
 from growthlab.core.errors import BundleError, ConfigError, DataError
 
 ANNA = "anna.schmidt@example.org"
@@ -174,3 +176,45 @@ def test_the_input_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"customers.csv is the input: give another file"):
         recommend_file(folder, source, tmp_path / "." / "customers.csv")
     assert pd.read_csv(source)["user_id"].tolist() == [ANNA]
+
+
+HOSTILE_IDS = [
+    "=cmd()",
+    "+1+1",
+    "-1+2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    " =1",
+    "＝1",
+    "'=1",
+    "-5",
+    "tea",
+]
+
+
+def test_no_cell_of_a_csv_output_is_a_formula_and_its_ids_come_back(
+    folder: Path, tmp_path: Path
+) -> None:
+    source, target, again = (tmp_path / name for name in ("in.parquet", "out.csv", "again.parquet"))
+    pd.DataFrame({"user_id": HOSTILE_IDS}).to_parquet(source)
+    recommend_file(folder, source, target, k=1)
+    with target.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    cells = [row["user_id"] for row in rows]
+    assert cells == [u if u in ("-5", "tea") else f"'{u}" for u in HOSTILE_IDS]
+    assert [raw_text(cell) for cell in cells] == HOSTILE_IDS
+    recommend_file(folder, target, again, k=1)  # our own output as input
+    assert pd.read_parquet(again)["user_id"].tolist() == HOSTILE_IDS
+
+
+def test_a_raw_csv_names_the_same_customers_and_items_as_a_marked_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    for name, text in (("raw", "=tea"), ("marked", "'=tea")):
+        (tmp_path / f"{name}.csv").write_text(f"user_id,item\n{text},tea\n")
+        recommend_file(folder, tmp_path / f"{name}.csv", tmp_path / f"{name}.parquet", k=1)
+    tables = [pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("raw", "marked")]
+    pd.testing.assert_frame_equal(*tables)
+    assert set(tables[0]["user_id"]) == {"=tea"}

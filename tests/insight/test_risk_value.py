@@ -11,9 +11,10 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.predicted import predict_risk_and_value, predict_risks
+from growthlab.insight.predicted import predict_risk_and_value, predict_risks, read_predictions
 from growthlab.insight.scope import Scope, SectionUnavailable
 from growthlab.insight.sections.risk_value import RiskValue, risk_value_grid
+from growthlab.pages.csv_table import csv_of_table
 
 
 def files(folder: Path, risk: list[float], value: list[float]) -> dict[str, str]:
@@ -70,6 +71,13 @@ def test_a_file_of_one_and_a_model_of_the_other(shop: EventLog, tmp_path: Path) 
     assert set(customers.index) <= set(ids)
     assert (customers["risk"] == 0.5).all()
     assert (customers["value"] > 0).any()
+
+
+def test_the_customers_of_our_own_csv_output_are_those_of_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    scores = pd.DataFrame({"user_id": ["=x", "-5", "ann"], "risk": [0.1, 0.2, 0.3]})
+    path.write_text(csv_of_table(scores), encoding="utf-8")
+    assert read_predictions(path, "risk", "risk").index.tolist() == ["=x", "-5", "ann"]
 
 
 def test_without_enough_data_the_section_is_left_out() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.core.csv_text import as_csv_text, quoting_of, raw_text
 from growthlab.core.errors import ConfigError, DataError
 
 LONGEST_CELL = 2**31 - 1  # characters; a history may be long
@@ -27,7 +28,8 @@ def format_of(path: Path) -> str:
 def read_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]], int]]:
     """The source as blocks of at most `n_rows` rows: columns and the number of rows.
 
-    The cells of a CSV file are texts, so that ids keep their zeros, and None where they are empty.
+    The cells of a CSV file are texts, so that ids keep their zeros, and None where they are empty; an
+    apostrophe that `write_block` put before a text is taken off.
 
     Raises
     ------
@@ -57,7 +59,10 @@ def n_blocks(source: Path, n_rows: int) -> int | None:
 
 
 def write_block(path: Path, kind: str, columns: Columns, *, header: bool) -> int:
-    """One block as a file of that kind; how many rows it has."""
+    """One block as a file of that kind; how many rows it has.
+
+    In a CSV file no text is a formula, see `as_csv_text`; a Parquet file has all texts as they are.
+    """
     n_rows = len(next(iter(columns.values())))
     if kind == "parquet":
         import pyarrow as pa
@@ -71,11 +76,15 @@ def write_block(path: Path, kind: str, columns: Columns, *, header: bool) -> int
         }
         write_table(pa.table(arrays), path)
         return n_rows
-    cells = [_texts(v) if isinstance(v, np.ndarray) else v for v in columns.values()]
+    cells = [
+        _texts(v) if isinstance(v, np.ndarray) else [t and as_csv_text(t) for t in v]
+        for v in columns.values()
+    ]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        texts = (t for v in columns.values() if not isinstance(v, np.ndarray) for t in v)
+        writer = csv.writer(file, lineterminator="\n", quoting=quoting_of(texts))
         if header:
-            writer.writerow(columns)
+            writer.writerow(map(as_csv_text, columns))
         writer.writerows(zip(*cells, strict=True))
     return n_rows
 
@@ -129,9 +138,11 @@ def _csv_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]
 
 def _columns_of(header: list[str], rows: list[list[str]]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
-    for place, name in enumerate(header):
+    for place, name in enumerate(map(raw_text, header)):
         if name not in columns:
-            columns[name] = [(row[place] or None) if place < len(row) else None for row in rows]
+            columns[name] = [
+                raw_text(row[place]) if place < len(row) and row[place] else None for row in rows
+            ]
     return columns
 
 

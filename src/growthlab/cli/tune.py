@@ -8,6 +8,7 @@ from contextlib import closing
 from growthlab.cli.compare import compare
 from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
+from growthlab.pages.csv_table import csv_of_table
 from growthlab.pages.text_table import table_text
 from growthlab.search.search_summary import search_summary
 from growthlab.workbench.search_winners import search_winners
@@ -63,4 +64,4 @@ def _tune_models(bench: Workbench, searches: list[PlannedSearch]) -> int:
     print(table_text(table))
     if not contenders:
         raise ConfigError("no model is left to be compared: see the remarks above")
-    return compare(bench, contenders, {"search.csv": table.to_csv(index=False)})
+    return compare(bench, contenders, {"search.csv": csv_of_table(table)})

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from growthlab.core.csv_text import raw_text
 from growthlab.core.errors import DataError, near_matches
 
 MISSING = ["", "NaN", "nan", "NULL", "null"]  # in a CSV; not NA, which may be an id
@@ -56,6 +57,14 @@ def read_table(
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}") from None
+
+
+def read_marked_table(path: Path) -> pd.DataFrame:
+    """As `read_table`, of a file that may be our own: texts of a CSV as `raw_text` gives them."""
+    table = read_table(path)
+    if path.suffix in (".parquet", ".pq"):
+        return table
+    return table.rename(columns=raw_text).map(raw_text, na_action="ignore")
 
 
 def rename_columns(

@@ -53,6 +53,7 @@ class Outcome:
     score_seconds: float
     peak_memory_mb: float
     coverage: float  # share of users (or customers) whom the model itself could score
+    fit_cpu_seconds: float | None = None  # None where it was not measured
     epochs: int | None = None
     curves: dict[str, list[float]] = field(default_factory=dict)
     scorer: Any = None  # what a bundle carries; None where the model cannot be exported

@@ -12,7 +12,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.as_of import known_at
 from growthlab.data.columns import as_ids, as_numbers
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_table
+from growthlab.data.raw_tables import existing_file, read_marked_table
 from growthlab.features.btyd import btyd_summary
 from growthlab.features.examples import Examples
 from growthlab.models.churn.bg_nbd import BGNBDChurn
@@ -75,7 +75,7 @@ def read_predictions(path: str | Path, what: str, option: str) -> pd.Series:
         The file or the column is missing, a customer occurs twice, or a risk is outside [0, 1].
     """
     file = existing_file(path, option)
-    table = read_table(file)
+    table = read_marked_table(file)
     name = next((c for c in PREDICTION_COLUMNS[what] if c in table), None)
     if "user_id" not in table or name is None:
         names = " or ".join(PREDICTION_COLUMNS[what])

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from growthlab.pages.csv_table import csv_of_table
 from growthlab.search.search_report import search_figures, trials_table
 from growthlab.search.study import Study
 from growthlab.search.trial import FinishedTrial, Trial, TrialResult
@@ -96,7 +97,8 @@ class SearchRun:
             return  # another process continues
         finished = self._study.finished()
         with artifact_folder(self._client, self.run_id) as folder:
-            trials_table(finished, self._objectives).to_csv(folder / "trials.csv", index=False)
+            trials = csv_of_table(trials_table(finished, self._objectives))
+            (folder / "trials.csv").write_text(trials, encoding="utf-8")
         log_figures(self._client, self.run_id, search_figures(self._study.optuna, self._objectives))
         if best is not None:
             for name, value in flattened(best.overrides).items():

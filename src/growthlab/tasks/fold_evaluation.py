@@ -72,6 +72,7 @@ class ChosenFit:
     curves: dict[str, list[float]]
     fit_seconds: float
     peak_mb: float
+    fit_cpu_seconds: float | None = None  # None in the choice of an earlier version
     score_seconds: float = math.nan
     learned: LearnedState | None = None
     calibration: dict[str, Any] | None = None
@@ -109,6 +110,7 @@ def choose_fit(
         epochs=watch.best_epoch if watch is not None and watch.values else None,
         curves={n: values for n, values in curves.items() if values},
         fit_seconds=usage.seconds,
+        fit_cpu_seconds=usage.cpu_seconds,
         peak_mb=usage.peak_mb,
         score_seconds=result.score_seconds,
         learned=learned_state(model, evaluation.selection_data, evaluation.fold.for_choosing()),
@@ -151,6 +153,7 @@ def run_model(
         if choice is not None:
             _write_choice(choice, chosen)
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
+    fit_cpu_seconds = chosen.fit_cpu_seconds
     if evaluation.refit:
         stage = _stage(checkpoint, "refit")
         start = None if warm is None else warm.judged
@@ -159,12 +162,14 @@ def run_model(
         )
         with measure_usage() as usage:
             model = task.fit(factory(), evaluation.test_data, options)
-        fit_seconds, peak_mb = usage.seconds, max(peak_mb, usage.peak_mb)
+        fit_seconds, fit_cpu_seconds = usage.seconds, usage.cpu_seconds
+        peak_mb = max(peak_mb, usage.peak_mb)
     if chosen.calibration is not None and isinstance(task, Calibrates):
         model = task.calibrated(model, chosen.calibration)
     result = task.evaluate(model, evaluation.test_data, evaluation.metrics, seed=seed)
     _log_result(label or f"{name} seed {seed}", task.objective, chosen, result, fit_seconds)
     outcome = _outcome(model, name, seed, chosen, result, fit_seconds, peak_mb)
+    outcome = replace(outcome, fit_cpu_seconds=fit_cpu_seconds)
     if not export:
         return outcome
     scorer, why_not = _scorer_of(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from growthlab.evaluation.comparison import Comparison
+from growthlab.pages.csv_table import csv_of_table
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.run_files import artifact_folder, log_figures, log_metrics
 
@@ -13,7 +14,7 @@ def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
     table = comparison.leaderboard()
     client.log_table(run_id, table, "leaderboard.json")
     with artifact_folder(client, run_id) as folder:
-        table.to_csv(folder / "leaderboard.csv", index=False)
+        (folder / "leaderboard.csv").write_text(csv_of_table(table), encoding="utf-8")
         (folder / "report.md").write_text(comparison.as_markdown())
     log_figures(client, run_id, comparison.figures())
     winner = comparison.winner()

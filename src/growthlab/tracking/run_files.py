@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.pages.csv_table import csv_of_table, table_of_csv
 from growthlab.training.learned_state import WarmStart, read_state, write_state
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ PARAMETERS = "parameters"  # table
 BOUND_SUFFIXES = ("/low", "/high")
 STATE_FOLDER = "state"
 STATE_FILES = ("choosing", "judged")
-COSTS = ("fit_seconds", "score_seconds", "peak_memory_mb", "coverage", "epochs")
+COSTS = (
+    "fit_seconds",
+    "fit_cpu_seconds",
+    "score_seconds",
+    "peak_memory_mb",
+    "coverage",
+    "epochs",
+)
 
 
 @contextmanager
@@ -74,7 +82,21 @@ def log_curves(
 
 
 def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
-    """Log an outcome, except its plots and its bundle."""
+    """Log an outcome, except its plots and its bundle.
+
+    The tables come first: where numbers after the cutoff are logged, so are the values that they were
+    computed from, also if the process is killed in between. By these the gate recognises a repetition.
+    """
+    with artifact_folder(client, run_id) as folder:
+        if PREDICTIONS not in outcome.tables:
+            outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
+        if len(outcome.strata):
+            (folder / "strata.csv").write_text(csv_of_table(outcome.strata), encoding="utf-8")
+        for name, table in outcome.tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        if outcome.learned is not None:
+            for name in STATE_FILES:
+                write_state(getattr(outcome.learned, name), folder / STATE_FOLDER / f"{name}.npz")
     values = {f"valid/{n}": v for n, v in outcome.valid.items()}
     for name, estimate in outcome.test.items():
         values[f"test/{name}"] = estimate.value
@@ -84,25 +106,15 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         value = getattr(outcome, name)
         if value is not None:
             values[name] = float(value)
-    log_metrics(client, run_id, values)
-    log_metrics(client, run_id, _fitted_parameters(outcome.tables))
     undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUND_SUFFIXES)]
     if undefined:  # MLflow does not keep NaN
         client.set_tag(run_id, "undefined", ",".join(undefined))
+    log_metrics(client, run_id, values)
+    log_metrics(client, run_id, _fitted_parameters(outcome.tables))
     log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
     client.set_tag(
         run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
     )
-    with artifact_folder(client, run_id) as folder:
-        if PREDICTIONS not in outcome.tables:
-            outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
-        if len(outcome.strata):
-            outcome.strata.to_csv(folder / "strata.csv", index=False)
-        for name, table in outcome.tables.items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        if outcome.learned is not None:
-            for name in STATE_FILES:
-                write_state(getattr(outcome.learned, name), folder / STATE_FOLDER / f"{name}.npz")
 
 
 def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -137,7 +149,7 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
             per_user = tables[PREDICTIONS] = pd.read_parquet(stored(f"{PREDICTIONS}.parquet"))
         else:
             per_user = pd.read_parquet(stored("per_user.parquet"))
-        strata = pd.read_csv(stored("strata.csv")) if "strata.csv" in names else pd.DataFrame()
+        strata = table_of_csv(stored("strata.csv")) if "strata.csv" in names else pd.DataFrame()
     costs: dict[str, Any] = {n: data.metrics.get(n) for n in COSTS}
     epochs = costs.pop("epochs")
     exportable = data.tags.get("exportable", "")

@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import random_stream
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_table
+from growthlab.data.raw_tables import existing_file, read_marked_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total
@@ -202,7 +202,7 @@ class Lookalike:
             raise DataError("a lookalike audience needs seeds: section.lookalike.seeds=FILE")
         option = "section.lookalike.seeds"
         path = existing_file(Path(self.seeds), option)
-        table = read_table(path)
+        table = read_marked_table(path)
         if "user_id" not in table:
             has = ", ".join(map(str, table.columns))
             raise DataError(f"{option}={path} needs a column user_id: it has {has}")
