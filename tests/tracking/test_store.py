@@ -49,8 +49,10 @@ def test_processes_that_open_a_new_store_at_once_share_it(folder: Path) -> None:
 
 
 def test_partial_files_of_a_killed_process_are_removed(folder: Path) -> None:
-    (folder / "mlflow.db.123.partial").write_bytes(b"half a store")
-    (folder / "mlflow.db.123.partial-journal").write_bytes(b"")
+    left = folder / ".mlflow.db.partial-0123"
+    left.mkdir()
+    (left / "mlflow.db").write_bytes(b"half a store")
+    (left / "mlflow.db-journal").write_bytes(b"")
     assert Store().experiment("shop/churn")
     assert sorted(p.name for p in folder.iterdir()) == [
         "mlartifacts",

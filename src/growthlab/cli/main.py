@@ -14,7 +14,9 @@ from typing import Any
 from growthlab.cli.commands import commands, help_of, overview
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
+from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
+from growthlab.core.storage_faults import storage_fault
 
 STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 
@@ -81,6 +83,9 @@ def _failure(error: Exception) -> int:
         raise_if_interrupted()
     except KeyboardInterrupt:
         return _interrupted()
+    if (fault := storage_fault(error)) is not None:
+        print(f"growthlab: {fault}", file=sys.stderr)
+        return 1
     known = isinstance(error, OSError) or type(error).__module__.startswith(STORE_MODULES)
     if not known or isinstance(error, BrokenPipeError):
         raise error
@@ -118,9 +123,10 @@ def _run(name: str, words: list[str]) -> int:
         print("---\n".join(OmegaConf.to_yaml(command.config) for command in grid), end="")
         return 0
     module = importlib.import_module(f"growthlab.cli.{name}")
-    if len(grid) == 1:
-        return int(module.run(grid[0]))
-    return max(_run_point(module, command) for command in grid)
+    with scratch_folder():
+        if len(grid) == 1:
+            return int(module.run(grid[0]))
+        return max(_run_point(module, command) for command in grid)
 
 
 def _without_laboratory(name: str, words: list[str], missing: ModuleNotFoundError) -> int:

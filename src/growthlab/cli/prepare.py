@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from growthlab.config.compose import Command
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
 from growthlab.workbench.set_up import cache_folder
@@ -24,6 +25,7 @@ def run(command: Command) -> int:
     else:
         print("no cleaning rule is set (data.cleaning): nothing was dropped")
     saved = cache / f"{name}-cleaning.json"
-    saved.write_text(json.dumps(log.cleaning, indent=2, default=str))
+    with atomic_file(saved) as file:
+        file.write(json.dumps(log.cleaning, indent=2, default=str).encode())
     print(f"content {log.digest[:12]}; report saved in {saved}")
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,24 +12,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from growthlab.core.owned_folder import owned_folder
+
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # of renameat2(2), Linux
 
 
 @contextmanager
-def atomic_path(path: Path, *, several_writers: bool = False) -> Iterator[Path]:
-    """A path to write to, next to `path`, which replaces it at the end; an error leaves the old file.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path to write to, near `path`, which replaces it at the end; an error leaves the old file.
 
-    `several_writers`: processes that may write the same file at a time get a path each.
+    Processes that write the same file at a time get a path each.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f".{os.getpid()}" if several_writers else ""
-    new = path.with_name(f"{path.name}{writer}.partial")
-    try:
+    with owned_folder(path.parent, path.name) as folder:
+        new = folder / path.name
         yield new
         new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -49,13 +46,9 @@ def write_json(path: Path, values: Any) -> None:
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """An empty folder next to `folder`, which replaces it at the end; an error leaves the old one."""
-    new = folder.parent / f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}"
-    new.mkdir(parents=True)
-    try:
+    with owned_folder(folder.parent, folder.name) as new:
         yield new
         swap_folder(new, folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def swap_folder(new: Path, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -132,8 +131,6 @@ class EventLog:
             It cannot be written, as on a full disk: nothing half-written stays.
         """
         folder = Path(folder)
-        for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
         try:
             with atomic_folder(folder) as new:
                 self._write(new)

@@ -143,7 +143,7 @@ class OnlineRetail(Source):
             return target
         digest = hashlib.sha256()
         try:
-            with atomic_path(target, several_writers=True) as new:
+            with atomic_path(target) as new:
                 with urllib.request.urlopen(self.url, timeout=30) as answer, new.open("wb") as file:
                     blocks = iter(lambda: answer.read(1 << 20), b"")
                     for block in progress(blocks, f"downloading {self.url}"):

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.errors import ConfigError, DataError, one_line
+from growthlab.core.owned_folder import owned_folder
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import CustomerSection, EvaluatedSection, link_sections
 
@@ -49,13 +50,17 @@ class CustomerTables:
         """
         paths = {name: folder / f"{name}.parquet" for name in self.tables}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob("*.parquet"):
-                old.unlink()
-            for name, path in paths.items():
-                self.tables[name].to_parquet(path, index=False)
+            with owned_folder(
+                folder, "tables"
+            ) as new:  # written as a whole before anything changes
+                for name, path in paths.items():
+                    self.tables[name].to_parquet(new / path.name, index=False)
+                for old in set(folder.glob("*.parquet")) - set(paths.values()):
+                    old.unlink()
+                for path in paths.values():
+                    (new / path.name).replace(path)
         except OSError as error:
-            why = f"output={folder} cannot be written ({error.strerror})"
+            why = f"output={folder} cannot be written ({error.strerror or one_line(error)})"
             raise ConfigError(f"{why}: choose another folder") from error
         return list(paths.values())
 

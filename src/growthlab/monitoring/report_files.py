@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport, finite
@@ -23,8 +24,8 @@ def write_page(report: MonitoringReport, output: Path) -> Path:
     manifest = report.summary.manifest
     path = output / manifest.data / f"monitoring-{manifest.task}.html"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(monitoring_html(report), encoding="utf-8")
+        with atomic_file(path) as file:
+            file.write(monitoring_html(report).encode())
     except OSError as error:
         why = f"output={output} cannot be written ({error.strerror})"
         raise ConfigError(f"{why}: choose another folder") from error

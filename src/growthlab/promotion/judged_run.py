@@ -15,12 +15,13 @@ import pandas as pd
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.export.parity import STEP_HISTORIES
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.registry.download import bundle_of
 from growthlab.registry.model_registry import version_of
 from growthlab.tracking.find_run import find_exportable_run
-from growthlab.tracking.run_files import PREDICTIONS
+from growthlab.tracking.run_files import PREDICTIONS, download_artifact
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ class JudgedRun:
             return path
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            return Path(self.store.client.download_artifacts(self.id, name, str(self.folder)))
+            return download_artifact(self.store.client, self.id, name, self.folder)
         except Exception as error:
+            raise_if_storage_failed(error)
             raise ExportError(f"run {self.id} has no artifact {name}: {one_line(error)}") from error
 
     def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import BundleError, ConfigError, near_matches
+from growthlab.core.owned_folder import owned_folder
 from growthlab.registry.pyfunc import global_store
 
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ def fetch(
     if present is not None and present.version == promised:
         return Fetched(present, registered, present.version, changed=False)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as work:
-            new = bundle_of(version, Path(work), uri=uri, to=folder)
+        with owned_folder(folder.parent, folder.name) as work:
+            new = bundle_of(version, work, uri=uri, to=folder)
             manifest = new.manifest
             if present is not None and present.task != manifest.task:
                 raise BundleError(

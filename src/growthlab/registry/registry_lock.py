@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ExportError
+from growthlab.tracking.process_identity import has_ended, this_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 LOCK = ".lock"  # suffix of the registered model that is the lock
 LEASE_SECONDS = 30.0
 POLL_SECONDS = 0.1
+ANSWER_SECONDS = 2.0  # within which a store that nobody has locked answers two short questions
 TAKEN = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")  # the latter: released meanwhile
 
 
@@ -28,9 +30,10 @@ def locked_registry(
 
     MLflow has no compare-and-set, but the name of a registered model is unique in every store: the
     process that creates ``<name>.lock`` holds the lock until it deletes it. The block is a few short
-    calls; a holder that has not changed for `lease` seconds is taken for dead, and its lock is
-    renamed after its token. Of several processes that try so one succeeds, since that name is unique
-    as well.
+    calls; a holder that has not changed for `lease` seconds, or whose process on this machine has
+    ended, is taken for dead, and its lock is renamed after its token. Of several processes that try so
+    one succeeds, since that name is unique as well. Time in which the store itself did not answer
+    does not count, as the holder could not go on either.
 
     Raises
     ------
@@ -51,11 +54,12 @@ def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) ->
     from mlflow.exceptions import MlflowException
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    tags = {"token": token, "by": by, "since": now}
+    tags = {"token": token, "by": by, "since": now, "process": this_process()}
     started = seen_since = time.monotonic()
     seen = ""
     dead_locks: list[str] = []
     while True:
+        asked = time.monotonic()
         try:
             client.create_registered_model(lock, tags=tags)
             return dead_locks
@@ -64,9 +68,11 @@ def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) ->
                 raise
         holder = _tags(client, lock)
         moment = time.monotonic()
+        stalled = max(0.0, moment - asked - ANSWER_SECONDS)
+        started, seen_since = started + stalled, seen_since + stalled
         if holder.get("token", "") != seen:
             seen, seen_since = holder.get("token", ""), moment
-        elif seen and moment - seen_since > lease:
+        if seen and (moment - seen_since > lease or has_ended(holder.get("process", ""))):
             with suppress(MlflowException):
                 client.rename_registered_model(lock, f"{lock}.{seen}")
                 dead_locks.append(f"{lock}.{seen}")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from growthlab.core.errors import one_line
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.search.override_words import settings_text
 from growthlab.search.trial import Trial, TrialPruned, TrialResult
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation, choose_fit
@@ -129,6 +130,7 @@ class SearchLoop:
             return TrialResult("pruned", epochs=max(curve), curve=curve, why=why), None
         except Exception as error:
             raise_if_interrupted()
+            raise_if_storage_failed(error)
             why = f"{type(error).__name__}: {one_line(error)}"
             return TrialResult("failed", curve=curve, why=why), error
 

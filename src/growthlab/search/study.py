@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.search.search_space import SearchSpace, settings_key
 from growthlab.search.stored_trial import (
     counts_for_budget,
@@ -234,6 +235,7 @@ class Study:
             raise
         except Exception as error:
             raise_if_interrupted()
+            raise_if_storage_failed(error)
             reason = one_line(error)[:200]
             raise ConfigError(f"storage {self.store.safe_url} cannot be read: {reason}") from error
         return study

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line
+from growthlab.core.file_lock import file_lock
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.storage_faults import raise_if_storage_failed
+from growthlab.tracking.patient_sqlite import wait_for_locked
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql+psycopg://"
-SQLITE_TIMEOUT = 60  # seconds to wait for a database that another process writes to
 POSTGRESQL_OPTIONS = {"connect_timeout": 10, "client_encoding": "utf8"}  # seconds; text, not bytes
 
 
@@ -67,6 +69,7 @@ class StudyStore:
             raise
         except Exception as error:
             raise_if_interrupted()
+            raise_if_storage_failed(error)
             raise ConfigError(
                 f"storage {self.safe_url} cannot be opened: {_reason(error)}"
             ) from error
@@ -87,9 +90,7 @@ class StudyStore:
             with self._advisory_lock(name):
                 yield
             return
-        from filelock import FileLock
-
-        with FileLock(f"{self._file}.{name.split()[0]}.lock"):
+        with file_lock(Path(f"{self._file}.{name.split()[0]}.lock")):
             yield
 
     @property
@@ -107,15 +108,11 @@ class StudyStore:
             _cut_off_partial_line(self.journal)
             lock: Any = _JournalLock(self.journal)
             return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=lock))
-        return RDBStorage(self.url, engine_kwargs=self._engine_options)
-
-    @property
-    def _engine_options(self) -> dict[str, Any]:
-        """SQLAlchemy's options for the connection."""
-        assert self.url is not None
         if self.url.startswith(SQLITE):
-            return {"connect_args": {"timeout": SQLITE_TIMEOUT}}
-        return {"connect_args": POSTGRESQL_OPTIONS, "pool_pre_ping": True}
+            wait_for_locked(self._file)
+            return RDBStorage(self.url)
+        options = {"connect_args": POSTGRESQL_OPTIONS, "pool_pre_ping": True}
+        return RDBStorage(self.url, engine_kwargs=options)
 
     @contextmanager
     def _advisory_lock(self, name: str) -> Iterator[None]:
@@ -151,9 +148,7 @@ class _JournalLock:
 
 def _cut_off_partial_line(journal: Path) -> None:
     """Remove a last line that a crash left half written, as the next line would be appended to it."""
-    from filelock import FileLock
-
-    with FileLock(f"{journal}.lock"):
+    with file_lock(Path(f"{journal}.lock")):
         if not journal.exists():
             return
         with journal.open("r+b") as file:

@@ -16,6 +16,7 @@ from typing import Any
 
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
+from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
 from growthlab.tracking.process_identity import process_of
 
@@ -87,7 +88,7 @@ def _work(worker: Worker) -> None:
     logging.getLogger("growthlab").setLevel(logging.WARNING)
     logging.getLogger("growthlab.search.search_loop").setLevel(logging.INFO)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with interruptible():
+    with interruptible(), scratch_folder():
         try:
             worker.function(*worker.arguments)
         except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.progress import progress
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import SaysStochastic
 from growthlab.models.table_estimator import is_seeded
@@ -70,8 +71,8 @@ def run_comparison(
     """Fit and evaluate every contender on every fold; stochastic ones with `seeds` seeds.
 
     `warm` is the state of an earlier run of a single contender, to continue from. A failed model is
-    recorded, and the others continue; the data that they share is built first, and a mistake in it
-    ends the comparison.
+    recorded, and the others continue. What no model can mend ends the comparison: storage that
+    failed, and a mistake in the data that they share, which is built first.
     """
     entries = [
         Entry(contender, each, origin)
@@ -94,6 +95,7 @@ def run_comparison(
             outcome = _run_entry(entry, evaluation, device, recorder, warm)
         except Exception as error:
             raise_if_interrupted()
+            raise_if_storage_failed(error)
             log.error("%s failed: %s", entry.label, error)
             results.errors[entry.label] = error
             if recorder is not None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ConfigError, ExportError, one_line
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def find_run(store: Store, word: str) -> Run:
     try:
         return store.client.get_run(run_id)
     except Exception as error:
+        raise_if_storage_failed(error)
         matches = _runs_beginning(store.client, run_id) if ID_BEGINNING.fullmatch(run_id) else []
         if not matches:
             raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error

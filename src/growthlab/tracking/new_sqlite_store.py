@@ -18,8 +18,6 @@ def create_sqlite_store(path: Path, artifacts: str) -> None:
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for stale in path.parent.glob(f"{path.name}.*partial*"):
-        stale.unlink()
     with atomic_path(path) as new:
         with _without_fsync():
             store = SqlAlchemyStore(f"sqlite:///{new}", artifacts)

@@ -49,6 +49,11 @@ def is_alive(process: str) -> bool:
     return bool(rest[1]) and _started(int(rest[0])) == rest[1]
 
 
+def has_ended(process: str) -> bool:
+    """Whether the process that `this_process` named ran on this machine and no longer does."""
+    return runs_on_this_host(process) and not is_alive(process)
+
+
 def end_orphans(
     client: MlflowClient,
     experiment: str,

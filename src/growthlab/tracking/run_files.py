@@ -46,6 +46,19 @@ def artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Path]:
         client.log_artifacts(run_id, folder)
 
 
+def download_artifact(client: MlflowClient, run_id: str, name: str, folder: str | Path) -> Path:
+    """An artifact of the run, a file or a folder, downloaded into the folder.
+
+    Unlike the client's own method this one raises the error of the disk or the server, not always
+    one of a wrong path.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    uri = f"{client.get_run(run_id).info.artifact_uri}/{name}"
+    tracking = client.tracking_uri
+    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking))
+
+
 def log_metrics(
     client: MlflowClient, run_id: str, values: Mapping[str, float], step: int = 0
 ) -> None:
@@ -142,7 +155,7 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
 
         def stored(name: str) -> Path:
-            return Path(client.download_artifacts(run_id, name, folder))
+            return download_artifact(client, run_id, name, folder)
 
         tables = {}
         if f"{PREDICTIONS}.parquet" in names:
@@ -178,7 +191,7 @@ def load_warm_start(client: MlflowClient, run_id: str, folder: Path) -> WarmStar
     """
     if STATE_FOLDER not in {a.path for a in client.list_artifacts(run_id)}:
         return None
-    stored = Path(client.download_artifacts(run_id, STATE_FOLDER, str(folder)))
+    stored = download_artifact(client, run_id, STATE_FOLDER, folder)
     return WarmStart(*(read_state(stored / f"{name}.npz") for name in STATE_FILES))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import socket
 import subprocess
@@ -17,8 +16,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.file_lock import file_lock
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.tracking.new_sqlite_store import create_sqlite_store
+from growthlab.tracking.patient_sqlite import wait_for_locked
+from growthlab.tracking.quiet_mlflow import quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,12 +45,11 @@ class Store:
         ConfigError
             The store cannot be reached.
         """
-        import mlflow
-
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        mlflow = quiet_mlflow()
         try:
             self._check_server()
+            if self._file is not None:
+                wait_for_locked(self._file)
             with self.locked():
                 if self._file is not None and not self._file.exists():
                     create_sqlite_store(
@@ -57,6 +59,7 @@ class Store:
                 client.search_experiments(max_results=1)
         except Exception as error:
             raise_if_interrupted()
+            raise_if_storage_failed(error)
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ConfigError(
                 f"the MLflow store {self.uri} cannot be opened ({reason}): set tracking.uri"
@@ -128,10 +131,8 @@ class Store:
         if self._file is None:
             yield
             return
-        from filelock import FileLock
-
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self._file}.lock"):
+        with file_lock(self._file.with_name(f"{self._file.name}.lock")):
             yield
 
 

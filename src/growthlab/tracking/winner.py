@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ExportError
+from growthlab.tracking.run_files import download_artifact
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -70,5 +71,4 @@ def _newest_comparison(store: Store, experiment: str) -> Run:
 
 def download_bundle(store: Store, run_id: str, folder: Path) -> Path:
     """Download the run's bundle into `folder`, and return its path."""
-    path = store.client.download_artifacts(run_id, "bundle", str(folder))
-    return Path(path)
+    return download_artifact(store.client, run_id, "bundle", folder)

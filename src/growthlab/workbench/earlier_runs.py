@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.models.base import ContinuesFit
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.find_run import find_model_run
-from growthlab.tracking.run_files import load_warm_start
+from growthlab.tracking.run_files import download_artifact, load_warm_start
 from growthlab.tracking.store import Store, code_version
 from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.contenders import possible_models
@@ -100,8 +100,8 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
 
 def _logged_config(store: Store, run_id: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        path = store.client.download_artifacts(run_id, "config.yaml", folder)
-        logged: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+        path = download_artifact(store.client, run_id, "config.yaml", folder)
+        logged: dict[str, Any] = yaml.safe_load(path.read_text())
     return logged
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from growthlab.bundle.manifest import MANIFEST
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import ExportError
+from growthlab.core.owned_folder import owned_folder
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import download_bundle
@@ -24,9 +24,8 @@ def place_bundle(store: Store, run_id: str, folder: Path, index_above: int) -> N
         The run's bundle is damaged.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as scratch:
-            bundle = download_bundle(store, run_id, Path(scratch))
+        with owned_folder(folder.parent, folder.name) as scratch:
+            bundle = download_bundle(store, run_id, scratch)
             sign_and_index(bundle, index_above)
             swap_folder(bundle, folder)
     except OSError as error:

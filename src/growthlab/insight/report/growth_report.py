@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.atomic_write import swap_folder
+from growthlab.core.errors import ConfigError, near_matches, one_line
+from growthlab.core.owned_folder import owned_folder
 from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
 from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import METRICS, Goal
@@ -94,21 +96,23 @@ class GrowthReport(ReportContents):
             The folder cannot be written.
         """
         folder = Path(folder)
-        tables = folder / "tables"
         try:
-            tables.mkdir(parents=True, exist_ok=True)
-            for old in tables.glob("*.parquet"):
-                old.unlink()
-            for name, rows in self.tables.items():
-                rows.to_parquet(tables / f"{name}.parquet", index=False)
-            described = self.definitions.to_dict("records")
-            (folder / "definitions.json").write_text(json.dumps(described, indent=1), "utf-8")
-            path = folder / "report.html"
-            path.write_text(self.as_html(), encoding="utf-8")
+            with owned_folder(
+                folder, "report"
+            ) as new:  # written as a whole before anything changes
+                (new / "tables").mkdir()
+                for name, rows in self.tables.items():
+                    rows.to_parquet(new / "tables" / f"{name}.parquet", index=False)
+                described = self.definitions.to_dict("records")
+                (new / "definitions.json").write_text(json.dumps(described, indent=1), "utf-8")
+                (new / "report.html").write_text(self.as_html(), encoding="utf-8")
+                swap_folder(new / "tables", folder / "tables")
+                for name in ("definitions.json", "report.html"):
+                    (new / name).replace(folder / name)
         except OSError as error:
-            why = f"output={folder} cannot be written ({error.strerror})"
+            why = f"output={folder} cannot be written ({error.strerror or one_line(error)})"
             raise ConfigError(f"{why}: choose another folder") from error
-        return path
+        return folder / "report.html"
 
 
 def build_report(
