@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pkgutil
 import re
 from dataclasses import replace
@@ -15,15 +14,16 @@ import pytest
 from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
 
 from growthlab import api
+from growthlab.pages.csv_table import table_of_csv
+from growthlab.promotion.decision import Evidence
 from growthlab.promotion.evidence import evidence_of
-from growthlab.promotion.gate import Evidence
 from growthlab.registry.model_registry import ChampionChange, history_of, move_champion
 from growthlab.tracking.store import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
 FAST = ("metrics=[binary/roc_auc]", *SHOP)
 # in place of measured times: both models cost the same
-COSTS = {"latency_p50_ms": 2.0, "latency_p95_ms": 4.0, "fit_seconds": 1.0}
+COSTS = {"latency_p50_ms": 2.0, "latency_p95_ms": 4.0, "fit_cpu_seconds": 1.0}
 # few customers: differences by chance must be accepted, and guards on measured times are off
 LENIENT = (
     "gate.alpha=0.99",
@@ -47,7 +47,10 @@ def fixed_costs(monkeypatch: pytest.MonkeyPatch) -> None:
         measures = dict(evidence.measures)
         for name, cost in COSTS.items():
             champion = None if measures[name].champion is None else cost
-            measures[name] = replace(measures[name], challenger=cost, champion=champion)
+            spreads: dict[str, Any] = {"spread": None, "champion_spread": None}
+            measures[name] = replace(
+                measures[name], challenger=cost, champion=champion, measured=True, **spreads
+            )
         return replace(evidence, measures=measures)
 
     monkeypatch.setattr("growthlab.promotion.ruling.evidence_of", with_fixed_costs)
@@ -69,7 +72,8 @@ def with_champion(compared: Snapshot, tmp_path_factory: pytest.TempPathFactory) 
     shop = compared.restore()
     run = run_of(shop, "churn", "logistic")
     done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
-                          "gate.guards.binary.calibration_error=null", "task=churn")  # fmt: skip
+                          "gate.guards.binary.calibration_error=null", "gate.first_against=[]",
+                          "task=churn")  # fmt: skip
     assert done.status == 0, done.err
     assert "(champion: there was none): models:/simulated_shop-churn@champion" in done.out
     return Snapshot.take(shop, tmp_path_factory.mktemp("with_champion"))
@@ -165,14 +169,19 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert (tags["gate.decision"], tags["gate.by"]) == ("promoted", "nightly")
     assert (tags["gate.against_version"], tags["gate.code_version"]) == ("1", code_version())
     assert tags["gate.n_evaluations"] == "1"
-    checks = {c["name"] for c in json.loads(tags["gate.checks"])}
-    assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= checks
+    assert tags["gate.superior.p_holm"].startswith("passed: ")
+    assert tags["gate.bundle_mb"].endswith(", set by gate.guards.every.bundle_mb.limit")
+    assert re.fullmatch(r"0\.\d{4} \[0\.\d{4}, [01]\.\d{4}\]", tags["gate.test"])
+    assert tags["gate.rank"].startswith("1 of 2, ")
     assert "challenger" not in client.get_registered_model(CHURN).aliases
     (report,) = reports_of(with_first_champion, run)
     assert report.read_text().startswith("# simulated_shop-churn: recency_rule promoted")
     assert f"report: promotions/{report.name}" in done.out
-    (logged,) = client.list_artifacts(run, "promotion")
-    assert logged.path.endswith(".md")
+    table, logged = client.list_artifacts(run, "promotion")
+    assert (table.path, logged.path[-3:]) == (tags["gate.table"], ".md")
+    checks = table_of_csv(with_first_champion.artifact(client.get_run(run), table.path))
+    assert {"leakage report", "export parity", "p (Holm)", "bundle_mb"} <= set(checks["check"])
+    assert set(checks["result"]) <= {"passed", "failed"}
     assert version.description.endswith(f"; report: {logged.path} among the artifacts of run {run}")
 
     would = with_first_champion.growthlab("rollback", "task=churn", "dry_run=true")

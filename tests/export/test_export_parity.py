@@ -16,7 +16,6 @@ from growthlab.core.histories import Histories
 from growthlab.core.prefixes import Prefixes
 from growthlab.export.parity import (
     STEP_HISTORIES,
-    latency_of,
     parity_of,
     sample_of_ids,
     write_histories_for_parity,
@@ -139,12 +138,6 @@ def test_tasks_without_steps_log_no_histories(tmp_path: Path) -> None:
     write_histories_for_parity(tmp_path, SimpleNamespace(steps=None))
     write_histories_for_parity(tmp_path, SimpleNamespace())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_latency_is_of_one_answer_and_not_known_without_customers(bundle: Bundle) -> None:
-    latency = latency_of(bundle, np.array(["anna.schmidt@example.org", "stranger"]))
-    assert 0 < latency["latency_p50_ms"] <= latency["latency_p95_ms"]
-    assert np.isnan(list(latency_of(bundle, np.array([], dtype=str)).values())).all()
 
 
 def test_some_customers_are_drawn_evenly_and_the_same_every_time() -> None:

@@ -193,6 +193,22 @@ def test_items_that_requests_name_are_compared_with_the_histories(
     assert drift.largest_change == ("(unknown item)", pytest.approx(1e-4), pytest.approx(0.4))
 
 
+def test_an_entry_of_a_batch_has_its_part_of_the_time(
+    lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
+) -> None:
+    # 100 batches of 50: each took 400 ms as a whole, so 8 ms an entry
+    together = {"latency_ms": 400.0, "n_in_request": 50}
+    lines = [line_of(lists_bundle, n, **together) for n in range(5000)]
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    assert summary.own.latency(0.99) == pytest.approx(8, rel=0.021)
+    assert "latency" not in alerts(summary)
+    slow = [{**line, "latency_ms": 10_000.0} for line in lines]  # 200 ms an entry
+    assert "latency" in alerts(summarise_log(lists_bundle, write(slow), ALWAYS))
+    odd = [{**lines[0], "n_in_request": value} for value in (0, -3, "x", True, None, 1.5)]
+    summary = summarise_log(lists_bundle, write(odd), ALWAYS)  # as a request of its own
+    assert summary.own.latency(0.01) == pytest.approx(400, rel=0.021)
+
+
 def test_fallbacks_unknown_items_errors_and_slowness_alert(
     lists_bundle: Bundle, line_of: Line, write: Callable[..., Path]
 ) -> None:

@@ -196,3 +196,33 @@ def test_a_log_without_a_shadow_says_nothing_of_one(
     report = MonitoringReport.of(summarise_log(churn_bundle, write(lines), ALWAYS), AlertLimits())
     assert "0.2500 [0.2500, 0.2500]  -0.2500 [-0.2500, -0.2500]" in report.as_text()
     assert report.metrics()["shadow/mean_difference"] == -0.25
+
+
+def test_what_a_shadow_did_not_answer_is_counted_with_its_reason(
+    lists_bundle: Bundle, line_of: LineOf, write: Callable[..., Path]
+) -> None:
+    lines = []
+    for n in range(10):
+        lines.append(line_of(lists_bundle, n, items=["i00"], scores=[1.0]))
+        why = {6: ("failed", 500), 7: ("refused", 422), 8: ("dropped", 429), 9: ("dropped", 429)}
+        served, status = why.get(n, ("known", 200))
+        items = ["i00"] if status == 200 else []
+        shadow = line_of(lists_bundle, n, items=items, served=served, status=status)
+        lines.append(shadow | {"variant": "shadow", "model": "ease", "version": "s"})
+    summary = summarise_log(lists_bundle, write(lines), ALWAYS)
+    assert one(summary.agreement).n == 6
+    assert summary.agreement.n_alone == 0
+    shadow = summary.variants["shadow", "ease", "s"]
+    assert (shadow.n, shadow.n_failed, shadow.served["dropped"]) == (6, 1, 0)
+    report = MonitoringReport.of(summary, AlertLimits())
+    (table,) = [t for t in report.tables if t.title == "What shadows did not answer"]
+    assert table.rows == [
+        ["ease s", "no time: too many requests waited", "2", "20.0%"],
+        ["ease s", "failed inside the shadow", "1", "10.0%"],
+        ["ease s", "refused as a mistake of the client, which the champion answered", "1", "10.0%"],
+    ]
+    counts = {n: v for n, v in report.metrics().items() if n.startswith("shadow/")}
+    assert {n: counts[f"shadow/{n}"] for n in ("dropped", "failed", "refused")} == {
+        "dropped": 2, "failed": 1, "refused": 1,
+    }  # fmt: skip
+    assert "no time: too many requests waited" in monitoring_html(report)

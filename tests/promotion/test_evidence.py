@@ -15,19 +15,29 @@ import pytest
 from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
-from growthlab.promotion import evidence
 from growthlab.promotion.evidence import require_same_evaluation
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.measures import _smallest_segment
+from growthlab.promotion.paired_test import paired_test
+from growthlab.promotion.rivals import Rival, rivals_of, window_rank
+from growthlab.promotion.window_runs import other_evaluations, window_runs
+from growthlab.tracking.comparison_run import KEY_TAG
+from growthlab.tracking.find_run import PARENT_TAG
 
-TASK: Any = SimpleNamespace(objective="ndcg_at_10", maximise=True)
+TASK: Any = SimpleNamespace(
+    objective="ndcg_at_10", maximise=True, baselines=("popularity", "markov")
+)
 TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}
 
 
 def judged(folder: Path, name: str, values: list[float], **tags: str) -> JudgedRun:
     """A run whose artifacts are in the folder already: a customer a value, four segments."""
-    info = SimpleNamespace(run_id=name, experiment_id="1")
-    run: Any = SimpleNamespace(info=info, data=SimpleNamespace(tags=TAGS | tags, metrics={}))
+    info = SimpleNamespace(
+        run_id=name, experiment_id="1", status="FINISHED", lifecycle_stage="active"
+    )
+    data = SimpleNamespace(tags=TAGS | tags, metrics={}, params={"task.k": "1"})
+    run: Any = SimpleNamespace(info=info, data=data)
     judged = JudgedRun(None, run, folder / name)  # type: ignore[arg-type]
     judged.folder.mkdir()
     users = [f"u{i}" for i in range(len(values))]
@@ -48,46 +58,38 @@ def judged(folder: Path, name: str, values: list[float], **tags: str) -> JudgedR
     return judged
 
 
-def n_evaluations(folder: Path, others: list[JudgedRun], monkeypatch: pytest.MonkeyPatch) -> int:
+def n_evaluations(folder: Path, others: list[JudgedRun]) -> int:
     """How many evaluations the tests are corrected for, given these other runs on the window."""
     champion = judged(folder, "champion", [0.1, 0.2, 0.3])
     challenger = judged(folder, "challenger", [0.2, 0.3, 0.4])
-    monkeypatch.setattr(evidence, "_other_evaluations", lambda *_: iter(others))
-    return evidence._paired(challenger, champion, TASK, {}, Gate()).n_evaluations
+    return paired_test(challenger, champion, TASK, {}, Gate(), others).n_evaluations
 
 
-def test_every_evaluation_on_the_window_counts_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_evaluation_on_the_window_counts_once(tmp_path: Path) -> None:
     others = [
         judged(tmp_path, "other", [0.3, 0.1, 0.2]),
         judged(tmp_path, "the same again", [0.3, 0.1, 0.2]),
         judged(tmp_path, "the champion's again", [0.1, 0.2, 0.3]),
         judged(tmp_path, "of other customers", [0.5, 0.5]),
     ]
-    assert n_evaluations(tmp_path, others, monkeypatch) == 2  # the challenger's and one other
+    assert n_evaluations(tmp_path, others) == 2  # the challenger's and one other
 
 
-def test_with_another_objective_each_metric_counts_as_a_test(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_another_objective_each_metric_counts_as_a_test(tmp_path: Path) -> None:
     # 20 customers: one of the 2^20 sign flips is as extreme, so p is 1 / (flips + 1)
     champion = judged(tmp_path, "champion", [0.1] * 20)
     challenger = judged(tmp_path, "challenger", [0.2] * 20)
     other = judged(tmp_path, "other", [0.15] * 20)
-    monkeypatch.setattr(evidence, "_other_evaluations", lambda *_: iter([other]))
-    paired = evidence._paired(challenger, champion, TASK, {}, Gate(), n_objectives=5)
+    paired = paired_test(challenger, champion, TASK, {}, Gate(), [other], n_objectives=5)
     assert paired.n_evaluations == 2 * 5
     # the other's test is as significant, so Holm may place it before or after the challenger's
     assert 9 * paired.p <= paired.p_holm <= 10 * paired.p
 
 
-def test_an_evaluation_that_can_no_longer_be_read_still_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_evaluation_that_can_no_longer_be_read_still_counts(tmp_path: Path) -> None:
     lost = judged(tmp_path, "lost", [0.3, 0.1, 0.2])
     (lost.folder / "per_user.parquet").write_bytes(b"")
-    assert n_evaluations(tmp_path, [lost], monkeypatch) == 2
+    assert n_evaluations(tmp_path, [lost]) == 2
 
 
 LOGGED = {"test/ndcg_at_10": 0.2}
@@ -127,7 +129,7 @@ class WindowRuns:
             JudgedRun(store, self.client.get_run(i), self.folder / i)
             for i in (self.run(), self.run())
         )
-        return {judged.id for judged in evidence._other_evaluations(one, other)}
+        return {judged.id for judged in other_evaluations(window_runs(one), one, other)}
 
 
 @pytest.fixture
@@ -165,6 +167,16 @@ def test_runs_without_logged_metrics_of_the_window_do_not_count(window: WindowRu
     assert window.others() == set()
 
 
+def test_a_run_that_was_killed_and_repeated_counts_once(window: WindowRuns) -> None:
+    work = {KEY_TAG: "k", "entry": "als seed 0"}
+    for status in ("KILLED", "FAILED", "RUNNING"):
+        window.run(status=status, **work)
+    repetition = window.run(**work)
+    other_seed = window.run(status="KILLED", **{**work, "entry": "als seed 1"})
+    other_settings = window.run(status="KILLED", **{**work, KEY_TAG: "m"})
+    assert window.others() == {repetition, other_seed, other_settings}
+
+
 def test_all_evaluations_count_even_beyond_one_page_of_the_store(window: WindowRuns) -> None:
     logged = {window.run(metrics={}, undefined="test/ndcg_at_10") for _ in range(5)}
     search = window.client.search_runs
@@ -181,14 +193,14 @@ def test_the_smallest_segment_is_the_smallest_with_enough_customers(
 ) -> None:
     champion, challenger = judged(tmp_path, "a", [0.1]), judged(tmp_path, "b", [0.2])
     gate = Gate(segment_customers=least)  # the segment "new" has no value
-    measure = evidence._smallest_segment(challenger, champion, TASK, gate)
+    measure = _smallest_segment(challenger, champion, TASK, gate)
     assert (measure.about, measure.challenger) == (about, value)
-    alone = evidence._smallest_segment(challenger, None, TASK, gate)
+    alone = _smallest_segment(challenger, None, TASK, gate)
     assert (alone.challenger, alone.champion) == (value, None)
 
 
 def test_without_a_large_enough_segment_the_measure_is_undefined(tmp_path: Path) -> None:
-    measure = evidence._smallest_segment(
+    measure = _smallest_segment(
         judged(tmp_path, "a", [0.1]),
         judged(tmp_path, "b", [0.2]),
         TASK,
@@ -209,3 +221,89 @@ def test_runs_with_another_truth_or_filter_cannot_be_compared(tmp_path: Path) ->
     hidden = judged(tmp_path, "hidden", [0.1, 0.2], filter_seen="purchased")
     with pytest.raises(ConfigError, match="evaluated with filter_seen none, the champion"):
         require_same_evaluation(one, hidden)
+
+
+def model(
+    folder: Path, name: str, valid: float, test: float, parent: str = "p", **tags: str
+) -> JudgedRun:
+    """A run of a comparison with these values of the objective; its id names model and comparison."""
+    known = {"exportable": "yes", "model": name.split()[0], PARENT_TAG: parent}
+    each = judged(folder, f"{name} {parent}", [test] * 30, **(known | tags))
+    metrics = {"valid/ndcg_at_10": valid, "test/ndcg_at_10": test}
+    each.run.data.metrics.update(metrics | {"test/ndcg_at_10/low": 0.1})
+    return each
+
+
+def beside(challenger: JudgedRun, runs: list[JudgedRun]) -> dict[str, Rival]:
+    """The rivals by the id of their run."""
+    rivals = rivals_of(challenger, runs, TASK, {}, Gate())
+    return {rival.run_id: rival for rival in rivals}
+
+
+def test_a_first_champion_stands_beside_the_best_baseline_and_the_winner(tmp_path: Path) -> None:
+    runs = [
+        model(tmp_path, "als", 0.3, 0.3),
+        model(tmp_path, "ease", 0.5, 0.2),
+        model(tmp_path, "popularity", 0.1, 0.9),
+        model(tmp_path, "markov", 0.2, 0.1),
+    ]
+    rivals = beside(runs[0], runs)
+    assert {i: tuple(r.roles) for i, r in rivals.items()} == {
+        "ease p": ("winner",),
+        "markov p": ("best_baseline",),  # by validation; popularity was luckier after the cutoff
+    }
+    assert rivals["ease p"].paired.gain == pytest.approx(0.1)
+    assert rivals["ease p"].paired.n_evaluations == 1  # a veto is not corrected
+    rank = window_rank(runs[0], runs, TASK)
+    assert (rank.value, rank.low, rank.rank, rank.valid_rank, rank.n) == (0.3, 0.1, 2, 2, 4)
+    assert list(beside(runs[1], runs)) == ["markov p"]  # the winner itself
+    assert list(beside(runs[0], runs[:1])) == []
+
+
+def test_a_baseline_that_wins_is_one_rival(tmp_path: Path) -> None:
+    runs = [model(tmp_path, "als", 0.3, 0.3), model(tmp_path, "markov", 0.4, 0.4)]
+    assert beside(runs[0], runs)["markov p"].roles == ["best_baseline", "winner"]
+    assert beside(runs[1], runs) == {}
+
+
+def test_models_are_ranked_by_their_mean_over_seeds_within_a_comparison(tmp_path: Path) -> None:
+    runs = [
+        model(tmp_path, "als", 0.3, 0.3),
+        model(tmp_path, "ease seed 0", 0.5, 0.2),
+        model(tmp_path, "ease seed 1", 0.1, 0.2),
+        model(tmp_path, "slim seed 0", 0.35, 0.2),
+        model(tmp_path, "slim seed 1", 0.4, 0.2),
+        model(tmp_path, "ease", 0.2, 0.2, parent="another"),
+    ]
+    assert list(beside(runs[0], runs)) == ["slim seed 1 p"]
+
+
+def test_runs_that_were_evaluated_otherwise_are_no_rivals(tmp_path: Path) -> None:
+    own = model(tmp_path, "als", 0.3, 0.3)
+    others = [
+        model(tmp_path, "a", 0.9, 0.9, cutoff="2024-02-01"),
+        model(tmp_path, "b", 0.9, 0.9, filter_seen="none"),
+        model(tmp_path, "c", 0.9, 0.9, origin="1"),
+    ]
+    failed, deleted, settings, customers, lost = (model(tmp_path, n, 0.9, 0.9) for n in "defgh")
+    failed.run.info.status = "FAILED"
+    deleted.run.info.lifecycle_stage = "deleted"
+    settings.run.data.params["task.k"] = "2"
+    pd.DataFrame({"user_id": ["x"], "item_id": "tea"}).to_parquet(
+        customers.folder / "truth.parquet"
+    )
+    (lost.folder / "per_user.parquet").write_bytes(b"")
+    last = model(tmp_path, "ease", 0.4, 0.4)
+    runs = [own, *others, failed, deleted, settings, customers, lost, last]
+    assert list(beside(own, runs)) == ["ease p"]
+
+
+def test_a_better_model_that_cannot_be_exported_is_shown_without_a_role(tmp_path: Path) -> None:
+    own = model(tmp_path, "als", 0.3, 0.3)
+    forest = model(tmp_path, "forest", 0.9, 0.9, exportable="it is a forest")
+    slow = model(tmp_path, "slow", 0.5, 0.5, **{"gate.decision": "refused", "gate.reason": "slow"})
+    rivals = beside(own, [own, forest, slow])
+    assert {r.model: (tuple(r.roles), r.why_not) for r in rivals.values()} == {
+        "forest": ((), "not exportable: it is a forest"),
+        "slow": (("winner",), "refused itself: slow"),
+    }

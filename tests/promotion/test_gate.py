@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -14,23 +13,25 @@ from growthlab.core.errors import ConfigError
 from growthlab.evaluation.significance import sign_flip_p_values
 from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
-from growthlab.promotion.gate import (
+from growthlab.promotion.decision import (
     EXPORTED_AGAIN,
     FIRST,
     NON_INFERIOR,
     SUPERIOR,
     Evidence,
-    Gate,
-    Measure,
     decide,
 )
+from growthlab.promotion.decision_tags import tags_of
+from growthlab.promotion.gate import Gate
+from growthlab.promotion.measures import Measure
 from growthlab.promotion.promotion_report import (
     PromotionCase,
+    check_table,
     checks_as_text,
     report_of,
     summary_of,
-    tags_of,
 )
+from growthlab.promotion.rivals import Rival, WindowRank
 
 GATE = Gate(
     min_rel_gain=0.05,
@@ -73,6 +74,7 @@ BETTER = Evidence(
     leakage={"clean": True, "warning": None},
     parity=Parity(n_compared=1000, n_same=1000, largest=1e-7),
     family="ranking",
+    standing=WindowRank(value=0.22, low=0.2, high=0.24, rank=2, valid_rank=1, n=5),
 )
 CASE = PromotionCase(
     name="corner_shop-top_n",
@@ -295,6 +297,10 @@ def test_the_report_says_how_the_objective_was_chosen(
         ({"margin": 1.0}, "gate.margin must be 0 or more and below 1, got 1.0"),
         ({"cheaper": {"bundle_mb": {"share": 0}}}, "noise is no saving"),
         ({"cheaper": {"bundle_mb": {"part": 1}}}, "gate.cheaper.bundle_mb.part: possible"),
+        (
+            {"first_against": ["champion"]},
+            "gate.first_against: champion: possible: best_baseline, w",
+        ),
         ({"guards": {"every": {"x": {"limit": "no"}}}}, "every.x.limit must be a number"),
         ({"guards": {"every": {"x": {"worse_by": -1}}}}, "every.x.worse_by must be 0 or more"),
         ({"guards": {"every": {"x": {"limits": 1}}}}, "every.x.limits: did you mean limit"),
@@ -341,9 +347,12 @@ def test_the_report_holds_the_evidence_the_decider_and_how_to_read_it() -> None:
         "0.0200 [0.0100, 0.0300]",
         "| the same, Holm | 0.004 |",
         "| evaluations on this window | 4 |",
-        "| gini@10 | pass | 0.8000 | at most 0.9000 and at most 0.8400 (champion 0.7000) |",
+        "| gini@10 | pass | 0.8000 | at most 0.9000 and at most 0.8400 (champion 0.7000) "
+        "| `gate.guards.ranking.gini_at_10.limit and gate.guards.ranking.gini_at_10.worse_by` |",
         "The validation window chooses",
-        "- margin: `0.02`",
+        "| `gate.margin` | 0.02 |",
+        "| rank after the cutoff | 2 of 5 |",
+        "| after the cutoff, 95 % bounds | 0.2200 [0.2000, 0.2400] |",
     ):
         assert words in report
     assert "nan" not in report
@@ -353,7 +362,8 @@ def test_a_refusal_names_what_failed() -> None:
     evidence = replace(BETTER, valid=0.1, measures=measured(bundle_mb=600.0))
     decision = decide(evidence, GATE)
     assert decision.reason.startswith(
-        "bundle_mb: 600.0000, required: at most 500.0000; not superior ("
+        "bundle_mb: 600.0000, required: at most 500.0000, set by gate.guards.every.bundle_mb.limit; "
+        "not superior ("
     )
     assert "FAIL" in checks_as_text(decision)
     assert "ease refused" in report_of(CASE, evidence, decision, GATE)
@@ -368,18 +378,43 @@ def test_the_report_of_a_dry_run_says_what_would_happen(valid: float, verdict: s
     )
 
 
-def test_tags_hold_the_decision_its_numbers_and_all_checks() -> None:
+def test_tags_hold_the_decision_its_numbers_and_a_readable_line_for_each_check() -> None:
+    heavy = replace(BETTER, measures=measured(bundle_mb=600.0))
+    tags = tags_of(CASE, heavy, decide(heavy, GATE), GATE)
+    assert tags["gate.decision"] == "refused"
+    assert tags["gate.bundle_mb"] == (
+        "failed: 600.0000, at most 500.0000, set by gate.guards.every.bundle_mb.limit"
+    )
+    assert tags["gate.superior.p_holm"] == "passed: 0.004, at most 0.05, set by gate.alpha"
+    assert tags["gate.leakage_report"] == "passed: clean, clean"
+    assert (tags["gate.test"], tags["gate.rank"]) == (
+        "0.2200 [0.2000, 0.2400]",
+        "2 of 5, 1 by validation",
+    )
+    assert not [key for key, value in tags.items() if value.startswith(("{", "["))]
     tags = tags_of(CASE, BETTER, decide(BETTER, GATE), GATE)
-    first = json.loads(tags["gate.checks"])[0]
-    assert sorted(first) == ["found", "name", "passed", "wanted"]  # the keys of earlier versions
     assert tags["gate.decision"] == "promoted"
     assert tags["gate.way"] == SUPERIOR
     assert (tags["gate.by"], tags["gate.against_version"]) == ("anna@desk", "3")
     assert (tags["gate.p_holm"], tags["gate.relative"]) == ("0.004", "0.1")
     assert (tags["gate.valid"], tags["gate.valid_champion"]) == ("0.31", "0.3")
     assert tags["gate.parity"] == "1000/1000"
-    assert len(json.loads(tags["gate.checks"])) == 3 + 3 + 5
-    assert json.loads(tags["gate.settings"])["alpha"] == 0.05
+    assert "gate.alpha=0.05 gate.margin=0.02 " in tags["gate.settings"]
+    table = check_table(decide(BETTER, GATE))
+    assert len(table) == 3 + 3 + 5
+    assert table[1] == {
+        "route": SUPERIOR, "check": "relative gain", "result": "passed", "value": "+10.0 %",
+        "required": "above +5.0 %", "set_by": "gate.min_rel_gain",
+    }  # fmt: skip
+
+
+def test_a_check_named_like_another_tag_has_a_tag_of_its_own() -> None:
+    gain = Measure(challenger=0.5, champion=0.4, larger_is_better=True)
+    gate = replace(GATE, guards={"ranking": {"gain": {"limit": 0.1}}})
+    evidence = replace(BETTER, measures=MEASURES | {"gain": gain})
+    tags = tags_of(CASE, evidence, decide(evidence, gate), gate)
+    assert tags["gate.gain"] == "0.02"
+    assert tags["gate.guard.gain"].startswith("passed: 0.5000, at least 0.1000, set by ")
 
 
 def test_the_description_says_why_a_version_was_promoted_and_where_the_report_is() -> None:
@@ -397,5 +432,137 @@ def test_the_description_says_why_a_version_was_promoted_and_where_the_report_is
     first = replace(BETTER, paired=None, valid_champion=None)
     assert summary_of(CASE, first, decide(first, GATE), GATE) == (
         "ease: the first champion: there was none to beat; ndcg@10 0.3100 on the validation "
-        f"window; {decided}; {report}"
+        f"window, 0.2200 [0.2000, 0.2400] after the cutoff, rank 2 of 5; {decided}; {report}"
     )
+
+
+ALONE = {n: replace(m, champion=None) for n, m in MEASURES.items()}
+BEHIND = replace(
+    PAIRED, challenger=0.26, champion=0.36, gain=-0.1, low=-0.12, high=-0.08, relative=-0.27
+)
+WINS = Rival(model="knn", run_id="w" * 32, valid=0.36, paired=BEHIND, roles=["winner"])
+FIRST_ONE = replace(BETTER, paired=None, valid_champion=None, measures=ALONE, rivals=[WINS])
+
+
+def first(**changes: Any) -> Evidence:
+    """A first champion beside a winner by validation with these changes."""
+    paired = {n: changes.pop(n) for n in list(changes) if n in ("gain", "low", "high", "relative")}
+    rival = replace(WINS, paired=replace(BEHIND, **paired), **changes)
+    return replace(FIRST_ONE, valid=0.355, rivals=[rival])
+
+
+def test_a_first_champion_may_not_be_worse_than_the_winner_of_its_window() -> None:
+    decision = decide(FIRST_ONE, GATE)
+    assert not decision.promote
+    assert decision.reason == (
+        "not first (ndcg_at_10 on the validation window 0.3100, required: at most 2 % worse than "
+        "0.3600 of knn, the winner by validation, set by gate.margin and gate.first_against; "
+        "ndcg_at_10 after the cutoff 0.2600, by -0.1000 [-0.1200, -0.0800] (-27.0 %), required: not "
+        "shown to be worse than 0.3600 of knn, the winner by validation, set by gate.first_against)"
+    )
+    report = report_of(CASE, FIRST_ONE, decision, GATE)
+    assert (
+        "| knn, the winner by validation | yes | 0.3600 | 0.3600 | -0.1000 [-0.1200, -0.0800] "
+        in report
+    )
+    beside = tags_of(CASE, FIRST_ONE, decision, GATE)["gate.beside.knn"]
+    assert beside.startswith("knn, the winner by validation: -27.0 %, -0.1000 [-0.1200, -0.0800]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "promoted"),
+    [
+        ({}, False),  # within the margin of 2 % on validation, and shown to be worse
+        ({"high": 0.001}, True),  # not shown to be worse
+        ({"high": 0.001, "valid": 0.363}, False),  # more than 2 % behind on validation
+        ({"gain": math.nan, "low": math.nan, "high": math.nan}, True),  # no customers
+        ({"roles": []}, True),  # better, and cannot be exported: no veto
+        ({"roles": ["best_baseline"]}, False),
+    ],
+)
+def test_a_first_champion_is_refused_where_a_rival_is_shown_to_be_better(
+    changes: dict[str, Any], promoted: bool
+) -> None:
+    assert decide(first(**changes), GATE).promote is promoted
+
+
+def test_the_setting_that_spares_a_first_champion_the_winner_is_named() -> None:
+    slow = first(why_not="refused itself: latency_p50_ms: 31.0")
+    assert "(refused itself: latency_p50_ms: 31.0)" in decide(slow, GATE).reason
+    decision = decide(slow, replace(GATE, first_against=["best_baseline"]))
+    assert decision.promote
+    assert decision.reason == (
+        "the first champion: there was none to beat; left out by gate.first_against: knn, the "
+        "winner by validation (refused itself: latency_p50_ms: 31.0)"
+    )
+    report = report_of(CASE, slow, decision, replace(GATE, first_against=["best_baseline"]))
+    assert "(refused itself: latency_p50_ms: 31.0) | no |" in report
+    beaten = decide(first(high=0.02), GATE)
+    assert beaten.reason.endswith("and it is not worse than knn, the winner by validation")
+
+
+def test_without_any_other_model_the_report_of_a_first_champion_says_so() -> None:
+    alone = replace(FIRST_ONE, rivals=[])
+    report = report_of(CASE, alone, decide(alone, GATE), GATE)
+    assert "No other model was evaluated on the same data, split and cutoff." in report
+
+
+@pytest.mark.parametrize(
+    ("spread", "passes"),
+    [
+        ((480.0, 499.0), True),
+        ((490.0, 520.0), True),  # the limit of 500 lies within
+        ((500.0, 540.0), True),
+        ((501.0, 540.0), False),  # every measurement is beyond the limit
+    ],
+)
+def test_only_a_spread_beyond_the_limit_as_a_whole_is_refused(
+    spread: tuple[float, float], passes: bool
+) -> None:
+    measure = Measure(challenger=sum(spread) / 2, champion=40.0, spread=spread)
+    evidence = replace(BETTER, measures=MEASURES | {"bundle_mb": measure})
+    (check,) = [c for c in decide(evidence, GATE).required if c.name == "bundle_mb"]
+    assert check.passed is passes
+    assert check.value == f"{sum(spread) / 2:.4f} [{spread[0]:.4f}, {spread[1]:.4f}]"
+    assert check.required.endswith("which the spread reaches") is (passes and sum(spread) > 1000)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "cheaper"),
+    [
+        ((3.0, 3.5), (5.0, 5.5), True),  # 1.5 ms apart at their nearest: 20 % and 1 ms matter
+        ((3.0, 4.2), (5.0, 5.5), False),  # 0.8 ms apart
+        ((3.0, 3.1), (3.2, 9.0), False),
+    ],
+)
+def test_a_cost_with_a_spread_is_lower_where_the_spreads_lie_apart(
+    challenger: tuple[float, float], champion: tuple[float, float], cheaper: bool
+) -> None:
+    equal = replace(PAIRED, p_holm=0.5)
+    latency = Measure(challenger=3.05, champion=5.0, spread=challenger, champion_spread=champion)
+    measures = MEASURES | {"latency_p50_ms": latency}
+    assert decide(replace(BETTER, paired=equal, measures=measures), GATE).promote is cheaper
+
+
+def test_a_cost_that_an_old_run_did_not_measure_neither_falls_nor_rises() -> None:
+    equal = replace(PAIRED, p_holm=0.5)
+    missing = Measure(challenger=math.nan, champion=math.nan, measured=False)
+    gate = replace(GATE, cheaper={**GATE.cheaper, "fit_cpu_seconds": {"amount": 1.0}})
+    measures = measured(latency_p50_ms=3.0) | {"fit_cpu_seconds": missing}
+    decision = decide(replace(BETTER, paired=equal, measures=measures), gate)
+    assert decision.route == NON_INFERIOR
+    assert "fit_cpu_seconds not measured" in decision.routes[NON_INFERIOR][2].value
+
+
+def test_a_popularity_champion_that_covers_everyone_keeps_no_personal_model_out() -> None:
+    from growthlab.config.compose import compose
+    from growthlab.core.build import build
+
+    gate = build(compose("promote", ["task=top_n", "challenger=any"]).config.gate)
+    names = {**gate.guards["ranking"], **gate.guards["every"]}
+    same = {n: Measure(challenger=0.5, champion=0.5) for n in (*names, *gate.cheaper)}
+    model_itself = Measure(challenger=0.876, champion=1.0, larger_is_better=True)
+    received = Measure(challenger=1.0, champion=1.0, larger_is_better=True)
+    recall = Measure(challenger=1.0, champion=1.0, larger_is_better=True)
+    measures = same | {"coverage": model_itself, "full_lists": received, "index_recall": recall}
+    assert decide(replace(BETTER, measures=measures), gate).promote

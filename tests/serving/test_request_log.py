@@ -22,7 +22,7 @@ from growthlab.serving.request_log import LogRecord, RequestLog
 FIELDS = {
     "time", "kind", "request_id", "model", "version", "task", "variant", "user", "served", "level",
     "items", "scores", "before_rules", "value", "features", "asked", "n_history", "n_unknown_items",
-    "personalised", "latency_ms", "status",
+    "personalised", "n_in_request", "latency_ms", "status",
 }  # fmt: skip
 
 
@@ -205,6 +205,15 @@ def test_a_batch_that_is_refused_leaves_no_line_of_its_other_answers(
     (line,) = lines(path, 1)
     assert line["served"] == "folded_in"
     assert 'served="known"' not in client.get("/metrics").text
+
+
+def test_each_line_says_how_many_entries_shared_its_request(
+    logged: tuple[httpx.Client, Path],
+) -> None:
+    client, path = logged
+    client.post("/recommend", json={"user_id": "anna"})
+    client.post("/batch", json={"recommend": [{"user_id": "anna"}] * 3, "churn": [{}]})
+    assert [line["n_in_request"] for line in lines(path, 5)] == [1, 4, 4, 4, 4]
 
 
 def test_an_answer_that_fails_is_a_line_too(

@@ -15,6 +15,7 @@ import pytest
 from tests.patience import wait_until
 
 from growthlab.core.errors import BundleError, ConfigError
+from growthlab.serving import service
 from growthlab.serving.refusals import Overloaded
 from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
@@ -271,9 +272,35 @@ def test_what_only_a_shadow_refuses_is_no_error(
     message = 'growthlab_served_total{task="top_n",variant="shadow",served="refused"} 1'
     wait_until(lambda: message in running.client.get("/metrics").text)
     assert running.client.post("/recommend", json={"user_id": "bert"}).is_success
-    wait_until(lambda: path.read_text().count("\n") == 2)  # lines are written in their order
+    wait_until(lambda: path.read_text().count("\n") == 4)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["variant"] for line in lines] == ["champion", "champion"]
+    (_, *others) = [line for line in lines if line["variant"] == "shadow"]
+    assert [line["variant"] for line in lines].count("champion") == 2
+    for line in (_, *others):
+        assert (line["served"], line["status"], line["items"]) == ("refused", 422, [])
+
+
+def test_requests_for_which_a_shadow_had_no_time_are_lines_of_the_log(
+    served: Callable[..., Any],
+    shop: Path,
+    tmp_path: Path,
+    write_shop: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_shop(tmp_path / "other", model="second")
+    path = tmp_path / "log.jsonl"
+    monkeypatch.setattr(service, "LONGEST_SHADOW_QUEUE", 2)
+    running = served(shop, shadow=str(tmp_path / "other"), log=str(path))
+    running.service.busy = lambda: True  # the shadow never has time
+    users = [{"user_id": f"u{n}"} for n in range(5)]
+    assert running.client.post("/batch", json={"recommend": users}).is_success
+    wait_until(lambda: path.read_text().count("\n") == 5 + 3)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    dropped = [line for line in lines if line["variant"] == "shadow"]
+    assert [(x["served"], x["status"], x["model"]) for x in dropped] == [
+        ("dropped", 429, "second")
+    ] * 3
+    assert "growthlab_shadow_dropped_total 3" in running.client.get("/metrics").text
 
 
 def test_a_challenger_needs_a_champion(shop: Path, bundles_folder: Path) -> None:

@@ -1,9 +1,8 @@
-"""Whether a bundle answers as its run was evaluated, and how long an answer takes."""
+"""Whether a bundle answers as its run was evaluated."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,6 @@ K = 10
 TOLERANCE = 1e-4
 N_CUSTOMERS = 1000
 N_STEPS = 200
-N_TIMED = 200
 STEP_HISTORIES = (
     "asked.npz"  # artifact of a run whose rows are steps: histories that were asked about
 )
@@ -103,22 +101,6 @@ def share_of_exact_lists(bundle: Bundle, user_ids: np.ndarray) -> float:
     n_same = sum(len(one & other) for one, other in zip(own, expected, strict=True))
     n_expected = sum(map(len, expected))
     return n_same / n_expected if n_expected else math.nan
-
-
-def latency_of(bundle: Bundle, user_ids: np.ndarray) -> dict[str, float]:
-    """Median and 95th percentile of the milliseconds of one answer, one request at a time.
-
-    NaN without customers. The first answer, which loads parts, is left out.
-    """
-    times = []
-    for user in [*user_ids[:1], *user_ids[:N_TIMED]]:
-        started = time.perf_counter()
-        bundle.answer([bundle.customer_request(str(user))], K)  # type: ignore[arg-type]
-        times.append(1000 * (time.perf_counter() - started))
-    if len(times) < 2:
-        return {"latency_p50_ms": math.nan, "latency_p95_ms": math.nan}
-    p50, p95 = np.quantile(times[1:], [0.5, 0.95])
-    return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95)}
 
 
 def sample_of_ids(user_ids: np.ndarray, n: int, seed: int = 0) -> np.ndarray:

@@ -121,6 +121,12 @@ def is_failed(line: Line) -> bool:
     return isinstance(status, int) and status >= 500
 
 
+def is_answer(line: Line) -> bool:
+    """Whether the request was answered: no failure, and nothing that a shadow refused or was spared."""
+    status = line.get("status")
+    return not (isinstance(status, int) and status >= 400)
+
+
 class Feedback:
     """Which requests were seen, clicked or ordered from, in eight bytes a line of feedback.
 

@@ -22,6 +22,7 @@ from growthlab.monitoring.log_reader import (
     LogPeriod,
     LogReading,
     answer_blocks,
+    is_answer,
     is_failed,
     log_files,
 )
@@ -132,7 +133,7 @@ def summarise_log(bundle: Bundle, path: Path, period: LogPeriod) -> LogSummary:
         feedback.of([line["request_id"] for line in others])  # feedback on them has its answer
         agreement.add(of_task)
         for key, all_lines in _by_variant(of_task).items():
-            lines = [line for line in all_lines if not is_failed(line)]
+            lines = [line for line in all_lines if is_answer(line)]
             had = feedback.of([line["request_id"] for line in lines])
             if key[0] == "shadow":  # no customer saw these answers
                 had = {event: np.zeros(len(lines), dtype=bool) for event in EVENTS}
@@ -142,7 +143,7 @@ def summarise_log(bundle: Bundle, path: Path, period: LogPeriod) -> LogSummary:
                 *([own] if is_own else []),
             ):
                 tally.add(lines, had)
-                tally.n_failed += len(all_lines) - len(lines)
+                tally.n_failed += sum(map(is_failed, all_lines))
             if is_own:
                 compared.add(lines)
                 _add_first(predictions, lines)

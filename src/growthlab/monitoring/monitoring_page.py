@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from growthlab.monitoring.monitoring_report import MonitoringReport, MonitoringTable
+from growthlab.monitoring.monitoring_report import MonitoringReport
+from growthlab.monitoring.monitoring_table import MonitoringTable
 from growthlab.monitoring.stability import Drift
 from growthlab.pages.charts import BarChart
 from growthlab.pages.page import (

@@ -11,36 +11,21 @@ from growthlab.monitoring.alerts import Alert, AlertLimits
 from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_reader import EVENTS
 from growthlab.monitoring.log_summary import LogSummary, VariantKey
-from growthlab.monitoring.proportions import Proportion, difference_of_proportions
-from growthlab.monitoring.shadow_agreement import PairedAnswers
+from growthlab.monitoring.monitoring_table import MonitoringTable, percent_text, share_text
+from growthlab.monitoring.proportions import difference_of_proportions
+from growthlab.monitoring.shadow_tables import (
+    agreement_metrics,
+    agreement_table,
+    unanswered_metrics,
+    unanswered_table,
+)
 from growthlab.monitoring.stability import FEWEST, Drift
 from growthlab.monitoring.tally import FOLLOWS, Tally
 from growthlab.pages.text_table import format_interval, format_number, metric_label, plain_table
 
 RATES = {"impression": "seen", "click": "clicked", "order": "ordered"}
 PERCENTILES = (0.5, 0.95, 0.99)
-LISTS_AGREE = (
-    "Answers to the same requests. overlap@10 is the share of the first ten items of the champion's list "
-    "that are among the first ten of the shadow's, the mean with its 95 % interval (Student's t over "
-    "requests; Wilson for the first item). Where both fall back to popular items they agree for that "
-    "reason alone: see the answers by both models."
-)
-VALUES_AGREE = (
-    "Answers to the same requests. Spearman correlates the ranks of both predictions; differences are "
-    "the shadow's less the champion's, with 95 % intervals (Student's t over requests). A customer of "
-    "whom nothing is known gets the mean of all from each model: see the answers by both models."
-)
 MOST_ROWS = 12  # of a table on the console
-
-
-@dataclass(frozen=True)
-class MonitoringTable:
-    """Rows of text; `note` says how to read them."""
-
-    title: str
-    note: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -101,8 +86,14 @@ class MonitoringReport:
     @property
     def tables(self) -> list[MonitoringTable]:
         """All tables that have rows."""
-        tables = [self._drifts(), self._served(), self._lists(), self._variants(), self._shadows()]
-        tables += [self._rates(), self._delayed()]
+        tables = [
+            self._drifts(),
+            self._served(),
+            self._lists(),
+            self._variants(),
+            agreement_table(self.summary),
+        ]
+        tables += [unanswered_table(self.summary), self._rates(), self._delayed()]
         return [table for table in tables if table.rows]
 
     def as_text(self) -> str:
@@ -129,7 +120,7 @@ class MonitoringReport:
             "share/errors": own.errors.value,
             "share/new_items": summary.new_items.value,
         }
-        values |= self._shadow_metrics()
+        values |= agreement_metrics(self.summary) | unanswered_metrics(self.summary)
         values |= {f"level/{level}": n / own.n for level, n in sorted(own.levels.items())}
         values |= {f"latency/p{round(p * 100)}_ms": own.latency(p) for p in PERCENTILES}
         for drift in summary.drifts:
@@ -204,8 +195,8 @@ class MonitoringReport:
             (
                 name,
                 f"{own.served[name]:,}",
-                _percent(own.served[name], own.n),
-                _percent(then.get(name, 0), n_then),
+                percent_text(own.served[name], own.n),
+                percent_text(then.get(name, 0), n_then),
             )
             for name in names
         ]
@@ -261,44 +252,11 @@ class MonitoringReport:
             "p95 ms",
             "p99 ms",
         ]
-        note = "Shadows answer when no request waits: their latency is not that of a request."
-        return MonitoringTable("VariantKey answered", note, header, rows)
-
-    def _shadows(self) -> MonitoringTable:
-        """Champions and shadows that answered the same requests, a pair of models a row."""
-        rows = []
-        for (champion, shadow), pair in sorted(self.summary.agreement.pairs.items()):
-            for which, pairs in (("all", pair.every), ("by both models", pair.personal)):
-                if pairs.n:
-                    rows.append(
-                        [" ".join(shadow), " ".join(champion), which, *_agreement_cells(pairs)]
-                    )
-        lists = self.summary.manifest.answer.kind.is_list
-        alone = self.summary.agreement.n_alone
-        note = LISTS_AGREE if lists else VALUES_AGREE
-        note += (
-            f" {alone:,} answers of shadows had no champion's answer near them in the log."
-            if alone
-            else ""
+        note = (
+            "An entry of a batch has its part of the batch's time. Shadows answer when no request "
+            "waits: their latency is not that of a request."
         )
-        measures = [f"overlap@{K}", "same first item"]
-        if not lists:
-            measures = ["Spearman", "mean absolute difference", "mean difference"]
-        header = ["shadow", "champion", "answers", "pairs", *measures]
-        return MonitoringTable("Shadow and champion", note, header, rows)
-
-    def _shadow_metrics(self) -> dict[str, float]:
-        """The measures of this bundle's pair with the most answers."""
-        manifest = self.summary.manifest
-        own = (manifest.model, manifest.version)
-        own_pairs = [pair for key, pair in self.summary.agreement.pairs.items() if own in key]
-        if not own_pairs:
-            return {}
-        most = max(own_pairs, key=lambda pair: pair.every.n)
-        values: dict[str, float] = {}
-        for name, pairs in (("shadow", most.every), ("shadow/by_both_models", most.personal)):
-            values |= {f"{name}/{n}": v for n, v in pairs.metrics().items()}
-        return values
+        return MonitoringTable("Which model answered", note, header, rows)
 
     def _rates(self) -> MonitoringTable:
         shown = [(who, tally) for who, tally in self._ordered() if who[0] != "shadow"]
@@ -347,36 +305,9 @@ class MonitoringReport:
         yield from sorted(self.summary.variants.items())
 
 
-def share_text(share: Proportion) -> str:
-    """``2.0 % [1.1 %, 3.5 %]``; a dash without cases."""
-    if not share.n:
-        return "-"
-    low, high = share.bounds
-    return f"{share.value:.2%} [{low:.2%}, {high:.2%}]"
-
-
-def _agreement_cells(pairs: PairedAnswers) -> list[str]:
-    """The cells of a row of the shadow table, from the number of pairs on."""
-    cells = [f"{pairs.n:,}"]
-    if pairs.overlap.n:
-        low, high = pairs.overlap.bounds(0, 1)
-        shown = f"{pairs.overlap.value:.1%}"
-        shown += "" if math.isnan(low) else f" [{low:.1%}, {high:.1%}]"
-        return [*cells, shown, share_text(pairs.equal_first)]
-    means = (
-        format_interval(m.value, *m.bounds(least))
-        for m, least in ((pairs.size, 0.0), (pairs.difference, -math.inf))
-    )
-    return [*cells, format_number(pairs.spearman), *means]
-
-
 def _missing(drift: Drift) -> str:
     """``2.0% to 3.1%``; a dash where no value can be missing."""
     return " to ".join(f"{share:.1%}" for share in drift.missing) or "-"
-
-
-def _percent(n: int, total: int) -> str:
-    return f"{n / total:.1%}" if total else "-"
 
 
 def _time(time: object) -> str:

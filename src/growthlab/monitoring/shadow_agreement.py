@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from scipy.special import stdtrit
 
 from growthlab.bundle.reference import K
 from growthlab.core.seeding import random_stream
-from growthlab.monitoring.log_reader import Line, is_failed
+from growthlab.monitoring.log_reader import Line, is_answer, is_failed
 from growthlab.monitoring.proportions import Proportion
 from growthlab.monitoring.tally import fallback_level_of, is_fallback, items_of
 from growthlab.ranking.rank_correlation import rank_correlation
@@ -126,7 +127,7 @@ class ShadowAgreement:
 
     A shadow answers when the service is idle, which may be thousands of lines later: the latest
     `MOST_WAITING` answers of the champion are kept for it. Answers of a challenger are not compared,
-    and a failed answer is no pair.
+    and a failed answer is no pair. `unanswered` counts what a shadow did not answer, and why.
     """
 
     def __init__(self, *, of_lists: bool = True) -> None:
@@ -135,6 +136,8 @@ class ShadowAgreement:
         self.n_alone = (
             0  # shadow's answers without an answer of the champion in the log, or near enough
         )
+        # what a shadow did not answer, by model and reason
+        self.unanswered: Counter[tuple[Version, str]] = Counter()
         self._waiting: dict[str, Line | None] = {}  # None: the answer is not compared
 
     def add(self, lines: Sequence[Line]) -> None:
@@ -149,11 +152,17 @@ class ShadowAgreement:
                 del self._waiting[next(iter(self._waiting))]
 
     def _pair(self, shadow: Line) -> None:
+        if not is_answer(shadow):
+            version = shadow["model"], shadow["version"]
+            reason = "failed" if is_failed(shadow) else str(shadow.get("served"))
+            self.unanswered[version, reason] += 1
+            self._waiting.pop(shadow["request_id"], None)
+            return
         if shadow["request_id"] not in self._waiting:
-            self.n_alone += not is_failed(shadow)
+            self.n_alone += 1
             return
         champion = self._waiting.pop(shadow["request_id"])
-        if champion is None or is_failed(shadow):
+        if champion is None:
             return
         versions = (champion["model"], champion["version"]), (shadow["model"], shadow["version"])
         pair = self.pairs.setdefault(versions, ModelPair())

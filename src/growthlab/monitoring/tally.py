@@ -52,7 +52,7 @@ class Tally:
             self.events[event] += int(had.sum())
         for event, before in FOLLOWS.items():
             self.both[event] += int((events[event] & events[before]).sum())
-        took = np.array([_positive(line.get("latency_ms")) for line in lines])
+        took = np.array([_share_of_time(line) for line in lines])
         with np.errstate(invalid="ignore"):
             places = np.log(np.maximum(took, FASTEST) / FASTEST) / math.log1p(STEP)
         places = np.clip(places[np.isfinite(places)], 0, N_LATENCIES - 1).astype(int)
@@ -301,6 +301,11 @@ def _whole(value: Any, otherwise: int) -> int:
     """The value where it is a count, else the other one."""
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return value if whole else otherwise
+
+
+def _share_of_time(line: Line) -> float:
+    """The milliseconds of an answer: an entry of a batch has its part of the time of all of them."""
+    return _positive(line.get("latency_ms")) / max(_whole(line.get("n_in_request"), 1), 1)
 
 
 def _positive(value: Any) -> float:

@@ -1,12 +1,10 @@
-"""The decision on a challenger as a Markdown report, as terminal text, and as tags of the version."""
+"""The decision on a challenger as a Markdown report and as terminal text."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from growthlab.pages.text_table import (
     format_interval,
@@ -16,7 +14,7 @@ from growthlab.pages.text_table import (
     metric_label,
     plain_table,
 )
-from growthlab.promotion.gate import (
+from growthlab.promotion.decision import (
     EXPORTED_AGAIN,
     FIRST,
     NON_INFERIOR,
@@ -25,26 +23,39 @@ from growthlab.promotion.gate import (
     Check,
     Decision,
     Evidence,
-    Gate,
 )
+from growthlab.promotion.gate import Gate, settings_of
 
-TAG_PREFIX = "gate."
-MAX_TAG_LENGTH = 5000  # characters that every MLflow version accepts
 ROUTE_TITLES = {
     SUPERIOR: "Superior",
     NON_INFERIOR: "Non-inferior and cheaper",
     FIRST: "First champion",
     EXPORTED_AGAIN: "Exported again",
 }
+COSTS = {
+    "fit_cpu_seconds": "fit, CPU seconds",
+    "latency_p50_ms": "an answer, CPU ms, median",
+    "latency_p95_ms": "an answer, CPU ms, 95th percentile",
+    "bundle_mb": "bundle, MB",
+}
 HOW_TO_READ = (
     "- The validation window chooses: a challenger that is not better there (or, on the cheaper route, "
     "not within the margin) is refused, whatever it scores after the cutoff.",
     "- The window after the cutoff confirms and can only veto: test, gain and guards are computed on "
     "it, and no setting, seed or epoch was chosen on it.",
-    "- Every evaluation on that window is a logged run and counts, in any experiment, deleted and failed "
-    "runs included: p is corrected by Holm's method for all of them. It is one-sided; equal models "
+    "- Every evaluation on that window is a logged run and counts, in any experiment, deleted runs "
+    "included: p is corrected by Holm's method for all of them. A run that was killed or failed and "
+    "was then repeated counts once with its repetition. p is one-sided; equal models "
     "pass as superior in at most alpha of cases, and a model that loses exactly the margin passes as "
     "non-inferior in at most alpha / 2.",
+    "- A first champion is judged against the best baseline and the winner by validation of all models "
+    "evaluated on the same window that can be exported (gate.first_against): on validation it may lie "
+    "below each by the margin, and after the cutoff the 95 % interval of the difference must reach 0.",
+    "- Guards are about what customers receive: a customer whom the model cannot score has the "
+    "fallback list, which counts in every metric of lists.",
+    "- Latency is CPU time of this process, so other work on the machine does not count. It is measured "
+    "in several rounds; brackets hold the smallest and the largest, and only a spread that lies "
+    "beyond a limit as a whole is refused.",
     "- The objective is the one that the champion was promoted by. Another one must be requested, and "
     "each measured metric then counts as a test of every evaluation.",
     "- Everything is measured on logged behaviour. Only an experiment shows what the change does to sales.",
@@ -86,6 +97,11 @@ class PromotionCase:
         """The report's path among the artifacts of the challenger's run."""
         return f"promotion/{self.moment}.md"
 
+    @property
+    def table_artifact(self) -> str:
+        """The path of the table of checks, next to the report."""
+        return f"promotion/{self.moment}.csv"
+
 
 def verdict_of(case: PromotionCase, decision: Decision) -> str:
     """``promoted`` or ``refused``; for a dry run ``would be ...``."""
@@ -101,7 +117,9 @@ def report_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate:
     sections = [
         (f"{title} (dry run)" if case.dry_run else title, [sentence]),
         ("## Who and what", _facts(case, evidence)),
+        ("## Among the models of this window", _standing(evidence)),
         ("## Evidence on the window after the cutoff", _paired(evidence)),
+        ("## Beside it", _rivals(evidence, decision, gate)),
         *(
             (
                 f"## {ROUTE_TITLES[route]}",
@@ -111,7 +129,7 @@ def report_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate:
         ),
         ("## Guards, leakage and parity", _checks(decision.required)),
         ("## Costs", _costs(evidence)),
-        ("## The gate", [f"- {n}: `{json.dumps(v)}`" for n, v in asdict(gate).items()]),
+        ("## The gate", _settings(gate)),
         ("## How to read this", list(HOW_TO_READ)),
     ]
     lines = [line for title, body in sections if body for line in (title, "", *body, "")]
@@ -130,41 +148,21 @@ def checks_as_text(decision: Decision) -> str:
     return "\n".join(plain_table(["", "check", "", "value", "required"], rows, left=5))
 
 
-def tags_of(
-    case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate
-) -> dict[str, str]:
-    """The decision and its evidence as tags of the model version; the checks are one JSON text."""
-    tags: dict[str, Any] = {
-        "decision": "promoted" if decision.promote else "refused",
-        "way": decision.route,
-        "reason": decision.reason,
-        "by": case.by,
-        "at": case.at,
-        "code_version": case.code_version,
-        "against_version": case.champion_version or "",
-        "against_run": case.champion_run or "",
-        "bundle_version": case.bundle_version,
-        "objective": evidence.objective,
-        "objective_before": evidence.objective_before or "",
-        "valid": f"{evidence.valid:.6g}",
-        "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
-        "leakage": "clean" if _passed(decision, "leakage report") else "not clean",
-        "settings": json.dumps(asdict(gate)),
-        "checks": _as_json(decision),
-    }
-    if evidence.valid_champion is not None:
-        tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
-    if evidence.paired is not None:
-        tags |= {n: f"{v:.6g}" for n, v in asdict(evidence.paired).items()}
-    return {f"{TAG_PREFIX}{name}": str(value)[:MAX_TAG_LENGTH] for name, value in tags.items()}
-
-
-def _as_json(decision: Decision) -> str:
-    """Every check as JSON; only names and results where all of it is too long for a tag."""
-    names = [{"name": c.name, "passed": c.passed} for c in _all_checks(decision)]
-    values = [{"found": c.value, "wanted": c.required} for c in _all_checks(decision)]
-    text = json.dumps([name | value for name, value in zip(names, values, strict=True)])
-    return text if len(text) <= MAX_TAG_LENGTH else json.dumps(names)
+def check_table(decision: Decision) -> list[dict[str, str]]:
+    """A row a check: the route it belongs to (``always`` for all), its result, and what sets it."""
+    groups = {**decision.routes, "always": decision.required}
+    return [
+        {
+            "route": route,
+            "check": check.name,
+            "result": "passed" if check.passed else "failed",
+            "value": check.value,
+            "required": check.required,
+            "set_by": check.setting,
+        }
+        for route, checks in groups.items()
+        for check in checks
+    ]
 
 
 def _facts(case: PromotionCase, evidence: Evidence) -> list[str]:
@@ -223,21 +221,68 @@ def _paired(evidence: Evidence) -> list[str]:
 
 
 def _costs(evidence: Evidence) -> list[str]:
-    names = ("fit_seconds", "latency_p50_ms", "latency_p95_ms", "bundle_mb")
-    rows = [
-        [
-            metric_label(n),
-            format_number(evidence.measures[n].challenger, 3),
-            "-" if (v := evidence.measures[n].champion) is None else format_number(v, 3),
-        ]
-        for n in names
-        if n in evidence.measures
-    ]
+    rows = []
+    for name, label in COSTS.items():
+        if name not in evidence.measures:
+            continue
+        measure, nothing = evidence.measures[name], (math.nan, math.nan)
+        own = format_interval(measure.challenger, *(measure.spread or nothing), 3)
+        other = "-"
+        if measure.champion is not None:
+            other = format_interval(measure.champion, *(measure.champion_spread or nothing), 3)
+        rows.append([label, own, other])
     return markdown_table(["cost", "challenger", "champion"], rows) if rows else []
 
 
+def _standing(evidence: Evidence) -> list[str]:
+    """The objective with its bounds, and the ranks."""
+    standing = evidence.standing
+    if standing is None:
+        return []
+    bounds = format_interval(standing.value, standing.low, standing.high)
+    models = "the only one" if standing.n == 1 else f"{standing.rank} of {standing.n:,}"
+    rows = [
+        ["after the cutoff, 95 % bounds", bounds],
+        ["rank after the cutoff", models],
+        ["on the validation window", format_number(evidence.valid)],
+        ["rank on the validation window", f"{standing.valid_rank} of {standing.n:,}"],
+    ]
+    return markdown_table([metric_label(evidence.objective), "value"], rows)
+
+
+def _rivals(evidence: Evidence, decision: Decision, gate: Gate) -> list[str]:
+    """The models that a first champion is compared with."""
+    if FIRST not in decision.routes:
+        return []
+    if not evidence.rivals:
+        return ["No other model was evaluated on the same data, split and cutoff."]
+    rows = []
+    for rival in evidence.rivals:
+        paired = rival.paired
+        rows.append(
+            [
+                rival.title,
+                "yes" if rival in decision.rivals else "no",
+                format_number(rival.valid),
+                format_number(paired.champion),
+                format_interval(paired.gain, paired.low, paired.high),
+                "-" if math.isnan(paired.relative) else f"{100 * paired.relative:+.1f} %",
+            ]
+        )
+    header = ["model", "judged against", "validation", "after the cutoff", "gain", "relative"]
+    against = ", ".join(gate.first_against) or "nobody"
+    note = f"Gains are the challenger's over each, with 95 % bounds. gate.first_against: {against}."
+    return [*markdown_table(header, rows, n_left=2), "", note]
+
+
+def _settings(gate: Gate) -> list[str]:
+    rows = [[f"`gate.{name}`", value] for name, value in settings_of(gate).items()]
+    return markdown_table(["setting", "value"], rows, n_left=2)
+
+
 def _checks(checks: tuple[Check, ...]) -> list[str]:
-    return markdown_table(["check", "", "value", "required"], [_row(c) for c in checks], n_left=4)
+    rows = [[*_row(check), f"`{check.setting}`" if check.setting else "-"] for check in checks]
+    return markdown_table(["check", "", "value", "required", "set by"], rows, n_left=5)
 
 
 def _row(check: Check) -> list[str]:
@@ -247,16 +292,6 @@ def _row(check: Check) -> list[str]:
         check.value,
         check.required,
     ]
-
-
-def _all_checks(decision: Decision) -> Iterator[Check]:
-    for checks in decision.routes.values():
-        yield from checks
-    yield from decision.required
-
-
-def _passed(decision: Decision, name: str) -> bool:
-    return all(c.passed for c in decision.required if c.name == name)
 
 
 def summary_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate) -> str:
@@ -274,7 +309,12 @@ def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """Both models' objective and its test; without a test, the validation value."""
     name, paired = metric_label(evidence.objective), evidence.paired
     if paired is None:
-        return f"{name} {format_number(evidence.valid)} on the validation window"
+        text = f"{name} {format_number(evidence.valid)} on the validation window"
+        standing = evidence.standing
+        if standing is None:
+            return text
+        bounds = format_interval(standing.value, standing.low, standing.high)
+        return f"{text}, {bounds} after the cutoff, rank {standing.rank} of {standing.n:,}"
     test = f"p (one-sided, Holm) {format_p_value(paired.p_holm)}"
     if decision.route == NON_INFERIOR:
         loss = f"{100 * gate.margin:g} %"

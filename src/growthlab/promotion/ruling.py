@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+
 from growthlab.core.errors import ConfigError, ExportError
+from growthlab.pages.csv_table import csv_of_table
+from growthlab.promotion.decision import Decision, Evidence, decide
+from growthlab.promotion.decision_tags import TAG_PREFIX, tags_of, write_run_tags
 from growthlab.promotion.evidence import evidence_of
-from growthlab.promotion.gate import ROUTES, Decision, Evidence, Gate, decide
+from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.promotion.promotion_report import (
-    TAG_PREFIX,
     PromotionCase,
+    check_table,
     report_of,
     summary_of,
-    tags_of,
 )
 from growthlab.registry.model_registry import (
     FIRST,
@@ -66,6 +70,11 @@ class Ruling:
     def report(self) -> str:
         """The Markdown report."""
         return report_of(self.case, self.evidence, self.decision, self.gate)
+
+    @property
+    def table(self) -> str:
+        """The checks as a CSV table."""
+        return csv_of_table(pd.DataFrame(check_table(self.decision)))
 
     @property
     def summary(self) -> str:
@@ -142,7 +151,7 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
             by=case.by,
             at=case.at,
             code=case.code_version,
-            why=ROUTES[decision.route],
+            why=decision.reason,
         )
         try:
             move_champion(client, case.name, change, tags, ruling.summary)
@@ -152,9 +161,9 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
             raise
     elif version is not None:
         note_refusal(client, case.name, version, tags, case.by)
-    for key, value in tags.items():
-        client.set_tag(challenger.id, key, value)
+    write_run_tags(client, challenger.id, tags)
     client.log_text(challenger.id, ruling.report, case.artifact)
+    client.log_text(challenger.id, ruling.table, case.table_artifact)
 
 
 def _register(challenger: JudgedRun) -> RegisteredVersion:

@@ -116,8 +116,7 @@ def note_refusal(
         if _was_champion(client, name, version):
             log.info("%s version %s keeps the evidence of its promotion", name, version)
             return
-        for key, value in tags.items():
-            client.set_model_version_tag(name, version, key, value)
+        _write_decision(client, name, version, tags)
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -163,8 +162,8 @@ def move_champion(
     with locked_registry(client, name, change.by):
         require_champion(client, name, change.before)
         history = history_of(client, name)
-        for key, value in (tags or {}).items():
-            client.set_model_version_tag(name, change.version, key, value)
+        if tags:
+            _write_decision(client, name, change.version, tags)
         if described:
             client.update_model_version(name, change.version, described)
         client.set_registered_model_alias(name, CHAMPION, change.version)
@@ -175,6 +174,17 @@ def move_champion(
         if change.how == ROLLBACK and change.before is not None:
             _note_rollback(client, name, change.before, change)
     log.info("%s version %s is %s", name, change.version, CHAMPION)
+
+
+def _write_decision(client: MlflowClient, name: str, version: str, tags: Mapping[str, str]) -> None:
+    """Write the tags of a decision to a version, in place of those of an earlier decision."""
+    groups = {key.partition(".")[0] for key in tags}
+    for key in client.get_model_version(name, version).tags:
+        group, dot, _ = key.partition(".")
+        if dot and group in groups and key not in tags:
+            client.delete_model_version_tag(name, version, key)
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
 
 
 def _note_rollback(client: MlflowClient, name: str, left: str, change: ChampionChange) -> None:

@@ -15,6 +15,8 @@ from growthlab.serving.served_model import ServedModel, Variant
 BY_THE_MODEL = ("known", "folded_in", "basket", "similar_items", "features")
 FAILED = "failed"  # how a request was served that failed inside the service
 REFUSED = "refused"  # how a shadow served a request that it refused and the champion answered
+DROPPED = "dropped"  # how a shadow served a request for which it had no time
+NO_SHADOW_ANSWER = {REFUSED: 422, DROPPED: 429}  # the status of the line that says so
 MOST_ITEMS = 50  # the latest items of a request that its line in the log names
 NO_ANSWER: Mapping[str, Any] = {  # the keys of a line in their order
     "served": FAILED,
@@ -30,7 +32,11 @@ NO_ANSWER: Mapping[str, Any] = {  # the keys of a line in their order
 
 
 class PendingRequest(NamedTuple):
-    """A request that waits for its answer, and the model that gives it."""
+    """A request that waits for its answer, and the model that gives it.
+
+    `n_in_request` counts the entries of the client's request, more than one in a batch, which are
+    answered in the same time.
+    """
 
     kind: str
     request: RecommendRequest | PredictRequest
@@ -40,6 +46,7 @@ class PendingRequest(NamedTuple):
     model: ServedModel
     future: asyncio.Future[Any]
     personalised: bool
+    n_in_request: int = 1
 
 
 def answer_of(
@@ -88,6 +95,11 @@ def log_record_of_failure(pending: PendingRequest) -> LogRecord:
     return _record(pending, **NO_ANSWER)
 
 
+def log_record_of_no_shadow_answer(pending: PendingRequest, served: str) -> LogRecord:
+    """The log line of a request that a shadow `REFUSED` or that was `DROPPED` for it."""
+    return _record(pending, **{**NO_ANSWER, "served": served, "status": NO_SHADOW_ANSWER[served]})
+
+
 def _record(pending: PendingRequest, **answered: Any) -> LogRecord:
     """A log line: the request, the model, and how it was `answered`."""
     manifest, request = pending.model.bundle.manifest, pending.request
@@ -109,6 +121,7 @@ def _record(pending: PendingRequest, **answered: Any) -> LogRecord:
         "asked": item_ids[-MOST_ITEMS:],
         "n_history": len(history) if history is not None and pending.personalised else None,
         "personalised": pending.personalised,
+        "n_in_request": pending.n_in_request,
         **answered,
     }
     user_id = request.user_id if pending.personalised else None

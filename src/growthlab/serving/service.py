@@ -17,14 +17,16 @@ from growthlab.bundle.manifest import SCHEMA_1_ANSWERS
 from growthlab.core.errors import GrowthlabError
 from growthlab.serving.endpoints import Endpoint, endpoints_of
 from growthlab.serving.pending_request import (
+    DROPPED,
     FAILED,
     REFUSED,
     PendingRequest,
     answer_of,
     log_record,
     log_record_of_failure,
+    log_record_of_no_shadow_answer,
 )
-from growthlab.serving.refusals import NoModel
+from growthlab.serving.refusals import NoModel, Overloaded
 from growthlab.serving.request_log import LogRecord, RequestLog
 from growthlab.serving.schemas import AnswerBody, FeedbackBody, ModelInfo
 from growthlab.serving.served_model import ServedModel, Variant
@@ -81,6 +83,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for waiting in self._shadows:
+            self._record_no_shadow_answer(waiting, DROPPED)
         self.models.close()
         if self.log is not None:
             await asyncio.to_thread(self.log.close)
@@ -170,7 +174,7 @@ class Service:
             model.require_room(len(share))
         futures = {model: model.ask(share) for model, share in shares.items()}
         return [
-            PendingRequest(*about, futures[about[-1]][place], personal)
+            PendingRequest(*about, futures[about[-1]][place], personal, len(places))
             for about, place, personal in places
         ]
 
@@ -227,12 +231,23 @@ class Service:
             return
         self.log.put(log_record(pending, result, latency_ms))
         if pending.variant != "shadow":
-            if self.models.of("shadow", pending.model.task) is None:
+            shadow = self.models.of("shadow", pending.model.task)
+            if shadow is None:
                 return
+            by_shadow = pending._replace(variant="shadow", model=shadow, n_in_request=1)
             if len(self._shadows) >= LONGEST_SHADOW_QUEUE:
-                self.metrics.shadow_dropped += 1
+                self._record_no_shadow_answer(by_shadow, DROPPED)
             else:
-                self._shadows.append(pending)
+                self._shadows.append(by_shadow)
+
+    def _record_no_shadow_answer(self, pending: PendingRequest, served: str) -> None:
+        """Count and log a request that the shadow refused, or that was dropped for it."""
+        if served == DROPPED:
+            self.metrics.shadow_dropped += 1
+        else:
+            self.metrics.served[pending.model.task, "shadow", served] += 1
+        if self.log is not None:
+            self.log.put(log_record_of_no_shadow_answer(pending, served))
 
     async def _work_on_shadows(self) -> None:
         """Let shadows answer, one request at a time, while no request is in flight."""
@@ -240,16 +255,19 @@ class Service:
             await asyncio.sleep(SHADOW_PAUSE)
             if not self._shadows or self.busy():
                 continue
-            pending = self._shadows.popleft()
-            shadow = self.models.of("shadow", pending.model.task)
+            by_shadow = self._shadows.popleft()
+            shadow = self.models.of("shadow", by_shadow.model.task)
             assert shadow is not None  # a shadow is never removed, only replaced
-            by_shadow = pending._replace(variant="shadow", model=shadow)
+            by_shadow = by_shadow._replace(model=shadow)
             started = time.perf_counter()
             try:
-                (future,) = shadow.ask([(pending.request, pending.k)])
+                (future,) = shadow.ask([(by_shadow.request, by_shadow.k)])
                 result = await future
             except GrowthlabError:  # a mistake of the client for the shadow only
-                self.metrics.served[shadow.task, "shadow", REFUSED] += 1
+                self._record_no_shadow_answer(by_shadow, REFUSED)
+                continue
+            except Overloaded:
+                self._record_no_shadow_answer(by_shadow, DROPPED)
                 continue
             except Exception:  # a shadow's failure is logged and harms no request
                 self._record_failure(by_shadow)

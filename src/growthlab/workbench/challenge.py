@@ -54,8 +54,7 @@ def rule_on_challenger(command: Command) -> Ruling:
 def rule_on_first_champion(command: Command, store: Store, run_id: str, version: str) -> Ruling:
     """The ruling on a version of a model that has no champion yet, carried out.
 
-    Without a champion to beat, a clean leakage report, export parity and the guards' own limits
-    decide.
+    It is judged against the best baseline and the winner by validation of its window, see `decide`.
 
     Raises
     ------

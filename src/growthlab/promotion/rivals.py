@@ -1,0 +1,196 @@
+"""The rank of a challenger on its window, and the models that a first champion is compared with."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from growthlab.core.errors import ExportError
+from growthlab.evaluation.superiority import SuperiorityResult
+from growthlab.promotion.gate import BEST_BASELINE, WINNER, Gate
+from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.paired_test import paired_test, values_of
+from growthlab.promotion.window_runs import FINISHED
+from growthlab.tasks.base import Task
+from growthlab.tracking.find_run import PARENT_TAG
+
+log = logging.getLogger(__name__)
+
+ROLES = {BEST_BASELINE: "best baseline", WINNER: "winner by validation"}
+TAGS_THAT_MUST_MATCH = ("data_digest", "split", "cutoff", "filter_seen")
+SETTINGS_THAT_MAY_DIFFER = {"task.objective", "task.maximise", "task.memory_mb"}
+LONGEST_REASON = 300  # characters of why a rival could not be promoted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """A model that was evaluated on the same window, which a first champion is compared with.
+
+    `roles` are those of `ROLES` that it has; none for a better one that cannot be exported. `paired`
+    is the challenger's comparison with it after the cutoff. `why_not` says why it could not be
+    promoted itself, empty where nothing is known against it.
+    """
+
+    model: str
+    run_id: str
+    valid: float
+    paired: SuperiorityResult
+    roles: Sequence[str] = ()
+    why_not: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name and what it is: ``als, the winner by validation``."""
+        roles = " and ".join(ROLES[role] for role in self.roles)
+        text = f"{self.model}, the {roles}" if roles else f"{self.model}, better by validation"
+        return f"{text} ({self.why_not})" if self.why_not else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowRank:
+    """The challenger among the `n` models evaluated on the same window, by its objective.
+
+    `value` with its 95 % bounds is that after the cutoff, as is `rank`; `valid_rank` is by validation.
+    """
+
+    value: float
+    low: float
+    high: float
+    rank: int
+    valid_rank: int
+    n: int
+
+
+def window_rank(challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task) -> WindowRank:
+    """The challenger's objective with its bounds, and its rank among the models of the window.
+
+    Models are the finished runs that were evaluated alike; runs with the same values are one.
+    """
+    values = {
+        (each.tags.get("model", ""), *_values(each, task)): _values(each, task)
+        for each in [*_evaluated_alike(challenger, runs, task), challenger]
+    }.values()
+    sign = 1 if task.maximise else -1
+    own = _values(challenger, task)
+    by_valid, by_test = (
+        1 + sum(sign * each[place] > sign * own[place] for each in values) for place in (0, 1)
+    )
+    name = f"test/{task.objective}"
+    low, high = (challenger.metric(f"{name}/{bound}") for bound in ("low", "high"))
+    return WindowRank(
+        value=own[1], low=low, high=high, rank=by_test, valid_rank=by_valid, n=len(values)
+    )
+
+
+def rivals_of(
+    challenger: JudgedRun,
+    runs: Sequence[JudgedRun],
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+) -> list[Rival]:
+    """The best baseline and the winner, both by validation, unless the challenger is one itself.
+
+    Models are ranked by the mean over the seeds of a comparison, and the best seed represents the
+    model. A better model that cannot be exported is listed without a role. Runs on other customers
+    or another truth, and runs whose artifacts are lost, are left out.
+    """
+    ranked = _best_seeds(_evaluated_alike(challenger, runs, task), challenger, task)
+    exportable = [each for each in ranked if not _why_not_exportable(each)]
+    baselines = [each for each in exportable if each.tags.get("model") in task.baselines]
+    chosen: dict[str, tuple[JudgedRun, list[str]]] = {}
+    for candidates, roles in ((exportable, [WINNER]), (baselines, [BEST_BASELINE]), (ranked, [])):
+        best = next((each for each in candidates if _is_comparable(challenger, each, task)), None)
+        if best is not None and best.id != challenger.id:
+            chosen.setdefault(best.id, (best, []))[1].extend(roles)
+    return [
+        Rival(
+            model=other.tags.get("model", ""),
+            run_id=other.id,
+            valid=other.metric(f"valid/{task.objective}"),
+            paired=paired_test(challenger, other, task, metrics, gate),
+            roles=sorted(roles),
+            why_not=_why_not(other),
+        )
+        for other, roles in chosen.values()
+    ]
+
+
+def _is_comparable(challenger: JudgedRun, other: JudgedRun, task: Task) -> bool:
+    """Whether the run answered the same customers and truth, and its values can be read."""
+    try:
+        same = challenger.truth.equals(other.truth)
+        values_of(other, task.objective)
+    except (ExportError, KeyError, ValueError, OSError) as error:
+        log.warning("run %s cannot be compared: %s", other.id, error)
+        return False
+    return same
+
+
+def _evaluated_alike(
+    challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task
+) -> list[JudgedRun]:
+    """The finished runs, not deleted, of the same data, split, cutoff and filter, with the objective."""
+    return [
+        each
+        for each in runs
+        if each.run.info.status == FINISHED
+        and each.run.info.lifecycle_stage == "active"
+        and each.tags.get("origin", "0") == "0"
+        and all(each.tags.get(t, "") == challenger.tags.get(t, "") for t in TAGS_THAT_MUST_MATCH)
+        and _has_same_settings(each, challenger)
+        and not any(map(math.isnan, _values(each, task)))
+    ]
+
+
+def _has_same_settings(one: JudgedRun, other: JudgedRun) -> bool:
+    """Whether the settings of the task are the same, those apart that change no truth."""
+    params, others = one.run.data.params, other.run.data.params
+    both = {name for name in params if name.startswith("task.")} & set(others)
+    return all(params[name] == others[name] for name in both - SETTINGS_THAT_MAY_DIFFER)
+
+
+def _best_seeds(runs: Sequence[JudgedRun], challenger: JudgedRun, task: Task) -> list[JudgedRun]:
+    """The best seed of each model, the model with the best mean first; of equals the challenger."""
+    sign = 1 if task.maximise else -1
+    by_model: dict[tuple[str, str], list[JudgedRun]] = defaultdict(list)
+    for each in runs:
+        comparison = each.tags.get(PARENT_TAG) or each.id
+        by_model[comparison, each.tags.get("model", "")].append(each)
+
+    def value(judged: JudgedRun) -> float:
+        return sign * judged.metric(f"valid/{task.objective}")
+
+    ranked = sorted(
+        by_model.values(),
+        key=lambda seeds: (fmean(map(value, seeds)), any(s.id == challenger.id for s in seeds)),
+        reverse=True,
+    )
+    return [
+        max(seeds, key=lambda each: (value(each), each.id == challenger.id)) for seeds in ranked
+    ]
+
+
+def _values(judged: JudgedRun, task: Task) -> tuple[float, float]:
+    """The objective on the validation window, and after the cutoff."""
+    name = task.objective
+    return judged.metric(f"valid/{name}"), judged.metric(f"test/{name}")
+
+
+def _why_not_exportable(judged: JudgedRun) -> str:
+    exportable = judged.tags.get("exportable", "the run left no bundle")
+    return "" if exportable == "yes" else f"not exportable: {exportable}"
+
+
+def _why_not(judged: JudgedRun) -> str:
+    """Why the run cannot be promoted, or was refused; empty where nothing is known against it."""
+    if why_not := _why_not_exportable(judged):
+        return why_not[:LONGEST_REASON]
+    if judged.tags.get("gate.decision") != "refused":
+        return ""
+    return f"refused itself: {judged.tags.get('gate.reason', '')}"[:LONGEST_REASON]
