@@ -27,7 +27,8 @@ from growthlab.core.errors import ExportError
 from growthlab.core.histories import Histories
 from growthlab.data.simulated_shop import SimulatedShop
 from growthlab.export.write_bundle import write_estimator, write_recommender
-from growthlab.registry.pyfunc import global_store, log_pyfunc
+from growthlab.registry.global_store import global_store
+from growthlab.registry.pyfunc import log_pyfunc
 from growthlab.split.fold import Fold
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.training.fit_options import FitOptions

@@ -15,12 +15,13 @@ import pytest
 from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
-from growthlab.promotion.evidence import require_same_evaluation
+from growthlab.promotion.evidence import require_same_evaluation, rivals_of
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.measures import _smallest_segment
 from growthlab.promotion.paired_test import paired_test
-from growthlab.promotion.rivals import Rival, rivals_of, window_rank
+from growthlab.promotion.rival import Rival
+from growthlab.promotion.run_measures import _smallest_segment
+from growthlab.promotion.window_rivals import window_rank
 from growthlab.promotion.window_runs import other_evaluations, window_runs
 from growthlab.tracking.comparison_run import KEY_TAG
 from growthlab.tracking.find_run import PARENT_TAG

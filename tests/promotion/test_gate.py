@@ -23,7 +23,7 @@ from growthlab.promotion.decision import (
 )
 from growthlab.promotion.decision_tags import tags_of
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.measures import Measure
+from growthlab.promotion.measure import Measure
 from growthlab.promotion.promotion_report import (
     PromotionCase,
     check_table,
@@ -31,7 +31,7 @@ from growthlab.promotion.promotion_report import (
     report_of,
     summary_of,
 )
-from growthlab.promotion.rivals import Rival, WindowRank
+from growthlab.promotion.rival import Rival, WindowRank
 
 GATE = Gate(
     min_rel_gain=0.05,

@@ -24,8 +24,9 @@ from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
+from growthlab.registry.global_store import global_store
 from growthlab.registry.model_registry import make_challenger, register_bundle
-from growthlab.registry.pyfunc import global_store, log_pyfunc
+from growthlab.registry.pyfunc import log_pyfunc
 
 ANNA = "anna.schmidt@example.org"
 

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from tests.patience import PATIENCE
 
 from growthlab.core.errors import ExportError
+from growthlab.promotion.judged_run import newest_version
 from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
@@ -26,7 +27,6 @@ from growthlab.registry.model_registry import (
     move_champion,
     note_refusal,
     previous_champion,
-    version_of,
     withdraw_version,
 )
 from growthlab.registry.registry_lock import locked_registry
@@ -81,8 +81,8 @@ def test_the_alias_the_tags_and_the_history_change_together(
     champion = champion_of(client, model)
     assert champion is not None
     assert str(champion.version) == "2"
-    assert version_of(client, model, "r1") == "3"
-    assert version_of(client, model, "r2") is None
+    assert newest_version(client, model, "r1") == "3"
+    assert newest_version(client, model, "r2") is None
 
 
 def test_a_decision_against_an_earlier_champion_is_refused_and_changes_nothing(

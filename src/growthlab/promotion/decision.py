@@ -46,8 +46,8 @@ from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.pages.text_table import format_interval, format_number, format_p_value
 from growthlab.promotion.gate import Gate, Guard
-from growthlab.promotion.measures import Measure
-from growthlab.promotion.rivals import Rival, WindowRank
+from growthlab.promotion.measure import Measure
+from growthlab.promotion.rival import Rival, WindowRank
 
 SUPERIOR, NON_INFERIOR, FIRST, EXPORTED_AGAIN = "superior", "non_inferior", "first", "again"
 ROUTES = {

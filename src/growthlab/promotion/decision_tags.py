@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from growthlab.pages.text_table import format_interval, format_p_value
-from growthlab.promotion.decision import Check, Decision, Evidence, Rival
+from growthlab.promotion.decision import Check, Decision, Evidence
 from growthlab.promotion.gate import Gate, settings_of
 from growthlab.promotion.promotion_report import PromotionCase
+from growthlab.promotion.rival import Rival
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

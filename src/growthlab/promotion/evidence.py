@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from growthlab.core.errors import ConfigError
@@ -11,9 +11,15 @@ from growthlab.export.parity import parity_of
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.measures import directions, measures_of
 from growthlab.promotion.paired_test import paired_test
-from growthlab.promotion.rivals import TAGS_THAT_MUST_MATCH, rivals_of, window_rank
+from growthlab.promotion.rival import Rival
+from growthlab.promotion.run_measures import directions, measures_of
+from growthlab.promotion.window_rivals import (
+    TAGS_THAT_MUST_MATCH,
+    chosen_rivals,
+    why_not_promoted,
+    window_rank,
+)
 from growthlab.promotion.window_runs import other_evaluations, window_runs
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import objective_metric
@@ -69,6 +75,27 @@ def evidence_of(
         rivals=rivals,
         standing=window_rank(challenger, runs, task),
     )
+
+
+def rivals_of(
+    challenger: JudgedRun,
+    runs: Sequence[JudgedRun],
+    task: Task,
+    metrics: Mapping[str, Any],
+    gate: Gate,
+) -> list[Rival]:
+    """The runs of `chosen_rivals` with the challenger's comparison after the cutoff, uncorrected."""
+    return [
+        Rival(
+            model=other.tags.get("model", ""),
+            run_id=other.id,
+            valid=other.metric(f"valid/{task.objective}"),
+            paired=paired_test(challenger, other, task, metrics, gate),
+            roles=sorted(roles),
+            why_not=why_not_promoted(other),
+        )
+        for other, roles in chosen_rivals(challenger, runs, task)
+    ]
 
 
 def _n_objectives(

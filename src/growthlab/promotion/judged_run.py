@@ -19,12 +19,12 @@ from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.export.parity import STEP_HISTORIES
 from growthlab.export.sign_and_index import sign_and_index
 from growthlab.registry.download import bundle_of
-from growthlab.registry.model_registry import version_of
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.run_files import PREDICTIONS, download_artifact
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
@@ -63,7 +63,7 @@ class JudgedRun:
         if tags.get("origin", "0") != "0":
             raise ConfigError(f"{word} was evaluated at an earlier origin: name a run of origin 0")
         run_id = str(run.info.run_id)
-        version = version_of(store.client, f"{tags['data']}-{task}", run_id)
+        version = newest_version(store.client, f"{tags['data']}-{task}", run_id)
         return cls(store, run, folder / run_id, version, index_above)
 
     @property
@@ -138,6 +138,16 @@ class JudgedRun:
             return self.table(PREDICTIONS, ["user_id", "label"])
         return self.table("truth")
 
+    def values_of(self, objective: str) -> pd.DataFrame:
+        """The predictions, or the values of the objective: a row a customer, sorted by id."""
+        if f"{PREDICTIONS}.parquet" in self.files:
+            table = self.table(PREDICTIONS, ["user_id", "label", "prediction"])
+        else:
+            table = self.table("per_user", ["user_id", objective])
+        return table.assign(user_id=table["user_id"].astype(str)).sort_values(
+            "user_id", kind="stable", ignore_index=True
+        )
+
     def answers(self) -> dict[str, pd.DataFrame]:
         """The lists, or the predictions."""
         name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "recommendations"
@@ -158,3 +168,9 @@ class JudgedRun:
     def metric(self, name: str) -> float:
         """A logged metric; NaN where it was undefined."""
         return float(self.run.data.metrics.get(name, math.nan))
+
+
+def newest_version(client: MlflowClient, name: str, run_id: str) -> str | None:
+    """The newest version that was registered from the run; None where there is none."""
+    versions = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(max(int(v.version) for v in versions)) if versions else None

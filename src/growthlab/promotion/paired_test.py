@@ -12,6 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import ExportError
 from growthlab.core.progress import progress
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.evaluation.superiority import (
     SuperiorityResult,
     SuperiorityTest,
@@ -42,15 +43,16 @@ def paired_test(
     """
     has_predictions = f"{PREDICTIONS}.parquet" in challenger.files
     column = "prediction" if has_predictions else task.objective
-    first = values_of(champion, task.objective)
+    first = champion.values_of(task.objective)
     columns = {champion.id: first[column].to_numpy(dtype=float)}
     seen = {_digest(columns[champion.id])}
     others = list(others)
     n_unread = 0
     for judged in progress((challenger, *others), "reading evaluations", 1 + len(others)):
         try:
-            table = values_of(judged, task.objective)
-        except (ExportError, KeyError, ValueError, OSError):
+            table = judged.values_of(task.objective)
+        except (ExportError, KeyError, ValueError, OSError) as error:
+            raise_if_storage_failed(error)
             if judged is challenger:
                 raise
             n_unread += 1
@@ -82,14 +84,3 @@ def paired_test(
 def _digest(values: np.ndarray) -> bytes:
     """A digest by which a repeated evaluation, with the same values, is recognised."""
     return hashlib.sha256(values.tobytes()).digest()
-
-
-def values_of(judged: JudgedRun, objective: str) -> pd.DataFrame:
-    """The run's predictions, or its values of the objective: a row a customer, sorted by id."""
-    if f"{PREDICTIONS}.parquet" in judged.files:
-        table = judged.table(PREDICTIONS, ["user_id", "label", "prediction"])
-    else:
-        table = judged.table("per_user", ["user_id", objective])
-    return table.assign(user_id=table["user_id"].astype(str)).sort_values(
-        "user_id", kind="stable", ignore_index=True
-    )

@@ -36,7 +36,7 @@ COSTS = {
     "fit_cpu_seconds": "fit, CPU seconds",
     "latency_p50_ms": "an answer, CPU ms, median",
     "latency_p95_ms": "an answer, CPU ms, 95th percentile",
-    "bundle_mb": "bundle, MB",
+    "bundle_mb": "bundle mb",
 }
 HOW_TO_READ = (
     "- The validation window chooses: a challenger that is not better there (or, on the cheaper route, "

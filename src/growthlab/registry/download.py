@@ -15,7 +15,7 @@ from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signe
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import BundleError, ConfigError, near_matches
 from growthlab.core.owned_folder import owned_folder
-from growthlab.registry.pyfunc import global_store
+from growthlab.registry.global_store import global_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import ExportError
-from growthlab.registry.pyfunc import global_store, log_pyfunc
+from growthlab.registry.global_store import global_store
+from growthlab.registry.pyfunc import log_pyfunc
 from growthlab.registry.registry_lock import locked_registry
 
 if TYPE_CHECKING:
@@ -123,12 +124,6 @@ def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
     """The champion's version; None where the model has no champion, or is not registered."""
     version = _aliased(client, name, CHAMPION)
     return None if version is None else client.get_model_version(name, version)
-
-
-def version_of(client: MlflowClient, name: str, run_id: str) -> str | None:
-    """The newest version that was registered from the run; None where there is none."""
-    versions = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-    return str(max(int(v.version) for v in versions)) if versions else None
 
 
 def require_champion(client: MlflowClient, name: str, expected: str | None) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import PredictRequest
 from growthlab.bundle.bundle import Bundle
+from growthlab.registry.global_store import global_store
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -58,29 +56,6 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
         )
     log.info("logged the bundle of run %s as %s", run_id, info.model_uri)
     return info
-
-
-@contextmanager
-def global_store(uri: str, run_id: str | None = None) -> Iterator[None]:
-    """Set MLflow's process-wide store inside the block: its logging functions take none as an argument.
-
-    With `run_id` that run's experiment is the current one, so that a model logged for the run goes to
-    its artifacts and not to the default experiment.
-    """
-    import mlflow
-
-    before, variable = mlflow.get_tracking_uri(), "MLFLOW_EXPERIMENT_ID"
-    experiment = os.environ.get(variable)
-    mlflow.set_tracking_uri(uri)
-    try:
-        if run_id is not None:
-            os.environ[variable] = mlflow.MlflowClient().get_run(run_id).info.experiment_id
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)
-        os.environ.pop(variable, None)
-        if experiment is not None:
-            os.environ[variable] = experiment
 
 
 def _signature(bundle: Bundle) -> ModelSignature:

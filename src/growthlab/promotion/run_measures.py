@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from growthlab.core.errors import GrowthlabError
 from growthlab.export.answer_cpu import latency_of
 from growthlab.export.parity import sample_of_ids, share_of_exact_lists
 from growthlab.pages.csv_table import table_of_csv
-from growthlab.pages.text_table import format_interval, format_number
+from growthlab.pages.text_table import format_number
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.measure import Measure
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import value_names
 from growthlab.tracking.run_files import COSTS
@@ -33,41 +34,6 @@ LARGER_IS_BETTER = ("coverage",)  # for the other costs less is better
 SMALLEST_SEGMENT = "smallest_segment"
 INDEX_RECALL = "index_recall"
 SHORT_LISTS, FULL_LISTS = "short_list_rate_at_10", "full_lists"
-Bounds = tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One quantity of both models, in the same unit; NaN: not defined. `champion` may be None.
-
-    `about` says in a few words what it was measured on; `measured` is False where the challenger's
-    run did not compute it. The spreads are the smallest and the largest of several measurements, None
-    for a quantity that is the same each time.
-    """
-
-    challenger: float
-    champion: float | None = None
-    larger_is_better: bool = False
-    about: str = ""
-    measured: bool = True
-    spread: Bounds | None = None
-    champion_spread: Bounds | None = None
-
-    @property
-    def bounds(self) -> Bounds:
-        """The challenger's spread; its value twice where there is none."""
-        return self.spread or (self.challenger, self.challenger)
-
-    @property
-    def champion_bounds(self) -> Bounds:
-        """The champion's spread; its value (NaN without one) twice where there is none."""
-        champion = math.nan if self.champion is None else self.champion
-        return self.champion_spread or (champion, champion)
-
-    @property
-    def text(self) -> str:
-        """The challenger's value, with its spread."""
-        return format_interval(self.challenger, *(self.spread or (math.nan, math.nan)))
 
 
 def directions(metrics: Mapping[str, Any]) -> dict[str, bool]:

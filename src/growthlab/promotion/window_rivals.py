@@ -5,65 +5,23 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
 
 from growthlab.core.errors import ExportError
-from growthlab.evaluation.superiority import SuperiorityResult
-from growthlab.promotion.gate import BEST_BASELINE, WINNER, Gate
+from growthlab.core.storage_faults import raise_if_storage_failed
+from growthlab.promotion.gate import BEST_BASELINE, WINNER
 from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.paired_test import paired_test, values_of
-from growthlab.promotion.window_runs import FINISHED
+from growthlab.promotion.rival import WindowRank
 from growthlab.tasks.base import Task
 from growthlab.tracking.find_run import PARENT_TAG
 
 log = logging.getLogger(__name__)
 
-ROLES = {BEST_BASELINE: "best baseline", WINNER: "winner by validation"}
 TAGS_THAT_MUST_MATCH = ("data_digest", "split", "cutoff", "filter_seen")
 SETTINGS_THAT_MAY_DIFFER = {"task.objective", "task.maximise", "task.memory_mb"}
+FINISHED = "FINISHED"
 LONGEST_REASON = 300  # characters of why a rival could not be promoted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rival:
-    """A model that was evaluated on the same window, which a first champion is compared with.
-
-    `roles` are those of `ROLES` that it has; none for a better one that cannot be exported. `paired`
-    is the challenger's comparison with it after the cutoff. `why_not` says why it could not be
-    promoted itself, empty where nothing is known against it.
-    """
-
-    model: str
-    run_id: str
-    valid: float
-    paired: SuperiorityResult
-    roles: Sequence[str] = ()
-    why_not: str = ""
-
-    @property
-    def title(self) -> str:
-        """Its name and what it is: ``als, the winner by validation``."""
-        roles = " and ".join(ROLES[role] for role in self.roles)
-        text = f"{self.model}, the {roles}" if roles else f"{self.model}, better by validation"
-        return f"{text} ({self.why_not})" if self.why_not else text
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowRank:
-    """The challenger among the `n` models evaluated on the same window, by its objective.
-
-    `value` with its 95 % bounds is that after the cutoff, as is `rank`; `valid_rank` is by validation.
-    """
-
-    value: float
-    low: float
-    high: float
-    rank: int
-    valid_rank: int
-    n: int
 
 
 def window_rank(challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task) -> WindowRank:
@@ -87,18 +45,14 @@ def window_rank(challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task) ->
     )
 
 
-def rivals_of(
-    challenger: JudgedRun,
-    runs: Sequence[JudgedRun],
-    task: Task,
-    metrics: Mapping[str, Any],
-    gate: Gate,
-) -> list[Rival]:
+def chosen_rivals(
+    challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task
+) -> list[tuple[JudgedRun, list[str]]]:
     """The best baseline and the winner, both by validation, unless the challenger is one itself.
 
-    Models are ranked by the mean over the seeds of a comparison, and the best seed represents the
-    model. A better model that cannot be exported is listed without a role. Runs on other customers
-    or another truth, and runs whose artifacts are lost, are left out.
+    Each run has its roles. Models are ranked by the mean over the seeds of a comparison, and the best
+    seed represents the model. A better model that cannot be exported is listed without a role. Runs
+    on other customers or another truth, and runs whose artifacts are lost, are left out.
     """
     ranked = _best_seeds(_evaluated_alike(challenger, runs, task), challenger, task)
     exportable = [each for each in ranked if not _why_not_exportable(each)]
@@ -108,25 +62,16 @@ def rivals_of(
         best = next((each for each in candidates if _is_comparable(challenger, each, task)), None)
         if best is not None and best.id != challenger.id:
             chosen.setdefault(best.id, (best, []))[1].extend(roles)
-    return [
-        Rival(
-            model=other.tags.get("model", ""),
-            run_id=other.id,
-            valid=other.metric(f"valid/{task.objective}"),
-            paired=paired_test(challenger, other, task, metrics, gate),
-            roles=sorted(roles),
-            why_not=_why_not(other),
-        )
-        for other, roles in chosen.values()
-    ]
+    return list(chosen.values())
 
 
 def _is_comparable(challenger: JudgedRun, other: JudgedRun, task: Task) -> bool:
     """Whether the run answered the same customers and truth, and its values can be read."""
     try:
         same = challenger.truth.equals(other.truth)
-        values_of(other, task.objective)
+        other.values_of(task.objective)
     except (ExportError, KeyError, ValueError, OSError) as error:
+        raise_if_storage_failed(error)
         log.warning("run %s cannot be compared: %s", other.id, error)
         return False
     return same
@@ -187,7 +132,7 @@ def _why_not_exportable(judged: JudgedRun) -> str:
     return "" if exportable == "yes" else f"not exportable: {exportable}"
 
 
-def _why_not(judged: JudgedRun) -> str:
+def why_not_promoted(judged: JudgedRun) -> str:
     """Why the run cannot be promoted, or was refused; empty where nothing is known against it."""
     if why_not := _why_not_exportable(judged):
         return why_not[:LONGEST_REASON]
