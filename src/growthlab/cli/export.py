@@ -13,6 +13,7 @@ from growthlab.registry.model_registry import (
     make_challenger,
     register_bundle,
 )
+from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.store import Store
@@ -25,7 +26,7 @@ from growthlab.workbench.set_up import data_source, tracking_store
 def run(command: Command) -> int:
     """Download the run's bundle, check it, put it into its folder and register it."""
     config, store = command.config, tracking_store(command.config)
-    task = with_data_defaults(build(config.task), data_source(config))
+    task = with_data_defaults(build(config.task, Task), data_source(config))
     store.require_exists("nothing to export: run growthlab compare first")
     if config.run:
         winner = find_exportable_run(store, f"run={config.run}")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from growthlab.config.compose import Command
-from growthlab.core.build import build
 from growthlab.registry.download import fetch
-from growthlab.tracking.store import Store
+from growthlab.workbench.set_up import tracking_store
 
 
 def run(command: Command) -> int:
     """Fetch and check the bundle and swap it in, unless the folder has this version already."""
     config = command.config
-    store = build(config.tracking)
-    assert isinstance(store, Store)
+    store = tracking_store(config)
     store.require_exists("nothing to fetch")
     fetched = fetch(
         str(config.model_uri),

@@ -29,8 +29,8 @@ def run(command: Command) -> int:
         write_dictionary(output_path(config.dictionary, "dictionary"))
         print(f"tags in {config.dictionary}")
         return 0
-    portrait, source, store = build(config.portrait), data_source(config), tracking_store(config)
-    assert isinstance(portrait, Portrait)
+    portrait: Portrait = build(config.portrait, Portrait)
+    source, store = data_source(config), tracking_store(config)
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
     events = source.prepare(cache_folder(config))

@@ -6,15 +6,14 @@ import json
 
 from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
-from growthlab.core.build import build
 from growthlab.data.cleaning import report_text
-from growthlab.workbench.set_up import cache_folder
+from growthlab.workbench.set_up import cache_folder, data_source
 
 
 def run(command: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save that as JSON."""
     cache = cache_folder(command.config)
-    log = build(command.config.data).prepare(cache)
+    log = data_source(command.config).prepare(cache)
     name = command.choice("data")
     first, last = log.span()
     print(

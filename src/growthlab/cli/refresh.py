@@ -10,6 +10,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import parse_moment
 from growthlab.export.refresh_state import refresh
+from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.workbench.set_up import data_source, prepared_log
 
@@ -32,7 +33,7 @@ def run(command: Command) -> int:
         folder,
         prepared_log(source, config, data),
         data,
-        task=with_data_defaults(build(config.task), source),
+        task=with_data_defaults(build(config.task, Task), source),
         cutoff=None if config.cutoff is None else parse_moment(config.cutoff, "cutoff"),
         cleaning=source.cleaning,
         same_data=bool(config.same_data),

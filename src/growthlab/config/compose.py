@@ -146,10 +146,11 @@ def _compares_models(base: DictConfig, words: Sequence[str]) -> bool:
 def _metrics_words(first: Command, words: Sequence[str]) -> list[str]:
     """The word that chooses all metrics of the task's family; none if metrics are named."""
     from growthlab.core.build import build
+    from growthlab.tasks.base import Task
 
     if any(w.startswith("metrics=") for w in words):
         return []
-    family = build(first.config.task).metrics
+    family = build(first.config.task, Task).metrics
     names = [c for c in choices("metrics") if c.startswith(f"{family}/")]
     return [f"metrics=[{','.join(names)}]"]
 

@@ -31,6 +31,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def quoted(value: object, longest: int = 80) -> str:
+    """A value as it is shown in a message: on one line, without control characters, not too long."""
+    text = value if isinstance(value, str) and value.isprintable() else repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
 def near_matches(given: str, possible: Iterable[str], n_listed: int = 20, prefix: str = "") -> str:
     """The end of an error line: the possible names closest to `given`, else the first `n_listed`.
 

@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
+from growthlab.metrics.predictions import PredictionMetric
+from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
+
+Metric = PredictionMetric | PerUser | Pooled | Overall
 
 
 class MetricColumn(NamedTuple):
@@ -33,7 +37,7 @@ def build_metrics(
     metrics: dict[str, Any] = {}
     places: dict[MetricColumn, float] = {}
     for name, node in nodes.items():
-        metrics[str(name)] = metric = build(node, f"metrics.{name}", ignore=("column",))
+        metrics[str(name)] = metric = build(node, Metric, f"metrics.{name}", ignore=("column",))
         for logged_name, place in _places(name, node.get("column")).items():
             places[MetricColumn(logged_name, metric.larger_is_better)] = place
     return metrics, sorted(places, key=lambda column: (places[column], column.metric))

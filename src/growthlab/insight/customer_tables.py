@@ -17,7 +17,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.owned_folder import owned_folder
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import CustomerSection, EvaluatedSection, link_sections
+from growthlab.insight.findings import CustomerSection, EvaluatedSection, Section, link_sections
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, Cus
     """
     if not nodes:
         raise ConfigError("section=[] leaves nothing to make: name some sections, or none")
-    sections = {str(n): build(node, f"section.{n}") for n, node in nodes.items()}
+    sections = {str(n): build(node, Section, f"section.{n}") for n, node in nodes.items()}
     linked = link_sections(sections)
     chosen = {n: section for n, section in linked.items() if isinstance(section, CustomerSection)}
     others = [name for name in linked if name not in chosen]

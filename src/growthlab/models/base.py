@@ -92,23 +92,6 @@ class TrainsNetwork(Protocol):
         ...
 
 
-@runtime_checkable
-class SklearnEstimator(Protocol):
-    """scikit-learn's contract, which LightGBM follows too."""
-
-    def fit(self, X: Any, y: Any) -> Any:
-        """Learn from a table and its labels."""
-        ...
-
-    def predict(self, X: Any) -> Any:
-        """One prediction a row."""
-        ...
-
-    def get_params(self) -> dict[str, Any]:
-        """The settings by name."""
-        ...
-
-
 class Patience(Protocol):
     """A trainer that tolerates `patience` epochs without improvement."""
 

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.library_estimators import SklearnEstimator
 from growthlab.features.examples import Examples
-from growthlab.models.base import SklearnEstimator, TrainedInEpochs
+from growthlab.models.base import TrainedInEpochs
 from growthlab.training.fit_options import FitOptions
 
 TREES = 10  # per epoch

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, ExportError
+from growthlab.core.library_estimators import SklearnEstimator
 from growthlab.features.examples import Examples
-from growthlab.models.base import Estimator, SklearnEstimator
+from growthlab.models.base import Estimator
 from growthlab.models.boosting import fit_with_early_stopping, patience_of
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.lightgbm_rows import LightGBMRows

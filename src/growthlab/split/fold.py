@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
@@ -51,3 +52,19 @@ class Fold:
         if self.inner is None:
             raise DataError("this fold has no validation window: nothing can be chosen on it")
         return self.inner
+
+
+class Splitter(Protocol):
+    """A way of cutting a log into past and future."""
+
+    def folds(
+        self, log: EventLog, horizon_days: float | None = None, origins: int = 1
+    ) -> list[Fold]:
+        """`origins` folds, the newest first; `horizon_days` is the data set's own horizon.
+
+        Raises
+        ------
+        ConfigError, DataError
+            A log that cannot be cut so, or a fold without past or future.
+        """
+        ...

@@ -24,11 +24,13 @@ class Task(Protocol):
 
     `models` and `metrics` name the families (folders of the config groups) that fit it; `objective` is the
     metric that early stopping, search and the choice of the winner use, on the validation window only.
-    `answer` says what a model of the task answers, and its names where it is served.
+    `answer` says what a model of the task answers, and its names where it is served; `model_type` is
+    what a config may name as its model, as in an annotation: `Estimator` or any scikit-learn classifier.
     A task's data holds everything that does not depend on the model, so that all models share it.
     """
 
     answer: ClassVar[TaskAnswer]
+    model_type: ClassVar[Any]
     name: str
     models: str
     metrics: str

@@ -13,6 +13,7 @@ import pandas as pd
 
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.errors import ConfigError
+from growthlab.core.library_estimators import SklearnClassifier
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.features.examples import Examples
@@ -25,6 +26,7 @@ from growthlab.metrics.predictions import (
     equal_mass_bins,
     group_by_prediction,
 )
+from growthlab.models.base import Estimator
 from growthlab.models.calibrated_estimator import (
     CHOICES,
     CalibratedEstimator,
@@ -64,6 +66,7 @@ class Churn(CustomerTask):
         intended_use="Gives the probability that a customer buys nothing within the horizon.",
         caveat="It says who may leave, not whom a contact would keep: that needs an experiment.",
     )
+    model_type: ClassVar[Any] = Estimator | SklearnClassifier
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (RocAuc(), Brier())
 
     objective: str = "roc_auc"

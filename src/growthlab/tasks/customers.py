@@ -50,6 +50,7 @@ class CustomerTask(ABC):
     """
 
     answer: ClassVar[TaskAnswer]
+    model_type: ClassVar[Any]
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = ()
 
     objective: str

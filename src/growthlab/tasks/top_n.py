@@ -97,6 +97,8 @@ class TopN:
         caveat="Scores are comparable within one list only; they are no probabilities of a purchase.",
     )
 
+    model_type: ClassVar[Any] = Recommender
+
     objective: str = "ndcg_at_10"
     target: str = "horizon_set"
     filter_seen: str | None = None

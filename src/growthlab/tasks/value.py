@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
+from growthlab.core.library_estimators import SklearnRegressor
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
 from growthlab.evaluation.outcome import ModelEvaluation
@@ -20,6 +21,7 @@ from growthlab.metrics.predictions import PredictionMetric, equal_mass_bins, gro
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
+from growthlab.models.base import Estimator
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, in_window, values_by_user
@@ -46,6 +48,7 @@ class Value(CustomerTask):
             "It is neither a margin nor a credit score, and says nothing of a single customer's luck."
         ),
     )
+    model_type: ClassVar[Any] = Estimator | SklearnRegressor
     delayed_metrics: ClassVar[tuple[PredictionMetric, ...]] = (
         NormalisedGini(),
         Spearman(),

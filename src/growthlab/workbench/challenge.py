@@ -12,9 +12,11 @@ from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ExportError
 from growthlab.evaluation.leaderboard_columns import build_metrics
+from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.promotion.promotion_report import PromotionCase
 from growthlab.promotion.ruling import PromotionTerms, Ruling, carry_out, rule_on
+from growthlab.tasks.base import Task
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import Store
 from growthlab.workbench.set_up import tracking_store
@@ -82,8 +84,8 @@ def terms_of(command: Command) -> PromotionTerms:
     nodes = {**default.metrics, **(config.get("metrics") or {})}  # guards may name any metric
     metrics, _ = build_metrics(nodes)
     return PromotionTerms(
-        gate=build(config.gate, "gate"),
-        task=build(config.task),
+        gate=build(config.gate, Gate),
+        task=build(config.task, Task),
         task_name=task,
         metrics=metrics,
         default_objective=default.task.objective,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from omegaconf import OmegaConf
 
 from growthlab.config import mistakes
 from growthlab.config.compose import Command
@@ -13,6 +10,7 @@ from growthlab.config.conf_tree import choices
 from growthlab.config.model_settings import refuse_unknown_models
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.plain_values import plain_values
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
 
@@ -52,11 +50,9 @@ def contender_for(command: Command, task: Task) -> Contender:
             f"model={choice} is not a model of task={command.choice('task')}: "
             f"it takes models of the family {task.models}"
         )
-    settings = OmegaConf.to_container(command.config.model, resolve=True)
-    assert isinstance(settings, dict)
-    node: dict[str, Any] = {str(key): value for key, value in settings.items()}
-    build(node, "model")  # a mistake shows before any work is done
-    return Contender(command.choice("model"), lambda: build(node, "model"), node)
+    node = plain_values(command.config.model)
+    build(node, task.model_type, "model")  # a mistake shows before any work is done
+    return Contender(command.choice("model"), lambda: build(node, task.model_type, "model"), node)
 
 
 def possible_models(task: Task) -> list[str]:

@@ -124,4 +124,5 @@ def _models_that_continue(bench: Workbench) -> list[str]:
         name: compose("train", [f"model={family}/{name}"]).config.model
         for name in possible_models(bench.task)
     }
-    return [name for name, node in nodes.items() if isinstance(build(node, "model"), ContinuesFit)]
+    models = {n: build(node, bench.task.model_type, "model") for n, node in nodes.items()}
+    return [name for name, model in models.items() if isinstance(model, ContinuesFit)]

@@ -10,6 +10,7 @@ from growthlab.core.build import build
 from growthlab.export.same_data import check_same_data
 from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import ServedPrediction
+from growthlab.tasks.base import Task
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
 from growthlab.workbench.set_up import cache_folder, data_source
 
@@ -31,5 +32,5 @@ def served_outcomes(
     events = source.prepare(cache_folder(config))
     if config.same_data:
         check_same_data(bundle, events, source.cleaning)
-    task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task)
+    task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task, Task)
     return evaluate_delayed(task, bundle, served, events)

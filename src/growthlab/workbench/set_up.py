@@ -15,7 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Fold, Splitter
 from growthlab.tasks.base import RankingTask, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
@@ -47,9 +47,9 @@ def build_parts(
     """
     config = command.config
     source = GivenLog.of(given) if given is not None else data_source(config)
-    task = with_data_defaults(build(config.task), source)
+    task = with_data_defaults(build(config.task, Task), source)
     metrics, columns = task_metrics(command, task)
-    splitter = build(config.split)
+    splitter = build(config.split, Splitter)
     if contenders is None:
         contenders = [contender_for(each, task) for each in model_commands(command, task)]
     return Parts(
@@ -83,15 +83,13 @@ def load_workbench(parts: Parts, origins: int = 1) -> Workbench:
 
 def data_source(config: Any) -> Source:
     """The data source of a config."""
-    source = build(config.data)
-    assert isinstance(source, Source)
+    source: Source = build(config.data, Source)
     return source
 
 
 def tracking_store(config: Any) -> Store:
     """The MLflow store of a config."""
-    store = build(config.tracking)
-    assert isinstance(store, Store)
+    store: Store = build(config.tracking, Store)
     return store
 
 

@@ -10,7 +10,7 @@ from growthlab.config.compose import Command
 from growthlab.data.event_log import EventLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Fold, Splitter
 from growthlab.split.leakage import leakage_report
 from growthlab.tasks.base import RankingTask, Task
 from growthlab.tasks.entry import Contender
@@ -24,7 +24,7 @@ class Parts:
 
     command: Command
     source: Source
-    splitter: Any
+    splitter: Splitter
     task: Task
     contenders: tuple[Contender, ...]
     metrics: Mapping[str, Any]

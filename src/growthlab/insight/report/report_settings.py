@@ -41,7 +41,7 @@ class ReportSettings:
         if not nodes:
             raise ConfigError("section=[] leaves nothing to report: name some sections, or none")
         return cls(
-            sections={str(n): build(node, f"section.{n}") for n, node in nodes.items()},
+            sections={str(n): build(node, Section, f"section.{n}") for n, node in nodes.items()},
             as_of=None if config.as_of is None else str(config.as_of),
             min_group=config.privacy.min_group,
             active_events=active_events,

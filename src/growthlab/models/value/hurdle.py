@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.library_estimators import SklearnClassifier, SklearnEstimator, SklearnRegressor
 from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
-from growthlab.models.base import SklearnEstimator
 from growthlab.models.table_estimator import TableEstimator, gives_probabilities
 from growthlab.scorers.hurdle_rows import HurdleRows
 from growthlab.training.fit_options import FitOptions
@@ -27,7 +27,7 @@ class Hurdle:
     Cragg, Econometrica 1971.
     """
 
-    def __init__(self, buys: Any, spends: Any) -> None:
+    def __init__(self, buys: SklearnClassifier, spends: SklearnRegressor) -> None:
         if not gives_probabilities(buys):
             raise ConfigError(
                 f"model.buys must give probabilities, and {type(buys).__name__} does not"
