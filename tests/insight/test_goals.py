@@ -212,7 +212,7 @@ def test_a_file_holds_a_list_or_goals(tmp_path: Path) -> None:
         ("", "holds no list of goals"),
         ("metric: buyers", "holds no list of goals"),
         ("- buyers", "goal 1 of .* is no mapping"),
-        ("- {a: [}", "is no yaml"),
+        ("- {a: [}", "is no YAML file"),
     ],
 )
 def test_a_file_without_goals_is_refused(tmp_path: Path, text: str, line: str) -> None:

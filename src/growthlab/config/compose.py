@@ -15,7 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from growthlab.config import hybrid_members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.config.model_settings import settings_words
+from growthlab.config.own_files import LOCAL_SETTINGS, check_own_files, refuse_places_outside
 from growthlab.core.errors import ConfigError
+from growthlab.core.plain_values import plain_values
 
 MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
 SEARCH_RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
@@ -92,6 +94,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     composed = _compose(command, words)
     mistakes.refuse_missing(composed.config)
     mistakes.refuse_wrong_types(composed.config, base.config)
+    refuse_places_outside(composed.config, base.config, overrides)
     return replace(composed, model_words=tuple(model_words), words=tuple(overrides))
 
 
@@ -164,9 +167,16 @@ def _search_words(first: Command, words: Sequence[str]) -> list[str]:
     return [f"search={model}"]
 
 
-@lru_cache
 def _base(command: str) -> Command:
     """The command without any words."""
+    local = [root / LOCAL_SETTINGS for root in search_path()]
+    versions = [(str(path), path.stat().st_mtime_ns) for path in local if path.exists()]
+    return _composed_base(command, tuple(versions))
+
+
+@lru_cache
+def _composed_base(command: str, versions: tuple[tuple[str, int], ...]) -> Command:
+    """The command without any words; `versions` are the local settings that are part of it."""
     base = _compose(command, [], plain=True)
     more = {"metrics"} if "task" in base.config else set()
     return replace(base, groups=base.groups | more | _empty_groups(command))
@@ -207,6 +217,7 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
+    check_own_files(overrides)
     extra = [str(p) for p in search_path()[1:]]
     path = [f"hydra.searchpath=[{','.join('file://' + p for p in extra)}]"] if extra else []
     GlobalHydra.instance().clear()
@@ -223,6 +234,8 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
+    mistakes.refuse_choices_outside(chosen)
+    plain_values(config)  # raises for an interpolation
     return Command(config, chosen, command, tuple(overrides), read_groups)
 
 

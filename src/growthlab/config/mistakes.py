@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from growthlab.config.conf_tree import choices, groups
-from growthlab.core.errors import ConfigError, near_matches, one_line
+from growthlab.core.errors import ConfigError, near_matches, one_line, quoted
 from growthlab.core.plain_types import type_mismatch
 
 MINIMUM = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
@@ -74,6 +74,15 @@ def mistake_in_keys(words: Sequence[str], config: Any, groups_read: Collection[s
         if _is_grid(word):
             return f"{word} is a grid: add -m"
     return ""
+
+
+def refuse_choices_outside(chosen: Mapping[str, str]) -> None:
+    """Raise a `ConfigError` for a choice that is no file of the config tree, such as ``../../x``."""
+    for key, choice in chosen.items():
+        group = key.partition("@")[0]
+        if not group.startswith("hydra/") and ".." in choice.split("/"):
+            near = near_matches(choice, choices(group))
+            raise ConfigError(f"{key}={quoted(choice)} lies outside the config tree: {near}")
 
 
 def has_setting(node: Any, path: str) -> bool:

@@ -11,10 +11,11 @@ from typing import ClassVar
 import pandas as pd
 
 from growthlab.core.errors import DataError
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.columns import as_ids, as_strings
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing_file, read_table, rename_columns
-from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.source import Source
 
 # a comma with a space after it belongs to a name: "Tapes, Adhesives & Sealants"
 BETWEEN_LEVELS = re.compile(r",(?! )")

@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from growthlab.core.errors import DataError
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.columns import as_numbers
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing_file, read_table, rename_columns
-from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.source import Source
 
 COLUMNS: dict[str, str | None] = {
     "user_id": "customer_id",

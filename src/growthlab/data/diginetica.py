@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import existing_file, read_table, rename_columns
-from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)

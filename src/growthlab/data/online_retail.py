@@ -15,14 +15,15 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from growthlab.core.atomic_write import atomic_path
-from growthlab.core.errors import DataError, near_matches
+from growthlab.core.errors import ConfigError, DataError, near_matches, quoted
+from growthlab.core.file_settings import ADDRESS, INPUT_FILE, OUTPUT_FOLDER
 from growthlab.core.progress import progress
 from growthlab.data.cleaning import frame_report_row
 from growthlab.data.columns import as_ids, as_numbers, as_strings, parse_times
 from growthlab.data.event_log import EventLog
 from growthlab.data.normalise import to_utc
 from growthlab.data.raw_tables import existing_file, read_table
-from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +63,21 @@ class OnlineRetail(Source):
 
     name: ClassVar[str] = "online_retail"
     path: str | None = field(default=None, metadata=INPUT_FILE)
-    url: str = "https://archive.ics.uci.edu/static/public/502/online+retail+ii.zip"
+    url: str = field(
+        default="https://archive.ics.uci.edu/static/public/502/online+retail+ii.zip",
+        metadata=ADDRESS,
+    )
     sha256: str | None = None
     rows: int | None = 1_067_371
-    downloads: str = ".growthlab/downloads"
+    downloads: str = field(default=".growthlab/downloads", metadata=OUTPUT_FOLDER)
     timestamp_format: str | None = None
     filter_seen_reason: str = "customers, many of them shops, buy the same goods again and again"
     horizon_days: float | None = 90.0
     activity_days: float | None = 180.0
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("https://", "http://")):
+            raise ConfigError(f"data.url={quoted(self.url)} must begin with https:// or http://")
 
     def files(self) -> list[Path]:
         """The file of transactions, downloaded if no path is given."""

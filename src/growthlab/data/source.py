@@ -14,15 +14,12 @@ from typing import ClassVar
 from filelock import FileLock
 
 from growthlab.core.errors import DataError
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
-
-# The mark of a setting that names a file: path: str | None = field(default=None, metadata=INPUT_FILE).
-# Such a file is among Source.files, and the cache depends on its content instead of its path.
-INPUT_FILE = {"input_file": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +30,9 @@ class Source(ABC):
     None for data without times; `activity_days`: a customer who has not bought within so many days
     before the cutoff gets no prediction; the event types of histories and those to predict.
     `cleaning` holds the rules for the raw events, None for none.
+
+    A setting marked `INPUT_FILE` names a file among `files`: the cache depends on its content, not on
+    its path.
     """
 
     name: ClassVar[str]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.cleaning import frame_report_row
 from growthlab.data.columns import EVENT_COLUMNS, ITEM_COLUMNS, as_numbers, parse_times
@@ -18,7 +19,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IdentityMap
 from growthlab.data.normalise import Currencies, to_utc
 from growthlab.data.raw_tables import existing_file, read_table, rename_columns
-from growthlab.data.source import INPUT_FILE, Source
+from growthlab.data.source import Source
 
 READING_COLUMNS = ("currency", "source")  # used while reading, not kept in the log
 Columns = Mapping[str, str | None]  # our name -> the file's

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from growthlab.core.errors import ConfigError, DataError, one_line
+from growthlab.core.errors import ConfigError, DataError, one_line, quoted
+from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import Catalogue
 from growthlab.features.term_content import FIELDS, ContentVectors, unit_rows
 
 log = logging.getLogger(__name__)
+
+SUFFIXES_OF_CODE = (".py", ".pyc", ".so", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class SentenceContent:
 
     lasting: ClassVar[bool] = True
 
-    model: str
+    model: str = field(metadata=INPUT_FILE)
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -97,6 +101,7 @@ def _installed(name: str) -> tuple[Any, str]:
     address, _, revision = name.partition("@")
     folder = Path(address).expanduser()
     if folder.is_dir():
+        _refuse_code(folder)
         return SentenceTransformer(str(folder), local_files_only=True), _digest(folder)
     try:
         model = SentenceTransformer(address, revision=revision or None, local_files_only=True)
@@ -106,6 +111,39 @@ def _installed(name: str) -> tuple[Any, str]:
             f"it first, or give its folder ({one_line(error)})"
         ) from error
     return model, revision or _commit(model)
+
+
+def _refuse_code(folder: Path) -> None:
+    """Raise a `ConfigError` for a folder whose parts are not the package's own, or that holds code.
+
+    The package imports the classes that ``modules.json`` names, and runs Python files beside it.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in SUFFIXES_OF_CODE:
+            raise ConfigError(
+                f"model.content.model={folder} holds {path.relative_to(folder)}, which loading would "
+                "run: only folders with settings, vocabulary and weights are read"
+            )
+        if path.suffix == ".json" and path.is_file():
+            _refuse_named_code(path, folder)
+
+
+def _refuse_named_code(path: Path, folder: Path) -> None:
+    """Raise a `ConfigError` for a settings file that names classes of other packages."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.content.model={folder}: {path.name} cannot be read") from error
+    modules = content if path.name == "modules.json" and isinstance(content, list) else []
+    named = [str(m.get("type")) for m in modules if isinstance(m, dict)]
+    if isinstance(content, dict) and "auto_map" in content:
+        named.append("auto_map")
+    for name in named:
+        if not name.startswith("sentence_transformers."):
+            raise ConfigError(
+                f"model.content.model={folder}: {path.name} names {quoted(name)}, whose code would "
+                "run: possible are parts of sentence_transformers"
+            )
 
 
 def _commit(model: Any) -> str:

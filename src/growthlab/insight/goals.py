@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.plain_yaml import read_plain_yaml
 from growthlab.insight.growth_figures import GROWTH_COLUMNS
 
 METRICS = tuple(n for n in GROWTH_COLUMNS if n not in ("period", "complete"))
@@ -78,13 +78,9 @@ def _parse_goals(entries: Sequence[Any], place: str, currency: str | None) -> li
 def _read_list(path: Path) -> list[Any]:
     """The list of goals in a yaml file."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"goals={path} cannot be read ({error.strerror}): give a yaml file"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"goals={path} is no yaml: {error}") from None
+        content = read_plain_yaml(path)
+    except ConfigError as error:
+        raise ConfigError(f"goals={error}") from error
     if isinstance(content, Mapping) and set(content) == {"goals"}:
         content = content["goals"]
     if not isinstance(content, list) or not content:

@@ -154,6 +154,14 @@ class SearchSpace:
             for key, r in self.ranges.items()
         }
 
+    def outside(self, settings: Mapping[str, Any]) -> list[str]:
+        """The names of settings that the space does not have, or whose value is outside its range."""
+        return [
+            key
+            for key, value in settings.items()
+            if key not in self.ranges or not self.ranges[key].contains(value)
+        ]
+
     def borders(self, settings: Mapping[str, Any]) -> list[str]:
         """The names of settings on a border of their range; a value outside its range is on none."""
         values = {**self.default, **settings}

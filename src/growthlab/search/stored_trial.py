@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from growthlab.core.errors import ConfigError, one_line, quoted
 from growthlab.search.trial import FinishedTrial, TrialResult
 from growthlab.tracking.process_identity import is_alive, runs_on_this_host, this_process
 
@@ -21,13 +22,21 @@ def finished_trial(trial: FrozenTrial) -> FinishedTrial:
     attributes = trial.user_attrs
     began, ended = float(attributes.get("began", 0)), float(attributes.get("ended", 0))
     overrides = attributes.get("overrides", {})
+    if not isinstance(overrides, Mapping):
+        raise ConfigError(f"the settings of trial {trial.number} are no mapping")
     return FinishedTrial(trial.number, overrides, result_of(trial), began, ended)
 
 
 def result_of(trial: FrozenTrial) -> TrialResult:
     """The result of a trial that ended."""
     text = trial.user_attrs.get("result")
-    return TrialResult("interrupted") if text is None else TrialResult.from_json(text)
+    try:
+        return TrialResult("interrupted") if text is None else TrialResult.from_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f"the result of trial {trial.number} cannot be read: something else wrote to the "
+            f"storage ({quoted(one_line(error))})"
+        ) from error
 
 
 def overrides_of(trial: FrozenTrial) -> Mapping[str, Any]:

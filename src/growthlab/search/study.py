@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from growthlab.core.errors import ConfigError, one_line
+from growthlab.core.errors import ConfigError, one_line, quoted
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.search.search_space import SearchSpace, settings_key
@@ -175,7 +175,7 @@ class Study:
     def finished(self) -> list[FinishedTrial]:
         """The trials that ended, except those that were interrupted and will be tried again."""
         return [
-            finished_trial(t)
+            self._checked(t)
             for t in self._trials("COMPLETE", "PRUNED", "FAIL")
             if counts_for_budget(t)
         ]
@@ -183,7 +183,7 @@ class Study:
     def ended(self, number: int) -> FinishedTrial | None:
         """The trial of that number if it ended, interrupted or not."""
         ended = [t for t in self._trials() if t.number == number and t.state.is_finished()]
-        return finished_trial(ended[0]) if ended and "result" in ended[0].user_attrs else None
+        return self._checked(ended[0]) if ended and "result" in ended[0].user_attrs else None
 
     def n_used(self) -> int:
         """The number of trials that count against the budget, running ones included."""
@@ -205,7 +205,18 @@ class Study:
 
     def pareto_front(self) -> list[FinishedTrial]:
         """The complete trials for which no other trial is better in every objective."""
-        return [finished_trial(t) for t in self.optuna.best_trials]
+        return [self._checked(t) for t in self.optuna.best_trials]
+
+    def _checked(self, trial: FrozenTrial) -> FinishedTrial:
+        """A trial that ended; ConfigError if its settings are none that this study could have tried."""
+        finished = finished_trial(trial)
+        outside = self.space.outside(finished.overrides)
+        if outside:
+            raise ConfigError(
+                f"study={self.name}, trial {trial.number}: {quoted(outside[0])} is not in the search "
+                "space, so something else wrote to the storage: give study=NAME to begin another"
+            )
+        return finished
 
     def _open(self) -> optuna.Study:
         """The study in the store, created if there is none, with the same fixed settings."""

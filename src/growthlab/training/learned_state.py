@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
 from growthlab.core.atomic_write import atomic_file
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.histories import UNKNOWN, Histories, codes_of
 
 if TYPE_CHECKING:
@@ -177,6 +178,21 @@ def write_state(state: LearnedState, path: Path) -> None:
 
 
 def read_state(path: Path) -> LearnedState:
-    """The state that `write_state` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return LearnedState.from_arrays(dict(arrays))
+    """The state that `write_state` wrote.
+
+    Raises
+    ------
+    ConfigError
+        A file of something else, or with numbers that are not finite.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            state = LearnedState.from_arrays(dict(arrays))
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, BadZipFile) as error:
+        raise ConfigError(f"the learned state {path.name} is damaged: {one_line(error)}") from error
+    for name, array in state.arrays.items():
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise ConfigError(
+                f"the learned state {path.name} has {name} with values that are no numbers"
+            )
+    return state

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.file_settings import (
+    ADDRESS,
+    INPUT_FILE,
+    OUTPUT_FOLDER,
+    is_inside,
+    marked_settings,
+)
 from growthlab.models.base import ContinuesFit
+from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.find_run import find_model_run
 from growthlab.tracking.run_files import download_artifact, load_warm_start
 from growthlab.tracking.store import Store, code_version
 from growthlab.training.learned_state import WarmStart
-from growthlab.workbench.contenders import possible_models
-from growthlab.workbench.logged_config import command_from_logged
+from growthlab.workbench.contenders import contender_for, possible_models
+from growthlab.workbench.logged_config import checked_logged_config, command_from_logged
 from growthlab.workbench.set_up import data_source, prepared_log, tracking_store
 from growthlab.workbench.workbench import Workbench
 
@@ -52,10 +60,12 @@ def command_of_run(command: Command) -> Command:
     run = find_model_run(store, word)
     tags = run.data.tags
     again = command_from_logged(_logged_config(store, run.info.run_id), command)
+    source, task = data_source(again.config), build(again.config.task, Task)
+    _say_files(word, {"data": source, "model": contender_for(again, task).factory()})
     before, now = tags.get("code_version", "unknown"), code_version()
     if before != now:
         log.warning("the run was made by code %s, this is %s: results may differ", before, now)
-    events = prepared_log(data_source(again.config), again.config, again.choice("data"))
+    events = prepared_log(source, again.config, again.choice("data"))
     if tags.get("data_digest") != events.digest:
         log.warning("the data is not that of the run: its content has changed since")
     return again
@@ -99,10 +109,34 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
 
 
 def _logged_config(store: Store, run_id: str) -> dict[str, Any]:
+    """The config that a run logged; ConfigError if it is not what this project logs."""
     with tempfile.TemporaryDirectory() as folder:
         path = download_artifact(store.client, run_id, "config.yaml", folder)
-        logged: dict[str, Any] = yaml.safe_load(path.read_text())
-    return logged
+        try:
+            return checked_logged_config(path, compose("train", []))
+        except ConfigError as error:
+            raise ConfigError(f"the logged config of run {run_id}: {error}") from error
+
+
+def _say_files(word: str, parts: Mapping[str, Any]) -> None:
+    """Log which files and addresses a logged config reads; refuse folders outside the working folder.
+
+    Raises
+    ------
+    ConfigError
+        A folder to which the run would write.
+    """
+    for name, path in marked_settings(parts, OUTPUT_FOLDER):
+        if not is_inside(path, Path.cwd()):
+            raise ConfigError(
+                f"{word} would write to {name}={quoted(path)}, outside this folder: train with "
+                "the settings of the run instead"
+            )
+    for name, path in marked_settings(parts, INPUT_FILE):
+        log.info("%s reads %s=%s", word, name, quoted(path))
+    if not any(name == "data.path" for name, _ in marked_settings(parts, INPUT_FILE)):
+        for name, address in marked_settings(parts, ADDRESS):
+            log.info("%s downloads, unless it did before, %s=%s", word, name, quoted(address))
 
 
 def _require_same_split(bench: Workbench, run_id: str, word: str) -> None:

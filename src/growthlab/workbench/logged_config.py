@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from growthlab.config import mistakes
 from growthlab.config.compose import Command
+from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.plain_values import plain_values
+from growthlab.core.plain_yaml import read_plain_yaml
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.workbench.workbench import Workbench
 
@@ -18,6 +24,7 @@ KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor 
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
 KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
 LOGGED_GROUPS = ("data", "split", "task")
+CHOICE = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
 MOVED_TARGETS = {"growthlab.features.item_content.": "growthlab.features.term_content."}
 
 
@@ -50,11 +57,34 @@ def command_from_logged(logged: Mapping[str, Any], command: Command) -> Command:
     return Command(OmegaConf.create(config), dict(chosen), "train")
 
 
+def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
+    """The config that a run logged as a file, which somebody else may have written.
+
+    `default` is the command without words, whose kinds of settings the logged ones must have. What
+    the config names is checked where it is built.
+
+    Raises
+    ------
+    ConfigError
+        More than plain values (see `read_plain_yaml`), or a part that is missing or of another kind.
+    """
+    logged = read_plain_yaml(path)
+    if not isinstance(logged, dict):
+        raise ConfigError(f"{path.name} holds no settings")
+    chosen = logged.get("chosen")
+    for group in (*LOGGED_GROUPS, "model"):
+        if not isinstance(logged.get(group), dict):
+            raise ConfigError(f"{path.name} has no settings of {group}")
+        choice = chosen.get(group) if isinstance(chosen, dict) else None
+        if not isinstance(choice, str) or not CHOICE.fullmatch(choice):
+            raise ConfigError(f"{path.name}: chosen.{group} is {quoted(repr(choice))}, not a name")
+    mistakes.refuse_wrong_types(OmegaConf.create(logged), default.config)
+    return logged
+
+
 def plain_config(command: Command) -> dict[str, Any]:
     """The composed config as plain values."""
-    plain = OmegaConf.to_container(command.config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(k): v for k, v in plain.items()}
+    return plain_values(command.config)
 
 
 def _logged_choices(command: Command) -> dict[str, str]:
