@@ -30,6 +30,7 @@ from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.seeding import random_stream
 from growthlab.evaluation.block_ranking import target_ranks
+from growthlab.models.base import Recommender
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.tracking.store import code_version
 from growthlab.training.fit_options import FitOptions, Verdict
@@ -99,7 +100,7 @@ def rows_of(step: Step, data: Path) -> pd.DataFrame:
     """Fit the model of a row; its two metrics for each draw, with 95 % bounds over users."""
     test, name = held_out(data), step.row["model"]
     words = [f"model=recommend/{name}", *step.settings.split()]
-    model = build(compose("train", words).config.model)
+    model = build(compose("train", words).config.model, Recommender)
     started = time.perf_counter()
     model.fit(test.past, FitOptions(seed=0, epochs=step.row.get("epochs")))
     about = {
@@ -128,7 +129,7 @@ def _rows(about: dict[str, Any], drawn: np.ndarray) -> Iterator[dict[str, Any]]:
 def choose(data: Path, name: str, words: list[str]) -> None:
     """Print hit rate and NDCG on the second-last film after each epoch, until three are no better."""
     test = held_out(data, 2)
-    model = build(compose("train", [f"model=recommend/{name}", *words]).config.model)
+    model = build(compose("train", [f"model=recommend/{name}", *words]).config.model, Recommender)
     best, started = (0, 0.0), time.perf_counter()
 
     def on_epoch(epoch: int, fitted: Any) -> Verdict:

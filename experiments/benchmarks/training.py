@@ -22,6 +22,7 @@ from torch import nn
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.histories import Histories
+from growthlab.models.base import Recommender
 from growthlab.models.sequence_recommender import sequence_loss
 from growthlab.training.loop import torch_stream
 from growthlab.training.training_batches import SequenceBatches
@@ -68,7 +69,7 @@ class Training:
     def __init__(self, name: str, words: Sequence[str], past: Histories) -> None:
         model, *rest = words
         config = compose("train", [f"model=recommend/{model}", "model.event_types=false", *rest])
-        self.name, self.model = name, build(config.config.model)
+        self.name, self.model = name, build(config.config.model, Recommender)
         batch = self.model.trainer.batch
         self.source = SequenceBatches(past, length=self.model.length, batch=batch, seed=0)
         self.batches = self.source(1)

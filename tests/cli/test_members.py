@@ -14,6 +14,7 @@ from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.simulated_shop import SimulatedShop
+from growthlab.models.base import Recommender
 from growthlab.models.recommend.gru4rec import GRU4Rec
 
 MEMBERS = "model.members=[item_knn,markov,personal_frequency]"
@@ -21,12 +22,12 @@ MEMBERS = "model.members=[item_knn,markov,personal_frequency]"
 
 def members_of(*words: str) -> dict[str, object]:
     """A new model of each member of the blend."""
-    model = build(compose("train", ["model=recommend/blend", *words]).config.model)
+    model = build(compose("train", ["model=recommend/blend", *words]).config.model, Recommender)
     return {name: make() for name, make in model.members.items()}
 
 
 def test_a_member_has_the_settings_of_its_own_config_file() -> None:
-    alone = build(compose("train", ["model=recommend/gru4rec"]).config.model)
+    alone = build(compose("train", ["model=recommend/gru4rec"]).config.model, Recommender)
     member = members_of("model.members=[gru4rec,markov]")["gru4rec"]
     assert isinstance(member, GRU4Rec)
     assert repr(member) == repr(alone)

@@ -90,7 +90,7 @@ WORDS = [
     ),
     (
         "train model=recommend/gru4rec model.trainer.lr=-1",
-        "model: trainer.lr must be positive, got -1",
+        "model.trainer.lr must be positive, got -1",
     ),
     (
         "train task=churn model=churn/lightgbm model.n_estimators=abc",
@@ -300,6 +300,7 @@ def test_mistakes_in_the_users_own_conf_folder_are_one_line(fresh: Workspace) ->
     own.write_text("# @package model\n_target_: os.system\ncommand: echo hello\n")
     done = fresh.growthlab("train", *SHOP, "model=recommend/mine")
     assert done.mistake == (
-        "_target_ os.system is outside the allow-list: possible are growthlab, sklearn, lightgbm"
+        "model._target_=os.system cannot be used here: possible are classes that fulfil "
+        "Recommender in growthlab.models"
     )
     assert "mine" in fresh.growthlab("train", "model=recommend/mien").mistake

@@ -128,7 +128,7 @@ SETTINGS: list[dict[str, Any]] = [
     pipeline(FILES, node(LOGISTIC)),
     pipeline(node(LOGISTIC), memory="cache"),
     pipeline(node("sklearn.preprocessing.StandardScaler")),
-    node(BAGGING, estimator=pipeline(node(LOGISTIC), memory="/tmp")),
+    node(BAGGING, estimator=pipeline(node(LOGISTIC), memory="elsewhere")),
     node(BAGGING, estimator=node(KNN)),
     node(BAGGING, estimator=node(LOGISTIC, _partial_=True)),
     {**GRID, "param_grid": {"C": [1]}, "pre_dispatch": "__import__('os')"},

@@ -37,7 +37,7 @@ def node(name: str) -> Any:
 @cache
 def source_of(name: str) -> Source:
     """The source that the config builds."""
-    source = build(node(name))
+    source = build(node(name), Source)
     assert isinstance(source, Source)
     return source
 

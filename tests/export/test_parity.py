@@ -30,6 +30,7 @@ from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.registry.global_store import global_store
 from growthlab.registry.pyfunc import log_pyfunc
 from growthlab.split.fold import Fold
+from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.training.fit_options import FitOptions
 
@@ -65,12 +66,14 @@ def export(
         family, _, name = choice.partition("/")
         config = compose("train", [f"task={TASKS[family]}", f"model={choice}"]).config
         if family not in shared:
-            task = with_data_defaults(build(config.task), shop_source)
+            task = with_data_defaults(build(config.task, Task), shop_source)
             shared[family] = task, task.data(shop_fold)
         task, data = shared[family]
         if "trainer" in config.model:
             config.model.trainer.epochs = 1
-        model = task.fit(build(config.model), data, FitOptions(seed=SEED, device="cpu"))
+        model = task.fit(
+            build(config.model, task.model_type), data, FitOptions(seed=SEED, device="cpu")
+        )
         return Exported(task, data, model, write(root / family / name, task, data, model))
 
     with pytest.MonkeyPatch.context() as patch:

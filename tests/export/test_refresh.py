@@ -27,6 +27,7 @@ from growthlab.export.write_bundle import write_estimator
 from growthlab.ranking.rules import Rules
 from growthlab.scorers.curve_rows import CurveRows
 from growthlab.split.fold import Fold
+from growthlab.tasks.base import Task
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.top_n import TopN
@@ -277,7 +278,9 @@ def test_churn_features_are_those_of_the_new_cutoff(
 ) -> None:
     from growthlab.config.compose import compose
 
-    task = with_data_defaults(build(compose("train", ["task=churn"]).config.task), shop_source)
+    task = with_data_defaults(
+        build(compose("train", ["task=churn"]).config.task, Task), shop_source
+    )
     data = task.data(shop_fold)
     rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.0, 1.0]), missing=0.3)
     about = replace(

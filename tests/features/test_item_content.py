@@ -18,6 +18,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Catalogue
 from growthlab.features.sentence_content import SentenceContent
 from growthlab.features.term_content import TermContent, principal_components, unit_rows
+from growthlab.models.base import Recommender
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -110,7 +111,7 @@ def test_a_setting_out_of_range_says_what_is_possible(settings: dict[str, Any], 
 def content_of(choice: str) -> Any:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         words = ["+model=recommend/content", f"content@model.content={choice}"]
-        return build(compose(overrides=words).model).content
+        return build(compose(overrides=words).model, Recommender).content
 
 
 def test_the_config_files_say_the_same_as_the_class() -> None:
@@ -171,6 +172,38 @@ def test_a_folder_is_known_by_its_content(installed: type[Installed], tmp_path: 
         sources.append(SentenceContent(model=str(tmp_path)).vectors(catalogue).source)
     assert sources[0] != sources[1]
     assert all(str(tmp_path) in s for s in sources)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("modeling.py", "open('marker', 'w')"),
+        ("inner/custom.py", ""),
+        ("modules.json", '[{"idx": 0, "type": "os.system"}]'),
+        ("modules.json", '[{"idx": 0, "type": "modeling.Own"}]'),
+        ("modules.json", "[{"),
+        ("config.json", '{"auto_map": {"AutoModel": "modeling.Own"}}'),
+        ("state.pkl", "x"),
+    ],
+)
+def test_a_folder_with_code_of_its_own_is_refused(
+    installed: type[Installed], tmp_path: Path, name: str, content: str
+) -> None:
+    path = tmp_path / "hostile" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"model\.content\.model=.*(would run|cannot be read)"):
+        SentenceContent(model=str(tmp_path / "hostile")).vectors(catalogue_of("a hostile folder"))
+    assert installed.asked == []
+
+
+def test_a_folder_of_the_packages_own_parts_is_read(
+    installed: type[Installed], tmp_path: Path
+) -> None:
+    part = '{"idx": 0, "type": "sentence_transformers.models.Transformer"}'
+    (tmp_path / "modules.json").write_text(f"[{part}]")
+    SentenceContent(model=str(tmp_path)).vectors(catalogue_of("a plain folder"))
+    assert len(installed.asked) == 1
 
 
 def test_a_model_that_is_not_on_this_machine_is_one_line(installed: type[Installed]) -> None:

@@ -72,7 +72,7 @@ def tiny() -> EventLog:
 
 def sections(*names: str) -> dict[str, Section]:
     """The named sections as their config files have them."""
-    return {n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in names}
+    return {n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text()), Section) for n in names}
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import link_sections
+from growthlab.insight.findings import Section, link_sections
 from growthlab.insight.scope import Scope
 from growthlab.insight.sections.tiers import Tiers
 from growthlab.insight.sections.triggers import Triggers, recurring_dates
@@ -158,7 +158,8 @@ def test_settings_out_of_range_are_refused(more: dict[str, Any], message: str) -
 def test_triggers_have_the_tiers_of_the_section_next_to_them() -> None:
     """The rules are in one place: conf/section/tiers.yaml."""
     result = {
-        n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text())) for n in ("triggers", "tiers")
+        n: build(yaml.safe_load((CONF / f"{n}.yaml").read_text()), Section)
+        for n in ("triggers", "tiers")
     }
     assert result["triggers"].tiers is None
     assert link_sections(result)["triggers"].tiers is result["tiers"]

@@ -38,7 +38,7 @@ def new_model(name: str, epochs: int = 2, batch: int | None = None) -> Recommend
         with open_dict(node):
             node.trainer.epochs = epochs
             node.trainer.batch = batch or node.trainer.batch
-    return build(node)
+    return build(node, Recommender)
 
 
 def config_of(name: str) -> Any:

@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 from growthlab.config.space_from_config import range_texts
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, ExportError
+from growthlab.core.library_estimators import SklearnClassifier, SklearnRegressor
 from growthlab.core.seeding import random_stream
 from growthlab.data.event_log import EventLog
 from growthlab.features.event_steps import event_steps
@@ -51,13 +52,14 @@ MONEY = ("spend", "spend_30d", "spend_365d", "basket_value", "monetary_value")
 
 SEARCHED = [n for n in NAMES if (CONF / "search" / f"{n}.yaml").exists()]
 
+KIND = Estimator | SklearnClassifier | SklearnRegressor
 every_model = pytest.mark.parametrize("name", NAMES)
 needs_labels = pytest.mark.parametrize("name", sorted(set(NAMES) - NEED_NO_LABELS))
 
 
 def new_model(name: str) -> Estimator:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return wrap_estimator(build(compose(overrides=[f"+model={name}"]).model))
+        return wrap_estimator(build(compose(overrides=[f"+model={name}"]).model, KIND))
 
 
 def customers(n: int, seed: int, scale: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:

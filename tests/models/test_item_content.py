@@ -17,6 +17,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.features.term_content import TermContent
+from growthlab.models.base import Recommender
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.sequence_recommender import SequenceRecommender
 from growthlab.scorers.load import load_scorer
@@ -57,7 +58,7 @@ def shop() -> Histories:
 def model_of(name: str, *words: str, epochs: int = 8) -> Any:
     settings = [f"model.trainer.epochs={epochs}", "model.trainer.batch=8", *words]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return build(compose(overrides=[f"+model=recommend/{name}", *settings]).model)
+        return build(compose(overrides=[f"+model=recommend/{name}", *settings]).model, Recommender)
 
 
 def with_content(name: str, *words: str, epochs: int = 20) -> Any:

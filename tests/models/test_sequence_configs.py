@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from growthlab.core.build import build
 from growthlab.core.histories import Catalogue, Histories
+from growthlab.models.base import Recommender
 from growthlab.models.sequence_recommender import SequenceRecommender
 from growthlab.networks.sequence_network import SequenceNetwork
 from growthlab.training.fit_options import FitOptions, Verdict
@@ -29,7 +30,7 @@ every_loss = pytest.mark.parametrize("loss", LOSSES)
 def model_of(name: str, *words: str) -> SequenceRecommender:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = compose(overrides=[f"+model=recommend/{name}", *words]).model
-    model: SequenceRecommender = build(node)
+    model: SequenceRecommender = build(node, Recommender)
     return model
 
 

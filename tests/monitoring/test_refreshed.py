@@ -25,6 +25,7 @@ from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import ServedPrediction, summarise_log
 from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.proportions import Proportion
+from growthlab.tasks.base import Task
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
 from growthlab.tasks.top_n import TopN
@@ -51,7 +52,7 @@ def churn_twice(churn_bundle: Bundle, tmp_path: Path) -> Bundle:
     """The churn bundle, whose horizon ends on 2024-03-29, as of 2024-03-11: that ends on 2024-04-08."""
     folder = copied(churn_bundle, tmp_path / "churn")
     events = purchases(*((f"user{n:04}", "2024-03-05") for n in range(200)))
-    task = build(compose("train", ["task=churn"]).config.task)
+    task = build(compose("train", ["task=churn"]).config.task, Task)
     cutoff = datetime(2024, 3, 11)
     refresh(folder, events, "watched_shop", task=task, cutoff=cutoff, same_data=False)
     return Bundle.load(folder)

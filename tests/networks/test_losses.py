@@ -16,7 +16,7 @@ from torch.nn import functional
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.networks.losses import cross_entropy, gbce, shared_negatives
-from growthlab.networks.losses.base import SequenceTargets
+from growthlab.networks.losses.base import Loss, SequenceTargets
 from growthlab.networks.losses.bpr_max import BPRMax
 from growthlab.networks.losses.cross_entropy import CrossEntropy, catalogue_cross_entropy
 from growthlab.networks.losses.gbce import GBCE, beta_of
@@ -34,7 +34,7 @@ every_loss = pytest.mark.parametrize("name", LOSSES)
 
 def loss_of(name: str) -> object:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return build(compose(overrides=[f"+loss={name}"]).loss)
+        return build(compose(overrides=[f"+loss={name}"]).loss, Loss)
 
 
 def seeded(loss: object, given: SequenceTargets) -> Tensor:

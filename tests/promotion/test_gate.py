@@ -558,7 +558,7 @@ def test_a_popularity_champion_that_covers_everyone_keeps_no_personal_model_out(
     from growthlab.config.compose import compose
     from growthlab.core.build import build
 
-    gate = build(compose("promote", ["task=top_n", "challenger=any"]).config.gate)
+    gate = build(compose("promote", ["task=top_n", "challenger=any"]).config.gate, Gate)
     names = {**gate.guards["ranking"], **gate.guards["every"]}
     same = {n: Measure(challenger=0.5, champion=0.5) for n in (*names, *gate.cheaper)}
     model_itself = Measure(challenger=0.876, champion=1.0, larger_is_better=True)

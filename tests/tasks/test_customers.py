@@ -24,6 +24,7 @@ from growthlab.models.value.mean import Mean
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
+from growthlab.tasks.base import Task
 from growthlab.tasks.churn import Churn, churn_deciles, leaking_features
 from growthlab.tasks.customers import customer_strata, purchase_cohorts, top_tenth
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
@@ -282,7 +283,7 @@ def test_no_feature_of_the_shop_leaks_the_label(
 @pytest.mark.parametrize("task", ["churn", "value"])
 def test_a_task_file_builds_the_task_with_its_own_defaults(task: str) -> None:
     node = OmegaConf.load(CONF / "task" / f"{task}.yaml").task
-    built = build(node)
+    built = build(node, Task)
     assert built == (Churn(attributes=[]) if task == "churn" else Value(attributes=[]))
     models = {path.stem for path in (CONF / "model" / built.models).glob("*.yaml")}
     assert set(built.baselines) <= models
@@ -317,7 +318,7 @@ def test_any_scikit_learn_estimator_needs_only_a_config_file(
 ) -> None:
     node = OmegaConf.create(text + "\nmax_iter: 20\nmin_samples_leaf: 10")
     evaluation = FoldEvaluation(task, shop_fold, metrics_of(task.metrics))
-    outcome = run_model(evaluation, lambda: build(node), name="boosted")
+    outcome = run_model(evaluation, lambda: build(node, task.model_type), name="boosted")
     assert outcome.test[task.objective].value > (0.6 if task.name == "churn" else 0.2)
     assert outcome.scorer is None
     assert "HistGradientBoosting" in outcome.why_not_exportable

@@ -213,7 +213,12 @@ def _key_of(node: Mapping[str, Any]) -> str:
 
 
 def _placed(error: Exception, where: str) -> str:
-    """The error's message, with the config key unless the message names it already."""
+    """The error's message, with the config key unless the message names it already.
+
+    A part that calls its setting ``trainer.lr`` and stands at ``model.trainer`` gives ``model.trainer.lr``.
+    """
     said = one_line(error)
-    root = where.partition(".")[0]
+    root, parent, own = where.partition(".")[0], *where.rpartition(".")[::2]
+    if parent and said.startswith(f"{own}."):
+        return f"{parent}.{said}"
     return said if isinstance(error, GrowthlabError) and root in said else f"{where}: {said}"

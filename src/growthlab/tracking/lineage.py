@@ -88,13 +88,13 @@ class Lineage:
     def tags(self) -> dict[str, str]:
         """The tags that every run has."""
         return {
+            **self.more,
             "task": self.task,
             "data": self.data,
             "data_digest": self.digest,
             "split": self.split,
             "cutoff": self.cutoff,
             "code_version": code_version(),
-            **self.more,
         }
 
     def dataset(self) -> DatasetInput:

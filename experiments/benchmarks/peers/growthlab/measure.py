@@ -62,8 +62,8 @@ def trained(question: Question) -> dict[str, Any]:
     bench = network(question, question.measure)
     task, data = bench.task, bench.task.data(bench.folds[0])
     options = FitOptions(seed=0, device="cpu", epochs=1)
-    build(bench.config.model).fit(data.past.select(range(100)), options)
-    model = build(bench.config.model)
+    build(bench.config.model, bench.task.model_type).fit(data.past.select(range(100)), options)
+    model = build(bench.config.model, bench.task.model_type)
     _, seconds = seconds_of(lambda: task.fit(model, data, options))
     targets = n_targets(question.past)  # longer histories in windows
     values = {"epoch_seconds": seconds, "targets_a_second": targets / seconds}
@@ -87,9 +87,9 @@ def classic(question: Question) -> dict[str, Any]:
     k = f"task.list_length={question.k}"
     bench = bench_of(question, name, *given, *shrinkage, k)
     task, data = bench.task, bench.task.data(bench.folds[0])
-    model = build(bench.config.model)
+    model = build(bench.config.model, bench.task.model_type)
     options = FitOptions(seed=0, device="cpu")
-    build(bench.config.model).fit(data.past.select(range(100)), options)
+    build(bench.config.model, bench.task.model_type).fit(data.past.select(range(100)), options)
     _, fit_seconds = seconds_of(lambda: task.fit(model, data, options))
     _, top_seconds = seconds_of(lambda: task.lists(model, data))
     return {"fit_seconds": fit_seconds, "top_10_seconds": top_seconds}
@@ -134,7 +134,7 @@ def quality(question: Question) -> dict[str, Any]:
         done = watch.judged(lambda: ndcg_at_10(scores(model), question.inner, target))
         return Verdict(improved=True, stop=done)
 
-    model = build(bench.config.model)
+    model = build(bench.config.model, bench.task.model_type)
     task.fit(model, data, FitOptions(seed=0, device="cpu", epochs=1000, on_epoch=on_epoch))
     return watch.answer()
 
