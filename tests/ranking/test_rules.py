@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from growthlab.core.errors import BundleError
-from growthlab.core.histories import Catalogue
+from growthlab.core.histories import UNKNOWN, Catalogue
 from growthlab.ranking.assortment import Assortment
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
@@ -41,8 +41,10 @@ def test_pins_and_caps_give_what_a_full_sort_gives(data, n, k):
     keys = [int(ties.keys(np.array([0]), np.array([c]))[0]) for c in range(n)]
     assortment = Assortment(Catalogue(ids, category=np.array(paths, dtype=str)))
     row = np.array([scores], dtype=np.float32)
-    result = assortment.arranged(row, min(k, n), ties, np.array(pinned, dtype=int), cap)
-    assert result.tolist() == slow_list(scores, paths, min(k, n), pinned, cap, keys)
+    (result,) = assortment.arranged(row, min(k, n), ties, [np.array(pinned, dtype=int)], [cap])
+    assert result[result != UNKNOWN].tolist() == slow_list(
+        scores, paths, min(k, n), pinned, cap, keys
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from growthlab.ranking.rules import Rules
@@ -102,6 +102,12 @@ class Recommendation:
     def level(self) -> int:
         """The fallback level, 0 to 4."""
         return LEVELS[self.served]
+
+    def first(self, k: int) -> Recommendation:
+        """The same list with at most `k` items: what a request for `k` gets."""
+        if len(self.items) <= k and len(self.before_rules) <= k:
+            return self
+        return replace(self, items=self.items[:k], before_rules=self.before_rules[:k])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from growthlab.ranking.assortment import Assortment
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.scorers.base import ComparesItems, ReadsContent, Scorer
 
+MOST_COMPARED = 50  # items of a basket, where the model cannot score a basket but compares items
+ENTRIES_AT_ONCE = 2**21  # similarities that are held together: 8 MB
+
 Score = Callable[[np.ndarray], np.ndarray]  # rows of a group -> scores; a NaN row: cannot
 
 
@@ -95,15 +98,23 @@ class FallbackLevels:
         return self.scorer if isinstance(self.scorer, ComparesItems) else None
 
     def _similar_to_baskets(self, scorer: ComparesItems, histories: Histories) -> Score:
-        """The model's similarity to the items of each basket, on average; NaN row: not known."""
+        """The model's similarity to the items of each basket, on average; NaN row: not known.
+
+        Of a large basket, `MOST_COMPARED` items count: each costs as much as a whole list.
+        """
 
         def score(rows: np.ndarray) -> np.ndarray:
-            pairs = histories.select(rows).matrix()
+            pairs = histories.select(rows).latest(MOST_COMPARED).matrix()
             items = np.unique(pairs.indices)
-            similarity = self._similar(scorer, items)(np.arange(len(items)))
-            known = ~np.isnan(similarity[:, :1])
-            counts = pairs[:, items] @ known.astype(np.float32)
-            sums = pairs[:, items] @ np.where(known, similarity, 0)
+            size = max(1, ENTRIES_AT_ONCE // max(len(self.catalogue), 1))
+            counts = np.zeros((len(rows), 1), dtype=np.float32)
+            sums = np.zeros((len(rows), len(self.catalogue)), dtype=np.float32)
+            for start in range(0, len(items), size):
+                block = items[start : start + size]
+                similarity = self._similar(scorer, block)(np.arange(len(block)))
+                known = ~np.isnan(similarity[:, :1])
+                counts += pairs[:, block] @ known.astype(np.float32)
+                sums += pairs[:, block] @ np.where(known, similarity, 0)
             return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
         return score

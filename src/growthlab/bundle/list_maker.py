@@ -41,6 +41,9 @@ SERVED_BY_VECTORS: Mapping[RequestKind, RecommendServed] = {
 NO_NAMES = np.zeros(0, dtype=str)
 NO_RULES = Rules()
 WITH_REASONS = ("known", "folded_in", "basket", "similar_items", "content")
+MOST_PAIRS = (
+    50_000  # of an item of the history and a listed one, compared for the reasons of a list
+)
 UNSCORED = np.finfo(np.float32).min  # the score of a pinned item that the model cannot score
 
 
@@ -181,6 +184,9 @@ class ListMaker:
     def _by_scores(self, group: RequestGroup, k: int, rules: Rules) -> list[Recommendation]:
         """Lists from the scores of all items."""
         rules_of_rows = _rules_of_rows(group, rules)
+        ruled = [row for row, own in enumerate(rules_of_rows) if own]
+        masks = [self._mask(rules_of_rows[row]) for row in ruled]  # mistakes show before any work
+        caps = [_cap(rules_of_rows[row]) for row in ruled]
         pinned = [self._pinned(own) for own in rules_of_rows]
         scores, served = self._levels.scores(group)
         for row, codes in enumerate(pinned):
@@ -190,13 +196,16 @@ class ListMaker:
         k = min(k, max(len(self.catalogue), 1))
         items, values = top_k(scores, k, ties)
         before: list[tuple[str, ...]] = [()] * len(rules_of_rows)
-        for row in [row for row, own in enumerate(rules_of_rows) if own]:
-            before[row] = tuple(self._item_ids(items[row][values[row] > UNSCORED]))
-            own_scores = scores[row : row + 1]
-            items[row] = self._ruled(
-                own_scores, k, ties.select(slice(row, row + 1)), rules_of_rows[row], pinned[row]
-            )
-            values[row] = own_scores[0, items[row]]
+        if ruled:
+            own_scores = scores[ruled]
+            for row, mask, own in zip(ruled, masks, own_scores, strict=True):
+                before[row] = tuple(self._item_ids(items[row][values[row] > UNSCORED]))
+                if mask is not None:
+                    own[~mask] = -np.inf
+            own_ties = ties.select(np.array(ruled))
+            own_pins = [pinned[row] for row in ruled]
+            items[ruled] = self.assortment.arranged(own_scores, k, own_ties, own_pins, caps)
+            values[ruled] = np.take_along_axis(own_scores, items[ruled], axis=1)
         return self._answers(group, items, values, served, before, pinned)
 
     def _mask(self, rules: Sequence[Rules]) -> np.ndarray | None:
@@ -210,17 +219,6 @@ class ListMaker:
     def _pinned(self, rules: Sequence[Rules]) -> np.ndarray:
         """The codes of all pinned items, in their order."""
         return self.assortment.codes([item for own in rules for item in own.pinned])
-
-    def _ruled(
-        self, scores: np.ndarray, k: int, ties: TieBreak, rules: list[Rules], pinned: np.ndarray
-    ) -> np.ndarray:
-        """One list under rules, ``(k,)``, -1 behind its end; scores of removed items become -inf."""
-        mask = self._mask(rules)
-        if mask is not None:
-            scores[0, ~mask] = -np.inf
-        caps = [r.max_per_category for r in rules if r.max_per_category is not None]
-        codes = self.assortment.arranged(scores, k, ties, pinned, min(caps, default=None))
-        return np.concatenate([codes, np.full(k - len(codes), UNKNOWN, dtype=codes.dtype)])
 
     def _hidden(self, group: RequestGroup) -> tuple[np.ndarray, np.ndarray]:
         """Rows and codes of the items that are seen, excluded or asked about, sorted by row."""
@@ -276,8 +274,11 @@ class ListMaker:
         """Why each item is listed, where the model can say.
 
         On the page of an item only what is similar is listed because of it, not the popular items
-        that follow.
+        that follow. Where a history and a list are both long, only the latest items of the history
+        count: no request costs the product of both.
         """
+        # the same for lists of about the same length, which may be made together
+        latest = max(MOST_PAIRS >> max(items.shape[1] - 1, 0).bit_length(), 1)
         causes = np.full(items.shape, UNKNOWN, dtype=np.int32)
         for level in {s for s in served if s in WITH_REASONS}:
             rows = np.flatnonzero([s == level for s in served])
@@ -287,7 +288,7 @@ class ListMaker:
                 causes[rows] = np.where(values[rows] > 0, histories.padded(1), UNKNOWN)
             elif reasoner is not None:
                 read = latest_baskets(histories, 1) if level == "content" else histories
-                causes[rows] = reasoner.because(read, items[rows])
+                causes[rows] = reasoner.because(read.latest(latest), items[rows])
         names = self.catalogue.item_ids
         reasons = []
         for row, listed in enumerate(items.tolist()):
@@ -317,3 +318,8 @@ class ListMaker:
 def _rules_of_rows(group: RequestGroup, rules: Rules) -> list[list[Rules]]:
     """The rules that hold for each request: the given ones and its own, without empty ones."""
     return [[r for r in (rules, request.rules) if r] for request in group.requests]
+
+
+def _cap(rules: Sequence[Rules]) -> int | None:
+    """The strictest `max_per_category`; None: none of the rules has one."""
+    return min((r.max_per_category for r in rules if r.max_per_category is not None), default=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from growthlab.bundle.answers import Features, Prediction, PredictRequest
-from growthlab.core.errors import BundleError, near_matches
+from growthlab.core.errors import RequestError, near_matches
 from growthlab.core.histories import UNKNOWN
 from growthlab.scorers.base import RowScorer
 
@@ -41,12 +41,16 @@ class Predictor:
 
     def _columns(self, features: Sequence[Features]) -> dict[str, np.ndarray]:
         """One array a column, NaN or an empty text where a request does not give the feature."""
+        names = dict.fromkeys(self.scorer.columns)
         for name in {n for row in features for n in row}:
-            if name not in self.scorer.columns:
-                possible = near_matches(name, self.scorer.columns)
-                raise BundleError(f"the model has no feature {name}: {possible}")
+            if name not in names:
+                possible = near_matches(name, names)
+                raise RequestError(
+                    f"the model has no feature {name}: {possible}",
+                    f"the model has no such feature: {possible}",
+                )
         columns: dict[str, np.ndarray] = {}
-        for name in self.scorer.columns:
+        for name in names:
             values = [row.get(name) for row in features]
             if name in self.texts:
                 columns[name] = np.array(["" if v is None else str(v) for v in values], dtype=str)
@@ -60,5 +64,6 @@ def _number(name: str, value: float | int | bool | str | None) -> float:
     if value is None:
         return np.nan
     if isinstance(value, str):
-        raise BundleError(f"feature {name} is a number, got a text")
+        message = f"feature {name} is a number, got a text"
+        raise RequestError(message, message)  # the name is the model's
     return float(value)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+LONGEST_COMPARED = 64  # letters of a name to which near ones are looked for
+MOST_COMPARED = 300  # of the possible names: those beside it in the alphabet
 
 
 class GrowthlabError(Exception):
@@ -20,6 +24,18 @@ class DataError(GrowthlabError, ValueError):
 
 class BundleError(GrowthlabError, ValueError):
     """A bundle that is corrupt, of a newer schema, or unable to answer the request."""
+
+
+class RequestError(BundleError):
+    """A request that a bundle cannot answer.
+
+    The message names what was given, for whoever runs a command; `public` says the same without
+    repeating anything of the request, for clients of the service.
+    """
+
+    def __init__(self, message: str, public: str) -> None:
+        super().__init__(message)
+        self.public = public
 
 
 class ExportError(GrowthlabError, ValueError):
@@ -42,10 +58,23 @@ def near_matches(given: str, possible: Iterable[str], n_listed: int = 20, prefix
 
     `prefix` is put before each name shown, and is not part of the comparison.
     """
-    possible = sorted({str(name) for name in possible})
-    close = difflib.get_close_matches(given, possible, n=3, cutoff=0.6)
+    return near_matches_among(given, sorted({str(name) for name in possible}), n_listed, prefix)
+
+
+def near_matches_among(
+    given: str, names: Sequence[str], n_listed: int = 20, prefix: str = ""
+) -> str:
+    """`near_matches` among distinct names that are sorted already.
+
+    The cost is bounded whoever writes `given`: a long one is compared with no name, any other with
+    the `MOST_COMPARED` names beside it in the alphabet.
+    """
+    place = bisect_left(names, given) if len(names) > MOST_COMPARED else 0
+    beside = names[max(0, place - MOST_COMPARED // 2) :][:MOST_COMPARED]
+    short = len(given) <= LONGEST_COMPARED
+    close = difflib.get_close_matches(given, beside, n=3, cutoff=0.6) if short else []
     if close:
         return f"did you mean {' or '.join(prefix + name for name in close)}?"
-    listed = ", ".join(prefix + name for name in possible[:n_listed])
-    more = ", ..." if len(possible) > n_listed else ""
-    return f"possible: {listed}{more}" if possible else "nothing is possible here"
+    listed = ", ".join(prefix + name for name in names[:n_listed])
+    more = ", ..." if len(names) > n_listed else ""
+    return f"possible: {listed}{more}" if names else "nothing is possible here"

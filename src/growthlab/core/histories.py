@@ -181,6 +181,13 @@ class Histories:
         """The same users with only the events strictly before `time`, for nested fits."""
         return self.where(self.times < time)
 
+    def latest(self, n: int) -> Self:
+        """The same users with only the latest `n` events of each."""
+        if not (self.lengths > n).any():
+            return self
+        from_end = np.repeat(self.offsets[1:], self.lengths) - np.arange(self.n_events)  # 1: newest
+        return self.where(from_end <= n)
+
     def of_types(self, event_types: Sequence[str]) -> Self:
         """The same users with only the events of the given types."""
         return self.where(np.isin(self.event_types, [EVENT_CODE[t] for t in event_types]))
@@ -284,5 +291,9 @@ def codes_of(raw_ids: Sequence[str] | np.ndarray, vocabulary: np.ndarray) -> np.
     raw = np.asarray(raw_ids, dtype=str)
     if not len(vocabulary) or not len(raw):
         return np.full(len(raw), UNKNOWN, dtype=np.int32)
+    if raw.dtype.itemsize > vocabulary.dtype.itemsize:
+        # numpy would copy the whole vocabulary at the width of the longest raw id
+        cut = raw.astype(vocabulary.dtype)
+        return np.where(cut == raw, codes_of(cut, vocabulary), UNKNOWN).astype(np.int32)
     places = np.minimum(np.searchsorted(vocabulary, raw), len(vocabulary) - 1)
     return np.where(vocabulary[places] == raw, places, UNKNOWN).astype(np.int32)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from growthlab.core.errors import BundleError, near_matches
+from growthlab.core.errors import BundleError, RequestError, near_matches_among
 from growthlab.core.histories import UNKNOWN, Catalogue
 from growthlab.ranking.rules import Rules
 from growthlab.ranking.ties import TieBreak
@@ -41,17 +41,13 @@ class Assortment:
         if rules.in_stock:
             kept &= self._column("in_stock", "in_stock").astype(bool)
         if rules.categories:
-            codes = [self._category_codes_named(name) for name in rules.categories]
-            kept &= np.isin(self.groups, np.concatenate(codes))
-        for name, limit, sign in (
-            ("price_min", rules.price_min, 1),
-            ("price_max", rules.price_max, -1),
-        ):
+            kept &= self._in_categories(rules.categories)
+        for name, limit in (("price_min", rules.price_min), ("price_max", rules.price_max)):
             if limit is not None:
                 price = self._column("price", name)
                 with np.errstate(over="ignore"):  # a limit above all float32 is allowed
                     bound = np.float32(limit)
-                kept &= np.nan_to_num(sign * (price - bound), nan=-1.0) >= 0
+                kept &= price >= bound if name == "price_min" else price <= bound  # no for NaN
         return kept
 
     def codes(self, raw_ids: Sequence[str]) -> np.ndarray:
@@ -60,24 +56,38 @@ class Assortment:
         return codes[codes != UNKNOWN]
 
     def arranged(
-        self, scores: np.ndarray, k: int, ties: TieBreak, pinned: np.ndarray, cap: int | None
+        self,
+        scores: np.ndarray,
+        k: int,
+        ties: TieBreak,
+        pinned: Sequence[np.ndarray],
+        caps: Sequence[int | None],
     ) -> np.ndarray:
-        """The best items of one user with pins and a cap, best first, at most `k` codes.
+        """The best items of each user with pins and a cap, best first; shape ``(n_users, k)``.
 
-        `scores` has the shape ``(1, n_items)``, ``-inf`` for items that may not be listed; `pinned`
-        are codes, of which such items are skipped.
+        `scores` has the shape ``(n_users, n_items)``, ``-inf`` for items that may not be listed;
+        `pinned` are codes, of which such items are skipped. Behind the end of a list is `UNKNOWN`.
         """
-        groups = self.groups if cap is not None else None
-        first = [int(c) for c in dict.fromkeys(pinned.tolist()) if scores[0, c] > -np.inf]
-        depth = k if cap is None else DEEPER * k
-        while True:
-            depth = min(depth + len(first), scores.shape[1])
-            best, _ = top_k(scores, max(depth, 1), ties)
-            rest = best[0][best[0] != UNKNOWN].tolist()
-            listed = _capped([*first, *(c for c in rest if c not in set(first))], groups, cap, k)
-            if len(listed) == k or len(rest) < depth or depth == scores.shape[1]:
-                return np.array(listed, dtype=np.int32)
+        lists = np.full((len(scores), k), UNKNOWN, dtype=np.int32)
+        first = [_listable_pins(row, codes) for row, codes in zip(scores, pinned, strict=True)]
+        left = np.arange(len(scores))
+        depth = k if not any(caps) else DEEPER * k
+        depth += max((len(codes) for codes in first), default=0)
+        while len(left):
+            depth = min(depth, scores.shape[1])
+            best, _ = top_k(scores[left], max(depth, 1), ties.select(left))
+            short = []
+            for row, rest in zip(left.tolist(), best, strict=True):
+                rest = rest[rest != UNKNOWN]
+                listed = _pins_before(first[row], rest)
+                if (cap := caps[row]) is not None:
+                    listed = listed[_has_room(self.groups[listed], cap)]
+                lists[row, : len(listed)] = listed[:k]
+                if len(listed) < k and len(rest) == depth < scores.shape[1]:
+                    short.append(row)
+            left = np.array(short, dtype=np.int64)
             depth *= DEEPER
+        return lists
 
     @property
     def groups(self) -> np.ndarray:
@@ -93,12 +103,24 @@ class Assortment:
                 by_name.setdefault(name, []).append(code)
         return by_name
 
-    def _category_codes_named(self, name: str) -> np.ndarray:
-        _ = self.groups
-        if name not in self._codes_by_name:
-            hint = near_matches(name, self._codes_by_name)
-            raise BundleError(f"rules.categories: no item is of {name!r}: {hint}")
-        return np.array(self._codes_by_name[name])
+    @cached_property
+    def _sorted_category_names(self) -> list[str]:
+        return sorted(self._codes_by_name)
+
+    def _in_categories(self, names: Sequence[str]) -> np.ndarray:
+        """Whether each item is in one of the categories, bool, ``(n_items,)``."""
+        groups = self.groups
+        wanted = np.zeros(len(self.catalogue.category_names) + 1, dtype=bool)  # the last: UNKNOWN
+        for name in dict.fromkeys(names):
+            if name not in self._codes_by_name:
+                hint = near_matches_among(name, self._sorted_category_names)
+                raise RequestError(
+                    f"rules.categories: no item is of {name!r}: {hint}",
+                    f"rules.categories: no item is of one of these: {hint}",
+                )
+            wanted[self._codes_by_name[name]] = True
+        in_one: np.ndarray = wanted[groups]
+        return in_one
 
     def _column(self, column: str, rule: str) -> np.ndarray:
         values = getattr(self.catalogue, column)
@@ -110,17 +132,21 @@ class Assortment:
         return np.asarray(values)
 
 
-def _capped(codes: list[int], groups: np.ndarray | None, cap: int | None, k: int) -> list[int]:
-    """The first `k` of the codes, with at most `cap` of a group."""
-    if groups is None or cap is None:
-        return codes[:k]
-    counts: dict[int, int] = {}
-    listed = []
-    for code in codes:
-        group = int(groups[code])
-        counts[group] = counts.get(group, 0) + 1
-        if group == UNKNOWN or counts[group] <= cap:
-            listed.append(code)
-        if len(listed) == k:
-            break
-    return listed
+def _listable_pins(scores: np.ndarray, pinned: np.ndarray) -> np.ndarray:
+    """The pinned codes, each once, whose items may be listed."""
+    codes = np.array(list(dict.fromkeys(pinned.tolist())), dtype=np.int32)
+    return codes[scores[codes] > -np.inf]
+
+
+def _pins_before(first: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Both, without the items of `rest` that are among the `first`."""
+    return np.concatenate([first, rest[~np.isin(rest, first)]]) if len(first) else rest
+
+
+def _has_room(groups: np.ndarray, cap: int) -> np.ndarray:
+    """Whether each of these items, best first, is among the first `cap` of its group."""
+    order = np.argsort(groups, kind="stable")
+    sizes = np.unique(groups, return_counts=True)[1]
+    place = np.empty(len(groups), dtype=np.int64)  # within its group, from 0
+    place[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return (groups == UNKNOWN) | (place < cap)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from growthlab.core.errors import BundleError, near_matches
+from growthlab.core.errors import BundleError, RequestError, near_matches
 
 LIST: tuple[Any, str] = (Sequence, "a list")
 SCALAR_RULES: dict[str, tuple[Any, str]] = {
@@ -49,7 +49,10 @@ class Rules:
                 raise BundleError(f"rules.{name} is a list, got {getattr(self, name)!r}")
         low, high = self.price_min, self.price_max
         if low is not None and high is not None and not low <= high:
-            raise BundleError(f"rules.price_min={low:g} is above rules.price_max={high:g}")
+            raise RequestError(
+                f"rules.price_min={low:g} is above rules.price_max={high:g}",
+                "rules.price_min is above rules.price_max",
+            )
         if self.max_per_category is not None and self.max_per_category < 1:
             raise BundleError(
                 f"rules.max_per_category must be at least 1, got {self.max_per_category}"

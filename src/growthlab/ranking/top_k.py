@@ -169,15 +169,16 @@ def _break_ties_at_border(
     best[rows, _index_in_group(n_above)] = items
 
     tied, n_open = scores == border, k - n_above
-    keys = ties.keys(np.arange(len(scores))[:, None], np.arange(scores.shape[1]))
+    rows, items = np.nonzero(tied)
+    n_tied = np.bincount(rows, minlength=len(scores))
+    keys = ties.keys(rows, items)
     # Keys are uniform: the smallest few of a row almost surely lie below a known limit.
-    share = (n_open + 8 * np.sqrt(n_open) + 16) / np.maximum(np.count_nonzero(tied, axis=1), 1)
+    share = (n_open + 8 * np.sqrt(n_open) + 16) / np.maximum(n_tied, 1)
     limit = (np.minimum(share, 0.999) * 2**64).astype(np.uint64)
-    near = tied & (keys < limit[:, None])
-    short = np.count_nonzero(near, axis=1) < n_open
-    near[short] = tied[short]
-    rows, items = np.nonzero(near)
-    keys = keys[rows, items]
+    near = keys < limit[rows]
+    short = np.bincount(rows[near], minlength=len(scores)) < n_open
+    near |= short[rows]
+    rows, items, keys = rows[near], items[near], keys[near]
     order = np.lexsort((keys, rows))
     rows, items = rows[order], items[order]
     place = _index_in_group(np.bincount(rows, minlength=len(scores)))
