@@ -25,6 +25,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import KEY_VARIABLE
 from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.popularity import Popularity
+from growthlab.serving.request_limits import TOKEN_VARIABLE
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
@@ -146,10 +147,18 @@ def test_the_service_answers_as_another_user_from_a_bundle_that_it_cannot_change
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [*container.entrypoint, *container.command, "host=127.0.0.1", f"port={port}"]
+    words = [*container.entrypoint, *container.command, f"port={port}"]
     other = os.geteuid() == 0 and anybody_s(container.python)
     who = {"user": USER, "group": USER, "extra_groups": []} if other else {}
     variables = {**container.variables, KEY_VARIABLE: KEY, "HOME": "/nonexistent"}
+    open_to_all = subprocess.run(
+        words, env=variables, cwd="/", capture_output=True, text=True, **who
+    )
+    assert open_to_all.returncode == 2, open_to_all.stderr
+    assert open_to_all.stderr.startswith(
+        "growthlab: host=0.0.0.0 can be reached from other machines"
+    )
+    variables[TOKEN_VARIABLE] = "a token for this test alone"
     said = tmp_path / "said"
     with said.open("w") as file:
         service = subprocess.Popen(
@@ -159,9 +168,11 @@ def test_the_service_answers_as_another_user_from_a_bundle_that_it_cannot_change
         health = [word.replace(":8000", f":{port}") for word in container.health]
         assert healthy(health, variables, service), said.read_text()
         body = b'{"user_id": null, "k": 2}'
-        asked = urllib.request.Request(
-            f"http://127.0.0.1:{port}/recommend", body, {"content-type": "application/json"}
-        )
+        headers = {
+            "content-type": "application/json",
+            "authorization": f"Bearer {variables[TOKEN_VARIABLE]}",
+        }
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/recommend", body, headers)
         with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
             assert b'"tea"' in answer.read()
         if other:

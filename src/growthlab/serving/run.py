@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from ipaddress import ip_address
 
 import uvicorn
 
@@ -17,7 +18,6 @@ from growthlab.serving.service_options import ServiceOptions
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWITCH_SECONDS = 0.001  # the longest that another thread keeps the event loop waiting
 BACKLOG = 512
 COPIES = 15  # of the listening socket
@@ -32,21 +32,21 @@ def serve(options: ServiceOptions) -> None:
     BundleError
         A bundle is missing or broken, or two answer the same task.
     ConfigError
-        The address is taken or not of this machine, or the log cannot be written.
+        The address is taken or not of this machine, or can be reached from others without a token, or
+        the log cannot be written.
     """
     listener = listen(options.host, options.port)
     with listener:
+        token = token_of_environment()
+        own, port = listener.getsockname()[:2]
+        if token is None and not options.insecure and not ip_address(own).is_loopback:
+            raise ConfigError(
+                f"host={options.host} can be reached from other machines: set {TOKEN_VARIABLE} to a "
+                "token that requests must carry, or say insecure=true if anyone may ask"
+            )
         service = Service(options)
         listener.listen(BACKLOG)  # clients may connect as soon as they read the lines below
-        token = token_of_environment()
-        if options.host not in LOOPBACK and token is None:
-            log.warning(
-                "listening on %s: anyone who can reach this machine can send requests; set %s to "
-                "require a token",
-                options.host,
-                TOKEN_VARIABLE,
-            )
-        address = address_of(options.host, listener.getsockname()[1])
+        address = address_of(options.host, port)
         for variant, _, model in service.models:
             name, path = model.bundle.manifest.model, model.endpoints[0].path
             log.info("%s%s: %s as %s", address, path, name, variant)

@@ -36,6 +36,7 @@ class ServiceOptions:
     bundle: str
     host: str = "127.0.0.1"
     port: int = 8000
+    insecure: bool = False
     shadow: str | None = None
     challenger: str | None = None
     challenger_share: float = 0.0
