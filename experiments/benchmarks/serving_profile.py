@@ -21,6 +21,7 @@ from serving import SMALL, bundle_of
 
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.serving.app import create_app
+from growthlab.serving.request_reader import RequestReader
 from growthlab.serving.schemas import RecommendBody
 from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
@@ -55,7 +56,7 @@ async def of_service(service: Service, rounds: int, which: str) -> None:
     apart = await least(lambda: one_by_one(app), rounds)
     print(f"| whole request, {PAUSE * 1000:.0f} ms apart, {which} a request log | {apart:.0f} |")
     if service.log is None:
-        found = service.models.for_whom("top_n", "")
+        found = service.models.model_for("top_n", "")
         assert found is not None
         for at_once in AT_ONCE:
             each = await least(lambda n=at_once: scored(found[1].bundle, n), rounds)
@@ -119,8 +120,9 @@ async def scored(bundle: Any, at_once: int) -> None:
 
 async def read() -> None:
     """The bodies alone."""
+    read_body = RequestReader(RecommendBody)
     for number in range(N):
-        RecommendBody.model_validate_json(b'{"user_id":"u%06d"}' % number).request(True)
+        read_body(b'{"user_id":"u%06d"}' % number).request(True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,11 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|(?<![\w.$}])/t" + r"mp/\w")
 REGISTRY = re.compile("pythonhoste" + r"d|pypi" + r"\.org|download\.pytor" + "ch|index-url +http")
 SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".txt", ".md", ".ipynb", ".csv", "")
-COMES_WITH = {"pydantic": "fastapi", "markupsafe": "jinja2"}  # part of what the other gives
+COMES_WITH = {  # part of what the other gives
+    "pydantic": "fastapi",
+    "pydantic_core": "fastapi",
+    "markupsafe": "jinja2",
+}
 IMPORTED_AS = {
     "scikit-learn": "sklearn",
     "faiss-cpu": "faiss",

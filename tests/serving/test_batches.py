@@ -19,11 +19,11 @@ class Work:
     """Answers a request with its double, and remembers the calls."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[list[int], int]] = []
+        self.calls: list[tuple[list[int], list[int]]] = []
         self.threads: set[str] = set()
 
-    def __call__(self, requests: list[int], k: int) -> list[int]:
-        self.calls.append((requests, k))
+    def __call__(self, requests: list[int], ks: list[int]) -> list[int]:
+        self.calls.append((requests, ks))
         self.threads.add(threading.current_thread().name)
         if any(r < 0 for r in requests):
             raise BundleError("below zero")
@@ -52,21 +52,39 @@ def test_requests_of_one_moment_share_a_call(seconds: float) -> None:
     assert (thread == "MainThread") == (seconds == QUICK)
 
 
-def test_each_k_is_a_call_of_its_own_and_no_call_is_larger_than_a_batch() -> None:
+def test_only_requests_of_about_the_same_k_share_a_call() -> None:
     work = Work()
 
     async def ask() -> list[int]:
         model = batcher(work, SLOW)
-        many = [(r, 5 if r % 2 else 10) for r in range(LARGEST_BATCH + 8)]
+        many = [(r, 5 + r % 4 if r % 2 else 100) for r in range(LARGEST_BATCH + 8)]
         answers = await asyncio.gather(*model.ask(many))
         model.close()
         return answers
 
     assert asyncio.run(ask()) == [2 * r for r in range(LARGEST_BATCH + 8)]
-    assert {k for _, k in work.calls} == {5, 10}
-    for requests, k in work.calls:
-        assert len(requests) <= LARGEST_BATCH
-        assert {r % 2 for r in requests} == {1 if k == 5 else 0}
+    # 12 of k = 6 or 8, 12 of k = 100, 16 at a time: 12 and 4, 8
+    assert [len(requests) for requests, _ in work.calls] == [12, 4, 8]
+    for requests, ks in work.calls:
+        assert ks == [5 + r % 4 if r % 2 else 100 for r in requests]
+        assert len({k > 50 for k in ks}) == 1
+
+
+def test_calls_that_keep_the_event_loop_too_long_become_smaller_and_grow_again() -> None:
+    work, model = Work(), batcher(Work())
+    model._work = work
+
+    async def ask() -> None:
+        await asyncio.gather(*model.ask([(1, 1)] * 40))
+
+    model._adapt(16, 0.020)  # as if a call of 16 had taken 20 ms
+    model._adapt(8, 0.010)
+    asyncio.run(ask())
+    assert [len(requests) for requests, _ in work.calls] == [4, 8, 16, 12]  # quick ones
+    assert work.threads == {"MainThread"}
+    for _ in range(8):
+        model._adapt(model._in_loop, 1.0)
+    assert model._in_loop == 1
 
 
 def test_a_bad_request_fails_alone() -> None:
@@ -112,7 +130,7 @@ def test_who_has_gone_is_not_answered() -> None:
         return int(await stays)
 
     assert asyncio.run(ask()) == 4
-    assert work.calls == [([2], 1)]
+    assert work.calls == [([2], [1])]
 
 
 @pytest.mark.parametrize("seconds", [QUICK, SLOW])

@@ -5,38 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import time
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from tests.patience import PATIENCE, wait_until
+from tests.serving.raw_connection import HEAD, said_to
 
 from growthlab.core.errors import ConfigError
+from growthlab.serving.__main__ import main, settings_of
 from growthlab.serving.request_limits import RequestLimits
-from growthlab.serving.run import BACKLOG, address_of, copies_of, listen
+from growthlab.serving.run import BACKLOG, address_of, copies_of, listen, serve
 from growthlab.serving.service_metrics import ServiceMetrics
 from growthlab.serving.service_options import ServiceOptions
 
 JSON = {"Content-Type": "application/json"}
-HEAD = b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-
-
-def said_to(client: httpx.Client, sent: bytes) -> bytes:
-    """What the service says to bytes on a connection until it closes it, idle ones after 5 s."""
-    assert client.base_url.port is not None
-    with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
-        connection.settimeout(PATIENCE)
-        connection.sendall(sent)
-        said = b""
-        try:
-            while part := connection.recv(65_536):
-                said += part
-        except ConnectionResetError:
-            pass
-        return said
 
 
 def test_a_body_of_100_mb_is_refused_before_it_is_sent(served: Callable[..., Any]) -> None:
@@ -46,78 +33,27 @@ def test_a_body_of_100_mb_is_refused_before_it_is_sent(served: Callable[..., Any
     assert b"up to 1 MB" in said
 
 
-OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-
-
-def test_an_offer_of_another_protocol_is_not_taken_and_the_request_is_answered(
-    client: httpx.Client,
+def test_a_body_that_is_too_large_is_refused_and_the_connection_closed(
+    served: Callable[..., Any],
 ) -> None:
-    offered = HEAD + OFFER.replace(b"Upgrade:", b"uPGRADE:") + b"Content-Length: 7\r\n\r\n"
-    said = said_to(client, offered + b'{"k":1}')
-    assert said.count(b"HTTP/1.1 ") == 1
-    assert said.startswith(b"HTTP/1.1 200 ")
-    assert b'"rank":1' in said
-
-
-def test_a_body_behind_an_offer_is_no_request_of_its_own(client: httpx.Client) -> None:
-    inner = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
-    length = b"Content-Length: %d\r\n\r\n" % len(inner)
-    pieces = {
-        "head and body apart": (HEAD + OFFER + length, inner),
-        "the offer in two pieces": (HEAD + OFFER[:40], OFFER[40:] + length, inner),
-        "behind another request": (
-            HEAD + b"Content-Length: 2\r\n\r\n{}" + HEAD + OFFER + length,
-            inner,
-        ),
-    }
-    assert client.base_url.port is not None
-    for how, sent in pieces.items():
-        with socket.create_connection(("127.0.0.1", client.base_url.port)) as connection:
-            connection.settimeout(PATIENCE)
-            said = b""
-            try:
-                for piece in sent:
-                    connection.sendall(piece)
-                    time.sleep(0.1)
-                while part := connection.recv(65_536):
-                    said += part
-            except (ConnectionResetError, BrokenPipeError):
-                pass
-        assert b'"growthlab"' not in said, how  # what /version says
-        assert b"HTTP/1.1 4" in said, how
-
-
-def test_a_body_that_grows_too_large_on_the_way_is_refused(served: Callable[..., Any]) -> None:
     client = served(max_body_mb=1).client
 
     def parts() -> Iterator[bytes]:
         for _ in range(20):
             yield b" " * 100_000
 
-    try:
-        status = client.post("/recommend", content=parts(), headers=JSON).status_code
-    except httpx.WriteError:  # closed while we were still sending
-        status = 413
-    assert status == 413
+    for content in (b" " * 2_000_000, parts()):  # of a known length, and in chunks without one
+        answer = client.post("/recommend", content=content, headers=JSON)
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+        assert answer.json() == {"detail": "a request may have up to 1 MB"}
     assert client.post("/recommend", content=b" " * 900_000 + b"{}", headers=JSON).is_success
 
 
-def test_half_a_head_is_not_waited_for(served: Callable[..., Any]) -> None:
-    client = served(request_seconds=1).client
-    assert said_to(client, b"") == b""
-    assert said_to(client, HEAD) == b""
-    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
-    said = said_to(client, whole + HEAD)  # the second one on the same connection
-    assert said.count(b"HTTP/1.1 200 ") == 1
-
-
-def test_a_head_without_end_is_cut_off(served: Callable[..., Any]) -> None:
-    client = served().client
-    try:
-        said = said_to(client, HEAD + b"X-Long: " + b"x" * 3_000_000)
-    except (ConnectionResetError, BrokenPipeError):
-        said = b""
-    assert said == b"" or said.startswith(b"HTTP/1.1 400 ")
+def test_a_body_without_end_is_not_read_for_ever(served: Callable[..., Any]) -> None:
+    client = served(max_body_mb=1).client
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        said_to(client, head + b"10000\r\n%b\r\n" % (b" " * 0x10000) * 1000)  # 65 MB
 
 
 def test_a_body_that_does_not_arrive_gets_408(served: Callable[..., Any]) -> None:
@@ -218,6 +154,57 @@ def test_a_token_from_a_file_ends_where_its_line_does(
     assert served().client.post("/recommend", json={}, headers=headers).is_success
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, bundles_folder: Path) -> Callable[..., int]:
+    """Starts a service that ends at once; the number of services that were started so far."""
+    runs: list[Any] = []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        runs.append(server)
+        for each in sockets:
+            each.close()
+
+    monkeypatch.delenv("GROWTHLAB_TOKEN", raising=False)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
+
+    def start(**options: Any) -> int:
+        serve(ServiceOptions(bundle=str(bundles_folder), port=0, **options))
+        return len(runs)
+
+    return start
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1.2.3"])
+def test_on_this_machine_alone_no_token_is_needed(started: Callable[..., int], host: str) -> None:
+    assert started(host=host) == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0"])  # "0" is every address too
+def test_on_any_other_address_a_token_is_needed(started: Callable[..., int], host: str) -> None:
+    line = f"host={host} can be reached from other machines: set GROWTHLAB_TOKEN .* insecure=true"
+    with pytest.raises(ConfigError, match=line):
+        started(host=host)
+
+
+def test_with_a_token_or_where_anyone_may_ask_any_address_is_served(
+    started: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert started(host="0.0.0.0", insecure=True) == 1
+    monkeypatch.setenv("GROWTHLAB_TOKEN", "open sesame")
+    assert started(host="0.0.0.0") == 2
+
+
+def test_an_open_address_ends_the_command_with_one_line(
+    bundles_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GROWTHLAB_TOKEN", raising=False)
+    assert main([f"bundle={bundles_folder}", "port=0", "host=0.0.0.0"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("growthlab: host=0.0.0.0 can be reached from other machines")
+    assert said.count("\n") == 1
+
+
 def test_a_printed_address_can_be_opened() -> None:
     assert address_of("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert address_of("::1", 80) == "http://[::1]:80"
@@ -313,8 +300,6 @@ def test_the_options_are_those_of_the_config_file() -> None:
 
 
 def test_words_become_settings_without_hydra() -> None:
-    from growthlab.serving.__main__ import main, settings_of
-
     words = ["bundle=b", "port=0", "rules.in_stock=true", "personalised=false", "log=a=b"]
     rules = {"in_stock": True}
     assert settings_of(words) == {

@@ -76,6 +76,7 @@ def _app_of(service: Service, token: str | None) -> tuple[FastAPI, dict[str, Dir
         title="growthlab",
         version=version("growthlab"),
         lifespan=life,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         dependencies=[Security(_documented_token)] if token else [],

@@ -14,9 +14,10 @@ from growthlab.serving.refusals import Overloaded
 
 LARGEST_BATCH = 16
 QUICK_SECONDS = 0.003  # a request that takes less is answered in the event loop
+LOOP_SECONDS = 0.005  # for which the event loop is kept at most: fewer slow requests share a call
 MEMORY = 0.9  # weight of the past in the running mean of the seconds a request
 
-Work = Callable[[list[Any], int], Sequence[Any]]  # requests and k -> an answer each
+Work = Callable[[list[Any], list[int]], Sequence[Any]]  # requests and their k -> an answer each
 
 
 class Batcher:
@@ -37,6 +38,7 @@ class Batcher:
     ) -> None:
         self._work = work
         self._seconds = seconds
+        self._in_loop = LARGEST_BATCH  # requests in one call that keep the loop for no longer
         self._max_waiting = max_waiting
         self._max_wait = max_wait_seconds
         self._waiting: list[tuple[int, Any, asyncio.Future[Any]]] = []
@@ -68,7 +70,9 @@ class Batcher:
         self.require_room(len(requests))
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in requests]
-        self._waiting += [(k, r, f) for (r, k), f in zip(requests, futures, strict=True)]
+        waiting = [(k, r, f) for (r, k), f in zip(requests, futures, strict=True)]
+        # of about the same k one after the other, so that they share a call
+        self._waiting += sorted(waiting, key=_group) if len(waiting) > 1 else waiting
         if not self._busy:
             self._busy = True
             loop.call_soon(self._next_batch)
@@ -83,7 +87,8 @@ class Batcher:
     def _next_batch(self) -> None:
         """Answer the requests that wait now; it calls itself again until none does."""
         self._waiting = [w for w in self._waiting if not w[2].done()]  # the client left
-        batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        n = LARGEST_BATCH if self._thread else self._in_loop
+        batch, self._waiting = self._waiting[:n], self._waiting[n:]
         if not batch:
             self._busy = False
             if self._closing:
@@ -91,7 +96,10 @@ class Batcher:
             return
         loop = asyncio.get_running_loop()
         if self._thread is None:
-            self._deliver(batch, self._answers(batch))
+            started = time.thread_time()  # not the clock: another process may have had its turn
+            answers = self._answers(batch)
+            self._adapt(len(batch), time.thread_time() - started)
+            self._deliver(batch, answers)
             loop.call_soon(self._next_batch)
             return
 
@@ -100,6 +108,13 @@ class Batcher:
             self._next_batch()
 
         loop.run_in_executor(self._thread, self._answers, batch).add_done_callback(done)
+
+    def _adapt(self, n: int, seconds: float) -> None:
+        """Let fewer requests share a call that kept the loop for too long, more if it did not by far."""
+        if seconds > LOOP_SECONDS:
+            self._in_loop = max(1, n // 2)
+        elif n == self._in_loop and seconds < LOOP_SECONDS / 3:
+            self._in_loop = min(LARGEST_BATCH, 2 * n)
 
     def _deliver(
         self, batch: list[tuple[int, Any, asyncio.Future[Any]]], answers: list[Any]
@@ -113,26 +128,36 @@ class Batcher:
                 future.set_result(answer)
 
     def _answers(self, batch: list[tuple[int, Any, asyncio.Future[Any]]]) -> list[Any]:
-        """An answer or an error each; requests of the same `k` share a call."""
+        """An answer or an error each; requests of about the same `k` share a call."""
         started = time.perf_counter()
         answers: list[Any] = [None] * len(batch)
-        places = sorted(range(len(batch)), key=lambda place: batch[place][0])
-        for k, group in groupby(places, key=lambda place: batch[place][0]):
+        places = sorted(range(len(batch)), key=lambda place: _group(batch[place]))
+        for _, group in groupby(places, key=lambda place: _group(batch[place])):
             of_group = list(group)
-            of_call = self._work_or_errors([batch[p][1] for p in of_group], k)
+            of_call = self._work_or_errors(
+                [batch[p][1] for p in of_group], [batch[p][0] for p in of_group]
+            )
             for place, answer in zip(of_group, of_call, strict=True):
                 answers[place] = answer
         each = (time.perf_counter() - started) / len(batch)
         self._seconds = MEMORY * self._seconds + (1 - MEMORY) * each
         return answers
 
-    def _work_or_errors(self, requests: list[Any], k: int) -> Sequence[Any]:
+    def _work_or_errors(self, requests: list[Any], ks: list[int]) -> Sequence[Any]:
         """The answers of one call; if it fails, one call each, so that one bad request fails alone."""
         try:
-            return self._work(requests, k)
+            return self._work(requests, ks)
         except Exception as error:
             if len(requests) > 1:
-                return [self._work_or_errors([request], k)[0] for request in requests]
-            if not isinstance(error, GrowthlabError):
+                pairs = zip(requests, ks, strict=True)
+                return [self._work_or_errors([request], [k])[0] for request, k in pairs]
+            if isinstance(error, GrowthlabError):
+                error.__traceback__ = None  # it would keep all arrays of the failed call
+            else:
                 error.add_note("in the answer to a request")
             return [error]
+
+
+def _group(waiting: tuple[int, Any, asyncio.Future[Any]]) -> int:
+    """Requests whose `k` differ by less than a factor of two may share a call."""
+    return max(waiting[0] - 1, 0).bit_length()

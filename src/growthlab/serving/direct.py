@@ -5,25 +5,31 @@ FastAPI documents these functions; calling them through it would take three time
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, get_args
+from functools import cached_property
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from growthlab.core.errors import GrowthlabError, near_matches
+from growthlab.core.errors import GrowthlabError, RequestError
 from growthlab.serving.refusals import NoModel
+from growthlab.serving.request_reader import LARGE_BYTES, RequestReader, UnreadableRequest
+from growthlab.serving.schemas import Body
 
 JSON = b"application/json"
+LARGE_LISTS = 2_000  # listed items: writing more takes longer than the event loop may wait
+# one after the other, so that they never take more than their share of the processor from the loop
+LARGE_WORK = ThreadPoolExecutor(1, thread_name_prefix="large requests")
 
 
 @dataclass(frozen=True)
 class DirectEndpoint:
     """A function from a request to an answer, as the OpenAPI document shows it."""
 
-    body: type[BaseModel]
-    answer: Callable[[Any], Awaitable[BaseModel]]
+    body: type[Body]
+    answer: Callable[[Any], Awaitable[Any]]
     status: int = 200
 
     async def __call__(self, content_type: bytes, content: bytes) -> tuple[int, bytes]:
@@ -37,44 +43,30 @@ class DirectEndpoint:
         if content_type.partition(b";")[0].strip().lower() != JSON:
             return 422, _detail("the body must be JSON: send Content-Type: application/json")
         try:
-            body = self.body.model_validate_json(content)
-        except ValidationError as error:
-            errors = error.errors(include_input=False, include_url=False)
-            return 422, _detail(_problems(errors, self.body))
+            if len(content) > LARGE_BYTES:
+                loop = asyncio.get_running_loop()
+                body = await loop.run_in_executor(LARGE_WORK, self._read, content)
+            else:
+                body = self._read(content)
+        except UnreadableRequest as error:
+            return 422, _detail(error.problems)
         try:
             answer = await self.answer(body)
         except NoModel as error:
             return 404, _detail(str(error))
-        except GrowthlabError as error:  # a mistake that only the bundle could find
+        except RequestError as error:  # a mistake that only the bundle could find
+            return 422, _detail(error.public)
+        except GrowthlabError as error:
             return 422, _detail(str(error))
-        return self.status, answer.__pydantic_serializer__.to_json(answer)
+        write = answer.__pydantic_serializer__.to_json
+        if body.list_length <= LARGE_LISTS:
+            return self.status, write(answer)
+        loop = asyncio.get_running_loop()
+        return self.status, await loop.run_in_executor(LARGE_WORK, write, answer)
 
-
-def _problems(errors: Any, body: type[BaseModel]) -> list[dict[str, Any]]:
-    """Where and what is wrong, without the input; near matches for an unknown field."""
-    problems = []
-    for error in errors:
-        message = error["msg"]
-        if error["type"] == "extra_forbidden":
-            near = near_matches(str(error["loc"][-1]), _fields(body, error["loc"][:-1]))
-            message = f"there is no such field: {near}"
-        problems.append({"loc": ["body", *error["loc"]], "msg": message, "type": error["type"]})
-    return problems
-
-
-def _fields(body: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """The names of the fields at a place of a body, such as ``("recommend", 0, "rules")``."""
-    for name in path:
-        if isinstance(name, str):
-            (body,) = _models_in(body.model_fields[name].annotation)
-    return list(body.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The body models that an annotation such as ``RulesBody | None`` names."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    @cached_property
+    def _read(self) -> RequestReader:
+        return RequestReader(self.body)
 
 
 def _detail(detail: Any) -> bytes:

@@ -16,14 +16,27 @@ else:
 
 HEAD_END = b"\r\n\r\n"
 UPGRADE = re.compile(rb"(^|\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
-LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
+PIECE = 8 * 1024  # bytes that are parsed at once: a long head is seen before most of it is parsed
+LARGEST_HEAD = 16 * 1024  # bytes of a request's line and headers
+MOST_PIECES = 8 * 1024  # chunks or packets of a body: 4 MB in pieces of 512 bytes
+MOST_FRAMING = 128 * 1024  # bytes between and behind the chunks of a body
+MOST_UNREAD = 4 * 2**20  # bytes that are still taken, and dropped, after a refusal
+DRAIN_SECONDS = 2.0
+TOO_LONG = b'{"detail": "the head of a request may have up to %d kB"}' % (LARGEST_HEAD // 1024)
+REFUSED_HEAD = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n" % len(TOO_LONG)
+) + TOO_LONG
 
 
 class PatientProtocol(Protocol):
-    """uvicorn's protocol, with at most `head_seconds` for the head of a request.
+    """uvicorn's protocol, with limits for the head of a request: its bytes, and the time it takes.
 
-    uvicorn limits only the pause between requests: without this limit, clients that send half a head
-    and then nothing would keep their connections for ever.
+    uvicorn limits only the pause between requests: without a time limit, clients that send half a head
+    and then nothing would keep their connections for ever, and heads of any length would be collected.
+    One that is too long gets 431 and a closed connection, or is cut off where it comes while an earlier
+    request is answered. Cut off is also a body in far too many pieces, each of which costs as much as a
+    packet, or with far more around its chunks than in them.
 
     An offer to switch protocols (``Upgrade: h2c``, as Java's client sends it) is ignored (RFC 9110,
     7.8). uvicorn's parser would end such a request at its head and read the body as the next one; so
@@ -35,23 +48,82 @@ class PatientProtocol(Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._unread_bytes = 0  # of a head that is not complete, or of a body after its answer
+        self._in_head: bool | None = None  # None: between two requests
+        self._refused = False
+        self._n_pieces = self._framing = 0  # of the body that is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)
-        self._wait_for_head(0)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = True
+        super().on_message_begin()  # type: ignore[misc]
+
+    def on_headers_complete(self) -> None:
+        """A head ends."""
+        self._in_head = False
+        self._n_pieces = self._framing = 0
+        super().on_headers_complete()  # type: ignore[misc]
+
+    def on_message_complete(self) -> None:
+        """A request ends."""
+        self._in_head = None
+        super().on_message_complete()  # type: ignore[misc]
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._framing -= len(body)
+        super().on_body(body)  # type: ignore[misc]
+
+    def on_chunk_complete(self) -> None:
+        """A chunk of a body ends."""
+        self._n_pieces += 1
 
     def data_received(self, data: bytes) -> None:
+        """Parse a piece after the other, as long as the limits are kept."""
+        if len(data) <= PIECE:
+            self._parse(data)
+            return
+        for start in range(0, len(data), PIECE):
+            if self.transport.is_closing():
+                return
+            self._parse(data[start : start + PIECE])
+
+    def _parse(self, data: bytes) -> None:
         """Keep the time limit running where the head is not complete yet."""
-        if self.cycle is None or self.cycle.response_complete:
+        if self._refused:
+            self._drop(len(data))
+            return
+        if self._is_waiting():
             head, end, rest = data.partition(HEAD_END)
             data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
         super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:
-            self._wait_for_head(len(data))
+        if self._in_head is False:
+            self._n_pieces += 1
+            self._framing += len(data)
+            if self._n_pieces > MOST_PIECES or self._framing > MOST_FRAMING:
+                self.transport.abort()
+                return
+        waiting = self._is_waiting()
+        if waiting if self._in_head is None else self._in_head:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > LARGEST_HEAD:
+                self._refuse_head(waiting)
+            elif waiting:
+                self._wait()
+        elif waiting:  # the body of a request that is answered already
+            self._drop(len(data))
+            self._wait()
         else:
             self._stop_waiting()
+
+    def _is_waiting(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the time limit."""
@@ -62,15 +134,30 @@ class PatientProtocol(Protocol):
         """Close the connection of an offer that was not renamed: its body would be read as a request."""
         self.send_400_response("Upgrade is not supported here.")
 
-    def _wait_for_head(self, n_bytes: int) -> None:
-        self._head_bytes += n_bytes
-        if self._head_bytes > LARGEST_HEAD:
+    def _refuse_head(self, waiting: bool) -> None:
+        """Answer 431 and close, but take what is on its way: else the answer would be lost."""
+        if not waiting or self.transport.is_closing():
             self.transport.abort()
-        elif self._deadline is None:
+            return
+        self._stop_waiting()
+        self._refused = True
+        self.transport.write(REFUSED_HEAD)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(DRAIN_SECONDS, self.transport.abort)
+
+    def _drop(self, n_bytes: int) -> None:
+        """Take bytes that nobody reads, but not without end."""
+        self._unread_bytes += n_bytes
+        if self._unread_bytes > MOST_UNREAD:
+            self.transport.abort()
+
+    def _wait(self) -> None:
+        if self._deadline is None:
             self._deadline = self.loop.call_later(self.head_seconds, self.transport.abort)
 
     def _stop_waiting(self) -> None:
-        self._head_bytes = 0
+        self._unread_bytes = 0
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

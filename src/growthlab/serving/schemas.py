@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from growthlab.bundle.answers import (
     PredictRequest,
@@ -19,11 +21,35 @@ MOST_FEATURES = 1_000
 LARGEST_BATCH = 256
 MOST_ITEMS = 20_000  # of all lists of a batch together
 
-RawId = Annotated[str, Field(max_length=256)]
-Feature = (
-    Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=256)] | None
+LONGEST_ID = 256
+
+
+def plain_features(features: Any) -> Any:
+    """The features as they came, once each is one; the first that is none ends the check."""
+    if not isinstance(features, dict) or len(features) > MOST_FEATURES:
+        return features  # the schema says what is wrong
+    for name, value in features.items():
+        fits = value is None or isinstance(value, (bool, int, float, str))
+        if isinstance(value, str):
+            fits = len(value) <= LONGEST_ID
+        elif isinstance(value, (int, float)):
+            fits = abs(value) <= sys.float_info.max  # False for NaN
+        if not fits or len(name) > LONGEST_ID:
+            raise PydanticCustomError("feature", WHAT_A_FEATURE_IS)
+    return features
+
+
+WHAT_A_FEATURE_IS = (
+    f"Input should be a valid feature: a name of at most {LONGEST_ID} characters, and a finite "
+    f"number, a text of at most {LONGEST_ID} characters or null"
 )
-ItemIds = Annotated[list[RawId], Field(max_length=LONGEST_HISTORY)]
+RawId = Annotated[str, Field(max_length=LONGEST_ID)]
+Feature = (
+    Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[str, Field(max_length=LONGEST_ID)]
+    | None
+)
+ItemIds = Annotated[list[RawId], Field(max_length=LONGEST_HISTORY, fail_fast=True)]
 Price = Annotated[float, Field(allow_inf_nan=False)]
 K = Annotated[int, Field(ge=1, le=LARGEST_K, strict=True, description="how many items at most")]
 Personalised = Annotated[
@@ -40,6 +66,15 @@ def examples(*requests: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": list(requests)})
 
 
+class Body(BaseModel):
+    """A request."""
+
+    @property
+    def list_length(self) -> int:
+        """How many items are asked for; 0 where the answer is no list."""
+        return 0
+
+
 class RulesBody(BaseModel):
     """What may be listed, how many items of a category, and which items come first."""
 
@@ -48,14 +83,20 @@ class RulesBody(BaseModel):
     allow: ItemIds | None = Field(None, description="only these items")
     deny: ItemIds = Field(default_factory=list, description="none of these items")
     categories: list[RawId] = Field(
-        default_factory=list, max_length=100, description="only items of these, paths or levels"
+        default_factory=list,
+        max_length=100,
+        fail_fast=True,
+        description="only items of these, paths or levels",
     )
     in_stock: bool = Field(False, strict=True, description="only what can be sold")
     price_min: Price | None = None
     price_max: Price | None = None
     max_per_category: int | None = Field(None, ge=1, le=LARGEST_K, strict=True)
     pinned: list[RawId] = Field(
-        default_factory=list, max_length=LARGEST_K, description="these first, in this order"
+        default_factory=list,
+        max_length=LARGEST_K,
+        fail_fast=True,
+        description="these first, in this order",
     )
 
     def rules(self) -> Rules:
@@ -63,13 +104,8 @@ class RulesBody(BaseModel):
         return Rules(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class AnswerBody(BaseModel):
+class AnswerBody(Body):
     """A request that is answered for a customer, an item or nobody."""
-
-    @property
-    def list_length(self) -> int:
-        """How many items are asked for; 0 where the answer is no list."""
-        return 0
 
     def is_personal(self, allowed: bool) -> bool:
         """Whether what is known about the customer may be read; `allowed` is the service's setting."""
@@ -165,7 +201,7 @@ class PredictBody(AnswerBody):
     model_config = examples({"user_id": "12345"}, {"user_id": "12345", "personalised": False})
 
     user_id: RawId | None = Field(None, description="a customer whom the bundle may know")
-    features: dict[RawId, Feature] | None = Field(
+    features: Annotated[dict[RawId, Feature] | None, BeforeValidator(plain_features)] = Field(
         None,
         max_length=MOST_FEATURES,
         description="features by name; they replace the stored ones, the others count as unknown",
@@ -183,33 +219,40 @@ class PredictBody(AnswerBody):
         return PredictRequest(self.user_id, self.features)
 
 
-class BatchBody(BaseModel):
+class BatchBody(Body):
     """Many requests at once; the answers have the same order."""
+
+    @property
+    def list_length(self) -> int:
+        """How many items are asked for by all requests together."""
+        return sum(body.list_length for body in self._bodies())
+
+    def _bodies(self) -> list[AnswerBody]:
+        return [body for name in type(self).model_fields for body in getattr(self, name)]
 
     @model_validator(mode="after")
     def _within_limits(self) -> Self:
-        bodies = [body for name in type(self).model_fields for body in getattr(self, name)]
-        if len(bodies) > LARGEST_BATCH:
-            raise ValueError(f"a batch has at most {LARGEST_BATCH} requests, got {len(bodies)}")
-        items = sum(body.list_length for body in bodies)
-        if items > MOST_ITEMS:
+        if (n := len(self._bodies())) > LARGEST_BATCH:
+            raise ValueError(f"a batch has at most {LARGEST_BATCH} requests, got {n}")
+        if (items := self.list_length) > MOST_ITEMS:
             raise ValueError(f"the k of a batch add up to at most {MOST_ITEMS}, got {items}")
         return self
 
 
 def batch_list(body: type[AnswerBody]) -> tuple[Any, Any]:
     """Type and default of a batch's list of such requests."""
-    return list[body], Field(default_factory=list, max_length=LARGEST_BATCH)  # type: ignore[valid-type]
+    limits: Any = Field(default_factory=list, max_length=LARGEST_BATCH, fail_fast=True)
+    return list[body], limits  # type: ignore[valid-type]
 
 
-class FeedbackBody(BaseModel):
+class FeedbackBody(Body):
     """What happened to an answer."""
 
     model_config = examples({"request_id": "0" * 32, "event": "click", "items": ["85123A"]})
 
     request_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="the request_id of the answer")
     event: Literal["impression", "click", "order"]
-    items: list[RawId] = Field(default_factory=list, max_length=LARGEST_K)
+    items: list[RawId] = Field(default_factory=list, max_length=LARGEST_K, fail_fast=True)
 
 
 class FeedbackAnswer(BaseModel):

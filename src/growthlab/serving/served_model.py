@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import BundleError, one_line
@@ -18,6 +19,8 @@ from growthlab.serving.schemas import Answer, ModelInfo
 from growthlab.serving.service_options import ServiceOptions
 
 N_WARM_UPS = 5
+LARGE = 300  # ids, features and places: above it an answer may take over 5 ms
+LARGE_SECONDS = 0.02  # that a large request takes, until some were measured
 Variant = Literal["champion", "challenger", "shadow"]
 
 
@@ -30,10 +33,9 @@ class ServedModel:
         self.info = _info(bundle.manifest)
         self.endpoints = endpoints_of(self.task, bundle.manifest.answer)
         self._rules = Rules.of(options.rules)
-        seconds = self._warm_up()
-        self._batcher = Batcher(
-            self._work, seconds, options.max_in_flight, options.max_wait_ms / 1000
-        )
+        limits = options.max_in_flight, options.max_wait_ms / 1000
+        self._batcher = Batcher(self._work, self._warm_up(), *limits)
+        self._large = Batcher(self._work, LARGE_SECONDS, *limits)
 
     @classmethod
     def load(cls, folder: Path, options: ServiceOptions) -> ServedModel:
@@ -48,30 +50,41 @@ class ServedModel:
     @property
     def waiting(self) -> int:
         """How many requests are waiting for it."""
-        return self._batcher.waiting
+        return self._batcher.waiting + self._large.waiting
 
-    def require_room(self, n: int) -> None:
-        """Raise `Overloaded` where `n` more requests would wait too long."""
-        self._batcher.require_room(n)
+    def require_room(self, requests: Sequence[tuple[Any, int]]) -> None:
+        """Raise `Overloaded` where these requests and their `k` would wait too long."""
+        self._batcher_for(requests).require_room(len(requests))
 
     def ask(self, requests: Sequence[tuple[Any, int]]) -> list[asyncio.Future[Any]]:
         """A future answer for each request and its `k` (0: no list); either all are taken or none.
 
-        The answers are those of `Bundle.answer`, or its errors.
+        The answers are those of `Bundle.answer`, or its errors. Requests that are large together are
+        answered in a thread of their own, beside the others.
 
         Raises
         ------
         Overloaded
             They would wait too long.
         """
-        return self._batcher.ask(requests)
+        return self._batcher_for(requests).ask(requests)
+
+    def _batcher_for(self, requests: Sequence[tuple[Any, int]]) -> Batcher:
+        size = sum(size_of(request, k) for request, k in requests)
+        return self._large if size > LARGE else self._batcher
 
     def close(self) -> None:
         """Stop; waiting requests are still answered."""
         self._batcher.close()
+        self._large.close()
 
-    def _work(self, requests: list[Any], k: int) -> Sequence[Any]:
-        return self.bundle.answer(requests, k, self._rules)
+    def _work(self, requests: list[Any], ks: list[int]) -> Sequence[Any]:
+        """Answers to requests whose lists are made together and then cut to the `k` of each."""
+        answers = self.bundle.answer(requests, max(ks), self._rules)
+        return [
+            answer.first(k) if isinstance(answer, Recommendation) else answer
+            for answer, k in zip(answers, ks, strict=True)
+        ]
 
     def _warm_up(self) -> float:
         """Answer the bundle's example and an empty request a few times; the seconds that one takes.
@@ -86,9 +99,9 @@ class ServedModel:
             seconds = []
             for _ in range(N_WARM_UPS):
                 started = time.perf_counter()
-                self._work([example], k)
+                self._work([example], [k])
                 seconds.append(time.perf_counter() - started)
-            self._work([type(example)(), example], k)
+            self._work([type(example)(), example], [k, k])
         except ModuleNotFoundError as error:
             missing = f"{self.bundle.folder} needs {error.name}, which is not installed"
             raise BundleError(f"{missing}: pip install {error.name}") from error
@@ -110,3 +123,14 @@ def _info(manifest: Manifest) -> ModelInfo:
         run_id=manifest.run_id,
         data_cut=manifest.cutoff,
     )
+
+
+def size_of(request: RecommendRequest | PredictRequest, k: int) -> int:
+    """How much a request says and asks for: its ids or features, and the places of its list."""
+    if isinstance(request, PredictRequest):
+        return len(request.features or ())
+    rules = request.rules
+    lists = [request.history, request.basket, request.exclude]
+    if rules:
+        lists += [rules.allow, rules.deny, rules.categories, rules.pinned]
+    return k + sum(len(ids) for ids in lists if ids)
