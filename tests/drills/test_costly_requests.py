@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,9 @@ def send_raw(port: int, sent: bytes) -> tuple[int, int]:
     """Status and size of the answers until the service closes the connection or says no more."""
     said = b""
     with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        try:
+        with suppress(ConnectionError):  # closed while we were sending: it has answered before
             connection.sendall(sent)
+        try:
             while part := connection.recv(65_536):
                 said += part
         except (ConnectionError, TimeoutError):

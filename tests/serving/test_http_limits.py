@@ -91,6 +91,13 @@ def test_a_head_of_16_kb_is_read(client: httpx.Client) -> None:
     assert said.startswith(b"HTTP/1.1 200 ")
 
 
+def test_many_short_requests_on_one_connection_are_no_long_head(client: httpx.Client) -> None:
+    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
+    last = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+    said = said_to(client, whole * 499 + last)  # 50 kB
+    assert said.count(b"HTTP/1.1 200 ") == 500
+
+
 def test_a_long_head_behind_another_request_is_cut_off(client: httpx.Client) -> None:
     first = HEAD + b"Content-Length: 2\r\n\r\n{}"
     try:

@@ -51,6 +51,7 @@ class PatientProtocol(Protocol):
         self._unread_bytes = 0  # of a head that is not complete, or of a body after its answer
         self._in_head: bool | None = None  # None: between two requests
         self._refused = False
+        self._piece_bytes = 0  # of the piece that is parsed
         self._n_pieces = self._framing = 0  # of the body that is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -61,6 +62,7 @@ class PatientProtocol(Protocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._in_head = True
+        self._unread_bytes = -self._piece_bytes  # its own piece may hold much that came before it
         super().on_message_begin()  # type: ignore[misc]
 
     def on_headers_complete(self) -> None:
@@ -101,6 +103,7 @@ class PatientProtocol(Protocol):
         if self._is_waiting():
             head, end, rest = data.partition(HEAD_END)
             data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
+        self._piece_bytes = len(data)
         super().data_received(data)
         if self._in_head is False:
             self._n_pieces += 1
