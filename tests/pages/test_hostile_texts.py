@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.pages.page_reader import read_page
+from tests.promotion.test_gate import CASE, FIRST_ONE, GATE, MEASURES, WINS
 
 import growthlab
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.bundle.manifest import Manifest
+from growthlab.cli import main as command_line
+from growthlab.cli.terminal_output import visible_output
+from growthlab.core.errors import DataError, one_line
+from growthlab.core.process import VisibleFormatter
+from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.markdown_report import leaderboard_markdown
+from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.evaluation.standings import Standings
+from growthlab.evaluation.text_report import leaderboard_text
+from growthlab.export.model_card import model_card
+from growthlab.features.portrait.dictionary import as_markdown
+from growthlab.features.portrait.tag import Tag
 from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
@@ -29,6 +46,16 @@ from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.stability import Drift
 from growthlab.monitoring.tally import Tally
 from growthlab.pages.charts import LONGEST_LABEL
+from growthlab.pages.text_table import markdown_table, table_text
+from growthlab.promotion.decision import Decision, Evidence, decide
+from growthlab.promotion.gate import Gate
+from growthlab.promotion.measure import Measure
+from growthlab.promotion.promotion_report import (
+    PromotionCase,
+    checks_as_text,
+    report_of,
+    summary_of,
+)
 
 SOURCE = Path(growthlab.__file__).parent
 HOSTILE = [
@@ -40,7 +67,21 @@ HOSTILE = [
     "a & b &lt; c",
     "</text></svg><i>",
     "javascript:x()",
+    "tea | cup",
+    "[tea](javascript:x)",
+    "![tea](http://x/y.png)",
+    "[tea][1]",
+    "a\n# forged\n\n| x | y |",
+    "a\r\nGRAVE: forged",
+    "\x1b[2J\x1b[31mred",
+    "\x07\x08\x9b1m",
+    "\u202egnp.exe",
+    "\u2066x\u2069\u200f",
+    "\ufeff=cmd()",
 ]
+OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def report_page(text: str) -> str:
@@ -70,16 +111,23 @@ def report_page(text: str) -> str:
     return report_html(ReportContents(text, scope, (part,), {text: text}))
 
 
-def monitoring_page(text: str) -> str:
-    """A monitoring report that holds the text wherever texts of a bundle or a log can be."""
+def manifest_of(text: str) -> Manifest:
+    """A manifest that holds the text wherever a config or the data can put one."""
     answer = TaskAnswer(
         kind=AnswerKind.PROBABILITY, endpoint="risk", field="risk", summary=text,
         intended_use=text, caveat=text,
     )  # fmt: skip
-    manifest = Manifest(
-        task=text, answer=answer, model=text, data=text, data_digest="", split="", kind="",
+    return Manifest(
+        task=text, answer=answer, model=text, data=text, data_digest="", split=text, kind="",
         created="", namespace="", key_fingerprint="", versions={}, counts={}, files={},
+        history_events=[text], target_events=[text], metrics={text: {"value": 0.5}},
+        baselines={text: {text: 0.4}},
     )  # fmt: skip
+
+
+def monitoring_report(text: str) -> MonitoringReport:
+    """A monitoring report that holds the text wherever texts of a bundle or a log can be."""
+    manifest = manifest_of(text)
     drift = Drift(text, [text, "b"], np.array([60, 60]), np.array([20, 100]), 120, 120)
     now = datetime(2025, 1, 1, tzinfo=UTC)
     tally = Tally(n=120)
@@ -87,7 +135,65 @@ def monitoring_page(text: str) -> str:
     variants = {(text, text, text): tally}
     log = LogSummary(manifest, LogReading(120, first=now, last=now), variants, tally, None, [drift])
     alerts = [Alert(text, "grave", text), Alert(text, "note", text)]
-    return monitoring_html(MonitoringReport(log, AlertLimits(), alerts))
+    return MonitoringReport(log, AlertLimits(), alerts)
+
+
+def monitoring_page(text: str) -> str:
+    """The page of `monitoring_report`."""
+    return monitoring_html(monitoring_report(text))
+
+
+def comparison(text: str) -> Standings:
+    """A comparison of models with this name, and with errors that quote the text."""
+    users = [f"u{n}" for n in range(4)]
+    values = {"value": 0.4, "low": 0.3, "high": 0.5, "n_users": 4}
+    outcomes = [
+        Outcome(
+            model=None, name=name, seed=0, valid={"hits": 0.5}, test={"hits": Estimate(0.4, 0.3, 0.5)},
+            per_user=pd.DataFrame({"user_id": users, "hits": [0.0, 1.0, 0.0, 1.0]}),
+            strata=pd.DataFrame({"stratum": [text], "metric": "hits", **values}),
+            tables={}, fit_seconds=1.0, score_seconds=1.0, peak_memory_mb=1.0, coverage=1.0,
+            why_not_exportable=text,
+        )
+        for name in (f"{text}!", f"{text}?")
+    ]  # fmt: skip
+    return Standings(
+        {0: outcomes}, "hits", True, baselines=[f"{text}?"], title=text, subtitle=text,
+        leakage={text: text}, errors={text: text},
+    )  # fmt: skip
+
+
+def promotion(text: str) -> tuple[PromotionCase, Evidence, Decision, Gate]:
+    """A decision whose case, checks and rivals hold the text."""
+    rival = replace(WINS, model=text, why_not=text)
+    measures = MEASURES | {"bundle_mb": Measure(challenger=900.0, about=text)}
+    evidence = replace(FIRST_ONE, rivals=[rival], measures=measures, leakage={"warning": text})
+    case = replace(CASE, name=text, challenger_model=text, by=text, split=text)
+    return case, evidence, decide(evidence, GATE), GATE
+
+
+def tag_of(text: str) -> Tag:
+    """A tag of the portrait with the text in its rule and its needs."""
+    return Tag(
+        name=text, part="behaviour", kind="text", rule=text, over="events", sql="",
+        needs=(text,), choices=(text,),
+    )  # fmt: skip
+
+
+MARKDOWN: dict[str, Callable[[str], str]] = {
+    "leaderboard": lambda text: leaderboard_markdown(comparison(text)),
+    "model card": lambda text: model_card(manifest_of(text)),
+    "promotion": lambda text: report_of(*promotion(text)),
+    "notes of a version": lambda text: summary_of(*promotion(text)),
+    "tags of a portrait": lambda text: as_markdown([tag_of(text)]),
+    "table": lambda text: "\n".join(markdown_table([text, text], [[text, text]])),
+}
+TERMINAL: dict[str, Callable[[str], str]] = {
+    "leaderboard": lambda text: leaderboard_text(comparison(text)),
+    "monitoring": lambda text: monitoring_report(text).as_text(),
+    "checks of a promotion": lambda text: checks_as_text(promotion(text)[2]),
+    "table": lambda text: table_text(pd.DataFrame({"name": [text], "n": 1})),
+}
 
 
 PAGES: dict[str, Callable[[str], str]] = {
@@ -113,8 +219,53 @@ def test_a_hostile_text_is_shown_and_does_nothing(page: Callable[[str], str], te
     reader = read_page(html)
     assert reader.elements == harmless.elements
     assert _counts(reader.attributes) == _counts(harmless.attributes)
-    assert "".join(reader.texts).count(text) >= 8
+    assert "".join(reader.texts).count(visible_text(text, keep_lines=True)) >= 8
+    assert not OBEYED.search(html)
+    html.encode()
     assert html.count("<style>") == html.count("</style>") == 1
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("report", MARKDOWN.values(), ids=MARKDOWN)
+def test_a_hostile_text_begins_nothing_in_markdown(report: Callable[[str], str], text: str) -> None:
+    harmless, page = report("harmless"), report(text)
+    assert page.count("\n") == harmless.count("\n")
+    assert not OBEYED.search(page)
+    assert not re.search(r"<[A-Za-z/!?]|\](?=[(\[:])", page)
+    # as many cells: a bar that ends one has no backslash before it
+    ends = re.compile(r"(?<!\\)\|")
+    for line, plain in zip(page.splitlines(), harmless.splitlines(), strict=True):
+        if plain.startswith("|"):
+            assert len(ends.findall(line)) == len(ends.findall(plain))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("report", TERMINAL.values(), ids=TERMINAL)
+def test_a_hostile_text_moves_nothing_on_a_terminal(
+    report: Callable[[str], str], text: str
+) -> None:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), visible_output():
+        print(report(text))
+    assert not OBEYED.search(out.getvalue())
+    assert out.getvalue().count("\n") == report("harmless").count("\n") + 1
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_line_of_a_mistake_and_of_the_log_obey_nothing(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> int:
+        raise DataError(f"{text} occurs twice")
+
+    monkeypatch.setattr(command_line, "_run", fails)
+    assert command_line.main(["compare"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert not OBEYED.search(err)
+    record = logging.LogRecord("growthlab", logging.INFO, "", 0, "%s", (text,), None)
+    assert not OBEYED.search(VisibleFormatter("%(message)s").format(record))
+    assert not OBEYED.search(one_line(ValueError(text)))
 
 
 def test_a_long_label_is_cut_on_the_chart_and_whole_in_its_title() -> None:

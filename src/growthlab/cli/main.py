@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from growthlab.cli.commands import commands, help_of, overview
+from growthlab.cli.terminal_output import visible_output
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(version("growthlab"))
         return 0
-    with interruptible():
+    with interruptible(), visible_output():
         try:
             return _run(words[0], words[1:])
         except GrowthlabError as error:

@@ -6,6 +6,16 @@ import gc
 import logging
 import os
 
+from growthlab.core.visible_text import visible_text
+
+
+class VisibleFormatter(logging.Formatter):
+    """A line of the log may quote the data: characters that a terminal would obey are written out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `visible_text`; lines stay lines, as a traceback has several."""
+        return visible_text(super().format(record), keep_lines=True)
+
 
 def prepare_process() -> None:
     """Silence third parties, and send the log to standard error.
@@ -16,5 +26,7 @@ def prepare_process() -> None:
     gc.set_threshold(50_000, 50, 100)
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve busy cores
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("growthlab").setLevel(logging.INFO)

@@ -21,6 +21,7 @@ from growthlab.pages.text_table import (
     format_number,
     format_p_value,
     markdown_table,
+    markdown_text,
     metric_label,
 )
 
@@ -46,29 +47,38 @@ STRATA_EXPLAINED = (
 
 def leaderboard_markdown(standings: Standings) -> str:
     """The whole report; empty sections are left out."""
-    subtitle = [standings.subtitle, ""] if standings.subtitle else []
+    subtitle = [markdown_text(standings.subtitle), ""] if standings.subtitle else []
     sections = [
-        (f"# {standings.title or 'Comparison'}", [*subtitle, _verdict(standings)]),
+        (f"# {markdown_text(standings.title or 'Comparison')}", [*subtitle, _verdict(standings)]),
         ("## Leaderboard", _leaderboard(standings)),
-        (f"## Difference to the best baseline, {standings.baseline}", _differences(standings)),
+        (
+            f"## Difference to the best baseline, {markdown_text(str(standings.baseline))}",
+            _differences(standings),
+        ),
         ("## Metrics on the test window, with bounds", _metrics(standings)),
         ("## Kinds of customers and items", _strata(standings)),
         ("## Rolling origins", _origins(standings)),
         ("## Cost", _cost(standings)),
-        ("## Leakage", [f"- {name}: {value}" for name, value in _flat(standings.leakage)]),
-        ("## What failed", [f"- {name}: {error}" for name, error in standings.errors.items()]),
+        ("## Leakage", [_point(name, value) for name, value in _flat(standings.leakage)]),
+        ("## What failed", [_point(name, error) for name, error in standings.errors.items()]),
         ("## How to read this", list(HOW_TO_READ)),
     ]
     lines = [line for title, body in sections if body for line in (title, "", *body, "")]
     return "\n".join(lines)
 
 
+def _point(name: str, value: object) -> str:
+    """A line of a list."""
+    return f"- {markdown_text(f'{name}: {value}')}"
+
+
 def _verdict(standings: Standings) -> str:
     winner, objective = standings.winner().name, standings.objective
+    best_baseline = markdown_text(f"{standings.baseline}:")
     row = next(r for r in standings.table.to_dict("records") if r["winner"])
     digits = decimals_for([row[objective]])
     text = (
-        f"Winner by the validation window's {metric_label(objective)}: **{winner}**, with "
+        f"Winner by the validation window's {metric_label(objective)}: **{markdown_text(winner)}**, with "
         f"{format_interval(row[objective], row['low'], row['high'], digits)} on the test window."
     )
     if standings.baseline is None:
@@ -77,7 +87,7 @@ def _verdict(standings: Standings) -> str:
         return f"{text} It is a baseline: no other model was better on the validation window."
     difference = format_change(row["difference"], row["relative_percent"], digits)
     p = format_p_value(row["p_holm"])
-    return f"{text} Against the best baseline, {standings.baseline}: {difference}, Holm p {p}."
+    return f"{text} Against the best baseline, {best_baseline} {difference}, Holm p {p}."
 
 
 def _leaderboard(standings: Standings) -> list[str]:
@@ -183,7 +193,8 @@ def _cost(standings: Standings) -> list[str]:
         for _, row in table.iterrows()
     ]
     lines = markdown_table(["model", "coverage", *map(metric_label, shown)], rows)
-    return [*lines, *(line for note in not_exportable(standings) for line in ("", note))]
+    notes = (line for note in not_exportable(standings) for line in ("", markdown_text(note)))
+    return [*lines, *notes]
 
 
 def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.standings import Standings
@@ -32,7 +33,8 @@ def leaderboard_text(standings: Standings) -> str:
         columns.pop()
         lines = _lines(columns)
     subtitle = [standings.subtitle] if standings.subtitle else []
-    return "\n".join(["", standings.title, *subtitle, "", *lines, "", *_notes(standings), ""])
+    lines = ["", standings.title, *subtitle, "", *lines, "", *_notes(standings), ""]
+    return "\n".join(map(visible_text, lines))
 
 
 def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColumn]) -> list[str]:
@@ -53,6 +55,7 @@ def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColu
         )
         valid = format_number(outcome.valid.get(name, np.nan), digits)
         rows.append([metric_label(name), valid, format_number(value, digits), bounds])
+    why_not = outcome.why_not_exportable
     epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
     return [
         "",
@@ -61,7 +64,7 @@ def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColu
         "",
         *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
         "",
-        *([f"not exportable: {outcome.why_not_exportable}", ""] * bool(outcome.why_not_exportable)),
+        *([f"not exportable: {visible_text(why_not)}", ""] if why_not else []),
     ]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from growthlab.bundle.manifest import Manifest
+from growthlab.pages.text_table import markdown_table, markdown_text
 
 
 def model_card(manifest: Manifest) -> str:
     """The card of the bundle that `manifest` describes, in Markdown."""
     sections = [
-        f"# {manifest.model}: {manifest.task} on {manifest.data}",
+        markdown_text(f"# {manifest.model}: {manifest.task} on {manifest.data}"),
         _identity(manifest),
         _use(manifest),
         _data(manifest),
@@ -39,7 +40,7 @@ def _identity(manifest: Manifest) -> str:
 def _use(manifest: Manifest) -> str:
     answer = manifest.answer
     return (
-        f"## Intended use\n\n{answer.intended_use} {answer.caveat}\n\n"
+        f"## Intended use\n\n{markdown_text(f'{answer.intended_use} {answer.caveat}')}\n\n"
         "Not for decisions with legal or similarly significant effects on a person, and not for "
         "setting individual prices (PIPL Art. 24, GDPR Art. 22)."
     )
@@ -79,16 +80,15 @@ def _protocol(manifest: Manifest) -> str:
 def _results(manifest: Manifest) -> str:
     """A table of the metrics after the cutoff, with those of the baselines."""
     names = list(manifest.baselines)
-    head = ["metric", manifest.model, "95 % interval", *names]
-    rows = [head, ["---"] * len(head)]
+    head, rows = ["metric", manifest.model, "95 % interval", *names], []
     for metric, estimate in manifest.metrics.items():
         low, high = estimate.get("low"), estimate.get("high")
         interval = f"{_number(low)} to {_number(high)}" if _known(low) and _known(high) else ""
         others = [_number(manifest.baselines[n].get(metric)) for n in names]
         rows.append([metric, _number(estimate.get("value")), interval, *others])
-    if len(rows) == 2:
+    if not rows:
         return "## Results\n\nNo metrics were logged."
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = "\n".join(markdown_table(head, rows, n_left=len(head)))
     note = "" if names else "\n\nNo baseline was run with it: `growthlab compare` does that."
     return f"## Results after the cutoff\n\n{table}{note}"
 
@@ -112,7 +112,7 @@ def _limits(manifest: Manifest) -> str:
 
 
 def _release(manifest: Manifest) -> str:
-    name = f"{manifest.data}-{manifest.task}"
+    name = markdown_text(f"{manifest.data}-{manifest.task}")
     return (
         "## Release\n\n"
         f"This card says what was measured, not whether the model is in use: that is the version "
@@ -127,7 +127,8 @@ def _privacy(manifest: Manifest) -> str:
     return (
         "## Privacy\n\n"
         "Users are stored under pseudonyms only (HMAC-SHA256 in the namespace "
-        f"`{manifest.namespace}`, key {manifest.key_fingerprint}); the key is not in this folder. "
+        f"`{markdown_text(manifest.namespace)}`, key {manifest.key_fingerprint}); the key is not in "
+        "this folder. "
         "Pseudonymised data remain personal data: guard `state/` like a customer table. "
         "`model.npz` of neighbourhood and user-embedding models is personal data too."
     )
@@ -146,7 +147,7 @@ def _calling(manifest: Manifest) -> str:
 
 
 def _list(facts: Mapping[str, str]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return "\n".join(f"- {markdown_text(n)}: {markdown_text(v)}" for n, v in facts.items())
 
 
 def _known(value: float | None) -> bool:

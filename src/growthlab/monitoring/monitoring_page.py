@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from growthlab.monitoring.monitoring_report import MonitoringReport
@@ -23,6 +25,7 @@ from growthlab.pages.page import (
 
 WORDS = ("model", "level", "champion")  # columns that are flush left, as the first one is
 MOST_DRAWN = 12  # distributions, those that moved most first
+INTERVAL = re.compile(r"(.+) (\[[-+\d., %]+\])")  # a value and its bounds
 AT_EXPORT, NOW = "at export", "now"
 
 
@@ -54,8 +57,8 @@ def _table(table: MonitoringTable) -> Chapter:
 
 def _cell(text: str) -> Cell:
     """The bounds of an interval apart from its value."""
-    value, bracket, bounds = text.partition(" [")
-    return Cell(value, f"[{bounds}") if bracket else Cell(text)
+    interval = INTERVAL.fullmatch(text)
+    return Cell(interval[1], interval[2]) if interval else Cell(text)
 
 
 def _distribution(drift: Drift) -> BarChart:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from growthlab.bundle.reference import K
+from growthlab.core.visible_text import visible_text
 from growthlab.monitoring.alerts import Alert, AlertLimits
 from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_reader import EVENTS
@@ -100,6 +101,7 @@ class MonitoringReport:
         """The report for the console."""
         lines = [self.title, *self.facts, ""]
         lines += [f"{a.severity.upper()}: {a.text}" for a in self.alerts] or ["no alerts"]
+        lines = [visible_text(line) for line in lines]
         for table in self.tables:
             lines += ["", table.title, *plain_table(table.header, table.rows[:MOST_ROWS])]
             more = len(table.rows) - MOST_ROWS

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from growthlab.core.visible_text import visible_text
 from growthlab.pages.charts import Chart
 
 AlertLevel = Literal["grave", "watch", "fine"]
@@ -174,6 +175,7 @@ def _environment() -> Environment:
         loader=PackageLoader("growthlab.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -182,14 +184,22 @@ def _environment() -> Environment:
     return environment
 
 
+def _visible(value: object) -> object:
+    """A text with characters that a browser would obey written out; what is markup is so already."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible_text(value, keep_lines=True)
+    return value
+
+
 def _breakable(name: str) -> Markup:
     """A name that may be broken after an underscore."""
-    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+    parts = visible_text(name, keep_lines=True).split("_")
+    return Markup("_<wbr>").join(escape(part) for part in parts)
 
 
 def _with_code(note: str) -> Markup:
     """A sentence; what is between backticks becomes code."""
-    parts = enumerate(note.split("`"))
+    parts = enumerate(visible_text(note, keep_lines=True).split("`"))
     code = Markup("<code>{}</code>")
     return Markup("").join(
         code.format(part) if place % 2 else escape(part) for place, part in parts

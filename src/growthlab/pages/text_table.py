@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from growthlab.core.visible_text import visible_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -59,7 +61,7 @@ def plain_table(
 ) -> list[str]:
     """Lines of text; the first `left` columns, or the marked ones, flush left, others right."""
     flush = [i < left for i in range(len(header))] if isinstance(left, int) else list(left)
-    cells = [list(header), *(list(row) for row in rows)]
+    cells = [[visible_text(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = []
     for row in cells:
@@ -76,8 +78,21 @@ def markdown_table(
 ) -> list[str]:
     """A Markdown table, the first `n_left` columns flush left and the others right."""
     rule = ["---" if i < n_left else "---:" for i in range(len(header))]
-    cells = [header, rule, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    texts = [[markdown_text(cell) for cell in row] for row in (header, *rows)]
+    cells = [texts[0], rule, *texts[1:]]
     return ["| " + " | ".join(row) + " |" for row in cells]
+
+
+def markdown_text(text: str) -> str:
+    r"""A text of the data within a line of Markdown: no element, link, cell or line begins in it.
+
+    >>> print(markdown_text("[tea](http://x) <b>|\n# cup"))
+    [tea]\(http://x) &lt;b>\| # cup
+    """
+    text = visible_text(" ".join(text.splitlines()))
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("|", "\\|")
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # what begins an element; <0.001 does not
+    return re.sub(r"\](?=[(\[:])", r"]\\", text)
 
 
 def format_column(values: Sequence[float]) -> list[str]:

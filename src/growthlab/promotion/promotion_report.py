@@ -11,6 +11,7 @@ from growthlab.pages.text_table import (
     format_number,
     format_p_value,
     markdown_table,
+    markdown_text,
     metric_label,
     plain_table,
 )
@@ -112,8 +113,8 @@ def verdict_of(case: PromotionCase, decision: Decision) -> str:
 def report_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate: Gate) -> str:
     """The decision and its evidence as Markdown."""
     verdict = verdict_of(case, decision)
-    sentence = f"**{verdict.capitalize()}**: {decision.reason}."
-    title = f"# {case.name}: {case.challenger_model} {verdict}"
+    sentence = f"**{verdict.capitalize()}**: {markdown_text(decision.reason)}."
+    title = f"# {markdown_text(f'{case.name}: {case.challenger_model}')} {verdict}"
     sections = [
         (f"{title} (dry run)" if case.dry_run else title, [sentence]),
         ("## Who and what", _facts(case, evidence)),
@@ -182,7 +183,7 @@ def _facts(case: PromotionCase, evidence: Evidence) -> list[str]:
         "Split and cutoff": f"{case.split}, {case.cutoff or 'no clock'}",
         "Decided by": f"{case.by}, {case.at}, code {case.code_version}",
     }
-    return [f"- {name}: {value}" for name, value in facts.items()]
+    return [f"- {name}: {markdown_text(value)}" for name, value in facts.items()]
 
 
 def _objective(evidence: Evidence) -> str:
@@ -302,7 +303,7 @@ def summary_of(case: PromotionCase, evidence: Evidence, decision: Decision, gate
         f"decided by {case.by}, {case.at}, code {case.code_version}",
         f"report: {case.artifact} among the artifacts of run {case.challenger_run}",
     ]
-    return "; ".join(parts)
+    return markdown_text("; ".join(parts))
 
 
 def _measured(evidence: Evidence, decision: Decision, gate: Gate) -> str:

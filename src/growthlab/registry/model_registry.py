@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import ExportError
+from growthlab.pages.text_table import markdown_text
 from growthlab.registry.global_store import global_store
 from growthlab.registry.pyfunc import log_pyfunc
 from growthlab.registry.registry_lock import locked_registry
@@ -186,7 +187,7 @@ def _note_rollback(client: MlflowClient, name: str, left: str, change: ChampionC
     """Add the rollback and its reason to the description of the version that was champion."""
     why = f": {change.why}" if change.why else ""
     description = client.get_model_version(name, left).description
-    note = f"rolled back {change.at} by {change.by}{why}"
+    note = markdown_text(f"rolled back {change.at} by {change.by}{why}")
     client.update_model_version(
         name, left, (f"{description}; {note}" if description else note)[:LONGEST]
     )
@@ -300,7 +301,8 @@ def _tags(manifest: Manifest) -> dict[str, str]:
 
 
 def _description(manifest: Manifest) -> str:
-    return f"{manifest.model} for {manifest.task} on {manifest.data}, known up to {manifest.cutoff}"
+    text = f"{manifest.model} for {manifest.task} on {manifest.data}, known up to {manifest.cutoff}"
+    return markdown_text(text)  # which MLflow renders
 
 
 def how_to_serve_champion(name: str, data: str, served_version: str | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.features.portrait import attributes, behaviour, interests, values
 from growthlab.features.portrait.tag import PARTS, Tag
+from growthlab.pages.text_table import markdown_text
 
 TAGS: dict[str, Tag] = {
     tag.name: tag
@@ -59,4 +60,4 @@ def _row(tag: Tag) -> str:
     needs = ", ".join(tag.needs).replace("|", " or ") or "-"
     sensitive = "yes" if tag.sensitive else "no"
     cells = (f"`{tag.name}`", tag.kind, tag.range, tag.rule, needs, sensitive)
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(markdown_text(cell) for cell in cells)} |"
