@@ -23,7 +23,7 @@ from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.bundle.manifest import Manifest
 from growthlab.cli import main as command_line
 from growthlab.cli.terminal_output import visible_output
-from growthlab.core.errors import DataError, one_line
+from growthlab.core.errors import DataError
 from growthlab.core.process import VisibleFormatter
 from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
@@ -265,7 +265,6 @@ def test_the_line_of_a_mistake_and_of_the_log_obey_nothing(
     assert not OBEYED.search(err)
     record = logging.LogRecord("growthlab", logging.INFO, "", 0, "%s", (text,), None)
     assert not OBEYED.search(VisibleFormatter("%(message)s").format(record))
-    assert not OBEYED.search(one_line(ValueError(text)))
 
 
 def test_a_long_label_is_cut_on_the_chart_and_whole_in_its_title() -> None:

@@ -18,6 +18,7 @@ from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
 from growthlab.core.storage_faults import storage_fault
+from growthlab.core.visible_text import visible_text
 
 STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mistake(error: Exception) -> int:
-    print(f"growthlab: {one_line(error)}", file=sys.stderr)
+    print(f"growthlab: {visible_text(one_line(error))}", file=sys.stderr)
     return 2
 
 
@@ -85,12 +86,13 @@ def _failure(error: Exception) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     if (fault := storage_fault(error)) is not None:
-        print(f"growthlab: {fault}", file=sys.stderr)
+        print(f"growthlab: {visible_text(fault)}", file=sys.stderr)
         return 1
     known = isinstance(error, OSError) or type(error).__module__.startswith(STORE_MODULES)
     if not known or isinstance(error, BrokenPipeError):
         raise error
-    print(f"growthlab: {type(error).__name__}: {one_line(error)[:300]}", file=sys.stderr)
+    line = visible_text(one_line(error)[:300])
+    print(f"growthlab: {type(error).__name__}: {line}", file=sys.stderr)
     return 1
 
 

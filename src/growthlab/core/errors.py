@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 LONGEST_COMPARED = 64  # letters of a name to which near ones are looked for
 MOST_COMPARED = 300  # of the possible names: those beside it in the alphabet
 
-from growthlab.core.visible_text import visible_text
-
 
 class GrowthlabError(Exception):
     """A mistake in the input, not a bug: the command prints its one line and exits with status 2."""
@@ -45,11 +43,8 @@ class ExportError(GrowthlabError, ValueError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an exception without line breaks; its type's name if the message is empty.
-
-    It may quote the data: characters that a terminal would obey are written out.
-    """
-    return visible_text(" ".join(str(error).split())) or type(error).__name__
+    """The message of an exception without line breaks; its type's name if the message is empty."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def quoted(value: object, longest: int = 80) -> str:

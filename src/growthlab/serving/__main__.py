@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError, one_line
+from growthlab.core.visible_text import visible_text
 from growthlab.serving.run import serve
 from growthlab.serving.service_options import ServiceOptions
 
@@ -24,7 +25,7 @@ def main(words: Sequence[str]) -> int:
     try:
         serve(ServiceOptions.of(settings_of(words)))
     except GrowthlabError as error:
-        sys.stderr.write(f"growthlab: {one_line(error)}\n")
+        sys.stderr.write(f"growthlab: {visible_text(one_line(error))}\n")
         return 2
     except KeyboardInterrupt:
         return 0
