@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from growthlab.split.origin_windows import OriginWindows, Window, independent_origins
+
 OBJECTIVE = {"churn": "roc_auc", "value": "normalised_gini", "top_n": "ndcg_at_10"}
 
 
@@ -103,6 +105,38 @@ def by_cutoff(rows: pd.DataFrame, objective: str) -> Table:
         for name, values in table.iterrows()
     ]
     return Table(["model", *table.columns], cells)
+
+
+def chosen_by_cutoff(rows: pd.DataFrame, objective: str) -> Table:
+    """The model that each cutoff's own validation window chose, and whether it was best on its test.
+
+    Cutoffs are a horizon apart: a test window that chose the winner at a newer cutoff does not count.
+    The oracle takes no part, nor a model that did not run at every cutoff.
+    """
+    means = {
+        part: rows[rows["metric"] == f"{part}/{objective}"]
+        .pivot_table(index="protocol", columns="model", values="value")
+        .drop(columns="oracle", errors="ignore")
+        .dropna(axis="columns")
+        for part in ("valid", "test")
+    }
+    cutoffs = pd.to_datetime(means["test"].index.str.removeprefix("cutoff "))
+    newest_first = sorted(cutoffs, reverse=True)
+    horizon = newest_first[0] - newest_first[1]
+    windows = [OriginWindows(Window(c - horizon, c), Window(c, c + horizon)) for c in newest_first]
+    independent = independent_origins(windows)
+    lines = []
+    for origin, cutoff in enumerate(newest_first):
+        valid, test = (means[part].iloc[list(cutoffs).index(cutoff)] for part in ("valid", "test"))
+        chosen, others = str(valid.idxmax()), test.drop(valid.idxmax())
+        ahead, counts = test[chosen] >= others.max(), origin in independent
+        values = [chosen, f"{test[chosen]:.4f}", str(others.idxmax()), f"{others.max():.4f}"]
+        lines.append(
+            [str(cutoff.date()), *values, *("yes" if x else "no" for x in (ahead, counts))]
+        )
+    return Table(
+        ["cutoff", "chosen", "test value", "best other", "its test value", "ahead", "counts"], lines
+    )
 
 
 def _number(value: float) -> str:

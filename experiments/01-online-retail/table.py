@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from readme_tables import OBJECTIVE, by_cutoff, leaderboard, newest, write_tables
+from readme_tables import OBJECTIVE, by_cutoff, chosen_by_cutoff, leaderboard, newest, write_tables
 
 HERE = Path(__file__).parent
 LABEL = 0.035  # height of a name, as a share of the axis
@@ -78,7 +78,9 @@ def main() -> None:
         read = ["model", objective, f"valid {objective}", *READ[task], "fit s"]
         boards[f"leaderboard:{task}"] = board.only(*read)
         files[f"leaderboard_{task}"] = board
-        files[f"by_cutoff_{task}"] = by_cutoff(results[results["task"] == task], objective)
+        rows = results[results["task"] == task]
+        files[f"by_cutoff_{task}"] = by_cutoff(rows, objective)
+        files[f"chosen_by_cutoff_{task}"] = chosen_by_cutoff(rows, objective)
     write_tables(HERE, readme=boards, files=files)
     (HERE / "figures").mkdir(exist_ok=True)
     bars(results).savefig(HERE / "figures" / "objectives.png", dpi=130)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from readme_tables import OBJECTIVE, Table, by_cutoff, leaderboard, write_tables
+from readme_tables import OBJECTIVE, Table, by_cutoff, chosen_by_cutoff, leaderboard, write_tables
 
 HERE = Path(__file__).resolve().parent
 
@@ -112,6 +112,7 @@ def main() -> None:
                 boards[f"leaderboard:{task}:{data}"] = board.only("model", *READ[task, data])
             files[f"leaderboard_{task}_{data}"] = board
             files[f"by_cutoff_{task}_{data}"] = by_cutoff(rows, objective)
+            files[f"chosen_by_cutoff_{task}_{data}"] = chosen_by_cutoff(rows, objective)
         files[f"totals_{data}"] = totals(results, data)
         files[f"calibration_{data}"] = calibrations(results, data)
     for task in SHOWN:

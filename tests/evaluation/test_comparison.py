@@ -1,6 +1,8 @@
 """A comparison: the winner by validation, differences, and the reports."""
 
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from growthlab.pages.text_table import (
     metric_label,
     table_text,
 )
+from growthlab.split.origin_windows import OriginWindows, Window
 
 
 @pytest.fixture
@@ -132,16 +135,35 @@ def test_the_report_has_every_section_that_has_content(comparison):
     assert "- ties: at border: 0" in report
 
 
-def test_rolling_origins_say_whether_the_winner_wins_on_each(recommenders, recommender_outcome):
-    earlier = [recommender_outcome("item_knn", 0.1), recommender_outcome("gru4rec", 2.0)]
-    outcomes = {0: recommenders, 1: earlier}
-    comparison = Comparison(outcomes, "ndcg_at_10", True, ("popularity",))
-    assert [(o.origin, o.best_other, o.wins) for o in comparison.origins()] == [
-        (0, "gru4rec", False),
-        (1, "gru4rec", True),
+def test_each_origin_chooses_by_its_own_validation_and_windows_that_chose_do_not_count(
+    recommenders, recommender_outcome
+):
+    def at_origin(knn, gru, chosen):
+        outcomes = [recommender_outcome("item_knn", knn), recommender_outcome("gru4rec", gru)]
+        return [
+            replace(o, valid={**o.valid, "ndcg_at_10": 1.0 if o.name == chosen else 0.5})
+            for o in outcomes
+        ]
+
+    outcomes = {
+        0: recommenders,  # item_knn is chosen, gru4rec is better on test
+        1: at_origin(2.0, 0.1, chosen="gru4rec"),
+        2: at_origin(2.0, 0.1, chosen="gru4rec"),
+    }
+    days = [datetime(2025, 1, d) for d in (1, 8, 15, 22, 29)]
+    weeks = [Window(start, end) for start, end in pairwise(days)]
+    windows = [OriginWindows(weeks[n - 1], weeks[n]) for n in (3, 2, 1)]
+    comparison = Comparison(outcomes, "ndcg_at_10", True, ("popularity",), windows=windows)
+    results = comparison.origins()
+    assert [(o.winner, o.wins, o.counts) for o in results] == [
+        ("item_knn", False, True),
+        ("gru4rec", True, False),  # its test window chose item_knn at the newest cutoff
+        ("gru4rec", True, True),
     ]
-    assert "The winner is ahead on 1 of 2." in comparison.as_markdown()
-    assert "ahead of every other model on 1 of 2 origins" in comparison.as_text()
+    assert [o.cutoff for o in results] == [days[3], days[2], days[1]]
+    line = "the model chosen by validation is ahead on 1 of 2 independent windows (3 cutoffs)"
+    assert line in comparison.as_text()
+    assert f"{line.capitalize()}." in comparison.as_markdown()
 
 
 def test_one_model_alone_is_its_own_comparison(recommenders):

@@ -11,6 +11,7 @@ from growthlab.evaluation.text_report import (
     marked_model_names,
     not_exportable,
     objective_intervals,
+    origins_verdict,
     power_notes,
 )
 from growthlab.pages.text_table import (
@@ -165,18 +166,22 @@ def _origins(standings: Standings) -> list[str]:
     digits = decimals_for([o.value for o in origins])
     rows = [
         [
-            str(o.origin),
+            str(o.cutoff or o.origin),
+            o.winner,
             format_number(o.value, digits),
             o.best_other,
             format_number(o.value_of_other, digits),
             "yes" if o.wins else "no",
+            "yes" if o.counts else "no",
         ]
         for o in origins
     ]
-    header = ["origin", standings.winner().name, "best other model", "its value", "winner ahead"]
-    note = f"{metric_label(standings.objective)} on test; origin 0 is the newest cutoff."
-    n_won = sum(o.wins for o in origins)
-    verdict = f"The winner is ahead on {n_won} of {len(origins)}."
+    header = ["cutoff", "chosen", "its value", "best other", "its value", "ahead", "counts"]
+    note = (
+        f"{metric_label(standings.objective)} on test of the model that each cutoff's own validation "
+        "window chose. A test window that chose the winner at a newer cutoff does not count."
+    )
+    verdict = f"{origins_verdict(origins).capitalize()}."
     return [f"{note} {verdict}", "", *markdown_table(header, rows)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,19 +16,26 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
 from growthlab.metrics.predictions import PredictionMetric
+from growthlab.split.origin_windows import OriginWindows, independent_origins
 
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
 
 
 class OriginResult(NamedTuple):
-    """The winner at one origin, compared with the best other model there (test objective)."""
+    """The model chosen by the validation window of an origin, compared with the best other on its test.
+
+    `counts`: the test window shares no moment with a window that chose another winner that counts.
+    """
 
     origin: int
+    cutoff: datetime | None
+    winner: str
     value: float
     best_other: str
     value_of_other: float
     wins: bool
+    counts: bool
 
 
 def group_by_model(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
@@ -86,7 +94,8 @@ class Standings:
     the names of baselines, whether they took part or not. `metrics` by name are needed to compare
     models by an objective without per-user values; `columns` are the metrics shown next to the
     objective; `bundle_mb` are sizes by model; `errors` are messages by the label of the failed entry.
-    `subtitle` names the models that have settings of the comparison instead of their own.
+    `subtitle` names the models that have settings of the comparison instead of their own. `windows`
+    are those of the origins, newest first; empty for a split without a clock.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -100,6 +109,7 @@ class Standings:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     columns: Sequence[MetricColumn] = ()
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
+    windows: Sequence[OriginWindows] = ()
 
     def winner(self) -> Outcome:
         """The model with the best validation objective over its seeds; of these, the best seed."""
@@ -132,10 +142,7 @@ class Standings:
     @cached_property
     def valid(self) -> dict[str, float]:
         """Model -> validation objective, averaged over seeds."""
-        return {
-            name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
-            for name, seeds in group_by_model(self.outcomes[0]).items()
-        }
+        return self._valid_at(0)
 
     @cached_property
     def baseline(self) -> str | None:
@@ -203,19 +210,41 @@ class Standings:
         }
 
     def origins(self) -> list[OriginResult]:
-        """The winner's result at each origin at which it ran, the newest first."""
-        winner, results = self.winner().name, []
+        """The result at each origin where two models or more ran, the newest first.
+
+        Each origin chooses its winner by its own validation window.
+        """
+        independent, results = set(independent_origins(self.windows)), []
         for origin, outcomes in self.outcomes.items():
             values = {
                 name: _mean([o.test[self.objective].value for o in seeds])
                 for name, seeds in group_by_model(outcomes).items()
             }
-            own = values.pop(winner, np.nan)
+            winner = best_name(self._valid_at(origin), maximise=self.maximise)
+            own = values.pop(winner, np.nan) if winner is not None else np.nan
             other = best_name(values, maximise=self.maximise)
-            if other is not None and own == own:
-                wins = own >= values[other] if self.maximise else own <= values[other]
-                results.append(OriginResult(origin, own, other, values[other], wins))
+            if winner is None or other is None or np.isnan(own):
+                continue
+            results.append(
+                OriginResult(
+                    origin=origin,
+                    cutoff=self.windows[origin].cutoff if self.windows else None,
+                    winner=winner,
+                    value=own,
+                    best_other=other,
+                    value_of_other=values[other],
+                    wins=own >= values[other] if self.maximise else own <= values[other],
+                    counts=origin in independent,
+                )
+            )
         return results
+
+    def _valid_at(self, origin: int) -> dict[str, float]:
+        """Model -> validation objective at an origin, averaged over seeds."""
+        return {
+            name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
+            for name, seeds in group_by_model(self.outcomes[origin]).items()
+        }
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.standings import Standings
+from growthlab.evaluation.standings import OriginResult, Standings
 from growthlab.pages.text_table import (
     decimals_for,
     format_change,
@@ -138,7 +138,16 @@ def _notes(standings: Standings) -> Iterator[str]:
         yield f"[...] 95 % bootstrap bounds over {table['n_users'].max():,} customers"
     yield from power_notes(standings)
     if len(standings.outcomes) > 1:
-        wins = [o.wins for o in standings.origins()]
-        yield f"the winner is ahead of every other model on {sum(wins)} of {len(wins)} origins"
+        yield origins_verdict(standings.origins())
     yield from not_exportable(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())
+
+
+def origins_verdict(origins: Sequence[OriginResult]) -> str:
+    """How often the model chosen by validation is ahead, over the windows that are independent."""
+    counted = [o.wins for o in origins if o.counts]
+    windows = "independent window" if len(counted) == 1 else "independent windows"
+    return (
+        f"the model chosen by validation is ahead on {sum(counted)} of {len(counted)} {windows} "
+        f"({len(origins)} cutoffs)"
+    )
