@@ -11,7 +11,7 @@ import pytest
 from growthlab.bundle.answers import LEVELS, RecommendRequest, RecommendServed
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Provenance
-from growthlab.core.errors import BundleError
+from growthlab.core.errors import AnswerError, BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey
 from growthlab.export.write_bundle import write_recommender
@@ -140,7 +140,7 @@ def test_without_personalisation_neither_profile_nor_history_nor_id_is_read(
         RecommendRequest(ANNA, basket=["coffee"], filter_seen="purchased", personalised=False),
     ]
     assert [bundle.recommend([r], 6) for r in asked] == [nobody] * 3
-    with pytest.raises(AssertionError, match="the profile was read"):
+    with pytest.raises(AnswerError, match="the profile was read"):
         bundle.recommend([RecommendRequest(ANNA)], 6)
 
 

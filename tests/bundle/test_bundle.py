@@ -14,7 +14,7 @@ import pytest
 
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
-from growthlab.bundle.manifest import Manifest, Provenance, seal_of
+from growthlab.bundle.manifest import Manifest, Provenance, manifest_text
 from growthlab.core.errors import BundleError, ExportError
 from growthlab.core.histories import Histories
 from growthlab.export.write_bundle import write_recommender
@@ -27,7 +27,7 @@ ANNA = "anna.schmidt@example.org"
 def edit_manifest(folder: Path, **changes: object) -> None:
     path = folder / "manifest.json"
     content = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps(content | {"seal": seal_of(content)}))
+    path.write_text(manifest_text(content))
 
 
 def test_known_user_gets_the_items_of_like_minded_people(folder: Path) -> None:
@@ -187,12 +187,29 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
             "schema 1 has no task 'weather', only top_n, churn, value",
         ),
         ({"answer": {"kind": "map"}}, r"manifest\.json is corrupted: .*missing 4 required"),
+        ({"answer": LISTS | {"summary": 3}}, "answer is {'kind': 'list'"),
         ({"answer": LISTS | {"kind": "map"}}, "'map' is no kind of answer: possible: amount, list"),
         ({"answer": LISTS | {"endpoint": "a/b"}}, "answer.endpoint must be a name .* got 'a/b'"),
         ({"answer": LISTS | {"field": "x"}}, "answer.field must be empty for lists of items"),
         ({"files": None}, r"manifest\.json is corrupted: files is None"),
         ({"seed": "3"}, r"manifest\.json is corrupted: seed is '3'"),
-        ({"files": {"../../etc/passwd": {}}}, "is missing from the bundle"),
+        ({"files": {"../../etc/passwd": {}}}, "files is {'../../etc/passwd'"),
+        ({"files": {"/etc/passwd": {"sha256": "0" * 64, "size": 1}}}, "files is {'/etc/passwd'"),
+        ({"files": {"model.npz": {"sha256": "0" * 64}}}, "files is {'model.npz'"),
+        ({"files": {"model.npz": {"sha256": "0" * 64, "size": -1}}}, "files is {'model.npz'"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
+        ({"tie_seed": True}, "tie_seed is True"),
+        ({"horizon_days": -1}, "horizon_days is -1"),
+        ({"horizon_days": 1e400}, "it is no JSON|Infinity is no JSON"),
+        ({"cutoff": "yesterday"}, "cutoff is 'yesterday'"),
+        ({"filter_seen": "all"}, "filter_seen is 'all'"),
+        ({"counts": {"n_items": -3}}, "counts is {'n_items': -3}"),
+        ({"model": "x" * 30_000}, "model is 'xxx"),
+        ({"earlier": {"a": 3}}, "earlier is {'a': 3}"),
+        ({"key_fingerprint": "zz"}, "key_fingerprint is 'zz'"),
+        ({"versions": ["1"]}, r"versions is \['1'\]"),
+        ({"index": {"probes": [3]}}, "index is {'probes'"),
+        ({"something": 1}, "it has no 'something'"),
     ],
 )
 def test_a_wrong_manifest_is_refused_in_one_line(
@@ -222,7 +239,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json is corrupted"):
         Bundle.load(folder)
     (folder / "manifest.json").write_text('{"schema_version": 1}')
-    with pytest.raises(BundleError, match=r"manifest\.json is corrupted: 'task'"):
+    with pytest.raises(BundleError, match=r"manifest\.json is corrupted: it was changed after"):
         Bundle.load(folder)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
-from growthlab.bundle.manifest import MANIFEST, SEAL, Manifest, Provenance, seal_of
+from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, manifest_text
 from growthlab.cli.main import main
 from growthlab.core.build import build
 from growthlab.core.errors import BundleError, DataError
@@ -155,7 +155,7 @@ def test_a_bundle_of_before_there_were_earlier_versions_loads_and_is_refreshed(
     path = folder / MANIFEST
     content = json.loads(path.read_text())
     del content["earlier"]
-    path.write_text(json.dumps(content | {SEAL: seal_of(content)}))
+    path.write_text(manifest_text(content))
     first = Bundle.load(folder).manifest
     assert first.earlier == {}
     now = refresh(folder, later, "corner_shop", task=TopN())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,17 +17,20 @@ from growthlab.bundle.answers import (
     Recommendation,
     RecommendRequest,
 )
+from growthlab.bundle.bundle_files import read_arrays, read_file
+from growthlab.bundle.example_request import read_example
 from growthlab.bundle.item_index import open_index
 from growthlab.bundle.list_maker import NO_NAMES, NO_RULES, ListMaker
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.predictor import Predictor
 from growthlab.bundle.request_groups import needs_profile
 from growthlab.bundle.signature import check_signature
-from growthlab.core.errors import BundleError
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema, check_arrays
+from growthlab.core.errors import AnswerError, BundleError, GrowthlabError, one_line
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
 from growthlab.ranking.rules import Rules
-from growthlab.scorers.base import RowScorer, Scorer
+from growthlab.scorers.base import Factored
 from growthlab.scorers.content_profile import ContentProfile
 from growthlab.scorers.dense_content_profile import DenseContentProfile
 from growthlab.scorers.load import load_scorer
@@ -43,7 +46,14 @@ HISTORIES = "state/histories.npz"
 CUSTOMERS = "state/customers.npz"
 ITEMS = "state/items.npz"  # price and stock at the last refresh
 RELOADS = 5
+LARGEST_MODEL_FILE = 2**30  # bytes of a network or of trees
+LONGEST_REASON = 300  # characters of a library's message
 FEATURE = "feature."  # prefix of a customer table's columns
+FACTS: Schema = {name: Catalogue.schema[name] for name in ("price", "in_stock")}
+CUSTOMER_ROWS: Schema = {
+    "user_ids": ArraySchema(dtypes=("text",), shape=("n_users",), order="increasing"),
+    f"{FEATURE}*": ArraySchema(dtypes=(*FLOAT, "text"), shape=("n_users",), nan=True),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Bundle:
     known_users: np.ndarray  # (n_known,) pseudonyms, sorted
     key: PseudonymKey | None
     no_lookup: str
+    example: tuple[RecommendRequest | PredictRequest, int]  # the exported request; 0: no list
     list_maker: ListMaker | None = None
     predictor: Predictor | None = None
 
@@ -97,30 +108,29 @@ class Bundle:
         manifest.verify(folder, checksums=verify)
         try:
             return cls._read(folder, manifest)
-        except KeyError as error:
-            raise BundleError(f"{folder} lacks {error.args[0]}: export the model again") from error
-        except (ValueError, RuntimeError) as error:  # of numpy, onnxruntime or LightGBM
-            if isinstance(error, BundleError):
-                raise
-            reason = str(error).partition("\n")[0]
+        except BundleError:
+            raise
+        except Exception as error:  # whatever a library says of foreign bytes
+            reason = one_line(error)[:LONGEST_REASON]
             raise BundleError(f"{folder} cannot be read: {reason}; export it again") from error
 
     @classmethod
     def _read(cls, folder: Path, manifest: Manifest) -> Self:
         """The checked bundle's parts."""
         files = {
-            name: (folder / name).read_bytes()
+            name: read_file(folder / name, LARGEST_MODEL_FILE)
             for name in manifest.files
             if "/" not in name and Path(name).suffix in (".onnx", ".txt")
         }
-        scorer: Any = load_scorer(manifest.kind, _arrays(folder / MODEL), files)
         key, no_lookup = _key_for(manifest)
+        maker = predictor = None
         if manifest.answer.kind.is_list:
-            maker = _list_maker(folder, manifest, scorer)
-            known = NO_NAMES if maker.state is None else maker.state.user_ids
-            return cls(manifest, folder, known, key, no_lookup, list_maker=maker)
-        known, predictor = _predictor(folder, manifest, scorer)
-        return cls(manifest, folder, known, key, no_lookup, predictor=predictor)
+            known, maker = _list_maker(folder, manifest, files)
+        else:
+            known, predictor = _predictor(folder, manifest, files)
+        columns = None if predictor is None else predictor.scorer.columns
+        example = read_example(folder / EXAMPLE, columns)
+        return cls(manifest, folder, known, key, no_lookup, example, maker, predictor)
 
     def filtering(self, filter_seen: str | None) -> Self:
         """The same bundle with another policy for seen items; None: the one it was evaluated with."""
@@ -141,11 +151,14 @@ class Bundle:
         BundleError
             The bundle answers with a number, `k` is below 1, a `filter_seen` is unknown, or a rule
             needs what the catalogue does not have.
+        AnswerError
+            The model fails, or a score is not finite.
         """
         if self.list_maker is None:
             raise self._wrong_kind("lists of items")
         users = [r.user_id if needs_profile(r) else None for r in requests]
-        return self.list_maker.lists(requests, self.places(users), k, rules)
+        with self._answering():
+            return self.list_maker.lists(requests, self.places(users), k, rules)
 
     def answer(
         self,
@@ -165,21 +178,32 @@ class Bundle:
         ------
         BundleError
             The bundle answers with lists, or a feature is unknown or of a wrong type.
+        AnswerError
+            The model fails, or its number is not finite.
         """
         if self.predictor is None:
             raise self._wrong_kind("a number for each customer")
-        return self.predictor.predictions(requests, self.places([r.user_id for r in requests]))
+        with self._answering():
+            return self.predictor.predictions(requests, self.places([r.user_id for r in requests]))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Inside, whatever the model raises is an `AnswerError`."""
+        try:
+            yield
+        except GrowthlabError:
+            raise
+        except ModuleNotFoundError as error:
+            missing = f"{self.folder} needs {error.name}, which is not installed"
+            raise BundleError(f"{missing}: pip install {error.name}") from error
+        except Exception as error:
+            raise AnswerError(
+                f"{self.folder} fails to answer: {one_line(error)[:LONGEST_REASON]}"
+            ) from error
 
     def customer_request(self, user_id: str) -> RecommendRequest | PredictRequest:
         """The request for one customer, of the kind that the bundle answers."""
         return PredictRequest(user_id) if self.list_maker is None else RecommendRequest(user_id)
-
-    def example(self) -> tuple[RecommendRequest | PredictRequest, int]:
-        """The request that was exported with the bundle, and the length of its list (0: a number)."""
-        example = json.loads((self.folder / EXAMPLE).read_text(encoding="utf-8"))
-        if self.list_maker is None:
-            return PredictRequest(features=example["features"]), 0
-        return RecommendRequest(history=example["history"]), int(example["k"])
 
     def _wrong_kind(self, wanted: str) -> BundleError:
         """The error for a request of another kind than the bundle answers."""
@@ -205,33 +229,72 @@ def _manifest_bytes(folder: Path) -> bytes | None:
         return None
 
 
-def _list_maker(folder: Path, manifest: Manifest, scorer: Scorer) -> ListMaker:
-    """The list maker, with the histories of known users where the bundle has them."""
-    catalogue = Catalogue.from_arrays(_arrays(folder / CATALOGUE))
+def _list_maker(
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes]
+) -> tuple[np.ndarray, ListMaker]:
+    """The pseudonyms of known users, and the list maker with their histories."""
+    sizes: dict[str, int] = {}
+    catalogue = Catalogue.from_arrays(_checked(folder / CATALOGUE, Catalogue.schema, sizes))
+    if not len(catalogue):
+        raise BundleError(f"{folder / CATALOGUE} has no items")
     if ITEMS in manifest.files:
-        catalogue = replace(catalogue, **_arrays(folder / ITEMS))
+        catalogue = replace(catalogue, **_checked(folder / ITEMS, FACTS, sizes))
     state = None
     if HISTORIES in manifest.files:
-        state = Histories.from_arrays(_arrays(folder / HISTORIES), catalogue)
-    content = scorer if isinstance(scorer, (ContentProfile, DenseContentProfile)) else None
+        stored = _checked(folder / HISTORIES, Histories.schema, dict(sizes))
+        state = Histories.from_arrays(stored, catalogue)
+        if not state.is_oldest_first:
+            raise BundleError(f"{folder / HISTORIES} has events that are not sorted by time")
+    scorer: Any = load_scorer(manifest.kind, read_arrays(folder / MODEL), files, sizes)
+    _require_ability(folder, manifest, scorer, "score")
+    content: Any = scorer if isinstance(scorer, (ContentProfile, DenseContentProfile)) else None
     if CONTENT in manifest.files:
-        content = ContentProfile.load(_arrays(folder / CONTENT), {})
-    fallback = _arrays(folder / FALLBACK)["scores"]
+        content = load_scorer(ContentProfile.kind, read_arrays(folder / CONTENT), {}, sizes)
+    fallback = _checked(folder / FALLBACK, ListMaker.fallback_schema, sizes)["scores"]
+    index = None
+    if manifest.index is not None:
+        if not isinstance(scorer, Factored):
+            raise BundleError(f"{folder} has an index, but its scores are no product of vectors")
+        width = scorer.item_vectors().shape[1]
+        index = open_index(folder, manifest.index, len(catalogue), width)
     seed, policy = manifest.tie_seed, manifest.filter_seen
-    index = None if manifest.index is None else open_index(folder, manifest.index)
-    return ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content, index)
+    maker = ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content, index)
+    return NO_NAMES if state is None else state.user_ids, maker
 
 
-def _predictor(folder: Path, manifest: Manifest, scorer: RowScorer) -> tuple[np.ndarray, Predictor]:
+def _predictor(
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes]
+) -> tuple[np.ndarray, Predictor]:
     """The pseudonyms of known customers, and the predictor with their features."""
+    scorer: Any = load_scorer(manifest.kind, read_arrays(folder / MODEL), files)
+    _require_ability(folder, manifest, scorer, "predict")
     known, table = NO_NAMES, None
     if CUSTOMERS in manifest.files:
-        stored = _arrays(folder / CUSTOMERS)
+        stored = _checked(folder / CUSTOMERS, CUSTOMER_ROWS, {})
         known = stored["user_ids"]
         table = {n.removeprefix(FEATURE): v for n, v in stored.items() if n != "user_ids"}
-    fallback = _arrays(folder / FALLBACK)
-    texts = frozenset(str(name) for name in fallback["texts"])
+    fallback = _checked(folder / FALLBACK, Predictor.fallback_schema, {})
+    texts = frozenset(fallback["texts"].tolist())
+    for name in scorer.columns if table is not None else ():
+        column = table.get(name) if table is not None else None
+        if column is None or (column.dtype.kind == "U") != (name in texts):
+            what = "missing" if column is None else "of another type than the model reads"
+            raise BundleError(f"{folder / CUSTOMERS}: the feature {name} is {what}")
     return known, Predictor(scorer, float(fallback["base"]), table, texts)
+
+
+def _require_ability(folder: Path, manifest: Manifest, scorer: object, ability: str) -> None:
+    """Raise a `BundleError` where a scorer cannot give the answers that the manifest promises."""
+    if not hasattr(scorer, ability):
+        noun = manifest.answer.kind.noun
+        raise BundleError(f"{folder}: a model of the kind {manifest.kind} does not give {noun}")
+
+
+def _checked(path: Path, schema: Schema, sizes: dict[str, int]) -> dict[str, np.ndarray]:
+    """The arrays of a file, which are as its schema says."""
+    arrays = read_arrays(path)
+    check_arrays(schema, arrays, sizes, str(path))
+    return arrays
 
 
 def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
@@ -247,12 +310,3 @@ def _key_for(manifest: Manifest) -> tuple[PseudonymKey | None, str]:
         f"{manifest.key_fingerprint}; set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE to that one"
     )
     return None, why
-
-
-def _arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of an npz file, read without pickle."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
-        raise BundleError(f"{path} cannot be read: {error}; export the model again") from error

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.bundle.index_file import check_index_file
+from growthlab.core.errors import BundleError
+
 log = logging.getLogger(__name__)
 
 INDEX = "items.faiss"
@@ -28,8 +31,19 @@ class ItemIndex:
         return np.asarray(codes)
 
 
-def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
-    """The bundle's index; None, with a warning, where its library is not installed."""
+def open_index(
+    folder: Path, about: Mapping[str, Any], n_items: int, width: int
+) -> ItemIndex | None:
+    """The bundle's index; None, with a warning, where its library is not installed.
+
+    Raises
+    ------
+    BundleError
+        It is no index over `n_items` vectors of that width.
+    """
+    probes = about.get("probes")
+    if type(probes) is not int or probes < 1:
+        raise BundleError(f"{folder} says that {probes!r} lists of its index are searched")
     try:
         import faiss
     except ImportError:
@@ -39,9 +53,15 @@ def open_index(folder: Path, about: Mapping[str, Any]) -> ItemIndex | None:
             folder,
         )
         return None
+    size = check_index_file(folder / INDEX, n_items)
+    if size.width != width or probes > size.n_lists:
+        raise BundleError(
+            f"{folder / INDEX} has {size.n_lists} lists of width {size.width}, of which {probes} "
+            f"would be searched, and the vectors have the width {width}"
+        )
     faiss.omp_set_num_threads(1)  # requests run side by side
     index: Any = faiss.read_index(str(folder / INDEX))
-    index.nprobe = int(about["probes"])
+    index.nprobe = probes
     return ItemIndex(index)
 
 

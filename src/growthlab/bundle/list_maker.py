@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from growthlab.bundle.request_groups import (
     group_of,
     request_kind,
 )
+from growthlab.core.array_schema import FLOAT, LARGEST, ArraySchema, Schema
 from growthlab.core.baskets import latest_baskets
-from growthlab.core.errors import BundleError
+from growthlab.core.errors import AnswerError, BundleError
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories
 from growthlab.ranking.assortment import Assortment
 from growthlab.ranking.candidates import seen_items
@@ -50,6 +51,10 @@ UNSCORED = np.finfo(np.float32).min  # the score of a pinned item that the model
 @dataclass(frozen=True)
 class ListMaker:
     """Makes lists for requests by the same steps as the evaluation; `FallbackLevels` gives the scores."""
+
+    fallback_schema: ClassVar[Schema] = {
+        "scores": ArraySchema(dtypes=FLOAT, shape=("n_items",)),
+    }
 
     scorer: Scorer
     catalogue: Catalogue
@@ -146,6 +151,8 @@ class ListMaker:
         """By a search among vectors where the user has one and no rule arranges, else from all scores."""
         assert isinstance(self.scorer, Factored)
         users = self.scorer.embed(group.histories)
+        if (np.abs(users).max(axis=1, initial=0.0) > LARGEST).any() or _partly_nan(users).any():
+            raise AnswerError("the model's vector of a customer is not finite")
         rules_of_rows = _rules_of_rows(group, rules)
         searched = ~np.isnan(users[:, 0]) & ~np.array(
             [any(r.arranges for r in own) for own in rules_of_rows]
@@ -252,6 +259,8 @@ class ListMaker:
         pinned: Sequence[np.ndarray],
     ) -> list[Recommendation]:
         """Lists of codes and scores as answers."""
+        if not np.isfinite(values[items != UNKNOWN]).all():
+            raise AnswerError("the model's scores are not finite")
         reasons = self._reasons(group, items, values, served, pinned)
         return [
             Recommendation(
@@ -313,6 +322,12 @@ class ListMaker:
         known = [None if value <= UNSCORED else value for value in scores.tolist()]
         places = zip(self._item_ids(items), known, reasons, strict=False)  # the end may be empty
         return [RankedItem(i, v, rank, why) for rank, (i, v, why) in enumerate(places, start=1)]
+
+
+def _partly_nan(rows: np.ndarray) -> np.ndarray:
+    """The rows of which some entries are NaN and others are not, bool."""
+    unknown = np.isnan(rows)
+    return np.asarray(unknown.any(axis=1) & ~unknown.all(axis=1))
 
 
 def _rules_of_rows(group: RequestGroup, rules: Rules) -> list[list[Rules]]:

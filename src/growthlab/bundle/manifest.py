@@ -13,6 +13,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
+from growthlab.bundle.bundle_files import (
+    LARGEST_JSON,
+    file_names,
+    read_file,
+    read_json,
+    sha256_of,
+)
+from growthlab.bundle.manifest_schema import MANIFEST_VALUES, required_names, wrong_value
 from growthlab.core.errors import BundleError
 
 SCHEMA_VERSION = 2  # 1: without `answer`
@@ -21,20 +29,6 @@ SIGNATURE = "manifest.sig"  # of the manifest, in the same folder
 MOST_EARLIER = 400  # earlier versions that a manifest keeps: more than a year of nightly refreshes
 READERS = 4  # files whose checksums are computed in parallel
 SEAL = "seal"  # the checksum of everything else in the manifest
-TYPES: Mapping[str, type | tuple[type, ...]] = {  # of the fields that loading and serving need
-    "task": str,
-    "kind": str,
-    "model": str,
-    "seed": int,
-    "tie_seed": int,
-    "filter_seen": str,
-    "namespace": str,
-    "key_fingerprint": str,
-    "run_id": (str, type(None)),
-    "cutoff": (str, type(None)),
-    "horizon_days": (int, float, type(None)),
-    "files": dict,
-}
 # The only tasks that there were when manifests did not say what they answer.
 SCHEMA_1_ANSWERS: Mapping[str, TaskAnswer] = {
     "top_n": TaskAnswer(
@@ -129,6 +123,11 @@ class Manifest(Provenance):
         return hashlib.sha256(sums.encode()).hexdigest()[:12]
 
     @property
+    def digest(self) -> str:
+        """A name for exactly this manifest, and so for all files: 64 hex digits, in one release only."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+    @property
     def states(self) -> dict[str, str | None]:
         """The cutoff of each state of the model by version: the `earlier` ones, then the present one.
 
@@ -139,9 +138,8 @@ class Manifest(Provenance):
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` with a checksum of itself; NaN becomes null."""
-        content = _without_nan(asdict(self))
-        text = json.dumps(content | {SEAL: seal_of(content)}, indent=2, ensure_ascii=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        text = manifest_text(_without_nan(asdict(self)))
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -155,28 +153,27 @@ class Manifest(Provenance):
         path = folder / MANIFEST
         if not path.is_file():
             raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            schema = int(content["schema_version"])
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise BundleError(f"{path} is corrupted: {error!r}; export the model again") from error
+        content = read_json(path)
+        schema = content.get("schema_version") if isinstance(content, dict) else None
+        if type(schema) is not int:
+            raise BundleError(f"{path} is corrupted: it has no schema_version; export it again")
         if schema > SCHEMA_VERSION:
             raise BundleError(
                 f"{folder} is a bundle of schema {schema}, growthlab {version('growthlab')} reads "
                 f"up to {SCHEMA_VERSION}: upgrade growthlab, or export the model with this version"
             )
-        names = {f.name for f in fields(cls)}
         try:
-            for name, kind in TYPES.items():
-                if not isinstance(content[name], kind):
-                    raise TypeError(f"{name} is {content[name]!r}")
-            if content[SEAL] != seal_of(content):
+            text = read_file(path, LARGEST_JSON).decode()
+            if content.get(SEAL) != seal_of(content) or text != manifest_text(content):
                 raise ValueError("it was changed after it was written")
+            content.pop(SEAL)
             if schema < 2:
                 content = _with_answer(content)
+            if wrong := wrong_value(content, MANIFEST_VALUES, required_names(fields(cls))):
+                raise ValueError(wrong)
             content["answer"] = TaskAnswer(**content["answer"])
-            return cls(**{n: _frozen(v) for n, v in content.items() if n in names})
-        except (TypeError, KeyError, ValueError) as error:
+            return cls(**{n: _frozen(v) for n, v in content.items()})
+        except (TypeError, KeyError, ValueError, OSError) as error:
             raise BundleError(f"{path} is corrupted: {error}; export the model again") from error
 
     def verify(self, folder: Path, *, checksums: bool = True) -> None:
@@ -185,10 +182,10 @@ class Manifest(Provenance):
         Raises
         ------
         BundleError
-            A file is missing, extra, or of another size or (with `checksums`) content.
+            A file is missing, extra, no regular one, or of another size or (with `checksums`)
+            content.
         """
-        present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        present -= {MANIFEST, SIGNATURE}
+        present = file_names(folder) - {MANIFEST, SIGNATURE}
         for wrong, names in (
             ("is missing from", sorted(set(self.files) - present)),
             ("does not belong to", sorted(present - set(self.files))),
@@ -214,10 +211,10 @@ class Manifest(Provenance):
 
 def _with_answer(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a manifest of schema 1 as schema 2 has it."""
-    answer = SCHEMA_1_ANSWERS.get(content["task"])
+    answer = SCHEMA_1_ANSWERS.get(str(content.get("task")))
     if answer is None:
         possible = ", ".join(SCHEMA_1_ANSWERS)
-        raise ValueError(f"schema 1 has no task {content['task']!r}, only {possible}")
+        raise ValueError(f"schema 1 has no task {content.get('task')!r}, only {possible}")
     return {**content, "answer": asdict(answer), "schema_version": SCHEMA_VERSION}
 
 
@@ -239,16 +236,9 @@ def bundle_folders(path: Path) -> list[Path]:
     return folders
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def checksums_of(folder: Path) -> dict[str, dict[str, Any]]:
     """SHA-256 and size of every file under `folder` but the manifest and its signature, by name."""
-    excluded = {folder / MANIFEST, folder / SIGNATURE}
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p not in excluded)
+    paths = [folder / name for name in sorted(file_names(folder) - {MANIFEST, SIGNATURE})]
     return {
         p.relative_to(folder).as_posix(): {"sha256": checksum, "size": p.stat().st_size}
         for p, checksum in zip(paths, _sums(paths), strict=True)
@@ -259,6 +249,12 @@ def _sums(paths: Iterable[Path]) -> list[str]:
     """The SHA-256 of each file, read in parallel."""
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(sha256_of, paths))
+
+
+def manifest_text(content: Mapping[str, Any]) -> str:
+    """The manifest's file with these values and their seal: the only layout that is read."""
+    sealed = {**content, SEAL: seal_of(content)}
+    return json.dumps(sealed, indent=2, ensure_ascii=False) + "\n"
 
 
 def seal_of(content: Mapping[str, Any]) -> str:

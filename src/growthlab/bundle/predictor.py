@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from growthlab.bundle.answers import Features, Prediction, PredictRequest
-from growthlab.core.errors import RequestError, near_matches
+from growthlab.core.array_schema import FLOAT, LARGEST, ArraySchema, Schema
+from growthlab.core.errors import AnswerError, RequestError, near_matches
 from growthlab.core.histories import UNKNOWN
 from growthlab.scorers.base import RowScorer
 
@@ -16,6 +18,11 @@ from growthlab.scorers.base import RowScorer
 @dataclass(frozen=True)
 class Predictor:
     """Predicts one number a request: from stored features, the request's, or none."""
+
+    fallback_schema: ClassVar[Schema] = {
+        "base": ArraySchema(dtypes=FLOAT, low=-LARGEST, high=LARGEST),
+        "texts": ArraySchema(dtypes=("text",), shape=("n_texts",)),
+    }
 
     scorer: RowScorer
     base: float  # the mean of the population
@@ -36,6 +43,8 @@ class Predictor:
         if has_features.any():
             features = [r.features or {} for r in requests if r.features]
             values[has_features] = self.scorer.predict(self._columns(features))
+        if not np.isfinite(values).all():
+            raise AnswerError("the model's number is not finite")
         served = np.where(known, "known", np.where(has_features, "features", "population_fallback"))
         return [Prediction(v, s) for v, s in zip(values.tolist(), served.tolist(), strict=True)]
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from growthlab.bundle.bundle_files import read_arrays
+from growthlab.core.array_schema import ArraySchema, Schema, check_arrays
 from growthlab.core.errors import BundleError
 
 REFERENCE = "reference.npz"
@@ -87,6 +89,15 @@ class Reference:
     -1 behind the end of a shorter one.
     """
 
+    schema: ClassVar[Schema] = {
+        "item_counts": ArraySchema(dtypes=("int64",), shape=("n_items",), low=0),
+        "listed": ArraySchema(dtypes=("int32",), shape=("n_lists", K), low=-1, below="n_items"),
+        "served": ArraySchema(dtypes=("text",), shape=("n_served",)),
+        "served_counts": ArraySchema(dtypes=("int64",), shape=("n_served",), low=0),
+        "cuts/*": ArraySchema(dtypes=("float64", "text"), shape=("",), order="increasing"),
+        "counts/*": ArraySchema(dtypes=("int64",), shape=("",), low=0),
+    }
+
     bins: Mapping[str, Bins]
     served: Mapping[str, int]
     item_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -113,16 +124,16 @@ class Reference:
         path = folder / REFERENCE
         if not path.is_file():
             return None
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            names = [n.removeprefix("cuts/") for n in arrays if n.startswith("cuts/")]
-            bins = {n: Bins(arrays[f"cuts/{n}"], arrays[f"counts/{n}"]) for n in names}
-            counts = arrays["served_counts"].tolist()
-            served = dict(zip(arrays["served"].tolist(), counts, strict=True))
-            return cls(bins, served, arrays["item_counts"], arrays["listed"])
-        except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
-            raise BundleError(f"{path} cannot be read: {error}; export the model again") from error
+        arrays = read_arrays(path)
+        check_arrays(cls.schema, arrays, {}, str(path))
+        names = [n.removeprefix("cuts/") for n in arrays if n.startswith("cuts/")]
+        n_bins = {n: len(arrays.get(f"counts/{n}", ())) for n in names}
+        if any(n_bins[n] != len(arrays[f"cuts/{n}"]) + 2 for n in names):
+            raise BundleError(f"{path} has bins whose counts are missing; export the model again")
+        bins = {n: Bins(arrays[f"cuts/{n}"], arrays[f"counts/{n}"]) for n in names}
+        counts = arrays["served_counts"].tolist()
+        served = dict(zip(arrays["served"].tolist(), counts, strict=True))
+        return cls(bins, served, arrays["item_counts"], arrays["listed"])
 
 
 def _number(value: Any) -> float:

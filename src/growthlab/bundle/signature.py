@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from growthlab.bundle.bundle_files import LARGEST_JSON, open_file, read_file
 from growthlab.bundle.manifest import MANIFEST, SIGNATURE
 from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import BundleError, ConfigError
@@ -14,6 +15,7 @@ from growthlab.core.pseudonyms import SHORTEST_KEY, hmac_hex
 
 KEY_VARIABLE = "GROWTHLAB_SIGNING_KEY"
 KEY_FILE_VARIABLE = "GROWTHLAB_SIGNING_KEY_FILE"
+LARGEST_SIGNATURE = 200  # bytes
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,12 @@ def check_signature(folder: Path) -> None:
             f"{folder} is not signed, and a signing key is set here: export it with "
             f"{KEY_VARIABLE} set, or vouch for it with growthlab sign bundle={folder}"
         )
-    signature = (folder / SIGNATURE).read_bytes()[:200].strip()
-    expected = key.signature((folder / MANIFEST).read_bytes()).encode()
+    try:
+        with open_file(folder / SIGNATURE) as file:
+            signature = file.read(LARGEST_SIGNATURE).strip()
+        expected = key.signature(read_file(folder / MANIFEST, LARGEST_JSON)).encode()
+    except OSError as error:
+        raise BundleError(f"{error.filename} cannot be read: {error.strerror}") from error
     if not hmac.compare_digest(signature, expected):
         raise BundleError(
             f"{folder} carries a signature that the signing key here did not make: the bundle was "

@@ -38,6 +38,10 @@ class RequestError(BundleError):
         self.public = public
 
 
+class AnswerError(GrowthlabError, RuntimeError):
+    """A model's answer that is none, such as NaN: a fault of its bundle, never of the request."""
+
+
 class ExportError(GrowthlabError, ValueError):
     """A fitted model of a kind that cannot be exported."""
 

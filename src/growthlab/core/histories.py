@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -26,6 +28,7 @@ EVENT_TYPES = (
 )
 EVENT_CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
 UNKNOWN = -1
+LATEST = 4 * 10**18  # microseconds: differences of two times stay within 64 bits
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Catalogue:
     ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN if unknown;
     `in_stock` says whether an item can be sold, False if unknown.
     """
+
+    schema: ClassVar[Schema] = {
+        "item_ids": ArraySchema(dtypes=("text",), shape=("n_items",), order="increasing"),
+        "text": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
+        "category": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
+        "attributes": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
+        "price": ArraySchema(dtypes=FLOAT, shape=("n_items",), nan=True, optional=True),
+        "in_stock": ArraySchema(dtypes=("bool",), shape=("n_items",), optional=True),
+    }
 
     item_ids: np.ndarray  # (n_items,) str, sorted
     text: np.ndarray | None = None
@@ -91,6 +103,22 @@ class Histories:
     user outside it; `quantities` and `prices` are NaN if unknown.
     """
 
+    schema: ClassVar[Schema] = {  # of what `to_arrays` writes, for users under sorted names
+        "items": ArraySchema(dtypes=("int32",), shape=("n_events",), low=0, below="n_items"),
+        "offsets": ArraySchema(
+            dtypes=("int64",), shape=("n_users+1",), low=0, order="offsets", ends_at="n_events"
+        ),
+        "times": ArraySchema(dtypes=("int64",), shape=("n_events",), low=-LATEST, high=LATEST),
+        "event_types": ArraySchema(
+            dtypes=("uint8",), shape=("n_events",), high=len(EVENT_TYPES) - 1
+        ),
+        "quantities": ArraySchema(dtypes=("float32",), shape=("n_events",), nan=True),
+        "prices": ArraySchema(dtypes=("float32",), shape=("n_events",), nan=True),
+        "user_codes": ArraySchema(dtypes=("int32",), shape=("n_users",), low=UNKNOWN),
+        "user_ids": ArraySchema(dtypes=("text",), shape=("n_users",), order="increasing"),
+        "timed": ArraySchema(dtypes=("bool",)),
+    }
+
     offsets: np.ndarray  # (n_users + 1,) int64
     items: np.ndarray  # (n_events,) int32
     times: np.ndarray  # (n_events,) int64, microseconds since 1970 (UTC) or positions
@@ -135,6 +163,15 @@ class Histories:
         rows = self.rows
         starts = (np.diff(rows) != 0) | (np.diff(self.times) != 0)
         return np.concatenate([[0], np.cumsum(starts)]).astype(np.int64)
+
+    @property
+    def is_oldest_first(self) -> bool:
+        """Whether the events of each user are sorted by time."""
+        falls = np.diff(self.times) < 0
+        if falls.any():
+            starts = self.offsets[1:-1]
+            falls[starts[(starts > 0) & (starts < self.n_events)] - 1] = False
+        return not falls.any()
 
     def matrix(self, weights: np.ndarray | None = None) -> csr_matrix:
         """Users x items, float32: 1 where the user has the item, or the sum of `weights` (one an event)."""

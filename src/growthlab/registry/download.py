@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growthlab.bundle.bundle import Bundle
+from growthlab.bundle.bundle_files import file_names
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
 from growthlab.core.atomic_write import swap_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FOLDERS = 6  # a bundle lies two folders below the model that it is stored with
 MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -164,7 +166,7 @@ def _bundle_in(folder: Path) -> Bundle | None:
 
 
 def _downloaded(version: ModelVersion, folder: Path, uri: str) -> Path:
-    """The version's bundle, in a new folder below `folder`."""
+    """The version's bundle, in a new folder below `folder`; links and devices in it are refused."""
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
@@ -173,6 +175,7 @@ def _downloaded(version: ModelVersion, folder: Path, uri: str) -> Path:
     try:
         with global_store(uri):
             path = Path(download_artifacts(artifact_uri=source, dst_path=str(folder / "model")))
+        file_names(path, FOLDERS)
         parts = Model.load(str(path)).flavors["python_function"]["artifacts"]
         bundle, stored = folder / "bundle", path / parts["bundle"]["path"]
         if not stored.resolve().is_relative_to(path.resolve()):

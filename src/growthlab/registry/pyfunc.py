@@ -87,7 +87,7 @@ def _example(bundle: Bundle) -> Any:
     """The bundle's example request as a table of one row."""
     import pandas as pd
 
-    request, _ = bundle.example()
+    request, _ = bundle.example
     if isinstance(request, PredictRequest):
         return pd.DataFrame([request.features])
     return pd.DataFrame([{"history": json.dumps(request.history)}])

@@ -7,13 +7,19 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from growthlab.core.array_schema import Schema
 from growthlab.core.histories import Histories
 
 
 class Savable(Protocol):
-    """An object saved as plain arrays and, for networks and trees, files of a safe format."""
+    """An object saved as plain arrays and, for networks and trees, files of a safe format.
+
+    `schema` says what each array must be. Nothing that does not fit it is loaded: the code below
+    trusts its arrays, and a place outside of one would end the process.
+    """
 
     kind: ClassVar[str]
+    schema: ClassVar[Schema]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but `files`, as arrays without pickle (0-d arrays for numbers and strings)."""
@@ -25,7 +31,7 @@ class Savable(Protocol):
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
-        """The scorer that `to_arrays` and `to_files` wrote."""
+        """The scorer that `to_arrays` and `to_files` wrote; `load_scorer` has checked the arrays."""
         ...
 
 

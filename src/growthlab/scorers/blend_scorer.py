@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import FLOAT, LARGEST, NUMBER, ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.fusion import (
     CONSTANT,
@@ -16,6 +17,7 @@ from growthlab.scorers.fusion import (
     ranks_of,
     reciprocal_ranks,
 )
+from growthlab.scorers.nested_scorers import nested_schema
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class BlendScorer:
     """
 
     kind: ClassVar[str] = "blend"
+    schema: ClassVar[Schema] = {
+        "weights": ArraySchema(dtypes=FLOAT, shape=("n_members",), low=0),
+        "constant": ArraySchema(dtypes=NUMBER, low=1e-9, high=LARGEST),
+        **nested_schema(),
+    }
 
     members: HybridMembers
     weights: np.ndarray  # (n_members,) float64

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import FLOAT, NUMBER, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 from growthlab.scorers.btyd_models import (
     BGNBD,
@@ -20,6 +21,7 @@ from growthlab.scorers.btyd_models import (
 
 SUMMARY = ("frequency", "recency", "T")
 SPEND_SUMMARY = (*SUMMARY, "monetary_value")
+LONGEST_DAYS = 36_525  # a century
 BLOCK = 65_536  # customers at a time: bounds the memory
 
 
@@ -34,6 +36,14 @@ class BTYDRows:
     """
 
     kind: ClassVar[str] = "btyd_rows"
+    schema: ClassVar[Schema] = {
+        "model": ArraySchema(dtypes=("text",), values=tuple(PURCHASE_MODELS)),
+        "purchases": ArraySchema(dtypes=FLOAT, shape=(4,), low=1e-12),
+        "horizon_days": ArraySchema(dtypes=NUMBER, low=1e-9, high=LONGEST_DAYS),
+        "discount": ArraySchema(dtypes=FLOAT, shape=(3,), low=0),
+        "gap_days": ArraySchema(dtypes=NUMBER, low=0, high=LONGEST_DAYS),
+        "spend": ArraySchema(dtypes=FLOAT, shape=(3,), low=1e-12, optional=True),
+    }
 
     purchases: PurchaseModel
     horizon_days: float

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from scipy.special import expit, logit
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files, nested_schema
 
 Method = Literal["isotonic", "platt"]
 METHODS: tuple[Method, ...] = ("isotonic", "platt")
@@ -34,6 +35,11 @@ class CalibrationMap:
         if self.method not in METHODS:
             possible = " and ".join(METHODS)
             raise BundleError(f"there is no calibration {self.method!r}: possible are {possible}")
+        n_values = 2 if self.method == "platt" else len(self.x)
+        if len(self.y) != n_values or (self.method == "isotonic" and not n_values):
+            raise BundleError(
+                f"the calibration {self.method} has {len(self.x)} knots and {len(self.y)} values"
+            )
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, shape of `p`, float64."""
@@ -57,6 +63,12 @@ class CalibratedRows:
     """The probabilities of `model`, corrected by `calibration`."""
 
     kind: ClassVar[str] = "calibrated_rows"
+    schema: ClassVar[Schema] = {
+        "method": ArraySchema(dtypes=("text",), values=METHODS),
+        "x": ArraySchema(dtypes=FLOAT, shape=("n_knots",), low=0, high=1, order="increasing"),
+        "y": ArraySchema(dtypes=FLOAT, shape=("n_parameters",), nonempty=True),
+        **nested_schema("model"),
+    }
 
     model: RowScorer
     calibration: CalibrationMap
@@ -87,4 +99,4 @@ class CalibratedRows:
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
         calibration = CalibrationMap(str(arrays["method"]), arrays["x"], arrays["y"])  # type: ignore[arg-type]
-        return cls(load_nested(arrays, files)["model"], calibration)
+        return cls(load_nested(arrays, files, "predict")["model"], calibration)

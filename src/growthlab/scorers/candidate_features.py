@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from dataclasses import dataclass, fields
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.baskets import n_baskets
-from growthlab.core.histories import EVENT_CODE, UNKNOWN, Histories
+from growthlab.core.histories import EVENT_CODE, LATEST, UNKNOWN, Histories
 from growthlab.scorers.history_weights import (
     MICROSECONDS_A_DAY,
     baskets_since,
     days_since,
     once_a_basket,
 )
+
+FACT = ArraySchema(dtypes=("float32",), shape=("n_items",), nan=True)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,18 @@ class ItemFacts:
     is the recent share of them, `repeats` the share of the users with an item who had it in two
     baskets or more, `price` a logarithm, `category` a code of the catalogue.
     """
+
+    schema: ClassVar[Schema] = {
+        "facts/users": FACT,
+        "facts/recent_users": FACT,
+        "facts/trend": FACT,
+        "facts/repeats": FACT,
+        "facts/price": FACT,
+        "facts/category": ArraySchema(
+            dtypes=("int32",), shape=("n_items",), low=UNKNOWN, below="n_items"
+        ),
+        "facts/newest": ArraySchema(dtypes=("int64",), low=-1, high=LATEST),
+    }
 
     users: np.ndarray  # (n_items,) float32, as the next ones
     recent_users: np.ndarray
@@ -65,7 +80,7 @@ class ItemFacts:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """The facts that `to_arrays` wrote."""
-        return cls(**{n: arrays[f"facts/{n}"] for n in cls.__dataclass_fields__})
+        return cls(**{f.name: arrays[f"facts/{f.name}"] for f in fields(cls)})
 
 
 def _prices(past: Histories) -> np.ndarray:

@@ -10,10 +10,16 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+from growthlab.scorers.sparse_arrays import (
+    dense_product,
+    sparse_from_arrays,
+    sparse_schema,
+    sparse_to_arrays,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,11 @@ class ContentProfile:
     """
 
     kind: ClassVar[str] = "content_profile"
+    schema: ClassVar[Schema] = {
+        **sparse_schema("vectors", "n_items", "n_terms"),
+        "source": ArraySchema(dtypes=("text",), optional=True),
+        **HistoryWeights.schema,
+    }
 
     vectors: csr_matrix  # (n_items, n_terms) float32, rows of length 1, or 0 without content
     history: HistoryWeights = field(default_factory=HistoryWeights)

@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import FLOAT, LARGEST, NUMBER, ArraySchema, Schema
+
 
 @dataclass(frozen=True)
 class CurveRows:
@@ -18,6 +20,13 @@ class CurveRows:
     """
 
     kind: ClassVar[str] = "curve_rows"
+    schema: ClassVar[Schema] = {
+        "column": ArraySchema(dtypes=("text",)),
+        "knots": ArraySchema(dtypes=FLOAT, shape=("n_knots",), order="increasing", nonempty=True),
+        "values": ArraySchema(dtypes=FLOAT, shape=("n_knots",)),
+        "missing": ArraySchema(dtypes=NUMBER, low=-LARGEST, high=LARGEST),
+        "tail": ArraySchema(dtypes=NUMBER, low=-LARGEST, high=LARGEST),
+    }
 
     column: str
     knots: np.ndarray  # (n_knots,) increasing

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
@@ -18,6 +19,11 @@ class DenseContentProfile:
     """`ContentProfile` on dense vectors of a few hundred numbers, as from a matrix decomposition."""
 
     kind: ClassVar[str] = "dense_content_profile"
+    schema: ClassVar[Schema] = {
+        "vectors": ArraySchema(dtypes=("float32",), shape=("n_items", "width")),
+        "source": ArraySchema(dtypes=("text",)),
+        **HistoryWeights.schema,
+    }
 
     vectors: np.ndarray  # (n_items, n) float32, rows of length 1, or 0 without content
     history: HistoryWeights = field(default_factory=HistoryWeights)

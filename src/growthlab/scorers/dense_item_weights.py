@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
@@ -24,6 +25,10 @@ class DenseItemWeights:
     """
 
     kind: ClassVar[str] = "dense_item_weights"
+    schema: ClassVar[Schema] = {
+        "weights": ArraySchema(dtypes=("float32",), shape=("n_items", "n_items")),
+        **HistoryWeights.schema,
+    }
 
     weights: np.ndarray  # (n_items, n_items) float32, row: item of the history, column: item scored
     history: HistoryWeights = field(default_factory=HistoryWeights)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.errors import ConfigError, near_matches
 
 METHODS = ("none", "tf_idf", "bm25")
@@ -24,6 +25,12 @@ class FeatureWeighting:
     FnTIR 2009): ``idf x (k1 + 1) / (x + k1 (1 - b + b size / average size))``, where the size of a
     row is the sum of its entries.
     """
+
+    schema: ClassVar[Schema] = {
+        "weighting": ArraySchema(dtypes=("text",), values=METHODS),
+        "idf": ArraySchema(dtypes=("float32",), shape=("n_features",), low=0),
+        "average_size": ArraySchema(dtypes=FLOAT, low=0),
+    }
 
     method: str
     idf: np.ndarray  # (n_features,) float32

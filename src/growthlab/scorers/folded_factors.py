@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
 from growthlab.scorers.ridge import DiagonalFactors, Ridge
@@ -23,6 +24,12 @@ class FoldedFactors:
     """
 
     kind: ClassVar[str] = "folded_factors"
+    schema: ClassVar[Schema] = {
+        "item_factors": ArraySchema(dtypes=("float32",), shape=("n_items", "width")),
+        "l2": ArraySchema(dtypes=FLOAT, low=1e-12),
+        "unseen": ArraySchema(dtypes=FLOAT, low=0),
+        "frequency": ArraySchema(dtypes=FLOAT, low=0, high=1),
+    }
 
     item_factors: np.ndarray  # (n_items, width) float32
     ridge: Ridge

@@ -64,7 +64,7 @@ class HybridMembers:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The members that `to_arrays` and `to_files` wrote."""
-        return cls(load_nested(arrays, files))
+        return cls(load_nested(arrays, files, "score"))
 
     @property
     def _scorers(self) -> dict[str, Any]:

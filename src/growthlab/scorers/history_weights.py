@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.baskets import n_baskets, step_of_event
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_CODE, EVENT_TYPES, Histories
@@ -24,6 +25,12 @@ class HistoryWeights:
     the time of a request. Without timestamps (an order-only log, a request with a bare list of
     items) `half_life_days` has no effect.
     """
+
+    schema: ClassVar[Schema] = {
+        "event_weights": ArraySchema(dtypes=FLOAT, shape=(len(EVENT_TYPES),), low=0),
+        "step_decay": ArraySchema(dtypes=FLOAT, low=0, high=1),
+        "half_life_days": ArraySchema(dtypes=FLOAT, low=1e-9, nan=True),  # NaN: no decay
+    }
 
     of_type: tuple[float, ...] = (1.0,) * len(EVENT_TYPES)
     step_decay: float = 1.0

@@ -8,8 +8,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import LARGEST, NUMBER, ArraySchema, Schema
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files, nested_schema
+
+LOG_MOST = 700.0  # exp of more overflows
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class HurdleRows:
     """
 
     kind: ClassVar[str] = "hurdle_rows"
+    schema: ClassVar[Schema] = {
+        "smearing": ArraySchema(dtypes=NUMBER, low=0, high=LARGEST),
+        "ceiling": ArraySchema(dtypes=NUMBER, low=-LARGEST, high=LOG_MOST),
+        **nested_schema("buys", "spends"),
+    }
 
     buys: RowScorer
     spends: RowScorer
@@ -48,6 +56,6 @@ class HurdleRows:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        parts = load_nested(arrays, files)
+        parts = load_nested(arrays, files, "predict")
         smearing, ceiling = float(arrays["smearing"]), float(arrays["ceiling"])
         return cls(parts["buys"], parts["spends"], smearing, ceiling)

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.array_schema import Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.contributions import strongest_contributions
 from growthlab.scorers.history_weights import HistoryWeights
@@ -17,6 +18,7 @@ from growthlab.scorers.sparse_arrays import (
     dense_product,
     entries,
     sparse_from_arrays,
+    sparse_schema,
     sparse_to_arrays,
 )
 
@@ -30,6 +32,10 @@ class ItemWeights:
     """
 
     kind: ClassVar[str] = "item_weights"
+    schema: ClassVar[Schema] = {
+        **sparse_schema("weights", "n_items", "n_items"),
+        **HistoryWeights.schema,
+    }
 
     weights: csr_matrix  # (n_items, n_items) float32, row: item of the history, column: item scored
     history: HistoryWeights = field(default_factory=HistoryWeights)

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
+from growthlab.core.errors import BundleError
+from growthlab.scorers.lightgbm_text import checked_trees
+
 if TYPE_CHECKING:
     from lightgbm import Booster
 
@@ -23,6 +27,10 @@ class LightGBMRows:
     """
 
     kind: ClassVar[str] = "lightgbm_rows"
+    schema: ClassVar[Schema] = {
+        "columns": ArraySchema(dtypes=("text",), shape=("n_columns",), nonempty=True),
+        "levels_*": ArraySchema(dtypes=("text",), shape=("",)),
+    }
 
     columns: tuple[str, ...]
     text: str = field(repr=False)
@@ -62,6 +70,9 @@ class LightGBMRows:
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
         columns = tuple(arrays["columns"].tolist())
+        unknown = {n.removeprefix("levels_") for n in arrays if n != "columns"} - set(columns)
+        if unknown:
+            raise BundleError(f"the trees do not read the column {min(unknown)[:40]!r}")
         levels = {n: arrays[f"levels_{n}"] for n in columns if f"levels_{n}" in arrays}
         texts = {n: tuple(values.tolist()) for n, values in levels.items()}
-        return cls(columns, files[FILE].decode(), texts)
+        return cls(columns, checked_trees(files[FILE], len(columns)), texts)

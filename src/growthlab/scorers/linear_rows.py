@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from scipy.special import expit
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 
 Link = Literal["identity", "logit", "log"]
@@ -23,6 +24,14 @@ class Design:
     by `scale`; a text becomes one column of 0 and 1 for each of its `levels` (``channel=web``), all
     0 for a level that was not there at the fit.
     """
+
+    schema: ClassVar[Schema] = {
+        "numbers": ArraySchema(dtypes=("text",), shape=("n_numbers",)),
+        "median": ArraySchema(dtypes=("float64",), shape=("n_numbers",)),
+        "mean": ArraySchema(dtypes=("float64",), shape=("n_numbers",)),
+        "scale": ArraySchema(dtypes=("float64",), shape=("n_numbers",), low=1e-12),
+        "levels": ArraySchema(dtypes=("text",), shape=("n_levels", 2)),
+    }
 
     numbers: tuple[str, ...]
     median: np.ndarray  # (n_numbers,) after the logarithm
@@ -79,6 +88,12 @@ class LinearRows:
     """A linear model: the inverse `link` of ``design @ coefficients + intercept``."""
 
     kind: ClassVar[str] = "linear_rows"
+    schema: ClassVar[Schema] = {
+        **Design.schema,
+        "coefficients": ArraySchema(dtypes=("float64",), shape=("n_numbers+n_levels",)),
+        "intercept": ArraySchema(dtypes=FLOAT),
+        "link": ArraySchema(dtypes=("text",), values=tuple(INVERSE)),
+    }
 
     design: Design
     coefficients: np.ndarray  # (n_numbers + n_levels,)

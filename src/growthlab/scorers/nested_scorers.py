@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
+from growthlab.core.errors import BundleError
 from growthlab.scorers.base import Savable
-from growthlab.scorers.load import load_scorer
+from growthlab.scorers.load import NAMES, members_of, parts_below, scorer_class
 
-NAMES = "members"
+
+def nested_schema(*names: str) -> Schema:
+    """What the array of names must be; without `names` a member may have any."""
+    return {NAMES: ArraySchema(dtypes=("text",), shape=("n_members",), values=names, nonempty=True)}
 
 
 def nested_arrays(members: Mapping[str, Savable]) -> dict[str, np.ndarray]:
@@ -31,16 +36,20 @@ def nested_files(members: Mapping[str, Savable]) -> dict[str, bytes]:
     }
 
 
-def load_nested(arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The members that `nested_arrays` and `nested_files` wrote."""
+def load_nested(
+    arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes], ability: str
+) -> dict[str, Any]:
+    """The members that `nested_arrays` and `nested_files` wrote.
+
+    Raises
+    ------
+    BundleError
+        A member does not have the `ability`, which is ``score`` or ``predict``.
+    """
     members = {}
-    for name in arrays[NAMES].tolist():
-        parts = _below(f"{name}/", arrays)
+    for name, parts in members_of(arrays).items():
         kind = str(parts.pop("kind"))
-        members[name] = load_scorer(kind, parts, _below(f"{name}.", files))
+        members[name] = scorer_class(kind).load(parts, parts_below(f"{name}.", files))
+        if not hasattr(members[name], ability):
+            raise BundleError(f"its member {name} is of the kind {kind}, which cannot {ability}")
     return members
-
-
-def _below(prefix: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts whose names start with `prefix`, without it."""
-    return {n.removeprefix(prefix): p for n, p in parts.items() if n.startswith(prefix)}

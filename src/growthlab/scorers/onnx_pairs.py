@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.histories import Histories
-from growthlab.scorers.onnx_session import session_of
+from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_session import run_graph, session_of
 
 PAIRS_AT_ONCE = 100_000  # user x item pairs in one call
 
@@ -20,6 +22,10 @@ class OnnxPairs:
     """Scores of the users of the fit, by their codes; NaN rows for those without events in it."""
 
     kind: ClassVar[str] = "onnx_pairs"
+    schema: ClassVar[Schema] = {
+        "known": ArraySchema(dtypes=("bool",), shape=("n_fitted_users",)),
+        "n_items": ArraySchema(dtypes=INDEX, sizes=("n_items",)),
+    }
     inputs: ClassVar[tuple[str, ...]] = ("users", "items")
     known: np.ndarray  # (n_users of the fit,) bool: has events
     n_items: int
@@ -35,7 +41,9 @@ class OnnxPairs:
         for start in range(0, len(rows) if len(item_codes) else 0, size):
             block = rows[start : start + size]
             users = histories.user_codes[block].astype(np.int64)
-            (scores[block],) = self._session.run(["scores"], {"users": users, "items": item_codes})
+            feeds = {"users": users, "items": item_codes}
+            shape = (len(block), len(item_codes))
+            scores[block] = run_graph(self._session, "scores", feeds, shape)
         return scores
 
     @cached_property
@@ -53,6 +61,7 @@ class OnnxPairs:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
+        check_graph(files["model.onnx"], cls.inputs, "scores")
         return cls(arrays["known"], int(arrays["n_items"]), files["model.onnx"])
 
 

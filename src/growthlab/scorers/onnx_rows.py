@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from scipy.special import expit
 
+from growthlab.core.array_schema import NUMBER, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 from growthlab.scorers.linear_rows import Design
-from growthlab.scorers.onnx_session import session_of
+from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_session import run_graph, session_of
 
 ROWS_AT_ONCE = 8_192
 ABSENT = -1.0  # facts of a missing step
@@ -47,6 +49,12 @@ class OnnxRows:
     """
 
     kind: ClassVar[str] = "onnx_rows"
+    schema: ClassVar[Schema] = {
+        **Design.schema,
+        "answer": ArraySchema(dtypes=("text",), values=tuple(ANSWERS)),
+        "steps": ArraySchema(dtypes=("text",), shape=None),
+        "ceiling": ArraySchema(dtypes=NUMBER, low=1e-9, high=np.inf, infinite=True),
+    }
 
     design: Design
     answer: Answer
@@ -70,7 +78,7 @@ class OnnxRows:
         answers = [np.zeros(0)]
         for start in range(0, len(features), ROWS_AT_ONCE):
             block = {n: values[start : start + ROWS_AT_ONCE] for n, values in feeds.items()}
-            (outputs,) = self._session.run(["scores"], block)
+            outputs = run_graph(self._session, "scores", block, (len(block["features"]), None))
             answers.append(ANSWERS[self.answer](outputs.astype(np.float64), self.ceiling))
         return np.concatenate(answers)
 
@@ -97,6 +105,7 @@ class OnnxRows:
         answer = str(arrays["answer"])
         if answer not in ANSWERS:
             raise BundleError(f"onnx_rows answers {' or '.join(ANSWERS)}, not {answer}")
+        check_graph(files["model.onnx"], ("features", "steps"), "scores")
         return cls(
             Design.load(arrays),
             answer,  # type: ignore[arg-type]

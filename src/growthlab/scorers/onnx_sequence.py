@@ -9,11 +9,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
-from growthlab.scorers.onnx_session import session_of
+from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_session import run_graph, session_of
 
+LONGEST = 65_536  # baskets that a network may read
 STEPS_AT_ONCE = 8_192  # users x steps in one call: fits the cache
 
 
@@ -27,6 +30,11 @@ class OnnxSequence:
     """
 
     kind: ClassVar[str] = "onnx_sequence"
+    schema: ClassVar[Schema] = {
+        "length": ArraySchema(dtypes=INDEX, low=1, high=LONGEST),
+        "vectors": ArraySchema(dtypes=("float32",), shape=("n_items", "width+1")),
+        "reads_content": ArraySchema(dtypes=("bool",)),
+    }
     inputs: ClassVar[tuple[str, ...]] = ("items", "event_types", "slots", "sizes")
     length: int
     vectors: np.ndarray  # (n_items, width + 1) float32, an item's bias last
@@ -46,8 +54,9 @@ class OnnxSequence:
         recent = latest_baskets(histories, self.length)
         for rows in blocks_of(n_baskets(recent)):
             feeds = dict(zip(self.inputs, steps_of(recent.select(rows)), strict=True))
-            (block,) = self._session.run(["states"], {n: feeds[n] for n in self._graph_inputs})
-            states[rows, :-1] = block
+            read = {name: feeds[name] for name in self._graph_inputs}
+            shape = (len(rows), self.vectors.shape[1] - 1)
+            states[rows, :-1] = run_graph(self._session, "states", read, shape)
             states[rows, -1] = 1
         return states
 
@@ -83,6 +92,7 @@ class OnnxSequence:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
+        check_graph(files["model.onnx"], cls.inputs, "states")
         return cls(
             int(arrays["length"]),
             arrays["vectors"],

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.history_weights import HistoryWeights, baskets_since, once_a_basket
 
@@ -26,6 +27,11 @@ class PersonalFrequencyScorer:
     """
 
     kind: ClassVar[str] = "personal_frequency"
+    schema: ClassVar[Schema] = {
+        "popularity": ArraySchema(dtypes=("float32",), shape=("n_items",), low=0, high=1),
+        "by": ArraySchema(dtypes=("text",), values=("frequency", "recency")),
+        **HistoryWeights.schema,
+    }
 
     popularity: np.ndarray  # (n_items,) float32 in 0 ... 1
     by: str = "frequency"

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 
 
@@ -16,6 +17,9 @@ class PopularityScorer:
     """``score(u, j) = item_scores[j]``, including for empty histories."""
 
     kind: ClassVar[str] = "popularity"
+    schema: ClassVar[Schema] = {
+        "item_scores": ArraySchema(dtypes=("float32",), shape=("n_items",)),
+    }
 
     item_scores: np.ndarray  # (n_items,) float32
 

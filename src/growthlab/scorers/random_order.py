@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import hash_ids, mix_hashes
 
@@ -22,6 +23,10 @@ class RandomOrder:
     """
 
     kind: ClassVar[str] = "random_order"
+    schema: ClassVar[Schema] = {
+        "seed": ArraySchema(dtypes=("int64",)),
+        "item_keys": ArraySchema(dtypes=("uint64",), shape=("n_items",)),
+    }
 
     seed: int
     item_keys: np.ndarray  # (n_items,) uint64

@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from growthlab.core.array_schema import INDEX, ArraySchema, Schema
+
 BLOCK_ENTRIES = 16_000_000  # numbers of a sparse product, about 8 bytes each
 MANY_ROWS = 64  # from this many on, copying columns of a dense matrix pays
 COLUMNS_AT_ONCE = 128
@@ -20,6 +22,22 @@ def sparse_to_arrays(name: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
         f"{name}_indices": matrix.indices,
         f"{name}_indptr": matrix.indptr,
         f"{name}_shape": np.array(matrix.shape, dtype=np.int64),
+    }
+
+
+def sparse_schema(name: str, rows: str, columns: str) -> Schema:
+    """What the arrays of `sparse_to_arrays` must be; `rows` and `columns` are names of sizes.
+
+    scipy trusts indices and offsets: those that lead outside the matrix would end the process.
+    """
+    entries = f"n_entries of {name}"
+    return {
+        f"{name}_shape": ArraySchema(dtypes=("int64",), shape=(2,), sizes=(rows, columns)),
+        f"{name}_data": ArraySchema(dtypes=("float32",), shape=(entries,)),
+        f"{name}_indices": ArraySchema(dtypes=INDEX, shape=(entries,), low=0, below=columns),
+        f"{name}_indptr": ArraySchema(
+            dtypes=INDEX, shape=(f"{rows}+1",), low=0, order="offsets", ends_at=entries
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.baskets import latest_baskets
 from growthlab.core.histories import Histories
 from growthlab.scorers.contributions import strongest_contributions
@@ -18,6 +19,7 @@ from growthlab.scorers.sparse_arrays import (
     dense_product,
     entries,
     sparse_from_arrays,
+    sparse_schema,
     sparse_to_arrays,
 )
 
@@ -33,6 +35,11 @@ class Transitions:
     """
 
     kind: ClassVar[str] = "transitions"
+    schema: ClassVar[Schema] = {
+        **sparse_schema("transitions", "n_items", "n_items"),
+        "popularity": ArraySchema(dtypes=("float32",), shape=("n_items",), low=0, high=1),
+        "step_decay": ArraySchema(dtypes=FLOAT, low=0, high=1),
+    }
 
     transitions: csr_matrix  # (n_items, n_items) float32, rows sum to 1, or 0 if nothing followed
     popularity: np.ndarray  # (n_items,) float32 in 0 ... 1

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import INDEX, MOST_NAMED, ArraySchema, Schema
 from growthlab.core.histories import Histories
-from growthlab.scorers.candidate_features import ItemFacts, features
+from growthlab.scorers.candidate_features import ItemFacts, feature_names, features
 from growthlab.scorers.fusion import (
     HybridMembers,
     fuse_scores,
@@ -18,6 +19,8 @@ from growthlab.scorers.fusion import (
     reciprocal_ranks,
     short_lists,
 )
+from growthlab.scorers.lightgbm_text import checked_trees
+from growthlab.scorers.nested_scorers import nested_schema
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -47,6 +50,12 @@ class TwoStageScorer:
     """
 
     kind: ClassVar[str] = "two_stage"
+    schema: ClassVar[Schema] = {
+        "candidates": ArraySchema(dtypes=INDEX, low=1, high=MOST_NAMED),
+        "beyond_own": ArraySchema(dtypes=("bool",)),
+        **ItemFacts.schema,
+        **nested_schema(),
+    }
 
     members: HybridMembers
     facts: ItemFacts
@@ -118,12 +127,13 @@ class TwoStageScorer:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
+        members = HybridMembers.load(arrays, files)
         return cls(
-            HybridMembers.load(arrays, files),
+            members,
             ItemFacts.from_arrays(arrays),
             int(arrays["candidates"]),
             bool(arrays["beyond_own"]),
-            files[FILE].decode(),
+            checked_trees(files[FILE], len(feature_names(members.names))),
         )
 
 

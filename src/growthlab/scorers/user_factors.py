@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
 from growthlab.scorers.onnx_pairs import known_rows
@@ -23,6 +24,12 @@ class UserFactors:
     """
 
     kind: ClassVar[str] = "user_factors"
+    schema: ClassVar[Schema] = {
+        "known": ArraySchema(dtypes=("bool",), shape=("n_fitted_users",)),
+        "user_factors": ArraySchema(dtypes=("float32",), shape=("n_fitted_users", "width")),
+        "item_factors": ArraySchema(dtypes=("float32",), shape=("n_items", "width")),
+        "item_bias": ArraySchema(dtypes=("float32",), shape=("n_items",)),
+    }
 
     known: np.ndarray  # (n_users of the fit,) bool: has events
     user_factors: np.ndarray  # (n_users of the fit, width) float32

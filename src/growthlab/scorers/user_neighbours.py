@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from growthlab.core.array_schema import FLOAT, INDEX, MOST_NAMED, ArraySchema, Schema
 from growthlab.core.histories import UNKNOWN, Histories
 from growthlab.scorers.feature_weighting import FeatureWeighting
 from growthlab.scorers.history_weights import HistoryWeights
-from growthlab.scorers.neighbourhood import Neighbourhood, Sources
-from growthlab.scorers.sparse_arrays import dense_product, sparse_from_arrays, sparse_to_arrays
+from growthlab.scorers.neighbourhood import MEASURES, Neighbourhood, Sources
+from growthlab.scorers.sparse_arrays import (
+    dense_product,
+    sparse_from_arrays,
+    sparse_schema,
+    sparse_to_arrays,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,22 @@ class UserNeighbours:
     """
 
     kind: ClassVar[str] = "user_neighbours"
+    schema: ClassVar[Schema] = {
+        **sparse_schema("matrix", "n_stored", "n_items"),
+        "user_codes": ArraySchema(
+            dtypes=("int32",), shape=("n_stored",), low=UNKNOWN, high=MOST_NAMED
+        ),
+        "keys": ArraySchema(dtypes=("uint64",), shape=("n_stored",)),
+        **FeatureWeighting.schema,
+        "idf": replace(FeatureWeighting.schema["idf"], shape=("n_items",)),  # the features: items
+        "measure": ArraySchema(dtypes=("text",), values=MEASURES),
+        "neighbours": ArraySchema(dtypes=INDEX, low=0, high=MOST_NAMED),
+        "shrinkage": ArraySchema(dtypes=FLOAT, low=0),
+        "asymmetry": ArraySchema(dtypes=FLOAT, low=0, high=2),
+        "tversky": ArraySchema(dtypes=FLOAT, shape=(2,), low=0, high=2, optional=True),
+        "normalize": ArraySchema(dtypes=("bool",)),
+        **HistoryWeights.schema,
+    }
 
     matrix: csr_matrix  # (n_stored, n_items) float32, weighted
     user_codes: np.ndarray  # (n_stored,) int32

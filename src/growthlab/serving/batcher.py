@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
 
-from growthlab.core.errors import GrowthlabError
+from growthlab.core.errors import AnswerError, GrowthlabError
 from growthlab.serving.refusals import Overloaded
 
 LARGEST_BATCH = 16
@@ -151,7 +151,7 @@ class Batcher:
             if len(requests) > 1:
                 pairs = zip(requests, ks, strict=True)
                 return [self._work_or_errors([request], [k])[0] for request, k in pairs]
-            if isinstance(error, GrowthlabError):
+            if isinstance(error, GrowthlabError) and not isinstance(error, AnswerError):
                 error.__traceback__ = None  # it would keep all arrays of the failed call
             else:
                 error.add_note("in the answer to a request")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from growthlab.core.errors import GrowthlabError, RequestError
+from growthlab.core.errors import AnswerError, GrowthlabError, RequestError
 from growthlab.serving.refusals import NoModel
 from growthlab.serving.request_reader import LARGE_BYTES, RequestReader, UnreadableRequest
 from growthlab.serving.schemas import Body
@@ -56,6 +56,8 @@ class DirectEndpoint:
             return 404, _detail(str(error))
         except RequestError as error:  # a mistake that only the bundle could find
             return 422, _detail(error.public)
+        except AnswerError:  # a fault of the bundle: status 500
+            raise
         except GrowthlabError as error:
             return 422, _detail(str(error))
         write = answer.__pydantic_serializer__.to_json

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from growthlab.bundle.answers import PredictRequest, Recommendation, RecommendRequest
@@ -25,10 +24,16 @@ Variant = Literal["champion", "challenger", "shadow"]
 
 
 class ServedModel:
-    """A bundle that answers requests, a batch at a time; see `Batcher`."""
+    """A bundle that answers requests, a batch at a time; see `Batcher`.
+
+    Raises
+    ------
+    BundleError
+        It cannot answer its own example under the rules of the options.
+    """
 
     def __init__(self, bundle: Bundle, options: ServiceOptions) -> None:
-        self.bundle = bundle
+        self.bundle = bundle.filtering(options.filter_seen)
         self.task = bundle.manifest.task
         self.info = _info(bundle.manifest)
         self.endpoints = endpoints_of(self.task, bundle.manifest.answer)
@@ -36,11 +41,6 @@ class ServedModel:
         limits = options.max_in_flight, options.max_wait_ms / 1000
         self._batcher = Batcher(self._work, self._warm_up(), *limits)
         self._large = Batcher(self._work, LARGE_SECONDS, *limits)
-
-    @classmethod
-    def load(cls, folder: Path, options: ServiceOptions) -> ServedModel:
-        """The verified bundle in `folder`, ready to answer; BundleError where it is not."""
-        return cls(Bundle.load(folder).filtering(options.filter_seen), options)
 
     @property
     def number_answer(self) -> type[Answer]:
@@ -95,16 +95,13 @@ class ServedModel:
             It cannot answer its own example.
         """
         try:
-            example, k = self.bundle.example()
+            example, k = self.bundle.example
             seconds = []
             for _ in range(N_WARM_UPS):
                 started = time.perf_counter()
                 self._work([example], [k])
                 seconds.append(time.perf_counter() - started)
             self._work([type(example)(), example], [k, k])
-        except ModuleNotFoundError as error:
-            missing = f"{self.bundle.folder} needs {error.name}, which is not installed"
-            raise BundleError(f"{missing}: pip install {error.name}") from error
         except Exception as error:
             folder = self.bundle.folder
             raise BundleError(

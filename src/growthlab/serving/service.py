@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.bundle.manifest import SCHEMA_1_ANSWERS
-from growthlab.core.errors import GrowthlabError
+from growthlab.core.errors import AnswerError, GrowthlabError
 from growthlab.serving.endpoints import Endpoint, endpoints_of
 from growthlab.serving.pending_request import (
     DROPPED,
@@ -220,7 +220,8 @@ class Service:
             if isinstance(result, BaseException)
         ]
         for each, error in errors:
-            if isinstance(error, Exception) and not isinstance(error, GrowthlabError):
+            is_mistake = isinstance(error, GrowthlabError) and not isinstance(error, AnswerError)
+            if isinstance(error, Exception) and not is_mistake:
                 self._record_failure(each)
         errors.sort(key=lambda pair: isinstance(pair[1], asyncio.CancelledError))
         for _, error in errors:
@@ -271,6 +272,9 @@ class Service:
             try:
                 (future,) = shadow.ask([(by_shadow.request, by_shadow.k)])
                 result = await future
+            except AnswerError:  # a fault of the shadow
+                self._record_failure(by_shadow)
+                continue
             except GrowthlabError:  # a mistake of the client for the shadow only
                 self._record_no_shadow_answer(by_shadow, REFUSED)
                 continue

@@ -13,6 +13,8 @@ from growthlab.ranking.rules import Rules
 LEAST: Mapping[str, float] = {
     "port": 0,
     "reload_seconds": 0.05,
+    "self_test_seconds": 1,
+    "self_test_mb": 256,
     "log_mb": 1,
     "log_files": 1,
     "max_body_mb": 1,
@@ -45,6 +47,8 @@ class ServiceOptions:
     filter_seen: Literal["none", "purchased", "interacted"] | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     reload_seconds: float = 5.0
+    self_test_seconds: float = 30.0
+    self_test_mb: int = 8192
     log: str | None = None
     log_mb: int = 100
     log_files: int = 10

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest, bundle_folders
 from growthlab.core.errors import BundleError, ConfigError, one_line
+from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.served_model import ServedModel, Variant
 from growthlab.serving.service_options import ServiceOptions
 
@@ -50,9 +52,10 @@ class ServedModels:
         self.refused: dict[str, str] = {}  # folder -> why its present content is not used
         self.swaps = 0
         self._salt = options.challenger_salt.encode()[:64]
+        self._loader = BundleLoader(options)
         for variant, path in self._paths.items():
             for folder in bundle_folders(path):
-                self._put(self._load(variant, folder, _fingerprint(folder)))
+                self._put(self._load(variant, folder, _fingerprint(folder), self._loader.first))
         alone = [
             f"{v} of {t}"
             for v, t in self._loaded_folders
@@ -90,13 +93,15 @@ class ServedModels:
         return "champion", champion
 
     def newer(self) -> list[LoadedFolder]:
-        """Changed bundles in the folders, loaded and tried; slow, and without effect on those in use.
+        """Changed bundles in the folders, tested and loaded; slow, and without effect on those in use.
 
         A folder with a broken bundle is listed in `refused` and tried again once its files change.
         """
-        loaded = []
+        loaded: list[LoadedFolder] = []
         for variant, path in self._paths.items():
             for folder in self._present(variant, path):
+                if self._loader.is_stopped:
+                    return loaded
                 newer = self._newer_in(variant, folder)
                 if newer is not None:
                     loaded.append(newer)
@@ -125,7 +130,8 @@ class ServedModels:
                 old.model.close()
 
     def close(self) -> None:
-        """End the models' threads."""
+        """End the models' threads, and a test in progress."""
+        self._loader.stop()
         for _, _, model in self:
             model.close()
 
@@ -155,7 +161,7 @@ class ServedModels:
             ):
                 self.refused.pop(str(folder), None)
                 return None
-            loaded = self._load(variant, folder, fingerprint)
+            loaded = self._load(variant, folder, fingerprint, self._loader.next)
             task = loaded.model.task
             if used and used[0].model.task != task:
                 raise BundleError(f"it answers {task}, and this folder {used[0].model.task}")
@@ -165,6 +171,8 @@ class ServedModels:
                 raise BundleError(loaded.model.bundle.no_lookup)
             self._refuse_conflict(loaded)
         except Exception as error:  # whatever is wrong with it, the model in use stays
+            if self._loader.is_stopped:
+                return None
             self._refuse(folder, one_line(error))
             self._known_bad[folder] = fingerprint
             return None
@@ -176,10 +184,16 @@ class ServedModels:
             log.warning("%s is not used: %s", folder, why)
         self.refused[str(folder)] = why
 
-    def _load(self, variant: Variant, folder: Path, fingerprint: Fingerprint) -> LoadedFolder:
+    def _load(
+        self,
+        variant: Variant,
+        folder: Path,
+        fingerprint: Fingerprint,
+        load: Callable[[Path], Bundle],
+    ) -> LoadedFolder:
         """The model of a folder; a link is resolved once, so that all files are of one bundle."""
         at = folder.resolve() if folder.is_symlink() else folder
-        return LoadedFolder(variant, folder, fingerprint, ServedModel.load(at, self._options))
+        return LoadedFolder(variant, folder, fingerprint, ServedModel(load(at), self._options))
 
     def _put(self, loaded: LoadedFolder) -> LoadedFolder | None:
         """Use a model from now on; the one that it replaces."""
@@ -222,6 +236,6 @@ def _fingerprint(folder: Path) -> Fingerprint:
     for root, _, names in os.walk(folder.resolve()):
         for name in names:
             path = os.path.join(root, name)
-            seen = os.stat(path)
+            seen = os.lstat(path)
             files.append((path, seen.st_size, seen.st_mtime_ns, seen.st_ino))
     return tuple(sorted(files))

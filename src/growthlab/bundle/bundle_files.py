@@ -1,0 +1,139 @@
+"""The files of a bundle, read without trust: only regular files, of bounded size, without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from growthlab.core.errors import BundleError
+
+DEEPEST = 3  # folders within a bundle
+MOST_FILES = 1_000
+LARGEST_JSON = 16 * 2**20
+LARGEST_INFLATED = 2**30  # bytes of a compressed file's arrays that are read in any case, and
+MOST_INFLATED = 50  # times its size: a small file does not become more than that
+
+
+def file_names(folder: Path, deepest: int = DEEPEST) -> set[str]:
+    """The names of all files at and below `folder`, with ``/`` between folders.
+
+    Raises
+    ------
+    BundleError
+        There is a link, a pipe, a socket or a device; there are too many files, or they lie too deep.
+    """
+    names: set[str] = set()
+    for entry in _entries(folder, deepest):
+        name = Path(entry.path).relative_to(folder).as_posix()
+        if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
+            raise BundleError(
+                f"{name} in {folder} is no regular file: links and devices are refused"
+            )
+        names.add(name)
+        if len(names) > MOST_FILES:
+            raise BundleError(f"{folder} has more than {MOST_FILES} files")
+    return names
+
+
+def open_file(path: Path) -> BufferedReader:
+    """A regular file, opened for reading; never waits, as for a pipe that nobody writes to.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    BundleError
+        It is a link or no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    if path.is_symlink():
+        raise BundleError(f"{path} is a link: only regular files are read")
+    file = os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise BundleError(f"{path} is no regular file")
+    return file
+
+
+def read_file(path: Path, largest: int) -> bytes:
+    """The bytes of a regular file of at most `largest`; for the errors see `open_file`."""
+    with open_file(path) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise BundleError(f"{path} is larger than {largest:,} bytes")
+    return content
+
+
+def read_json(path: Path, largest: int = LARGEST_JSON) -> Any:
+    """The value in a JSON file.
+
+    Raises
+    ------
+    BundleError
+        The file cannot be read, or is no JSON: NaN, a key twice, or too deep nesting.
+    """
+    try:
+        text = read_file(path, largest).decode()
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, BundleError):
+            raise
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else repr(error)
+        raise BundleError(f"{path} is corrupted: {reason}; export the model again") from error
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, read without pickle; BundleError where that is impossible."""
+    try:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            with zipfile.ZipFile(file) as archive:
+                inflated = sum(member.file_size for member in archive.infolist())
+            if inflated > max(LARGEST_INFLATED, MOST_INFLATED * size):
+                raise BundleError(f"its {size:,} bytes would become {inflated:,}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as stored:
+                if len(set(stored.files)) < len(stored.files):
+                    raise BundleError("it has two arrays of the same name")
+                return {name: stored[name] for name in stored.files}
+    except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
+        reason = str(error).partition("\n")[0]
+        raise BundleError(f"{path} cannot be read: {reason}; export the model again") from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a regular file, 64 hex digits."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entries(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
+    """What is at and below `folder`, but for folders."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry
+            elif depth <= 1:
+                raise BundleError(f"{entry.path} lies deeper than the folders of a bundle")
+            else:
+                yield from _entries(Path(entry.path), depth - 1)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("it has a key twice")
+    return values

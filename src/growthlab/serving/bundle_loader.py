@@ -1,0 +1,100 @@
+"""Loads bundles that have passed their self-test: nothing else is loaded into the service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from growthlab.bundle.bundle import RELOADS, Bundle
+from growthlab.bundle.manifest import Manifest
+from growthlab.bundle.signature import check_signature
+from growthlab.core.errors import BundleError
+from growthlab.serving.self_test_process import SelfTestProcess
+from growthlab.serving.service_options import ServiceOptions
+
+STEP_BACK = 10  # of a test beside a running service; see nice(2)
+_passed: set[str] = set()  # digests of the manifests of bundles that passed in this process
+
+
+class BundleLoader:
+    """Loads the bundle in a folder once it has passed its self-test; see `SelfTestProcess`.
+
+    A bundle with the same manifest, and so the same files, is tested once. `stop` may be called from
+    another thread.
+    """
+
+    def __init__(self, options: ServiceOptions) -> None:
+        self._seconds, self._megabytes = options.self_test_seconds, options.self_test_mb
+        self._running: SelfTestProcess | None = None
+        self._lock = threading.Lock()
+        self.is_stopped = False
+
+    def first(self, folder: Path) -> Bundle:
+        """The bundle at the start of a service, read while it is tested; no request waits meanwhile.
+
+        Reading involves no library that trusts what it reads; it answers nothing before the test
+        has passed.
+
+        Raises
+        ------
+        BundleError
+            The bundle is broken, or did not pass.
+        """
+        for attempt in range(RELOADS + 1):
+            with self._test(folder, nice=0) as test:
+                bundle = Bundle.load(folder)
+                if self._is_same(bundle, test):
+                    return bundle
+            if attempt == RELOADS:
+                break
+        raise BundleError(f"{folder} changes all the time")
+
+    def next(self, folder: Path) -> Bundle:
+        """The bundle for a running service: nothing of it is read before it has passed; see `first`."""
+        with self._test(folder, nice=STEP_BACK) as test:
+            tested = None if test is None else test.passed()
+        bundle = Bundle.load(folder)
+        if tested is not None and tested != bundle.manifest.digest:
+            raise BundleError(f"{folder} was changed while it was tested")
+        self._remember(bundle)
+        return bundle
+
+    def stop(self) -> None:
+        """Kill the test in progress, which then raises a `BundleError`, and start no other."""
+        with self._lock:
+            self.is_stopped = True
+            if self._running is not None:
+                self._running.kill()
+
+    def _is_same(self, bundle: Bundle, test: SelfTestProcess | None) -> bool:
+        """Whether the loaded bundle is the one that passed."""
+        if test is not None and test.passed() != bundle.manifest.digest:
+            return False
+        self._remember(bundle)
+        return True
+
+    def _remember(self, bundle: Bundle) -> None:
+        _passed.add(bundle.manifest.digest)
+
+    @contextmanager
+    def _test(self, folder: Path, nice: int) -> Iterator[SelfTestProcess | None]:
+        """A test of the bundle in `folder`, ended with the block; None where it has passed before."""
+        check_signature(folder)
+        manifest = Manifest.read(folder)
+        if manifest.digest in _passed:
+            yield None
+            return
+        with self._lock:
+            if self.is_stopped:
+                raise BundleError("the service is stopping")
+            self._running = SelfTestProcess(
+                folder, seconds=self._seconds, megabytes=self._megabytes, nice=nice
+            )
+        try:
+            yield self._running
+        finally:
+            with self._lock:
+                self._running.close()
+                self._running = None
