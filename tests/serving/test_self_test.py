@@ -32,7 +32,7 @@ from growthlab.tasks.churn import Churn
 
 Write = Callable[..., None]
 LIMITS = {"seconds": 30, "megabytes": 4096}
-SIDE = 30_000  # of the matrices of a network that never ends
+SIDE = 12_000  # of the matrices of a network that never ends
 
 
 def network(slow: bool) -> bytes:
@@ -131,7 +131,7 @@ def test_a_network_that_does_not_end_is_killed(slow_network: Path) -> None:
 
 
 def test_a_network_that_needs_too_much_memory_is_refused(slow_network: Path) -> None:
-    assert str(slow_network) in refusal(slow_network, seconds=60, megabytes=2048)
+    assert str(slow_network) in refusal(slow_network, seconds=60, megabytes=1024)
 
 
 def test_what_is_wrong_with_a_bundle_is_said_as_where_it_is_loaded(
@@ -182,7 +182,7 @@ def test_a_bundle_under_test_has_no_keys_and_no_token(
     for name in ("TOKEN", "SIGNING_KEY", "PSEUDONYM_KEY", "SIGNING_KEY_FILE", "KEY_FILE"):
         monkeypatch.setenv(f"GROWTHLAB_{name}", "secret")
     runs_instead(
-        "import json, os; names = [n for n in os.environ if n.startswith('GROWTHLAB')];"
+        "import json, os; names = [n for n, value in os.environ.items() if value == 'secret'];"
         "print(json.dumps({'refused': ' '.join(names) or 'none'}))"
     )
     assert refusal(bundles_folder / "top_n") == "none"

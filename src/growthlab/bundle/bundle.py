@@ -28,6 +28,7 @@ from growthlab.bundle.signature import check_signature
 from growthlab.core.array_schema import FLOAT, ArraySchema, Schema, check_arrays
 from growthlab.core.errors import AnswerError, BundleError, GrowthlabError, one_line
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of
+from growthlab.core.histories_schema import CATALOGUE_SCHEMA, HISTORIES_SCHEMA
 from growthlab.core.pseudonyms import PseudonymKey, find_key
 from growthlab.ranking.rules import Rules
 from growthlab.scorers.base import Factored
@@ -49,7 +50,7 @@ RELOADS = 5
 LARGEST_MODEL_FILE = 2**30  # bytes of a network or of trees
 LONGEST_REASON = 300  # characters of a library's message
 FEATURE = "feature."  # prefix of a customer table's columns
-FACTS: Schema = {name: Catalogue.schema[name] for name in ("price", "in_stock")}
+FACTS: Schema = {name: CATALOGUE_SCHEMA[name] for name in ("price", "in_stock")}
 CUSTOMER_ROWS: Schema = {
     "user_ids": ArraySchema(dtypes=("text",), shape=("n_users",), order="increasing"),
     f"{FEATURE}*": ArraySchema(dtypes=(*FLOAT, "text"), shape=("n_users",), nan=True),
@@ -234,14 +235,14 @@ def _list_maker(
 ) -> tuple[np.ndarray, ListMaker]:
     """The pseudonyms of known users, and the list maker with their histories."""
     sizes: dict[str, int] = {}
-    catalogue = Catalogue.from_arrays(_checked(folder / CATALOGUE, Catalogue.schema, sizes))
+    catalogue = Catalogue.from_arrays(_checked(folder / CATALOGUE, CATALOGUE_SCHEMA, sizes))
     if not len(catalogue):
         raise BundleError(f"{folder / CATALOGUE} has no items")
     if ITEMS in manifest.files:
         catalogue = replace(catalogue, **_checked(folder / ITEMS, FACTS, sizes))
     state = None
     if HISTORIES in manifest.files:
-        stored = _checked(folder / HISTORIES, Histories.schema, dict(sizes))
+        stored = _checked(folder / HISTORIES, HISTORIES_SCHEMA, dict(sizes))
         state = Histories.from_arrays(stored, catalogue)
         if not state.is_oldest_first:
             raise BundleError(f"{folder / HISTORIES} has events that are not sorted by time")

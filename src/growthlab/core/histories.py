@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-
-from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -39,15 +37,6 @@ class Catalogue:
     ``name=value`` pairs joined by ``|``; `price` is in the log's currency, NaN if unknown;
     `in_stock` says whether an item can be sold, False if unknown.
     """
-
-    schema: ClassVar[Schema] = {
-        "item_ids": ArraySchema(dtypes=("text",), shape=("n_items",), order="increasing"),
-        "text": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
-        "category": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
-        "attributes": ArraySchema(dtypes=("text",), shape=("n_items",), optional=True),
-        "price": ArraySchema(dtypes=FLOAT, shape=("n_items",), nan=True, optional=True),
-        "in_stock": ArraySchema(dtypes=("bool",), shape=("n_items",), optional=True),
-    }
 
     item_ids: np.ndarray  # (n_items,) str, sorted
     text: np.ndarray | None = None
@@ -102,22 +91,6 @@ class Histories:
     user's order as its time. `user_codes` are indices into the vocabulary of the fit, `UNKNOWN` for a
     user outside it; `quantities` and `prices` are NaN if unknown.
     """
-
-    schema: ClassVar[Schema] = {  # of what `to_arrays` writes, for users under sorted names
-        "items": ArraySchema(dtypes=("int32",), shape=("n_events",), low=0, below="n_items"),
-        "offsets": ArraySchema(
-            dtypes=("int64",), shape=("n_users+1",), low=0, order="offsets", ends_at="n_events"
-        ),
-        "times": ArraySchema(dtypes=("int64",), shape=("n_events",), low=-LATEST, high=LATEST),
-        "event_types": ArraySchema(
-            dtypes=("uint8",), shape=("n_events",), high=len(EVENT_TYPES) - 1
-        ),
-        "quantities": ArraySchema(dtypes=("float32",), shape=("n_events",), nan=True),
-        "prices": ArraySchema(dtypes=("float32",), shape=("n_events",), nan=True),
-        "user_codes": ArraySchema(dtypes=("int32",), shape=("n_users",), low=UNKNOWN),
-        "user_ids": ArraySchema(dtypes=("text",), shape=("n_users",), order="increasing"),
-        "timed": ArraySchema(dtypes=("bool",)),
-    }
 
     offsets: np.ndarray  # (n_users + 1,) int64
     items: np.ndarray  # (n_events,) int32
