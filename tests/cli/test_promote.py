@@ -145,6 +145,24 @@ def test_the_first_export_becomes_champion_only_if_the_gate_allows_it(shop: Work
     assert [c.how for c in history_of(shop.client, TOP_N)] == ["first"]
 
 
+def test_a_first_champion_is_judged_against_what_stands_beside_it(shop: Workspace) -> None:
+    worse, better = run_of(shop, "churn", "logistic"), run_of(shop, "churn", "recency_rule")
+    set_valid(shop, worse, "roc_auc", 0.5)
+    words = ("gate.guards.binary.calibration_error=null", "task=churn")
+    done = shop.growthlab("export", f"run={worse}", "to=worse", *words)
+    assert done.status == 0, done.err
+    rival = f"recency_rule of run {better[:8]}, the best baseline and winner by validation"
+    assert "(challenger, and no champion: not first (roc_auc on the validation window" in done.out
+    assert f"{rival}, set by gate.margin and gate.first_against" in done.out
+    assert champion(shop, CHURN) is None
+    tags = shop.client.get_model_version(CHURN, "1").tags
+    assert tags["gate.beside.recency_rule"].startswith(f"{rival}: ")
+    assert tags["gate.first.best_baseline_and_winner.validation"].startswith("failed: 0.5000, ")
+    done = shop.growthlab("export", f"run={better}", "to=better", *words)
+    assert "(champion: there was none)" in done.out
+    assert champion(shop, CHURN) == "2"
+
+
 def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     with_first_champion: Workspace,
 ) -> None:

@@ -441,6 +441,7 @@ BEHIND = replace(
     PAIRED, challenger=0.26, champion=0.36, gain=-0.1, low=-0.12, high=-0.08, relative=-0.27
 )
 WINS = Rival(model="knn", run_id="w" * 32, valid=0.36, paired=BEHIND, roles=["winner"])
+KNN = "knn of run wwwwwwww, the winner by validation"
 FIRST_ONE = replace(BETTER, paired=None, valid_champion=None, measures=ALONE, rivals=[WINS])
 
 
@@ -456,17 +457,14 @@ def test_a_first_champion_may_not_be_worse_than_the_winner_of_its_window() -> No
     assert not decision.promote
     assert decision.reason == (
         "not first (ndcg_at_10 on the validation window 0.3100, required: at most 2 % worse than "
-        "0.3600 of knn, the winner by validation, set by gate.margin and gate.first_against; "
+        f"0.3600 of {KNN}, set by gate.margin and gate.first_against; "
         "ndcg_at_10 after the cutoff 0.2600, by -0.1000 [-0.1200, -0.0800] (-27.0 %), required: not "
-        "shown to be worse than 0.3600 of knn, the winner by validation, set by gate.first_against)"
+        f"shown to be worse than 0.3600 of {KNN}, set by gate.first_against)"
     )
     report = report_of(CASE, FIRST_ONE, decision, GATE)
-    assert (
-        "| knn, the winner by validation | yes | 0.3600 | 0.3600 | -0.1000 [-0.1200, -0.0800] "
-        in report
-    )
+    assert f"| {KNN} | yes | 0.3600 | 0.3600 | -0.1000 [-0.1200, -0.0800] " in report
     beside = tags_of(CASE, FIRST_ONE, decision, GATE)["gate.beside.knn"]
-    assert beside.startswith("knn, the winner by validation: -27.0 %, -0.1000 [-0.1200, -0.0800]")
+    assert beside.startswith(f"{KNN}: -27.0 %, -0.1000 [-0.1200, -0.0800]")
 
 
 @pytest.mark.parametrize(
@@ -492,13 +490,13 @@ def test_the_setting_that_spares_a_first_champion_the_winner_is_named() -> None:
     decision = decide(slow, replace(GATE, first_against=["best_baseline"]))
     assert decision.promote
     assert decision.reason == (
-        "the first champion: there was none to beat; left out by gate.first_against: knn, the "
-        "winner by validation (refused itself: latency_p50_ms: 31.0)"
+        f"the first champion: there was none to beat; left out by gate.first_against: {KNN}"
+        " (refused itself: latency_p50_ms: 31.0)"
     )
     report = report_of(CASE, slow, decision, replace(GATE, first_against=["best_baseline"]))
     assert "(refused itself: latency_p50_ms: 31.0) | no |" in report
     beaten = decide(first(high=0.02), GATE)
-    assert beaten.reason.endswith("and it is not worse than knn, the winner by validation")
+    assert beaten.reason.endswith(f"and it is not worse than {KNN}")
 
 
 def test_without_any_other_model_the_report_of_a_first_champion_says_so() -> None:

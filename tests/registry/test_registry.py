@@ -215,6 +215,19 @@ def test_a_refusal_is_noted_on_versions_that_never_were_champion(
     assert found == [None, "promoted", "refused"]
 
 
+def test_a_new_decision_takes_the_place_of_an_earlier_one_of_any_release(
+    client: MlflowClient, model: str
+) -> None:
+    old = {"gate.checks": '[{"name": "bundle_mb", "passed": true}]', "gate.decision": "refused"}
+    for key, value in (old | {"split": "global_time"}).items():
+        client.set_model_version_tag(model, "1", key, value)
+        client.set_model_version_tag(model, "2", key, value)
+    new = {"gate.decision": "refused", "gate.bundle_mb": "failed: 9.0"}
+    note_refusal(client, model, "1", new, "anna")
+    assert client.get_model_version(model, "1").tags == new | {"split": "global_time"}
+    assert client.get_model_version(model, "2").tags == old | {"split": "global_time"}
+
+
 MOVE = """
 import sys
 from mlflow import MlflowClient

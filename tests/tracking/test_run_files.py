@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.tracking import run_files
 from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, read_outcome
 from growthlab.tracking.store import Store
 
@@ -72,6 +73,23 @@ def test_a_ranking_outcome_is_read_as_it_was_logged(store: Store) -> None:
     assert all(map(math.isnan, read.test["tied_share"]))
     pd.testing.assert_frame_equal(read.per_user, outcome.per_user)
     pd.testing.assert_frame_equal(read.strata, outcome.strata)
+
+
+def test_a_run_that_is_killed_before_its_numbers_has_its_tables_and_was_not_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_files, "log_metrics", killed)
+    with pytest.raises(KeyboardInterrupt):
+        log_run(store, ranking_outcome())
+    client = store.client
+    run = client.search_runs([store.experiment("shop/test")], order_by=["start_time DESC"])[0]
+    assert not [name for name in run.data.metrics if name.startswith("test/")]
+    assert {"per_user.parquet", "truth.parquet"} <= {
+        a.path for a in client.list_artifacts(run.info.run_id)
+    }
 
 
 def test_predictions_are_stored_once_and_read_as_table_and_per_user(store: Store) -> None:

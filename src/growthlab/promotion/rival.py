@@ -29,9 +29,10 @@ class Rival:
 
     @property
     def title(self) -> str:
-        """Its name and what it is: ``als, the winner by validation``."""
+        """Its name and what it is: ``als of run 0a1b2c3d, the winner by validation``."""
         roles = " and ".join(ROLES[role] for role in self.roles)
-        text = f"{self.model}, the {roles}" if roles else f"{self.model}, better by validation"
+        text = f"{self.model} of run {self.run_id[:8]}, "
+        text += f"the {roles}" if roles else "better by validation"
         return f"{text} ({self.why_not})" if self.why_not else text
 
 
