@@ -492,6 +492,11 @@ def test_unknown_guards_and_settings_are_refused_in_one_line(
     assert "did you mean roc_auc" in line
     line = promote(with_first_champion, "churn", run, "gate.guards.every.bundle_gb.limit=1").mistake
     assert line.startswith("unknown setting gate.guards.every.bundle_gb")
+    line = promote(
+        with_first_champion, "churn", run, "+gate.cheaper.fit_seconds.share=0.2"
+    ).mistake  # by the wall clock
+    assert line.startswith("gate.cheaper.fit_seconds: nothing of this name was measured: did you")
+    assert "fit_cpu_seconds" in line
     assert promote(with_first_champion, "churn", run, "gate.alpha=2").mistake == (
         "gate.alpha must lie between 0 and 1, got 2"
     )

@@ -34,9 +34,11 @@ from growthlab.evaluation.text_report import leaderboard_text
 from growthlab.export.model_card import model_card
 from growthlab.features.portrait.dictionary import as_markdown
 from growthlab.features.portrait.tag import Tag
+from growthlab.insight.customer_tables import CustomerTables
 from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
+from growthlab.insight.report.report_summary import report_summary
 from growthlab.insight.scope import Scope
 from growthlab.monitoring.alerts import Alert, AlertLimits
 from growthlab.monitoring.log_reader import LogReading
@@ -84,7 +86,7 @@ OBEYED = re.compile(
 )
 
 
-def report_page(text: str) -> str:
+def growth_report(text: str) -> ReportContents:
     """A growth report that holds the text wherever texts of the data, or of a config, can be."""
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(90)], "event_type": "purchase"})
     events["timestamp"] = pd.date_range("2025-01-01", periods=90, freq="D")
@@ -108,7 +110,14 @@ def report_page(text: str) -> str:
     labels = {name: Column("label", text) for name in tile}
     tiles = ReportTable("tiles", text, tile, labels, tiles=True).withhold_small_groups(10)
     part = ReportPart(text, text, text, Findings((table, tiles), (text,)))
-    return report_html(ReportContents(text, scope, (part,), {text: text}))
+    headline = replace(tiles, name="headline")
+    summary = ReportPart(text, text, text, Findings((headline,)))
+    return ReportContents(text, scope, (part, summary), {text: text})
+
+
+def report_page(text: str) -> str:
+    """The page of `growth_report`."""
+    return report_html(growth_report(text))
 
 
 def manifest_of(text: str) -> Manifest:
@@ -192,6 +201,9 @@ TERMINAL: dict[str, Callable[[str], str]] = {
     "leaderboard": lambda text: leaderboard_text(comparison(text)),
     "monitoring": lambda text: monitoring_report(text).as_text(),
     "checks of a promotion": lambda text: checks_as_text(promotion(text)[2]),
+    "reason of a promotion": lambda text: promotion(text)[2].reason,
+    "growth report": lambda text: report_summary(growth_report(text)),
+    "segments": lambda text: CustomerTables({}, {text: text}, {text: 0.5}).summary(Path("x")),
     "table": lambda text: table_text(pd.DataFrame({"name": [text], "n": 1})),
 }
 

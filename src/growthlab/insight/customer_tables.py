@@ -16,6 +16,7 @@ import pandas as pd
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.owned_folder import owned_folder
+from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import CustomerSection, EvaluatedSection, Section, link_sections
 
@@ -66,7 +67,7 @@ class CustomerTables:
 
     def summary(self, folder: Path) -> str:
         """A line a table saved in `folder`, a figure of quality, and a section left out."""
-        return "\n".join(self._lines(folder))
+        return "\n".join(map(visible_text, self._lines(folder)))
 
     def _lines(self, folder: Path) -> Iterator[str]:
         for name, rows in self.tables.items():

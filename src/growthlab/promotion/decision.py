@@ -42,6 +42,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.pages.text_table import format_interval, format_number, format_p_value
@@ -131,7 +132,8 @@ class Decision:
                 " and ".join(r.title for r in rivals) for rivals in (self.rivals, self.left_out)
             )
             reason = ROUTES[self.route] + (f", and it is not worse than {beside}" if beside else "")
-            return reason + (f"; left out by gate.first_against: {spared}" if spared else "")
+            reason += f"; left out by gate.first_against: {spared}" if spared else ""
+            return visible_text(reason)
         failed = [
             f"{c.name}: {c.value}, required: {c.requirement}" for c in self.required if not c.passed
         ]
@@ -141,7 +143,7 @@ class Decision:
                     f"{c.name} {c.value}, required: {c.requirement}" for c in checks if not c.passed
                 )
                 failed.append(f"not {route.replace('_', '-')} ({'; '.join(reasons)})")
-        return "; ".join(failed)
+        return visible_text("; ".join(failed))
 
 
 def decide(evidence: Evidence, gate: Gate) -> Decision:

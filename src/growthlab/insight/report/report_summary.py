@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from growthlab.core.visible_text import visible_text
 from growthlab.insight.findings import ReportTable
 from growthlab.insight.report.report_contents import ReportContents
 from growthlab.insight.report.value_format import WITHHELD, format_value
@@ -26,7 +27,7 @@ def report_summary(report: ReportContents) -> str:
             f"withheld: {report.n_hidden:,} cells that would reveal figures of fewer than "
             f"{report.scope.min_group} customers"
         )
-    return "\n".join(lines)
+    return "\n".join(map(visible_text, lines))
 
 
 def _headline_lines(table: ReportTable) -> Iterator[str]:
