@@ -70,21 +70,30 @@ def test_only_requests_of_about_the_same_k_share_a_call() -> None:
         assert len({k > 50 for k in ks}) == 1
 
 
-def test_calls_that_keep_the_event_loop_too_long_become_smaller_and_grow_again() -> None:
-    work, model = Work(), batcher(Work())
-    model._work = work
+def test_a_call_that_would_keep_the_event_loop_too_long_is_made_in_a_thread() -> None:
+    model = batcher(Work())
+
+    async def threads_of(n: int) -> set[str]:
+        work = Work()
+        model._work = work
+        await asyncio.gather(*model.ask([(1, 1)] * n))
+        assert sum(len(requests) for requests, _ in work.calls) == n
+        return {"loop" if name == "MainThread" else "thread" for name in work.threads}
 
     async def ask() -> None:
-        await asyncio.gather(*model.ask([(1, 1)] * 40))
+        assert await threads_of(16) == {"loop"}
+        model._measure(16, 0.020, 0.020)  # a call of 16 took 20 ms
+        model._measure(8, 0.010, 0.010)
+        assert await threads_of(5) == {"thread"}  # which was quick
+        assert await threads_of(10) == {"loop"}
+        model._measure(16, 0.020, 0.001)  # another process had its turn
+        assert await threads_of(16) == {"loop"}
+        for _ in range(8):
+            model._measure(1, 0.1, 0.1)
+        assert await threads_of(1) == {"loop"}  # a quick model's single requests always
 
-    model._adapt(16, 0.020)  # as if a call of 16 had taken 20 ms
-    model._adapt(8, 0.010)
     asyncio.run(ask())
-    assert [len(requests) for requests, _ in work.calls] == [4, 8, 16, 12]  # quick ones
-    assert work.threads == {"MainThread"}
-    for _ in range(8):
-        model._adapt(model._in_loop, 1.0)
-    assert model._in_loop == 1
+    model.close()
 
 
 def test_a_bad_request_fails_alone() -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from tests.serving.raw_connection import HEAD, said_to
+
+from growthlab.serving.patience import PatientProtocol
 
 JSON = {"Content-Type": "application/json"}
 
@@ -96,6 +98,28 @@ def test_many_short_requests_on_one_connection_are_no_long_head(client: httpx.Cl
     last = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
     said = said_to(client, whole * 499 + last)  # 50 kB
     assert said.count(b"HTTP/1.1 200 ") == 500
+
+
+def test_a_client_that_does_not_read_its_answers_is_cut_off(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientProtocol, "answer_seconds", 0.5)
+    script = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"  # 1.4 MB each
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as connection:
+        connection.sendall(script * 50)
+        connection.setblocking(False)
+
+        def is_closed() -> bool:
+            try:
+                connection.send(b" ")
+            except BlockingIOError:
+                return False
+            except (ConnectionResetError, BrokenPipeError):
+                return True
+            return False
+
+        wait_until(is_closed)
+    assert client.get("/ready").is_success
 
 
 def test_a_long_head_behind_another_request_is_cut_off(client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from growthlab.serving.refusals import Overloaded
 
 LARGEST_BATCH = 16
 QUICK_SECONDS = 0.003  # a request that takes less is answered in the event loop
-LOOP_SECONDS = 0.005  # for which the event loop is kept at most: fewer slow requests share a call
+LOOP_SECONDS = 0.005  # for which a call may keep the event loop
 MEMORY = 0.9  # weight of the past in the running mean of the seconds a request
 
 Work = Callable[[list[Any], list[int]], Sequence[Any]]  # requests and their k -> an answer each
@@ -25,7 +25,8 @@ class Batcher:
 
     No request waits for others to arrive: those that arrive during a batch form the next one. A quick
     model answers in the event loop, where a change of thread would cost more than the answer; a slow
-    one answers in its own thread, so that the loop is not blocked.
+    one, and a call of so many requests that it takes over `LOOP_SECONDS`, answers in its own thread, so
+    that the loop is not blocked.
 
     Parameters
     ----------
@@ -38,14 +39,16 @@ class Batcher:
     ) -> None:
         self._work = work
         self._seconds = seconds
-        self._in_loop = LARGEST_BATCH  # requests in one call that keep the loop for no longer
+        # requests in one call that keep the loop for no longer than `LOOP_SECONDS`
+        self._in_loop = LARGEST_BATCH if seconds <= QUICK_SECONDS else 0
         self._max_waiting = max_waiting
         self._max_wait = max_wait_seconds
         self._waiting: list[tuple[int, Any, asyncio.Future[Any]]] = []
         self._busy = False
         self._closing = False
-        quick = seconds <= QUICK_SECONDS
-        self._thread = None if quick else ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="model"
+        )  # begins with its first call
 
     @property
     def waiting(self) -> int:
@@ -81,25 +84,21 @@ class Batcher:
     def close(self) -> None:
         """End the thread once it has answered the waiting requests."""
         self._closing = True
-        if self._thread is not None and not self._busy:
+        if not self._busy:
             self._thread.shutdown(wait=False)
 
     def _next_batch(self) -> None:
         """Answer the requests that wait now; it calls itself again until none does."""
         self._waiting = [w for w in self._waiting if not w[2].done()]  # the client left
-        n = LARGEST_BATCH if self._thread else self._in_loop
-        batch, self._waiting = self._waiting[:n], self._waiting[n:]
+        batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
         if not batch:
             self._busy = False
             if self._closing:
                 self.close()
             return
         loop = asyncio.get_running_loop()
-        if self._thread is None:
-            started = time.thread_time()  # not the clock: another process may have had its turn
-            answers = self._answers(batch)
-            self._adapt(len(batch), time.thread_time() - started)
-            self._deliver(batch, answers)
+        if len(batch) <= self._in_loop:
+            self._deliver(batch, self._answers(batch))
             loop.call_soon(self._next_batch)
             return
 
@@ -109,12 +108,16 @@ class Batcher:
 
         loop.run_in_executor(self._thread, self._answers, batch).add_done_callback(done)
 
-    def _adapt(self, n: int, seconds: float) -> None:
-        """Let fewer requests share a call that kept the loop for too long, more if it did not by far."""
-        if seconds > LOOP_SECONDS:
-            self._in_loop = max(1, n // 2)
-        elif n == self._in_loop and seconds < LOOP_SECONDS / 3:
-            self._in_loop = min(LARGEST_BATCH, 2 * n)
+    def _measure(self, n: int, seconds: float, cpu_seconds: float) -> None:
+        """Learn from a call of `n` requests how long others wait, and how many the loop may answer."""
+        self._seconds = MEMORY * self._seconds + (1 - MEMORY) * seconds / n
+        if not self._in_loop:
+            return
+        # not the clock: another process may have had its turn
+        if cpu_seconds > LOOP_SECONDS:
+            self._in_loop = max(1, min(self._in_loop, n // 2))
+        elif cpu_seconds < LOOP_SECONDS / 2:
+            self._in_loop = max(self._in_loop, min(2 * n, LARGEST_BATCH))
 
     def _deliver(
         self, batch: list[tuple[int, Any, asyncio.Future[Any]]], answers: list[Any]
@@ -129,7 +132,7 @@ class Batcher:
 
     def _answers(self, batch: list[tuple[int, Any, asyncio.Future[Any]]]) -> list[Any]:
         """An answer or an error each; requests of about the same `k` share a call."""
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.thread_time()
         answers: list[Any] = [None] * len(batch)
         places = sorted(range(len(batch)), key=lambda place: _group(batch[place]))
         for _, group in groupby(places, key=lambda place: _group(batch[place])):
@@ -139,8 +142,8 @@ class Batcher:
             )
             for place, answer in zip(of_group, of_call, strict=True):
                 answers[place] = answer
-        each = (time.perf_counter() - started) / len(batch)
-        self._seconds = MEMORY * self._seconds + (1 - MEMORY) * each
+        took = time.perf_counter() - started
+        self._measure(len(batch), took, time.thread_time() - cpu_started)
         return answers
 
     def _work_or_errors(self, requests: list[Any], ks: list[int]) -> Sequence[Any]:

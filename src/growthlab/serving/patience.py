@@ -44,12 +44,14 @@ class PatientProtocol(Protocol):
     """
 
     head_seconds = 10.0
+    answer_seconds = 60.0  # for a client to take what it asked for
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._unread_bytes = 0  # of a head that is not complete, or of a body after its answer
         self._in_head: bool | None = None  # None: between two requests
+        self._unsent: asyncio.TimerHandle | None = None
         self._refused = False
         self._piece_bytes = 0  # of the piece that is parsed
         self._n_pieces = self._framing = 0  # of the body that is read
@@ -76,11 +78,6 @@ class PatientProtocol(Protocol):
         self._in_head = None
         super().on_message_complete()  # type: ignore[misc]
 
-    def on_body(self, body: bytes) -> None:
-        """A part of a body."""
-        self._framing -= len(body)
-        super().on_body(body)  # type: ignore[misc]
-
     def on_chunk_complete(self) -> None:
         """A chunk of a body ends."""
         self._n_pieces += 1
@@ -104,10 +101,12 @@ class PatientProtocol(Protocol):
             head, end, rest = data.partition(HEAD_END)
             data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
         self._piece_bytes = len(data)
+        cycle, n_read = self.cycle, len(self.cycle.body) if self._in_head is False else 0
         super().data_received(data)
         if self._in_head is False:
             self._n_pieces += 1
-            self._framing += len(data)
+            n_read = len(self.cycle.body) - (n_read if self.cycle is cycle else 0)
+            self._framing += len(data) - n_read
             if self._n_pieces > MOST_PIECES or self._framing > MOST_FRAMING:
                 self.transport.abort()
                 return
@@ -128,9 +127,20 @@ class PatientProtocol(Protocol):
         """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
+    def pause_writing(self) -> None:
+        """More answers wait than the connection takes: the client has a time limit to read them."""
+        super().pause_writing()
+        self._unsent = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The answers were read."""
+        super().resume_writing()
+        self._sent()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the time limit."""
+        """Cancel the time limits."""
         self._stop_waiting()
+        self._sent()
         super().connection_lost(exc)
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -158,6 +168,11 @@ class PatientProtocol(Protocol):
     def _wait(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.head_seconds, self.transport.abort)
+
+    def _sent(self) -> None:
+        if self._unsent is not None:
+            self._unsent.cancel()
+            self._unsent = None
 
     def _stop_waiting(self) -> None:
         self._unread_bytes = 0

@@ -70,7 +70,9 @@ class ServedModel:
         return self._batcher_for(requests).ask(requests)
 
     def _batcher_for(self, requests: Sequence[tuple[Any, int]]) -> Batcher:
-        size = sum(size_of(request, k) for request, k in requests)
+        size = 0
+        for request, k in requests:
+            size += size_of(request, k)
         return self._large if size > LARGE else self._batcher
 
     def close(self) -> None:
@@ -127,7 +129,8 @@ def size_of(request: RecommendRequest | PredictRequest, k: int) -> int:
     if isinstance(request, PredictRequest):
         return len(request.features or ())
     rules = request.rules
-    lists = [request.history, request.basket, request.exclude]
-    if rules:
-        lists += [rules.allow, rules.deny, rules.categories, rules.pinned]
-    return k + sum(len(ids) for ids in lists if ids)
+    size = k + len(request.exclude) + len(rules.deny) + len(rules.categories) + len(rules.pinned)
+    for ids in (request.history, request.basket, rules.allow):
+        if ids is not None:
+            size += len(ids)
+    return size

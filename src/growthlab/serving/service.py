@@ -177,8 +177,9 @@ class Service:
             share = shares.setdefault(model, [])
             places.append(((kind, request, k, request_id, variant, model), len(share), personal))
             share.append((request, k))
-        for model, share in shares.items():
-            model.require_room(share)
+        if len(shares) > 1:
+            for model, share in shares.items():
+                model.require_room(share)
         futures = {model: model.ask(share) for model, share in shares.items()}
         return [
             PendingRequest(*about, futures[about[-1]][place], personal, len(places))
