@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.histories import UNKNOWN
 
-PAIRS_AT_ONCE = 2_000_000  # pairs of a history's item and a listed item
+PAIRS_AT_ONCE = 100_000  # pairs of a history's item and a listed item
 
 
 def strongest_contributions(

@@ -53,7 +53,9 @@ class PatientProtocol(Protocol):
         self._in_head: bool | None = None  # None: between two requests
         self._unsent: asyncio.TimerHandle | None = None
         self._refused = False
-        self._piece_bytes = 0  # of the piece that is parsed
+        self._bytes_before = (
+            0  # at most, in the piece that is parsed, before a head that begins in it
+        )
         self._n_pieces = self._framing = 0  # of the body that is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -64,7 +66,8 @@ class PatientProtocol(Protocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._in_head = True
-        self._unread_bytes = -self._piece_bytes  # its own piece may hold much that came before it
+        self._unread_bytes = -self._bytes_before
+        self._bytes_before = PIECE  # of another head that begins in the same piece
         super().on_message_begin()  # type: ignore[misc]
 
     def on_headers_complete(self) -> None:
@@ -100,7 +103,7 @@ class PatientProtocol(Protocol):
         if self._is_waiting():
             head, end, rest = data.partition(HEAD_END)
             data = UPGRADE.sub(rb"\1x-offered", head) + end + rest
-        self._piece_bytes = len(data)
+        self._bytes_before = 0 if self._in_head is None and self._is_waiting() else PIECE
         cycle, n_read = self.cycle, len(self.cycle.body) if self._in_head is False else 0
         super().data_received(data)
         if self._in_head is False:
