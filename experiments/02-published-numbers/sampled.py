@@ -33,7 +33,7 @@ from growthlab.evaluation.block_ranking import target_ranks
 from growthlab.models.base import Recommender
 from growthlab.ranking.fallback import fill_unscored
 from growthlab.tracking.store import code_version
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 
 N_NEGATIVES = 99
 DRAWS = 3  # of the negatives
@@ -132,7 +132,7 @@ def choose(data: Path, name: str, words: list[str]) -> None:
     model = build(compose("train", [f"model=recommend/{name}", *words]).config.model, Recommender)
     best, started = (0, 0.0), time.perf_counter()
 
-    def on_epoch(epoch: int, fitted: Any) -> Verdict:
+    def on_epoch(epoch: int, fitted: Any) -> EpochVerdict:
         nonlocal best
         hit = (ranks := ranks_of(fitted, test)) <= 10
         gain = np.where(hit, 1 / np.log2(ranks + 1), 0).mean()
@@ -140,7 +140,7 @@ def choose(data: Path, name: str, words: list[str]) -> None:
         print(f"epoch {epoch}: {hit.mean():.4f} / {gain:.4f} after {seconds:,.0f} s", flush=True)
         improved = bool(gain > best[1])
         best = (epoch, gain) if improved else best
-        return Verdict(improved=improved, stop=epoch - best[0] >= 3)
+        return EpochVerdict(improved=improved, stop=epoch - best[0] >= 3)
 
     model.fit(test.past, FitOptions(seed=0, on_epoch=on_epoch))
 

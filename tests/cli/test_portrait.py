@@ -70,7 +70,7 @@ def test_the_page_of_all_tags_can_be_written_alone(fresh: Workspace) -> None:
             "portrait.halflife=3",
             "unknown setting portrait.halflife: did you mean portrait.half_life",
         ),
-        ("portrait.weights.view=-1", "portrait.weights.view must be 0 or more, got -1"),
+        ("portrait.event_weights.view=-1", "portrait.event_weights.view must be 0 or more, got -1"),
         ("portrait.top=many", "portrait.top must be a whole number, got 'many'"),
         ("dictionary=.", "dictionary=.: give a file"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.cleaning import Cleaning, report_text
+from growthlab.data.cleaning import Cleaning, cleaning_report_text
 from growthlab.data.event_log import EventLog
 
 OFF: dict[str, Any] = {
@@ -176,7 +176,7 @@ def test_the_report_of_reading_comes_before_that_of_cleaning() -> None:
 
 def test_the_report_as_text_has_one_line_per_rule() -> None:
     log = Cleaning().apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
-    lines = report_text(log.cleaning).splitlines()
+    lines = cleaning_report_text(log.cleaning).splitlines()
     assert len(lines) == 1 + len(log.cleaning)
     assert lines[1].split()[:6] == ["missing", "users", "1", "0", "1", "1"]
 

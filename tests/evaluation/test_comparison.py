@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.evaluation.comparison import Comparison, outcome_lines
+from growthlab.evaluation.comparison import Comparison, model_result_lines
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.pages.text_table import (
     decimals_for,
@@ -180,7 +180,7 @@ def test_columns_are_shown_next_to_the_objective_where_every_model_has_them(comp
 
 
 def test_an_outcome_is_listed_with_its_objective_first(recommenders, ranking_columns):
-    lines = outcome_lines(recommenders[2], "ndcg_at_10", ranking_columns)
+    lines = model_result_lines(recommenders[2], "ndcg_at_10", ranking_columns)
     assert lines[1].startswith("gru4rec, seed 0: fitted in 1.5 s (3 epochs)")
     assert lines[5].startswith("ndcg@10")
 

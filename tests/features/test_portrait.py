@@ -405,9 +405,9 @@ def test_all_tags_means_all_that_are_not_sensitive() -> None:
         ("top", 0, "top must be at least 1"),
         ("shrinkage", -1, "shrinkage must be 0 or more"),
         ("bargain", 1, r"bargain must be in \[0, 1\)"),
-        ("weights", {"vew": 1}, "vew is no event type: did you mean view"),
-        ("weights", {"view": -1}, "weights.view must be 0 or more"),
-        ("weights", {"view": 0}, "leave no event to show an interest"),
+        ("event_weights", {"vew": 1}, "vew is no event type: did you mean view"),
+        ("event_weights", {"view": -1}, "event_weights.view must be 0 or more"),
+        ("event_weights", {"view": 0}, "leave no event to show an interest"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, value: Any, said: str) -> None:

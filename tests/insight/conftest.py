@@ -13,7 +13,7 @@ from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
 from growthlab.insight.report.growth_report import GrowthReport, build_report
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 # the sections of the config, but those that need a file
 CONF = Path(__file__).parents[2] / "conf" / "section"
@@ -78,4 +78,4 @@ def sections(*names: str) -> dict[str, Section]:
 @pytest.fixture(scope="session")
 def shop_report(shop: EventLog) -> GrowthReport:
     """Every section on the small shop."""
-    return build_report("the shop", Scope.of(shop, min_group=10), sections(*SECTIONS))
+    return build_report("the shop", ReportScope.of(shop, min_group=10), sections(*SECTIONS))

@@ -17,7 +17,7 @@ from growthlab.insight.findings import NAME_UNITS, ReportTable
 from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.affinities import affinity_pairs
 from growthlab.insight.sections.clusters import Clusters
 from growthlab.insight.sections.headline import Headline
@@ -42,7 +42,7 @@ def test_the_headline_compares_the_last_whole_month_with_two_others() -> None:
         columns=["user_id", "timestamp"],
     )
     log = EventLog.from_frames(events.assign(event_type="purchase", unit_price=4.0))
-    (table,) = Headline().find(Scope.of(log, min_group=10, burn_in_days=0)).tables
+    (table,) = Headline().find(ReportScope.of(log, min_group=10, burn_in_days=0)).tables
     assert table.title == "January 2025"
     figures = rows_of(table, "figure")
     names = ["value", "month_before", "year_before"]
@@ -110,7 +110,7 @@ def test_borders_and_pairs_of_scores() -> None:
     # ten a group: 1 order 40 days ago, 2 orders, the last one 3 days ago
     log = log_of(*(buys(f"a{n}", 40) for n in range(10)), *(buys(f"b{n}", 9, 3) for n in range(10)))
     rfm = RFM(bins=2, segments={"all": {}}, borders={"recency": [7.0], "frequency": [1.0]})
-    _, borders, scores = rfm.find(Scope.of(log, as_of=str(AS_OF), min_group=10)).tables
+    _, borders, scores = rfm.find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables
     recency = borders.rows[borders.rows["measure"] == "recency"].set_index("score")
     assert recency["customers"].to_dict() == {"2": 10, "1": 10}
     assert (recency.loc["2", "up_to"], recency.loc["1", "above"]) == (7.0, 7.0)
@@ -128,7 +128,7 @@ def test_cells_that_a_segment_would_reveal_are_hidden() -> None:
         segments={"new": {"recency": [2, 2]}, "old": {"recency": [1, 1]}},
         borders={"recency": [7.0], "frequency": [1.0]},
     )
-    _, _, scores = rfm.find(Scope.of(log_of(*rows), as_of=str(AS_OF))).tables
+    _, _, scores = rfm.find(ReportScope.of(log_of(*rows), as_of=str(AS_OF))).tables
     pairs = scores.rows.set_index(["recency_score", "frequency_score"])["customers"]
     assert pairs["2"].isna().all()  # 64 - 60 would be 4
 
@@ -139,7 +139,7 @@ def test_who_is_near_to_the_next_tier() -> None:
         *(buys(f"a{n}", 3, price=80.0) for n in range(3)), *(buys(f"b{n}", 3) for n in range(9))
     )
     section = Tiers(tiers=rules, near=0.8)
-    table = section.find(Scope.of(log, as_of=str(AS_OF), min_group=10)).tables[0]
+    table = section.find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables[0]
     (row,) = table.rows.to_dict("records")
     # 3 of 12 have 80 of 100; the mean spend is (3 x 80 + 9 x 10) / 12
     assert (row["near_the_next"], row["spend"], row["orders"]) == (0.25, 27.5, 1)
@@ -157,7 +157,7 @@ def test_the_profile_of_a_cluster_and_the_silhouette() -> None:
     # ten who bought a day ago and ten who did 100 days ago: -1 and 1 standard deviation
     log = log_of(*(buys(f"a{n}", 1) for n in range(10)), *(buys(f"b{n}", 100) for n in range(10)))
     section = Clusters(features=["days_since_last"], clusters=2, resamples=2)
-    tables = {t.name: t for t in section.find(Scope.of(log, min_group=10)).tables}
+    tables = {t.name: t for t in section.find(ReportScope.of(log, min_group=10)).tables}
     profile = tables["cluster_profile"].rows
     assert sorted(profile["difference"]) == pytest.approx([-1, 1])
     assert profile["customers"].tolist() == [10, 10]
@@ -169,7 +169,7 @@ def test_the_profile_of_a_cluster_and_the_silhouette() -> None:
 def test_triggers_are_counted_by_customer() -> None:
     # due 30 days after the last: today for ten
     log = log_of(*(buys(f"a{n}", 90, 60, 30) for n in range(10)), buys("b", 3))
-    (table,) = Triggers().find(Scope.of(log, as_of=str(AS_OF), min_group=10)).tables
+    (table,) = Triggers().find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables
     assert rows_of(table, "trigger")["repurchase_due"]["customers"] == 10
 
 
@@ -178,7 +178,7 @@ def test_a_goal_has_a_plausible_range() -> None:
     rows = [(f"u{n}", f"2025-{m:02d}-01") for m in range(1, 5) for n in range(5 * 2**m)]
     rows.append(("u0", "2025-04-30"))
     events = pd.DataFrame(rows, columns=["user_id", "timestamp"]).assign(event_type="purchase")
-    scope = Scope.of(EventLog.from_frames(events), min_group=10, burn_in_days=0)
+    scope = ReportScope.of(EventLog.from_frames(events), min_group=10, burn_in_days=0)
     goal = {"metric": "buyers", "target": 100, "unit": "customers", "deadline": "2025-05-31"}
     (row,) = measure_goals(read_goals([goal]), scope).rows.to_dict("records")
     # a month is left: 80 / 2^3 and 80 x 2^3; 10 has been before

@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.clusters import STABLE, Clusters
 
 TAGS = ["days_since_last", "orders", "basket_value"]
@@ -76,13 +76,13 @@ def test_clusters_of_noise_are_not_stable() -> None:
 
 
 def test_the_same_seed_gives_the_same_clusters(shop: EventLog) -> None:
-    as_of = Scope.of(shop).as_of
+    as_of = ReportScope.of(shop).as_of
     clusters = Clusters(most=4, resamples=2)
     pd.testing.assert_frame_equal(clusters.customers(shop, as_of), clusters.customers(shop, as_of))
 
 
 def test_the_report_says_how_clusters_were_chosen(shop: EventLog) -> None:
-    findings = Clusters(most=4, resamples=2).find(Scope.of(shop))
+    findings = Clusters(most=4, resamples=2).find(ReportScope.of(shop))
     tables = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
     assert (tables["clusters"]["customers"] >= 10).all()
     assert tables["cluster_choice"]["chosen"].sum() == 1
@@ -98,7 +98,7 @@ def test_too_few_customers_make_no_clusters() -> None:
     with pytest.raises(DataError, match="12 buyers are too few for 8 clusters"):
         Clusters().clustering(log, AS_OF)
     with pytest.raises(SectionUnavailable, match="too few"):
-        Clusters().find(Scope.of(log))
+        Clusters().find(ReportScope.of(log))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.insight.conftest import END
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.cohorts import add_shares, cohort_table, pool_cohorts
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.channels import Channels, channel_quality
 
 
@@ -85,7 +85,7 @@ def test_without_costs_there_is_no_payback() -> None:
 
 def test_costs_of_an_unknown_channel_are_refused(shop: EventLog) -> None:
     with pytest.raises(ConfigError, match=r"costs has no customers of refferal: did you mean ref"):
-        Channels(costs={"refferal": 3.0}).find(Scope.of(shop))
+        Channels(costs={"refferal": 3.0}).find(ReportScope.of(shop))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.goal_progress import measure_goals, plausible_range
 from growthlab.insight.goals import read_goals
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.life_cycle import LifeCycle
 
 GOAL = {"metric": "buyers", "target": 30, "unit": "customers", "deadline": "2025-12-31"}
@@ -36,18 +36,18 @@ def log() -> EventLog:
 
 
 @pytest.fixture(scope="module")
-def scope(log: EventLog) -> Scope:
+def scope(log: EventLog) -> ReportScope:
     """All of the log, without a burn-in."""
-    return Scope.of(log, burn_in_days=0, min_group=10)
+    return ReportScope.of(log, burn_in_days=0, min_group=10)
 
 
-def row(scope: Scope, **fields: Any) -> dict[str, Any]:
+def row(scope: ReportScope, **fields: Any) -> dict[str, Any]:
     """The row of one goal."""
     (goal,) = measure_goals(read_goals([{**GOAL, **fields}]), scope).rows.to_dict("records")
     return dict(goal)
 
 
-def test_the_distance_is_from_the_last_whole_month_to_the_target(scope: Scope) -> None:
+def test_the_distance_is_from_the_last_whole_month_to_the_target(scope: ReportScope) -> None:
     goal = row(scope, baseline=20)
     assert (goal["current"], goal["distance"]) == (28.0, 2.0)
     assert goal["progress"] == 0.8  # 8 of 10
@@ -55,29 +55,29 @@ def test_the_distance_is_from_the_last_whole_month_to_the_target(scope: Scope) -
     assert goal["days_left"] == 213  # from 1 June to 31 December
 
 
-def test_the_baseline_defaults_to_the_current_value(scope: Scope) -> None:
+def test_the_baseline_defaults_to_the_current_value(scope: ReportScope) -> None:
     goal = row(scope)
     assert (goal["baseline"], goal["progress"]) == (28.0, 0.0)
 
 
-def test_a_goal_is_reached_or_missed(scope: Scope) -> None:
+def test_a_goal_is_reached_or_missed(scope: ReportScope) -> None:
     assert row(scope, baseline=20, target=27)["state"] == "reached"
     assert row(scope, baseline=20, deadline="2025-05-15")["state"] == "missed"
 
 
-def test_a_goal_to_lower_a_figure_counts_downwards(scope: Scope) -> None:
+def test_a_goal_to_lower_a_figure_counts_downwards(scope: ReportScope) -> None:
     goal = row(scope, baseline=32, target=24)
     assert goal["progress"] == 0.5
     assert goal["state"] == "open"
 
 
-def test_shares_may_be_given_in_percent(scope: Scope) -> None:
+def test_shares_may_be_given_in_percent(scope: ReportScope) -> None:
     fields = {"metric": "repeat_buyer_share", "unit": "percent", "target": 95, "baseline": 80}
     goal = row(scope, **fields)
     assert goal["current"] == pytest.approx(100 * 26 / 28)  # two of May are new
 
 
-def test_a_segment_has_a_history_of_its_own(scope: Scope) -> None:
+def test_a_segment_has_a_history_of_its_own(scope: ReportScope) -> None:
     assert row(scope, segment="region=north", target=14)["current"] == 13.0
 
 
@@ -132,12 +132,14 @@ def test_money_may_be_given_in_the_currency_of_the_log() -> None:
         ({"segment": "region=west"}, "region=west has fewer than 10 customers"),
     ],
 )
-def test_a_goal_that_the_data_refuses(scope: Scope, fields: dict[str, Any], line: str) -> None:
+def test_a_goal_that_the_data_refuses(
+    scope: ReportScope, fields: dict[str, Any], line: str
+) -> None:
     with pytest.raises(ConfigError, match=line):
         row(scope, **fields)
 
 
-def named(scope: Scope, segment: str, **fields: Any) -> dict[str, Any]:
+def named(scope: ReportScope, segment: str, **fields: Any) -> dict[str, Any]:
     """The row of one goal of a segment of the life cycle."""
     stages = LifeCycle(new_days=20, active_days=25, lapsed_days=50)
     goal = {**GOAL, "segment": segment, **fields}
@@ -148,17 +150,17 @@ def named(scope: Scope, segment: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stages() -> Scope:
+def stages() -> ReportScope:
     """40 buy on the 2nd of each month from January to July; 11 of them on the 20th of January, too,
     and one more each month: 17 in July."""
     rows = [(f"u{n}", f"2025-{month:02d}-02") for month in range(1, 8) for n in range(40)]
     rows += [(f"u{n}", f"2025-{month:02d}-20") for month in range(1, 8) for n in range(10 + month)]
     events = pd.DataFrame([*rows, ("late", "2025-07-31")], columns=["user_id", "timestamp"])
     log = EventLog.from_frames(events.assign(event_type="purchase"), name="staged")
-    return Scope.of(log, burn_in_days=20, min_group=10)
+    return ReportScope.of(log, burn_in_days=20, min_group=10)
 
 
-def test_the_segment_of_a_section_is_formed_anew_as_each_month_begins(stages: Scope) -> None:
+def test_the_segment_of_a_section_is_formed_anew_as_each_month_begins(stages: ReportScope) -> None:
     # on 1 July 16 have bought within 25 days (on 20 June), 24 last did on 2 June: at risk
     assert named(stages, "life_cycle=active", target=17)["current"] == 16
     goal = named(stages, "life_cycle=at risk", target=23)
@@ -181,20 +183,20 @@ def test_the_segment_of_a_section_is_formed_anew_as_each_month_begins(stages: Sc
     ],
 )
 def test_a_goal_for_an_unknown_segment_is_refused(
-    stages: Scope, segment: str, metric: str, line: str
+    stages: ReportScope, segment: str, metric: str, line: str
 ) -> None:
     with pytest.raises(ConfigError, match=line):
         named(stages, segment, metric=metric)
 
 
-def test_a_segment_that_is_always_small_has_no_history(stages: Scope) -> None:
+def test_a_segment_that_is_always_small_has_no_history(stages: ReportScope) -> None:
     with pytest.raises(DataError, match="history has 0 whole months of at least 10"):
         named(stages, "life_cycle=lapsed")
 
 
 def test_a_short_history_gives_no_plausible_range(log: EventLog) -> None:
     with pytest.raises(DataError, match="history has 2 whole months"):
-        row(Scope.of(log, as_of="2025-03-01", burn_in_days=0, min_group=10))
+        row(ReportScope.of(log, as_of="2025-03-01", burn_in_days=0, min_group=10))
 
 
 def test_a_file_holds_a_list_or_goals(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.insight.conftest import END, START
 
 from growthlab.data.event_log import EventLog
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_by_period
-from growthlab.insight.scope import Period
+from growthlab.insight.report_scope import Period
 
 
 def months(log: EventLog, **settings: object) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.life_cycle import STAGES, LifeCycle
 
 
@@ -34,7 +34,7 @@ def test_stages_by_hand(days: tuple[float, ...], stage: str) -> None:
 
 
 def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) -> None:
-    scope = Scope.of(shop, min_group=10)
+    scope = ReportScope.of(shop, min_group=10)
     stages = LifeCycle(new_days=14, active_days=28, lapsed_days=60, compare_days=40)
     findings = stages.find(scope)
     tables = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
@@ -48,7 +48,7 @@ def test_the_report_counts_every_buyer_and_where_they_came_from(shop: EventLog) 
 def test_moves_worked_by_hand() -> None:
     rows = [buys(f"a{n}", 400, 100) for n in range(11)]  # won back 90 days ago, at risk now
     rows += [buys(f"b{n}", 10) for n in range(12)]  # had not bought then
-    findings = LifeCycle().find(Scope.of(log_of(*rows), as_of=str(AS_OF), min_group=10))
+    findings = LifeCycle().find(ReportScope.of(log_of(*rows), as_of=str(AS_OF), min_group=10))
     moves = findings.tables[1].rows.set_index(["before", "now"])["customers"].dropna()
     assert moves.to_dict() == {("won back", "at risk"): 11, ("not yet", "new"): 12}
 

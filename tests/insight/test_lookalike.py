@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.lookalike import HeldOutRanks, Lookalike, count_hits, lift_table
 from growthlab.insight.sections.rfm import RFM
 
@@ -104,7 +104,7 @@ def test_dated_seeds_are_held_out_by_date_with_the_portrait_of_then(tmp_path: Pa
 
 def test_without_seeds_there_is_no_section_and_no_audience(shop: EventLog) -> None:
     with pytest.raises(SectionUnavailable, match=r"give a file with section.lookalike.seeds=FILE"):
-        Lookalike().find(Scope.of(shop))
+        Lookalike().find(ReportScope.of(shop))
     with pytest.raises(DataError, match="needs seeds"):
         Lookalike().customers(shop, AS_OF)
 
@@ -135,7 +135,7 @@ def test_the_report_on_the_shop(shop: EventLog, tmp_path: Path) -> None:
         "WHERE event_type = 'purchase' AND category = 'coffee' ORDER BY 1"
     )["user_id"]
     path = seeds(tmp_path, buyers.tolist())
-    table, who = Lookalike(seeds=path, min_seeds=20).find(Scope.of(shop)).tables
+    table, who = Lookalike(seeds=path, min_seeds=20).find(ReportScope.of(shop)).tables
     assert who.rows[["share_of_customers", "share_of_seeds", "share_of_all"]].sum().tolist() == (
         pytest.approx([1, 1, 1])
     )

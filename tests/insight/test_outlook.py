@@ -19,7 +19,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.scorers.curve_rows import CurveRows
@@ -106,7 +106,7 @@ def test_the_report_names_the_item_on_most_lists_unless_they_are_few(
     bundles: Callable[..., str], kiosk: EventLog
 ) -> None:
     section = Outlook(bundles=bundles(), k=1, value_borders=[20, 60])
-    findings = section.find(Scope.of(kiosk, as_of="2025-06-01", min_group=10))
+    findings = section.find(ReportScope.of(kiosk, as_of="2025-06-01", min_group=10))
     rows = findings.tables[0].withhold_small_groups(10).rows.set_index("risk_level")
     low = rows.loc["low"]
     assert (low["risk"], low["value"], low["total_value"]) == pytest.approx((0.1, 90.0, 900.0))
@@ -167,6 +167,6 @@ def test_an_outlook_of_unknown_customers_is_refused(
 
 def test_without_bundles_the_report_has_no_outlook(kiosk: EventLog) -> None:
     with pytest.raises(SectionUnavailable, match=r"section\.outlook\.bundles names no folder"):
-        Outlook().find(Scope.of(kiosk))
+        Outlook().find(ReportScope.of(kiosk))
     with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
         Outlook(k=0)

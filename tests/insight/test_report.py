@@ -15,7 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import NAME_UNITS, Column, Findings, ReportTable, one_total
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport, build_report
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 GOAL = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
 
@@ -138,7 +138,7 @@ def test_every_column_of_every_section_is_defined_and_every_figure_says_of_whom(
 
 
 def test_a_larger_smallest_group_withholds_more(shop: EventLog, shop_report: GrowthReport) -> None:
-    strict = build_report("the shop", Scope.of(shop), sections(*SECTIONS))
+    strict = build_report("the shop", ReportScope.of(shop), sections(*SECTIONS))
     assert strict.scope.min_group == 50  # unless set
     assert strict.n_hidden > shop_report.n_hidden
     sizes = strict.tables["channel_curves"]["customers"].dropna()
@@ -157,7 +157,7 @@ def test_a_section_whose_data_the_log_lacks_is_left_out_with_the_reason() -> Non
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(300)]})
     events["timestamp"] = pd.date_range("2025-01-01", periods=300, freq="12h")
     log = EventLog.from_frames(events.assign(event_type="purchase"), name="plain")
-    report = build_report("plain", Scope.of(log, min_group=10), sections(*SECTIONS))
+    report = build_report("plain", ReportScope.of(log, min_group=10), sections(*SECTIONS))
     assert set(report.left_out) == {
         *("affinities", "channels", "funnel", "replenishment"),
         *("returns", "reviews", "sales", "value_curves"),
@@ -171,23 +171,23 @@ def test_a_mistake_in_a_section_is_not_taken_for_a_gap_in_the_log(tiny: EventLog
     class Wrong:
         chapter, title = "Growth", "Wrong"
 
-        def find(self, scope: Scope) -> Findings:
+        def find(self, scope: ReportScope) -> Findings:
             scope.log.query("SELECT nothing FROM nowhere")
             return Findings(())
 
     with pytest.raises(DataError, match="cannot answer"):
-        build_report("tiny", Scope.of(tiny), {"wrong": Wrong()})
+        build_report("tiny", ReportScope.of(tiny), {"wrong": Wrong()})
 
 
 def test_an_unknown_chapter_is_refused(tiny: EventLog) -> None:
     class Lost:
         chapter, title = "Grwth", "Lost"
 
-        def find(self, scope: Scope) -> Findings:
+        def find(self, scope: ReportScope) -> Findings:
             return Findings(())
 
     with pytest.raises(ConfigError, match="unknown chapter Grwth: did you mean Growth"):
-        build_report("tiny", Scope.of(tiny), {"lost": Lost()})
+        build_report("tiny", ReportScope.of(tiny), {"lost": Lost()})
 
 
 def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
@@ -237,7 +237,9 @@ def test_the_page_defines_every_figure_that_it_shows(shop_report: GrowthReport, 
 
 
 def test_the_same_log_gives_the_same_page(shop: EventLog) -> None:
-    once, again = (build_report("the shop", Scope.of(shop), sections("growth")) for _ in range(2))
+    once, again = (
+        build_report("the shop", ReportScope.of(shop), sections("growth")) for _ in range(2)
+    )
     assert once.as_html() == again.as_html()
 
 
@@ -246,7 +248,7 @@ def test_names_in_the_data_are_escaped_on_the_page() -> None:
     rows += [(f"u{n}", f"p{n}", "z") for n in range(40)]
     events = pd.DataFrame(rows, columns=["user_id", "order_id", "item_id"])
     events = events.assign(event_type="purchase", timestamp="2025-01-05")
-    scope = Scope.of(EventLog.from_frames(events, name="<i>"))
+    scope = ReportScope.of(EventLog.from_frames(events, name="<i>"))
     html = build_report("<i>", scope, sections("affinities")).as_html()
     assert "&lt;b&gt;x" in html
     assert "<b>x" not in html
@@ -256,7 +258,7 @@ def test_names_in_the_data_are_escaped_on_the_page() -> None:
 
 def test_goals_open_the_report(shop: EventLog) -> None:
     report = build_report(
-        "the shop", Scope.of(shop, min_group=10), sections("growth"), read_goals([GOAL])
+        "the shop", ReportScope.of(shop, min_group=10), sections("growth"), read_goals([GOAL])
     )
     assert [part.chapter for part in report.parts] == ["Goals", "Growth"]
     (row,) = report.tables["goals"].to_dict("records")
@@ -269,7 +271,7 @@ def test_a_target_that_history_does_not_allow_makes_no_report(shop: EventLog) ->
         ConfigError, match="buyers of all: a target of 1 customers by 2026-01-01 is"
     ):
         build_report(
-            "the shop", Scope.of(shop, min_group=10), {}, read_goals([{**GOAL, "target": 1}])
+            "the shop", ReportScope.of(shop, min_group=10), {}, read_goals([{**GOAL, "target": 1}])
         )
 
 
@@ -287,22 +289,24 @@ def test_the_terms_of_a_report_are_checked(
     tiny: EventLog, settings: dict[str, object], line: str
 ) -> None:
     with pytest.raises(ConfigError, match=line):
-        Scope.of(tiny, **settings)  # type: ignore[arg-type]
+        ReportScope.of(tiny, **settings)  # type: ignore[arg-type]
 
 
 def test_a_log_without_activity_or_times_makes_no_report(tiny: EventLog) -> None:
     with pytest.raises(DataError, match="tiny has no view event before as_of=2024-01-01"):
-        Scope.of(tiny, active_events=["view"], as_of="2024-01-01")
+        ReportScope.of(tiny, active_events=["view"], as_of="2024-01-01")
     order = pd.DataFrame({"user_id": ["a"], "position": [1], "event_type": ["view"]})
     with pytest.raises(DataError, match="a report needs timestamp"):
-        Scope.of(EventLog.from_frames(order))
+        ReportScope.of(EventLog.from_frames(order))
 
 
 def test_a_report_as_of_a_date_has_what_was_known_then(tiny: EventLog) -> None:
-    scope = Scope.of(tiny, as_of="2025-02-13")  # cat cancels at midnight, which is not yet known
+    scope = ReportScope.of(
+        tiny, as_of="2025-02-13"
+    )  # cat cancels at midnight, which is not yet known
     assert scope.log.n_events == 12  # 5 of ann, 4 of bob, 3 of cat
     assert scope.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 0
-    later = Scope.of(tiny, as_of="2025-02-14")
+    later = ReportScope.of(tiny, as_of="2025-02-14")
     assert later.log.query("SELECT count(cancelled_at) AS n FROM events")["n"].item() == 1
 
 

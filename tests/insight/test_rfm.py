@@ -11,7 +11,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.rfm import RFM, SEGMENTS, quantile_borders, score_values
 from growthlab.insight.small_groups import OTHERS
 
@@ -79,7 +79,7 @@ def test_a_log_without_prices_has_no_money_score() -> None:
 
 
 def test_the_report_has_every_buyer_once_and_no_small_segment(shop: EventLog) -> None:
-    scope = Scope.of(shop)
+    scope = ReportScope.of(shop)
     tables = {t.name: t.withhold_small_groups(10).rows for t in RFM().find(scope).tables}
     segments = tables["rfm_segments"]
     assert segments["customers"].sum() == len(buyers(shop, scope.as_of))

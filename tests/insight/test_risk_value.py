@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.predicted import predict_risk_and_value, predict_risks, read_predictions
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.risk_value import RiskValue, risk_value_grid
 from growthlab.pages.csv_table import csv_of_table
 
@@ -49,7 +49,7 @@ def test_the_grid_has_totals_and_hides_small_cells() -> None:
 
 
 def test_the_built_in_models_predict_every_buyer(shop: EventLog) -> None:
-    as_of = Scope.of(shop).as_of
+    as_of = ReportScope.of(shop).as_of
     customers = predict_risk_and_value(shop, as_of, 28)
     assert customers["risk"].between(0, 1).all()
     assert (customers["value"] >= 0).all()
@@ -57,7 +57,7 @@ def test_the_built_in_models_predict_every_buyer(shop: EventLog) -> None:
 
 
 def test_one_fit_serves_both_dates(shop: EventLog) -> None:
-    as_of = Scope.of(shop).as_of
+    as_of = ReportScope.of(shop).as_of
     before, now = predict_risks(shop, as_of, as_of, 28)
     pd.testing.assert_series_equal(before, now)
     pd.testing.assert_series_equal(now, predict_risk_and_value(shop, as_of, 28)["risk"])
@@ -67,7 +67,7 @@ def test_a_file_of_one_and_a_model_of_the_other(shop: EventLog, tmp_path: Path) 
     ids = shop.query("SELECT DISTINCT user_id FROM events ORDER BY 1")["user_id"][:50]
     path = tmp_path / "r.parquet"
     pd.DataFrame({"user_id": ids, "prediction": 0.5}).to_parquet(path)
-    customers = RiskValue(risk=str(path)).customers(shop, Scope.of(shop).as_of)
+    customers = RiskValue(risk=str(path)).customers(shop, ReportScope.of(shop).as_of)
     assert set(customers.index) <= set(ids)
     assert (customers["risk"] == 0.5).all()
     assert (customers["value"] > 0).any()
@@ -85,7 +85,7 @@ def test_without_enough_data_the_section_is_left_out() -> None:
     with pytest.raises(
         SectionUnavailable, match="risk and value: bg_nbd needs customers who buy on more"
     ):
-        RiskValue().find(Scope.of(log))
+        RiskValue().find(ReportScope.of(log))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.tiers import Tiers
 
 RULES: dict[str, dict[str, float]] = {
@@ -78,7 +78,7 @@ def test_moves_between_dates_worked_by_hand() -> None:
 
 
 def test_the_report_puts_small_tiers_together(shop: EventLog) -> None:
-    scope = Scope.of(shop)
+    scope = ReportScope.of(shop)
     findings = tiers(compare_days=30).find(scope)
     rows = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
     assert rows["tiers"]["customers"].sum() == len(tiers().customers(shop, scope.as_of))

@@ -15,7 +15,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section, link_sections
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.tiers import Tiers
 from growthlab.insight.sections.triggers import Triggers, recurring_dates
 
@@ -115,7 +115,7 @@ def test_a_change_of_tier_names_both_tiers() -> None:
 
 
 def test_a_risk_that_rises_above_the_border_is_a_trigger(shop: EventLog) -> None:
-    scope = Scope.of(shop)
+    scope = ReportScope.of(shop)
     triggers = Triggers(risk_border=0.5, horizon_days=28)
     rows = triggers.customers(shop, scope.as_of)
     details = rows["detail"][rows["trigger"] == "risk_crossing"].str.split(" to ", expand=True)
@@ -125,7 +125,7 @@ def test_a_risk_that_rises_above_the_border_is_a_trigger(shop: EventLog) -> None
 
 
 def test_the_risk_of_customers_who_bought_since_does_not_cross(shop: EventLog) -> None:
-    scope = Scope.of(shop)
+    scope = ReportScope.of(shop)
     rows = Triggers(risk_border=0.5, horizon_days=28).customers(shop, scope.as_of)
     crossed = set(rows["user_id"][rows["trigger"] == "risk_crossing"])
     since = scope.as_of - timedelta(days=14)
@@ -136,7 +136,7 @@ def test_the_risk_of_customers_who_bought_since_does_not_cross(shop: EventLog) -
 
 
 def test_the_report_counts_customers_and_names_none(shop: EventLog) -> None:
-    findings = Triggers().find(Scope.of(shop))
+    findings = Triggers().find(ReportScope.of(shop))
     (table,) = findings.tables
     assert "user_id" not in table.rows
     assert any("No birthday: the users have no column birthday" in note for note in findings.notes)

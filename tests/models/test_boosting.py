@@ -15,7 +15,7 @@ from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.boosting import patience_of
 from growthlab.models.table_estimator import TableEstimator
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 
 SETTINGS: dict[str, Any] = {
     "n_estimators": 65,
@@ -41,10 +41,10 @@ def test_the_trees_up_to_the_best_epoch_stay() -> None:
     """Asked after 10, 20, ..., 60 and 65 trees; epoch 3 is the last that is better."""
     asked: list[int] = []
 
-    def on_epoch(epoch: int, model: Any) -> Verdict:
+    def on_epoch(epoch: int, model: Any) -> EpochVerdict:
         asked.append(epoch)
         assert model.predict(examples()).shape == (200,)
-        return Verdict(improved=epoch <= 3, stop=False)
+        return EpochVerdict(improved=epoch <= 3, stop=False)
 
     model = TableEstimator(stopped()).fit(examples(), FitOptions(on_epoch=on_epoch))
     assert asked == [1, 2, 3, 4, 5, 6, 7]
@@ -59,9 +59,9 @@ def test_the_trees_up_to_the_best_epoch_stay() -> None:
 def test_growth_ends_where_the_caller_says_so() -> None:
     asked: list[int] = []
 
-    def on_epoch(epoch: int, model: Any) -> Verdict:
+    def on_epoch(epoch: int, model: Any) -> EpochVerdict:
         asked.append(epoch)
-        return Verdict(improved=epoch == 1, stop=epoch == 2)
+        return EpochVerdict(improved=epoch == 1, stop=epoch == 2)
 
     model = TableEstimator(stopped()).fit(examples(), FitOptions(on_epoch=on_epoch))
     assert asked == [1, 2]
@@ -71,9 +71,9 @@ def test_growth_ends_where_the_caller_says_so() -> None:
 def test_the_model_after_an_epoch_has_so_many_trees() -> None:
     seen: dict[int, np.ndarray] = {}
 
-    def on_epoch(epoch: int, model: Any) -> Verdict:
+    def on_epoch(epoch: int, model: Any) -> EpochVerdict:
         seen[epoch] = model.predict(examples())
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     TableEstimator(stopped()).fit(examples(), FitOptions(on_epoch=on_epoch))
     small = TableEstimator(LGBMClassifier(**SETTINGS | {"n_estimators": 20}))

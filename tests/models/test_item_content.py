@@ -21,7 +21,7 @@ from growthlab.models.base import Recommender
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.models.sequence_recommender import SequenceRecommender
 from growthlab.scorers.load import load_scorer
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.loop import Trainer
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -134,10 +134,10 @@ class _Cut(Exception):
 
 def test_a_fit_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path) -> None:
     def until(last: int) -> FitOptions:
-        def on_epoch(epoch: int, model: Any) -> Verdict:
+        def on_epoch(epoch: int, model: Any) -> EpochVerdict:
             if epoch > last:
                 raise _Cut
-            return Verdict(improved=True, stop=False)
+            return EpochVerdict(improved=True, stop=False)
 
         return FitOptions(seed=0, device="cpu", on_epoch=on_epoch, checkpoint=tmp_path)
 

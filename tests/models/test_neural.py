@@ -18,7 +18,7 @@ from growthlab.models.recommend.nextitnet import NextItNet
 from growthlab.models.recommend.sasrec import SASRec
 from growthlab.scorers.onnx_pairs import OnnxPairs
 from growthlab.scorers.onnx_sequence import OnnxSequence
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.loop import Trainer
 
 Build = Callable[..., Any]
@@ -250,9 +250,9 @@ def test_what_the_task_counts_as_taken_is_predicted(new: Build) -> None:
 def test_early_stopping_keeps_the_best_weights(new: Build, random_walks: Histories) -> None:
     seen = []
 
-    def judge(epoch: int, model: Any) -> Verdict:
+    def judge(epoch: int, model: Any) -> EpochVerdict:
         seen.append(model.score(random_walks))
-        return Verdict(improved=epoch == 2, stop=epoch == 4)
+        return EpochVerdict(improved=epoch == 2, stop=epoch == 4)
 
     model = new(epochs=9).fit(random_walks, FitOptions(device="cpu", on_epoch=judge))
     assert len(model.losses_) == 4
@@ -263,10 +263,10 @@ def test_early_stopping_keeps_the_best_weights(new: Build, random_walks: Histori
 def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
     new: Build, random_walks: Histories, tmp_path: Path
 ) -> None:
-    def cut(epoch: int, model: Any) -> Verdict:
+    def cut(epoch: int, model: Any) -> EpochVerdict:
         if epoch == 3:
             raise KeyboardInterrupt("cut off")
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     folder = tmp_path / "fit"
     with pytest.raises(KeyboardInterrupt, match="cut off"):

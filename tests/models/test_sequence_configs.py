@@ -15,7 +15,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.models.base import Recommender
 from growthlab.models.sequence_recommender import SequenceRecommender
 from growthlab.networks.sequence_network import SequenceNetwork
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.loop import torch_stream
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -109,10 +109,10 @@ def test_each_loss_learns_what_comes_next(loss: str) -> None:
 def test_an_interrupted_fit_goes_on_with_the_same_draws(
     name: str, loss: str, tmp_path: Path
 ) -> None:
-    def cut(epoch: int, model: object) -> Verdict:
+    def cut(epoch: int, model: object) -> EpochVerdict:
         if epoch == 1:
             raise KeyboardInterrupt("cut off")
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     past, folder = chains(40), tmp_path / "fit"
     options = FitOptions(device="cpu", checkpoint=folder)

@@ -16,7 +16,7 @@ from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
 from growthlab.insight.report.growth_report import build_report
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -46,7 +46,7 @@ def page(request: pytest.FixtureRequest, shop: EventLog) -> str:
         return monitoring_page("a_long_name_of_a_feature " * 3)
     nodes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
     report = build_report(
-        "shop", Scope.of(shop), {name: build(node, Section) for name, node in nodes.items()}
+        "shop", ReportScope.of(shop), {name: build(node, Section) for name, node in nodes.items()}
     )
     return report.as_html()
 

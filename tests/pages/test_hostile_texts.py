@@ -39,7 +39,7 @@ from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LineP
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.report.report_summary import report_summary
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.monitoring.alerts import Alert, AlertLimits
 from growthlab.monitoring.log_reader import LogReading
 from growthlab.monitoring.log_summary import LogSummary
@@ -90,7 +90,7 @@ def growth_report(text: str) -> ReportContents:
     """A growth report that holds the text wherever texts of the data, or of a config, can be."""
     events = pd.DataFrame({"user_id": [f"u{n % 30}" for n in range(90)], "event_type": "purchase"})
     events["timestamp"] = pd.date_range("2025-01-01", periods=90, freq="D")
-    scope = Scope.of(EventLog.from_frames(events, name=text), min_group=10, currency=text)
+    scope = ReportScope.of(EventLog.from_frames(events, name=text), min_group=10, currency=text)
     days = pd.to_datetime(["2025-01-01", "2025-02-01"])
     rows = pd.DataFrame({"item": [text, "b"], "day": days, "level": [text, "b"], "n": [20, 30]})
     columns = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
 
 
@@ -77,10 +77,10 @@ def test_the_last_improved_weights_stay() -> None:
     seen: list[list[Tensor]] = []
     network = new_network()
 
-    def judge(epoch: int, model: Any) -> Verdict:
+    def judge(epoch: int, model: Any) -> EpochVerdict:
         assert not network.training
         seen.append(weights(network))
-        return Verdict(improved=epoch in (1, 3), stop=epoch == 5)
+        return EpochVerdict(improved=epoch in (1, 3), stop=epoch == 5)
 
     options = FitOptions(device="cpu", on_epoch=judge)
     model = SimpleNamespace()
@@ -93,9 +93,9 @@ def test_the_last_improved_weights_stay() -> None:
 def test_the_loss_of_an_epoch_is_known_when_it_is_evaluated() -> None:
     lengths = []
 
-    def judge(epoch: int, model: Any) -> Verdict:
+    def judge(epoch: int, model: Any) -> EpochVerdict:
         lengths.append(len(model.losses_))
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     train(Trainer(epochs=3), on_epoch=judge)
     assert lengths == [1, 2, 3]
@@ -107,10 +107,10 @@ class Cut(Exception):
 
 @pytest.mark.parametrize("cut_after", [1, 2, 4])
 def test_an_interrupted_fit_ends_like_an_uninterrupted_one(tmp_path: Path, cut_after: int) -> None:
-    def judge(epoch: int, model: Any) -> Verdict:
-        return Verdict(improved=epoch in (1, 2, 4), stop=epoch == 5)
+    def judge(epoch: int, model: Any) -> EpochVerdict:
+        return EpochVerdict(improved=epoch in (1, 2, 4), stop=epoch == 5)
 
-    def cut(epoch: int, model: Any) -> Verdict:
+    def cut(epoch: int, model: Any) -> EpochVerdict:
         if epoch > cut_after:
             raise Cut("cut off")
         return judge(epoch, model)
@@ -147,10 +147,10 @@ def test_an_interrupted_fit_without_judge_ends_with_the_same_last_weights(tmp_pa
 def test_a_checkpoint_of_another_training_is_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def cut(epoch: int, model: Any) -> Verdict:
+    def cut(epoch: int, model: Any) -> EpochVerdict:
         if epoch == 2:
             raise Cut("cut off")
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     with pytest.raises(Cut, match="cut off"):
         train(Trainer(epochs=3, lr=0.5), on_epoch=cut, checkpoint=tmp_path)
@@ -163,10 +163,10 @@ def test_a_checkpoint_of_another_training_is_passed_over(
 def cut_off(folder: Path) -> bytes:
     """The checkpoint file of a training that was cut off in its second epoch."""
 
-    def cut(epoch: int, model: Any) -> Verdict:
+    def cut(epoch: int, model: Any) -> EpochVerdict:
         if epoch == 2:
             raise Cut("cut off")
-        return Verdict(improved=True, stop=False)
+        return EpochVerdict(improved=True, stop=False)
 
     with pytest.raises(Cut, match="cut off"):
         train(Trainer(epochs=3), on_epoch=cut, checkpoint=folder)

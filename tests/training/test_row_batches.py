@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from growthlab.training.row_batches import RowBatches
+from growthlab.training.table_batches import TableBatches
 
 
 class Pair(NamedTuple):
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 )
 def test_every_row_comes_once_and_no_batch_is_a_single_row(n_rows: int, sizes: list[int]) -> None:
     x = np.arange(n_rows, dtype=np.float32)
-    batches = RowBatches(Pair, (x, 10 * x), batch=4, seed=0)(1)
+    batches = TableBatches(Pair, (x, 10 * x), batch=4, seed=0)(1)
     assert [len(b.x) for b in batches] == sizes
     rows = [v for b in batches for v in b.x.tolist()]
     assert sorted(rows) == x.tolist()
@@ -31,6 +31,6 @@ def test_every_row_comes_once_and_no_batch_is_a_single_row(n_rows: int, sizes: l
 
 
 def test_an_epoch_has_the_same_order_each_time_and_another_than_the_next() -> None:
-    batches = RowBatches(Pair, (np.arange(50.0), np.zeros(50)), batch=50, seed=3)
+    batches = TableBatches(Pair, (np.arange(50.0), np.zeros(50)), batch=50, seed=3)
     assert batches(2)[0].x.tolist() == batches(2)[0].x.tolist()
     assert batches(2)[0].x.tolist() != batches(3)[0].x.tolist()

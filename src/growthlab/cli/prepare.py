@@ -6,7 +6,7 @@ import json
 
 from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
-from growthlab.data.cleaning import report_text
+from growthlab.data.cleaning import cleaning_report_text
 from growthlab.workbench.set_up import cache_folder, data_source
 
 
@@ -20,7 +20,7 @@ def run(command: Command) -> int:
         f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}"
     )
     if log.cleaning:
-        print(report_text(log.cleaning))
+        print(cleaning_report_text(log.cleaning))
     else:
         print("no cleaning rule is set (data.cleaning): nothing was dropped")
     saved = cache / f"{name}-cleaning.json"

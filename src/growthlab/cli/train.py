@@ -6,7 +6,7 @@ import logging
 
 from growthlab.config.compose import Command
 from growthlab.core.errors import GrowthlabError, one_line
-from growthlab.evaluation.text_report import outcome_lines
+from growthlab.evaluation.text_report import model_result_lines
 from growthlab.workbench.earlier_runs import command_of_run, warm_start
 from growthlab.workbench.evaluate_models import evaluate_models, recorder_for
 from growthlab.workbench.set_up import set_up
@@ -30,6 +30,6 @@ def run(command: Command) -> int:
         log.error("%s: see error.txt of %s", one_line(error), where)
         return 1
     (outcome,) = results.outcomes[0]
-    print("\n".join(outcome_lines(outcome, bench.task.objective, bench.columns)))
+    print("\n".join(model_result_lines(outcome, bench.task.objective, bench.columns)))
     print(f"{where}; look: {bench.store.how_to_view}")
     return 0

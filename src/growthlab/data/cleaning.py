@@ -214,7 +214,7 @@ def frame_report_row(
     return _row(rule, why, counts[0], counts[1], n_changed)
 
 
-def report_text(rows: Iterable[Mapping[str, Any]]) -> str:
+def cleaning_report_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """A cleaning report as a plain-text table: what each rule dropped, and what was left."""
     header = ("rule", "dropped", "changed", "events left", "users left", "items left", "why")
     counts = ("dropped_events", "changed_events", "events_after", "users_after", "items_after")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from growthlab.evaluation.markdown_report import leaderboard_markdown
 from growthlab.evaluation.standings import Standings
-from growthlab.evaluation.text_report import leaderboard_text, outcome_lines
+from growthlab.evaluation.text_report import leaderboard_text, model_result_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "outcome_lines"]
+__all__ = ["Comparison", "model_result_lines"]
 
 
 class Comparison(Standings):

@@ -37,7 +37,9 @@ def leaderboard_text(standings: Standings) -> str:
     return "\n".join(map(visible_text, lines))
 
 
-def outcome_lines(outcome: Outcome, objective: str, columns: Sequence[MetricColumn]) -> list[str]:
+def model_result_lines(
+    outcome: Outcome, objective: str, columns: Sequence[MetricColumn]
+) -> list[str]:
     """Every metric of one outcome with its bounds, and the seconds of fit and scoring.
 
     The objective comes first, then the columns of the leaderboard, then the other metrics.

@@ -10,7 +10,7 @@ from growthlab.data.as_of import known_at
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import DAY, days_before, spend_of, sql_time
 from growthlab.insight.purchase_sql import ORDER_KEY
-from growthlab.insight.scope import SectionUnavailable
+from growthlab.insight.report_scope import SectionUnavailable
 
 
 def buyers(log: EventLog, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:

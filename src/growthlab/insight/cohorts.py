@@ -10,7 +10,7 @@ import pandas as pd
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, sql_time
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
-from growthlab.insight.scope import ACTIVE_EVENTS, Period, Scope
+from growthlab.insight.report_scope import ACTIVE_EVENTS, Period, ReportScope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
 ACTIVE_AGAIN = Column(
@@ -116,7 +116,7 @@ def add_shares(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def pooled_totals(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series, ...]]:
+def pooled_totals(rows: pd.DataFrame, scope: ReportScope) -> dict[str, tuple[pd.Series, ...]]:
     """For `ReportTable.known_totals` of `cohort_table`: `pool_cohorts` publishes a total for each `since`.
 
     The totals hold the cohorts after the burn-in only.
@@ -125,7 +125,7 @@ def pooled_totals(rows: pd.DataFrame, scope: Scope) -> dict[str, tuple[pd.Series
     return dict.fromkeys(("customers", "active", "buyers"), since)
 
 
-def cohorts_in_scope(scope: Scope, period: Period, group: str = "''") -> pd.DataFrame:
+def cohorts_in_scope(scope: ReportScope, period: Period, group: str = "''") -> pd.DataFrame:
     """`cohort_table` of a scope."""
     return cohort_table(
         scope.log, period, as_of=scope.as_of, active_events=scope.active_events, group=group
@@ -150,7 +150,7 @@ def cohort_column(period: str) -> Column:
 
 
 def cohort_findings(
-    scope: Scope,
+    scope: ReportScope,
     period: Period,
     columns: Mapping[str, Column],
     *,

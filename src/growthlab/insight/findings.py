@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.scope import SMALLEST_GROUP, Scope
+from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope
 from growthlab.insight.small_groups import suppressed_rows
 
 Unit = Literal[
@@ -171,7 +171,7 @@ class Section(Protocol):
     chapter: ClassVar[str]
     title: ClassVar[str]
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The tables of the section; `Unavailable` where the log lacks what it needs."""
         ...
 

@@ -13,7 +13,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, ReportTable, Section, SegmentSection
 from growthlab.insight.goals import ALL_CUSTOMERS, Goal
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_by_period
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 
 METRICS_OF_NEW_CUSTOMERS = ("new_users", "repeat_buyer_share")  # rest on what came before the month
 DEVIATIONS = 3.0  # standard deviations of the monthly change that still count as plausible
@@ -22,7 +22,7 @@ DAYS_PER_MONTH = 365.25 / 12
 
 
 def measure_goals(
-    goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section] | None = None
+    goals: Sequence[Goal], scope: ReportScope, sections: Mapping[str, Section] | None = None
 ) -> ReportTable:
     """One row a goal: the current figure, its distance from the target, and the plausible range.
 
@@ -53,7 +53,7 @@ def measure_goals(
 
 
 def monthly_history(
-    scope: Scope, segment: str, sections: Mapping[str, SegmentSection] | None = None
+    scope: ReportScope, segment: str, sections: Mapping[str, SegmentSection] | None = None
 ) -> pd.DataFrame:
     """The whole months of a segment by period, with the columns of `GROWTH_COLUMNS`.
 
@@ -94,7 +94,9 @@ def plausible_range(
     return float(max(low, 0.0)), float(min(high, 1.0) if share else high)
 
 
-def _segment_log(scope: Scope, segment: str, sections: Mapping[str, SegmentSection]) -> EventLog:
+def _segment_log(
+    scope: ReportScope, segment: str, sections: Mapping[str, SegmentSection]
+) -> EventLog:
     """The events of a segment's customers."""
     if segment == ALL_CUSTOMERS:
         return scope.log
@@ -108,7 +110,7 @@ def _segment_log(scope: Scope, segment: str, sections: Mapping[str, SegmentSecti
     raise ConfigError(f"goals: segment {segment} is not known: {near_matches(name, known)}")
 
 
-def _log_of_attribute(scope: Scope, column: str, value: str) -> EventLog:
+def _log_of_attribute(scope: ReportScope, column: str, value: str) -> EventLog:
     """The events of the customers with this value in a column of the table of users."""
     users = scope.log.users
     assert users is not None
@@ -127,7 +129,9 @@ def _log_of_attribute(scope: Scope, column: str, value: str) -> EventLog:
     return scope.log.derive(condition, {"members": pd.DataFrame({"user_id": ids})})
 
 
-def _log_of_section(scope: Scope, segment: str, section: SegmentSection, value: str) -> EventLog:
+def _log_of_section(
+    scope: ReportScope, segment: str, section: SegmentSection, value: str
+) -> EventLog:
     """The events of each month of the customers who were in the segment when the month began."""
     starts = pd.date_range(scope.burn_in_end, scope.as_of, freq="MS", normalize=True, unit="us")
     parts = []
@@ -154,7 +158,7 @@ def _log_of_section(scope: Scope, segment: str, section: SegmentSection, value: 
     )
 
 
-def _goal_row(goal: Goal, months: pd.DataFrame, scope: Scope) -> list[Any]:
+def _goal_row(goal: Goal, months: pd.DataFrame, scope: ReportScope) -> list[Any]:
     """The row of a goal; ConfigError for a target outside the plausible range."""
     column, name = GROWTH_COLUMNS[goal.metric], f"{goal.metric} of {goal.segment}"
     known = months[goal.metric].dropna().astype("float64") / goal.scale

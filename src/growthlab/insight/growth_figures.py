@@ -12,7 +12,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
 from growthlab.insight.findings import Column
 from growthlab.insight.purchase_sql import ORDER_KEY
-from growthlab.insight.scope import ACTIVE_EVENTS, Period, Scope
+from growthlab.insight.report_scope import ACTIVE_EVENTS, Period, ReportScope
 
 _OF_ACTIVE = ("active_users",)
 _WHO_BOUGHT = ("buyers",)
@@ -164,7 +164,7 @@ def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
     """
 
 
-def growth_in_scope(scope: Scope, period: Period) -> pd.DataFrame:
+def growth_in_scope(scope: ReportScope, period: Period) -> pd.DataFrame:
     """`growth_by_period` of a scope."""
     return growth_by_period(
         scope.log,

@@ -15,11 +15,11 @@ from growthlab.serving.refusals import Overloaded
 from growthlab.serving.service_metrics import ServiceMetrics
 from growthlab.serving.service_options import ServiceOptions
 
-Scope = MutableMapping[str, Any]
+ReportScope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[ReportScope, Receive, Send], Awaitable[None]]
 Answering = Callable[[bytes, bytes], Awaitable[tuple[int, bytes]]]
 
 TOKEN_VARIABLE = "GROWTHLAB_TOKEN"
@@ -65,7 +65,7 @@ class RequestLimits:
         self._seconds = options.request_seconds
         self._held = 0  # bytes of the bodies being read
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: ReportScope, receive: Receive, send: Send) -> None:
         """Answer or refuse a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
@@ -94,7 +94,7 @@ class RequestLimits:
                 path if is_known else "other", status, time.perf_counter() - started
             )
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _enter(self, scope: ReportScope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         if scope["path"] not in OPEN and not self.is_authorised(scope):
             challenge = (b"www-authenticate", b"Bearer")
@@ -111,7 +111,7 @@ class RequestLimits:
             kind = headers.get(b"content-type", b"")
             await self._answer(scope["path"], kind, receive, send)
 
-    def is_authorised(self, scope: Scope) -> bool:
+    def is_authorised(self, scope: ReportScope) -> bool:
         """Whether the request has the token, or none is needed."""
         if self._token is None:
             return True

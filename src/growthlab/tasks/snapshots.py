@@ -18,7 +18,7 @@ from growthlab.data.event_sql import sql_time
 from growthlab.features.customer_table import FeatureFamilies, customer_table
 from growthlab.features.event_steps import event_steps
 from growthlab.features.examples import Examples
-from growthlab.features.portrait.as_features import TagFeatures
+from growthlab.features.portrait.tag_features import TagFeatures
 from growthlab.split.fold import Fold
 
 log = logging.getLogger(__name__)

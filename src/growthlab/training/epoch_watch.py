@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.atomic_write import write_json
-from growthlab.training.fit_options import Verdict
+from growthlab.training.fit_options import EpochVerdict
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class EpochWatch:
         if self.memory is not None and self.memory.exists():
             self.values = {int(n): v for n, v in json.loads(self.memory.read_text()).items()}
 
-    def __call__(self, epoch: int, model: Any) -> Verdict:
+    def __call__(self, epoch: int, model: Any) -> EpochVerdict:
         """The verdict on the model after `epoch` (from 1)."""
         self.values = {n: v for n, v in self.values.items() if n < epoch}
         self.values[epoch] = self.evaluate(model)
@@ -55,7 +55,7 @@ class EpochWatch:
         best = self.best_epoch
         self._log(epoch, best)
         stopped = self.on_value is not None and self.on_value(epoch, self.values[epoch])
-        return Verdict(improved=best == epoch, stop=stopped or epoch - best >= self.patience)
+        return EpochVerdict(improved=best == epoch, stop=stopped or epoch - best >= self.patience)
 
     @property
     def best_epoch(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from growthlab.training.learned_state import LearnedState
 
 
-class Verdict(NamedTuple):
+class EpochVerdict(NamedTuple):
     """The caller's verdict after an epoch: is it the best so far, and is it time to stop?"""
 
     improved: bool
@@ -40,7 +40,7 @@ class FitOptions:
 
     seed: int = 0
     device: str = "auto"
-    on_epoch: Callable[[int, Any], Verdict] | None = None
+    on_epoch: Callable[[int, Any], EpochVerdict] | None = None
     epochs: int | None = None
     checkpoint: Path | None = None
     target_events: tuple[str, ...] | None = None

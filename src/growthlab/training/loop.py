@@ -16,7 +16,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
 from growthlab.core.seeding import random_stream
 from growthlab.training.checkpoint import Checkpoint
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class _TrainingState:
     best_epoch: int = 0
     stopped: bool = False
 
-    def apply_verdict(self, verdict: Verdict, epoch: int) -> None:
+    def apply_verdict(self, verdict: EpochVerdict, epoch: int) -> None:
         """Keep a copy of improved weights, and note whether to stop."""
         if verdict.improved:
             self.best = {n: t.detach().clone() for n, t in self.network.state_dict().items()}

@@ -15,7 +15,7 @@ from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
 
 
-def model_commands(command: Command, task: Task) -> list[Command]:
+def command_for_each_model(command: Command, task: Task) -> list[Command]:
     """The command for each of its models: those of ``models``, or the one of ``model``.
 
     Raises

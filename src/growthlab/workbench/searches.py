@@ -33,7 +33,7 @@ from growthlab.search.workers import Worker
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import value_names
-from growthlab.workbench.contenders import contender_for, model_commands
+from growthlab.workbench.contenders import command_for_each_model, contender_for
 from growthlab.workbench.earlier_runs import refuse_run_of_one_model
 from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH, command_config
 from growthlab.workbench.provenance import provenance_of
@@ -121,7 +121,7 @@ def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
     return [
         planned_search(bench, store, command, evaluation)
-        for command in model_commands(bench.command, bench.task)
+        for command in command_for_each_model(bench.command, bench.task)
     ]
 
 
@@ -158,7 +158,9 @@ def work_on_study(words: Sequence[str], model: str) -> None:
     """The work of a worker process: the trials of `model` in the command with these `words`."""
     bench = set_up(compose("tune", words))
     (command,) = (
-        each for each in model_commands(bench.command, bench.task) if each.chosen["model"] == model
+        each
+        for each in command_for_each_model(bench.command, bench.task)
+        if each.chosen["model"] == model
     )
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
     with closing(study_store(bench.config)) as store:

@@ -22,7 +22,7 @@ from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
-from growthlab.workbench.contenders import contender_for, model_commands
+from growthlab.workbench.contenders import command_for_each_model, contender_for
 from growthlab.workbench.workbench import Parts, Workbench
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def build_parts(
     metrics, columns = task_metrics(command, task)
     splitter = build(config.split, Splitter)
     if contenders is None:
-        contenders = [contender_for(each, task) for each in model_commands(command, task)]
+        contenders = [contender_for(each, task) for each in command_for_each_model(command, task)]
     return Parts(
         command=command,
         source=source,

@@ -21,7 +21,7 @@ from protocol import (
 
 from growthlab.config.compose import compose
 from growthlab.core.build import build
-from growthlab.training.fit_options import FitOptions, Verdict
+from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.workbench.set_up import set_up
 from growthlab.workbench.workbench import Workbench
 
@@ -130,9 +130,9 @@ def quality(question: Question) -> dict[str, Any]:
         dense[order[:, None], places] = model.score(data.past)
         return dense
 
-    def on_epoch(epoch: int, model: Any) -> Verdict:
+    def on_epoch(epoch: int, model: Any) -> EpochVerdict:
         done = watch.judged(lambda: ndcg_at_10(scores(model), question.inner, target))
-        return Verdict(improved=True, stop=done)
+        return EpochVerdict(improved=True, stop=done)
 
     model = build(bench.config.model, bench.task.model_type)
     task.fit(model, data, FitOptions(seed=0, device="cpu", epochs=1000, on_epoch=on_epoch))

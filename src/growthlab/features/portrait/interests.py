@@ -5,7 +5,7 @@ from __future__ import annotations
 from growthlab.features.portrait.tag import Tag
 
 BANDS = ("low", "middle", "high")
-DECAYED = "its weight by type (`weights`) halves every `half_life_days`"
+DECAYED = "its weight by type (`event_weights`) halves every `half_life_days`"
 
 
 def _affinity(

@@ -66,7 +66,7 @@ class Portrait:
     ----------
     half_life_days
         After so many days an event counts half in the interests.
-    weights
+    event_weights
         What an event of each type counts in the interests; a type without a weight counts nothing.
     shrinkage
         The weight with which the affinities of all customers count in those of each: with few
@@ -82,7 +82,7 @@ class Portrait:
     """
 
     half_life_days: float = 90.0
-    weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    event_weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     shrinkage: float = 1.0
     top: int = 3
     top_terms: int = 8
@@ -101,14 +101,14 @@ class Portrait:
             raise ConfigError(f"portrait.shrinkage must be 0 or more, got {self.shrinkage}")
         if not 0 <= self.bargain < 1:
             raise ConfigError(f"portrait.bargain must be in [0, 1), got {self.bargain}")
-        for kind, weight in self.weights.items():
+        for kind, weight in self.event_weights.items():
             if kind not in EVENT_TYPES:
                 hint = near_matches(kind, EVENT_TYPES)
-                raise ConfigError(f"portrait.weights: {kind} is no event type: {hint}")
+                raise ConfigError(f"portrait.event_weights: {kind} is no event type: {hint}")
             if not 0 <= weight < np.inf:
-                raise ConfigError(f"portrait.weights.{kind} must be 0 or more, got {weight}")
-        if not any(self.weights.values()):
-            raise ConfigError("portrait.weights leave no event to show an interest: give one")
+                raise ConfigError(f"portrait.event_weights.{kind} must be 0 or more, got {weight}")
+        if not any(self.event_weights.values()):
+            raise ConfigError("portrait.event_weights leave no event to show an interest: give one")
 
     def of(self, log: EventLog, cutoff: datetime) -> PortraitTable:
         """The portrait of all customers with an event of their own (no message) before the cutoff.

@@ -218,7 +218,7 @@ def _of_words(log: EventLog, cutoff: datetime, settings: Mapping[str, object]) -
 
 def _weight(cutoff: datetime, settings: Mapping[str, object]) -> str:
     """SQL for what an event weighs: by its type, halved every half-life."""
-    weights = settings["weights"]
+    weights = settings["event_weights"]
     assert isinstance(weights, Mapping)
     by_type = " ".join(f"WHEN '{kind}' THEN {float(w)!r}" for kind, w in weights.items())
     age = days_before(cutoff, "timestamp")
@@ -227,7 +227,7 @@ def _weight(cutoff: datetime, settings: Mapping[str, object]) -> str:
 
 def _weighted(settings: Mapping[str, object]) -> str:
     """SQL for the types that have a weight."""
-    weights = settings["weights"]
+    weights = settings["event_weights"]
     assert isinstance(weights, Mapping)
     kinds = ", ".join(f"'{kind}'" for kind, weight in weights.items() if weight > 0)
     return f"event_type IN ({kinds})"

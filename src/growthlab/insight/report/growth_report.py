@@ -20,7 +20,7 @@ from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import METRICS, Goal
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class GrowthReport(ReportContents):
 
 
 def build_report(
-    title: str, scope: Scope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
+    title: str, scope: ReportScope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
 ) -> GrowthReport:
     """The findings of every section, with figures of fewer than `scope.min_group` customers withheld.
 
@@ -157,7 +157,7 @@ def build_report(
 
 
 def _goal_findings(
-    goals: Sequence[Goal], scope: Scope, sections: Mapping[str, Section]
+    goals: Sequence[Goal], scope: ReportScope, sections: Mapping[str, Section]
 ) -> Findings:
     note = (
         "Monthly figures, of the last whole month. A target outside what history makes plausible "
@@ -168,7 +168,7 @@ def _goal_findings(
 
 
 def _report_part(
-    name: str, chapter: str, title: str, findings: Findings, scope: Scope
+    name: str, chapter: str, title: str, findings: Findings, scope: ReportScope
 ) -> ReportPart:
     tables = tuple(table.withhold_small_groups(scope.min_group) for table in findings.tables)
     return ReportPart(name, chapter, title, Findings(tables, findings.notes))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from growthlab.insight.findings import Findings, ReportTable
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ReportContents:
     """All parts by chapter, and the reason for each section that was left out."""
 
     title: str
-    scope: Scope
+    scope: ReportScope
     parts: tuple[ReportPart, ...]
     left_out: Mapping[str, str]
 

@@ -17,7 +17,7 @@ from growthlab.insight.report.value_format import (
     format_value,
     percent_change,
 )
-from growthlab.insight.scope import SMALLEST_GROUP
+from growthlab.insight.report_scope import SMALLEST_GROUP
 from growthlab.pages.page import (
     Article,
     Block,

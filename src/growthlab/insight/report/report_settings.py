@@ -12,12 +12,12 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
 from growthlab.insight.goals import Goal
 from growthlab.insight.report.growth_report import GrowthReport, build_report
-from growthlab.insight.scope import Scope, check_min_group, checked_active_events
+from growthlab.insight.report_scope import ReportScope, check_min_group, checked_active_events
 
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """The sections of a report, and the options of its `Scope`."""
+    """The sections of a report, and the options of its `ReportScope`."""
 
     sections: Mapping[str, Section]
     as_of: str | None
@@ -57,7 +57,7 @@ class ReportSettings:
         ConfigError, DataError
             A setting or a goal that the data refuses, or a log that cannot be described.
         """
-        scope = Scope.of(
+        scope = ReportScope.of(
             log,
             as_of=self.as_of,
             min_group=self.min_group,

@@ -14,7 +14,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE, ORDER_KEY
-from growthlab.insight.scope import SMALLEST_GROUP, Scope
+from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope
 
 Level = Literal["item_id", "category"]
 MAX_THINGS = 3_000  # items or categories that are paired with each other
@@ -154,7 +154,7 @@ class Affinities:
         if not 0 < self.max_q <= 1:
             raise ConfigError(f"max_q must be above 0 and at most 1, got {self.max_q}")
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """A table of items, and one of categories where the items have any."""
         log = scope.log
         scope.require("item_id", needed_by="basket affinities")

@@ -21,7 +21,7 @@ from growthlab.insight.cohorts import (
     since_column,
 )
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
-from growthlab.insight.scope import Period, Scope, SectionUnavailable, check_period
+from growthlab.insight.report_scope import Period, ReportScope, SectionUnavailable, check_period
 
 CURVE_COLUMNS = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
 
@@ -78,7 +78,7 @@ class Channels:
             if not isinstance(cost, (int, float)) or not cost > 0:
                 raise ConfigError(f"costs.{channel} must be a positive number, got {cost!r}")
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The comparison of channels, then their curves."""
         where, group = self._group(scope)
         rows = cohorts_in_scope(scope, self.period, group).rename(columns={"part": "channel"})
@@ -99,7 +99,7 @@ class Channels:
         )
         return Findings((self._quality(curves), self._curves(curves)), (note,))
 
-    def _group(self, scope: Scope) -> tuple[str, str]:
+    def _group(self, scope: ReportScope) -> tuple[str, str]:
         """Where the channel comes from: in words, and as an SQL expression."""
         users = scope.log.users
         if users is not None and self.attribute in users and users[self.attribute].notna().any():

@@ -16,7 +16,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import OTHERS, merge_small_segments
 
@@ -128,7 +128,7 @@ class Clusters:
         stability = self._stability(space.points, labels)
         return Clustering(space, places[labels], choice, stability)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The clusters, what is typical of each, and how their number was chosen."""
         try:
             clustering = self.clustering(scope.log, scope.as_of)

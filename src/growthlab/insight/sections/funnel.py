@@ -14,7 +14,7 @@ from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 
 STEPS = ("view", "cart", "purchase")
 
@@ -75,7 +75,7 @@ class Funnel:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
             raise ConfigError(f"steps={list(self.steps)}: give two or more different event types")
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """By customer, and by visit where the log has visits."""
         log = scope.log
         start = max(scope.first_day, scope.as_of - timedelta(days=self.days))

@@ -16,7 +16,7 @@ from growthlab.insight.growth_figures import (
     PERIOD_CODES,
     growth_in_scope,
 )
-from growthlab.insight.scope import Period, Scope
+from growthlab.insight.report_scope import Period, ReportScope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Growth:
     chapter: ClassVar[str] = "Growth"
     title: ClassVar[str] = "New, active and buying customers"
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """A table by month, one by week, one by day."""
         names = ["period", "complete", *ACTIVITY_COLUMNS, *BUYING_COLUMNS]
         tables = [self._table(scope, period, names) for period in ("month", "week", "day")]
@@ -38,7 +38,7 @@ class Growth:
         ]
         return Findings(tuple(tables), tuple(notes))
 
-    def _table(self, scope: Scope, period: Period, names: Sequence[str]) -> ReportTable:
+    def _table(self, scope: ReportScope, period: Period, names: Sequence[str]) -> ReportTable:
         rows = growth_in_scope(scope, period)[list(names)]
         lines: tuple[str, ...] = ("active_users",)
         if period == "month":

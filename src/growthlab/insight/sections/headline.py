@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.insight.findings import Column, Findings, ReportTable, one_total
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_in_scope
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Headline:
     chapter: ClassVar[str] = "At a glance"
     title: ClassVar[str] = "The last whole month"
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """A tile a figure."""
         months = growth_in_scope(scope, "month")
         months = months[months["complete"]].set_index("period", drop=False)

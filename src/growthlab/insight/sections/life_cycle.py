@@ -13,7 +13,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import suppressed_crosstab
 
@@ -73,7 +73,7 @@ class LifeCycle:
         customers["stage"] = pd.Categorical.from_codes(code, dtype=kinds)
         return customers[["days_since_last", "orders", "spend", "stage"]]
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The stages now, and where the customers of each earlier stage are now."""
         customers = self.customers(scope.log, scope.as_of)
         table, note = segment_table(
@@ -97,7 +97,7 @@ class LifeCycle:
             f"{self.active_days:g}; active: all others."
         )
 
-    def _moves(self, scope: Scope, now: pd.Series, then: datetime) -> pd.DataFrame:
+    def _moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> pd.DataFrame:
         before = self.customers(scope.log, then)["stage"].astype(str).reindex(now.index)
         kinds = [*STAGES, NOT_YET]
         earlier = pd.Categorical(before.fillna(NOT_YET), categories=kinds, ordered=True)

@@ -19,7 +19,7 @@ from growthlab.data.raw_tables import existing_file, read_marked_table
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total
-from growthlab.insight.scope import SMALLEST_GROUP, Scope, SectionUnavailable
+from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope, SectionUnavailable
 from growthlab.insight.sections.rfm import RFM
 
 FEATURES = (
@@ -165,7 +165,7 @@ class Lookalike:
         shares = (rows / rows.sum()).add_prefix("share_of_")
         return rows.join(shares).rename_axis("segment").reset_index().astype({"segment": str})
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """Recall and lift by size of the audience, compared with an order by RFM segment; its composition."""
         if self.seeds is None:
             raise SectionUnavailable("no seeds: give a file with section.lookalike.seeds=FILE")

@@ -20,7 +20,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable, one_total
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
-from growthlab.insight.scope import SMALLEST_GROUP, Scope, SectionUnavailable
+from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope, SectionUnavailable
 
 KINDS = (AnswerKind.PROBABILITY, AnswerKind.AMOUNT, AnswerKind.LIST)
 OPTION = "section.outlook.bundles"
@@ -66,7 +66,7 @@ class Outlook:
         """
         return self._answers(log, as_of, load_bundles(self.bundles))
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """A row a level of risk: customers, mean risk and value, and the item on most of their lists."""
         if self.bundles is None:
             raise SectionUnavailable(NO_BUNDLES)

@@ -12,7 +12,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import SMALLEST_GROUP, Scope
+from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope
 
 
 def replenishment_figures(log: EventLog, *, min_customers: int = 1) -> pd.DataFrame:
@@ -55,7 +55,7 @@ class Replenishment:
         if self.min_customers < 1:
             raise ConfigError(f"min_customers must be 1 or more, got {self.min_customers}")
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """One table of items."""
         scope.require("item_id", needed_by="replenishment")
         least = max(self.min_customers, SMALLEST_GROUP)

@@ -13,7 +13,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.insight.findings import BarPlot, Column, Findings, LinePlot, ReportTable, one_total
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 
 SILENCES = (7, 14, 30, 60, 90, 120, 180, 270, 365)
 QUANTILES = {"p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9}
@@ -117,7 +117,7 @@ class Repurchase:
         if not self.windows or min(self.windows) < 1:
             raise ConfigError(f"windows={list(self.windows)}: give days, such as [30, 90]")
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """Four small tables."""
         log = scope.log
         windows = tuple(days for days in self.windows if days < scope.days / 2)

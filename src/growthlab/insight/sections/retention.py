@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from growthlab.insight.cohorts import ACTIVE_AGAIN, CUSTOMERS, RETENTION, cohort_findings
 from growthlab.insight.findings import Findings
-from growthlab.insight.scope import Period, Scope, check_period
+from growthlab.insight.report_scope import Period, ReportScope, check_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Retention:
     def __post_init__(self) -> None:
         check_period(self.period)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The curve, then the cohorts."""
         return cohort_findings(
             scope,

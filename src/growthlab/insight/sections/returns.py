@@ -11,7 +11,13 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, units_of
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
-from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, SectionUnavailable, check_period
+from growthlab.insight.report_scope import (
+    SMALLEST_GROUP,
+    Period,
+    ReportScope,
+    SectionUnavailable,
+    check_period,
+)
 
 
 def return_figures(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFrame:
@@ -55,7 +61,7 @@ class Returns:
     def __post_init__(self) -> None:
         check_period(self.period)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """By period, and the items that are returned most."""
         log = scope.log
         rows = return_figures(log, self.period)

@@ -11,7 +11,13 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
-from growthlab.insight.scope import SMALLEST_GROUP, Period, Scope, SectionUnavailable, check_period
+from growthlab.insight.report_scope import (
+    SMALLEST_GROUP,
+    Period,
+    ReportScope,
+    SectionUnavailable,
+    check_period,
+)
 
 RATED = "rating IS NOT NULL AND event_type = 'review'"
 
@@ -58,7 +64,7 @@ class Reviews:
     def __post_init__(self) -> None:
         check_period(self.period)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """By period, and the items with the lowest ratings."""
         log = scope.log
         scope.require("rating", needed_by="reviews")

@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 from growthlab.insight.small_groups import suppressed_crosstab
 
@@ -109,7 +109,7 @@ class RFM:
         customers["segment"] = self._segments(customers)
         return customers
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The segments, the borders of the scores, and how many have each pair of scores."""
         customers = self.customers(scope.log, scope.as_of)
         segments, note = segment_table(

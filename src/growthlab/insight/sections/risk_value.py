@@ -15,7 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.predicted import predict_risk_and_value, read_predictions
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.small_groups import suppressed_cells
 
 
@@ -75,7 +75,7 @@ class RiskValue:
         customers["value_level"] = assign_levels(customers["value"], borders)
         return customers
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """A row for each level of risk and value: customers, mean risk, mean and total value."""
         try:
             customers = self.customers(scope.log, scope.as_of)

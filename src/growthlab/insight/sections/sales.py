@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from growthlab.insight.findings import Findings, LinePlot, ReportTable
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, SALES_COLUMNS, growth_in_scope
-from growthlab.insight.scope import Period, Scope, check_period
+from growthlab.insight.report_scope import Period, ReportScope, check_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Sales:
     def __post_init__(self) -> None:
         check_period(self.period)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """One table."""
         scope.require("unit_price", needed_by="sales")
         names = ["period", "complete", "active_users", "buyers", *SALES_COLUMNS]

@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
-from growthlab.insight.scope import Scope, SectionUnavailable
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.segment_table import segment_table
 from growthlab.insight.small_groups import suppressed_crosstab
 
@@ -143,7 +143,7 @@ class Tiers:
         kept = ["days_since_last", "orders", "spend", "tier", "next_tier", *distances, "progress"]
         return customers[kept]
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The tiers with the share near to the next, and the moves since `compare_days` before."""
         customers = self.customers(scope.log, scope.as_of)
         customers["near"] = (customers["progress"] >= self.near).astype("float64")

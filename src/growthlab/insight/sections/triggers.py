@@ -16,7 +16,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
 from growthlab.insight.predicted import predict_risks
-from growthlab.insight.scope import Scope
+from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.tiers import Tiers
 
 console = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Triggers:
         rows = pd.concat(parts, ignore_index=True).sort_values(COLUMNS[2::-1], ignore_index=True)
         return rows.astype({"date": "datetime64[us]", "detail": str}), absent
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """How many customers have each trigger; the rows themselves would reveal individuals."""
         rows, absent = self.rows_and_absent(scope.log, scope.as_of)
         counts = rows.groupby("trigger")["user_id"].nunique()

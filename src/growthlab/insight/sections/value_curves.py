@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from growthlab.insight.cohorts import BUYERS, CUSTOMERS, VALUE, cohort_findings
 from growthlab.insight.findings import Findings
-from growthlab.insight.scope import Period, Scope, check_period
+from growthlab.insight.report_scope import Period, ReportScope, check_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class ValueCurves:
     def __post_init__(self) -> None:
         check_period(self.period)
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: ReportScope) -> Findings:
         """The curve, then the cohorts."""
         scope.require("unit_price", needed_by="the value of cohorts")
         return cohort_findings(

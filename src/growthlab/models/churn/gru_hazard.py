@@ -19,7 +19,7 @@ from growthlab.networks.to_onnx import to_onnx
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, known_steps, survival
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.row_batches import RowBatches
+from growthlab.training.table_batches import TableBatches
 
 
 class HazardBatch(NamedTuple):
@@ -71,7 +71,7 @@ class GRUHazard:
         self.design_ = design_of(examples.table)
         steps, features = self._inputs(examples)
         interval = self._intervals_of(waits, examples.horizon_days)
-        batches = RowBatches(
+        batches = TableBatches(
             HazardBatch, (steps, features, interval), batch=self.trainer.batch, seed=options.seed
         )
         with torch_stream(options.seed, "weights"):

@@ -19,7 +19,7 @@ from growthlab.networks.ziln_network import ZILNNetwork, ziln_loss
 from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, ziln_mean
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
-from growthlab.training.row_batches import RowBatches
+from growthlab.training.table_batches import TableBatches
 
 
 class ValueBatch(NamedTuple):
@@ -60,7 +60,7 @@ class ZILN:
         self.ceiling_ = float(amount.max())
         features = self._inputs(examples)
         arrays = (features, amount.astype(np.float32))
-        batches = RowBatches(ValueBatch, arrays, batch=self.trainer.batch, seed=options.seed)
+        batches = TableBatches(ValueBatch, arrays, batch=self.trainer.batch, seed=options.seed)
         logs = np.log(amount[amount > 0])
         n, n_bought = len(amount), len(logs)
         with torch_stream(options.seed, "weights"):

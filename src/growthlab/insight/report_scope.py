@@ -27,7 +27,7 @@ class SectionUnavailable(DataError):
 
 
 @dataclass(frozen=True)
-class Scope:
+class ReportScope:
     """The events from `first_day` until before `as_of`, and the terms on which they are described.
 
     `log` holds what was known at `as_of`: a purchase that was cancelled by then has its

@@ -11,7 +11,7 @@ import torch
 from growthlab.core.seeding import random_stream
 
 
-class RowBatches:
+class TableBatches:
     """At most `batch` rows of all `arrays` at a time, each batch an instance of `batch_type`.
 
     `batch_type` is a named tuple's class with one field an array. A single row left at the end of an
