@@ -280,3 +280,27 @@ def test_the_command_tells_what_it_did(
     assert main([*words, "tracking.uri=sqlite:///other.db"]) == 2
     assert "there is no MLflow store sqlite:///other.db" in capsys.readouterr().err
     assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("name", ["model.npz", "extra", "state"])
+def test_a_stored_link_does_not_come_along(registry: Registry, name: str) -> None:
+    folder = registry.folder / "live"
+    registry.champion(1)
+    (stored,) = [p for p in registry.artifacts.rglob("made1") if p.is_dir()]
+    outside = registry.folder / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    if (stored / name).exists():
+        (stored / name).rename(outside / name)
+        (stored / name).symlink_to(outside / name)
+    else:
+        (stored / name).symlink_to(outside / "secret")
+    try:
+        registry.fetch(folder)
+    except BundleError:
+        assert not folder.exists()
+        assert left_beside(folder) == []
+    else:  # the store copied what the link leads to: the files are those of the bundle
+        assert name != "extra"
+        assert not any(p.is_symlink() for p in folder.rglob("*"))
+        Bundle.load(folder)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from growthlab.core.array_schema import ArraySchema
 from growthlab.core.errors import BundleError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.scorers.load import load_scorer, scorer_class, scorer_kinds
@@ -21,6 +22,13 @@ def test_every_kind_is_listed_once_and_found() -> None:
     assert len(kinds) == len(set(kinds))
     assert {"popularity", "item_weights", "user_neighbours"} <= set(kinds)
     assert all(scorer_class(kind).kind == kind for kind in kinds)
+
+
+def test_every_kind_says_what_its_arrays_must_be() -> None:
+    for kind in scorer_kinds():
+        schema = scorer_class(kind).schema
+        assert schema
+        assert all(isinstance(each, ArraySchema) for each in schema.values())
 
 
 @pytest.mark.parametrize("kind", ["popularty", "os.system", "load", "", "base"])

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import stat
+import struct
 import zipfile
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,9 @@ DEEPEST = 3  # folders within a bundle
 MOST_FILES = 1_000
 LARGEST_JSON = 16 * 2**20
 LARGEST_INFLATED = 2**30  # bytes of a compressed file's arrays that are read in any case, and
+READ_AT_ONCE = 2**20  # bytes of an array from which it is read past the zip file's own checksum
+LONGEST_HEADER = 2**14  # bytes of an array's header
+LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 MOST_INFLATED = 50  # times its size: a small file does not become more than that
 
 
@@ -97,17 +101,47 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             with zipfile.ZipFile(file) as archive:
-                inflated = sum(member.file_size for member in archive.infolist())
-            if inflated > max(LARGEST_INFLATED, MOST_INFLATED * size):
-                raise BundleError(f"its {size:,} bytes would become {inflated:,}")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as stored:
-                if len(set(stored.files)) < len(stored.files):
+                members = archive.infolist()
+                inflated = sum(member.file_size for member in members)
+                if inflated > max(LARGEST_INFLATED, MOST_INFLATED * size):
+                    raise BundleError(f"its {size:,} bytes would become {inflated:,}")
+                names = [member.filename.removesuffix(".npy") for member in members]
+                if len(set(names)) < len(names):
                     raise BundleError("it has two arrays of the same name")
-                return {name: stored[name] for name in stored.files}
+                arrays = [_array(file, archive, member) for member in members]
+            return dict(zip(names, arrays, strict=True))
     except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
         reason = str(error).partition("\n")[0]
         raise BundleError(f"{path} cannot be read: {reason}; export the model again") from error
+
+
+def _array(file: BufferedReader, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """One array of an npz file; a large one that is stored as it is is read at once.
+
+    That leaves out the checksum of its zip file: `Manifest.verify` has a better one of the whole.
+    """
+    with archive.open(member) as part:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size < READ_AT_ONCE:
+            return np.lib.format.read_array(part, allow_pickle=False)
+        beginning = part.read(LONGEST_HEADER)
+    header = BytesIO(beginning)
+    version = np.lib.format.read_magic(header)
+    if version != (1, 0):
+        with archive.open(member) as part:
+            return np.lib.format.read_array(part, allow_pickle=False)
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(header)
+    count = int(np.prod(shape, dtype=object))
+    if dtype.hasobject or count * dtype.itemsize + header.tell() != member.file_size:
+        raise BundleError(f"its {member.filename} has another size than it says")
+    file.seek(member.header_offset)
+    names = struct.unpack("<26xHH", file.read(LOCAL_HEADER))  # the name, and what zip adds to it
+    file.seek(member.header_offset + LOCAL_HEADER + sum(names) + header.tell())
+    array = np.fromfile(file, dtype=dtype, count=count)
+    if len(array) != count:
+        raise BundleError(f"its {member.filename} ends too early")
+    if fortran_order:
+        return array.reshape(shape[::-1]).transpose()
+    return array.reshape(shape)
 
 
 def sha256_of(path: Path) -> str:

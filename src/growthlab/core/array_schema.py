@@ -75,7 +75,8 @@ class ArraySchema:
             self._check_numbers(name, array, sizes)
         if self.order:
             self._check_order(name, array, sizes)
-        self._bind_values(name, array, sizes)
+        if self.sizes:
+            self._bind_values(name, array, sizes)
 
     def _check_shape(self, name: str, array: np.ndarray, sizes: dict[str, int]) -> None:
         if self.shape is None:
