@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.figures import outcome_figures
 from growthlab.evaluation.outcome import Estimate, Outcome
@@ -121,3 +122,21 @@ def test_a_comparison_has_its_leaderboard_and_the_models_curves(recommenders, ch
     assert all(
         png(figure).startswith(b"\x89PNG") for figure in (*ranking.values(), *churn.values())
     )
+
+
+HOSTILE = [r"a $\frac{$ b", "$5 to $9", "$x^$", "\x1b[31m\u202ered", "a\nb", "<b>&amp;</b>"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_of_the_data_is_drawn_as_it_is(text, predictions):
+    renamed = {text: predictions, "b": predictions}
+    bars = {text: Estimate(0.1, 0.05, 0.2), "b": Estimate(0.2, 0.1, 0.3)}
+    figures = [
+        metric_bars(bars, text, subtitle=text),
+        gain_curve(renamed, "leavers"),
+        curves({text: [0.1, 0.2]}, text),
+    ]
+    for figure in figures:
+        png(figure)
+    drawn = [t.get_text() for t in figures[0].axes[0].get_yticklabels()]
+    assert visible_text(text).replace("$", r"\$") in drawn

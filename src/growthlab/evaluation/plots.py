@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.outcome import Estimate
 from growthlab.metrics.predictions import equal_mass_bins, group_by_prediction, sums_of_first
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
@@ -88,7 +89,7 @@ def metric_bars(
             fontsize=10,
             color=INK,
         )
-    axes.set_yticks(range(len(order)), order, fontsize=10)
+    axes.set_yticks(range(len(order)), [_label(name) for name in order], fontsize=10)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=QUIET, linewidth=0.8)
     axes.grid(axis="y", visible=False)
@@ -234,8 +235,8 @@ def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tupl
     engine.set(w_pad=0.14, h_pad=0.1, rect=(0, 0, 1, 1 - title_space))
     axes = figure.add_subplot()
     top = 1 - 0.14 / height
-    figure.text(0.02, top, title, fontsize=14, fontweight="bold", color=INK, va="top")
-    figure.text(0.02, top - 0.3 / height, subtitle, fontsize=10, color=QUIET, va="top")
+    figure.text(0.02, top, _label(title), fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(0.02, top - 0.3 / height, _label(subtitle), fontsize=10, color=QUIET, va="top")
     axes.set_axisbelow(True)
     axes.grid(color="#EBEBEB", linewidth=0.8)
     for side in ("top", "right", "left"):
@@ -245,6 +246,11 @@ def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tupl
     axes.xaxis.label.set(color=INK, size=11)
     axes.yaxis.label.set(color=INK, size=11)
     return figure, axes
+
+
+def _label(text: str) -> str:
+    """The text as it is: between two dollars Matplotlib reads formulas, and fails on other texts."""
+    return visible_text(text).replace("$", r"\$")
 
 
 def _colours(n: int) -> list[str]:
@@ -258,7 +264,7 @@ def _name_line_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> No
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
         last = max(y, last + gap)
         axes.annotate(
-            name,
+            _label(name),
             (x, last),
             xytext=(7, 0),
             textcoords="offset points",
@@ -280,7 +286,7 @@ def _legend(
     references = references or {}
     axes.legend(
         [*handles, *references.values()],
-        [*(name for _, _, name, _ in ordered), *references],
+        [*(_label(name) for _, _, name, _ in ordered), *references],
         frameon=False,
         fontsize=10,
         labelcolor="linecolor",
