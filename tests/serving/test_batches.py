@@ -70,6 +70,24 @@ def test_only_requests_of_about_the_same_k_share_a_call() -> None:
         assert len({k > 50 for k in ks}) == 1
 
 
+@pytest.mark.parametrize(("seconds", "in_loop"), [(QUICK, 16), (0.0025, 8), (SLOW, 0)])
+def test_as_many_share_a_call_in_the_event_loop_as_take_five_milliseconds(
+    seconds: float, in_loop: int
+) -> None:
+    async def thread_of(n: int) -> str:
+        work = Work()
+        model = batcher(work, seconds)
+        await asyncio.gather(*model.ask([(1, 1)] * n))
+        model.close()
+        (name,) = work.threads
+        return name
+
+    if in_loop:
+        assert asyncio.run(thread_of(in_loop)) == "MainThread"
+    if in_loop < LARGEST_BATCH:
+        assert asyncio.run(thread_of(in_loop + 1)) != "MainThread"
+
+
 def test_a_call_that_would_keep_the_event_loop_too_long_is_made_in_a_thread() -> None:
     model = batcher(Work())
 
@@ -83,7 +101,7 @@ def test_a_call_that_would_keep_the_event_loop_too_long_is_made_in_a_thread() ->
     async def ask() -> None:
         assert await threads_of(16) == {"loop"}
         model._measure(16, 0.020, 0.020)  # a call of 16 took 20 ms
-        model._measure(8, 0.010, 0.010)
+        model._measure(8, 0.020, 0.020)
         assert await threads_of(5) == {"thread"}  # which was quick
         assert await threads_of(10) == {"loop"}
         model._measure(16, 0.020, 0.001)  # another process had its turn

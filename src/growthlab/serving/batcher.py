@@ -15,6 +15,8 @@ from growthlab.serving.refusals import Overloaded
 LARGEST_BATCH = 16
 QUICK_SECONDS = 0.003  # a request that takes less is answered in the event loop
 LOOP_SECONDS = 0.005  # for which a call may keep the event loop
+CHEAPER_TOGETHER = 4  # what a request costs alone, in requests of a call of many
+BUSY = 3  # times as much processor time does the same work take on a busy machine
 MEMORY = 0.9  # weight of the past in the running mean of the seconds a request
 
 Work = Callable[[list[Any], list[int]], Sequence[Any]]  # requests and their k -> an answer each
@@ -39,16 +41,16 @@ class Batcher:
     ) -> None:
         self._work = work
         self._seconds = seconds
-        # requests in one call that keep the loop for no longer than `LOOP_SECONDS`
-        self._in_loop = LARGEST_BATCH if seconds <= QUICK_SECONDS else 0
+        # requests in one call that keep the loop for no longer than `LOOP_SECONDS`; 0: none ever
+        together = int(LOOP_SECONDS * CHEAPER_TOGETHER / max(seconds, 1e-6))
+        self._in_loop = min(together, LARGEST_BATCH) if seconds <= QUICK_SECONDS else 0
         self._max_waiting = max_waiting
         self._max_wait = max_wait_seconds
         self._waiting: list[tuple[int, Any, asyncio.Future[Any]]] = []
         self._busy = False
         self._closing = False
-        self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix="model"
-        )  # begins with its first call
+        # its thread begins with its first call
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     @property
     def waiting(self) -> int:
@@ -114,7 +116,7 @@ class Batcher:
         if not self._in_loop:
             return
         # not the clock: another process may have had its turn
-        if cpu_seconds > LOOP_SECONDS:
+        if cpu_seconds > BUSY * LOOP_SECONDS:
             self._in_loop = max(1, min(self._in_loop, n // 2))
         elif cpu_seconds < LOOP_SECONDS / 2:
             self._in_loop = max(self._in_loop, min(2 * n, LARGEST_BATCH))
