@@ -207,7 +207,8 @@ def change_network(folder: Path, rng: random.Random) -> str:
         content = content[: rng.randrange(len(content))]
     elif what == 1:  # a number among the weights
         place = rng.randrange(len(content) // 4) * 4
-        content[place : place + 4] = np.float32(rng.choice(ODD_NUMBERS[-7:])).tobytes()
+        with np.errstate(over="ignore"):
+            content[place : place + 4] = np.float32(rng.choice(ODD_NUMBERS[-7:])).tobytes()
     else:
         beginning = rng.random() < 0.7  # where the operators stand
         place = rng.randrange(min(4000, len(content)) if beginning else len(content))

@@ -43,7 +43,7 @@ class BundleLoader:
             The bundle is broken, or did not pass.
         """
         for attempt in range(RELOADS + 1):
-            with self._test(folder, nice=0) as test:
+            with self._test(folder, nice=0, verify=False) as test:
                 bundle = Bundle.load(folder)
                 if self._is_same(bundle, test):
                     return bundle
@@ -53,7 +53,7 @@ class BundleLoader:
 
     def next(self, folder: Path) -> Bundle:
         """The bundle for a running service: nothing of it is read before it has passed; see `first`."""
-        with self._test(folder, nice=STEP_BACK) as test:
+        with self._test(folder, nice=STEP_BACK, verify=True) as test:
             tested = None if test is None else test.passed()
         bundle = Bundle.load(folder)
         if tested is not None and tested != bundle.manifest.digest:
@@ -79,7 +79,7 @@ class BundleLoader:
         _passed.add(bundle.manifest.digest)
 
     @contextmanager
-    def _test(self, folder: Path, nice: int) -> Iterator[SelfTestProcess | None]:
+    def _test(self, folder: Path, nice: int, verify: bool) -> Iterator[SelfTestProcess | None]:
         """A test of the bundle in `folder`, ended with the block; None where it has passed before."""
         check_signature(folder)
         manifest = Manifest.read(folder)
@@ -90,7 +90,7 @@ class BundleLoader:
             if self.is_stopped:
                 raise BundleError("the service is stopping")
             self._running = SelfTestProcess(
-                folder, seconds=self._seconds, megabytes=self._megabytes, nice=nice
+                folder, seconds=self._seconds, megabytes=self._megabytes, nice=nice, verify=verify
             )
         try:
             yield self._running

@@ -39,11 +39,27 @@ class SelfTestProcess:
     seconds : of processor time after which it is killed, or after ten times as many of the clock
     megabytes : of memory that it can have
     nice : how far it steps back behind other processes
+    verify : whether it verifies the checksums; else whoever started it does
     """
 
-    def __init__(self, folder: Path, *, seconds: float, megabytes: int, nice: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seconds: float,
+        megabytes: int,
+        nice: int = 0,
+        verify: bool = True,
+    ) -> None:
         self._folder, self._seconds, self._megabytes = folder, max(1, round(seconds)), megabytes
-        words = [str(folder), str(self._seconds), str(megabytes), str(nice), str(os.getpid())]
+        words = [
+            str(folder),
+            str(self._seconds),
+            str(megabytes),
+            str(nice),
+            str(os.getpid()),
+            str(int(verify)),
+        ]
         self._process = subprocess.Popen(
             [sys.executable, *SELF_TEST, *words],
             stdin=subprocess.DEVNULL,
