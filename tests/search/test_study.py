@@ -173,7 +173,7 @@ def test_minutes_add_up_over_calls_and_idle_time_is_free(
     open_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(study_module.time, "time", lambda: now)
+    monkeypatch.setattr(study_module.CLOCK, "seconds", lambda: now)
     study = open_study(budget=Budget(50, minutes=2))
     trial = study.ask()
     assert trial is not None

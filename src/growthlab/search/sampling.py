@@ -23,14 +23,15 @@ class UntriedSampler(BaseSampler):
     """Proposes settings of a space that are not among those `tried`.
 
     Tree-structured Parzen estimators: Bergstra et al., "Algorithms for Hyper-Parameter
-    Optimization", NeurIPS 2011; the first settings are drawn at random. Each trial has its own random
-    stream, so that an interrupted search proposes what it would have proposed.
+    Optimization", NeurIPS 2011; the first settings are drawn at random. Each `place` of a trial, its
+    number without interrupted ones, has its own random stream, so that an interrupted search proposes
+    what it would have proposed.
     """
 
     def __init__(
-        self, space: SearchSpace, tried: Collection[str], seed: int, n_trials: int
+        self, space: SearchSpace, tried: Collection[str], seed: int, n_trials: int, place: int
     ) -> None:
-        self._space, self._tried, self._seed = space, tried, seed
+        self._space, self._tried, self._seed, self._place = space, tried, seed, place
         self._n_random = min(MAX_RANDOM_TRIALS, max(MIN_RANDOM_TRIALS, n_trials // 3))
         self._distributions = space.distributions()
 
@@ -49,7 +50,7 @@ class UntriedSampler(BaseSampler):
         if not search_space:
             return {}
         for attempt in range(ATTEMPTS):
-            seed = int(random_stream(self._seed, "search", trial.number, attempt).integers(2**31))
+            seed = int(random_stream(self._seed, "search", self._place, attempt).integers(2**31))
             chance = RandomSampler(seed=seed)
             tpe = TPESampler(seed=seed, n_startup_trials=self._n_random)
             params = tpe.sample_relative(study, trial, search_space) or {
@@ -58,7 +59,7 @@ class UntriedSampler(BaseSampler):
             }
             if settings_key(self._space.settings(params)) not in self._tried:
                 return params
-        return self._untried(trial, search_space) or params
+        return self._untried(search_space) or params
 
     def sample_independent(
         self,
@@ -70,15 +71,13 @@ class UntriedSampler(BaseSampler):
         """Never called: all settings are sampled together."""
         raise NotImplementedError(param_name)
 
-    def _untried(
-        self, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any] | None:
+    def _untried(self, search_space: dict[str, BaseDistribution]) -> dict[str, Any] | None:
         """Untried settings of a space without continuous ranges, drawn at random; None if there are none."""
         if self._space.n_settings is None:
             return None
         untried = [s for s in self._space.all_settings() if settings_key(s) not in self._tried]
         if not untried:
             return None
-        position = int(random_stream(self._seed, "left", trial.number).integers(len(untried)))
+        position = int(random_stream(self._seed, "left", self._place).integers(len(untried)))
         params = self._space.encoded(untried[position])
         return {name: params[name] for name in search_space}

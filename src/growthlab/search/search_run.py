@@ -14,6 +14,7 @@ from growthlab.search.study import Study
 from growthlab.search.trial import FinishedTrial, Trial, TrialResult
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, this_process
+from growthlab.tracking.run_clock import CLOCK, end_run, new_run
 from growthlab.tracking.run_files import (
     artifact_folder,
     flattened,
@@ -84,6 +85,7 @@ class SearchRun:
             lambda run: run.data.tags["trial"] in running,
         )
         for run in orphans:
+            CLOCK.continue_after(run.info.start_time)
             trial = self._study.ended(int(run.data.tags["trial"]))
             self._end(run.info.run_id, trial.result if trial else TrialResult("interrupted"))
 
@@ -107,7 +109,7 @@ class SearchRun:
             named = zip(self._objectives, best.result.values, strict=True)
             log_metrics(self._client, self.run_id, {f"valid/{n}": v for n, v in named})
         if not self._study.running():
-            self._client.set_terminated(self.run_id, status)
+            end_run(self._client, self.run_id, status)
 
     def _end(self, run_id: str, result: TrialResult) -> None:
         """Log the metrics, the curve and the state of a trial, and end its run."""
@@ -121,7 +123,7 @@ class SearchRun:
         if result.why:
             name = "error" if result.state == "failed" else "why"
             self._client.set_tag(run_id, name, result.why[:5000])
-        self._client.set_terminated(run_id, RUN_STATUS[result.state])
+        end_run(self._client, run_id, RUN_STATUS[result.state])
 
     def _existing_run(self) -> str | None:
         """The run of this study, if there is one in the store."""
@@ -129,6 +131,7 @@ class SearchRun:
         runs = self._client.search_runs([self._experiment], query, max_results=1)
         if not runs:
             return None
+        CLOCK.continue_after(runs[0].info.start_time)
         self._client.update_run(runs[0].info.run_id, status="RUNNING")
         return str(runs[0].info.run_id)
 
@@ -142,5 +145,4 @@ class SearchRun:
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
         study_tags = {"study": self._study.name, STUDY_TAG: self._study.id, PROCESS: this_process()}
         tags = {**self._lineage.tags(), **study_tags, **tags}
-        run = self._client.create_run(self._experiment, run_name=name, tags=tags)
-        return str(run.info.run_id)
+        return new_run(self._client, self._experiment, name, tags)

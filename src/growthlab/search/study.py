@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -26,6 +25,7 @@ from growthlab.search.stored_trial import (
 from growthlab.search.study_store import StudyStore
 from growthlab.search.trial import FinishedTrial, TrialPruned, TrialResult
 from growthlab.tracking.process_identity import this_process
+from growthlab.tracking.run_clock import CLOCK
 
 if TYPE_CHECKING:
     import optuna
@@ -136,12 +136,15 @@ class Study:
             if self._stop_reason(trials):
                 return None
             tried = {settings_key(overrides_of(t)) for t in trials}
-            self.optuna.sampler = UntriedSampler(self.space, tried, self.seed, self.budget.trials)
+            place = sum(map(counts_for_budget, trials))
+            self.optuna.sampler = UntriedSampler(
+                self.space, tried, self.seed, self.budget.trials, place
+            )
             waiting = next((t for t in trials if t.state.name == "WAITING"), None)
             outside = waiting is not None and self._is_outside(waiting)
             trial = self.optuna.ask(None if outside else self.space.distributions())
             trial.set_user_attr("process", this_process())
-            trial.set_user_attr("began", time.time())
+            trial.set_user_attr("began", CLOCK.seconds())
             overrides = {} if outside else self.space.settings(trial.params)
             trial.set_user_attr("overrides", overrides)
         running = RunningTrial(trial.number, overrides, trial, self)
@@ -153,14 +156,14 @@ class Study:
 
     def tell(self, trial: Any, result: TrialResult) -> None:
         """Store the result of a trial; an interrupted one will be tried again."""
-        self._store_result(trial.number, trial.id, result, time.time())
+        self._store_result(trial.number, trial.id, result, CLOCK.seconds())
 
     def end_own_trials(self) -> None:
         """Mark the unfinished trials of this process as interrupted."""
         for trial in self._trials("RUNNING"):
             if trial._trial_id in self._heartbeats:
                 end = TrialResult("interrupted", why="the search was ended")
-                self._store_result(trial.number, trial._trial_id, end, time.time())
+                self._store_result(trial.number, trial._trial_id, end, CLOCK.seconds())
 
     def fail(self, process: str, why: str) -> int:
         """Mark the trials of a killed process as failed, and return their number."""
@@ -168,7 +171,7 @@ class Study:
             trials = [t for t in self._trials("RUNNING") if t.user_attrs.get("process") == process]
             for trial in trials:
                 self._store_result(
-                    trial.number, trial._trial_id, TrialResult("failed", why=why), time.time()
+                    trial.number, trial._trial_id, TrialResult("failed", why=why), CLOCK.seconds()
                 )
         return len(trials)
 
@@ -196,7 +199,7 @@ class Study:
     def seconds_used(self) -> float:
         """Seconds during which at least one trial ran, in all calls together."""
         begun = [t for t in self._trials() if "began" in t.user_attrs]
-        return seconds_covered(begun, time.time())
+        return seconds_covered(begun, CLOCK.seconds())
 
     def time_is_up(self) -> bool:
         """Whether the minutes of the budget are used up."""
@@ -303,7 +306,7 @@ class Study:
             self._give_up_dead_trials()
 
     def _give_up_dead_trials(self) -> None:
-        now = time.time()
+        now = CLOCK.seconds()
         for trial in self._trials("RUNNING"):
             if self._is_running(trial):
                 continue
@@ -316,7 +319,7 @@ class Study:
 
     def _is_running(self, trial: FrozenTrial) -> bool:
         """Whether this process or another live one works on the trial."""
-        return trial._trial_id in self._heartbeats or is_process_alive(trial, time.time())
+        return trial._trial_id in self._heartbeats or is_process_alive(trial, CLOCK.seconds())
 
     def _store_result(self, number: int, trial_id: int, result: TrialResult, ended: float) -> None:
         """Store the result before the state, so that no finished trial lacks a result."""
@@ -350,7 +353,7 @@ class Study:
         """Store heartbeats of a running trial until it ended, for processes on other machines."""
         while not ended.wait(HEARTBEAT_SECONDS):
             try:
-                self._storage.set_trial_user_attr(trial_id, "seen", time.time())
+                self._storage.set_trial_user_attr(trial_id, "seen", CLOCK.seconds())
             except Exception as error:
                 log.debug("the heartbeat was not stored: %s", error)
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.run_clock import end_run, new_run
 from growthlab.tracking.run_files import artifact_folder, log_curves, log_metrics, log_params
 from growthlab.tracking.store import Store
 
@@ -33,7 +34,7 @@ def command_run(
     client = store.client
     tags = {**lineage.tags(), "kind": kind}
     experiment = store.experiment(lineage.experiment)
-    run_id = str(client.create_run(experiment, run_name=kind, tags=tags).info.run_id)
+    run_id = new_run(client, experiment, kind, tags)
     try:
         log_params(client, run_id, config)
         client.log_inputs(run_id, datasets=[lineage.dataset()])
@@ -45,6 +46,6 @@ def command_run(
         log_curves(client, run_id, run.series, gaps=True)
     except BaseException as error:
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        client.set_terminated(run_id, status)
+        end_run(client, run_id, status)
         raise
-    client.set_terminated(run_id, "FINISHED")
+    end_run(client, run_id, "FINISHED")

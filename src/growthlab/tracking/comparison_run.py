@@ -22,6 +22,7 @@ from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, is_alive, this_process
+from growthlab.tracking.run_clock import CLOCK, end_run, new_run
 from growthlab.tracking.run_files import (
     artifact_folder,
     log_figures,
@@ -165,7 +166,7 @@ class ComparisonRun:
                 size = sum(f.stat().st_size for f in (folder / "bundle").rglob("*") if f.is_file())
             self._add_size(entry, size / 2**20)
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
-        client.set_terminated(run_id, "FINISHED")
+        end_run(client, run_id, "FINISHED")
         self._current = None
         self._checkpoints.remove()
 
@@ -178,7 +179,7 @@ class ComparisonRun:
         client = self.store.client
         client.set_tag(self._current, "error", f"{type(error).__name__}: {error}"[:5000])
         client.log_text(self._current, "".join(traceback.format_exception(error)), "error.txt")
-        client.set_terminated(self._current, "FAILED")
+        end_run(client, self._current, "FAILED")
         self._current = None
 
     def close(self, status: str) -> None:
@@ -186,10 +187,10 @@ class ComparisonRun:
         self._checkpoints.release()
         client = self.store.client
         if self._current is not None:
-            client.set_terminated(self._current, status)
+            end_run(client, self._current, status)
             self._current = None
         if self.parent and self.run_id:
-            client.set_terminated(self.run_id, status)
+            end_run(client, self.run_id, status)
 
     def _add_size(self, entry: Entry, megabytes: float) -> None:
         self._bundle_mb.setdefault(entry.contender.name, []).append(megabytes)
@@ -210,6 +211,7 @@ class ComparisonRun:
                 "end it, or change the config (another seed, other models)"
             )
         client, self.run_id = self.store.client, run.info.run_id
+        CLOCK.continue_after(run.info.start_time)
         client.set_tag(self.run_id, PROCESS, this_process())
         client.update_run(self.run_id, status="RUNNING")
         end_orphans(client, self._experiment, f"tags.`{PARENT_TAG}` = '{self.run_id}'")
@@ -228,8 +230,7 @@ class ComparisonRun:
         """Create a run with the tags that all runs of the comparison have."""
         tags_of_all = {KEY_TAG: self.key, PROCESS: this_process()}
         tags = {**self.lineage.tags(), **tags_of_all, **tags}
-        run = self.store.client.create_run(self._experiment, run_name=name, tags=tags)
-        return str(run.info.run_id)
+        return new_run(self.store.client, self._experiment, name, tags)
 
     def _log_config(self, run_id: str, config: Mapping[str, Any], origin: int) -> None:
         """Log the config as YAML and as parameters, and the reports."""

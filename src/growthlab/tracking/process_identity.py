@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from growthlab.tracking.run_clock import end_run
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -68,7 +70,7 @@ def end_orphans(
     unseen = [run for run in running if not is_alive(run.data.tags.get(PROCESS, ""))]
     orphans = [run for run in unseen if not is_known_alive(run)]
     for run in orphans:
-        client.set_terminated(run.info.run_id, "KILLED")
+        end_run(client, run, "KILLED")
     return orphans
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.pages.csv_table import csv_of_table, table_of_csv
+from growthlab.tracking.run_clock import CLOCK
 from growthlab.training.learned_state import WarmStart, read_state, write_state
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def log_metrics(
     """Log the finite `values`; MLflow does not keep NaN."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
+    now = CLOCK.milliseconds()
     metrics = [Metric(k, float(v), now, step) for k, v in values.items() if math.isfinite(v)]
     client.log_batch(run_id, metrics=metrics)
 
@@ -84,7 +84,7 @@ def log_curves(
     """Log each curve as a metric with one step a value, from 1; with `gaps` only finite values."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
+    now = CLOCK.milliseconds()
     points = [
         Metric(name, float(value), now, step)
         for name, values in curves.items()
