@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.serving.app import create_app
@@ -56,12 +56,17 @@ def test_the_winner_by_validation_is_exported(exported: Workspace, task: str) ->
     assert manifest.code_version == "tested"
 
 
+def other_than(workspace: Workspace, run_id: str) -> str:
+    """The run of another model of churn."""
+    runs = [r for m in ("recency_rule", "logistic") for r in workspace.runs("churn", model=m)]
+    return next(r.info.run_id for r in runs if r.info.run_id != run_id)
+
+
 def test_a_second_export_is_the_challenger_and_the_champion_stays(exported: Workspace) -> None:
     champion = exported.client.get_model_version_by_alias("simulated_shop-churn", "champion")
-    loser = exported.runs("churn", entry="recency_rule seed 0")[-1].info.run_id
+    loser = other_than(exported, str(champion.run_id))
     done = exported.growthlab("export", "task=churn", f"run={loser}", "to=other")
     assert done.status == 0, done.err
-    assert "recency_rule" in done.out
     assert "(challenger)" in done.out
     challenger = exported.client.get_model_version_by_alias("simulated_shop-churn", "challenger")
     assert challenger.run_id == loser
@@ -79,13 +84,29 @@ def test_a_run_is_exported_under_its_own_task(exported: Workspace) -> None:
 
 
 def test_existing_folders_are_not_overwritten(exported: Workspace) -> None:
-    done = exported.growthlab("export", "task=churn")
+    champion = exported.client.get_model_version_by_alias("simulated_shop-churn", "champion")
+    loser = other_than(exported, str(champion.run_id))
+    done = exported.growthlab("export", "task=churn", f"run={loser}")
     assert done.mistake == (
         "bundles/simulated_shop-churn exists already: give another to=..., or overwrite=true"
     )
     assert exported.growthlab("export", "to=.", "overwrite=true").mistake == (
         ". is no bundle and is not overwritten: give another to=..."
     )
+
+
+def test_the_same_export_again_changes_nothing(exported: Workspace) -> None:
+    # as after a kill at the very end: the folder, the version and its aliases are there
+    name = "simulated_shop-top_n"
+    before = exported.client.get_registered_model(name)
+    manifest = Bundle.load(bundle_of(exported, "top_n")).manifest
+    done = exported.growthlab("export", "task=top_n", f"run={manifest.run_id}")
+    assert done.status == 0, done.err
+    assert f"registered as {name} version {before.aliases['champion']} (champion)" in done.out
+    after = exported.client.get_registered_model(name)
+    assert after.aliases == before.aliases
+    assert len(exported.client.search_model_versions(f"name = '{name}'")) == 1
+    assert Bundle.load(bundle_of(exported, "top_n")).manifest == manifest
 
 
 def test_runs_that_cannot_be_exported_are_refused_in_one_line(exported: Workspace) -> None:
@@ -253,9 +274,7 @@ def test_input_files_with_mistakes_are_one_line(exported: Workspace, words: str,
 @pytest.fixture
 def served(exported: Workspace) -> Iterator[str]:
     """The address of a service of all bundles in its own process, which a signal stops."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = exported.process("serve", "bundle=bundles", f"port={port}")
     try:
         yield f"http://127.0.0.1:{port}"

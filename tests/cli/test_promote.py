@@ -424,9 +424,9 @@ def test_runs_that_cannot_be_challengers_are_refused_in_one_line(
         + ", ".join(children)
     )
     first = str(with_first_champion.client.get_model_version(CHURN, "1").run_id)
-    assert promote(with_first_champion, "churn", first).mistake == (
-        f"challenger={first} is the champion already (version 1)"
-    )
+    done = promote(with_first_champion, "churn", first)
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"challenger={first} is the champion already (version 1): nothing to do\n"
     assert (
         "challenger is required" in with_first_champion.growthlab("promote", "task=churn").mistake
     )
@@ -563,9 +563,9 @@ def test_the_champions_run_exported_again_with_a_signature_can_be_promoted(
     assert version.description.startswith(f"logistic: {reason}; roc auc ")
     done = with_first_champion.growthlab(*fetch)
     assert done.status == 0, done.err
-    assert promote(with_first_champion, "churn", run).mistake == (
-        f"challenger={run} is the champion already (version {new})"
-    )
+    done = promote(with_first_champion, "churn", run)
+    assert done.status == 0
+    assert f"challenger={run} is the champion already (version {new}): nothing to do" in done.out
     back = with_first_champion.growthlab("rollback", "task=churn")
     assert (back.status, champion(with_first_champion, CHURN)) == (0, "1"), back.err
 

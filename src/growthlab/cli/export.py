@@ -13,6 +13,7 @@ from growthlab.registry.model_registry import (
     make_challenger,
     register_bundle,
 )
+from growthlab.registry.unfinished_versions import finish_version
 from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
@@ -35,18 +36,27 @@ def run(command: Command) -> int:
         winner = winner_of(store, experiment, task.objective, task.maximise)
     run_id, tags = str(winner.info.run_id), winner.data.tags
     folder = Path(str(config.to or f"bundles/{tags['data']}-{tags['task']}"))
-    require_replaceable(folder, overwrite=config.overwrite)
-    place_bundle(store, run_id, folder, config.index_above)
+    overwrite = bool(config.overwrite)
+    require_replaceable(folder, run_id, overwrite=overwrite)
+    place_bundle(store, run_id, folder, config.index_above, overwrite=overwrite)
     print(f"{tags['model']} of run {run_id} in {folder}")
     if config.register:
-        registered = register_bundle(folder, uri=store.address, run_id=run_id, client=store.client)
-        make_challenger(store.client, registered)
+        client = store.client
+        registered = register_bundle(
+            folder, uri=store.address, run_id=run_id, client=client, repeat=overwrite
+        )
         words = f"registered as {registered.name} version {registered.version}"
-        if champion_of(store.client, registered.name) is None:
-            print(f"{words} ({_first_champion(command, store, run_id, registered)}")
-        else:
+        champion = champion_of(client, registered.name)
+        if champion is not None and str(champion.version) == registered.version:
+            print(f"{words} (champion): models:/{registered.name}@champion")
+        elif champion is not None:
+            make_challenger(client, registered)
             print(f"{words} (challenger): {registered.uri}")
             print(f"next: growthlab promote task={tags['task']} challenger={run_id}")
+        else:
+            make_challenger(client, registered)
+            print(f"{words} ({_first_champion(command, store, run_id, registered)}")
+        finish_version(client, registered.name, registered.version)
     print(f"next: growthlab serve bundle={folder}")
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from growthlab.config.compose import Command
 from growthlab.promotion.promotion_report import checks_as_text, verdict_of
+from growthlab.promotion.ruling import AlreadyChampionError
 from growthlab.registry.model_registry import how_to_serve_champion
 from growthlab.workbench.challenge import report_path, rule_on_challenger
 
@@ -13,7 +14,11 @@ def run(command: Command) -> int:
 
     The status is 1 if the gate refuses.
     """
-    ruling = rule_on_challenger(command)
+    try:
+        ruling = rule_on_challenger(command)
+    except AlreadyChampionError as error:  # also where the command was killed at its very end
+        print(f"{error}: nothing to do")
+        return 0
     case, decision = ruling.case, ruling.decision
     status = 0 if decision.promote else 1
     if command.config.dry_run:

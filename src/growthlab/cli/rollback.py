@@ -13,6 +13,7 @@ from growthlab.registry.model_registry import (
     how_to_serve_champion,
     move_champion,
     previous_champion,
+    settle_interrupted,
 )
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import code_version
@@ -24,6 +25,7 @@ def run(command: Command) -> int:
     config, store = command.config, tracking_store(command.config)
     store.require_exists("nothing to go back to")
     client, name = store.client, f"{command.choice('data')}-{command.choice('task')}"
+    settle_interrupted(client, name)
     now, before = previous_champion(client, name)
     change = ChampionChange(
         version=before,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.pages.csv_table import csv_of_table
 from growthlab.promotion.decision import Decision, Evidence, decide
@@ -36,6 +38,10 @@ from growthlab.registry.model_registry import (
 )
 from growthlab.tasks.base import Task
 from growthlab.tracking.store import code_version
+
+
+class AlreadyChampionError(ConfigError):
+    """There is nothing to promote: the challenger is the champion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +133,12 @@ def rule_on(challenger: JudgedRun, terms: PromotionTerms, by: str) -> Ruling:
     return Ruling(case, evidence, decide(evidence, terms.gate), terms.gate)
 
 
-def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
-    """Write tags and report to run and version, and move the alias if the gate allows it.
+def carry_out(ruling: Ruling, challenger: JudgedRun, report_file: Path | None = None) -> None:
+    """Write tags and report to run, version and file, and move the alias if the gate allows it.
 
-    The version is the one whose bundle was judged; it is registered here if there is none. A refusal
-    does not change a version that is or was champion.
+    The alias is moved last: a process that is killed leaves no champion without its evidence. The
+    version is the one whose bundle was judged; it is registered here if there is none. A refusal does
+    not change a version that is or was champion.
 
     Raises
     ------
@@ -141,6 +148,15 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
     case, decision, store = ruling.case, ruling.decision, challenger.store
     client, tags = store.client, ruling.tags
     version = challenger.version
+
+    def record() -> None:
+        write_run_tags(client, challenger.id, tags)
+        client.log_text(challenger.id, ruling.report, case.artifact)
+        client.log_text(challenger.id, ruling.table, case.table_artifact)
+        if report_file is not None:
+            with atomic_file(report_file) as file:
+                file.write(ruling.report.encode())
+
     if decision.promote:
         require_champion(client, case.name, case.champion_version)
         new = _register(challenger) if version is None else None
@@ -154,16 +170,15 @@ def carry_out(ruling: Ruling, challenger: JudgedRun) -> None:
             why=decision.reason,
         )
         try:
-            move_champion(client, case.name, change, tags, ruling.summary)
+            move_champion(client, case.name, change, tags, ruling.summary, record)
         except ExportError:  # another process moved it first
             if new:
                 withdraw_version(client, new, case.by)
             raise
-    elif version is not None:
+        return
+    if version is not None:
         note_refusal(client, case.name, version, tags, case.by)
-    write_run_tags(client, challenger.id, tags)
-    client.log_text(challenger.id, ruling.report, case.artifact)
-    client.log_text(challenger.id, ruling.table, case.table_artifact)
+    record()
 
 
 def _register(challenger: JudgedRun) -> RegisteredVersion:
@@ -184,7 +199,9 @@ def _champion(terms: PromotionTerms, challenger: JudgedRun, run_id: str, version
     """
     if run_id == challenger.id:
         if challenger.version in (None, version):
-            raise ConfigError(f"challenger={run_id} is the champion already (version {version})")
+            raise AlreadyChampionError(
+                f"challenger={run_id} is the champion already (version {version})"
+            )
         return replace(challenger, version=version)
 
     def named(word: str) -> JudgedRun:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,9 +13,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from growthlab.bundle.manifest import Manifest
 from growthlab.core.errors import ExportError
 from growthlab.pages.text_table import markdown_text
+from growthlab.registry.begun_change import (
+    begin_change,
+    change_begun,
+    end_change,
+    tags_replaced,
+    take_back_change,
+)
 from growthlab.registry.global_store import global_store
 from growthlab.registry.pyfunc import log_pyfunc
-from growthlab.registry.registry_lock import locked_registry
+from growthlab.registry.registry_lock import locked_registry, was_left_locked
+from growthlab.registry.unfinished_versions import (
+    continue_version,
+    decided_version,
+    finish_version,
+    logged_model_of,
+    mark,
+    remove_abandoned_models,
+    remove_version,
+)
+from growthlab.tracking.process_identity import current_user
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,26 +78,44 @@ class ChampionChange:
 
 
 def register_bundle(
-    bundle: str | Path, *, uri: str, run_id: str, client: MlflowClient | None = None
+    bundle: str | Path,
+    *,
+    uri: str,
+    run_id: str,
+    client: MlflowClient | None = None,
+    repeat: bool = True,
 ) -> RegisteredVersion:
     """Log the bundle as a pyfunc of the run and register it as a new version.
 
     The registered model is named ``<data>-<task>``. The version has no alias: whether it becomes
-    challenger (`make_challenger`) or champion (`move_champion`) is decided elsewhere.
+    challenger (`make_challenger`) or champion (`move_champion`) is decided elsewhere; `finish_version`
+    says that it was. A version of the same bundle whose process was killed before that is continued,
+    other such versions are withdrawn. With `repeat` false a version of the same bundle that was
+    decided is given back too.
     """
     from mlflow import MlflowClient
 
     client = client or MlflowClient(tracking_uri=uri, registry_uri=uri)
     manifest = Manifest.read(Path(bundle))
-    info = log_pyfunc(bundle, uri=uri, run_id=run_id)
     name = f"{manifest.data}-{manifest.task}"
     _ensure(client, name, manifest)
+    with locked_registry(client, name, current_user()):
+        settle_interrupted_change(client, name)
+        same = continue_version(
+            client, name, run_id, manifest.version, lambda v: _was_champion(client, name, v)
+        )
+    if same is None and not repeat:
+        same = decided_version(client, name, run_id, manifest.version)
+    if same is not None:
+        return RegisteredVersion(name, str(same.version), logged_model_of(same))
+    remove_abandoned_models(client, name, run_id)
+    info = log_pyfunc(bundle, uri=uri, run_id=run_id)
     with global_store(uri):  # MLflow looks the logged model up there, whatever the client
         version = client.create_model_version(
             name,
             source=info.model_uri,
             run_id=run_id,
-            tags=_tags(manifest),
+            tags={**_tags(manifest), **mark()},
             description=_description(manifest),
             model_id=info.model_id,
         )
@@ -102,9 +138,7 @@ def withdraw_version(client: MlflowClient, registered: RegisteredVersion, by: st
     with locked_registry(client, name, by):
         if _was_champion(client, name, version) or client.get_model_version(name, version).aliases:
             return
-        client.delete_model_version(name, version)
-        client.delete_logged_model(registered.model_id)
-    log.info("%s version %s is withdrawn", name, version)
+        remove_version(client, name, version, registered.model_id)
 
 
 def note_refusal(
@@ -117,8 +151,10 @@ def note_refusal(
     with locked_registry(client, name, by):
         if _was_champion(client, name, version):
             log.info("%s version %s keeps the evidence of its promotion", name, version)
+            finish_version(client, name, version)
             return
         _write_decision(client, name, version, tags)
+        finish_version(client, name, version)
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -143,12 +179,15 @@ def move_champion(
     change: ChampionChange,
     tags: Mapping[str, str] | None = None,
     described: str = "",
+    record: Callable[[], None] = lambda: None,
 ) -> None:
     """Make ``change.version`` the champion if ``change.before`` still is; else change nothing.
 
     `tags` and the description go to the version, the change to the history of the model; the lock of
     `locked_registry` keeps other processes out meanwhile. The new champion is no longer challenger; a
-    rollback is noted in the description of the version that it removes.
+    rollback is noted in the description of the version that it removes. `record` writes what else is
+    to be known of the change; the alias, which makes it valid, is moved last. What a killed process
+    began is taken back or completed by the next one, see `settle_interrupted_change`.
 
     Raises
     ------
@@ -156,41 +195,75 @@ def move_champion(
         Another process changed the champion first, or holds the lock.
     """
     with locked_registry(client, name, change.by):
+        settle_interrupted_change(client, name)
         require_champion(client, name, change.before)
-        history = history_of(client, name)
-        if tags:
-            _write_decision(client, name, change.version, tags)
-        if described:
-            client.update_model_version(name, change.version, described)
-        client.set_registered_model_alias(name, CHAMPION, change.version)
-        entry = json.dumps(asdict(change))
-        client.set_registered_model_tag(name, f"{HISTORY}{len(history) + 1:04d}", entry)
-        if _aliased(client, name, CHALLENGER) == change.version:
-            client.delete_registered_model_alias(name, CHALLENGER)
-        if change.how == ROLLBACK and change.before is not None:
-            _note_rollback(client, name, change.before, change)
+        key = f"{HISTORY}{len(history_of(client, name)) + 1:04d}"
+        begin_change(client, name, key, change, tags or {})
+        try:
+            if tags:
+                _write_decision(client, name, change.version, tags)
+            if described:
+                client.update_model_version(name, change.version, described)
+            client.set_registered_model_tag(name, key, json.dumps(asdict(change)))
+            record()
+            client.set_registered_model_alias(name, CHAMPION, change.version)
+            _complete_change(client, name, change)
+        except BaseException:
+            with suppress(Exception):  # else the next process does it
+                settle_interrupted_change(client, name)
+            raise
     log.info("%s version %s is %s", name, change.version, CHAMPION)
+
+
+def settle_interrupted(client: MlflowClient, name: str) -> None:
+    """`settle_interrupted_change` under the lock, where a change has begun or the lock was left."""
+    if change_begun(_registered(client, name)) is not None or was_left_locked(client, name):
+        with locked_registry(client, name, current_user()):
+            settle_interrupted_change(client, name)
+
+
+def settle_interrupted_change(client: MlflowClient, name: str) -> None:
+    """Complete or take back the change of a champion whose process was killed in the middle.
+
+    It is complete once the alias is moved. The caller holds the lock, so that no other process is at it.
+    """
+    begun = change_begun(_registered(client, name))
+    if begun is None:
+        return
+    change = ChampionChange(**begun.change)
+    if _aliased(client, name, CHAMPION) == change.version:
+        _complete_change(client, name, change)
+    else:
+        take_back_change(client, name, begun)
+    log.info("%s: the interrupted change to version %s is settled", name, change.version)
+
+
+def _complete_change(client: MlflowClient, name: str, change: ChampionChange) -> None:
+    """What follows the move of the alias; nothing is done twice."""
+    if _aliased(client, name, CHALLENGER) == change.version:
+        client.delete_registered_model_alias(name, CHALLENGER)
+    if change.how == ROLLBACK and change.before is not None:
+        _note_rollback(client, name, change.before, change)
+    finish_version(client, name, change.version)
+    end_change(client, name)
 
 
 def _write_decision(client: MlflowClient, name: str, version: str, tags: Mapping[str, str]) -> None:
     """Write the tags of a decision to a version, in place of those of an earlier decision."""
-    groups = {key.partition(".")[0] for key in tags}
-    for key in client.get_model_version(name, version).tags:
-        group, dot, _ = key.partition(".")
-        if dot and group in groups and key not in tags:
-            client.delete_model_version_tag(name, version, key)
+    for key in tags_replaced(client.get_model_version(name, version).tags, tags):
+        client.delete_model_version_tag(name, version, key)
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
 
 
 def _note_rollback(client: MlflowClient, name: str, left: str, change: ChampionChange) -> None:
-    """Add the rollback and its reason to the description of the version that was champion."""
+    """Add the rollback and its reason to the description of the version that was champion, once."""
     why = f": {change.why}" if change.why else ""
-    description = client.get_model_version(name, left).description
+    description = client.get_model_version(name, left).description or ""
     note = markdown_text(f"rolled back {change.at} by {change.by}{why}")
-    client.update_model_version(
-        name, left, (f"{description}; {note}" if description else note)[:LONGEST]
-    )
+    if note not in description:
+        text = f"{description}; {note}" if description else note
+        client.update_model_version(name, left, text[:LONGEST])
 
 
 def history_of(client: MlflowClient, name: str) -> list[ChampionChange]:

@@ -12,6 +12,7 @@ from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import PredictRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.registry.global_store import global_store
+from growthlab.registry.unfinished_versions import mark
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -52,6 +53,7 @@ def log_pyfunc(bundle: str | Path, *, uri: str, run_id: str, name: str = "model"
             signature=_signature(loaded),
             input_example=_example(loaded),
             pip_requirements=_requirements(loaded),
+            tags=mark(),
             metadata={"task": loaded.manifest.task, "bundle_version": loaded.manifest.version},
         )
     log.info("logged the bundle of run %s as %s", run_id, info.model_uri)

@@ -41,28 +41,41 @@ def locked_registry(
         Other processes held the lock for three leases.
     """
     token = uuid.uuid4().hex
-    dead_locks = _take(client, f"{name}{LOCK}", token, by, lease)
+    _take(client, f"{name}{LOCK}", token, by, lease)
     try:
         yield
     finally:
-        for lock, holder in ((f"{name}{LOCK}", token), *((b, "") for b in dead_locks)):
-            _delete(client, lock, holder)
+        for dead in _dead_locks(client, name):
+            _delete(client, dead, "")
+        _delete(client, f"{name}{LOCK}", token)
 
 
-def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) -> list[str]:
-    """Wait until this process holds the lock; the names of dead locks that were renamed for it."""
+def was_left_locked(client: MlflowClient, name: str) -> bool:
+    """Whether a process of this machine was killed while it held the lock, or while it took it over."""
+    process = _tags(client, f"{name}{LOCK}").get("process", "")
+    return bool(_dead_locks(client, name)) or (process != "" and has_ended(process))
+
+
+def _dead_locks(client: MlflowClient, name: str) -> list[str]:
+    """The locks of dead processes that were renamed."""
+    prefix = f"{name}{LOCK}."
+    models = client.search_registered_models(f"name LIKE '{prefix}%'")
+    return [model.name for model in models if model.name.startswith(prefix)]
+
+
+def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) -> None:
+    """Wait until this process holds the lock; that of a dead process is renamed."""
     from mlflow.exceptions import MlflowException
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     tags = {"token": token, "by": by, "since": now, "process": this_process()}
     started = seen_since = time.monotonic()
     seen = ""
-    dead_locks: list[str] = []
     while True:
         asked = time.monotonic()
         try:
             client.create_registered_model(lock, tags=tags)
-            return dead_locks
+            return
         except MlflowException as error:
             if error.error_code not in TAKEN:
                 raise
@@ -75,7 +88,6 @@ def _take(client: MlflowClient, lock: str, token: str, by: str, lease: float) ->
         if seen and (moment - seen_since > lease or has_ended(holder.get("process", ""))):
             with suppress(MlflowException):
                 client.rename_registered_model(lock, f"{lock}.{seen}")
-                dead_locks.append(f"{lock}.{seen}")
         if moment - started > 3 * lease:
             who = f"{holder.get('by', 'an unknown process')} since {holder.get('since', 'an unknown time')}"
             raise ExportError(f"{lock} is held by {who}: wait, and run the command again")

@@ -16,6 +16,7 @@ from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
 from growthlab.promotion.promotion_report import PromotionCase
 from growthlab.promotion.ruling import PromotionTerms, Ruling, carry_out, rule_on
+from growthlab.registry.model_registry import settle_interrupted
 from growthlab.tasks.base import Task
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import Store
@@ -43,12 +44,13 @@ def rule_on_challenger(command: Command) -> Ruling:
             Path(folder),
             index_above=config.index_above,
         )
+        if not config.dry_run:
+            settle_interrupted(store.client, challenger.registered_name)
         ruling = rule_on(challenger, terms_of(command), str(config.by or current_user()))
         if not config.dry_run:
             path = report_path(command, ruling.case)
             _require_writable(path)
-            carry_out(ruling, challenger)
-            path.write_text(ruling.report, encoding="utf-8")
+            carry_out(ruling, challenger, path)
     log.info("decided in %.1f s", time.perf_counter() - started)
     return ruling
 
