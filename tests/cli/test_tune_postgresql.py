@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import optuna
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.search.study_store import StudyStore
 
@@ -39,13 +39,6 @@ def run_unprivileged(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, check=True, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}, **user
     )
-
-
-def free_port() -> int:
-    """A free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.cli.conftest import Workspace
-from tests.cli.test_train import metrics_of, run_id_of
+from tests.cli.conftest import Done, Workspace
+from tests.cli.test_train import metrics_of
 
 SMALL = ("data.users=150", "data.items=60", "model.trainer.epochs=6", "metrics=[ranking/ndcg]")
 GRU = ("model=recommend/gru4rec", *SMALL)
+
+
+def run_id_of(workspace: Workspace, done: Done) -> str:
+    """The id of the run that a command printed."""
+    return str(workspace.logged_by(done).info.run_id)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +21,7 @@ def shorter(workspace: Workspace) -> str:
     """A run on the first 120 of 150 days of a shop."""
     done = workspace.growthlab("train", *GRU, "data.days=120")
     assert done.status == 0, done.err
-    return run_id_of(done.out)
+    return run_id_of(workspace, done)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def warm(workspace: Workspace, shorter: str) -> str:
     """A run on the 150 days that continues the shorter run."""
     done = workspace.growthlab("train", *GRU, "data.days=150", f"warm={shorter}")
     assert done.status == 0, done.err
-    return run_id_of(done.out)
+    return run_id_of(workspace, done)
 
 
 def values(workspace: Workspace, run_id: str) -> list[float]:
@@ -36,7 +41,7 @@ def values(workspace: Workspace, run_id: str) -> list[float]:
 def test_a_warm_start_begins_better_than_a_cold_one(
     workspace: Workspace, shorter: str, warm: str
 ) -> None:
-    cold = run_id_of(workspace.growthlab("train", *GRU, "data.days=150").out)
+    cold = run_id_of(workspace, workspace.growthlab("train", *GRU, "data.days=150"))
     assert values(workspace, warm)[0] > values(workspace, cold)[0] + 0.05
     tags = workspace.client.get_run(warm).data.tags
     assert tags["warm_from"] == shorter
@@ -60,7 +65,7 @@ def test_a_rerun_of_a_warm_run_gives_the_same_numbers(
 ) -> None:
     again = workspace.growthlab("train", f"rerun={warm}")
     assert again.status == 0, again.err
-    second = run_id_of(again.out)
+    second = run_id_of(workspace, again)
     assert metrics_of(workspace, second) == metrics_of(workspace, warm) != {}
     assert workspace.client.get_run(second).data.tags["warm_from"] == shorter
 
@@ -106,7 +111,7 @@ def test_without_a_cutoff_only_a_run_of_the_same_split_can_be_continued(
     workspace: Workspace,
 ) -> None:
     words = ["train", *GRU, "data.days=150", "split=leave_last_out"]
-    run_id = run_id_of(workspace.growthlab(*words).out)
+    run_id = run_id_of(workspace, workspace.growthlab(*words))
     line = workspace.growthlab(*words, "split.cold_share=0.1", f"warm={run_id}").mistake
     assert line.startswith(f"warm={run_id} has split.cold_share=0.0, and this one has 0.1: ")
     assert workspace.growthlab(*words, f"warm={run_id}").status == 0
@@ -114,7 +119,7 @@ def test_without_a_cutoff_only_a_run_of_the_same_split_can_be_continued(
 
 def test_a_run_without_a_state_is_refused(workspace: Workspace, shorter: str) -> None:
     words = ["model=recommend/popularity", "metrics=[ranking/ndcg]", *SMALL[:2]]
-    other = run_id_of(workspace.growthlab("train", *words).out)
+    other = run_id_of(workspace, workspace.growthlab("train", *words))
     workspace.client.set_tag(other, "model_class", "growthlab.models.recommend.gru4rec.GRU4Rec")
     line = workspace.growthlab("train", *GRU, f"warm={other}").mistake
     assert line == f"warm={other} left no state to continue from: it did not finish, or is too old"

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
@@ -144,9 +144,7 @@ def test_user_and_group_have_one_number_and_the_health_check_is_not_dropped() ->
 def test_the_service_answers_as_another_user_from_a_bundle_that_it_cannot_change(
     container: Container, bundle: Path, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [*container.entrypoint, *container.command, f"port={port}"]
     other = os.geteuid() == 0 and anybody_s(container.python)
     who = {"user": USER, "group": USER, "extra_groups": []} if other else {}

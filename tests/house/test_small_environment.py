@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.bundle.manifest import Provenance
 from growthlab.core.histories import Catalogue, Histories
@@ -188,13 +189,6 @@ def test_what_needs_the_laboratory_says_so_in_a_line(small: Path) -> None:
         2,
         "growthlab: unknown setting bundel: did you mean bundle?\n",
     )
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def posted(url: str, body: bytes, process: Any) -> bytes:

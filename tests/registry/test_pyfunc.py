@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.bundle.answer_table import REQUEST_COLUMNS
 from growthlab.bundle.answers import RecommendRequest
@@ -157,7 +157,7 @@ def test_it_loads_and_serves_with_pickle_forbidden(store: Store, folder: Path) -
 
 
 def test_mlflow_models_serve_answers_with_it(store: Store, folder: Path) -> None:
-    port = _free_port()
+    port = free_port()
     bin_folder = Path(sys.executable).parent
     words = ["models", "serve", "-m", store.log(folder), "-p", str(port), "--env-manager", "local"]
     env = os.environ | {
@@ -187,11 +187,6 @@ def test_mlflow_models_serve_answers_with_it(store: Store, folder: Path) -> None
     rows = answer.json()["predictions"]
     assert [row["served"] for row in rows] == ["known", "folded_in", "folded_in"]
     assert len(rows[0]["items"]) == 2
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(client: httpx.Client) -> None:
