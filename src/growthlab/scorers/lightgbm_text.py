@@ -30,8 +30,9 @@ HEADER = (
 CATEGORICAL = 1  # bit of a decision's type; 2: left where missing; 4, 8: what counts as missing
 LAST_DECISION = 11
 WORD = 32  # categories in a number of cat_threshold
-NUMBERS = re.compile(r"[-+0-9.eE ]*")
-THRESHOLDS = re.compile(r"(?:[-+0-9.eE ]|inf)*")  # infinite where only missing values part
+NUMBERS = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?(?: |\Z))*")
+# infinite where a split parts only missing values from the others
+THRESHOLDS = re.compile(r"(?:-?(?:inf|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)(?: |\Z))*")
 WHOLE_NUMBERS = re.compile(r"[-0-9 ]*")
 SETTING = re.compile(r"[a-z_]+(:[0-9.eE+-]{1,30})?")
 INFO = re.compile(r"none|\[[-+0-9.e]+:[-+0-9.e]+\]|-?[0-9]+(:-?[0-9]+)*")
@@ -126,10 +127,8 @@ def _trees(text: str, sizes: Sequence[int]) -> Iterator[Lines]:
 def _lines(text: str, where: str) -> dict[str, str]:
     """``name=value`` lines by name."""
     lines: dict[str, str] = {}
-    for line in text.split("\n"):
+    for line in text.rstrip("\n").split("\n"):
         name, equals, value = line.partition("=")
-        if not line:
-            continue
         if not equals or name in lines:
             raise BundleError(f"{where} has the line {line[:40]!r}")
         lines[name] = value
@@ -225,7 +224,8 @@ def _numbers(
     """Numbers of a line, `n` of them, none beyond `most`."""
     words = _words(lines, name, n, form)
     values = np.array([float(word) for word in words], dtype=np.float64)
-    if not (np.abs(values) <= most).all():
+    beyond = ~(np.abs(values) <= most) | (np.isinf(values) & ~np.isin(words, ("inf", "-inf")))
+    if beyond.any():
         raise BundleError(f"{name} must be finite")
     return values
 
