@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,12 @@ CHANGES: list[dict[str, Any]] = [
     {"chosen.data": "a/b/c"},
     {"chosen.task": 7},
     {"cache": "${oc.env:HOME}"},
+    {"seed": None},
+    {"data.days": "???"},
+    {"metrics": {"a": 5}},
+    {"metrics": "a"},
+    {"tags": {None: 1}},
+    {"seed": 10**30},
 ]
 
 
@@ -140,6 +148,34 @@ def test_a_rerun_writes_nothing_outside_the_working_folder(
 def test_an_address_is_one_of_the_web(workspace: Workspace, address: str) -> None:
     words = ("data=online_retail", f"data.url='{address}'")
     assert "must begin with https://" in workspace.growthlab("prepare", *words).mistake
+
+
+def test_artifacts_that_a_store_puts_elsewhere_are_not_written(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words = ("model=recommend/popularity", "data.users=80", "data.items=40", "data.days=130")
+    store = (f"tracking.uri=sqlite:///{tmp_path}/theirs.db", f"tracking.artifacts={tmp_path}/kept")
+    done = workspace.growthlab("train", *words, *store)
+    assert done.status == 0, done.err
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as theirs:
+        theirs.execute(
+            "UPDATE experiments SET artifact_location = ?", (f"file://{tmp_path}/outside",)
+        )
+        theirs.commit()
+    line = workspace.growthlab("train", *words, *store).mistake
+    assert f"keeps its artifacts in file://{tmp_path}/outside, outside" in line
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("tag", ["../../theirs", "/elsewhere", "a/b", "a\\\\b"])
+def test_a_tag_of_a_run_names_no_folder_elsewhere(
+    workspace: Workspace, logged: tuple[str, Path, str], tag: str
+) -> None:
+    run_id, *_ = logged
+    workspace.client.set_tag(run_id, "data", tag)
+    line = workspace.growthlab("export", "task=churn", f"run={run_id}", "register=false").mistake
+    assert line.startswith("the run's tags name no folder")
+    workspace.client.set_tag(run_id, "data", "simulated_shop")
 
 
 @pytest.mark.parametrize("content", ["objects", "nan", "text", "cut", "empty"])

@@ -50,6 +50,23 @@ EXPERIMENTS = [
     ("tracking: {uri: 'http://10.0.0.1:5000'}", "tracking.uri=http://10.0.0.1:5000"),
     ("tracking: {uri: 'sqlite:////x.db'}", "is outside this folder"),
     ("tracking: {artifacts: 's3://bucket/x'}", "tracking.artifacts=s3://bucket/x"),
+    ("tracking: {uri: 'HTTP://10.0.0.1:5000'}", "is outside this folder"),
+    ("tracking: {uri: ' http://10.0.0.1:5000'}", "is outside this folder"),
+    ("tracking: {uri: databricks}", "is outside this folder"),
+    ("tracking: {uri: 'SQLITE:////x.db'}", "is outside this folder"),
+    ("cache: link/theirs", "is outside this folder"),
+    ("cache: 'S3:/bucket'", "is outside this folder"),
+    # keys, numbers and dates
+    ("{[a]: 1}", "is no YAML file"),
+    ("null: 1", "must be a text"),
+    ("1.5: 1", "must be a text"),
+    ("seed: 1" + "0" * 30, "has more than 18 digits"),
+    ("seed: 0x" + "f" * 3000, "seed must be a whole number"),
+    ("seed: 1:59:59", "seed must be a whole number"),
+    ("model: 5", "is a part with settings"),
+    ("task: 5", "is a part with settings"),
+    ("split: [a]", "Cannot merge DictConfig with ListConfig"),
+    ("defaults: [theirs]", "name each other"),
     # no config
     ("- a\n- b", "holds no settings"),
     ("a: [", "is no YAML file"),
@@ -87,8 +104,64 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("text", "line"), EXPERIMENTS, ids=lambda text: ascii(text)[:50])
 def test_an_experiment_file_holds_plain_values(folder: Path, text: str, line: str) -> None:
     write(folder, text)
+    (folder / "link").symlink_to(folder.parent)
     refuse(["experiment=theirs"], line)
-    assert sorted(p.name for p in folder.iterdir()) == ["conf"]
+    assert sorted(p.name for p in folder.iterdir()) == ["conf", "link"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["experiment='theirs'", 'experiment="theirs"', "experiment=theirs.yaml", "+experiment=theirs"],
+)
+def test_however_a_file_is_named_it_is_checked(folder: Path, word: str) -> None:
+    write(folder, "seed: ${oc.env:HOME}")
+    refuse([word], "looked up elsewhere|theirs|experiment")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("other@_global_", "other", "{/experiment@_global_: other}"),
+        "{optional /experiment@_global_: other}",
+    ],
+)
+def test_a_file_that_a_defaults_list_names_in_any_way_is_checked(folder: Path, entry: str) -> None:
+    write(folder, f"defaults: [{entry}]")
+    other = folder / "conf" / "experiment" / "other.yaml"
+    other.write_text("defaults: [{override /model: 'recommend/${oc.env:HOME}'}]\n")
+    with pytest.raises(ConfigError, match="looked up elsewhere") as caught:
+        compose("train", ["experiment=theirs"])
+    assert str(Path.home()) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["umläut (2024)", "数据", "a,b=#", "it's", "a b", "back\\slash", "${x}"]
+)
+def test_the_folder_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    work = tmp_path / name
+    (work / "conf" / "experiment").mkdir(parents=True)
+    monkeypatch.chdir(work)
+    write(work, "seed: 7")
+    assert compose("train", ["experiment=theirs"]).config.seed == 7
+
+
+def test_a_byte_order_mark_would_hide_the_package_of_a_file(folder: Path) -> None:
+    (folder / "conf" / "experiment" / "theirs.yaml").write_text(f"\ufeff{HEAD}seed: 1")
+    refuse(["experiment=theirs"], "begins with a byte order mark")
+
+
+def test_numbers_are_read_as_in_the_files_of_the_package(folder: Path) -> None:
+    write(folder, "seed: 12\nmodel: {shrinkage: 1e-3}\ntags: {a: 2025-01-01, b: 0x1f, c: 1:30}")
+    config = compose("train", ["experiment=theirs"]).config
+    assert config.model.shrinkage == 0.001
+    assert dict(config.tags) == {"a": "2025-01-01", "b": "0x1f", "c": "1:30"}
+
+
+def test_a_typed_store_lets_no_other_place_through(folder: Path) -> None:
+    write(folder, "cache: /elsewhere")
+    refuse(["experiment=theirs", "tracking=server"], "cache=/elsewhere, from a file")
 
 
 @pytest.mark.parametrize(("text", "line"), NODES, ids=lambda text: ascii(text)[:50])

@@ -14,6 +14,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.library_estimators import SklearnClassifier, SklearnRegressor, library_class
 from growthlab.models.base import Estimator, Recommender
+from growthlab.models.recommend import blend, sasrec
 
 KIND = Recommender | Estimator | SklearnClassifier | SklearnRegressor
 KNN = "growthlab.models.recommend.item_knn.ItemKNN"
@@ -103,6 +104,8 @@ def node(target: str, **settings: Any) -> dict[str, Any]:
 
 
 GRID = {"_target_": "sklearn.model_selection.GridSearchCV", "estimator": node(LOGISTIC)}
+RANDOM_GRID = "sklearn.model_selection.RandomizedSearchCV"
+LGBM = "lightgbm.LGBMClassifier"
 FILES = node("sklearn.feature_extraction.text.TfidfVectorizer", input="filename")
 RUNS = node(SCRIPT, source_code=TOUCH)
 SVR = "sklearn.svm.SVR"
@@ -139,6 +142,20 @@ SETTINGS: list[dict[str, Any]] = [
     node("lightgbm.LGBMClassifier", output_model="marker"),
     node("lightgbm.LGBMRegressor", objective=node("os.system")),
     node("lightgbm.LGBMRegressor", config="marker", snapshot_freq=1),
+    # what scikit-learn's searches set later, and texts that LightGBM reads as more settings
+    {**GRID, "param_grid": {"memory": ["folder"]}},
+    {**GRID, "param_grid": [{"C": [1]}, {"model__memory": ["folder"]}]},
+    {**GRID, "estimator": pipeline(node(LOGISTIC)), "param_grid": {"memory": ["folder"]}},
+    {**GRID, "estimator": pipeline(node(LOGISTIC)), "param_grid": {"step0__memory": ["folder"]}},
+    {**GRID, "estimator": node(LGBM), "param_grid": {"forcedsplits_filename": ["/etc/passwd"]}},
+    {**GRID, "estimator": node(LGBM), "param_grid": {"metric": ["auc machines=10.0.0.1:80"]}},
+    node(RANDOM_GRID, estimator=node(LGBM), param_distributions={"machines": ["x"]}),
+    node(LGBM, data_sample_strategy="bagging forcedsplits_filename=split.json"),
+    node(LGBM, monotone_constraints=["1\tmachines=x"]),
+    node(LGBM, metric={"a=b": 1}),
+    # arguments that only the constructor refuses
+    {"_target_": PIPELINE, "steps": [["a"]]},
+    {"_target_": PIPELINE, "steps": 5},
     # Hydra's own keys
     node(KNN, _args_=[TOUCH]),
     node(KNN, _recursive_=False, event_weights={"a": node("os.system")}),
@@ -153,6 +170,7 @@ SETTINGS: list[dict[str, Any]] = [
 def without_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Nothing is written, and no module is imported but ours and those of estimators."""
     monkeypatch.chdir(tmp_path)
+    assert blend, sasrec  # torch and LightGBM are there before, which import much
     before = set(sys.modules)
     yield
     assert list(tmp_path.iterdir()) == []
@@ -187,6 +205,14 @@ def test_it_is_refused_inside_of_what_is_allowed_too(target: str) -> None:
 @pytest.mark.parametrize("config", SETTINGS, ids=lambda config: ascii(config)[:80])
 def test_a_setting_that_reaches_beyond_the_model_is_refused(config: dict[str, Any]) -> None:
     refuse(config)
+
+
+def test_a_search_over_the_settings_of_what_is_inside_is_built() -> None:
+    inside = pipeline(node("sklearn.preprocessing.StandardScaler"), node(LOGISTIC))
+    config = {**GRID, "estimator": inside, "param_grid": {"step1__C": [0.1, 1.0]}, "cv": 3}
+    assert build(config, SklearnClassifier, "model").param_grid == {"step1__C": [0.1, 1.0]}
+    trees = {**GRID, "estimator": node(LGBM), "param_grid": {"num_leaves": [7], "max_bin": [63]}}
+    assert build(trees, SklearnClassifier, "model").cv is None
 
 
 def test_nodes_inside_nodes_have_a_bound() -> None:

@@ -21,7 +21,8 @@ from growthlab.bundle.bundle_files import (
     sha256_of,
 )
 from growthlab.bundle.manifest_schema import MANIFEST_VALUES, required_names, wrong_value
-from growthlab.core.errors import BundleError
+from growthlab.core.errors import BundleError, quoted
+from growthlab.core.path_names import is_path_name
 
 SCHEMA_VERSION = 2  # 1: without `answer`
 MANIFEST = "manifest.json"
@@ -60,6 +61,9 @@ SCHEMA_1_ANSWERS: Mapping[str, TaskAnswer] = {
         ),
     ),
 }
+
+
+NAMES_OF_FOLDERS = ("task", "model", "data")  # reports and runs are kept under them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +175,9 @@ class Manifest(Provenance):
                 content = _with_answer(content)
             if wrong := wrong_value(content, MANIFEST_VALUES, required_names(fields(cls))):
                 raise ValueError(wrong)
+            for name in NAMES_OF_FOLDERS:
+                if not is_path_name(content[name]):
+                    raise ValueError(f"{name} is {quoted(content[name])}, not a name")
             content["answer"] = TaskAnswer(**content["answer"])
             return cls(**{n: _frozen(v) for n, v in content.items()})
         except (TypeError, KeyError, ValueError, OSError) as error:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.core.errors import ExportError
+from growthlab.core.errors import ExportError, quoted
+from growthlab.core.path_names import is_path_name
 from growthlab.registry.model_registry import (
     RegisteredVersion,
     champion_of,
@@ -35,7 +36,10 @@ def run(command: Command) -> int:
         experiment = f"{command.choice('data')}/{command.choice('task')}"
         winner = winner_of(store, experiment, task.objective, task.maximise)
     run_id, tags = str(winner.info.run_id), winner.data.tags
-    folder = Path(str(config.to or f"bundles/{tags['data']}-{tags['task']}"))
+    name = f"{tags['data']}-{tags['task']}"
+    if config.to is None and not is_path_name(name):
+        raise ExportError(f"the run's tags name no folder ({quoted(name)}): give to=FOLDER")
+    folder = Path(str(config.to or f"bundles/{name}"))
     overwrite = bool(config.overwrite)
     require_replaceable(folder, run_id, overwrite=overwrite)
     place_bundle(store, run_id, folder, config.index_above, overwrite=overwrite)

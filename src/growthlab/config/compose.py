@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from growthlab.config import hybrid_members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.config.model_settings import settings_words
-from growthlab.config.own_files import LOCAL_SETTINGS, check_own_files, refuse_places_outside
+from growthlab.config.own_files import LOCAL_SETTINGS, own_source, refuse_places_outside
 from growthlab.core.errors import ConfigError
 from growthlab.core.plain_values import plain_values
 
@@ -217,13 +217,16 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    check_own_files(overrides)
-    extra = [str(p) for p in search_path()[1:]]
-    path = [f"hydra.searchpath=[{','.join('file://' + p for p in extra)}]"] if extra else []
+    extra = [own_source(folder) for folder in search_path()[1:]]
+    path = [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         try:
             config = compose(command, [*path, *overrides], return_hydra_config=True)
+        except ConfigError:
+            raise
+        except RecursionError as error:
+            raise ConfigError("the config files name each other in their defaults lists") from error
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             if plain:
                 raise
@@ -236,6 +239,7 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     OmegaConf.set_struct(config, True)
     mistakes.refuse_choices_outside(chosen)
     plain_values(config)  # raises for an interpolation
+    mistakes.refuse_parts_without_settings(config, chosen)
     return Command(config, chosen, command, tuple(overrides), read_groups)
 
 

@@ -85,6 +85,17 @@ def refuse_choices_outside(chosen: Mapping[str, str]) -> None:
             raise ConfigError(f"{key}={quoted(choice)} lies outside the config tree: {near}")
 
 
+def refuse_parts_without_settings(config: Any, chosen: Collection[str]) -> None:
+    """Raise a `ConfigError` where a part that is chosen from a group is no mapping of settings."""
+    for group in chosen:
+        if group in config and OmegaConf.is_missing(config, group):
+            continue
+        if group in config and config[group] is not None and not OmegaConf.is_dict(config[group]):
+            raise ConfigError(
+                f"{group}={quoted(str(config[group]))}: {group} is a part with settings"
+            )
+
+
 def has_setting(node: Any, path: str) -> bool:
     """Whether a config has a value at the dotted path."""
     for part in path.split("."):
@@ -140,7 +151,7 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
         value = OmegaConf.select(config, key)
         wrong = type_mismatch(value, kind)
         if wrong:
-            raise ConfigError(f"{key} must be {wrong}, got {value!r}")
+            raise ConfigError(f"{key} must be {wrong}, got {quoted(repr(value))}")
         if value < MINIMUM.get(key, value):
             raise ConfigError(f"{key} must be at least {MINIMUM[key]}, got {value}")
     for key in base:

@@ -1,16 +1,20 @@
-"""The config files beside the user, which somebody else may have written, checked before Hydra reads them."""
+"""The config files beside the user, which somebody else may have written, checked where Hydra reads them."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from growthlab.config.conf_tree import search_path
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import OmegaConf
+
 from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.file_settings import is_inside
 from growthlab.core.plain_yaml import read_plain_yaml
 
 log = logging.getLogger(__name__)
@@ -18,63 +22,56 @@ log = logging.getLogger(__name__)
 LOCAL_SETTINGS = "local/default.yaml"  # the settings of one's own machine
 # settings of a command or a data set that name a place to which is written
 KEYS_THAT_WRITE = (
-    *("cache", "output", "dictionary", "to", "reports", "experiments", "storage", "log"),
-    *("tracking.uri", "tracking.artifacts", "data.downloads"),
+    *("bundle", "cache", "dictionary", "experiments", "log", "output", "reports", "storage", "to"),
+    *("data.downloads", "tracking.artifacts", "tracking.uri"),
 )
+STORES = ("storage", "tracking.uri")  # addresses; the others are paths
 TYPED_STORE = "tracking="  # a store that is chosen by name is wherever its file says
-OPTION = re.compile(r"^(optional|override)\s+")
+SQLITE = "sqlite:///"
+LONGEST_HEADER = 512  # characters in which Hydra looks for # @package
 
 
-def check_own_files(words: Sequence[str]) -> None:
-    """Check the files in ``conf`` of the working folder that a command with these words reads.
+class OwnFiles(FileConfigSource):
+    """The folder ``conf`` beside the user as one of Hydra's sources: each file is checked as it is read."""
 
-    A path in them outside the working folder is named in the log.
+    @staticmethod
+    def scheme() -> str:
+        """The beginning of the address, which Hydra asks for."""
+        return "own"
 
-    Raises
-    ------
-    ConfigError
-        More than plain values (see `read_plain_yaml`), a choice outside the config tree, or a
-        setting of Hydra's own.
-    """
-    for root in search_path()[1:]:
-        waiting = [
-            LOCAL_SETTINGS.removesuffix(".yaml"),
-            *(c for word in words for c in _choices_of_word(word)),
-        ]
-        read: set[str] = set()
-        while waiting:
-            choice = waiting.pop()
-            path = root / f"{choice}.yaml"
-            if choice in read or not path.is_file():
-                continue
-            read.add(choice)
-            _refuse_outside(choice, root)
-            status = path.stat()
-            defaults = _checked_defaults(path, choice, status.st_mtime_ns, status.st_size)
-            waiting += [c for entry in defaults for c in _choices_of_default(entry, choice)]
+    def load_config(self, config_path: str) -> ConfigResult:
+        """The content of a file.
+
+        Raises
+        ------
+        ConfigError
+            More than plain values (see `read_plain_yaml`), a file or a choice outside the config
+            tree, or a setting of Hydra's own.
+        """
+        root = Path(self.path)
+        path = root / self._normalize_file_name(config_path)
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(f"{quoted(config_path)} lies outside the config tree {root.name}")
+        if not path.is_file():
+            return super().load_config(config_path)  # raises Hydra's error
+        content = read_plain_yaml(path)
+        _check_content(content, str(shown))
+        with path.open(encoding="utf-8") as file:
+            header = self._get_header_dict(file.read(LONGEST_HEADER))
+        return ConfigResult(
+            config=OmegaConf.create(content or {}),
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header=header,
+        )
 
 
-@lru_cache(maxsize=256)
-def _checked_defaults(path: Path, choice: str, *_version: int) -> tuple[tuple[str, str], ...]:
-    """The defaults list of a file as pairs of group and choice, after its content is checked."""
-    content = read_plain_yaml(path)
-    shown = _shown(path)
-    if content is None:
-        return ()
-    if not isinstance(content, dict):
-        raise ConfigError(f"{shown} is no config: it holds no settings")
-    if "hydra" in content:
-        raise ConfigError(f"{shown}: hydra is not configured by a file: leave it out")
-    for key, text in _texts(content, ""):
-        if leads_outside(text):
-            log.info("%s names what lies outside this folder: %s=%s", shown, key, quoted(text))
-    defaults = tuple(_pairs(content.get("defaults") or [], shown))
-    for group, chosen in defaults:
-        if group.lstrip("/").startswith("hydra"):
-            raise ConfigError(f"{shown}: hydra is not configured by a file: leave it out")
-        if ".." in Path(chosen).parts or chosen.startswith("/"):
-            raise ConfigError(f"{shown}: {group}: {quoted(chosen)} lies outside the config tree")
-    return defaults
+def own_source(folder: Path) -> str:
+    """The address of the folder for Hydra's search path, quoted as Hydra wants it."""
+    Plugins.instance().register(OwnFiles)
+    address = f"{OwnFiles.scheme()}://{folder}".replace("'", "\\'")
+    return f"'{address}'"
 
 
 def refuse_places_outside(config: Any, base: Any, words: Sequence[str]) -> None:
@@ -84,59 +81,54 @@ def refuse_places_outside(config: Any, base: Any, words: Sequence[str]) -> None:
     """
     for key in KEYS_THAT_WRITE:
         value, before = _selected(config, key), _selected(base, key)
-        is_typed = any(w.lstrip("+").startswith((f"{key}=", TYPED_STORE)) for w in words)
-        if isinstance(value, str) and value != before and leads_outside(value) and not is_typed:
+        typed = (f"{key}=", TYPED_STORE) if key.startswith("tracking.") else (f"{key}=",)
+        is_typed = any(word.lstrip("+").startswith(typed) for word in words)
+        if not isinstance(value, str) or value in (before, "???") or is_typed:
+            continue
+        if not _is_inside(value, is_store=key in STORES):
             raise ConfigError(
                 f"{key}={quoted(value)}, from a file, is outside this folder: type {key}=... "
                 f"yourself, or set it in conf/{LOCAL_SETTINGS}"
             )
 
 
-def leads_outside(text: str) -> bool:
-    """Whether a text is a path or an address outside the working folder."""
-    address = re.match(r"[a-z][a-z0-9+.-]*:/", text)
-    if address is not None:
-        local = text.partition(":///")[2] if text.startswith("sqlite:///") else ""
-        return not local or leads_outside(local)
-    return text.startswith(("/", "~")) or ".." in Path(text).parts
-
-
-def _refuse_outside(choice: str, root: Path) -> None:
-    path = (root / f"{choice}.yaml").resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ConfigError(f"{quoted(choice)} lies outside the config tree {_shown(root)}")
-
-
-def _choices_of_word(word: str) -> Iterator[str]:
-    """``model/recommend/als`` for ``model=recommend/als``, and one for each in a list."""
-    key, _, value = word.lstrip("+~").partition("=")
-    group = key.partition("@")[0]
-    for one in value.strip("[]").split(","):
-        yield f"{group}/{one.strip()}"
-
-
-def _choices_of_default(entry: tuple[str, str], choice: str) -> Iterator[str]:
-    """The choices that an entry of a defaults list may mean: from the top, and from its file's group."""
-    group, chosen = entry
-    beside = choice.rpartition("/")[0]
-    yield f"{group.lstrip('/')}/{chosen}" if group else f"{beside}/{chosen}"
-    if group and not group.startswith("/"):
-        yield f"{beside}/{group}/{chosen}"
-    elif not group:
-        yield chosen.lstrip("/")
-
-
-def _pairs(defaults: Any, shown: str) -> Iterator[tuple[str, str]]:
-    """Group (empty: the file's own) and choice of each entry of a defaults list."""
+def _check_content(content: Any, shown: str) -> None:
+    """Check what stands in a file; a path in it outside the working folder is named in the log."""
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        raise ConfigError(f"{shown} is no config: it holds no settings")
+    if "hydra" in content:
+        raise ConfigError(f"{shown}: hydra is not configured by a file: leave it out")
+    defaults = content.get("defaults", [])
     if not isinstance(defaults, list):
         raise ConfigError(f"{shown}: defaults must be a list")
     for entry in defaults:
-        pairs = entry.items() if isinstance(entry, dict) else [("", entry)]
-        for key, value in pairs:
-            group = OPTION.sub("", OPTION.sub("", str(key))).partition("@")[0].strip()
+        for key, value in entry.items() if isinstance(entry, dict) else [("", entry)]:
+            if re.search(r"(^|[\s/])hydra/", str(key)):
+                raise ConfigError(f"{shown}: hydra is not configured by a file: leave it out")
             for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, str) and one != "_self_":
-                    yield group, one.removesuffix(".yaml")
+                if isinstance(one, str) and (".." in Path(one).parts or one.startswith("/")):
+                    raise ConfigError(f"{shown}: {quoted(one)} lies outside the config tree")
+    for key, text in _texts({k: v for k, v in content.items() if k != "defaults"}, ""):
+        if _leads_outside(text):
+            log.info("%s names what lies outside this folder: %s=%s", shown, key, quoted(text))
+
+
+def _is_inside(value: str, *, is_store: bool) -> bool:
+    """Whether a place lies in the working folder, links followed."""
+    if is_store:
+        return value.startswith(SQLITE) and is_inside(value.removeprefix(SQLITE), Path.cwd())
+    return not _is_address(value) and is_inside(value, Path.cwd())
+
+
+def _leads_outside(text: str) -> bool:
+    """Whether a text looks like a path or an address outside the working folder."""
+    return _is_address(text) or text.startswith(("/", "~")) or ".." in Path(text).parts
+
+
+def _is_address(text: str) -> bool:
+    return re.match(r"\s*[a-z][a-z0-9+.-]*:[/\\]", text, re.IGNORECASE) is not None
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -151,12 +143,5 @@ def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
         yield where, value
 
 
-def _shown(path: Path) -> str:
-    """The path as seen from the working folder."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
 def _selected(config: Any, key: str) -> Any:
-    from omegaconf import OmegaConf
-
     return OmegaConf.select(config, key, throw_on_missing=False)

@@ -100,12 +100,13 @@ class _Part:
             made = self.target(**arguments)
             if hasattr(made, "_parameter_constraints"):
                 made._validate_params()  # scikit-learn would look at them only when it fits
-        except (ValueError, TypeError) as error:
+            is_library = is_library_name(self.target.__module__)
+            fits = not is_library or self.place.in_library or is_of_kind(made, self.place.kinds)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             raise ConfigError(
                 _placed(error, self.place.where or _full_name(self.target))
             ) from error
-        is_library = is_library_name(self.target.__module__)
-        if is_library and not self.place.in_library and not is_of_kind(made, self.place.kinds):
+        if not fits:
             raise _not_possible(_full_name(self.target), self.place)
         return made
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+import inspect
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from growthlab.core.errors import ConfigError, near_matches, quoted
@@ -16,6 +17,8 @@ feature_selection gaussian_process impute isotonic kernel_approximation kernel_r
 manifold mixture model_selection multiclass multioutput naive_bayes neighbors neural_network pipeline
 preprocessing random_projection semi_supervised svm tree
 """
+# scikit-learn's own searches set these on what they hold
+SEARCHED_SETTINGS = ("param_grid", "param_distributions")
 # settings that name a folder of pickles, or a text that joblib evaluates
 SKLEARN_SETTINGS_REFUSED = ("memory", "pre_dispatch")
 # LightGBM takes any keyword; these only change how it learns. Others read or write files or open ports.
@@ -96,16 +99,76 @@ def refuse_settings(
 ) -> None:
     """Raise a `ConfigError` for a setting of a library's class that reaches beyond its arithmetic.
 
-    `named` are the arguments in the class's signature.
+    `named` are the arguments in the class's signature. A search of scikit-learn's sets settings of the
+    estimators inside it, which are checked like its own.
     """
     for key, value in settings.items():
         if key in SKLEARN_SETTINGS_REFUSED and value is not None:
             raise ConfigError(f"{where}.{key} cannot be set: it names a folder or is evaluated")
         if key not in named and key not in LIGHTGBM_SETTINGS:
+            missing = f"{target.__name__} has no setting {quoted(key)}"
             possible = near_matches(key, {*named, *LIGHTGBM_SETTINGS})
+            raise ConfigError(f"{where}.{quoted(key)}: {missing}: {possible}")
+        if is_lightgbm(target):
+            _refuse_joined_settings(value, f"{where}.{key}")
+        if key in SEARCHED_SETTINGS:
+            _refuse_searched(value, _arguments_inside(settings), f"{where}.{key}")
+
+
+def is_lightgbm(target: type) -> bool:
+    """Whether a class is one of LightGBM."""
+    return target.__module__.partition(".")[0] == "lightgbm"
+
+
+def _refuse_joined_settings(value: Any, where: str) -> None:
+    """Raise a `ConfigError` for a text that LightGBM would read as more settings: it joins all by blanks."""
+    for text in _texts_in(value):
+        if "=" in text or any(c.isspace() for c in text):
             raise ConfigError(
-                f"{where}.{quoted(key)}: {target.__name__} has no setting {quoted(key)}: {possible}"
+                f"{where}={quoted(repr(text))}: a text without blanks and = is possible"
             )
+
+
+def _refuse_searched(value: Any, known: Collection[str], where: str) -> None:
+    """Raise a `ConfigError` for a setting of a search that none of the estimators inside it has."""
+    if isinstance(value, Mapping):
+        for key, values in value.items():
+            name = str(key).rpartition("__")[2]
+            if name in SKLEARN_SETTINGS_REFUSED or name not in known:
+                raise ConfigError(
+                    f"{where}.{quoted(str(key))} cannot be searched: {near_matches(name, known)}"
+                )
+            _refuse_joined_settings(values, f"{where}.{quoted(str(key))}")
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _refuse_searched(each, known, where)
+
+
+def _arguments_inside(node: Any) -> set[str]:
+    """The arguments of all library classes that are named inside a node."""
+    known: set[str] = set()
+    children = (
+        node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    )
+    if isinstance(node, Mapping) and isinstance(node.get("_target_"), str):
+        target = library_class(node["_target_"])
+        known |= set(inspect.signature(target).parameters) if target is not None else set()
+        known |= LIGHTGBM_SETTINGS if target is not None and is_lightgbm(target) else set()
+    for child in children:
+        known |= _arguments_inside(child)
+    return known - set(SKLEARN_SETTINGS_REFUSED)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _texts_in(key)
+            yield from _texts_in(child)
+    elif isinstance(value, (list, tuple)):
+        for child in value:
+            yield from _texts_in(child)
 
 
 def is_of_kind(estimator: Any, kinds: Collection[Any]) -> bool:

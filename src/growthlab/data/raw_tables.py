@@ -13,12 +13,15 @@ import pyarrow.parquet as pq
 from growthlab.core.csv_text import raw_text
 from growthlab.core.errors import DataError, near_matches
 
+NOT_DATA = (("proc",), ("sys",), ("dev",))  # environment variables stand there
 MISSING = ["", "NaN", "nan", "NULL", "null"]  # in a CSV; not NA, which may be an id
 
 
 def existing_file(path: str | Path, option: str = "data.path") -> Path:
     """The path of an existing file; DataError names the option and similar files that exist."""
     path = Path(path).expanduser()
+    if path.resolve().parts[1:2] in NOT_DATA:
+        raise DataError(f"{option}={path} is no file of data: it shows the machine's own state")
     if path.is_file():
         return path
     if path.is_dir():

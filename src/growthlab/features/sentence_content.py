@@ -19,6 +19,10 @@ from growthlab.features.term_content import FIELDS, ContentVectors, unit_rows
 
 log = logging.getLogger(__name__)
 
+PARTS = tuple(
+    f"sentence_transformers.models.{part}"
+    for part in ("Transformer", "Pooling", "Normalize", "Dense")
+)
 SUFFIXES_OF_CODE = (".py", ".pyc", ".so", ".pkl", ".pickle")
 
 
@@ -134,16 +138,19 @@ def _refuse_named_code(path: Path, folder: Path) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"model.content.model={folder}: {path.name} cannot be read") from error
-    modules = content if path.name == "modules.json" and isinstance(content, list) else []
-    named = [str(m.get("type")) for m in modules if isinstance(m, dict)]
-    if isinstance(content, dict) and "auto_map" in content:
-        named.append("auto_map")
+    settings = content if isinstance(content, dict) else {}
+    named = [key for key in ("auto_map", "types", "structure") if key in settings]
+    activation = str(settings.get("activation_function", "torch.nn."))
+    if not activation.startswith("torch.nn."):
+        named.append(activation)
+    if path.name == "modules.json":
+        modules = [m.get("type") if isinstance(m, dict) else None for m in content or [None]]
+        named += [str(m) for m in modules if m not in PARTS]
     for name in named:
-        if not name.startswith("sentence_transformers."):
-            raise ConfigError(
-                f"model.content.model={folder}: {path.name} names {quoted(name)}, whose code would "
-                "run: possible are parts of sentence_transformers"
-            )
+        raise ConfigError(
+            f"model.content.model={folder}: {path.name} names {quoted(name)}, whose code would run: "
+            f"possible are {', '.join(PARTS)}"
+        )
 
 
 def _commit(model: Any) -> str:

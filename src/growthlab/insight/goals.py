@@ -8,13 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.errors import ConfigError, near_matches, quoted
 from growthlab.core.plain_yaml import read_plain_yaml
 from growthlab.insight.growth_figures import GROWTH_COLUMNS
 
 METRICS = tuple(n for n in GROWTH_COLUMNS if n not in ("period", "complete"))
+LARGEST_TARGET = 1e15
 ALL_CUSTOMERS = "all"
 PERCENT = "percent"
 GOAL_UNITS = {
@@ -122,8 +121,9 @@ def _parse_goal(entry: Mapping[Any, Any], where: str, currency: str | None) -> G
 
 
 def _number(value: Any, name: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
-        raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not -LARGEST_TARGET <= value <= LARGEST_TARGET:  # nor NaN
+        raise ConfigError(f"{where}: {name} must be a number, got {quoted(repr(value))}")
     return float(value)
 
 

@@ -20,7 +20,10 @@ SILENCE_SECONDS = (
 def finished_trial(trial: FrozenTrial) -> FinishedTrial:
     """A stored trial that ended."""
     attributes = trial.user_attrs
-    began, ended = float(attributes.get("began", 0)), float(attributes.get("ended", 0))
+    try:
+        began, ended = (float(attributes.get(name, 0)) for name in ("began", "ended"))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the times of trial {trial.number} cannot be read") from error
     overrides = attributes.get("overrides", {})
     if not isinstance(overrides, Mapping):
         raise ConfigError(f"the settings of trial {trial.number} are no mapping")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, get_args
 
 State = Literal["complete", "pruned", "failed", "interrupted"]
 
@@ -37,10 +37,17 @@ class TrialResult:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The result that `as_json` wrote."""
+        """The result that `as_json` wrote; ValueError, TypeError or KeyError for anything else."""
         fields = json.loads(text)
-        curve = {int(n): v for n, v in fields.pop("curve").items()}
-        return cls(**{**fields, "values": tuple(fields["values"]), "curve": curve})
+        curve = {int(n): float(v) for n, v in fields.pop("curve").items()}
+        values = tuple(float(v) for v in fields.pop("values"))
+        valid, costs = (
+            {str(n): float(v) for n, v in fields.pop(name).items()} for name in ("valid", "costs")
+        )
+        result = cls(**fields, values=values, valid=valid, costs=costs, curve=curve)
+        if result.state not in get_args(State) or (result.state == "complete") != bool(values):
+            raise ValueError(f"a trial that is {result.state} with {len(values)} values")
+        return result
 
 
 class Trial(Protocol):

@@ -13,11 +13,12 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, quoted
 from growthlab.core.file_lock import file_lock
 from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.path_names import is_path_name
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.tracking.new_sqlite_store import create_sqlite_store
 from growthlab.tracking.patient_sqlite import wait_for_locked
@@ -84,9 +85,29 @@ class Store:
         with self.locked():
             existing = client.get_experiment_by_name(name)
             if existing is not None:
+                self._require_own_folder(name, str(existing.artifact_location))
                 return str(existing.experiment_id)
             location = self._artifact_location(name)
             return str(client.create_experiment(name, artifact_location=location))
+
+    def _require_own_folder(self, name: str, location: str) -> None:
+        """Refuse an experiment of a local store whose artifacts something else put outside its folder.
+
+        Raises
+        ------
+        ConfigError
+            The artifacts of the experiment do not lie in `artifacts`.
+        """
+        if self.artifacts is None or self._file is None:
+            return
+        address = urlsplit(location)
+        folder, own = Path(unquote(address.path)).resolve(), Path(self.artifacts).resolve()
+        if address.scheme not in ("", "file") or not folder.is_relative_to(own):
+            raise ConfigError(
+                f"the experiment {name} keeps its artifacts in {quoted(location)}, outside "
+                f"tracking.artifacts={self.artifacts}: give tracking.artifacts=FOLDER, or another "
+                "tracking.uri"
+            )
 
     def _artifact_location(self, name: str) -> str | None:
         """The artifact location of a new experiment; None leaves it to the server.
@@ -98,6 +119,8 @@ class Store:
         """
         if self.artifacts is None:
             return None
+        if not all(map(is_path_name, name.split("/"))):
+            raise ConfigError(f"{quoted(name)} cannot be the name of an experiment and its folder")
         folder = Path(self.artifacts).resolve() / name
         try:
             folder.mkdir(parents=True, exist_ok=True)

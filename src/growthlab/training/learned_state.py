@@ -190,9 +190,21 @@ def read_state(path: Path) -> LearnedState:
             state = LearnedState.from_arrays(dict(arrays))
     except (OSError, ValueError, KeyError, EOFError, MemoryError, BadZipFile) as error:
         raise ConfigError(f"the learned state {path.name} is damaged: {one_line(error)}") from error
+    _check_state(state, path.name)
+    return state
+
+
+def _check_state(state: LearnedState, file: str) -> None:
+    """Raise a `ConfigError` for numbers that are not finite, or rows that have no ids."""
+    ids = {"items": state.item_ids, "users": state.user_ids}
+    for owner, own in ids.items():
+        if own.ndim != 1 or own.dtype.kind != "U":
+            raise ConfigError(f"the learned state {file} has no list of the ids of {owner}")
     for name, array in state.arrays.items():
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
             raise ConfigError(
-                f"the learned state {path.name} has {name} with values that are no numbers"
+                f"the learned state {file} has {name} with values that are no numbers"
             )
-    return state
+        rows = state.rows_of.get(name)
+        if rows is not None and (array.ndim == 0 or len(array) < len(ids[rows])):
+            raise ConfigError(f"the learned state {file} has fewer rows of {name} than {rows}")

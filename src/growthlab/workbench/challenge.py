@@ -10,7 +10,8 @@ from pathlib import Path
 
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
-from growthlab.core.errors import ExportError
+from growthlab.core.errors import ExportError, quoted
+from growthlab.core.path_names import is_path_name
 from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.judged_run import JudgedRun
@@ -100,6 +101,8 @@ def terms_of(command: Command) -> PromotionTerms:
 def report_path(command: Command, case: PromotionCase) -> Path:
     """The file of the report, a new one for each attempt."""
     name = f"{case.name}-{case.challenger_run[:8]}-{case.moment}.md"
+    if not is_path_name(name):
+        raise ExportError(f"the run's tags name no file ({quoted(name)})")
     return Path(str(command.config.reports)) / name
 
 

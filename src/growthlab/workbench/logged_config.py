@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from growthlab.config import mistakes
 from growthlab.config.compose import Command
-from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.errors import ConfigError, one_line, quoted
 from growthlab.core.plain_values import plain_values
 from growthlab.core.plain_yaml import read_plain_yaml
 from growthlab.tasks.entry import Contender, Entry
@@ -78,7 +79,15 @@ def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
         choice = chosen.get(group) if isinstance(chosen, dict) else None
         if not isinstance(choice, str) or not CHOICE.fullmatch(choice):
             raise ConfigError(f"{path.name}: chosen.{group} is {quoted(repr(choice))}, not a name")
-    mistakes.refuse_wrong_types(OmegaConf.create(logged), default.config)
+    for key in map(str, default.config):
+        if key not in logged and key not in KEYS_NOT_OF_A_RUN:
+            raise ConfigError(f"{path.name} has no {key}")
+    try:
+        config = OmegaConf.create(logged)
+        mistakes.refuse_missing(config)
+        mistakes.refuse_wrong_types(config, default.config)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path.name}: {quoted(one_line(error), 200)}") from error
     return logged
 
 

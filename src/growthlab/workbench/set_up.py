@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, quoted
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
@@ -102,10 +102,16 @@ def task_metrics(command: Command, task: Task) -> tuple[dict[str, Any], list[Met
         There are none, one is of another task's family, or none gives the objective.
     """
     nodes = command.config.get("metrics") or {}
+    if not isinstance(nodes, Mapping):
+        raise ConfigError(
+            f"metrics={quoted(str(nodes))}: name some, such as metrics=[ranking/ndcg]"
+        )
     if not nodes:
         raise ConfigError("metrics=[] leaves nothing to evaluate a model by: name some, or none")
     family = f"growthlab.metrics.{task.metrics}."
     for name, node in nodes.items():
+        if not isinstance(node, Mapping):
+            raise ConfigError(f"metrics.{name} is {quoted(str(node))}, not a metric with settings")
         target = str(node.get("_target_"))
         if target.startswith("growthlab.metrics.") and not target.startswith(family):
             raise ConfigError(
