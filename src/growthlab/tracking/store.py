@@ -96,13 +96,14 @@ class Store:
         Raises
         ------
         ConfigError
-            The artifacts of the experiment do not lie in `artifacts`.
+            The artifacts of the experiment lie neither in `artifacts` nor beside the store.
         """
         if self.artifacts is None or self._file is None:
             return
         address = urlsplit(location)
-        folder, own = Path(unquote(address.path)).resolve(), Path(self.artifacts).resolve()
-        if address.scheme not in ("", "file") or not folder.is_relative_to(own):
+        folder = Path(unquote(address.path)).resolve()
+        own = (Path(self.artifacts).resolve(), self._file.parent)
+        if address.scheme not in ("", "file") or not any(map(folder.is_relative_to, own)):
             raise ConfigError(
                 f"the experiment {name} keeps its artifacts in {quoted(location)}, outside "
                 f"tracking.artifacts={self.artifacts}: give tracking.artifacts=FOLDER, or another "
