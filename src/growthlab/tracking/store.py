@@ -105,7 +105,7 @@ class Store:
         own = (Path(self.artifacts).resolve(), self._file.parent)
         if address.scheme not in ("", "file") or not any(map(folder.is_relative_to, own)):
             raise ConfigError(
-                f"the experiment {name} keeps its artifacts in {quoted(location)}, outside "
+                f"the experiment {name} keeps its artifacts in {quoted(location, 300)}, outside "
                 f"tracking.artifacts={self.artifacts}: give tracking.artifacts=FOLDER, or another "
                 "tracking.uri"
             )
