@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from growthlab.config.compose import Command, compose
-from growthlab.config.model_settings import describe_settings
+from growthlab.config.model_settings import describe_settings, refuse_unknown_models
+from growthlab.core.errors import ConfigError
 
 DEMO = compose("compare", ["experiment=demo"])
 
@@ -58,3 +59,10 @@ def test_it_is_said_which_models_have_settings_that_are_not_their_own() -> None:
         "trainer.epochs=8 for caser, sasrec"
     )
     assert describe_settings(DEMO.config, ["als"], "demo") == ""
+
+
+def test_settings_that_are_no_mapping_are_refused(own: Command) -> None:
+    path = Path("conf/experiment/own.yaml")
+    path.write_text("# @package _global_\nmodel_settings:\n  item_knn: [1]\n")
+    with pytest.raises(ConfigError, match=r"model_settings\.item_knn=\[1\]: give settings"):
+        refuse_unknown_models(compose("compare", ["experiment=own"]).config)

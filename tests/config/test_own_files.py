@@ -208,6 +208,16 @@ def test_words_and_local_settings_may_choose_any_place(folder: Path, tmp_path: P
     )  # one's own wins
 
 
+@pytest.mark.parametrize(
+    "text", ["defaults: [{override /model: recommend/nowhere}]", "model: 5", "a: [", "split: [a]"]
+)
+def test_a_mistake_in_the_local_settings_is_one_line(folder: Path, text: str) -> None:
+    local = folder / "conf" / "local" / "default.yaml"
+    local.parent.mkdir()
+    local.write_text(HEAD + text)
+    refuse([], "conf/local/default.yaml|is a part with settings")
+
+
 def test_a_path_that_is_read_is_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(folder, "data: {start: /etc/passwd}")
     with caplog.at_level("INFO"):

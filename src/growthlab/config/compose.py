@@ -177,7 +177,13 @@ def _base(command: str) -> Command:
 @lru_cache
 def _composed_base(command: str, versions: tuple[tuple[str, int], ...]) -> Command:
     """The command without any words; `versions` are the local settings that are part of it."""
-    base = _compose(command, [], plain=True)
+    try:
+        base = _compose(command, [], plain=True)
+    except ConfigError:
+        raise
+    except Exception as error:  # the package's own files compose: these are the local settings
+        where = f"conf/{LOCAL_SETTINGS}" if versions else command
+        raise ConfigError(f"{where}: {mistakes.short_hydra_message(error)}") from error
     more = {"metrics"} if "task" in base.config else set()
     return replace(base, groups=base.groups | more | _empty_groups(command))
 

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from growthlab.config.conf_tree import choices
-from growthlab.core.errors import ConfigError, near_matches
+from growthlab.core.errors import ConfigError, near_matches, quoted
 
 
 def settings_words(config: DictConfig, model: str, model_words: Sequence[str] = ()) -> list[str]:
@@ -39,11 +39,14 @@ def describe_settings(
 
 
 def refuse_unknown_models(config: DictConfig) -> None:
-    """Raise a `ConfigError` for settings of a model that no task has."""
+    """Raise a `ConfigError` for settings of a model that no task has, or that are no mapping."""
     known = {choice.rpartition("/")[2] for choice in choices("model")}
-    for name in config.get("model_settings") or {}:
+    for name, settings in (config.get("model_settings") or {}).items():
         if name not in known:
-            raise ConfigError(f"model_settings.{name}: {near_matches(name, known)}")
+            raise ConfigError(f"model_settings.{name}: {near_matches(str(name), known)}")
+        if settings is not None and not OmegaConf.is_dict(settings):
+            value = quoted(str(settings))
+            raise ConfigError(f"model_settings.{name}={value}: give settings, such as {{lr: 0.01}}")
 
 
 def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
