@@ -41,12 +41,14 @@ PART = (
     "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart",
     "tests/models/test_neural.py::test_own_group_ranks_above_the_other",
     "tests/bundle/test_batch_resumes.py",
+    "tests/core/test_owned_folder.py",
     "tests/cli/test_interrupts.py",
     "tests/cli/test_process.py",
     "tests/cli/test_promote.py",
     "tests/registry/test_registry.py",
     "tests/serving",
     "tests/tasks/test_run_comparison.py",
+    "tests/tracking/test_patient_sqlite.py",
 )
 # these wait too, and take minutes: only the whole suite runs them
 TOO_LONG_FOR_PART = (

@@ -135,7 +135,7 @@ def test_the_best_exportable_model_is_exported_and_the_better_one_is_named(
     assert done.status == 0, done.err
     forest = workspace.runs("churn", model="forest")[0]
     assert "is not exportable" in forest.data.tags["exportable"]
-    workspace.client.log_metric(forest.info.run_id, "valid/roc_auc", 1.0)
+    workspace.client.log_metric(forest.info.run_id, "valid/roc_auc", 1.0, step=1)
     done = workspace.growthlab("export", "task=churn", "to=forestless", "register=false")
     assert done.status == 0, done.err
     assert done.out.startswith("recency_rule of run")

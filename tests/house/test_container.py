@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,10 @@ def site() -> str:
 @pytest.fixture(scope="module")
 def bundle(container: Container) -> Path:
     """A bundle where the container has it mounted, which nobody can write to."""
-    histories = Histories.from_lists(Catalogue(np.array(["cup", "tea"])), [["tea"], ["tea", "cup"]])
+    lists = Histories.from_lists(Catalogue(np.array(["cup", "tea"])), [["tea"], ["tea", "cup"]])
+    histories = replace(
+        lists, user_ids=np.array(["ann", "bob"]), user_codes=np.arange(2, dtype=np.int32)
+    )
     about = Provenance(
         task="top_n",
         answer=TopN.answer,
