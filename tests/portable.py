@@ -37,7 +37,7 @@ PART = (
     "tests/networks",
     "tests/training",
     "tests/models/test_contract.py::test_a_personalised_model_tells_two_groups_apart",
-    "tests/models/test_item_content.py::test_an_item_that_nobody_had_is_known_by_what_it_is_made_of",
+    "tests/models/test_item_content.py::test_an_item_without_events_is_scored_by_its_content",
     "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart",
     "tests/models/test_neural.py::test_own_group_ranks_above_the_other",
     "tests/bundle/test_batch_resumes.py",

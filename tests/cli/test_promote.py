@@ -33,7 +33,7 @@ LENIENT = (
     "gate.guards.ranking.coverage_at_10=null",
     "gate.guards.ranking.calibration_at_10=null",
     "gate.guards.ranking.gini_at_10=null",
-    "gate.guards.ranking.coverage=null",
+    "gate.guards.ranking.full_lists=null",
     "gate.guards.binary.calibration_error=null",
 )
 
