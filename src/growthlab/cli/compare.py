@@ -48,7 +48,9 @@ def compare(
             log.error("no model succeeded; the first error: %s: %s", label, one_line(error))
         else:
             comparison = comparison_of(bench, results, recorder.bundle_mb)
-            print(comparison.as_text())
-            where = log_leaderboard(recorder, comparison)
+            try:
+                where = log_leaderboard(recorder, comparison)
+            finally:  # the result is shown even if the store failed, and kept even if no one reads it
+                print(comparison.as_text())
             print(f"{where}; look: {bench.store.how_to_view}")
     return 1 if results.errors else 0
