@@ -107,6 +107,11 @@ class Workspace:
         order = ["start_time DESC"]
         return list(self.client.search_runs([experiment.experiment_id], query, order_by=order))
 
+    def all_runs(self) -> list[Run]:
+        """The runs of all experiments."""
+        experiments = [e.experiment_id for e in self.client.search_experiments()]
+        return list(self.client.search_runs(experiments))
+
     def logged_by(self, done: Done) -> Run:
         """The run that the output of a command names last."""
         (*_, run_id) = re.findall(r"\b([0-9a-f]{32}) in ", done.out)

@@ -11,11 +11,19 @@ from collections.abc import Callable
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import PATIENCE
+from tests.store_signals import MOMENTS, signalled
 
 # enough epochs that the command can be interrupted between them
 LONG = ("model.trainer.epochs=12", "model.trainer.patience=12", "metrics=[ranking/ndcg]")
 COMPARE = ("compare", "models=[popularity,gru4rec,markov]", *SHOP, *LONG)
 TRAIN = ("train", "model=recommend/gru4rec", *SHOP, *LONG)
+# each writes to MLflow in its own way; {n} makes every call a new one
+WRITERS = (
+    "describe section=[headline]",
+    "train model=recommend/item_knn seed={n}",
+    "compare models=[popularity,item_knn] metrics=[ranking/ndcg] seed={n}",
+    "tune model=recommend/item_knn metrics=[ranking/ndcg] budget.trials=2 study=study{n}",
+)
 
 
 def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -112,3 +120,21 @@ def test_an_interrupted_search_keeps_its_trials(workspace: Workspace) -> None:
     # one more if the process ended between storing and logging a result
     counted = int(again.out.split("best of ")[1].split()[0])
     assert counted - trials()["FINISHED"] in (0, 1)
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=lambda command: command.split()[0])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_at_any_statement_leaves_no_run_open(
+    command: str, moment: str, fresh: Workspace
+) -> None:
+    """A statement that a signal broke off kept its lock, so that the run could not be ended."""
+
+    def words(n: int) -> list[str]:
+        return [*command.format(n=n).split(), *SHOP]
+
+    with signalled(moment) as whole:
+        assert fresh.growthlab(*words(0)).status == 0
+    for n, place in enumerate((0.3, 0.7, 1), start=1):
+        with signalled(moment, at=round(place * whole.n)):
+            assert fresh.growthlab(*words(n)).status in (0, 130)  # 0: the run was just ended
+    assert {run.info.status for run in fresh.all_runs()} <= {"FINISHED", "KILLED"}

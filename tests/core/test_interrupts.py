@@ -9,7 +9,12 @@ import threading
 import pytest
 
 from growthlab.core import interrupts
-from growthlab.core.interrupts import interruptible, raise_if_interrupted
+from growthlab.core.interrupts import (
+    interruptible,
+    raise_if_interrupted,
+    raise_if_kept,
+    uninterrupted,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,6 +35,41 @@ def test_the_second_signal_lets_the_first_be_written_down() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_is_kept_until_the_end_of_the_outermost_block() -> None:
+    done = []
+
+    def work() -> None:
+        with uninterrupted():
+            with uninterrupted():
+                os.kill(os.getpid(), signal.SIGINT)
+                done.append("inner")
+            done.append("outer")
+        done.append("after")
+
+    with interruptible(), pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["inner", "outer"]
+
+
+def test_what_is_written_down_after_a_signal_is_written_whole() -> None:
+    with interruptible():
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)  # the second
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_block_that_waits_may_raise_the_signal_that_it_keeps() -> None:
+    with interruptible(), uninterrupted():
+        raise_if_kept()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            raise_if_kept()
+        raise_if_kept()
 
 
 def test_a_new_command_was_not_interrupted_yet() -> None:

@@ -81,13 +81,13 @@ def _mistake(error: Exception) -> int:
 
 def _failure(error: Exception) -> int:
     """The exit status of an error outside the program; any other error is raised again."""
+    if (fault := storage_fault(error)) is not None:
+        print(f"growthlab: {visible_text(fault)}", file=sys.stderr)
+        return 1
     try:
         raise_if_interrupted()
     except KeyboardInterrupt:
         return _interrupted()
-    if (fault := storage_fault(error)) is not None:
-        print(f"growthlab: {visible_text(fault)}", file=sys.stderr)
-        return 1
     known = isinstance(error, OSError) or type(error).__module__.startswith(STORE_MODULES)
     if not known or isinstance(error, BrokenPipeError):
         raise error

@@ -66,36 +66,40 @@ class ModelSearch:
             No trial succeeded because of a mistake in the input, or none is within the limits.
         """
         recorder = self.open_recorder()
-        loop = self.loop(recorder)
+        try:
+            loop = self.loop(recorder)
+            self._run_trials(loop, recorder)
+            log.info("study %s: %s", self.name, self.study.stop_reason)
+            best = self.best()
+            recorder.close("FINISHED" if best else "FAILED", best)
+        except BaseException as error:
+            recorder.end_orphaned_trials()  # trials that workers left open
+            recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        if best is None:
+            self.raise_input_error(loop)
+        return best
+
+    def _run_trials(self, loop: SearchLoop, recorder: SearchRun) -> None:
+        """Run trials, in this process or in workers, until the budget is used up."""
 
         def fail_trials(process: str, reason: str) -> int:
             n_failed = self.study.fail(process, reason)
             recorder.end_orphaned_trials()
             return n_failed
 
-        try:
-            before = self.study.n_used()
-            if before:
-                log.info("study %s: %d trials were run before", self.name, before)
-            with bar(self.name, self.study.budget.trials) as update:
-                loop.on_change = lambda: update(*_progress(self.study))
-                loop.on_change()
-                recorder.end_orphaned_trials()
-                if self.n_jobs > 1:
-                    n_jobs = min(self.n_jobs, self.study.budget.trials)
-                    run_workers(self.worker, n_jobs, fail_trials, loop.on_change)
-                else:
-                    loop.run()
-            log.info("study %s: %s", self.name, self.study.stop_reason)
-            best = self.best()
-        except BaseException as error:
-            recorder.end_orphaned_trials()  # trials that workers left open
-            recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
-        recorder.close("FINISHED" if best else "FAILED", best)
-        if best is None:
-            self.raise_input_error(loop)
-        return best
+        before = self.study.n_used()
+        if before:
+            log.info("study %s: %d trials were run before", self.name, before)
+        with bar(self.name, self.study.budget.trials) as update:
+            loop.on_change = lambda: update(*_progress(self.study))
+            loop.on_change()
+            recorder.end_orphaned_trials()
+            if self.n_jobs > 1:
+                n_jobs = min(self.n_jobs, self.study.budget.trials)
+                run_workers(self.worker, n_jobs, fail_trials, loop.on_change)
+            else:
+                loop.run()
 
     def best(self) -> FinishedTrial | None:
         """The best complete trial within the limits, by the first objective; the earliest of equals.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from growthlab.core.errors import one_line
-from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.interrupts import raise_if_interrupted, uninterrupted
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.search.override_words import settings_text
 from growthlab.search.trial import Trial, TrialPruned, TrialResult
@@ -100,9 +100,10 @@ class SearchLoop:
         try:
             self.recorder.start(trial)
             result, error = self._fit_and_evaluate(trial)
-            self.study.tell(trial, result)
-            stored = True
-            self.recorder.finish(trial, result, error)
+            with uninterrupted():  # a stored result is always logged too
+                self.study.tell(trial, result)
+                stored = True
+                self.recorder.finish(trial, result, error)
         except BaseException:
             if not stored:
                 self.study.tell(trial, TrialResult("interrupted", why="the search was ended"))

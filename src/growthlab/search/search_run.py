@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from growthlab.core.interrupts import uninterrupted
 from growthlab.pages.csv_table import csv_of_table
 from growthlab.search.search_report import search_figures, trials_table
 from growthlab.search.study import Study
@@ -54,9 +55,16 @@ class SearchRun:
         self._client = store.client
         self._experiment = store.experiment(lineage.experiment)
         self._current: str | None = None
-        with study.locked():
-            self.run_id = self._existing_run() or self._new_search(config)
+        self.run_id = ""
+        try:
+            with study.locked(), uninterrupted():
+                self.run_id = self._existing_run() or self._new_search(config)
+        except KeyboardInterrupt:
+            if self.run_id:
+                self.close("KILLED")
+            raise
 
+    @uninterrupted()
     def start(self, trial: Trial) -> None:
         """Create the run of a trial."""
         number = trial.number
@@ -64,6 +72,7 @@ class SearchRun:
         self._current = self._new_run(f"trial {number}", tags)
         log_params(self._client, self._current, trial.overrides)
 
+    @uninterrupted()
     def finish(self, trial: Trial, result: TrialResult, error: Exception | None) -> None:
         """End the run of a trial with its result."""
         assert self._current is not None, "no trial was started"
@@ -73,6 +82,7 @@ class SearchRun:
             self._client.log_text(run_id, text, "error.txt")
         self._end(run_id, result)
 
+    @uninterrupted()
     def end_orphaned_trials(self) -> None:
         """End the runs of trials whose process was killed, with the result that the study has."""
         self._study.give_up_dead_trials()
@@ -89,6 +99,7 @@ class SearchRun:
             trial = self._study.ended(int(run.data.tags["trial"]))
             self._end(run.info.run_id, trial.result if trial else TrialResult("interrupted"))
 
+    @uninterrupted()
     def close(self, status: str, best: FinishedTrial | None = None) -> None:
         """Log the trials as a table and plots and the best settings as tags, and end the study's run."""
         if self._current is not None:

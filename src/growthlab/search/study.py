@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from growthlab.core.errors import ConfigError, one_line, quoted
-from growthlab.core.interrupts import raise_if_interrupted
+from growthlab.core.interrupts import raise_if_interrupted, uninterrupted
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.search.search_space import SearchSpace, settings_key
 from growthlab.search.stored_trial import (
@@ -64,6 +64,7 @@ class RunningTrial:
     _trial: optuna.Trial
     _study: Study
 
+    @uninterrupted()
     def report(self, epoch: int, value: float) -> bool:
         """See `growthlab.search.trial.Trial`; with several objectives nothing is pruned."""
         if value == value and self._study.prunes:
@@ -129,7 +130,7 @@ class Study:
         """The next settings: first the model's own, then untried ones from the sampler."""
         from growthlab.search.sampling import UntriedSampler
 
-        with self.locked():
+        with self.locked(), uninterrupted():
             self._give_up_dead_trials()
             self._enqueue_default()
             trials = self._trials()
@@ -147,12 +148,12 @@ class Study:
             trial.set_user_attr("began", CLOCK.seconds())
             overrides = {} if outside else self.space.settings(trial.params)
             trial.set_user_attr("overrides", overrides)
-        running = RunningTrial(trial.number, overrides, trial, self)
-        ended = self._heartbeats[running.id] = threading.Event()
-        thread = threading.Thread(target=self._send_heartbeats, args=(running.id, ended))
-        thread.daemon = True
-        thread.start()
-        return running
+            running = RunningTrial(trial.number, overrides, trial, self)
+            ended = self._heartbeats[running.id] = threading.Event()
+            thread = threading.Thread(target=self._send_heartbeats, args=(running.id, ended))
+            thread.daemon = True
+            thread.start()
+            return running
 
     def tell(self, trial: Any, result: TrialResult) -> None:
         """Store the result of a trial; an interrupted one will be tried again."""
@@ -321,6 +322,7 @@ class Study:
         """Whether this process or another live one works on the trial."""
         return trial._trial_id in self._heartbeats or is_process_alive(trial, CLOCK.seconds())
 
+    @uninterrupted()
     def _store_result(self, number: int, trial_id: int, result: TrialResult, ended: float) -> None:
         """Store the result before the state, so that no finished trial lacks a result."""
         from optuna.exceptions import UpdateFinishedTrialError
@@ -357,6 +359,7 @@ class Study:
             except Exception as error:
                 log.debug("the heartbeat was not stored: %s", error)
 
+    @uninterrupted()
     def _trials(self, *states: str) -> list[FrozenTrial]:
         """The stored trials in one of the states, or all."""
         trials = self.optuna.get_trials(deepcopy=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from growthlab.core.interrupts import uninterrupted
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_clock import end_run, new_run
 from growthlab.tracking.run_files import artifact_folder, log_curves, log_metrics, log_params
@@ -34,8 +35,10 @@ def command_run(
     client = store.client
     tags = {**lineage.tags(), "kind": kind}
     experiment = store.experiment(lineage.experiment)
-    run_id = new_run(client, experiment, kind, tags)
+    run_id = ""
     try:
+        with uninterrupted():
+            run_id = new_run(client, experiment, kind, tags)
         log_params(client, run_id, config)
         client.log_inputs(run_id, datasets=[lineage.dataset()])
         with artifact_folder(client, run_id) as folder:
@@ -44,8 +47,9 @@ def command_run(
             yield run
         log_metrics(client, run_id, run.metrics)
         log_curves(client, run_id, run.series, gaps=True)
+        end_run(client, run_id, "FINISHED")
     except BaseException as error:
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        end_run(client, run_id, status)
+        if run_id:
+            end_run(client, run_id, status)
         raise
-    end_run(client, run_id, "FINISHED")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.interrupts import uninterrupted
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import TrainsNetwork
 from growthlab.tasks.entry import Entry
@@ -73,7 +74,11 @@ class ComparisonRun:
         self._checkpoints = Checkpoints(self.checkpoints)
 
     def __enter__(self) -> Self:
-        self.open()
+        try:
+            self.open()
+        except KeyboardInterrupt:
+            self.close("KILLED")
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -100,7 +105,7 @@ class ComparisonRun:
             own_runs = f"tags.`{KEY_TAG}` = '{self.key}' AND tags.kind = 'model'"
             end_orphans(client, self._experiment, own_runs)
             return
-        with self.store.locked():
+        with self.store.locked(), uninterrupted():
             run = self._interrupted()
             if run is None:
                 tags = {"kind": "comparison"}
@@ -133,6 +138,7 @@ class ComparisonRun:
         fit = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
         return self._checkpoints.claim(json.dumps(fit, sort_keys=True, default=str))
 
+    @uninterrupted()
     def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
         """Create the run of an entry with its parameters, tags, data, config and reports."""
         tags = {
@@ -154,6 +160,7 @@ class ComparisonRun:
         self._log_config(self._current, self.child_config(entry), entry.origin)
         self._log_data(self._current)
 
+    @uninterrupted()
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """Log metrics, tables, plots and the bundle of an entry, and end its run."""
         client, run_id = self.store.client, self._current_run()
@@ -170,6 +177,7 @@ class ComparisonRun:
         self._current = None
         self._checkpoints.remove()
 
+    @uninterrupted()
     def fail(self, entry: Entry, error: Exception) -> None:
         """End the run of an entry as FAILED, with its error."""
         self._n_failed += 1
@@ -182,6 +190,7 @@ class ComparisonRun:
         end_run(client, self._current, "FAILED")
         self._current = None
 
+    @uninterrupted()
     def close(self, status: str) -> None:
         """End the open runs with `status`: FINISHED, FAILED or KILLED."""
         self._checkpoints.release()

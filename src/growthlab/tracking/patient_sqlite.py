@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from growthlab.core.interrupts import raise_if_kept
 from growthlab.core.storage_faults import LockedDatabaseError
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class DatabaseLock:
             except sqlite3.OperationalError as error:
                 if not _is_locked(error):
                     raise
+                raise_if_kept()
                 waited = time.monotonic() - began
                 self.given_up = self.given_up or waited >= PATIENCE
                 if self.given_up:

@@ -46,7 +46,9 @@ class Store:
         ConfigError
             The store cannot be reached.
         """
-        mlflow = quiet_mlflow()
+        quiet_mlflow()
+        from growthlab.tracking.uninterrupted_client import UninterruptedClient
+
         try:
             self._check_server()
             if self._file is not None:
@@ -56,7 +58,7 @@ class Store:
                     create_sqlite_store(
                         self._file, str(Path(self.artifacts or "mlartifacts").resolve())
                     )
-                client = mlflow.MlflowClient(tracking_uri=self.address, registry_uri=self.address)
+                client = UninterruptedClient(self.address, self.address)
                 client.search_experiments(max_results=1)
         except Exception as error:
             raise_if_interrupted()

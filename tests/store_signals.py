@@ -1,0 +1,39 @@
+"""A signal in the middle of a command's work on its stores, at a statement that a test chooses."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+MOMENTS = ("before_cursor_execute", "commit")
+
+
+@dataclass
+class StatementCount:
+    """The number of statements, or commits, of the main thread so far."""
+
+    n: int = 0
+
+
+@contextmanager
+def signalled(moment: str, at: int | None = None) -> Iterator[StatementCount]:
+    """Inside, SIGTERM arrives once, at the `at`-th `moment` (from 1); never where that is None."""
+    count = StatementCount()
+
+    def on_statement(*_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            count.n += 1
+            if count.n == at:
+                signal.raise_signal(signal.SIGTERM)
+
+    event.listen(Engine, moment, on_statement)
+    try:
+        yield count
+    finally:
+        event.remove(Engine, moment, on_statement)
