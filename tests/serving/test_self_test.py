@@ -27,7 +27,9 @@ from growthlab.features.examples import Examples
 from growthlab.scorers.linear_rows import Design
 from growthlab.scorers.onnx_rows import OnnxRows
 from growthlab.serving import bundle_loader, self_test_process
+from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.self_test_process import SelfTestProcess
+from growthlab.serving.service_options import ServiceOptions
 from growthlab.tasks.churn import Churn
 
 Write = Callable[..., None]
@@ -326,3 +328,43 @@ def test_at_the_start_a_bundle_that_does_not_end_is_one_line_and_holds_up_no_sig
     finally:
         killer.cancel()
         process.kill()
+
+
+def test_the_test_that_was_begun_is_the_one_that_is_waited_for(
+    bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_loader, "_passed", set())
+    started = count_self_tests(monkeypatch)
+    folder = bundles_folder / "top_n"
+    loader = BundleLoader(ServiceOptions(bundle=str(folder)))
+    with loader.begun([folder]):
+        assert started == [folder]
+        assert loader.first(folder).manifest.digest == Manifest.read(folder).digest
+    assert started == [folder]
+
+
+def test_a_test_that_was_begun_ends_with_a_service_that_does_not_start(
+    bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_loader, "_passed", set())
+    folder = bundles_folder / "top_n"
+    loader = BundleLoader(ServiceOptions(bundle=str(folder)))
+    closed = []
+    monkeypatch.setattr(SelfTestProcess, "close", lambda test: closed.append(test))
+    with pytest.raises(BundleError, match="another one"), loader.begun([folder]):
+        raise BundleError("another one is broken")
+    (test,) = closed
+    monkeypatch.undo()
+    test.close()
+
+
+def count_self_tests(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of the self-tests that are started from now on."""
+    started: list[Path] = []
+
+    def start(folder: Path, **limits: Any) -> SelfTestProcess:
+        started.append(folder)
+        return SelfTestProcess(folder, **limits)
+
+    monkeypatch.setattr(bundle_loader, "SelfTestProcess", start)
+    return started

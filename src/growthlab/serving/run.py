@@ -1,4 +1,7 @@
-"""Runs the service until it is interrupted."""
+"""Runs the service until it is interrupted.
+
+Imports of the HTTP libraries wait until the bundles' self-tests, in processes of their own, have begun.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import logging
 import socket
 import sys
 from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-
+from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError
-from growthlab.serving.app import create_app
-from growthlab.serving.patience import PatientProtocol
+from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.request_limits import TOKEN_VARIABLE, token_of_environment
-from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
+
+if TYPE_CHECKING:
+    import uvicorn
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +49,14 @@ def serve(options: ServiceOptions) -> None:
                 f"host={options.host} can be reached from other machines: set {TOKEN_VARIABLE} to a "
                 "token that requests must carry, or say insecure=true if anyone may ask"
             )
-        service = Service(options)
+        loader = BundleLoader(options)
+        with loader.begun(bundle_folders(Path(options.bundle))):
+            import uvicorn
+
+            from growthlab.serving.app import create_app
+            from growthlab.serving.service import Service
+
+            service = Service(options, loader)
         listener.listen(BACKLOG)  # clients may connect as soon as they read the lines below
         address = address_of(options.host, port)
         for variant, _, model in service.models:
@@ -63,6 +75,10 @@ def address_of(host: str, port: int) -> str:
 
 def config_of(app: object, options: ServiceOptions) -> uvicorn.Config:
     """How uvicorn runs the app: quiet, fast and with time limits."""
+    import uvicorn
+
+    from growthlab.serving.patience import PatientProtocol
+
     protocol = type("Protocol", (PatientProtocol,), {"head_seconds": options.request_seconds})
     return uvicorn.Config(
         app,  # type: ignore[arg-type]

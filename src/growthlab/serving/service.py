@@ -15,6 +15,7 @@ from typing import Any
 
 from growthlab.bundle.manifest import SCHEMA_1_ANSWERS
 from growthlab.core.errors import AnswerError, GrowthlabError
+from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.endpoints import Endpoint, endpoints_of
 from growthlab.serving.pending_request import (
     DROPPED,
@@ -45,15 +46,17 @@ SHADOW_PAUSE = 0.002  # seconds between two checks whether a shadow may answer
 class Service:
     """The models in use, the request log and the counters; `start` and `stop` run in its event loop.
 
+    A `loader` that has begun to test the bundles is given where time counts.
+
     Raises
     ------
     BundleError, ConfigError
         See `ServedModels` and `RequestLog`.
     """
 
-    def __init__(self, options: ServiceOptions) -> None:
+    def __init__(self, options: ServiceOptions, loader: BundleLoader | None = None) -> None:
         self.options = options
-        self.models = ServedModels(options)
+        self.models = ServedModels(options, loader or BundleLoader(options))
         self.endpoints = endpoints_in_use(self.models)
         self.endpoints_changed: Callable[[], None] = lambda: None  # set by the app
         if options.challenger and not options.challenger_share:

@@ -42,7 +42,7 @@ class ServedModels:
         A challenger or shadow has no champion of its task.
     """
 
-    def __init__(self, options: ServiceOptions) -> None:
+    def __init__(self, options: ServiceOptions, loader: BundleLoader) -> None:
         self._options = options
         named = {"champion": options.bundle, "challenger": options.challenger}
         named["shadow"] = options.shadow
@@ -52,7 +52,7 @@ class ServedModels:
         self.refused: dict[str, str] = {}  # folder -> why its present content is not used
         self.swaps = 0
         self._salt = options.challenger_salt.encode()[:64]
-        self._loader = BundleLoader(options)
+        self._loader = loader
         for variant, path in self._paths.items():
             for folder in bundle_folders(path):
                 self._put(self._load(variant, folder, _fingerprint(folder), self._loader.first))
