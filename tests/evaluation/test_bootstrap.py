@@ -7,11 +7,12 @@ import pytest
 from growthlab.evaluation.bootstrap import (
     evaluate_lists,
     evaluate_predictions,
+    evaluate_subset,
     mean_estimates,
     percentile_bounds,
     ratio_estimates,
-    resample_counts,
 )
+from growthlab.evaluation.resamples import Resamples
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.ranking.coverage import Coverage
@@ -19,6 +20,7 @@ from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.metrics.ranking.recall_micro import RecallMicro
 from growthlab.metrics.value.decile_mape import DecileMape
 from growthlab.metrics.value.mae import MAE
+from growthlab.metrics.value.normalised_gini import NormalisedGini
 
 
 def test_bounds_of_a_mean_are_those_of_the_normal_approximation():
@@ -52,35 +54,48 @@ def test_a_column_has_the_same_bounds_alone_and_with_others():
     assert alone == pytest.approx(together)
 
 
-def test_every_resample_draws_as_many_rows_as_there_are():
-    counts = np.concatenate(list(resample_counts(37, 500, seed=0)))
-    assert counts.shape == (500, 37)
-    assert (counts.sum(axis=1) == 37).all()
-    # each row 500 times in the mean, sd sqrt(500) = 22.4; 5 sd = 112
-    assert np.abs(counts.sum(axis=0) - 500).max() < 112
-
-
-def test_chunks_do_not_change_what_is_drawn(monkeypatch):
-    whole = np.concatenate(list(resample_counts(20, 30, seed=4)))
-    monkeypatch.setattr("growthlab.evaluation.bootstrap.CACHE_BYTES", 0)
-    monkeypatch.setattr("growthlab.evaluation.bootstrap.CHUNK_BYTES", 20 * 8 * 7)
-    chunked = list(resample_counts(20, 30, seed=4))
-    assert len(chunked) == 5
-    assert (np.concatenate(chunked) == whole).all()
-
-
 def test_resamples_of_a_metric_are_the_metric_of_resampled_rows():
     random = np.random.default_rng(2)
     label, prediction = (random.random(60) < 0.5).astype(float), random.integers(0, 9, 60) / 9
     result = evaluate_predictions(label, prediction, [RocAuc()], n_resamples=200)["roc_auc"]
-    order = np.argsort(prediction, kind="stable")
-    label, prediction = label[order], prediction[order]
-    drawn = []
-    for counts in resample_counts(60, 200, seed=0):
-        for row in counts.astype(int):
-            drawn.append(RocAuc()(np.repeat(label, row), np.repeat(prediction, row)))
+    drawn = [
+        RocAuc()(np.repeat(label, row), np.repeat(prediction, row))
+        for counts in Resamples(60).counts(200)
+        for row in counts
+    ]
     assert result.value == pytest.approx(RocAuc()(label, prediction))
     assert (result.low, result.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_a_stratum_has_the_resamples_of_all_customers():
+    random = np.random.default_rng(3)
+    label, prediction = random.random(90), random.integers(0, 9, 90) / 9
+    rows = np.flatnonzero(random.random(90) < 0.4)
+    metrics, resamples = [NormalisedGini(), MAE()], Resamples(90)
+    result = evaluate_subset(
+        label[rows], prediction[rows], metrics, resamples, rows, n_resamples=100
+    )
+    for metric in metrics:
+        drawn = [
+            metric(np.repeat(label[rows], row[rows]), np.repeat(prediction[rows], row[rows]))
+            for counts in resamples.counts(100)
+            for row in counts
+        ]
+        expected = np.quantile(drawn, [0.025, 0.975])
+        assert (result[metric.name].low, result[metric.name].high) == pytest.approx(expected)
+
+
+def test_a_metric_that_takes_one_resample_at_a_time_has_the_same_bounds():
+    class Plain:
+        name, larger_is_better = "plain", True
+
+        def __call__(self, label, prediction, weight=None):
+            return RocAuc()(label, prediction, weight)
+
+    random = np.random.default_rng(4)
+    label, prediction = (random.random(50) < 0.5).astype(float), random.integers(0, 9, 50) / 9
+    result = evaluate_predictions(label, prediction, [RocAuc(), Plain()], n_resamples=60)
+    assert result["plain"] == pytest.approx(result["roc_auc"])
 
 
 def test_a_metric_biased_by_resampling_has_no_bounds():
@@ -114,7 +129,7 @@ def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
 def test_a_ratio_is_recomputed_in_every_resample():
     above, below = np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 4.0])
     result = ratio_estimates({"m": (above, below)}, n_resamples=300)["m"]
-    drawn = np.concatenate(list(resample_counts(3, 300, seed=0)))
+    drawn = np.concatenate(list(Resamples(3).counts(300)))
     assert result.value == 0.5
     expected = np.quantile((drawn @ above) / (drawn @ below), [0.025, 0.975])
     assert (result.low, result.high) == pytest.approx(expected)

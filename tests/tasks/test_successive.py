@@ -12,7 +12,7 @@ import pytest
 from growthlab.core.errors import DataError
 from growthlab.core.histories import Histories
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.bootstrap import resample_counts
+from growthlab.evaluation.resamples import Resamples
 from growthlab.evaluation.significance import compare_to_baseline
 from growthlab.metrics.ranking.hit_rate import HitRate
 from growthlab.metrics.ranking.mrr import MRR
@@ -192,7 +192,7 @@ def test_users_are_resampled_with_all_their_steps() -> None:
     values = result.per_user["hit_rate_at_1"].to_numpy()
     assert values.mean() == pytest.approx(estimate.value)
     # all sessions have the same length, so a user's value is the mean of the user's steps
-    drawn = np.concatenate([counts @ values / 40 for counts in resample_counts(40, 2000, 0)])
+    drawn = np.concatenate([counts @ values / 40 for counts in Resamples(40).counts(2000)])
     assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
     assert estimate.high - estimate.low > 0.15  # for 360 independent steps it would be 0.1
 

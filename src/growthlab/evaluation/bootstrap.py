@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from growthlab.core.seeding import random_stream
 from growthlab.evaluation.outcome import Estimate
+from growthlab.evaluation.prediction_values import PredictionValues
+from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.metrics.predictions import BiasedByResampling, PredictionMetric
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
+from growthlab.metrics.weighted_rows import divided
 
-N_RESAMPLES = 2000
 LEVEL = 0.95
-CHUNK_BYTES = 16 * 2**20
-CACHE_BYTES = 64 * 2**20  # of resamples, at a byte per row
 
 Ratio = tuple[np.ndarray, np.ndarray]  # numerator and denominator, one entry per row
 
@@ -81,8 +79,8 @@ def per_user_table(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.
             table[name] = column
             continue
         sums, counts = sums_and_counts([(name, column)], lists.clusters)[name]
-        mean = _divide(sums.sum(), counts.sum())
-        steps = _divide(counts.sum(), (counts > 0).sum().astype(float))
+        mean = divided(sums.sum(), counts.sum())
+        steps = divided(counts.sum(), (counts > 0).sum().astype(float))
         table[name] = np.where(counts > 0, mean + (sums - mean * counts) / steps, np.nan)
     return pd.DataFrame(table, copy=False)
 
@@ -121,12 +119,12 @@ def ratio_estimates(
     places = np.array([keys[id(denominator)] for _, denominator in ratios.values()])
     columns = [*(numerator for numerator, _ in ratios.values()), *denominators.values()]
     totals = np.array([column.sum() for column in columns])
-    values = _divide(totals[: len(ratios)], totals[places])
-    resampled = np.full((0, len(ratios)), np.nan)
-    if n_resamples and len(columns[0]):
-        drawn = resample_counts(len(columns[0]), n_resamples, seed)
-        sums = np.concatenate(list(_resampled_sums(drawn, columns)))
-        resampled = _divide(sums[:, : len(ratios)], sums[:, places])
+    values = divided(totals[: len(ratios)], totals[places])
+    resamples = Resamples(len(columns[0]), seed)
+    by_cell = np.column_stack([resamples.sums_by_cell(column) for column in columns])
+    drawn = (counts.astype(float) @ by_cell for counts in resamples.counts(n_resamples))
+    sums = np.concatenate([np.zeros((0, len(columns))), *drawn])
+    resampled = divided(sums[:, : len(ratios)], sums[:, places])
     return {
         name: Estimate(float(value), *percentile_bounds(column))
         for name, value, column in zip(ratios, values, resampled.T, strict=True)
@@ -151,63 +149,47 @@ def evaluate_predictions(
     ValueError
         A prediction is not finite, which is an error of the model.
     """
+    return evaluate_subset(
+        label,
+        prediction,
+        metrics,
+        Resamples(len(label), seed),
+        n_resamples=n_resamples if intervals else 0,
+    )
+
+
+def evaluate_subset(
+    label: np.ndarray,
+    prediction: np.ndarray,
+    metrics: Mapping[str, Any] | Iterable[Any],
+    resamples: Resamples,
+    rows: np.ndarray | None = None,
+    *,
+    n_resamples: int = N_RESAMPLES,
+) -> dict[str, Estimate]:
+    """`evaluate_predictions` for the customers at `rows`, a stratum of those who are resampled.
+
+    `label` and `prediction` are theirs. All strata share the resamples, as all models do; the size of
+    a stratum differs between resamples.
+    """
     label, prediction = np.asarray(label, dtype=float), np.asarray(prediction, dtype=float)
     n_bad = int((~np.isfinite(prediction)).sum())
     if n_bad:
         raise ValueError(f"model output: {n_bad} of {len(prediction)} predictions are not finite")
-    # sorted once: every metric sorts by prediction, and a stable sort of sorted rows is linear
-    order = np.argsort(prediction, kind="stable")
-    label, prediction = label[order], prediction[order]
     listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
-    n_drawn = n_resamples if intervals and len(label) else 0
     bounded = [m for m in listed if not _has_biased_bounds(m)]
-    drawn = [
-        [metric(label, prediction, weight) for metric in bounded]
-        for counts in resample_counts(len(label), n_drawn, seed)
-        for weight in counts
-    ]
-    columns = np.array(drawn, dtype=float).reshape(len(drawn), len(bounded)).T
-    bounds = {m.name: percentile_bounds(column) for m, column in zip(bounded, columns, strict=True)}
+    values = PredictionValues(label, prediction, bounded, resamples, rows)
+    drawn = values.on_resamples(n_resamples)
+    bounds = {m.name: percentile_bounds(each) for m, each in zip(bounded, drawn, strict=True)}
     no_bounds = (np.nan, np.nan)
     return {
-        metric.name: Estimate(float(metric(label, prediction)), *bounds.get(metric.name, no_bounds))
-        for metric in listed
+        metric.name: Estimate(value, *bounds.get(metric.name, no_bounds))
+        for metric, value in zip(listed, values.of_all(listed), strict=True)
     }
 
 
 def _has_biased_bounds(metric: PredictionMetric) -> bool:
     return isinstance(metric, BiasedByResampling) and metric.biased_by_resampling
-
-
-def resample_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each of `n` rows is drawn in each resample, ``(n_drawn, n)``, float64, in chunks.
-
-    The same `n` and `seed` give the same resamples, so that two models are paired.
-    """
-    small = n * n_resamples <= CACHE_BYTES
-    for counts in (
-        _cached_counts(n, n_resamples, seed) if small else _draw_counts(n, n_resamples, seed)
-    ):
-        yield counts.astype(float)
-
-
-@lru_cache(maxsize=4)
-def _cached_counts(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
-    """The resamples of `_draw_counts`, which every model and stratum of a comparison shares."""
-    return [
-        counts.astype(np.min_scalar_type(counts.max()))
-        for counts in _draw_counts(n, n_resamples, seed)
-    ]
-
-
-def _draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    random = random_stream(seed, "bootstrap", n)
-    chunk = max(1, CHUNK_BYTES // (8 * max(n, 1)))
-    for start in range(0, n_resamples, chunk):
-        size = min(chunk, n_resamples - start)
-        drawn = random.integers(n, size=(size, n), dtype=np.int64)
-        drawn += np.arange(size)[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
 
 def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
@@ -217,17 +199,6 @@ def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def _resampled_sums(drawn: Iterable[np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The sum of every column in each resample, ``(n_drawn, n_columns)`` per chunk."""
-    if len(columns) * columns[0].nbytes <= CACHE_BYTES:
-        stacked = np.column_stack(columns)  # one product is faster than one per column
-        for counts in drawn:
-            yield counts @ stacked
-        return
-    for counts in drawn:
-        yield np.column_stack([counts @ column for column in columns])
 
 
 def sums_and_counts(
@@ -257,8 +228,3 @@ def _sum_clusters(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray
     if clusters is None or not len(clusters) or clusters[-1] + 1 == len(clusters):
         return values
     return np.bincount(clusters, weights=values)
-
-
-def _divide(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Sums divided by counts, NaN where the count is 0."""
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import random_stream
-from growthlab.evaluation.bootstrap import N_RESAMPLES, percentile_bounds, resample_counts
-from growthlab.metrics.predictions import OnResamples, PredictionMetric
+from growthlab.evaluation.bootstrap import percentile_bounds
+from growthlab.evaluation.prediction_values import PredictionValues
+from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
+from growthlab.metrics.predictions import PredictionMetric
 
 N_FLIPS = 10_000
 ENOUGH_USERS = 500
 CHUNK_BYTES = 64 * 2**20
-BLOCK = 32  # resamples evaluated together
-
-MetricOnResamples = Callable[[np.ndarray], np.ndarray]
 
 COLUMNS = (
     "model",
@@ -66,8 +65,7 @@ def compare_to_baseline(
         pair = values[[model, baseline]].dropna()
         d = (pair[model] - pair[baseline]).to_numpy(dtype=float)
         n = len(d)
-        drawn = resample_counts(n, n_resamples if n else 0, seed)
-        resampled = np.concatenate([np.zeros(0), *(counts @ d / n for counts in drawn)])
+        resampled = resampled_mean(d, seed=seed, n_resamples=n_resamples)
         mean = float(d.mean()) if n else np.nan
         p = sign_flip_p(d, seed=seed, n_flips=n_flips)
         spread = float(d.std(ddof=1)) if n > 1 else np.nan
@@ -119,52 +117,29 @@ def resampled_metric(
     first = next(iter(predictions.values()))[0]
     user_ids = first["user_id"].to_numpy()
     label = first["label"].to_numpy(dtype=float)
+    resamples = Resamples(len(label), seed)
 
     def scores(table: pd.DataFrame) -> np.ndarray:
         by_user = table.set_index("user_id")["prediction"].reindex(user_ids)
         return by_user.to_numpy(dtype=float)
 
-    value_of = metrics_on_resamples(
-        label, {model: [scores(t) for t in tables] for model, tables in predictions.items()}, metric
-    )
-    n = len(label)
-    values = {model: float(value(np.ones((1, n)))[0]) for model, value in value_of.items()}
-    drawn = {model: [np.zeros(0)] for model in value_of}
-    for weights in resample_blocks(n, n_resamples if n else 0, seed):
-        for model, collected in drawn.items():
-            collected.append(value_of[model](weights))
-    return values, {model: np.concatenate(collected) for model, collected in drawn.items()}
+    values, drawn = {}, {}
+    for model, tables in predictions.items():
+        seeds = [PredictionValues(label, scores(t), [metric], resamples) for t in tables]
+        values[model] = float(np.mean([each.of_all([metric])[0] for each in seeds]))
+        every = [each.on_resamples(n_resamples)[0] for each in seeds]
+        drawn[model] = np.mean(every, axis=0)
+    return values, drawn
 
 
-def metrics_on_resamples(
-    label: np.ndarray, scores: Mapping[str, Sequence[np.ndarray]], metric: PredictionMetric
-) -> dict[str, MetricOnResamples]:
-    """For each model a function that gives its metric on resamples, averaged over its seeds.
-
-    The argument is how often each customer counts in each resample, ``(n_drawn, n)``; the result has
-    shape ``(n_drawn,)``.
-    """
-
-    def on_resamples(y: np.ndarray, s: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        if isinstance(metric, OnResamples):
-            return metric.on_resamples(y, s, weights)
-        return np.array([metric(y, s, weight) for weight in weights])
-
-    def value_of(every: Sequence[np.ndarray]) -> MetricOnResamples:
-        orders = [np.argsort(one, kind="stable") for one in every]  # only once for all resamples
-        ranked = [(o, label[o], one[o]) for o, one in zip(orders, every, strict=True)]
-        return lambda weights: np.mean(
-            [on_resamples(y, s, weights[:, o]) for o, y, s in ranked], axis=0
-        )
-
-    return {model: value_of(every) for model, every in scores.items()}
-
-
-def resample_blocks(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The resamples of `resample_counts` in blocks small enough for the processor's cache."""
-    for counts in resample_counts(n, n_resamples, seed):
-        for start in range(0, len(counts), BLOCK):
-            yield counts[start : start + BLOCK]
+def resampled_mean(
+    values: np.ndarray, *, seed: int = 0, n_resamples: int = N_RESAMPLES
+) -> np.ndarray:
+    """The mean of one value a customer on each resample, ``(n_resamples,)``."""
+    resamples = Resamples(len(values), seed)
+    sums = resamples.sums_by_cell(values)
+    drawn = (counts.astype(float) @ sums for counts in resamples.counts(n_resamples))
+    return np.concatenate([np.zeros(0), *drawn]) / max(len(values), 1)
 
 
 def sign_flip_p(
@@ -182,14 +157,26 @@ def sign_flip_p(
 def sign_flip_p_values(
     differences: np.ndarray, *, seed: int = 0, n_flips: int = N_FLIPS, one_sided: bool = False
 ) -> np.ndarray:
-    """`sign_flip_p` of each column of ``(n_pairs, n_tests)``, all with the same flips."""
+    """`sign_flip_p` of each column of ``(n_pairs, n_tests)``, all with the same flips.
+
+    More pairs than `Resamples` has cells are flipped by cell: the pairs of a cell can be swapped
+    together as well as alone.
+    """
     n, n_tests = differences.shape
     if not n:
         return np.full(n_tests, np.nan)
+    sums = sums_of_pairs(differences, seed)
     n_as_far = np.zeros(n_tests, dtype=np.int64)
-    for bits in sign_flips(n, n_flips, seed, n_tests):
-        n_as_far += n_as_extreme(bits, differences, one_sided=one_sided)
+    for bits in sign_flips(len(sums), n_flips, seed, n_tests):
+        n_as_far += n_as_extreme(bits, sums, one_sided=one_sided)
     return (n_as_far + 1) / (n_flips + 1)
+
+
+def sums_of_pairs(differences: np.ndarray, seed: int) -> np.ndarray:
+    """The sums of differences by cell of customers, ``(n_cells, n_tests)``, see `Resamples`."""
+    resamples = Resamples(len(differences), seed)
+    columns = [resamples.sums_by_cell(column) for column in differences.T]
+    return np.column_stack([np.zeros((resamples.n_cells, 0)), *columns])
 
 
 def sign_flips(n: int, n_flips: int, seed: int, n_tests: int) -> Iterator[np.ndarray]:

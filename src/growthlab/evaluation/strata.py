@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.bootstrap import N_RESAMPLES, ratio_estimates, sums_and_counts
+from growthlab.evaluation.bootstrap import ratio_estimates, sums_and_counts
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.metrics.ranking.base import PerUser, PerUserAtK, RankedLists, head_items
 
 STRATA = ("all", "warm", "head", "tail", "cold_item", "cold_user", "repeat", "new")

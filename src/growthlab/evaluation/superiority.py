@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.progress import bar
-from growthlab.evaluation.bootstrap import N_RESAMPLES, percentile_bounds, resample_counts
+from growthlab.evaluation.bootstrap import percentile_bounds
+from growthlab.evaluation.prediction_values import PredictionValues
+from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.evaluation.sequential_holm import SequentialHolm
 from growthlab.evaluation.significance import (
     N_FLIPS,
-    MetricOnResamples,
     bootstrap_p,
-    metrics_on_resamples,
     n_as_extreme,
-    resample_blocks,
+    resampled_mean,
     sign_flip_p_values,
     sign_flips,
+    sums_of_pairs,
 )
 from growthlab.metrics.predictions import PredictionMetric
 
@@ -125,10 +126,7 @@ def superiority_by_sign_flips(values: pd.DataFrame, contest: SuperiorityTest) ->
             _flip(tests, others + shift[:, None], contest.seed)
         return float(p), tests.corrected()
 
-    drawn = resample_counts(n, N_RESAMPLES if n else 0, contest.seed)
-    bounds = percentile_bounds(
-        np.concatenate([np.zeros(0), *(counts @ own / n for counts in drawn)])
-    )
+    bounds = percentile_bounds(resampled_mean(own, seed=contest.seed))
     gain, champion = (float(v.mean()) if n else math.nan for v in (own, base))
     p = [p_and_corrected(*each) for each in zip(shifts, contest.levels, strict=True)]
     return _result(contest, champion=champion, gain=gain, bounds=bounds, p=p, n=n, n_tests=n_tests)
@@ -153,11 +151,15 @@ def superiority_by_bootstrap(
     others, n = contest.others(predictions), len(predictions)
     n_tests = 1 + len(others) + contest.n_unread
     n_draws = contest.n_draws(n_tests, N_RESAMPLES) if n else 0
-    scores = {str(name): [column.to_numpy(dtype=float)] for name, column in predictions.items()}
-    value_of = metrics_on_resamples(label, scores, metric)
-    pair = value_of[contest.champion], value_of[contest.challenger]
-    blocks = _blocks(n, n_draws, contest.seed, "resampling customers")
-    drawn = [np.array([value(weights) for value in pair]) for weights in blocks]
+    resamples = Resamples(n, contest.seed)
+
+    def values_of(name: str) -> PredictionValues:
+        scores = predictions[name].to_numpy(dtype=float)
+        return PredictionValues(label, scores, [metric], resamples)
+
+    pair = values_of(contest.champion), values_of(contest.challenger)
+    blocks = _blocks(resamples, n_draws, "resampling customers")
+    drawn = [np.concatenate([each.on_counts(counts) for each in pair]) for counts in blocks]
     base, challenger = np.concatenate([np.zeros((2, 0)), *drawn], axis=1)
     own = contest.sign * (challenger - base)
     shifts = np.zeros(len(base)), contest.margin * np.abs(base)
@@ -166,8 +168,9 @@ def superiority_by_bootstrap(
         _tests(alone, level, n_draws, len(others), n_tests)
         for alone, level in zip(p, contest.levels, strict=True)
     ]
-    _resample(tests, [value_of[name] for name in others], base, shifts, n, contest)
-    champion, value = (float(each(np.ones((1, n)))[0]) for each in pair)
+    if any(len(each.left) for each in tests):
+        _resample(tests, [values_of(name) for name in others], base, shifts, resamples, contest)
+    champion, value = (each.of_all([metric])[0] for each in pair)
     return _result(
         contest,
         champion=champion,
@@ -187,7 +190,7 @@ def _tests(own: float, level: float, n_draws: int, n_others: int, n_tests: int) 
 
 def _flip(tests: SequentialHolm, gains: np.ndarray, seed: int) -> None:
     """Flip the signs of the gains, ``(n_customers, n_others)``, as long as a test needs draws."""
-    drawn = np.arange(gains.shape[1])
+    gains, drawn = sums_of_pairs(gains, seed), np.arange(gains.shape[1])
     for bits in sign_flips(len(gains), tests.n_draws, seed, gains.shape[1]):
         n = len(bits)
         tests.add(drawn, n_as_extreme(bits, gains, one_sided=True), np.full(len(drawn), n), n)
@@ -200,37 +203,37 @@ def _flip(tests: SequentialHolm, gains: np.ndarray, seed: int) -> None:
 
 def _resample(
     tests: Sequence[SequentialHolm],
-    values: Sequence[MetricOnResamples],
+    values: Sequence[PredictionValues],
     base: np.ndarray,
     shifts: Sequence[np.ndarray],
-    n: int,
+    resamples: Resamples,
     contest: SuperiorityTest,
 ) -> None:
     """Resample the customers of the other evaluations, as long as a test needs draws."""
     done = 0
-    for weights in _blocks(n, len(base), contest.seed, "resampling for other evaluations"):
+    for counts in _blocks(resamples, len(base), "resampling for other evaluations"):
         undecided = [
             (each, shift) for each, shift in zip(tests, shifts, strict=True) if len(each.left)
         ]
         if not undecided:
             return
         left = np.unique(np.concatenate([each.left for each, _ in undecided]))
-        drawn = slice(done, done + len(weights))
-        gains = np.array([values[test](weights) for test in left.tolist()]) - base[drawn]
+        drawn = slice(done, done + len(counts))
+        gains = np.concatenate([values[t].on_counts(counts) for t in left.tolist()]) - base[drawn]
         for each, shift in undecided:
             shifted = contest.sign * gains + shift[drawn]
             defined = (~np.isnan(shifted)).sum(axis=1)
-            each.add(left, (shifted <= 0).sum(axis=1), defined, len(weights))
+            each.add(left, (shifted <= 0).sum(axis=1), defined, len(counts))
         done = drawn.stop
 
 
-def _blocks(n: int, n_draws: int, seed: int, label: str) -> Iterator[np.ndarray]:
+def _blocks(resamples: Resamples, n_draws: int, label: str) -> Iterator[np.ndarray]:
     """The resamples of customers, with a progress bar."""
     with bar(label, n_draws) as update:
         done = 0
-        for weights in resample_blocks(n, n_draws, seed):
-            yield weights
-            done += len(weights)
+        for counts in resamples.blocks(n_draws, resamples.n):
+            yield counts
+            done += len(counts)
             update(done, "")
 
 

@@ -6,6 +6,8 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from growthlab.metrics.weighted_rows import WeightedRows
+
 
 @runtime_checkable
 class PredictionMetric(Protocol):
@@ -53,15 +55,38 @@ class BiasedByResampling(Protocol):
     biased_by_resampling: ClassVar[bool]
 
 
-@runtime_checkable
-class OnResamples(Protocol):
-    """A metric that takes many resamples at once, which is several times faster."""
+class SumMetric:
+    """A metric computed from sums over customers, such as a mean or a ratio of two means."""
 
-    def on_resamples(
-        self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
-        """The value for each row of `weights`, ``(n_resamples, n)``; NaN where undefined."""
-        ...
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What is summed, ``(n,)`` each; NaN where the metric is undefined."""
+        raise NotImplementedError
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """The metric of `n` customers with these sums of `columns`, all of one shape."""
+        raise NotImplementedError
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        weight = row_weights(label, weight)
+        sums = (weight @ column for column in self.columns(label, prediction))
+        return float(self.of_sums(weight.sum(), *sums))
+
+
+class OrderMetric:
+    """A metric of the order of customers, computed for many resamples at once."""
+
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """The value of each resample, ``(n_resamples,)``; NaN where undefined."""
+        raise NotImplementedError
+
+    def __call__(
+        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """See `PredictionMetric.__call__`."""
+        return float(self.on_rows(WeightedRows.of(label, prediction, weight))[0])
 
 
 class Groups(NamedTuple):
@@ -118,13 +143,6 @@ def equal_mass_bins(groups: Groups, n_bins: int) -> tuple[np.ndarray, np.ndarray
 def row_weights(label: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """How often each row counts, float64; 1 without weights."""
     return np.ones(len(label)) if weight is None else np.asarray(weight, dtype=float)
-
-
-def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> float:
-    """The mean of rows that count `weight` times; NaN without rows."""
-    weight = row_weights(values, weight)
-    total = weight.sum()
-    return float(weight @ values / total) if total else np.nan
 
 
 def are_probabilities(prediction: np.ndarray) -> bool:

@@ -16,10 +16,11 @@ import pandas as pd
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.evaluation.bootstrap import evaluate_predictions
+from growthlab.evaluation.bootstrap import evaluate_predictions, evaluate_subset
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
+from growthlab.evaluation.resamples import Resamples
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
@@ -161,10 +162,15 @@ def _strata(
     if "tenure_days" in customers.table:
         ago = (customers.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")
         strata |= purchase_cohorts(customers.snapshots.astype("datetime64[s]") - ago)
-    rows = []
+    resamples, rows = Resamples(len(prediction)), []
     for stratum, kept in strata.items():
-        estimates = evaluate_predictions(
-            customers.target[kept], prediction[kept], metrics, n_resamples=STRATUM_RESAMPLES
+        estimates = evaluate_subset(
+            customers.target[kept],
+            prediction[kept],
+            metrics,
+            resamples,
+            np.flatnonzero(kept),
+            n_resamples=STRATUM_RESAMPLES,
         )
         rows += [(stratum, name, *e, int(kept.sum())) for name, e in estimates.items()]
     return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import group_by_prediction
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
-class AveragePrecision:
+class AveragePrecision(OrderMetric):
     """Precision at each threshold, weighted by the recall that the threshold adds.
 
     Equal predictions share a threshold. (Trapezoids under the same points would overestimate the
@@ -19,14 +20,7 @@ class AveragePrecision:
     name: ClassVar[str] = "average_precision"
     larger_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        groups = group_by_prediction(label, prediction, weight)
-        total = groups.label.sum()
-        if total == 0:
-            return np.nan
-        n_above = np.cumsum(groups.mass)
-        precision = np.cumsum(groups.label) / np.maximum(n_above, 1)
-        return float((precision * groups.label).sum() / total)
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        precision = rows.label_so_far / np.maximum(rows.mass_so_far, 1)
+        return divided((precision * rows.label).sum(axis=-1), rows.label_total)

@@ -8,20 +8,24 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import group_by_prediction, sums_of_first
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows
 
 
 class Top(NamedTuple):
-    """Rows and positives at the top and in total; `n_found` may be a fraction, as ties are averaged."""
+    """Rows and positives at the top and in total, a value a resample.
 
-    n_found: float
-    n_top: float
-    n_positive: float
-    n: float
+    `n_found` may be a fraction, as ties are averaged.
+    """
+
+    n_found: np.ndarray
+    n_top: np.ndarray
+    n_positive: np.ndarray
+    n: np.ndarray
 
 
 @dataclass(frozen=True)
-class TopShare:
+class TopShare(OrderMetric):
     """A metric of the `share` of all rows with the highest predictions, rounded up.
 
     A tie at the border is averaged over all orders.
@@ -41,10 +45,11 @@ class TopShare:
         """The kind and the share: ``lift_at_10`` for a share of 0.1."""
         return f"{self.kind}_at_{100 * self.share:g}"
 
-    def _top(self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None) -> Top:
+    def _top(self, rows: WeightedRows) -> Top:
         """The positives at the top."""
-        groups = group_by_prediction(label, prediction, weight)
-        n = float(groups.mass.sum())
-        n_top = float(np.ceil(round(self.share * n, 9)))  # 0.1 * 30 is a little more than 3
-        n_found, _ = sums_of_first(groups, np.array(n_top))
-        return Top(float(n_found), n_top, float(groups.label.sum()), n)
+        return rows.once(("top", self.share), lambda: _top(rows, self.share))
+
+
+def _top(rows: WeightedRows, share: float) -> Top:
+    n_top = np.ceil(np.round(share * rows.total, 9))  # 0.1 * 30 is a little more than 3
+    return Top(rows.label_of_first(n_top), n_top, rows.label_total, rows.total)

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import are_probabilities, weighted_mean
+from growthlab.metrics.predictions import SumMetric, are_probabilities
+from growthlab.metrics.weighted_rows import divided
 
 
-class Brier:
+class Brier(SumMetric):
     """Mean squared difference of probability and label, in [0, 1].
 
     NaN for scores that are not probabilities. Brier, Monthly Weather Review 1950.
@@ -19,10 +20,12 @@ class Brier:
     larger_is_better: ClassVar[bool] = False
     of_probabilities: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
         if not are_probabilities(prediction):
-            return np.nan
-        return weighted_mean((prediction - label) ** 2, weight)
+            return (np.full(len(label), np.nan),)
+        return ((prediction - label) ** 2,)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        return divided(sums[0], n)

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from growthlab.metrics.binary.brier import Brier
-from growthlab.metrics.predictions import weighted_mean
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.weighted_rows import divided
 
 
-class BrierSkill:
+class BrierSkill(SumMetric):
     """1 - Brier / (p (1 - p)), p the prevalence: 1 is perfect, 0 is as good as predicting p.
 
     Unlike the Brier score it can be compared between windows with different prevalences. NaN for
@@ -22,10 +23,13 @@ class BrierSkill:
     larger_is_better: ClassVar[bool] = True
     of_probabilities: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        prevalence = weighted_mean(label, weight)
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
+        return label, *Brier().columns(label, prediction)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        n_positive, squares = sums
+        prevalence = divided(n_positive, n)
         spread = prevalence * (1 - prevalence)
-        return 1 - Brier()(label, prediction, weight) / spread if spread > 0 else np.nan
+        return 1 - divided(divided(squares, n), np.where(spread > 0, spread, 0.0))

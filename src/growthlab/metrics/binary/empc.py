@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -10,18 +11,21 @@ from scipy.optimize import isotonic_regression
 from scipy.special import betainc
 
 from growthlab.core.errors import ConfigError
-from growthlab.metrics.predictions import group_by_prediction
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows, divided
+
+NOTHING = 1e-300
 
 
 class Targeting(NamedTuple):
-    """Expected profit per customer, and the expected share of customers contacted."""
+    """Expected profit per customer, and the share of customers contacted, a value a resample."""
 
-    profit: float
-    share: float
+    profit: np.ndarray
+    share: np.ndarray
 
 
 @dataclass(frozen=True)
-class EMPC:
+class EMPC(OrderMetric):
     """Expected maximum profit per customer of a retention offer, in the currency of `value`.
 
     A contacted leaver stays with a probability gamma ~ Beta(`alpha`, `beta`), which is worth `value`
@@ -59,20 +63,14 @@ class EMPC:
         """The name under which it is logged."""
         return "empc"
 
-    def targeting(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> Targeting:
+    def targeting(self, rows: WeightedRows) -> Targeting:
         """The profit and the share of customers contacted, both as means over gamma."""
-        groups = group_by_prediction(label, prediction, weight)
-        nonempty = groups.mass > 0
-        mass, leavers = groups.mass[nonempty], groups.label[nonempty]
-        total = mass.sum()
-        if total == 0:
-            return Targeting(np.nan, np.nan)
-        # pooling adjacent violators gives the segments of the hull: the share of leavers falls
-        hull = isotonic_regression(leavers / mass, weights=mass, increasing=False).blocks[:-1]
-        leave = np.add.reduceat(leavers, hull) / total
-        reached = np.add.reduceat(mass, hull) / total
+        costs = (self.value, self.offer, self.contact, self.alpha, self.beta)
+        return rows.once(("targeting", *costs), lambda: self._targeting(rows))
+
+    def _targeting(self, rows: WeightedRows) -> Targeting:
+        resample, mass, leavers = _hulls(rows)
+        leave, reached = (divided(each, rows.total[resample]) for each in (leavers, mass))
         gain = (self.value - self.offer) * leave  # times gamma
         # each contact has its cost, and each stayer (all accept) that of the offer
         cost = self.contact * reached + self.offer * np.maximum(reached - leave, 0.0)
@@ -81,10 +79,40 @@ class EMPC:
         contacted = 1 - betainc(self.alpha, self.beta, threshold)  # P(gamma > t)
         mean = self.alpha / (self.alpha + self.beta)
         kept = mean * (1 - betainc(self.alpha + 1, self.beta, threshold))  # E[gamma; gamma > t]
-        return Targeting(float(gain @ kept - cost @ contacted), float(reached @ contacted))
+        profit, share = np.full((2, len(rows)), np.nan)
+        borders = np.searchsorted(resample, np.arange(len(rows) + 1))
+        for row, (start, stop) in enumerate(pairwise(borders)):
+            own = slice(start, stop)
+            if start < stop:
+                profit[row] = gain[own] @ kept[own] - cost[own] @ contacted[own]
+                share[row] = reached[own] @ contacted[own]
+        return Targeting(profit, share)
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return self.targeting(label, prediction, weight).profit
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        return self.targeting(rows).profit
+
+
+def _hulls(rows: WeightedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The segments of the convex hull of each resample's ROC curve.
+
+    Returns
+    -------
+    resample, mass, leavers : of each segment, resample after resample, highest predictions first
+    """
+    ends = rows.ranking.hull_ends
+    mass, leavers = (
+        np.diff(np.take(sums, ends, axis=-1), axis=-1, prepend=0).astype(float)
+        for sums in (rows.mass_so_far, rows.label_so_far)
+    )
+    resample = np.repeat(np.arange(len(rows)), len(ends))
+    if not len(resample):
+        return resample, mass.ravel(), leavers.ravel()
+    # pooling adjacent violators gives the segments: the share of leavers falls. The steps of 2
+    # keep resamples apart; a group that was not drawn weighs nothing and joins the next
+    weight = np.maximum(mass, NOTHING)
+    share = leavers / weight - 2.0 * np.arange(len(rows))[:, None]
+    hull = isotonic_regression(share.ravel(), weights=weight.ravel(), increasing=False)
+    starts = hull.blocks[:-1]
+    sums = (np.add.reduceat(each.ravel(), starts) for each in (mass, leavers))
+    return resample[starts], *sums

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from growthlab.metrics.binary.empc import EMPC
+from growthlab.metrics.weighted_rows import WeightedRows
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,6 @@ class EMPCShare(EMPC):
         """The name under which it is logged."""
         return "empc_share"
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return self.targeting(label, prediction, weight).share
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        return self.targeting(rows).share

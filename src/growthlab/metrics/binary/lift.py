@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from growthlab.metrics.binary.base import TopShare
+from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,7 @@ class Lift(TopShare):
 
     kind: ClassVar[str] = "lift"
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        top = self._top(label, prediction, weight)
-        if top.n_positive == 0:
-            return np.nan
-        return (top.n_found / top.n_top) / (top.n_positive / top.n)
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        top = self._top(rows)
+        return divided(divided(top.n_found, top.n_top), divided(top.n_positive, top.n))

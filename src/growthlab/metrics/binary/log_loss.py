@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import are_probabilities, weighted_mean
+from growthlab.metrics.predictions import SumMetric, are_probabilities
+from growthlab.metrics.weighted_rows import divided
 
 
-class LogLoss:
+class LogLoss(SumMetric):
     """Mean negative log-likelihood in nats; NaN for scores that are not probabilities.
 
     Probabilities are clipped by the machine epsilon, so that a wrong 0 or 1 gives a finite loss.
@@ -19,12 +20,14 @@ class LogLoss:
     larger_is_better: ClassVar[bool] = False
     of_probabilities: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
         if not are_probabilities(prediction):
-            return np.nan
+            return (np.full(len(label), np.nan),)
         epsilon = np.finfo(float).eps
         p = np.clip(prediction, epsilon, 1 - epsilon)
-        return weighted_mean(-(label * np.log(p) + (1 - label) * np.log1p(-p)), weight)
+        return (-(label * np.log(p) + (1 - label) * np.log1p(-p)),)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        return divided(sums[0], n)

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import weighted_mean
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.weighted_rows import divided
 
 
-class LogRMSE:
+class LogRMSE(SumMetric):
     """Root of the mean squared difference of log(1 + prediction) and log(1 + label).
 
     A negative prediction or label counts as 0; NaN without rows. Use it only as a secondary metric:
@@ -19,9 +20,11 @@ class LogRMSE:
     name: ClassVar[str] = "log_rmse"
     larger_is_better: ClassVar[bool] = False
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
         predicted, actual = (np.log1p(np.maximum(v, 0.0)) for v in (prediction, label))
-        return float(np.sqrt(weighted_mean((predicted - actual) ** 2, weight)))
+        return ((predicted - actual) ** 2,)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        return np.sqrt(divided(sums[0], n))

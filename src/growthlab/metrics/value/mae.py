@@ -6,17 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import weighted_mean
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.weighted_rows import divided
 
 
-class MAE:
+class MAE(SumMetric):
     """Mean absolute error, in the unit of the label; NaN without rows."""
 
     name: ClassVar[str] = "mae"
     larger_is_better: ClassVar[bool] = False
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return weighted_mean(np.abs(prediction - label), weight)
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
+        return (np.abs(prediction - label),)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        return divided(sums[0], n)

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import group_by_prediction, row_weights
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
-class NormalisedGini:
+class NormalisedGini(OrderMetric):
     """Raw Gini of the order by prediction divided by that of the order by label; 1 is perfect.
 
     Raw Gini is (2 / n) times the sum over k of the first k customers' share of all value, minus 1.
@@ -21,26 +22,14 @@ class NormalisedGini:
     name: ClassVar[str] = "normalised_gini"
     larger_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return float(self.on_resamples(label, prediction, row_weights(label, weight)[None])[0])
-
-    def on_resamples(
-        self, label: np.ndarray, prediction: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
-        """See `OnResamples`."""
-        own, perfect = (_raw_gini(label, by, weights) for by in (prediction, label))
-        return np.divide(own, perfect, out=np.full(len(weights), np.nan), where=perfect != 0)
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        return divided(_raw_gini(rows), _raw_gini(rows.by_label))
 
 
-def _raw_gini(label: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _raw_gini(rows: WeightedRows) -> np.ndarray:
     """(2 / n) sum_k c_k - 1, c_k the share of all value that the first k customers hold."""
-    mass, value, _ = group_by_prediction(label, prediction, weights)
-    total = value.sum(axis=-1)
     # within a group of g customers the share grows evenly: c_1 + ... + c_g = g c_0 + (g + 1) / 2 v
-    before = np.cumsum(value, axis=-1) - value
-    area = (mass * before + value * (mass + 1) / 2).sum(axis=-1)
-    below = total * mass.sum(axis=-1)
-    return np.divide(2 * area, below, out=np.full(len(weights), np.nan), where=below != 0) - 1
+    before = rows.label_so_far - rows.label
+    area = (rows.mass * before + rows.label * (rows.mass + 1.0) / 2).sum(axis=-1)
+    return divided(2 * area, rows.label_total * rows.total) - 1

@@ -6,17 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import weighted_mean
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.weighted_rows import divided
 
 
-class RMSE:
+class RMSE(SumMetric):
     """Root of the mean squared error, in the unit of the label; NaN without rows."""
 
     name: ClassVar[str] = "rmse"
     larger_is_better: ClassVar[bool] = False
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return float(np.sqrt(weighted_mean((prediction - label) ** 2, weight)))
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
+        return ((prediction - label) ** 2,)
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        return np.sqrt(divided(sums[0], n))

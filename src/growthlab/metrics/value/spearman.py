@@ -6,18 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import row_weights
-from growthlab.ranking.rank_correlation import rank_correlation
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
-class Spearman:
+class Spearman(OrderMetric):
     """Correlation of mid-ranks, in [-1, 1]; NaN where either side is constant."""
 
     name: ClassVar[str] = "spearman"
     larger_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        return rank_correlation(label, prediction, row_weights(label, weight))
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        other, mean = rows.by_label, (rows.total[:, None] + 1) / 2
+        x = np.take(rows.mid_ranks, other.ranking.order, axis=1) - mean
+        y, weights = other.mid_ranks - mean, other.weights
+        covariance, own, others = ((weights * a).sum(axis=-1) for a in (x * y, x**2, y**2))
+        return divided(covariance, np.sqrt(own * others))

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import group_by_prediction, sums_of_first
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
-class TopDecileCapture:
+class TopDecileCapture(OrderMetric):
     """Value of the tenth with the highest predictions divided by all value.
 
     A tie at the border is shared; 0.1 for a constant; NaN where the labels sum to 0.
@@ -18,11 +19,6 @@ class TopDecileCapture:
     name: ClassVar[str] = "top_decile_capture"
     larger_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        groups = group_by_prediction(label, prediction, weight)
-        total = groups.label.sum()
-        captured, _ = sums_of_first(groups, groups.mass.sum() / 10)
-        return float(captured / total) if total else np.nan
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        return divided(rows.label_of_first(rows.total / 10), rows.label_total)

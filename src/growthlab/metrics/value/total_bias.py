@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.predictions import row_weights
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.weighted_rows import divided
 
 
-class TotalBias:
+class TotalBias(SumMetric):
     """Sum of predictions divided by sum of labels, minus 1.
 
     Best at 0, so it cannot be an objective: neither sign is better. NaN where the labels sum to 0.
@@ -18,10 +19,11 @@ class TotalBias:
     name: ClassVar[str] = "total_bias"
     larger_is_better: ClassVar[bool] = False
 
-    def __call__(
-        self, label: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
-    ) -> float:
-        """See `PredictionMetric.__call__`."""
-        weight = row_weights(label, weight)
-        total = weight @ label
-        return float(weight @ prediction / total - 1) if total else np.nan
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
+        return label, prediction
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        actual, predicted = sums
+        return divided(predicted, actual) - 1
