@@ -14,7 +14,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
@@ -93,7 +93,9 @@ def churn_folder(tmp_path: Path) -> Path:
     table = pd.DataFrame({"days_since_last": [10.0, 90.0], "city": ["Ulm", None]})
     snapshots = np.full(2, np.datetime64("2024-03-01", "us"))
     customers = Examples(table, np.array(["0042", "77"]), snapshots, horizon_days=28.0)
-    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
+    rule = CurveRowScorer(
+        "days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3
+    )
     about = replace(
         PROVENANCE, task="churn", answer=Churn.answer, model="recency_rule", filter_seen="none"
     )

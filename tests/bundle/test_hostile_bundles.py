@@ -252,10 +252,10 @@ def test_an_array_that_is_there_twice_or_claims_more_than_there_is_is_refused(
 
 
 def test_a_kind_that_gives_other_answers_is_refused(folder: Path, churn_folder: Path) -> None:
-    renew(folder, kind="curve_rows")
+    renew(folder, kind="curve_row_scorer")
     np.savez(folder / MODEL, **arrays_in(churn_folder / MODEL))  # type: ignore[arg-type]
     renew(folder)
-    assert "a model of the kind curve_rows does not give lists of items" in refusal(folder)
+    assert "a model of the kind curve_row_scorer does not give lists of items" in refusal(folder)
 
 
 class BrokenScorer:

@@ -16,7 +16,7 @@ from growthlab.bundle.manifest import Provenance
 from growthlab.core.errors import BundleError
 from growthlab.export.write_bundle import write_estimator
 from growthlab.features.examples import Examples
-from growthlab.scorers.linear_rows import Design, LinearRows
+from growthlab.scorers.linear_row_scorer import Design, LinearRowScorer
 from growthlab.tasks.value import Value
 
 
@@ -36,11 +36,11 @@ def customers() -> Examples:
 
 
 @pytest.fixture
-def scorer() -> LinearRows:
+def scorer() -> LinearRowScorer:
     """10 x log(1 + spend) (1 where not known) + 5 for Ulm + 1."""
     one = np.ones(1)
     design = Design(("spend",), one, 0 * one, one, (("city", "Ulm"),))
-    return LinearRows(design, np.array([10.0, 5.0]), 1.0, "identity")
+    return LinearRowScorer(design, np.array([10.0, 5.0]), 1.0, "identity")
 
 
 def written(folder: Path, scorer: Any, customers: Examples, base: float = 7.0) -> Bundle:
@@ -58,7 +58,7 @@ def written(folder: Path, scorer: Any, customers: Examples, base: float = 7.0) -
 
 
 def test_known_customers_are_answered_from_their_stored_features(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
     answers = bundle.predict([PredictRequest(u) for u in customers.user_ids.tolist()])
@@ -67,7 +67,7 @@ def test_known_customers_are_answered_from_their_stored_features(
 
 
 def test_features_of_the_request_may_be_names_numbers_or_missing(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
     features: list[dict[str, Any]] = [
@@ -83,7 +83,7 @@ def test_features_of_the_request_may_be_names_numbers_or_missing(
 
 
 def test_a_request_without_features_gets_the_population_mean(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
     answers = bundle.predict([PredictRequest(features={}), PredictRequest("stranger")])
@@ -92,7 +92,7 @@ def test_a_request_without_features_gets_the_population_mean(
 
 
 def test_without_outcomes_the_mean_prediction_is_used(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers, base=float("nan"))
     (nobody,) = bundle.predict([PredictRequest()])
@@ -100,7 +100,7 @@ def test_without_outcomes_the_mean_prediction_is_used(
 
 
 def test_example_request_holds_every_feature_and_works(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
     example = json.loads((bundle.folder / "request.json").read_text())
@@ -110,7 +110,7 @@ def test_example_request_holds_every_feature_and_works(
 
 
 def test_only_columns_of_the_model_leave_the_laboratory(
-    tmp_path: Path, scorer: LinearRows, customers: Examples
+    tmp_path: Path, scorer: LinearRowScorer, customers: Examples
 ) -> None:
     bundle = written(tmp_path, scorer, customers)
     with np.load(bundle.folder / "state" / "customers.npz") as stored:

@@ -25,7 +25,7 @@ from growthlab.export import refresh_state as refresh_module
 from growthlab.export.refresh_state import refresh
 from growthlab.export.write_bundle import write_estimator
 from growthlab.ranking.rules import Rules
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.churn import Churn
@@ -282,7 +282,9 @@ def test_churn_features_are_those_of_the_new_cutoff(
         build(compose("train", ["task=churn"]).config.task, Task), shop_source
     )
     data = task.data(shop_fold)
-    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.0, 1.0]), missing=0.3)
+    rule = CurveRowScorer(
+        "days_since_last", np.array([0.0, 100.0]), np.array([0.0, 1.0]), missing=0.3
+    )
     about = replace(
         provenance, task="churn", answer=Churn.answer, model="recency_rule", data="shop", filter_seen="none",
         cutoff=shop_fold.cutoff.isoformat(),

@@ -22,7 +22,7 @@ from growthlab.features.examples import Examples
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.top_n import TopN
 from growthlab.tasks.value import Value
@@ -41,7 +41,7 @@ def estimator(folder: Path, about: Provenance, curve: list[float]) -> None:
     """A bundle that answers by a line over the days since the last purchase."""
     table = pd.DataFrame({"days_since_last": DAYS})
     customers = Examples(table, np.array(IDS), np.full(30, np.datetime64("2025-05-01", "us")), 28.0)
-    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array(curve), missing=0.5)
+    rule = CurveRowScorer("days_since_last", np.array([0.0, 100.0]), np.array(curve), missing=0.5)
     write_estimator(folder, rule, about, customers=customers, base=0.5)
 
 

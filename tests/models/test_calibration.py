@@ -17,8 +17,8 @@ from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.calibrated_estimator import fit_calibration, isotonic, platt, slope_of
-from growthlab.scorers.calibrated_rows import CalibratedRows, CalibrationMap
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.calibrated_row_scorer import CalibratedRowScorer, CalibrationMap
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.scorers.load import load_scorer
 
 
@@ -120,11 +120,11 @@ def test_an_unknown_method_is_refused() -> None:
 def test_a_bundle_carries_the_map(method: str) -> None:
     result = fit_calibration(*overconfident(400, 0), method)
     assert result is not None
-    curve = CurveRows("days", np.array([0.0, 100.0]), np.array([0.0, 1.0]), 0.5)
-    scorer = CalibratedRows(curve, result)
+    curve = CurveRowScorer("days", np.array([0.0, 100.0]), np.array([0.0, 1.0]), 0.5)
+    scorer = CalibratedRowScorer(curve, result)
     assert scorer.columns == ("days",)
     table = {"days": np.array([0.0, 10.0, 55.0, np.nan])}
-    again = load_scorer("calibrated_rows", scorer.to_arrays(), scorer.to_files())
+    again = load_scorer("calibrated_row_scorer", scorer.to_arrays(), scorer.to_files())
     np.testing.assert_array_equal(again.predict(table), result(curve.predict(table)))  # type: ignore[union-attr]
     same = CalibrationMap.from_json(result.to_json())
     np.testing.assert_array_equal(same(table["days"] / 100), result(table["days"] / 100))

@@ -10,7 +10,7 @@ import torch
 
 from growthlab.networks.hazard_network import HazardNetwork, hazard_loss, log_facts
 from growthlab.networks.ziln_network import ZILNNetwork, ziln_loss
-from growthlab.scorers.onnx_rows import ABSENT, survival, ziln_mean
+from growthlab.scorers.onnx_row_scorer import ABSENT, survival, ziln_mean
 from growthlab.training.loop import torch_stream
 
 

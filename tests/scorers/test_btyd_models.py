@@ -18,7 +18,7 @@ from growthlab.scorers.btyd_models import (
     ParetoNBD,
     PurchaseModel,
 )
-from growthlab.scorers.btyd_rows import BTYDRows
+from growthlab.scorers.btyd_row_scorer import BTYDRowScorer
 from growthlab.scorers.death_times import death_times
 
 # fitted to CDNOW, in weeks, as published
@@ -267,7 +267,7 @@ def test_what_is_bought_in_a_gap_is_no_part_of_the_value(model: PurchaseModel) -
     arrays = {c: np.array(v, dtype=float) for c, v in table.items()}
     for discount in (Discount(0.0, 7.0), Discount(0.2, 7.0)):
         whole, gap, rest = (
-            BTYDRows(model, h, SPEND, discount, g).predict(arrays)
+            BTYDRowScorer(model, h, SPEND, discount, g).predict(arrays)
             for h, g in ((42.0, 0.0), (14.0, 0.0), (28.0, 14.0))
         )
         assert rest == pytest.approx(whole - gap)
@@ -289,15 +289,15 @@ def test_shorter_periods_of_one_yearly_rate_discount_a_little_less() -> None:
 def test_a_customer_without_a_purchase_has_no_value_and_some_churn() -> None:
     nothing = {c: np.array([np.nan]) for c in ("frequency", "recency", "T", "monetary_value")}
     for model in (BG, MBG, PARETO):
-        assert BTYDRows(model, 39, SPEND).predict(nothing) == [0]
+        assert BTYDRowScorer(model, 39, SPEND).predict(nothing) == [0]
     for churn in (BG, MBG):
-        assert 0 < BTYDRows(churn, 39).predict(nothing)[0] < 1
+        assert 0 < BTYDRowScorer(churn, 39).predict(nothing)[0] < 1
 
 
 @every_model
 def test_a_saved_scorer_keeps_model_horizon_spend_and_discount(model: PurchaseModel) -> None:
-    scorer = BTYDRows(model, 39.0, SPEND, Discount(0.1, 7.0), 3.0)
-    again = BTYDRows.load(scorer.to_arrays(), scorer.to_files())
+    scorer = BTYDRowScorer(model, 39.0, SPEND, Discount(0.1, 7.0), 3.0)
+    again = BTYDRowScorer.load(scorer.to_arrays(), scorer.to_files())
     assert again == scorer
     assert type(again.purchases) is type(model)
 
@@ -309,7 +309,7 @@ def test_what_no_customer_can_have_counts_as_the_nearest_that_one_can(model: Pur
     right = {"frequency": [2, 3, 0], "recency": [40, 0, 0], "T": [40, 40, 0]}
     spent = {"monetary_value": np.array([10.0, 20.0, np.nan])}
     rows, same = ({c: np.array(v, dtype=float) for c, v in t.items()} for t in (wrong, right))
-    scorer = BTYDRows(model, 39.0, SPEND)
+    scorer = BTYDRowScorer(model, 39.0, SPEND)
     result = scorer.predict(rows | spent)
     assert np.isfinite(result).all()
     np.testing.assert_array_equal(result, scorer.predict(same | spent))
@@ -318,12 +318,12 @@ def test_what_no_customer_can_have_counts_as_the_nearest_that_one_can(model: Pur
 def test_rows_are_predicted_alike_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"frequency": [0, 2, 5], "recency": [0, 3, 9], "T": [4, 5, 30]}
     arrays = {c: np.array(v, dtype=float) for c, v in table.items()}
-    at_once = BTYDRows(MBG, 39).predict(arrays)
-    monkeypatch.setattr("growthlab.scorers.btyd_rows.BLOCK", 2)
-    np.testing.assert_array_equal(BTYDRows(MBG, 39).predict(arrays), at_once)
+    at_once = BTYDRowScorer(MBG, 39).predict(arrays)
+    monkeypatch.setattr("growthlab.scorers.btyd_row_scorer.BLOCK", 2)
+    np.testing.assert_array_equal(BTYDRowScorer(MBG, 39).predict(arrays), at_once)
 
 
 def test_an_unknown_model_in_a_bundle_is_refused() -> None:
-    arrays = BTYDRows(BG, 39).to_arrays() | {"model": np.array("nbd")}
+    arrays = BTYDRowScorer(BG, 39).to_arrays() | {"model": np.array("nbd")}
     with pytest.raises(BundleError, match="knows bg_nbd, mbg_nbd, pareto_nbd, not nbd"):
-        BTYDRows.load(arrays, {})
+        BTYDRowScorer.load(arrays, {})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from growthlab.core.errors import BundleError
-from growthlab.scorers.lightgbm_rows import LightGBMRows
+from growthlab.scorers.lightgbm_row_scorer import LightGBMRowScorer
 from growthlab.scorers.lightgbm_text import checked_trees
 
 N_FEATURES = 4
@@ -189,6 +189,6 @@ def test_numbers_that_take_long_to_read_do_not(text: str) -> None:
 def test_levels_of_a_column_that_the_trees_do_not_read_are_refused(text: str) -> None:
     columns = np.array(["a", "b", "c", "d"])
     files = {"model.txt": text.encode()}
-    LightGBMRows.load({"columns": columns, "levels_a": np.array(["x"])}, files)
+    LightGBMRowScorer.load({"columns": columns, "levels_a": np.array(["x"])}, files)
     with pytest.raises(BundleError, match="the trees do not read the column 'e'"):
-        LightGBMRows.load({"columns": columns, "levels_e": np.array(["x"])}, files)
+        LightGBMRowScorer.load({"columns": columns, "levels_e": np.array(["x"])}, files)

@@ -21,7 +21,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
 from growthlab.models.recommend.item_knn import ItemKNN
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.serving.app import create_app
 from growthlab.serving.run import BACKLOG, config_of, copies_of, listen
 from growthlab.serving.service import Service
@@ -129,6 +129,8 @@ def _estimator(folder: Path, task: str, answer: TaskAnswer, base: float) -> None
     table = pd.DataFrame({"days_since_last": [10.0, 90.0], "unused": [1.0, 2.0]})
     customers = Examples(table, users, np.full(2, np.datetime64("2024-03-01", "us")), 28.0)
     # 0.1 at 0 days, 0.9 at 100: anna 0.18, bert 0.82
-    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
+    rule = CurveRowScorer(
+        "days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3
+    )
     about = Provenance(task=task, answer=answer, model="recency_rule", horizon_days=28.0, **WHENCE)
     write_estimator(folder, rule, about, customers=customers, base=base)

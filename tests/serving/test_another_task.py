@@ -27,7 +27,7 @@ from growthlab.monitoring.log_reader import LogPeriod
 from growthlab.monitoring.log_summary import summarise_log
 from growthlab.monitoring.monitoring_page import monitoring_html
 from growthlab.monitoring.monitoring_report import MonitoringReport
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.serving.endpoints import endpoints_of
 from growthlab.serving.service import Service
 from growthlab.serving.service_options import ServiceOptions
@@ -50,7 +50,9 @@ def write_reorder(folder: Path, answer: TaskAnswer = REORDER) -> Path:
     table = pd.DataFrame({"days_since_last": [10.0, 90.0]})
     snapshots = np.full(2, np.datetime64("2024-03-01", "us"))
     customers = Examples(table, np.array(["anna", "bert"]), snapshots, horizon_days=28.0)
-    rule = CurveRows("days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3)
+    rule = CurveRowScorer(
+        "days_since_last", np.array([0.0, 100.0]), np.array([0.1, 0.9]), missing=0.3
+    )
     about = Provenance(
         task="reorder",
         answer=answer,

@@ -24,8 +24,8 @@ from growthlab.bundle.manifest import Manifest, Provenance
 from growthlab.core.errors import BundleError
 from growthlab.export.write_bundle import write_estimator
 from growthlab.features.examples import Examples
-from growthlab.scorers.linear_rows import Design
-from growthlab.scorers.onnx_rows import OnnxRows
+from growthlab.scorers.linear_row_scorer import Design
+from growthlab.scorers.onnx_row_scorer import OnnxRowScorer
 from growthlab.serving import bundle_loader, self_test_process
 from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.self_test_process import SelfTestProcess
@@ -78,7 +78,7 @@ def churn_network(tmp_path: Path, bundles_folder: Path) -> Path:
         split="global_time",
         horizon_days=28.0,
     )
-    scorer = OnnxRows(design, "survival", network(slow=False))
+    scorer = OnnxRowScorer(design, "survival", network(slow=False))
     return write_estimator(tmp_path / "network", scorer, about, customers=customers, base=0.5)
 
 

@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator, Tabled
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.calibrated_rows import NARROW, CalibratedRows, CalibrationMap
+from growthlab.scorers.calibrated_row_scorer import NARROW, CalibratedRowScorer, CalibrationMap
 from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -138,4 +138,4 @@ class CalibratedEstimator:
     def scorer(self) -> RowScorer:
         """The model and its calibration as a bundle carries them; ExportError as the model's own."""
         inner: Any = self.model
-        return CalibratedRows(inner.scorer(), self.calibration)
+        return CalibratedRowScorer(inner.scorer(), self.calibration)

@@ -16,8 +16,8 @@ from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
 from growthlab.models.boosting import fit_with_early_stopping, patience_of
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.lightgbm_rows import LightGBMRows
-from growthlab.scorers.linear_rows import INVERSE, Design, LinearRows, signed_log
+from growthlab.scorers.lightgbm_row_scorer import LightGBMRowScorer
+from growthlab.scorers.linear_row_scorer import INVERSE, Design, LinearRowScorer, signed_log
 from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class TableEstimator:
         """
         booster = getattr(self.fitted_, "booster_", None)
         if booster is not None and hasattr(booster, "model_to_string"):
-            return LightGBMRows(self.columns_, booster.model_to_string(), self.levels_)
+            return LightGBMRowScorer(self.columns_, booster.model_to_string(), self.levels_)
         linear = self._linear()
         if linear is None:
             raise ExportError(
@@ -167,7 +167,7 @@ class TableEstimator:
         codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
         return table[list(self.columns_)].assign(**codes)
 
-    def _linear(self) -> LinearRows | None:
+    def _linear(self) -> LinearRowScorer | None:
         """The estimator as a linear model, with the link that gives the same predictions."""
         coefficients = getattr(self.fitted_, "coef_", None)
         if self.design_ is None or coefficients is None:
@@ -181,7 +181,7 @@ class TableEstimator:
         predictions = predict(probes)[:, 1] if self.classifies_ else np.ravel(predict(probes))
         for link, inverse in INVERSE.items():
             if np.allclose(inverse(probes @ flat + intercept), predictions, rtol=1e-9, atol=1e-12):
-                return LinearRows(self.design_, flat, intercept, link)  # type: ignore[arg-type]
+                return LinearRowScorer(self.design_, flat, intercept, link)  # type: ignore[arg-type]
         return None
 
 

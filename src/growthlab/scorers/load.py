@@ -17,6 +17,9 @@ from growthlab.scorers.base import RowScorer, Scorer
 NAMES = "members"  # the array that names the scorers inside a scorer
 MOST = 50  # such members
 DEEPEST = 3  # members within members
+_OF_ROWS = ("btyd", "calibrated", "curve", "hurdle", "lightgbm", "linear", "onnx")
+# the kinds of bundles that were written before scorers of rows were named so
+EARLIER_KINDS = {f"{name}_rows": f"{name}_row_scorer" for name in _OF_ROWS}
 KIND: Schema = {"kind": ArraySchema(dtypes=("text",))}
 
 
@@ -69,6 +72,7 @@ def check_scorer_arrays(
 
 def scorer_class(kind: str) -> type[Scorer] | type[RowScorer]:
     """The class of that kind; imports only as many modules as needed to find it."""
+    kind = EARLIER_KINDS.get(kind, kind)
     for module in sorted(
         _modules(), key=lambda name: name != kind
     ):  # usually the module of that name

@@ -34,7 +34,7 @@ from growthlab.models.calibrated_estimator import (
     slope_of,
 )
 from growthlab.models.table_estimator import wrap_estimator
-from growthlab.scorers.calibrated_rows import CalibrationMap
+from growthlab.scorers.calibrated_row_scorer import CalibrationMap
 from growthlab.split.fold import Fold
 from growthlab.tasks.customers import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, in_window

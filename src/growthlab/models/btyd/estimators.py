@@ -15,7 +15,7 @@ from growthlab.models.base import ScoredEstimator
 from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchases, fit_spend
 from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
-from growthlab.scorers.btyd_rows import SUMMARY, BTYDRows
+from growthlab.scorers.btyd_row_scorer import SUMMARY, BTYDRowScorer
 from growthlab.training.fit_options import FitOptions
 
 
@@ -29,7 +29,7 @@ class BTYDEstimator(ScoredEstimator):
     """
 
     purchases: ClassVar[str]
-    scorer_: BTYDRows = field(init=False, repr=False)
+    scorer_: BTYDRowScorer = field(init=False, repr=False)
 
     intervals: Resampling | None = None
     resamples: int = 200
@@ -87,7 +87,7 @@ class BTYDChurn(BTYDEstimator):
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn from the purchase summaries of all customers at the cutoff."""
         fit = self.fit_to(examples, options)
-        self.scorer_ = BTYDRows(fit.model, examples.horizon_days, gap_days=examples.gap_days)
+        self.scorer_ = BTYDRowScorer(fit.model, examples.horizon_days, gap_days=examples.gap_days)
         return self
 
 
@@ -120,7 +120,7 @@ class BTYDValue(BTYDEstimator):
         self.fits_.append(spend)
         discount = Discount(self.annual_discount, self.period_days)
         window = examples.horizon_days, spend.model, discount, examples.gap_days
-        self.scorer_ = BTYDRows(fit.model, *window)
+        self.scorer_ = BTYDRowScorer(fit.model, *window)
         return self
 
 

@@ -16,7 +16,7 @@ from growthlab.models.sequence_recommender import check_positive, check_shares
 from growthlab.models.table_estimator import arrays_of, design_of
 from growthlab.networks.hazard_network import HazardNetwork, hazard_loss, log_facts
 from growthlab.networks.to_onnx import to_onnx
-from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, known_steps, survival
+from growthlab.scorers.onnx_row_scorer import ROWS_AT_ONCE, OnnxRowScorer, known_steps, survival
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.table_batches import TableBatches
@@ -94,14 +94,14 @@ class GRUHazard:
             predictions.append(survival(logits.astype(np.float64), np.inf))
         return np.concatenate(predictions)
 
-    def scorer(self) -> OnnxRows:
+    def scorer(self) -> OnnxRowScorer:
         """The network as ONNX, dynamic in rows."""
         design = self.design_
         features = torch.zeros(3, len(design.numbers) + len(design.levels))
         example = (torch.ones(3, self.length, len(FACTS)), features)
         model = to_onnx(self.network_, example, ("steps", "features"), rows_only=True)
         named = np.array(NAMES).reshape(N_STEPS, len(FACTS))[: self.length]
-        return OnnxRows(design, "survival", model, tuple(tuple(row) for row in named.tolist()))
+        return OnnxRowScorer(design, "survival", model, tuple(tuple(row) for row in named.tolist()))
 
     def _inputs(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Steps and features of the examples, float32."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.training.fit_options import FitOptions
 
 COLUMN = "days_since_last"
@@ -34,7 +34,7 @@ class RecencyRule(ScoredEstimator):
             median = float(np.nanmedian(present.table[COLUMN]))
             knots = median * np.concatenate([np.linspace(0, 4, 81), np.geomspace(4.5, 1000, 40)])
             values, missing = knots / (knots + median), 0.5
-        self.scorer_ = CurveRows(COLUMN, knots, values, missing)
+        self.scorer_ = CurveRowScorer(COLUMN, knots, values, missing)
         return self
 
 

@@ -12,7 +12,7 @@ from growthlab.core.library_estimators import SklearnClassifier, SklearnEstimato
 from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.table_estimator import TableEstimator, gives_probabilities
-from growthlab.scorers.hurdle_rows import HurdleRows
+from growthlab.scorers.hurdle_row_scorer import HurdleRowScorer
 from growthlab.training.fit_options import FitOptions
 
 PARTS = 5  # of the customers, for out-of-sample residuals
@@ -68,10 +68,10 @@ class Hurdle:
         logs = np.minimum(self.spends_.predict(examples), self.ceiling_)
         return self.buys_.predict(examples) * self.smearing_ * np.exp(logs)
 
-    def scorer(self) -> HurdleRows:
+    def scorer(self) -> HurdleRowScorer:
         """Both parts as a bundle carries them; ExportError if one cannot be exported."""
         parts = self.buys_.scorer(), self.spends_.scorer()
-        return HurdleRows(*parts, self.smearing_, self.ceiling_)
+        return HurdleRowScorer(*parts, self.smearing_, self.ceiling_)
 
     def _smearing(self, logs: Examples, options: FitOptions) -> float:
         """The mean of exp(log amount - prediction) over customers left out, part by part."""

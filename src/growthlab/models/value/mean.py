@@ -8,7 +8,7 @@ import numpy as np
 
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.training.fit_options import FitOptions
 
 
@@ -18,5 +18,5 @@ class Mean(ScoredEstimator):
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn the mean."""
         mean = float(examples.labels("mean").mean())
-        self.scorer_ = CurveRows("days_since_last", np.zeros(1), np.full(1, mean), mean)
+        self.scorer_ = CurveRowScorer("days_since_last", np.zeros(1), np.full(1, mean), mean)
         return self

@@ -10,7 +10,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.features.customer_table import WINDOWS
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
-from growthlab.scorers.curve_rows import CurveRows
+from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.training.fit_options import FitOptions
 
 
@@ -32,5 +32,5 @@ class PastSpend(ScoredEstimator):
         column = "spend" if self.window_days is None else f"spend_{self.window_days}d"
         spent = float(examples.table[column].sum())
         factor = max(float(value.sum()) / spent, 0.0) if spent > 0 else 1.0
-        self.scorer_ = CurveRows(column, np.zeros(1), np.zeros(1), 0.0, factor)
+        self.scorer_ = CurveRowScorer(column, np.zeros(1), np.zeros(1), 0.0, factor)
         return self

@@ -16,7 +16,7 @@ from growthlab.models.sequence_recommender import check_shares
 from growthlab.models.table_estimator import arrays_of, design_of
 from growthlab.networks.to_onnx import to_onnx
 from growthlab.networks.ziln_network import ZILNNetwork, ziln_loss
-from growthlab.scorers.onnx_rows import ROWS_AT_ONCE, OnnxRows, ziln_mean
+from growthlab.scorers.onnx_row_scorer import ROWS_AT_ONCE, OnnxRowScorer, ziln_mean
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.table_batches import TableBatches
@@ -89,11 +89,11 @@ class ZILN:
             predictions.append(ziln_mean(outputs.astype(np.float64), self.ceiling_))
         return np.concatenate(predictions)
 
-    def scorer(self) -> OnnxRows:
+    def scorer(self) -> OnnxRowScorer:
         """The network as ONNX, dynamic in rows."""
         example = (torch.zeros(3, len(self.design_.numbers) + len(self.design_.levels)),)
         model = to_onnx(self.network_, example, ("features",), rows_only=True)
-        return OnnxRows(self.design_, "ziln_mean", model, ceiling=self.ceiling_)
+        return OnnxRowScorer(self.design_, "ziln_mean", model, ceiling=self.ceiling_)
 
     def _inputs(self, examples: Examples) -> np.ndarray:
         """The features of the examples, float32."""

@@ -84,10 +84,10 @@ def signed_log(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class LinearRows:
+class LinearRowScorer:
     """A linear model: the inverse `link` of ``design @ coefficients + intercept``."""
 
-    kind: ClassVar[str] = "linear_rows"
+    kind: ClassVar[str] = "linear_row_scorer"
     schema: ClassVar[Schema] = {
         **Design.schema,
         "coefficients": ArraySchema(dtypes=("float64",), shape=("n_numbers+n_levels",)),
@@ -127,5 +127,7 @@ class LinearRows:
         """The scorer that `to_arrays` wrote."""
         link = str(arrays["link"])
         if link not in INVERSE:
-            raise BundleError(f"the link of linear_rows is one of {', '.join(INVERSE)}, not {link}")
+            raise BundleError(
+                f"the link of linear_row_scorer is one of {', '.join(INVERSE)}, not {link}"
+            )
         return cls(Design.load(arrays), arrays["coefficients"], float(arrays["intercept"]), link)  # type: ignore[arg-type]

@@ -12,14 +12,14 @@ from growthlab.core.array_schema import FLOAT, LARGEST, NUMBER, ArraySchema, Sch
 
 
 @dataclass(frozen=True)
-class CurveRows:
+class CurveRowScorer:
     """A piecewise linear curve of one column, constant before its first knot.
 
     Beyond the last knot it goes on with the slope `tail` (0: constant). `missing` is the answer
     where the column is NaN.
     """
 
-    kind: ClassVar[str] = "curve_rows"
+    kind: ClassVar[str] = "curve_row_scorer"
     schema: ClassVar[Schema] = {
         "column": ArraySchema(dtypes=("text",)),
         "knots": ArraySchema(dtypes=FLOAT, shape=("n_knots",), order="increasing", nonempty=True),

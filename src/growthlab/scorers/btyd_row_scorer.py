@@ -26,7 +26,7 @@ BLOCK = 65_536  # customers at a time: bounds the memory
 
 
 @dataclass(frozen=True)
-class BTYDRows:
+class BTYDRowScorer:
     """The expected spend in the horizon; without a model of `spend` the probability of no purchase.
 
     The columns are those of the purchase summary, in days. A customer without a purchase (NaN) counts
@@ -35,7 +35,7 @@ class BTYDRows:
     another one, replace `horizon_days`. Spend is discounted, see `Discount`; probabilities are not.
     """
 
-    kind: ClassVar[str] = "btyd_rows"
+    kind: ClassVar[str] = "btyd_row_scorer"
     schema: ClassVar[Schema] = {
         "model": ArraySchema(dtypes=("text",), values=tuple(PURCHASE_MODELS)),
         "purchases": ArraySchema(dtypes=FLOAT, shape=(4,), low=1e-12),
@@ -94,7 +94,7 @@ class BTYDRows:
         """The scorer that `to_arrays` wrote."""
         model = str(arrays["model"])
         if model not in PURCHASE_MODELS:
-            raise BundleError(f"btyd_rows knows {', '.join(PURCHASE_MODELS)}, not {model}")
+            raise BundleError(f"btyd_row_scorer knows {', '.join(PURCHASE_MODELS)}, not {model}")
         return cls(
             PURCHASE_MODELS[model](*arrays["purchases"].tolist()),
             float(arrays["horizon_days"]),

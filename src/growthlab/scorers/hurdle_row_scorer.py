@@ -16,13 +16,13 @@ LOG_MOST = 700.0  # exp of more overflows
 
 
 @dataclass(frozen=True)
-class HurdleRows:
+class HurdleRowScorer:
     """``buys * smearing * exp(spends)``: `spends` predicts the logarithm of the amount.
 
     The logarithm is kept at `ceiling`, that of the largest amount of the fit.
     """
 
-    kind: ClassVar[str] = "hurdle_rows"
+    kind: ClassVar[str] = "hurdle_row_scorer"
     schema: ClassVar[Schema] = {
         "smearing": ArraySchema(dtypes=NUMBER, low=0, high=LARGEST),
         "ceiling": ArraySchema(dtypes=NUMBER, low=-LARGEST, high=LOG_MOST),

@@ -59,10 +59,10 @@ class CalibrationMap:
 
 
 @dataclass(frozen=True)
-class CalibratedRows:
+class CalibratedRowScorer:
     """The probabilities of `model`, corrected by `calibration`."""
 
-    kind: ClassVar[str] = "calibrated_rows"
+    kind: ClassVar[str] = "calibrated_row_scorer"
     schema: ClassVar[Schema] = {
         "method": ArraySchema(dtypes=("text",), values=METHODS),
         "x": ArraySchema(dtypes=FLOAT, shape=("n_knots",), low=0, high=1, order="increasing"),

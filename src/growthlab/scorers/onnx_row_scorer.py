@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from growthlab.core.array_schema import NUMBER, ArraySchema, Schema
 from growthlab.core.errors import BundleError
-from growthlab.scorers.linear_rows import Design
+from growthlab.scorers.linear_row_scorer import Design
 from growthlab.scorers.onnx_graph import check_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
@@ -41,14 +41,14 @@ ANSWERS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class OnnxRows:
+class OnnxRowScorer:
     """An answer computed from a network's outputs.
 
     The network reads the matrix of `design` and, if `steps` are named, a history:
     ``(n_steps, n_facts)`` column names, newest step first, NaN for missing steps.
     """
 
-    kind: ClassVar[str] = "onnx_rows"
+    kind: ClassVar[str] = "onnx_row_scorer"
     schema: ClassVar[Schema] = {
         **Design.schema,
         "answer": ArraySchema(dtypes=("text",), values=tuple(ANSWERS)),
@@ -104,7 +104,7 @@ class OnnxRows:
         """The scorer that `to_arrays` and `to_files` wrote."""
         answer = str(arrays["answer"])
         if answer not in ANSWERS:
-            raise BundleError(f"onnx_rows answers {' or '.join(ANSWERS)}, not {answer}")
+            raise BundleError(f"onnx_row_scorer answers {' or '.join(ANSWERS)}, not {answer}")
         check_graph(files["model.onnx"], ("features", "steps"), "scores")
         return cls(
             Design.load(arrays),

@@ -20,13 +20,13 @@ FILE = "model.txt"
 
 
 @dataclass(frozen=True)
-class LightGBMRows:
+class LightGBMRowScorer:
     """A boosted model; `levels` are the values of each text column, in the order of their codes.
 
     A value that is not among them is as good as not known.
     """
 
-    kind: ClassVar[str] = "lightgbm_rows"
+    kind: ClassVar[str] = "lightgbm_row_scorer"
     schema: ClassVar[Schema] = {
         "columns": ArraySchema(dtypes=("text",), shape=("n_columns",), nonempty=True),
         "levels_*": ArraySchema(dtypes=("text",), shape=("",)),
