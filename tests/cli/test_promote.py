@@ -29,7 +29,7 @@ LENIENT = (
     "gate.alpha=0.99",
     "gate.min_rel_gain=0",
     "gate.segment_customers=10000",
-    "gate.guards.every.latency_p50_ms=null",
+    "gate.guards.all_tasks.latency_p50_ms=null",
     "gate.guards.ranking.coverage_at_10=null",
     "gate.guards.ranking.calibration_at_10=null",
     "gate.guards.ranking.gini_at_10=null",
@@ -71,7 +71,7 @@ def with_champion(compared: Snapshot, tmp_path_factory: pytest.TempPathFactory) 
     """The same folder with logistic as champion of churn, from its first export."""
     shop = compared.restore()
     run = run_of(shop, "churn", "logistic")
-    done = shop.growthlab("export", f"run={run}", "gate.guards.every.latency_p50_ms=null",
+    done = shop.growthlab("export", f"run={run}", "gate.guards.all_tasks.latency_p50_ms=null",
                           "gate.guards.binary.calibration_error=null", "gate.first_against=[]",
                           "task=churn")  # fmt: skip
     assert done.status == 0, done.err
@@ -130,8 +130,8 @@ def steps_for_services(version: str) -> str:
 
 def test_the_first_export_becomes_champion_only_if_the_gate_allows_it(shop: Workspace) -> None:
     run = run_of(shop, "top_n", "item_knn")
-    words = ("task=top_n", f"run={run}", "to=heavy", "gate.guards.every.bundle_mb.limit=0.0001")
-    done = shop.growthlab("export", *words, "gate.guards.every.latency_p50_ms=null")
+    words = ("task=top_n", f"run={run}", "to=heavy", "gate.guards.all_tasks.bundle_mb.limit=0.0001")
+    done = shop.growthlab("export", *words, "gate.guards.all_tasks.latency_p50_ms=null")
     assert done.status == 0, done.err
     assert "(challenger, and no champion: bundle_mb: " in done.out
     assert champion(shop, TOP_N) is None
@@ -190,7 +190,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     assert (tags["gate.against_version"], tags["gate.code_version"]) == ("1", code_version())
     assert tags["gate.n_evaluations"] == "1"
     assert tags["gate.superior.p_holm"].startswith("passed: ")
-    assert tags["gate.bundle_mb"].endswith(", set by gate.guards.every.bundle_mb.limit")
+    assert tags["gate.bundle_mb"].endswith(", set by gate.guards.all_tasks.bundle_mb.limit")
     assert re.fullmatch(r"0\.\d{4} \[0\.\d{4}, [01]\.\d{4}\]", tags["gate.test"])
     assert tags["gate.rank"].startswith("1 of 2, ")
     assert "challenger" not in client.get_registered_model(CHURN).aliases
@@ -492,8 +492,10 @@ def test_unknown_guards_and_settings_are_refused_in_one_line(
     ).mistake
     assert line.startswith("gate.guards.binary.roc_au: nothing of this name was measured: did you")
     assert "did you mean roc_auc" in line
-    line = promote(with_first_champion, "churn", run, "gate.guards.every.bundle_gb.limit=1").mistake
-    assert line.startswith("unknown setting gate.guards.every.bundle_gb")
+    line = promote(
+        with_first_champion, "churn", run, "gate.guards.all_tasks.bundle_gb.limit=1"
+    ).mistake
+    assert line.startswith("unknown setting gate.guards.all_tasks.bundle_gb")
     line = promote(
         with_first_champion, "churn", run, "+gate.cheaper.fit_seconds.share=0.2"
     ).mistake  # by the wall clock
@@ -553,7 +555,9 @@ def test_the_champions_run_exported_again_with_a_signature_can_be_promoted(
         "task.objective=average_precision: the champion was promoted by roc_auc, and its own run, "
         "exported again, keeps it: task.objective=roc_auc"
     )
-    heavy = promote(with_first_champion, "churn", run, "gate.guards.every.bundle_mb.limit=0.0001")
+    heavy = promote(
+        with_first_champion, "churn", run, "gate.guards.all_tasks.bundle_mb.limit=0.0001"
+    )
     assert (heavy.status, champion(with_first_champion, CHURN)) == (1, "1")
     done = promote(with_first_champion, "churn", run)
     assert done.status == 0, done.out + done.err

@@ -25,7 +25,7 @@ from growthlab.insight.sections.repurchase import gap_quantiles, repeat_rates, r
 from growthlab.insight.sections.rfm import RFM
 from growthlab.insight.sections.risk_value import risk_value_grid
 from growthlab.insight.sections.tiers import Tiers
-from growthlab.insight.sections.triggers import Triggers
+from growthlab.insight.sections.triggers import MessageTriggers
 from growthlab.insight.segment_table import segment_table
 
 
@@ -169,7 +169,7 @@ def test_the_profile_of_a_cluster_and_the_silhouette() -> None:
 def test_triggers_are_counted_by_customer() -> None:
     # due 30 days after the last: today for ten
     log = log_of(*(buys(f"a{n}", 90, 60, 30) for n in range(10)), buys("b", 3))
-    (table,) = Triggers().find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables
+    (table,) = MessageTriggers().find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables
     assert rows_of(table, "trigger")["repurchase_due"]["customers"] == 10
 
 

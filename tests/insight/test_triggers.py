@@ -17,7 +17,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section, link_sections
 from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.tiers import Tiers
-from growthlab.insight.sections.triggers import Triggers, recurring_dates
+from growthlab.insight.sections.triggers import MessageTriggers, recurring_dates
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
 SILVER = Tiers(tiers={"silver": {"orders": 3}})
@@ -26,7 +26,7 @@ SILVER = Tiers(tiers={"silver": {"orders": 3}})
 def rows_of(
     kind: str, log: EventLog, as_of: datetime = AS_OF, **more: Any
 ) -> list[tuple[Any, ...]]:
-    customers = Triggers(**{"tiers": SILVER, **more}).customers(log, as_of)
+    customers = MessageTriggers(**{"tiers": SILVER, **more}).customers(log, as_of)
     customers = customers[customers["trigger"] == kind]
     return list(
         zip(
@@ -82,7 +82,7 @@ def test_birthdays_are_used_only_with_consent() -> None:
 def test_without_a_birthday_or_its_consent_there_are_none_with_a_reason() -> None:
     users = pd.DataFrame({"user_id": ["a"], "birthday": ["1990-06-03"]})
     log = log_of(buys("a", 50), users=users)
-    rows, absent = Triggers(tiers=SILVER).rows_and_absent(log, AS_OF)
+    rows, absent = MessageTriggers(tiers=SILVER).rows_and_absent(log, AS_OF)
     assert "birthday" not in set(rows["trigger"])
     assert absent["birthday"] == "the users have no column consent_birthday"
 
@@ -109,14 +109,14 @@ def test_a_change_of_tier_names_both_tiers() -> None:
     log = log_of(buys("a", 60, 50, 5), buys("b", 60, 50, 40), buys("c", 60))
     assert rows_of("tier_change", log) == [("a", "2025-06-01", "member to silver")]
     assert (
-        Triggers(tiers=None).rows_and_absent(log, AS_OF)[1]["tier_change"]
+        MessageTriggers(tiers=None).rows_and_absent(log, AS_OF)[1]["tier_change"]
         == "tiers are not among the sections: name them too"
     )
 
 
 def test_a_risk_that_rises_above_the_border_is_a_trigger(shop: EventLog) -> None:
     scope = ReportScope.of(shop)
-    triggers = Triggers(risk_border=0.5, horizon_days=28)
+    triggers = MessageTriggers(risk_border=0.5, horizon_days=28)
     rows = triggers.customers(shop, scope.as_of)
     details = rows["detail"][rows["trigger"] == "risk_crossing"].str.split(" to ", expand=True)
     assert len(details)
@@ -126,7 +126,7 @@ def test_a_risk_that_rises_above_the_border_is_a_trigger(shop: EventLog) -> None
 
 def test_the_risk_of_customers_who_bought_since_does_not_cross(shop: EventLog) -> None:
     scope = ReportScope.of(shop)
-    rows = Triggers(risk_border=0.5, horizon_days=28).customers(shop, scope.as_of)
+    rows = MessageTriggers(risk_border=0.5, horizon_days=28).customers(shop, scope.as_of)
     crossed = set(rows["user_id"][rows["trigger"] == "risk_crossing"])
     since = scope.as_of - timedelta(days=14)
     bought = shop.query(
@@ -136,7 +136,7 @@ def test_the_risk_of_customers_who_bought_since_does_not_cross(shop: EventLog) -
 
 
 def test_the_report_counts_customers_and_names_none(shop: EventLog) -> None:
-    findings = Triggers().find(ReportScope.of(shop))
+    findings = MessageTriggers().find(ReportScope.of(shop))
     (table,) = findings.tables
     assert "user_id" not in table.rows
     assert any("No birthday: the users have no column birthday" in note for note in findings.notes)
@@ -152,7 +152,7 @@ def test_the_report_counts_customers_and_names_none(shop: EventLog) -> None:
 )
 def test_settings_out_of_range_are_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Triggers(**more)
+        MessageTriggers(**more)
 
 
 def test_triggers_have_the_tiers_of_the_section_next_to_them() -> None:
@@ -164,5 +164,5 @@ def test_triggers_have_the_tiers_of_the_section_next_to_them() -> None:
     assert result["triggers"].tiers is None
     assert link_sections(result)["triggers"].tiers is result["tiers"]
     assert link_sections({"triggers": result["triggers"]})["triggers"].tiers is None
-    own = Triggers(tiers=SILVER)
+    own = MessageTriggers(tiers=SILVER)
     assert own.linked_to(result) is own

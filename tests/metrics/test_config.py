@@ -48,5 +48,5 @@ def test_the_columns_of_a_metric_are_names_that_it_logs(path):
 def test_no_two_columns_of_a_family_have_the_same_place():
     for family in {path.parent.name for path in CONFIGS}:
         nodes = [yaml.safe_load(p.read_text()) for p in CONFIGS if p.parent.name == family]
-        places = [place for node in nodes for place in node.get("column", {}).values()]
+        places = [place for node in nodes for place in node.get("leaderboard", {}).values()]
         assert len(places) == len(set(places)), family

@@ -49,9 +49,9 @@ from growthlab.monitoring.stability import Drift
 from growthlab.monitoring.tally import Tally
 from growthlab.pages.charts import LONGEST_LABEL
 from growthlab.pages.text_table import markdown_table, table_text
+from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.decision import Decision, Evidence, decide
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.measure import Measure
 from growthlab.promotion.promotion_report import (
     PromotionCase,
     checks_as_text,
@@ -175,7 +175,7 @@ def comparison(text: str) -> Standings:
 def promotion(text: str) -> tuple[PromotionCase, Evidence, Decision, Gate]:
     """A decision whose case, checks and rivals hold the text."""
     rival = replace(WINS, model=text, why_not=text)
-    measures = MEASURES | {"bundle_mb": Measure(challenger=900.0, about=text)}
+    measures = MEASURES | {"bundle_mb": ComparedMeasure(challenger=900.0, about=text)}
     evidence = replace(FIRST_ONE, rivals=[rival], measures=measures, leakage={"warning": text})
     case = replace(CASE, name=text, challenger_model=text, by=text, split=text)
     return case, evidence, decide(evidence, GATE), GATE

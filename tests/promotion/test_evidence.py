@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from growthlab.core.errors import ConfigError
 from growthlab.promotion.evidence import require_same_evaluation, rivals_of
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.paired_test import paired_test
 from growthlab.promotion.rival import Rival
 from growthlab.promotion.run_measures import _smallest_segment
@@ -32,14 +32,14 @@ TASK: Any = SimpleNamespace(
 TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}
 
 
-def judged(folder: Path, name: str, values: list[float], **tags: str) -> JudgedRun:
+def judged(folder: Path, name: str, values: list[float], **tags: str) -> ModelRun:
     """A run whose artifacts are in the folder already: a customer a value, four segments."""
     info = SimpleNamespace(
         run_id=name, experiment_id="1", status="FINISHED", lifecycle_stage="active"
     )
     data = SimpleNamespace(tags=TAGS | tags, metrics={}, params={"task.k": "1"})
     run: Any = SimpleNamespace(info=info, data=data)
-    judged = JudgedRun(None, run, folder / name)  # type: ignore[arg-type]
+    judged = ModelRun(None, run, folder / name)  # type: ignore[arg-type]
     judged.folder.mkdir()
     users = [f"u{i}" for i in range(len(values))]
     table = pd.DataFrame({"user_id": users, "ndcg_at_10": values})
@@ -59,7 +59,7 @@ def judged(folder: Path, name: str, values: list[float], **tags: str) -> JudgedR
     return judged
 
 
-def n_evaluations(folder: Path, others: list[JudgedRun]) -> int:
+def n_evaluations(folder: Path, others: list[ModelRun]) -> int:
     """How many evaluations the tests are corrected for, given these other runs on the window."""
     champion = judged(folder, "champion", [0.1, 0.2, 0.3])
     challenger = judged(folder, "challenger", [0.2, 0.3, 0.4])
@@ -127,7 +127,7 @@ class WindowRuns:
         """The runs that count in addition to the champion's and the challenger's."""
         store: Any = SimpleNamespace(client=self.client)
         one, other = (
-            JudgedRun(store, self.client.get_run(i), self.folder / i)
+            ModelRun(store, self.client.get_run(i), self.folder / i)
             for i in (self.run(), self.run())
         )
         return {judged.id for judged in other_evaluations(window_runs(one), one, other)}
@@ -226,7 +226,7 @@ def test_runs_with_another_truth_or_filter_cannot_be_compared(tmp_path: Path) ->
 
 def model(
     folder: Path, name: str, valid: float, test: float, parent: str = "p", **tags: str
-) -> JudgedRun:
+) -> ModelRun:
     """A run of a comparison with these values of the objective; its id names model and comparison."""
     known = {"exportable": "yes", "model": name.split()[0], PARENT_TAG: parent}
     each = judged(folder, f"{name} {parent}", [test] * 30, **(known | tags))
@@ -235,7 +235,7 @@ def model(
     return each
 
 
-def beside(challenger: JudgedRun, runs: list[JudgedRun]) -> dict[str, Rival]:
+def beside(challenger: ModelRun, runs: list[ModelRun]) -> dict[str, Rival]:
     """The rivals by the id of their run."""
     rivals = rivals_of(challenger, runs, TASK, {}, Gate())
     return {rival.run_id: rival for rival in rivals}

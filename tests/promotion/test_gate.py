@@ -13,6 +13,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.evaluation.significance import sign_flip_p_values
 from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
+from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.decision import (
     EXPORTED_AGAIN,
     FIRST,
@@ -23,7 +24,6 @@ from growthlab.promotion.decision import (
 )
 from growthlab.promotion.decision_tags import tags_of
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.measure import Measure
 from growthlab.promotion.promotion_report import (
     PromotionCase,
     check_table,
@@ -39,7 +39,7 @@ GATE = Gate(
     margin=0.02,
     cheaper={"latency_p50_ms": {"share": 0.2, "amount": 1.0}, "bundle_mb": {"amount": 10}},
     guards={
-        "every": {"bundle_mb": {"limit": 500}},
+        "all_tasks": {"bundle_mb": {"limit": 500}},
         "ranking": {"coverage": {"worse_by": 0.1}, "gini_at_10": {"limit": 0.9, "worse_by": 0.2}},
         "binary": {"calibration_error": {"limit": 0.1}},
     },
@@ -59,10 +59,10 @@ PAIRED = SuperiorityResult(
     n_evaluations=4,
 )
 MEASURES = {
-    "coverage": Measure(challenger=0.95, champion=1.0, larger_is_better=True),
-    "gini_at_10": Measure(challenger=0.8, champion=0.7),
-    "bundle_mb": Measure(challenger=40.0, champion=40.0),
-    "latency_p50_ms": Measure(challenger=5.0, champion=5.0),
+    "coverage": ComparedMeasure(challenger=0.95, champion=1.0, larger_is_better=True),
+    "gini_at_10": ComparedMeasure(challenger=0.8, champion=0.7),
+    "bundle_mb": ComparedMeasure(challenger=40.0, champion=40.0),
+    "latency_p50_ms": ComparedMeasure(challenger=5.0, champion=5.0),
 }
 BETTER = Evidence(
     objective="ndcg_at_10",
@@ -94,7 +94,7 @@ CASE = PromotionCase(
 )
 
 
-def measured(**changes: float) -> dict[str, Measure]:
+def measured(**changes: float) -> dict[str, ComparedMeasure]:
     """The measures with other values of the challenger."""
     return MEASURES | {n: replace(MEASURES[n], challenger=v) for n, v in changes.items()}
 
@@ -187,18 +187,18 @@ def test_a_guard_refuses_a_value_worse_than_its_limit(
 
 
 def test_a_guard_with_two_limits_applies_both() -> None:
-    concentrated = Measure(challenger=0.95, champion=0.95)  # no worse, but above 0.9
+    concentrated = ComparedMeasure(challenger=0.95, champion=0.95)  # no worse, but above 0.9
     evidence = replace(BETTER, measures=MEASURES | {"gini_at_10": concentrated})
     assert failed(evidence) == ["gini_at_10"]
 
 
 def test_a_guard_on_a_measure_undefined_for_both_models_passes() -> None:
-    undefined = Measure(challenger=math.nan, champion=math.nan)
+    undefined = ComparedMeasure(challenger=math.nan, champion=math.nan)
     assert decide(replace(BETTER, measures=MEASURES | {"gini_at_10": undefined}), GATE).promote
 
 
 def test_a_guard_on_a_measure_the_run_did_not_compute_fails() -> None:
-    unmeasured = Measure(challenger=math.nan, champion=math.nan, measured=False)
+    unmeasured = ComparedMeasure(challenger=math.nan, champion=math.nan, measured=False)
     evidence = replace(BETTER, measures=MEASURES | {"gini_at_10": unmeasured})
     assert failed(evidence) == ["gini_at_10"]
     alone = replace(unmeasured, champion=None)
@@ -230,7 +230,7 @@ def test_the_first_champion_only_has_to_meet_the_guards_own_limits() -> None:
     alone = {n: replace(m, champion=None) for n, m in MEASURES.items()}
     first = replace(BETTER, paired=None, valid_champion=None, measures=alone)
     assert decide(first, GATE).route == FIRST
-    heavy = alone | {"bundle_mb": Measure(challenger=501.0)}
+    heavy = alone | {"bundle_mb": ComparedMeasure(challenger=501.0)}
     assert decide(replace(first, measures=heavy), GATE).route == ""
     assert not decide(replace(first, leakage={"clean": False}), GATE).promote
 
@@ -244,7 +244,7 @@ def test_the_champions_own_run_exported_again_has_no_model_to_beat() -> None:
     assert (decision.route, decision.reason) == (EXPORTED_AGAIN, "the same run, exported again")
     report = report_of(CASE, again, decision, GATE)
     assert "## Exported again\n\nThe same run, exported again.\n" in report
-    heavy = alone | {"bundle_mb": Measure(challenger=501.0)}
+    heavy = alone | {"bundle_mb": ComparedMeasure(challenger=501.0)}
     assert not decide(replace(again, measures=heavy), GATE).promote
     assert not decide(replace(again, leakage={"clean": False}), GATE).promote
     differs = Parity(n_compared=1000, n_same=999, largest=0.1)
@@ -301,9 +301,12 @@ def test_the_report_says_how_the_objective_was_chosen(
             {"first_against": ["champion"]},
             "gate.first_against: champion: possible: best_baseline, w",
         ),
-        ({"guards": {"every": {"x": {"limit": "no"}}}}, "every.x.limit must be a number"),
-        ({"guards": {"every": {"x": {"worse_by": -1}}}}, "every.x.worse_by must be 0 or more"),
-        ({"guards": {"every": {"x": {"limits": 1}}}}, "every.x.limits: did you mean limit"),
+        ({"guards": {"all_tasks": {"x": {"limit": "no"}}}}, "all_tasks.x.limit must be a number"),
+        (
+            {"guards": {"all_tasks": {"x": {"worse_by": -1}}}},
+            "all_tasks.x.worse_by must be 0 or more",
+        ),
+        ({"guards": {"all_tasks": {"x": {"limits": 1}}}}, "all_tasks.x.limits: did you mean limit"),
     ],
 )
 def test_an_impossible_gate_setting_is_refused_in_one_line(
@@ -362,7 +365,7 @@ def test_a_refusal_names_what_failed() -> None:
     evidence = replace(BETTER, valid=0.1, measures=measured(bundle_mb=600.0))
     decision = decide(evidence, GATE)
     assert decision.reason.startswith(
-        "bundle_mb: 600.0000, required: at most 500.0000, set by gate.guards.every.bundle_mb.limit; "
+        "bundle_mb: 600.0000, required: at most 500.0000, set by gate.guards.all_tasks.bundle_mb.limit; "
         "not superior ("
     )
     assert "FAIL" in checks_as_text(decision)
@@ -383,7 +386,7 @@ def test_tags_hold_the_decision_its_numbers_and_a_readable_line_for_each_check()
     tags = tags_of(CASE, heavy, decide(heavy, GATE), GATE)
     assert tags["gate.decision"] == "refused"
     assert tags["gate.bundle_mb"] == (
-        "failed: 600.0000, at most 500.0000, set by gate.guards.every.bundle_mb.limit"
+        "failed: 600.0000, at most 500.0000, set by gate.guards.all_tasks.bundle_mb.limit"
     )
     assert tags["gate.superior.p_holm"] == "passed: 0.004, at most 0.05, set by gate.alpha"
     assert tags["gate.leakage_report"] == "passed: clean, clean"
@@ -409,7 +412,7 @@ def test_tags_hold_the_decision_its_numbers_and_a_readable_line_for_each_check()
 
 
 def test_a_check_named_like_another_tag_has_a_tag_of_its_own() -> None:
-    gain = Measure(challenger=0.5, champion=0.4, larger_is_better=True)
+    gain = ComparedMeasure(challenger=0.5, champion=0.4, larger_is_better=True)
     gate = replace(GATE, guards={"ranking": {"gain": {"limit": 0.1}}})
     evidence = replace(BETTER, measures=MEASURES | {"gain": gain})
     tags = tags_of(CASE, evidence, decide(evidence, gate), gate)
@@ -517,7 +520,7 @@ def test_without_any_other_model_the_report_of_a_first_champion_says_so() -> Non
 def test_only_a_spread_beyond_the_limit_as_a_whole_is_refused(
     spread: tuple[float, float], passes: bool
 ) -> None:
-    measure = Measure(challenger=sum(spread) / 2, champion=40.0, spread=spread)
+    measure = ComparedMeasure(challenger=sum(spread) / 2, champion=40.0, spread=spread)
     evidence = replace(BETTER, measures=MEASURES | {"bundle_mb": measure})
     (check,) = [c for c in decide(evidence, GATE).required if c.name == "bundle_mb"]
     assert check.passed is passes
@@ -537,14 +540,16 @@ def test_a_cost_with_a_spread_is_lower_where_the_spreads_lie_apart(
     challenger: tuple[float, float], champion: tuple[float, float], cheaper: bool
 ) -> None:
     equal = replace(PAIRED, p_holm=0.5)
-    latency = Measure(challenger=3.05, champion=5.0, spread=challenger, champion_spread=champion)
+    latency = ComparedMeasure(
+        challenger=3.05, champion=5.0, spread=challenger, champion_spread=champion
+    )
     measures = MEASURES | {"latency_p50_ms": latency}
     assert decide(replace(BETTER, paired=equal, measures=measures), GATE).promote is cheaper
 
 
 def test_a_cost_that_an_old_run_did_not_measure_neither_falls_nor_rises() -> None:
     equal = replace(PAIRED, p_holm=0.5)
-    missing = Measure(challenger=math.nan, champion=math.nan, measured=False)
+    missing = ComparedMeasure(challenger=math.nan, champion=math.nan, measured=False)
     gate = replace(GATE, cheaper={**GATE.cheaper, "fit_cpu_seconds": {"amount": 1.0}})
     measures = measured(latency_p50_ms=3.0) | {"fit_cpu_seconds": missing}
     decision = decide(replace(BETTER, paired=equal, measures=measures), gate)
@@ -557,10 +562,10 @@ def test_a_popularity_champion_that_covers_everyone_keeps_no_personal_model_out(
     from growthlab.core.build import build
 
     gate = build(compose("promote", ["task=top_n", "challenger=any"]).config.gate, Gate)
-    names = {**gate.guards["ranking"], **gate.guards["every"]}
-    same = {n: Measure(challenger=0.5, champion=0.5) for n in (*names, *gate.cheaper)}
-    model_itself = Measure(challenger=0.876, champion=1.0, larger_is_better=True)
-    received = Measure(challenger=1.0, champion=1.0, larger_is_better=True)
-    recall = Measure(challenger=1.0, champion=1.0, larger_is_better=True)
+    names = {**gate.guards["ranking"], **gate.guards["all_tasks"]}
+    same = {n: ComparedMeasure(challenger=0.5, champion=0.5) for n in (*names, *gate.cheaper)}
+    model_itself = ComparedMeasure(challenger=0.876, champion=1.0, larger_is_better=True)
+    received = ComparedMeasure(challenger=1.0, champion=1.0, larger_is_better=True)
+    recall = ComparedMeasure(challenger=1.0, champion=1.0, larger_is_better=True)
     measures = same | {"coverage": model_itself, "full_lists": received, "index_recall": recall}
     assert decide(replace(BETTER, measures=measures), gate).promote

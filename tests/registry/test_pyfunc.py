@@ -25,7 +25,7 @@ from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import BundleError
 from growthlab.registry.global_store import global_store
-from growthlab.registry.model_registry import make_challenger, register_bundle
+from growthlab.registry.model_registry import register_bundle, set_challenger_alias
 from growthlab.registry.pyfunc import log_pyfunc
 
 ANNA = "anna.schmidt@example.org"
@@ -216,8 +216,8 @@ def test_a_registered_version_has_no_alias_by_itself_and_can_be_made_the_challen
     assert store.client.get_registered_model("corner_shop-top_n").aliases == {}
     second = register_bundle(folder, uri=store.uri, run_id=store.run_id)
     assert second.version == "2"
-    make_challenger(store.client, first)
-    make_challenger(store.client, second)
+    set_challenger_alias(store.client, first)
+    set_challenger_alias(store.client, second)
     aliases = store.client.get_registered_model("corner_shop-top_n").aliases
     assert {name: str(version) for name, version in aliases.items()} == {"challenger": "2"}
     challenger = store.client.get_model_version_by_alias("corner_shop-top_n", "challenger")

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from tests.patience import PATIENCE
 
 from growthlab.core.errors import ExportError
-from growthlab.promotion.judged_run import newest_version
+from growthlab.promotion.model_run import newest_version
 from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
@@ -23,10 +23,10 @@ from growthlab.registry.model_registry import (
     champion_of,
     champion_stack,
     history_of,
-    make_challenger,
     move_champion,
     note_refusal,
     previous_champion,
+    set_challenger_alias,
     withdraw_version,
 )
 from growthlab.registry.registry_lock import locked_registry
@@ -190,7 +190,7 @@ def test_only_a_version_that_no_other_process_promoted_is_withdrawn(
     move_champion(client, model, change("1", "2"))
     withdraw_version(client, by_bert, "anna")  # a rollback would bring it back
     assert client.get_model_version(model, "2").aliases == []
-    make_challenger(client, nobodys)
+    set_challenger_alias(client, nobodys)
     withdraw_version(client, nobodys, "anna")
     assert aliases(client, model) == {"champion": "1", "challenger": "3"}
     assert client.get_logged_model(logged.model_id).model_id == logged.model_id

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from growthlab.core.errors import AnswerError, BundleError
-from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_graph import check_onnx_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
 onnx = pytest.importorskip("onnx")
@@ -36,7 +36,7 @@ def network(
 
 def check(model: Any) -> None:
     content = model if isinstance(model, bytes) else model.SerializeToString()
-    check_graph(content, ("features", "steps"), "scores")
+    check_onnx_graph(content, ("features", "steps"), "scores")
 
 
 def body() -> Any:

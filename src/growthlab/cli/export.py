@@ -11,8 +11,8 @@ from growthlab.core.path_names import is_path_name
 from growthlab.registry.model_registry import (
     RegisteredVersion,
     champion_of,
-    make_challenger,
     register_bundle,
+    set_challenger_alias,
 )
 from growthlab.registry.unfinished_versions import finish_version
 from growthlab.tasks.base import Task
@@ -54,11 +54,11 @@ def run(command: Command) -> int:
         if champion is not None and str(champion.version) == registered.version:
             print(f"{words} (champion): models:/{registered.name}@champion")
         elif champion is not None:
-            make_challenger(client, registered)
+            set_challenger_alias(client, registered)
             print(f"{words} (challenger): {registered.uri}")
             print(f"next: growthlab promote task={tags['task']} challenger={run_id}")
         else:
-            make_challenger(client, registered)
+            set_challenger_alias(client, registered)
             print(f"{words} ({_first_champion(command, store, run_id, registered)}")
         finish_version(client, registered.name, registered.version)
     print(f"next: growthlab serve bundle={folder}")

@@ -18,7 +18,7 @@ from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.owned_folder import owned_folder
 from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import CustomerSection, EvaluatedSection, Section, link_sections
+from growthlab.insight.findings import CustomerRowsSection, EvaluatedSection, Section, link_sections
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class CustomerTables:
             yield f"left out: {name}: {why}"
 
 
-def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, CustomerSection]:
+def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, CustomerRowsSection]:
     """The sections of config nodes that have a row a customer.
 
     `named` says whether these sections were requested by name.
@@ -92,7 +92,9 @@ def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, Cus
         raise ConfigError("section=[] leaves nothing to make: name some sections, or none")
     sections = {str(n): build(node, Section, f"section.{n}") for n, node in nodes.items()}
     linked = link_sections(sections)
-    chosen = {n: section for n, section in linked.items() if isinstance(section, CustomerSection)}
+    chosen = {
+        n: section for n, section in linked.items() if isinstance(section, CustomerRowsSection)
+    }
     others = [name for name in linked if name not in chosen]
     if others and named:
         raise ConfigError(f"section={others[0]} has no row a customer: leave it out")
@@ -100,7 +102,7 @@ def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, Cus
 
 
 def customer_tables(
-    sections: Mapping[str, CustomerSection], events: EventLog, as_of: datetime
+    sections: Mapping[str, CustomerRowsSection], events: EventLog, as_of: datetime
 ) -> CustomerTables:
     """The rows of each section as of a date; a section that the log cannot give is left out.
 

@@ -177,7 +177,7 @@ class Section(Protocol):
 
 
 @runtime_checkable
-class CustomerSection(Protocol):
+class CustomerRowsSection(Protocol):
     """A section with a row for each customer."""
 
     def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:

@@ -46,8 +46,8 @@ from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.superiority import SuperiorityResult
 from growthlab.export.parity import Parity
 from growthlab.pages.text_table import format_interval, format_number, format_p_value
+from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.gate import Gate, Guard
-from growthlab.promotion.measure import Measure
 from growthlab.promotion.rival import Rival, WindowRank
 
 SUPERIOR, NON_INFERIOR, FIRST, EXPORTED_AGAIN = "superior", "non_inferior", "first", "again"
@@ -74,7 +74,7 @@ class Evidence:
     valid: float
     valid_champion: float | None
     paired: SuperiorityResult | None
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, ComparedMeasure]
     leakage: Mapping[str, Any]
     parity: Parity
     family: str = ""
@@ -305,7 +305,7 @@ def _guards(evidence: Evidence, gate: Gate) -> Iterator[Check]:
         yield _check_guard(name, guard, evidence.measures[name])
 
 
-def _check_guard(name: str, guard: Guard, measure: Measure) -> Check:
+def _check_guard(name: str, guard: Guard, measure: ComparedMeasure) -> Check:
     """One measure against its limits; it passes where it is defined for neither model.
 
     Of a spread, the end counts that is in the challenger's favour, and of the champion's the other.

@@ -10,7 +10,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.export.parity import parity_of
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.paired_test import paired_test
 from growthlab.promotion.rival import Rival
 from growthlab.promotion.run_measures import directions, measures_of
@@ -26,8 +26,8 @@ from growthlab.tasks.objective import objective_metric
 
 
 def evidence_of(
-    challenger: JudgedRun,
-    champion: JudgedRun | None,
+    challenger: ModelRun,
+    champion: ModelRun | None,
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
@@ -78,8 +78,8 @@ def evidence_of(
 
 
 def rivals_of(
-    challenger: JudgedRun,
-    runs: Sequence[JudgedRun],
+    challenger: ModelRun,
+    runs: Sequence[ModelRun],
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
@@ -99,8 +99,8 @@ def rivals_of(
 
 
 def _n_objectives(
-    challenger: JudgedRun,
-    champion: JudgedRun | None,
+    challenger: ModelRun,
+    champion: ModelRun | None,
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
@@ -124,12 +124,12 @@ def _n_objectives(
     return len(_possible_objectives(challenger) | _possible_objectives(champion))
 
 
-def _possible_objectives(judged: JudgedRun) -> set[str]:
+def _possible_objectives(judged: ModelRun) -> set[str]:
     """Everything that was measured on the validation window, so could have been the objective."""
     return {n for n in judged.measured if n.startswith("valid/")}
 
 
-def require_same_evaluation(challenger: JudgedRun, champion: JudgedRun) -> None:
+def require_same_evaluation(challenger: ModelRun, champion: ModelRun) -> None:
     """Raise a `ConfigError` where the two were not evaluated on the same data, customers and truth."""
     for tag in TAGS_THAT_MUST_MATCH:
         own, other = challenger.tags.get(tag, ""), champion.tags.get(tag, "")

@@ -10,7 +10,7 @@ from growthlab.core.errors import ConfigError, near_matches
 
 GUARD_KEYS = ("limit", "worse_by")
 CHANGE_KEYS = ("share", "amount")
-EVERY_TASK = "every"  # guards that hold for all tasks
+ALL_TASKS = "all_tasks"  # guards that hold for all tasks
 BEST_BASELINE, WINNER = "best_baseline", "winner"
 RIVALS = (BEST_BASELINE, WINNER)
 
@@ -41,7 +41,7 @@ class Gate:
         ``winner`` by validation of all models evaluated on the same window; see `decide`
     cheaper : cost -> the smallest change that matters, as ``share`` and as ``amount``; a change must
         reach both. A challenger is cheaper if at least one cost falls, and none rises by this much
-    guards : family of metrics (or ``every``) -> measure -> its `Guard` as a mapping
+    guards : family of metrics (or ``all_tasks``) -> measure -> its `Guard` as a mapping
     segment_customers : the guard ``smallest_segment`` ignores segments with fewer customers
     new_objective : whether the objective may differ from the one the champion was promoted by
     """
@@ -96,7 +96,7 @@ class Gate:
             A guard names something that was not measured.
         """
         guards: dict[str, Guard] = {}
-        for part in (family, EVERY_TASK):
+        for part in (family, ALL_TASKS):
             for name, limits in self.guards.get(part, {}).items():
                 if limits is None:
                     continue

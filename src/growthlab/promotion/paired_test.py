@@ -20,7 +20,7 @@ from growthlab.evaluation.superiority import (
     superiority_by_sign_flips,
 )
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import objective_metric
 from growthlab.tracking.run_files import PREDICTIONS
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 
 def paired_test(
-    challenger: JudgedRun,
-    champion: JudgedRun,
+    challenger: ModelRun,
+    champion: ModelRun,
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
-    others: Iterable[JudgedRun] = (),
+    others: Iterable[ModelRun] = (),
     n_objectives: int = 1,
 ) -> SuperiorityResult:
     """The challenger against the champion, corrected for the other evaluations on the same window.

@@ -17,7 +17,7 @@ from growthlab.promotion.decision import Decision, Evidence, decide
 from growthlab.promotion.decision_tags import TAG_PREFIX, tags_of, write_run_tags
 from growthlab.promotion.evidence import evidence_of
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.promotion_report import (
     PromotionCase,
     check_table,
@@ -93,7 +93,7 @@ class Ruling:
         return tags_of(self.case, self.evidence, self.decision, self.gate)
 
 
-def rule_on(challenger: JudgedRun, terms: PromotionTerms, by: str) -> Ruling:
+def rule_on(challenger: ModelRun, terms: PromotionTerms, by: str) -> Ruling:
     """The gate's ruling on the challenger against the champion of the registry; changes nothing.
 
     Raises
@@ -133,7 +133,7 @@ def rule_on(challenger: JudgedRun, terms: PromotionTerms, by: str) -> Ruling:
     return Ruling(case, evidence, decide(evidence, terms.gate), terms.gate)
 
 
-def carry_out(ruling: Ruling, challenger: JudgedRun, report_file: Path | None = None) -> None:
+def carry_out(ruling: Ruling, challenger: ModelRun, report_file: Path | None = None) -> None:
     """Write tags and report to run, version and file, and move the alias if the gate allows it.
 
     The alias is moved last: a process that is killed leaves no champion without its evidence. The
@@ -181,13 +181,13 @@ def carry_out(ruling: Ruling, challenger: JudgedRun, report_file: Path | None = 
     record()
 
 
-def _register(challenger: JudgedRun) -> RegisteredVersion:
+def _register(challenger: ModelRun) -> RegisteredVersion:
     """Register the bundle that was judged as a new version."""
     store, folder = challenger.store, challenger.bundle.folder
     return register_bundle(folder, uri=store.address, run_id=challenger.id, client=store.client)
 
 
-def _champion(terms: PromotionTerms, challenger: JudgedRun, run_id: str, version: str) -> JudgedRun:
+def _champion(terms: PromotionTerms, challenger: ModelRun, run_id: str, version: str) -> ModelRun:
     """The champion's run, or the run that stands in for it.
 
     This is the challenger's own run where that run was exported again, as a newer version.
@@ -204,9 +204,9 @@ def _champion(terms: PromotionTerms, challenger: JudgedRun, run_id: str, version
             )
         return replace(challenger, version=version)
 
-    def named(word: str) -> JudgedRun:
+    def named(word: str) -> ModelRun:
         folder = challenger.folder.parent
-        return JudgedRun.named(
+        return ModelRun.named(
             challenger.store, word, terms.task_name, folder, index_above=terms.index_above
         )
 
@@ -226,11 +226,11 @@ def _champion(terms: PromotionTerms, challenger: JudgedRun, run_id: str, version
     return other
 
 
-def _model_params(judged: JudgedRun) -> set[str]:
+def _model_params(judged: ModelRun) -> set[str]:
     """The names of the model's logged parameters."""
     return {name for name in judged.run.data.params if name.startswith("model.")}
 
 
-def _setting(judged: JudgedRun, name: str) -> Any:
+def _setting(judged: ModelRun, name: str) -> Any:
     """A logged parameter or tag of a run."""
     return judged.run.data.params.get(name, judged.tags.get(name))

@@ -18,9 +18,9 @@ from growthlab.export.answer_cpu import latency_of
 from growthlab.export.parity import sample_of_ids, share_of_exact_lists
 from growthlab.pages.csv_table import table_of_csv
 from growthlab.pages.text_table import format_number
+from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
-from growthlab.promotion.measure import Measure
+from growthlab.promotion.model_run import ModelRun
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import value_names
 from growthlab.tracking.run_files import COSTS
@@ -42,18 +42,18 @@ def directions(metrics: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def measures_of(
-    challenger: JudgedRun,
-    champion: JudgedRun | None,
+    challenger: ModelRun,
+    champion: ModelRun | None,
     task: Task,
     metrics: Mapping[str, Any],
     gate: Gate,
-) -> dict[str, Measure]:
+) -> dict[str, ComparedMeasure]:
     """Everything that a guard or ``cheaper`` can name, with its direction."""
     logged = {n: (f"test/{n}", larger) for n, larger in directions(metrics).items()}
     logged |= {n: (n, n in LARGER_IS_BETTER) for n in COSTS if n not in NOT_MEASURES}
 
-    def logged_measure(name: str, larger: bool) -> Measure:
-        return Measure(
+    def logged_measure(name: str, larger: bool) -> ComparedMeasure:
+        return ComparedMeasure(
             challenger=challenger.metric(name),
             champion=None if champion is None else champion.metric(name),
             larger_is_better=larger,
@@ -67,7 +67,7 @@ def measures_of(
     return {**measures, SMALLEST_SEGMENT: _smallest_segment(challenger, champion, task, gate)}
 
 
-def _complement(share: Measure) -> Measure:
+def _complement(share: ComparedMeasure) -> ComparedMeasure:
     """The share of those whom another share does not count."""
     champion = None if share.champion is None else 1 - share.champion
     return replace(
@@ -78,7 +78,7 @@ def _complement(share: Measure) -> Measure:
     )
 
 
-def _bundle_measures(challenger: JudgedRun, champion: JudgedRun | None) -> dict[str, Measure]:
+def _bundle_measures(challenger: ModelRun, champion: ModelRun | None) -> dict[str, ComparedMeasure]:
     """Latency, size and index recall of the bundle that would get the alias, and of the one that has it.
 
     Both are asked in turn. The champion's are not known where its bundle is gone.
@@ -87,13 +87,13 @@ def _bundle_measures(challenger: JudgedRun, champion: JudgedRun | None) -> dict[
     bundle, other = challenger.bundle, None if champion is None else _bundle_of(champion)
     own, *others = latency_of([bundle, *([] if other is None else [other])], users)
     measures = {
-        name: Measure(challenger=spread.value, spread=(spread.low, spread.high))
+        name: ComparedMeasure(challenger=spread.value, spread=(spread.low, spread.high))
         for name, spread in own.items()
     }
     for latency in others:
         for name, (value, low, high) in latency.items():
             measures[name] = replace(measures[name], champion=value, champion_spread=(low, high))
-    measures["bundle_mb"] = Measure(
+    measures["bundle_mb"] = ComparedMeasure(
         challenger=_megabytes(bundle), champion=None if other is None else _megabytes(other)
     )
     if bundle.list_maker is not None:
@@ -102,7 +102,7 @@ def _bundle_measures(challenger: JudgedRun, champion: JudgedRun | None) -> dict[
     return measures
 
 
-def _bundle_of(champion: JudgedRun) -> Bundle | None:
+def _bundle_of(champion: ModelRun) -> Bundle | None:
     """The champion's bundle; None where it is gone or damaged."""
     try:
         return champion.bundle
@@ -115,10 +115,10 @@ def _megabytes(bundle: Bundle) -> float:
     return sum(f.stat().st_size for f in bundle.folder.rglob("*") if f.is_file()) / 2**20
 
 
-def _index_recall(bundle: Bundle, users: np.ndarray) -> Measure:
+def _index_recall(bundle: Bundle, users: np.ndarray) -> ComparedMeasure:
     """The index's recall of the first ten items as in its manifest; 1 for exact lists.
 
-    `Measure.about` says how much of the exact lists these customers get with it.
+    `ComparedMeasure.about` says how much of the exact lists these customers get with it.
     """
     index, about = bundle.manifest.index, "no index, lists are exact"
     recall = recall_of(index)
@@ -130,18 +130,18 @@ def _index_recall(bundle: Bundle, users: np.ndarray) -> Measure:
             share = share_of_exact_lists(bundle, users)
             about += f"; {format_number(share)} of the exact lists of {len(users):,} customers"
     known = not math.isnan(recall)
-    return Measure(challenger=recall, larger_is_better=True, about=about, measured=known)
+    return ComparedMeasure(challenger=recall, larger_is_better=True, about=about, measured=known)
 
 
 def _smallest_segment(
-    challenger: JudgedRun, champion: JudgedRun | None, task: Task, gate: Gate
-) -> Measure:
+    challenger: ModelRun, champion: ModelRun | None, task: Task, gate: Gate
+) -> ComparedMeasure:
     """The objective in the smallest segment with enough customers in which it is defined.
 
     Segments are the strata of the run's evaluation; a stratum that holds different numbers of
     customers for the two models depends on the model, and is ignored. NaN where none is large enough.
     """
-    undefined = Measure(
+    undefined = ComparedMeasure(
         challenger=math.nan,
         champion=None if champion is None else math.nan,
         larger_is_better=task.maximise,
@@ -161,7 +161,7 @@ def _smallest_segment(
         return undefined
     row = both.iloc[0]
     log.info("smallest segment: %s, %d customers", both.index[0], row["n_users"])
-    return Measure(
+    return ComparedMeasure(
         challenger=float(row["value"]),
         champion=None if champion is None else float(row["value_champion"]),
         larger_is_better=task.maximise,
@@ -169,7 +169,7 @@ def _smallest_segment(
     )
 
 
-def _segments(judged: JudgedRun, objective: str) -> pd.DataFrame:
+def _segments(judged: ModelRun, objective: str) -> pd.DataFrame:
     """The objective and the number of customers by stratum."""
     if "strata.csv" not in judged.files:
         return pd.DataFrame(columns=["value", "n_users"])

@@ -11,7 +11,7 @@ from statistics import fmean
 from growthlab.core.errors import ExportError
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.promotion.gate import BEST_BASELINE, WINNER
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.rival import WindowRank
 from growthlab.tasks.base import Task
 from growthlab.tracking.find_run import PARENT_TAG
@@ -24,7 +24,7 @@ FINISHED = "FINISHED"
 LONGEST_REASON = 300  # characters of why a rival could not be promoted
 
 
-def window_rank(challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task) -> WindowRank:
+def window_rank(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> WindowRank:
     """The challenger's objective with its bounds, and its rank among the models of the window.
 
     Models are the finished runs that were evaluated alike; runs with the same values are one.
@@ -46,8 +46,8 @@ def window_rank(challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task) ->
 
 
 def chosen_rivals(
-    challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task
-) -> list[tuple[JudgedRun, list[str]]]:
+    challenger: ModelRun, runs: Sequence[ModelRun], task: Task
+) -> list[tuple[ModelRun, list[str]]]:
     """The best baseline and the winner, both by validation, unless the challenger is one itself.
 
     Each run has its roles. Models are ranked by the mean over the seeds of a comparison, and the best
@@ -57,7 +57,7 @@ def chosen_rivals(
     ranked = _best_seeds(_evaluated_alike(challenger, runs, task), challenger, task)
     exportable = [each for each in ranked if not _why_not_exportable(each)]
     baselines = [each for each in exportable if each.tags.get("model") in task.baselines]
-    chosen: dict[str, tuple[JudgedRun, list[str]]] = {}
+    chosen: dict[str, tuple[ModelRun, list[str]]] = {}
     for candidates, roles in ((exportable, [WINNER]), (baselines, [BEST_BASELINE]), (ranked, [])):
         best = next((each for each in candidates if _is_comparable(challenger, each, task)), None)
         if best is not None and best.id != challenger.id:
@@ -65,7 +65,7 @@ def chosen_rivals(
     return list(chosen.values())
 
 
-def _is_comparable(challenger: JudgedRun, other: JudgedRun, task: Task) -> bool:
+def _is_comparable(challenger: ModelRun, other: ModelRun, task: Task) -> bool:
     """Whether the run answered the same customers and truth, and its values can be read."""
     try:
         same = challenger.truth.equals(other.truth)
@@ -77,9 +77,7 @@ def _is_comparable(challenger: JudgedRun, other: JudgedRun, task: Task) -> bool:
     return same
 
 
-def _evaluated_alike(
-    challenger: JudgedRun, runs: Sequence[JudgedRun], task: Task
-) -> list[JudgedRun]:
+def _evaluated_alike(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> list[ModelRun]:
     """The finished runs, not deleted, of the same data, split, cutoff and filter, with the objective."""
     return [
         each
@@ -93,22 +91,22 @@ def _evaluated_alike(
     ]
 
 
-def _has_same_settings(one: JudgedRun, other: JudgedRun) -> bool:
+def _has_same_settings(one: ModelRun, other: ModelRun) -> bool:
     """Whether the settings of the task are the same, those apart that change no truth."""
     params, others = one.run.data.params, other.run.data.params
     both = {name for name in params if name.startswith("task.")} & set(others)
     return all(params[name] == others[name] for name in both - SETTINGS_THAT_MAY_DIFFER)
 
 
-def _best_seeds(runs: Sequence[JudgedRun], challenger: JudgedRun, task: Task) -> list[JudgedRun]:
+def _best_seeds(runs: Sequence[ModelRun], challenger: ModelRun, task: Task) -> list[ModelRun]:
     """The best seed of each model, the model with the best mean first; of equals the challenger."""
     sign = 1 if task.maximise else -1
-    by_model: dict[tuple[str, str], list[JudgedRun]] = defaultdict(list)
+    by_model: dict[tuple[str, str], list[ModelRun]] = defaultdict(list)
     for each in runs:
         comparison = each.tags.get(PARENT_TAG) or each.id
         by_model[comparison, each.tags.get("model", "")].append(each)
 
-    def value(judged: JudgedRun) -> float:
+    def value(judged: ModelRun) -> float:
         return sign * judged.metric(f"valid/{task.objective}")
 
     ranked = sorted(
@@ -121,18 +119,18 @@ def _best_seeds(runs: Sequence[JudgedRun], challenger: JudgedRun, task: Task) ->
     ]
 
 
-def _values(judged: JudgedRun, task: Task) -> tuple[float, float]:
+def _values(judged: ModelRun, task: Task) -> tuple[float, float]:
     """The objective on the validation window, and after the cutoff."""
     name = task.objective
     return judged.metric(f"valid/{name}"), judged.metric(f"test/{name}")
 
 
-def _why_not_exportable(judged: JudgedRun) -> str:
+def _why_not_exportable(judged: ModelRun) -> str:
     exportable = judged.tags.get("exportable", "the run left no bundle")
     return "" if exportable == "yes" else f"not exportable: {exportable}"
 
 
-def why_not_promoted(judged: JudgedRun) -> str:
+def why_not_promoted(judged: ModelRun) -> str:
     """Why the run cannot be promoted, or was refused; empty where nothing is known against it."""
     if why_not := _why_not_exportable(judged):
         return why_not[:LONGEST_REASON]

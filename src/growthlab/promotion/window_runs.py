@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.tracking.comparison_run import KEY_TAG
 
 TAGS_OF_A_WINDOW = ("task", "data_digest", "split", "cutoff")  # evaluations that count together
 FINISHED = "FINISHED"
 
 
-def window_runs(challenger: JudgedRun) -> list[JudgedRun]:
+def window_runs(challenger: ModelRun) -> list[ModelRun]:
     """Every run of one model whose metrics on the window were logged, the challenger's included.
 
     In any experiment, as the same data may have another name; runs that failed or were stopped after
@@ -29,13 +29,13 @@ def window_runs(challenger: JudgedRun) -> list[JudgedRun]:
     ]
     runs = _pages(partial(client.search_runs, experiments, query, run_view_type=everything))
     folder = challenger.folder.parent
-    judged = (JudgedRun(challenger.store, run, folder / run.info.run_id) for run in runs)
+    judged = (ModelRun(challenger.store, run, folder / run.info.run_id) for run in runs)
     return [each for each in judged if any(n.startswith("test/") for n in each.measured)]
 
 
 def other_evaluations(
-    runs: list[JudgedRun], challenger: JudgedRun, champion: JudgedRun
-) -> list[JudgedRun]:
+    runs: list[ModelRun], challenger: ModelRun, champion: ModelRun
+) -> list[ModelRun]:
     """The evaluations for which the test is corrected, besides those of the two.
 
     A run that was killed or failed, and was repeated to its end with the same settings, data and code,
@@ -50,7 +50,7 @@ def other_evaluations(
     ]
 
 
-def _work_of(judged: JudgedRun) -> tuple[str, str]:
+def _work_of(judged: ModelRun) -> tuple[str, str]:
     """What a run does: the key of its settings, data and code, and its model and seed.
 
     A run without a key is a work of its own.

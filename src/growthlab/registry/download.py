@@ -16,6 +16,7 @@ from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signe
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import BundleError, ConfigError, near_matches
 from growthlab.core.owned_folder import owned_folder
+from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.registry.global_store import global_store
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def _downloaded(version: ModelVersion, folder: Path, uri: str) -> Path:
             raise BundleError(f"{source} is refused: its bundle is outside of the model")
         shutil.move(stored, bundle)
     except (MlflowException, FileNotFoundError, KeyError, TypeError) as error:
+        raise_if_storage_failed(error)
         reason = str(error).partition("\n")[0]
         raise BundleError(f"{source} holds no bundle of growthlab: {reason}") from error
     return bundle

@@ -88,7 +88,7 @@ def register_bundle(
     """Log the bundle as a pyfunc of the run and register it as a new version.
 
     The registered model is named ``<data>-<task>``. The version has no alias: whether it becomes
-    challenger (`make_challenger`) or champion (`move_champion`) is decided elsewhere; `finish_version`
+    challenger (`set_challenger_alias`) or champion (`move_champion`) is decided elsewhere; `finish_version`
     says that it was. A version of the same bundle whose process was killed before that is continued,
     other such versions are withdrawn. With `repeat` false a version of the same bundle that was
     decided is given back too.
@@ -123,7 +123,7 @@ def register_bundle(
     return RegisteredVersion(name, str(version.version), str(info.model_id))
 
 
-def make_challenger(client: MlflowClient, registered: RegisteredVersion) -> None:
+def set_challenger_alias(client: MlflowClient, registered: RegisteredVersion) -> None:
     """Give the version the alias challenger, which the previous challenger loses."""
     client.set_registered_model_alias(registered.name, CHALLENGER, registered.version)
     log.info("%s version %s is %s", registered.name, registered.version, CHALLENGER)

@@ -50,7 +50,7 @@ class Field(NamedTuple):
     content: memoryview | int
 
 
-def check_graph(content: bytes, inputs: Sequence[str], output: str) -> None:
+def check_onnx_graph(content: bytes, inputs: Sequence[str], output: str) -> None:
     """Check a network with some of these `inputs` and one `output`.
 
     Raises

@@ -11,7 +11,7 @@ import numpy as np
 
 from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.histories import Histories
-from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_graph import check_onnx_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
 PAIRS_AT_ONCE = 100_000  # user x item pairs in one call
@@ -61,7 +61,7 @@ class OnnxPairs:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        check_graph(files["model.onnx"], cls.inputs, "scores")
+        check_onnx_graph(files["model.onnx"], cls.inputs, "scores")
         return cls(arrays["known"], int(arrays["n_items"]), files["model.onnx"])
 
 

@@ -13,7 +13,7 @@ from scipy.special import expit
 from growthlab.core.array_schema import NUMBER, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 from growthlab.scorers.linear_row_scorer import Design
-from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_graph import check_onnx_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
 ROWS_AT_ONCE = 8_192
@@ -105,7 +105,7 @@ class OnnxRowScorer:
         answer = str(arrays["answer"])
         if answer not in ANSWERS:
             raise BundleError(f"onnx_row_scorer answers {' or '.join(ANSWERS)}, not {answer}")
-        check_graph(files["model.onnx"], ("features", "steps"), "scores")
+        check_onnx_graph(files["model.onnx"], ("features", "steps"), "scores")
         return cls(
             Design.load(arrays),
             answer,  # type: ignore[arg-type]

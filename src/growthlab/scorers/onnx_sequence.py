@@ -13,7 +13,7 @@ from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.histories import Histories
 from growthlab.scorers.cosine import cosines
-from growthlab.scorers.onnx_graph import check_graph
+from growthlab.scorers.onnx_graph import check_onnx_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
 LONGEST = 65_536  # baskets that a network may read
@@ -92,7 +92,7 @@ class OnnxSequence:
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:
         """The scorer that `to_arrays` and `to_files` wrote."""
-        check_graph(files["model.onnx"], cls.inputs, "states")
+        check_onnx_graph(files["model.onnx"], cls.inputs, "states")
         return cls(
             int(arrays["length"]),
             arrays["vectors"],

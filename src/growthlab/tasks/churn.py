@@ -36,7 +36,7 @@ from growthlab.models.calibrated_estimator import (
 from growthlab.models.table_estimator import wrap_estimator
 from growthlab.scorers.calibrated_row_scorer import CalibrationMap
 from growthlab.split.fold import Fold
-from growthlab.tasks.customers import CustomerTask
+from growthlab.tasks.customer_task import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, in_window
 
 log = logging.getLogger(__name__)

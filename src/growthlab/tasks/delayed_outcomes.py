@@ -16,7 +16,7 @@ from growthlab.metrics.predictions import PredictionMetric
 from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.monitoring.delayed import DelayedEvaluation, MetricWithBounds
 from growthlab.monitoring.log_summary import ServedPrediction
-from growthlab.tasks.customers import CustomerTask
+from growthlab.tasks.customer_task import CustomerTask
 
 N_RESAMPLES = 200
 SILENCE = timedelta(hours=1)  # a log that ends this shortly before the horizon still covers it

@@ -23,7 +23,7 @@ from growthlab.metrics.value.spearman import Spearman
 from growthlab.metrics.value.total_bias import TotalBias
 from growthlab.models.base import Estimator
 from growthlab.split.fold import Fold
-from growthlab.tasks.customers import CustomerTask
+from growthlab.tasks.customer_task import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, in_window, values_by_user
 
 log = logging.getLogger(__name__)

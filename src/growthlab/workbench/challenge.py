@@ -14,7 +14,7 @@ from growthlab.core.errors import ExportError, quoted
 from growthlab.core.path_names import is_path_name
 from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.promotion.gate import Gate
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.promotion_report import PromotionCase
 from growthlab.promotion.ruling import PromotionTerms, Ruling, carry_out, rule_on
 from growthlab.registry.model_registry import settle_interrupted
@@ -38,7 +38,7 @@ def rule_on_challenger(command: Command) -> Ruling:
     config, store = command.config, tracking_store(command.config)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="growthlab-promote-") as folder:
-        challenger = JudgedRun.named(
+        challenger = ModelRun.named(
             store,
             f"challenger={config.challenger}",
             command.choice("task"),
@@ -47,7 +47,7 @@ def rule_on_challenger(command: Command) -> Ruling:
         )
         if not config.dry_run:
             settle_interrupted(store.client, challenger.registered_name)
-        ruling = rule_on(challenger, terms_of(command), str(config.by or current_user()))
+        ruling = rule_on(challenger, promotion_terms(command), str(config.by or current_user()))
         if not config.dry_run:
             path = report_path(command, ruling.case)
             _require_writable(path)
@@ -71,16 +71,14 @@ def rule_on_first_champion(command: Command, store: Store, run_id: str, version:
         command = compose(command.name, [f"task={task}"])
     with tempfile.TemporaryDirectory(prefix="growthlab-export-") as folder:
         index_above = command.config.index_above
-        judged = JudgedRun.named(
-            store, f"run={run_id}", task, Path(folder), index_above=index_above
-        )
+        judged = ModelRun.named(store, f"run={run_id}", task, Path(folder), index_above=index_above)
         challenger = replace(judged, version=version)
-        ruling = rule_on(challenger, terms_of(command), current_user())
+        ruling = rule_on(challenger, promotion_terms(command), current_user())
         carry_out(ruling, challenger)
     return ruling
 
 
-def terms_of(command: Command) -> PromotionTerms:
+def promotion_terms(command: Command) -> PromotionTerms:
     """The settings of a ruling from the config of a command."""
     config, task = command.config, command.choice("task")
     default = compose("promote", [f"task={task}", "challenger=any"]).config

@@ -33,7 +33,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triggers:
+class MessageTriggers:
     """Reasons to write to a customer on a day of ``[as_of, as_of + days)``; changes on `as_of`.
 
     They are plans: whoever sends messages must see to consent, caps and channels.
@@ -70,7 +70,7 @@ class Triggers:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
 
-    def linked_to(self, sections: Mapping[str, object]) -> Triggers:
+    def linked_to(self, sections: Mapping[str, object]) -> MessageTriggers:
         """These triggers with the tiers of `sections`, unless they have some of their own."""
         rules = next((each for each in sections.values() if isinstance(each, Tiers)), None)
         return self if self.tiers is not None else replace(self, tiers=rules)
@@ -127,7 +127,8 @@ class Triggers:
         ]
         bars = BarPlot("trigger", "customers", "Customers by trigger")
         return Findings(
-            (ReportTable("triggers", "Triggers", table, TRIGGERS, plots=(bars,)),), tuple(notes)
+            (ReportTable("triggers", "MessageTriggers", table, TRIGGERS, plots=(bars,)),),
+            tuple(notes),
         )
 
     def _anniversaries(self, log: EventLog, as_of: datetime) -> pd.DataFrame:

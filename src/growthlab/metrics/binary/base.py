@@ -12,7 +12,7 @@ from growthlab.metrics.predictions import OrderMetric
 from growthlab.metrics.weighted_rows import WeightedRows
 
 
-class Top(NamedTuple):
+class TopCounts(NamedTuple):
     """Rows and positives at the top and in total, a value a resample.
 
     `n_found` may be a fraction, as ties are averaged.
@@ -45,11 +45,11 @@ class TopShare(OrderMetric):
         """The kind and the share: ``lift_at_10`` for a share of 0.1."""
         return f"{self.kind}_at_{100 * self.share:g}"
 
-    def _top(self, rows: WeightedRows) -> Top:
+    def _top(self, rows: WeightedRows) -> TopCounts:
         """The positives at the top."""
         return rows.once(("top", self.share), lambda: _top(rows, self.share))
 
 
-def _top(rows: WeightedRows, share: float) -> Top:
+def _top(rows: WeightedRows, share: float) -> TopCounts:
     n_top = np.ceil(np.round(share * rows.total, 9))  # 0.1 * 30 is a little more than 3
-    return Top(rows.label_of_first(n_top), n_top, rows.label_total, rows.total)
+    return TopCounts(rows.label_of_first(n_top), n_top, rows.label_total, rows.total)

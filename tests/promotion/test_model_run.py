@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from growthlab.core.errors import ConfigError
-from growthlab.promotion.judged_run import JudgedRun
+from growthlab.promotion.model_run import ModelRun
 from growthlab.tracking import find_run
 
 
@@ -32,7 +32,7 @@ def run(store: Any, experiment: str) -> str:
 
 def challenger_id(store: Any, word: str) -> str:
     """The id of the run that ``challenger=WORD`` names."""
-    return JudgedRun.named(store, f"challenger={word}", "top_n", Path(), index_above=9).id
+    return ModelRun.named(store, f"challenger={word}", "top_n", Path(), index_above=9).id
 
 
 def test_eight_characters_of_an_id_name_a_run_in_any_experiment(store: Any) -> None:

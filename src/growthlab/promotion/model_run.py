@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class JudgedRun:
+class ModelRun:
     """A finished run of one model; its artifacts are downloaded to `folder` when they are needed.
 
     `version` is its model version in the registry, by default the newest; None where the run is not
@@ -46,7 +46,7 @@ class JudgedRun:
     @classmethod
     def named(
         cls, store: Store, word: str, task: str, folder: Path, *, index_above: int
-    ) -> JudgedRun:
+    ) -> ModelRun:
         """The run that a word such as ``challenger=ID`` names, see `find_run`.
 
         Raises

@@ -11,7 +11,7 @@ Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class ComparedMeasure:
     """One quantity of both models, in the same unit; NaN: not defined. `champion` may be None.
 
     `about` says in a few words what it was measured on; `measured` is False where the challenger's

@@ -26,7 +26,7 @@ from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
 from growthlab.tasks.base import Task
 from growthlab.tasks.churn import Churn, churn_deciles, leaking_features
-from growthlab.tasks.customers import customer_strata, purchase_cohorts, top_tenth
+from growthlab.tasks.customer_task import customer_strata, purchase_cohorts, top_tenth
 from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.snapshots import training_snapshots
