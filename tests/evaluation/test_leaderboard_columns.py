@@ -33,7 +33,9 @@ def test_a_metric_without_a_column_is_measured_and_not_shown(nodes):
 
 @pytest.mark.parametrize("column", [10, "ndcg_at_10", {"ndcg_at_10": "first"}])
 def test_a_column_without_a_place_is_refused_in_one_line(column):
-    with pytest.raises(ConfigError, match=r"metrics\.ndcg\.leaderboard must map logged names to places"):
+    with pytest.raises(
+        ConfigError, match=r"metrics\.ndcg\.leaderboard must map logged names to places"
+    ):
         build_metrics({"ndcg": {**NDCG, "leaderboard": column}})
 
 
