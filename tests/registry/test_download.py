@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from growthlab.bundle.manifest import Manifest, Provenance, checksums_of
 from growthlab.cli.main import main
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.core.histories import Histories
+from growthlab.core.storage_faults import storage_fault
 from growthlab.export.write_bundle import write_recommender
 from growthlab.models.recommend.item_knn import ItemKNN
 from growthlab.registry.download import Fetched, fetch
@@ -304,3 +306,18 @@ def test_a_stored_link_does_not_come_along(registry: Registry, name: str) -> Non
         assert name != "extra"
         assert not any(p.is_symlink() for p in folder.rglob("*"))
         Bundle.load(folder)
+
+
+def test_a_full_disk_is_no_fault_of_the_bundle(registry: Registry, tmp_path: Path) -> None:
+    registry.champion(1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (100, before[1])
+    )  # bytes a file: that is less than any
+    try:
+        with pytest.raises(Exception, match="File too large") as caught:
+            registry.fetch(tmp_path / "live" / "top_n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "a file cannot be written (File too large" in str(storage_fault(caught.value))
+    assert left_beside(tmp_path / "live" / "top_n") == []
