@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ from torch import nn
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
+from growthlab.training.learned_state import (
+    LearnedState,
+    learned_state_of,
+    load_learned_state,
+    read_state,
+    write_state,
+)
 
 
 class Small(nn.Module):
@@ -71,6 +78,15 @@ def test_a_state_survives_saving_without_pickle() -> None:
     assert again.user_ids.tolist() == list("pqr")
     for name, array in state().arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array)
+
+
+def test_a_state_that_could_become_any_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "learned.npz"
+    write_state(state(), path)
+    assert read_state(path).item_ids.tolist() == state().item_ids.tolist()
+    np.savez_compressed(path, **state().to_arrays())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"learned.npz is damaged: its arrays are compressed"):
+        read_state(path)
 
 
 def test_other_shapes_are_one_line() -> None:

@@ -36,6 +36,7 @@ boost_from_average reg_sqrt alpha fair_c poisson_max_delta_step tweedie_variance
 scale_pos_weight sigmoid use_quantized_grad num_grad_quant_bins quant_train_renew_leaf
 stochastic_rounding
 """
+MOST_JOBS = 128  # processes or threads of an estimator
 SKLEARN_MODULES = frozenset(_SKLEARN_MODULES.split())
 LIGHTGBM_SETTINGS = frozenset(_LIGHTGBM_SETTINGS.split())
 
@@ -105,6 +106,8 @@ def refuse_settings(
     for key, value in settings.items():
         if key in SKLEARN_SETTINGS_REFUSED and value is not None:
             raise ConfigError(f"{where}.{key} cannot be set: it names a folder or is evaluated")
+        if key == "n_jobs" and isinstance(value, int) and value > MOST_JOBS:
+            raise ConfigError(f"{where}.n_jobs={value}: at most {MOST_JOBS}, or -1 for every core")
         if key not in named and key not in LIGHTGBM_SETTINGS:
             missing = f"{target.__name__} has no setting {quoted(key)}"
             possible = near_matches(key, {*named, *LIGHTGBM_SETTINGS})

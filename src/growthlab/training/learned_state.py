@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 
@@ -187,6 +187,8 @@ def read_state(path: Path) -> LearnedState:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if any(member.compress_type != ZIP_STORED for member in arrays.zip.infolist()):
+                raise ValueError("its arrays are compressed, and could become any size")
             state = LearnedState.from_arrays(dict(arrays))
     except (OSError, ValueError, KeyError, EOFError, MemoryError, BadZipFile) as error:
         raise ConfigError(f"the learned state {path.name} is damaged: {one_line(error)}") from error
