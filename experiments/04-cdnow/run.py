@@ -29,7 +29,7 @@ from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.metrics.value.rmse import RMSE
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.models.btyd.fit import Fit, bootstrapped, fit_purchases, fit_spend
-from growthlab.models.btyd.summary import Spends, Summary
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.tracking.store import code_version
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -68,9 +68,9 @@ class Cohort:
         self.mean_spend = table["monetary_value"].to_numpy()
 
     @property
-    def summary(self) -> Summary:
+    def summary(self) -> PurchaseSummary:
         """What the purchase models are fitted to."""
-        return Summary.of(self.x, self.t_x, self.T)
+        return PurchaseSummary.of(self.x, self.t_x, self.T)
 
     @cached_property
     def days(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.cancellations import without_cancelled_purchases
-from growthlab.data.checkerboard import Checkerboard
+from growthlab.data.checkerboard import CheckerboardShop
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.shop_customers import Customer
@@ -366,7 +366,7 @@ def test_a_shop_without_any_event_keeps_its_columns() -> None:
 
 
 def test_checkerboard_users_buy_only_from_their_own_group() -> None:
-    source = Checkerboard()
+    source = CheckerboardShop()
     events = source.read().to_pandas()
     users, items = source.user_groups(), source.item_groups()
     assert (events["user_id"].map(users) == events["item_id"].map(items)).all()
@@ -377,7 +377,7 @@ def test_checkerboard_users_buy_only_from_their_own_group() -> None:
 
 
 def test_the_checkerboard_groups_have_only_one_word_in_common() -> None:
-    source = Checkerboard()
+    source = CheckerboardShop()
     items = source.read().items
     assert items is not None
     group = items["item_id"].map(source.item_groups())
@@ -387,4 +387,4 @@ def test_the_checkerboard_groups_have_only_one_word_in_common() -> None:
 
 def test_more_purchases_than_items_of_a_group_are_refused() -> None:
     with pytest.raises(ConfigError, match="between 1 and the 20 items"):
-        Checkerboard(purchases=21)
+        CheckerboardShop(purchases=21)

@@ -11,7 +11,7 @@ import pytest
 
 from growthlab.core.errors import BundleError
 from growthlab.scorers.lightgbm_row_scorer import LightGBMRowScorer
-from growthlab.scorers.lightgbm_text import checked_trees
+from growthlab.scorers.lightgbm_text import checked_tree_text
 
 N_FEATURES = 4
 Change = Callable[[str], str]
@@ -90,7 +90,7 @@ def test_trees_as_they_are_written_predict_what_they_did(settings: dict[str, obj
     except lightgbm.basic.LightGBMError:  # gamma takes no zeros
         booster = trained(**settings | {"objective": "tweedie"})
     rows = np.random.default_rng(5).normal(size=(50, N_FEATURES)) * 5
-    checked = checked_trees(booster.model_to_string().encode(), N_FEATURES)
+    checked = checked_tree_text(booster.model_to_string().encode(), N_FEATURES)
     again = lightgbm.Booster(model_str=checked)
     assert again.predict(rows).tolist() == booster.predict(rows).tolist()
     assert "parameters" not in checked
@@ -161,7 +161,7 @@ def test_trees_that_are_none_are_refused_in_one_line(
     changed = change(text)
     assert changed != text
     with pytest.raises(BundleError, match=message) as caught:
-        checked_trees(changed.encode(), N_FEATURES)
+        checked_tree_text(changed.encode(), N_FEATURES)
     assert "\n" not in str(caught.value)
 
 
@@ -170,20 +170,20 @@ def test_too_many_trees_and_too_long_texts_are_refused_at_once(text: str) -> Non
     tree = rest.partition("\nTree=1\n")[0]
     many = head + "".join(f"\nTree={n}\n{tree}" for n in range(60_000)) + "end of trees\n"
     with pytest.raises(BundleError, match="there are 60,000 trees, more than 10,000"):
-        checked_trees(many.encode(), N_FEATURES)
+        checked_tree_text(many.encode(), N_FEATURES)
     with pytest.raises(BundleError, match=r"the trees have 67,108,865 bytes, more than"):
-        checked_trees(b" " * (64 * 2**20 + 1), N_FEATURES)
+        checked_tree_text(b" " * (64 * 2**20 + 1), N_FEATURES)
     with pytest.raises(BundleError, match="the trees are no text"):
-        checked_trees(b"tree\n\xff", N_FEATURES)
+        checked_tree_text(b"tree\n\xff", N_FEATURES)
 
 
 def test_numbers_that_take_long_to_read_do_not(text: str) -> None:
     long = with_words("threshold", put(1, "1" * 200_000 + "x"))(text)
     with pytest.raises(BundleError, match="threshold holds what is no finite number"):
-        checked_trees(long.encode(), N_FEATURES)
+        checked_tree_text(long.encode(), N_FEATURES)
     digits = with_words("split_feature", put(1, "1" * 10_000))(text)
     with pytest.raises(BundleError, match="a tree cannot be read"):
-        checked_trees(digits.encode(), N_FEATURES)
+        checked_tree_text(digits.encode(), N_FEATURES)
 
 
 def test_levels_of_a_column_that_the_trees_do_not_read_are_refused(text: str) -> None:

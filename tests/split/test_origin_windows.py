@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from growthlab.data.event_log import EventLog
 from growthlab.split.global_time import GlobalTime
 from growthlab.split.leave_last_out import LeaveLastOut
-from growthlab.split.origin_windows import OriginWindows, Window, independent_origins, windows_of
+from growthlab.split.origin_windows import OriginWindows, Window, fold_windows, independent_origins
 
 START = datetime(2025, 1, 1)
 
@@ -29,7 +29,7 @@ def log_of(days: int) -> EventLog:
 def test_the_windows_are_those_of_the_events(gap: int) -> None:
     folds = GlobalTime(horizon_days=7, gap_days=gap).folds(log_of(70), origins=3)
     for fold in folds:
-        windows = windows_of(fold)
+        windows = fold_windows(fold)
         assert windows is not None
         assert windows.cutoff == fold.cutoff
         for window, events in ((windows.validation, fold.valid), (windows.test, fold.future)):
@@ -41,12 +41,12 @@ def test_the_windows_are_those_of_the_events(gap: int) -> None:
 
 def test_every_second_origin_counts() -> None:
     folds = GlobalTime(horizon_days=7).folds(log_of(70), origins=5)
-    assert independent_origins([w for w in map(windows_of, folds) if w is not None]) == [0, 2, 4]
+    assert independent_origins([w for w in map(fold_windows, folds) if w is not None]) == [0, 2, 4]
 
 
 def test_a_split_without_a_clock_has_no_windows() -> None:
     (fold,) = LeaveLastOut().folds(log_of(10))
-    assert windows_of(fold) is None
+    assert fold_windows(fold) is None
 
 
 @given(

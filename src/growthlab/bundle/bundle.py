@@ -24,7 +24,7 @@ from growthlab.bundle.list_maker import NO_NAMES, NO_RULES, ListMaker
 from growthlab.bundle.manifest import MANIFEST, Manifest
 from growthlab.bundle.predictor import Predictor
 from growthlab.bundle.request_groups import needs_profile
-from growthlab.bundle.signature import check_signature
+from growthlab.bundle.signing import check_signature
 from growthlab.core.array_schema import FLOAT, ArraySchema, Schema, check_arrays
 from growthlab.core.errors import AnswerError, BundleError, GrowthlabError, one_line
 from growthlab.core.histories import UNKNOWN, Catalogue, Histories, codes_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import Manifest
-from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
+from growthlab.bundle.signing import KEY_FILE_VARIABLE, KEY_VARIABLE, sign
 from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
 

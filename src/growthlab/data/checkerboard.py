@@ -20,7 +20,7 @@ _CATEGORIES = ("dark", "light")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkerboard(Source):
+class CheckerboardShop(Source):
     """A test with a known answer: a personalised model ranks unseen items of the user's group first.
 
     Every user buys `purchases` different items of the own group, in random order, at random times.

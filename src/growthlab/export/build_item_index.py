@@ -12,7 +12,7 @@ import numpy as np
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.item_index import INDEX
 from growthlab.bundle.manifest import checksums_of
-from growthlab.bundle.signature import sign
+from growthlab.bundle.signing import sign
 from growthlab.core.histories import Histories
 from growthlab.core.seeding import random_stream
 from growthlab.ranking.ties import TieBreak

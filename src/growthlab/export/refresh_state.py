@@ -15,7 +15,7 @@ import numpy as np
 
 from growthlab.bundle.bundle import CUSTOMERS, HISTORIES, ITEMS, Bundle
 from growthlab.bundle.manifest import MOST_EARLIER, Manifest, checksums_of
-from growthlab.bundle.signature import sign
+from growthlab.bundle.signing import sign
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of

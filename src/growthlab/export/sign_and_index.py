@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from growthlab.bundle.bundle import Bundle
-from growthlab.bundle.signature import is_signed, sign
+from growthlab.bundle.signing import is_signed, sign
 from growthlab.export.build_item_index import add_index
 
 

@@ -27,7 +27,7 @@ from growthlab.bundle.bundle import (
     Bundle,
 )
 from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, checksums_of
-from growthlab.bundle.signature import sign
+from growthlab.bundle.signing import sign
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories

@@ -13,7 +13,7 @@ from growthlab.bundle.list_maker import ListMaker
 from growthlab.bundle.manifest import checksums_of
 from growthlab.bundle.predictor import Predictor
 from growthlab.bundle.reference import FEATURE, KNOWN, REFERENCE, SCORE, Bins, K, Reference
-from growthlab.bundle.signature import sign
+from growthlab.bundle.signing import sign
 from growthlab.core.histories import UNKNOWN
 from growthlab.core.seeding import random_stream
 

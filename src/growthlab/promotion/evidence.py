@@ -16,7 +16,7 @@ from growthlab.promotion.rival import Rival
 from growthlab.promotion.run_measures import directions, measures_of
 from growthlab.promotion.window_rivals import (
     TAGS_THAT_MUST_MATCH,
-    chosen_rivals,
+    best_rivals,
     why_not_promoted,
     window_rank,
 )
@@ -84,7 +84,7 @@ def rivals_of(
     metrics: Mapping[str, Any],
     gate: Gate,
 ) -> list[Rival]:
-    """The runs of `chosen_rivals` with the challenger's comparison after the cutoff, uncorrected."""
+    """The runs of `best_rivals` with the challenger's comparison after the cutoff, uncorrected."""
     return [
         Rival(
             model=other.tags.get("model", ""),
@@ -94,7 +94,7 @@ def rivals_of(
             roles=sorted(roles),
             why_not=why_not_promoted(other),
         )
-        for other, roles in chosen_rivals(challenger, runs, task)
+        for other, roles in best_rivals(challenger, runs, task)
     ]
 
 

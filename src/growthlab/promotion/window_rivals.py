@@ -45,7 +45,7 @@ def window_rank(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> W
     )
 
 
-def chosen_rivals(
+def best_rivals(
     challenger: ModelRun, runs: Sequence[ModelRun], task: Task
 ) -> list[tuple[ModelRun, list[str]]]:
     """The best baseline and the winner, both by validation, unless the challenger is one itself.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.bundle_files import file_names
 from growthlab.bundle.manifest import MANIFEST, Manifest
-from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
+from growthlab.bundle.signing import KEY_FILE_VARIABLE, KEY_VARIABLE, is_signed, signing_key
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import BundleError, ConfigError, near_matches
 from growthlab.core.owned_folder import owned_folder

@@ -12,7 +12,12 @@ from scipy.special import expit, logit
 from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.errors import BundleError
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files, nested_schema
+from growthlab.scorers.nested_scorers import (
+    files_of_members,
+    load_nested,
+    nested_arrays,
+    nested_schema,
+)
 
 Method = Literal["isotonic", "platt"]
 METHODS: tuple[Method, ...] = ("isotonic", "platt")
@@ -93,7 +98,7 @@ class CalibratedRowScorer:
 
     def to_files(self) -> dict[str, bytes]:
         """The model's files."""
-        return nested_files({"model": self.model})
+        return files_of_members({"model": self.model})
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from growthlab.core.histories import Histories
-from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files
+from growthlab.scorers.nested_scorers import files_of_members, load_nested, nested_arrays
 
 BLOCK_ENTRIES = 1_000_000  # users x items of one member at a time
 NOISE = np.uint32(1 << 5)  # the last 5 of the 24 bits of a float32
@@ -59,7 +59,7 @@ class HybridMembers:
 
     def to_files(self) -> dict[str, bytes]:
         """Each member's files, as ``<name>.<file>``."""
-        return nested_files(self._scorers)
+        return files_of_members(self._scorers)
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:

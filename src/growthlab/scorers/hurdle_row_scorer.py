@@ -10,7 +10,12 @@ import numpy as np
 
 from growthlab.core.array_schema import LARGEST, NUMBER, ArraySchema, Schema
 from growthlab.scorers.base import RowScorer
-from growthlab.scorers.nested_scorers import load_nested, nested_arrays, nested_files, nested_schema
+from growthlab.scorers.nested_scorers import (
+    files_of_members,
+    load_nested,
+    nested_arrays,
+    nested_schema,
+)
 
 LOG_MOST = 700.0  # exp of more overflows
 
@@ -51,7 +56,7 @@ class HurdleRowScorer:
 
     def to_files(self) -> dict[str, bytes]:
         """The files of both parts."""
-        return nested_files({"buys": self.buys, "spends": self.spends})
+        return files_of_members({"buys": self.buys, "spends": self.spends})
 
     @classmethod
     def load(cls, arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes]) -> Self:

@@ -11,7 +11,7 @@ import numpy as np
 
 from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.errors import BundleError
-from growthlab.scorers.lightgbm_text import checked_trees
+from growthlab.scorers.lightgbm_text import checked_tree_text
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -75,4 +75,4 @@ class LightGBMRowScorer:
             raise BundleError(f"the trees do not read the column {min(unknown)[:40]!r}")
         levels = {n: arrays[f"levels_{n}"] for n in columns if f"levels_{n}" in arrays}
         texts = {n: tuple(values.tolist()) for n, values in levels.items()}
-        return cls(columns, checked_trees(files[FILE], len(columns)), texts)
+        return cls(columns, checked_tree_text(files[FILE], len(columns)), texts)

@@ -42,7 +42,7 @@ END = "end of trees\n"
 Lines = Mapping[str, str]
 
 
-def checked_trees(content: bytes, n_features: int) -> str:
+def checked_tree_text(content: bytes, n_features: int) -> str:
     """The trees in `content`, without what follows them: settings of the fit and importances.
 
     Raises

@@ -27,7 +27,7 @@ def nested_arrays(members: Mapping[str, Savable]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def nested_files(members: Mapping[str, Savable]) -> dict[str, bytes]:
+def files_of_members(members: Mapping[str, Savable]) -> dict[str, bytes]:
     """Each member's files, as ``<name>.<file>``."""
     return {
         f"{name}.{file}": content
@@ -39,7 +39,7 @@ def nested_files(members: Mapping[str, Savable]) -> dict[str, bytes]:
 def load_nested(
     arrays: Mapping[str, np.ndarray], files: Mapping[str, bytes], ability: str
 ) -> dict[str, Any]:
-    """The members that `nested_arrays` and `nested_files` wrote.
+    """The members that `nested_arrays` and `files_of_members` wrote.
 
     Raises
     ------

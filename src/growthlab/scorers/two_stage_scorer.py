@@ -19,7 +19,7 @@ from growthlab.scorers.fusion import (
     reciprocal_ranks,
     short_lists,
 )
-from growthlab.scorers.lightgbm_text import checked_trees
+from growthlab.scorers.lightgbm_text import checked_tree_text
 from growthlab.scorers.nested_scorers import nested_schema
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class TwoStageScorer:
             ItemFacts.from_arrays(arrays),
             int(arrays["candidates"]),
             bool(arrays["beyond_own"]),
-            checked_trees(files[FILE], len(feature_names(members.names))),
+            checked_tree_text(files[FILE], len(feature_names(members.names))),
         )
 
 

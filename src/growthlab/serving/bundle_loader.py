@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growthlab.bundle.manifest import Manifest
-from growthlab.bundle.signature import check_signature
+from growthlab.bundle.signing import check_signature
 from growthlab.core.errors import BundleError
 from growthlab.serving.self_test_process import SelfTestProcess
 from growthlab.serving.service_options import ServiceOptions

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from growthlab.bundle.signature import KEY_FILE_VARIABLE, KEY_VARIABLE
+from growthlab.bundle.signing import KEY_FILE_VARIABLE, KEY_VARIABLE
 from growthlab.core import pseudonyms
 from growthlab.core.errors import BundleError
 from growthlab.serving.request_limits import TOKEN_VARIABLE

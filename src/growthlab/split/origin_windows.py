@@ -32,7 +32,7 @@ class OriginWindows(NamedTuple):
         return self.validation.end
 
 
-def windows_of(fold: Fold) -> OriginWindows | None:
+def fold_windows(fold: Fold) -> OriginWindows | None:
     """The windows of a fold; None for a split without a clock."""
     if fold.cutoff is None or fold.horizon is None:
         return None

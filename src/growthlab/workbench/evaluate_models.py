@@ -9,7 +9,7 @@ from typing import Any
 from growthlab.config.model_settings import describe_settings
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.comparison import Comparison
-from growthlab.split.origin_windows import windows_of
+from growthlab.split.origin_windows import fold_windows
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.run_comparison import ComparisonResults, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
@@ -61,7 +61,7 @@ def comparison_of(
         columns=bench.columns,
         errors={label: one_line(error) for label, error in results.errors.items()},
         bundle_mb=bundle_mb or {},
-        windows=[w for w in map(windows_of, bench.folds) if w is not None],
+        windows=[w for w in map(fold_windows, bench.folds) if w is not None],
     )
 
 

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.metrics.value.normalised_gini import NormalisedGini
 from growthlab.models.btyd.fit import bootstrapped, fit_purchases, fit_spend
-from growthlab.models.btyd.summary import Spends, Summary
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.scorers.btyd_models import BGNBD
 
 pytestmark = pytest.mark.data
@@ -37,8 +37,8 @@ class Customers(NamedTuple):
     later_spend: np.ndarray
 
     @property
-    def summary(self) -> Summary:
-        return Summary.of(self.x, self.t_x, self.T)
+    def summary(self) -> PurchaseSummary:
+        return PurchaseSummary.of(self.x, self.t_x, self.T)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_p_alive_ranks_worse_than_chance_and_p_purchase_does_not(cdnow: Customer
 
 
 def test_the_sample_in_days_differs_in_the_unit_alone(cdnow: Customers) -> None:
-    days = Summary.of(cdnow.x, 7 * cdnow.t_x, 7 * cdnow.T)
+    days = PurchaseSummary.of(cdnow.x, 7 * cdnow.t_x, 7 * cdnow.T)
     result = fit_purchases("pareto_nbd", days)
     assert result.model == pytest.approx((0.5532, 7 * 10.576, 0.6063, 7 * 11.67), rel=1e-3)
     # a density of 2,457 times, each a seventh of what it is in weeks

@@ -9,7 +9,7 @@ import pytest
 
 from growthlab.core.errors import DataError
 from growthlab.models.btyd.fit import fit_purchases, fit_spend
-from growthlab.models.btyd.summary import Spends, Summary
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.scorers.btyd_models import PURCHASE_MODELS
 
 each_model = pytest.mark.parametrize("name", PURCHASE_MODELS)
@@ -20,19 +20,19 @@ def test_no_repeating_customer_is_refused(name: str) -> None:
     with pytest.raises(
         DataError, match=f"{name} needs customers who buy on more than one day: none of 3"
     ):
-        fit_purchases(name, Summary.of(np.zeros(3), np.zeros(3), np.full(3, 10.0)))
+        fit_purchases(name, PurchaseSummary.of(np.zeros(3), np.zeros(3), np.full(3, 10.0)))
 
 
 @each_model
 def test_no_customer_at_all_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="none of 0 does"):
-        fit_purchases(name, Summary.of(np.zeros(0), np.zeros(0), np.zeros(0)))
+        fit_purchases(name, PurchaseSummary.of(np.zeros(0), np.zeros(0), np.zeros(0)))
 
 
 @each_model
 def test_one_customer_without_a_repeat_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="none of 1 does"):
-        fit_purchases(name, Summary.of(np.zeros(1), np.zeros(1), np.ones(1)))
+        fit_purchases(name, PurchaseSummary.of(np.zeros(1), np.zeros(1), np.ones(1)))
 
 
 @each_model
@@ -42,7 +42,7 @@ def test_customers_who_all_repeat_alike_go_on_as_before(
 ) -> None:
     x, t_x, T = np.full(n, 9.0), np.full(n, 90.0), np.full(n, 91.0)
     with caplog.at_level(logging.WARNING):
-        fit = fit_purchases(name, Summary.of(x, t_x, T))
+        fit = fit_purchases(name, PurchaseSummary.of(x, t_x, T))
     assert f"{name}, {n} customers: r at its upper bound" in caplog.text
     assert "(nearly) all buy at the same rate" in caplog.text
     assert "(nearly) no customer leaves" in caplog.text
@@ -56,7 +56,7 @@ def test_customers_who_all_repeat_alike_go_on_as_before(
 def test_all_customers_repeating_still_gives_finite_predictions(name: str) -> None:
     x = np.random.default_rng(0).integers(1, 9, 200).astype(float)
     t_x, T = np.linspace(1, 50, 200), np.full(200, 60.0)
-    result = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
+    result = fit_purchases(name, PurchaseSummary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
     assert np.isfinite(result).all()
     assert (result >= 0).all()
     assert result[-1] > result[0]  # x alike on average, one seen lately and one not
@@ -67,7 +67,7 @@ def test_customers_who_all_fell_silent_together_are_predicted_to_buy_nothing(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     x, t_x, T = np.full(50, 3.0), np.full(50, 10.0), np.full(50, 91.0)
-    model = fit_purchases(name, Summary.of(x, t_x, T)).model
+    model = fit_purchases(name, PurchaseSummary.of(x, t_x, T)).model
     assert (model.purchases(x, t_x, T, 91.0) < 0.05).all()
     assert "upper bound" in caplog.text
 
@@ -76,7 +76,7 @@ def test_customers_who_all_fell_silent_together_are_predicted_to_buy_nothing(
 def test_one_customer_who_repeats_among_many_who_do_not(name: str) -> None:
     x, t_x = np.append(np.zeros(99), 1.0), np.append(np.zeros(99), 20.0)
     T = np.full(100, 60.0)
-    result = fit_purchases(name, Summary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
+    result = fit_purchases(name, PurchaseSummary.of(x, t_x, T)).model.purchases(x, t_x, T, 60.0)
     assert (result < 0.1).all()
 
 
@@ -84,7 +84,7 @@ def test_one_customer_who_repeats_among_many_who_do_not(name: str) -> None:
 def test_one_robot_among_few_customers_overflows_nothing(name: str) -> None:
     x, t_x = np.append(np.zeros(20), 5000.0), np.append(np.zeros(20), 360.0)
     T = np.full(21, 365.0)
-    fit = fit_purchases(name, Summary.of(x, t_x, T))
+    fit = fit_purchases(name, PurchaseSummary.of(x, t_x, T))
     assert np.isfinite(fit.log_likelihood)
     assert np.isfinite(fit.model.purchases(x, t_x, T, 365.0)).all()
 

@@ -16,8 +16,8 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.models.btyd import fit as fits
 from growthlab.models.btyd.fit import Fit, bootstrapped, fit_purchases, fit_spend
 from growthlab.models.btyd.likelihood import log_likelihood, spend_log_likelihood
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.models.btyd.simulation import simulated_purchases, simulated_spends
-from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import (
     BGNBD,
     MBGNBD,
@@ -36,15 +36,15 @@ SPENDS = GammaGamma(6.0, 4.0, 15.0)
 each_model = pytest.mark.parametrize("name", PURCHASE_MODELS)
 
 
-def born(model: PurchaseModel, n: int, seed: int = 0) -> Summary:
+def born(model: PurchaseModel, n: int, seed: int = 0) -> PurchaseSummary:
     """Customers who live by the model, watched for 30 to 60 of its units of time."""
     random = np.random.default_rng(seed)
     T = random.uniform(30, 60, n)
-    return Summary.of(*simulated_purchases(model, T, random), T)
+    return PurchaseSummary.of(*simulated_purchases(model, T, random), T)
 
 
-def one(x: float, t_x: float, T: float) -> Summary:
-    return Summary.of(np.array([x]), np.array([t_x]), np.array([T]))
+def one(x: float, t_x: float, T: float) -> PurchaseSummary:
+    return PurchaseSummary.of(np.array([x]), np.array([t_x]), np.array([T]))
 
 
 def spenders(n: int, seed: int = 0) -> Spends:
@@ -140,7 +140,7 @@ def test_simulated_customers_buy_as_often_as_the_model_expects(name: str) -> Non
 def test_standard_errors_of_twice_the_customers_are_smaller_by_the_root_of_two(name: str) -> None:
     summary = born(TRUTHS[name], 3000)
     once = fit_purchases(name, summary)
-    doubled = Summary(summary.x, summary.t_x, summary.T, 2 * summary.weight)
+    doubled = PurchaseSummary(summary.x, summary.t_x, summary.T, 2 * summary.weight)
     twice = fit_purchases(name, doubled)
     assert twice.model == pytest.approx(once.model, rel=1e-4)
     assert twice.errors == pytest.approx(once.errors / np.sqrt(2), rel=1e-3)
@@ -181,7 +181,7 @@ def test_only_v_depends_on_the_currency() -> None:
 
 def test_customers_who_are_alike_are_one_row() -> None:
     x, t_x, T = np.array([[0, 0, 5], [2, 3, 5], [0, 0, 5], [2, 3, 6], [2, 3, 5.0], [0, 0, 6]]).T
-    summary = Summary.of(x, t_x, T)
+    summary = PurchaseSummary.of(x, t_x, T)
     rows = np.column_stack([summary.x, summary.t_x, summary.T, summary.weight])
     assert rows.tolist() == [[0, 0, 5, 2], [0, 0, 6, 1], [2, 3, 5, 2], [2, 3, 6, 1]]
     assert summary.counts.tolist() == [0, 2]
@@ -194,13 +194,13 @@ def test_merging_changes_neither_who_there_is_nor_the_likelihood(seed: int) -> N
     T = random.integers(1, 6, 50).astype(float)
     x = random.integers(0, 3, 50).astype(float)
     t_x = np.where(x > 0, np.ceil(T * random.random(50)), 0.0)
-    summary = Summary.of(x, t_x, T)
+    summary = PurchaseSummary.of(x, t_x, T)
     again = np.repeat(
         np.column_stack([summary.x, summary.t_x, summary.T]), summary.weight.astype(int), axis=0
     )
     order = np.lexsort((T, t_x, x))
     np.testing.assert_array_equal(again, np.column_stack([x, t_x, T])[order])
-    apart = Summary(x[order], t_x[order], T[order], np.ones(50))
+    apart = PurchaseSummary(x[order], t_x[order], T[order], np.ones(50))
     model = TRUTHS["bg_nbd"]
     assert log_likelihood(model, summary)[0] == pytest.approx(log_likelihood(model, apart)[0])
 
@@ -230,7 +230,9 @@ def test_samples_without_a_repeat_are_left_out_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # one repeat among four: a sample lacks it with probability (3/4)^4 = 0.32
-    summary = Summary.of(np.array([0, 0, 0, 3.0]), np.array([0, 0, 0, 5.0]), np.full(4, 9.0))
+    summary = PurchaseSummary.of(
+        np.array([0, 0, 0, 3.0]), np.array([0, 0, 0, 5.0]), np.full(4, 9.0)
+    )
     fit = Fit("bg_nbd", BGNBD(0.5, 3.0, 0.8, 2.0), np.full(4, np.nan), 0.0, 4)
     result = bootstrapped(fit, summary, "case", 30, np.random.default_rng(0))
     assert result.resampled is not None
@@ -263,7 +265,7 @@ def test_impossible_summaries_are_refused(x: float, t_x: float, T: float, said: 
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A likelihood whose gradient points nowhere."""
 
-    def false(model: PurchaseModel, summary: Summary) -> tuple[float, np.ndarray]:
+    def false(model: PurchaseModel, summary: PurchaseSummary) -> tuple[float, np.ndarray]:
         value, gradient = log_likelihood(model, summary)
         return value, -gradient + 3.0
 

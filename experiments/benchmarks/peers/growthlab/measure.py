@@ -98,11 +98,11 @@ def classic(question: Question) -> dict[str, Any]:
 def bg_nbd(question: Question) -> dict[str, Any]:
     """A whole fit with its standard errors, and the purchases that everyone is expected to make."""
     from growthlab.models.btyd.fit import fit_purchases
-    from growthlab.models.btyd.summary import Summary
+    from growthlab.models.btyd.purchase_summary import PurchaseSummary
 
     who = customers(question)
-    fit_purchases("bg_nbd", Summary.of(*(column[:1000] for column in who)))
-    fit, fit_seconds = seconds_of(lambda: fit_purchases("bg_nbd", Summary.of(*who)))
+    fit_purchases("bg_nbd", PurchaseSummary.of(*(column[:1000] for column in who)))
+    fit, fit_seconds = seconds_of(lambda: fit_purchases("bg_nbd", PurchaseSummary.of(*who)))
     found, predict_seconds = seconds_of(lambda: fit.model.purchases(*who, question.horizon))
     return {
         "fit_seconds": fit_seconds,

@@ -13,7 +13,7 @@ from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
 from growthlab.models.btyd.fit import Fit, Resampling, bootstrapped, fit_purchases, fit_spend
-from growthlab.models.btyd.summary import Spends, Summary
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.scorers.btyd_models import NO_DISCOUNT, Discount
 from growthlab.scorers.btyd_row_scorer import SUMMARY, BTYDRowScorer
 from growthlab.training.fit_options import FitOptions
@@ -46,12 +46,12 @@ class BTYDEstimator(ScoredEstimator):
         """Fit the purchase model and keep the fit in ``fits_``."""
         x, t_x, T, self._ids = summary_of(customers)
         self._summary = x, t_x, T
-        summary = Summary.of(x, t_x, T)
+        summary = PurchaseSummary.of(x, t_x, T)
         fit = fit_purchases(self.purchases, summary)
         self.fits_: list[Fit] = [self._with_intervals(fit, summary, options)]
         return self.fits_[0]
 
-    def _with_intervals(self, fit: Fit, data: Summary | Spends, options: FitOptions) -> Fit:
+    def _with_intervals(self, fit: Fit, data: PurchaseSummary | Spends, options: FitOptions) -> Fit:
         """The fit with its bootstrap, if `intervals` is set."""
         if self.intervals is None:
             return fit

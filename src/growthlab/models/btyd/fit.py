@@ -15,8 +15,8 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.models.btyd.likelihood import log_likelihood, spend_log_likelihood
 from growthlab.models.btyd.maximum_likelihood import maximise
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.models.btyd.simulation import simulated_purchases, simulated_spends
-from growthlab.models.btyd.summary import Spends, Summary
 from growthlab.scorers.btyd_models import PURCHASE_MODELS, GammaGamma, PurchaseModel
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Fit(Generic[Model]):
 
 
 def fit_purchases(
-    name: str, summary: Summary, start: PurchaseModel | None = None, *, quiet: bool = False
+    name: str, summary: PurchaseSummary, start: PurchaseModel | None = None, *, quiet: bool = False
 ) -> Fit[PurchaseModel]:
     """The purchase model `name` (bg_nbd, mbg_nbd, pareto_nbd) of highest likelihood.
 
@@ -185,7 +185,7 @@ def fit_spend(
 def bootstrapped(
     fit: Fit, data: Any, how: Resampling, n_resamples: int, random: np.random.Generator
 ) -> Fit:
-    """The fit with the parameters of `n_resamples` samples of its `data` (a `Summary` or `Spends`).
+    """The fit with the parameters of `n_resamples` samples of its `data` (a `PurchaseSummary` or `Spends`).
 
     ``case`` draws customers with replacement; ``parametric`` lets new ones, watched for the same
     times (of the same numbers of purchases), live by the fitted model. Samples that cannot be fitted
@@ -212,7 +212,7 @@ def _reborn(model: Any, data: Any, random: np.random.Generator) -> Any:
         x = np.repeat(data.x, times)
         return Spends.of(x, simulated_spends(model, x, random))
     T = np.repeat(data.T, times)
-    return Summary.of(*simulated_purchases(model, T, random), T)
+    return PurchaseSummary.of(*simulated_purchases(model, T, random), T)
 
 
 def _units(kind: type, with_unit: tuple[str, ...], scale: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from growthlab.core.processors import n_threads
-from growthlab.models.btyd.summary import Spends, Summary
+from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
 from growthlab.scorers.btyd_models import BGNBD, GammaGamma, ParetoNBD, PurchaseModel
 from growthlab.scorers.death_times import death_times
 
@@ -19,14 +19,14 @@ PARETO_BLOCK = 2048  # rows, of 32 moments each
 Likelihood = tuple[float, np.ndarray]
 
 
-def log_likelihood(model: PurchaseModel, summary: Summary) -> Likelihood:
+def log_likelihood(model: PurchaseModel, summary: PurchaseSummary) -> Likelihood:
     """The log-likelihood of all customers, and its gradient by the model's parameters."""
     if isinstance(model, ParetoNBD):
         return pareto_log_likelihood(model, summary)
     return drop_out_log_likelihood(model, summary)
 
 
-def drop_out_log_likelihood(model: BGNBD, summary: Summary) -> Likelihood:
+def drop_out_log_likelihood(model: BGNBD, summary: PurchaseSummary) -> Likelihood:
     """BG/NBD and MBG/NBD, with the gradient by ``(r, alpha, a, b)``.
 
     L = G(r+x) alpha^r / G(r) * B(a, b+x) / B(a, b)
@@ -68,7 +68,7 @@ def drop_out_log_likelihood(model: BGNBD, summary: Summary) -> Likelihood:
     return float(mass @ (rate + stay) + either), np.array([d_r, d_alpha, d_a, d_b])
 
 
-def pareto_log_likelihood(model: ParetoNBD, summary: Summary) -> Likelihood:
+def pareto_log_likelihood(model: ParetoNBD, summary: PurchaseSummary) -> Likelihood:
     """Pareto/NBD, with the gradient by ``(r, alpha, s, beta)``.
 
     L = G(r+x) alpha^r beta^s / G(r) * [(alpha+T)^-(r+x) (beta+T)^-s

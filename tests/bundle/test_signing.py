@@ -11,7 +11,7 @@ import pytest
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import MANIFEST, SIGNATURE, Manifest, checksums_of
-from growthlab.bundle.signature import SigningKey, sign, signing_key
+from growthlab.bundle.signing import SigningKey, sign, signing_key
 from growthlab.cli.main import main
 from growthlab.core.errors import BundleError, ConfigError
 

@@ -14,7 +14,7 @@ LARGEST_CODE = 2**62
 
 
 @dataclass(frozen=True)
-class Summary:
+class PurchaseSummary:
     """Repeat purchases `x`, the last at `t_x`, of customers observed for `T`; ``(n,)`` each, by `x`.
 
     `weight` is the number of customers of a row. Times have any one unit.
