@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -57,6 +58,7 @@ def test_the_report_of_a_global_cutoff_equals_the_counts_by_hand(fold: Fold) -> 
         "events_at_cutoff": 2,
         "users_tied_at_border": 0,
         "later_past_share": None,
+        "untimed_columns": [],
         "past": {"events": 4, "users": 2, "items": 2},  # the message is no history
         "future": {"events": 4, "users": 3, "items": 3},
         "cold_users": {"count": 1, "share": 1 / 3},  # cat
@@ -128,3 +130,14 @@ def test_a_future_without_targets_has_no_shares() -> None:
     report = leakage_report(fold, ("purchase",), ("favourite",))
     assert report["cold_users"] == {"count": 0, "share": None}
     assert report["future"] == {"events": 0, "users": 0, "items": 0}
+
+
+def test_columns_of_tables_without_times_are_named(fold: Fold) -> None:
+    users = pd.DataFrame({"user_id": ["ann"], "tier": ["gold"]})
+    report = leakage_report(
+        replace(fold, past=fold.past.with_tables(None, users)),
+        ("purchase",),
+        ("purchase",),
+        ("users.tier", "items.text"),
+    )
+    assert report["untimed_columns"] == ["users.tier"]

@@ -206,14 +206,14 @@ def test_items_launched_at_the_cutoff_or_later_are_not_known_in_the_past() -> No
     events = log_of([("u", "a", d, "purchase") for d in range(40)]).to_pandas()
     fold = GlobalTime("2025-01-16", 4).folds(EventLog.from_frames(events, items))[0]
     assert fold.past.items is not None
-    assert fold.past.items["item_id"].tolist() == ["a", "b", "d"]  # of d nothing is known: kept
-    assert fold.past.query("SELECT count(*) AS n FROM items")["n"].item() == 3
+    assert fold.past.items["item_id"].tolist() == ["a", "b"]  # of d nothing is known: left out
+    assert fold.past.query("SELECT count(*) AS n FROM items")["n"].item() == 2
     inner = fold.for_choosing().past  # cut on the 12th
     assert inner.items is not None
-    assert inner.items["item_id"].tolist() == ["a", "b", "d"]
+    assert inner.items["item_id"].tolist() == ["a", "b"]
     on_launch = GlobalTime("2025-01-10", 4).folds(EventLog.from_frames(events, items))[0].past.items
     assert on_launch is not None
-    assert on_launch["item_id"].tolist() == ["a", "d"]
+    assert on_launch["item_id"].tolist() == ["a"]
 
 
 def test_events_that_exist_only_after_the_cutoff_change_nothing_before_it() -> None:

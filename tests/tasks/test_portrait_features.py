@@ -10,6 +10,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.split.fold import Fold
+from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.value import Value
 
@@ -63,3 +64,30 @@ def test_unknown_tags_and_lists_are_refused(
 def test_a_tag_without_the_data_for_it_is_refused(shop: EventLog, shop_fold: Fold) -> None:
     with pytest.raises(DataError, match=r"occupation needs users.occupation, which simulated_shop"):
         Churn(portrait=["occupation"]).data(shop_fold)
+
+
+def test_all_leaves_out_tags_of_tables_without_times(shop: EventLog) -> None:
+    assert shop.items is not None
+    assert shop.users is not None
+    untimed = shop.with_tables(
+        shop.items.drop(columns="known_from"), shop.users.drop(columns="known_from")
+    )
+    fold = GlobalTime().folds(untimed, 28)[0]
+    tags = set(tags_of(Churn(activity_days=60, portrait="all"), fold))
+    assert {"price_sensitivity", "days_between_orders"} <= tags
+    # of the users table; of the category, brand, price and text of items
+    assert not tags & {"region", "acquisition", "top_category", "brand_loyalty", "price_level"}
+    assert tags_of(Churn(activity_days=60, portrait=["region"]), fold) == ["region"]
+
+
+def test_the_columns_that_a_task_reads_are_those_of_its_tags_and_attributes() -> None:
+    named = Churn(attributes=["tier"], portrait=["brand_loyalty", "region"])
+    assert named.table_columns() == (
+        "items.category",
+        "users.tier",
+        "items.attributes",
+        "users.region",
+        "users.country",
+        "users.state",
+    )
+    assert Churn(portrait="all").table_columns() == ("items.category",)

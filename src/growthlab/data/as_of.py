@@ -1,10 +1,16 @@
-"""What was known at a date: the events that had happened and been recorded by then."""
+"""What was known at a date: the events recorded by then, and the rows of items and users known by then."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+import pandas as pd
 
 from growthlab.data.cancellations import without_cancelled_purchases
+from growthlab.data.columns import KNOWN_FROM
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 
@@ -13,18 +19,21 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
     """What was known just before the cutoff: events recorded by then, items launched by then.
 
     A purchase whose cancellation was known is left out; one that was cancelled later looks like any
-    other.
+    other. Of several rows of an item or a user the newest that was known is there, none where all of
+    them became known later.
     """
-    return without_cancelled_purchases(recorded_at(log, cutoff))
+    known = _change_tables(recorded_at(log, cutoff), _newest_rows)
+    return without_cancelled_purchases(_change_tables(known, partial(_launched, cutoff=cutoff)))
 
 
 def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:
-    """As `known_at`, with the purchases whose cancellation was known, each with its ``cancelled_at``."""
+    """As `known_at`, for the cutoff and snapshots before it.
+
+    The purchases whose cancellation was known are there, each with its ``cancelled_at``, and all rows
+    of an item or a user that were known, among which `known_at` chooses.
+    """
     known = _hide_later_cancellations(events_recorded_before(log, cutoff), cutoff)
-    if log.items is None or "available_from" not in log.items:
-        return known
-    launched = log.items["available_from"]
-    return known.with_items(log.items[launched.isna() | (launched < cutoff)])
+    return _change_tables(known, partial(_known_rows, cutoff=cutoff))
 
 
 def customer_events_at(log: EventLog, cutoff: datetime | None) -> EventLog:
@@ -35,7 +44,57 @@ def customer_events_at(log: EventLog, cutoff: datetime | None) -> EventLog:
     known = log
     if cutoff is not None:
         known = _hide_later_cancellations(events_recorded_before(log, cutoff), cutoff)
-    return known.derive("SELECT * FROM events WHERE user_id IS NOT NULL", store=True)
+    return tables_at(known, cutoff).derive(
+        "SELECT * FROM events WHERE user_id IS NOT NULL", store=True
+    )
+
+
+def tables_at(log: EventLog, cutoff: datetime | None) -> EventLog:
+    """The log with one row an item and a user, the newest known before the cutoff (null: of all)."""
+    known = log if cutoff is None else _change_tables(log, partial(_known_rows, cutoff=cutoff))
+    return _change_tables(known, _newest_rows)
+
+
+def first_tables(log: EventLog) -> EventLog:
+    """The log with one row an item and a user, the oldest: for splits without a common cutoff.
+
+    Without a cutoff nothing says which of several rows was known, and a later one could tell what
+    became of an item or a user.
+    """
+    return _change_tables(log, partial(_newest_rows, keep="first"))
+
+
+def without_unseen_items(log: EventLog) -> EventLog:
+    """The log without items of its table that have no event and no date: nobody may have had them yet.
+
+    An item with an `available_from` or a `known_from` is as old as that says.
+    """
+    items = log.items
+    if items is None:
+        return log
+    dates = [c for c in ("available_from", KNOWN_FROM) if c in items]
+    undated = items[dates].isna().all(axis=1)
+    if not undated.any():
+        return log
+    seen = log.query("SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL")["item_id"]
+    kept = ~undated | items["item_id"].isin(seen)
+    return log if kept.all() else log.with_tables(items[kept], log.users)
+
+
+def untimed_columns(log: EventLog, columns: Iterable[str]) -> list[str]:
+    """Those of the columns, such as ``users.tier``, whose table does not say when a row became known.
+
+    What such a column holds may have been written after the cutoff. Columns that the log does not
+    have and the dates of the tables themselves are left out.
+    """
+    dates = ("available_from", KNOWN_FROM)
+    found = set()
+    for column in columns:
+        table, _, name = column.partition(".")
+        frame = {"items": log.items, "users": log.users}[table]
+        if frame is not None and name in frame and name not in dates and KNOWN_FROM not in frame:
+            found.add(column)
+    return sorted(found)
 
 
 def events_recorded_before(log: EventLog, cutoff: datetime) -> EventLog:
@@ -67,3 +126,31 @@ def _hide_later_cancellations(log: EventLog, cutoff: datetime) -> EventLog:
         return log
     cancelled = f"CASE WHEN cancelled_at < {sql_time(cutoff)} THEN cancelled_at END AS cancelled_at"
     return log.derive(f"SELECT * REPLACE ({cancelled}) FROM events")
+
+
+def _change_tables(log: EventLog, change: Callable[[pd.DataFrame, str], pd.DataFrame]) -> EventLog:
+    """The log with other rows of its tables; `change` takes a table and the name of its ids."""
+    items = None if log.items is None else change(log.items, "item_id")
+    users = None if log.users is None else change(log.users, "user_id")
+    return log if items is log.items and users is log.users else log.with_tables(items, users)
+
+
+def _known_rows(table: pd.DataFrame, id_column: str, cutoff: datetime) -> pd.DataFrame:
+    """The rows known before the cutoff: all of a table that does not say when."""
+    return table[table[KNOWN_FROM] < cutoff] if KNOWN_FROM in table else table
+
+
+def _newest_rows(
+    table: pd.DataFrame, id_column: str, keep: Literal["first", "last"] = "last"
+) -> pd.DataFrame:
+    """One row an id: a table with several is sorted by when they became known."""
+    twice = table[id_column].duplicated(keep=keep)
+    return table[~twice] if twice.any() else table
+
+
+def _launched(table: pd.DataFrame, id_column: str, cutoff: datetime) -> pd.DataFrame:
+    """The rows that are not known to be on sale only from the cutoff or later."""
+    if id_column != "item_id" or "available_from" not in table:
+        return table
+    launched = table["available_from"]
+    return table[launched.isna() | (launched < cutoff)]

@@ -26,6 +26,7 @@ EVENT_COLUMNS = {
     "position": "BIGINT",
     "split": "VARCHAR",
 }
+KNOWN_FROM = "known_from"  # since when a row of items or users was known
 ITEM_COLUMNS = {
     "item_id": "VARCHAR",
     "text": "VARCHAR",
@@ -34,6 +35,7 @@ ITEM_COLUMNS = {
     "available_from": "TIMESTAMP",
     "in_stock": "DOUBLE",  # a number of units, or true and false
     "attributes": "VARCHAR",
+    KNOWN_FROM: "TIMESTAMP",
 }
 REQUIRED = ("user_id", "event_type")
 ORDERS = ("timestamp", "position")  # one of them is required
@@ -57,7 +59,7 @@ def checked_events(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked_items(items: pd.DataFrame) -> pd.DataFrame:
-    """Items in the types of `ITEM_COLUMNS`, one row per id, sorted by id."""
+    """Items in the types of `ITEM_COLUMNS`, sorted by id: one row each, or one a `known_from`."""
     _check_names(items, ITEM_COLUMNS, "items")
     frame = _with_unique_ids(items, "item_id", "items")
     for column in frame.columns.drop("item_id"):
@@ -66,7 +68,7 @@ def checked_items(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked_users(users: pd.DataFrame) -> pd.DataFrame:
-    """Users, one row per id, sorted by id; columns of mixed types become strings."""
+    """Users, sorted by id: one row each, or one a `known_from`; columns of mixed types become strings."""
     frame = _with_unique_ids(users, "user_id", "users")
     for column in frame.columns:
         if pd.api.types.is_object_dtype(frame[column]) or pd.api.types.is_string_dtype(
@@ -190,16 +192,24 @@ def _parsed(values: pd.Series, format: str | None) -> pd.Series:
 
 
 def _with_unique_ids(frame: pd.DataFrame, column: str, table: str) -> pd.DataFrame:
+    """The table sorted by id and `known_from`; DataError for a row without them, or two alike."""
     if column not in frame:
         raise DataError(f"{table} need the column {column}: they have {_column_names(frame)}")
     frame = frame.reset_index(drop=True)
     frame[column] = as_ids(frame[column])
     _refuse_missing(frame[column], f"{column} in {table}")
-    twice = frame[column].duplicated()
+    key = [column]
+    if KNOWN_FROM in frame:
+        frame[KNOWN_FROM] = as_times(frame[KNOWN_FROM], KNOWN_FROM)
+        _refuse_missing(frame[KNOWN_FROM], f"{KNOWN_FROM} in {table}")
+        key = [column, KNOWN_FROM]
+    twice = frame.duplicated(key)
     if twice.any():
         repeated = frame[column][twice].iloc[0]
-        raise DataError(f"{table} hold {repeated!r} more than once: keep one row per id")
-    return frame.sort_values(column, ignore_index=True)
+        hint = "keep one row per id" if len(key) == 1 else f"keep one row per id and {KNOWN_FROM}"
+        when = "" if len(key) == 1 else f" from {frame[KNOWN_FROM][twice].iloc[0]}"
+        raise DataError(f"{table} hold {repeated!r} more than once{when}: {hint}")
+    return frame.sort_values(key, ignore_index=True)
 
 
 def _column_names(frame: pd.DataFrame) -> str:

@@ -37,7 +37,9 @@ class EventLog:
     null. An order-only log has `position` instead of `timestamp`; timestamps are naive UTC, in
     microseconds. A purchase with a `cancelled_at` was valid until then: a split keeps it in a past
     that ends before that time, and nowhere else. A raw log may hold events without a user, which
-    the first rule of cleaning counts and drops; later code may rely on `user_id`.
+    the first rule of cleaning counts and drops; later code may rely on `user_id`. Items and users
+    have several rows an id where `known_from` says since when each was known; `data/as_of.py`
+    chooses among them.
     Create logs with `from_frames` and `open`; derived logs share the database of the first.
     """
 
@@ -223,14 +225,20 @@ class EventLog:
 
     def with_items(self, items: pd.DataFrame | None) -> Self:
         """The same events with another table of items."""
-        cursor = self._connection.cursor()
-        tables = {t: stored for t, stored in self._tables.items() if t != "items"}
+        return self.with_tables(items, self.users)
+
+    def with_tables(self, items: pd.DataFrame | None, users: pd.DataFrame | None) -> Self:
+        """The same events with other tables of items and users."""
+        cursor, tables = self._connection.cursor(), dict(self._tables)
         items = None if items is None else checked_items(items)
-        if items is not None:
-            tables["items"] = f"items_{_next_number(cursor)}"
-            _store(cursor, tables["items"], items)
+        users = None if users is None else checked_users(users)
+        for table, frame in (("items", items), ("users", users)):
+            tables.pop(table, None)
+            if frame is not None:
+                tables[table] = f"{table}_{_next_number(cursor)}"
+                _store(cursor, tables[table], frame)
         log = self._with(cursor, tables)
-        log.items = items
+        log.items, log.users = items, users
         return log
 
     def with_cleaning(self, rows: Iterable[Mapping[str, Any]]) -> Self:

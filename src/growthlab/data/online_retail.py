@@ -237,6 +237,7 @@ def _first_sales(goods: pd.DataFrame) -> pd.DataFrame:
             "text": as_strings(first["text"]).str.strip().str.replace(r"\s+", " ", regex=True),
             "price": first["unit_price"],
             "available_from": first["timestamp"],
+            "known_from": first["timestamp"],
         }
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import random_stream
+from growthlab.data.columns import KNOWN_FROM
 from growthlab.data.shop_words import (
     ACQUISITION,
     AGE_BANDS,
@@ -164,7 +166,7 @@ class Population:
         """Every customer, by number."""
         return [Customer.draw(self.world, i) for i in range(self.n_users)]
 
-    def user_table(self, days: float) -> pd.DataFrame:
+    def user_table(self, start: datetime, days: float) -> pd.DataFrame:
         """The customers who arrive within the days, with attributes and consents, sorted by id."""
         present = [c for c in self.customers if c.arrival < days]
         names = ("age_band", "gender", "region", "acquisition")
@@ -173,4 +175,6 @@ class Population:
             frame[name] = [c.attributes[k] for c in present]
         for k, purpose in enumerate(PURPOSES):
             frame[f"consent_{purpose}"] = [c.consents[k] for c in present]
+        arrivals = [start + timedelta(days=c.arrival) for c in present]
+        frame[KNOWN_FROM] = pd.Series(arrivals, dtype="datetime64[us]")
         return frame

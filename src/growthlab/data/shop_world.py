@@ -150,6 +150,7 @@ class World:
                 "price": shelf.price,
                 "available_from": pd.Series(launched, dtype="datetime64[us]"),
                 "attributes": shelf.attributes,
+                "known_from": pd.Series(launched, dtype="datetime64[us]"),
             }
         )
         return frame.sort_values("item_id", ignore_index=True)

@@ -68,7 +68,7 @@ def generate(
     return ShopTables(
         events=_events_frame(world, start, events),
         items=items[items["available_from"] < end].reset_index(drop=True),
-        users=population.user_table(days),
+        users=population.user_table(start, days),
     )
 
 

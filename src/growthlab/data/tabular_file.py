@@ -14,7 +14,13 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.cleaning import frame_report_row
-from growthlab.data.columns import EVENT_COLUMNS, ITEM_COLUMNS, as_numbers, parse_times
+from growthlab.data.columns import (
+    EVENT_COLUMNS,
+    ITEM_COLUMNS,
+    KNOWN_FROM,
+    as_numbers,
+    parse_times,
+)
 from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IdentityMap
 from growthlab.data.normalise import Currencies, to_utc
@@ -22,6 +28,7 @@ from growthlab.data.raw_tables import existing_file, read_table, rename_columns
 from growthlab.data.source import Source
 
 READING_COLUMNS = ("currency", "source")  # used while reading, not kept in the log
+USER_COLUMNS = ("user_id", KNOWN_FROM)
 Columns = Mapping[str, str | None]  # our name -> the file's
 
 
@@ -53,7 +60,8 @@ class TabularFile(Source):
     separator, encoding
         Of CSV files.
     items_path, item_columns, users_path, user_columns
-        Tables of items and of users. All columns of users are kept, as attributes.
+        Tables of items and of users. All columns of users are kept, as attributes. With
+        `known_from`, since when a row was known, an item or a user has as many rows as versions.
     currency, rates
         The currency of all prices, if no column holds it, and the value of one unit of each
         currency in that of the log; null: prices are not converted.
@@ -91,7 +99,7 @@ class TabularFile(Source):
         for option, given, possible in (
             ("columns", self.columns, (*EVENT_COLUMNS, *READING_COLUMNS)),
             ("item_columns", self.item_columns, tuple(ITEM_COLUMNS)),
-            ("user_columns", self.user_columns, ("user_id",)),
+            ("user_columns", self.user_columns, USER_COLUMNS),
         ):
             for ours in given:
                 if ours not in possible:
@@ -214,19 +222,27 @@ class TabularFile(Source):
         path = existing_file(self.items_path, "data.items_path")
         names = _names(self.item_columns, tuple(ITEM_COLUMNS), "item_id")
         items = rename_columns(self._table(path), names, path)
-        if "available_from" in items:
-            items["available_from"] = self._times(items, "available_from", [])
-        return items
+        return self._with_times(items, ("available_from", KNOWN_FROM), path)
 
     def _users(self) -> pd.DataFrame | None:
         if self.users_path is None:
             return None
         path = existing_file(self.users_path, "data.users_path")
         table = self._table(path)
-        theirs = self.user_columns.get("user_id") or "user_id"
-        return pd.concat(
-            [rename_columns(table, {"user_id": theirs}, path), table.drop(columns=theirs)], axis=1
-        )
+        names = _names(self.user_columns, USER_COLUMNS, "user_id")
+        known = rename_columns(table, names, path)
+        theirs = [name or ours for ours, name in names.items()]
+        others = table.drop(columns=theirs, errors="ignore")
+        return self._with_times(pd.concat([known, others], axis=1), (KNOWN_FROM,), path)
+
+    def _with_times(
+        self, table: pd.DataFrame, columns: tuple[str, ...], path: Path
+    ) -> pd.DataFrame:
+        """The table with these columns as times, where it has them."""
+        try:
+            return table.assign(**{c: self._times(table, c, []) for c in columns if c in table})
+        except DataError as error:
+            raise DataError(f"{path.name}: {error}") from None
 
     def _table(self, path: Path) -> pd.DataFrame:
         return read_table(path, separator=self.separator, encoding=self.encoding)

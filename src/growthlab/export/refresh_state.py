@@ -20,7 +20,7 @@ from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
 from growthlab.core.pseudonyms import PseudonymKey, find_key
-from growthlab.data.as_of import known_at, recorded_at
+from growthlab.data.as_of import known_at, recorded_at, tables_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
@@ -88,7 +88,7 @@ def refresh(
         check_same_data(bundle, events, cleaning)
     restrict = cleaning.restrict if cleaning is not None else _unchanged
     if manifest.answer.kind.is_list:
-        past = restrict(events if cutoff is None else known_at(events, cutoff))
+        past = restrict(tables_at(events, None) if cutoff is None else known_at(events, cutoff))
         state = _histories(bundle, past, key)
         counts = {
             "n_known_users": len(state[HISTORIES]["user_ids"]),

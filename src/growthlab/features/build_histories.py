@@ -11,6 +11,10 @@ from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, UNKNOWN, Catalogue, Histories, codes_of
 from growthlab.data.event_log import EventLog
 
+CATALOGUE_COLUMNS = tuple(
+    f"items.{column}" for column in ("text", "category", "attributes", "price", "in_stock")
+)
+
 
 def catalogue_of(past: EventLog) -> Catalogue:
     """The items with an event in `past` or a record in its item table, sorted by raw id."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.as_of import known_at
+from growthlab.data.columns import KNOWN_FROM
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import (
     BEHAVIOURS,
@@ -24,6 +25,7 @@ from growthlab.data.event_sql import (
 )
 from growthlab.features.btyd import btyd_summary
 
+ITEM_FEATURES = ("items.category",)  # what the table reads of items
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
 PARTS_OF_DAY = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 OPTIONAL = (
@@ -74,7 +76,8 @@ def customer_table(
     are 0 where nothing happened; means, shares and times are NaN where they are not defined (no
     purchase, or gaps of a single one). ``..._30d`` means the 30 days before the snapshot; times are
     in days, parts of the day in UTC. A family that the log does not know is absent. `attributes`
-    names columns of the user table to be added: none by default, as age or gender are sensitive.
+    names columns of the user table to be added, as known at the snapshot: none by default, as age or
+    gender are sensitive.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def customer_table(
     ids = pd.Index(np.asarray(user_ids, dtype=str))
     table = _completed(pd.concat([_numbers(p).reindex(ids) for p in parts], axis=1))
     if attributes:
-        table = table.join(_attributes(log, attributes).reindex(ids))
+        table = table.join(_attributes(past, attributes).reindex(ids))
     return table.reset_index(drop=True)
 
 
@@ -267,7 +270,8 @@ def _completed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _attributes(log: EventLog, names: Sequence[str]) -> pd.DataFrame:
     """The chosen columns of the user table: numbers as float64, all else as categories."""
-    possible = [] if log.users is None else [str(c) for c in log.users if c != "user_id"]
+    no_attributes = ("user_id", KNOWN_FROM)
+    possible = [] if log.users is None else [str(c) for c in log.users if c not in no_attributes]
     for name in names:
         if name not in possible:
             hint = near_matches(name, possible)

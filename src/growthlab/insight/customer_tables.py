@@ -17,6 +17,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.owned_folder import owned_folder
 from growthlab.core.visible_text import visible_text
+from growthlab.data.as_of import tables_at
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import CustomerRowsSection, EvaluatedSection, Section, link_sections
 
@@ -112,6 +113,7 @@ def customer_tables(
         Nothing happened before `as_of`, or no section is left.
     """
     _check_log_begins_before(events, as_of)
+    events = tables_at(events, as_of)
     tables: dict[str, pd.DataFrame] = {}
     left_out: dict[str, str] = {}
     for name, section in sections.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.as_of import first_tables
 from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
@@ -49,7 +50,7 @@ class Given:
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         log.require(self.column, needed_by="split=given")
-        log = without_cancelled_purchases(log)
+        log = first_tables(without_cancelled_purchases(log))
         counts = self._counts(log)
         parts = {name: log.where(f"{self.column} = '{name}'") for name in PARTS}
         inner = Fold(parts["train"], parts["valid"]) if counts.get("valid") else None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.moments import parse_moment
-from growthlab.data.as_of import recorded_at
+from growthlab.data.as_of import known_at, recorded_at, without_unseen_items
 from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
@@ -24,8 +24,9 @@ class GlobalTime:
 
     A past event must also have been recorded before the cutoff (`ingested_at`, where the log has
     it): a return recorded later was not known. A purchase that was cancelled later counts in the
-    past, and is left out of the future. Items launched at the cutoff or later are not among the
-    past's items. Events at the same time are always in the same part. Events after the horizon are
+    past, and is left out of the future. The past's items and users are what was known of them before
+    the cutoff: items launched later are not among them, nor those without a date that nobody has had.
+    Events at the same time are always in the same part. Events after the horizon are
     in neither part.
 
     Parameters
@@ -110,10 +111,10 @@ class GlobalTime:
 def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -> Fold:
     """The fold at a cutoff, with the inner fold whose window ends there."""
     record, inner_cutoff = recorded_at(log, cutoff), cutoff - horizon - gap
-    past = without_cancelled_purchases(record)
+    past = without_unseen_items(known_at(log, cutoff))
     # from the whole log: the past lacks purchases cancelled between the two cutoffs
     inner_record = recorded_at(log, inner_cutoff)
-    inner_past = without_cancelled_purchases(inner_record)
+    inner_past = without_unseen_items(known_at(log, inner_cutoff))
     window = _window(past, inner_cutoff + gap, horizon)
     inner = Fold(inner_past, window, inner_cutoff, horizon, gap=gap, record=inner_record)
     future = _window(log, cutoff + gap, horizon)

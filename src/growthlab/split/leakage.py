@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from growthlab.data.as_of import untimed_columns
 from growthlab.data.event_log import EventLog
 from growthlab.split.fold import Fold
 
 
 def leakage_report(
-    fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
+    fold: Fold,
+    history_events: Sequence[str],
+    target_events: Sequence[str],
+    table_columns: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Facts about a fold, as values for JSON; shares are 0 to 1, None where the whole is empty.
 
@@ -22,7 +26,10 @@ def leakage_report(
     the same: `warning` says so, and `later_past_share` is the mean over future events of the share
     of past events that are later. `past` counts events of `history_events`, `future` those of
     `target_events`; a user or item without such a past event is cold. `repeats` are the distinct
-    (user, item) pairs of the future that are target events of the past too.
+    (user, item) pairs of the future that are target events of the past too. `table_columns` are the
+    columns of items and users that models read, such as ``users.tier``; ``untimed_columns`` are those
+    of them whose table does not say since when a row was known, so that it may have been written
+    after the cutoff.
     """
     time = fold.past.ordered_by
     newest = fold.past.span()[1] if fold.past.n_events else None
@@ -45,6 +52,7 @@ def leakage_report(
         "events_at_cutoff": _events_at(fold),
         "users_tied_at_border": int(tied.sum()),
         "later_past_share": None if fold.cutoff is not None else _later_share(fold, time),
+        "untimed_columns": untimed_columns(fold.past, table_columns),
         **_novelty(fold, history_events, target_events),
     }
 

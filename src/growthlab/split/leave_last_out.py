@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.data.as_of import first_tables
 from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.columns import EVENT_COLUMNS
 from growthlab.data.event_log import EventLog
@@ -83,7 +84,8 @@ class LeaveLastOut:
         if origins != 1:
             raise ConfigError(f"origins={origins} needs a common cutoff: use split=global_time")
         types = self.event_types or _default_types(log)
-        ranked = without_cancelled_purchases(log).derive(self._ranked(log, types), store=True)
+        known = first_tables(without_cancelled_purchases(log))
+        ranked = known.derive(self._ranked(known, types), store=True)
         drop_cold, drop_more_cold = (self._without_cold(n) for n in (1, 2))
         inner = Fold(drop_more_cold(_before(ranked, 2)), drop_cold(_left_out(ranked, 2)))
         fold = Fold(drop_cold(_before(ranked, 1)), _left_out(ranked, 1), inner=inner)

@@ -38,6 +38,10 @@ class Task(Protocol):
     maximise: bool
     baselines: tuple[str, ...]
 
+    def table_columns(self) -> tuple[str, ...]:
+        """The columns of the tables of items and users that its models may read, as ``users.tier``."""
+        ...
+
     def data(self, fold: Fold, fitted_on: Any = None) -> Any:
         """The data of a fold that all models share; built once a comparison.
 

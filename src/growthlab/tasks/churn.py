@@ -41,8 +41,6 @@ from growthlab.tasks.snapshots import CustomerData, in_window
 
 log = logging.getLogger(__name__)
 
-LEAKING_AUC = 0.95
-
 
 @dataclass(frozen=True, kw_only=True)
 class Churn(CustomerTask):
@@ -85,14 +83,11 @@ class Churn(CustomerTask):
     def data(self, fold: Fold, fitted_on: CustomerData | None = None) -> CustomerData:
         """Customers with features and labels.
 
-        Logs the share of leavers, which average precision and lift depend on, and any feature that
-        leaks the label.
+        Logs the share of leavers, which average precision and lift depend on.
         """
         data = super().data(fold, fitted_on)
         if data.train.target is not None and len(data.train):
             log.info("task=%s: %.1f %% of the examples leave", self.name, 100 * data.mean_outcome)
-        for column in leaking_features(data.train):
-            log.warning("feature %s alone predicts who leaves: does it leak the future?", column)
         return data
 
     def outcomes(
@@ -153,22 +148,6 @@ class Churn(CustomerTask):
     def estimate_mean(self, customers: Examples) -> float:
         """The share of customers without a purchase in the last horizon."""
         return float((customers.table["days_since_last"] >= customers.horizon_days).mean())
-
-
-def leaking_features(train: Examples) -> list[str]:
-    """The numeric features that alone rank the labels with a ROC AUC above 0.95.
-
-    Empty for fewer than 100 examples, where a feature could do so by chance.
-    """
-    if train.target is None or len(train) < 100:
-        return []
-    auc, leaking = RocAuc(), []
-    numeric = train.table.select_dtypes("number")
-    for column, values in numeric.fillna(numeric.median()).fillna(0.0).items():
-        value = auc(train.target, values.to_numpy())
-        if max(value, 1 - value) > LEAKING_AUC:
-            leaking.append(str(column))
-    return leaking
 
 
 def churn_deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:

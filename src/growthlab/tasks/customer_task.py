@@ -21,11 +21,14 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.evaluation.resamples import Resamples
+from growthlab.features.customer_table import ITEM_FEATURES
 from growthlab.features.examples import Examples
+from growthlab.features.portrait.dictionary import select_portrait_tags
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
 from growthlab.models.table_estimator import wrap_estimator
 from growthlab.split.fold import Fold
+from growthlab.tasks.revealing_features import revealing_features
 from growthlab.tasks.snapshots import CustomerData, customer_data
 from growthlab.training.fit_options import FitOptions
 
@@ -84,8 +87,23 @@ class CustomerTask(ABC):
     def estimate_mean(self, customers: Examples) -> float:
         """The mean outcome estimated from the past, for data without training labels."""
 
+    def table_columns(self) -> tuple[str, ...]:
+        """The category of items, the attributes, and what the tags of the portrait read."""
+        tags = select_portrait_tags(self.portrait, "task.portrait") if self.portrait else []
+        if self.portrait == "all":
+            tags = []  # of these none reads a table without times
+        return (
+            *ITEM_FEATURES,
+            *(f"users.{name}" for name in self.attributes),
+            *(column for tag in tags for column in tag.table_columns()),
+        )
+
     def data(self, fold: Fold, fitted_on: CustomerData | None = None) -> CustomerData:
-        """Customers with features and outcomes, see `customer_data`; `fitted_on` is not needed."""
+        """Customers with features and outcomes, see `customer_data`; `fitted_on` is not needed.
+
+        Logs any feature that alone gives the outcome away, in the training examples or in those to
+        evaluate: on the inner fold these are of the validation window, else of the test window.
+        """
         data = customer_data(
             fold,
             self.outcomes,
@@ -96,6 +114,8 @@ class CustomerTask(ABC):
             attributes=self.attributes,
             portrait=self.portrait,
         )
+        for name in revealing_features(data.train, data.evaluated):
+            log.warning("feature %s alone gives the outcome away: is it from the future?", name)
         if np.isfinite(data.mean_outcome) or data.train.present is None:
             return data
         return replace(data, mean_outcome=self.estimate_mean(data.train.present))

@@ -22,7 +22,7 @@ from growthlab.evaluation.bootstrap import evaluate_lists
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
 from growthlab.evaluation.strata import evaluate_strata
-from growthlab.features.build_histories import catalogue_of, histories_of
+from growthlab.features.build_histories import CATALOGUE_COLUMNS, catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender, ScoredRecommender
 from growthlab.ranking.candidates import SEEN_EVENTS
@@ -123,6 +123,10 @@ class TopN:
             raise ConfigError(f"task.list_length must be at least 1, got {self.list_length}")
         if not self.memory_mb > 0:
             raise ConfigError(f"task.memory_mb must be positive, got {self.memory_mb}")
+
+    def table_columns(self) -> tuple[str, ...]:
+        """What the catalogue holds of items."""
+        return CATALOGUE_COLUMNS
 
     def data(self, fold: Fold, fitted_on: TopNData | None = None) -> TopNData:
         """Histories, truth and popularity of the fold, in the catalogue and user codes of `fitted_on`.

@@ -58,6 +58,8 @@ class Workbench(Parts):
             ranking = self.task if isinstance(self.task, RankingTask) else None
             history = (ranking and ranking.history_events) or self.source.history_events
             target = (ranking and ranking.target_events) or self.source.target_events
-            report = leakage_report(self.folds[origin], tuple(history), tuple(target))
+            report = leakage_report(
+                self.folds[origin], tuple(history), tuple(target), self.task.table_columns()
+            )
             self._leakage_reports[origin] = report
         return self._leakage_reports[origin]

@@ -19,11 +19,13 @@ HEAD = """# Tags of the customer portrait
 Made from the code by `make tags`; a test holds the two together.
 
 A tag is worked out from events strictly before the cutoff, and only from those that had been taken
-in by then. Attributes are as the table of users has them, which knows no time. A tag exists only
-where the data holds what it needs; `growthlab portrait` says which do not and why. Counts and
-amounts are 0 for a customer without such events, everything else is unknown (null). Sensitive tags
-are never features of a model unless they are named one by one. Words in `code` within a rule are
-settings of `conf/portrait.yaml`, or columns of the tables.
+in by then. Attributes, and what is known of items, are the rows of the tables that were known by
+then, where the tables say so in `known_from`; a tag that reads a table which does not is no feature
+of a model unless it is named. A tag exists only where the data holds what it needs; `growthlab
+portrait` says which do not and why. Counts and amounts are 0 for a customer without such events,
+everything else is unknown (null). Sensitive tags are never features of a model unless they are named
+one by one. Words in `code` within a rule are settings of `conf/portrait.yaml`, or columns of the
+tables.
 """
 
 

@@ -9,7 +9,12 @@ DECAYED = "its weight by type (`event_weights`) halves every `half_life_days`"
 
 
 def _affinity(
-    over: str, one: str, many: str, *needs: str, choices: tuple[str, ...] = ()
+    over: str,
+    one: str,
+    many: str,
+    *needs: str,
+    choices: tuple[str, ...] = (),
+    reads: tuple[str, ...] = (),
 ) -> list[Tag]:
     """The first of a kind with its share, the `top` of them with theirs, and how broad they are."""
     by = f"ORDER BY share DESC, {one}"
@@ -17,7 +22,7 @@ def _affinity(
     drawn = "drawn towards the share among all customers by a weight of `shrinkage`"
 
     def tag(name: str, **more: object) -> Tag:
-        return Tag(name=name, part="interest", over=over, needs=needs, **more)  # type: ignore[arg-type]
+        return Tag(name=name, part="interest", over=over, needs=needs, reads=reads, **more)  # type: ignore[arg-type]
 
     tags = [
         tag(
@@ -66,7 +71,13 @@ TAGS = (
     *_affinity("categories", "category", "categories", "item_id", "items.category"),
     *_affinity("brands", "brand", "brands", "item_id", "items.brand"),
     *_affinity(
-        "bands", "price_band", "price_bands", "item_id", "items.price|unit_price", choices=BANDS
+        "bands",
+        "price_band",
+        "price_bands",
+        "item_id",
+        "items.price|unit_price",
+        choices=BANDS,
+        reads=("items.category",),
     ),
     Tag(
         name="price_level",
@@ -77,6 +88,7 @@ TAGS = (
         over="priced",
         sql="sum(w * price_rank) / sum(w)",
         needs=("item_id", "items.price|unit_price"),
+        reads=("items.category",),
     ),
     Tag(
         name="top_terms",

@@ -23,7 +23,8 @@ class Tag:
 
     `needs` names what the log must hold for the tag to exist: event columns (``unit_price``), event
     types (``event:return``), columns of the tables (``items.category``), alternatives joined by
-    ``|``. `low` and `high` bound a number, None where it is open; `choices` are the words that a
+    ``|``. `reads` names columns of the tables that its rule also reads where there are any. `low` and
+    `high` bound a number, None where it is open; `choices` are the words that a
     text can be, none where any can. `sensitive` tags are no features unless they are named.
     """
 
@@ -34,6 +35,7 @@ class Tag:
     over: str
     sql: str
     needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
     unit: str = ""
@@ -58,6 +60,13 @@ class Tag:
     def starts_at_zero(self) -> bool:
         """Whether somebody without any row has a 0 (counts, amounts), not an unknown (all else)."""
         return self.kind in ("count", "amount")
+
+    def table_columns(self) -> tuple[str, ...]:
+        """The columns of the tables of items and users that the rule may read."""
+        named = [*self.reads, *(n for need in self.needs for n in need.split("|"))]
+        # the brand is a part of the attributes of an item
+        columns = [n.replace("items.brand", "items.attributes") for n in named]
+        return tuple(c for c in columns if c.startswith(("items.", "users.")))
 
     def missing(self, facts: Iterable[str]) -> str:
         """What the log lacks for this tag, in words; empty where it lacks nothing."""

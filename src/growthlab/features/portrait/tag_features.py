@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.data.as_of import untimed_columns
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.dictionary import select_portrait_tags
 from growthlab.features.portrait.portrait import Portrait, available
@@ -30,6 +31,9 @@ class TagFeatures:
     def of(cls, log: EventLog, cutoff: datetime, names: str | Iterable[str], setting: str) -> Self:
         """The named tags; ``all``: those that the log gives, without lists and sensitive tags.
 
+        Nor is a tag among ``all`` that reads a table which does not say since when its rows were
+        known: what it holds may have been written after the cutoff.
+
         Raises
         ------
         ConfigError
@@ -39,7 +43,8 @@ class TagFeatures:
         """
         wanted = select_portrait_tags(names, setting)
         if names == "all":
-            wanted = available(log, cutoff, [t for t in wanted if t.kind != "list"])[0]
+            timed = [t for t in wanted if not untimed_columns(log, t.table_columns())]
+            wanted = available(log, cutoff, [t for t in timed if t.kind != "list"])[0]
         for tag in wanted:
             if tag.kind == "list":
                 raise ConfigError(f"{setting}: {tag.name} is a list, and no feature: leave it out")

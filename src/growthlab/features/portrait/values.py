@@ -45,6 +45,7 @@ TAGS = (
         "event:purchase",
         "item_id",
         "items.price|unit_price",
+        reads=("items.category",),
     ),
     _value(
         "brand_loyalty",
