@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,10 @@ def bought(*rows: tuple[Any, ...], columns: str = "user_id item_id day quantity"
     if "event_type" not in frame:
         frame["event_type"] = "purchase"
     return EventLog.from_frames(frame)
+
+
+def day(number: float) -> datetime:
+    return datetime(2024, 1, 1) + timedelta(days=number)
 
 
 def left(log: EventLog, *columns: str) -> list[tuple[Any, ...]]:
@@ -98,9 +103,26 @@ def test_returns_may_have_negative_quantities() -> None:
 def test_users_of_too_many_events_on_one_day_are_bots() -> None:
     busy = [("bot", "a", 0.1 * n, 1) for n in range(4)]
     steady = [("human", "a", n, 1) for n in range(9)]
-    log = only(bot_events_a_day=3).apply(bought(*busy, *steady))
+    cleaning = only(bot_events_a_day=3)
+    whole = cleaning.apply(bought(*busy, *steady))
+    assert whole.n_users == 2  # no rule of a whole log, which would know the future
+    log = cleaning.without_bots(whole)
     assert set(log.to_pandas()["user_id"]) == {"human"}
     assert log.cleaning[0]["users_before"] - log.cleaning[0]["users_after"] == 1
+
+
+def test_who_becomes_busy_later_is_no_bot_yet() -> None:
+    busy = [("late", "a", 5 + 0.1 * n, 1) for n in range(4)]
+    log, cleaning = bought(("late", "a", 1, 1), *busy, ("human", "a", 2, 1)), only(bot_events_a_day=3)
+    before, after = (cleaning.without_bots(log, day(d)) for d in (5, 6))
+    assert before is log
+    assert set(after.to_pandas()["user_id"]) == {"human"}
+
+
+def test_a_log_of_bots_alone_is_refused() -> None:
+    log = bought(*[("bot", "a", 0.1 * n, 1) for n in range(4)])
+    with pytest.raises(DataError, match="no event of log is left without bots, who made more than 3"):
+        only(bot_events_a_day=3).without_bots(log)
 
 
 def test_low_ratings_are_dropped_and_unrated_events_stay() -> None:

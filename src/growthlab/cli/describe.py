@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from growthlab.config.compose import Command
+from growthlab.core.moments import parse_moment
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
@@ -26,7 +27,9 @@ def run(command: Command) -> int:
     source, store = data_source(config), tracking_store(config)
     name = command.choice("data")
     log = source.prepare(cache_folder(config))
-    report = settings.report(log, name, goals)
+    as_of = None if settings.as_of is None else parse_moment(settings.as_of, "as_of")
+    people = source.without_bots(log, as_of)
+    report = settings.report(people, name, goals)
     folder = Path(str(config.output)) / name
     path = report.save(folder)
     lineage = Lineage.of_log(
@@ -35,7 +38,7 @@ def run(command: Command) -> int:
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "describe") as logged_run:
         shutil.copytree(folder, logged_run.folder, dirs_exist_ok=True)
-        cleaning = json.dumps(log.cleaning, indent=2, default=str)
+        cleaning = json.dumps(people.cleaning, indent=2, default=str)
         (logged_run.folder / "cleaning.json").write_text(cleaning)
         logged_run.series |= {f"month/{name}": values for name, values in report.series().items()}
     print(report_summary(report))

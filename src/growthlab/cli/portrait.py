@@ -35,7 +35,7 @@ def run(command: Command) -> int:
     requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
     events = source.prepare(cache_folder(config))
     cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
-    table = portrait.of(events, cutoff)
+    table = portrait.of(source.without_bots(events, cutoff), cutoff)
     lineage = Lineage.of_log(
         events, source, data=command.choice("data"), task="portrait", cutoff=str(cutoff)
     )

@@ -13,18 +13,20 @@ from growthlab.workbench.set_up import cache_folder, data_source
 def run(command: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save that as JSON."""
     cache = cache_folder(command.config)
-    log = data_source(command.config).prepare(cache)
+    source = data_source(command.config)
+    log = source.prepare(cache)
+    report = source.without_bots(log, None).cleaning  # bots by today: a fold knows its own
     name = command.choice("data")
     first, last = log.span()
     print(
         f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}"
     )
-    if log.cleaning:
-        print(cleaning_report_text(log.cleaning))
+    if report:
+        print(cleaning_report_text(report))
     else:
         print("no cleaning rule is set (data.cleaning): nothing was dropped")
     saved = cache / f"{name}-cleaning.json"
     with atomic_file(saved) as file:
-        file.write(json.dumps(log.cleaning, indent=2, default=str).encode())
+        file.write(json.dumps(report, indent=2, default=str).encode())
     print(f"content {log.digest[:12]}; report saved in {saved}")
     return 0

@@ -27,7 +27,7 @@ def run(command: Command) -> int:
     name = command.choice("data")
     events = source.prepare(cache_folder(config))
     as_of = requested or end_of_day(last_event_time(events))
-    result = customer_tables(sections, events, as_of)
+    result = customer_tables(sections, source.without_bots(events, as_of), as_of)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
     lineage = Lineage.of_log(events, source, data=name, task="segment", cutoff=str(as_of))

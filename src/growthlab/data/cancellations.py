@@ -22,11 +22,12 @@ MATCHED = f"({CANCELS} AND cancelled_at IS NOT NULL)"  # after `match_cancellati
 def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     """The log with cancelled purchases marked, and how many were cancelled, in whole or in part.
 
-    A cancellation is a return or a purchase of negative quantity. In order of time, each is matched
-    to the most recent purchase of the same item by the same user, not later than itself, of which
-    at least its quantity is left. The cancelled part of the purchase becomes a row of its own, with
-    the time of the cancellation (of its ingestion, where known) as `cancelled_at`: it was not known
-    before, so the past of a fold that ends earlier holds the whole purchase. In a log without
+    A cancellation is a return or a purchase of negative quantity. In the order in which they became
+    known (of their ingestion, where the log says when), each is matched to the most recent known
+    purchase of the same item by the same user, not later than itself, of which at least its quantity
+    is left; where there is none, to the next that becomes known. The cancelled part of the purchase
+    becomes a row of its own, with the time from which both were known as `cancelled_at`: it was not
+    known before, so the past of a fold that ends earlier holds the whole purchase. In a log without
     timestamps the part is dropped. Cancellations stay, a matched one with its own time as
     `cancelled_at`; without timestamps matched ones are dropped too. An unknown quantity counts as 1.
     """
@@ -37,7 +38,8 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     )
     pairs = rows.groupby(["user_id", "item_id"], sort=False).ngroup().to_numpy()
     cancels, amount = rows.pop("cancels").to_numpy(), rows.pop("amount").to_numpy()
-    left, matches = match_amounts(pairs, cancels, amount)
+    known = _known_from(rows, log.ordered_by).to_numpy()
+    left, matches = match_amounts(pairs, cancels, amount, known)
     cancelled = _cancelled_rows(rows, matches)
     reduced = (left > 0) & (left < amount)
     rows.loc[reduced, "quantity"] = left[reduced]
@@ -65,32 +67,51 @@ class CancellationMatch(NamedTuple):
 
 
 def match_amounts(
-    pairs: np.ndarray, cancels: np.ndarray, amount: np.ndarray
+    pairs: np.ndarray, cancels: np.ndarray, amount: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, list[CancellationMatch]]:
     """What is left of each row's amount (0: cancelled, or a matched cancellation), and the matches.
 
     Rows of one pair (user, item) are adjacent, oldest first; a purchase comes before a cancellation
-    of the same time.
+    of the same time. `known` orders the rows of a pair by when each became known: no match depends on
+    a row that became known after both of its own.
     """
     left = amount.astype(np.float64)
     matches: list[CancellationMatch] = []
-    open_purchases: list[int] = []  # of the pair, oldest first: those of which something is left
+    purchases: list[int] = []  # of the pair, known so far: those of which something is left
+    waiting: list[int] = []  # of the pair, known so far: cancellations without a purchase
     current_pair = -1
-    for row, (pair, cancel, size) in enumerate(zip(pairs, cancels, amount, strict=True)):
-        if pair != current_pair:
-            open_purchases, current_pair = [], pair
-        if not cancel:
-            open_purchases.append(row)
-            continue
-        purchase = next((p for p in reversed(open_purchases) if left[p] >= size), None)
-        if purchase is None or size == 0:
-            continue
-        left[row] = 0.0
+
+    def match(purchase: int, cancellation: int) -> None:
+        size = float(amount[cancellation])
+        left[cancellation] = 0.0
         left[purchase] -= size
-        matches.append(CancellationMatch(purchase, row, float(size)))
-        if left[purchase] == 0:
-            open_purchases.remove(purchase)
+        matches.append(CancellationMatch(purchase, cancellation, size))
+
+    for row in np.lexsort((cancels, known, pairs)).tolist():
+        if pairs[row] != current_pair:
+            purchases, waiting, current_pair = [], [], pairs[row]
+        if cancels[row]:
+            able = [p for p in purchases if p < row and left[p] >= amount[row] > 0]
+            if able:
+                match(max(able), row)
+                purchases = [p for p in purchases if left[p] > 0]
+            else:
+                waiting.append(row)
+            continue
+        for cancellation in [c for c in waiting if c > row and amount[c] > 0]:
+            if left[row] >= amount[cancellation]:
+                match(row, cancellation)
+                waiting.remove(cancellation)
+        if left[row] > 0:
+            purchases.append(row)
     return left, matches
+
+
+def _known_from(rows: pd.DataFrame, ordered_by: str) -> pd.Series:
+    """When each row became known: its ingestion, or else its time or position."""
+    if ordered_by != "timestamp":
+        return rows[ordered_by]
+    return rows["ingested_at"].fillna(rows["timestamp"])
 
 
 def _cancelled_rows(rows: pd.DataFrame, matches: list[CancellationMatch]) -> pd.DataFrame:
@@ -101,6 +122,7 @@ def _cancelled_rows(rows: pd.DataFrame, matches: list[CancellationMatch]) -> pd.
         return purchases.iloc[:0]
     known = purchases["quantity"].notna().to_numpy()
     purchases.loc[known, "quantity"] = np.array([m.amount for m in matches])[known]
-    times = cancellations["ingested_at"].fillna(cancellations["timestamp"])
+    known = [_known_from(each, "timestamp") for each in (purchases, cancellations)]
+    times = pd.concat(known, axis=1).max(axis=1)
     both = [purchases.assign(cancelled_at=times), cancellations.assign(cancelled_at=times)]
     return pd.concat(both, ignore_index=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,8 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
+from growthlab.data.as_of import events_recorded_before
+from growthlab.data.bots import find_bots, without_users
 from growthlab.data.cancellations import CANCELS, MATCHED, match_cancellations
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
@@ -28,11 +30,12 @@ class Cleaning:
     `non_goods` are regular expressions for whole item ids; items that match are dropped from the
     item table too. `cancellations`: ``match`` removes returns and marks the purchases that they
     cancel with the time at which that became known (see `match_cancellations`), ``keep`` keeps
-    returns as events. `bot_events_a_day` drops users with more events on any day; null: no limit.
-    `until` is the newest plausible time; null: the time of ingestion, or now where there is none.
-    `min_rating` drops events with a lower rating. `min_user_events` and `min_item_events` are not
-    rules of `apply`, as a filter that knows the future leaks: `restrict` applies them to the past
-    of a fold.
+    returns as events. `until` is the newest plausible time; null: the time of ingestion, or now where there is none.
+    `min_rating` drops events with a lower rating.
+
+    What learns from counts is no rule of `apply`, as it would know the future: `bots` finds the users
+    with more than `bot_events_a_day` events on any day (null: no limit) in what was known at a date,
+    and `restrict` applies `min_user_events` and `min_item_events` to the past of a fold.
     """
 
     missing_users: bool = True
@@ -83,6 +86,32 @@ class Cleaning:
                 )
         return log.with_cleaning(rows)
 
+    def bots(self, known: EventLog) -> list[str]:
+        """The users who in these events were too busy on a day to be people, sorted by id."""
+        if self.bot_events_a_day is None or known.ordered_by != "timestamp":
+            return []
+        return find_bots(known, self.bot_events_a_day)
+
+    def without_bots(self, log: EventLog, as_of: datetime | None = None) -> EventLog:
+        """The log without the users who were bots by what was known at a date (null: by all of it)."""
+        if self.bot_events_a_day is None or log.ordered_by != "timestamp":
+            return log
+        known = log if as_of is None else events_recorded_before(log, as_of)
+        return self.drop_bots(log, self.bots(known))
+
+    def drop_bots(self, log: EventLog, bots: Collection[str]) -> EventLog:
+        """The log without these users, and a row of its cleaning report that says so."""
+        left = without_users(log, bots)
+        if left is log:
+            return log
+        why = f"nobody makes more than {self.bot_events_a_day} events on one day by hand"
+        if not left.n_events:
+            raise DataError(
+                f"no event of {log.name} is left without bots, who made more than "
+                f"{self.bot_events_a_day} events on a day: raise data.cleaning.bot_events_a_day"
+            )
+        return left.with_cleaning([*log.cleaning, report_row("bots", why, log, left)])
+
     def restrict(self, past: EventLog) -> EventLog:
         """The past of a fold without users and items that have too few events (see `k_core`).
 
@@ -117,7 +146,6 @@ class Cleaning:
             "cancellations": self.cancellations == "match",
             "non_positive_quantities": self.non_positive_quantities and "quantity" in log.columns,
             "non_positive_prices": self.non_positive_prices and "unit_price" in log.columns,
-            "bots": self.bot_events_a_day is not None and log.ordered_by == "timestamp",
             "min_rating": self.min_rating is not None and "rating" in log.columns,
         }
         enabled = [getattr(self, f"_{name}") for name, is_on in rules.items() if is_on]
@@ -181,14 +209,6 @@ class Cleaning:
     def _non_positive_prices(self) -> list[Rule]:
         why = "a gift, a sample or a write-off is not a choice of the customer"
         return [("non-positive prices", why, _where("unit_price IS NULL OR unit_price > 0"))]
-
-    def _bots(self) -> list[Rule]:
-        why = f"nobody makes more than {self.bot_events_a_day} events on one day by hand"
-        bots = (
-            "SELECT user_id FROM events WHERE user_id IS NOT NULL "
-            f"GROUP BY user_id, CAST(timestamp AS DATE) HAVING count(*) > {self.bot_events_a_day}"
-        )
-        return [("bots", why, _where(f"user_id IS NULL OR user_id NOT IN ({bots})"))]
 
     def _min_rating(self) -> list[Rule]:
         why = f"rated below {self.min_rating:g}: not liked"

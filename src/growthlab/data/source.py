@@ -8,6 +8,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -79,6 +80,10 @@ class Source(ABC):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{folder.name}.lock"):
             return self._open_cached(folder) or self._read_and_save(folder)
+
+    def without_bots(self, log: EventLog, as_of: datetime | None) -> EventLog:
+        """The prepared log without the bots of its cleaning, by what was known at a date."""
+        return log if self.cleaning is None else self.cleaning.without_bots(log, as_of)
 
     def _open_cached(self, folder: Path) -> EventLog | None:
         if not (folder / "log.json").exists():

@@ -86,6 +86,8 @@ def refresh(
     cutoff = _cutoff(manifest, events, cutoff)
     if same_data:
         check_same_data(bundle, events, cleaning)
+    if cleaning is not None:
+        events = cleaning.without_bots(events, cutoff)
     restrict = cleaning.restrict if cleaning is not None else _unchanged
     if manifest.answer.kind.is_list:
         past = restrict(tables_at(events, None) if cutoff is None else known_at(events, cutoff))

@@ -48,6 +48,8 @@ def _counts(
 ) -> dict[str, int]:
     """The counts of the log at the cutoff, under the manifest's names."""
     maker = bundle.list_maker
+    if cleaning is not None:
+        events = cleaning.without_bots(events, cutoff)
     past = known_at(events, cutoff) if maker is not None else recorded_at(events, cutoff)
     if cleaning is not None:
         past = cleaning.restrict(past)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -41,6 +41,25 @@ class Fold:
         inner = None if self.inner is None else self.inner.with_past(change)
         record = None if self.record is None else change(self.record)
         return replace(self, past=change(self.past), inner=inner, record=record)
+
+    def without_users(
+        self,
+        find: Callable[[EventLog], Sequence[str]],
+        drop: Callable[[EventLog, Sequence[str]], EventLog],
+    ) -> Fold:
+        """The fold without the users that `find` names, in its past and in its future.
+
+        `find` sees what was known at the cutoff, and for the inner fold what was known at its own: a
+        user who is to be found later only is in neither left out.
+        """
+        found = find(self.past if self.record is None else self.record)
+        return replace(
+            self,
+            past=drop(self.past, found),
+            future=drop(self.future, found),
+            record=None if self.record is None else drop(self.record, found),
+            inner=None if self.inner is None else self.inner.without_users(find, drop),
+        )
 
     @property
     def valid(self) -> EventLog:

@@ -98,7 +98,10 @@ def recorder_for(
         lineage=bench.lineage,
         config=command_config(bench, contenders),
         child_config=lambda entry: entry_config(bench, entry),
-        reports=lambda origin: {"leakage": bench.leakage(origin), "cleaning": bench.log.cleaning},
+        reports=lambda origin: {
+            "leakage": bench.leakage(origin),
+            "cleaning": bench.folds[origin].past.cleaning,
+        },
         bundle=bundle,
         figures=lambda outcome: bench.task.figures(outcome, bench.columns),
         checkpoints=cache_folder(bench.config) / "checkpoints",

@@ -11,6 +11,7 @@ from typing import Any
 from growthlab.config.compose import Command
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
+from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
@@ -71,7 +72,7 @@ def load_workbench(parts: Parts, origins: int = 1) -> Workbench:
     events = parts.given or prepared_log(source, parts.config, parts.data_name)
     folds: list[Fold] = parts.splitter.folds(events, source.horizon_days, origins)
     if source.cleaning is not None:
-        folds = [fold.with_past(source.cleaning.restrict) for fold in folds]
+        folds = [_cleaned(fold, source.cleaning) for fold in folds]
     for fold in folds:
         if fold.cutoff is not None and fold.horizon is not None:
             days = fold.horizon.total_seconds() / 86_400
@@ -148,6 +149,11 @@ def cache_folder(config: Any) -> Path:
         reason = f"cache={folder} cannot be written ({error.strerror})"
         raise ConfigError(f"{reason}: choose another folder") from error
     return folder
+
+
+def _cleaned(fold: Fold, cleaning: Cleaning) -> Fold:
+    """The fold after the rules that learn from counts: each past teaches its own part of the fold."""
+    return fold.without_users(cleaning.bots, cleaning.drop_bots).with_past(cleaning.restrict)
 
 
 def _lineage(parts: Parts, events: EventLog, newest: Fold) -> Lineage:
