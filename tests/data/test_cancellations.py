@@ -156,3 +156,22 @@ def test_other_events_of_the_pair_are_left_alone() -> None:
     extra: Any = ("view", 2, None)
     matched, _ = match_cancellations(log_of(("purchase", 0, 1), ("return", 1, -1), extra))
     assert list(without_cancelled_purchases(matched).to_pandas()["event_type"]) == ["view"]
+
+
+def test_a_match_depends_on_no_purchase_that_became_known_later() -> None:
+    """The return of day 3 is of the purchase of day 0; that of day 1 is only booked on day 9."""
+    log = log_of(("purchase", 0, 2), ("purchase", 1, 2), ("return", 3, -2))
+    days = [pd.Timestamp("2024-01-01") + pd.Timedelta(days=d) for d in (0, 9, 3)]
+    late = EventLog.from_frames(log.to_pandas().sort_values("timestamp").assign(ingested_at=days))
+    marked = match_cancellations(late)[0].to_pandas()
+    cancelled = marked[marked["cancelled_at"].notna() & (marked["event_type"] == "purchase")]
+    assert cancelled["timestamp"].tolist() == [pd.Timestamp("2024-01-01")]
+    assert cancelled["cancelled_at"].tolist() == [pd.Timestamp("2024-01-04")]
+
+
+def test_a_purchase_that_is_known_after_its_return_is_cancelled_from_then_on() -> None:
+    log = log_of(("purchase", 0, 2), ("return", 3, -2))
+    days = [pd.Timestamp("2024-01-01") + pd.Timedelta(days=d) for d in (9, 3)]
+    late = EventLog.from_frames(log.to_pandas().sort_values("timestamp").assign(ingested_at=days))
+    marked = match_cancellations(late)[0].to_pandas()
+    assert marked["cancelled_at"].tolist() == [pd.Timestamp("2024-01-10")] * 2

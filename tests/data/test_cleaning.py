@@ -113,7 +113,10 @@ def test_users_of_too_many_events_on_one_day_are_bots() -> None:
 
 def test_who_becomes_busy_later_is_no_bot_yet() -> None:
     busy = [("late", "a", 5 + 0.1 * n, 1) for n in range(4)]
-    log, cleaning = bought(("late", "a", 1, 1), *busy, ("human", "a", 2, 1)), only(bot_events_a_day=3)
+    log, cleaning = (
+        bought(("late", "a", 1, 1), *busy, ("human", "a", 2, 1)),
+        only(bot_events_a_day=3),
+    )
     before, after = (cleaning.without_bots(log, day(d)) for d in (5, 6))
     assert before is log
     assert set(after.to_pandas()["user_id"]) == {"human"}
@@ -121,7 +124,9 @@ def test_who_becomes_busy_later_is_no_bot_yet() -> None:
 
 def test_a_log_of_bots_alone_is_refused() -> None:
     log = bought(*[("bot", "a", 0.1 * n, 1) for n in range(4)])
-    with pytest.raises(DataError, match="no event of log is left without bots, who made more than 3"):
+    with pytest.raises(
+        DataError, match="no event of log is left without bots, who made more than 3"
+    ):
         only(bot_events_a_day=3).without_bots(log)
 
 

@@ -52,7 +52,7 @@ def test_the_given_split_has_an_inner_fold_of_whole_sessions_before_the_test(fol
 
 
 def test_without_a_valid_share_nothing_can_be_chosen(folder: Path) -> None:
-    (fold,) = Given().folds(Diginetica(path=str(folder), valid_share=0).read())
+    (fold,) = Given(valid="none").folds(Diginetica(path=str(folder), valid_share=0).read())
     with pytest.raises(DataError, match="no validation window"):
         fold.for_choosing()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -578,3 +578,29 @@ def median_ranks(scores: np.ndarray, histories: Histories, target: np.ndarray) -
     unseen = histories.matrix().toarray() == 0
     greater = ((scores > own) & unseen).sum(axis=1)
     return greater + (((scores == own) & unseen).sum(axis=1) - 1) / 2 + 1
+
+
+def test_popularity_counts_customers_events_or_purchases() -> None:
+    """Of a: ann views it twice, bob once and buys it. Of b: bob buys it twice."""
+    catalogue = Catalogue(np.array(["a", "b", "c"]))
+    kinds = [EVENT_CODE[k] for k in ("view", "view", "view", *["purchase"] * 3)]
+    past = Histories.from_events(
+        catalogue,
+        np.array(["ann", "bob"]),
+        np.array([0, 0, 1, 1, 1, 1]),
+        np.array([0, 0, 0, 0, 1, 1]),
+        np.arange(6),
+        event_types=np.array(kinds),
+    )
+    for counts, expected in (
+        ("customers", [2, 1, 0]),
+        ("events", [4, 2, 0]),
+        ("purchases", [1, 2, 0]),
+    ):
+        model = Popularity(counts=counts).fit(past, FitOptions())
+        assert model.score(past)[0].tolist() == expected
+    views = replace(past, event_types=np.full(6, EVENT_CODE["view"], dtype=np.uint8))
+    with pytest.raises(ConfigError, match="counts=purchases, but the histories hold no purchase"):
+        Popularity(counts="purchases").fit(views, FitOptions())
+    with pytest.raises(ConfigError, match="counts=views: "):
+        Popularity(counts="views")

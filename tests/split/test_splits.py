@@ -374,12 +374,31 @@ def test_given_refuses_a_column_with_other_values(labels: list[str | None], said
         Given().folds(log_of([("u", i, i, "view") for i in range(2)], split=labels))
 
 
+def test_the_whole_last_basket_is_left_out_on_request() -> None:
+    """Baskets of ann on days 1, 5, 5, 9 and 9; bob has two baskets, which are too few."""
+    log = log_of(
+        [("ann", "a", 1, "purchase")]
+        + [("ann", item, 5, "purchase") for item in ("b", "c")]
+        + [("ann", item, 9, "purchase") for item in ("d", "e")]
+        + [("ann", "f", 7, "view"), ("ann", "g", 9, "view")]
+        + [("bob", item, d, "purchase") for item, d in (("a", 1), ("b", 1), ("c", 2))]
+    )
+    plain = LeaveLastOut()
+    assert plain.folds(log)[0].future.n_events == 2  # one event each, as bob has three
+    fold = plain.for_last_baskets().folds(log)[0]
+    assert fold.future.to_pandas()["item_id"].tolist() == ["d", "e"]
+    assert fold.valid.to_pandas()["item_id"].tolist() == ["b", "c"]
+    known = fold.past.to_pandas()
+    assert sorted(known.loc[known["user_id"] == "ann", "item_id"]) == ["a", "b", "c", "f"]
+    assert (known["user_id"] == "bob").sum() == 3
+    assert LeaveLastOut(whole_baskets=False).for_last_baskets().folds(log)[0].future.n_events == 2
+
+
 def test_given_without_its_column_or_a_validation_part() -> None:
     with pytest.raises(DataError, match="split=given needs split"):
         Given().folds(log_of([("u", "i", 1, "view")]))
-    fold = Given().folds(log_of([("u", i, i, "view") for i in range(2)], split=["train", "test"]))[
-        0
-    ]
+    log = log_of([("u", i, i, "view") for i in range(2)], split=["train", "test"])
+    fold = Given(valid="none").folds(log)[0]
     assert fold.inner is None
     with pytest.raises(DataError, match="no validation window"):
         fold.for_choosing()

@@ -187,15 +187,12 @@ def scores_of(task: str, name: str, which: str) -> dict[str, Any]:
     if chosen.calibration is not None and isinstance(both.task, Calibrates):
         model = both.task.calibrated(model, chosen.calibration)
     data = both.test_data
-    if task == "top_n":
-        scores = model.score(data.past)
-    else:
-        scores = wrap_estimator(model).predict(data.evaluated)
+    customers = wrap_estimator(model).predict if task != "top_n" else None
     return {
         "valid": chosen.valid,
         "epochs": chosen.epochs,
         "calibration": chosen.calibration,
-        "scores": scores,
+        "scores": model.score(data.past) if customers is None else customers(data.evaluated),
     }
 
 

@@ -122,7 +122,7 @@ def _cancelled_rows(rows: pd.DataFrame, matches: list[CancellationMatch]) -> pd.
         return purchases.iloc[:0]
     known = purchases["quantity"].notna().to_numpy()
     purchases.loc[known, "quantity"] = np.array([m.amount for m in matches])[known]
-    known = [_known_from(each, "timestamp") for each in (purchases, cancellations)]
-    times = pd.concat(known, axis=1).max(axis=1)
+    both_known = [_known_from(each, "timestamp") for each in (purchases, cancellations)]
+    times = pd.concat(both_known, axis=1).max(axis=1)
     both = [purchases.assign(cancelled_at=times), cancellations.assign(cancelled_at=times)]
     return pd.concat(both, ignore_index=True)

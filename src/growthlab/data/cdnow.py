@@ -31,7 +31,7 @@ class CDNOW(Source):
     An event is an order of one or more CDs on a day: `quantity` CDs at a mean `unit_price`, so that
     their product is the amount paid; several orders on one day stay separate. Orders with an amount
     of 0 stay, as the publications count them as purchases. The publications predict 39 weeks from
-    39 weeks, which leaves no validation window: here the horizon is 13 weeks.
+    39 weeks, which leaves no validation window (split.valid=none): here the horizon is 13 weeks.
 
     Parameters
     ----------

@@ -30,7 +30,8 @@ class Cleaning:
     `non_goods` are regular expressions for whole item ids; items that match are dropped from the
     item table too. `cancellations`: ``match`` removes returns and marks the purchases that they
     cancel with the time at which that became known (see `match_cancellations`), ``keep`` keeps
-    returns as events. `until` is the newest plausible time; null: the time of ingestion, or now where there is none.
+    returns as events. `until` is the newest plausible time; null: the time of ingestion, or now where
+    there is none.
     `min_rating` drops events with a lower rating.
 
     What learns from counts is no rule of `apply`, as it would know the future: `bots` finds the users

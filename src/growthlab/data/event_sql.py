@@ -38,3 +38,9 @@ def spend_of(log: EventLog) -> str:
 def units_of(log: EventLog) -> str:
     """SQL for the units of one event: 1 where the log does not say."""
     return "abs(coalesce(quantity, 1))" if "quantity" in log.columns else "1"
+
+
+def hashed_place(column: str, seed: int, purpose: str) -> str:
+    """SQL for a whole number from 0 to 2 ** 32 - 1 that depends on a raw id, a seed and a purpose alone."""
+    key = f"md5(concat_ws(chr(31), {int(seed)}, '{purpose}', {column}))"
+    return f"CAST('0x' || left({key}, 8) AS BIGINT)"

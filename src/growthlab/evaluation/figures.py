@@ -89,7 +89,8 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
         row["model"]: Estimate(row[objective], row["low"], row["high"])
         for row in standings.table.to_dict("records")
     }
-    colours = {n: PALE if n in standings.baselines else SKY for n in estimates} | {winner: BLUE}
+    colours = {n: PALE if n in standings.baselines else SKY for n in estimates}
+    colours |= {winner: BLUE} if standings.chosen else {}
     figures = {
         "leaderboard": metric_bars(
             estimates,

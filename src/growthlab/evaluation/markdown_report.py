@@ -8,6 +8,7 @@ from typing import Any
 from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
+    NOTHING_CHOSEN,
     marked_model_names,
     not_exportable,
     objective_intervals,
@@ -74,6 +75,8 @@ def _point(name: str, value: object) -> str:
 
 
 def _verdict(standings: Standings) -> str:
+    if not standings.chosen:
+        return f"{NOTHING_CHOSEN.capitalize()}."
     winner, objective = standings.winner().name, standings.objective
     best_baseline = markdown_text(f"{standings.baseline}:")
     row = next(r for r in standings.table.to_dict("records") if r["winner"])

@@ -111,8 +111,16 @@ class Standings:
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
     windows: Sequence[OriginWindows] = ()
 
+    @property
+    def chosen(self) -> bool:
+        """Whether some model has a validation objective, by which a winner is chosen."""
+        return best_name(self.valid, maximise=self.maximise) is not None
+
     def winner(self) -> Outcome:
-        """The model with the best validation objective over its seeds; of these, the best seed."""
+        """The model with the best validation objective over its seeds; of these, the best seed.
+
+        Where nothing was `chosen`, the first model, which no table calls a winner.
+        """
         name = best_name(self.valid, maximise=self.maximise)
         seeds = self.models[name] if name is not None else list(self.outcomes[0])
         values = {str(i): o.valid.get(self.objective, np.nan) for i, o in enumerate(seeds)}
@@ -194,7 +202,7 @@ class Standings:
         return {
             "rank": rank,
             "model": name,
-            "winner": name == self.winner().name,
+            "winner": self.chosen and name == self.winner().name,
             "baseline": name in self.baselines,
             "seeds": len(seeds),
             "n_users": len(seeds[0].per_user),

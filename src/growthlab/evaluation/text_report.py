@@ -89,6 +89,9 @@ def not_exportable(standings: Standings) -> Iterator[str]:
             yield f"not exportable: {name}: {why_not}"
 
 
+NOTHING_CHOSEN = "no validation window: nothing was chosen, and no model is a winner"
+
+
 def marked_model_names(standings: Standings) -> list[str]:
     """The models' names, best test objective first: ``*`` the winner, ``b`` a baseline."""
     rows = standings.table[["model", "winner", "baseline"]].itertuples(index=False)
@@ -135,7 +138,8 @@ def _notes(standings: Standings) -> Iterator[str]:
     table = standings.table
     n_seeds = int(table["seeds"].max())
     seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""
-    yield f"* winner, chosen on the validation window; b baseline{seeds}"
+    how = "* winner, chosen on the validation window" if standings.chosen else NOTHING_CHOSEN
+    yield f"{how}; b baseline{seeds}"
     if pd.notna(table["low"]).any():
         yield f"[...] 95 % bootstrap bounds over {table['n_users'].max():,} customers"
     yield from power_notes(standings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
@@ -69,8 +69,19 @@ class Fold:
     def for_choosing(self) -> Fold:
         """The inner fold, on which settings, epochs and the winner are chosen."""
         if self.inner is None:
-            raise DataError("this fold has no validation window: nothing can be chosen on it")
+            raise DataError(
+                "the split has no validation window, so nothing can be chosen: give it one with split.valid"
+            )
         return self.inner
+
+
+@runtime_checkable
+class LeavesOutBaskets(Protocol):
+    """A splitter that can leave out whole last baskets where it else leaves out one item."""
+
+    def for_last_baskets(self) -> Splitter:
+        """The splitter for a task that asks for whole last baskets."""
+        ...
 
 
 class Splitter(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.moments import parse_moment
 from growthlab.data.as_of import known_at, recorded_at, without_unseen_items
 from growthlab.data.cancellations import without_cancelled_purchases
@@ -14,6 +14,7 @@ from growthlab.data.event_sql import sql_time
 from growthlab.split.fold import Fold
 
 LONGEST = 36_525  # days
+WINDOWS = ("horizon", "none")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class GlobalTime:
     gap_days
         Between the cutoff and the future: the time needed to act on a prediction. Its events are in
         neither part. The validation window still ends at the cutoff.
+    valid
+        ``horizon``: everything is chosen on the window of a horizon that ends at the cutoff. ``none``:
+        nothing is chosen, for protocols that leave no room for it; then the whole past may be one
+        horizon long, and only models that need no choice run.
 
     Examples
     --------
@@ -60,6 +65,7 @@ class GlobalTime:
     cutoff: str | None = None
     horizon_days: float | None = None
     gap_days: float = 0.0
+    valid: str = "horizon"
 
     def __post_init__(self) -> None:
         if self.cutoff is not None:
@@ -68,6 +74,8 @@ class GlobalTime:
             _check_horizon(self.horizon_days)
         if not 0 <= self.gap_days <= LONGEST:
             raise ConfigError(f"split.gap_days must not be negative, got {self.gap_days}")
+        if self.valid not in WINDOWS:
+            raise ConfigError(f"split.valid={self.valid}: {near_matches(self.valid, WINDOWS)}")
 
     def folds(
         self, log: EventLog, horizon_days: float | None = None, origins: int = 1
@@ -96,7 +104,9 @@ class GlobalTime:
             else parse_moment(self.cutoff, "split.cutoff")
         )
         try:
-            folds = [_fold(log, cutoff - n * horizon, horizon, gap) for n in range(origins)]
+            folds = [
+                _fold(log, cutoff - n * horizon, horizon, gap, self.valid) for n in range(origins)
+            ]
         except OverflowError:
             first, last = log.span()
             raise DataError(
@@ -108,17 +118,31 @@ class GlobalTime:
         return folds
 
 
-def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta) -> Fold:
+def _fold(log: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta, valid: str) -> Fold:
     """The fold at a cutoff, with the inner fold whose window ends there."""
-    record, inner_cutoff = recorded_at(log, cutoff), cutoff - horizon - gap
+    record = recorded_at(log, cutoff)
     past = without_unseen_items(known_at(log, cutoff))
-    # from the whole log: the past lacks purchases cancelled between the two cutoffs
-    inner_record = recorded_at(log, inner_cutoff)
-    inner_past = without_unseen_items(known_at(log, inner_cutoff))
-    window = _window(past, inner_cutoff + gap, horizon)
-    inner = Fold(inner_past, window, inner_cutoff, horizon, gap=gap, record=inner_record)
     future = _window(log, cutoff + gap, horizon)
+    inner = _inner_fold(log, past, cutoff, horizon, gap) if valid == "horizon" else None
     return Fold(past, future, cutoff, horizon, inner, gap, record)
+
+
+def _inner_fold(
+    log: EventLog, past: EventLog, cutoff: datetime, horizon: timedelta, gap: timedelta
+) -> Fold:
+    """The fold whose future is the last horizon of the past.
+
+    Its own past is of the whole log: the past lacks purchases cancelled between the two cutoffs.
+    """
+    inner_cutoff = cutoff - horizon - gap
+    return Fold(
+        without_unseen_items(known_at(log, inner_cutoff)),
+        _window(past, inner_cutoff + gap, horizon),
+        inner_cutoff,
+        horizon,
+        gap=gap,
+        record=recorded_at(log, inner_cutoff),
+    )
 
 
 def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
@@ -129,14 +153,15 @@ def _window(log: EventLog, start: datetime, length: timedelta) -> EventLog:
 
 def _check(log: EventLog, fold: Fold) -> None:
     """Raise a `DataError` for a fold without a past, a validation window or a future."""
-    inner = fold.for_choosing()
     assert fold.cutoff is not None
     assert fold.horizon is not None
-    parts = {
-        "past before the validation window": inner.past,
-        "validation window": inner.future,
-        "test users": fold.future,
-    }
+    parts = {"past": fold.past}
+    if fold.inner is not None:
+        parts = {
+            "past before the validation window": fold.inner.past,
+            "validation window": fold.inner.future,
+        }
+    parts["test users"] = fold.future
     empty = [name for name, part in parts.items() if not part.n_events]
     if not empty:
         return
@@ -151,6 +176,8 @@ def _check(log: EventLog, fold: Fold) -> None:
         hint = f"choose another split.cutoff, such as {possible}, or fewer origins"
     else:
         hint = f"choose split.horizon_days below {_days((last - first) / 2 - fold.gap)}"
+        if fold.inner is not None:
+            hint += ", or split.valid=none for models that need no choice"
     raise DataError(f"{mistake}: the events of {log.name} are from {first} to {last}; {hint}")
 
 

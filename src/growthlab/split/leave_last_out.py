@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
@@ -11,9 +11,10 @@ from growthlab.data.as_of import first_tables
 from growthlab.data.cancellations import without_cancelled_purchases
 from growthlab.data.columns import EVENT_COLUMNS
 from growthlab.data.event_log import EventLog
+from growthlab.data.event_sql import hashed_place
 from growthlab.split.fold import Fold
 
-FEWEST = 3  # events: one for training, one for validation, one for test
+FEWEST = 3  # events or baskets: one for training, one for validation, one for test
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class LeaveLastOut:
         The types that are left out; by default purchases, or every type of a log without purchases.
     seed
         Of the hash.
+    whole_baskets
+        Whether the whole last basket (all events of one time) is left out instead of one item of it,
+        and the basket before it; then users need three baskets. None: where the task asks for it, as
+        ``task.target=last`` does.
     cold_share
         This share of the items, by a hash of the raw id, has no events in the past, and as many
         others have none in the past of the inner fold: they are new items, unknown to every history
@@ -55,6 +60,7 @@ class LeaveLastOut:
 
     event_types: Sequence[str] | None = None
     seed: int = 0
+    whole_baskets: bool | None = None
     cold_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -92,9 +98,17 @@ class LeaveLastOut:
         if not fold.future.n_events:
             listed = ", ".join(types)
             raise DataError(
-                f"no test users: nobody in {log.name} has {FEWEST} events of the types {listed}"
+                f"no test users: nobody in {log.name} has {FEWEST} {self._unit} of the types {listed}"
             )
         return [fold]
+
+    @property
+    def _unit(self) -> str:
+        return "baskets" if self.whole_baskets else "events"
+
+    def for_last_baskets(self) -> LeaveLastOut:
+        """The split for a task that asks for whole last baskets, unless a setting says otherwise."""
+        return replace(self, whole_baskets=True) if self.whole_baskets is None else self
 
     def _without_cold(self, shares: int) -> Callable[[EventLog], EventLog]:
         """A filter that drops the events of `shares` times the cold share of the items.
@@ -102,15 +116,14 @@ class LeaveLastOut:
         The items of one share are among those of two.
         """
         border = int(shares * self.cold_share * 2**32)
-        key = f"md5(concat_ws(chr(31), {int(self.seed)}, 'cold', item_id))"
-        place = f"CAST('0x' || left({key}, 8) AS BIGINT)"  # 0 ... 2 ** 32 - 1
-        kept = f"item_id IS NULL OR {place} >= {border}"
+        kept = f"item_id IS NULL OR {hashed_place('item_id', self.seed, 'cold')} >= {border}"
         return lambda log: log.where(kept) if border else log
 
     def _ranked(self, log: EventLog, types: Sequence[str]) -> str:
         """SQL for the events with their `place` from the end among those of the user and the types.
 
-        `place` is null for other types. `border_1` and `border_2` are the times of the last event
+        All events of a basket have one place where whole baskets are left out. `place` is null for other
+        types, `n` the number of places of the user. `border_1` and `border_2` are the times of the last event
         and the one before (null for users with too few).
         """
         time = log.ordered_by
@@ -118,24 +131,27 @@ class LeaveLastOut:
         key = f"md5(concat_ws(chr(31), {int(self.seed)}, user_id, item_id))"
         # by all columns, so that the order of rows does not decide between equal keys
         rest = ", ".join(c for c in EVENT_COLUMNS if c in log.columns and c != time)
-        order = f"PARTITION BY user_id, {counts} ORDER BY {time} DESC, {key}, {rest}"
+        number, order = "row_number()", f"{time} DESC, {key}, {rest}"
+        if self.whole_baskets:
+            number, order = "dense_rank()", f"{time} DESC"
+        window = f"PARTITION BY user_id, {counts} ORDER BY {order}"
         placed = (
-            f"SELECT *, CASE WHEN {counts} THEN row_number() OVER ({order}) END AS place, "
-            f"count(*) FILTER ({counts}) OVER (PARTITION BY user_id) AS n FROM events"
+            f"SELECT *, CASE WHEN {counts} THEN {number} OVER ({window}) END AS place FROM events"
         )
         own = "OVER (PARTITION BY user_id)"
+        counted = f"SELECT *, max(place) {own} AS n FROM ({placed})"
         borders = ", ".join(
             f"max({time}) FILTER (place = {p} AND n >= {FEWEST}) {own} AS border_{p}"
             for p in (1, 2)
         )
-        return f"SELECT *, {borders} FROM ({placed})"
+        return f"SELECT *, {borders} FROM ({counted})"
 
 
 _COLUMNS = "SELECT * EXCLUDE (place, n, border_1, border_2) FROM events"
 
 
 def _left_out(ranked: EventLog, place: int) -> EventLog:
-    """The event at a place from the end, of each user with enough events."""
+    """The event or basket at a place from the end, of each user with enough of them."""
     return ranked.derive(f"{_COLUMNS} WHERE place = {place} AND n >= {FEWEST}")
 
 

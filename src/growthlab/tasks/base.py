@@ -113,6 +113,16 @@ class RankingTask(Protocol):
 
 
 @runtime_checkable
+class AsksForBaskets(Protocol):
+    """A task that may ask for the whole last basket of a user."""
+
+    @property
+    def asks_for_last_basket(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
 class StepData(Protocol):
     """A task's data whose rows may be steps of a user's future, each with its own history."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.core.atomic_write import write_json
-from growthlab.core.errors import ExportError
+from growthlab.core.errors import ConfigError, ExportError
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
@@ -45,11 +45,18 @@ class FoldEvaluation:
     @cached_property
     def test_data(self) -> Any:
         """The task's data on the fold itself, on which each model is evaluated once."""
-        return self.task.data(self.fold, None if self.refit else self.selection_data)
+        return self.task.data(self.fold, None if self.fits_anew else self.selection_data)
+
+    @property
+    def fits_anew(self) -> bool:
+        """Whether the evaluated model is fitted to the whole past: also where nothing was chosen."""
+        return self.refit or self.fold.inner is None
 
     def prepare(self) -> None:
         """Build the shared data, so that a mistake in it shows before any model is fitted."""
-        _ = self.objective_metric, self.test_data, self.selection_data
+        _ = self.objective_metric, self.test_data
+        if self.fold.inner is not None:
+            _ = self.selection_data
 
     @cached_property
     def objective_metric(self) -> dict[str, Any]:
@@ -76,6 +83,12 @@ class ChosenFit:
     score_seconds: float = math.nan
     learned: LearnedState | None = None
     calibration: dict[str, Any] | None = None
+
+
+NO_CHOICE = ChosenFit(
+    model=None, valid={}, epochs=None, curves={}, fit_seconds=0.0, peak_mb=0.0, fit_cpu_seconds=0.0
+)
+"""The choice on a fold without a validation window: the model's own settings."""
 
 
 def choose_fit(
@@ -118,6 +131,18 @@ def choose_fit(
     )
 
 
+def require_choices(fold: Fold, models: Mapping[str, Callable[[], Any]]) -> None:
+    """Raise a `ConfigError` if a model, by its name, needs a choice and the fold leaves no window for it."""
+    if fold.inner is not None:
+        return
+    in_epochs = [name for name, factory in models.items() if patience_of(factory()) is not None]
+    if in_epochs:
+        raise ConfigError(
+            f"the split has no validation window, on which the epochs or trees of {', '.join(in_epochs)} "
+            "are chosen: give it one with split.valid, or leave these models out"
+        )
+
+
 def run_model(
     evaluation: FoldEvaluation,
     factory: Callable[[], Any],
@@ -132,6 +157,8 @@ def run_model(
 ) -> Outcome:
     """Choose on the inner fold, refit on the whole past with the chosen epochs, and evaluate once.
 
+    On a fold without an inner one nothing is chosen: the model is fitted once and not calibrated.
+
     With `export` the outcome holds the scorer for a bundle. `label` names the model in the log. `warm`
     is the state of an earlier run of the model, to continue from.
 
@@ -145,6 +172,8 @@ def run_model(
     task = evaluation.task
     choice = checkpoint / "choice.json" if checkpoint is not None and evaluation.refit else None
     chosen = _read_choice(choice)
+    if evaluation.fold.inner is None:
+        chosen = NO_CHOICE
     if chosen is None:
         start = None if warm is None else warm.choosing
         chosen = choose_fit(
@@ -154,7 +183,7 @@ def run_model(
             _write_choice(choice, chosen)
     model, fit_seconds, peak_mb = chosen.model, chosen.fit_seconds, chosen.peak_mb
     fit_cpu_seconds = chosen.fit_cpu_seconds
-    if evaluation.refit:
+    if evaluation.fits_anew:
         stage = _stage(checkpoint, "refit")
         start = None if warm is None else warm.judged
         options = FitOptions(
@@ -187,7 +216,7 @@ def _log_result(
         "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
         label,
         objective,
-        chosen.valid[objective],
+        chosen.valid.get(objective, math.nan),
         result.values[objective].value,
         chosen.fit_seconds,
         "" if chosen.epochs is None else f" (epoch {chosen.epochs})",

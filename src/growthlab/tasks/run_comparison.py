@@ -17,7 +17,7 @@ from growthlab.models.table_estimator import is_seeded
 from growthlab.split.fold import Fold
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender, Entry
-from growthlab.tasks.fold_evaluation import FoldEvaluation, run_model
+from growthlab.tasks.fold_evaluation import FoldEvaluation, require_choices, run_model
 from growthlab.training.learned_state import WarmStart
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,9 @@ def run_comparison(
         for contender in contenders
         for each in _seeds_of(contender, seed, seeds)
     ]
+    models = {contender.name: contender.factory for contender in contenders}
+    for fold in folds:
+        require_choices(fold, models)
     results = ComparisonResults({origin: [] for origin in range(len(folds))}, {})
     evaluation = None
     for entry in progress(entries, "models", len(entries)):

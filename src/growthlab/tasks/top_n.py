@@ -237,6 +237,11 @@ class TopN:
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 
     @property
+    def asks_for_last_basket(self) -> bool:
+        """Whether the target is the whole last basket."""
+        return self.target == "last"
+
+    @property
     def _history_events(self) -> tuple[str, ...]:
         return tuple(self.history_events or ("purchase",))
 

@@ -17,10 +17,11 @@ def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
         (folder / "leaderboard.csv").write_text(csv_of_table(table), encoding="utf-8")
         (folder / "report.md").write_text(comparison.as_markdown())
     log_figures(client, run_id, comparison.figures())
-    winner = comparison.winner()
-    client.set_tag(run_id, "winner", winner.name)
     client.set_tag(run_id, "objective", comparison.objective)
-    log_metrics(
-        client, run_id, {f"valid/{comparison.objective}": winner.valid[comparison.objective]}
-    )
+    if comparison.chosen:
+        winner = comparison.winner()
+        client.set_tag(run_id, "winner", winner.name)
+        log_metrics(
+            client, run_id, {f"valid/{comparison.objective}": winner.valid[comparison.objective]}
+        )
     return f"comparison {run_id} in {recorder.lineage.experiment}"

@@ -118,6 +118,7 @@ def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]
     ConfigError
         A search space that does not fit its model, or a study that was begun with other settings.
     """
+    bench.folds[0].for_choosing()  # a search on nothing is a mistake
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
     return [
         planned_search(bench, store, command, evaluation)

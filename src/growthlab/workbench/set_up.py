@@ -16,8 +16,8 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
-from growthlab.split.fold import Fold, Splitter
-from growthlab.tasks.base import RankingTask, Task
+from growthlab.split.fold import Fold, LeavesOutBaskets, Splitter
+from growthlab.tasks.base import AsksForBaskets, RankingTask, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
@@ -50,7 +50,7 @@ def build_parts(
     source = GivenLog.of(given) if given is not None else data_source(config)
     task = with_data_defaults(build(config.task, Task), source)
     metrics, columns = task_metrics(command, task)
-    splitter = build(config.split, Splitter)
+    splitter = _splitter_for(task, build(config.split, Splitter))
     if contenders is None:
         contenders = [contender_for(each, task) for each in command_for_each_model(command, task)]
     return Parts(
@@ -149,6 +149,13 @@ def cache_folder(config: Any) -> Path:
         reason = f"cache={folder} cannot be written ({error.strerror})"
         raise ConfigError(f"{reason}: choose another folder") from error
     return folder
+
+
+def _splitter_for(task: Task, splitter: Splitter) -> Splitter:
+    """The splitter with what the task decides: whole baskets where it asks for them."""
+    if isinstance(task, AsksForBaskets) and task.asks_for_last_basket:
+        return splitter.for_last_baskets() if isinstance(splitter, LeavesOutBaskets) else splitter
+    return splitter
 
 
 def _cleaned(fold: Fold, cleaning: Cleaning) -> Fold:
