@@ -63,11 +63,16 @@ def _data(manifest: Manifest) -> str:
 
 def _protocol(manifest: Manifest) -> str:
     horizon = "none" if manifest.horizon_days is None else f"{manifest.horizon_days:g} days"
+    window = (
+        "the validation window before the cutoff"
+        if manifest.valid
+        else "nothing, as the split has no validation window before the cutoff"
+    )
     facts = {
         "Split": manifest.split,
         "Horizon": horizon,
         "Seed": str(manifest.seed),
-        "Chosen on": "the validation window before the cutoff; evaluated once after it",
+        "Chosen on": f"{window}; evaluated once after it",
     }
     if manifest.answer.kind.is_list:
         reason = f" ({manifest.filter_seen_reason})" if manifest.filter_seen_reason else ""
