@@ -1,4 +1,4 @@
-"""Bootstrap intervals: close to the textbook's, with the same resamples for every model."""
+"""Metrics with their intervals: close to the textbook's, the same resamples for every model."""
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,9 @@ from growthlab.evaluation.bootstrap import (
     evaluate_predictions,
     evaluate_subset,
     mean_estimates,
-    percentile_bounds,
     ratio_estimates,
 )
+from growthlab.evaluation.intervals import jackknife_bounds
 from growthlab.evaluation.resamples import Resamples
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.roc_auc import RocAuc
@@ -21,6 +21,7 @@ from growthlab.metrics.ranking.recall_micro import RecallMicro
 from growthlab.metrics.value.decile_mape import DecileMape
 from growthlab.metrics.value.mae import MAE
 from growthlab.metrics.value.normalised_gini import NormalisedGini
+from growthlab.metrics.value.spearman import Spearman
 
 
 def test_bounds_of_a_mean_are_those_of_the_normal_approximation():
@@ -71,7 +72,7 @@ def test_a_stratum_has_the_resamples_of_all_customers():
     random = np.random.default_rng(3)
     label, prediction = random.random(90), random.integers(0, 9, 90) / 9
     rows = np.flatnonzero(random.random(90) < 0.4)
-    metrics, resamples = [NormalisedGini(), MAE()], Resamples(90)
+    metrics, resamples = [NormalisedGini(), Spearman()], Resamples(90)
     result = evaluate_subset(
         label[rows], prediction[rows], metrics, resamples, rows, n_resamples=100
     )
@@ -121,18 +122,41 @@ def test_no_customers_have_no_value():
     assert np.isnan(result["mae"]).all()
 
 
-def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
-    assert percentile_bounds(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
-    assert np.isnan(percentile_bounds(np.array([np.nan]))).all()
+def test_a_ratio_has_the_bounds_of_its_jackknife():
+    above, below = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 1.0, 4.0, 4.0])
+    result = ratio_estimates({"m": (above, below)})["m"]
+    # 6 / 10 of all; without the first 6 / 9, then 5 / 9, 4 / 6 and 3 / 6
+    bounds = jackknife_bounds(0.6, np.array([6 / 9, 5 / 9, 4 / 6, 3 / 6]))
+    assert result.value == 0.6
+    # a ratio is not below that of the worst customer (0 / 1), nor above that of the best (1 / 1)
+    assert (result.low, result.high) == pytest.approx((max(bounds[0], 0.0), min(bounds[1], 1.0)))
 
 
-def test_a_ratio_is_recomputed_in_every_resample():
-    above, below = np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 4.0])
-    result = ratio_estimates({"m": (above, below)}, n_resamples=300)["m"]
-    drawn = np.concatenate(list(Resamples(3).counts(300)))
-    assert result.value == 0.5
-    expected = np.quantile((drawn @ above) / (drawn @ below), [0.025, 0.975])
-    assert (result.low, result.high) == pytest.approx(expected)
+def test_equal_values_have_no_interval_of_zero_width():
+    """Nobody of 50 was hit: that does not say that nobody ever will be."""
+    values = pd.DataFrame({"hit": np.zeros(50), "other": np.r_[1.0, np.zeros(49)]})
+    result = mean_estimates(values)
+    assert result["hit"].value == 0
+    assert np.isnan(result["hit"].low)
+    assert result["other"].low < 0.02 < result["other"].high
+
+
+def test_equal_predictions_have_no_interval_of_the_order():
+    random = np.random.default_rng(5)
+    label, prediction = random.lognormal(size=800), np.full(800, 3.0)
+    result = evaluate_predictions(label, prediction, [NormalisedGini(), MAE()], n_resamples=100)
+    assert 0 < result["normalised_gini"].value < 0.01  # (1 / n) / the perfect order's
+    assert np.isnan(result["normalised_gini"].low)
+    assert result["mae"].low < result["mae"].value < result["mae"].high
+
+
+def test_a_stratum_of_many_has_the_bounds_of_sums_over_its_own_customers():
+    random = np.random.default_rng(6)
+    label, prediction = random.random(300), random.random(300)
+    rows = np.flatnonzero(random.random(300) < 0.5)
+    own = evaluate_subset(label[rows], prediction[rows], [MAE()], Resamples(300), rows)["mae"]
+    alone = evaluate_predictions(label[rows], prediction[rows], [MAE()])["mae"]
+    assert own == pytest.approx(alone)
 
 
 def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(blurred_lists):

@@ -1,4 +1,4 @@
-"""Metrics with percentile bootstrap intervals over users."""
+"""Metrics with 95 % intervals over users."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from growthlab.evaluation.intervals import NO_BOUNDS, jackknife_bounds, unless_without_width
 from growthlab.evaluation.outcome import Estimate
 from growthlab.evaluation.prediction_values import PredictionValues
 from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.metrics.predictions import BiasedByResampling, PredictionMetric
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled, RankedLists
 from growthlab.metrics.weighted_rows import divided
-
-LEVEL = 0.95
 
 Ratio = tuple[np.ndarray, np.ndarray]  # numerator and denominator, one entry per row
 
@@ -31,7 +30,7 @@ def evaluate_lists(
 ) -> tuple[pd.DataFrame, dict[str, Estimate]]:
     """Every ranking metric of the lists.
 
-    Where rows are steps, values are means over steps, and users are resampled with all their steps.
+    Where rows are steps, values are means over steps, and bounds are over users with all their steps.
 
     Returns
     -------
@@ -92,10 +91,10 @@ def mean_estimates(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """The mean of each column over the rows with a value, with percentile bounds over resampled rows.
+    """The mean of each column over the rows with a value, with bounds.
 
-    All columns share the resamples; rows of the same of the `clusters` (numbered from 0) are drawn
-    together. A column without values is NaN; there are no bounds if `n_resamples` is 0.
+    Rows of the same of the `clusters` (numbered from 0) are one customer. A column without values is
+    NaN; there are no bounds if `n_resamples` is 0.
     """
     columns = ((str(name), values[name].to_numpy(dtype=float)) for name in values.columns)
     return ratio_estimates(sums_and_counts(columns, clusters), seed=seed, n_resamples=n_resamples)
@@ -107,9 +106,9 @@ def ratio_estimates(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """The sum of each numerator divided by the sum of its denominator, with bounds over resampled rows.
+    """The sum of each numerator divided by the sum of its denominator, with bounds over the rows.
 
-    NaN where the denominator is 0.
+    NaN where the denominator is 0; see `jackknife_bounds`. No bounds if `n_resamples` is 0.
     """
     if not ratios:
         return {}
@@ -120,15 +119,23 @@ def ratio_estimates(
     columns = [*(numerator for numerator, _ in ratios.values()), *denominators.values()]
     totals = np.array([column.sum() for column in columns])
     values = divided(totals[: len(ratios)], totals[places])
-    resamples = Resamples(len(columns[0]), seed)
-    by_cell = np.column_stack([resamples.sums_by_cell(column) for column in columns])
-    drawn = (counts.astype(float) @ by_cell for counts in resamples.counts(n_resamples))
-    sums = np.concatenate([np.zeros((0, len(columns))), *drawn])
-    resampled = divided(sums[:, : len(ratios)], sums[:, places])
-    return {
-        name: Estimate(float(value), *percentile_bounds(column))
-        for name, value, column in zip(ratios, values, resampled.T, strict=True)
-    }
+    if not n_resamples:
+        return {
+            name: Estimate(float(v), *NO_BOUNDS) for name, v in zip(ratios, values, strict=True)
+        }
+    cells = Resamples(len(columns[0]), seed)
+    by_cell = [cells.sums_by_cell(column) for column in columns]
+    estimates = {}
+    for place, (name, value) in enumerate(zip(ratios, values, strict=True)):
+        below = by_cell[places[place]]
+        drawn = below > 0
+        above, below = by_cell[place][drawn], below[drawn]
+        without = divided(totals[place] - above, totals[places[place]] - below)
+        low, high = unless_without_width(jackknife_bounds(value, without))
+        shares = divided(above, below)  # a mean is between the least and the largest
+        low, high = max(low, shares.min(initial=np.inf)), min(high, shares.max(initial=-np.inf))
+        estimates[name] = Estimate(float(value), float(low), float(high))
+    return estimates
 
 
 def evaluate_predictions(
@@ -140,9 +147,10 @@ def evaluate_predictions(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """Every metric of the predictions, with percentile bounds over resampled customers.
+    """Every metric of the predictions, with bounds over customers.
 
-    A metric with ``biased_by_resampling`` has no bounds: they would not contain its value.
+    A metric of sums has those of `jackknife_bounds`, any other those of `percentile_bounds`. A
+    metric with ``biased_by_resampling`` has no bounds: they would not contain its value.
 
     Raises
     ------
@@ -179,26 +187,16 @@ def evaluate_subset(
     listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
     bounded = [m for m in listed if not _has_biased_bounds(m)]
     values = PredictionValues(label, prediction, bounded, resamples, rows)
-    drawn = values.on_resamples(n_resamples)
-    bounds = {m.name: percentile_bounds(each) for m, each in zip(bounded, drawn, strict=True)}
-    no_bounds = (np.nan, np.nan)
+    of_all = values.of_all(listed)
+    bounds = values.bounds(n_resamples)
     return {
-        metric.name: Estimate(value, *bounds.get(metric.name, no_bounds))
-        for metric, value in zip(listed, values.of_all(listed), strict=True)
+        metric.name: Estimate(value, *bounds.get(metric.name, NO_BOUNDS))
+        for metric, value in zip(listed, of_all, strict=True)
     }
 
 
 def _has_biased_bounds(metric: PredictionMetric) -> bool:
     return isinstance(metric, BiasedByResampling) and metric.biased_by_resampling
-
-
-def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
-    """The bounds of the central 95 % of resampled values; NaN values are left out."""
-    defined = resampled[~np.isnan(resampled)]
-    if not len(defined):
-        return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def sums_and_counts(

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from growthlab.evaluation.intervals import (
+    jackknife_bounds,
+    percentile_bounds,
+    unless_without_width,
+)
 from growthlab.evaluation.resamples import Resamples
 from growthlab.metrics.predictions import OrderMetric, PredictionMetric, SumMetric
 from growthlab.metrics.weighted_rows import Ranking, WeightedRows
@@ -31,11 +36,13 @@ class PredictionValues:
         self._ranking = Ranking(label, prediction)
         cells = resamples.cells if rows is None else resamples.cells[rows]
         self._cells = cells[self._ranking.order]
-        columns, self._places = [np.ones(len(label))], []
+        columns = [np.ones(len(label))]
+        self._places: dict[str, slice] = {}  # of the columns of each metric of sums
         for metric in metrics:
-            own = metric.columns(label, prediction) if isinstance(metric, SumMetric) else ()
-            self._places.append(slice(len(columns), len(columns) + len(own)))
-            columns.extend(own)
+            if isinstance(metric, SumMetric):
+                own = metric.columns(label, prediction)
+                self._places[metric.name] = slice(len(columns), len(columns) + len(own))
+                columns.extend(own)
         sums = [resamples.sums_by_cell(column, rows) for column in columns]
         self._sums = np.column_stack(sums)  # (n_cells, n_columns)
 
@@ -44,26 +51,57 @@ class PredictionValues:
         label, prediction = self._ascending
         return [float(metric(label, prediction)) for metric in metrics]
 
-    def on_resamples(self, n_resamples: int) -> np.ndarray:
-        """The value of each metric on each resample, ``(n_metrics, n_resamples)``."""
-        blocks = self._resamples.blocks(n_resamples, len(self._cells))
-        none = np.zeros((len(self._metrics), 0))
-        return np.concatenate([none, *map(self.on_counts, blocks)], axis=1)
+    def bounds(self, n_resamples: int) -> dict[str, tuple[float, float]]:
+        """The 95 % bounds of each metric by name; none without resamples.
 
-    def on_counts(self, counts: np.ndarray) -> np.ndarray:
+        Nothing is ordered where all predictions are equal: a metric of the order has no bounds there.
+        """
+        if not n_resamples:
+            return {}
+        summed = [m for m in self._metrics if isinstance(m, SumMetric)]
+        bounds = {metric.name: self._jackknife_bounds(metric) for metric in summed}
+        constant = (
+            len(self._cells) == 0 or self._ranking.prediction[0] == self._ranking.prediction[-1]
+        )
+        skipped = (SumMetric, OrderMetric) if constant else (SumMetric,)
+        others = [m for m in self._metrics if not isinstance(m, skipped)]
+        if others:
+            drawn = self.on_resamples(n_resamples, others)
+            bounds |= {m.name: percentile_bounds(v) for m, v in zip(others, drawn, strict=True)}
+        return {name: unless_without_width(each) for name, each in bounds.items()}
+
+    def on_resamples(
+        self, n_resamples: int, metrics: Sequence[PredictionMetric] | None = None
+    ) -> np.ndarray:
+        """The value of each metric (default: all) on each resample, ``(n_metrics, n_resamples)``."""
+        blocks = self._resamples.blocks(n_resamples, len(self._cells))
+        none = np.zeros((len(self._metrics if metrics is None else metrics), 0))
+        return np.concatenate([none, *(self.on_counts(b, metrics) for b in blocks)], axis=1)
+
+    def on_counts(
+        self, counts: np.ndarray, metrics: Sequence[PredictionMetric] | None = None
+    ) -> np.ndarray:
         """The values where the cells count ``(n_drawn, n_cells)`` times, ``(n_metrics, n_drawn)``."""
+        metrics = self._metrics if metrics is None else metrics
         sums = (counts.astype(float) @ self._sums).T
         rows = WeightedRows(self._ranking, np.take(counts, self._cells, axis=1))
-        values = np.empty((len(self._metrics), len(counts)))
-        for own, metric, places in zip(values, self._metrics, self._places, strict=True):
+        values = np.empty((len(metrics), len(counts)))
+        for own, metric in zip(values, metrics, strict=True):
             if isinstance(metric, SumMetric):
-                own[:] = metric.of_sums(sums[0], *sums[places])
+                own[:] = metric.of_sums(sums[0], *sums[self._places[metric.name]])
             elif isinstance(metric, OrderMetric):
                 own[:] = metric.on_rows(rows)
             else:
                 label, prediction = self._ascending
                 own[:] = [metric(label, prediction, weight[::-1]) for weight in rows.weights]
         return values
+
+    def _jackknife_bounds(self, metric: SumMetric) -> tuple[float, float]:
+        """The bounds of a metric of sums, from its values without each cell of customers."""
+        places, totals = self._places[metric.name], self._sums.sum(axis=0)
+        without = (totals - self._sums[self._sums[:, 0] > 0]).T
+        value = float(metric.of_sums(totals[0], *totals[places]))
+        return jackknife_bounds(value, metric.of_sums(without[0], *without[places]))
 
     @property
     def _ascending(self) -> tuple[np.ndarray, np.ndarray]:

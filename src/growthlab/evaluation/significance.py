@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import random_stream
-from growthlab.evaluation.bootstrap import percentile_bounds
+from growthlab.evaluation.intervals import NO_BOUNDS, jackknife_bounds, percentile_bounds
 from growthlab.evaluation.prediction_values import PredictionValues
 from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.metrics.predictions import PredictionMetric
+from growthlab.metrics.weighted_rows import divided
 
 N_FLIPS = 10_000
 ENOUGH_USERS = 500
@@ -50,7 +51,7 @@ def compare_to_baseline(
     Returns
     -------
     DataFrame, one row per model other than the baseline: difference (model minus baseline) with its
-    95 % bootstrap bounds, relative_percent of the baseline's mean, p of the sign-flip test, p_holm
+    95 % bounds, relative_percent of the baseline's mean, p of the sign-flip test, p_holm
     over all models of the table, n_users (with a value for both), minimum_detectable difference
     (80 % power at 5 %), underpowered (fewer than 500 users). NaN without common users.
 
@@ -65,13 +66,11 @@ def compare_to_baseline(
         pair = values[[model, baseline]].dropna()
         d = (pair[model] - pair[baseline]).to_numpy(dtype=float)
         n = len(d)
-        resampled = resampled_mean(d, seed=seed, n_resamples=n_resamples)
+        bounds = mean_bounds(d, seed=seed) if n_resamples else NO_BOUNDS
         mean = float(d.mean()) if n else np.nan
         p = sign_flip_p(d, seed=seed, n_flips=n_flips)
         spread = float(d.std(ddof=1)) if n > 1 else np.nan
-        rows.append(
-            _row(model, baseline, mean, float(pair[baseline].mean()), resampled, p, n, spread)
-        )
+        rows.append(_row(model, baseline, mean, float(pair[baseline].mean()), bounds, p, n, spread))
     return _table(rows)
 
 
@@ -99,7 +98,8 @@ def compare_predictions(
         resampled = drawn[model] - drawn[baseline]
         mean, p = value[model] - value[baseline], bootstrap_p(resampled)
         spread = float(np.std(resampled[~np.isnan(resampled)])) * np.sqrt(n)
-        rows.append(_row(model, baseline, mean, value[baseline], resampled, p, n, spread))
+        bounds = percentile_bounds(resampled)
+        rows.append(_row(model, baseline, mean, value[baseline], bounds, p, n, spread))
     return _table(rows)
 
 
@@ -132,14 +132,13 @@ def resampled_metric(
     return values, drawn
 
 
-def resampled_mean(
-    values: np.ndarray, *, seed: int = 0, n_resamples: int = N_RESAMPLES
-) -> np.ndarray:
-    """The mean of one value a customer on each resample, ``(n_resamples,)``."""
-    resamples = Resamples(len(values), seed)
-    sums = resamples.sums_by_cell(values)
-    drawn = (counts.astype(float) @ sums for counts in resamples.counts(n_resamples))
-    return np.concatenate([np.zeros(0), *drawn]) / max(len(values), 1)
+def mean_bounds(differences: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % bounds of the mean of one value a customer, see `jackknife_bounds`."""
+    cells = Resamples(len(differences), seed)
+    n = cells.sums_by_cell(np.ones(len(differences)))
+    total = differences.sum()
+    without = divided(total - cells.sums_by_cell(differences), len(differences) - n)
+    return jackknife_bounds(float(total / len(differences)) if len(n) else np.nan, without)
 
 
 def sign_flip_p(
@@ -244,12 +243,12 @@ def _row(
     baseline: str,
     difference: float,
     baseline_value: float,
-    resampled: np.ndarray,
+    bounds: tuple[float, float],
     p: float,
     n: int,
     spread: float,
 ) -> dict[str, object]:
-    low, high = percentile_bounds(resampled)
+    low, high = bounds
     relative = 100 * difference / baseline_value if baseline_value else np.nan
     return {
         "model": model,

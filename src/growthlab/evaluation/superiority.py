@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.progress import bar
-from growthlab.evaluation.bootstrap import percentile_bounds
+from growthlab.evaluation.intervals import percentile_bounds
 from growthlab.evaluation.prediction_values import PredictionValues
 from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.evaluation.sequential_holm import SequentialHolm
 from growthlab.evaluation.significance import (
     N_FLIPS,
     bootstrap_p,
+    mean_bounds,
     n_as_extreme,
-    resampled_mean,
     sign_flip_p_values,
     sign_flips,
     sums_of_pairs,
@@ -74,7 +74,7 @@ class SuperiorityResult:
     """A challenger compared with a champion on the same customers; a positive gain is better.
 
     `gain` is the challenger's value minus the champion's (the reverse where less is better) with its
-    95 % bootstrap bounds, `relative` its share of the champion's value. `p` is one-sided for a gain
+    95 % bounds, `relative` its share of the champion's value. `p` is one-sided for a gain
     above 0, `p_margin` for a loss below the margin; `p_holm` and `p_margin_holm` are corrected for
     the `n_evaluations` on the same window, with the challenger's. NaN without customers.
     """
@@ -126,7 +126,7 @@ def superiority_by_sign_flips(values: pd.DataFrame, contest: SuperiorityTest) ->
             _flip(tests, others + shift[:, None], contest.seed)
         return float(p), tests.corrected()
 
-    bounds = percentile_bounds(resampled_mean(own, seed=contest.seed))
+    bounds = mean_bounds(own, seed=contest.seed)
     gain, champion = (float(v.mean()) if n else math.nan for v in (own, base))
     p = [p_and_corrected(*each) for each in zip(shifts, contest.levels, strict=True)]
     return _result(contest, champion=champion, gain=gain, bounds=bounds, p=p, n=n, n_tests=n_tests)

@@ -58,6 +58,8 @@ class BiasedByResampling(Protocol):
 class SumMetric:
     """A metric computed from sums over customers, such as a mean or a ratio of two means."""
 
+    name: ClassVar[str]
+
     def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
         """What is summed, ``(n,)`` each; NaN where the metric is undefined."""
         raise NotImplementedError

@@ -1,0 +1,64 @@
+"""95 % bounds of an estimate: from its value without each customer, or on resamples of customers."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.95
+ENOUGH_CUSTOMERS = 200  # with fewer, bounds hold the truth less often than they say
+NO_BOUNDS = (np.nan, np.nan)
+NO_SPREAD = 1e-12  # of a value that is the same in every resample, but for rounding
+
+
+def jackknife_bounds(value: float, without: np.ndarray) -> tuple[float, float]:
+    """The bounds of a smooth function of sums, from its values `without` each customer or cell.
+
+    Student's t with the jackknife's standard error, transformed so that the skewness of customers
+    does not shift it: Hall, On the removal of skewness by transformation, JRSS B 54(1), 1992. NaN
+    for fewer than two values; no width without spread, see `unless_without_width`.
+    """
+    d = without[~np.isnan(without)]
+    n = len(d)
+    d = d.mean() - d if n else d
+    squares = float(d @ d)
+    if n < 2:
+        return NO_BOUNDS
+    if not np.sqrt(squares) > NO_SPREAD * abs(value):
+        return value, value
+    error = np.sqrt((n - 1) / n * squares)
+    skew = float((d**3).sum() / (6 * squares**1.5))  # a sixth of the skewness of the value
+    low, high = (value - error * _untransformed(t, skew) for t in _t_quantiles(n))
+    return float(low), float(high)
+
+
+def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
+    """The bounds of the central 95 % of resampled values; NaN values are left out."""
+    defined = resampled[~np.isnan(resampled)]
+    if not len(defined):
+        return NO_BOUNDS
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def unless_without_width(bounds: tuple[float, float]) -> tuple[float, float]:
+    """The bounds, NaN if they have no width: where customers do not differ, nothing can be said.
+
+    That nobody of 30 was hit does not say that nobody ever will be. The difference of two models
+    that predict the same is another matter: it is 0 for certain.
+    """
+    low, high = bounds
+    return bounds if high - low > NO_SPREAD * max(abs(low), abs(high)) else NO_BOUNDS
+
+
+def _t_quantiles(n: int) -> tuple[float, float]:
+    """The upper and the lower quantile of Student's t of `n` values."""
+    upper = float(stdtrit(n - 1, (1 + LEVEL) / 2))
+    return upper, -upper
+
+
+def _untransformed(t: float, skew: float) -> float:
+    """The x for which ``x + skew (2 x^2 + 1) + 4/3 skew^2 x^3`` is `t`."""
+    if abs(skew) < 1e-6:
+        return t
+    return float((np.cbrt(1 + 6 * skew * (t - skew)) - 1) / (2 * skew))

@@ -1,0 +1,61 @@
+"""Bounds of an estimate: those of Student's t where nothing is skewed, and honest where nothing varies."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from growthlab.evaluation.intervals import (
+    jackknife_bounds,
+    percentile_bounds,
+    unless_without_width,
+)
+
+
+def bounds_of_mean(values):
+    n = len(values)
+    return jackknife_bounds(values.mean(), (values.sum() - values) / (n - 1))
+
+
+def test_bounds_of_an_even_mean_are_those_of_students_t():
+    values = np.concatenate([np.arange(30.0), -np.arange(30.0)])
+    expected = stats.t.interval(0.95, 59, loc=0, scale=stats.sem(values))
+    assert bounds_of_mean(values) == pytest.approx(expected)
+
+
+def test_a_long_tail_moves_both_bounds_to_its_side():
+    values = np.random.default_rng(0).lognormal(size=100)
+    low, high = bounds_of_mean(values)
+    even = stats.t.interval(0.95, 99, loc=values.mean(), scale=stats.sem(values))
+    assert low > even[0]
+    assert high > even[1]
+    mirrored = bounds_of_mean(-values)
+    assert mirrored == pytest.approx((-high, -low))
+
+
+def test_the_transformation_is_undone_exactly():
+    """With T = (value - truth) / error: T + s (2 T^2 + 1) + 4/3 s^2 T^3 is the quantile of t."""
+    values = np.random.default_rng(1).lognormal(size=50)
+    low, high = bounds_of_mean(values)
+    d = values - values.mean()
+    skew = (d**3).sum() / (6 * (d @ d) ** 1.5)
+    for bound, quantile in ((low, 0.975), (high, 0.025)):
+        t = (values.mean() - bound) / stats.sem(values)
+        transformed = t + skew * (2 * t**2 + 1) + 4 / 3 * skew**2 * t**3
+        assert transformed == pytest.approx(stats.t.ppf(quantile, 49))
+
+
+def test_one_value_or_none_has_no_bounds():
+    assert np.isnan(jackknife_bounds(1.0, np.array([]))).all()
+    assert np.isnan(jackknife_bounds(1.0, np.array([np.nan]))).all()
+    assert np.isnan(percentile_bounds(np.array([np.nan]))).all()
+
+
+def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
+    assert percentile_bounds(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
+
+
+def test_bounds_without_width_are_none():
+    same = jackknife_bounds(0.3, np.full(9, 0.3))
+    assert same == (0.3, 0.3)
+    assert np.isnan(unless_without_width(same)).all()
+    assert unless_without_width((0.0, 1e-9)) == (0.0, 1e-9)
