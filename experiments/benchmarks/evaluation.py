@@ -203,9 +203,15 @@ def peak_mb() -> float:
 
 def metrics() -> dict[str, Any]:
     """Every ranking metric as its yaml sets it."""
+    return metrics_of("ranking")
+
+
+def metrics_of(family: str) -> dict[str, Any]:
+    """Every metric of a family as its yaml sets it."""
     built = {}
-    for path in sorted((CONF / "metrics" / "ranking").glob("*.yaml")):
+    for path in sorted((CONF / "metrics" / family).glob("*.yaml")):
         settings = yaml.safe_load(path.read_text())
+        settings.pop("column", None)
         module, _, name = settings.pop("_target_").rpartition(".")
         built[path.stem] = getattr(importlib.import_module(module), name)(**settings)
     return built

@@ -1,6 +1,6 @@
 """How often the 95 % interval of each metric holds the truth, in worlds where the truth is known.
 
-    python experiments/benchmarks/interval_coverage.py [--customers 200 400 1000] [--rounds 1000] [--only WORLD]
+    python experiments/benchmarks/interval_coverage.py [--customers 200 400 1000] [--rounds 1000]
 
 A round draws customers from a world and judges them as a comparison does. The truth is the mean of
 the metric over four draws of a million customers. With 1,000 rounds a share of 95 % has a standard

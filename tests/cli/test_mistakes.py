@@ -171,6 +171,7 @@ WORDS = [
         "none of the models has a setting neigbours: did you mean model.neighbours?",
     ),
     ("compare seeds=0", "seeds must be at least 1, got 0"),
+    ("train intervals.resamples=-1", "intervals.resamples must be at least 0, got -1"),
     ("compare seeds=a", "seeds must be a whole number, got 'a'"),
     ("compare origins=0", "origins must be at least 1, got 0"),
     ("tune budget.trials=0", "budget.trials must be at least 1, got 0"),

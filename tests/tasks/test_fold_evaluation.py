@@ -80,7 +80,14 @@ class RecordingTask:
         return model
 
     def evaluate(
-        self, model: Untrained, data: str, metrics: Mapping[str, Any], *, seed: int, intervals=True
+        self,
+        model: Untrained,
+        data: str,
+        metrics: Mapping[str, Any],
+        *,
+        seed: int,
+        intervals=True,
+        n_resamples=2000,
     ) -> ModelEvaluation:
         """The quality of the epoch."""
         self.calls.append(("evaluate", data, model.trained))

@@ -153,3 +153,16 @@ def test_usage_is_measured_even_if_the_block_fails() -> None:
     with pytest.raises(RuntimeError, match="oh"), measure_usage() as usage:
         raise RuntimeError("oh")
     assert usage.seconds > 0
+
+
+def test_resamples_are_a_setting_and_none_gives_values_without_bounds(shop_fold, caplog):
+    some, none = (
+        run_comparison(TASK, [shop_fold], [POPULARITY], METRICS, n_resamples=n).outcomes[0][0]
+        for n in (50, 0)
+    )
+    name = TASK.objective
+    assert none.test[name].value == some.test[name].value
+    assert some.test[name].low < some.test[name].value < some.test[name].high
+    assert np.isnan([none.test[name].low, none.test[name].high]).all()
+    assert len(none.strata) == len(some.strata)
+    assert none.strata["low"].isna().all()

@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError, near_matches, one_line, quoted
 from growthlab.core.plain_types import type_mismatch
 
 MINIMUM = {"seed": 0, "seeds": 1, "origins": 1, "k": 1, "port": 0, "budget.trials": 1}
-MINIMUM |= {"n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
+MINIMUM |= {"intervals.resamples": 0, "n_jobs": 1, "prune.trials": 0, "prune.epochs": 0}
 MAY_BE_NULL = ("tags", "prune")  # of the settings that are mappings
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 

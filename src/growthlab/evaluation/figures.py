@@ -62,7 +62,7 @@ def outcome_figures(
         figures["metrics"] = metric_bars(
             {shown: outcome.test[name] for name, shown in names.items()},
             outcome.name,
-            subtitle="test window, 95 % bootstrap bounds; \N{DOWNWARDS ARROW} lower is better",
+            subtitle="test window, 95 % bounds; \N{DOWNWARDS ARROW} lower is better",
             colours={names.get(objective, ""): BLUE},
         )
     table = predictions_of(outcome)
@@ -95,7 +95,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
         "leaderboard": metric_bars(
             estimates,
             f"{metric_label(objective)} on the test window",
-            subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bootstrap bounds",
+            subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bounds",
             colours=colours,
             largest_first=standings.maximise,
         )

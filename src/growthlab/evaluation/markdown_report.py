@@ -9,6 +9,7 @@ from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
     NOTHING_CHOSEN,
+    bounds_text,
     marked_model_names,
     not_exportable,
     objective_intervals,
@@ -30,7 +31,7 @@ from growthlab.pages.text_table import (
 HOW_TO_READ = (
     "- The winner is chosen on the validation window alone. The table is ordered by the test "
     "objective, by which nothing was chosen: where the two disagree, the winner is not in row 1.",
-    "- Brackets hold 95 % bootstrap bounds over customers: how much the number could change with "
+    "- Brackets hold 95 % bounds over customers: how much the number could change with "
     "another sample of customers. Another season can change it more, which rolling origins show.",
     "- Differences to the best baseline (by validation) are paired by customer. p is corrected by "
     "Holm's method for all models compared. A small p means that there is a difference, not that it "
@@ -111,7 +112,9 @@ def _leaderboard(standings: Standings) -> list[str]:
     ]
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     lines = markdown_table([name for name, _ in columns], rows, n_left=2)
-    return [*lines, "", "`*` winner, chosen on the validation window; `b` baseline."]
+    n_customers = int(table["n_users"].max())
+    legend = "`*` winner, chosen on the validation window; `b` baseline; brackets:"
+    return [*lines, "", f"{legend} {bounds_text(n_customers)}."]
 
 
 def _differences(standings: Standings) -> list[str]:

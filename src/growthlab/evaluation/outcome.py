@@ -11,7 +11,7 @@ from growthlab.training.learned_state import WarmStart
 
 
 class Estimate(NamedTuple):
-    """A metric with its 95 % bootstrap bounds (NaN where the metric has none)."""
+    """A metric with its 95 % bounds (NaN where the metric has none)."""
 
     value: float
     low: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +16,12 @@ import pandas as pd
 from growthlab.evaluation.bootstrap import mean_estimates
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.split.origin_windows import OriginWindows, independent_origins
+
+log = logging.getLogger(__name__)
 
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
@@ -53,7 +58,9 @@ def best_name(values: Mapping[str, float], *, maximise: bool) -> str | None:
     return max(known, key=lambda name: known[name]) if known else None
 
 
-def mean_estimate(seeds: Sequence[Outcome], metric: str) -> Estimate:
+def mean_estimate(
+    seeds: Sequence[Outcome], metric: str, n_resamples: int = N_RESAMPLES
+) -> Estimate:
     """A test metric averaged over seeds.
 
     The bounds are those of the users' means over seeds, or the mean of the seeds' bounds for a metric
@@ -62,7 +69,8 @@ def mean_estimate(seeds: Sequence[Outcome], metric: str) -> Estimate:
     if len(seeds) == 1:
         return seeds[0].test[metric]
     if all(metric in o.per_user for o in seeds):
-        return mean_estimates(mean_per_user(seeds, metric)[[metric]])[metric]
+        means = mean_per_user(seeds, metric)[[metric]]
+        return mean_estimates(means, n_resamples=n_resamples)[metric]
     return Estimate(*(_mean(bound) for bound in zip(*(o.test[metric] for o in seeds), strict=True)))
 
 
@@ -95,7 +103,8 @@ class Standings:
     models by an objective without per-user values; `columns` are the metrics shown next to the
     objective; `bundle_mb` are sizes by model; `errors` are messages by the label of the failed entry.
     `subtitle` names the models that have settings of the comparison instead of their own. `windows`
-    are those of the origins, newest first; empty for a split without a clock.
+    are those of the origins, newest first; empty for a split without a clock. `n_resamples` of customers
+    give the bounds of differences.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -110,6 +119,7 @@ class Standings:
     columns: Sequence[MetricColumn] = ()
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
     windows: Sequence[OriginWindows] = ()
+    n_resamples: int = N_RESAMPLES
 
     @property
     def chosen(self) -> bool:
@@ -172,17 +182,11 @@ class Standings:
         Per-user values are averaged over the seeds; for a metric without them the metric itself is.
         Empty without a baseline, and for an objective of all lists together.
         """
-        objective, baseline = self.objective, self.baseline
-        if baseline is None:
-            return pd.DataFrame(columns=COLUMNS)
-        if all(objective in o.per_user for o in self.outcomes[0]):
-            averaged = {name: mean_per_user(s, objective) for name, s in self.models.items()}
-            return compare_to_baseline(averaged, objective, baseline)
-        named = {m.name: m for m in self.metrics.values() if isinstance(m, PredictionMetric)}
-        if objective not in named:
-            return pd.DataFrame(columns=COLUMNS)
-        predictions = {name: [predictions_of(o) for o in s] for name, s in self.models.items()}
-        return compare_predictions(predictions, named[objective], baseline)
+        started = time.process_time()
+        compared = self._differences()
+        seconds = time.process_time() - started
+        log.info("%d models compared with %s in %.1f CPU s", len(compared), self.baseline, seconds)
+        return compared
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -195,10 +199,25 @@ class Standings:
         last = [*COSTS, "bundle_mb", "not_exportable", f"valid_{self.objective}"]
         return table[[*(c for c in table.columns if c not in last), *last]]
 
+    def _differences(self) -> pd.DataFrame:
+        objective, baseline = self.objective, self.baseline
+        if baseline is None:
+            return pd.DataFrame(columns=COLUMNS)
+        if all(objective in o.per_user for o in self.outcomes[0]):
+            averaged = {name: mean_per_user(s, objective) for name, s in self.models.items()}
+            return compare_to_baseline(averaged, objective, baseline, n_resamples=self.n_resamples)
+        named = {m.name: m for m in self.metrics.values() if isinstance(m, PredictionMetric)}
+        if objective not in named:
+            return pd.DataFrame(columns=COLUMNS)
+        predictions = {name: [predictions_of(o) for o in s] for name, s in self.models.items()}
+        return compare_predictions(
+            predictions, named[objective], baseline, n_resamples=self.n_resamples
+        )
+
     def _row(self, rank: int, name: str) -> dict[str, Any]:
         seeds = self.models[name]
         values = [o.test[self.objective].value for o in seeds]
-        estimate = mean_estimate(seeds, self.objective)
+        estimate = mean_estimate(seeds, self.objective, self.n_resamples)
         return {
             "rank": rank,
             "model": name,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.visible_text import visible_text
+from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.standings import OriginResult, Standings
@@ -50,21 +51,23 @@ def model_result_lines(
     for name in order:
         value, low, high = outcome.test[name]
         digits = decimals_for([value])
-        bounds = (
+        interval = (
             ""
             if np.isnan(low)
             else f"[{format_number(low, digits)}, {format_number(high, digits)}]"
         )
         valid = format_number(outcome.valid.get(name, np.nan), digits)
-        rows.append([metric_label(name), valid, format_number(value, digits), bounds])
+        rows.append([metric_label(name), valid, format_number(value, digits), interval])
     why_not = outcome.why_not_exportable
+    rough = len(outcome.per_user) < ENOUGH_CUSTOMERS
+    bounds = f"95 % bounds, rough below {ENOUGH_CUSTOMERS} customers" if rough else "95 % bounds"
     epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
     return [
         "",
         f"{outcome.name}, seed {outcome.seed}: fitted in {outcome.fit_seconds:.1f} s{epochs}, "
         f"scored in {outcome.score_seconds:.1f} s, covers {100 * outcome.coverage:.0f} %",
         "",
-        *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
+        *plain_table(["metric", "valid", "test", bounds], rows),
         "",
         *([f"not exportable: {visible_text(why_not)}", ""] if why_not else []),
     ]
@@ -141,12 +144,22 @@ def _notes(standings: Standings) -> Iterator[str]:
     how = "* winner, chosen on the validation window" if standings.chosen else NOTHING_CHOSEN
     yield f"{how}; b baseline{seeds}"
     if pd.notna(table["low"]).any():
-        yield f"[...] 95 % bootstrap bounds over {table['n_users'].max():,} customers"
+        yield f"[...] {bounds_text(int(table['n_users'].max()))}"
     yield from power_notes(standings)
     if len(standings.outcomes) > 1:
         yield origins_verdict(standings.origins())
     yield from not_exportable(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())
+
+
+def bounds_text(n_customers: int) -> str:
+    """What brackets hold, and that they are rough where customers are few."""
+    rough = (
+        f": rough, as these are fewer than {ENOUGH_CUSTOMERS}"
+        if n_customers < ENOUGH_CUSTOMERS
+        else ""
+    )
+    return f"95 % bounds over {n_customers:,} customers{rough}"
 
 
 def origins_verdict(origins: Sequence[OriginResult]) -> str:

@@ -299,7 +299,7 @@ class MonitoringReport:
             "they did in the horizon after the cutoff of the state that answered; "
             f"{self.delayed.n_without_events:,} are not in the newer events, and for "
             f"{self.delayed.n_not_over:,} more the horizon is not over there. "
-            "Brackets hold 95 % bootstrap bounds over customers."
+            "Brackets hold 95 % bounds over customers."
         )
         return MonitoringTable("What came of the predictions", note, ["", "now", "at export"], rows)
 

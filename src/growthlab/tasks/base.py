@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.split.fold import Fold
 from growthlab.training.fit_options import FitOptions
 
@@ -62,8 +63,13 @@ class Task(Protocol):
         *,
         seed: int,
         intervals: bool = True,
+        n_resamples: int = N_RESAMPLES,
     ) -> ModelEvaluation:
-        """Evaluate the fitted model on the future of `data`; without `intervals` the bounds are NaN."""
+        """Evaluate the fitted model on the future of `data`.
+
+        Bounds come from `n_resamples` of customers, and are NaN for none. Without `intervals` there
+        are no bounds, strata or tables.
+        """
         ...
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:

@@ -20,7 +20,7 @@ from growthlab.evaluation.bootstrap import evaluate_predictions, evaluate_subset
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
-from growthlab.evaluation.resamples import Resamples
+from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
 from growthlab.features.customer_table import ITEM_FEATURES
 from growthlab.features.examples import Examples
 from growthlab.features.portrait.dictionary import select_portrait_tags
@@ -132,6 +132,7 @@ class CustomerTask(ABC):
         *,
         seed: int,
         intervals: bool = True,
+        n_resamples: int = N_RESAMPLES,
     ) -> ModelEvaluation:
         """Every metric of the predictions, see `Task.evaluate`."""
         started = time.perf_counter()
@@ -139,7 +140,9 @@ class CustomerTask(ABC):
         seconds = time.perf_counter() - started
         label = data.evaluated.target
         assert label is not None
-        values = evaluate_predictions(label, prediction, metrics, intervals=intervals)
+        values = evaluate_predictions(
+            label, prediction, metrics, intervals=intervals, n_resamples=n_resamples
+        )
         table = pd.DataFrame(
             {"user_id": data.evaluated.user_ids, "label": label, "prediction": prediction}
         )
@@ -151,7 +154,8 @@ class CustomerTask(ABC):
             tables["importance"] = permutation_importance(
                 wrap_estimator(model), data.evaluated, objective[0], seed=seed
             )
-        strata = _strata(data.evaluated, prediction, metrics)
+        n_resamples = min(n_resamples, STRATUM_RESAMPLES)
+        strata = _strata(data.evaluated, prediction, metrics, n_resamples)
         result = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
         return self.with_task_tables(result, model, data, metrics)
 
@@ -173,7 +177,7 @@ class CustomerTask(ABC):
 
 
 def _strata(
-    customers: Examples, prediction: np.ndarray, metrics: Mapping[str, Any]
+    customers: Examples, prediction: np.ndarray, metrics: Mapping[str, Any], n_resamples: int
 ) -> pd.DataFrame:
     """Every metric for each stratum of `customer_strata`, the predicted top tenth and each cohort."""
     assert customers.target is not None
@@ -190,7 +194,7 @@ def _strata(
             metrics,
             resamples,
             np.flatnonzero(kept),
-            n_resamples=STRATUM_RESAMPLES,
+            n_resamples=n_resamples,
         )
         rows += [(stratum, name, *e, int(kept.sum())) for name, e in estimates.items()]
     return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])

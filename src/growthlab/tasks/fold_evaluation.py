@@ -14,6 +14,7 @@ from typing import Any
 from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Fold
@@ -36,6 +37,7 @@ class FoldEvaluation:
     fold: Fold
     metrics: Mapping[str, Any]
     refit: bool = True  # after choosing, fit again on past + valid
+    n_resamples: int = N_RESAMPLES  # of customers, for the bounds of the test metrics
 
     @cached_property
     def selection_data(self) -> Any:
@@ -195,15 +197,29 @@ def run_model(
         peak_mb = max(peak_mb, usage.peak_mb)
     if chosen.calibration is not None and isinstance(task, Calibrates):
         model = task.calibrated(model, chosen.calibration)
-    result = task.evaluate(model, evaluation.test_data, evaluation.metrics, seed=seed)
-    _log_result(label or f"{name} seed {seed}", task.objective, chosen, result, fit_seconds)
+    with measure_usage() as usage:
+        result = task.evaluate(
+            model,
+            evaluation.test_data,
+            evaluation.metrics,
+            seed=seed,
+            n_resamples=evaluation.n_resamples,
+        )
+    label = label or f"{name} seed {seed}"
+    _log_result(label, task.objective, chosen, result, fit_seconds)
+    log.info(
+        "%s: evaluated in %.1f CPU s, scoring, every metric, strata and %d resamples included",
+        label,
+        usage.cpu_seconds,
+        evaluation.n_resamples,
+    )
     outcome = _outcome(model, name, seed, chosen, result, fit_seconds, peak_mb)
     outcome = replace(outcome, fit_cpu_seconds=fit_cpu_seconds)
     if not export:
         return outcome
     scorer, why_not = _scorer_of(model)
     if why_not:
-        log.warning("%s is not exportable, so it cannot be promoted: %s", label or name, why_not)
+        log.warning("%s is not exportable, so it cannot be promoted: %s", label, why_not)
     learned = _learned(evaluation, chosen, model)
     return replace(outcome, scorer=scorer, why_not_exportable=why_not, learned=learned)
 

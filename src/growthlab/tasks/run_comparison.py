@@ -12,6 +12,7 @@ from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.progress import progress
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.evaluation.outcome import Outcome
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.models.base import SaysStochastic
 from growthlab.models.table_estimator import is_seeded
 from growthlab.split.fold import Fold
@@ -65,6 +66,7 @@ def run_comparison(
     seeds: int = 1,
     device: str = "auto",
     refit: bool = True,
+    n_resamples: int = N_RESAMPLES,
     recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
 ) -> ComparisonResults:
@@ -92,7 +94,7 @@ def run_comparison(
             results.outcomes[entry.origin].append(before)
             continue
         if evaluation is None or evaluation.fold is not folds[entry.origin]:
-            evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit)
+            evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit, n_resamples)
             evaluation.prepare()
         try:
             outcome = _run_entry(entry, evaluation, device, recorder, warm)

@@ -21,6 +21,7 @@ from growthlab.evaluation.block_ranking import rank_items, unseen_targets
 from growthlab.evaluation.bootstrap import evaluate_lists
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.evaluation.strata import evaluate_strata
 from growthlab.features.build_histories import CATALOGUE_COLUMNS, catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
@@ -211,12 +212,15 @@ class TopN:
         *,
         seed: int,
         intervals: bool = True,
+        n_resamples: int = N_RESAMPLES,
     ) -> ModelEvaluation:
         """Every metric of the lists, see `Task.evaluate`."""
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started
-        per_user, values = evaluate_lists(lists, metrics, intervals=intervals)
+        per_user, values = evaluate_lists(
+            lists, metrics, intervals=intervals, n_resamples=n_resamples
+        )
         n_removed = float(data.targets_removed_by_filter)
         values["targets_removed_by_filter"] = Estimate(n_removed, np.nan, np.nan)
         if data.steps is not None:
@@ -225,7 +229,9 @@ class TopN:
             values["steps_without_history"] = Estimate(n_without, np.nan, np.nan)
         coverage = 1.0 - float(lists.fallback.mean())
         lists = replace(lists)  # frees what metrics cached: 200 MB for a million users
-        strata = evaluate_strata(lists, metrics) if intervals else pd.DataFrame()
+        strata = pd.DataFrame()
+        if intervals:
+            strata = evaluate_strata(lists, metrics, n_resamples=n_resamples)
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
         return ModelEvaluation(values, per_user, strata, tables, seconds, coverage)

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from growthlab.config.model_settings import describe_settings
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.comparison import Comparison
+from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.split.origin_windows import fold_windows
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.run_comparison import ComparisonResults, run_comparison
@@ -37,9 +40,15 @@ def evaluate_models(
         seeds=config.get("seeds", 1),
         device=config.device,
         refit=config.refit,
+        n_resamples=n_resamples_of(config),
         recorder=recorder,
         warm=warm,
     )
+
+
+def n_resamples_of(config: DictConfig) -> int:
+    """The setting ``intervals.resamples``; its default in a config logged before there was one."""
+    return int(OmegaConf.select(config, "intervals.resamples", default=N_RESAMPLES))
 
 
 def comparison_of(
@@ -59,6 +68,7 @@ def comparison_of(
         leakage=bench.leakage(0),
         metrics=bench.metrics,
         columns=bench.columns,
+        n_resamples=n_resamples_of(bench.config),
         errors={label: one_line(error) for label, error in results.errors.items()},
         bundle_mb=bundle_mb or {},
         windows=[w for w in map(fold_windows, bench.folds) if w is not None],

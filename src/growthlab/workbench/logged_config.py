@@ -24,6 +24,7 @@ KEYS_OF_A_SEARCH = (
 KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
 KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
+KEYS_ADDED_SINCE = ("intervals",)  # runs of earlier versions have none: the default
 LOGGED_GROUPS = ("data", "split", "task")
 CHOICE = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
 MOVED_TARGETS = {"growthlab.features.item_content.": "growthlab.features.term_content."}
@@ -80,7 +81,7 @@ def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
         if not isinstance(choice, str) or not CHOICE.fullmatch(choice):
             raise ConfigError(f"{path.name}: chosen.{group} is {quoted(repr(choice))}, not a name")
     for key in map(str, default.config):
-        if key not in logged and key not in KEYS_NOT_OF_A_RUN:
+        if key not in logged and key not in (*KEYS_NOT_OF_A_RUN, *KEYS_ADDED_SINCE):
             raise ConfigError(f"{path.name} has no {key}")
     try:
         config = OmegaConf.create(logged)
