@@ -13,10 +13,17 @@ from sklearn.linear_model import LogisticRegression
 
 from growthlab.core.errors import BundleError, ConfigError
 from growthlab.core.seeding import random_stream
+from growthlab.metrics.binary.brier import Brier
 from growthlab.metrics.binary.calibration_error import CalibrationError
 from growthlab.metrics.binary.log_loss import LogLoss
 from growthlab.metrics.binary.roc_auc import RocAuc
-from growthlab.models.calibrated_estimator import fit_calibration, isotonic, platt, slope_of
+from growthlab.models.calibrated_estimator import (
+    cross_calibrated,
+    fit_calibration,
+    isotonic,
+    platt,
+    slope_of,
+)
 from growthlab.scorers.calibrated_row_scorer import CalibratedRowScorer, CalibrationMap
 from growthlab.scorers.curve_row_scorer import CurveRowScorer
 from growthlab.scorers.load import load_scorer
@@ -57,6 +64,38 @@ def test_a_thousand_of_each_label_make_a_free_curve() -> None:
     assert fit_calibration(label[1:], p[1:]).method == "platt"  # type: ignore[union-attr]
     assert fit_calibration(label[:-1], p[:-1]).method == "platt"  # type: ignore[union-attr]
     assert fit_calibration(label, p, "none") is None
+
+
+def test_few_of_a_label_calibrate_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    label, p = np.repeat([0.0, 1.0], [500, 49]), np.linspace(0.1, 0.5, 549)
+    assert fit_calibration(label, p) is None
+    assert "49 leavers and 500 stayers on validation, at least 50 are needed" in caplog.text
+    assert fit_calibration(label, p, "platt") is not None  # whoever names a method gets it
+
+
+def test_probabilities_that_hold_are_left_alone() -> None:
+    """A map that follows chance is not kept: over many windows it does harm oftener than it is kept."""
+    kept, helped = 0, 0
+    for seed in range(60):
+        random = random_stream(seed, "holds")
+        truth = expit(random.normal(0, 1, 2300))
+        label = (random.random(2300) < truth).astype(float)
+        window, others = slice(300), slice(300, None)
+        result = fit_calibration(label[window], truth[window])
+        kept += result is not None
+        always = platt(label[window], truth[window])
+        helped += Brier()(label[others], always(truth[others])) < Brier()(
+            label[others], truth[others]
+        )
+    assert kept < 30
+    assert helped < 30
+
+
+def test_nobody_is_calibrated_by_its_own_label() -> None:
+    label, p = overconfident(300, 0)
+    before = cross_calibrated(label, p, "isotonic")
+    np.testing.assert_array_equal(before, cross_calibrated(label, p, "isotonic"))
+    assert Brier()(label, before) > Brier()(label, isotonic(label, p)(p))
 
 
 def test_platts_map_is_a_logistic_regression_of_his_targets() -> None:

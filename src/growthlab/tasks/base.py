@@ -85,6 +85,18 @@ class Calibrates(Protocol):
         """The calibration from an evaluation on the validation window, as plain values; None: none."""
         ...
 
+    def valid_after_calibration(
+        self,
+        evaluation: ModelEvaluation,
+        metrics: Mapping[str, Any],
+        calibration: Mapping[str, Any],
+    ) -> dict[str, float]:
+        """The metrics on the validation window that the calibration changes, after it.
+
+        No customer is calibrated by a map that was fitted to its own label.
+        """
+        ...
+
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> Any:
         """The fitted model with the calibration applied."""
         ...

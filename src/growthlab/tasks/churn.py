@@ -30,6 +30,7 @@ from growthlab.models.base import Estimator
 from growthlab.models.calibrated_estimator import (
     CHOICES,
     CalibratedEstimator,
+    cross_calibrated,
     fit_calibration,
     slope_of,
 )
@@ -51,9 +52,11 @@ class Churn(CustomerTask):
 
     Every model is calibrated on the validation window, which its first fit has not seen: `calibration`
     is ``isotonic``, ``platt``, ``none``, or ``auto`` (isotonic from 1000 leavers and stayers on, else
-    Platt's). The model refitted on everything before the cutoff keeps that map; its uncalibrated
-    predictions are in the column ``uncalibrated`` and in the metrics with that ending. Validation
-    metrics are those before calibration.
+    Platt's, where cross-validation on the window says that it helps; see `fit_calibration`). The model
+    refitted on everything before the cutoff keeps that map; its uncalibrated predictions are in the
+    column ``uncalibrated`` and in the metrics with that ending. Validation metrics of probabilities
+    are those of the calibrated model, with maps fitted to other customers: ``objective=brier``
+    chooses by what is shipped.
     """
 
     answer: ClassVar[TaskAnswer] = TaskAnswer(
@@ -107,6 +110,18 @@ class Churn(CustomerTask):
         calibration = fit_calibration(label, p, self.calibration)
         return None if calibration is None else calibration.to_json()
 
+    def valid_after_calibration(
+        self,
+        evaluation: ModelEvaluation,
+        metrics: Mapping[str, Any],
+        calibration: Mapping[str, Any],
+    ) -> dict[str, float]:
+        """Metrics of probabilities on the validation window, after cross-fitted calibration."""
+        rows = evaluation.per_user
+        label, p = rows["label"].to_numpy(), rows["prediction"].to_numpy()
+        calibrated = cross_calibrated(label, p, calibration["method"])
+        return {n: float(m(label, calibrated)) for n, m in _of_probabilities(metrics).items()}
+
     def calibrated(self, model: Any, calibration: Mapping[str, Any]) -> CalibratedEstimator:
         """The fitted model with a calibration map."""
         return CalibratedEstimator(wrap_estimator(model), CalibrationMap.from_json(calibration))
@@ -124,11 +139,7 @@ class Churn(CustomerTask):
             return replace(result, tables=tables)
         raw = model.model.predict(data.evaluated)
         predictions = result.per_user.assign(uncalibrated=raw)
-        changed = {
-            m.name: m
-            for m in metrics.values()
-            if isinstance(m, OfProbabilities) and m.of_probabilities
-        }
+        changed = _of_probabilities(metrics)
         before = {n: float(m(label, raw)) for n, m in changed.items()}
         after = {n: result.values[n].value for n in changed}
         slopes = ("calibration_slope", slope_of(label, raw), slope_of(label, p))
@@ -148,6 +159,12 @@ class Churn(CustomerTask):
     def estimate_mean(self, customers: Examples) -> float:
         """The share of customers without a purchase in the last horizon."""
         return float((customers.table["days_since_last"] >= customers.horizon_days).mean())
+
+
+def _of_probabilities(metrics: Mapping[str, Any]) -> dict[str, OfProbabilities]:
+    """The metrics that depend on the level of probabilities, by their logged name."""
+    values = metrics.values()
+    return {m.name: m for m in values if isinstance(m, OfProbabilities) and m.of_probabilities}
 
 
 def churn_deciles(label: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:

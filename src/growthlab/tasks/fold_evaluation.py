@@ -72,7 +72,7 @@ class ChosenFit:
 
     `model` is None if the choice was read from an interrupted call. `learned` is the state from which
     a later run can continue. `calibration` is that of the model's probabilities on the window; the
-    metrics in `valid` are those before it.
+    metrics in `valid` are those of what is shipped, the calibrated model.
     """
 
     model: Any
@@ -116,12 +116,16 @@ def choose_fit(
     result = task.evaluate(
         model, evaluation.selection_data, evaluation.metrics, seed=seed, intervals=False
     )
+    valid = {n: e.value for n, e in result.values.items()}
+    calibration = task.calibration_of(result) if isinstance(task, Calibrates) else None
+    if calibration is not None and isinstance(task, Calibrates):
+        valid |= task.valid_after_calibration(result, evaluation.metrics, calibration)
     curves = {"loss": list(model.losses_) if isinstance(model, RecordsLosses) else []}
     if watch is not None:
         curves[f"valid/{task.objective}"] = [watch.values[n] for n in sorted(watch.values)]
     return ChosenFit(
         model=model,
-        valid={n: e.value for n, e in result.values.items()},
+        valid=valid,
         epochs=watch.best_epoch if watch is not None and watch.values else None,
         curves={n: values for n, values in curves.items() if values},
         fit_seconds=usage.seconds,
@@ -129,7 +133,7 @@ def choose_fit(
         peak_mb=usage.peak_mb,
         score_seconds=result.score_seconds,
         learned=learned_state(model, evaluation.selection_data, evaluation.fold.for_choosing()),
-        calibration=task.calibration_of(result) if isinstance(task, Calibrates) else None,
+        calibration=calibration,
     )
 
 
