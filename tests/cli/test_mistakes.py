@@ -63,7 +63,7 @@ WORDS = [
     ("train metrics.ndgc.k=[5]", "unknown setting metrics.ndgc: did you mean metrics.ndcg?"),
     (
         "train metrics.ndcg.j=[5]",
-        "unknown setting metrics.ndcg.j: possible: metrics.ndcg.column, metrics.ndcg.k",
+        "unknown setting metrics.ndcg.j: possible: metrics.ndcg.k, metrics.ndcg.leaderboard",
     ),
     ("train metrics=[ranking/ndgc]", "metrics=ranking/ndgc: did you mean ranking/ndcg"),
     ("train data.faults.bot=1", "unknown setting data.faults.bot: did you mean data.faults.bots?"),
