@@ -264,14 +264,14 @@ class Worker:
             outcome: dict[str, str] = json.loads(line)
             return outcome
         status = process.wait()
-        self.process = None
+        self.stop()
         return {"outcome": "died", "line": f"status {status}"}
 
     def stop(self) -> None:
         """End the process."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()  # closes its pipes
             self.process = None
 
 
