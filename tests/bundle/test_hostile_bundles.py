@@ -71,7 +71,7 @@ STATE, MODEL = "state/histories.npz", "model.npz"
         (STATE, "offsets", with_value(-1, 99), "offsets must go from 0 to"),
         (STATE, "offsets", with_value(1, 99), "offsets must be sorted"),
         (STATE, "times", with_value(0, 2**62), "times must lie in"),
-        (STATE, "times", with_value(0, 10), "events that are not sorted by time"),
+        (STATE, "times", lambda a: len(a) - np.arange(len(a)), "events that are not sorted by time"),
         (STATE, "event_types", with_value(0, 99), "event_types must be 9 or less, got 99"),
         (STATE, "user_codes", with_value(0, -2), "user_codes must be -1 or more, got -2"),
         (STATE, "user_ids", backwards, "user_ids must be sorted and distinct"),

@@ -102,8 +102,8 @@ def test_metrics_have_bounds(workspace: Workspace, task: str) -> None:
     for run in children_of(workspace, task).values():
         metrics = run.data.metrics
         assert 0 <= metrics[f"valid/{name}"] <= 1
-        low, value, high = (metrics[f"test/{name}{end}"] for end in ("/low", "", "/high"))
-        assert low <= value <= high
+        without_bounds = run.data.tags["model"] == "mean"  # equal predictions have no order
+        assert (f"test/{name}/low" not in metrics) == without_bounds
         for bound in (m.removesuffix("/low") for m in metrics if m.endswith("/low")):
             assert metrics[f"{bound}/low"] - 1e-9 <= metrics[bound], bound
             assert metrics[bound] <= metrics[f"{bound}/high"] + 1e-9, bound
@@ -155,8 +155,8 @@ def test_the_logged_metrics_follow_from_the_tables(workspace: Workspace) -> None
 def test_predictions_are_logged_with_their_labels(workspace: Workspace, task: str) -> None:
     for run in children_of(workspace, task).values():
         table = workspace.table(run, "predictions.parquet")
-        before = ["uncalibrated"] if task == "churn" else []
-        assert list(table.columns) == ["user_id", "label", "prediction", *before]
+        # too few customers leave or stay here for a calibration
+        assert list(table.columns) == ["user_id", "label", "prediction"]
         assert table["prediction"].notna().all()
         assert not workspace.artifact(run, "per_user.parquet").exists()
 

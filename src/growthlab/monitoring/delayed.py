@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,7 +33,8 @@ class DelayedEvaluation:
     def sentence(self, name: str) -> str:
         """What an alert says of a metric that is worse."""
         now = self.now[name]
+        bounds = "" if math.isnan(now.low) else f" [{now.low:.3f}, {now.high:.3f}]"
         return (
-            f"{name} of what was served is {now.value:.3f} [{now.low:.3f}, {now.high:.3f}], worse "
+            f"{name} of what was served is {now.value:.3f}{bounds}, worse "
             f"than at export ({self.then[name]['value']:.3f})"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -106,13 +107,20 @@ def worse_metrics(
     now: Mapping[str, MetricWithBounds],
     then: Mapping[str, Mapping[str, float | None]],
 ) -> Iterator[str]:
-    """The names of metrics whose whole interval now is worse than the whole interval at export."""
+    """The names of metrics whose whole interval now is worse than the whole interval at export.
+
+    A value without an interval, as where all predictions have become equal, stands for itself.
+    """
     for metric in metrics:
         measured, at_export = now.get(metric.name), then.get(metric.name, {})
         low, high = at_export.get("low"), at_export.get("high")
         if measured is None or low is None or high is None:
             continue
-        below, above = measured.high < low, measured.low > high
+        lowest, highest = (
+            measured.value if math.isnan(bound) else bound
+            for bound in (measured.low, measured.high)
+        )
+        below, above = highest < low, lowest > high
         if metric.name in BEST_AT_ZERO:
             worse = (below or above) and abs(measured.value) > abs(at_export["value"] or 0.0)
         else:
