@@ -116,9 +116,7 @@ def test_worse_is_what_lies_below_the_interval_at_export(
     assert watched.predictions == values  # one each, and of known customers only
     report = MonitoringReport.of(watched, AlertLimits(psi_moved=50, psi_far=50), delayed)
     assert [alert.about for alert in report.alerts] == ["roc_auc"]
-    assert (
-        "roc_auc of what was served is 0.000, worse than at exp" in report.as_text()
-    )
+    assert "roc_auc of what was served is 0.000, worse than at exp" in report.as_text()
     assert report.metrics()["delayed/customers"] == 200
 
 
