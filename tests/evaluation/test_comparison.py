@@ -10,7 +10,6 @@ import pytest
 
 from growthlab.evaluation.comparison import Comparison, model_result_lines
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import DECIDING, ModelEvaluation
 from growthlab.pages.text_table import (
     decimals_for,
     format_interval,
@@ -49,35 +48,6 @@ def test_the_winner_is_chosen_on_validation_though_another_is_better_on_test(com
     assert table["model"].tolist()[0] == "gru4rec"
     assert table.loc[table["winner"], "model"].tolist() == ["item_knn"]
     assert comparison.winner().name == "item_knn"
-
-
-def test_few_customers_choose_nobody_and_the_first_baseline_wins_by_default(comparison):
-    def decided_by(n: int) -> Comparison:
-        outcomes = [
-            replace(o, valid={**o.valid, DECIDING: float(n)}) for o in comparison.outcomes[0]
-        ]
-        return replace(comparison, outcomes={0: outcomes})
-
-    few = decided_by(29)
-    assert few.winner().name == "popularity"
-    table = few.leaderboard()
-    assert table.loc[table["winner"], "model"].tolist() == ["popularity"]
-    assert (
-        "* winner by default: 29 customers decide on the validation window, fewer than 30"
-        in few.as_text()
-    )
-    assert "Winner by default: **popularity**. Only 29 customers" in few.as_markdown()
-    assert decided_by(30).winner().name == comparison.winner().name == "item_knn"
-    assert few.origins()[0].winner == "popularity"
-
-
-def test_those_who_decide_have_an_item_to_find_or_the_rarer_label(recommenders, churn_models):
-    fields = dict.fromkeys(("values", "strata", "tables", "score_seconds", "coverage"))
-    for outcome in (recommenders[0], churn_models[0]):
-        rows = outcome.per_user
-        evaluation = ModelEvaluation(per_user=rows, **fields)
-        expected = len(rows) if "label" not in rows else rows["label"].value_counts().min()
-        assert evaluation.n_deciding == expected
 
 
 def test_of_several_seeds_the_best_validated_one_is_the_winner(recommenders):

@@ -10,7 +10,6 @@ from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
     NOTHING_CHOSEN,
     bounds_text,
-    how_chosen,
     marked_model_names,
     not_exportable,
     objective_intervals,
@@ -83,11 +82,6 @@ def _verdict(standings: Standings) -> str:
     best_baseline = markdown_text(f"{standings.baseline}:")
     row = next(r for r in standings.table.to_dict("records") if r["winner"])
     digits = decimals_for([row[objective]])
-    if standings.by_default:
-        return (
-            f"Winner by default: **{markdown_text(winner)}**. Only {standings.n_deciding:.0f} "
-            "customers decide on the validation window, too few to choose by."
-        )
     text = (
         f"Winner by the validation window's {metric_label(objective)}: **{markdown_text(winner)}**, with "
         f"{format_interval(row[objective], row['low'], row['high'], digits)} on the test window."
@@ -119,7 +113,7 @@ def _leaderboard(standings: Standings) -> list[str]:
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     lines = markdown_table([name for name, _ in columns], rows, n_left=2)
     n_customers = int(table["n_users"].max())
-    legend = f"{markdown_text(how_chosen(standings))}; `b` baseline; brackets:"
+    legend = "`*` winner, chosen on the validation window; `b` baseline; brackets:"
     return [*lines, "", f"{legend} {bounds_text(n_customers)}."]
 
 

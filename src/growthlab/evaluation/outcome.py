@@ -9,8 +9,6 @@ import pandas as pd
 
 from growthlab.training.learned_state import WarmStart
 
-DECIDING = "deciding_customers"  # beside validation metrics, see `ModelEvaluation.n_deciding`
-
 
 class Estimate(NamedTuple):
     """A metric with its 95 % bounds (NaN where the metric has none)."""
@@ -30,14 +28,6 @@ class ModelEvaluation:
     tables: dict[str, pd.DataFrame]
     score_seconds: float
     coverage: float
-
-    @property
-    def n_deciding(self) -> int:
-        """Customers by whom models can differ: with a relevant item, or of the rarer of two labels."""
-        if "label" not in self.per_user:
-            return len(self.per_user)
-        n_positive = int((self.per_user["label"] > 0).sum())
-        return min(n_positive, len(self.per_user) - n_positive)
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,13 @@ import pandas as pd
 
 from growthlab.evaluation.bootstrap import mean_estimates
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import DECIDING, Estimate, Outcome
+from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.evaluation.significance import COLUMNS, compare_predictions, compare_to_baseline
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.split.origin_windows import OriginWindows, independent_origins
 
 log = logging.getLogger(__name__)
-
-LEAST_DECIDING = 30  # with fewer, which model is best there says next to nothing
 
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
@@ -131,23 +129,12 @@ class Standings:
     def winner(self) -> Outcome:
         """The model with the best validation objective over its seeds; of these, the best seed.
 
-        With fewer than `LEAST_DECIDING` customers it is the first baseline, `by_default`. Where nothing
-        was `chosen`, the first model, which no table calls a winner.
+        Where nothing was `chosen`, the first model, which no table calls a winner.
         """
-        name = self._winner_at(0)
+        name = best_name(self.valid, maximise=self.maximise)
         seeds = self.models[name] if name is not None else list(self.outcomes[0])
         values = {str(i): o.valid.get(self.objective, np.nan) for i, o in enumerate(seeds)}
         return seeds[int(best_name(values, maximise=self.maximise) or 0)]
-
-    @cached_property
-    def n_deciding(self) -> float:
-        """Customers by whom the winner is chosen; NaN for runs of versions that did not count them."""
-        return self._n_deciding_at(0)
-
-    @property
-    def by_default(self) -> bool:
-        """Whether too few customers decide, so that the winner is the first baseline."""
-        return self.chosen and self.n_deciding < LEAST_DECIDING
 
     def leaderboard(self) -> pd.DataFrame:
         """One row per model, best test objective first; `winner` marks the best on validation.
@@ -260,7 +247,7 @@ class Standings:
                 name: _mean([o.test[self.objective].value for o in seeds])
                 for name, seeds in group_by_model(outcomes).items()
             }
-            winner = self._winner_at(origin)
+            winner = best_name(self._valid_at(origin), maximise=self.maximise)
             own = values.pop(winner, np.nan) if winner is not None else np.nan
             other = best_name(values, maximise=self.maximise)
             if winner is None or other is None or np.isnan(own):
@@ -278,17 +265,6 @@ class Standings:
                 )
             )
         return results
-
-    def _winner_at(self, origin: int) -> str | None:
-        """The model that an origin chooses; None where it has no validation window."""
-        valid = self._valid_at(origin)
-        best = best_name(valid, maximise=self.maximise)
-        if best is None or not self._n_deciding_at(origin) < LEAST_DECIDING:
-            return best
-        return next((name for name in self.baselines if name in valid), best)
-
-    def _n_deciding_at(self, origin: int) -> float:
-        return min(o.valid.get(DECIDING, np.nan) for o in self.outcomes[origin])
 
     def _valid_at(self, origin: int) -> dict[str, float]:
         """Model -> validation objective at an origin, averaged over seeds."""

@@ -11,7 +11,7 @@ from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.standings import LEAST_DECIDING, OriginResult, Standings
+from growthlab.evaluation.standings import OriginResult, Standings
 from growthlab.pages.text_table import (
     decimals_for,
     format_change,
@@ -141,7 +141,8 @@ def _notes(standings: Standings) -> Iterator[str]:
     table = standings.table
     n_seeds = int(table["seeds"].max())
     seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""
-    yield f"{how_chosen(standings)}; b baseline{seeds}"
+    how = "* winner, chosen on the validation window" if standings.chosen else NOTHING_CHOSEN
+    yield f"{how}; b baseline{seeds}"
     if pd.notna(table["low"]).any():
         yield f"[...] {bounds_text(int(table['n_users'].max()))}"
     yield from power_notes(standings)
@@ -149,18 +150,6 @@ def _notes(standings: Standings) -> Iterator[str]:
         yield origins_verdict(standings.origins())
     yield from not_exportable(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())
-
-
-def how_chosen(standings: Standings) -> str:
-    """What the mark of the winner means."""
-    if not standings.chosen:
-        return NOTHING_CHOSEN
-    if standings.by_default:
-        return (
-            f"* winner by default: {standings.n_deciding:.0f} customers decide on the validation "
-            f"window, fewer than {LEAST_DECIDING}"
-        )
-    return "* winner, chosen on the validation window"
 
 
 def bounds_text(n_customers: int) -> str:

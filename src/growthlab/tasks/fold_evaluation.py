@@ -13,7 +13,7 @@ from typing import Any
 
 from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ConfigError, ExportError
-from growthlab.evaluation.outcome import DECIDING, ModelEvaluation, Outcome
+from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
@@ -117,7 +117,6 @@ def choose_fit(
         model, evaluation.selection_data, evaluation.metrics, seed=seed, intervals=False
     )
     valid = {n: e.value for n, e in result.values.items()}
-    valid[DECIDING] = float(result.n_deciding)
     calibration = task.calibration_of(result) if isinstance(task, Calibrates) else None
     if calibration is not None and isinstance(task, Calibrates):
         valid |= task.valid_after_calibration(result, evaluation.metrics, calibration)

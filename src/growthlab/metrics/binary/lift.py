@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.metrics.binary.top_share import TopShare
+from growthlab.metrics.binary.base import TopShare
 from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
