@@ -22,12 +22,16 @@ class StatementCount:
 
 
 @contextmanager
-def signalled(moment: str, at: int | None = None) -> Iterator[StatementCount]:
-    """Inside, SIGTERM arrives once, at the `at`-th `moment` (from 1); never where that is None."""
+def signalled(moment: str, at: int | None = None, beginning: str = "") -> Iterator[StatementCount]:
+    """Inside, SIGTERM arrives once, at the `at`-th `moment` (from 1); never where that is None.
+
+    With a `beginning`, only statements that begin so count.
+    """
     count = StatementCount()
 
-    def on_statement(*_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
+    def on_statement(*given: object) -> None:
+        counts = not beginning or str(given[2]).startswith(beginning)
+        if counts and threading.current_thread() is threading.main_thread():
             count.n += 1
             if count.n == at:
                 signal.raise_signal(signal.SIGTERM)

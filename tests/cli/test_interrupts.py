@@ -138,3 +138,15 @@ def test_a_signal_at_any_statement_leaves_no_run_open(
         with signalled(moment, at=round(place * whole.n)):
             assert fresh.growthlab(*words(n)).status in (0, 130)  # 0: the run was just ended
     assert {run.info.status for run in fresh.all_runs()} <= {"FINISHED", "KILLED"}
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=lambda command: command.split()[0])
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+def test_a_signal_while_a_run_is_being_ended_leaves_it_ended(
+    command: str, moment: str, fresh: Workspace
+) -> None:
+    """Afterwards the statement holds the store's lock; before, nobody else would end the run."""
+    with signalled(moment, at=1, beginning="UPDATE runs") as ends:
+        assert fresh.growthlab(*command.format(n=0).split(), *SHOP).status in (0, 130)
+    assert ends.n > 0
+    assert {run.info.status for run in fresh.all_runs()} <= {"FINISHED", "KILLED"}
