@@ -8,7 +8,6 @@ import threading
 
 import pytest
 
-from growthlab.core import interrupts
 from growthlab.core.interrupts import (
     interruptible,
     raise_if_interrupted,
@@ -72,10 +71,24 @@ def test_a_block_that_waits_may_raise_the_signal_that_it_keeps() -> None:
         raise_if_kept()
 
 
-def test_a_new_command_was_not_interrupted_yet() -> None:
+def test_work_after_an_interrupted_command_is_not_interrupted() -> None:
     with interruptible():
-        raise_if_interrupted()
-    assert interrupts._n_signals == 0
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    raise_if_interrupted()  # as a comparison does that is called from Python
+
+
+def test_a_signal_that_an_error_overtook_is_forgotten_too() -> None:
+    def work() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            raise OSError("the store is gone")
+
+    with interruptible(), pytest.raises(OSError, match="gone"):
+        work()
+    raise_if_kept()
+    with uninterrupted():
+        pass
 
 
 def test_in_another_thread_signals_are_left_alone() -> None:

@@ -18,19 +18,20 @@ def interruptible() -> Iterator[None]:
     """Inside, SIGINT and SIGTERM raise `KeyboardInterrupt`; on exit the old handlers are restored.
 
     The second signal is ignored, so that the clean-up after the first can finish; the third and
-    later ones raise again. Outside the main thread nothing changes.
+    later ones raise again. On exit the signals are forgotten: what the same process does next was
+    not interrupted. Outside the main thread nothing changes.
     """
     global _n_signals, _kept
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _n_signals, _kept = 0, False
     before = {s: signal.signal(s, _interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _n_signals, _kept = 0, False
 
 
 @contextmanager
