@@ -72,9 +72,8 @@ def test_a_block_that_waits_may_raise_the_signal_that_it_keeps() -> None:
 
 
 def test_work_after_an_interrupted_command_is_not_interrupted() -> None:
-    with interruptible():
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+    with interruptible(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
     raise_if_interrupted()  # as a comparison does that is called from Python
 
 
