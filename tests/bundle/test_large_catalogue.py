@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from growthlab.bundle import list_maker, nearest_items
+from growthlab.bundle import bundle_files, list_maker, nearest_items
 from growthlab.bundle.answers import Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.item_index import recall_of
@@ -211,3 +211,12 @@ def test_a_damaged_index_is_refused(large: Path) -> None:
     replace(manifest, files=checksums_of(large), index={"probes": 4}).write(large)
     with pytest.raises(BundleError, match=r"cannot be read: .*; export it again"):
         Bundle.load(large)
+
+
+def test_a_bundle_whose_arrays_stay_in_their_files_answers_the_same(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss", reason="the index needs growthlab[ann]")
+    monkeypatch.setattr(bundle_files, "READ_AT_ONCE", 0)
+    add_index(Bundle.load(large), 1000)
+    assert Bundle.load(large, mapped=True).recommend(REQUESTS, 10) == asked(large)

@@ -1,5 +1,7 @@
 """Scorers that are products: their factors give their scores."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,16 @@ def test_a_history_of_items_without_factors_cannot_be_scored():
     scores = FoldedFactors(new, Ridge(l2=0.1, unseen=0.2, frequency=0.0)).score(histories)
     assert np.isnan(scores[0]).all()
     assert np.isfinite(scores[1]).all()
+
+
+def test_an_answer_copies_no_factors_of_items_that_it_does_not_read():
+    factors = RANDOM.normal(size=(20_000, 64)).astype(np.float32)  # 5 MB
+    scorer = FoldedFactors(factors, Ridge(l2=0.1, unseen=0.2, frequency=0.0))
+    catalogue = Catalogue(np.array([f"i{i:05}" for i in range(len(factors))]))
+    histories = Histories.from_lists(catalogue, [["i00003", "i19999"]])
+    tracemalloc.start()
+    scorer.embed(histories)
+    scorer.similar(np.array([3]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < factors.nbytes / 2

@@ -75,10 +75,13 @@ class Bundle:
     predictor: Predictor | None = None
 
     @classmethod
-    def load(cls, folder: str | Path, *, verify: bool = True, quiet: bool = False) -> Self:
+    def load(
+        cls, folder: str | Path, *, verify: bool = True, quiet: bool = False, mapped: bool = False
+    ) -> Self:
         """The bundle in `folder`; without `verify` only names and sizes of its files are checked.
 
-        A warning says where known users cannot be looked up, unless `quiet`.
+        A warning says where known users cannot be looked up, unless `quiet`. With `mapped` the model's
+        large arrays and the index stay in their files; see `read_arrays`.
 
         Raises
         ------
@@ -90,7 +93,7 @@ class Bundle:
         for last in (*[False] * RELOADS, True):
             before = _manifest_bytes(folder)
             try:
-                loaded = cls._load(folder, verify)
+                loaded = cls._load(folder, verify, mapped)
             except BundleError:
                 if last or _manifest_bytes(folder) == before:
                     raise
@@ -103,12 +106,12 @@ class Bundle:
         raise AssertionError("the last attempt returns or raises")
 
     @classmethod
-    def _load(cls, folder: Path, verify: bool) -> Self:
+    def _load(cls, folder: Path, verify: bool, mapped: bool) -> Self:
         manifest = Manifest.read(folder)
         check_signature(folder)
         manifest.verify(folder, checksums=verify)
         try:
-            return cls._read(folder, manifest)
+            return cls._read(folder, manifest, mapped)
         except BundleError:
             raise
         except Exception as error:  # whatever a library says of foreign bytes
@@ -116,7 +119,7 @@ class Bundle:
             raise BundleError(f"{folder} cannot be read: {reason}; export it again") from error
 
     @classmethod
-    def _read(cls, folder: Path, manifest: Manifest) -> Self:
+    def _read(cls, folder: Path, manifest: Manifest, mapped: bool) -> Self:
         """The checked bundle's parts."""
         files = {
             name: read_file(folder / name, LARGEST_MODEL_FILE)
@@ -126,7 +129,7 @@ class Bundle:
         key, no_lookup = _key_for(manifest)
         maker = predictor = None
         if manifest.answer.kind.is_list:
-            known, maker = _list_maker(folder, manifest, files)
+            known, maker = _list_maker(folder, manifest, files, mapped)
         else:
             known, predictor = _predictor(folder, manifest, files)
         columns = None if predictor is None else predictor.scorer.columns
@@ -231,7 +234,7 @@ def _manifest_bytes(folder: Path) -> bytes | None:
 
 
 def _list_maker(
-    folder: Path, manifest: Manifest, files: Mapping[str, bytes]
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes], mapped: bool
 ) -> tuple[np.ndarray, ListMaker]:
     """The pseudonyms of known users, and the list maker with their histories."""
     sizes: dict[str, int] = {}
@@ -246,7 +249,8 @@ def _list_maker(
         state = Histories.from_arrays(stored, catalogue)
         if not state.is_oldest_first:
             raise BundleError(f"{folder / HISTORIES} has events that are not sorted by time")
-    scorer: Any = load_scorer(manifest.kind, read_arrays(folder / MODEL), files, sizes)
+    arrays = read_arrays(folder / MODEL, mapped=mapped)
+    scorer: Any = load_scorer(manifest.kind, arrays, files, sizes)
     _require_ability(folder, manifest, scorer, "score")
     content: Any = scorer if isinstance(scorer, (ContentProfile, DenseContentProfile)) else None
     if CONTENT in manifest.files:
@@ -257,7 +261,7 @@ def _list_maker(
         if not isinstance(scorer, Factored):
             raise BundleError(f"{folder} has an index, but its scores are no product of vectors")
         width = scorer.item_vectors().shape[1]
-        index = open_index(folder, manifest.index, len(catalogue), width)
+        index = open_index(folder, manifest.index, len(catalogue), width, mapped)
     seed, policy = manifest.tie_seed, manifest.filter_seen
     maker = ListMaker.of(scorer, catalogue, fallback, seed, policy, state, content, index)
     return NO_NAMES if state is None else state.user_ids, maker

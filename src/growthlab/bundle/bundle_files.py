@@ -23,6 +23,7 @@ LARGEST_JSON = 16 * 2**20
 LARGEST_INFLATED = 2**30  # bytes of a compressed file's arrays that are read in any case, and
 READ_AT_ONCE = 2**20  # bytes of an array from which it is read past the zip file's own checksum
 LONGEST_HEADER = 2**14  # bytes of an array's header
+ALIGNMENT = 64  # of arrays in a file, in bytes: a mapped one that is not aligned would be copied
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 MOST_INFLATED = 50  # times its size: a small file does not become more than that
 
@@ -95,8 +96,12 @@ def read_json(path: Path, largest: int = LARGEST_JSON) -> Any:
         raise BundleError(f"{path} is corrupted: {reason}; export the model again") from error
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file, read without pickle; BundleError where that is impossible."""
+def read_arrays(path: Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, read without pickle; BundleError where that is impossible.
+
+    With `mapped`, large ones stay in the file, which `save_arrays` has aligned for that, and take no
+    memory. A process that does not end when somebody shortens the file must not use it.
+    """
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -108,14 +113,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 names = [member.filename.removesuffix(".npy") for member in members]
                 if len(set(names)) < len(names):
                     raise BundleError("it has two arrays of the same name")
-                arrays = [_array(file, archive, member) for member in members]
+                arrays = [_array(file, archive, member, mapped) for member in members]
             return dict(zip(names, arrays, strict=True))
     except Exception as error:  # zipfile, zlib and numpy raise many types on damaged bytes
         reason = str(error).partition("\n")[0]
         raise BundleError(f"{path} cannot be read: {reason}; export the model again") from error
 
 
-def _array(file: BufferedReader, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _array(
+    file: BufferedReader, archive: zipfile.ZipFile, member: zipfile.ZipInfo, mapped: bool
+) -> np.ndarray:
     """One array of an npz file; a large one that is stored as it is is read at once.
 
     That leaves out the checksum of its zip file: `Manifest.verify` has a better one of the whole.
@@ -135,8 +142,12 @@ def _array(file: BufferedReader, archive: zipfile.ZipFile, member: zipfile.ZipIn
         raise BundleError(f"its {member.filename} has another size than it says")
     file.seek(member.header_offset)
     names = struct.unpack("<26xHH", file.read(LOCAL_HEADER))  # the name, and what zip adds to it
-    file.seek(member.header_offset + LOCAL_HEADER + sum(names) + header.tell())
-    array = np.fromfile(file, dtype=dtype, count=count)
+    start = member.header_offset + LOCAL_HEADER + sum(names) + header.tell()
+    if mapped and start % ALIGNMENT == 0:
+        array = np.memmap(file, dtype, mode="c", offset=start, shape=(count,)).view(np.ndarray)
+    else:
+        file.seek(start)
+        array = np.fromfile(file, dtype=dtype, count=count)
     if len(array) != count:
         raise BundleError(f"its {member.filename} ends too early")
     if fortran_order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -65,14 +66,12 @@ def check_index_file(path: Path, n_items: int) -> IndexSize:
         It is something else, or ends too early or too late.
     """
     with open_file(path) as file:
-        content = np.memmap(file, dtype=np.uint8, mode="r") if path.stat().st_size else _NOTHING
+        size = os.fstat(file.fileno()).st_size
+        content = np.memmap(file, dtype=np.uint8, mode="r") if size else np.zeros(0, dtype=np.uint8)
         try:
-            return _check(_Reader(content), n_items)
+            return _check(_Reader(content.view(np.ndarray)), n_items)
         except BundleError as error:
             raise BundleError(f"{path} cannot be read: {error}; export it again") from error
-
-
-_NOTHING = np.zeros(0, dtype=np.uint8)
 
 
 def _check(reader: _Reader, n_items: int) -> IndexSize:
@@ -125,6 +124,6 @@ def _list_sizes(reader: _Reader, n_lists: int) -> list[int]:
 
 
 def _require_finite(content: np.ndarray) -> None:
-    values = np.frombuffer(content.tobytes(), dtype="<f4")
+    values = np.frombuffer(content.tobytes(), dtype="<f4")  # aligned, so that it is read faster
     if len(values) and not (values.min() >= -LARGEST and values.max() <= LARGEST):
         raise BundleError("it has a vector that is not finite")

@@ -32,9 +32,11 @@ class ItemIndex:
 
 
 def open_index(
-    folder: Path, about: Mapping[str, Any], n_items: int, width: int
+    folder: Path, about: Mapping[str, Any], n_items: int, width: int, mapped: bool
 ) -> ItemIndex | None:
     """The bundle's index; None, with a warning, where its library is not installed.
+
+    With `mapped` its vectors stay in the file; see `read_arrays`.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def open_index(
             f"would be searched, and the vectors have the width {width}"
         )
     faiss.omp_set_num_threads(1)  # requests run side by side
-    index: Any = faiss.read_index(str(folder / INDEX))
+    flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY if mapped else 0
+    index: Any = faiss.read_index(str(folder / INDEX), flags)
     index.nprobe = probes
     return ItemIndex(index)
 

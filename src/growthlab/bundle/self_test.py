@@ -176,7 +176,7 @@ def main(words: Sequence[str]) -> int:
     if os.getppid() != int(parent):  # it ended before this one could ask to be told
         return 1
     try:
-        bundle = Bundle.load(folder, verify=verify == "1", quiet=True)
+        bundle = Bundle.load(folder, verify=verify == "1", quiet=True, mapped=True)
         self_test(bundle)
         verdict = {"passed": bundle.manifest.digest}
     except MemoryError:

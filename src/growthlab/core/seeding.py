@@ -22,8 +22,12 @@ def random_stream(seed: int, *names: str | int) -> np.random.Generator:
 def hash_ids(raw_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """A 64-bit hash of each raw id, shape ``(n,)``, uint64: the same on every machine and in every order."""
     texts = np.asarray(raw_ids, dtype=str).tolist()  # a loop over the array itself is half as fast
-    digests = b"".join([hashlib.blake2b(t.encode(), digest_size=8).digest() for t in texts])
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    empty, digests = hashlib.blake2b(digest_size=8), []
+    for text in texts:
+        started = empty.copy()  # takes a third of the time of a new one
+        started.update(text.encode())
+        digests.append(started.digest())
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 def mix_hashes(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -25,11 +25,11 @@ from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
 from growthlab.export.same_data import check_same_data
+from growthlab.export.save_arrays import save_arrays
 from growthlab.export.write_bundle import (
     exportable_column,
     pseudonymous_histories,
     pseudonymous_rows,
-    save_arrays,
 )
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.split.fold import Fold

@@ -6,8 +6,7 @@ import importlib.metadata
 import json
 import logging
 import sys
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +32,7 @@ from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
 from growthlab.export.model_card import model_card
+from growthlab.export.save_arrays import save_arrays
 from growthlab.export.write_reference import write_reference
 from growthlab.scorers.base import RowScorer, Savable, Scorer
 from growthlab.scorers.content_profile import ContentProfile
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAMPLE_BYTES = 2**20
-COMPRESSED_BELOW = 0.8  # of the size: else arrays are stored uncompressed
 SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
 
 
@@ -237,24 +235,6 @@ def _write(
         new.chmod(0o755)
     log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
     return folder
-
-
-def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to an npz file that can be read without pickle."""
-    for name, values in arrays.items():
-        if np.asarray(values).dtype.hasobject:
-            raise ExportError(f"{path.name} cannot hold {name}: it is an array of Python objects")
-    path.parent.mkdir(exist_ok=True)
-    path.unlink(missing_ok=True)  # it may be a hard link to another bundle's file
-    save: Any = np.savez_compressed if _shrinks(arrays.values()) else np.savez
-    save(path, **arrays)  # numpy 2.0 would store allow_pickle=False as an array
-
-
-def _shrinks(arrays: Iterable[np.ndarray]) -> bool:
-    """Whether compression saves enough to be undone at every load; judged by the largest array."""
-    largest = max((np.asarray(a) for a in arrays), key=lambda a: a.nbytes, default=np.zeros(0))
-    beginning = largest.ravel()[: SAMPLE_BYTES // largest.itemsize].tobytes()
-    return len(zlib.compress(beginning, level=1)) < COMPRESSED_BELOW * len(beginning)
 
 
 def _versions(scorer: Savable) -> dict[str, str]:

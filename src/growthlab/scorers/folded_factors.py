@@ -11,8 +11,8 @@ import numpy as np
 
 from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.histories import Histories
-from growthlab.scorers.cosine import cosines
-from growthlab.scorers.ridge import DiagonalFactors, Ridge
+from growthlab.scorers.cosine import cosines, row_lengths
+from growthlab.scorers.ridge import DiagonalAxes, Ridge
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,13 @@ class FoldedFactors:
 
     def embed(self, histories: Histories) -> np.ndarray:
         """The users' factors, whose product with `item_vectors` is the score; NaN if no history."""
-        pairs = histories.matrix()
-        factors = self.ridge.solve(pairs, self.item_factors, self._diagonal)
-        factors[pairs @ self._known == 0] = np.nan
+        factors = self.ridge.solve(histories.matrix(), self.item_factors, self._diagonal)
+        factors[~factors.any(axis=1)] = np.nan  # no item, or none that has factors
         return factors
 
     @cached_property
-    def _diagonal(self) -> DiagonalFactors:
+    def _diagonal(self) -> DiagonalAxes:
         return self.ridge.diagonalise(self.item_factors)
-
-    @cached_property
-    def _known(self) -> np.ndarray:
-        known: np.ndarray = np.asarray(self.item_factors.any(axis=1), dtype=np.float32)
-        return known
 
     def item_vectors(self) -> np.ndarray:
         """The items' factors, shape ``(n_items, width)``."""
@@ -65,7 +59,7 @@ class FoldedFactors:
 
     @cached_property
     def _lengths(self) -> np.ndarray:
-        return np.linalg.norm(self.item_factors, axis=1)
+        return row_lengths(self.item_factors)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The items' factors and what the solve needs."""

@@ -12,7 +12,7 @@ import numpy as np
 from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.histories import Histories
-from growthlab.scorers.cosine import cosines
+from growthlab.scorers.cosine import cosines, row_lengths
 from growthlab.scorers.onnx_graph import check_onnx_graph
 from growthlab.scorers.onnx_session import run_graph, session_of
 
@@ -70,7 +70,7 @@ class OnnxSequence:
 
     @cached_property
     def _lengths(self) -> np.ndarray:
-        return np.linalg.norm(self.vectors[:, :-1], axis=1)
+        return row_lengths(self.vectors[:, :-1])
 
     @cached_property
     def _session(self) -> Any:

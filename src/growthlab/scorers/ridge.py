@@ -17,12 +17,18 @@ BLOCK_ENTRIES = 4_000_000  # numbers in the gathered factors of one block
 CACHED_ENTRIES = 300_000  # the same for a block that is read several times
 
 
-class DiagonalFactors(NamedTuple):
-    """Factors in the coordinates in which ``unseen H'H`` is diagonal, with a last row of padding."""
+class DiagonalAxes(NamedTuple):
+    """The coordinates in which ``unseen H'H`` is diagonal."""
 
-    factors: np.ndarray  # (n + 1, width) float32
-    axes: np.ndarray  # (width, width) float32, the new axes
+    axes: np.ndarray  # (width, width) float32
     values: np.ndarray  # (width,) float64, the diagonal, 0 or more
+
+    def rotate(self, factors: np.ndarray) -> np.ndarray:
+        """Rows of H in these coordinates and a last row of padding, ``(n + 1, width)``, float32."""
+        n, width = factors.shape
+        rotated = np.zeros((n + 1, width), dtype=np.float32)
+        np.matmul(factors, self.axes, out=rotated[:n])
+        return rotated
 
 
 @dataclass(frozen=True)
@@ -48,22 +54,24 @@ class Ridge:
             raise ConfigError(f"model.frequency must lie in 0 ... 1, got {self.frequency}")
 
     def solve(
-        self, pairs: csr_matrix, factors: np.ndarray, diagonal: DiagonalFactors | None = None
+        self, pairs: csr_matrix, factors: np.ndarray, diagonal: DiagonalAxes | None = None
     ) -> np.ndarray:
         """The factors of each row of `pairs` (a pattern), ``(n_rows, width)``, float32.
 
         `diagonal` is the result of `diagonalise`, to be kept between calls. A row without pairs is
         zero. In the diagonal coordinates a row needs a linear system of the size of its pairs, or
-        of the width if that is smaller.
+        of the width if that is smaller. Of `factors`, only the rows that occur in `pairs` are turned.
         """
         lengths, width = np.diff(pairs.indptr), factors.shape[1]
         diagonal = diagonal or self.diagonalise(factors)
-        penalties = self._weights(lengths, diagonal)
+        penalties = self._weights(lengths, len(factors), diagonal)
+        used, places = np.unique(pairs.indices, return_inverse=True)
+        rotated = diagonal.rotate(factors[used])
         out = np.zeros((pairs.shape[0], width), dtype=np.float32)
         for rows in _blocks(
             lengths, lambda longest: BLOCK_ENTRIES // (width * max(longest, width))
         ):
-            seen = diagonal.factors[_padded(pairs, rows, len(factors))]  # (B, L, D)
+            seen = rotated[_padded(places, pairs.indptr, rows, len(used))]  # (B, L, D)
             is_dual = seen.shape[1] < seen.shape[2]
             out[rows] = (_dual if is_dual else _primal)(seen, penalties[rows])
         return out @ diagonal.axes.T
@@ -81,15 +89,15 @@ class Ridge:
         """
         lengths, width = np.diff(pairs.indptr), factors.shape[1]
         diagonal = self.diagonalise(factors)
-        rotated, axes = diagonal.factors, diagonal.axes
-        penalties = self._weights(lengths, diagonal)
+        rotated, axes = diagonal.rotate(factors), diagonal.axes
+        penalties = self._weights(lengths, len(factors), diagonal)
         counts = np.bincount(pairs.indices, minlength=len(factors)).astype(np.float32)
         squares = counts @ rotated[:-1] ** 2 / max(pairs.nnz, 1)  # mean squares of a pair's factors
         out = np.zeros((pairs.shape[0], width), dtype=np.float32)
         initial = np.asarray(start @ axes, dtype=np.float32)
 
         def improve_rows(rows: np.ndarray) -> float:
-            seen = rotated[_padded(pairs, rows, len(factors))]  # (B, L, D)
+            seen = rotated[_padded(pairs.indices, pairs.indptr, rows, len(factors))]  # (B, L, D)
             preconditioner = penalties[rows] + lengths[rows, None] * squares
             out[rows], minimised = _conjugate_gradient_step(
                 initial[rows], seen, penalties[rows], preconditioner
@@ -101,18 +109,14 @@ class Ridge:
             cost = sum(pool.map(improve_rows, blocks))
         return out @ axes.T, cost
 
-    def diagonalise(self, factors: np.ndarray) -> DiagonalFactors:
-        """The factors in the coordinates in which ``unseen H'H`` is diagonal."""
+    def diagonalise(self, factors: np.ndarray) -> DiagonalAxes:
+        """The coordinates in which ``unseen H'H`` is diagonal."""
         values, axes = np.linalg.eigh(self.unseen * (factors.T @ factors).astype(np.float64))
-        axes = axes.astype(np.float32)
-        n, width = factors.shape
-        rotated = np.zeros((n + 1, width), dtype=np.float32)
-        np.matmul(factors, axes, out=rotated[:n])
-        return DiagonalFactors(rotated, axes, np.maximum(values, 0))
+        return DiagonalAxes(axes.astype(np.float32), np.maximum(values, 0))
 
-    def _weights(self, lengths: np.ndarray, diagonal: DiagonalFactors) -> np.ndarray:
+    def _weights(self, lengths: np.ndarray, n_others: int, diagonal: DiagonalAxes) -> np.ndarray:
         """Each row's weights of its squared coordinates, float32."""
-        penalties = self.penalties(lengths, len(diagonal.factors) - 1)[:, None]
+        penalties = self.penalties(lengths, n_others)[:, None]
         return (diagonal.values + penalties).astype(np.float32)
 
     def penalties(self, lengths: np.ndarray, n_others: int) -> np.ndarray:
@@ -175,11 +179,11 @@ def _blocks(lengths: np.ndarray, n_rows: Callable[[int], int]) -> list[np.ndarra
     return blocks
 
 
-def _padded(pairs: csr_matrix, rows: np.ndarray, padding: int) -> np.ndarray:
-    """The columns of each row, padded with `padding`, ``(n_rows, longest)``."""
-    starts, lengths = pairs.indptr[rows], np.diff(pairs.indptr)[rows]
+def _padded(columns: np.ndarray, ends: np.ndarray, rows: np.ndarray, padding: int) -> np.ndarray:
+    """The columns of rows that end at `ends` (a CSR matrix's), padded, ``(n_rows, longest)``."""
+    starts, lengths = ends[rows], np.diff(ends)[rows]
     steps = np.arange(lengths.max())
     inside = steps < lengths[:, None]
     out = np.full(inside.shape, padding)
-    out[inside] = pairs.indices[(starts[:, None] + steps)[inside]]
+    out[inside] = columns[(starts[:, None] + steps)[inside]]
     return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from growthlab.core.array_schema import ArraySchema, Schema
 from growthlab.core.histories import Histories
-from growthlab.scorers.cosine import cosines
+from growthlab.scorers.cosine import cosines, row_lengths
 from growthlab.scorers.onnx_pairs import known_rows
 
 
@@ -63,7 +63,7 @@ class UserFactors:
 
     @cached_property
     def _lengths(self) -> np.ndarray:
-        return np.linalg.norm(self.item_factors, axis=1)
+        return row_lengths(self.item_factors)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All factors, those of the users included."""
