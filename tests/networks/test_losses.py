@@ -85,9 +85,10 @@ def test_huge_scores_stay_finite() -> None:
     assert catalogue_cross_entropy(one_position([1e4, 0.0], 1)).item() == pytest.approx(1e4)
 
 
-@pytest.mark.parametrize("at_once", [1, 40, 10_000])
-def test_cross_entropy_in_chunks_equals_torchs(
-    at_once: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("threads", [1, 2, 50])
+@pytest.mark.parametrize("chunk_bytes", [1, 160, 40_000])
+def test_cross_entropy_in_chunks_and_threads_equals_torchs(
+    chunk_bytes: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def plain(given: SequenceTargets) -> Tensor:
         per_target = functional.cross_entropy(
@@ -95,7 +96,8 @@ def test_cross_entropy_in_chunks_equals_torchs(
         )
         return (given.weights * per_target).sum() / len(given.states)
 
-    monkeypatch.setattr(cross_entropy, "LOGITS_AT_ONCE", at_once)
+    monkeypatch.setattr(cross_entropy, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     agree(catalogue_cross_entropy, plain)
 
 

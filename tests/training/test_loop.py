@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.networks.torch_threads import torch_threads
 from growthlab.training.fit_options import EpochVerdict, FitOptions
-from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
+from growthlab.training.loop import Trainer, device_of, torch_stream
 
 
 class Line(NamedTuple):

@@ -17,10 +17,11 @@ from growthlab.models.content_options import WithItemContent
 from growthlab.networks.losses.base import Loss, SequenceTargets
 from growthlab.networks.sequence_network import LastState, SequenceNetwork
 from growthlab.networks.to_onnx import to_onnx
+from growthlab.networks.torch_threads import torch_threads
 from growthlab.scorers.onnx_sequence import OnnxSequence, blocks_of
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.learned_state import LearnedState, learned_state_of, load_learned_state
-from growthlab.training.loop import Trainer, device_of, torch_stream, torch_threads
+from growthlab.training.loop import Trainer, device_of, torch_stream
 from growthlab.training.training_batches import SequenceBatch, SequenceBatches
 
 if TYPE_CHECKING:

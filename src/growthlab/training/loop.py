@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
 from growthlab.core.seeding import random_stream
+from growthlab.networks.torch_threads import torch_threads
 from growthlab.training.checkpoint import Checkpoint
 from growthlab.training.fit_options import EpochVerdict, FitOptions
 
@@ -212,15 +213,3 @@ def torch_stream(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(random_stream(seed, "torch", *names).integers(2**63)))
         yield
-
-
-@contextmanager
-def torch_threads(threads: int | None) -> Iterator[None]:
-    """Limit torch to so many threads inside; None changes nothing."""
-    before = torch.get_num_threads()
-    if threads is not None and threads < before:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

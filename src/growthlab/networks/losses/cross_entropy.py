@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from growthlab.core.errors import ConfigError
+from growthlab.core.processors import n_threads
 from growthlab.networks.losses.base import SequenceTargets
+from growthlab.networks.torch_threads import torch_threads
 
-LOGITS_AT_ONCE = 2_000_000  # logits of one chunk of positions: half of them fit the cache
+CHUNK_BYTES = 2_000_000  # of the logits of a chunk of positions: about the cache of a core
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -63,42 +67,88 @@ def catalogue_cross_entropy(batch: SequenceTargets, dtype: torch.dtype = torch.f
     sum to 1 a position: one logsumexp a position, gathered for all its targets. `dtype` is that of
     the chunks of logits; memory does not grow with P times n_items.
     """
-    normaliser = _MeanLogSumExp.apply(batch.states, batch.item_vectors, batch.bias, dtype)
+    places = torch.arange(len(batch.states), device=batch.positions.device)
+    first = torch.searchsorted(batch.positions, places).clamp(max=len(batch.targets) - 1)
+    columns = batch.targets[first]  # a target of each position
+    normaliser = _MeanLogSumExp.apply(batch.states, batch.item_vectors, batch.bias, columns, dtype)
     return normaliser - (batch.weights * batch.score_of_targets()).sum() / len(batch.states)
+
+
+class _Part(NamedTuple):
+    """The sum of logsumexp over some rows, and its gradient by items and by bias."""
+
+    total: Tensor
+    by_items: Tensor
+    by_bias: Tensor
 
 
 class _MeanLogSumExp(torch.autograd.Function):
     """Mean over rows of ``logsumexp(states @ item_vectors.T + bias)``.
 
     The gradient is computed chunk by chunk together with the logits, so that these are neither kept
-    nor computed twice. With ``p`` the softmax of the logits ``s``, ``logsumexp s = max s - ln max p``.
+    nor computed twice. On a CPU as many parts of the rows as there are threads are computed side by
+    side: a thread whose chunk fits its cache waits for nobody.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, item_vectors: Tensor, bias: Tensor, dtype: torch.dtype
+        ctx: Any,
+        states: Tensor,
+        item_vectors: Tensor,
+        bias: Tensor,
+        columns: Tensor,
+        dtype: torch.dtype,
     ) -> Tensor:
-        n_items = len(item_vectors)
-        n_rows = min(max(1, LOGITS_AT_ONCE // n_items), len(states))
-        total = states.new_zeros(())
         by_states = torch.empty_like(states, dtype=dtype)
-        by_items, by_bias = torch.zeros_like(item_vectors), torch.zeros_like(bias)
-        states, item_vectors, bias = (x.to(dtype) for x in (states, item_vectors, bias))
-        buffer = states.new_empty(2, n_rows, n_items)  # allocated once: fresh memory is slow
-        for start in range(0, len(states), n_rows):
-            rows = states[start : start + n_rows]
-            logits, softmax = buffer[:, : len(rows)]
-            torch.addmm(bias, rows, item_vectors.T, out=logits)
-            torch.softmax(logits, dim=1, out=softmax)
-            total += (logits.amax(dim=1).float() - softmax.amax(dim=1).float().log()).sum()
-            torch.mm(softmax, item_vectors, out=by_states[start : start + n_rows])
-            by_items.add_(softmax.T @ rows)
-            by_bias.add_(softmax.sum(dim=0))
+        operands = tuple(x.to(dtype) for x in (states, item_vectors, bias))
+        n_parts = min(n_threads(), len(states)) if states.device.type == "cpu" else 1
+        borders = [len(states) * part // n_parts for part in range(n_parts + 1)]
+        part_of = partial(_part, *operands, columns, by_states)
+        with torch_threads(1), ThreadPoolExecutor(n_parts) as pool:
+            parts = list(pool.map(part_of, borders[:-1], borders[1:]))
+        total, by_items, by_bias = (sum(each[1:], each[0]) for each in zip(*parts, strict=True))
         ctx.save_for_backward(by_states, by_items, by_bias)
         return total / len(states)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         by_states, by_items, by_bias = ctx.saved_tensors
         scale = grads[0] / len(by_states)
-        return by_states.to(by_items.dtype) * scale, by_items * scale, by_bias * scale, None
+        by_states = by_states.to(by_items.dtype)
+        return by_states * scale, by_items * scale, by_bias * scale, None, None
+
+
+@torch.no_grad()
+def _part(
+    states: Tensor,
+    item_vectors: Tensor,
+    bias: Tensor,
+    columns: Tensor,
+    by_states: Tensor,
+    start: int,
+    end: int,
+) -> _Part:
+    """The part of the rows ``start : end``; their gradient by states goes to `by_states`."""
+    total = states.new_zeros((), dtype=torch.float32)
+    by_items, by_bias = (torch.zeros_like(x, dtype=torch.float32) for x in (item_vectors, bias))
+    n_rows = max(1, CHUNK_BYTES // (len(item_vectors) * states.element_size()))
+    buffer = states.new_empty(
+        min(n_rows, end - start), len(item_vectors)
+    )  # allocated once: fresh memory is slow
+    for first in range(start, end, n_rows):
+        chunk = slice(first, min(first + n_rows, end))
+        rows, softmax = states[chunk], buffer[: chunk.stop - first]
+        own = columns[chunk, None]
+        torch.addmm(bias, rows, item_vectors.T, out=softmax)
+        score = softmax.gather(1, own).float()
+        torch.softmax(softmax, dim=1, out=softmax)
+        share = softmax.gather(1, own).float()
+        normaliser = score - share.log()  # logsumexp s = s_j - ln p_j, for any column j
+        if (lost := (share == 0)[:, 0]).any():
+            logits = torch.addmm(bias, rows[lost], item_vectors.T).float()
+            normaliser[lost] = logits.logsumexp(1, keepdim=True)
+        total += normaliser.sum()
+        torch.mm(softmax, item_vectors, out=by_states[chunk])
+        by_items.add_(softmax.T @ rows)
+        by_bias.add_(softmax.sum(dim=0))
+    return _Part(total, by_items, by_bias)
