@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 SHARES = 256  # values of a byte: the drop probability is rounded to a multiple of 1/256
+
+
+class RowPart(NamedTuple):
+    """The rows of a batch that a thread works on, and a generator that draws for all of them."""
+
+    place: slice
+    n_rows: int
+    generator: torch.Generator
+
+
+PART: ContextVar[RowPart | None] = ContextVar("part", default=None)  # of this thread
+
+
+@contextmanager
+def dropout_of_part(part: RowPart) -> Iterator[None]:
+    """In the block, in this thread, a part of the rows is dropped as in the whole batch."""
+    token = PART.set(part)
+    try:
+        yield
+    finally:
+        PART.reset(token)
 
 
 class ByteMaskDropout(nn.Module):
@@ -27,6 +53,19 @@ class ByteMaskDropout(nn.Module):
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
         n_dropped = min(round(self.p * SHARES), SHARES - 1)
-        words = torch.empty(x.numel() // 8 + 1, dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= n_dropped
+        kept = _random_bytes(x) >= n_dropped
         return x * kept.to(x.dtype).mul_(SHARES / (SHARES - n_dropped))
+
+
+def _random_bytes(x: Tensor) -> Tensor:
+    """A uniform byte for each element of `x`."""
+    part = PART.get()
+    if part is None:
+        return _drawn(x.shape, None)
+    return _drawn(torch.Size((part.n_rows, *x.shape[1:])), part.generator)[part.place]
+
+
+def _drawn(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
+    words = torch.empty(shape.numel() // 8 + 1, dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(torch.uint8)[: shape.numel()].view(shape)

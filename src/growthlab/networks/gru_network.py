@@ -28,6 +28,7 @@ class GRUNetwork(SequenceNetwork):
     ) -> None:
         super().__init__(n_items, width, n_event_types, dropout)
         between = output_dropout if layers > 1 else 0.0  # torch applies it between layers only
+        self.divides_rows = between == 0
         self.gru = nn.GRU(width, state, num_layers=layers, dropout=between, batch_first=True)
         self.output_dropout = ByteMaskDropout(output_dropout)
         self.project = nn.Linear(state, width)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from growthlab.networks.content_embedding import ContentEmbedding
 from growthlab.networks.dropout import ByteMaskDropout
+from growthlab.networks.rows_side_by_side import rows_side_by_side
 
 
 class SequenceNetwork(nn.Module):
@@ -25,6 +26,7 @@ class SequenceNetwork(nn.Module):
     """
 
     rows_of: ClassVar[Mapping[str, str]] = {"items.weight": "items", "bias": "items"}
+    divides_rows: bool = True  # whether `encode` draws by `ByteMaskDropout` only
 
     def __init__(self, n_items: int, width: int, n_event_types: int, dropout: float) -> None:
         super().__init__()
@@ -72,8 +74,16 @@ class SequenceNetwork(nn.Module):
         return state_at(self.encode(steps), places)
 
     def states(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
-        """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0."""
-        return self.encode(self.read(items, event_types, slots, sizes))
+        """One state a step, shape ``(B, S, width)``; meaningless where `sizes` is 0.
+
+        In training on a CPU the rows are divided among threads, see `rows_side_by_side`, unless
+        torch is limited to one thread.
+        """
+        steps = self.read(items, event_types, slots, sizes)
+        on_threads = steps.device.type == "cpu" and torch.get_num_threads() > 1
+        if self.training and self.divides_rows and on_threads:
+            return rows_side_by_side(self.encode, steps, self.parameters())
+        return self.encode(steps)
 
     def read(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """One vector a step, the mean of its events, shape ``(B, S, width)``."""

@@ -41,7 +41,8 @@ class Trainer:
     times itself at the last of `epochs`, whether or not training stops earlier. `patience` is for
     the caller: how many epochs without improvement on the validation window are tolerated. `epochs`
     is the largest number run. `threads` limits torch's threads on a CPU (None: no limit): the
-    products of a recurrence are too small to share.
+    products of a recurrence are too small to share. The loss over the catalogue is divided among
+    OMP_NUM_THREADS threads all the same.
     """
 
     epochs: int = 50

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,9 +10,8 @@ import torch
 from torch import Tensor
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.processors import n_threads
 from growthlab.networks.losses.base import SequenceTargets
-from growthlab.networks.torch_threads import torch_threads
+from growthlab.networks.torch_threads import row_parts, side_by_side
 
 CHUNK_BYTES = 2_000_000  # of the logits of a chunk of positions: about the cache of a core
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -101,11 +99,10 @@ class _MeanLogSumExp(torch.autograd.Function):
     ) -> Tensor:
         by_states = torch.empty_like(states, dtype=dtype)
         operands = tuple(x.to(dtype) for x in (states, item_vectors, bias))
-        n_parts = min(n_threads(), len(states)) if states.device.type == "cpu" else 1
-        borders = [len(states) * part // n_parts for part in range(n_parts + 1)]
-        part_of = partial(_part, *operands, columns, by_states)
-        with torch_threads(1), ThreadPoolExecutor(n_parts) as pool:
-            parts = list(pool.map(part_of, borders[:-1], borders[1:]))
+        of_rows = partial(_part, *operands, columns, by_states)
+        on_cpu = states.device.type == "cpu"
+        places = row_parts(len(states)) if on_cpu else [slice(0, len(states))]
+        parts = side_by_side(of_rows, places)
         total, by_items, by_bias = (sum(each[1:], each[0]) for each in zip(*parts, strict=True))
         ctx.save_for_backward(by_states, by_items, by_bias)
         return total / len(states)
@@ -125,19 +122,18 @@ def _part(
     bias: Tensor,
     columns: Tensor,
     by_states: Tensor,
-    start: int,
-    end: int,
+    place: slice,
 ) -> _Part:
-    """The part of the rows ``start : end``; their gradient by states goes to `by_states`."""
+    """The part of these rows; their gradient by states goes to `by_states`."""
     total = states.new_zeros((), dtype=torch.float32)
     by_items, by_bias = (torch.zeros_like(x, dtype=torch.float32) for x in (item_vectors, bias))
     n_rows = max(1, CHUNK_BYTES // (len(item_vectors) * states.element_size()))
     buffer = states.new_empty(
-        min(n_rows, end - start), len(item_vectors)
+        min(n_rows, place.stop - place.start), len(item_vectors)
     )  # allocated once: fresh memory is slow
-    for first in range(start, end, n_rows):
-        chunk = slice(first, min(first + n_rows, end))
-        rows, softmax = states[chunk], buffer[: chunk.stop - first]
+    for start in range(place.start, place.stop, n_rows):
+        chunk = slice(start, min(start + n_rows, place.stop))
+        rows, softmax = states[chunk], buffer[: chunk.stop - start]
         own = columns[chunk, None]
         torch.addmm(bias, rows, item_vectors.T, out=softmax)
         score = softmax.gather(1, own).float()
@@ -149,6 +145,9 @@ def _part(
             normaliser[lost] = logits.logsumexp(1, keepdim=True)
         total += normaliser.sum()
         torch.mm(softmax, item_vectors, out=by_states[chunk])
-        by_items.add_(softmax.T @ rows)
+        if softmax.dtype == by_items.dtype:
+            by_items.addmm_(softmax.T, rows)
+        else:
+            by_items.add_(softmax.T @ rows)
         by_bias.add_(softmax.sum(dim=0))
     return _Part(total, by_items, by_bias)
