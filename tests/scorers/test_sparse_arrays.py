@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from growthlab.core.processors import FEW_BLOCKS
+from growthlab.scorers import sparse_arrays
 from growthlab.scorers.sparse_arrays import (
+    block_product,
     dense_product,
     row_blocks,
     sparse_from_arrays,
@@ -46,10 +49,26 @@ def test_blocks_cover_all_rows_and_keep_the_bound(
         assert (left[block] @ right).nnz <= entries or one_row
 
 
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("number", [np.float32, np.float64])
+@pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
+def test_the_product_of_a_block_is_scipys_to_the_last_bit(
+    index: type, number: type, density: float
+) -> None:
+    left, right = sparse(40, 30, density, 1), sparse(30, 20, 0.3, 2).astype(number)
+    left.indices, left.indptr = left.indices.astype(index), left.indptr.astype(index)
+    product, expected = block_product(left, right), left @ right
+    assert product.dtype == expected.dtype
+    assert product.shape == expected.shape
+    np.testing.assert_array_equal(product.indptr, expected.indptr)
+    np.testing.assert_array_equal(product.indices, expected.indices)
+    np.testing.assert_array_equal(product.data, expected.data)
+
+
 def test_a_blocked_product_is_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = sparse(40, 30, 0.2, 1), sparse(30, 20, 0.3, 2)
-    monkeypatch.setattr(row_blocks, "__defaults__", (50,))
-    assert len(row_blocks(left, right)) > 5
+    monkeypatch.setattr(sparse_arrays, "CACHED_ENTRIES", 50)
+    assert len(row_blocks(left, right, 50)) > FEW_BLOCKS  # in threads
     product = dense_product(left, right)
     assert product.dtype == np.float32
     np.testing.assert_allclose(product, left.toarray() @ right.toarray(), rtol=1e-6)

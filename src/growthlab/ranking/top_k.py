@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from growthlab.core.processors import n_threads
+from growthlab.core.processors import in_threads
 from growthlab.ranking.ties import TieBreak
 
 WIDEST_BLOCK = 64
 SCORES_AT_ONCE = 2**18  # 1 MB of float32: fits the processor's cache
-FEW_BLOCKS = 8  # up to this many, threads cost more than they save
 
 
 def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.ndarray]:
@@ -43,13 +41,7 @@ def top_k(scores: np.ndarray, k: int, ties: TieBreak) -> tuple[np.ndarray, np.nd
             best, np.take_along_axis(scores[rows], best, axis=1), own
         )
 
-    blocks = list(row_slices(n_users, n_items))
-    if len(blocks) > FEW_BLOCKS:
-        with ThreadPoolExecutor(n_threads()) as pool:  # numpy partitions without the GIL
-            list(pool.map(rank, blocks))
-    else:
-        for rows in blocks:
-            rank(rows)
+    in_threads(rank, list(row_slices(n_users, n_items)))  # numpy partitions without the GIL
     return items, values
 
 
@@ -93,20 +85,6 @@ def _best(scores: np.ndarray, k: int, ties: TieBreak) -> np.ndarray:
 
 
 def _border(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k-th best score of each row."""
-    low = scores.min(axis=1)
-    hidden = np.flatnonzero(low == -np.inf)
-    low[hidden] = np.where(scores[hidden] > -np.inf, scores[hidden], np.inf).min(axis=1)
-    # Fewer than k items differ from the lowest score, as in sparse models: no partition needed.
-    few = np.count_nonzero(scores > low[:, None], axis=1) < k
-    few &= np.count_nonzero(scores >= low[:, None], axis=1) >= k
-    if few.any():
-        low[~few] = _kth_best(scores[~few], k)
-        return low
-    return _kth_best(scores, k)
-
-
-def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
     """The k-th best score of each row.
 
     It is at least the k-th best of the block maxima, so only scores that reach that are partitioned:
@@ -115,7 +93,7 @@ def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
     n_rows, n_items = scores.shape
     width = min(WIDEST_BLOCK, n_items // (4 * k))
     if width < 2 or not n_rows:
-        return _by_partition(scores, k)
+        return _border_of_equals(scores, k)
     inside = n_items // width * width
     maxima = scores[:, :inside].reshape(n_rows, width, -1).max(axis=1)
     least = _by_partition(np.concatenate([maxima, scores[:, inside:]], axis=1), k)
@@ -124,13 +102,24 @@ def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
     border = np.empty(n_rows, dtype=scores.dtype)
     many = counts > n_items // 8
     if many.any():
-        border[many] = _by_partition(scores[many], k)
+        border[many] = _border_of_equals(scores[many], k)
         scores, reached, counts = scores[~many], reached[~many], counts[~many]
     if len(scores):
         left = np.full((len(scores), counts.max()), -np.inf, dtype=scores.dtype)
         left[np.arange(left.shape[1]) < counts[:, None]] = scores[reached]
         border[~many] = _by_partition(left, k)
     return border
+
+
+def _border_of_equals(scores: np.ndarray, k: int) -> np.ndarray:
+    """The k-th best score of each row, quickly where most are the lowest, as in sparse models."""
+    low = scores.min(axis=1)
+    hidden = np.flatnonzero(low == -np.inf)
+    low[hidden] = np.where(scores[hidden] > -np.inf, scores[hidden], np.inf).min(axis=1)
+    few = np.count_nonzero(scores > low[:, None], axis=1) < k  # others: no partition needed
+    few &= np.count_nonzero(scores >= low[:, None], axis=1) >= k
+    low[~few] = _by_partition(scores[~few], k)
+    return low
 
 
 def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.processors import n_threads
+from growthlab.core.processors import in_threads
 from growthlab.core.seeding import mix_hashes
-from growthlab.scorers.sparse_arrays import row_blocks
+from growthlab.scorers.sparse_arrays import CACHED_ENTRIES, block_product, row_blocks
 
 SETS = ("jaccard", "dice", "tversky")  # compare which entries there are, not their values
 MEASURES = ("cosine", "asymmetric_cosine", *SETS)
-CACHED_ENTRIES = 500_000  # of a sparse product at a time: fits the cache
 
 
 class Sources(NamedTuple):
@@ -86,57 +84,60 @@ class Neighbourhood:
         sizes = _squared_norms(targets)
         blocks = row_blocks(targets, sources.columns, CACHED_ENTRIES)
 
-        def nearest(block: slice) -> list[tuple[np.ndarray, np.ndarray]]:
-            product = targets[block] @ sources.columns
-            return self._rows(product, sizes[block], sources, own[block], target_keys[block])
+        def nearest(block: slice) -> csr_matrix:
+            product = block_product(targets[block], sources.columns)
+            self._compare(product, sizes[block], sources, own[block])
+            return self.nearest_of(
+                product, target_keys=target_keys[block], source_keys=sources.keys
+            )
 
-        if len(blocks) > 1:
-            with ThreadPoolExecutor(n_threads()) as pool:  # sparse products run without the GIL
-                rows = [row for block_rows in pool.map(nearest, blocks) for row in block_rows]
-        else:
-            rows = [row for block in blocks for row in nearest(block)]
-        counts = [len(column) for column, _ in rows]
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        data = np.concatenate([*(v for _, v in rows), np.zeros(0, dtype=np.float32)])
-        indices = np.concatenate([*(c for c, _ in rows), np.zeros(0, dtype=np.int32)])
-        return csr_matrix((data, indices, indptr), shape=(targets.shape[0], len(sources.keys)))
+        found = in_threads(nearest, blocks)
+        empty = csr_matrix((0, len(sources.keys)), dtype=np.float32)
+        near: csr_matrix = vstack([empty, *found], format="csr", dtype=np.float32)
+        return near
 
-    def _rows(
-        self,
-        product: csr_matrix,
-        sizes: np.ndarray,
-        sources: Sources,
-        own: np.ndarray,
-        target_keys: np.ndarray,
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The nearest sources of each row of inner products, and their similarities."""
+    def _compare(
+        self, product: csr_matrix, sizes: np.ndarray, sources: Sources, own: np.ndarray
+    ) -> None:
+        """From inner products of targets with sources to similarities, in place; 0 to a target itself."""
         n_entries = np.diff(product.indptr)
         target_sizes = np.repeat(sizes, n_entries)
         similarity = self._similarities(product.data, target_sizes, sources.sizes[product.indices])
         similarity[(product.indices == np.repeat(own, n_entries)) | (similarity < 0)] = 0
-        rows = []
-        for row, key in enumerate(target_keys):
-            part = slice(product.indptr[row], product.indptr[row + 1])
-            column, value = product.indices[part], similarity[part]
-            kept = self._nearest(column, value, key, sources.keys)
-            rows.append((column[kept], value[kept]))
-        return rows
+        product.data = similarity
 
     def nearest_of(
         self, similarities: csr_matrix, *, target_keys: np.ndarray, source_keys: np.ndarray
     ) -> csr_matrix:
-        """The `neighbours` largest entries of each row of a targets x sources matrix.
+        """The `neighbours` largest entries of each row of a targets x sources matrix, none of them 0.
 
         Sources that tie at the border are chosen by ``mix(target key, source key)``.
         """
-        kept = np.zeros(similarities.nnz, dtype=bool)
-        for row, key in enumerate(target_keys):
-            start, end = similarities.indptr[row : row + 2]
-            column, value = similarities.indices[start:end], similarities.data[start:end]
-            kept[start + self._nearest(column, value, key, source_keys)] = True
-        counts = np.concatenate([[0], np.cumsum(kept)])[similarities.indptr]
-        csr = (similarities.data[kept], similarities.indices[kept], counts)
+        kept = self._kept(similarities, target_keys, source_keys)
+        indptr = _counts_before(kept, similarities.indptr)
+        csr = (similarities.data[kept], similarities.indices[kept], indptr)
         return csr_matrix(csr, shape=similarities.shape)
+
+    def _kept(
+        self, similarities: csr_matrix, target_keys: np.ndarray, source_keys: np.ndarray
+    ) -> np.ndarray:
+        """Which entries `nearest_of` keeps, bool."""
+        value, indptr = similarities.data, similarities.indptr
+        kept: np.ndarray = value != 0
+        k = self.neighbours
+        if k is None:
+            return kept
+        borders = np.full(len(target_keys), -np.inf, dtype=value.dtype)
+        for row in np.flatnonzero(np.diff(_counts_before(kept, indptr)) > k):
+            borders[row] = np.partition(value[indptr[row] : indptr[row + 1]], -k)[-k]
+        kept &= value >= np.repeat(borders, np.diff(indptr))
+        n_kept = np.diff(_counts_before(kept, indptr))
+        for row in np.flatnonzero(n_kept > k):
+            entries = np.arange(indptr[row], indptr[row + 1])
+            tied = entries[value[entries] == borders[row]]
+            keys = mix_hashes(target_keys[row], source_keys[similarities.indices[tied]])
+            kept[tied[np.argsort(keys)[k - n_kept[row] :]]] = False
+        return kept
 
     def _similarities(
         self, product: np.ndarray, target: np.ndarray, source: np.ndarray
@@ -157,21 +158,11 @@ class Neighbourhood:
             denominator = source**self.asymmetry * target ** (1 - self.asymmetry)
         return (product / (denominator + self.shrinkage)).astype(np.float32)
 
-    def _nearest(
-        self, column: np.ndarray, value: np.ndarray, target_key: np.ndarray, source_keys: np.ndarray
-    ) -> np.ndarray:
-        """Indices of the `neighbours` largest values other than 0, in their stored order."""
-        k = self.neighbours
-        if k is None or np.count_nonzero(value) <= k:
-            return np.flatnonzero(value)
-        border = np.partition(value, -k)[-k]
-        kept = np.flatnonzero(value >= border)
-        if len(kept) > k:
-            tied = kept[value[kept] == border]
-            keys = mix_hashes(target_key, source_keys[column[tied]])
-            dropped = tied[np.argsort(keys)[k - len(kept) :]]
-            kept = np.setdiff1d(kept, dropped, assume_unique=True)
-        return kept
+
+def _counts_before(kept: np.ndarray, indptr: np.ndarray) -> np.ndarray:
+    """How many entries are kept before each row and in all, ``(n_rows + 1,)``."""
+    counts: np.ndarray = np.concatenate([[0], np.cumsum(kept)])[indptr]
+    return counts
 
 
 def _squared_norms(rows: csr_matrix) -> np.ndarray:

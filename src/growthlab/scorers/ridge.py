@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from growthlab.core.errors import ConfigError
-from growthlab.core.processors import n_threads
+from growthlab.core.processors import in_threads
 
 BLOCK_ENTRIES = 4_000_000  # numbers in the gathered factors of one block
 CACHED_ENTRIES = 300_000  # the same for a block that is read several times
@@ -68,12 +67,16 @@ class Ridge:
         used, places = np.unique(pairs.indices, return_inverse=True)
         rotated = diagonal.rotate(factors[used])
         out = np.zeros((pairs.shape[0], width), dtype=np.float32)
-        for rows in _blocks(
-            lengths, lambda longest: BLOCK_ENTRIES // (width * max(longest, width))
-        ):
+
+        def solve_rows(rows: np.ndarray) -> None:
             seen = rotated[_padded(places, pairs.indptr, rows, len(used))]  # (B, L, D)
             is_dual = seen.shape[1] < seen.shape[2]
             out[rows] = (_dual if is_dual else _primal)(seen, penalties[rows])
+
+        in_threads(
+            solve_rows,
+            _blocks(lengths, lambda longest: BLOCK_ENTRIES // (width * max(longest, width))),
+        )
         return out @ diagonal.axes.T
 
     def improve(
@@ -105,8 +108,7 @@ class Ridge:
             return float(lengths[rows].sum() + minimised.sum(dtype=np.float64))
 
         blocks = _blocks(lengths, lambda longest: CACHED_ENTRIES // (width * longest))
-        with ThreadPoolExecutor(n_threads()) as pool:
-            cost = sum(pool.map(improve_rows, blocks))
+        cost = sum(in_threads(improve_rows, blocks))
         return out @ axes.T, cost
 
     def diagonalise(self, factors: np.ndarray) -> DiagonalAxes:

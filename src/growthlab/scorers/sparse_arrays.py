@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import _sparsetools as sparsetools
+from scipy.sparse import csr_matrix, get_index_dtype
 
 from growthlab.core.array_schema import INDEX, ArraySchema, Schema
+from growthlab.core.processors import in_threads
 
 BLOCK_ENTRIES = 16_000_000  # numbers of a sparse product, about 8 bytes each
+CACHED_ENTRIES = 500_000  # the same, so that they fit the cache
 MANY_ROWS = 64  # from this many on, copying columns of a dense matrix pays
 COLUMNS_AT_ONCE = 128
 
@@ -57,15 +60,45 @@ def row_blocks(left: csr_matrix, right: csr_matrix, entries: int = BLOCK_ENTRIES
 
     A single row with more is a block of its own.
     """
-    reached = csr_matrix((np.ones(left.nnz), left.indices, left.indptr), shape=left.shape)
-    most = np.minimum(reached @ np.diff(right.indptr).astype(np.float64), right.shape[1])
-    ends = np.cumsum(most)
+    ends = np.cumsum(_most_entries(left, right))
     starts = [0]
     while starts[-1] < left.shape[0]:
-        begun = ends[starts[-1] - 1] if starts[-1] else 0.0
+        begun = ends[starts[-1] - 1] if starts[-1] else 0
         last = int(np.searchsorted(ends, begun + entries, side="right"))
         starts.append(max(starts[-1] + 1, last))
     return [slice(first, last) for first, last in pairwise(starts)]
+
+
+def _most_entries(left: csr_matrix, right: csr_matrix) -> np.ndarray:
+    """The largest number of entries that each row of ``left @ right`` can have, int64."""
+    reached = csr_matrix((np.ones(left.nnz), left.indices, left.indptr), shape=left.shape)
+    most = np.minimum(reached @ np.diff(right.indptr).astype(np.float64), right.shape[1])
+    return most.astype(np.int64)
+
+
+def block_product(left: csr_matrix, right: csr_matrix) -> csr_matrix:
+    """``left @ right`` of a block of rows, as scipy computes it, in two thirds of its time.
+
+    scipy goes through all pairs of entries twice, first to count those of the result. Here the bound
+    by which the block was chosen is allocated instead, of which only what is written takes memory.
+    """
+    most = int(_most_entries(left, right).sum())
+    parts = (left.indptr, left.indices, right.indptr, right.indices)
+    dtype = get_index_dtype(parts, maxval=max(most, *left.shape, *right.shape))
+    left_indptr, left_indices, right_indptr, right_indices = (
+        np.asarray(part, dtype=dtype) for part in parts
+    )
+    indptr, indices = np.empty(left.shape[0] + 1, dtype=dtype), np.empty(most, dtype=dtype)
+    data = np.empty(most, dtype=np.result_type(left.dtype, right.dtype))
+    shape = (left.shape[0], right.shape[1])
+    sparsetools.csr_matmat(
+        *shape,
+        left_indptr, left_indices, left.data,
+        right_indptr, right_indices, right.data,
+        indptr, indices, data,
+    )  # fmt: skip
+    n = int(indptr[-1])
+    return csr_matrix((data[:n], indices[:n], indptr), shape=shape)
 
 
 def dense_product(
@@ -76,12 +109,15 @@ def dense_product(
         right, columns = right[:, columns], None  # pays unless for a single row
     width = right.shape[1] if columns is None else len(columns)
     out = np.empty((left.shape[0], width), dtype=np.float32)
-    for block in row_blocks(left, right):
-        scores = (left[block] @ right).astype(np.float32, copy=False)
+
+    def multiply(block: slice) -> None:
+        scores = block_product(left[block], right).astype(np.float32, copy=False)
         if columns is None:
             scores.toarray(out=out[block])
         else:
             out[block] = scores.toarray()[:, columns]
+
+    in_threads(multiply, row_blocks(left, right, CACHED_ENTRIES))
     return out
 
 

@@ -98,8 +98,9 @@ class _MeanLogSumExp(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         by_states = torch.empty_like(states, dtype=dtype)
-        operands = tuple(x.to(dtype) for x in (states, item_vectors, bias))
-        of_rows = partial(_part, *operands, columns, by_states)
+        of_rows = partial(
+            _part, states.to(dtype), item_vectors.to(dtype), bias.to(dtype), columns, by_states
+        )
         on_cpu = states.device.type == "cpu"
         places = row_parts(len(states)) if on_cpu else [slice(0, len(states))]
         parts = side_by_side(of_rows, places)
