@@ -18,7 +18,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -203,14 +203,29 @@ def versions(python: Path, names: tuple[str, ...]) -> str:
 
 
 def machine() -> str:
-    """Processor, cores and memory."""
-    model = platform.processor() or platform.machine()
+    """Processor, the instructions that decide the speed of products, cores and memory."""
+    model, flags = platform.processor() or platform.machine(), ""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        named = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        model = named[0].partition(":")[2].strip() if named else model
+        lines = dict(x.split(":", 1) for x in info.read_text().splitlines() if ":" in x)
+        known = {name.strip(): value.strip() for name, value in lines.items()}
+        model, flags = known.get("model name", model), known.get("flags", "")
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model}, {os.cpu_count()} cores, {gib:.0f} GiB, {platform.system()}"
+    size = f"{os.cpu_count()} cores, {gib:.0f} GiB, {platform.system()}"
+    return f"{model} ({instructions(flags.split())}), {size}"
+
+
+def instructions(flags: Sequence[str]) -> str:
+    """The instructions that the libraries may use: what the processor has, unless limited to AVX2."""
+    if (
+        os.environ.get("ATEN_CPU_CAPABILITY")
+        == os.environ.get("DNNL_MAX_CPU_ISA", "").lower()
+        == "avx2"
+    ):
+        return "AVX2 only, by the variables of tests/portable.py"
+    found = {"avx512_bf16": "bfloat16", "avx512f": "AVX-512", "avx2": "AVX2"}
+    names = [name for flag, name in found.items() if flag in flags]
+    return " and ".join(names[::-1][-2:]) or "no AVX2"
 
 
 def main() -> None:
@@ -296,7 +311,7 @@ def run(
                 rows.append(row)
                 words = ("measure", "side", "round", "quantity", "value")
                 print(*(row[w] for w in words), row["note"], file=sys.stderr, flush=True)
-    print(table(pd.DataFrame(rows), measures))
+    print(common["row"]["machine"], table(pd.DataFrame(rows), measures), sep="\n")
 
 
 if __name__ == "__main__":
