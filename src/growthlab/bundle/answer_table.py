@@ -138,8 +138,8 @@ def _personalised(rows: RequestRows) -> list[bool]:
 
 
 def _feature(rows: RequestRows, name: str, text: bool) -> list[float | str | None]:
-    """One feature's column; None where it is not known."""
-    values = rows.column(name)
+    """One feature's column; None where it is not known, as in a cell of blanks."""
+    values = [None if isinstance(v, str) and not v.strip() else v for v in rows.column(name)]
     if text:
         return [None if value is None else str(value) for value in values]
     numbers: list[float | str | None] = []

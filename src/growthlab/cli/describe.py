@@ -14,7 +14,7 @@ from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
+from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
@@ -24,7 +24,7 @@ def run(command: Command) -> int:
     config = command.config
     settings = ReportSettings.from_config(config)
     goals = [] if config.goals is None else read_goals(str(config.goals), config.currency)
-    source, store = data_source(config), tracking_store(config)
+    source, store = event_source(config), tracking_store(config)
     name = command.choice("data")
     log = source.prepare(cache_folder(config))
     as_of = None if settings.as_of is None else parse_moment(settings.as_of, "as_of")
@@ -32,7 +32,7 @@ def run(command: Command) -> int:
     report = settings.report(people, name, goals)
     folder = Path(str(config.output)) / name
     path = report.save(folder)
-    lineage = Lineage.of_log(
+    lineage = Lineage.of_data(
         log, source, data=name, task="describe", cutoff=str(report.scope.as_of)
     )
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}

@@ -17,7 +17,7 @@ from growthlab.features.portrait.portrait_files import (
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
+from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output")
 
@@ -30,13 +30,13 @@ def run(command: Command) -> int:
         print(f"tags in {config.dictionary}")
         return 0
     portrait: Portrait = build(config.portrait, Portrait)
-    source, store = data_source(config), tracking_store(config)
+    source, store = event_source(config), tracking_store(config)
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
     events = source.prepare(cache_folder(config))
     cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
     table = portrait.of(source.without_bots(events, cutoff), cutoff)
-    lineage = Lineage.of_log(
+    lineage = Lineage.of_data(
         events, source, data=command.choice("data"), task="portrait", cutoff=str(cutoff)
     )
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}

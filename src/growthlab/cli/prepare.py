@@ -7,6 +7,7 @@ import json
 from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
 from growthlab.data.cleaning import cleaning_report_text
+from growthlab.data.source import Source
 from growthlab.workbench.set_up import cache_folder, data_source
 
 
@@ -14,13 +15,11 @@ def run(command: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save that as JSON."""
     cache = cache_folder(command.config)
     source = data_source(command.config)
-    log = source.prepare(cache)
-    report = source.without_bots(log, None).cleaning  # bots by today: a fold knows its own
-    name = command.choice("data")
-    first, last = log.span()
-    print(
-        f"{name}: {log.n_events:,} events, {log.n_users:,} users, {log.n_items:,} items, {first} to {last}"
-    )
+    data = source.prepare(cache)
+    name, report = command.choice("data"), data.cleaning
+    if isinstance(source, Source):
+        report = source.without_bots(data, None).cleaning  # bots by today: a fold knows its own
+    print(f"{name}: {data.summary()}")
     if report:
         print(cleaning_report_text(report))
     else:
@@ -28,5 +27,5 @@ def run(command: Command) -> int:
     saved = cache / f"{name}-cleaning.json"
     with atomic_file(saved) as file:
         file.write(json.dumps(report, indent=2, default=str).encode())
-    print(f"content {log.digest[:12]}; report saved in {saved}")
+    print(f"content {data.digest[:12]}; report saved in {saved}")
     return 0

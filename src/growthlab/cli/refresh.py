@@ -12,7 +12,7 @@ from growthlab.core.moments import parse_moment
 from growthlab.export.refresh_state import refresh
 from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
-from growthlab.workbench.set_up import data_source, prepared_log
+from growthlab.workbench.set_up import event_source, prepared_data
 
 
 def run(command: Command) -> int:
@@ -28,10 +28,10 @@ def run(command: Command) -> int:
             )
         command = compose(command.name, [*command.words, f"task={before.task}"])
     config, data = command.config, command.choice("data")
-    source = data_source(config)
+    source = event_source(config)
     now = refresh(
         folder,
-        prepared_log(source, config, data),
+        prepared_data(source, config, data),
         data,
         task=with_data_defaults(build(config.task, Task), source),
         cutoff=None if config.cutoff is None else parse_moment(config.cutoff, "cutoff"),

@@ -12,7 +12,7 @@ from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, data_source, tracking_store
+from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output")
 
@@ -22,7 +22,7 @@ def run(command: Command) -> int:
     config = command.config
     named = any(word.startswith("section=") for word in command.words)
     sections = customer_sections(config.get("section") or {}, named=named)
-    source, store = data_source(config), tracking_store(config)
+    source, store = event_source(config), tracking_store(config)
     requested = None if config.as_of is None else parse_moment(config.as_of, "as_of")
     name = command.choice("data")
     events = source.prepare(cache_folder(config))
@@ -30,7 +30,7 @@ def run(command: Command) -> int:
     result = customer_tables(sections, source.without_bots(events, as_of), as_of)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
-    lineage = Lineage.of_log(events, source, data=name, task="segment", cutoff=str(as_of))
+    lineage = Lineage.of_data(events, source, data=name, task="segment", cutoff=str(as_of))
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "segment") as logged_run:
         for path in paths:

@@ -72,8 +72,8 @@ class Command:
 def compose(command: str, overrides: Sequence[str]) -> Command:
     """The config of a command with the overrides applied.
 
-    Defaults: all metrics of the task's family, the search space named as the model, and all sections
-    of a report.
+    Defaults: all metrics of the task's family, the search space named as the model, the split that the
+    data takes, and all sections of a report.
 
     Raises
     ------
@@ -88,9 +88,14 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     if "section" in base.groups and not any(w.startswith("section=") for w in words):
         words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
-        dependent = ("metrics", "search.")  # their groups are chosen by task and model
+        dependent = ("metrics", "search.", "split.")  # chosen by task, model and data
         first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(dependent)])
-        words = [*_metrics_words(first, words), *_search_words(first, words), *words]
+        words = [
+            *_metrics_words(first, words),
+            *_search_words(first, words),
+            *_split_words(first, base, words),
+            *words,
+        ]
     composed = _compose(command, words)
     mistakes.refuse_missing(composed.config)
     mistakes.refuse_wrong_types(composed.config, base.config)
@@ -165,6 +170,19 @@ def _search_words(first: Command, words: Sequence[str]) -> list[str]:
     if "search" not in first.groups or is_chosen or model not in choices("search"):
         return []
     return [f"search={model}"]
+
+
+def _split_words(first: Command, base: Command, words: Sequence[str]) -> list[str]:
+    """The word that chooses the split that the data takes; none if a split is chosen already."""
+    from growthlab.core.build import build
+    from growthlab.data.source import DataSource
+
+    split = first.chosen.get("split")
+    is_chosen = any(w.startswith("split=") for w in words) or split != base.chosen.get("split")
+    if split is None or is_chosen:
+        return []
+    named = build(first.config.data, DataSource).default_split
+    return [] if named is None else [f"split={named}"]
 
 
 def _base(command: str) -> Command:

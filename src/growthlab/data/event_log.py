@@ -178,6 +178,18 @@ class EventLog:
         """The number of items with an event."""
         return self._count()[2]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of events, users and items."""
+        return dict(zip(("events", "users", "items"), self._count(), strict=True))
+
+    def summary(self) -> str:
+        """What the log holds, for people."""
+        first, last = self.span()
+        return (
+            ", ".join(f"{n:,} {what}" for what, n in self.counts.items()) + f", {first} to {last}"
+        )
+
     def span(self) -> tuple[datetime, datetime] | tuple[int, int]:
         """The oldest and the newest timestamp (or position); DataError for a log without events."""
         time = self.ordered_by

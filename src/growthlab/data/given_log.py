@@ -1,13 +1,15 @@
-"""A log that the caller already holds, as a source: what it says of its use follows from its events."""
+"""Data that the caller already holds, as a source: what it says of its use follows from its events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
-from growthlab.data.source import Source
+from growthlab.data.labelled_table import ABOUT, LabelledTable
+from growthlab.data.source import DataSource, Source
 
 INTERACTIONS = ("view", "favourite", "cart", "purchase", "review", "click")
 
@@ -35,3 +37,26 @@ class GivenLog(Source):
             Always.
         """
         raise DataError("the log was given from Python code: there is nothing to read")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenTable(DataSource[LabelledTable]):
+    """A customer table from Python code."""
+
+    name: ClassVar[str] = "own_table"
+    prepared: ClassVar[str] = ABOUT
+    default_split: ClassVar[str | None] = "customers"
+
+    def read(self) -> LabelledTable:
+        """Nothing: the caller holds the table.
+
+        Raises
+        ------
+        DataError
+            Always.
+        """
+        raise DataError("the table was given from Python code: there is nothing to read")
+
+    def open(self, folder: Path) -> LabelledTable:
+        """See `DataSource.open`."""
+        return LabelledTable.open(folder)

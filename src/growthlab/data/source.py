@@ -1,4 +1,4 @@
-"""Source: a data set, how its events are read and used, and the cache of its prepared log."""
+"""Data sources: a data set, how it is read and used, and the cache of what was prepared."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from filelock import FileLock
 
@@ -23,39 +24,62 @@ from growthlab.data.source_code import code_digest
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source(ABC):
-    """A data set: how it is read, and how it is used where task and split leave that open (null).
+class Prepared(Protocol):
+    """A data set as it is kept in the cache."""
 
-    Its use is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
-    None for data without times; `activity_days`: a customer who has not bought within so many days
-    before the cutoff gets no prediction; the event types of histories and those to predict.
-    `cleaning` holds the rules for the raw events, None for none.
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How much there is of what, the rows first."""
+        ...
+
+    def save(self, folder: Path) -> Self:
+        """Write it to the folder in one step; what is opened there."""
+        ...
+
+
+Data = TypeVar("Data", bound=Prepared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource(ABC, Generic[Data]):
+    """A data set: how it is read, and the cache of what was read.
+
+    `horizon_days` is the time that a prediction is about; None where the data does not say.
 
     A setting marked `INPUT_FILE` names a file among `files`: the cache depends on its content, not on
     its path.
     """
 
     name: ClassVar[str]
-    filter_seen: str = "none"
-    filter_seen_reason: str = ""
-    horizon_days: float | None = 28.0
-    activity_days: float | None = None
-    history_events: tuple[str, ...] = ("purchase",)
-    target_events: tuple[str, ...] = ("purchase",)
-    cleaning: Cleaning | None = None
+    default_split: ClassVar[str | None] = None  # what it takes where a command names no split
+    prepared: ClassVar[str]  # the file by which a folder of the cache is known to be complete
+    horizon_days: float | None = None
 
     @abstractmethod
-    def read(self) -> EventLog:
-        """The raw log, before cleaning."""
+    def read(self) -> Data:
+        """The raw data, before cleaning."""
+
+    @abstractmethod
+    def open(self, folder: Path) -> Data:
+        """What was saved in a folder; DataError where it is damaged."""
+
+    @classmethod
+    def use_settings(cls) -> set[str]:
+        """The settings that say how the data is used: what is read does not depend on them."""
+        return {"horizon_days"}
 
     def files(self) -> list[Path]:
         """The files that `read` reads; DataError where one is missing."""
         return []
 
     def key(self) -> str:
-        """A hash of what the prepared log depends on: settings, rules, content of files, code."""
-        use_settings = {f.name for f in fields(Source)} - {"cleaning"}
+        """A hash of what the prepared data depends on: settings, rules, content of files, code."""
+        use_settings = self.use_settings()
         file_settings = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
         settings = {
             setting: value is not None if setting in file_settings else value
@@ -70,10 +94,10 @@ class Source(ABC):
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def prepare(self, cache: Path) -> EventLog:
-        """The cleaned log: opened from a folder of `cache`, or read, cleaned and written there.
+    def prepare(self, cache: Path) -> Data:
+        """The cleaned data: opened from a folder of `cache`, or read, cleaned and written there.
 
-        Of two processes that prepare the same log at the same time only one reads the files.
+        Of two processes that prepare the same data at the same time only one reads the files.
         """
         cache = Path(cache)
         folder = cache / f"{self.name}-{self.key()}"
@@ -81,47 +105,79 @@ class Source(ABC):
         with FileLock(cache / f"{folder.name}.lock"):
             return self._open_cached(folder) or self._read_and_save(folder)
 
+    def cleaned(self, data: Data) -> Data:
+        """The data after the rules that need no cutoff; as it is where there are none."""
+        return data
+
+    def _open_cached(self, folder: Path) -> Data | None:
+        if not (folder / self.prepared).exists():
+            return None
+        try:
+            data = self.open(folder)
+        except DataError as error:  # the raw files are still there
+            logger.warning("%s: prepared again because %s", self.name, error)
+            return None
+        n_rows, rows = next((n, what) for what, n in data.counts.items())
+        logger.info("%s: %s %s from the cache %s", self.name, f"{n_rows:,}", rows, folder)
+        return data
+
+    def _read_and_save(self, folder: Path) -> Data:
+        started = time.perf_counter()
+        data = self.read()
+        if not next(iter(data.counts.values())):
+            what = next(iter(data.counts))
+            raise DataError(f"{self.name} has no {what}: the file is empty or holds only a header")
+        _log_stage("read", data, started)
+        started = time.perf_counter()
+        cleaned = self.cleaned(data)
+        if cleaned is not data:
+            _log_stage("cleaned", cleaned, started)
+        started = time.perf_counter()
+        saved = cleaned.save(folder)
+        _log_stage("saved", saved, started)
+        return saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(DataSource[EventLog]):
+    """A data set of events: how it is read, and how it is used where task and split leave that open (null).
+
+    Its use is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
+    None for data without times; `activity_days`: a customer who has not bought within so many days
+    before the cutoff gets no prediction; the event types of histories and those to predict.
+    `cleaning` holds the rules for the raw events, None for none.
+    """
+
+    prepared: ClassVar[str] = "log.json"
+    filter_seen: str = "none"
+    filter_seen_reason: str = ""
+    horizon_days: float | None = 28.0
+    activity_days: float | None = None
+    history_events: tuple[str, ...] = ("purchase",)
+    target_events: tuple[str, ...] = ("purchase",)
+    cleaning: Cleaning | None = None
+
+    @classmethod
+    def use_settings(cls) -> set[str]:
+        """See `DataSource.use_settings`."""
+        return {f.name for f in fields(Source)} - {"cleaning"}
+
+    def open(self, folder: Path) -> EventLog:
+        """See `DataSource.open`."""
+        return EventLog.open(folder)
+
+    def cleaned(self, data: EventLog) -> EventLog:
+        """See `DataSource.cleaned`."""
+        return data if self.cleaning is None else self.cleaning.apply(data)
+
     def without_bots(self, log: EventLog, as_of: datetime | None) -> EventLog:
         """The prepared log without the bots of its cleaning, by what was known at a date."""
         return log if self.cleaning is None else self.cleaning.without_bots(log, as_of)
 
-    def _open_cached(self, folder: Path) -> EventLog | None:
-        if not (folder / "log.json").exists():
-            return None
-        try:
-            log = EventLog.open(folder)
-        except DataError as error:  # the raw files are still there
-            logger.warning("%s: prepared again because %s", self.name, error)
-            return None
-        logger.info("%s: %s events from the cache %s", self.name, f"{log.n_events:,}", folder)
-        return log
 
-    def _read_and_save(self, folder: Path) -> EventLog:
-        started = time.perf_counter()
-        log = self.read()
-        if not log.n_events:
-            raise DataError(f"{self.name} has no events: the file is empty or holds only a header")
-        _log_stage("read", log, started)
-        if self.cleaning is not None:
-            started = time.perf_counter()
-            log = self.cleaning.apply(log)
-            _log_stage("cleaned", log, started)
-        started = time.perf_counter()
-        log = log.save(folder)
-        _log_stage("saved", log, started)
-        return log
-
-
-def _log_stage(stage: str, log: EventLog, started: float) -> None:
-    logger.info(
-        "%s: %s %s events, %s users, %s items in %.1f s",
-        log.name,
-        stage,
-        f"{log.n_events:,}",
-        f"{log.n_users:,}",
-        f"{log.n_items:,}",
-        time.perf_counter() - started,
-    )
+def _log_stage(stage: str, data: Prepared, started: float) -> None:
+    counts = ", ".join(f"{n:,} {what}" for what, n in data.counts.items())
+    logger.info("%s: %s %s in %.1f s", data.name, stage, counts, time.perf_counter() - started)
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
     NOTHING_CHOSEN,
     bounds_text,
+    left_out_notes,
     marked_model_names,
     not_exportable,
     objective_intervals,
@@ -63,6 +64,7 @@ def leaderboard_markdown(standings: Standings) -> str:
         ("## Rolling origins", _origins(standings)),
         ("## Cost", _cost(standings)),
         ("## Leakage", [_point(name, value) for name, value in _flat(standings.leakage)]),
+        ("## Left out", [markdown_text(note) for note in left_out_notes(standings)]),
         ("## What failed", [_point(name, error) for name, error in standings.errors.items()]),
         ("## How to read this", list(HOW_TO_READ)),
     ]

@@ -104,7 +104,7 @@ class Standings:
     objective; `bundle_mb` are sizes by model; `errors` are messages by the label of the failed entry.
     `subtitle` names the models that have settings of the comparison instead of their own. `windows`
     are those of the origins, newest first; empty for a split without a clock. `n_resamples` of customers
-    give the bounds of differences.
+    give the bounds of differences. `left_out` are models that cannot read the data.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -120,6 +120,7 @@ class Standings:
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
     windows: Sequence[OriginWindows] = ()
     n_resamples: int = N_RESAMPLES
+    left_out: Sequence[str] = ()
 
     @property
     def chosen(self) -> bool:

@@ -92,6 +92,12 @@ def not_exportable(standings: Standings) -> Iterator[str]:
             yield f"not exportable: {name}: {why_not}"
 
 
+def left_out_notes(standings: Standings) -> Iterator[str]:
+    """Which models of the task cannot read the data and did not take part."""
+    if standings.left_out:
+        yield f"left out, as the data has no events to read: {', '.join(standings.left_out)}"
+
+
 NOTHING_CHOSEN = "no validation window: nothing was chosen, and no model is a winner"
 
 
@@ -149,6 +155,7 @@ def _notes(standings: Standings) -> Iterator[str]:
     if len(standings.outcomes) > 1:
         yield origins_verdict(standings.origins())
     yield from not_exportable(standings)
+    yield from left_out_notes(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())
 
 

@@ -53,6 +53,16 @@ class ContinuesFit(Protocol):
 
 
 @runtime_checkable
+class SaysReadsEvents(Protocol):
+    """A model that says whether it reads what customers did; others need only a table of features."""
+
+    @property
+    def reads_events(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
 class SaysPersonalised(Protocol):
     """A recommender that says whether its scores depend on the customer; others are assumed to."""
 

@@ -192,7 +192,8 @@ def design_of(table: pd.DataFrame) -> Design:
     """
     levels = _levels_of(table)
     numbers = tuple(str(c) for c in table if c not in levels)
-    logs = np.column_stack([signed_log(table[c].to_numpy()) for c in numbers])
+    no_numbers = np.empty((len(table), 0))
+    logs = np.column_stack([no_numbers, *(signed_log(table[c].to_numpy()) for c in numbers)])
     known = ~np.isnan(logs)
     median = np.array(
         [np.median(x[k]) if k.any() else 0.0 for x, k in zip(logs.T, known.T, strict=True)]

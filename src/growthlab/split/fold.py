@@ -1,18 +1,51 @@
-"""Fold: the events known before a cutoff, and the future after it that models predict."""
+"""Folds: what is known, and the future that models predict; of events and of tables without events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
+from growthlab.data.labelled_table import LabelledTable
+
+Data = TypeVar("Data")
 
 
 @dataclass(frozen=True)
-class Fold:
+class Cut(Generic[Data]):
+    """Data cut into a past and a future, see `Fold` and `TableFold`."""
+
+    past: Data
+    future: Data
+    cutoff: datetime | None = None
+    horizon: timedelta | None = None
+    inner: Self | None = None
+    gap: timedelta = timedelta(0)
+
+    def for_choosing(self) -> Self:
+        """The inner fold, on which settings, epochs and the winner are chosen."""
+        if self.inner is None:
+            raise DataError(
+                "the split has no validation window, so nothing can be chosen: give it one with split.valid"
+            )
+        return self.inner
+
+
+@dataclass(frozen=True)
+class TableFold(Cut[LabelledTable]):
+    """Rows to learn from, and rows whose labels models predict.
+
+    `inner` has the same two parts of the past. With a `cutoff` the past was known before it and the
+    future is of later dates; without one no customer is in both. `horizon` is how long after its date a
+    label is about, None where nobody says.
+    """
+
+
+@dataclass(frozen=True)
+class Fold(Cut[EventLog]):
     """``past < cutoff``, and ``cutoff + gap <= future < cutoff + gap + horizon``.
 
     The `gap` is the time needed to act on a prediction: its events are in neither part. `inner` is
@@ -25,12 +58,6 @@ class Fold:
     needed.
     """
 
-    past: EventLog
-    future: EventLog
-    cutoff: datetime | None = None
-    horizon: timedelta | None = None
-    inner: Fold | None = None
-    gap: timedelta = timedelta(0)
     record: EventLog | None = None
 
     def with_past(self, change: Callable[[EventLog], EventLog]) -> Fold:
@@ -66,14 +93,6 @@ class Fold:
         """The events of the validation window: part of the past, and the future of `inner`."""
         return self.for_choosing().future
 
-    def for_choosing(self) -> Fold:
-        """The inner fold, on which settings, epochs and the winner are chosen."""
-        if self.inner is None:
-            raise DataError(
-                "the split has no validation window, so nothing can be chosen: give it one with split.valid"
-            )
-        return self.inner
-
 
 @runtime_checkable
 class LeavesOutBaskets(Protocol):
@@ -84,6 +103,18 @@ class LeavesOutBaskets(Protocol):
         ...
 
 
+@runtime_checkable
+class TableSplitter(Protocol):
+    """A way of cutting a table without events into past and future."""
+
+    def table_folds(
+        self, table: LabelledTable, horizon_days: float | None = None, origins: int = 1
+    ) -> list[TableFold]:
+        """As `Splitter.folds`."""
+        ...
+
+
+@runtime_checkable
 class Splitter(Protocol):
     """A way of cutting a log into past and future."""
 

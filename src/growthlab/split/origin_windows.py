@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Cut
 
 
 class Window(NamedTuple):
@@ -32,7 +32,7 @@ class OriginWindows(NamedTuple):
         return self.validation.end
 
 
-def fold_windows(fold: Fold) -> OriginWindows | None:
+def fold_windows(fold: Cut[Any]) -> OriginWindows | None:
     """The windows of a fold; None for a split without a clock."""
     if fold.cutoff is None or fold.horizon is None:
         return None

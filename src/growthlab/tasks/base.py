@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from growthlab.bundle.answer_kinds import TaskAnswer
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Fold, TableFold
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -74,6 +75,19 @@ class Task(Protocol):
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of an outcome by file name; `columns` are the metrics of the leaderboard."""
+        ...
+
+
+@runtime_checkable
+class AnswersForTables(Protocol):
+    """A task that can be asked of a customer table, where there are labels and no events."""
+
+    def table_data(self, fold: TableFold) -> Any:
+        """As `Task.data`, of a fold of a table."""
+        ...
+
+    def table_answer(self, table: LabelledTable) -> TaskAnswer:
+        """What a model of the table answers: `Task.answer` in the words of its label."""
         ...
 
 

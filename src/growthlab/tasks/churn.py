@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.library_estimators import SklearnClassifier
 from growthlab.data.event_log import EventLog
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation
 from growthlab.features.examples import Examples
 from growthlab.metrics.binary.brier import Brier
@@ -36,7 +37,7 @@ from growthlab.models.calibrated_estimator import (
 )
 from growthlab.models.table_estimator import wrap_estimator
 from growthlab.scorers.calibrated_row_scorer import CalibrationMap
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Fold, TableFold
 from growthlab.tasks.customer_task import CustomerTask
 from growthlab.tasks.snapshots import CustomerData, in_window
 
@@ -72,7 +73,7 @@ class Churn(CustomerTask):
 
     objective: str = "roc_auc"
     calibration: str = "auto"
-    baselines: tuple[str, ...] = ("recency_rule", "bg_nbd")
+    baselines: tuple[str, ...] = ("prior", "recency_rule", "bg_nbd")
     name: str = "churn"
     models: str = "churn"
     metrics: str = "binary"
@@ -100,6 +101,31 @@ class Churn(CustomerTask):
         bought = f"event_type = 'purchase' AND {in_window(start, end)}"
         stayed = events.query(f"SELECT DISTINCT user_id FROM events WHERE {bought}")
         return (~np.isin(user_ids, stayed["user_id"].to_numpy(dtype=str))).astype(np.float64)
+
+    def table_labels(self, table: LabelledTable) -> np.ndarray:
+        """The labels of a customer table, 1 for who left; DataError for any other than 0 and 1."""
+        wrong = ~np.isin(table.label, (0, 1))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"{table.place(row)}: {table.label_column} is {table.label[row]:g}, and task={self.name} "
+                "needs 0 and 1: name the word that counts as 1 with data.positive, or predict the amount "
+                "with task=value"
+            )
+        return table.label
+
+    def table_data(self, fold: TableFold) -> CustomerData:
+        """See `CustomerTask.table_data`; logs the share of leavers."""
+        data = super().table_data(fold)
+        log.info("task=%s: %.1f %% of the examples leave", self.name, 100 * data.mean_outcome)
+        return data
+
+    def table_answer(self, table: LabelledTable) -> TaskAnswer:
+        """See `AnswersForTables.table_answer`."""
+        what = f"the probability that {table.label_column} is 1, as labelled in {table.file}."
+        return replace(
+            self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
+        )
 
     def calibration_of(self, evaluation: ModelEvaluation) -> dict[str, Any] | None:
         """The calibration map of an evaluation; None if its predictions are not probabilities."""

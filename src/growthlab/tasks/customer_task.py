@@ -16,6 +16,7 @@ import pandas as pd
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.bootstrap import evaluate_predictions, evaluate_subset
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
@@ -27,9 +28,10 @@ from growthlab.features.portrait.dictionary import select_portrait_tags
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.models.base import Estimator
 from growthlab.models.table_estimator import wrap_estimator
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Fold, TableFold
 from growthlab.tasks.revealing_features import revealing_features
 from growthlab.tasks.snapshots import CustomerData, customer_data
+from growthlab.tasks.table_data import table_data
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -120,6 +122,30 @@ class CustomerTask(ABC):
             return data
         return replace(data, mean_outcome=self.estimate_mean(data.train.present))
 
+    @abstractmethod
+    def table_labels(self, table: LabelledTable) -> np.ndarray:
+        """The target of the rows of a customer table; DataError for labels that are none of the task's."""
+
+    @abstractmethod
+    def table_answer(self, table: LabelledTable) -> TaskAnswer:
+        """See `AnswersForTables.table_answer`."""
+
+    def table_data(self, fold: TableFold) -> CustomerData:
+        """The rows of a customer table, see `growthlab.tasks.table_data.table_data`.
+
+        Raises
+        ------
+        ConfigError
+            A setting about events or about the tables beside them.
+        """
+        for setting in ("activity_days", "attributes", "portrait"):
+            if getattr(self, setting):
+                raise ConfigError(
+                    f"task.{setting} is about events, and {fold.past.file} has none: its columns are the "
+                    "features, see data.features and data.leave_out"
+                )
+        return table_data(fold, self.table_labels, task_label=f"task={self.name}")
+
     def fit(self, model: Any, data: CustomerData, options: FitOptions) -> Estimator:
         """Fit the model to the examples before the cutoff."""
         return wrap_estimator(model).fit(data.train, options)
@@ -181,7 +207,7 @@ def _strata(
 ) -> pd.DataFrame:
     """Every metric for each stratum of `customer_strata`, the predicted top tenth and each cohort."""
     assert customers.target is not None
-    strata = customer_strata(customers.table)
+    strata = customer_strata(customers.table) if "frequency" in customers.table else {}
     strata["predicted_top_tenth"] = top_tenth(prediction)
     if "tenure_days" in customers.table:
         ago = (customers.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")

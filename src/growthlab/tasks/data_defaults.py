@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from growthlab.data.source import Source
+from growthlab.data.source import DataSource
 
 Settings = TypeVar("Settings")
 
 
-def with_data_defaults(task: Settings, source: Source) -> Settings:
+def with_data_defaults(task: Settings, source: DataSource[Any]) -> Settings:
     """The task with the data set's default for each setting that is None."""
     assert is_dataclass(task)
     assert not isinstance(task, type)

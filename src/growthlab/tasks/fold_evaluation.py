@@ -17,8 +17,8 @@ from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.models.base import Exportable, RecordsLosses, Tabled
 from growthlab.models.boosting import patience_of
-from growthlab.split.fold import Fold
-from growthlab.tasks.base import Calibrates, Task
+from growthlab.split.fold import Cut, Fold, TableFold
+from growthlab.tasks.base import AnswersForTables, Calibrates, Task
 from growthlab.tasks.objective import objective_metric
 from growthlab.tasks.resource_usage import measure_usage
 from growthlab.tasks.warm_start import learned_state, require_earlier_run
@@ -34,7 +34,7 @@ class FoldEvaluation:
     """A task on a fold with its metrics, and the data that all models of a comparison share."""
 
     task: Task
-    fold: Fold
+    fold: Cut[Any]
     metrics: Mapping[str, Any]
     refit: bool = True  # after choosing, fit again on past + valid
     n_resamples: int = N_RESAMPLES  # of customers, for the bounds of the test metrics
@@ -42,12 +42,20 @@ class FoldEvaluation:
     @cached_property
     def selection_data(self) -> Any:
         """The task's data on the inner fold, whose future is the validation window."""
-        return self.task.data(self.fold.for_choosing())
+        return self._data(self.fold.for_choosing())
 
     @cached_property
     def test_data(self) -> Any:
         """The task's data on the fold itself, on which each model is evaluated once."""
-        return self.task.data(self.fold, None if self.fits_anew else self.selection_data)
+        return self._data(self.fold, None if self.fits_anew else self.selection_data)
+
+    def _data(self, fold: Cut[Any], fitted_on: Any = None) -> Any:
+        """The task's data on a fold of events, or of a table."""
+        if isinstance(fold, TableFold):
+            assert isinstance(self.task, AnswersForTables)  # checked before the data is read
+            return self.task.table_data(fold)
+        assert isinstance(fold, Fold)
+        return self.task.data(fold, fitted_on)
 
     @property
     def fits_anew(self) -> bool:
@@ -137,7 +145,7 @@ def choose_fit(
     )
 
 
-def require_choices(fold: Fold, models: Mapping[str, Callable[[], Any]]) -> None:
+def require_choices(fold: Cut[Any], models: Mapping[str, Callable[[], Any]]) -> None:
     """Raise a `ConfigError` if a model, by its name, needs a choice and the fold leaves no window for it."""
     if fold.inner is not None:
         return

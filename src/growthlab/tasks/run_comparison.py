@@ -15,7 +15,7 @@ from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.models.base import SaysStochastic
 from growthlab.models.table_estimator import is_seeded
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Cut
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation, require_choices, run_model
@@ -58,7 +58,7 @@ class ComparisonResults:
 
 def run_comparison(
     task: Task,
-    folds: Sequence[Fold],
+    folds: Sequence[Cut[Any]],
     contenders: Sequence[Contender],
     metrics: Mapping[str, Any],
     *,

@@ -15,6 +15,7 @@ from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.library_estimators import SklearnRegressor
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.outcome import ModelEvaluation
 from growthlab.features.examples import Examples
 from growthlab.metrics.predictions import PredictionMetric, equal_mass_bins, group_by_prediction
@@ -65,6 +66,23 @@ class Value(CustomerTask):
         """Customers with features and revenue; DataError for a log without prices."""
         fold.past.require("unit_price", needed_by=f"task={self.name}")
         return super().data(fold, fitted_on)
+
+    def table_labels(self, table: LabelledTable) -> np.ndarray:
+        """The amounts of a customer table; those below 0 count as 0, as net returns do."""
+        below = int((table.label < 0).sum())
+        if below:
+            log.warning(
+                "%s: %d of %d values of %s are below 0 and count as 0",
+                *(table.file, below, len(table), table.label_column),
+            )
+        return np.maximum(table.label, 0.0)
+
+    def table_answer(self, table: LabelledTable) -> TaskAnswer:
+        """See `AnswersForTables.table_answer`."""
+        what = f"the {table.label_column} expected of a customer, as labelled in {table.file}."
+        return replace(
+            self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
+        )
 
     def with_task_tables(
         self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 
 from growthlab.core.errors import ConfigError
 from growthlab.models.base import ContinuesFit
-from growthlab.split.fold import Fold
+from growthlab.split.fold import Cut
 from growthlab.training.learned_state import LearnedState, WarmStart
 
 
-def learned_state(model: Any, data: Any, fold: Fold) -> LearnedState | None:
+def learned_state(model: Any, data: Any, fold: Cut[Any]) -> LearnedState | None:
     """The state of a model fitted to the past of `data`; None if its fit cannot be continued."""
     if not isinstance(model, ContinuesFit):
         return None
@@ -19,7 +19,7 @@ def learned_state(model: Any, data: Any, fold: Fold) -> LearnedState | None:
     return state.with_cutoff("" if fold.cutoff is None else fold.cutoff.isoformat())
 
 
-def require_earlier_run(warm: WarmStart, fold: Fold) -> None:
+def require_earlier_run(warm: WarmStart, fold: Cut[Any]) -> None:
     """Raise a `ConfigError` if the earlier run has seen events of the windows that evaluate this one."""
     windows = (
         (warm.choosing, fold.for_choosing(), "validation"),

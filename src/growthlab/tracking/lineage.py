@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from growthlab.bundle.manifest import Manifest
 from growthlab.data.event_log import EventLog
-from growthlab.data.source import Source
+from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.source import DataSource
 from growthlab.tracking.store import code_version
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class NamesPath(Protocol):
 class Lineage:
     """The lineage shared by all runs of a command; a child at another origin has its own cutoff.
 
-    `counts` are the numbers of events, users and items of the log; `more` are additional tags, such
+    `counts` are the numbers of events, users and items, or of rows and features; `more` are additional tags, such
     as the filter of seen items and its reason.
     """
 
@@ -44,10 +45,10 @@ class Lineage:
     more: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of_log(
+    def of_data(
         cls,
-        events: EventLog,
-        source: Source,
+        data_set: EventLog | LabelledTable,
+        source: DataSource[Any],
         *,
         data: str,
         task: str,
@@ -55,15 +56,15 @@ class Lineage:
         cutoff: str = "",
         tags: Mapping[str, str] | None = None,
     ) -> Self:
-        """The lineage of runs on a log that was read from `source`; `tags` are additional tags."""
+        """The lineage of runs on data that was read from `source`; `tags` are additional tags."""
         return cls(
             data=data,
-            digest=events.digest,
+            digest=data_set.digest,
             task=task,
             split=split,
             cutoff=cutoff,
             source=str((isinstance(source, NamesPath) and source.path) or source.name),
-            counts={"events": events.n_events, "users": events.n_users, "items": events.n_items},
+            counts=dict(data_set.counts),
             more=tags or {},
         )
 
@@ -98,7 +99,7 @@ class Lineage:
         }
 
     def dataset(self) -> DatasetInput:
-        """The log as a data set of MLflow, whose digest may have at most 36 characters."""
+        """The data as a data set of MLflow, whose digest may have at most 36 characters."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from growthlab.config import mistakes
-from growthlab.config.compose import Command
+from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import choices
 from growthlab.config.model_settings import refuse_unknown_models
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.plain_values import plain_values
+from growthlab.data.source import DataSource, Source
+from growthlab.models.base import SaysReadsEvents
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
 
 
-def command_for_each_model(command: Command, task: Task) -> list[Command]:
+def command_for_each_model(command: Command, task: Task, source: DataSource[Any]) -> list[Command]:
     """The command for each of its models: those of ``models``, or the one of ``model``.
+
+    ``models=all`` are those that can read the data, see `reads_events`.
 
     Raises
     ------
@@ -29,6 +35,8 @@ def command_for_each_model(command: Command, task: Task) -> list[Command]:
     refuse_unknown_models(command.config)
     names = possible_models(task) if models == "all" else _checked_names(models, task)
     commands = [command.with_model(f"{task.models}/{name}") for name in names]
+    if models == "all" and not isinstance(source, Source):
+        commands = [c for c in commands if not reads_events(contender_for(c, task))]
     for word in command.model_words:
         if not any(word in c.model_words for c in commands):
             nodes = [c.config.model for c in commands]
@@ -53,6 +61,37 @@ def contender_for(command: Command, task: Task) -> Contender:
     node = plain_values(command.config.model)
     build(node, task.model_type, "model")  # a mistake shows before any work is done
     return Contender(command.choice("model"), lambda: build(node, task.model_type, "model"), node)
+
+
+def reads_events(contender: Contender) -> bool:
+    """Whether a model reads what customers did; without events it cannot run."""
+    model = contender.factory()
+    return isinstance(model, SaysReadsEvents) and model.reads_events
+
+
+def require_events(contenders: Sequence[Contender], source: DataSource[Any], task: Task) -> None:
+    """Raise a `ConfigError` if a model reads events and the data has none."""
+    if isinstance(source, Source):
+        return
+    readers = [c.name for c in contenders if reads_events(c)]
+    if readers:
+        possible = ", ".join(sorted(set(possible_models(task)) - set(left_out(task))))
+        raise ConfigError(
+            f"{', '.join(readers)}: this model reads what customers did, and data={source.name} has no "
+            f"events: possible are {possible}"
+        )
+
+
+def left_out(task: Task) -> list[str]:
+    """The models of a task that read events: a comparison of all leaves them out where there are none."""
+    nodes = ((name, _node_of(task, name)) for name in possible_models(task))
+    built = (Contender(n, partial(build, node, task.model_type, "model"), {}) for n, node in nodes)
+    return [contender.name for contender in built if reads_events(contender)]
+
+
+def _node_of(task: Task, name: str) -> Any:
+    """The config node of a model."""
+    return plain_values(compose("train", [f"model={task.models}/{name}"]).config.model)
 
 
 def possible_models(task: Task) -> list[str]:

@@ -29,7 +29,7 @@ from growthlab.tracking.store import Store, code_version
 from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.contenders import contender_for, possible_models
 from growthlab.workbench.logged_config import checked_logged_config, command_from_logged
-from growthlab.workbench.set_up import data_source, prepared_log, tracking_store
+from growthlab.workbench.set_up import data_source, prepared_data, tracking_store
 from growthlab.workbench.workbench import Workbench
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def command_of_run(command: Command) -> Command:
     before, now = tags.get("code_version", "unknown"), code_version()
     if before != now:
         log.warning("the run was made by code %s, this is %s: results may differ", before, now)
-    events = prepared_log(source, again.config, again.choice("data"))
+    events = prepared_data(source, again.config, again.choice("data"))
     if tags.get("data_digest") != events.digest:
         log.warning("the data is not that of the run: its content has changed since")
     return again

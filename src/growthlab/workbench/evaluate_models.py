@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from growthlab.config.model_settings import describe_settings
 from growthlab.core.errors import GrowthlabError, one_line
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.split.origin_windows import fold_windows
@@ -17,6 +18,7 @@ from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.run_comparison import ComparisonResults, run_comparison
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.training.learned_state import WarmStart
+from growthlab.workbench.contenders import left_out
 from growthlab.workbench.logged_config import command_config, entry_config
 from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder
@@ -66,6 +68,7 @@ def comparison_of(
         title=f"{bench.data_name}: {command.choice('task')}",
         subtitle=describe_settings(bench.config, models, experiment, command.model_words),
         leakage=bench.leakage(0),
+        left_out=left_out(task) if _compares_all_of_a_table(bench) else (),
         metrics=bench.metrics,
         columns=bench.columns,
         n_resamples=n_resamples_of(bench.config),
@@ -73,6 +76,12 @@ def comparison_of(
         bundle_mb=bundle_mb or {},
         windows=[w for w in map(fold_windows, bench.folds) if w is not None],
     )
+
+
+def _compares_all_of_a_table(bench: Workbench) -> bool:
+    """Whether the command compares all models that can read its data, which has no events."""
+    is_table = isinstance(bench.data, LabelledTable)
+    return is_table and bench.given is None and bench.config.get("models") == "all"
 
 
 def first_failure(results: ComparisonResults) -> tuple[str, Exception] | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.bundle.manifest import Provenance
-from growthlab.tasks.base import RankingTask
+from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.source import Source
+from growthlab.tasks.base import AnswersForTables, RankingTask
 from growthlab.tasks.entry import Entry
 from growthlab.tracking.store import code_version
 from growthlab.workbench.workbench import Workbench
@@ -13,12 +16,12 @@ from growthlab.workbench.workbench import Workbench
 
 def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> Provenance:
     """Data, split, seeds, metrics and code of a model, for its bundle."""
-    fold, task = bench.folds[entry.origin], bench.task
+    fold, task, source = bench.folds[entry.origin], bench.task, bench.source
     horizon = fold.horizon
     ranking = task if isinstance(task, RankingTask) else None
     return Provenance(
         task=bench.command.choice("task"),
-        answer=task.answer,
+        answer=_answer(bench),
         model=outcome.name,
         data=bench.lineage.data,
         data_digest=bench.lineage.digest,
@@ -29,10 +32,18 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
         cutoff=fold.cutoff.isoformat() if fold.cutoff else None,
         horizon_days=horizon.total_seconds() / 86_400 if horizon else None,
         filter_seen=(ranking and ranking.filter_seen) or "none",
-        filter_seen_reason=bench.source.filter_seen_reason,
+        filter_seen_reason=source.filter_seen_reason if isinstance(source, Source) else "",
         history_events=tuple((ranking and ranking.history_events) or ()),
         target_events=tuple((ranking and ranking.target_events) or ()),
         metrics={n: e._asdict() for n, e in outcome.test.items()},
         valid=outcome.valid,
         code_version=code_version(),
     )
+
+
+def _answer(bench: Workbench) -> TaskAnswer:
+    """What the task's models answer, in the words of the label where the data is a table."""
+    task, data = bench.task, bench.data
+    if isinstance(data, LabelledTable) and isinstance(task, AnswersForTables):
+        return task.table_answer(data)
+    return task.answer

@@ -122,7 +122,7 @@ def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)
     return [
         planned_search(bench, store, command, evaluation)
-        for command in command_for_each_model(bench.command, bench.task)
+        for command in command_for_each_model(bench.command, bench.task, bench.source)
     ]
 
 
@@ -160,7 +160,7 @@ def work_on_study(words: Sequence[str], model: str) -> None:
     bench = set_up(compose("tune", words))
     (command,) = (
         each
-        for each in command_for_each_model(bench.command, bench.task)
+        for each in command_for_each_model(bench.command, bench.task, bench.source)
         if each.chosen["model"] == model
     )
     evaluation = FoldEvaluation(bench.task, bench.folds[0], bench.metrics)

@@ -12,7 +12,7 @@ from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.base import Task
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
-from growthlab.workbench.set_up import cache_folder, data_source
+from growthlab.workbench.set_up import cache_folder, event_source
 
 
 def served_outcomes(
@@ -28,7 +28,7 @@ def served_outcomes(
     config = command.config
     if config.get("data") is None:
         return None
-    source = data_source(config)
+    source = event_source(config)
     events = source.prepare(cache_folder(config))
     if config.same_data:
         check_same_data(bundle, events, source.cleaning)

@@ -8,35 +8,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from growthlab.config.compose import Command
+from growthlab.config.compose import Command, compose
+from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
-from growthlab.data.given_log import GivenLog
-from growthlab.data.source import Source
+from growthlab.data.given_log import GivenLog, GivenTable
+from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.source import Data, DataSource, Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
-from growthlab.split.fold import Fold, LeavesOutBaskets, Splitter
-from growthlab.tasks.base import AsksForBaskets, RankingTask, Task
+from growthlab.split.fold import (
+    Fold,
+    LeavesOutBaskets,
+    Splitter,
+    TableFold,
+    TableSplitter,
+)
+from growthlab.tasks.base import AnswersForTables, AsksForBaskets, RankingTask, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.store import Store
-from growthlab.workbench.contenders import command_for_each_model, contender_for
+from growthlab.workbench.contenders import (
+    command_for_each_model,
+    contender_for,
+    require_events,
+)
 from growthlab.workbench.workbench import Parts, Workbench
 
 log = logging.getLogger(__name__)
 
 
-def set_up(command: Command, given: EventLog | None = None, *, origins: int = 1) -> Workbench:
+def set_up(
+    command: Command, given: EventLog | LabelledTable | None = None, *, origins: int = 1
+) -> Workbench:
     """Everything a command works with; mistakes in the config show before any data is read."""
     return load_workbench(build_parts(command, given), origins)
 
 
 def build_parts(
     command: Command,
-    given: EventLog | None = None,
+    given: EventLog | LabelledTable | None = None,
     contenders: Sequence[Contender] | None = None,
 ) -> Parts:
     """The parts that need no data; `contenders` replace the models of the config.
@@ -47,12 +61,16 @@ def build_parts(
         A part of the config that cannot be built, or that does not fit the task.
     """
     config = command.config
-    source = GivenLog.of(given) if given is not None else data_source(config)
+    source = data_source(config) if given is None else _source_of(given)
     task = with_data_defaults(build(config.task, Task), source)
+    splitter = build(config.split, Splitter | TableSplitter)
+    _check_fit(command, source, task, splitter)
     metrics, columns = task_metrics(command, task)
-    splitter = _splitter_for(task, build(config.split, Splitter))
+    splitter = _splitter_for(task, splitter)
     if contenders is None:
-        contenders = [contender_for(each, task) for each in command_for_each_model(command, task)]
+        commands = command_for_each_model(command, task, source)
+        contenders = [contender_for(each, task) for each in commands]
+    require_events(contenders, source, task)
     return Parts(
         command=command,
         source=source,
@@ -68,23 +86,42 @@ def build_parts(
 
 def load_workbench(parts: Parts, origins: int = 1) -> Workbench:
     """The parts with the prepared log, cut into one fold an origin."""
-    source = parts.source
-    events = parts.given or prepared_log(source, parts.config, parts.data_name)
-    folds: list[Fold] = parts.splitter.folds(events, source.horizon_days, origins)
-    if source.cleaning is not None:
-        folds = [_cleaned(fold, source.cleaning) for fold in folds]
+    data = parts.given
+    if data is None:
+        data = prepared_data(parts.source, parts.config, parts.data_name)
+    folds = _folds(parts, data, origins)
     for fold in folds:
         if fold.cutoff is not None and fold.horizon is not None:
             days = fold.horizon.total_seconds() / 86_400
             log.info("cutoff %s, horizon %g days", fold.cutoff, days)
+        elif isinstance(fold, TableFold):
+            where = "" if fold.cutoff is None else f" from {fold.cutoff} on"
+            log.info("%d rows to learn from, %d to test%s", len(fold.past), len(fold.future), where)
     return Workbench(
-        **vars(parts), log=events, folds=tuple(folds), lineage=_lineage(parts, events, folds[0])
+        **vars(parts), data=data, folds=tuple(folds), lineage=_lineage(parts, data, folds[0])
     )
 
 
-def data_source(config: Any) -> Source:
-    """The data source of a config."""
-    source: Source = build(config.data, Source)
+def data_source(config: Any) -> DataSource[Any]:
+    """The data source of a config, of events or of a table."""
+    source: DataSource[Any] = build(config.data, DataSource)
+    return source
+
+
+def event_source(config: Any) -> Source:
+    """The data source of a command that reads events.
+
+    Raises
+    ------
+    ConfigError
+        The data has none.
+    """
+    source = data_source(config)
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"data={source.name} has a row a customer and no events, which this command reads: compare, "
+            "train, tune, export, promote, serve and score work with such a table"
+        )
     return source
 
 
@@ -124,14 +161,13 @@ def task_metrics(command: Command, task: Task) -> tuple[dict[str, Any], list[Met
     return metrics, columns
 
 
-def prepared_log(source: Source, config: Any, name: str) -> EventLog:
-    """The cleaned log of a source, from the cache of the config or written to it."""
+def prepared_data(source: DataSource[Data], config: Any, name: str) -> Data:
+    """The cleaned data of a source, from the cache of the config or written to it."""
     started = time.perf_counter()
-    events = source.prepare(cache_folder(config))
-    seconds = time.perf_counter() - started
-    counts = f"{events.n_events:,} events of {events.n_users:,} users"
-    log.info("data %s: %s in %.1f s", name, counts, seconds)
-    return events
+    data = source.prepare(cache_folder(config))
+    counts = ", ".join(f"{n:,} {what}" for what, n in data.counts.items())
+    log.info("data %s: %s in %.1f s", name, counts, time.perf_counter() - started)
+    return data
 
 
 def cache_folder(config: Any) -> Path:
@@ -151,7 +187,54 @@ def cache_folder(config: Any) -> Path:
     return folder
 
 
-def _splitter_for(task: Task, splitter: Splitter) -> Splitter:
+def tasks_for_tables() -> list[str]:
+    """The tasks that can be asked of a customer table without events."""
+    nodes = {name: compose("train", [f"task={name}"]).config.task for name in choices("task")}
+    return [n for n, node in nodes.items() if isinstance(build(node, Task), AnswersForTables)]
+
+
+def _source_of(given: EventLog | LabelledTable) -> DataSource[Any]:
+    """The source of data that the caller holds."""
+    return GivenLog.of(given) if isinstance(given, EventLog) else GivenTable()
+
+
+def _check_fit(
+    command: Command, source: DataSource[Any], task: Task, splitter: Splitter | TableSplitter
+) -> None:
+    """Raise a `ConfigError` for a table where task or split need events, or events where it cuts tables."""
+    data, split = source.name, f"split={command.choice('split')}"
+    if isinstance(source, Source):
+        if not isinstance(splitter, Splitter):
+            raise ConfigError(
+                f"{split} cuts tables without events, and data={data} has events: leave split out"
+            )
+        return
+    if not isinstance(task, AnswersForTables):
+        raise ConfigError(
+            f"task={command.choice('task')} needs events, such as who bought what and when, and "
+            f"data={data} has none: possible are task={', '.join(tasks_for_tables())}"
+        )
+    if not isinstance(splitter, TableSplitter):
+        raise ConfigError(
+            f"{split} cuts events, and data={data} has none: leave it out, or take "
+            f"split={source.default_split}"
+        )
+
+
+def _folds(parts: Parts, data: EventLog | LabelledTable, origins: int) -> list[Fold | TableFold]:
+    """The data cut by the splitter of its kind, which `_check_fit` has made sure of."""
+    source, splitter = parts.source, parts.splitter
+    if isinstance(data, LabelledTable):
+        assert isinstance(splitter, TableSplitter)
+        return [*splitter.table_folds(data, source.horizon_days, origins)]
+    assert isinstance(splitter, Splitter)
+    assert isinstance(source, Source)
+    folds = splitter.folds(data, source.horizon_days, origins)
+    cleaning = source.cleaning
+    return [*folds] if cleaning is None else [_cleaned(fold, cleaning) for fold in folds]
+
+
+def _splitter_for(task: Task, splitter: Splitter | TableSplitter) -> Splitter | TableSplitter:
     """The splitter with what the task decides: whole baskets where it asks for them."""
     if isinstance(task, AsksForBaskets) and task.asks_for_last_basket:
         return splitter.for_last_baskets() if isinstance(splitter, LeavesOutBaskets) else splitter
@@ -163,17 +246,17 @@ def _cleaned(fold: Fold, cleaning: Cleaning) -> Fold:
     return fold.without_users(cleaning.bots, cleaning.drop_bots).with_past(cleaning.restrict)
 
 
-def _lineage(parts: Parts, events: EventLog, newest: Fold) -> Lineage:
+def _lineage(parts: Parts, data: EventLog | LabelledTable, newest: Fold | TableFold) -> Lineage:
     """The lineage of all runs of the command."""
     config, source, task = parts.config, parts.source, parts.task
     tags = {str(name): str(value) for name, value in (config.get("tags") or {}).items()}
     if config.get("warm"):
         tags["warm_from"] = str(config.warm)
-    if isinstance(task, RankingTask) and task.filter_seen:
+    if isinstance(task, RankingTask) and isinstance(source, Source) and task.filter_seen:
         tags["filter_seen"] = task.filter_seen
         tags["filter_seen_reason"] = source.filter_seen_reason
-    return Lineage.of_log(
-        events,
+    return Lineage.of_data(
+        data,
         source,
         data=parts.data_name,
         task=parts.command.choice("task"),

@@ -8,10 +8,12 @@ from typing import Any
 
 from growthlab.config.compose import Command
 from growthlab.data.event_log import EventLog
-from growthlab.data.source import Source
+from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.source import DataSource, Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.split.fold import Fold, Splitter
+from growthlab.split.fold import Fold, Splitter, TableFold, TableSplitter
 from growthlab.split.leakage import leakage_report
+from growthlab.split.table_leakage import table_leakage_report
 from growthlab.tasks.base import RankingTask, Task
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.lineage import Lineage
@@ -23,14 +25,16 @@ class Parts:
     """The objects of a command that need no data."""
 
     command: Command
-    source: Source
-    splitter: Splitter
+    source: DataSource[Any]
+    splitter: Splitter | TableSplitter
     task: Task
     contenders: tuple[Contender, ...]
     metrics: Mapping[str, Any]
     columns: Sequence[MetricColumn]  # the metrics that the leaderboard shows, in its order
     store: Store
-    given: EventLog | None  # a log from Python code, instead of the data set of the config
+    given: (
+        EventLog | LabelledTable | None
+    )  # a log from Python code, instead of the data set of the config
 
     @property
     def config(self) -> Any:
@@ -45,21 +49,23 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Workbench(Parts):
-    """All objects of a command: its parts, the prepared log, and one fold an origin, newest first."""
+    """All objects of a command: its parts, the prepared data, and one fold an origin, newest first."""
 
-    log: EventLog
-    folds: tuple[Fold, ...]
+    data: EventLog | LabelledTable
+    folds: tuple[Fold | TableFold, ...]
     lineage: Lineage
     _leakage_reports: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def leakage(self, origin: int) -> dict[str, Any]:
         """The leakage report of an origin, computed once."""
+        fold = self.folds[origin]
+        if isinstance(fold, TableFold):
+            return table_leakage_report(fold)
+        assert isinstance(self.source, Source)
         if origin not in self._leakage_reports:
             ranking = self.task if isinstance(self.task, RankingTask) else None
             history = (ranking and ranking.history_events) or self.source.history_events
             target = (ranking and ranking.target_events) or self.source.target_events
-            report = leakage_report(
-                self.folds[origin], tuple(history), tuple(target), self.task.table_columns()
-            )
+            report = leakage_report(fold, tuple(history), tuple(target), self.task.table_columns())
             self._leakage_reports[origin] = report
         return self._leakage_reports[origin]

@@ -29,6 +29,7 @@ class BTYDEstimator(ScoredEstimator):
     """
 
     purchases: ClassVar[str]
+    reads_events: ClassVar[bool] = True
     scorer_: BTYDRowScorer = field(init=False, repr=False)
 
     intervals: Resampling | None = None

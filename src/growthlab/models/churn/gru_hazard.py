@@ -43,6 +43,7 @@ class GRUHazard:
     """
 
     stochastic: ClassVar[bool] = True
+    reads_events: ClassVar[bool] = True
 
     width: int = 32
     layers: int = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class RecencyRule(ScoredEstimator):
     violators (Ayer et al., Annals of Mathematical Statistics 1955), linear between the groups.
     Without: days / (days + their median), which is one half for the median customer.
     """
+
+    reads_events: ClassVar[bool] = True
 
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn the curve from labelled examples, or the median from customers at the cutoff."""

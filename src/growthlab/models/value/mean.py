@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
-
 from growthlab.features.examples import Examples
 from growthlab.models.base import ScoredEstimator
-from growthlab.scorers.curve_row_scorer import CurveRowScorer
+from growthlab.models.constant_answer import constant_scorer
 from growthlab.training.fit_options import FitOptions
 
 
@@ -18,5 +16,5 @@ class Mean(ScoredEstimator):
     def fit(self, examples: Examples, options: FitOptions) -> Self:
         """Learn the mean."""
         mean = float(examples.labels("mean").mean())
-        self.scorer_ = CurveRowScorer("days_since_last", np.zeros(1), np.full(1, mean), mean)
+        self.scorer_ = constant_scorer(examples.table, mean)
         return self

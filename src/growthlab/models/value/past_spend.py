@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class PastSpend(ScoredEstimator):
 
     `window_days` is one of the windows of the customer table, or None: all spend so far.
     """
+
+    reads_events: ClassVar[bool] = True
 
     def __init__(self, window_days: int | None = 365) -> None:
         if window_days is not None and window_days not in WINDOWS:
