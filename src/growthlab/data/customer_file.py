@@ -126,7 +126,10 @@ class CustomerFile(DataSource[LabelledTable]):
             )
         rows = rows.sort_values([c for c in ("user_id", "date") if c in rows], kind="stable")
         one_each = table.index.isin(rows.index[~rows["user_id"].duplicated()])
-        read = feature_columns(features, one_each, self.keep)
+        hint = (
+            "" if "user_id" in roles else "; the ids of customers are data.columns.user_id=COLUMN"
+        )
+        read = feature_columns(features, one_each, self.keep, hint)
         return LabelledTable(
             name=re.sub(r"[^\w.-]+", "_", path.stem),
             file=path.name,

@@ -19,11 +19,11 @@ MOSTLY = 0.9  # of the values: a column with so many numbers is meant to hold nu
 
 
 def feature_columns(
-    table: pd.DataFrame, first_rows: np.ndarray, keep: Sequence[str]
+    table: pd.DataFrame, first_rows: np.ndarray, keep: Sequence[str], hint: str = ""
 ) -> pd.DataFrame:
     """The columns as float64 or categories; blanks are missing values.
 
-    `first_rows` is a mask of one row a customer.
+    `first_rows` is a mask of one row a customer, and `hint` ends the message about such columns.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def feature_columns(
         listed = ", ".join(f"{name} ({why})" for name, why in found.items())
         raise DataError(
             f"a model can learn nothing for other customers from {listed}: leave out with "
-            f"{setting('leave_out', found)}, or read all the same with data.keep=[...]"
+            f"{setting('leave_out', found)}, or read all the same with {setting('keep', found)}{hint}"
         )
     if not len(features.columns):
         raise DataError("no column is left as a feature: see data.features and data.leave_out")

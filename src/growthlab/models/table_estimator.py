@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any, Self
@@ -21,6 +22,8 @@ from growthlab.scorers.linear_row_scorer import INVERSE, Design, LinearRowScorer
 from growthlab.training.fit_options import FitOptions
 
 log = logging.getLogger(__name__)
+
+JSON = re.compile(r'[\[\]{}":,]')
 
 
 def wrap_estimator(model: Any) -> Estimator:
@@ -165,7 +168,8 @@ class TableEstimator:
         if self.design_ is not None:
             return self.design_.matrix(arrays_of(table, self.design_.columns))
         codes = {c: _codes(table[c], levels) for c, levels in self.levels_.items()}
-        return table[list(self.columns_)].assign(**codes)
+        inputs = table[list(self.columns_)].assign(**codes)
+        return inputs.set_axis(_names_for_lightgbm(self.columns_), axis=1)
 
     def _linear(self) -> LinearRowScorer | None:
         """The estimator as a linear model, with the link that gives the same predictions."""
@@ -208,6 +212,11 @@ def _levels_of(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """The values of each category column, sorted."""
     texts = [c for c in table if isinstance(table[c].dtype, pd.CategoricalDtype)]
     return {str(c): tuple(sorted(map(str, table[c].cat.categories))) for c in texts}
+
+
+def _names_for_lightgbm(columns: tuple[str, ...]) -> list[str]:
+    """The names, but for those with characters of JSON, which LightGBM refuses: their place instead."""
+    return [f"column {i}" if JSON.search(name) else name for i, name in enumerate(columns)]
 
 
 def _codes(texts: pd.Series, levels: tuple[str, ...]) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -93,13 +93,14 @@ class Customers:
         if way == "date":
             return [self._by_date(table, horizon_days)]
         part = _parts_of(table) if way == "column" else self._shares(table)
-        past, future = part != "test", part == "test"
-        inner = None
+        past = part != "test"
+        fold = _fold(table, past, ~past, "test")
         if way == "column" and not (part == "valid").any():
             part = np.where(past & self._in_share(table, self.valid_share, "valid"), "valid", part)
         if self.valid_share or (part == "valid").any():
             inner = _fold(table, part == "train", part == "valid", "validation")
-        return [_fold(table, past, future, "test", inner=inner)]
+            fold = replace(fold, inner=inner)
+        return [fold]
 
     def _way(self, table: LabelledTable) -> str:
         has = {"column": table.parts is not None, "date": table.dates is not None, "share": True}
@@ -122,14 +123,16 @@ class Customers:
             if self.cutoff is None
             else np.datetime64(parse_moment(self.cutoff, "split.cutoff"), "us")
         )
-        past, inner = known <= cutoff if horizon_days else table.dates < cutoff, None
-        if self.valid_share and past.any():
+        past = known <= cutoff if horizon_days else table.dates < cutoff
+        fold = _fold(table, past, table.dates >= cutoff, "test", cutoff, horizon)
+        if self.valid_share:
             start = _border(table, past, self.valid_share)
             before = known <= start if horizon_days else table.dates < start
             inner = _fold(
                 table, past & before, past & (table.dates >= start), "validation", start, horizon
             )
-        return _fold(table, past, table.dates >= cutoff, "test", cutoff, horizon, inner)
+            fold = replace(fold, inner=inner)
+        return fold
 
     def _shares(self, table: LabelledTable) -> np.ndarray:
         """The part of each row by a hash of its customer, ``(n,)`` str."""
@@ -153,7 +156,7 @@ def _parts_of(table: LabelledTable) -> np.ndarray:
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{table.place(row)}: {table.parts[row]!r} in the column of the split: possible are "
+            f"{table.place(row)}: {str(table.parts[row])!r} in the column of the split: possible are "
             f"{', '.join(PARTS)}"
         )
     changes = (table.user_ids[1:] == table.user_ids[:-1]) & (parts[1:] != parts[:-1])
@@ -184,7 +187,6 @@ def _fold(
     window: str,
     cutoff: np.datetime64 | None = None,
     horizon: timedelta | None = None,
-    inner: TableFold | None = None,
 ) -> TableFold:
     """A fold of the rows; DataError for a part without any."""
     for part, what in ((past, "before or outside"), (future, "in")):
@@ -194,4 +196,4 @@ def _fold(
                 "data.horizon_days otherwise"
             )
     moment: datetime | None = None if cutoff is None else cutoff.astype("datetime64[us]").item()
-    return TableFold(table.select(past), table.select(future).newest(), moment, horizon, inner)
+    return TableFold(table.select(past), table.select(future).newest(), moment, horizon)

@@ -34,13 +34,18 @@ def horizons_of(bundle: Bundle) -> dict[str, Horizon]:
     Raises
     ------
     ConfigError
-        The bundle gives lists, or the pseudonyms cannot be computed without its key.
+        The bundle gives lists, its predictions are about no time, or the pseudonyms cannot be computed without its key.
     """
     manifest = bundle.manifest
     known_at = manifest.states[manifest.version]
-    if bundle.predictor is None or known_at is None or manifest.horizon_days is None:
+    if bundle.predictor is None:
         raise ConfigError(
             f"data= evaluates predictions for customers; {bundle.folder} answers {manifest.task}"
+        )
+    if known_at is None or manifest.horizon_days is None:
+        raise ConfigError(
+            f"data= evaluates predictions about the time after a date, and those of {bundle.folder} are "
+            "from data without dates or without a horizon"
         )
     if bundle.key is None:
         raise ConfigError(f"data=: {bundle.no_lookup}")
