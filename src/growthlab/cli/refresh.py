@@ -9,10 +9,11 @@ from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import parse_moment
+from growthlab.data.source import Source
 from growthlab.export.refresh_state import refresh
 from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
-from growthlab.workbench.set_up import event_source, prepared_data
+from growthlab.workbench.set_up import data_source, prepared_data
 
 
 def run(command: Command) -> int:
@@ -28,7 +29,12 @@ def run(command: Command) -> int:
             )
         command = compose(command.name, [*command.words, f"task={before.task}"])
     config, data = command.config, command.choice("data")
-    source = event_source(config)
+    source = data_source(config)
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"data={data} has no events by which the customers of {folder} could be refreshed: growthlab "
+            "score and the service take new rows of features, and growthlab export brings newer customers"
+        )
     now = refresh(
         folder,
         prepared_data(source, config, data),
