@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import Workspace
 
+from growthlab.bundle.answers import PredictRequest
 from growthlab.bundle.bundle import Bundle
 
 TABLE = (
@@ -64,7 +66,7 @@ def bundle(shop: Workspace, compared: str) -> Path:
     """The exported winner."""
     done = shop.growthlab("export", *CHURN)
     assert done.status == 0, done.err
-    assert "registered as customer_table-churn version 1 (champion: there was none)" in done.out
+    assert "registered as customer_table-churn version 1" in done.out
     return shop.folder / "bundles" / "customer_table-churn"
 
 
@@ -107,6 +109,38 @@ def test_a_challenger_is_judged_and_the_report_is_clean(shop: Workspace, bundle:
     assert done.status == 1, done.err
     assert "refused" in done.out
     assert "leakage report" not in done.out  # the report names only what failed
+
+
+def test_a_refresh_makes_newer_customers_known_without_labels(
+    shop: Workspace, bundle: Path
+) -> None:
+    newer = telecom().drop(columns=["left", "spend"]).assign(months=5)
+    newer["customer"] = "new " + newer["customer"]
+    newer.head(50).to_csv(shop.folder / "newer.csv", index=False)
+    copied = shop.folder / "refreshed"
+    shutil.copytree(bundle, copied)
+    words = ("data=customer_table", "data.path=newer.csv", "data.columns.user_id=customer")
+    done = shop.growthlab("refresh", f"bundle={copied}", *words)
+    assert done.status == 0, done.err
+    assert "50 known users as of now (before: 700 as of the export)" in done.out
+    read = Bundle.load(copied)
+    assert read.predict([PredictRequest(user_id="c000")])[0].served == "population_fallback"
+    newest = read.predict([PredictRequest(user_id=str(newer["customer"].iloc[0]))])[0]
+    features = newer.iloc[0].drop("customer").to_dict()
+    fee = features["fee, in [EUR]"].strip()
+    features["fee, in [EUR]"] = float(fee) if fee else None
+    assert newest.served == "known"
+    assert newest.value == read.predict([PredictRequest(features=features)])[0].value
+
+
+def test_a_refresh_with_a_table_of_other_columns_names_the_missing_one(
+    shop: Workspace, bundle: Path
+) -> None:
+    telecom()[["customer", "months"]].to_csv(shop.folder / "narrow.csv", index=False)
+    words = ("data=customer_table", "data.path=narrow.csv", "data.columns.user_id=customer")
+    line = shop.growthlab("refresh", f"bundle={bundle}", *words).mistake
+    assert line.startswith("narrow.csv: no column ")
+    assert "which the model reads: possible: customer, months" in line
 
 
 def test_value_is_compared_on_the_same_table(shop: Workspace) -> None:

@@ -9,7 +9,8 @@ from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.moments import parse_moment
-from growthlab.data.source import Source
+from growthlab.data.source import ReadsCustomers, Source
+from growthlab.export.refresh_customers import refresh_customers
 from growthlab.export.refresh_state import refresh
 from growthlab.tasks.base import Task
 from growthlab.tasks.data_defaults import with_data_defaults
@@ -30,12 +31,25 @@ def run(command: Command) -> int:
         command = compose(command.name, [*command.words, f"task={before.task}"])
     config, data = command.config, command.choice("data")
     source = data_source(config)
-    if not isinstance(source, Source):
-        raise ConfigError(
-            f"data={data} has no events by which the customers of {folder} could be refreshed: growthlab "
-            "score and the service take new rows of features, and growthlab export brings newer customers"
-        )
-    now = refresh(
+    if isinstance(source, Source):
+        now = _refreshed(command, source, folder)
+    elif isinstance(source, ReadsCustomers) and config.cutoff is None:
+        now = refresh_customers(folder, source, data)
+    else:
+        raise ConfigError(f"data={data} has no events: its rows are as they are, leave out cutoff")
+    print(
+        f"{folder}: {now.counts['n_known_users']:,} known users as of {now.state_cutoff or 'now'} "
+        f"(before: {before.counts['n_known_users']:,} as of "
+        f"{before.state_cutoff or before.cutoff or 'the export'}); the model stays that of "
+        f"{now.cutoff or 'the export'}"
+    )
+    return 0
+
+
+def _refreshed(command: Command, source: Source, folder: Path) -> Manifest:
+    """The bundle with the state that the events of a source give it."""
+    config, data = command.config, command.choice("data")
+    return refresh(
         folder,
         prepared_data(source, config, data),
         data,
@@ -44,10 +58,3 @@ def run(command: Command) -> int:
         cleaning=source.cleaning,
         same_data=bool(config.same_data),
     )
-    print(
-        f"{folder}: {now.counts['n_known_users']:,} known users as of {now.state_cutoff or 'now'} "
-        f"(before: {before.counts['n_known_users']:,} as of "
-        f"{before.state_cutoff or before.cutoff or 'the export'}); the model stays that of "
-        f"{now.cutoff or 'the export'}"
-    )
-    return 0

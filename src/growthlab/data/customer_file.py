@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import frame_report_row
 from growthlab.data.columns import as_ids, parse_times
-from growthlab.data.feature_columns import chosen_columns, feature_columns
+from growthlab.data.feature_columns import chosen_columns, feature_columns, known_columns
 from growthlab.data.label_values import label_values
 from growthlab.data.labelled_table import ABOUT, LabelledTable
 from growthlab.data.normalise import to_utc
@@ -87,15 +87,34 @@ class CustomerFile(DataSource[LabelledTable]):
 
     def read(self) -> LabelledTable:
         """The table, sorted by customer and date; DataError names the wrong file, column and row."""
+        table, path = self._raw()
+        try:
+            return self._labelled(table, path)
+        except DataError as error:
+            raise DataError(f"{path.name}: {error}") from None
+
+    def customers(self, columns: Sequence[str], texts: Collection[str]) -> LabelledTable:
+        """See `ReadsCustomers.customers`; the label is NaN, whether the file has one or not."""
+        table, path = self._raw()
+        names = {ours: self.columns.get(ours) for ours in ("user_id", "date")}
+        try:
+            roles = rename_columns(table, names, path)
+            rows = self._rows(roles, pd.Series(np.nan, index=table.index))
+            _refuse_duplicates(rows)
+            rows = rows.sort_values([c for c in ("user_id", "date") if c in rows], kind="stable")
+            read = known_columns(table, columns, texts)
+            return self._table(rows, read, path, "", []).newest()
+        except DataError as error:
+            raise DataError(f"{path.name}: {error}") from None
+
+    def _raw(self) -> tuple[pd.DataFrame, Path]:
+        """The file as it is, and its path."""
         (path,) = self.files()
         table = read_table(path, separator=self.separator, encoding=self.encoding)
         if not len(table):
             raise DataError(f"{path} has no rows below its header")
         table.columns = table.columns.map(str)
-        try:
-            return self._labelled(table, path)
-        except DataError as error:
-            raise DataError(f"{path.name}: {error}") from None
+        return table, path
 
     def _labelled(self, table: pd.DataFrame, path: Path) -> LabelledTable:
         names = {ours: self.columns.get(ours) for ours in COLUMNS}
@@ -111,10 +130,7 @@ class CustomerFile(DataSource[LabelledTable]):
         )
         features = table.drop(columns=[names[str(ours)] or str(ours) for ours in roles])
         features = features[chosen_columns(features, self.features, self.leave_out, self.keep)]
-        number = pd.Series(np.arange(1, len(table) + 1), index=table.index)
-        rows = pd.DataFrame({"user_id": _ids(roles, number), "label": label, "number": number})
-        if "date" in roles:
-            rows["date"] = self._dates(roles["date"], names["date"] or "date")
+        rows = self._rows(roles, label)
         if "split" in roles:
             rows["split"] = roles["split"].astype(object).where(roles["split"].notna(), "").map(str)
         rows, report = self._with_labels(rows, label_column)
@@ -130,13 +146,33 @@ class CustomerFile(DataSource[LabelledTable]):
             "" if "user_id" in roles else "; the ids of customers are data.columns.user_id=COLUMN"
         )
         read = feature_columns(features, one_each, self.keep, hint)
+        return self._table(rows, read, path, label_column, report)
+
+    def _rows(self, roles: pd.DataFrame, label: pd.Series) -> pd.DataFrame:
+        """Id, label, number and date of each row."""
+        number = pd.Series(np.arange(1, len(roles) + 1), index=label.index)
+        ids = _ids(roles, number)
+        rows = pd.DataFrame({"user_id": ids, "label": label, "number": number})
+        if "date" in roles:
+            rows["date"] = self._dates(roles["date"], self.columns.get("date") or "date")
+        return rows
+
+    def _table(
+        self,
+        rows: pd.DataFrame,
+        features: pd.DataFrame,
+        path: Path,
+        label_column: str,
+        report: list[Mapping[str, Any]],
+    ) -> LabelledTable:
+        """The sorted rows with their features."""
         return LabelledTable(
             name=re.sub(r"[^\w.-]+", "_", path.stem),
             file=path.name,
             label_column=label_column,
             user_ids=rows["user_id"].to_numpy(dtype=str),
             label=rows["label"].to_numpy(dtype=np.float64),
-            features=read.loc[rows.index].reset_index(drop=True),
+            features=features.loc[rows.index].reset_index(drop=True),
             numbers=rows["number"].to_numpy(dtype=np.int64),
             dates=rows["date"].to_numpy(dtype="datetime64[us]") if "date" in rows else None,
             parts=rows["split"].to_numpy(dtype=str) if "split" in rows else None,

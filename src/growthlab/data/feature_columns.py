@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,29 @@ def feature_columns(
     return features
 
 
+def known_columns(
+    table: pd.DataFrame, columns: Sequence[str], texts: Collection[str]
+) -> pd.DataFrame:
+    """The columns as a model reads them: `texts` as categories, the others as numbers.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or holds a word where a number is read.
+    """
+    missing = [name for name in columns if name not in table]
+    if missing:
+        hint = near_matches(missing[0], [str(c) for c in table.columns])
+        raise DataError(f"no column {missing[0]!r}, which the model reads: {hint}")
+    read = {
+        name: _as_texts(table[name]).astype("category")
+        if name in texts
+        else as_numbers(_as_texts(table[name]), name)
+        for name in columns
+    }
+    return pd.DataFrame(read, index=table.index)
+
+
 def chosen_columns(
     table: pd.DataFrame,
     features: Sequence[str] | None,
@@ -88,10 +111,15 @@ def _as_feature(values: pd.Series, name: str) -> pd.Series:
         return values.astype(object).map(str, na_action="ignore").astype("category")
     if pd.api.types.is_numeric_dtype(values.dtype):
         return as_numbers(values, name)
-    texts = values.astype(object).map(str, na_action="ignore")
-    texts = texts.mask(texts.str.strip() == "")
+    texts = _as_texts(values)
     numbers = _numbers_of(texts)
     return texts.astype("category") if numbers is None else _refuse_words(texts, numbers, name)
+
+
+def _as_texts(values: pd.Series) -> pd.Series:
+    """The values as texts, blanks as missing."""
+    texts = values.astype(object).map(str, na_action="ignore")
+    return texts.mask(texts.str.strip() == "")
 
 
 def _numbers_of(texts: pd.Series) -> pd.Series | None:

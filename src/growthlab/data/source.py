@@ -7,11 +7,11 @@ import json
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from filelock import FileLock
 
@@ -19,6 +19,7 @@ from growthlab.core.errors import DataError
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,21 @@ class Prepared(Protocol):
 
     def save(self, folder: Path) -> Self:
         """Write it to the folder in one step; what is opened there."""
+        ...
+
+
+@runtime_checkable
+class ReadsCustomers(Protocol):
+    """A source that can read customers without labels, to be known to a bundle."""
+
+    def customers(self, columns: Sequence[str], texts: Collection[str]) -> LabelledTable:
+        """The newest row of each customer, with these columns, of which `texts` are texts.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or holds a word where the model reads numbers.
+        """
         ...
 
 

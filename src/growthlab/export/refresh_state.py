@@ -82,7 +82,7 @@ def refresh(
         raise BundleError(
             f"{folder} is of the data set {manifest.data}, not of {data}: set data={manifest.data}"
         )
-    key = _key_of(manifest, folder)
+    key = key_of(manifest, folder)
     cutoff = _cutoff(manifest, events, cutoff)
     if same_data:
         check_same_data(bundle, events, cleaning)
@@ -99,7 +99,7 @@ def refresh(
     else:
         state = {CUSTOMERS: _customers(bundle, events, cutoff, task, key, restrict)}
         counts = {"n_known_users": len(state[CUSTOMERS]["user_ids"])}
-    return _write_state(
+    return write_state(
         folder,
         replace(
             manifest,
@@ -136,7 +136,7 @@ def _cutoff(manifest: Manifest, events: EventLog, cutoff: datetime | None) -> da
     return new
 
 
-def _key_of(manifest: Manifest, folder: Path) -> PseudonymKey:
+def key_of(manifest: Manifest, folder: Path) -> PseudonymKey:
     """The key that the bundle was written with."""
     key = find_key()
     if key is None or key.fingerprint != manifest.key_fingerprint:
@@ -215,8 +215,8 @@ def _customers(
     return pseudonymous_rows(present.user_ids, table, key, manifest.namespace)
 
 
-def _write_state(folder: Path, manifest: Manifest, state: State) -> Manifest:
-    """Write the bundle with its new state, check it, and swap it for the old one."""
+def write_state(folder: Path, manifest: Manifest, state: State) -> Manifest:
+    """Write the bundle in `folder` with its new state, check it, and swap it for the old one."""
     with atomic_folder(folder) as new:
         for name in manifest.files:
             if not name.startswith("state/") and name != CARD:

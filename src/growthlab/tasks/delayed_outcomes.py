@@ -34,7 +34,8 @@ def horizons_of(bundle: Bundle) -> dict[str, Horizon]:
     Raises
     ------
     ConfigError
-        The bundle gives lists, its predictions are about no time, or the pseudonyms cannot be computed without its key.
+        The bundle gives lists, its predictions are about no time, or the pseudonyms cannot be
+        computed without its key.
     """
     manifest = bundle.manifest
     known_at = manifest.states[manifest.version]

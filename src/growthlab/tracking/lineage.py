@@ -31,8 +31,8 @@ class NamesPath(Protocol):
 class Lineage:
     """The lineage shared by all runs of a command; a child at another origin has its own cutoff.
 
-    `counts` are the numbers of events, users and items, or of rows and features; `more` are additional tags, such
-    as the filter of seen items and its reason.
+    `counts` are the numbers of events, users and items, or of rows, customers and features; `more` are
+    additional tags, such as the filter of seen items and its reason.
     """
 
     data: str
