@@ -26,10 +26,10 @@ class LabelledTable:
     """One row a customer, or with dates one row a customer and date, sorted by both.
 
     `features` holds numbers as float64 and texts as categories, as they were at the date. `label` is
-    what became of the customer after it: 0 or 1, or an amount; NaN where nobody knows. `parts` are the words of a column that
-    says which rows are to train, validate and test. `numbers` are the numbers of the rows in the file,
-    from 1, for messages. `kept` are the features that somebody chose to keep although they look like
-    no feature.
+    what became of the customer after it: 0 or 1, or an amount; NaN where nobody knows. `parts` are the
+    words of a column that says which rows are to train, validate and test. `numbers` are the numbers of
+    the rows in the file, from 1, for messages. `kept` are the features that somebody chose to keep
+    although they look like no feature.
     """
 
     name: str
