@@ -174,14 +174,16 @@ def _search_words(first: Command, words: Sequence[str]) -> list[str]:
 
 def _split_words(first: Command, base: Command, words: Sequence[str]) -> list[str]:
     """The word that chooses the split that the data takes; none if a split is chosen already."""
-    from growthlab.core.build import build
+    from growthlab.core.contract import class_of_ours, is_class_name
     from growthlab.data.source import DataSource
 
     split = first.chosen.get("split")
     is_chosen = any(w.startswith("split=") for w in words) or split != base.chosen.get("split")
     if split is None or is_chosen:
         return []
-    named = build(first.config.data, DataSource).default_split
+    target = first.config.data.get("_target_")
+    source = class_of_ours(target, (DataSource,)) if is_class_name(target) else None
+    named = None if source is None else source.default_split  # type: ignore[attr-defined]
     return [] if named is None else [f"split={named}"]
 
 
