@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.cleaning import Cleaning, cleaning_report_text
+from growthlab.data.cleaning import Cleaning
+from growthlab.data.cleaning_report import cleaning_report_text
 from growthlab.data.event_log import EventLog
 
 OFF: dict[str, Any] = {

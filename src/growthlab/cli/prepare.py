@@ -6,7 +6,7 @@ import json
 
 from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
-from growthlab.data.cleaning import cleaning_report_text
+from growthlab.data.cleaning_report import cleaning_report_text
 from growthlab.data.source import Source
 from growthlab.workbench.set_up import cache_folder, data_source
 

@@ -14,7 +14,8 @@ from growthlab.core.errors import DataError
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.columns import as_ids, as_strings
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_table, rename_columns
+from growthlab.data.raw_tables import read_table, rename_columns
+from growthlab.data.readers.files import existing_file
 from growthlab.data.source import Source
 
 # a comma with a space after it belongs to a name: "Tapes, Adhesives & Sealants"

@@ -12,7 +12,8 @@ from growthlab.core.errors import DataError
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.columns import as_numbers
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_table, rename_columns
+from growthlab.data.raw_tables import read_table, rename_columns
+from growthlab.data.readers.files import existing_file
 from growthlab.data.source import Source
 
 COLUMNS: dict[str, str | None] = {

@@ -1,75 +1,68 @@
-"""The columns of an event log: names, types, and the conversion of raw values."""
+"""The columns of an event log and of its tables, and single columns of a frame in their types."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
 import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.core.histories import EVENT_TYPES
+from growthlab.data.database import database
+from growthlab.data.kinds import SQL_TYPES, Kind
+from growthlab.data.readers.frame_table import FrameTable
+from growthlab.data.readers.table_file import ROW
+from growthlab.data.staging import Staged, ValueFormat, stage
 
-EVENT_COLUMNS = {
-    "user_id": "VARCHAR",
-    "item_id": "VARCHAR",
-    "event_type": "VARCHAR",
-    "timestamp": "TIMESTAMP",
-    "ingested_at": "TIMESTAMP",
-    "cancelled_at": "TIMESTAMP",
-    "quantity": "DOUBLE",
-    "unit_price": "DOUBLE",
-    "discount": "DOUBLE",
-    "rating": "DOUBLE",
-    "order_id": "VARCHAR",
-    "session_id": "VARCHAR",
-    "channel": "VARCHAR",
-    "query": "VARCHAR",
-    "position": "BIGINT",
-    "split": "VARCHAR",
+EVENT_KINDS: dict[str, Kind] = {
+    "user_id": "id",
+    "item_id": "id",
+    "event_type": "event type",
+    "timestamp": "time",
+    "ingested_at": "time",
+    "cancelled_at": "time",
+    "quantity": "number",
+    "unit_price": "money",
+    "discount": "money",
+    "rating": "number",
+    "order_id": "id",
+    "session_id": "id",
+    "channel": "label",
+    "query": "text",
+    "position": "whole number",
+    "split": "label",
 }
 KNOWN_FROM = "known_from"  # since when a row of items or users was known
-ITEM_COLUMNS = {
-    "item_id": "VARCHAR",
-    "text": "VARCHAR",
-    "category": "VARCHAR",
-    "price": "DOUBLE",
-    "available_from": "TIMESTAMP",
-    "in_stock": "DOUBLE",  # a number of units, or true and false
-    "attributes": "VARCHAR",
-    KNOWN_FROM: "TIMESTAMP",
+ITEM_KINDS: dict[str, Kind] = {
+    "item_id": "id",
+    "text": "text",
+    "category": "label",
+    "price": "money",
+    "available_from": "time",
+    "in_stock": "stock",
+    "attributes": "text",
+    KNOWN_FROM: "time",
 }
+EVENT_COLUMNS = {column: SQL_TYPES[kind] for column, kind in EVENT_KINDS.items()}
 REQUIRED = ("user_id", "event_type")
 ORDERS = ("timestamp", "position")  # one of them is required
-_STRINGS = pd.StringDtype(na_value=np.nan)
-
-
-def checked_events(events: pd.DataFrame) -> pd.DataFrame:
-    """Events in the types of `EVENT_COLUMNS`; DataError names the row (from 1) at fault."""
-    _check_names(events, EVENT_COLUMNS, "events")
-    for column in REQUIRED:
-        if column not in events:
-            raise DataError(f"events need the column {column}: they have {_column_names(events)}")
-    if "timestamp" not in events and "position" not in events:
-        raise DataError("events need a timestamp, or a position where only their order is known")
-    frame = pd.DataFrame(
-        {c: _as_type(events[c], c, k) for c, k in EVENT_COLUMNS.items() if c in events}
-    )
-    ordered_by = "timestamp" if "timestamp" in frame else "position"
-    _refuse_missing(frame[ordered_by], ordered_by)
-    return frame
+STRINGS = pd.StringDtype(na_value=np.nan)
+_LOCAL = threading.local()
 
 
 def checked_items(items: pd.DataFrame) -> pd.DataFrame:
-    """Items in the types of `ITEM_COLUMNS`, sorted by id: one row each, or one a `known_from`."""
-    _check_names(items, ITEM_COLUMNS, "items")
-    frame = _with_unique_ids(items, "item_id", "items")
-    for column in frame.columns.drop("item_id"):
-        frame[column] = _as_type(frame[column], column, ITEM_COLUMNS[column])
-    return frame
+    """Items in the types of `ITEM_KINDS`, sorted by id: one row each, or one a `known_from`."""
+    check_names(items, ITEM_KINDS, "items")
+    return _with_unique_ids(typed_columns(items, ITEM_KINDS), "item_id", "items")
 
 
 def checked_users(users: pd.DataFrame) -> pd.DataFrame:
     """Users, sorted by id: one row each, or one a `known_from`; columns of mixed types become strings."""
-    frame = _with_unique_ids(users, "user_id", "users")
+    known: dict[str, Kind] = {"user_id": "id", KNOWN_FROM: "time"}
+    frame = _with_unique_ids(typed_columns(users, known), "user_id", "users")
     for column in frame.columns:
         if pd.api.types.is_object_dtype(frame[column]) or pd.api.types.is_string_dtype(
             frame[column]
@@ -80,129 +73,103 @@ def checked_users(users: pd.DataFrame) -> pd.DataFrame:
 
 def as_strings(values: pd.Series) -> pd.Series:
     """Values as strings, null where missing."""
-    if values.dtype == _STRINGS:
+    if values.dtype == STRINGS:
         return values
-    return values.astype("string").astype(_STRINGS)
+    return values.astype("string").astype(STRINGS)
 
 
 def as_ids(values: pd.Series) -> pd.Series:
-    """Ids as strings: 7, 7.0 and "7" are all "7"; a missing or empty id is null."""
-    try:
-        codes, distinct = pd.factorize(values)  # ids repeat: each becomes a string only once
-    except TypeError:
-        raise DataError(
-            f"{values.name} holds lists or tables: it must hold one text or number a row"
-        ) from None
-    ids = pd.Series(distinct)
-    if pd.api.types.is_float_dtype(ids.dtype) and (ids % 1 == 0).all():
-        ids = ids.astype("int64")
-    elif pd.api.types.is_object_dtype(ids.dtype):
-        ids = ids.map(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
-    strings = as_strings(ids)
-    # whole numbers that a CSV holds as floats
-    if strings.head(1).str.endswith(".0").any() and strings.str.fullmatch(r"\d+\.0").all():
-        strings = strings.str.removesuffix(".0")
-    strings = strings.mask(strings == "")
-    return strings.reindex(codes).set_axis(values.index)  # a code of -1 is null
+    """Ids as strings by the rule of `core/ids.py`; a missing or empty id is null."""
+    return _one(values, str(values.name), "id")
 
 
 def as_numbers(values: pd.Series, column: str) -> pd.Series:
     """Values as float64, NaN where missing; DataError for one that is not a finite number."""
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    bad = (numbers.isna() & values.notna()) | np.isinf(numbers)
-    _refuse(bad, values, column, "is not a finite number")
-    return numbers
+    return _one(values, column, "number")
 
 
-def as_times(values: pd.Series, column: str) -> pd.Series:
-    """Values as naive UTC datetimes in microseconds; a time without a zone is taken as UTC."""
-    times = parse_times(values, column)
-    if times.dt.tz is None:
-        return times
-    return times.dt.tz_convert("UTC").dt.tz_localize(None)
-
-
-def parse_times(
-    values: pd.Series, column: str, *, unit: str | None = None, format: str | None = None
+def as_times(
+    values: pd.Series,
+    column: str,
+    *,
+    unit: str | None = None,
+    format: str | None = None,
+    timezone: str | None = None,
 ) -> pd.Series:
-    """Values as datetimes, with a time zone only where they carry one, NaT where missing.
-
-    Strings are ISO 8601, or of the strptime `format`; numbers count from 1970 in `unit`: s, ms or
-    us. DataError names the first wrong row (from 1).
-    """
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return values.dt.as_unit("us")
-    if pd.api.types.is_numeric_dtype(values.dtype) or unit is not None:
-        return _from_numbers(values, column, unit)
-    parsed = _parsed(values, format)
-    expected = f"of the format {format}" if format else "an ISO 8601 time like 2024-05-31 13:45:00"
-    hint = "" if format else " (numbers need a unit, other forms a format)"
-    _refuse(parsed.isna() & values.notna(), values, column, f"is not {expected}{hint}")
-    return parsed
+    """Values as naive UTC datetimes in microseconds, NaT where missing; see `time_conversion`."""
+    given = ValueFormat(unit=unit, timestamp_format=format, timezone=timezone)
+    return _one(values, column, "time", given)
 
 
-def _as_type(values: pd.Series, column: str, kind: str) -> pd.Series:
-    if column == "event_type":
-        return _as_event_types(values)
-    if kind == "TIMESTAMP":
-        return as_times(values, column)
-    if kind == "VARCHAR":
-        return as_ids(values)
-    numbers = as_numbers(values, column)
-    return numbers.astype("Int64") if kind == "BIGINT" else numbers
+def unclear_times(values: pd.Series, column: str, timezone: str, format: str | None = None) -> int:
+    """How many local times occurred twice or never."""
+    given = ValueFormat(timestamp_format=format, timezone=timezone)
+    _, staged = _converted(values.to_frame(column), {column: "time"}, given)
+    return staged.n_twice.get(column, 0) + staged.n_never.get(column, 0)
 
 
-def _as_event_types(values: pd.Series) -> pd.Series:
-    types = as_strings(values)
-    unknown = ~types.isin(EVENT_TYPES)
-    if unknown.any():
-        row = int(unknown.to_numpy().argmax())
-        hint = near_matches(str(values.iloc[row]), EVENT_TYPES)
-        raise DataError(f"row {row + 1}: {values.iloc[row]!r} is not an event_type: {hint}")
-    return types
+def check_names(frame: pd.DataFrame, possible: Mapping[str, Any], table: str) -> None:
+    """DataError for a column that is not among the possible ones."""
+    for column in map(str, frame.columns):
+        if column not in possible:
+            raise DataError(f"{table} have no column {column!r}: {near_matches(column, possible)}")
 
 
-def _from_numbers(values: pd.Series, column: str, unit: str | None) -> pd.Series:
-    micros = {"s": 1_000_000, "ms": 1_000, "us": 1}
-    if unit not in micros:
-        wrong = "" if unit is None else f", not {unit!r}"
-        raise DataError(f"{column} holds numbers: say with unit=s, ms or us what they count{wrong}")
-    numbers = as_numbers(values, column)
-    too_large = numbers.abs() * micros[unit] > 2**62
-    _refuse(too_large, values, column, f"is out of range for unit={unit}")
-    if pd.api.types.is_integer_dtype(values.dtype):
-        since_1970 = values.astype("Int64") * micros[unit]  # exact, unlike float64
-    else:
-        since_1970 = (numbers * micros[unit]).round().astype("Int64")
-    missing = np.iinfo(np.int64).min  # NaT
-    times = since_1970.to_numpy(dtype="int64", na_value=missing).view("datetime64[us]")
-    return pd.Series(times, index=values.index)
+def column_names(frame: pd.DataFrame) -> str:
+    """The names of the columns, for a message."""
+    return ", ".join(map(str, frame.columns))
 
 
-def _parsed(values: pd.Series, format: str | None) -> pd.Series:
-    format = format or "ISO8601"
-    try:
-        parsed = pd.to_datetime(values, errors="coerce", format=format)
-    except ValueError:  # values of several time zones, or an invalid format
-        try:
-            parsed = pd.to_datetime(values, errors="coerce", format=format, utc=True)
-        except ValueError as error:
-            raise DataError(f"timestamp_format={format}: {error}") from None
-    return parsed.dt.as_unit("us")
+def typed_columns(
+    frame: pd.DataFrame, kinds: Mapping[str, Kind], given: ValueFormat | None = None
+) -> pd.DataFrame:
+    """The frame with these of its columns in the types of their kinds; rows count from 0."""
+    frame = frame.reset_index(drop=True)
+    known = [c for c in frame if c in kinds]
+    if known:
+        frame[known] = _converted(frame[known], kinds, given)[0]
+    return frame
+
+
+def _one(values: pd.Series, column: str, kind: Kind, given: ValueFormat | None = None) -> pd.Series:
+    """The values in the type of a kind, with their index and name."""
+    converted, _ = _converted(values.to_frame(column), {column: kind}, given)
+    return converted[column].set_axis(values.index).rename(values.name)
+
+
+def _converted(
+    frame: pd.DataFrame, kinds: Mapping[str, Kind], given: ValueFormat | None = None
+) -> tuple[pd.DataFrame, Staged]:
+    """The columns in the types of their kinds, and what was repaired."""
+    connection = _connection()
+    with FrameTable.of(frame, connection) as table:
+        staged = stage(connection, table, dict.fromkeys(frame), kinds, "staged_frame", given)
+    columns = ", ".join(f'"{c}"' for c in frame)
+    rows = connection.sql(f"SELECT {columns} FROM staged_frame ORDER BY {ROW}").to_arrow_table()
+    connection.execute("DROP TABLE staged_frame")
+    types = {"VARCHAR": STRINGS, "TIMESTAMP": "datetime64[us]", "BIGINT": "Int64"}
+    typed = {
+        c: rows.column(c).to_pandas().astype(types.get(SQL_TYPES[kinds[c]], "float64"))
+        for c in frame
+    }
+    return pd.DataFrame(typed), staged
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """A database in memory for single columns, one a thread."""
+    if not hasattr(_LOCAL, "connection"):
+        _LOCAL.connection = database()
+    connection: duckdb.DuckDBPyConnection = _LOCAL.connection
+    return connection
 
 
 def _with_unique_ids(frame: pd.DataFrame, column: str, table: str) -> pd.DataFrame:
     """The table sorted by id and `known_from`; DataError for a row without them, or two alike."""
     if column not in frame:
-        raise DataError(f"{table} need the column {column}: they have {_column_names(frame)}")
-    frame = frame.reset_index(drop=True)
-    frame[column] = as_ids(frame[column])
-    _refuse_missing(frame[column], f"{column} in {table}")
-    key = [column]
-    if KNOWN_FROM in frame:
-        frame[KNOWN_FROM] = as_times(frame[KNOWN_FROM], KNOWN_FROM)
-        _refuse_missing(frame[KNOWN_FROM], f"{KNOWN_FROM} in {table}")
-        key = [column, KNOWN_FROM]
+        raise DataError(f"{table} need the column {column}: they have {column_names(frame)}")
+    key = [column, KNOWN_FROM] if KNOWN_FROM in frame else [column]
+    for needed in key:
+        _refuse_missing(frame[needed], f"{needed} in {table}")
     twice = frame.duplicated(key)
     if twice.any():
         repeated = frame[column][twice].iloc[0]
@@ -212,16 +179,6 @@ def _with_unique_ids(frame: pd.DataFrame, column: str, table: str) -> pd.DataFra
     return frame.sort_values(key, ignore_index=True)
 
 
-def _column_names(frame: pd.DataFrame) -> str:
-    return ", ".join(map(str, frame.columns))
-
-
-def _check_names(frame: pd.DataFrame, possible: dict[str, str], table: str) -> None:
-    for column in map(str, frame.columns):
-        if column not in possible:
-            raise DataError(f"{table} have no column {column!r}: {near_matches(column, possible)}")
-
-
 def _refuse_missing(values: pd.Series, what: str) -> None:
     if values.isna().any():
         row, n = int(values.isna().to_numpy().argmax()) + 1, int(values.isna().sum())
@@ -229,11 +186,3 @@ def _refuse_missing(values: pd.Series, what: str) -> None:
             f"row {row}: no {what} ({n:,} of {len(values):,} rows have none): "
             "drop these rows, or map another column"
         )
-
-
-def _refuse(bad: pd.Series, values: pd.Series, column: str, why: str) -> None:
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        value = values.iloc[row]
-        shown = repr(value) if isinstance(value, str) else str(value)
-        raise DataError(f"row {row + 1}: {column} {shown} {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -20,11 +20,16 @@ from growthlab.data.columns import (
     EVENT_COLUMNS,
     ORDERS,
     REQUIRED,
-    checked_events,
+    check_names,
     checked_items,
     checked_users,
+    column_names,
 )
+from growthlab.data.database import database
 from growthlab.data.digest import content_digest
+from growthlab.data.read_events import EventReading, read_events
+from growthlab.data.readers.frame_table import FrameTable
+from growthlab.data.readers.table_file import TableFile
 
 SCHEMA_VERSION = 1
 
@@ -84,21 +89,51 @@ class EventLog:
         null in a raw log. Ids become strings (7 and 7.0 become "7"), times UTC (naive ones are
         taken as UTC). `users` may have any columns. DataError names the wrong row (from 1).
         """
-        frame = checked_events(events)
-        connection = _database()
-        # an order-only log has no timestamp column at all, so that no query reads nulls as times
-        absent = set(ORDERS) - set(frame)
-        types = {c: t for c, t in EVENT_COLUMNS.items() if c not in absent}
-        _store(connection, "events_0", frame, types)
+        check_names(events, EVENT_COLUMNS, "events")
+        for column in REQUIRED:
+            if column not in events:
+                raise DataError(
+                    f"events need the column {column}: they have {column_names(events)}"
+                )
+        if not set(ORDERS) & set(events):
+            raise DataError(
+                "events need a timestamp, or a position where only their order is known"
+            )
+        connection = database()
+        with FrameTable.of(events, connection) as table:
+            return cls.from_tables(
+                [table],
+                dict.fromkeys(events),
+                EventReading(),
+                items,
+                users,
+                name=name,
+                cleaning=cleaning,
+                connection=connection,
+            )
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Sequence[TableFile],
+        columns: Mapping[str, str | None],
+        reading: EventReading,
+        items: pd.DataFrame | None = None,
+        users: pd.DataFrame | None = None,
+        *,
+        name: str,
+        connection: duckdb.DuckDBPyConnection,
+        cleaning: Iterable[Mapping[str, Any]] = (),
+    ) -> Self:
+        """A log of the rows of raw tables, read through `connection`; see `read_events`."""
+        present, report = read_events(connection, tables, columns, reading, "events_0")
         return cls._over(
             connection,
             None if items is None else checked_items(items),
             None if users is None else checked_users(users),
             name=name,
-            columns=frozenset(
-                c for c in frame if c in (*REQUIRED, *ORDERS) or frame[c].notna().any()
-            ),
-            cleaning=cleaning,
+            columns=present,
+            cleaning=[*cleaning, *report],
         )
 
     @classmethod
@@ -111,7 +146,7 @@ class EventLog:
             raise DataError(f"{folder} is not a saved log: no readable log.json in it") from None
         if description.pop("schema_version", None) != SCHEMA_VERSION:
             raise DataError(f"{folder} has another format version: delete it and prepare again")
-        connection = _database()
+        connection = database()
         events = _quoted(folder / "events.parquet")
         try:
             connection.execute(f"CREATE VIEW events_0 AS SELECT * FROM read_parquet({events})")
@@ -358,26 +393,9 @@ def _close_all() -> None:
         log._connection.close()
 
 
-def _database() -> duckdb.DuckDBPyConnection:
-    # everything used here is built in; extensions would be downloaded
-    no_extensions = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    return duckdb.connect(":memory:", config=no_extensions)  # type: ignore[arg-type]
-
-
-def _store(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    frame: pd.DataFrame,
-    types: Mapping[str, str] | None = None,
-) -> None:
-    columns = "*"
-    if types is not None:
-        columns = ", ".join(
-            f'CAST({f"incoming.{c}" if c in frame else "NULL"} AS {t}) AS "{c}"'
-            for c, t in types.items()
-        )
+def _store(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
     connection.register("incoming", pa.Table.from_pandas(frame, preserve_index=False))
-    connection.execute(f"CREATE TABLE {table} AS SELECT {columns} FROM incoming")
+    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
     connection.unregister("incoming")
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids
-from growthlab.data.raw_tables import existing_file, read_table, rename_columns
+from growthlab.data.raw_tables import read_table, rename_columns
+from growthlab.data.readers.files import existing_file
 
 COLUMNS = ("source", "source_id", "user_id")
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.core.file_settings import INPUT_FILE
-from growthlab.data.columns import as_ids, as_strings, parse_times
+from growthlab.data.columns import as_ids, as_strings, as_times
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_table, rename_columns
+from growthlab.data.raw_tables import read_table, rename_columns
+from growthlab.data.readers.files import existing_file
 from growthlab.data.source import Source
 
 
@@ -51,7 +52,7 @@ class _MovieLens(Source):
         assert ratings_path is not None
         ratings = rename_columns(read_table(ratings_path), self.columns, ratings_path)
         if "timestamp" in ratings:
-            times = parse_times(ratings["timestamp"], "timestamp", unit="s")
+            times = as_times(ratings["timestamp"], "timestamp", unit="s")
             ratings["timestamp"] = times
         elif "position" not in ratings:
             ratings["position"] = ratings.groupby("user_id").cumcount()

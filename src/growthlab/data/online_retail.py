@@ -18,15 +18,16 @@ from growthlab.core.atomic_write import atomic_path
 from growthlab.core.errors import ConfigError, DataError, near_matches, quoted
 from growthlab.core.file_settings import ADDRESS, INPUT_FILE, OUTPUT_FOLDER
 from growthlab.core.progress import progress
-from growthlab.data.cleaning import frame_report_row
-from growthlab.data.columns import as_ids, as_numbers, as_strings, parse_times
+from growthlab.data.cleaning_report import frame_report_row
+from growthlab.data.columns import as_ids, as_numbers, as_strings, as_times, unclear_times
 from growthlab.data.event_log import EventLog
-from growthlab.data.normalise import to_utc
-from growthlab.data.raw_tables import existing_file, read_table
+from growthlab.data.raw_tables import read_table
+from growthlab.data.readers.files import existing_file
 from growthlab.data.source import Source
 
 logger = logging.getLogger(__name__)
 
+ZONE = "Europe/London"
 PAGE = "https://archive.ics.uci.edu/dataset/502/online+retail+ii"
 # our name -> how the published files and their copies call it, in lower case without spaces and _
 HEADERS = {
@@ -109,13 +110,12 @@ class OnlineRetail(Source):
             rows[column] = as_ids(rows[column])
         for column in ("quantity", "unit_price"):
             rows[column] = as_numbers(rows[column], column)
-        local = parse_times(rows["timestamp"], "InvoiceDate", format=self.timestamp_format)
-        rows["timestamp"], n_ambiguous, n_nonexistent = to_utc(local, "Europe/London")
-        if n_ambiguous or n_nonexistent:
+        local, format = rows["timestamp"], self.timestamp_format
+        n_unclear = unclear_times(local, "InvoiceDate", ZONE, format)
+        rows["timestamp"] = as_times(local, "InvoiceDate", format=format, timezone=ZONE)
+        if n_unclear:
             why = "the clocks were changed in that hour: taken as the first possible moment"
-            report.append(
-                frame_report_row("unclear times", why, rows, rows, n_ambiguous + n_nonexistent)
-            )
+            report.append(frame_report_row("unclear times", why, rows, rows, n_unclear))
         codes = rows["item_id"].str.strip().str.upper()
         respelt = rows.assign(item_id=codes)
         why = "stock codes in lower case or with spaces name the same goods"
@@ -138,12 +138,7 @@ class OnlineRetail(Source):
                 raise DataError(f"{path} is not a zip archive: delete it, or see {PAGE}") from None
         if path.suffix == ".xlsx":
             return _workbook(path, path)
-        try:
-            return read_table(path)
-        except DataError as error:
-            if "not encoded" not in str(error):
-                raise
-            return read_table(path, encoding="cp1252")  # copies saved on Windows
+        return read_table(path)
 
     def _download(self) -> Path:
         target = Path(self.downloads) / "online_retail_ii.zip"

@@ -12,7 +12,8 @@ from growthlab.core.errors import DataError
 from growthlab.data.as_of import known_at
 from growthlab.data.columns import as_ids, as_numbers
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_marked_table
+from growthlab.data.raw_tables import read_marked_table
+from growthlab.data.readers.files import existing_file
 from growthlab.features.btyd import btyd_summary
 from growthlab.features.examples import Examples
 from growthlab.models.churn.bg_nbd import BGNBDChurn

@@ -15,7 +15,8 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import random_stream
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.event_log import EventLog
-from growthlab.data.raw_tables import existing_file, read_marked_table
+from growthlab.data.raw_tables import read_marked_table
+from growthlab.data.readers.files import existing_file
 from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total

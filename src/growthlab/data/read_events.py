@@ -1,0 +1,282 @@
+"""Raw tables of events to the events of a log, in the database and not in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from growthlab.core.errors import DataError, near_matches
+from growthlab.data.cleaning_report import report_of_counts
+from growthlab.data.columns import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED
+from growthlab.data.identity import IdentityMap
+from growthlab.data.kinds import Kind
+from growthlab.data.normalise import Currencies
+from growthlab.data.readers.table_file import ROW, TableFile
+from growthlab.data.staging import Staged, ValueFormat, stage
+
+READING_KINDS: dict[str, Kind] = {"currency": "label", "source": "label"}  # not kept in the log
+_STAGED = "staged_events"
+Counts = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventReading:
+    """How raw events are read.
+
+    `event_type` is that of every event, if no column holds it. `currency` is that of all prices, if no
+    column holds it, and `rates` the value of one unit of each. `source` is that of all ids, if no column
+    holds it (null: the file's name), and `identities` joins the ids of several sources.
+    """
+
+    values: ValueFormat = field(default_factory=ValueFormat)
+    event_type: str | None = None
+    drop_undated: bool = False
+    currency: str | None = None
+    rates: Mapping[str, float] | None = None
+    source: str | None = None
+    identities: IdentityMap | None = None
+
+
+def read_events(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Iterable[TableFile],
+    columns: Mapping[str, str | None],
+    reading: EventReading,
+    target: str,
+) -> tuple[frozenset[str], list[dict[str, Any]]]:
+    """Write the events of all tables into the table `target`.
+
+    Returns the columns that hold anything, and the rows of the cleaning report: what was dropped or
+    changed. `columns` maps our names to those of the tables.
+
+    Raises
+    ------
+    DataError
+        A column that is missing, or the first row that cannot be read, with its table.
+    """
+    report: list[dict[str, Any]] = []
+    orders: list[set[str]] = []
+    kept = [*EVENT_COLUMNS, "file_number", ROW]
+    types = {**EVENT_COLUMNS, "file_number": "INTEGER", ROW: "BIGINT"}
+    columns_sql = ", ".join(f'"{c}" {types[c]}' for c in kept)
+    connection.execute(f"CREATE TABLE {target} ({columns_sql})")
+    for number, table in enumerate(tables):
+        try:
+            read = _TableEvents(connection, table, reading, report)
+            read.stage(columns)
+            read.set_types()
+            read.drop_undated()
+            read.set_prices()
+            read.join_identities()
+            read.insert(target, number)
+            orders.append({c for c in ORDERS if c in read.columns})
+        except DataError as error:
+            raise DataError(_with_file(table, str(error))) from None
+    connection.execute(f"DROP TABLE IF EXISTS {_STAGED}")
+    if any(order != orders[0] for order in orders):
+        raise DataError(
+            f"some files have {' and '.join(sorted(set.union(*orders)))} and others have not: map the "
+            "column in all of them, or leave it out with data.columns.timestamp=none"
+        )
+    return _finish(connection, target, set.union(set(), *orders)), report
+
+
+def _with_file(table: TableFile, message: str) -> str:
+    name = table.path.name
+    return message if not name or name in message else f"{name}: {message}"
+
+
+class _TableEvents:
+    """The events of one table, in stages."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: TableFile,
+        reading: EventReading,
+        report: list[dict[str, Any]],
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._reading = reading
+        self._report = report
+        self.columns: set[str] = set()
+
+    def stage(self, columns: Mapping[str, str | None]) -> None:
+        """Read the rows in their types, and say what reading has repaired."""
+        reading = self._reading
+        wanted = dict(columns)
+        if reading.event_type is not None:
+            wanted.pop("event_type", None)
+        kinds = {**EVENT_KINDS, **READING_KINDS}
+        staged = stage(self._connection, self._table, wanted, kinds, _STAGED, reading.values)
+        if not (staged.n_rows or staged.n_bad or self._table.may_be_empty):
+            raise DataError(f"{self._table.path} has no rows below its header")
+        self.columns = set(staged.columns)
+        self._tell(staged)
+
+    def _tell(self, staged: Staged) -> None:
+        reasons = {
+            "unreadable rows": ("data.max_bad_rows lets them be left out", staged.n_bad, True),
+            "ids respelt": (
+                "blanks, width, invisible signs or the point of a number do not tell ids apart",
+                staged.n_respelt,
+                False,
+            ),
+        }
+        twice = "clocks went back and the hour occurred twice: taken as the first"
+        never = "clocks went forward and the hour was skipped: taken as its end"
+        for why, counts in ((twice, staged.n_twice), (never, staged.n_never)):
+            for column, n in counts.items():
+                reasons[f"unclear local {column}" + " " * (why is never)] = (why, n, False)
+        for rule, (why, n, is_dropped) in reasons.items():
+            if n:
+                after = self._counts()
+                before = (after[0] + n * is_dropped, *after[1:])
+                changed = 0 if is_dropped else n
+                self._report.append(report_of_counts(rule.strip(), why, before, after, changed))
+
+    def set_types(self) -> None:
+        """Give every event its type, and drop those whose word means nothing here."""
+        if self._reading.event_type is not None:
+            return
+        if "event_type" not in self.columns:
+            raise DataError(
+                "no column of event types: map one with data.columns.event_type, or give all events "
+                "the same type with data.event_type=purchase"
+            )
+        why = "data.event_types says that these words are to be dropped"
+        self._drop("words dropped", why, "event_type = ''")
+
+    def drop_undated(self) -> None:
+        """Drop the events without a time, where that is allowed."""
+        order = "timestamp" if "timestamp" in self.columns else "position"
+        if order not in self.columns:
+            return
+        n, row = self._connection.execute(
+            f"SELECT count(*), min({ROW}) FROM {_STAGED} WHERE {order} IS NULL"
+        ).fetchall()[0]
+        if not n:
+            return
+        if not (self._reading.drop_undated and order == "timestamp"):
+            total = self._counts()[0]
+            hint = "drop these rows, or map another column"
+            if order == "timestamp":
+                hint = (
+                    "map another column with data.columns.timestamp, or drop them with "
+                    "data.drop_undated=true"
+                )
+            raise DataError(f"row {row}: no {order} ({n:,} of {total:,} rows have none): {hint}")
+        why = "drop_undated: an event without a time has no place in a history"
+        self._drop("no timestamp", why, "timestamp IS NULL")
+
+    def _drop(self, rule: str, why: str, condition: str) -> None:
+        (n,) = self._connection.execute(
+            f"SELECT count(*) FROM {_STAGED} WHERE {condition}"
+        ).fetchall()[0]
+        if n:
+            before = self._counts()
+            self._connection.execute(f"DELETE FROM {_STAGED} WHERE {condition}")
+            self._report.append(report_of_counts(rule, why, before, self._counts(), 0))
+
+    def set_prices(self) -> None:
+        """Convert prices to one currency, where rates are given."""
+        rates, one = self._reading.rates, self._reading.currency
+        if rates is None or "unit_price" not in self.columns:
+            return
+        if "currency" not in self.columns and one is None:
+            raise DataError(
+                "data.rates needs the currency of each price: map its column with "
+                "data.columns.currency, or give all prices the same currency with data.currency=EUR"
+            )
+        known = pd.DataFrame(Currencies(rates).rates.items(), columns=["currency", "rate"])
+        self._connection.register("rates", known)
+        currency = "currency" if "currency" in self.columns else "?"
+        given = [] if "currency" in self.columns else [one]
+        rate = f"(SELECT rate FROM rates WHERE rates.currency = {_STAGED}.currency)"
+        if given:
+            self._connection.execute(f"ALTER TABLE {_STAGED} ADD COLUMN currency VARCHAR")
+            self._connection.execute(f"UPDATE {_STAGED} SET currency = {currency}", given)
+        wrong = self._connection.execute(
+            f"SELECT {ROW}, currency FROM {_STAGED} WHERE unit_price IS NOT NULL AND {rate} IS NULL "
+            f"ORDER BY {ROW} LIMIT 1"
+        ).fetchall()
+        if wrong:
+            row, name = wrong[0]
+            hint = near_matches(str(name), rates)
+            raise DataError(f"row {row}: no rate for the currency {name!r}: {hint}")
+        self._connection.execute(f"UPDATE {_STAGED} SET unit_price = unit_price * {rate}")
+        self._connection.unregister("rates")
+
+    def join_identities(self) -> None:
+        """Replace the ids of a source by those of the identity map."""
+        if self._reading.identities is None:
+            return
+        before = self._counts()
+        source = "source" if "source" in self.columns else "?"
+        given = [] if "source" in self.columns else [self._reading.source or self._table.path.stem]
+        self._connection.register("identities", self._reading.identities.table)
+        self._connection.execute(
+            f"CREATE OR REPLACE TABLE joined AS SELECT {_STAGED}.* REPLACE ("
+            f"coalesce(identities.user_id, {source} || ':' || {_STAGED}.user_id) AS user_id), "
+            f"identities.user_id IS NULL AND {_STAGED}.user_id IS NOT NULL AS unmapped "
+            f"FROM {_STAGED} LEFT JOIN identities ON identities.source = {source} "
+            f"AND identities.source_id = {_STAGED}.user_id",
+            given * 2,
+        )
+        (n,) = self._connection.execute(
+            "SELECT count(DISTINCT user_id) FROM joined WHERE unmapped"
+        ).fetchall()[0]
+        self._connection.execute(f"DROP TABLE {_STAGED}")
+        self._connection.execute(f"ALTER TABLE joined RENAME TO {_STAGED}")
+        self._connection.unregister("identities")
+        why = f"{n:,} ids are not in the identity map: kept as source:id"
+        self._report.append(
+            report_of_counts("identities joined", why, before, self._counts(), before[0])
+        )
+
+    def insert(self, target: str, number: int) -> None:
+        """Add the staged events to the log's."""
+        values = {c: f'"{c}"' for c in EVENT_COLUMNS if c in self.columns}
+        if self._reading.event_type is not None:
+            values["event_type"] = f"'{self._reading.event_type}'"
+        values |= {"file_number": str(number), ROW: ROW}
+        names = ", ".join(f'"{c}"' for c in values)
+        self._connection.execute(
+            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED} "
+            f"ORDER BY {ROW}"
+        )
+
+    def _counts(self) -> Counts:
+        ids = [f"count(DISTINCT {c})" if c in self.columns else "0" for c in ("user_id", "item_id")]
+        n, users, items = self._connection.execute(
+            f"SELECT count(*), {', '.join(ids)} FROM {_STAGED}"
+        ).fetchall()[0]
+        return int(n), int(users), int(items)
+
+
+def _finish(connection: duckdb.DuckDBPyConnection, target: str, orders: set[str]) -> frozenset[str]:
+    """The columns of the log, which gets the order of a user's rows where it has no other."""
+    counted = ", ".join(f'count("{c}")' for c in EVENT_COLUMNS)
+    counts = connection.execute(f"SELECT {counted} FROM {target}").fetchall()[0]
+    present = {c for c, n in zip(EVENT_COLUMNS, counts, strict=True) if n} | orders
+    extra = ["file_number", ROW]
+    if not orders:
+        place = (
+            f"row_number() OVER (PARTITION BY user_id ORDER BY file_number, {ROW}) - 1 AS position"
+        )
+        connection.execute(
+            f"CREATE TABLE ordered AS SELECT * EXCLUDE (timestamp, file_number, {ROW}) "
+            f"REPLACE ({place}) FROM {target} ORDER BY file_number, {ROW}"
+        )
+        connection.execute(f"DROP TABLE {target}")
+        connection.execute(f"ALTER TABLE ordered RENAME TO {target}")
+        return frozenset({*present, *REQUIRED, "position"})
+    extra += sorted(set(ORDERS) - present)
+    for column in extra:
+        connection.execute(f'ALTER TABLE {target} DROP COLUMN "{column}"')
+    return frozenset({*present, *REQUIRED})

@@ -1,0 +1,89 @@
+"""The table in a file of any kind."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from growthlab.core.errors import DataError
+from growthlab.core.raw_files import beginning_of, kind_of
+from growthlab.core.table_text import text_format
+from growthlab.data.readers.excel_table import ExcelTable
+from growthlab.data.readers.json_table import JsonTable
+from growthlab.data.readers.parquet_table import ParquetTable
+from growthlab.data.readers.table_file import TableFile
+from growthlab.data.readers.text_table import TextTable
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFormat:
+    """What is said of how files are written; null: as it is found out from each file's beginning.
+
+    `header` says whether the first row names the columns, `skip_lines` how many lines stand before
+    it, `quote` the sign around fields (``none`` for no such sign), `sheet` that of a workbook.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+    quote: str | None = None
+    header: bool | None = None
+    skip_lines: int | None = None
+    sheet: str | None = None
+    max_bad_rows: int = 0
+
+
+def open_table(
+    path: Path, connection: duckdb.DuckDBPyConnection, given: FileFormat | None = None
+) -> TableFile:
+    """The table that a file holds, by its content and not by its name.
+
+    Raises
+    ------
+    DataError
+        It holds none that can be read; the line says what it holds, and what to do.
+    """
+    given = given or FileFormat()
+    kind = kind_of(path)
+    table: TableFile
+    if kind == "parquet":
+        table = ParquetTable.open(path, connection)
+    elif kind == "excel":
+        table = ExcelTable.open(path, given.sheet)
+    elif kind == "json":
+        table = JsonTable.open(path)
+    else:
+        table = _text_table(path, given)
+    table.max_bad_rows = given.max_bad_rows
+    return table
+
+
+def _text_table(path: Path, given: FileFormat) -> TextTable:
+    beginning, is_whole = beginning_of(path)
+    separator = given.separator or ("\t" if ".tsv" in path.suffixes else None)
+    quote = {None: '"', "none": None}.get(given.quote, given.quote)
+    try:
+        text = text_format(
+            beginning,
+            encoding=given.encoding,
+            separator=separator,
+            quote=quote,
+            header=given.header,
+            n_skipped=given.skip_lines,
+            is_whole=is_whole,
+        )
+    except DataError as error:
+        reason = str(error)
+        if reason.startswith("not encoded"):
+            raise DataError(f"{path} is {reason}") from None
+        if reason.startswith("there is no encoding"):
+            raise
+        raise DataError(f"{path} cannot be read: {reason}") from None
+    usual = replace(text, encoding="utf-8-sig", separator=",", header=text.names)
+    if text != usual:
+        logger.info("%s: read as %s", path.name, text.described())
+    return TextTable(path, text.names, ["VARCHAR"] * text.n_columns, text=text)

@@ -1,0 +1,105 @@
+"""A table in a file: its columns, and its rows as a relation of DuckDB that is read once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from growthlab.core.errors import DataError, near_matches
+
+ROW = "file_row"  # the column of row numbers, from 1 below the header
+BATCH_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be read: its number in the file, from 1 below the header, and why."""
+
+    row: int
+    why: str
+
+
+@dataclass
+class TableFile(ABC):
+    """A file that holds a table.
+
+    `names` are its columns in their order, not always distinct; `types` the type in DuckDB of each, which
+    is VARCHAR in a file of text. `bad_rows` are filled while the rows are read: those that do not have
+    the number of fields of the others. With more than `max_bad_rows` of them reading ends in a DataError.
+    """
+
+    path: Path
+    names: Sequence[str]
+    types: Sequence[str]
+    folder_columns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of folders such as day=2024-05-01
+    max_bad_rows: int = 0
+    may_be_empty: bool = False
+    bad_rows: list[BadRow] = field(default_factory=list)
+    failure: DataError | None = None
+
+    @abstractmethod
+    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+        """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
+
+    def place_of(self, name: str, ours: str) -> int:
+        """The place of a column; DataError where the file has none of that name, or several."""
+        count = Counter(self.names)
+        if not count[name]:
+            possible = [n for n in dict.fromkeys(self.names) if n]
+            hint = near_matches(name, possible)
+            raise DataError(f"{self.path.name} has no column {name!r} (for {ours}): {hint}")
+        if count[name] > 1:
+            raise DataError(
+                f"{self.path.name} has {count[name]} columns called {name!r} (for {ours}): rename all but one"
+            )
+        return list(self.names).index(name)
+
+    def raised(self, error: Exception) -> DataError:
+        """What a person is told of an error of DuckDB's: where reading failed, the reason of that."""
+        if self.failure is not None:
+            return self.failure
+        return DataError(f"{self.path} cannot be read: {str(error).strip().splitlines()[0]}")
+
+    def stream(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        batches: Iterator[pa.RecordBatch],
+        n_columns: int,
+    ) -> str:
+        """Batches of text columns as a relation; an error in them is kept in `failure`."""
+        fields = [(ROW, pa.int64()), *((f"c{n}", pa.string()) for n in range(n_columns))]
+        schema = pa.schema(fields)
+
+        def guarded() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except DataError as error:
+                self.failure = error
+                raise
+            except (OSError, ValueError, pa.ArrowException) as error:
+                self.failure = DataError(
+                    f"{self.path} cannot be read: {str(error).strip().splitlines()[0]}"
+                )
+                raise
+
+        name = f"rows_{id(self)}"
+        connection.register(name, pa.RecordBatchReader.from_batches(schema, guarded()))
+        return name
+
+    def refuse_row(self, row: int, why: str) -> None:
+        """Note a row that cannot be read; DataError if there are more of them than may be."""
+        self.bad_rows.append(BadRow(row, why))
+        if len(self.bad_rows) > self.max_bad_rows:
+            many = f" (and {len(self.bad_rows) - 1:,} before it)" if len(self.bad_rows) > 1 else ""
+            raise DataError(
+                f"{self.path.name}: row {row}: {why}{many}: mend the file, or leave out up to so many "
+                f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
+            )
