@@ -9,6 +9,7 @@ import pytest
 
 from growthlab.core.errors import DataError
 from growthlab.data.identity import IdentityMap
+from growthlab.data.tabular_file import TabularFile
 
 
 def table(*rows: tuple[object, object, object]) -> pd.DataFrame:
@@ -35,7 +36,9 @@ def test_a_map_may_repeat_a_row_but_not_contradict_it() -> None:
 
 def test_a_map_needs_its_three_columns(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("source,id,user_id\nweb,1,ann\n")
+    (tmp_path / "events.csv").write_text("user_id,item_id\n1,a\n")
+    paths = {"path": str(tmp_path / "events.csv"), "identity_path": str(tmp_path / "map.csv")}
     with pytest.raises(DataError, match=r"map.csv has no column 'source_id'"):
-        IdentityMap.read(tmp_path / "map.csv")
+        TabularFile(event_type="view", **paths).read()
     with pytest.raises(DataError, match="user_id is missing"):
         IdentityMap(table(("web", 1, "ann")).drop(columns="user_id"))

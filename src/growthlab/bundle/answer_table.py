@@ -13,9 +13,11 @@ from growthlab.bundle.answers import Prediction, PredictRequest, Recommendation,
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.list_maker import NO_RULES
 from growthlab.core.errors import DataError
+from growthlab.core.ids import LostDigitsError, kept_ids
 from growthlab.ranking.rules import Rules
 
 REQUEST_COLUMNS = ("user_id", "history", "item", "basket", "personalised")
+SEPARATORS = ("|", ";", ",")  # of ids in a cell; without them blanks
 YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -44,14 +46,18 @@ class RequestRows:
         """The column ``user_id`` as texts."""
         return self.ids("user_id")
 
+    @property
+    def given_user_ids(self) -> list[str | None]:
+        """The column ``user_id`` as it was given, for the answers."""
+        pairs = zip(self.column("user_id"), self.user_ids, strict=True)
+        return [given if isinstance(given, str) else kept for given, kept in pairs]
+
     def ids(self, name: str) -> list[str | None]:
-        """A column of ids as texts; None where a cell is empty."""
-        values = self.column(name)
-        known = [value for value in values if value is not None]
-        if all(isinstance(value, (float, np.floating)) and value % 1 == 0 for value in known):
-            # whole numbers that were stored next to missing ones
-            return [None if value is None else str(int(value)) for value in values]
-        return [None if value is None else str(value) for value in values]
+        """A column of ids by the rule of `core/ids.py`; DataError where one has lost digits."""
+        try:
+            return kept_ids(self.column(name))
+        except LostDigitsError as error:
+            raise DataError(error.line(self.first + error.place, name)) from None
 
 
 def recommendations(
@@ -63,8 +69,7 @@ def recommendations(
 ) -> list[Recommendation]:
     """The list for each row, by the columns of `REQUEST_COLUMNS` that are there and not empty.
 
-    A history or a basket is a list of item ids, oldest first, or a JSON list, or ids joined by
-    blanks.
+    A history or a basket is a list of item ids, oldest first, see `item_ids_of`.
     """
     lists = {
         name: [
@@ -111,19 +116,29 @@ def predictions(bundle: Bundle, rows: RequestRows) -> list[Prediction]:
 
 
 def item_ids_of(value: Any, row: int, name: str = "history") -> list[str] | None:
-    """One cell as item ids, None where it is empty; DataError names the row."""
+    """One cell as item ids, None where it is empty: a list, a JSON list, or ids joined by | ; , or blanks.
+
+    DataError names the row.
+    """
     if value is None:
         return None
     if not isinstance(value, (str, list, tuple, np.ndarray)):
         raise DataError(f"row {row}: the {name} {value!r} is neither a list nor a text of item ids")
+    items: Sequence[Any]
     if not isinstance(value, str):
-        return [str(item) for item in value]
-    if not value.lstrip().startswith("["):
-        return value.split()
+        items = list(value)
+    elif value.lstrip().startswith("["):
+        try:
+            items = list(json.loads(value, parse_int=str, parse_float=str))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(f"row {row}: the {name} {value[:60]!r} is no JSON list") from error
+    else:
+        separator = next((s for s in SEPARATORS if s in value), None)
+        items = value.split(separator)
     try:
-        return [str(item) for item in json.loads(value)]
-    except ValueError as error:
-        raise DataError(f"row {row}: the {name} {value[:60]!r} is no JSON list") from error
+        return [item for item in kept_ids(items) if item is not None]
+    except LostDigitsError as error:
+        raise DataError(error.line(row, name)) from None
 
 
 def _personalised(rows: RequestRows) -> list[bool]:

@@ -71,7 +71,7 @@ def recommend_file(
         listed = [
             (row, user, answer, item)
             for row, (user, answer) in enumerate(
-                zip(rows.user_ids, lists, strict=True), start=rows.first
+                zip(rows.given_user_ids, lists, strict=True), start=rows.first
             )
             for item in answer.items
         ]
@@ -108,7 +108,7 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
         numbers = predictions(bundle, rows)
         return {
             "row": np.arange(rows.first, rows.first + len(rows), dtype=np.int64),
-            "user_id": rows.user_ids,
+            "user_id": rows.given_user_ids,
             field: np.array([number.value for number in numbers], dtype=np.float64),
             "served": [number.served for number in numbers],
         }

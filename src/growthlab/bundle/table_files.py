@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import numpy as np
 
 from growthlab.core.csv_text import as_csv_text, quoting_of, raw_text
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.core.raw_files import beginning_of, kind_of, unpacked
+from growthlab.core.table_text import text_format
 
 LONGEST_CELL = 2**31 - 1  # characters; a history may be long
+TABLE_NAMES = (".csv", ".tsv", ".txt", ".parquet", ".pq")  # .csv.gz too
 Columns = Mapping[str, np.ndarray | Sequence[str | None]]  # numbers as arrays, texts as they are
 
 
@@ -36,7 +40,7 @@ def read_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]
     DataError
         The file cannot be read.
     """
-    read = _parquet_blocks if format_of(source) == "parquet" else _csv_blocks
+    read = _parquet_blocks if _is_parquet(source) else _csv_blocks
     try:
         yield from read(source, n_rows)
     except (ValueError, OSError, csv.Error) as error:
@@ -45,9 +49,18 @@ def read_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]
         raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
 
 
+def _is_parquet(source: Path) -> bool:
+    """Whether a table to be read is Parquet, else text; ConfigError where it is neither."""
+    suffixes = [suffix.lower() for suffix in source.suffixes]
+    kind = kind_of(source) if {*TABLE_NAMES} & {*suffixes} else None
+    if kind not in ("parquet", "text"):
+        raise ConfigError(f"{source} is neither .csv nor .parquet: save the table as one of them")
+    return kind == "parquet"
+
+
 def n_blocks(source: Path, n_rows: int) -> int | None:
     """How many blocks there are, where the file says so."""
-    if format_of(source) != "parquet":
+    if not _is_parquet(source):
         return None
     from pyarrow import ArrowException
     from pyarrow.parquet import read_metadata
@@ -113,36 +126,46 @@ def _parquet_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[
 
 
 def _csv_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]], int]]:
-    """Short rows end in empty cells; of columns with the same name the first counts."""
+    """A table of text in any encoding and dialect, packed or not."""
     csv.field_size_limit(LONGEST_CELL)
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        header = next((row for row in reader if row), None)
-        if header is None:
-            raise DataError(f"{source} cannot be read: No columns in it")
+    try:
+        text = text_format(*beginning_of(source))
+    except DataError as error:
+        raise DataError(f"{source} cannot be read: {error}") from None
+    names = [raw_text(name) for name in text.names]
+    with unpacked(source) as raw, TextIOWrapper(raw, text.encoding, newline="") as file:
+        for _ in range(text.n_skipped):
+            file.readline()
+        quoting = csv.QUOTE_MINIMAL if text.quote else csv.QUOTE_NONE
+        reader = csv.reader(file, delimiter=text.separator, quotechar=text.quote, quoting=quoting)
         rows: list[list[str]] = []
-        for row in reader:
-            if len(row) > len(header):
-                raise DataError(
-                    f"{source} cannot be read: line {reader.line_num} has {len(row)} cells, and "
-                    f"the header {len(header)}"
-                )
-            if row:
-                rows.append(row)
+        number = -(text.header is not None)
+        for row in filter(None, reader):
+            number += 1
+            if number > 0:
+                rows.append(_checked_row(row, number, text.n_columns, source))
             if len(rows) == n_rows:
-                yield _columns_of(header, rows), len(rows)
+                yield _columns_of(names, rows), len(rows)
                 rows = []
         if rows:
-            yield _columns_of(header, rows), len(rows)
+            yield _columns_of(names, rows), len(rows)
 
 
-def _columns_of(header: list[str], rows: list[list[str]]) -> dict[str, list[Any]]:
+def _checked_row(row: list[str], number: int, n_columns: int, source: Path) -> list[str]:
+    """A row without the fields that one more separator at its end makes."""
+    if len(row) < n_columns or "".join(row[n_columns:]).strip():
+        raise DataError(
+            f"{source} cannot be read: row {number} has {len(row)} cells, and the header {n_columns}"
+        )
+    return row[:n_columns]
+
+
+def _columns_of(names: Sequence[str], rows: list[list[str]]) -> dict[str, list[Any]]:
+    """The cells by column, None where they are empty; of columns of the same name the first counts."""
     columns: dict[str, list[Any]] = {}
-    for place, name in enumerate(map(raw_text, header)):
+    for place, name in enumerate(names):
         if name not in columns:
-            columns[name] = [
-                raw_text(row[place]) if place < len(row) and row[place] else None for row in rows
-            ]
+            columns[name] = [raw_text(row[place]) if row[place] else None for row in rows]
     return columns
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 MISSING = frozenset(
@@ -27,6 +27,7 @@ _UNCHANGED = re.compile(r"[!-*,\-/-~]+")  # printable, without blanks, points an
 _NUMBER = re.compile(
     r"-?\d+(\.\d*([eE][+-]?\d{1,3})?|[eE]\+\d{1,3})?", re.ASCII
 )  # 12E4 may be a code
+_SHORTENED = re.compile(r"-?\d(\.\d*)?[eE]\+?\d{1,3}", re.ASCII)
 # full-width and half-width forms of characters that have a usual form; blanks are seen to apart
 _WIDTHS = str.maketrans(
     {
@@ -74,6 +75,42 @@ def has_lost_digits(number: str, exact: float = EXACT_FLOAT) -> bool:
     return value >= exact or (value >= SHORTENED and isinstance(exponent, int) and exponent > 0)
 
 
-def are_numbers(ids: Iterable[str]) -> bool:
-    """Whether all ids are whole numbers, so that 7 and 7.0 are the same one."""
-    return all(whole_number(text) is not None for text in ids)
+def kept_ids(values: Sequence[object]) -> list[str | None]:
+    """The ids in the cells of a column, None where a cell holds none.
+
+    Raises
+    ------
+    LostDigitsError
+        One of them is a number that was kept with fewer digits than it had.
+    """
+    texts = [None if value is None else tidy_id(str(value)) for value in values]
+    known = {text for text in texts if text is not None}
+    if all(_UNCHANGED.fullmatch(text) for text in known):
+        return texts
+    numbers = {text: whole_number(text) for text in known}
+    are_numbers = all(number is not None for number in numbers.values())
+    for row, text in enumerate(texts):
+        if text and (are_numbers or _SHORTENED.fullmatch(text)) and has_lost_digits(text):
+            raise LostDigitsError(text, row)
+    return [numbers[t] if t is not None and are_numbers else t for t in texts]
+
+
+class LostDigitsError(ValueError):
+    """An id that is a number with fewer digits than it had, and its place in the column, from 0."""
+
+    def __init__(self, text: str, place: int) -> None:
+        super().__init__(text, place)
+        self.text = text
+        self.place = place
+
+    def line(self, row: int, column: str) -> str:
+        """What a person is told of it."""
+        return f"row {row}: {lost_digits(column, self.text)}"
+
+
+def lost_digits(column: str, text: str) -> str:
+    """What is said of an id that has fewer digits than it had."""
+    return (
+        f"{column} {text} has lost digits: it was kept as a floating-point number, or written by a "
+        "spreadsheet, and two ids may look alike; save ids as texts or whole numbers"
+    )

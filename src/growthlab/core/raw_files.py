@@ -37,6 +37,11 @@ _PACKINGS = {
     b"PK\x05\x06": "zip",
 }
 _NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2", ".zip": "zip"}
+_NAMED_KINDS: dict[str, Kind] = {".parquet": "parquet", ".pq": "parquet", ".xlsx": "excel"}
+_MISNAMED = (
+    "by its name it is a {} file, and by its content it is not: give it the right name, or make the "
+    "file again"
+)
 _DAMAGES = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, RuntimeError)
 
 
@@ -49,6 +54,14 @@ def kind_of(path: Path) -> Kind:
         It is of a kind that is not read; the line says which, and what to do.
     """
     first, _ = beginning_of(path, 4096)
+    kind = _kind(first, path)
+    named = _NAMED_KINDS.get(path.suffix.lower(), kind)
+    if kind != named:
+        raise DataError(f"{path} cannot be read: {_MISNAMED.format(named)}")
+    return kind
+
+
+def _kind(first: bytes, path: Path) -> Kind:
     for beginning, kind in _KINDS:
         if first.startswith(beginning):
             if kind == "parquet":
@@ -86,10 +99,7 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
         packing = next((p for b, p in _PACKINGS.items() if first.startswith(b)), None)
         named = _NAMES.get(path.suffix.lower())
         if named is not None and packing != named:
-            raise DataError(
-                f"{path} cannot be read: by its name it is a {named} file, and by its content it is not: "
-                "give it the right name, or make the file again"
-            )
+            raise DataError(f"{path} cannot be read: {_MISNAMED.format(named)}")
         try:
             yield opened.enter_context(_opened(raw, path, packing)) if packing else raw
         except _DAMAGES as error:

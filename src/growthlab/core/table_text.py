@@ -56,13 +56,13 @@ class TextFormat:
 
 def text_format(
     beginning: bytes,
+    is_whole: bool = True,
     *,
     encoding: str | None = None,
     separator: str | None = None,
     quote: str | None = '"',
     header: bool | None = None,
     n_skipped: int | None = None,
-    is_whole: bool = True,
 ) -> TextFormat:
     """The format of a table by its first bytes; what is given is taken as it is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.data.k_core import k_core
 
+logger = logging.getLogger(__name__)
+
+LINE_COLUMNS = frozenset(("order_id", "quantity", "unit_price"))  # they tell two pieces apart
+IS_LINE = "(event_type IN ('purchase', 'return'))"
 Rule = tuple[str, str, Callable[[EventLog], tuple[EventLog, int]]]
 """A rule's name, its reason, and its function: log -> (cleaned log, number of changed events)."""
 
@@ -33,7 +38,9 @@ class Cleaning:
     cancel with the time at which that became known (see `match_cancellations`), ``keep`` keeps
     returns as events. `until` is the newest plausible time; null: the time of ingestion, or now where
     there is none.
-    `min_rating` drops events with a lower rating.
+    `min_rating` drops events with a lower rating. `return_signs` keeps the size of a return's quantity
+    and price, whatever sign the shop writes before them. Equal order lines count as duplicates only in a
+    log that has an order, a quantity or a price.
 
     What learns from counts is no rule of `apply`, as it would know the future: `bots` finds the users
     with more than `bot_events_a_day` events on any day (null: no limit) in what was known at a date,
@@ -43,6 +50,7 @@ class Cleaning:
     missing_users: bool = True
     future_dates: bool = True
     until: str | None = None
+    return_signs: bool = True
     duplicates: bool = True
     non_goods: tuple[str, ...] = ()
     cancellations: str = "keep"
@@ -143,6 +151,8 @@ class Cleaning:
         rules = {
             "missing_users": self.missing_users,
             "future_dates": self.future_dates and log.ordered_by == "timestamp",
+            "return_signs": self.return_signs and _n_signed_returns(log) > 0,
+            "equal_lines": self.duplicates and _n_equal_lines(log) > 0,
             "duplicates": self.duplicates,
             "non_goods": bool(self.non_goods) and "item_id" in log.columns,
             "cancellations": self.cancellations == "match",
@@ -169,10 +179,20 @@ class Cleaning:
             newest = f"coalesce(ingested_at, {now})"
         return log.where(f"timestamp <= {newest}"), 0
 
+    def _return_signs(self) -> list[Rule]:
+        why = "the event type says that goods and money went back: a minus sign would say it twice"
+        return [("signs of returns", why, _unsigned_returns)]
+
+    def _equal_lines(self) -> list[Rule]:
+        why = (
+            "kept: without data.columns.order_id, quantity or unit_price two pieces bought look like "
+            "one line recorded twice"
+        )
+        return [("equal order lines", why, _count_equal_lines)]
+
     def _duplicates(self) -> list[Rule]:
         why = "rows that are equal in every column are one event recorded twice"
-        distinct = "SELECT DISTINCT * FROM events"
-        return [("exact duplicates", why, lambda log: (log.derive(distinct, store=True), 0))]
+        return [("exact duplicates", why, _drop_duplicates)]
 
     def _non_goods(self) -> list[Rule]:
         why = "postage, fees, vouchers and adjustments are not goods to recommend"
@@ -215,6 +235,51 @@ class Cleaning:
     def _min_rating(self) -> list[Rule]:
         why = f"rated below {self.min_rating:g}: not liked"
         return [("minimum rating", why, _where(f"rating IS NULL OR rating >= {self.min_rating}"))]
+
+
+def _n_signed_returns(log: EventLog) -> int:
+    """How many returns have a minus sign before their quantity or price."""
+    columns = sorted({"quantity", "unit_price"} & log.columns)
+    if not columns:
+        return 0
+    negative = " OR ".join(f"{column} < 0" for column in columns)
+    return log.where(f"event_type = 'return' AND ({negative})").n_events
+
+
+def _unsigned_returns(log: EventLog) -> tuple[EventLog, int]:
+    """Returns with the size of their quantity and price."""
+    columns = sorted({"quantity", "unit_price"} & log.columns)
+    sizes = (f"CASE WHEN event_type = 'return' THEN abs({c}) ELSE {c} END AS {c}" for c in columns)
+    unsigned = log.derive(f"SELECT * REPLACE ({', '.join(sizes)}) FROM events")
+    return unsigned, _n_signed_returns(log)
+
+
+def _n_equal_lines(log: EventLog) -> int:
+    """How many order lines are equal to another one, in a log where these may be two pieces."""
+    if LINE_COLUMNS & log.columns:
+        return 0
+    lines = log.where(IS_LINE)
+    return lines.n_events - lines.derive("SELECT DISTINCT * FROM events").n_events
+
+
+def _count_equal_lines(log: EventLog) -> tuple[EventLog, int]:
+    """The log as it is, with a warning."""
+    n = _n_equal_lines(log)
+    logger.warning(
+        "%s: %s order lines are equal to another one and are kept: map data.columns.order_id, "
+        "quantity or unit_price, so that lines recorded twice can be told from two pieces",
+        log.name,
+        f"{n:,}",
+    )
+    return log, n
+
+
+def _drop_duplicates(log: EventLog) -> tuple[EventLog, int]:
+    """The log without equal rows; order lines that nothing tells apart are kept."""
+    distinct = "SELECT DISTINCT * FROM events"
+    if not LINE_COLUMNS & log.columns:
+        distinct += f" WHERE NOT {IS_LINE} UNION ALL SELECT * FROM events WHERE {IS_LINE}"
+    return log.derive(distinct, store=True), 0
 
 
 def report_row(

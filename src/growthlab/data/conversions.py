@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.core.ids import MISSING
+from growthlab.core.ids import MISSING, lost_digits
 from growthlab.data.readers.parquet_table import quoted_text
 
 INTEGERS = frozenset(
@@ -107,14 +107,6 @@ def id_conversion(column: RawColumn, name: str) -> Conversion:
         return Conversion(column, text)
     plain = f"{text} IS NULL OR regexp_full_match({text}, '{_PLAIN_ID}')"
     return Conversion(column, f"CASE WHEN {plain} THEN {text} ELSE tidy_id({text}) END")
-
-
-def lost_digits(name: str, cell: str) -> str:
-    """What is said of an id that has fewer digits than it had."""
-    return (
-        f"{name} {cell} has lost digits: it was kept as a floating-point number, or written by a "
-        "spreadsheet, and two ids may look alike; save ids as texts or whole numbers"
-    )
 
 
 def text_conversion(column: RawColumn) -> Conversion:

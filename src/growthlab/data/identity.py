@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids
-from growthlab.data.raw_tables import read_table, rename_columns
-from growthlab.data.readers.files import existing_file
 
-COLUMNS = ("source", "source_id", "user_id")
+IDENTITY_COLUMNS = ("source", "source_id", "user_id")
 
 
 class JoinedIds(NamedTuple):
@@ -30,12 +27,12 @@ class IdentityMap:
     table: pd.DataFrame
 
     def __post_init__(self) -> None:
-        for column in COLUMNS:
+        for column in IDENTITY_COLUMNS:
             if column not in self.table:
                 raise DataError(
-                    f"an identity map needs the columns {', '.join(COLUMNS)}: {column} is missing"
+                    f"an identity map needs the columns {', '.join(IDENTITY_COLUMNS)}: {column} is missing"
                 )
-        ids = pd.DataFrame({c: as_ids(self.table[c]) for c in COLUMNS}).drop_duplicates()
+        ids = pd.DataFrame({c: as_ids(self.table[c]) for c in IDENTITY_COLUMNS}).drop_duplicates()
         if ids.isna().any(axis=None):
             row = int(ids.isna().any(axis=1).to_numpy().argmax()) + 1
             raise DataError(
@@ -48,12 +45,6 @@ class IdentityMap:
                 f"the identity map gives {source_id!r} of {source} to two users: keep one"
             )
         object.__setattr__(self, "table", ids.reset_index(drop=True))
-
-    @classmethod
-    def read(cls, path: str | Path, option: str = "data.identity_path") -> Self:
-        """The map of a CSV or Parquet file with the columns source, source_id and user_id."""
-        path = existing_file(path, option)
-        return cls(rename_columns(read_table(path), {c: c for c in COLUMNS}, path))
 
     def join(self, source_ids: pd.Series, sources: pd.Series) -> JoinedIds:
         """The user of each event; an id that is not in the map becomes ``source:source_id``.

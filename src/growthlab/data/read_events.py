@@ -157,6 +157,7 @@ class _TableEvents:
         order = "timestamp" if "timestamp" in self.columns else "position"
         if order not in self.columns:
             return
+        self._forget_zero_times()
         n, row = self._connection.execute(
             f"SELECT count(*), min({ROW}) FROM {_STAGED} WHERE {order} IS NULL"
         ).fetchall()[0]
@@ -173,6 +174,16 @@ class _TableEvents:
             raise DataError(f"row {row}: no {order} ({n:,} of {total:,} rows have none): {hint}")
         why = "drop_undated: an event without a time has no place in a history"
         self._drop("no timestamp", why, "timestamp IS NULL")
+
+    def _forget_zero_times(self) -> None:
+        """A zero, which counts as 1970, is no time among times of these days."""
+        for column in ("timestamp", "ingested_at", "cancelled_at"):
+            if column in self.columns:
+                zero, recent = "TIMESTAMP '1970-01-01'", "TIMESTAMP '1990-01-01'"
+                self._connection.execute(
+                    f"UPDATE {_STAGED} SET {column} = NULL WHERE {column} = {zero} "
+                    f"AND (SELECT max({column}) >= {recent} FROM {_STAGED})"
+                )
 
     def _drop(self, rule: str, why: str, condition: str) -> None:
         (n,) = self._connection.execute(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from growthlab.core.errors import DataError
+from growthlab.core.ids import lost_digits
 from growthlab.data.conversions import (
     Conversion,
     NumberFormat,
     RawColumn,
     event_type_conversion,
     id_conversion,
-    lost_digits,
     number_conversion,
     text_conversion,
     whole_number_conversion,

@@ -16,7 +16,7 @@ from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.columns import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, typed_columns
 from growthlab.data.database import database
 from growthlab.data.event_log import EventLog
-from growthlab.data.identity import IdentityMap
+from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
 from growthlab.data.kinds import Kind
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
@@ -178,7 +178,9 @@ class TabularFile(Source):
     def _reading(self) -> EventReading:
         identities = None
         if self.identity_path is not None:
-            identities = IdentityMap.read(self.identity_path)
+            path = existing_file(self.identity_path, "data.identity_path")
+            columns = {c: c for c in IDENTITY_COLUMNS}
+            identities = IdentityMap(rename_columns(read_table(path), columns, path))
         return EventReading(
             values=self._values(),
             event_type=self.event_type,

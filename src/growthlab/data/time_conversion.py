@@ -128,10 +128,7 @@ def _from_number(column: RawColumn, name: str, unit: str | None) -> Conversion:
     number = f"TRY_CAST({text} AS DOUBLE)"
     exact = f"regexp_extract({text}, '^ *([+-]?\\d{{1,18}})(\\.0*)? *$', 1)"
     micros = f"coalesce(TRY_CAST({exact} AS HUGEINT) * {factor}, CAST(round({number} * {factor}) AS HUGEINT))"
-    usual = (
-        f"CASE WHEN isfinite({number}) AND abs({number}) < {2**62 / factor} "
-        f"AND {number} <> 0 THEN {micros} END"
-    )
+    usual = f"CASE WHEN isfinite({number}) AND abs({number}) < {2**62 / factor} THEN {micros} END"
     value = f"make_timestamp(CAST({column.usual} AS BIGINT))"
     far = f"({column.usual} < {_micros(_POSSIBLE[0])} OR {column.usual} >= {_micros(_POSSIBLE[1])})"
     misread = " OR ".join(

@@ -69,12 +69,12 @@ def _text_table(path: Path, given: FileFormat) -> TextTable:
     try:
         text = text_format(
             beginning,
+            is_whole,
             encoding=given.encoding,
             separator=separator,
             quote=quote,
             header=given.header,
             n_skipped=given.skip_lines,
-            is_whole=is_whole,
         )
     except DataError as error:
         reason = str(error)
