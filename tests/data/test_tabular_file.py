@@ -176,8 +176,9 @@ def test_a_missing_file_is_named_with_similar_files(orders: Path, tmp_path: Path
         source(orders.with_name("orders_2024.csv")).files()
     with pytest.raises(DataError, match="there is no file, nor a folder"):
         source(tmp_path / "no" / "orders.csv").files()
-    with pytest.raises(DataError, match="is a folder: give the file in it"):
-        source(tmp_path).files()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is a folder without a file in it"):
+        source(tmp_path / "empty").files()
     with pytest.raises(DataError, match=r"data.items_path=.*there is no such file"):
         source(orders, items_path=str(tmp_path / "goods.csv")).files()
     with pytest.raises(DataError, match=r"data=tabular_file needs data.path=FILE.csv"):
@@ -224,9 +225,10 @@ def test_files_that_are_not_tables_are_refused_in_one_line(tmp_path: Path) -> No
         source(tmp_path / "broken.parquet").read()
     assert "\n" not in str(error.value)
     (tmp_path / "latin.csv").write_bytes("user_id\nJosé\n".encode("cp1252"))
-    with pytest.raises(DataError, match="is not encoded in utf-8-sig: give its encoding"):
-        TabularFile(path=str(tmp_path / "latin.csv"), event_type="view").read()
-    latin = TabularFile(path=str(tmp_path / "latin.csv"), event_type="view", encoding="cp1252")
+    wrong = TabularFile(path=str(tmp_path / "latin.csv"), event_type="view", encoding="utf-8")
+    with pytest.raises(DataError, match="is not encoded in utf-8: give its encoding"):
+        wrong.read()
+    latin = TabularFile(path=str(tmp_path / "latin.csv"), event_type="view")
     assert list(latin.read().to_pandas()["user_id"]) == ["José"]
 
 

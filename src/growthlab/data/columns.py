@@ -125,32 +125,33 @@ def typed_columns(
 ) -> pd.DataFrame:
     """The frame with these of its columns in the types of their kinds; rows count from 0."""
     frame = frame.reset_index(drop=True)
-    known = [c for c in frame if c in kinds]
+    known = [str(c) for c in frame if c in kinds]
     if known:
-        frame[known] = _converted(frame[known], kinds, given)[0]
+        converted, _ = _converted(frame[known], kinds, given)
+        frame = frame.assign(**{c: converted[c] for c in known})
     return frame
 
 
 def _one(values: pd.Series, column: str, kind: Kind, given: ValueFormat | None = None) -> pd.Series:
     """The values in the type of a kind, with their index and name."""
     converted, _ = _converted(values.to_frame(column), {column: kind}, given)
-    return converted[column].set_axis(values.index).rename(values.name)
+    return converted[column].set_axis(values.index).rename(str(values.name))
 
 
 def _converted(
     frame: pd.DataFrame, kinds: Mapping[str, Kind], given: ValueFormat | None = None
 ) -> tuple[pd.DataFrame, Staged]:
     """The columns in the types of their kinds, and what was repaired."""
-    connection = _connection()
+    connection, names = _connection(), [str(c) for c in frame]
     with FrameTable.of(frame, connection) as table:
-        staged = stage(connection, table, dict.fromkeys(frame), kinds, "staged_frame", given)
-    columns = ", ".join(f'"{c}"' for c in frame)
+        staged = stage(connection, table, dict.fromkeys(names), kinds, "staged_frame", given)
+    columns = ", ".join(f'"{c}"' for c in names)
     rows = connection.sql(f"SELECT {columns} FROM staged_frame ORDER BY {ROW}").to_arrow_table()
     connection.execute("DROP TABLE staged_frame")
     types = {"VARCHAR": STRINGS, "TIMESTAMP": "datetime64[us]", "BIGINT": "Int64"}
     typed = {
         c: rows.column(c).to_pandas().astype(types.get(SQL_TYPES[kinds[c]], "float64"))
-        for c in frame
+        for c in names
     }
     return pd.DataFrame(typed), staged
 

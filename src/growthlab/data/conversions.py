@@ -62,6 +62,11 @@ class RawColumn:
         """Whether its values are numbers."""
         return self.type in INTEGERS | FLOATS or self.type.startswith("DECIMAL")
 
+    @property
+    def has_zone(self) -> bool:
+        """Whether its values are times with a zone."""
+        return self.type.startswith("TIMESTAMP") and ("TIME ZONE" in self.type or "TZ" in self.type)
+
     def text_sql(self) -> str:
         """SQL of the text."""
         missing = ", ".join(map(quoted_text, sorted(MISSING)))
@@ -202,7 +207,8 @@ def event_type_conversion(column: RawColumn, words: Mapping[str, str | None]) ->
     said = id_conversion(column, "event_type").value
     if column.type in FLOATS:
         said = f"whole_number_or_text({said})"
-    known: dict[str, str | None] = {word: word for word in EVENT_TYPES} | dict(words)
+    known: dict[str, str | None] = {word: word for word in EVENT_TYPES}
+    known.update(words)
     pairs = " ".join(
         f"WHEN {quoted_text(word)} THEN {quoted_text(ours or '')}" for word, ours in known.items()
     )

@@ -33,8 +33,8 @@ def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
         connection.create_function(
             name,
             function,
-            arguments,  # type: ignore[arg-type]
-            result,  # type: ignore[arg-type]
+            arguments,
+            result,
             type="arrow",  # type: ignore[arg-type]
             null_handling="special",  # type: ignore[arg-type]
         )

@@ -103,7 +103,7 @@ class EventLog:
         with FrameTable.of(events, connection) as table:
             return cls.from_tables(
                 [table],
-                dict.fromkeys(events),
+                dict.fromkeys(map(str, events)),
                 EventReading(),
                 items,
                 users,

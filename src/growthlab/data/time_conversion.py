@@ -43,8 +43,9 @@ def time_conversion(
     if timezone is not None:
         local_zone(timezone)
     if column.type.startswith(("TIMESTAMP", "DATE")):
-        if "TIME ZONE" in column.type:
-            return Conversion(column, f"({column.raw} AT TIME ZONE 'UTC')")
+        if column.has_zone:
+            moment = f"CAST({column.raw} AS TIMESTAMPTZ)"  # of whatever precision
+            return Conversion(column, f"({moment} AT TIME ZONE 'UTC')")
         return Conversion(column, _to_utc(f"CAST({column.raw} AS TIMESTAMP)", timezone))
     if column.is_number or unit is not None:
         return _from_number(column, name, unit)
@@ -61,7 +62,7 @@ def unclear_time(column: RawColumn, timezone: str | None, format: str | None) ->
     """SQL of 1 where a local time occurred twice, of 2 where it never did, else 0; None: cannot be."""
     if timezone is None or (format is not None and "%z" in format):
         return None
-    if column.type.startswith(("TIMESTAMP", "DATE")) and "TIME ZONE" not in column.type:
+    if column.type.startswith(("TIMESTAMP", "DATE")) and not column.has_zone:
         local = f"CAST({column.raw} AS TIMESTAMP)"
     elif not column.is_text:
         return None

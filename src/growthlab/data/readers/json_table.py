@@ -54,7 +54,7 @@ def _objects(raw: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     first = raw.read(BEGINNING)
     if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         values = _loaded(first + raw.read(), path, 1)
-        numbered = enumerate(values, start=1)
+        numbered: Iterator[tuple[int, Any]] = enumerate(values, start=1)
     else:
         numbered = ((n, _loaded(line, path, n)) for n, line in _lines(first, raw))
     for number, value in numbered:

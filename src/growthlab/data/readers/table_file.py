@@ -97,9 +97,12 @@ class TableFile(ABC):
     def refuse_row(self, row: int, why: str) -> None:
         """Note a row that cannot be read; DataError if there are more of them than may be."""
         self.bad_rows.append(BadRow(row, why))
-        if len(self.bad_rows) > self.max_bad_rows:
-            many = f" (and {len(self.bad_rows) - 1:,} before it)" if len(self.bad_rows) > 1 else ""
-            raise DataError(
-                f"{self.path.name}: row {row}: {why}{many}: mend the file, or leave out up to so many "
-                f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
-            )
+        if len(self.bad_rows) <= self.max_bad_rows:
+            return
+        if not self.path.name:
+            raise DataError(f"row {row}: {why}")
+        many = f" (and {len(self.bad_rows) - 1:,} before it)" if len(self.bad_rows) > 1 else ""
+        raise DataError(
+            f"{self.path.name}: row {row}: {why}{many}: mend the file, or leave out up to so many "
+            f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
+        )
