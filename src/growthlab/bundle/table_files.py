@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def _csv_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]
     with unpacked(source) as raw, TextIOWrapper(raw, text.encoding, newline="") as file:
         for _ in range(text.n_skipped):
             file.readline()
-        quoting = csv.QUOTE_MINIMAL if text.quote else csv.QUOTE_NONE
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if text.quote else csv.QUOTE_NONE
         reader = csv.reader(file, delimiter=text.separator, quotechar=text.quote, quoting=quoting)
         rows: list[list[str]] = []
         number = -(text.header is not None)

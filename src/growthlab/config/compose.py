@@ -16,6 +16,7 @@ from growthlab.config import hybrid_members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.config.model_settings import settings_words
 from growthlab.config.own_files import LOCAL_SETTINGS, own_source, refuse_places_outside
+from growthlab.config.typed_words import as_typed, typed_mappings
 from growthlab.core.errors import ConfigError
 from growthlab.core.plain_values import plain_values
 
@@ -80,7 +81,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     ConfigError
         An unknown key or choice, a value of the wrong form or type, or a missing value.
     """
-    base, words, model_words = _base(command), [_quoted(w) for w in overrides], []
+    base, words, model_words = _base(command), [_quoted(as_typed(w)) for w in overrides], []
     if _compares_models(base.config, words):
         model_words = [w for w in words if MODEL_WORD.match(w)]
         words = [w for w in words if w not in model_words]
@@ -109,7 +110,7 @@ def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
     from hydra.errors import HydraException
 
     axes = []
-    for word in overrides:
+    for word in map(as_typed, overrides):
         try:
             parsed = OverridesParser.create().parse_override(word)
         except HydraException as error:
@@ -262,6 +263,8 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     read_groups = frozenset(str(k) for k in choices_made)
     OmegaConf.set_struct(config, False)
     del config["hydra"]
+    for key, mapping in typed_mappings(overrides):
+        OmegaConf.update(config, key, mapping)
     OmegaConf.set_struct(config, True)
     mistakes.refuse_choices_outside(chosen)
     plain_values(config)  # raises for an interpolation

@@ -96,7 +96,7 @@ def _parsed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         except HydraException as error:
             raise ConfigError(mistakes.unreadable_word(word)) from error
         if parsed.is_sweep_override():
-            raise ConfigError(f"{word} is a grid: add -m")
+            raise ConfigError(mistakes.grid_word(word))
         yield parsed.key_or_group, parsed.value()
 
 

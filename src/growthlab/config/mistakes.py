@@ -72,7 +72,7 @@ def mistake_in_keys(words: Sequence[str], config: Any, groups_read: Collection[s
                 return f"unknown setting {given}: {_elsewhere(key, config) or other or near}"
             node = node._get_node(part) if OmegaConf.is_missing(node, part) else node[part]
         if _is_grid(word):
-            return f"{word} is a grid: add -m"
+            return grid_word(word)
     return ""
 
 
@@ -120,6 +120,13 @@ def config_group_of(word: str) -> str:
 def unreadable_word(word: str) -> str:
     """The line for a word that is not ``key=value``."""
     return f"cannot read {word!r}: settings have the form key=value"
+
+
+def grid_word(word: str) -> str:
+    """The line for a word with several values."""
+    key, _, value = word.partition("=")
+    one = f"{key}='{value}'"
+    return f'{word} is a grid: add -m, or type "{one}" for one value with a comma in it'
 
 
 def refuse_one_model(words: Sequence[str]) -> None:

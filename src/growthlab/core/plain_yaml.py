@@ -42,10 +42,7 @@ def read_plain_yaml(path: Path) -> Any:
         text = raw.decode("utf-8")
         if text.startswith("\ufeff"):
             raise ConfigError(f"{path} begins with a byte order mark: save it as UTF-8 without one")
-        _refuse_more_than_values(path, text)
-        content = yaml.load(text, Loader=_plain_loader())
-        _refuse_odd_keys(content)
-        refuse_interpolations(content)
+        content = _plain(text, str(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from error
     except ConfigError as error:
@@ -53,6 +50,28 @@ def read_plain_yaml(path: Path) -> Any:
         raise ConfigError(said if said.startswith(str(path)) else f"{path}: {said}") from error
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise ConfigError(f"{path} is no YAML file: {quoted(one_line(error), 200)}") from error
+    return content
+
+
+def plain_value(text: str, where: str) -> Any:
+    """The value of a YAML text, by the rules of `read_plain_yaml`; `where` is named in an error."""
+    import yaml
+
+    try:
+        return _plain(text, where)
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{where} cannot be read: {quoted(one_line(error), 200)}") from error
+
+
+def _plain(text: str, where: str) -> Any:
+    import yaml
+
+    _refuse_more_than_values(where, text)
+    content = yaml.load(text, Loader=_plain_loader())
+    _refuse_odd_keys(content)
+    refuse_interpolations(content)
     return content
 
 
@@ -86,13 +105,13 @@ def _whole_number(loader: Any, node: Any) -> int:
     return int(digits)
 
 
-def _refuse_more_than_values(path: Path, text: str) -> None:
+def _refuse_more_than_values(where: str, text: str) -> None:
     """Raise a `ConfigError` for an alias, a tag, or too many levels."""
     import yaml
 
     depth = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        place = f"{path}, row {event.start_mark.line + 1}"
+        place = f"{where}, row {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise ConfigError(f"{place}: write the value out, a config has no anchors and aliases")
         if getattr(event, "tag", None) is not None:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from growthlab.core.errors import DataError
 from growthlab.core.ids import tidy_text
@@ -164,7 +165,7 @@ def _separator(text: str, quote: str | None) -> str:
 
 def _rows(text: str, separator: str, quote: str | None) -> list[list[str]]:
     csv.field_size_limit(2**31 - 1)
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     lines = (line + "\n" for line in text.split("\n"))
     reader = csv.reader(lines, delimiter=separator, quotechar=quote, quoting=quoting)
     try:

@@ -30,13 +30,13 @@ def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(path, config=config)  # type: ignore[arg-type]
     connection.execute("SET TimeZone = 'UTC'")
     for name, function, arguments, result in _FUNCTIONS:
-        connection.create_function(
+        connection.create_function(  # type: ignore[call-overload]
             name,
             function,
             arguments,
             result,
-            type="arrow",  # type: ignore[arg-type]
-            null_handling="special",  # type: ignore[arg-type]
+            type="arrow",
+            null_handling="special",
         )
     return connection
 

@@ -12,7 +12,7 @@ PATTERN = frozenset("*?[")
 
 def existing_file(path: str | Path, option: str = "data.path") -> Path:
     """The path of an existing file; DataError names the option and similar files that exist."""
-    path = Path(path).expanduser()
+    path = _expanded(path)
     if path.resolve().parts[1:2] in NOT_DATA:
         raise DataError(f"{option}={path} is no file of data: it shows the machine's own state")
     if path.is_file():
@@ -33,7 +33,7 @@ def existing_files(path: str | Path, option: str = "data.path") -> list[Path]:
     DataError
         There is none.
     """
-    given = Path(path).expanduser()
+    given = _expanded(path)
     if given.is_dir():
         files = _tables_in(given)
         if not files:
@@ -60,3 +60,11 @@ def _tables_in(folder: Path) -> list[Path]:
         for file in files
         if not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
     )
+
+
+def _expanded(path: str | Path) -> Path:
+    """The path with the home folder in place of ~, where there is such a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~t.csv is a file
+        return Path(path)
