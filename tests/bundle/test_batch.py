@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import resource
 from pathlib import Path
 
@@ -218,3 +219,59 @@ def test_a_raw_csv_names_the_same_customers_and_items_as_a_marked_one(
     tables = [pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("raw", "marked")]
     pd.testing.assert_frame_equal(*tables)
     assert set(tables[0]["user_id"]) == {"=tea"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user_id\n77,\n",
+        "user_id,note\n77.0,x\n",
+        "user_id;note\n 77 ;x\n",
+        "user_id\tnote\n\uff17\uff17\tx\n",
+        "# asked by us\nuser_id\n77\n",
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
+def test_a_customer_is_known_however_the_file_spells_the_id(
+    text: str, codec: str, churn_folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(text.encode(codec))
+    score_file(churn_folder, source, target)
+    assert pd.read_csv(target)["served"].tolist() == ["known"]
+
+
+def test_a_packed_file_is_read_and_a_row_of_another_length_refused(
+    churn_folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv.gz", tmp_path / "out.csv"
+    source.write_bytes(gzip.compress(b"user_id,note\n77,x\n"))
+    assert score_file(churn_folder, source, target) == 1
+    for rows in ("77,x\n77,x,y\n", "77,x\n77\n"):
+        source.write_bytes(gzip.compress(f"user_id,note\n{rows}".encode()))
+        with pytest.raises(DataError, match=r"row 2 has . cells, and the header 2"):
+            score_file(churn_folder, source, target)
+
+
+@pytest.mark.parametrize(
+    "ids", ["tea lemon", "tea|lemon", "tea; lemon", "tea,lemon ", '["tea", "lemon"]']
+)
+def test_a_history_may_be_joined_by_any_of_the_usual_signs(
+    ids: str, folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    pd.DataFrame({"history": [ids]}).to_csv(source, index=False)
+    recommend_file(folder, source, target, k=2)
+    answer = Bundle.load(folder).recommend([RecommendRequest(history=["tea", "lemon"])], 2)[0]
+    table = pd.read_csv(target)
+    assert table["item_id"].tolist() == [item.item for item in answer.items]
+    assert table["served"].tolist() == ["folded_in"] * 2
+
+
+def test_an_id_that_has_lost_digits_is_refused_with_its_row(
+    churn_folder: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("user_id\n77\n1.2345678901234568e+18\n")
+    with pytest.raises(DataError, match=r"row 1: user_id 1.2345678901234568e\+18 has lost digits"):
+        score_file(churn_folder, source, tmp_path / "out.csv")

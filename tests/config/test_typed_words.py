@@ -62,7 +62,7 @@ def test_a_broken_mapping_is_one_line(word: str) -> None:
 
 
 def test_a_text_with_a_comma_is_answered_with_the_word_to_type() -> None:
-    with pytest.raises(ConfigError, match="is a grid: add -m, or type .data"):
+    with pytest.raises(ConfigError, match=r"is a grid: add -m, or type .data"):
         data("data.path=a,b.csv")
 
 
