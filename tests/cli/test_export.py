@@ -30,8 +30,9 @@ LENIENT = (
 
 
 @pytest.fixture(scope="module")
-def exported(workspace: Workspace) -> Workspace:
-    """The workspace with the winner of each task's comparison in ``bundles``."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace of its own, whose runs are all rivals of a first champion, with three exports."""
+    workspace = Workspace(tmp_path_factory.mktemp("exports"))
     for task in TASKS:
         workspace.compared(task)
         done = workspace.growthlab("export", f"task={task}", "overwrite=true", *LENIENT)
