@@ -8,7 +8,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growthlab.data.cancellations import match_cancellations, without_cancelled_purchases
+from growthlab.data.as_of import without_cancelled_purchases
+from growthlab.data.cancellations import match_cancellations
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 

@@ -10,7 +10,7 @@ import pytest
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.data.cancellations import without_cancelled_purchases
+from growthlab.data.as_of import without_cancelled_purchases
 from growthlab.data.checkerboard import CheckerboardShop
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog

@@ -9,10 +9,9 @@ from typing import Literal
 
 import pandas as pd
 
-from growthlab.data.cancellations import without_cancelled_purchases
-from growthlab.data.columns import KNOWN_FROM
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
+from growthlab.data.kinds import KNOWN_FROM
 
 
 def known_at(log: EventLog, cutoff: datetime) -> EventLog:
@@ -95,6 +94,11 @@ def untimed_columns(log: EventLog, columns: Iterable[str]) -> list[str]:
         if frame is not None and name in frame and name not in dates and KNOWN_FROM not in frame:
             found.add(column)
     return sorted(found)
+
+
+def without_cancelled_purchases(log: EventLog) -> EventLog:
+    """The log without purchases that were cancelled, at whatever time."""
+    return log.where("cancelled_at IS NULL") if "cancelled_at" in log.columns else log
 
 
 def events_recorded_before(log: EventLog, cutoff: datetime) -> EventLog:

@@ -53,11 +53,6 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     return log.derive(both, {"kept": kept}, fills=fills), n_cancelled
 
 
-def without_cancelled_purchases(log: EventLog) -> EventLog:
-    """The log without purchases that were cancelled, at whatever time."""
-    return log.where("cancelled_at IS NULL") if "cancelled_at" in log.columns else log
-
-
 class CancellationMatch(NamedTuple):
     """The rows of a purchase and of its cancellation, and the quantity that is cancelled."""
 

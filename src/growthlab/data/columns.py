@@ -12,43 +12,11 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.database import database
-from growthlab.data.kinds import SQL_TYPES, Kind
+from growthlab.data.kinds import ITEM_KINDS, KNOWN_FROM, SQL_TYPES, Kind
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import ROW
 from growthlab.data.staging import Staged, ValueFormat, stage
 
-EVENT_KINDS: dict[str, Kind] = {
-    "user_id": "id",
-    "item_id": "id",
-    "event_type": "event type",
-    "timestamp": "time",
-    "ingested_at": "time",
-    "cancelled_at": "time",
-    "quantity": "number",
-    "unit_price": "money",
-    "discount": "money",
-    "rating": "number",
-    "order_id": "id",
-    "session_id": "id",
-    "channel": "label",
-    "query": "text",
-    "position": "whole number",
-    "split": "label",
-}
-KNOWN_FROM = "known_from"  # since when a row of items or users was known
-ITEM_KINDS: dict[str, Kind] = {
-    "item_id": "id",
-    "text": "text",
-    "category": "label",
-    "price": "money",
-    "available_from": "time",
-    "in_stock": "stock",
-    "attributes": "text",
-    KNOWN_FROM: "time",
-}
-EVENT_COLUMNS = {column: SQL_TYPES[kind] for column, kind in EVENT_KINDS.items()}
-REQUIRED = ("user_id", "event_type")
-ORDERS = ("timestamp", "position")  # one of them is required
 STRINGS = pd.StringDtype(na_value=np.nan)
 _LOCAL = threading.local()
 
@@ -81,6 +49,11 @@ def as_strings(values: pd.Series) -> pd.Series:
 def as_ids(values: pd.Series) -> pd.Series:
     """Ids as strings by the rule of `core/ids.py`; a missing or empty id is null."""
     return _one(values, str(values.name), "id")
+
+
+def as_labels(values: pd.Series) -> pd.Series:
+    """Short texts, tidied as ids are; a missing or empty one is null."""
+    return _one(values, str(values.name), "label")
 
 
 def as_numbers(values: pd.Series, column: str) -> pd.Series:

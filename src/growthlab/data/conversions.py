@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.core.ids import MISSING, lost_digits
-from growthlab.data.readers.parquet_table import quoted_text
+from growthlab.data.number_format import NumberFormat
+from growthlab.data.sql_text import quoted_text
 
 INTEGERS = frozenset(
     f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "", "BIG", "HUGE")
@@ -88,15 +89,6 @@ class Conversion:
     wrong: str = "false"
     explain: Callable[[str], str] = str
     usual: str = "NULL"
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumberFormat:
-    """How numbers in texts are written: the decimal sign, and the one between thousands ("" for none)."""
-
-    decimal: str = "."
-    thousands: str = ""
-    is_money: bool = False  # with signs of a currency around them
 
 
 def id_conversion(column: RawColumn, name: str) -> Conversion:

@@ -1,4 +1,4 @@
-"""A table of customers with a label and no events, from a CSV or Parquet file."""
+"""A table of customers with a label and no events, from a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
-from growthlab.data.cleaning import frame_report_row
-from growthlab.data.columns import as_ids, parse_times
+from growthlab.data.cleaning_report import frame_report_row
+from growthlab.data.columns import as_ids, as_times
 from growthlab.data.feature_columns import chosen_columns, feature_columns, known_columns
 from growthlab.data.label_values import label_values
 from growthlab.data.labelled_table import ABOUT, LabelledTable
-from growthlab.data.normalise import to_utc
-from growthlab.data.raw_tables import existing_file, read_table, rename_columns
+from growthlab.data.raw_tables import read_table, rename_columns
+from growthlab.data.readers.files import existing_file
+from growthlab.data.readers.open_table import FileFormat
 from growthlab.data.source import DataSource
 
 COLUMNS = ("user_id", "label", "date", "split")
@@ -36,7 +37,7 @@ class CustomerFile(DataSource[LabelledTable]):
     Parameters
     ----------
     path
-        A CSV or Parquet file.
+        A file of any kind that `open_table` reads.
     columns
         Our name -> the file's. A name mapped to null is the same in the file, if it has the column;
         `label` is required. `date`: as of when the features of a row are. `split`: train, valid or
@@ -65,7 +66,7 @@ class CustomerFile(DataSource[LabelledTable]):
     keep: list[str] = field(default_factory=list)
     timestamp_format: str | None = None
     separator: str | None = None
-    encoding: str = "utf-8-sig"
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         for ours in self.columns:
@@ -110,7 +111,7 @@ class CustomerFile(DataSource[LabelledTable]):
     def _raw(self) -> tuple[pd.DataFrame, Path]:
         """The file as it is, and its path."""
         (path,) = self.files()
-        table = read_table(path, separator=self.separator, encoding=self.encoding)
+        table = read_table(path, FileFormat(separator=self.separator, encoding=self.encoding))
         if not len(table):
             raise DataError(f"{path} has no rows below its header")
         table.columns = table.columns.map(str)
@@ -181,7 +182,7 @@ class CustomerFile(DataSource[LabelledTable]):
         )
 
     def _dates(self, values: pd.Series, column: str) -> pd.Series:
-        times, _, _ = to_utc(parse_times(values, column, format=self.timestamp_format), None)
+        times = as_times(values, column, format=self.timestamp_format)
         if times.isna().any():
             raise DataError(f"row {int(times.isna().to_numpy().argmax()) + 1}: no {column}")
         return times

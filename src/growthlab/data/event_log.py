@@ -16,17 +16,10 @@ import pyarrow as pa
 
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
-from growthlab.data.columns import (
-    EVENT_COLUMNS,
-    ORDERS,
-    REQUIRED,
-    check_names,
-    checked_items,
-    checked_users,
-    column_names,
-)
+from growthlab.data.columns import check_names, checked_items, checked_users, column_names
 from growthlab.data.database import database
 from growthlab.data.digest import content_digest
+from growthlab.data.kinds import EVENT_COLUMNS, ORDERS, REQUIRED
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-
-from growthlab.data.event_log import EventLog
+from typing import Protocol
 
 BEHAVIOURS = {  # event types of browsing -> the plural used in names of features
     "view": "views",
@@ -18,6 +18,15 @@ OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOUR
 DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
 
 
+class HasColumns(Protocol):
+    """An event log, of which these pieces need the columns alone."""
+
+    @property
+    def columns(self) -> Collection[str]:
+        """The columns that are not all null."""
+        ...
+
+
 def sql_time(time: datetime) -> str:
     """The time as an SQL literal."""
     return f"TIMESTAMP '{time.isoformat(sep=' ', timespec='microseconds')}'"
@@ -28,14 +37,14 @@ def days_before(snapshot: datetime, time: str) -> str:
     return f"((epoch_us({sql_time(snapshot)}) - epoch_us({time})) / 86400e6)"
 
 
-def spend_of(log: EventLog) -> str:
+def spend_of(log: HasColumns) -> str:
     """SQL for the money of one event, positive for returns as well; NULL without prices."""
     if "unit_price" not in log.columns:
         return "NULL::DOUBLE"
     return f"({units_of(log)} * unit_price)"
 
 
-def units_of(log: EventLog) -> str:
+def units_of(log: HasColumns) -> str:
     """SQL for the units of one event: 1 where the log does not say."""
     return "abs(coalesce(quantity, 1))" if "quantity" in log.columns else "1"
 

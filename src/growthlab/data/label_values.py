@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.data.columns import as_ids
+from growthlab.data.columns import as_labels
 
 WORDS = {"yes": 1.0, "y": 1.0, "true": 1.0, "t": 1.0, "no": 0.0, "n": 0.0, "false": 0.0, "f": 0.0}
 MOST_SHOWN = 5  # words of a label in a message
@@ -23,7 +23,7 @@ def label_values(values: pd.Series, column: str, positive: str | None) -> np.nda
     DataError
         A label that is neither, with its row from 1; or `positive` is never there.
     """
-    texts = as_ids(values).str.strip()
+    texts = as_labels(values).str.strip()
     texts = texts.mask(texts == "")
     if positive is not None:
         return _is_positive(texts, column, positive)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-
-from growthlab.data.conversions import NumberFormat
+from dataclasses import dataclass
 
 _ONLY_NUMBER = re.compile(r"[^\d.,'’]")
 _COMMA_IS_DECIMAL = re.compile(r"\d{1,3}(\.\d{3})+,\d+|\d{1,3}(\.\d{3}){2,}|\d+,(\d{1,2}|\d{4,})")
 _POINT_IS_DECIMAL = re.compile(r"\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,}|\d+\.(\d{1,2}|\d{4,})")
 _APOSTROPHE = re.compile(r"\d{1,3}(['’]\d{3})+([.,]\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberFormat:
+    """How numbers in texts are written: the decimal sign, and the one between thousands ("" for none)."""
+
+    decimal: str = "."
+    thousands: str = ""
+    is_money: bool = False  # with signs of a currency around them
 
 
 def number_format(cells: Iterable[str]) -> NumberFormat:

@@ -11,9 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.cleaning_report import report_of_counts
-from growthlab.data.columns import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED
-from growthlab.data.identity import IdentityMap
-from growthlab.data.kinds import Kind
+from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED, Kind
 from growthlab.data.normalise import Currencies
 from growthlab.data.readers.table_file import ROW, TableFile
 from growthlab.data.staging import Staged, ValueFormat, stage
@@ -29,7 +27,7 @@ class EventReading:
 
     `event_type` is that of every event, if no column holds it. `currency` is that of all prices, if no
     column holds it, and `rates` the value of one unit of each. `source` is that of all ids, if no column
-    holds it (null: the file's name), and `identities` joins the ids of several sources.
+    holds it (null: the file's name), and `identities` the table of an `IdentityMap`.
     """
 
     values: ValueFormat = field(default_factory=ValueFormat)
@@ -38,7 +36,7 @@ class EventReading:
     currency: str | None = None
     rates: Mapping[str, float] | None = None
     source: str | None = None
-    identities: IdentityMap | None = None
+    identities: pd.DataFrame | None = None
 
 
 def read_events(
@@ -230,7 +228,7 @@ class _TableEvents:
         before = self._counts()
         source = "source" if "source" in self.columns else "?"
         given = [] if "source" in self.columns else [self._reading.source or self._table.path.stem]
-        self._connection.register("identities", self._reading.identities.table)
+        self._connection.register("identities", self._reading.identities)
         self._connection.execute(
             f"CREATE OR REPLACE TABLE joined AS SELECT {_STAGED}.* REPLACE ("
             f"coalesce(identities.user_id, {source} || ':' || {_STAGED}.user_id) AS user_id), "

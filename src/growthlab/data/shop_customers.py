@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.seeding import random_stream
-from growthlab.data.columns import KNOWN_FROM
+from growthlab.data.kinds import KNOWN_FROM
 from growthlab.data.shop_words import (
     ACQUISITION,
     AGE_BANDS,

@@ -12,7 +12,6 @@ from growthlab.core.errors import DataError
 from growthlab.core.ids import lost_digits
 from growthlab.data.conversions import (
     Conversion,
-    NumberFormat,
     RawColumn,
     event_type_conversion,
     id_conversion,
@@ -21,7 +20,7 @@ from growthlab.data.conversions import (
     whole_number_conversion,
 )
 from growthlab.data.kinds import Kind
-from growthlab.data.number_format import number_format
+from growthlab.data.number_format import NumberFormat, number_format
 from growthlab.data.readers.table_file import ROW, TableFile
 from growthlab.data.time_conversion import time_conversion, unclear_time
 

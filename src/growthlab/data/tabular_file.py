@@ -13,11 +13,11 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.data.columns import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, typed_columns
+from growthlab.data.columns import typed_columns
 from growthlab.data.database import database
 from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
-from growthlab.data.kinds import Kind
+from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, Kind
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
 from growthlab.data.readers.files import existing_file, existing_files
@@ -180,7 +180,7 @@ class TabularFile(Source):
         if self.identity_path is not None:
             path = existing_file(self.identity_path, "data.identity_path")
             columns = {c: c for c in IDENTITY_COLUMNS}
-            identities = IdentityMap(rename_columns(read_table(path), columns, path))
+            identities = IdentityMap(rename_columns(read_table(path), columns, path)).table
         return EventReading(
             values=self._values(),
             event_type=self.event_type,

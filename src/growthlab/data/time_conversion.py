@@ -11,7 +11,7 @@ import numpy as np
 from growthlab.core.errors import DataError
 from growthlab.data.conversions import Conversion, RawColumn
 from growthlab.data.normalise import local_zone
-from growthlab.data.readers.parquet_table import quoted_text
+from growthlab.data.sql_text import quoted_text
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _DAY = r"\d{4}-\d\d-\d\d"

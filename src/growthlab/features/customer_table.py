@@ -12,7 +12,6 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.as_of import known_at
-from growthlab.data.columns import KNOWN_FROM
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import (
     BEHAVIOURS,
@@ -23,6 +22,7 @@ from growthlab.data.event_sql import (
     sql_time,
     units_of,
 )
+from growthlab.data.kinds import KNOWN_FROM
 from growthlab.features.btyd import btyd_summary
 
 ITEM_FEATURES = ("items.category",)  # what the table reads of items

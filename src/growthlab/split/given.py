@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
-from growthlab.data.as_of import first_tables
-from growthlab.data.cancellations import without_cancelled_purchases
+from growthlab.data.as_of import first_tables, without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import hashed_place, sql_time
 from growthlab.split.fold import Fold

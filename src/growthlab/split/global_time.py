@@ -7,8 +7,12 @@ from datetime import datetime, timedelta
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.moments import parse_moment
-from growthlab.data.as_of import known_at, recorded_at, without_unseen_items
-from growthlab.data.cancellations import without_cancelled_purchases
+from growthlab.data.as_of import (
+    known_at,
+    recorded_at,
+    without_cancelled_purchases,
+    without_unseen_items,
+)
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.split.fold import Fold

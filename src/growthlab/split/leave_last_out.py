@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.data.as_of import first_tables
-from growthlab.data.cancellations import without_cancelled_purchases
-from growthlab.data.columns import EVENT_COLUMNS
+from growthlab.data.as_of import first_tables, without_cancelled_purchases
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import hashed_place
+from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.split.fold import Fold
 
 FEWEST = 3  # events or baskets: one for training, one for validation, one for test

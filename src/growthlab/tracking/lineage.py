@@ -8,13 +8,33 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from growthlab.bundle.manifest import Manifest
-from growthlab.data.event_log import EventLog
-from growthlab.data.labelled_table import LabelledTable
-from growthlab.data.source import DataSource
 from growthlab.tracking.store import code_version
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
+
+
+class HasContent(Protocol):
+    """Data of any kind: the digest of its content, and the numbers of what it holds."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of the content."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The numbers of events, or of rows, and so on."""
+        ...
+
+
+class HasName(Protocol):
+    """A source of data."""
+
+    @property
+    def name(self) -> str:
+        """The name of the kind of source."""
+        ...
 
 
 @runtime_checkable
@@ -47,8 +67,8 @@ class Lineage:
     @classmethod
     def of_data(
         cls,
-        data_set: EventLog | LabelledTable,
-        source: DataSource[Any],
+        data_set: HasContent,
+        source: HasName,
         *,
         data: str,
         task: str,

@@ -11,11 +11,11 @@ import duckdb
 from growthlab.core.errors import DataError
 from growthlab.core.raw_files import beginning_of, kind_of
 from growthlab.core.table_text import text_format
+from growthlab.data.readers.delimited_table import DelimitedTable
 from growthlab.data.readers.excel_table import ExcelTable
 from growthlab.data.readers.json_table import JsonTable
 from growthlab.data.readers.parquet_table import ParquetTable
 from growthlab.data.readers.table_file import TableFile
-from growthlab.data.readers.text_table import TextTable
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +57,12 @@ def open_table(
     elif kind == "json":
         table = JsonTable.open(path)
     else:
-        table = _text_table(path, given)
+        table = _delimited_table(path, given)
     table.max_bad_rows = given.max_bad_rows
     return table
 
 
-def _text_table(path: Path, given: FileFormat) -> TextTable:
+def _delimited_table(path: Path, given: FileFormat) -> DelimitedTable:
     beginning, is_whole = beginning_of(path)
     separator = given.separator or ("\t" if ".tsv" in path.suffixes else None)
     quote = {None: '"', "none": None}.get(given.quote, given.quote)
@@ -86,4 +86,4 @@ def _text_table(path: Path, given: FileFormat) -> TextTable:
     usual = replace(text, encoding="utf-8-sig", separator=",", header=text.names)
     if text != usual:
         logger.info("%s: read as %s", path.name, text.described())
-    return TextTable(path, text.names, ["VARCHAR"] * text.n_columns, text=text)
+    return DelimitedTable(path, text.names, ["VARCHAR"] * text.n_columns, text=text)

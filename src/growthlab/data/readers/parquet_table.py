@@ -10,6 +10,7 @@ import duckdb
 
 from growthlab.core.errors import DataError
 from growthlab.data.readers.table_file import ROW, TableFile
+from growthlab.data.sql_text import quoted_name, quoted_text
 
 
 class ParquetTable(TableFile):
@@ -31,16 +32,6 @@ class ParquetTable(TableFile):
         chosen = [f"{quoted_name(self.names[p])} AS c{n}" for n, p in enumerate(places)]
         columns = ", ".join([f"file_row_number + 1 AS {ROW}", *chosen])
         return f"(SELECT {columns} FROM {_scan(self.path)})"
-
-
-def quoted_name(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quoted_text(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _scan(path: Path) -> str:

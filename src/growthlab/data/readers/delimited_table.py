@@ -22,7 +22,7 @@ SHOWN = 60  # letters of a row in a message
 
 
 @dataclass
-class TextTable(TableFile):
+class DelimitedTable(TableFile):
     """A table of text; all columns are VARCHAR."""
 
     text: TextFormat = field(kw_only=True)
@@ -86,7 +86,7 @@ class TextTable(TableFile):
 class _IrregularRows:
     """The rows with another number of fields than the others: what they lack is known only at the end."""
 
-    def __init__(self, table: TextTable) -> None:
+    def __init__(self, table: DelimitedTable) -> None:
         self._table = table
         self._first = table.text.n_skipped + (table.text.header is not None)
         self._numbers: list[int] = []
