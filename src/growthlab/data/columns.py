@@ -12,13 +12,31 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.database import database
-from growthlab.data.kinds import ITEM_KINDS, KNOWN_FROM, SQL_TYPES, Kind
+from growthlab.data.kinds import (
+    EVENT_KINDS,
+    ITEM_KINDS,
+    KNOWN_FROM,
+    ORDERS,
+    REQUIRED,
+    SQL_TYPES,
+    Kind,
+)
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import ROW
 from growthlab.data.staging import Staged, ValueFormat, stage
 
 STRINGS = pd.StringDtype(na_value=np.nan)
 _LOCAL = threading.local()
+
+
+def check_events(events: pd.DataFrame) -> None:
+    """DataError for a column that events do not have, and for one that they need and is not there."""
+    check_names(events, EVENT_KINDS, "events")
+    for column in REQUIRED:
+        if column not in events:
+            raise DataError(f"events need the column {column}: they have {column_names(events)}")
+    if not set(ORDERS) & set(events):
+        raise DataError("events need a timestamp, or a position where only their order is known")
 
 
 def checked_items(items: pd.DataFrame) -> pd.DataFrame:

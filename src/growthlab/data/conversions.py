@@ -2,93 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
 from growthlab.core.ids import MISSING, lost_digits
 from growthlab.data.number_format import NumberFormat
+from growthlab.data.raw_column import FLOATS, INTEGERS, Conversion, RawColumn
 from growthlab.data.sql_text import quoted_text
 
-INTEGERS = frozenset(
-    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "", "BIG", "HUGE")
-) | {"INTEGER", "UINTEGER"}
-FLOATS = frozenset(("DOUBLE", "FLOAT"))
 EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}
 _PLAIN_ID = r"[!-*,\-/-~]+"
 _NOT_A_LIST = "it must hold one text or number a row"
 _NOT_FINITE = "is not a finite number"
-
-
-@dataclass(frozen=True)
-class RawColumn:
-    """The column at a place among those that are read, and its type in DuckDB.
-
-    A conversion runs in layers, each of which may use the names of those before it: `raw`, the cell;
-    `text`, its text, null where that is a word for a missing one; `usual`, an intermediate form; and
-    `value`.
-    """
-
-    place: int
-    type: str
-
-    @property
-    def raw(self) -> str:
-        """The name of the cell."""
-        return f"c{self.place}"
-
-    @property
-    def text(self) -> str:
-        """The name of the cell's text."""
-        return f"text{self.place}"
-
-    @property
-    def usual(self) -> str:
-        """The name of the intermediate form."""
-        return f"usual{self.place}"
-
-    @property
-    def value(self) -> str:
-        """The name of the value."""
-        return f"value{self.place}"
-
-    @property
-    def is_text(self) -> bool:
-        """Whether its values are texts, as in a CSV."""
-        return self.type in ("VARCHAR", "JSON") or self.type.startswith("ENUM")
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its values are numbers."""
-        return self.type in INTEGERS | FLOATS or self.type.startswith("DECIMAL")
-
-    @property
-    def has_zone(self) -> bool:
-        """Whether its values are times with a zone."""
-        return self.type.startswith("TIMESTAMP") and ("TIME ZONE" in self.type or "TZ" in self.type)
-
-    def text_sql(self) -> str:
-        """SQL of the text."""
-        missing = ", ".join(map(quoted_text, sorted(MISSING)))
-        text = self.raw if self.type == "VARCHAR" else f"CAST({self.raw} AS VARCHAR)"
-        if self.type in FLOATS:
-            text = f"CASE WHEN isnan({self.raw}) THEN NULL ELSE {text} END"
-        return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """How a column becomes one of the log: SQL of its value, and where the raw cell is wrong.
-
-    `usual` is SQL of the intermediate form, and `explain` says of the text of a wrong cell why it is.
-    """
-
-    column: RawColumn
-    value: str
-    wrong: str = "false"
-    explain: Callable[[str], str] = str
-    usual: str = "NULL"
 
 
 def id_conversion(column: RawColumn, name: str) -> Conversion:
@@ -213,3 +139,13 @@ def _no_event_type(word: str | None) -> str:
         return "no event_type: drop these rows, or map another column"
     hint = near_matches(word, EVENT_TYPES)
     return f"{word!r} is not an event_type: {hint}, or say what it means: data.event_types={{{word}: view}}"
+
+
+def text_sql(column: RawColumn) -> str:
+    """SQL of the text of a cell, null where it is a word for a missing one."""
+    missing = ", ".join(map(quoted_text, sorted(MISSING)))
+    raw = column.raw
+    text = raw if column.type == "VARCHAR" else f"CAST({raw} AS VARCHAR)"
+    if column.type in FLOATS:
+        text = f"CASE WHEN isnan({raw}) THEN NULL ELSE {text} END"
+    return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
-from growthlab.data.columns import check_names, checked_items, checked_users, column_names
+from growthlab.data.columns import check_events, checked_items, checked_users
 from growthlab.data.database import database
 from growthlab.data.digest import content_digest
-from growthlab.data.kinds import EVENT_COLUMNS, ORDERS, REQUIRED
+from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile
@@ -76,22 +76,13 @@ class EventLog:
         name: str = "log",
         cleaning: Iterable[Mapping[str, Any]] = (),
     ) -> Self:
-        """A log in memory, from frames with columns of `EVENT_COLUMNS` and `ITEM_COLUMNS` only.
+        """A log in memory, from frames with columns of `EVENT_KINDS` and `ITEM_KINDS` only.
 
         Events need `user_id`, `event_type` and one of `timestamp` and `position`; a user id may be
         null in a raw log. Ids become strings (7 and 7.0 become "7"), times UTC (naive ones are
         taken as UTC). `users` may have any columns. DataError names the wrong row (from 1).
         """
-        check_names(events, EVENT_COLUMNS, "events")
-        for column in REQUIRED:
-            if column not in events:
-                raise DataError(
-                    f"events need the column {column}: they have {column_names(events)}"
-                )
-        if not set(ORDERS) & set(events):
-            raise DataError(
-                "events need a timestamp, or a position where only their order is known"
-            )
+        check_events(events)
         connection = database()
         with FrameTable.of(events, connection) as table:
             return cls.from_tables(

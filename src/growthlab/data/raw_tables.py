@@ -14,8 +14,9 @@ from growthlab.core.csv_text import raw_text
 from growthlab.core.errors import DataError, near_matches
 from growthlab.core.raw_files import kind_of
 from growthlab.data.columns import STRINGS
-from growthlab.data.conversions import RawColumn
+from growthlab.data.conversions import text_sql
 from growthlab.data.database import database
+from growthlab.data.raw_column import RawColumn
 from growthlab.data.readers.open_table import FileFormat, open_table
 from growthlab.data.readers.table_file import ROW
 
@@ -27,7 +28,7 @@ def read_table(path: Path, given: FileFormat | None = None) -> pd.DataFrame:
         names = [name for name, n in Counter(table.names).items() if n == 1]
         places = [list(table.names).index(name) for name in names]
         texts = [
-            f"{RawColumn(n, table.types[p]).text_sql()} AS c{n}"
+            f"{text_sql(RawColumn(n, table.types[p]))} AS c{n}"
             if RawColumn(n, table.types[p]).is_text
             else f"c{n}"
             for n, p in enumerate(places)

@@ -11,16 +11,17 @@ import duckdb
 from growthlab.core.errors import DataError
 from growthlab.core.ids import lost_digits
 from growthlab.data.conversions import (
-    Conversion,
-    RawColumn,
     event_type_conversion,
     id_conversion,
     number_conversion,
     text_conversion,
+    text_sql,
     whole_number_conversion,
 )
 from growthlab.data.kinds import Kind
+from growthlab.data.normalise import local_zone
 from growthlab.data.number_format import NumberFormat, number_format
+from growthlab.data.raw_column import Conversion, RawColumn
 from growthlab.data.readers.table_file import ROW, TableFile
 from growthlab.data.time_conversion import time_conversion, unclear_time
 
@@ -84,6 +85,8 @@ def stage(
         A column that is missing, or the first row with a cell that cannot be read.
     """
     values = values or ValueFormat()
+    if values.timezone is not None:
+        local_zone(values.timezone)  # raises where there is none
     places = _places(source, columns)
     raw = {ours: RawColumn(n, source.types[p]) for n, (ours, p) in enumerate(places.items())}
     numbers = _number_format(connection, source, places, raw, kinds, values)
@@ -193,7 +196,7 @@ def _number_format(
 
 def _layers(made: Sequence[Conversion]) -> list[str]:
     """What each layer of the conversions adds to the columns of the one before it."""
-    texts = [f"{c.column.text_sql()} AS {c.column.text}" for c in made]
+    texts = [f"{text_sql(c.column)} AS {c.column.text}" for c in made]
     usual = [f"{c.usual} AS {c.column.usual}" for c in made]
     values = [f"{c.value} AS {c.column.value}" for c in made]
     return [", ".join(layer) for layer in (texts, usual, values)]

@@ -9,8 +9,7 @@ import duckdb
 import numpy as np
 
 from growthlab.core.errors import DataError
-from growthlab.data.conversions import Conversion, RawColumn
-from growthlab.data.normalise import local_zone
+from growthlab.data.raw_column import Conversion, RawColumn
 from growthlab.data.sql_text import quoted_text
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -40,8 +39,6 @@ def time_conversion(
     DataError
         Numbers without a unit, or a format that there is not.
     """
-    if timezone is not None:
-        local_zone(timezone)
     if column.type.startswith(("TIMESTAMP", "DATE")):
         if column.has_zone:
             moment = f"CAST({column.raw} AS TIMESTAMPTZ)"  # of whatever precision
