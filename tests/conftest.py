@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # before numpy and torch are imported: the tests share few cores, and sums are the same every time
@@ -18,6 +18,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from tests.new_stores import CopiedStores  # noqa: E402
 
 from growthlab.data.event_log import EventLog  # noqa: E402
 from growthlab.data.simulated_shop import SimulatedShop  # noqa: E402
@@ -31,6 +32,15 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands that run in this process begin with a copy of an empty store."""
+    with pytest.MonkeyPatch.context() as patch:
+        copied = CopiedStores(tmp_path_factory.mktemp("empty_store"))
+        patch.setattr("growthlab.tracking.store.create_sqlite_store", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from tests.new_stores import CopiedStores
 
 from growthlab.core.errors import ConfigError
 from growthlab.tracking.checkpoints import Checkpoints
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.new_sqlite_store import create_sqlite_store
 from growthlab.tracking.process_identity import is_alive, this_process
 from growthlab.tracking.store import Store, code_version
 
@@ -162,3 +165,20 @@ def test_a_lineage_gives_experiment_tags_and_data_set() -> None:
     assert lineage.tags()["filter_seen"] == "none"
     dataset = lineage.dataset().dataset
     assert (dataset.name, dataset.digest, dataset.profile) == ("shop", "ab" * 18, '{"events": 3}')
+
+
+def test_the_stores_that_tests_copy_are_as_new_ones(folder: Path) -> None:
+    artifacts, copied = str(folder / "mlartifacts"), CopiedStores(folder)
+    create_sqlite_store(folder / "real.db", artifacts)
+    copied(folder / "copied.db", artifacts)
+    columns, defaults = [], []
+    for name in ("real.db", "copied.db"):
+        with closing(sqlite3.connect(folder / name)) as store:
+            tables = [t for (t,) in store.execute("SELECT name FROM sqlite_master ORDER BY name")]
+            columns.append({t: store.execute(f"PRAGMA table_info({t})").fetchall() for t in tables})
+            version = store.execute("SELECT version_num FROM alembic_version").fetchall()
+        default = MlflowClient(f"sqlite:///{folder}/{name}").get_experiment("0")
+        defaults.append((version, default.name, default.artifact_location))
+    assert len(columns[0]) > 30
+    assert columns[0] == columns[1]
+    assert defaults[0] == defaults[1]
