@@ -32,23 +32,24 @@ while os.getppid() == {parent}:
     for _ in range(1_000_000):
         pass
 """
-# what a processor, a clock or an order can change: the networks, the gate, what waits or is killed
+# what a processor, a clock or an order can change, one of each kind: every network tells two groups
+# apart, and one of them each of the rest; the gate with its costs; what waits or is killed
+GROUPS = "tests/models/test_contract.py::test_a_personalised_model_tells_two_groups_apart"
 PART = (
     "tests/networks",
     "tests/training",
-    "tests/models/test_contract.py::test_a_personalised_model_tells_two_groups_apart",
-    "tests/models/test_item_content.py::test_an_item_without_events_is_scored_by_its_content",
-    "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart",
-    "tests/models/test_neural.py::test_own_group_ranks_above_the_other",
+    *(f"{GROUPS}[{name}]" for name in ("caser", "gru4rec", "neumf", "nextitnet", "sasrec")),
+    "tests/models/test_item_content.py::test_an_item_without_events_is_scored_by_its_content[gru4rec]",
+    "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart[caser]",
+    "tests/models/test_neural.py::test_own_group_ranks_above_the_other[nextitnet]",
     "tests/bundle/test_batch_resumes.py",
     "tests/core/test_owned_folder.py",
-    "tests/cli/test_interrupts.py",
+    "tests/cli/test_interrupts.py::test_a_killed_training_continues_after_its_last_epoch",
+    "tests/cli/test_interrupts.py::test_a_signal_while_a_run_is_being_ended_leaves_it_ended",
     "tests/cli/test_process.py",
-    "tests/cli/test_promote.py::test_the_first_export_becomes_champion_only_if_the_gate_allows_it",
     "tests/cli/test_promote.py::test_an_equal_challenger_is_refused",
-    "tests/cli/test_promote.py::test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back",
     "tests/promotion",
-    "tests/registry/test_registry.py",
+    "tests/registry/test_registry.py::test_of_two_processes_at_once_one_wins_and_the_other_gets_an_error",
     "tests/serving",
     "tests/tasks/test_run_comparison.py",
     "tests/tracking/test_patient_sqlite.py",
