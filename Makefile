@@ -33,12 +33,13 @@ export NEXT
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+# --no-compile: of 20,000 modules most are never imported; those that are, are compiled then
 install: $(VENV)/.installed  ## create .venv with the pinned laboratory and its development tools
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Installing growthlab into $(VENV): a few minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[$(EXTRAS)]'
+	$(PIP) install --quiet --no-compile $(TORCH_INDEX) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next
