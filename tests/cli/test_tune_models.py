@@ -13,7 +13,7 @@ from tests.patience import PATIENCE
 from growthlab.config.conf_tree import choices
 
 WORDS = ("tune", "models=[popularity,item_knn,markov,gru4rec]", *SHOP, "study=even")
-WORDS += ("budget.trials=3", "model.trainer.epochs=2", "seeds=2", "metrics=[ranking/ndcg]")
+WORDS += ("budget.trials=2", "model.trainer.epochs=2", "seeds=2", "metrics=[ranking/ndcg]")
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
     table = pd.read_csv(workspace.artifact(comparison, "search.csv")).set_index("model")
     assert table["complete"].to_dict() == {
         "popularity": 1,
-        "item_knn": 3,
-        "markov": 3,
-        "gru4rec": 3,
+        "item_knn": 2,
+        "markov": 2,
+        "gru4rec": 2,
     }
     assert (table.loc[["item_knn", "markov", "gru4rec"], "minutes"] >= 0).all()
     assert table.loc["popularity", "remarks"] == "no search space: its own settings"
@@ -67,9 +67,9 @@ def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
     per_study = pd.Series([t.data.tags["study"] for t in trials]).value_counts().to_dict()
     assert per_study == {
         "even-popularity": 1,
-        "even-item_knn": 3,
-        "even-markov": 3,
-        "even-gru4rec": 3,
+        "even-item_knn": 2,
+        "even-markov": 2,
+        "even-gru4rec": 2,
     }
     children = workspace.runs("top_n", kind="model")
     entries = [r for r in children if r.info.status == "FINISHED"]
