@@ -34,7 +34,7 @@ METRICS = {
 
 
 class RecordingModel:
-    """Records every history; the score of an item is its count in the history."""
+    """Records every history; the score of an item is its count in it, and there is none without events."""
 
     stochastic: ClassVar[bool] = False
 
@@ -51,6 +51,7 @@ class RecordingModel:
             own = histories.items[slice(*histories.offsets[user : user + 2])]
             self.histories.append((str(histories.user_ids[user]), tuple(names[own].tolist())))
         counts = histories.matrix(np.ones(histories.n_events)).toarray()
+        counts[counts.sum(axis=1) == 0] = np.nan
         return counts.astype(np.float32)
 
 
@@ -158,12 +159,21 @@ def test_a_repeated_item_is_a_target_each_time() -> None:
     assert data.truth_table["step"].tolist() == [2, 3, 4]
 
 
-def test_items_outside_the_catalogue_count_as_targets_but_not_as_history() -> None:
-    data, _, model = evaluate_steps(sessions(["ab", "ba"], ["xab", "axb"]), **VIEWS)
-    # test0: x alone is not a history for a; test1: x is a target that no model can hit
-    assert data.steps_without_history == 3
-    assert model.histories == [("test0", ("a",)), ("test1", ("a",)), ("test1", ("a",))]
-    assert data.truth_items.tolist() == [1, -1, 1]
+def test_items_outside_the_catalogue_count_as_targets_and_leave_no_step_out() -> None:
+    data, result, model = evaluate_steps(sessions(["ab", "ba", "b"], ["xab", "axb"]), **VIEWS)
+    # test0: x is no item that a model knows, so a is asked of an empty history;
+    # test1: x is a target that no model can hit
+    assert data.steps_without_history == 2  # the first views
+    assert model.histories[0] == ("test0", ())
+    assert model.histories[1:] == [("test0", ("a",)), ("test1", ("a",)), ("test1", ("a",))]
+    assert data.truth_items.tolist() == [0, 1, -1, 1]
+    listed = result.tables["recommendations"]
+    fallback = listed[(listed["user_id"] == "test0") & (listed["step"] == 2)]
+    assert fallback["item_id"].tolist() == ["b", "a"]  # the most popular first
+    # each recall at 1 is 0: the list of a history is its own item first
+    assert result.values["recall_at_1"].value == 0
+    assert result.values["steps"].value == 4
+    assert result.coverage == 0.75
 
 
 def test_the_seen_filter_is_that_of_the_step() -> None:

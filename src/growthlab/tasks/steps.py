@@ -10,6 +10,7 @@ import pandas as pd
 
 from growthlab.core.histories import Catalogue, Histories
 from growthlab.core.prefixes import Prefixes
+from growthlab.data.event_log import EventLog
 from growthlab.features.build_histories import histories_of
 from growthlab.split.fold import Fold
 
@@ -20,8 +21,9 @@ class FutureSteps:
 
     A basket (the target events of one user at one time) is predicted as a set from everything that is
     strictly earlier: the past, and the earlier part of the future. A step before which the user has
-    no event visible to models is left out and counted, as in the literature on sessions: the first
-    view of a session is given, not predicted.
+    no event of the kinds that models see is left out and counted, as in the literature on sessions:
+    the first view of a session is given, not predicted. A step whose earlier events are all of items
+    outside the catalogue is asked with an empty history, and gets the fallback.
     """
 
     histories: Prefixes
@@ -56,7 +58,10 @@ def future_steps(
         )
         for kinds in (history_events, target_events)
     )
-    has_history = histories.lengths > 0
+    begun = np.minimum(
+        *(_first_times(log, history_events, users) for log in (fold.past, fold.future))
+    )
+    has_history = begun[step_users] < times[firsts]
     steps = np.cumsum(starts) - 1
     numbers = (np.arange(len(step_users)) - np.searchsorted(step_users, step_users) + 1).astype(
         np.int32
@@ -71,6 +76,21 @@ def future_steps(
         steps=numbers[has_history],
         without_history=int((~has_history).sum()),
     )
+
+
+def _first_times(log: EventLog, event_types: Sequence[str], users: np.ndarray) -> np.ndarray:
+    """The time of each user's first event of these types with an item, known or not; int64.
+
+    The largest number for a user without one.
+    """
+    kinds, time = ", ".join(f"'{t}'" for t in event_types), log.ordered_by
+    firsts = log.query(
+        f"SELECT user_id, min({time}) AS time FROM events "
+        f"WHERE event_type IN ({kinds}) AND item_id IS NOT NULL GROUP BY user_id"
+    )
+    never = np.iinfo(np.int64).max
+    known = pd.Series(as_times(firsts["time"]), index=firsts["user_id"].astype(str))
+    return known.reindex(users, fill_value=never).to_numpy(dtype=np.int64)
 
 
 def join_histories(first: Histories, second: Histories) -> Histories:
