@@ -50,6 +50,23 @@ def test_the_winner_is_chosen_on_validation_though_another_is_better_on_test(com
     assert comparison.winner().name == "item_knn"
 
 
+def test_a_winner_by_default_is_said_to_be_one(comparison):
+    def decided_by(n: int) -> Comparison:
+        outcomes = {0: [replace(o, n_deciding=float(n)) for o in comparison.outcomes[0]]}
+        return replace(comparison, outcomes=outcomes)
+
+    few = decided_by(19)
+    assert few.winner().name == "popularity"
+    table = few.leaderboard()
+    assert table.loc[table["winner"], "model"].tolist() == ["popularity"]
+    why = "19 customers decide on the validation window, fewer than 20"
+    assert f"* winner by default: {why}; b baseline" in few.as_text()
+    assert f"Winner by default: **popularity**, as {why}." in few.as_markdown()
+    assert few.origins()[0].winner == "popularity"
+    assert decided_by(20).winner().name == comparison.winner().name == "item_knn"
+    assert replace(few, min_deciding=19).winner().name == "item_knn"
+
+
 def test_of_several_seeds_the_best_validated_one_is_the_winner(recommenders):
     seeds = [replace(o, valid={**o.valid, "ndcg_at_10": 0.5 + o.seed}) for o in recommenders[2:4]]
     comparison = Comparison({0: [*recommenders[:2], *seeds]}, "ndcg_at_10", True)

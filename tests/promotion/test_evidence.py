@@ -25,9 +25,10 @@ from growthlab.promotion.window_rivals import window_rank
 from growthlab.promotion.window_runs import other_evaluations, window_runs
 from growthlab.tracking.comparison_run import KEY_TAG
 from growthlab.tracking.find_run import PARENT_TAG
+from growthlab.tracking.run_files import N_DECIDING
 
 TASK: Any = SimpleNamespace(
-    objective="ndcg_at_10", maximise=True, baselines=("popularity", "markov")
+    objective="ndcg_at_10", maximise=True, baselines=("popularity", "markov"), min_deciding=30
 )
 TAGS = {"data_digest": "a" * 64, "split": "global_time", "cutoff": "2024-03-01"}
 
@@ -265,6 +266,28 @@ def test_a_baseline_that_wins_is_one_rival(tmp_path: Path) -> None:
     runs = [model(tmp_path, "als", 0.3, 0.3), model(tmp_path, "markov", 0.4, 0.4)]
     assert beside(runs[0], runs)["markov p"].roles == ["best_baseline", "winner"]
     assert beside(runs[1], runs) == {}
+
+
+def test_where_few_customers_decide_the_first_baseline_is_the_rival(tmp_path: Path) -> None:
+    runs = [
+        model(tmp_path, "als", 0.3, 0.3),
+        model(tmp_path, "ease", 0.5, 0.2),
+        model(tmp_path, "markov", 0.2, 0.1),
+        model(tmp_path, "popularity", 0.1, 0.9),
+    ]
+    for each in runs:
+        each.run.data.metrics[N_DECIDING] = 29.0
+    rivals = beside(runs[0], runs)
+    assert {i: tuple(r.roles) for i, r in rivals.items()} == {
+        "popularity p": ("best_baseline", "winner")
+    }
+    assert beside(runs[3], runs) == {}
+    why = "29 customers decide on the validation window, fewer than 30"
+    assert window_rank(runs[0], runs, TASK).by_default == why
+    for each in runs:
+        each.run.data.metrics[N_DECIDING] = 30.0
+    assert list(beside(runs[0], runs)) == ["ease p", "markov p"]
+    assert window_rank(runs[0], runs, TASK).by_default == ""
 
 
 def test_models_are_ranked_by_their_mean_over_seeds_within_a_comparison(tmp_path: Path) -> None:

@@ -68,6 +68,10 @@ class Task:
             {"quality": value}, empty, empty, {}, score_seconds=0.25, coverage=1.0
         )
 
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """As many as a list has places."""
+        return 10
+
 
 @dataclass
 class FixedTrial:

@@ -95,6 +95,10 @@ class RecordingTask:
         empty = pd.DataFrame()
         return ModelEvaluation({self.objective: value}, empty, empty, {}, 0.25, 1.0)
 
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """A number to be recognised by."""
+        return 42
+
 
 def evaluation(task: Any, fold: Fold, *, refit: bool = True) -> FoldEvaluation:
     """The task on the fold."""
@@ -116,6 +120,7 @@ def test_the_refit_trains_the_chosen_number_of_epochs_on_the_whole_past(shop_fol
     outcome = run_model(evaluation(task, shop_fold), Curve, name="curve", seed=4)
     assert outcome.scorer == "2 epochs on future"
     assert (outcome.epochs, outcome.seed, outcome.score_seconds) == (2, 4, 0.25)
+    assert outcome.n_deciding == 42
     assert task.calls[-2:] == [("fit", "future", 2), ("evaluate", "future", 2)]
 
 

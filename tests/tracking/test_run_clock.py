@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from growthlab.evaluation.choice import ChoiceRule
 from growthlab.tracking import run_clock
 from growthlab.tracking.process_identity import end_orphans
 from growthlab.tracking.run_clock import RunClock, end_run, new_run
@@ -74,7 +75,7 @@ def test_the_newest_comparison_is_the_last_one_though_the_clock_was_set_back(
         run_clock, "CLOCK", RunClock()
     )  # a process that begins after it was set back
     last = compared(store, 0.5)
-    assert winner_of(store, "shop/churn", "roc_auc", True).info.run_id == last
+    assert winner_of(store, "shop/churn", "roc_auc", ChoiceRule()).info.run_id == last
     (experiment,) = store.client.search_experiments(filter_string="name = 'shop/churn'")
     for run in store.client.search_runs([experiment.experiment_id]):
         assert run.info.end_time >= run.info.start_time

@@ -55,6 +55,7 @@ def ranking_outcome() -> Outcome:
         score_seconds=0.25,
         peak_memory_mb=10.0,
         coverage=1.0,
+        n_deciding=2.0,
         epochs=2,
         curves={"loss": [3.0, 2.0], "valid/ndcg_at_10": [0.1, 1 / 3]},
         why_not_exportable="too shy",
@@ -64,7 +65,7 @@ def ranking_outcome() -> Outcome:
 def test_a_ranking_outcome_is_read_as_it_was_logged(store: Store) -> None:
     outcome = ranking_outcome()
     read = read_outcome(*log_run(store, outcome))
-    for name in ("name", "seed", "epochs", "coverage", "fit_seconds", "curves"):
+    for name in ("name", "seed", "epochs", "coverage", "n_deciding", "fit_seconds", "curves"):
         assert getattr(read, name) == getattr(outcome, name), name
     assert read.why_not_exportable == "too shy"
     assert read.valid["ndcg_at_10"] == 1 / 3

@@ -15,7 +15,7 @@ from growthlab.registry.model_registry import (
     set_challenger_alias,
 )
 from growthlab.registry.unfinished_versions import finish_version
-from growthlab.tasks.base import Task
+from growthlab.tasks.base import Task, choice_rule
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.store import Store
@@ -34,7 +34,7 @@ def run(command: Command) -> int:
         winner = find_exportable_run(store, f"run={config.run}")
     else:
         experiment = f"{command.choice('data')}/{command.choice('task')}"
-        winner = winner_of(store, experiment, task.objective, task.maximise)
+        winner = winner_of(store, experiment, task.objective, choice_rule(task))
     run_id, tags = str(winner.info.run_id), winner.data.tags
     name = f"{tags['data']}-{tags['task']}"
     if config.to is None and not is_path_name(name):

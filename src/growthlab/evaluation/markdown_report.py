@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from growthlab.evaluation.choice import default_words
 from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
     NOTHING_CHOSEN,
     bounds_text,
+    how_chosen,
     left_out_notes,
     marked_model_names,
     not_exportable,
@@ -84,6 +86,9 @@ def _verdict(standings: Standings) -> str:
     best_baseline = markdown_text(f"{standings.baseline}:")
     row = next(r for r in standings.table.to_dict("records") if r["winner"])
     digits = decimals_for([row[objective]])
+    if standings.by_default:
+        why = default_words(standings.n_deciding, standings.min_deciding)
+        return f"Winner by default: **{markdown_text(winner)}**, as {why}."
     text = (
         f"Winner by the validation window's {metric_label(objective)}: **{markdown_text(winner)}**, with "
         f"{format_interval(row[objective], row['low'], row['high'], digits)} on the test window."
@@ -115,7 +120,7 @@ def _leaderboard(standings: Standings) -> list[str]:
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     lines = markdown_table([name for name, _ in columns], rows, n_left=2)
     n_customers = int(table["n_users"].max())
-    legend = "`*` winner, chosen on the validation window; `b` baseline; brackets:"
+    legend = f"{markdown_text(how_chosen(standings))}; `b` baseline; brackets:"
     return [*lines, "", f"{legend} {bounds_text(n_customers)}."]
 
 

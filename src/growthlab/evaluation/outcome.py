@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ class Outcome:
     score_seconds: float
     peak_memory_mb: float
     coverage: float  # share of users (or customers) whom the model itself could score
+    n_deciding: float = math.nan  # customers who decided on the validation window; NaN: not counted
     fit_cpu_seconds: float | None = None  # None where it was not measured
     epochs: int | None = None
     curves: dict[str, list[float]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.evaluation.bootstrap import mean_estimates
+from growthlab.evaluation.choice import MIN_DECIDING, ChoiceRule, Judged, least_deciding
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
@@ -105,6 +106,8 @@ class Standings:
     `subtitle` names the models that have settings of the comparison instead of their own. `windows`
     are those of the origins, newest first; empty for a split without a clock. `n_resamples` of customers
     give the bounds of differences. `left_out` are models that cannot read the data.
+    give the bounds of differences. Where fewer than `min_deciding` decide, the winner is the default of
+    `ChoiceRule`.
     """
 
     outcomes: Mapping[int, Sequence[Outcome]]
@@ -121,24 +124,38 @@ class Standings:
     windows: Sequence[OriginWindows] = ()
     n_resamples: int = N_RESAMPLES
     left_out: Sequence[str] = ()
+    min_deciding: int = MIN_DECIDING
 
     @property
     def chosen(self) -> bool:
         """Whether some model has a validation objective, by which a winner is chosen."""
-        return best_name(self.valid, maximise=self.maximise) is not None
+        return bool(self._ranked_at(0))
+
+    @cached_property
+    def n_deciding(self) -> float:
+        """Customers who decide on the validation window; NaN where they were not counted."""
+        return least_deciding(map(self._judged, self.outcomes[0]))
+
+    @property
+    def by_default(self) -> bool:
+        """Whether too few customers decide, so that the winner is the default of `ChoiceRule`."""
+        return self.chosen and self.rule.is_default(self.n_deciding)
+
+    @property
+    def rule(self) -> ChoiceRule:
+        """The rule of the choice."""
+        return ChoiceRule(self.maximise, self.baselines, self.min_deciding)
 
     def winner(self) -> Outcome:
-        """The model with the best validation objective over its seeds; of these, the best seed.
+        """The model that the validation window chooses, see `ChoiceRule`; of its seeds, the best.
 
         Where nothing was `chosen`, the first model, which no table calls a winner.
         """
-        name = best_name(self.valid, maximise=self.maximise)
-        seeds = self.models[name] if name is not None else list(self.outcomes[0])
-        values = {str(i): o.valid.get(self.objective, np.nan) for i, o in enumerate(seeds)}
-        return seeds[int(best_name(values, maximise=self.maximise) or 0)]
+        ranked = self._ranked_at(0)
+        return ranked[0][0] if ranked else self.outcomes[0][0]
 
     def leaderboard(self) -> pd.DataFrame:
-        """One row per model, best test objective first; `winner` marks the best on validation.
+        """One row per model, best test objective first; `winner` marks what validation chooses.
 
         The columns are rank, model, winner, baseline, seeds, n_users, the objective with low, high
         and seed_sd (NaN for one seed), the other headline metrics, difference (to the best
@@ -161,13 +178,16 @@ class Standings:
     @cached_property
     def valid(self) -> dict[str, float]:
         """Model -> validation objective, averaged over seeds."""
-        return self._valid_at(0)
+        return {
+            name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
+            for name, seeds in group_by_model(self.outcomes[0]).items()
+        }
 
     @cached_property
     def baseline(self) -> str | None:
-        """The baseline with the best validation objective; None if none took part."""
-        values = {n: v for n, v in self.valid.items() if n in self.baselines}
-        return best_name(values, maximise=self.maximise)
+        """The baseline that the validation window chooses; None if none took part."""
+        names = [seeds[0].name for seeds in self._ranked_at(0)]
+        return next((name for name in names if name in self.baselines), None)
 
     @cached_property
     def headline(self) -> list[str]:
@@ -248,7 +268,8 @@ class Standings:
                 name: _mean([o.test[self.objective].value for o in seeds])
                 for name, seeds in group_by_model(outcomes).items()
             }
-            winner = best_name(self._valid_at(origin), maximise=self.maximise)
+            ranked = self._ranked_at(origin)
+            winner = ranked[0][0].name if ranked else None
             own = values.pop(winner, np.nan) if winner is not None else np.nan
             other = best_name(values, maximise=self.maximise)
             if winner is None or other is None or np.isnan(own):
@@ -267,12 +288,13 @@ class Standings:
             )
         return results
 
-    def _valid_at(self, origin: int) -> dict[str, float]:
-        """Model -> validation objective at an origin, averaged over seeds."""
-        return {
-            name: _mean([o.valid.get(self.objective, np.nan) for o in seeds])
-            for name, seeds in group_by_model(self.outcomes[origin]).items()
-        }
+    def _ranked_at(self, origin: int) -> list[list[Outcome]]:
+        """The outcomes of an origin in the order of the choice; none without a validation window."""
+        return self.rule.rank(self.outcomes[origin], self._judged)
+
+    def _judged(self, outcome: Outcome) -> Judged:
+        value = outcome.valid.get(self.objective, np.nan)
+        return Judged(outcome.name, outcome.name, value, outcome.n_deciding)
 
 
 def _mean(values: Sequence[float | None]) -> float:

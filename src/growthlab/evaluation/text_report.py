@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.visible_text import visible_text
+from growthlab.evaluation.choice import default_words
 from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
@@ -147,8 +148,7 @@ def _notes(standings: Standings) -> Iterator[str]:
     table = standings.table
     n_seeds = int(table["seeds"].max())
     seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""
-    how = "* winner, chosen on the validation window" if standings.chosen else NOTHING_CHOSEN
-    yield f"{how}; b baseline{seeds}"
+    yield f"{how_chosen(standings)}; b baseline{seeds}"
     if pd.notna(table["low"]).any():
         yield f"[...] {bounds_text(int(table['n_users'].max()))}"
     yield from power_notes(standings)
@@ -157,6 +157,15 @@ def _notes(standings: Standings) -> Iterator[str]:
     yield from not_exportable(standings)
     yield from left_out_notes(standings)
     yield from (f"FAILED {name}: {error}" for name, error in standings.errors.items())
+
+
+def how_chosen(standings: Standings) -> str:
+    """What the mark of the winner means."""
+    if not standings.chosen:
+        return NOTHING_CHOSEN
+    if standings.by_default:
+        return f"* winner by default: {default_words(standings.n_deciding, standings.min_deciding)}"
+    return "* winner, chosen on the validation window"
 
 
 def bounds_text(n_customers: int) -> str:

@@ -248,6 +248,8 @@ def _standing(evidence: Evidence) -> list[str]:
         ["on the validation window", format_number(evidence.valid)],
         ["rank on the validation window", f"{standing.valid_rank} of {standing.n:,}"],
     ]
+    if standing.by_default:
+        rows.append(["winner by default", standing.by_default])
     return markdown_table([metric_label(evidence.objective), "value"], rows)
 
 

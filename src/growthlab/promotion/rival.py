@@ -41,6 +41,7 @@ class WindowRank:
     """The challenger among the `n` models evaluated on the same window, by its objective.
 
     `value` with its 95 % bounds is that after the cutoff, as is `rank`; `valid_rank` is by validation.
+    `by_default` says why the winner there is one by default, empty where enough customers decide.
     """
 
     value: float
@@ -49,3 +50,4 @@ class WindowRank:
     rank: int
     valid_rank: int
     n: int
+    by_default: str = ""

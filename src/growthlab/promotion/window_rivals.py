@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Sequence
-from statistics import fmean
 
 from growthlab.core.errors import ExportError
 from growthlab.core.storage_faults import raise_if_storage_failed
+from growthlab.evaluation.choice import Judged, default_words
 from growthlab.promotion.gate import BEST_BASELINE, WINNER
 from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.rival import WindowRank
-from growthlab.tasks.base import Task
+from growthlab.tasks.base import Task, choice_rule
 from growthlab.tracking.find_run import PARENT_TAG
+from growthlab.tracking.run_files import N_DECIDING
 
 log = logging.getLogger(__name__)
 
 TAGS_THAT_MUST_MATCH = ("data_digest", "split", "cutoff", "filter_seen")
-SETTINGS_THAT_MAY_DIFFER = {"task.objective", "task.maximise", "task.memory_mb"}
+SETTINGS_THAT_MAY_DIFFER = {
+    *("task.objective", "task.maximise", "task.min_deciding", "task.memory_mb"),
+}
 FINISHED = "FINISHED"
 LONGEST_REASON = 300  # characters of why a rival could not be promoted
 
@@ -40,8 +42,16 @@ def window_rank(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> W
     )
     name = f"test/{task.objective}"
     low, high = (challenger.metric(f"{name}/{bound}") for bound in ("low", "high"))
+    n_deciding = challenger.metric(N_DECIDING)
+    by_default = choice_rule(task).is_default(n_deciding)
     return WindowRank(
-        value=own[1], low=low, high=high, rank=by_test, valid_rank=by_valid, n=len(values)
+        value=own[1],
+        low=low,
+        high=high,
+        rank=by_test,
+        valid_rank=by_valid,
+        n=len(values),
+        by_default=default_words(n_deciding, task.min_deciding) if by_default else "",
     )
 
 
@@ -50,9 +60,9 @@ def best_rivals(
 ) -> list[tuple[ModelRun, list[str]]]:
     """The best baseline and the winner, both by validation, unless the challenger is one itself.
 
-    Each run has its roles. Models are ranked by the mean over the seeds of a comparison, and the best
-    seed represents the model. A better model that cannot be exported is listed without a role. Runs
-    on other customers or another truth, and runs whose artifacts are lost, are left out.
+    Each run has its roles. They are ranked by the rule of the choice, as in a comparison; of equals the
+    challenger is first. A better model that cannot be exported is listed without a role. Runs on other
+    customers or another truth, and runs whose artifacts are lost, are left out.
     """
     ranked = _best_seeds(_evaluated_alike(challenger, runs, task), challenger, task)
     exportable = [each for each in ranked if not _why_not_exportable(each)]
@@ -99,24 +109,16 @@ def _has_same_settings(one: ModelRun, other: ModelRun) -> bool:
 
 
 def _best_seeds(runs: Sequence[ModelRun], challenger: ModelRun, task: Task) -> list[ModelRun]:
-    """The best seed of each model, the model with the best mean first; of equals the challenger."""
-    sign = 1 if task.maximise else -1
-    by_model: dict[tuple[str, str], list[ModelRun]] = defaultdict(list)
-    for each in runs:
-        comparison = each.tags.get(PARENT_TAG) or each.id
-        by_model[comparison, each.tags.get("model", "")].append(each)
+    """The best seed of each model of a comparison, the model first that the rule chooses."""
 
-    def value(judged: ModelRun) -> float:
-        return sign * judged.metric(f"valid/{task.objective}")
+    def judge(each: ModelRun) -> Judged:
+        model, comparison = each.tags.get("model", ""), each.tags.get(PARENT_TAG) or each.id
+        value = each.metric(f"valid/{task.objective}")
+        return Judged((comparison, model), model, value, each.metric(N_DECIDING))
 
-    ranked = sorted(
-        by_model.values(),
-        key=lambda seeds: (fmean(map(value, seeds)), any(s.id == challenger.id for s in seeds)),
-        reverse=True,
-    )
-    return [
-        max(seeds, key=lambda each: (value(each), each.id == challenger.id)) for seeds in ranked
-    ]
+    # of equals the first is chosen
+    challenger_first = sorted(runs, key=lambda each: each.id != challenger.id)
+    return [seeds[0] for seeds in choice_rule(task).rank(challenger_first, judge)]
 
 
 def _values(judged: ModelRun, task: Task) -> tuple[float, float]:

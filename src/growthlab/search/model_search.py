@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.core.progress import bar
+from growthlab.evaluation.choice import ChoiceRule, Judged, default_words
 from growthlab.search.search_loop import Objectives, SearchLoop, TrialRecorder
 from growthlab.search.search_run import SearchRun
 from growthlab.search.study import Study
@@ -102,7 +104,9 @@ class ModelSearch:
                 loop.run()
 
     def best(self) -> FinishedTrial | None:
-        """The best complete trial within the limits, by the first objective; the earliest of equals.
+        """The complete trial within the limits that the rule chooses by the first objective.
+
+        Of equals it is the earliest; where too few customers decide, the model's own settings.
 
         Raises
         ------
@@ -124,8 +128,21 @@ class ModelSearch:
                 raise ConfigError(
                     f"limits.{name}={limit}: no trial is within it, the lowest is {lowest:.4g}"
                 )
-        sign = 1 if self.study.maximise[0] else -1
-        return max(within, key=lambda t: (sign * t.result.values[0], -t.number), default=None)
+        within.sort(key=lambda t: (not self._has_own_settings(t), t.number))
+        ranked = self.rule.rank(within, _judged)
+        return ranked[0][0] if ranked else None
+
+    @property
+    def rule(self) -> ChoiceRule:
+        """How the validation window chooses among trials."""
+        return ChoiceRule(self.study.maximise[0], min_deciding=self.evaluation.task.min_deciding)
+
+    def why_by_default(self, best: FinishedTrial) -> str:
+        """Why the choice is by default; empty where enough customers decide."""
+        n_deciding = _n_deciding(best)
+        if not self.rule.is_default(n_deciding):
+            return ""
+        return f"chosen by default: {default_words(n_deciding, self.rule.min_deciding)}"
 
     def borders(self, best: FinishedTrial) -> dict[str, Any]:
         """The settings of the best trial that are on a border of their range, with their values."""
@@ -139,11 +156,24 @@ class ModelSearch:
         counts = {state: states.count(state) for state in ("complete", "pruned", "failed")}
         return {**counts, "minutes": round(self.study.seconds_used() / 60, 2)}
 
+    def _has_own_settings(self, trial: FinishedTrial) -> bool:
+        default = self.study.space.default
+        return all(default.get(key) == value for key, value in trial.overrides.items())
+
     def raise_input_error(self, loop: SearchLoop) -> None:
         """Raise the last error of the trials if it is a mistake in the input, else log it."""
         if isinstance(loop.last_error, GrowthlabError):
             raise loop.last_error
         log.error("study %s: no trial succeeded; see error.txt of each", self.name)
+
+
+def _judged(trial: FinishedTrial) -> Judged:
+    return Judged(trial.number, "", trial.result.values[0], _n_deciding(trial))
+
+
+def _n_deciding(trial: FinishedTrial) -> float:
+    n_deciding = trial.result.n_deciding
+    return math.nan if n_deciding is None else n_deciding
 
 
 def _progress(study: Study) -> tuple[int, str]:

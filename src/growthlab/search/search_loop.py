@@ -141,7 +141,10 @@ class SearchLoop:
         known = {**fit.valid, **costs}
         values = tuple(float(known[name]) for name in self.objectives.names)
         undefined = [n for n, v in zip(self.objectives.names, values, strict=True) if math.isnan(v)]
-        result = TrialResult("complete", values, fit.valid, costs, fit.epochs, curve)
+        n_deciding = None if self.objectives.names[0] in COSTS else fit.n_deciding
+        result = TrialResult(
+            "complete", values, fit.valid, costs, fit.epochs, curve, n_deciding=n_deciding
+        )
         if undefined:
             why = f"{undefined[0]} is not defined"
             return replace(result, state="failed", values=(), why=why)

@@ -22,9 +22,11 @@ def search_summary(search: ModelSearch, best: FinishedTrial) -> str:
     usage = search.usage()
     minutes = f"{usage.pop('minutes'):g} minutes"
     counts = ", ".join(f"{n} {state}" for state, n in usage.items())
+    by_default = search.why_by_default(best)
+    how = f"{by_default}; of" if by_default else "best of"
     lines = [
         *_pareto_front(search),
-        f"best of {n_complete} trials (number {best.number}): {value}",
+        f"{how} {n_complete} trials (number {best.number}): {value}",
         f"trials: {counts}, in {minutes}; {study.stop_reason}",
     ]
     lines += [

@@ -20,7 +20,8 @@ class TrialResult:
 
     `values` are the objectives in their order (empty unless complete), `valid` the metrics on the
     validation window, `costs` those of `search_loop.COSTS`, `curve` the objective by epoch. `why` is
-    the reason for any state but complete.
+    the reason for any state but complete. `n_deciding` customers decided on the validation window; None
+    where that does not matter or was not counted.
     """
 
     state: State
@@ -30,6 +31,7 @@ class TrialResult:
     epochs: int | None = None
     curve: Mapping[int, float] = field(default_factory=dict)
     why: str = ""
+    n_deciding: int | None = None
 
     def as_json(self) -> str:
         """All fields as JSON text."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.data.labelled_table import LabelledTable
+from growthlab.evaluation.choice import ChoiceRule
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
@@ -25,7 +26,8 @@ class Task(Protocol):
     """A question about customers that models answer on a fold.
 
     `models` and `metrics` name the families (folders of the config groups) that fit it; `objective` is the
-    metric that early stopping, search and the choice of the winner use, on the validation window only.
+    metric that early stopping, search and the choice of the winner use, on the validation window only, and
+    `min_deciding` the customers below which the choice is by default, see `ChoiceRule`.
     `answer` says what a model of the task answers, and its names where it is served; `model_type` is
     what a config may name as its model, as in an annotation: `Estimator` or any scikit-learn classifier.
     A task's data holds everything that does not depend on the model, so that all models share it.
@@ -38,6 +40,7 @@ class Task(Protocol):
     metrics: str
     objective: str
     maximise: bool
+    min_deciding: int
     baselines: tuple[str, ...]
 
     def table_columns(self) -> tuple[str, ...]:
@@ -73,9 +76,18 @@ class Task(Protocol):
         """
         ...
 
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The customers of an evaluation by whom models can differ."""
+        ...
+
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of an outcome by file name; `columns` are the metrics of the leaderboard."""
         ...
+
+
+def choice_rule(task: Task) -> ChoiceRule:
+    """How the validation window chooses among models of a task."""
+    return ChoiceRule(task.maximise, task.baselines, task.min_deciding)
 
 
 @runtime_checkable

@@ -127,6 +127,11 @@ class Churn(CustomerTask):
             self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
         )
 
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The customers of the rarer outcome: leavers or stayers."""
+        leavers = int((evaluation.per_user["label"] > 0).sum())
+        return min(leavers, len(evaluation.per_user) - leavers)
+
     def calibration_of(self, evaluation: ModelEvaluation) -> dict[str, Any] | None:
         """The calibration map of an evaluation; None if its predictions are not probabilities."""
         rows = evaluation.per_user

@@ -18,6 +18,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.bootstrap import evaluate_predictions, evaluate_subset
+from growthlab.evaluation.choice import MIN_DECIDING, require_number
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
@@ -52,7 +53,8 @@ class CustomerTask(ABC):
     each with `min_history_days` of events before it (None: a horizon). `attributes` adds columns of
     the user table to the features; none by default, as age or gender are sensitive. `portrait` adds
     tags as features: the named ones, or ``all`` that the data has and that are not sensitive.
-    `delayed_metrics` evaluate served predictions after their horizon is over.
+    `delayed_metrics` evaluate served predictions after their horizon is over. Where fewer than
+    `min_deciding` customers decide on the validation window, the choice is by default.
     """
 
     answer: ClassVar[TaskAnswer]
@@ -61,6 +63,7 @@ class CustomerTask(ABC):
 
     objective: str
     maximise: bool = True
+    min_deciding: int = MIN_DECIDING
     activity_days: float | None = None
     snapshots: int = 4
     min_history_days: float | None = None
@@ -72,6 +75,7 @@ class CustomerTask(ABC):
     metrics: str = ""
 
     def __post_init__(self) -> None:
+        require_number(self.min_deciding)
         if self.activity_days is not None and not self.activity_days > 0:
             raise ConfigError(f"task.activity_days must be positive, got {self.activity_days}")
         if self.snapshots < 1:
@@ -84,6 +88,10 @@ class CustomerTask(ABC):
         self, events: EventLog, start: datetime, end: datetime, user_ids: np.ndarray
     ) -> np.ndarray:
         """The target: the outcome of each customer in ``[start, end)``, shape ``(n_users,)``."""
+
+    @abstractmethod
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The customers of an evaluation by whom models can differ."""
 
     @abstractmethod
     def estimate_mean(self, customers: Examples) -> float:

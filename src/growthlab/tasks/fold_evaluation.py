@@ -93,6 +93,7 @@ class ChosenFit:
     score_seconds: float = math.nan
     learned: LearnedState | None = None
     calibration: dict[str, Any] | None = None
+    n_deciding: int | None = None  # customers who decide on the window; None: not counted
 
 
 NO_CHOICE = ChosenFit(
@@ -142,6 +143,7 @@ def choose_fit(
         score_seconds=result.score_seconds,
         learned=learned_state(model, evaluation.selection_data, evaluation.fold.for_choosing()),
         calibration=calibration,
+        n_deciding=task.n_deciding(result),
     )
 
 
@@ -240,16 +242,15 @@ def _log_result(
     label: str, objective: str, chosen: ChosenFit, result: ModelEvaluation, seconds: float
 ) -> None:
     """Log one line on a model."""
+    test = result.values[objective].value
+    epochs = "" if chosen.epochs is None else f" (epoch {chosen.epochs})"
+    valid, how = "", "nothing to choose"
+    if chosen is not NO_CHOICE:
+        valid = f"{chosen.valid[objective]:.4f} valid, "
+        how = f"chosen in {chosen.fit_seconds:.1f} s{epochs}"
     log.info(
-        "%s: %s %.4f valid, %.4f test; chosen in %.1f s%s, fitted in %.1f s, scored in %.1f s",
-        label,
-        objective,
-        chosen.valid.get(objective, math.nan),
-        result.values[objective].value,
-        chosen.fit_seconds,
-        "" if chosen.epochs is None else f" (epoch {chosen.epochs})",
-        seconds,
-        result.score_seconds,
+        "%s: %s %s%.4f test; %s, fitted in %.1f s, scored in %.1f s",
+        *(label, objective, valid, test, how, seconds, result.score_seconds),
     )
 
 
@@ -338,6 +339,7 @@ def _outcome(
         score_seconds=result.score_seconds,
         peak_memory_mb=peak_mb,
         coverage=result.coverage,
+        n_deciding=math.nan if chosen.n_deciding is None else chosen.n_deciding,
         epochs=chosen.epochs,
         curves=chosen.curves,
     )

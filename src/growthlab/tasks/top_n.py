@@ -19,6 +19,7 @@ from growthlab.core.prefixes import Prefixes
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.block_ranking import rank_items, unseen_targets
 from growthlab.evaluation.bootstrap import evaluate_lists
+from growthlab.evaluation.choice import MIN_DECIDING, require_number
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
@@ -81,10 +82,13 @@ class TopN:
         one basket after the other, each predicted as a set from everything strictly earlier: histories
         grow, parameters stay. Every occurrence of an item is a target, and the seen filter is that of
         the step. A step without any earlier event (the first view of a session) is left out, and
-        counted as ``steps_without_history``. Values are means over steps; intervals and tests resample
+        counted as ``steps_without_history``; one whose earlier events are all of items outside the
+        catalogue is answered by the fallback. Values are means over steps; intervals and tests resample
         users with all their steps.
     last
         only the last basket, predicted at the cutoff.
+
+    Where fewer than `min_deciding` users decide on the validation window, the choice is by default.
     """
 
     answer: ClassVar[TaskAnswer] = TaskAnswer(
@@ -113,8 +117,10 @@ class TopN:
     models: str = "recommend"
     metrics: str = "ranking"
     maximise: bool = True
+    min_deciding: int = MIN_DECIDING
 
     def __post_init__(self) -> None:
+        require_number(self.min_deciding)
         for setting, possible in (("target", TARGETS), ("filter_seen", (*SEEN_EVENTS, None))):
             value = getattr(self, setting)
             if value not in possible:
@@ -235,6 +241,11 @@ class TopN:
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
         return ModelEvaluation(values, per_user, strata, tables, seconds, coverage)
+
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The users with an item to find."""
+        per_user = evaluation.per_user
+        return int(per_user[self.objective if self.objective in per_user else "user_id"].count())
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of an outcome by file name."""

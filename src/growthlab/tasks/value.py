@@ -84,6 +84,10 @@ class Value(CustomerTask):
             self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
         )
 
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The customers who spent something."""
+        return int((evaluation.per_user["label"] > 0).sum())
+
     def with_task_tables(
         self, result: ModelEvaluation, model: Any, data: CustomerData, metrics: Mapping[str, Any]
     ) -> ModelEvaluation:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MAX_PARAM_LENGTH = 6000
+N_DECIDING = "deciding_customers"  # metric: who decided on the validation window
 PREDICTIONS = "predictions"  # table
 PARAMETERS = "parameters"  # table
 BOUND_SUFFIXES = ("/low", "/high")
@@ -111,6 +112,8 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
             for name in STATE_FILES:
                 write_state(getattr(outcome.learned, name), folder / STATE_FOLDER / f"{name}.npz")
     values = {f"valid/{n}": v for n, v in outcome.valid.items()}
+    if math.isfinite(outcome.n_deciding):
+        values[N_DECIDING] = outcome.n_deciding
     for name, estimate in outcome.test.items():
         values[f"test/{name}"] = estimate.value
         values[f"test/{name}/low"] = estimate.low
@@ -178,6 +181,7 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
         strata=strata,
         tables=tables,
         curves=_read_curves(client, run),
+        n_deciding=data.metrics.get(N_DECIDING, math.nan),
         epochs=None if epochs is None else int(epochs),
         why_not_exportable="" if exportable == "yes" else exportable,
         **costs,

@@ -1,15 +1,15 @@
-"""The winner of the newest comparison: the best run on the validation window."""
+"""The winner of the newest comparison: the run that the validation window chooses."""
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+import math
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ExportError
-from growthlab.tracking.run_files import download_artifact
+from growthlab.evaluation.choice import ChoiceRule, Judged, default_words, least_deciding
+from growthlab.tracking.run_files import N_DECIDING, download_artifact
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> Run:
-    """The best run by the validation objective in the newest finished comparison.
+def winner_of(store: Store, experiment: str, objective: str, rule: ChoiceRule) -> Run:
+    """The run that the rule chooses by the validation objective in the newest finished comparison.
 
-    Models are ranked by the mean over their seeds, and the best seed of the best model wins; only
-    runs at the newest cutoff count. Better models that cannot be exported are logged.
+    Only runs at the newest cutoff count. Models before it that cannot be exported are logged, as is
+    a choice by default.
 
     Raises
     ------
@@ -31,23 +31,30 @@ def winner_of(store: Store, experiment: str, objective: str, maximise: bool) -> 
     """
     parent = _newest_comparison(store, experiment)
     query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' AND tags.origin = '0'"
-    children = store.client.search_runs([parent.info.experiment_id], query)
-    by_model: dict[str, list[Run]] = defaultdict(list)
-    for run in children:
-        if run.info.status == "FINISHED" and f"valid/{objective}" in run.data.metrics:
-            by_model[run.data.tags["model"]].append(run)
-    sign = 1 if maximise else -1
+    children = store.client.search_runs(
+        [parent.info.experiment_id], query, order_by=["start_time ASC"]
+    )
+    finished = [
+        run
+        for run in children
+        if run.info.status == "FINISHED" and f"valid/{objective}" in run.data.metrics
+    ]
 
-    def value(run: Run) -> float:
-        return sign * float(run.data.metrics[f"valid/{objective}"])
+    def judge(run: Run) -> Judged:
+        model, metrics = run.data.tags["model"], run.data.metrics
+        n_deciding = metrics.get(N_DECIDING, math.nan)
+        return Judged(model, model, float(metrics[f"valid/{objective}"]), n_deciding)
 
-    ranked = sorted(by_model.values(), key=lambda runs: fmean(map(value, runs)), reverse=True)
-    for runs in ranked:
-        best = max(runs, key=value)
+    n_deciding = least_deciding(map(judge, finished))
+    by_default = rule.is_default(n_deciding)
+    if by_default:
+        log.warning("chosen by default: %s", default_words(n_deciding, rule.min_deciding))
+    for best, *_ in rule.rank(finished, judge):
         why_not = best.data.tags.get("exportable", "the run left no bundle")
         if why_not == "yes":
             return best
-        log.warning("%s is better by validation: %s", best.data.tags["model"], why_not)
+        before = "the default" if by_default else "better by validation"
+        log.warning("%s is %s: %s", best.data.tags["model"], before, why_not)
     raise ExportError(
         f"the newest comparison in {experiment} has no finished model that can be exported: "
         "give run=ID"

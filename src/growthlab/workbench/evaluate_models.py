@@ -65,6 +65,7 @@ def comparison_of(
         objective=task.objective,
         maximise=task.maximise,
         baselines=task.baselines,
+        min_deciding=task.min_deciding,
         title=f"{bench.data_name}: {command.choice('task')}",
         subtitle=describe_settings(bench.config, models, experiment, command.model_words),
         leakage=bench.leakage(0),

@@ -54,7 +54,9 @@ def _winner(planned: PlannedSearch) -> tuple[Contender | None, dict[str, Any]]:
     borders = override_words(search.borders(best))
     for border in borders:
         log.warning("%s: %s is on the border of its range", planned.model, border)
-    remarks = f"on a border: {' '.join(borders)}" if borders else ""
+    remarks = search.why_by_default(best)
+    if borders and not remarks:
+        remarks = f"on a border: {' '.join(borders)}"
     if not planned.has_space:
         remarks = "no search space: its own settings"
     row = {**search.usage(), BEST_VALUE: best.result.values[0], "remarks": remarks}

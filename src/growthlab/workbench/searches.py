@@ -41,6 +41,7 @@ from growthlab.workbench.set_up import cache_folder, set_up
 from growthlab.workbench.workbench import Parts, Workbench
 
 KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
+TASK_SETTINGS_THAT_MAY_DIFFER = ("task.memory_mb", "task.min_deciding")  # no value depends on them
 WORDS_OF_THE_MACHINE = ("tracking", "cache=", "device=")
 
 
@@ -245,7 +246,7 @@ def _fixed_settings(
         "cutoff": str(bench.lineage.cutoff),
         "objectives": ",".join(objectives.names),
         "seed": str(config.seed),
-        **{k: v for k, v in task.items() if k != "task.memory_mb"},
+        **{k: v for k, v in task.items() if k not in TASK_SETTINGS_THAT_MAY_DIFFER},
         **split,
         **{k: v for k, v in model.items() if k not in space.ranges},
         **{f"search.{k}": text for k, text in range_texts(config.get("search") or {}).items()},
