@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from growthlab.core.errors import DataError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.tabular_file import TabularFile
@@ -243,6 +243,40 @@ def test_wrong_cells_count_among_bad_rows_and_name_their_own_row(tmp_path: Path)
     two = written(tmp_path, "user_id,unit_price\nv,x\nv,oops\nv,3\n", "b.csv")
     assert "b.csv: row 1: unit_price 'x' is not a finite number" in mistake([one, two])
     assert read([one, two], max_bad_rows=2).n_events == 3
+
+
+def test_blank_lines_and_quoted_breaks_do_not_shift_the_numbers_of_rows(tmp_path: Path) -> None:
+    path = written(tmp_path, 'user_id,item_id\nu,"a\nb"\n\nu,b\nu,a,x\n')
+    assert "orders.csv: row 3: 3 fields" in mistake(path)
+
+
+def test_many_rows_that_end_in_a_separator_are_read_as_the_others(tmp_path: Path) -> None:
+    rows = "".join(f"u{n},a{'' if n < 400 else ','}\n" for n in range(250_000))
+    log = read(written(tmp_path, f"user_id,item_id\n{rows}"), event_type="view")
+    assert (log.n_events, log.n_users, log.n_items) == (250_000, 250_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("separator", ", "),
+        ("quote", "''"),
+        ("decimal", ".."),
+        ("thousands", "0"),
+        ("skip_lines", -1),
+        ("max_bad_rows", -1),
+    ],
+)
+def test_signs_and_numbers_of_settings_are_checked(
+    setting: str, value: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"data.{setting}="):
+        read(written(tmp_path, ROWS), **{setting: value})
+
+
+@pytest.mark.parametrize("codec", ["hex", "rot13", "zip", "undefined", "x\0"])
+def test_a_codec_that_gives_no_text_is_no_encoding(codec: str, tmp_path: Path) -> None:
+    assert "encod" in mistake(written(tmp_path, ROWS), encoding=codec)
 
 
 def test_a_column_that_is_there_twice_is_refused_where_it_is_needed(tmp_path: Path) -> None:

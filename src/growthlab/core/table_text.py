@@ -123,12 +123,13 @@ def encoding_of(beginning: bytes, is_whole: bool = True) -> str:
 def decoded(beginning: bytes, encoding: str, is_whole: bool = True) -> str:
     """The text of these bytes; DataError where there is no such encoding or they are not in it."""
     try:
+        b"some".decode(encoding, "ignore")  # LookupError for a codec that gives no text
         return codecs.getincrementaldecoder(encoding)().decode(beginning, final=is_whole)
     except UnicodeDecodeError:
         raise DataError(
             f"not encoded in {encoding}: give its encoding, such as cp1252 or gb18030"
         ) from None
-    except LookupError:
+    except (LookupError, ValueError):
         raise DataError(
             f"there is no encoding {encoding}: give one such as utf-8 or cp1252"
         ) from None

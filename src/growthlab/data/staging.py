@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from growthlab.core.errors import DataError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.ids import lost_digits
 from growthlab.data.conversions import (
     event_type_conversion,
@@ -47,6 +47,16 @@ class ValueFormat:
     decimal: str | None = None
     thousands: str | None = None
     event_types: Mapping[str, str | None] | None = None
+
+    def __post_init__(self) -> None:
+        signs = {"decimal": self.decimal, "thousands": self.thousands}
+        for name, sign in signs.items():
+            if sign is not None and (len(sign) != 1 or sign.isdigit() or sign in "+-"):
+                raise ConfigError(
+                    f"data.{name}={sign!r} must be one sign, such as a comma or a point"
+                )
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ConfigError(f"data.decimal and data.thousands are both {self.decimal!r}")
 
 
 @dataclass(frozen=True)

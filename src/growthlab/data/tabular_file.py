@@ -117,6 +117,7 @@ class TabularFile(Source):
                     raise ConfigError(f"{option} has no {ours!r}: {near_matches(ours, possible)}")
         words = {_word(word): ours for word, ours in (self.event_types or {}).items()}
         object.__setattr__(self, "event_types", words)
+        self._format(), self._values()  # raise for a sign that is none
         for event_type in {self.event_type, *words.values()} - {None, *EVENT_TYPES}:
             hint = near_matches(str(event_type), EVENT_TYPES)
             raise ConfigError(f"{event_type!r} is not an event type: {hint}")

@@ -47,6 +47,7 @@ class DelimitedTable(TableFile):
                 numbers, next_row = rows.numbers_from(next_row, batch.num_rows)
                 arrays = [batch.column(c) for c in wanted]
                 yield _batch([pa.array(numbers), *arrays])
+                yield from rows.repaired_batches(places)
         yield from rows.repaired_batches(places)
 
     @contextmanager
@@ -116,16 +117,19 @@ class _IrregularRows:
 
     def numbers_from(self, first: int, n_rows: int) -> tuple[np.ndarray, int]:
         """The numbers of the next `n_rows` regular rows, and the number behind them."""
-        irregular = [n for n in self._numbers if n >= first]
-        numbers = np.arange(first, first + n_rows + len(irregular), dtype=np.int64)
-        numbers = numbers[~np.isin(numbers, irregular)][:n_rows]
-        return numbers, int(numbers[-1]) + 1 if n_rows else first
+        numbers = np.arange(first, first + n_rows + len(self._numbers), dtype=np.int64)
+        numbers = numbers[~np.isin(numbers, self._numbers)][:n_rows]
+        behind = int(numbers[-1]) + 1 if n_rows else first
+        self._numbers = [n for n in self._numbers if n >= behind]
+        return numbers, behind
 
     def repaired_batches(self, places: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        """The repaired rows since the last call, each with its number."""
         for start in range(0, len(self._repaired), BATCH_ROWS):
             part = self._repaired[start : start + BATCH_ROWS]
             columns = [pa.array([cells[p] for _, cells in part], pa.string()) for p in places]
             yield _batch([pa.array([number for number, _ in part], pa.int64()), *columns])
+        self._repaired.clear()
 
 
 def _batch(arrays: Sequence[pa.Array]) -> pa.RecordBatch:

@@ -17,6 +17,7 @@ from growthlab.data.readers.table_file import BATCH_ROWS, ROW, TableFile
 
 ROWS_LOOKED_AT = 1_000  # to learn the names of columns
 LONGEST_LINE = 64 << 20
+LARGEST_LIST = 256 << 20
 
 
 class JsonTable(TableFile):
@@ -53,7 +54,12 @@ def _objects(raw: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each object with its number from 1."""
     first = raw.read(BEGINNING)
     if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        values = _loaded(first + raw.read(), path, 1)
+        text = first + raw.read(LARGEST_LIST)
+        if len(text) > LARGEST_LIST:
+            raise DataError(
+                f"{path.name}: a list of more than {LARGEST_LIST >> 20} MiB: save an object a line"
+            )
+        values = _loaded(text, path, 1)
         numbered: Iterator[tuple[int, Any]] = enumerate(values, start=1)
     else:
         numbered = ((n, _loaded(line, path, n)) for n, line in _lines(first, raw))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from growthlab.core.errors import DataError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.raw_files import beginning_of, kind_of
 from growthlab.core.table_text import text_format
 from growthlab.data.readers.delimited_table import DelimitedTable
@@ -18,6 +18,8 @@ from growthlab.data.readers.parquet_table import ParquetTable
 from growthlab.data.readers.table_file import TableFile
 
 logger = logging.getLogger(__name__)
+
+EXAMPLES = {"separator": "; or a tab", "quote": '" or none'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,18 @@ class FileFormat:
     skip_lines: int | None = None
     sheet: str | None = None
     max_bad_rows: int = 0
+
+    def __post_init__(self) -> None:
+        for name, possible in (("separator", ()), ("quote", ("none",))):
+            sign = getattr(self, name)
+            if sign is not None and len(sign) != 1 and sign not in possible:
+                raise ConfigError(
+                    f"data.{name}={sign!r} must be one sign, such as {EXAMPLES[name]}"
+                )
+        for name in ("skip_lines", "max_bad_rows"):
+            number = getattr(self, name)
+            if number is not None and number < 0:
+                raise ConfigError(f"data.{name}={number} must be 0 or more")
 
 
 def open_table(
