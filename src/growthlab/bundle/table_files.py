@@ -17,7 +17,7 @@ from growthlab.core.raw_files import beginning_of, kind_of, unpacked
 from growthlab.core.table_text import text_format
 
 LONGEST_CELL = 2**31 - 1  # characters; a history may be long
-TABLE_NAMES = (".csv", ".tsv", ".txt", ".parquet", ".pq")  # .csv.gz too
+TABLE_NAMES = (".csv", ".tsv", ".parquet", ".pq")  # .csv.gz too
 Columns = Mapping[str, np.ndarray | Sequence[str | None]]  # numbers as arrays, texts as they are
 
 
