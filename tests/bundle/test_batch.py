@@ -268,6 +268,13 @@ def test_a_history_may_be_joined_by_any_of_the_usual_signs(
     assert table["served"].tolist() == ["folded_in"] * 2
 
 
+def test_a_quote_that_is_not_closed_is_refused(churn_folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('note,user_id\nx,"77\ny,78\n')
+    with pytest.raises(DataError, match="is not closed"):
+        score_file(churn_folder, source, tmp_path / "out.csv")
+
+
 def test_an_id_that_has_lost_digits_is_refused_with_its_row(
     churn_folder: Path, tmp_path: Path
 ) -> None:

@@ -250,6 +250,15 @@ def test_blank_lines_and_quoted_breaks_do_not_shift_the_numbers_of_rows(tmp_path
     assert "orders.csv: row 3: 3 fields" in mistake(path)
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_quote_that_is_not_closed_swallows_no_rows(end: str, tmp_path: Path) -> None:
+    for rows in ('u1,"a\nu2,b\nu3,c', '"u1,a\nu2,b\nu3,c'):
+        line = mistake(written(tmp_path, f"user_id,item_id\n{rows}{end}"))
+        assert "orders.csv" in line
+    note = 'user_id,item_id,note\nu,a,"two\nlines"'
+    assert read(written(tmp_path, f"{note}{end}")).n_events == 1
+
+
 def test_many_rows_that_end_in_a_separator_are_read_as_the_others(tmp_path: Path) -> None:
     rows = "".join(f"u{n},a{'' if n < 400 else ','}\n" for n in range(250_000))
     log = read(written(tmp_path, f"user_id,item_id\n{rows}"), event_type="view")

@@ -14,7 +14,7 @@ import numpy as np
 from growthlab.core.csv_text import as_csv_text, quoting_of, raw_text
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.raw_files import beginning_of, kind_of, unpacked
-from growthlab.core.table_text import text_format
+from growthlab.core.table_text import TextFormat, refuse_unclosed, text_format
 
 LONGEST_CELL = 2**31 - 1  # characters; a history may be long
 TABLE_NAMES = (".csv", ".tsv", ".parquet", ".pq")  # .csv.gz too
@@ -139,16 +139,25 @@ def _csv_blocks(source: Path, n_rows: int) -> Iterator[tuple[dict[str, list[Any]
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if text.quote else csv.QUOTE_NONE
         reader = csv.reader(file, delimiter=text.separator, quotechar=text.quote, quoting=quoting)
         rows: list[list[str]] = []
-        number = -(text.header is not None)
+        number, last_cell = -(text.header is not None), ""
         for row in filter(None, reader):
             number += 1
             if number > 0:
                 rows.append(_checked_row(row, number, text.n_columns, source))
+                last_cell = rows[-1][-1]
             if len(rows) == n_rows:
                 yield _columns_of(names, rows), len(rows)
                 rows = []
+        _refuse_unclosed(last_cell, text, source)
         if rows:
             yield _columns_of(names, rows), len(rows)
+
+
+def _refuse_unclosed(cell: str, text: TextFormat, source: Path) -> None:
+    try:
+        refuse_unclosed(cell, text)
+    except DataError as error:
+        raise DataError(f"{source} cannot be read: {error}") from None
 
 
 def _checked_row(row: list[str], number: int, n_columns: int, source: Path) -> list[str]:

@@ -55,6 +55,24 @@ class TextFormat:
         return ", ".join(parts)
 
 
+def refuse_unclosed(cell: str | None, text: TextFormat) -> None:
+    """DataError where the last cell of a table has swallowed rows: its quote is nowhere closed.
+
+    A quote that opens in another column leaves a row that is too short, which is refused anyway.
+    """
+    lines = re.split(r"\r\n|\n|\r", cell or "")
+    if text.quote is None or len(lines) == 1:
+        return
+    holds_rows = text.n_columns > 1 and any(
+        line.count(text.separator) == text.n_columns - 1 for line in lines[1:]
+    )
+    if holds_rows or not lines[-1]:
+        raise DataError(
+            f"a quote ({text.quote}) opens before {lines[0][:40]!r} in the last row and is not closed: "
+            "mend the file, or say with data.quote=none that it has no quotes"
+        )
+
+
 def text_format(
     beginning: bytes,
     is_whole: bool = True,

@@ -14,7 +14,7 @@ import pyarrow.csv as arrow_csv
 
 from growthlab.core.errors import DataError
 from growthlab.core.raw_files import unpacked
-from growthlab.core.table_text import TextFormat
+from growthlab.core.table_text import TextFormat, refuse_unclosed
 from growthlab.data.readers.table_file import BATCH_ROWS, ROW, TableFile
 
 BLOCK_BYTES = 8 << 20
@@ -35,19 +35,26 @@ class DelimitedTable(TableFile):
         rows = _IrregularRows(self)
         columns = [str(n) for n in range(self.text.n_columns + self.text.ends_in_separator)]
         wanted = [str(place) for place in places]
+        last_column, last_cell = str(self.text.n_columns - 1), None
         next_row = 1
         with unpacked(self.path) as raw, self._failures(rows):
             stream = _utf8(raw, self.text.encoding)
             reader = arrow_csv.open_csv(
-                stream, self._read_options(columns), self._parse_options(rows), _texts(wanted)
+                stream,
+                self._read_options(columns),
+                self._parse_options(rows),
+                _texts([*dict.fromkeys([*wanted, last_column])]),
             )
             for batch in reader:
                 if rows.failure is not None:
                     raise rows.failure
                 numbers, next_row = rows.numbers_from(next_row, batch.num_rows)
                 arrays = [batch.column(c) for c in wanted]
+                if batch.num_rows:
+                    last_cell = batch.column(last_column)[-1].as_py()
                 yield _batch([pa.array(numbers), *arrays])
                 yield from rows.repaired_batches(places)
+            refuse_unclosed(last_cell, self.text)
         yield from rows.repaired_batches(places)
 
     @contextmanager
