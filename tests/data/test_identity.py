@@ -16,14 +16,18 @@ def table(*rows: tuple[object, object, object]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=["source", "source_id", "user_id"])
 
 
-def test_ids_of_the_map_are_joined_and_others_stay_separate() -> None:
-    identities = IdentityMap(table(("web", 1, "ann"), ("store", 9, "ann"), ("store", 1, "bob")))
-    ids = pd.Series([1, 9, 1, 5, 5, None], index=[5, 4, 3, 2, 1, 0])
-    sources = pd.Series(["web", "store", "store", "web", "web", "web"], index=ids.index)
-    joined = identities.join(ids, sources)
-    assert list(joined.user_ids.fillna("?")) == ["ann", "ann", "bob", "web:5", "web:5", "?"]
-    assert list(joined.user_ids.index) == list(ids.index)
-    assert joined.n_unmapped == 1
+def test_ids_of_the_map_are_joined_and_others_stay_separate(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text(
+        "source,source_id,user_id\nweb,1,ann\nstore,9,ann\nstore,1,bob\n"
+    )
+    rows = ["1,web", "9,store", "1,store", "5,web", "5.0,web", ",web"]
+    text = "".join(f"{row},{n}\n" for n, row in enumerate(rows))
+    (tmp_path / "events.csv").write_text(f"user_id,source,position\n{text}")
+    paths = {"path": str(tmp_path / "events.csv"), "identity_path": str(tmp_path / "map.csv")}
+    log = TabularFile(event_type="view", **paths).read()
+    joined = log.query("SELECT coalesce(user_id, '?') AS user_id FROM events ORDER BY position")
+    assert list(joined["user_id"]) == ["ann", "ann", "bob", "web:5", "web:5", "?"]
+    assert log.cleaning[-1]["why"].startswith("1 ids are not in the identity map")
 
 
 def test_a_map_may_repeat_a_row_but_not_contradict_it() -> None:

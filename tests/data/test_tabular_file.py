@@ -129,6 +129,10 @@ def test_prices_of_several_currencies_become_one(tmp_path: Path) -> None:
     assert list(log.to_pandas()["unit_price"]) == pytest.approx([11.7, 10.0])
     with pytest.raises(DataError, match="row 2: no rate for the currency 'USD': possible: EUR"):
         read(tmp_path, text, rates={"EUR": 1.17})
+    with pytest.raises(DataError, match="row 1: no rate for the currency 'GPB': did you mean GBP"):
+        read(tmp_path, "user_id,unit_price,currency\nu,10,GPB\n", rates={"GBP": 1.0})
+    unpriced = read(tmp_path, "user_id,unit_price,currency\nu,10,EUR\nu,,\n", rates=rates)
+    assert unpriced.n_events == 2  # a missing amount needs no rate
     one = read(tmp_path, "user_id,unit_price\nu,10\n", rates=rates, currency="EUR")
     assert one.to_pandas()["unit_price"].item() == pytest.approx(11.7)
     with pytest.raises(DataError, match=r"data.rates needs the currency of each price"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,13 +10,6 @@ from growthlab.core.errors import DataError
 from growthlab.data.columns import as_ids
 
 IDENTITY_COLUMNS = ("source", "source_id", "user_id")
-
-
-class JoinedIds(NamedTuple):
-    """The joined ids, and how many ids of the sources are not in the map."""
-
-    user_ids: pd.Series
-    n_unmapped: int
 
 
 @dataclass(frozen=True)
@@ -45,15 +37,3 @@ class IdentityMap:
                 f"the identity map gives {source_id!r} of {source} to two users: keep one"
             )
         object.__setattr__(self, "table", ids.reset_index(drop=True))
-
-    def join(self, source_ids: pd.Series, sources: pd.Series) -> JoinedIds:
-        """The user of each event; an id that is not in the map becomes ``source:source_id``.
-
-        A missing id stays missing, and is not counted.
-        """
-        pairs = pd.DataFrame({"source": as_ids(sources), "source_id": as_ids(source_ids)})
-        user_ids = pairs.merge(self.table, "left", ["source", "source_id"])["user_id"]
-        user_ids.index = source_ids.index
-        own_ids = pairs["source"] + ":" + pairs["source_id"]
-        unmapped = user_ids.isna() & pairs["source_id"].notna()
-        return JoinedIds(user_ids.where(~unmapped, own_ids), own_ids[unmapped].nunique())

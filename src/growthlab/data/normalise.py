@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
-from growthlab.core.errors import ConfigError, DataError, near_matches
+from growthlab.core.errors import ConfigError
 
 
 class UtcTimes(NamedTuple):
@@ -78,14 +78,3 @@ class Currencies:
         for currency, rate in self.rates.items():
             if not rate > 0:
                 raise ConfigError(f"the rate of {currency} must be positive, not {rate}")
-
-    def to_base(self, amounts: pd.Series, currencies: pd.Series) -> pd.Series:
-        """Amounts in the base; DataError names the row (from 1) of a currency without a rate."""
-        rate = currencies.map(dict(self.rates)).astype("float64")
-        bad = rate.isna() & amounts.notna()
-        if bad.any():
-            row = int(bad.to_numpy().argmax())
-            currency = str(currencies.iloc[row])
-            hint = near_matches(currency, self.rates)
-            raise DataError(f"row {row + 1}: no rate for the currency {currency!r}: {hint}")
-        return amounts * rate

@@ -118,25 +118,20 @@ class _TableEvents:
         self._tell(staged)
 
     def _tell(self, staged: Staged) -> None:
-        reasons = {
-            "unreadable rows": ("data.max_bad_rows lets them be left out", staged.n_bad, True),
-            "ids respelt": (
-                "blanks, width, invisible signs or the point of a number do not tell ids apart",
-                staged.n_respelt,
-                False,
-            ),
-        }
+        tidied = "blanks, width, invisible signs or the point of a number do not tell ids apart"
         twice = "clocks went back and the hour occurred twice: taken as the first"
         never = "clocks went forward and the hour was skipped: taken as its end"
+        changes = [("ids respelt", tidied, staged.n_respelt)]
         for why, counts in ((twice, staged.n_twice), (never, staged.n_never)):
-            for column, n in counts.items():
-                reasons[f"unclear local {column}" + " " * (why is never)] = (why, n, False)
-        for rule, (why, n, is_dropped) in reasons.items():
+            changes += [(f"unclear local {column}", why, n) for column, n in counts.items()]
+        after = self._counts()
+        if staged.n_bad:
+            why = "data.max_bad_rows lets them be left out"
+            before = (after[0] + staged.n_bad, *after[1:])
+            self._report.append(report_of_counts("unreadable rows", why, before, after, 0))
+        for rule, why, n in changes:
             if n:
-                after = self._counts()
-                before = (after[0] + n * is_dropped, *after[1:])
-                changed = 0 if is_dropped else n
-                self._report.append(report_of_counts(rule.strip(), why, before, after, changed))
+                self._report.append(report_of_counts(rule, why, after, after, n))
 
     def set_types(self) -> None:
         """Give every event its type, and drop those whose word means nothing here."""
@@ -226,7 +221,7 @@ class _TableEvents:
         if self._reading.identities is None:
             return
         before = self._counts()
-        source = "source" if "source" in self.columns else "?"
+        source = f'{_STAGED}."source"' if "source" in self.columns else "?"
         given = [] if "source" in self.columns else [self._reading.source or self._table.path.stem]
         self._connection.register("identities", self._reading.identities)
         self._connection.execute(

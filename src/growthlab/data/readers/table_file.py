@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,9 +37,6 @@ class TableFile(ABC):
     path: Path
     names: Sequence[str]
     types: Sequence[str]
-    folder_columns: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of folders such as day=2024-05-01
     max_bad_rows: int = 0
     may_be_empty: bool = False
     bad_rows: list[BadRow] = field(default_factory=list)
