@@ -333,6 +333,13 @@ def test_a_time_in_another_unit_names_the_unit(
     assert line in mistake(path, unit=unit)
 
 
+@pytest.mark.parametrize("text", ["1714521600", "1714521600.0"])
+def test_a_number_of_seconds_is_a_moment_whatever_the_zone(text: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"user_id,timestamp\nu,{text}\n")
+    log = read(path, unit="s", timezone="Asia/Tokyo")
+    assert log.to_pandas()["timestamp"][0] == pd.Timestamp("2024-05-01")
+
+
 @pytest.mark.parametrize("zero", ["0000-00-00", "0000-00-00 00:00:00"])
 def test_zero_dates_are_undated(zero: str, tmp_path: Path) -> None:
     path = written(tmp_path, f"user_id,timestamp\nu,2024-01-01\nv,{zero}\n")
@@ -372,6 +379,9 @@ def test_words_of_the_shop_become_event_types_or_are_dropped(tmp_path: Path) -> 
     log = read(path, event_type=None, event_types=words)
     assert list(log.to_pandas()["event_type"]) == ["view", "purchase", "purchase"]
     assert [(r["rule"], r["dropped_events"]) for r in log.cleaning] == [("words dropped", 1)]
+    floats = written(tmp_path, "user_id,event_type,position\nu,1.0,1\nu,4.0,2\n", "floats.csv")
+    as_floats = read(floats, event_type=None, event_types=words)
+    assert list(as_floats.to_pandas()["event_type"]) == ["view", "purchase"]
     line = mistake(path, event_type=None)
     assert "orders.csv: row 1: '1' is not an event_type" in line
     assert "data.event_types={1: view}" in line

@@ -123,14 +123,13 @@ def event_type_conversion(column: RawColumn, words: Mapping[str, str | None]) ->
     A word to be dropped becomes an empty text.
     """
     said = id_conversion(column, "event_type").value
-    if column.type in FLOATS:
-        said = f"whole_number_or_text({said})"
     known: dict[str, str | None] = {word: word for word in EVENT_TYPES}
     known.update(words)
     pairs = " ".join(
         f"WHEN {quoted_text(word)} THEN {quoted_text(ours or '')}" for word, ours in known.items()
     )
-    value = f"CASE {column.usual} {pairs} END"
+    whole = f"CASE whole_number_or_text({column.usual}) {pairs} END"  # 4.0 is 4
+    value = f"CASE {column.usual} {pairs} ELSE {whole} END"
     return Conversion(column, value, f"{column.value} IS NULL", _no_event_type, said)
 
 

@@ -48,6 +48,11 @@ class ValueFormat:
     thousands: str | None = None
     event_types: Mapping[str, str | None] | None = None
 
+    @property
+    def times(self) -> dict[str, str | None]:
+        """What `time_conversion` needs."""
+        return {"unit": self.unit, "format": self.timestamp_format, "timezone": self.timezone}
+
     def __post_init__(self) -> None:
         signs = {"decimal": self.decimal, "thousands": self.thousands}
         for name, sign in signs.items():
@@ -104,8 +109,7 @@ def stage(
     unclear = {
         c: sql
         for c, r in raw.items()
-        if kinds[c] == "time"
-        and (sql := unclear_time(r, values.timezone, values.timestamp_format)) is not None
+        if kinds[c] == "time" and (sql := unclear_time(r, **values.times)) is not None
     }
     respelt = [
         f"({r.text} IS NOT NULL AND {r.text} IS DISTINCT FROM {r.value})"
@@ -157,9 +161,7 @@ def _conversion(
         return time_conversion(
             column,
             name,
-            unit=values.unit,
-            format=values.timestamp_format,
-            timezone=values.timezone,
+            **values.times,
         )
     if kind in ("number", "money", "stock"):
         format = replace(numbers, is_money=kind == "money")

@@ -55,14 +55,16 @@ def time_conversion(
     return Conversion(column, value, wrong, lambda cell: _not_a_time(name, cell, format), usual)
 
 
-def unclear_time(column: RawColumn, timezone: str | None, format: str | None) -> str | None:
+def unclear_time(
+    column: RawColumn, *, unit: str | None, format: str | None, timezone: str | None
+) -> str | None:
     """SQL of 1 where a local time occurred twice, of 2 where it never did, else 0; None: cannot be."""
     if timezone is None or (format is not None and "%z" in format):
         return None
     if column.type.startswith(("TIMESTAMP", "DATE")) and not column.has_zone:
         local = f"CAST({column.raw} AS TIMESTAMP)"
-    elif not column.is_text:
-        return None
+    elif not column.is_text or unit is not None:
+        return None  # a number counts from a moment
     elif format is not None:
         local = f"TRY_CAST(try_strptime({column.usual}, {quoted_text(format)}) AS TIMESTAMP)"
     else:
