@@ -25,6 +25,7 @@ def read_table(path: Path, given: FileFormat | None = None) -> pd.DataFrame:
     """The table in a file of any kind; all values are texts, null where missing, but those of Parquet."""
     with database() as connection:
         table = open_table(path, connection, given)
+        table.unnests = False
         names = [name for name, n in Counter(table.names).items() if n == 1]
         places = [list(table.names).index(name) for name in names]
         texts = [

@@ -271,7 +271,8 @@ def _finish(connection: duckdb.DuckDBPyConnection, target: str, orders: set[str]
     extra = ["file_number", ROW]
     if not orders:
         place = (
-            f"row_number() OVER (PARTITION BY user_id ORDER BY file_number, {ROW}) - 1 AS position"
+            f"row_number() OVER (PARTITION BY user_id ORDER BY file_number, {ROW}, item_id) - 1 "
+            "AS position"
         )
         connection.execute(
             f"CREATE TABLE ordered AS SELECT * EXCLUDE (timestamp, file_number, {ROW}) "

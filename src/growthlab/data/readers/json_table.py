@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from growthlab.core.errors import DataError
 from growthlab.core.raw_files import BEGINNING, unpacked
+from growthlab.data.readers.nested_values import found_at, paths_in, rows_of
 from growthlab.data.readers.table_file import BATCH_ROWS, ROW, TableFile
 
 ROWS_LOOKED_AT = 1_000  # to learn the names of columns
@@ -21,7 +22,11 @@ LARGEST_LIST = 256 << 20
 
 
 class JsonTable(TableFile):
-    """A file of JSON objects; numbers are texts exactly as they are written."""
+    """A file of JSON objects; numbers are texts exactly as they are written.
+
+    A column within a list (``items.sku``) or of a list gives a row for each element, unless `unnests` is
+    False: then a list is one text, and columns within it are empty.
+    """
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -29,7 +34,7 @@ class JsonTable(TableFile):
         names: dict[str, None] = {}
         with unpacked(path) as raw:
             for _, value in islice(_objects(raw, path), ROWS_LOOKED_AT):
-                names.update(dict.fromkeys(_paths(value)))
+                names.update(dict.fromkeys(paths_in(value)))
         return cls(path, list(names), ["VARCHAR"] * len(names))
 
     def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
@@ -40,14 +45,26 @@ class JsonTable(TableFile):
     def _batches(self, paths: Sequence[Sequence[str]]) -> Iterator[pa.RecordBatch]:
         names = [ROW, *(f"c{n}" for n in range(len(paths)))]
         with unpacked(self.path) as raw:
-            rows = _objects(raw, self.path)
+            rows = self._rows(raw, paths)
             while block := list(islice(rows, BATCH_ROWS)):
                 columns = [
-                    pa.array([_text(_value(value, path)) for _, value in block], pa.string())
-                    for path in paths
+                    pa.array([_text(cells[place]) for _, cells in block], pa.string())
+                    for place in range(len(paths))
                 ]
                 numbers = pa.array([number for number, _ in block], pa.int64())
                 yield pa.RecordBatch.from_arrays([numbers, *columns], names)
+
+    def _rows(
+        self, raw: BinaryIO, paths: Sequence[Sequence[str]]
+    ) -> Iterator[tuple[int, Sequence[Any]]]:
+        """The cells at these paths, with the number of their object."""
+        for number, value in _objects(raw, self.path):
+            cells = [found_at(value, path, unnests=self.unnests) for path in paths]
+            try:
+                for row in rows_of(cells):
+                    yield number, row
+            except DataError as error:
+                raise DataError(f"{self.path.name}: row {number}: {error}") from None
 
 
 def _objects(raw: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -94,22 +111,6 @@ def _loaded(text: bytes, path: Path, number: int) -> Any:
 
 class _Literal(str):
     """A number as it is written in the file."""
-
-
-def _paths(value: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, inner in value.items():
-        yield prefix + name
-        if isinstance(inner, dict) and prefix.count(".") < 8:
-            yield from _paths(inner, f"{prefix}{name}.")
-
-
-def _value(value: Any, path: Sequence[str]) -> Any:
-    for place, name in enumerate(path):
-        whole = ".".join(path[place:])
-        if isinstance(value, dict) and whole in value:
-            return value[whole]  # a name with points in it
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 def _text(value: Any) -> str | None:

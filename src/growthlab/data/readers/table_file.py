@@ -32,6 +32,7 @@ class TableFile(ABC):
     `names` are its columns in their order, not always distinct; `types` the type in DuckDB of each, which
     is VARCHAR in a file of text. `bad_rows` are filled while the rows are read: those that do not have
     the number of fields of the others. With more than `max_bad_rows` of them reading ends in a DataError.
+    With `unnests` a row whose columns lie in a list becomes as many rows, all of its number.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class TableFile(ABC):
     types: Sequence[str]
     max_bad_rows: int = 0
     may_be_empty: bool = False
+    unnests: bool = True
     bad_rows: list[BadRow] = field(default_factory=list)
     failure: DataError | None = None
 
