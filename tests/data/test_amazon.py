@@ -70,7 +70,7 @@ def test_items_may_be_missing_or_elsewhere(folder: Path) -> None:
     elsewhere = AmazonScientific(path=str(folder), items_path=str(folder / "products.parquet"))
     assert elsewhere.read().items is not None
     with pytest.raises(DataError, match=r"data.items_path=.*there is no such file"):
-        AmazonScientific(path=str(folder), items_path=str(folder / "goods.parquet")).files()
+        AmazonScientific(path=str(folder), items_path=str(folder / "goods.parquet")).input_files()
 
 
 @pytest.mark.parametrize("source", [AmazonBeauty, AmazonScientific])
@@ -78,7 +78,7 @@ def test_without_a_path_the_option_is_named(
     source: type[AmazonBeauty] | type[AmazonScientific],
 ) -> None:
     with pytest.raises(DataError, match=rf"data={source.name} needs data.path=.*sequences.parquet"):
-        source().files()
+        source().input_files()
 
 
 @pytest.mark.data

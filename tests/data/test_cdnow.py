@@ -25,7 +25,7 @@ def test_orders_on_one_day_stay_separate_and_sum_to_the_amount_paid(tmp_path: Pa
 
 def test_without_a_path_the_option_is_named() -> None:
     with pytest.raises(DataError, match=r"data=cdnow needs data.path=FILE"):
-        CDNOW().files()
+        CDNOW().input_files()
 
 
 @pytest.mark.data

@@ -71,7 +71,7 @@ def test_session_ids_must_be_numbers(tmp_path: Path) -> None:
 
 def test_without_a_path_the_option_is_named() -> None:
     with pytest.raises(DataError, match=r"data=diginetica needs data.path=.*sessions.parquet"):
-        Diginetica().files()
+        Diginetica().input_files()
 
 
 @pytest.mark.data

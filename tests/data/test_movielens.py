@@ -75,12 +75,12 @@ def test_films_and_users_may_be_missing_or_elsewhere(folder: Path) -> None:
     assert log.items is not None
     assert log.users is None
     with pytest.raises(DataError, match=r"data.users_path=.*there is no such file"):
-        MovieLens1M(path=str(folder), users_path=str(folder / "people.parquet")).files()
+        MovieLens1M(path=str(folder), users_path=str(folder / "people.parquet")).input_files()
 
 
 def test_without_a_path_the_option_is_named() -> None:
     with pytest.raises(DataError, match=r"data=movielens_1m needs data.path=.*sequences.parquet"):
-        MovieLens1M().files()
+        MovieLens1M().input_files()
 
 
 @pytest.mark.data

@@ -27,7 +27,7 @@ class Lines(Source):
     diary: str
     event_type: str = "purchase"
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         return [Path(self.path)]
 
     def read(self) -> EventLog:

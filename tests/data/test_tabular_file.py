@@ -177,16 +177,16 @@ def test_items_and_users_come_from_their_own_files(orders: Path, tmp_path: Path)
 
 def test_a_missing_file_is_named_with_similar_files(orders: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no such file: did you mean orders 2024.csv"):
-        source(orders.with_name("orders_2024.csv")).files()
+        source(orders.with_name("orders_2024.csv")).input_files()
     with pytest.raises(DataError, match="there is no file, nor a folder"):
-        source(tmp_path / "no" / "orders.csv").files()
+        source(tmp_path / "no" / "orders.csv").input_files()
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="is a folder without a file in it"):
-        source(tmp_path / "empty").files()
+        source(tmp_path / "empty").input_files()
     with pytest.raises(DataError, match=r"data.items_path=.*there is no such file"):
-        source(orders, items_path=str(tmp_path / "goods.csv")).files()
+        source(orders, items_path=str(tmp_path / "goods.csv")).input_files()
     with pytest.raises(DataError, match=r"data=tabular_file needs data.path=FILE.csv"):
-        TabularFile().files()
+        TabularFile().input_files()
 
 
 def test_a_misspelt_column_gets_its_near_matches(orders: Path) -> None:

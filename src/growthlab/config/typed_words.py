@@ -14,6 +14,7 @@ from growthlab.core.plain_yaml import plain_value
 WORD = re.compile(r"([+~]*[\w./@-]+)=(.+)", re.DOTALL)
 QUOTED_MAPPING = re.compile(r"\+{0,2}([\w./@-]+)=(['\"])(\{.*\})\2", re.DOTALL)
 STRUCTURES = {"[": "]", "{": "}"}
+SELECT = re.compile(r"(SELECT|WITH|FROM)\s", re.IGNORECASE)  # its commas make no grid of commands
 
 
 def as_typed(word: str) -> str:
@@ -28,9 +29,11 @@ def as_typed(word: str) -> str:
     ("data.path=['märz.csv',2]", "data.event_types='{浏览: view}'")
     """
     match = WORD.fullmatch(word)
-    if match is None or is_readable(word):
+    if match is None:
         return word
     key, value = match.groups()
+    if is_readable(word) and not SELECT.match(value):
+        return word
     text = quoted_value(value)
     if value.endswith(STRUCTURES.get(value[0], "\0")):
         try:

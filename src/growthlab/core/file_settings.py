@@ -21,7 +21,7 @@ def marked_settings(
 ) -> Iterator[tuple[str, str]]:
     """Dotted name and value of each marked setting that is set, in dataclasses inside others too.
 
-    A list of files gives one pair a file.
+    A list of files gives one pair a file, and a mapping of names to files too.
     """
     if isinstance(settings, Mapping):
         for key, value in settings.items():
@@ -34,8 +34,10 @@ def marked_settings(
             f"{where}.{each.name}" if where else each.name,
         )
         if each.metadata == mark:
-            values = value if isinstance(value, (list, tuple)) else [value]
-            yield from ((name, str(one)) for one in values if one is not None)
+            values = value.values() if isinstance(value, Mapping) else [value]
+            for one in values:
+                paths = one if isinstance(one, (list, tuple)) else [one]
+                yield from ((name, str(path)) for path in paths if path is not None)
         else:
             yield from marked_settings(value, mark, name)
 

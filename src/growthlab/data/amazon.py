@@ -48,7 +48,7 @@ class _AmazonReviews(Source):
     usual_items: ClassVar[str]
     address: ClassVar[str]
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The file of sequences, and that of the items if there is one."""
         sequences, items = self._files()
         return [sequences, items] if items is not None else [sequences]

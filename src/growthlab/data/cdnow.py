@@ -45,7 +45,7 @@ class CDNOW(Source):
     horizon_days: float | None = 91.0
     filter_seen_reason: str = "there are no items"
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The file of orders."""
         if self.path is None:
             raise DataError(
@@ -56,7 +56,7 @@ class CDNOW(Source):
 
     def read(self) -> EventLog:
         """One purchase event per order."""
-        (path,) = self.files()
+        (path,) = self.input_files()
         orders = rename_columns(read_table(path), COLUMNS, path)
         quantity = as_numbers(orders["quantity"], "cds")
         amount = as_numbers(orders.pop("amount"), "amount")

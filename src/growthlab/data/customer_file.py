@@ -73,7 +73,7 @@ class CustomerFile(DataSource[LabelledTable]):
             if ours not in COLUMNS:
                 raise ConfigError(f"data.columns has no {ours!r}: {near_matches(ours, COLUMNS)}")
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The one file."""
         if not self.path:
             raise DataError(
@@ -110,7 +110,7 @@ class CustomerFile(DataSource[LabelledTable]):
 
     def _raw(self) -> tuple[pd.DataFrame, Path]:
         """The file as it is, and its path."""
-        (path,) = self.files()
+        (path,) = self.input_files()
         table = read_table(path, FileFormat(separator=self.separator, encoding=self.encoding))
         if not len(table):
             raise DataError(f"{path} has no rows below its header")

@@ -51,7 +51,7 @@ class Diginetica(Source):
         if not 0 <= self.valid_share < 1:
             raise ConfigError(f"data.valid_share must be in [0, 1), got {self.valid_share}")
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The file of sessions."""
         if self.path is None:
             raise DataError(
@@ -63,7 +63,7 @@ class Diginetica(Source):
 
     def read(self) -> EventLog:
         """One view event per row; the column `split` is train, valid or test."""
-        (path,) = self.files()
+        (path,) = self.input_files()
         names = ("item_id", "position", "split")
         columns: dict[str, str | None] = {"user_id": "session_id", **{c: c for c in names}}
         events = rename_columns(read_table(path), columns, path)

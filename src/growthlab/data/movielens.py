@@ -42,7 +42,7 @@ class _MovieLens(Source):
     genres_between: ClassVar[str]
     columns: ClassVar[dict[str, str | None]] = {"user_id": "user_id", "item_id": "movie_id"}
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The file of ratings, and those of films and users if there are any."""
         return [path for path in self._files() if path is not None]
 

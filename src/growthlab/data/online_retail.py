@@ -80,13 +80,13 @@ class OnlineRetail(Source):
         if not self.url.startswith(("https://", "http://")):
             raise ConfigError(f"data.url={quoted(self.url)} must begin with https:// or http://")
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The file of transactions, downloaded if no path is given."""
         return [self._download() if self.path is None else existing_file(self.path)]
 
     def read(self) -> EventLog:
         """All rows, with those that both sheets hold only once; before cleaning."""
-        (path,) = self.files()
+        (path,) = self.input_files()
         raw = self._table(path)
         if self.path is None and self.rows is not None and len(raw) != self.rows:
             raise DataError(

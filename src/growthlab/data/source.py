@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from filelock import FileLock
 
@@ -67,7 +67,7 @@ class DataSource(ABC, Generic[Data]):
 
     `horizon_days` is the time that a prediction is about; None where the data does not say.
 
-    A setting marked `INPUT_FILE` names a file among `files`: the cache depends on its content, not on
+    A setting marked `INPUT_FILE` names a file among `input_files`: the cache depends on its content, not on
     its path.
     """
 
@@ -89,20 +89,28 @@ class DataSource(ABC, Generic[Data]):
         """The settings that say how the data is used: what is read does not depend on them."""
         return {"horizon_days"}
 
-    def files(self) -> list[Path]:
+    def input_files(self) -> list[Path]:
         """The files that `read` reads; DataError where one is missing."""
         return []
+
+    def grouped_files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of `input_files` by what they are read as."""
+        return {"": self.input_files()}
 
     def key(self) -> str:
         """A hash of what the prepared data depends on: settings, rules, content of files, code."""
         use_settings = self.use_settings()
         file_settings = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
         settings = {
-            setting: value is not None if setting in file_settings else value
+            setting: _without_paths(value) if setting in file_settings else value
             for setting, value in asdict(self).items()
             if setting not in use_settings
         }
-        content = [(path.name, _sha256(path)) for path in self.files()]
+        content = [
+            (use, path.name, _sha256(path))
+            for use, paths in self.grouped_files().items()
+            for path in paths
+        ]
         text = json.dumps(
             [type(self).__name__, settings, content, code_digest(type(self))],
             default=str,
@@ -194,6 +202,11 @@ class Source(DataSource[EventLog]):
 def _log_stage(stage: str, data: Prepared, started: float) -> None:
     counts = ", ".join(f"{n:,} {what}" for what, n in data.counts.items())
     logger.info("%s: %s %s in %.1f s", data.name, stage, counts, time.perf_counter() - started)
+
+
+def _without_paths(value: Any) -> Any:
+    """What a key holds of a setting that names files: whether it is set, or the names that it gives them."""
+    return sorted(map(str, value)) if isinstance(value, Mapping) else value is not None
 
 
 def _sha256(path: Path) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import duckdb
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
@@ -17,13 +19,15 @@ from growthlab.data.columns import typed_columns
 from growthlab.data.database import database
 from growthlab.data.event_log import EventLog
 from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
-from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, Kind
+from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, ORDERS, Kind
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
-from growthlab.data.readers.files import existing_file, existing_files
+from growthlab.data.readers.files import existing_file, files_of_setting
 from growthlab.data.readers.open_table import FileFormat, open_table
+from growthlab.data.readers.table_file import TableFile
 from growthlab.data.source import Source
-from growthlab.data.staging import ValueFormat
+from growthlab.data.sql_tables import Selection
+from growthlab.data.staging import NOT_READ, ValueFormat
 
 USER_KINDS: dict[str, Kind] = {"user_id": "id", KNOWN_FROM: "time"}
 USER_COLUMNS = tuple(USER_KINDS)
@@ -42,6 +46,10 @@ class TabularFile(Source):
     path
         A file (CSV of any dialect, JSON lines, Parquet, Excel, packed or not), a folder, a pattern
         such as ``days/*.csv``, or a list of them.
+    files, sql, sql_minutes
+        In place of `path`: files by names that one SELECT in DuckDB's SQL reads as tables, such as
+        ``{orders: orders.csv, lines: days/*.csv}``, see `Selection`; `columns` maps the columns that it
+        gives. One that takes longer than `sql_minutes` is stopped.
     label
         The name of the log; null: that of the first file.
     columns
@@ -77,6 +85,9 @@ class TabularFile(Source):
 
     name: ClassVar[str] = "tabular_file"
     path: str | list[str] | None = field(default=None, metadata=INPUT_FILE)
+    files: Mapping[str, str | list[str]] | None = field(default=None, metadata=INPUT_FILE)
+    sql: str | None = None
+    sql_minutes: float = 60.0
     label: str | None = None
     columns: Columns = field(default_factory=dict)
     event_type: str | None = None
@@ -115,6 +126,7 @@ class TabularFile(Source):
             for ours in given:
                 if ours not in possible:
                     raise ConfigError(f"{option} has no {ours!r}: {near_matches(ours, possible)}")
+        self._selection()  # raises for a SELECT that may not be run
         words = {_word(word): ours for word, ours in (self.event_types or {}).items()}
         object.__setattr__(self, "event_types", words)
         self._format(), self._values()  # raise for a sign that is none
@@ -122,38 +134,79 @@ class TabularFile(Source):
             hint = near_matches(str(event_type), EVENT_TYPES)
             raise ConfigError(f"{event_type!r} is not an event type: {hint}")
 
-    def files(self) -> list[Path]:
-        """The files of events, then those of items, users and identities that are set."""
-        if not self.path:
+    def grouped_files(self) -> dict[str, list[Path]]:
+        """See `DataSource.grouped_files`."""
+        if not self.path and not self.files:
             raise DataError(
                 "data=tabular_file needs data.path=FILE.csv (or .parquet), and data.columns.user_id=... "
                 "and so on where the file has other names for user_id, item_id or timestamp"
             )
-        others = [
-            existing_file(getattr(self, option), f"data.{option}")
+        others = {
+            option: [existing_file(getattr(self, option), f"data.{option}")]
             for option in ("items_path", "users_path", "identity_path")
             if getattr(self, option) is not None
-        ]
-        return [*self._event_files(), *others]
+        }
+        return {**self._event_files(), **others}
+
+    def input_files(self) -> list[Path]:
+        """The files of events, then those of items, users and identities that are set."""
+        return [path for group in self.grouped_files().values() for path in group]
 
     def read(self) -> EventLog:
         """The events of all files, before cleaning; DataError names the wrong file and row."""
-        paths = self._event_files()
+        files = self._event_files()
+        first = next(path for paths in files.values() for path in paths)
         connection = database(on_disk=True)
-        tables = [open_table(path, connection, self._format()) for path in paths]
-        return EventLog.from_tables(
-            tables,
-            _names(self.columns, (*EVENT_COLUMNS, *READING_KINDS), "user_id"),
-            self._reading(),
-            self._items(),
-            self._users(),
-            name=self.label or re.sub(r"[^\w.-]+", "_", paths[0].name.partition(".")[0]),
-            connection=connection,
-        )
+        with self._tables(files, connection) as tables:
+            return EventLog.from_tables(
+                tables,
+                _names(self.columns, (*EVENT_COLUMNS, *READING_KINDS), "user_id"),
+                self._reading(),
+                self._items(),
+                self._users(),
+                name=self.label or re.sub(r"[^\w.-]+", "_", first.name.partition(".")[0]),
+                connection=connection,
+            )
 
-    def _event_files(self) -> list[Path]:
-        paths = [self.path] if isinstance(self.path, (str, Path)) else self.path or []
-        return [file for path in paths for file in existing_files(path, "data.path")]
+    @contextmanager
+    def _tables(
+        self, files: Mapping[str, list[Path]], connection: duckdb.DuckDBPyConnection
+    ) -> Iterator[Sequence[TableFile]]:
+        """The tables of events, as long as the block lasts."""
+        selection = self._selection()
+        if selection is None:
+            paths = [path for group in files.values() for path in group]
+            yield [open_table(path, connection, self._format()) for path in paths]
+            return
+        with selection.rows(self._format(), connection) as rows:
+            self._require_order(rows)
+            yield [rows]
+
+    def _require_order(self, rows: TableFile) -> None:
+        """Raise a `DataError` for rows without a time or place: of a SELECT they come in any order."""
+        names = {ours: str(self.columns.get(ours) or ours) for ours in ORDERS}
+        if not any(name in rows.names and name != NOT_READ for name in names.values()):
+            raise DataError(
+                f"data.sql gives no {' and no '.join(names.values())}: the rows of a SELECT have no order "
+                "of their own, so select a time, or file_row AS position"
+            )
+
+    def _event_files(self) -> dict[str, list[Path]]:
+        selection = self._selection()
+        if selection is not None:
+            return selection.paths()
+        return {"path": files_of_setting(self.path, "data.path")}
+
+    def _selection(self) -> Selection | None:
+        """The tables and the SELECT, if events come from one."""
+        if self.files is None and self.sql is None:
+            return None
+        if self.files is None or self.sql is None:
+            missing, given = ("sql", "files") if self.sql is None else ("files", "sql")
+            raise ConfigError(f"data.{given} needs data.{missing}: files by names, and one SELECT")
+        if self.path:
+            raise ConfigError("data.path and data.files are both set: leave one out")
+        return Selection(self.files, self.sql, self.sql_minutes)
 
     def _format(self) -> FileFormat:
         return FileFormat(

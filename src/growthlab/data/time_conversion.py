@@ -97,7 +97,8 @@ def _usual_iso(text: str, name: str) -> str:
 
 def _iso(usual: str, timezone: str | None) -> str:
     """SQL of the time that such a text says."""
-    minutes = rf"regexp_replace({usual}, '([+-]\d\d)(\d\d)?$', '\1:\2')"
+    joined = f"replace(replace({usual}, ' +', '+'), ' -', '-')"  # DuckDB takes no blank there
+    minutes = rf"regexp_replace({joined}, '([+-]\d\d)(\d\d)?$', '\1:\2')"
     offset = rf"regexp_replace({minutes}, '([+-]\d\d):$', '\1:00')"
     colon = rf"CASE WHEN regexp_matches({usual}, '[+-]\d\d(\d\d)?$') THEN {offset} ELSE {usual} END"
     aware = f"(TRY_CAST({colon} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from growthlab.core.errors import DataError, near_matches
@@ -23,6 +24,12 @@ def existing_file(path: str | Path, option: str = "data.path") -> Path:
         raise DataError(f"{option}={path}: there is no file, nor a folder {path.parent}")
     neighbours = near_matches(path.name, [p.name for p in path.parent.iterdir() if p.is_file()])
     raise DataError(f"{option}={path}: there is no such file: {neighbours}")
+
+
+def files_of_setting(given: str | Path | Sequence[str] | None, option: str) -> list[Path]:
+    """All files that a setting names: those of a path, or of each of a list of them."""
+    paths = [given] if isinstance(given, (str, Path)) else given or []
+    return [file for path in paths for file in existing_files(path, option)]
 
 
 def existing_files(path: str | Path, option: str = "data.path") -> list[Path]:

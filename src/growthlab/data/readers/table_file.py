@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -34,6 +35,8 @@ class TableFile(ABC):
     the number of fields of the others. With more than `max_bad_rows` of them reading ends in a DataError.
     With `unnests` a row whose columns lie in a list becomes as many rows, all of its number.
     """
+
+    remedy: ClassVar[str] = "mend the file"
 
     path: Path
     names: Sequence[str]
@@ -102,6 +105,6 @@ class TableFile(ABC):
             raise DataError(f"row {row}: {why}")
         many = f" (and {len(self.bad_rows) - 1:,} before it)" if len(self.bad_rows) > 1 else ""
         raise DataError(
-            f"{self.path.name}: row {row}: {why}{many}: mend the file, or leave out up to so many "
+            f"{self.path.name}: row {row}: {why}{many}: {self.remedy}, or leave out up to so many "
             f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
         )
