@@ -438,3 +438,39 @@ def test_a_frame_goes_by_the_same_rules() -> None:
     assert (log.n_users, ids(log, "item_id")) == (1, ["1", "2"])
     with pytest.raises(DataError, match=r"row 1: user_id 1e\+19 has lost digits"):
         EventLog.from_frames(frame.assign(user_id=[1e19, 1.0]))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_folders_that_name_a_column_give_it_to_their_files(kind: str, tmp_path: Path) -> None:
+    for day, country in (("2024-05-01", "de"), ("2024-05-02", "__HIVE_DEFAULT_PARTITION__")):
+        folder = tmp_path / f"day={day}" / f"country={country}"
+        folder.mkdir(parents=True)
+        frame = pd.DataFrame({"user_id": [f"u{day[-1]}"]})
+        if kind == "csv":
+            frame.to_csv(folder / "part.csv", index=False)
+        elif kind == "jsonl":
+            frame.to_json(folder / "part.jsonl", orient="records", lines=True)
+        else:
+            frame.to_parquet(folder / "part.parquet")
+    log = read(tmp_path, columns={"timestamp": "day", "channel": "country"})
+    rows = log.query("SELECT user_id, strftime(timestamp, '%d.%m.') AS at, channel FROM events")
+    assert sorted(rows.astype(object).fillna("").itertuples(index=False, name=None)) == [
+        ("u1", "01.05.", "de"),
+        ("u2", "02.05.", ""),
+    ]
+
+
+def test_the_same_file_in_another_days_folder_is_other_data(tmp_path: Path) -> None:
+    keys = set()
+    for day in (1, 2):
+        folder = tmp_path / f"day=2024-05-0{day}"
+        folder.mkdir()
+        path = written(folder, "user_id\nu\n")
+        keys.add(TabularFile(path=str(path), columns={"timestamp": "day"}).key())
+    assert len(keys) == 2
+
+
+def test_a_column_of_a_file_goes_before_what_its_folder_says(tmp_path: Path) -> None:
+    (tmp_path / "channel=folder").mkdir()
+    path = written(tmp_path / "channel=folder", "user_id,channel\nu,file\n")
+    assert ids(read(path), "channel") == ["file"]

@@ -20,6 +20,7 @@ from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.readers.files import folder_values
 from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class DataSource(ABC, Generic[Data]):
             if setting not in use_settings
         }
         content = [
-            (use, path.name, _sha256(path))
+            (use, path.name, folder_values(path), _sha256(path))
             for use, paths in self.grouped_files().items()
             for path in paths
         ]

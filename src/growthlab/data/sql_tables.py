@@ -29,7 +29,7 @@ class SelectedRows(TableFile):
 
     remedy = "mend the query"
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
         chosen = [f"{quoted_name(self.names[p])} AS c{n}" for n, p in enumerate(places)]
         return f"(SELECT {', '.join([f'rowid + 1 AS {ROW}', *chosen])} FROM {ATTACHED}.{RESULT})"

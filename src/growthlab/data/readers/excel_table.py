@@ -47,7 +47,7 @@ class ExcelTable(TableFile):
         finally:
             book.close()
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
         return self.stream(connection, self._batches(places), len(places))
 

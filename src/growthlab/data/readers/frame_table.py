@@ -37,7 +37,7 @@ class FrameTable(TableFile):
         finally:
             connection.unregister(table._name)
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
         columns = ", ".join([ROW, *(f"c{place} AS c{n}" for n, place in enumerate(places))])
         return f"(SELECT {columns} FROM {self._name})"

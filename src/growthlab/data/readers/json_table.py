@@ -37,7 +37,7 @@ class JsonTable(TableFile):
                 names.update(dict.fromkeys(paths_in(value)))
         return cls(path, list(names), ["VARCHAR"] * len(names))
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
         paths = [self.names[place].split(".") for place in places]
         return self.stream(connection, self._batches(paths), len(paths))

@@ -27,7 +27,7 @@ class ParquetTable(TableFile):
         columns = [row for row in described if row[0] != "file_row_number"]
         return cls(path, [row[0] for row in columns], [row[1] for row in columns])
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
         chosen = [f"{quoted_name(self.names[p])} AS c{n}" for n, p in enumerate(places)]
         columns = ", ".join([f"file_row_number + 1 AS {ROW}", *chosen])

@@ -13,6 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from growthlab.core.errors import DataError, near_matches
+from growthlab.data.readers.files import folder_values
+from growthlab.data.sql_text import quoted_text
 
 ROW = "file_row"  # the column of row numbers, from 1 below the header
 BATCH_ROWS = 50_000
@@ -33,6 +35,7 @@ class TableFile(ABC):
     `names` are its columns in their order, not always distinct; `types` the type in DuckDB of each, which
     is VARCHAR in a file of text. `bad_rows` are filled while the rows are read: those that do not have
     the number of fields of the others. With more than `max_bad_rows` of them reading ends in a DataError.
+    The file's folders may say more, see `folder_values`; its own columns go before.
     With `unnests` a row whose columns lie in a list becomes as many rows, all of its number.
     """
 
@@ -47,9 +50,28 @@ class TableFile(ABC):
     bad_rows: list[BadRow] = field(default_factory=list)
     failure: DataError | None = None
 
+    def __post_init__(self) -> None:
+        known = {name.lower() for name in self.names}
+        said = {n: v for n, v in folder_values(self.path).items() if n.lower() not in known}
+        self._said = list(said.values())
+        self.names = [*self.names, *said]
+        self.types = [*self.types, *("VARCHAR" for _ in said)]
+
     @abstractmethod
+    def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
+        """`relation` of columns of the file itself."""
+
     def relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
+        n_own = len(self.names) - len(self._said)
+        own = [place for place in places if place < n_own]
+        rows = self.own_relation(connection, own)
+        if len(own) == len(places):
+            return rows
+        cells = iter(f"c{n}" for n in range(len(own)))
+        columns = [next(cells) if p < n_own else _constant(self._said[p - n_own]) for p in places]
+        chosen = ", ".join([ROW, *(f"{column} AS c{n}" for n, column in enumerate(columns))])
+        return f"(SELECT {chosen} FROM {rows})"
 
     def place_of(self, name: str, ours: str) -> int:
         """The place of a column; DataError where the file has none of that name, or several."""
@@ -108,3 +130,7 @@ class TableFile(ABC):
             f"{self.path.name}: row {row}: {why}{many}: {self.remedy}, or leave out up to so many "
             f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
         )
+
+
+def _constant(value: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if value is None else quoted_text(value)
