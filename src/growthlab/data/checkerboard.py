@@ -48,6 +48,7 @@ class CheckerboardShop(Source):
     purchases: int = 14
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.purchases <= self.items // 2:
             possible = f"between 1 and the {self.items // 2} items of a group"
             raise ConfigError(f"data.purchases must be {possible}, got {self.purchases}")

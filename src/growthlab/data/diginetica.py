@@ -48,6 +48,7 @@ class Diginetica(Source):
     target_events: tuple[str, ...] = ("view",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.valid_share < 1:
             raise ConfigError(f"data.valid_share must be in [0, 1), got {self.valid_share}")
 

@@ -77,6 +77,7 @@ class OnlineRetail(Source):
     activity_days: float | None = 180.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.url.startswith(("https://", "http://")):
             raise ConfigError(f"data.url={quoted(self.url)} must begin with https:// or http://")
 

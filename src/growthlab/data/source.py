@@ -15,12 +15,13 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_chec
 
 from filelock import FileLock
 
-from growthlab.core.errors import DataError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.readers.files import folder_values
+from growthlab.data.sample import sample_of_users
 from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,10 @@ class DataSource(ABC, Generic[Data]):
         with FileLock(cache / f"{folder.name}.lock"):
             return self._open_cached(folder) or self._read_and_save(folder)
 
+    def sampled(self, data: Data) -> Data:
+        """The part of the data that is asked for."""
+        return data
+
     def cleaned(self, data: Data) -> Data:
         """The data after the rules that need no cutoff; as it is where there are none."""
         return data
@@ -153,6 +158,7 @@ class DataSource(ABC, Generic[Data]):
             what = next(iter(data.counts))
             raise DataError(f"{self.name} has no {what}: the file is empty or holds only a header")
         _log_stage("read", data, started)
+        data = self.sampled(data)
         started = time.perf_counter()
         cleaned = self.cleaned(data)
         if cleaned is not data:
@@ -170,7 +176,8 @@ class Source(DataSource[EventLog]):
     Its use is `filter_seen` (none, purchased or interacted) and the reason for it; `horizon_days`,
     None for data without times; `activity_days`: a customer who has not bought within so many days
     before the cutoff gets no prediction; the event types of histories and those to predict.
-    `cleaning` holds the rules for the raw events, None for none.
+    `cleaning` holds the rules for the raw events, None for none. Of the customers a share `sample_users` is
+    taken with all their events, the same ones whatever the order of rows; another `sample_seed` takes others.
     """
 
     prepared: ClassVar[str] = "log.json"
@@ -180,16 +187,30 @@ class Source(DataSource[EventLog]):
     activity_days: float | None = None
     history_events: tuple[str, ...] = ("purchase",)
     target_events: tuple[str, ...] = ("purchase",)
+    sample_users: float = 1.0
+    sample_seed: int = 0
     cleaning: Cleaning | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sample_users <= 1:
+            raise ConfigError(
+                f"data.sample_users={self.sample_users:g} must be a share of the customers, such as 0.01"
+            )
 
     @classmethod
     def use_settings(cls) -> set[str]:
         """See `DataSource.use_settings`."""
-        return {f.name for f in fields(Source)} - {"cleaning"}
+        return {f.name for f in fields(Source)} - {"cleaning", "sample_users", "sample_seed"}
 
     def open(self, folder: Path) -> EventLog:
         """See `DataSource.open`."""
         return EventLog.open(folder)
+
+    def sampled(self, data: EventLog) -> EventLog:
+        """See `DataSource.sampled`."""
+        if self.sample_users == 1:
+            return data
+        return sample_of_users(data, self.sample_users, self.sample_seed)
 
     def cleaned(self, data: EventLog) -> EventLog:
         """See `DataSource.cleaned`."""

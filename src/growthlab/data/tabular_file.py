@@ -118,6 +118,7 @@ class TabularFile(Source):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for option, given, possible in (
             ("columns", self.columns, (*EVENT_COLUMNS, *READING_KINDS)),
             ("item_columns", self.item_columns, tuple(ITEM_KINDS)),

@@ -1,0 +1,34 @@
+"""A seeded share of the customers with all their events, for a first look at a large log."""
+
+from __future__ import annotations
+
+from growthlab.core.errors import DataError
+from growthlab.data.cleaning import report_row
+from growthlab.data.event_log import EventLog
+from growthlab.data.event_sql import hashed_place
+
+PURPOSE = "sample of users"
+
+
+def sample_of_users(log: EventLog, share: float, seed: int) -> EventLog:
+    """The log of about this share of its users: who is among them depends on the raw id and the seed alone.
+
+    Events without a user are left out. A smaller share takes some of the same users.
+
+    Raises
+    ------
+    DataError
+        Nobody is among them.
+    """
+    chosen = f"{hashed_place('user_id', seed, PURPOSE)} < {round(share * 2**32)}"
+    sample = log.derive(f"SELECT * FROM events WHERE {chosen}", store=True)
+    if not sample.n_events:
+        raise DataError(
+            f"data.sample_users={share:g} leaves none of the {log.n_users:,} customers: take a larger share"
+        )
+    if log.users is not None:
+        ids = log.query(f"SELECT DISTINCT user_id FROM users WHERE {chosen}")["user_id"]
+        kept = log.users[log.users["user_id"].isin(ids)].reset_index(drop=True)
+        sample = sample.with_tables(log.items, kept)
+    why = f"data.sample_users={share:g}: a share of the customers with all their events"
+    return sample.with_cleaning([*log.cleaning, report_row("sample of users", why, log, sample)])
