@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from growthlab.core.errors import DataError
-from growthlab.data.cleaning import report_row
+from growthlab.data.cleaning_report import report_of_counts
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import hashed_place
 
@@ -31,4 +31,6 @@ def sample_of_users(log: EventLog, share: float, seed: int) -> EventLog:
         kept = log.users[log.users["user_id"].isin(ids)].reset_index(drop=True)
         sample = sample.with_tables(log.items, kept)
     why = f"data.sample_users={share:g}: a share of the customers with all their events"
-    return sample.with_cleaning([*log.cleaning, report_row("sample of users", why, log, sample)])
+    before, after = (tuple(each.counts.values()) for each in (log, sample))
+    row = report_of_counts("sample of users", why, before, after, 0)
+    return sample.with_cleaning([*log.cleaning, row])

@@ -20,7 +20,7 @@ from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
-from growthlab.data.readers.files import folder_values
+from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.sample import sample_of_users
 from growthlab.data.source_code import code_digest
 

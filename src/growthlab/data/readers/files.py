@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
 from growthlab.core.errors import DataError, near_matches
 
 NOT_DATA = (("proc",), ("sys",), ("dev",))  # environment variables stand there
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 PATTERN = frozenset("*?[")
 
 
@@ -59,20 +57,6 @@ def existing_files(path: str | Path, option: str = "data.path") -> list[Path]:
     if not files:
         raise DataError(f"{option}={path}: there is no such file")
     return [existing_file(file, option) for file in files]
-
-
-def folder_values(path: Path) -> dict[str, str | None]:
-    """What folders such as ``day=2024-05-01`` say of the rows of a file, by name; null where they say so.
-
-    >>> folder_values(Path("sales/day=2024-05-01/country=de/part.csv"))
-    {'day': '2024-05-01', 'country': 'de'}
-    """
-    values: dict[str, str | None] = {}
-    for part in path.parent.parts:
-        name, equals, value = part.partition("=")
-        if equals and name.isidentifier():
-            values[name] = None if value == NO_VALUE else unquote(value)
-    return values
 
 
 def _tables_in(folder: Path) -> list[Path]:

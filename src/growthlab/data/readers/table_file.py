@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.data.readers.files import folder_values
+from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.sql_text import quoted_text
 
 ROW = "file_row"  # the column of row numbers, from 1 below the header
