@@ -60,9 +60,12 @@ def test_the_table_of_users_holds_those_of_the_sample(frame: pd.DataFrame) -> No
     assert set(sample.users["user_id"]) == users_of(sample)
 
 
-def test_a_sample_of_nobody_is_refused(frame: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match=r"data.sample_users=1e-06 leaves none of the 2,000"):
-        sample_of_users(log_of(frame), 1e-6, seed=0)
+def test_a_sample_of_nobody_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user_id\nu\n")
+    nobody = TabularFile(path=str(path), event_type="view", sample_users=1e-6)
+    with pytest.raises(DataError, match=r"no events: data.sample_users=1e-06 takes none"):
+        nobody.prepare(tmp_path / "cache")
     for share in (0.0, 1.5, float("nan")):
         with pytest.raises(ConfigError, match="must be a share of the customers"):
             TabularFile(path="x.csv", sample_users=share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,12 +75,18 @@ def read_events(
         except DataError as error:
             raise DataError(_with_file(table, str(error))) from None
     connection.execute(f"DROP TABLE IF EXISTS {_STAGED}")
-    if any(order != orders[0] for order in orders):
-        raise DataError(
-            f"some files have {' and '.join(sorted(set.union(*orders)))} and others have not: map the "
-            "column in all of them, or leave it out with data.columns.timestamp=none"
-        )
+    refuse_other_orders(orders)
     return _finish(connection, target, set.union(set(), *orders)), report
+
+
+def refuse_other_orders(orders: Sequence[Collection[str]]) -> None:
+    """Raise a `DataError` where files have different ones of the columns that order events."""
+    if any(order != orders[0] for order in orders):
+        differing = " and ".join(sorted(set().union(*orders)))
+        raise DataError(
+            f"some files have {differing} and others have not: map the column in all of them, or leave it "
+            "out with data.columns.timestamp=none"
+        )
 
 
 def _with_file(table: TableFile, message: str) -> str:

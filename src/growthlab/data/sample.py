@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from growthlab.core.errors import DataError
 from growthlab.data.cleaning_report import report_of_counts
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import hashed_place
@@ -14,18 +13,9 @@ def sample_of_users(log: EventLog, share: float, seed: int) -> EventLog:
     """The log of about this share of its users: who is among them depends on the raw id and the seed alone.
 
     Events without a user are left out. A smaller share takes some of the same users.
-
-    Raises
-    ------
-    DataError
-        Nobody is among them.
     """
     chosen = f"{hashed_place('user_id', seed, PURPOSE)} < {round(share * 2**32)}"
     sample = log.derive(f"SELECT * FROM events WHERE {chosen}", store=True)
-    if not sample.n_events:
-        raise DataError(
-            f"data.sample_users={share:g} leaves none of the {log.n_users:,} customers: take a larger share"
-        )
     if log.users is not None:
         ids = log.query(f"SELECT DISTINCT user_id FROM users WHERE {chosen}")["user_id"]
         kept = log.users[log.users["user_id"].isin(ids)].reset_index(drop=True)

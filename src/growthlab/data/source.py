@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
+from growthlab.data.file_digests import CONTENT, FileDigests
+from growthlab.data.kept_parts import KeptParts
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.sample import sample_of_users
@@ -70,13 +72,14 @@ class DataSource(ABC, Generic[Data]):
     `horizon_days` is the time that a prediction is about; None where the data does not say.
 
     A setting marked `INPUT_FILE` names a file among `input_files`: the cache depends on its content, not on
-    its path.
+    its path. With ``stat`` as `cache_key` a file is taken to be the same while its path, size and time are.
     """
 
     name: ClassVar[str]
     default_split: ClassVar[str | None] = None  # what it takes where a command names no split
     prepared: ClassVar[str]  # the file by which a folder of the cache is known to be complete
     horizon_days: float | None = None
+    cache_key: str = CONTENT
 
     @abstractmethod
     def read(self) -> Data:
@@ -89,7 +92,7 @@ class DataSource(ABC, Generic[Data]):
     @classmethod
     def use_settings(cls) -> set[str]:
         """The settings that say how the data is used: what is read does not depend on them."""
-        return {"horizon_days"}
+        return {"horizon_days", "cache_key"}
 
     def input_files(self) -> list[Path]:
         """The files that `read` reads; DataError where one is missing."""
@@ -99,22 +102,26 @@ class DataSource(ABC, Generic[Data]):
         """The files of `input_files` by what they are read as."""
         return {"": self.input_files()}
 
-    def key(self) -> str:
-        """A hash of what the prepared data depends on: settings, rules, content of files, code."""
+    def key_settings(self) -> dict[str, Any]:
+        """The settings that the prepared data depends on, without paths."""
         use_settings = self.use_settings()
         file_settings = {f.name for f in fields(self) if f.metadata == INPUT_FILE}
-        settings = {
+        return {
             setting: _without_paths(value) if setting in file_settings else value
             for setting, value in asdict(self).items()
             if setting not in use_settings
         }
+
+    def key(self, digests: FileDigests | None = None) -> str:
+        """A hash of what the prepared data depends on: settings, rules, content of files, code."""
+        digests = digests or FileDigests()
         content = [
-            (use, path.name, folder_values(path), _sha256(path))
+            (use, path.name, folder_values(path), digests.of(path))
             for use, paths in self.grouped_files().items()
             for path in paths
         ]
         text = json.dumps(
-            [type(self).__name__, settings, content, code_digest(type(self))],
+            [type(self).__name__, self.key_settings(), content, code_digest(type(self))],
             default=str,
             sort_keys=True,
         )
@@ -126,14 +133,24 @@ class DataSource(ABC, Generic[Data]):
         Of two processes that prepare the same data at the same time only one reads the files.
         """
         cache = Path(cache)
-        folder = cache / f"{self.name}-{self.key()}"
+        digests = FileDigests.of_cache(cache, self.cache_key)
+        folder = cache / f"{self.name}-{self.key(digests)}"
         cache.mkdir(parents=True, exist_ok=True)
+        digests.remember()
         with FileLock(cache / f"{folder.name}.lock"):
-            return self._open_cached(folder) or self._read_and_save(folder)
+            return self._open_cached(folder) or self._read_and_save(folder, digests)
 
-    def sampled(self, data: Data) -> Data:
-        """The part of the data that is asked for."""
+    def finished(self, data: Data) -> Data:
+        """What was read, after what is done with the rows of each customer on their own."""
         return data
+
+    def why_empty(self) -> str:
+        """Why nothing may have been read."""
+        return "the file is empty or holds only a header"
+
+    def read_new(self, parts: KeptParts, finish: Callable[[Data], Data]) -> Data:
+        """The finished data before cleaning; a source of many files reads those that are not kept yet."""
+        return finish(self.read())
 
     def cleaned(self, data: Data) -> Data:
         """The data after the rules that need no cutoff; as it is where there are none."""
@@ -151,14 +168,13 @@ class DataSource(ABC, Generic[Data]):
         logger.info("%s: %s %s from the cache %s", self.name, f"{n_rows:,}", rows, folder)
         return data
 
-    def _read_and_save(self, folder: Path) -> Data:
+    def _read_and_save(self, folder: Path, digests: FileDigests) -> Data:
         started = time.perf_counter()
-        data = self.read()
+        data = self.read_new(KeptParts(folder.parent, digests), self.finished)
         if not next(iter(data.counts.values())):
             what = next(iter(data.counts))
-            raise DataError(f"{self.name} has no {what}: the file is empty or holds only a header")
+            raise DataError(f"{self.name} has no {what}: {self.why_empty()}")
         _log_stage("read", data, started)
-        data = self.sampled(data)
         started = time.perf_counter()
         cleaned = self.cleaned(data)
         if cleaned is not data:
@@ -206,11 +222,17 @@ class Source(DataSource[EventLog]):
         """See `DataSource.open`."""
         return EventLog.open(folder)
 
-    def sampled(self, data: EventLog) -> EventLog:
-        """See `DataSource.sampled`."""
+    def finished(self, data: EventLog) -> EventLog:
+        """See `DataSource.finished`: the sample of customers."""
         if self.sample_users == 1:
             return data
         return sample_of_users(data, self.sample_users, self.sample_seed)
+
+    def why_empty(self) -> str:
+        """See `DataSource.why_empty`."""
+        if self.sample_users == 1:
+            return super().why_empty()
+        return f"data.sample_users={self.sample_users:g} takes none of the customers, so take a larger share"
 
     def cleaned(self, data: EventLog) -> EventLog:
         """See `DataSource.cleaned`."""
@@ -229,8 +251,3 @@ def _log_stage(stage: str, data: Prepared, started: float) -> None:
 def _without_paths(value: Any) -> Any:
     """What a key holds of a setting that names files: whether it is set, or the names that it gives them."""
     return sorted(map(str, value)) if isinstance(value, Mapping) else value is not None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ import duckdb
 from growthlab.core.errors import ConfigError, DataError, quoted
 from growthlab.data.conversions import text_sql
 from growthlab.data.database import database
+from growthlab.data.file_digests import delivered_once
 from growthlab.data.raw_column import RawColumn
 from growthlab.data.readers.files import files_of_setting
 from growthlab.data.readers.open_table import FileFormat, open_table
@@ -92,7 +93,7 @@ class Selection:
         with database(on_disk=True) as room:
             bad_rows: list[BadRow] = []
             for name, paths in self.paths().items():
-                bad_rows += _load(room, name, paths, given)
+                bad_rows += _load(room, name, delivered_once(paths), given)
             lock(room)
             run_select(room, select, RESULT, self.minutes)
             columns = room.execute(f"DESCRIBE {RESULT}").fetchall()

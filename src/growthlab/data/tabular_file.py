@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,14 +18,18 @@ from growthlab.core.histories import EVENT_TYPES
 from growthlab.data.columns import typed_columns
 from growthlab.data.database import database
 from growthlab.data.event_log import EventLog
+from growthlab.data.file_digests import delivered_once
 from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
+from growthlab.data.kept_parts import KeptParts
 from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, ORDERS, Kind
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
 from growthlab.data.readers.files import existing_file, files_of_setting
+from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.readers.open_table import FileFormat, open_table
 from growthlab.data.readers.table_file import TableFile
 from growthlab.data.source import Source
+from growthlab.data.source_code import code_digest
 from growthlab.data.sql_tables import Selection
 from growthlab.data.staging import NOT_READ, ValueFormat
 
@@ -156,7 +160,6 @@ class TabularFile(Source):
     def read(self) -> EventLog:
         """The events of all files, before cleaning; DataError names the wrong file and row."""
         files = self._event_files()
-        first = next(path for paths in files.values() for path in paths)
         connection = database(on_disk=True)
         with self._tables(files, connection) as tables:
             return EventLog.from_tables(
@@ -165,9 +168,38 @@ class TabularFile(Source):
                 self._reading(),
                 self._items(),
                 self._users(),
-                name=self.label or re.sub(r"[^\w.-]+", "_", first.name.partition(".")[0]),
+                name=self._label(files),
                 connection=connection,
             )
+
+    def read_new(self, parts: KeptParts, finish: Callable[[EventLog], EventLog]) -> EventLog:
+        """See `DataSource.read_new`: the events of each file are kept, unless a SELECT reads all files."""
+        files = self._event_files()
+        paths = [path for group in files.values() for path in group]
+        if self.sql is not None or self.users_path is not None or len(paths) == 1:
+            return super().read_new(parts, finish)
+        alone = replace(self, items_path=None, item_columns={}, label=None, cleaning=None)
+        fixed = [alone.key_settings(), code_digest(type(self))]
+        if self.identity_path is not None:
+            fixed.append(parts.digests.of(existing_file(self.identity_path, "data.identity_path")))
+
+        def key_of(path: Path, digest: str) -> Any:
+            return [*fixed, digest, folder_values(path), path.stem if self._ids_by_name else ""]
+
+        def read(path: Path) -> EventLog:
+            return finish(replace(alone, path=[str(path)]).read())
+
+        log = parts.log_of(paths, key_of, read, self._label(files))
+        return super().read_new(parts, finish) if log is None else log.with_items(self._items())
+
+    @property
+    def _ids_by_name(self) -> bool:
+        """Whether the name of a file says the source of its ids."""
+        return self.identity_path is not None and self.source is None
+
+    def _label(self, files: Mapping[str, Sequence[Path]]) -> str:
+        first = next(path for paths in files.values() for path in paths)
+        return self.label or re.sub(r"[^\w.-]+", "_", first.name.partition(".")[0])
 
     @contextmanager
     def _tables(
@@ -177,7 +209,8 @@ class TabularFile(Source):
         selection = self._selection()
         if selection is None:
             paths = [path for group in files.values() for path in group]
-            yield [open_table(path, connection, self._format()) for path in paths]
+            once = delivered_once(paths, by_name=self._ids_by_name)
+            yield [open_table(path, connection, self._format()) for path in once]
             return
         with selection.rows(self._format(), connection) as rows:
             self._require_order(rows)

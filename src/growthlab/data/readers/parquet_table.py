@@ -34,10 +34,13 @@ class ParquetTable(TableFile):
         return f"(SELECT {columns} FROM {_scan(self.path)})"
 
 
+def path_pattern(path: Path) -> str:
+    """The pattern that means this file alone: [ ] * ? in its name stand for themselves."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path.as_posix())
+
+
 def _scan(path: Path) -> str:
-    # the path is one file, whatever signs are in it: [ ] * ? would be a pattern
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path.as_posix())
     return (
-        f"read_parquet({quoted_text(pattern)}, binary_as_string = true, file_row_number = true, "
-        "hive_partitioning = false)"
+        f"read_parquet({quoted_text(path_pattern(path))}, binary_as_string = true, "
+        "file_row_number = true, hive_partitioning = false)"
     )
