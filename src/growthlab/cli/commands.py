@@ -6,6 +6,8 @@ commands::
 
     # Search a model's settings on the validation window: growthlab tune model=recommend/item_knn
     # section: models
+
+``# words without = are: paths`` gathers such words into the list that the setting ``paths`` holds.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from growthlab.config.defaults_list import composed_groups
 
 MODULES = Path(__file__).parent
 SECTION = "section:"
+WORDS_ARE = "words without = are:"
 NO_SECTION = "other"
 CHOSEN_BY_TASK = ("metrics", "search")  # and not listed: they are many
 GREETING = (
@@ -36,6 +39,7 @@ class CommandHelp(NamedTuple):
     section: str
     notes: str  # the examples, and what else the head of the config file says
     settings: str  # the config file below its head
+    words_are: str | None = None  # the setting that takes the words without =
 
 
 @cache
@@ -75,8 +79,11 @@ def _command(path: Path) -> CommandHelp:
     lines = path.read_text(encoding="utf-8").rstrip().splitlines()
     n_head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
     head = [line.lstrip("# ") for line in lines[:n_head]]
+    words_are = [
+        line.removeprefix(WORDS_ARE).strip() for line in head if line.startswith(WORDS_ARE)
+    ]
     sections = [line.removeprefix(SECTION).strip() for line in head if line.startswith(SECTION)]
-    first, *others = [line for line in head if not line.startswith(SECTION)] or [""]
+    first, *others = [line for line in head if not line.startswith((SECTION, WORDS_ARE))] or [""]
     summary, separator, example = first.partition(": growthlab ")
     notes = [f"growthlab {example}"] * bool(separator) + others
     return CommandHelp(
@@ -85,6 +92,7 @@ def _command(path: Path) -> CommandHelp:
         section=sections[0] if sections else NO_SECTION,
         notes="\n".join(notes),
         settings="\n".join(lines[n_head:]),
+        words_are=words_are[0] if words_are else None,
     )
 
 

@@ -111,11 +111,14 @@ def _run(name: str, words: list[str]) -> int:
     prepare_process()
     try:
         from growthlab.config.compose import compose, sweep
+        from growthlab.config.typed_words import gathered
     except ModuleNotFoundError as error:
         return _without_laboratory(name, words, error)
 
     show_config = _take_cfg(words)
     is_grid = _take(words, "-m") or _take(words, "--multirun")
+    setting = commands()[name].words_are
+    words = words if setting is None else gathered(words, setting)
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
         raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")

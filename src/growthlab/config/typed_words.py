@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from growthlab.core.errors import ConfigError
@@ -44,6 +45,17 @@ def as_typed(word: str) -> str:
             text = _list_text(content)
     quoted = f"{key}={text}"
     return quoted if is_readable(quoted) else word
+
+
+def gathered(words: Sequence[str], setting: str) -> list[str]:
+    """The words, with those that set nothing, and names of files, as the list that a setting holds.
+
+    >>> gathered(["a b.csv", "name=shop", "(1)=#.csv"], "paths")
+    ["paths=['a b.csv','(1)=#.csv']", 'name=shop']
+    """
+    listed = [w for w in words if w[:1] != "-" and (not WORD.fullmatch(w) or Path(w).exists())]
+    others = [w for w in words if w not in listed]
+    return [f"{setting}={_list_text(listed)}", *others] if listed else others
 
 
 def typed_mappings(words: Iterable[str]) -> Iterator[tuple[str, dict[Any, Any]]]:

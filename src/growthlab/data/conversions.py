@@ -74,7 +74,7 @@ def _bare_number(text: str, format: NumberFormat) -> str:
     """SQL of the text without what stands around a number."""
     if not format.is_money:
         return f"trim({text})"
-    signs = r"[\p{Sc}\s\p{Z}]|^[A-Z]{3}\b|\b[A-Z]{3}$"
+    signs = r"[\p{Sc}円元\s\p{Z}]|^[A-Z]{3}\b|\b[A-Z]{3}$"
     digits = f"regexp_full_match({text}, '[0-9.+-]*')"
     return f"CASE WHEN {digits} THEN {text} ELSE regexp_replace({text}, '{signs}', '', 'g') END"
 

@@ -69,6 +69,15 @@ class ExcelTable(TableFile):
             book.close()
 
 
+def sheets_with_rows(path: Path) -> list[str]:
+    """The sheets of a workbook that hold anything, in their order."""
+    book = _workbook(path)
+    try:
+        return [name for name in book.sheetnames if _header(book[name])]
+    finally:
+        book.close()
+
+
 def _batch(block: Sequence[tuple[int, list[str | None]]], names: list[str]) -> pa.RecordBatch:
     numbers = pa.array([number for number, _ in block], pa.int64())
     columns = [

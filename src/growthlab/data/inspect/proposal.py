@@ -1,0 +1,264 @@
+"""The settings by which files are read as events, as far as the files show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from growthlab.core.errors import DataError, quoted
+from growthlab.data.inspect.column_names import TOTALS, plain_name
+from growthlab.data.inspect.event_types import event_types
+from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND
+from growthlab.data.inspect.selects import joined, of_one_table
+from growthlab.data.inspect.table_roles import RoleOfTable, role_of, same_columns, with_role
+from growthlab.data.inspect.table_sample import TableSample
+from growthlab.data.inspect.time_format import TimeFormat, time_format
+from growthlab.data.kinds import EVENT_KINDS
+from growthlab.data.personal_data import personal_data
+from growthlab.data.sql_text import quoted_name
+from growthlab.data.staging import NOT_READ
+
+TIMES = ("timestamp", "cancelled_at")
+ZONES = {  # an example by the letters of the names
+    "[\u3040-\u30ff]": "Asia/Tokyo",
+    "[\u4e00-\u9fff]": "Asia/Shanghai",
+    "": "Europe/Berlin",
+}
+CELLS = 500  # in which personal data is looked for
+
+
+@dataclass
+class Proposal:
+    """Settings of data=tabular_file, what was found, what is doubtful, and the columns that are not read.
+
+    `personal` are the columns that look like personal data, and `personal_columns` those of ours that are
+    read from them, with its kind.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    personal: list[str] = field(default_factory=list)
+    personal_columns: dict[str, str] = field(default_factory=dict)
+
+
+def proposed(samples: Sequence[TableSample]) -> Proposal:
+    """The settings for tables of which one at least holds events.
+
+    Raises
+    ------
+    DataError
+        None of them does.
+    """
+    tables = [role_of(_merged(group)) for group in same_columns(samples)]
+    proposal = Proposal()
+    events = with_role(tables, "events") or _joinable(tables) or with_role(tables, "orders")
+    if not events:
+        raise DataError(_no_events(tables))
+    main = events[0]
+    used = _write_events(proposal, main, tables)
+    for found, option in (
+        (with_role(tables, "items"), "item"),
+        (with_role(tables, "users"), "user"),
+    ):
+        for table in found[:1]:
+            if table.sample in used:
+                continue
+            used.append(table.sample)
+            _write_table(proposal, table, option)
+    for table in tables:
+        if table.sample not in used:
+            said = (
+                "another table of events" if table.role == "events" else "a table of something else"
+            )
+            proposal.unread.insert(0, f"{', '.join(table.sample.paths)} ({said})")
+    return proposal
+
+
+def _merged(group: Sequence[TableSample]) -> TableSample:
+    """Samples of one table in several files as one."""
+    paths = tuple(path for sample in group for path in sample.paths)
+    files = tuple(file for sample in group for file in sample.files)
+    return replace(group[0], paths=paths, files=files)
+
+
+def _joinable(tables: Sequence[RoleOfTable]) -> list[RoleOfTable]:
+    lines = with_role(tables, "lines")
+    return with_role(tables, "orders") if lines else []
+
+
+def _no_events(tables: Sequence[RoleOfTable]) -> str:
+    shown = quoted(", ".join(name for table in tables for name in table.sample.names), 200)
+    return (
+        f"no table of events was found: a column of customers is missing, or one of their items, orders or "
+        f"times, among {shown}: map them by hand, see docs/own_data.md"
+    )
+
+
+def _write_events(
+    proposal: Proposal, main: RoleOfTable, tables: Sequence[RoleOfTable]
+) -> list[TableSample]:
+    """The settings of events; the samples that they are read from."""
+    types = event_types(main.sample, main.columns)
+    main = replace(main, columns=_of_events(main, types.column))
+    lines = with_role(tables, "lines") if main.role == "orders" else []
+    if lines:
+        others = [t for t in tables if t.sample not in (main.sample, lines[0].sample)]
+        select = joined(main, lines[0], others, no_word=types.no_word)
+    else:
+        has_returns = types.column is None and _has_returns(main)
+        select = of_one_table(main, has_returns=has_returns, no_word=types.no_word)
+    proposal.found.append(main.sample.described)
+    if select is None:
+        proposal.settings["path"] = _paths(main.sample)
+        proposal.settings["columns"] = {**main.columns, **_misnamed(main)}
+        sources = {ours: quoted_name(name) for ours, name in main.columns.items()}
+    else:
+        proposal.settings["files"] = {name: _paths(s) for name, s in select.tables.items()}
+        proposal.settings["sql"] = select.sql
+        proposal.found += select.why
+        sources = {**select.columns, "": select.source}
+    if "event_type" not in sources:
+        proposal.settings["event_type"] = types.one
+    if types.words:
+        proposal.settings["event_types"] = dict(types.words)
+    proposal.doubts += types.doubts
+    _write_times(proposal, main)
+    _write_doubts(proposal, main, sources)
+    used = [main.sample] if select is None else list(select.tables.values())
+    _write_unread(proposal, used, sources)
+    return used
+
+
+def _of_events(table: RoleOfTable, event_type: str | None) -> dict[str, str]:
+    """The mapping without what is no column of events, or is written in another way."""
+    columns = {ours: name for ours, name in table.columns.items() if ours != "status"}
+    columns.pop("event_type", None)
+    if event_type is not None:
+        columns["event_type"] = event_type
+    if "timestamp" in columns:
+        columns.pop("position", None)
+        if "cancelled_at" in columns:
+            times = [time_format(table.sample.column(columns[ours])) for ours in TIMES]
+            if _settings_of(times[0]) != _settings_of(times[1]):
+                columns.pop("cancelled_at")
+    return {ours: columns[ours] for ours in EVENT_KINDS if ours in columns}
+
+
+def _paths(sample: TableSample) -> str | list[str]:
+    return sample.paths[0] if len(sample.paths) == 1 else list(sample.paths)
+
+
+def _misnamed(table: RoleOfTable) -> dict[str, str]:
+    """The columns that have one of our names and hold something else."""
+    fits = {**dict.fromkeys(EVENT_KINDS), **EVENT_FITS}
+    wrong = {}
+    for name in table.sample.names:
+        if name in EVENT_KINDS and name not in table.columns and name not in table.columns.values():
+            is_fit = fits[name] or FIT_OF_KIND.get(EVENT_KINDS[name])
+            column = table.sample.column(name)
+            if column.known and is_fit is not None and not is_fit(column):
+                wrong[name] = NOT_READ
+    return wrong
+
+
+def _has_returns(table: RoleOfTable) -> bool:
+    """Whether some quantities are negative."""
+    if "quantity" not in table.columns:
+        return False
+    return table.sample.has_negative(table.columns["quantity"])
+
+
+def _settings_of(format: TimeFormat | None) -> tuple[str | None, str | None] | None:
+    return None if format is None else (format.unit, format.format)
+
+
+def _write_times(proposal: Proposal, table: RoleOfTable) -> None:
+    if "timestamp" not in table.columns:
+        order = table.columns.get("position", "the order of the rows")
+        proposal.doubts.append(f"timestamp: no times were found; {order} says what came first")
+        return
+    column = table.sample.column(table.columns["timestamp"])
+    times = time_format(column)
+    if times is not None and times.other is not None:  # the first days of a month tell nothing
+        more = tuple(table.sample.words(column.name))
+        times = time_format(replace(column, cells=more)) or times
+    if times is None:
+        return
+    if times.unit is not None:
+        proposal.settings["unit"] = times.unit
+    if times.format is not None:
+        proposal.settings["timestamp_format"] = times.format
+    if times.other is not None:
+        proposal.doubts.append(f"timestamp_format: the times fit {times.other} too")
+    if not times.has_zone:
+        zone = next(
+            z for signs, z in ZONES.items() if re.search(signs, "".join(table.sample.names))
+        )
+        proposal.doubts.append(
+            f"timezone: the times say no zone and are taken as UTC; say yours, such as {zone}"
+        )
+
+
+def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, str]) -> None:
+    sample = table.sample
+    if sample.other_sheets:
+        proposal.settings["sheet"] = sample.format.sheet
+        others = ", ".join(sample.other_sheets)
+        proposal.doubts.append(f"sheet: of several the first is read, and not {others}")
+    if all(name.isdigit() for name in sample.names):
+        proposal.doubts.append("columns: they have no names, and were told by what they hold")
+    if "item_id" not in sources:
+        proposal.doubts.append(
+            "item_id: no column says what was bought; nothing can be recommended"
+        )
+    user = table.columns["user_id"]
+    if sources["user_id"] == quoted_name(user) and sample.column(user).filled < 1:
+        share = f"{1 - sample.column(user).filled:.0%}"
+        proposal.doubts.append(
+            f"user_id: {share} of the first rows have no {user}: they are dropped"
+        )
+    price = table.columns.get("unit_price", "")
+    is_total = plain_name(price.rpartition(".")[2]) in TOTALS
+    if is_total and "quantity" in sources and sources["unit_price"] == quoted_name(price):
+        proposal.doubts.append(
+            f"unit_price: {price} may be the amount of a whole line; that of one piece is needed"
+        )
+
+
+def _write_unread(
+    proposal: Proposal, used: Sequence[TableSample], sources: Mapping[str, str]
+) -> None:
+    """Which columns are read, and which of these and the others look like personal data."""
+    for column in (column for sample in used for column in sample.columns):
+        read_as = [ours for ours, sql in sources.items() if quoted_name(column.name) in sql]
+        found = personal_data(column.name, column.known[:CELLS])
+        if found is not None:
+            said = f"read as {read_as[0]}" if any(read_as) else "not read"
+            proposal.personal.append(f"{column.name} ({found.kind}, {said})")
+            proposal.personal_columns |= dict.fromkeys(read_as, found.kind)
+        if not read_as and column.name not in proposal.unread:
+            proposal.unread.append(column.name)
+
+
+def _write_table(proposal: Proposal, table: RoleOfTable, option: str) -> None:
+    """The settings of a table of items or of users, unless it would bring in personal data."""
+    (path, *more), columns = (str(f) for f in table.sample.files), dict(table.columns)
+    if option == "user":
+        columns = {"user_id": columns["user_id"]}
+        others = [c for c in table.sample.columns if c.name != columns["user_id"]]
+        kinds = {c.name: personal_data(c.name, c.known[:CELLS]) for c in others}
+        personal = {name: found.kind for name, found in kinds.items() if found is not None}
+        if personal:
+            said = ", ".join(f"{name} ({kind})" for name, kind in personal.items())
+            proposal.doubts.append(
+                f"users_path: {path} is left out, as it holds personal data: {said}"
+            )
+            return
+    if more:
+        proposal.doubts.append(f"{option}s_path: only {path} is read, of {len(more) + 1} files")
+    proposal.settings[f"{option}s_path"] = path
+    proposal.settings[f"{option}_columns"] = columns

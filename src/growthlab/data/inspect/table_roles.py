@@ -1,0 +1,105 @@
+"""What each of several tables is: events, orders, their lines, items, users, or none of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from growthlab.data.inspect.guess_by_content import columns_by_content
+from growthlab.data.inspect.guess_columns import event_columns, is_order_name, item_columns
+from growthlab.data.inspect.table_sample import SampledColumn, TableSample
+
+Role = Literal["events", "orders", "lines", "items", "users", "other"]
+
+
+@dataclass(frozen=True)
+class RoleOfTable:
+    """A table, what it is, and the likely column of each of ours in it."""
+
+    sample: TableSample
+    role: Role
+    columns: dict[str, str]
+
+
+def role_of(sample: TableSample) -> RoleOfTable:
+    """The role of a table by the columns that it has."""
+    if all(name.isdigit() for name in sample.names):
+        columns = columns_by_content(sample)
+    else:
+        columns = _by_names(sample)
+    if "order_id" not in columns and {"quantity", "status", "unit_price"} & set(columns):
+        named = [
+            c.name for c in sample.columns if is_order_name(c) and c.name not in columns.values()
+        ]
+        columns |= {"order_id": named[0]} if named else {}
+    role = _role(sample, columns)
+    if role == "items":
+        columns = item_columns(sample.columns)
+    return RoleOfTable(sample, role, columns)
+
+
+def _by_names(sample: TableSample) -> dict[str, str]:
+    """The likely columns; those that lie in a list only where no other holds the items."""
+    columns = event_columns([c for c in sample.columns if not c.in_list])
+    if "item_id" in columns:
+        return columns
+    for inside in listed_columns(sample).values():
+        with_list = event_columns([c for c in sample.columns if not c.in_list or c in inside])
+        if "item_id" in with_list:
+            return with_list
+    return columns
+
+
+def listed_columns(sample: TableSample) -> dict[str, list[SampledColumn]]:
+    """The columns that lie in lists of JSON objects, by the name of the list."""
+    lists: dict[str, list[SampledColumn]] = {}
+    for column in sample.columns:
+        if column.in_list:
+            outer = [n for n in sample.names if column.name.startswith(f"{n}.")]
+            place = next(n for n in outer if any(c[0] == "[" for c in sample.column(n).known))
+            lists.setdefault(place, []).append(column)
+    return lists
+
+
+def _role(sample: TableSample, columns: dict[str, str]) -> Role:
+    has = columns.__contains__
+    if has("user_id"):
+        if has("item_id") or has("event_type"):
+            return "events"
+        if has("order_id") or has("timestamp"):
+            return (
+                "users"
+                if _is_unique(sample, columns["user_id"]) and not _dated(columns)
+                else "orders"
+            )
+        return "users"
+    if has("item_id"):
+        if has("order_id"):
+            return "lines"
+        return (
+            "items" if _is_unique(sample, columns["item_id"]) and len(sample.names) > 1 else "other"
+        )
+    return "other"
+
+
+def _dated(columns: dict[str, str]) -> bool:
+    return "order_id" in columns and bool({"timestamp", "position"} & set(columns))
+
+
+def _is_unique(sample: TableSample, name: str) -> bool:
+    column = sample.column(name)
+    return len(column.distinct) == len(column.cells)
+
+
+def with_role(tables: Iterable[RoleOfTable], *roles: Role) -> list[RoleOfTable]:
+    """The tables that have one of these roles."""
+    return [table for table in tables if table.role in roles]
+
+
+def same_columns(samples: Sequence[TableSample]) -> list[list[TableSample]]:
+    """The samples in groups that have the same columns, as the days of one log have."""
+    groups: dict[tuple[str, ...], list[TableSample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.names, []).append(sample)
+    return list(groups.values())

@@ -1,0 +1,324 @@
+"""growthlab inspect: fourteen exports are read as it says, and nothing in a file can write into its yaml."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.data.inspect_shapes import SHAPES, Event, Shape
+
+from growthlab.cli.main import main
+from growthlab.config.compose import compose
+from growthlab.core.plain_yaml import read_plain_yaml
+from growthlab.data.event_log import EventLog
+from growthlab.data.inspect import column_names, event_words
+from growthlab.data.inspect.settings_yaml import settings_yaml
+
+OWN_DATA = Path(__file__).parents[2] / "docs" / "own_data.md"
+ROW = re.compile(r"\| ([^|]+) \| `growthlab inspect ([^`]+)` \| ([^|]+) \| ([^|]+) \|")
+SMALL = "user_id,item_id,event_type,timestamp\nu1,a,view,2024-05-01\nu2,b,purchase,2024-05-02\n"
+Inspect = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inspect:
+    """Runs the command in an empty folder; the settings of the yaml that it wrote."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, **files: str) -> dict[str, Any]:
+        for name, text in files.items():
+            Path(f"{name}.csv").write_text(text)
+        assert main(["inspect", *(words or [f"{name}.csv" for name in files])]) == 0
+        (written,) = Path("conf/data").glob("*.yaml")
+        content: dict[str, Any] = read_plain_yaml(written)
+        assert content.pop("defaults") == ["tabular_file", "_self_"]
+        return content
+
+    return run
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if line.startswith("growthlab: ")]
+    return line.removeprefix("growthlab: ")
+
+
+def events_of(log: EventLog, columns: str) -> list[Event]:
+    rows = log._execute(f"SELECT {columns} FROM events ORDER BY ALL").fetchall()
+    return [tuple(_shown(cell) for cell in row) for row in rows]
+
+
+def _shown(cell: Any) -> Any:
+    return cell.isoformat(" ").removesuffix("000") if isinstance(cell, datetime) else cell
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """The shapes of docs/own_data.md: what is typed, and what is to be edited."""
+    rows = ROW.findall(OWN_DATA.read_text())
+    return {re.sub(r"\W+", "_", name.lower()): (typed, edit) for name, typed, _, edit in rows}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_export_is_read_by_the_yaml_as_it_was_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape: Shape = SHAPES[name]
+    monkeypatch.chdir(tmp_path)
+    shape.write(tmp_path)
+    typed, edit = documented()[name]
+    paths = [
+        path
+        for word in shlex.split(typed)
+        for path in sorted(map(str, Path().glob(word))) or [word]
+    ]
+    assert main(["inspect", *paths]) == 0
+    (written,) = Path("conf/data").glob("*.yaml")
+    assert edit == "nothing"
+    assert main(["prepare", f"data={written.stem}"]) == 0
+    (folder,) = [file.parent for file in Path(".growthlab").glob("*/log.json")]
+    log = EventLog.open(folder)
+    assert events_of(log, shape.columns) == list(shape.events)
+    if shape.items:
+        assert log.items is not None
+        items = log.items.reindex(columns=["item_id", "text", "category"])
+        assert [tuple(r) for r in items.astype(object).where(items.notna(), None).values] == list(
+            shape.items
+        )
+
+
+def test_the_document_has_all_fourteen_shapes() -> None:
+    assert set(documented()) == set(SHAPES)
+    assert len(SHAPES) == 14
+
+
+def test_a_comparison_takes_the_same_name(inspect: Inspect) -> None:
+    inspect(shop=SMALL)
+    config = compose("compare", ["data=shop"]).config
+    assert (config.data.path, config.data.columns.user_id) == ("shop.csv", "user_id")
+    assert config.data._target_ == "growthlab.data.tabular_file.TabularFile"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (
+            "Kundennr;Artikelnr;Aktion;Zeitpunkt;Menge;Preis;Bestellnr\n"
+            "K1;A1;angesehen;01.05.2024 10:00;;;\nK1;A1;gekauft;14.05.2024 10:06;2;1.234,50 €;B9\n",
+            "Kundennr Artikelnr Aktion Zeitpunkt Menge Preis Bestellnr",
+        ),
+        (
+            "ID client;Réf produit;Événement;Date commande;Quantité;Prix unitaire;N° commande\n"
+            "C1;P1;vue;01/05/2024 10:00;;;\nC1;P1;achat;14/05/2024 10:06;2;1234,50;F9\n",
+            "ID_client Réf_produit Événement Date_commande Quantité Prix_unitaire N°_commande",
+        ),
+        (
+            "ID cliente,Código producto,Evento,Fecha,Cantidad,Precio,Nº pedido\n"
+            'C1,P1,vista,2024-05-01 10:00,,,\nC1,P1,compra,2024-05-14 10:06,2,"1.234,50",F9\n',
+            "ID_cliente Código_producto Evento Fecha Cantidad Precio Nº_pedido",
+        ),
+        (
+            "会員番号,商品コード,行動,日時,数量,価格,注文番号\n"
+            'M1,G1,閲覧,2024/05/01 10:00,,,\nM1,G1,購入,2024/05/14 10:06,2,"1,234.50円",F9\n',
+            "会員番号 商品コード 行動 日時 数量 価格 注文番号",
+        ),
+        (
+            "用户编号,商品编号,事件,下单时间,数量,单价,订单号\n"
+            'M1,G1,浏览,2024年05月01日 10:00,,,\nM1,G1,下单,2024年05月14日 10:06,2,"¥1,234.50",F9\n',
+            "用户编号 商品编号 事件 下单时间 数量 单价 订单号",
+        ),
+        (
+            "Customer Number,SKU,Action,Order Date,Qty,Unit Price,Order No\n"
+            "C1,P1,Viewed,5/1/2024 10:00 AM,,,\n"
+            'C1,P1,Order Placed,5/14/2024 10:06 AM,2,"$1,234.50",F9\n',
+            "Customer_Number SKU Action Order_Date Qty Unit_Price Order_No",
+        ),
+    ],
+    ids=["de", "fr", "es", "ja", "zh", "en"],
+)
+def test_names_words_times_and_amounts_of_six_languages(
+    text: str, columns: str, inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = inspect(shop=text)
+    ours = ["user_id", "item_id", "event_type", "timestamp", "quantity", "unit_price", "order_id"]
+    assert settings["columns"] == {
+        o: c.replace("_", " ") for o, c in zip(ours, columns.split(), strict=True)
+    }
+    shown = capsys.readouterr().out
+    assert "user 1      P1   purchase 2024-05-14 10:06:00       2.0      1234.5" in shown.replace(
+        "G1", "P1"
+    ).replace("A1", "P1")
+
+
+@pytest.mark.parametrize("module", [column_names.EVENTS, column_names.ITEMS])
+def test_names_in_the_tables_are_plain_and_stand_once(module: dict[str, tuple[str, ...]]) -> None:
+    for names in module.values():
+        assert [column_names.plain_name(n) for n in names] == list(names)
+        assert len(set(names)) == len(names)
+
+
+def test_words_in_the_tables_are_plain_and_mean_one_thing() -> None:
+    words = {**event_words.EVENT_WORDS, **event_words.STATUS_WORDS}
+    assert [event_words.plain_word(w) for w in words] == list(words)
+    assert not set(event_words.EVENT_WORDS) & event_words.NO_EVENT
+
+
+def test_nothing_that_a_file_holds_becomes_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "a: b\n# @package model\nseed: 3 #'\"{[.csv"
+    user, word = "user: id\n_target_: os.system", "view\ndefaults: [../../x]\n#"
+    pd.DataFrame({user: ["u"], "item_id": ["i"], "event_type": [word]}).to_csv(name, index=False)
+    Path("shop.csv").write_text(SMALL)
+    assert main(["inspect", "shop.csv", name, "name=shop"]) == 0
+    text = Path("conf/data/shop.yaml").read_text()
+    content = read_plain_yaml(Path("conf/data/shop.yaml"))
+    assert set(content) == {"defaults", "path", "columns", "items_path", "item_columns"}
+    assert content["items_path"] == name
+    assert [line for line in text.splitlines() if line.startswith("# @")] == ["# @package data"]
+    assert compose("prepare", ["data=shop"]).config.data.items_path == name
+
+
+def test_signs_in_names_and_words_are_read_back_as_they_are(inspect: Inspect) -> None:
+    settings = inspect(
+        **{"x": '"user: id","Item # \'1\'",event\n"- u",null,"[view]: {a}"\nu2,~,purchase\n'},
+    )
+    assert settings["columns"]["event_type"] == "event"
+    assert settings["event_types"] == {"[view]: {a}": None}
+    assert settings["columns"]["item_id"] == "Item # '1'"
+
+
+def test_what_yaml_reads_otherwise_is_written_in_quotes() -> None:
+    settings = {"columns": {"user_id": "yes", "item_id": "null", "query": "1e3", "position": "0x1"}}
+    settings["event_types"] = {"1": "view", "no": None, "~": None, "2024-05-01": "cart"}
+    written = settings_yaml(
+        settings, {"": ["@package model", "x\n@y: 1"], "doubtful": ["\x85a: 1"]}
+    )
+    lines = written.splitlines()
+    assert [line for line in lines if line.startswith("# @")] == ["# @package data"]
+    assert all(line.startswith("#") for line in lines if "x" in line and "0x1" not in line)
+
+
+def test_a_name_that_would_be_looked_up_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.csv").write_text(SMALL.replace("timestamp", "${oc.env:HOME} time"))
+    assert main(["inspect", "shop.csv"]) == 0
+    Path("${x}.csv").write_text(SMALL)
+    assert "looked up elsewhere" in mistake(capsys, "inspect", "./${x}.csv")
+
+
+def test_a_yaml_that_is_there_stays_unless_told(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inspect(shop=SMALL)
+    own = Path("conf/data/shop.yaml")
+    own.write_text("path: mine.csv\n")
+    assert "already there: say overwrite=true" in mistake(capsys, "inspect", "shop.csv")
+    assert own.read_text() == "path: mine.csv\n"
+    assert inspect("shop.csv", "overwrite=true")["path"] == "shop.csv"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("umläut (2024).csv", "umläut_2024"),
+        ("数据.csv", "数据"),
+        ("tabular_file.csv", "tabular_file_file"),
+        ("2024-05.csv", "2024-05_file"),
+        ("null.csv", "null_file"),
+        ("a,b=#.csv", "a_b"),
+    ],
+)
+def test_a_name_is_made_of_that_of_the_file(file: str, name: str, inspect: Inspect) -> None:
+    Path(file).write_text(SMALL)
+    assert inspect(file)["path"] == file
+    assert Path(f"conf/data/{name}.yaml").exists()
+    assert compose("prepare", [f"data={name}"]).config.data.path == file
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "inspect needs the files: growthlab inspect orders.csv"),
+        (["orders.csv"], "paths=orders.csv: there is no such file: did you mean order.csv"),
+        (["empty.csv"], "empty.csv has no rows below its header"),
+        (["items.csv"], "no table of events was found"),
+        (["order.csv", "name=../x"], "name=../x must be letters, digits, - and _"),
+        (["order.csv", "nme=x"], "nme"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("order.csv").write_text(SMALL)
+    Path("empty.csv").write_text("user_id,item_id\n")
+    Path("items.csv").write_text("item_id,name\na,Tea\nb,Cup\n")
+    assert message in mistake(capsys, "inspect", *words)
+    assert not Path("conf").exists()
+
+
+def test_who_a_person_is_stands_nowhere_in_the_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.csv").write_text(
+        "customer_id,email,query,event,time\n13812345678,anna@example.com,anna@example.com,search,2024-05-01\n"
+    )
+    Path("people.csv").write_text("customer_id,Vorname\n13812345678,Anneliese\n")
+    assert main(["inspect", "shop.csv", "people.csv"]) == 0
+    text = Path("conf/data/shop.yaml").read_text()
+    assert "email (e-mail, not read), query (e-mail, read as query)" in text
+    assert "users_path: people.csv is left out, as it holds personal data: Vorname" in text
+    for person in ("13812345678", "anna@", "Anneliese"):
+        assert person not in text + capsys.readouterr().out
+
+
+def test_days_and_months_are_told_by_the_order_of_the_rows(inspect: Inspect) -> None:
+    # as %d/%m/%Y the third row would be before the second
+    rows = ["01/02/2024", "01/11/2024", "02/03/2024", "02/10/2024"]
+    settings = inspect(shop="user,item,date\n" + "".join(f"u,i,{day}\n" for day in rows))
+    assert settings["timestamp_format"] == "%m/%d/%Y"
+
+
+def test_rows_without_a_word_and_words_without_items_are_dropped(inspect: Inspect) -> None:
+    settings = inspect(
+        shop="user_id,item_id,event,time\nu,a,view_item,2024-05-01\nu,,page_view,2024-05-01\n"
+        "u,,,2024-05-02\nu,a,teleported,2024-05-03\n"
+    )
+    expected = {"view_item": "view", "page_view": None, "teleported": None, "(none)": None}
+    assert settings["event_types"] == expected
+    assert "coalesce(\"event\", '(none)') AS event_type" in settings["sql"]
+
+
+def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:
+    settings = inspect(
+        shop="user_id,item_id,event_type,timestamp,position\nu,a,view,2024-05-01,top left\n"
+    )
+    assert settings["columns"]["position"] == "none"
+
+
+def test_files_of_days_are_one_table_and_a_folder_of_tables_several(inspect: Inspect) -> None:
+    folder = Path("export")
+    folder.mkdir()
+    for day in ("may1", "may2"):
+        (folder / f"{day}.csv").write_text(SMALL)
+    (folder / "products.csv").write_text("item_id,title\na,Tea\nb,Cup\n")
+    settings = inspect("export")
+    assert settings["path"] == ["export/may1.csv", "export/may2.csv"]
+    assert settings["items_path"] == "export/products.csv"
+    assert settings["item_columns"] == {"item_id": "item_id", "text": "title"}
+    assert main(["prepare", "data=export"]) == 0
