@@ -304,6 +304,42 @@ def test_rows_without_a_word_and_words_without_items_are_dropped(inspect: Inspec
     assert "coalesce(\"event\", '(none)') AS event_type" in settings["sql"]
 
 
+def test_a_line_without_an_order_takes_nothing_from_others(inspect: Inspect) -> None:
+    settings = inspect(
+        shop="user_id,item_id,event,time,order_id\nu,a,,2024-05-01,\nu,a,view,2024-05-01,\n"
+        "u,a,purchase,2024-05-02,o1\n"
+    )
+    assert settings["event_types"] == {"(none)": None}
+    assert "OVER" not in settings["sql"]
+
+
+def test_ratings_without_a_header_are_reviews(inspect: Inspect) -> None:
+    rows = [f"{196 + n}\t{242 - n}\t{1 + n % 5}\t{881250949 + n}" for n in range(12)]
+    settings = inspect(u="\n".join(rows) + "\n")
+    assert settings["columns"] == {"user_id": "1", "item_id": "2", "timestamp": "4", "rating": "3"}
+    assert settings["event_type"] == "review"
+
+
+def test_users_come_first_where_no_item_was_seen_by_two(inspect: Inspect) -> None:
+    # the second column tells the first, as it does an item's category, the third
+    rows = [f"{n % 3},{n // 2 * 3 + n % 3},{n % 3 + 10},pv,{1511544070 + n}" for n in range(12)]
+    settings = inspect(log="\n".join(rows) + "\n")
+    assert (settings["columns"]["user_id"], settings["columns"]["item_id"]) == ("1", "2")
+
+
+def test_a_workbook_of_several_sheets_is_read_by_its_first(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame(
+        {"user_id": ["u1", "u2"], "item_id": ["a", "b"], "date": ["2024-05-01"] * 2}
+    )
+    with pd.ExcelWriter("shop.xlsx") as book:
+        for sheet in ("Year 1", "Year 2"):
+            frame.to_excel(book, sheet_name=sheet, index=False)
+    assert inspect("shop.xlsx")["sheet"] == "Year 1"
+    assert "sheet: of several the first is read, and not Year 2" in capsys.readouterr().out
+
+
 def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:
     settings = inspect(
         shop="user_id,item_id,event_type,timestamp,position\nu,a,view,2024-05-01,top left\n"

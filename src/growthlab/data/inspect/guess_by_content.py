@@ -21,6 +21,10 @@ def columns_by_content(sample: TableSample) -> dict[str, str]:
         if fitting:
             found[ours] = fitting[-1].name
             left.remove(fitting[-1])
+    ratings = [c for c in left[2:] if _is_rating(c)]
+    if ratings and "event_type" not in found:
+        found["rating"] = ratings[0].name
+        left.remove(ratings[0])
     ids = [c for c in left if c.known and not _is_amount(c)]
     amounts = [c for c in left if c not in ids and c.known]
     ids = _without_categories(ids)
@@ -40,6 +44,12 @@ def _is_amount(column: SampledColumn) -> bool:
     return any("." in c or "," in c for c in column.known) and all(
         c.replace(".", "").replace(",", "").lstrip("-").isdigit() for c in column.known
     )
+
+
+def _is_rating(column: SampledColumn) -> bool:
+    """Whether a column holds few numbers up to 10, each of them several times."""
+    scale = {f"{n / 2:g}" for n in range(21)} | {f"{n / 2:.1f}" for n in range(21)}
+    return set(column.known) <= scale and 2 * len(column.distinct) <= len(column.known)
 
 
 def _without_categories(ids: Sequence[SampledColumn]) -> list[SampledColumn]:

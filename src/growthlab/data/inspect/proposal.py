@@ -9,7 +9,7 @@ from typing import Any
 
 from growthlab.core.errors import DataError, quoted
 from growthlab.data.inspect.column_names import TOTALS, plain_name
-from growthlab.data.inspect.event_types import event_types
+from growthlab.data.inspect.event_types import NO_WORD, event_types
 from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND
 from growthlab.data.inspect.selects import joined, of_one_table
 from growthlab.data.inspect.table_roles import RoleOfTable, role_of, same_columns, with_role
@@ -124,7 +124,10 @@ def _write_events(
     if "event_type" not in sources:
         proposal.settings["event_type"] = types.one
     if types.words:
-        proposal.settings["event_types"] = dict(types.words)
+        words = {
+            w: t for w, t in types.words.items() if w != NO_WORD or NO_WORD in sources["event_type"]
+        }
+        proposal.settings["event_types"] = words
     proposal.doubts += types.doubts
     _write_times(proposal, main)
     _write_doubts(proposal, main, sources)

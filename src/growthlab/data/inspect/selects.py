@@ -84,6 +84,7 @@ def _filled_down(table: RoleOfTable) -> list[str]:
         if ours in table.columns and ours != "order_id":
             cells = table.sample.column(table.columns[ours]).cells
             said = {order for order, cell in zip(orders, cells, strict=True) if cell is not None}
+            said.discard(None)
             empty = [order for order, cell in zip(orders, cells, strict=True) if cell is None]
             if empty and sum(order in said for order in empty) > 0.9 * len(empty):
                 names.append(ours)
