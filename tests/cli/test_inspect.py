@@ -206,12 +206,11 @@ def test_what_yaml_reads_otherwise_is_written_in_quotes() -> None:
     assert all(line.startswith("#") for line in lines if "x" in line and "0x1" not in line)
 
 
-def test_a_name_that_would_be_looked_up_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_column_that_a_config_cannot_name_is_left_out_and_a_file_is_refused(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("shop.csv").write_text(SMALL.replace("timestamp", "${oc.env:HOME} time"))
-    assert main(["inspect", "shop.csv"]) == 0
+    settings = inspect(shop=SMALL.replace("timestamp", "${oc.env:HOME} time"))
+    assert set(settings["columns"]) == {"user_id", "item_id", "event_type"}
     Path("${x}.csv").write_text(SMALL)
     assert "looked up elsewhere" in mistake(capsys, "inspect", "./${x}.csv")
 
@@ -311,6 +310,19 @@ def test_a_line_without_an_order_takes_nothing_from_others(inspect: Inspect) -> 
     )
     assert settings["event_types"] == {"(none)": None}
     assert "OVER" not in settings["sql"]
+
+
+def test_columns_of_unknown_names_are_told_by_their_cells(inspect: Inspect) -> None:
+    settings = inspect(
+        shop="kid,pid,was,wann\nk1,p1,gekauft,2024-05-01 10:00\nk2,p1,angesehen,2024-05-02 11:00\n"
+    )
+    expected = {"user_id": "kid", "item_id": "pid", "event_type": "was", "timestamp": "wann"}
+    assert settings["columns"] == expected
+
+
+def test_a_year_may_be_a_price(inspect: Inspect) -> None:
+    settings = inspect(shop="user,item,price,date\nu,a,1999,2024-05-01\nu,b,2010,2024-05-02\n")
+    assert settings["columns"]["unit_price"] == "price"
 
 
 def test_ratings_without_a_header_are_reviews(inspect: Inspect) -> None:

@@ -12,7 +12,13 @@ from growthlab.data.inspect.column_names import TOTALS, plain_name
 from growthlab.data.inspect.event_types import NO_WORD, event_types
 from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND
 from growthlab.data.inspect.selects import joined, of_one_table
-from growthlab.data.inspect.table_roles import RoleOfTable, role_of, same_columns, with_role
+from growthlab.data.inspect.table_roles import (
+    RoleOfTable,
+    as_events,
+    role_of,
+    same_columns,
+    with_role,
+)
 from growthlab.data.inspect.table_sample import TableSample
 from growthlab.data.inspect.time_format import TimeFormat, time_format
 from growthlab.data.kinds import EVENT_KINDS
@@ -56,6 +62,8 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
     tables = [role_of(_merged(group)) for group in same_columns(samples)]
     proposal = Proposal()
     events = with_role(tables, "events") or _joinable(tables) or with_role(tables, "orders")
+    if not events and len(tables) == 1:
+        events = _by_content(proposal, tables[0])
     if not events:
         raise DataError(_no_events(tables))
     main = events[0]
@@ -76,6 +84,17 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
             )
             proposal.unread.insert(0, f"{', '.join(table.sample.paths)} ({said})")
     return proposal
+
+
+def _by_content(proposal: Proposal, table: RoleOfTable) -> list[RoleOfTable]:
+    """The only table as one of events, told by its cells; none where they hold no times or event words."""
+    events = as_events(table)
+    columns = set(events.columns)
+    if "user_id" not in columns or not {"timestamp", "event_type"} & columns:
+        return []
+    guessed = ", ".join(f"{ours} {name}" for ours, name in events.columns.items())
+    proposal.doubts.append(f"columns: names tell too little, and cells were looked at: {guessed}")
+    return [events]
 
 
 def _merged(group: Sequence[TableSample]) -> TableSample:

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from growthlab.data.inspect.guess_by_content import columns_by_content
-from growthlab.data.inspect.guess_columns import event_columns, is_order_name, item_columns
+from growthlab.data.inspect.guess_columns import (
+    event_columns,
+    is_event_type,
+    is_order_name,
+    item_columns,
+)
 from growthlab.data.inspect.table_sample import SampledColumn, TableSample
+from growthlab.data.inspect.time_format import time_format
 
 Role = Literal["events", "orders", "lines", "items", "users", "other"]
 
@@ -28,6 +34,7 @@ def role_of(sample: TableSample) -> RoleOfTable:
         columns = columns_by_content(sample)
     else:
         columns = _by_names(sample)
+        columns |= _by_content(sample, columns)
     if "order_id" not in columns and {"quantity", "status", "unit_price"} & set(columns):
         named = [
             c.name for c in sample.columns if is_order_name(c) and c.name not in columns.values()
@@ -49,6 +56,27 @@ def _by_names(sample: TableSample) -> dict[str, str]:
         if "item_id" in with_list:
             return with_list
     return columns
+
+
+def _by_content(sample: TableSample, known: dict[str, str]) -> dict[str, str]:
+    """The event types and times of a table of events, where their columns have other names."""
+    found: dict[str, str] = {}
+    if not {"user_id", "item_id"} <= set(known):
+        return found
+    free = [c for c in sample.columns if not c.in_list and c.name not in known.values()]
+    words = [c for c in free if is_event_type(c) and not c.distinct[0].isdigit()]
+    times = [c for c in free if c.known and time_format(c) is not None]
+    if words and not {"event_type", "status"} & set(known):
+        found["event_type"] = words[0].name
+    if times and not {"timestamp", "position"} & set(known):
+        found["timestamp"] = times[0].name
+    return found
+
+
+def as_events(table: RoleOfTable) -> RoleOfTable:
+    """A table as one of events, with what its cells look like where names tell nothing."""
+    columns = {**columns_by_content(table.sample), **_by_names(table.sample)}
+    return RoleOfTable(table.sample, "events", columns)
 
 
 def listed_columns(sample: TableSample) -> dict[str, list[SampledColumn]]:

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from growthlab.core.errors import DataError
+from growthlab.core.plain_values import INTERPOLATION
 from growthlab.core.raw_files import kind_of
 from growthlab.data.conversions import text_sql
 from growthlab.data.database import database
@@ -166,9 +167,10 @@ def _described(table: TableFile) -> str:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: TableFile) -> tuple[SampledColumn, ...]:
-    """The columns whose name stands for one alone."""
+    """The columns whose name stands for one alone, and can stand in a config."""
     count = Counter(table.names)
-    places = [place for place, name in enumerate(table.names) if name and count[name] == 1]
+    names = [name if count[name] == 1 and INTERPOLATION not in name else "" for name in table.names]
+    places = [place for place, name in enumerate(names) if name]
     table.unnests = False
     columns = _read(connection, table, places, in_list=False)
     table.unnests = True

@@ -16,6 +16,7 @@ from growthlab.data.inspect.table_sample import SampledColumn
 from growthlab.data.time_conversion import likely_unit
 
 TRIED = 300  # distinct cells
+SHORTEST = 8  # digits of a time; 1999 may be a price
 POSSIBLE = (datetime(1971, 1, 1), datetime(2200, 1, 1))
 _CLOCKS = (
     "",
@@ -87,7 +88,7 @@ def time_format(column: SampledColumn) -> TimeFormat | None:
     if column.is_time:
         return TimeFormat(has_zone="TIME ZONE" in column.type)
     cells = column.distinct[:TRIED]
-    if not cells:
+    if not cells or all(cell.isdigit() and len(cell) < SHORTEST for cell in cells):
         return None
     unit = _unit(cells)
     if unit is not None:
