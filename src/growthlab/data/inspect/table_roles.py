@@ -96,19 +96,13 @@ def _role(sample: TableSample, columns: dict[str, str]) -> Role:
         if has("item_id") or has("event_type"):
             return "events"
         if has("order_id") or has("timestamp"):
-            return (
-                "users"
-                if _is_unique(sample, columns["user_id"]) and not _dated(columns)
-                else "orders"
-            )
+            is_person = _is_unique(sample, columns["user_id"]) and not _dated(columns)
+            return "users" if is_person else "orders"
         return "users"
-    if has("item_id"):
-        if has("order_id"):
-            return "lines"
-        return (
-            "items" if _is_unique(sample, columns["item_id"]) and len(sample.names) > 1 else "other"
-        )
-    return "other"
+    if has("item_id") and has("order_id"):
+        return "lines"
+    is_item = has("item_id") and _is_unique(sample, columns["item_id"])
+    return "items" if is_item and len(sample.names) > 1 else "other"
 
 
 def _dated(columns: dict[str, str]) -> bool:
