@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from growthlab.core.plain_yaml import read_plain_yaml
 from growthlab.data.event_log import EventLog
 from growthlab.data.inspect import column_names, event_words
 from growthlab.data.inspect.settings_yaml import settings_yaml
+from growthlab.data.tabular_file import TabularFile
 
 OWN_DATA = Path(__file__).parents[2] / "docs" / "own_data.md"
 ROW = re.compile(r"\| ([^|]+) \| `growthlab inspect ([^`]+)` \| ([^|]+) \| ([^|]+) \|")
@@ -55,6 +56,14 @@ def events_of(log: EventLog, columns: str) -> list[Event]:
     return [tuple(_shown(cell) for cell in row) for row in rows]
 
 
+def by_customer(events: Iterable[Event]) -> list[list[Event]]:
+    """The events of each customer, whatever customers are called."""
+    customers: dict[Any, list[Event]] = {}
+    for user, *rest in events:
+        customers.setdefault(user, []).append(tuple(rest))
+    return sorted(customers.values(), key=repr)
+
+
 def _shown(cell: Any) -> Any:
     return cell.isoformat(" ").removesuffix("000") if isinstance(cell, datetime) else cell
 
@@ -84,7 +93,10 @@ def test_an_export_is_read_by_the_yaml_as_it_was_written(
     assert main(["prepare", f"data={written.stem}"]) == 0
     (folder,) = [file.parent for file in Path(".growthlab").glob("*/log.json")]
     log = EventLog.open(folder)
-    assert events_of(log, shape.columns) == list(shape.events)
+    assert by_customer(events_of(log, shape.columns)) == by_customer(shape.events)
+    settings = {k: v for k, v in read_plain_yaml(written).items() if k != "defaults"}
+    users = set(TabularFile(**settings).read().to_pandas()["user_id"])
+    assert {user for user, *_ in shape.events} <= users  # before they get pseudonyms
     if shape.items:
         assert log.items is not None
         items = log.items.reindex(columns=["item_id", "text", "category"])
