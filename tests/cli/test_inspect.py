@@ -246,6 +246,8 @@ def test_a_yaml_that_is_there_stays_unless_told(
         ("tabular_file.csv", "tabular_file_file"),
         ("2024-05.csv", "2024-05_file"),
         ("null.csv", "null_file"),
+        ("x.csv", "x"),
+        ("y.csv", "y_file"),
         ("a,b=#.csv", "a_b"),
     ],
 )
@@ -335,6 +337,21 @@ def test_columns_of_unknown_names_are_told_by_their_cells(inspect: Inspect) -> N
 def test_a_year_may_be_a_price(inspect: Inspect) -> None:
     settings = inspect(shop="user,item,price,date\nu,a,1999,2024-05-01\nu,b,2010,2024-05-02\n")
     assert settings["columns"]["unit_price"] == "price"
+
+
+def test_what_cannot_be_read_and_how_numbers_are_written_is_said(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = inspect(shop="user;item;date;price\nu;a;next Tuesday;1.234,50\nu;b;soon;12,00\n")
+    assert set(settings["columns"]) == {"user_id", "item_id", "unit_price"}
+    said = capsys.readouterr().out
+    assert "timestamp: date may be it, but has cells that cannot be read as such" in said
+    assert "the decimal sign is ,, . stands between thousands" in said
+
+
+def test_a_day_says_no_zone(inspect: Inspect, capsys: pytest.CaptureFixture[str]) -> None:
+    inspect(shop="user,item,date,price\nu,a,2024-05-01,1\n")
+    assert "timezone: the times say no zone" in capsys.readouterr().out
 
 
 def test_ratings_without_a_header_are_reviews(inspect: Inspect) -> None:

@@ -21,6 +21,7 @@ from growthlab.data.inspect.table_sample import samples_of
 from growthlab.data.readers.files import existing_files
 
 LISTED = 40  # names in a remark
+NO_NAMES = ("null", "none", "true", "false", "yes", "no", "on", "off", "nan", "inf", "n", "y")
 
 
 def run(command: Command) -> int:
@@ -90,9 +91,9 @@ def _name(paths: Sequence[str]) -> str:
     stem = Path(paths[0]).resolve().name.partition(".")[0]
     name = re.sub(r"[^\w-]+", "_", stem).strip("_-")
     taken = {path.stem for path in (CONF / "data").glob("*.yaml")}
-    if not name or name in taken or not re.match(r"[^\W\d]", name) or len(name) < 2:
+    if not name or name in taken or not re.match(r"[^\W\d]", name):
         name = f"{name}_file".strip("_")
-    if name.lower() in ("null", "none", "true", "false", "yes", "no", "on", "off", "nan", "inf"):
+    if name.lower() in NO_NAMES:
         name = f"{name}_file"
     return name[:100]
 

@@ -13,6 +13,7 @@ from growthlab.data.inspect.event_words import EVENT_WORDS, NO_EVENT, STATUS_WOR
 from growthlab.data.inspect.table_sample import SampledColumn
 from growthlab.data.inspect.time_format import time_format
 
+TIMES_AND_AMOUNTS = ("timestamp", "quantity", "unit_price")
 FILLED = 0.95  # of an id that every event must have
 Fits = Callable[[SampledColumn], bool]
 
@@ -43,6 +44,15 @@ def _matched(
         if candidates:
             found[ours] = candidates[0].name
     return found
+
+
+def misfits(columns: Sequence[SampledColumn], found: Mapping[str, str]) -> dict[str, str]:
+    """Times and amounts that no column was taken for -> the likely one, whose cells do not fit."""
+    left = [c for c in columns if c.known and c.name not in found.values()]
+    likely = {
+        ours: _candidates(left, EVENTS[ours]) for ours in TIMES_AND_AMOUNTS if ours not in found
+    }
+    return {ours: candidates[0].name for ours, candidates in likely.items() if candidates}
 
 
 def _share_of_ids(column: SampledColumn) -> float:

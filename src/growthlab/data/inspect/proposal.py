@@ -10,7 +10,7 @@ from typing import Any
 from growthlab.core.errors import DataError, quoted
 from growthlab.data.inspect.column_names import TOTALS, plain_name
 from growthlab.data.inspect.event_types import NO_WORD, event_types
-from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND
+from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND, misfits
 from growthlab.data.inspect.selects import joined, of_one_table
 from growthlab.data.inspect.table_roles import (
     RoleOfTable,
@@ -22,10 +22,12 @@ from growthlab.data.inspect.table_roles import (
 from growthlab.data.inspect.table_sample import TableSample
 from growthlab.data.inspect.time_format import TimeFormat, time_format
 from growthlab.data.kinds import EVENT_KINDS
+from growthlab.data.number_format import NumberFormat, number_format
 from growthlab.data.personal_data import personal_data
 from growthlab.data.sql_text import quoted_name
 from growthlab.data.staging import NOT_READ
 
+AMOUNTS = ("number", "money")
 TIMES = ("timestamp", "cancelled_at")
 ZONES = {  # an example by the letters of the names
     "[\u3040-\u30ff]": "Asia/Tokyo",
@@ -243,12 +245,28 @@ def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, 
         proposal.doubts.append(
             f"user_id: {share} of the first rows have no {user}: they are dropped"
         )
+    for ours, name in misfits(sample.columns, table.columns).items():
+        proposal.doubts.append(
+            f"{ours}: {name} may be it, but has cells that cannot be read as such"
+        )
+    numbers = _numbers(table)
+    if numbers != NumberFormat():
+        between = f", {numbers.thousands} stands between thousands" if numbers.thousands else ""
+        proposal.found.append(f"the decimal sign is {numbers.decimal}{between}")
     price = table.columns.get("unit_price", "")
     is_total = plain_name(price.rpartition(".")[2]) in TOTALS
     if is_total and "quantity" in sources and sources["unit_price"] == quoted_name(price):
         proposal.doubts.append(
             f"unit_price: {price} may be the amount of a whole line; that of one piece is needed"
         )
+
+
+def _numbers(table: RoleOfTable) -> NumberFormat:
+    """How the amounts are written, as the reader finds it out."""
+    columns = [
+        table.sample.column(n) for o, n in table.columns.items() if EVENT_KINDS[o] in AMOUNTS
+    ]
+    return number_format([cell for column in columns if column.is_text for cell in column.known])
 
 
 def _write_unread(

@@ -168,7 +168,7 @@ def _items_of_cells(packed: Sequence[SampledColumn]) -> str:
     names = [quoted_name(c.name) for c in packed]
     cell = names[0] if len(names) == 1 else f"concat_ws(';', {', '.join(names)})"
     first = re.escape(_fields(packed[0])[0])
-    lines = f"regexp_replace({cell}, ';({first}:)', chr(10) || '\\1', 'g')"
+    lines = f"regexp_replace({cell}, {quoted_text(f';({first}:)')}, chr(10) || '\\1', 'g')"
     return f"(SELECT *, unnest(string_split({lines}, chr(10))) AS {ITEM} FROM events)"
 
 

@@ -65,7 +65,7 @@ FORMATS = (
     *(day + clock for day in _DAYS for clock in _CLOCKS),
     *_OTHERS,
 )
-_ZONE = re.compile(r"(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)$")
+_ZONE = re.compile(r":\d\d.*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)$")
 
 
 @dataclass(frozen=True)
