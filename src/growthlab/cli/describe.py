@@ -14,9 +14,9 @@ from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
 
-KEYS_NOT_LOGGED = ("tracking", "cache", "output")
+KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 
 
 def run(command: Command) -> int:
@@ -26,7 +26,7 @@ def run(command: Command) -> int:
     goals = [] if config.goals is None else read_goals(str(config.goals), config.currency)
     source, store = event_source(config), tracking_store(config)
     name = command.choice("data")
-    log = source.prepare(cache_folder(config))
+    log = read_or_open(source, config)
     as_of = None if settings.as_of is None else parse_moment(settings.as_of, "as_of")
     people = source.without_bots(log, as_of)
     report = settings.report(people, name, goals)

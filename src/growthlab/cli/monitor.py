@@ -20,7 +20,7 @@ from growthlab.workbench.served_outcomes import served_outcomes
 from growthlab.workbench.set_up import tracking_store
 
 ALERT = 3  # the exit status with fail_on_alert=true
-KEYS_NOT_LOGGED = ("tracking", "output", "cache")
+KEYS_NOT_LOGGED = ("tracking", "output", "cache", "memory_gb")
 
 
 def run(command: Command) -> int:

@@ -17,9 +17,9 @@ from growthlab.features.portrait.portrait_files import (
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
 
-KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output")
+KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output", "memory_gb")
 
 
 def run(command: Command) -> int:
@@ -33,7 +33,7 @@ def run(command: Command) -> int:
     source, store = event_source(config), tracking_store(config)
     output = output_path(config.output, "output", ".parquet")
     requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
-    events = source.prepare(cache_folder(config))
+    events = read_or_open(source, config)
     cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
     table = portrait.of(source.without_bots(events, cutoff), cutoff)
     lineage = Lineage.of_data(

@@ -8,14 +8,14 @@ from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
 from growthlab.data.cleaning_report import cleaning_report_text
 from growthlab.data.source import Source
-from growthlab.workbench.set_up import cache_folder, data_source
+from growthlab.workbench.set_up import cache_folder, data_source, read_or_open
 
 
 def run(command: Command) -> int:
     """Prepare the data set, print what was dropped and why, and save that as JSON."""
     cache = cache_folder(command.config)
     source = data_source(command.config)
-    data = source.prepare(cache)
+    data = read_or_open(source, command.config)
     name, report = command.choice("data"), data.cleaning
     if isinstance(source, Source):
         report = source.without_bots(data, None).cleaning  # bots by today: a fold knows its own

@@ -12,9 +12,9 @@ from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import cache_folder, event_source, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
 
-KEYS_NOT_LOGGED = ("tracking", "cache", "output")
+KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 
 
 def run(command: Command) -> int:
@@ -25,7 +25,7 @@ def run(command: Command) -> int:
     source, store = event_source(config), tracking_store(config)
     requested = None if config.as_of is None else parse_moment(config.as_of, "as_of")
     name = command.choice("data")
-    events = source.prepare(cache_folder(config))
+    events = read_or_open(source, config)
     as_of = requested or end_of_day(last_event_time(events))
     result = customer_tables(sections, source.without_bots(events, as_of), as_of)
     folder = Path(str(config.output)) / name

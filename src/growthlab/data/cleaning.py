@@ -276,10 +276,21 @@ def _count_equal_lines(log: EventLog) -> tuple[EventLog, int]:
 
 def _drop_duplicates(log: EventLog) -> tuple[EventLog, int]:
     """The log without equal rows; order lines that nothing tells apart are kept."""
-    distinct = "SELECT DISTINCT * FROM events"
-    if not LINE_COLUMNS & log.columns:
-        distinct += f" WHERE NOT {IS_LINE} UNION ALL SELECT * FROM events WHERE {IS_LINE}"
-    return log.derive(distinct, store=True), 0
+    present = ", ".join(sorted(log.columns))
+    condition = "true" if LINE_COLUMNS & log.columns else f"NOT {IS_LINE}"
+    # hashes are compared first, as equal rows are few
+    rows = f"SELECT *, hash({present}) AS row_hash FROM events"
+    twice = log.query(
+        f"SELECT row_hash FROM ({rows} WHERE {condition}) GROUP BY row_hash HAVING count(*) > 1"
+    )
+    if twice.empty:
+        return log, 0
+    maybe = f"({condition}) AND row_hash IN (SELECT row_hash FROM twice)"
+    return log.derive(
+        f"SELECT * EXCLUDE row_hash FROM ({rows}) WHERE NOT ({maybe}) UNION ALL "
+        f"SELECT DISTINCT * EXCLUDE row_hash FROM ({rows}) WHERE {maybe}",
+        {"twice": twice},
+    ), 0
 
 
 def report_row(

@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import atexit
-import shutil
+import os
+import secrets
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from growthlab.core.errors import ConfigError
 from growthlab.core.ids import has_lost_digits, tidy_id, whole_number
+from growthlab.core.owned_folder import owned_folder
 from growthlab.data.normalise import to_utc
 
 OfArray = Callable[..., pa.Array]
+LEAST_GB = 0.25
+HALF = "50%"
+_SETTINGS = {"memory_limit": HALF}  # of every new database
+_OWNED: list[Path] = []
+_HELD = ExitStack()
+atexit.register(_HELD.close)
 
 
-def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
-    """A new database: in memory, or a temporary file, so that it may be larger than the memory is."""
+def limit_memory(gb: float | None) -> None:
+    """Give databases that are opened from now on so many GiB; null: half of what the machine has.
+
+    Raises
+    ------
+    ConfigError
+        It is too little to work with.
+    """
+    if gb is not None and not gb >= LEAST_GB:
+        raise ConfigError(f"memory_gb must be {LEAST_GB} or more, not {gb}")
+    _SETTINGS["memory_limit"] = HALF if gb is None else f"{gb}GiB"
+
+
+def database() -> duckdb.DuckDBPyConnection:
+    """A new database in memory, which writes what is too large for its limit to temporary files.
+
+    They are in a folder that only its user can read, and go with the database, or at the next start
+    after a kill. Against a database in a file this saves three quarters of the time of a copy.
+    """
     # everything used here is built in; extensions would be downloaded
     config = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    path = ":memory:"
-    if on_disk:
-        folder = tempfile.mkdtemp(prefix="growthlab-log-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        config |= {"temp_directory": folder}  # type: ignore[dict-item]
-        path = f"{folder}/log.duckdb"
-    connection = duckdb.connect(path, config=config)  # type: ignore[arg-type]
+    folder = _own_folder() / secrets.token_hex(8)  # DuckDB makes it on first use
+    settings = _SETTINGS | {"temp_directory": str(folder)}
+    connection = duckdb.connect(config=config | settings)  # type: ignore[arg-type]
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("CREATE SEQUENCE numbers START 1")
     for name, function, arguments, result in _FUNCTIONS:
         connection.create_function(  # type: ignore[call-overload]
             name,
@@ -39,6 +64,28 @@ def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
             null_handling="special",
         )
     return connection
+
+
+def store_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+    """Write a frame into a new table."""
+    connection.register("incoming", pa.Table.from_pandas(frame, preserve_index=False))
+    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def next_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """A number that no table of the database has in its name."""
+    return int(connection.execute("SELECT nextval('numbers')").fetchall()[0][0])
+
+
+def _own_folder() -> Path:
+    """The folder of this process for its databases; those of killed processes are removed."""
+    if not (_OWNED and _OWNED[0].is_dir()):  # it lay in a scratch folder that has ended
+        _HELD.close()
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        parent = Path(tempfile.gettempdir())
+        _OWNED[:] = [_HELD.enter_context(owned_folder(parent, f"growthlab-data-{user}", 0o700))]
+    return _OWNED[0]
 
 
 def _of_distinct(function: Callable[[str], object], result: pa.DataType) -> OfArray:

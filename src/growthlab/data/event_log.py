@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,14 +16,14 @@ import pyarrow as pa
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
 from growthlab.data.columns import check_events, checked_items, checked_users
-from growthlab.data.database import database
+from growthlab.data.database import database, next_number, store_frame
 from growthlab.data.digest import content_digest
 from growthlab.data.kinds import EVENT_COLUMNS
+from growthlab.data.parts import EVENTS_A_PART, part_borders, part_conditions
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile
-
-SCHEMA_VERSION = 1
+from growthlab.data.saved_log import SavedLog, event_order, read_saved, write_events
 
 
 class EventLog:
@@ -52,6 +51,7 @@ class EventLog:
         users: pd.DataFrame | None,
         cleaning: Iterable[Mapping[str, Any]] = (),
         digest: str | None = None,
+        borders: tuple[str, ...] = (),
     ) -> None:
         self._connection = connection  # this log's own, on the shared database
         self._tables = dict(tables)  # events, items, users -> the name of the stored table
@@ -60,8 +60,11 @@ class EventLog:
         self.items = items
         self.users = users
         self.cleaning = [dict(row) for row in cleaning]
+        self.borders = borders  # the user ids at which `parts` begin
         self._digest = digest
         self._counts: tuple[int, int, int] | None = None
+        self._n_events: int | None = None
+        self._wider: EventLog | None = None  # this log has some of its events
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
         _OPEN.add(self)
@@ -123,25 +126,20 @@ class EventLog:
     @classmethod
     def open(cls, folder: str | Path) -> Self:
         """The log that `save` wrote to the folder; its events stay in Parquet until queried."""
-        folder = Path(folder)
-        try:
-            description = json.loads((folder / "log.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise DataError(f"{folder} is not a saved log: no readable log.json in it") from None
-        if description.pop("schema_version", None) != SCHEMA_VERSION:
-            raise DataError(f"{folder} has another format version: delete it and prepare again")
         connection = database()
-        events = _quoted(folder / "events.parquet")
-        try:
-            connection.execute(f"CREATE VIEW events_0 AS SELECT * FROM read_parquet({events})")
-            items, users = (_read_if_there(folder / f"{t}.parquet") for t in ("items", "users"))
-        except (OSError, duckdb.Error, pa.ArrowException) as error:
-            reason = _first_line(error)
-            raise DataError(
-                f"{folder} is damaged ({reason}): delete it and prepare again"
-            ) from None
-        columns = frozenset(description.pop("columns"))
-        return cls._over(connection, items, users, columns=columns, **description)
+        saved = read_saved(Path(folder), connection, "events_0")
+        log = cls._over(
+            connection,
+            saved.items,
+            saved.users,
+            name=saved.name,
+            columns=saved.columns,
+            cleaning=saved.cleaning,
+            digest=saved.digest,
+            borders=saved.borders,
+        )
+        log._counts = saved.counts
+        return log
 
     def save(self, folder: str | Path) -> Self:
         """Write the log to the folder, replacing what is there in one step; return the log opened there.
@@ -154,28 +152,24 @@ class EventLog:
         folder = Path(folder)
         try:
             with atomic_folder(folder) as new:
-                self._write(new)
+                write_events(self._connection, new, self.columns, self.ordered_by)
+                self._saved().write(new)
         except (OSError, duckdb.IOException) as error:
             raise DataError(f"{folder} cannot be written: {_first_line(error)}") from error
         return self.open(folder)
 
-    def _write(self, folder: Path) -> None:
-        """Every table and what is known of the log, into a folder of its own."""
-        self._connection.execute(
-            f"COPY (SELECT * FROM events ORDER BY {self._order}) "
-            f"TO {_quoted(folder / 'events.parquet')} (FORMAT parquet)"
+    def _saved(self) -> SavedLog:
+        n_parts = -(-self.n_events // EVENTS_A_PART)
+        return SavedLog(
+            name=self.name,
+            columns=self.columns,
+            digest=self.digest,
+            cleaning=self.cleaning,
+            items=self.items,
+            users=self.users,
+            borders=self.borders or part_borders(self._connection, n_parts),
+            counts=self._count(),
         )
-        for table, frame in (("items", self.items), ("users", self.users)):
-            if frame is not None:
-                frame.to_parquet(folder / f"{table}.parquet", index=False)
-        about = {
-            "schema_version": SCHEMA_VERSION,
-            "name": self.name,
-            "columns": sorted(self.columns),
-            "digest": self.digest,
-            "cleaning": self.cleaning,
-        }
-        (folder / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
     @property
     def ordered_by(self) -> Literal["timestamp", "position"]:
@@ -185,7 +179,11 @@ class EventLog:
     @property
     def n_events(self) -> int:
         """The number of events."""
-        return self._count()[0]
+        if self._counts is not None:
+            return self._counts[0]
+        if self._n_events is None:
+            self._n_events = self._fetch_one("SELECT count(*) FROM events")[0]
+        return self._n_events
 
     @property
     def n_users(self) -> int:
@@ -222,7 +220,25 @@ class EventLog:
 
         The condition may query the whole log: ``item_id IN (SELECT item_id FROM events ...)``.
         """
-        return self.derive(f"SELECT * FROM events WHERE ({condition})")
+        log = self.derive(f"SELECT * FROM events WHERE ({condition})")
+        log._wider = self
+        return log
+
+    def parts(self) -> list[Self]:
+        """The log cut by customer, in the order of user ids: each part has all events of its customers.
+
+        What is computed a customer can be computed part by part, so that one of them is in memory at a
+        time. A small log is one part; `in_parts` says otherwise.
+        """
+        if not self.borders:
+            return [self]
+        return [self.where(condition) for condition in part_conditions(self.borders)]
+
+    def in_parts(self, n: int) -> Self:
+        """The same log, cut into about so many `parts`."""
+        log = self.with_cleaning(self.cleaning)
+        log.borders = part_borders(self._connection, n)
+        return log
 
     def derive(
         self,
@@ -238,7 +254,7 @@ class EventLog:
         columns that the rows have values for and this log has not.
         """
         cursor = self._connection.cursor()
-        name = f"events_{_next_number(cursor)}"
+        name = f"events_{next_number(cursor)}"
         kind = "TABLE" if store or tables else "VIEW"
         for table, frame in (tables or {}).items():
             cursor.register(table, pa.Table.from_pandas(frame, preserve_index=False))
@@ -266,8 +282,8 @@ class EventLog:
         for table, frame in (("items", items), ("users", users)):
             tables.pop(table, None)
             if frame is not None:
-                tables[table] = f"{table}_{_next_number(cursor)}"
-                _store(cursor, tables[table], frame)
+                tables[table] = f"{table}_{next_number(cursor)}"
+                store_frame(cursor, tables[table], frame)
         log = self._with(cursor, tables)
         log.items, log.users = items, users
         return log
@@ -283,10 +299,19 @@ class EventLog:
         """The rows of a SQL query over `events`, `items` and `users`, as a frame of its own."""
         return self._execute(sql).df().copy()
 
+    def arrow(self, sql: str) -> pa.Table:
+        """As `query`, without pandas: texts stay outside Python."""
+        try:
+            return self._connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise DataError(f"{self.name} cannot answer: {_first_line(error)}") from None
+
     def to_pandas(self) -> pd.DataFrame:
         """The events with the columns of the log, sorted by user, time, item and type."""
         present = ", ".join(c for c in EVENT_COLUMNS if c in self.columns)
-        return self.query(f"SELECT {present} FROM events ORDER BY {self._order}")
+        return self.query(
+            f"SELECT {present} FROM events ORDER BY {event_order(self.columns, self.ordered_by)}"
+        )
 
     def require(self, *columns: str, needed_by: str) -> None:
         """DataError where a column of events, or ``items``, ``users``, ``items.text`` is missing."""
@@ -316,12 +341,11 @@ class EventLog:
         users: pd.DataFrame | None,
         **settings: Any,
     ) -> Self:
-        connection.execute("CREATE SEQUENCE numbers START 1")
         tables = {"events": "events_0"}
         for table, frame in (("items", items), ("users", users)):
             if frame is not None:
                 tables[table] = f"{table}_0"
-                _store(connection, tables[table], frame)
+                store_frame(connection, tables[table], frame)
         return cls(connection.cursor(), tables, items=items, users=users, **settings)
 
     def _with(self, cursor: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Self:
@@ -333,14 +357,8 @@ class EventLog:
             items=self.items,
             users=self.users,
             cleaning=self.cleaning,
+            borders=self.borders,
         )
-
-    @property
-    def _order(self) -> str:
-        # by every column, so that the order does not depend on how the rows were stored
-        first = ["user_id", self.ordered_by, "item_id", "event_type"]
-        last = [c for c in EVENT_COLUMNS if c in self.columns and c not in first]
-        return ", ".join([*first, *last])
 
     def _has(self, column: str) -> bool:
         table, _, field = column.rpartition(".")
@@ -351,9 +369,12 @@ class EventLog:
 
     def _count(self) -> tuple[int, int, int]:
         if self._counts is None:
-            counted = "count(*), count(DISTINCT user_id), count(DISTINCT item_id)"
-            n_events, n_users, n_items = self._fetch_one(f"SELECT {counted} FROM events")
-            self._counts = (n_events, n_users, n_items)
+            if self._wider is not None and self._wider.n_events == self.n_events:
+                self._counts = self._wider._count()
+            else:
+                counted = "count(DISTINCT user_id), count(DISTINCT item_id)"
+                n_users, n_items = self._fetch_one(f"SELECT {counted} FROM events")
+                self._counts = (self.n_events, n_users, n_items)
         return self._counts
 
     def _fetch_one(self, sql: str) -> tuple[Any, ...]:
@@ -375,24 +396,6 @@ def _close_all() -> None:
     """Close the connections, so that DuckDB deletes its temporary files."""
     for log in list(_OPEN):
         log._connection.close()
-
-
-def _store(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
-    connection.register("incoming", pa.Table.from_pandas(frame, preserve_index=False))
-    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
-def _next_number(connection: duckdb.DuckDBPyConnection) -> int:
-    return int(connection.execute("SELECT nextval('numbers')").fetchall()[0][0])
-
-
-def _read_if_there(path: Path) -> pd.DataFrame | None:
-    return pd.read_parquet(path) if path.exists() else None
-
-
-def _quoted(path: Path) -> str:
-    return "'" + path.as_posix().replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:

@@ -130,14 +130,16 @@ class _TableEvents:
         changes = [("ids respelt", tidied, staged.n_respelt)]
         for why, counts in ((twice, staged.n_twice), (never, staged.n_never)):
             changes += [(f"unclear local {column}", why, n) for column, n in counts.items()]
+        changes = [(rule, why, n) for rule, why, n in changes if n]
+        if not (staged.n_bad or changes):
+            return
         after = self._counts()
         if staged.n_bad:
             why = "data.max_bad_rows lets them be left out"
             before = (after[0] + staged.n_bad, *after[1:])
             self._report.append(report_of_counts("unreadable rows", why, before, after, 0))
         for rule, why, n in changes:
-            if n:
-                self._report.append(report_of_counts(rule, why, after, after, n))
+            self._report.append(report_of_counts(rule, why, after, after, n))
 
     def set_types(self) -> None:
         """Give every event its type, and drop those whose word means nothing here."""
@@ -257,8 +259,7 @@ class _TableEvents:
         values |= {"file_number": str(number), ROW: ROW}
         names = ", ".join(f'"{c}"' for c in values)
         self._connection.execute(
-            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED} "
-            f"ORDER BY {ROW}"
+            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED}"
         )
 
     def _counts(self) -> Counts:

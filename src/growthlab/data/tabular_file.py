@@ -160,7 +160,7 @@ class TabularFile(Source):
     def read(self) -> EventLog:
         """The events of all files, before cleaning; DataError names the wrong file and row."""
         files = self._event_files()
-        connection = database(on_disk=True)
+        connection = database()
         with self._tables(files, connection) as tables:
             return EventLog.from_tables(
                 tables,

@@ -20,6 +20,11 @@ def btyd_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
     snapshot. ``monetary_value``: mean spend on a repeat day (NaN without a repeat or prices).
     """
     log.require("timestamp", needed_by="the purchase summary (frequency, recency, T)")
+    return pd.concat([_part_summary(part, snapshot) for part in log.parts()])
+
+
+def _part_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
+    """The summary of customers whose events are all in the log."""
     summary = known_at(log, snapshot).query(
         f"""
         WITH days AS (

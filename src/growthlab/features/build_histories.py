@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, UNKNOWN, Catalogue, Histories, codes_of
@@ -45,57 +48,86 @@ def histories_of(
 
     Without `user_ids`: every user with such an event, sorted by raw id. `vocabulary` are the sorted user ids
     of the fit (default: the users themselves); a user outside it has the code `UNKNOWN`, and a user of
-    `user_ids` without events an empty row.
+    `user_ids` without events an empty row. The log is read part by part; with several parts the arrays
+    of events lie in temporary files and are mapped into memory.
 
     Raises
     ------
     DataError
         No event of these types is in the log.
     """
-    kinds = ", ".join(f"'{t}'" for t in event_types)
-    time = log.ordered_by
-    wanted = ["user_id", "item_id", "event_type", time, "quantity", "unit_price"]
-    columns = [c for c in wanted if c in log.columns]
-    events = log.query(
-        f"SELECT {', '.join(columns)} FROM events WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
+    wanted = None if user_ids is None else np.unique(user_ids)
+    borders = np.array(log.borders, dtype=str)
+    users_of_parts = (
+        [None] * (len(borders) + 1)
+        if wanted is None
+        else np.split(wanted, np.searchsorted(wanted, borders))
     )
-    if events.empty and user_ids is None:
+    sql, items = _events_sql(log, event_types), pa.array(catalogue.item_ids, pa.string())
+    pieces = (
+        _part_histories(part, sql, catalogue, items, users)
+        for part, users in zip(log.parts(), users_of_parts, strict=True)
+        if users is None or len(users)
+    )
+    histories = Histories.in_sequence(pieces, catalogue)
+    if user_ids is None and not histories.n_users:
+        kinds = ", ".join(f"'{t}'" for t in event_types)
         raise DataError(f"no event of the types {kinds} in {log.name}: set task.history_events")
-    users = np.unique(events["user_id"].to_numpy(dtype=str)) if user_ids is None else user_ids
-    vocabulary = users if vocabulary is None else vocabulary
-    rows, items = _rows_of(events["user_id"], users), _places(events["item_id"], catalogue.item_ids)
+    if user_ids is not None and not np.array_equal(histories.user_ids, user_ids):
+        histories = histories.select(np.searchsorted(histories.user_ids, user_ids))
+    vocabulary = histories.user_ids if vocabulary is None else vocabulary
+    codes = codes_of(histories.user_ids, vocabulary)
+    return replace(histories, user_codes=codes, timed=log.ordered_by == "timestamp")
+
+
+def _events_sql(log: EventLog, event_types: Sequence[str]) -> str:
+    """SQL for the events of these types, with the code of each type and times as whole numbers."""
+    kinds = ", ".join(f"'{t}'" for t in event_types)
+    codes = " ".join(f"WHEN '{t}' THEN {EVENT_CODE[t]}" for t in dict.fromkeys(event_types))
+    time = "epoch_us(timestamp)" if log.ordered_by == "timestamp" else "position"
+    numbers = [c for c in ("quantity", "unit_price") if c in log.columns]
+    columns = ["user_id", "item_id", f"(CASE event_type {codes} END)::UTINYINT AS type"]
+    return (
+        f"SELECT {', '.join([*columns, f'{time} AS time', *numbers])} FROM events "
+        f"WHERE event_type IN ({kinds}) AND item_id IS NOT NULL"
+    )
+
+
+def _part_histories(
+    part: EventLog, sql: str, catalogue: Catalogue, item_ids: pa.Array, users: np.ndarray | None
+) -> Histories:
+    """The histories of one part: of its `users`, sorted, or of all that have such an event."""
+    events = part.arrow(sql)
+    if users is None:
+        users = np.unique(_texts(pc.unique(events["user_id"].drop_null())))
+    rows = _places(events["user_id"], pa.array(users, pa.string()))
+    items = _places(events["item_id"], item_ids)
     kept = (rows != UNKNOWN) & (items != UNKNOWN)
 
-    def numbers(column: str) -> np.ndarray | None:
-        return events[column].to_numpy(dtype=np.float64)[kept] if column in events else None
+    def values(column: str) -> np.ndarray | None:
+        if column not in events.column_names:
+            return None
+        return events[column].to_numpy()[kept]
 
-    times = events[time]
-    if time == "timestamp":
-        times = times.astype("datetime64[us]").astype("int64")
-    type_of_event, names = pd.factorize(events["event_type"])
-    types = np.array([EVENT_CODE[kind] for kind in names], dtype=np.uint8)[type_of_event]
+    times = values("time")
+    assert times is not None
     return Histories.from_events(
         catalogue,
         users,
         rows[kept],
         items[kept],
-        times.to_numpy(dtype=np.int64)[kept],
-        event_types=types[kept],
-        quantities=numbers("quantity"),
-        prices=numbers("unit_price"),
-        user_codes=codes_of(users, vocabulary),
-        timed=time == "timestamp",
+        times,
+        event_types=values("type"),
+        quantities=values("quantity"),
+        prices=values("unit_price"),
     )
 
 
-def _places(raw: pd.Series, vocabulary: np.ndarray) -> np.ndarray:
-    """The index of each raw id in the sorted vocabulary, looked up once for each distinct id."""
-    codes, distinct = pd.factorize(raw)
-    return codes_of(np.asarray(distinct, dtype=str), vocabulary)[codes]
+def _places(raw: pa.ChunkedArray, vocabulary: pa.Array) -> np.ndarray:
+    """The index of each raw id in the vocabulary, ``(n,)``, int32; `UNKNOWN` if it is not in it."""
+    places = pc.index_in(raw, value_set=vocabulary)
+    return np.asarray(places.fill_null(UNKNOWN).to_numpy(), dtype=np.int32)
 
 
-def _rows_of(raw: pd.Series, users: np.ndarray) -> np.ndarray:
-    """The row of each raw user id in `users`, which may be in any order."""
-    order = np.argsort(users)
-    places = _places(raw, users[order])
-    return np.where(places == UNKNOWN, UNKNOWN, order[places])
+def _texts(ids: pa.Array) -> np.ndarray:
+    return np.asarray(ids.to_numpy(zero_copy_only=False), dtype=str)

@@ -24,6 +24,7 @@ from growthlab.data.event_sql import (
 )
 from growthlab.data.kinds import KNOWN_FROM
 from growthlab.features.btyd import btyd_summary
+from growthlab.features.table_assembly import TableAssembly
 
 ITEM_FEATURES = ("items.category",)  # what the table reads of items
 WINDOWS = (7, 30, 90, 180, 365)  # days before the snapshot
@@ -86,6 +87,24 @@ def customer_table(
     """
     log.require("timestamp", needed_by="the customer table (features as of a snapshot)")
     families = families or FeatureFamilies.of(log, snapshot)
+    ids = np.asarray(user_ids, dtype=str)
+    part_of_id = np.searchsorted(np.array(log.borders, dtype=str), ids, side="right")
+    assembly = TableAssembly(len(ids))
+    for number, part in enumerate(log.parts()):
+        rows = np.flatnonzero(part_of_id == number)
+        if len(rows) or not (number or len(ids)):  # of nobody: a table without rows
+            assembly.add(rows, _part_table(part, snapshot, pd.Index(ids[rows]), families))
+    table = assembly.table()
+    if attributes:
+        users = _attributes(known_at(log, snapshot), attributes)
+        table = table.join(users.reindex(ids).set_axis(table.index))
+    return table
+
+
+def _part_table(
+    log: EventLog, snapshot: datetime, ids: pd.Index, families: FeatureFamilies
+) -> pd.DataFrame:
+    """The table of these customers, whose events are all in the log."""
     past = known_at(log, snapshot)
     parts = [
         past.query(_purchases(log, snapshot, families)),
@@ -98,11 +117,7 @@ def customer_table(
         parts.append(past.query(_variety(log)))
     if "channel" in families.columns:
         parts.append(past.query(_channel()))
-    ids = pd.Index(np.asarray(user_ids, dtype=str))
-    table = _completed(pd.concat([_numbers(p).reindex(ids) for p in parts], axis=1))
-    if attributes:
-        table = table.join(_attributes(past, attributes).reindex(ids))
-    return table.reset_index(drop=True)
+    return _completed(pd.concat([_numbers(p).reindex(ids) for p in parts], axis=1))
 
 
 def _purchases(log: EventLog, snapshot: datetime, families: FeatureFamilies) -> str:
@@ -262,10 +277,9 @@ def _numbers(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _completed(table: pd.DataFrame) -> pd.DataFrame:
-    """What did not happen was counted 0 times; text becomes a category."""
+    """What did not happen was counted 0 times."""
     sums = ("orders", "spend", "distinct_items", *(f"_{days}d" for days in WINDOWS))
-    table = table.fillna(dict.fromkeys([c for c in table if str(c).endswith(sums)], 0.0))
-    return table.astype({"channel": "category"}) if "channel" in table else table
+    return table.fillna(dict.fromkeys([c for c in table if str(c).endswith(sums)], 0.0))
 
 
 def _attributes(log: EventLog, names: Sequence[str]) -> pd.DataFrame:

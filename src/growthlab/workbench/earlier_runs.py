@@ -34,7 +34,7 @@ from growthlab.workbench.workbench import Workbench
 
 log = logging.getLogger(__name__)
 
-WORDS_WITH_RERUN = ("rerun=", "tracking", "cache=")
+WORDS_WITH_RERUN = ("rerun=", "tracking", "cache=", "memory_gb=")
 
 
 def refuse_run_of_one_model(config: Any) -> None:

@@ -24,7 +24,7 @@ KEYS_OF_A_SEARCH = (
 KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
 KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
-KEYS_ADDED_SINCE = ("intervals",)  # runs of earlier versions have none: the default
+KEYS_ADDED_SINCE = ("intervals", "memory_gb")  # runs of earlier versions have none: the default
 LOGGED_GROUPS = ("data", "split", "task")
 CHOICE = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
 MOVED_TARGETS = {"growthlab.features.item_content.": "growthlab.features.term_content."}
@@ -50,11 +50,12 @@ def entry_config(bench: Workbench, entry: Entry) -> dict[str, Any]:
 
 
 def command_from_logged(logged: Mapping[str, Any], command: Command) -> Command:
-    """A logged config as a ``train`` command, with the store and the cache of `command`.
+    """A logged config as a ``train`` command, with the store, the cache and the memory of `command`.
 
     Classes that have moved since the run are looked for where they are now.
     """
-    config = {**_with_new_targets(logged), **{k: command.config[k] for k in ("tracking", "cache")}}
+    here = {k: command.config[k] for k in ("tracking", "cache", "memory_gb")}
+    config = {**_with_new_targets(logged), **here}
     chosen = config.pop("chosen")
     return Command(OmegaConf.create(config), dict(chosen), "train")
 

@@ -42,7 +42,7 @@ from growthlab.workbench.workbench import Parts, Workbench
 
 KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
 TASK_SETTINGS_THAT_MAY_DIFFER = ("task.memory_mb", "task.min_deciding")  # no value depends on them
-WORDS_OF_THE_MACHINE = ("tracking", "cache=", "device=")
+WORDS_OF_THE_MACHINE = ("tracking", "cache=", "memory_gb=", "device=")
 
 
 @dataclass(frozen=True)

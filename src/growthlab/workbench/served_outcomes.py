@@ -12,7 +12,7 @@ from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.base import Task
 from growthlab.tasks.delayed_outcomes import evaluate_delayed
-from growthlab.workbench.set_up import cache_folder, event_source
+from growthlab.workbench.set_up import event_source, read_or_open
 
 
 def served_outcomes(
@@ -29,7 +29,7 @@ def served_outcomes(
     if config.get("data") is None:
         return None
     source = event_source(config)
-    events = source.prepare(cache_folder(config))
+    events = read_or_open(source, config)
     if config.same_data:
         check_same_data(bundle, events, source.cleaning)
     task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task, Task)

@@ -13,6 +13,7 @@ from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
 from growthlab.data.cleaning import Cleaning
+from growthlab.data.database import limit_memory
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog, GivenTable
 from growthlab.data.labelled_table import LabelledTable
@@ -164,10 +165,16 @@ def task_metrics(command: Command, task: Task) -> tuple[dict[str, Any], list[Met
 def prepared_data(source: DataSource[Data], config: Any, name: str) -> Data:
     """The cleaned data of a source, from the cache of the config or written to it."""
     started = time.perf_counter()
-    data = source.prepare(cache_folder(config))
+    data = read_or_open(source, config)
     counts = ", ".join(f"{n:,} {what}" for what, n in data.counts.items())
     log.info("data %s: %s in %.1f s", name, counts, time.perf_counter() - started)
     return data
+
+
+def read_or_open(source: DataSource[Data], config: Any) -> Data:
+    """The cleaned data of a source, in the memory and the cache of the config."""
+    limit_memory(config.get("memory_gb"))
+    return source.prepare(cache_folder(config))
 
 
 def cache_folder(config: Any) -> Path:
