@@ -114,9 +114,9 @@ def test_what_does_not_fit_into_memory_is_written_where_only_its_user_can_read()
     finally:
         limit_memory(None)
     (folder,) = connection.execute("SELECT current_setting('temp_directory')").fetchall()[0]
-    # 64 bytes of digits that do not compress, three million times: more than a quarter of a GiB
+    # 64 bytes of digits that do not compress, five million times: more than a quarter of a GiB
     connection.execute(
-        "CREATE TABLE t AS SELECT md5(i::VARCHAR) || md5((-i)::VARCHAR) AS x FROM range(3000000) r(i)"
+        "CREATE TABLE t AS SELECT md5(i::VARCHAR) || md5((-i)::VARCHAR) AS x FROM range(5000000) r(i)"
     )
     assert any(Path(folder).iterdir())
     assert stat.S_IMODE(Path(folder).parent.stat().st_mode) == 0o700

@@ -51,6 +51,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message, which says enough."""
+    return str(error).strip().splitlines()[0]
+
+
 def quoted(value: object, longest: int = 80) -> str:
     """A value as it is shown in a message: on one line, without control characters, not too long."""
     text = value if isinstance(value, str) and value.isprintable() else repr(value)

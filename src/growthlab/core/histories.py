@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-
-from growthlab.core.growing_array import GrowingArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -272,29 +269,6 @@ class Histories:
             catalogue=catalogue,
             timed=timed,
         )
-
-    @classmethod
-    def in_sequence(cls, pieces: Iterator[Self], catalogue: Catalogue) -> Self:
-        """The users of all pieces, one after the other; events of more than one lie in mapped files."""
-        found = list(islice(pieces, 1))
-        events = ("items", "times", "event_types", "quantities", "prices")
-        nobody = np.zeros(0, dtype="<U1"), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
-        first = found[0] if found else cls.from_events(catalogue, *nobody, np.zeros(0))
-        second = next(iter(pieces), None)
-        if second is None:
-            return first
-        arrays = {name: GrowingArray(getattr(first, name).dtype) for name in events}
-        lengths, user_ids = [], []
-        for piece in chain([first, second], pieces):
-            for name, array in arrays.items():
-                array.append(getattr(piece, name))
-            lengths.append(piece.lengths)
-            user_ids.append(piece.user_ids)
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
-        values = {name: array.mapped() for name, array in arrays.items()}
-        values |= {"offsets": offsets, "user_ids": np.concatenate(user_ids)}
-        values["user_codes"] = np.arange(len(offsets) - 1, dtype=np.int32)
-        return cls(**values, catalogue=catalogue, timed=first.timed)
 
     @classmethod
     def from_lists(

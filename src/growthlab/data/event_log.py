@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from growthlab.core.atomic_write import atomic_folder
-from growthlab.core.errors import DataError
+from growthlab.core.errors import DataError, first_line
 from growthlab.data.columns import check_events, checked_items, checked_users
-from growthlab.data.database import database, next_number, store_frame
+from growthlab.data.database import database, next_number, order_made_by_query, store_frame
 from growthlab.data.digest import content_digest
 from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.data.parts import EVENTS_A_PART, part_borders, part_conditions
@@ -155,7 +155,7 @@ class EventLog:
                 write_events(self._connection, new, self.columns, self.ordered_by)
                 self._saved().write(new)
         except (OSError, duckdb.IOException) as error:
-            raise DataError(f"{folder} cannot be written: {_first_line(error)}") from error
+            raise DataError(f"{folder} cannot be written: {first_line(error)}") from error
         return self.open(folder)
 
     def _saved(self) -> SavedLog:
@@ -263,7 +263,7 @@ class EventLog:
         try:
             cursor.execute(f"CREATE {kind} {name} AS WITH {own} SELECT * FROM ({sql})")
         except duckdb.Error as error:
-            raise DataError(f"{self.name} cannot be filtered: {_first_line(error)}") from None
+            raise DataError(f"{self.name} cannot be filtered: {first_line(error)}") from None
         for table in tables or {}:
             cursor.unregister(table)
         log = self._with(cursor, {**self._tables, "events": name})
@@ -304,7 +304,7 @@ class EventLog:
         try:
             return self._connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise DataError(f"{self.name} cannot answer: {_first_line(error)}") from None
+            raise DataError(f"{self.name} cannot answer: {first_line(error)}") from None
 
     def to_pandas(self) -> pd.DataFrame:
         """The events with the columns of the log, sorted by user, time, item and type."""
@@ -326,7 +326,8 @@ class EventLog:
     def digest(self) -> str:
         """SHA-256 of the content of events, items and users (not of the name or the report)."""
         if self._digest is None:
-            self._digest = content_digest(self._connection, sorted(self._tables))
+            with order_made_by_query(self._connection):
+                self._digest = content_digest(self._connection, sorted(self._tables))
         return self._digest
 
     def __repr__(self) -> str:
@@ -385,7 +386,7 @@ class EventLog:
         try:
             return self._connection.execute(sql)
         except duckdb.Error as error:
-            raise DataError(f"{self.name} cannot answer: {_first_line(error)}") from None
+            raise DataError(f"{self.name} cannot answer: {first_line(error)}") from None
 
 
 _OPEN: WeakSet[EventLog] = WeakSet()
@@ -396,7 +397,3 @@ def _close_all() -> None:
     """Close the connections, so that DuckDB deletes its temporary files."""
     for log in list(_OPEN):
         log._connection.close()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -12,7 +12,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from growthlab.core.errors import DataError
+from growthlab.core.errors import DataError, first_line
+from growthlab.data.database import order_made_by_query
 from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.data.sql_text import quoted_text
 
@@ -73,8 +74,9 @@ def read_saved(folder: Path, connection: duckdb.DuckDBPyConnection, view: str) -
         connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({events})")
         items, users = (_read_if_there(folder / f"{t}.parquet") for t in ("items", "users"))
     except (OSError, duckdb.Error, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{folder} is damaged ({reason}): delete it and prepare again") from None
+        raise DataError(
+            f"{folder} is damaged ({first_line(error)}): delete it and prepare again"
+        ) from None
     counts = about.pop("counts", None)
     return SavedLog(
         columns=frozenset(about.pop("columns")),
@@ -97,10 +99,11 @@ def write_events(
         f'"{name}"' if name in columns else f'NULL::{kind} AS "{name}"'
         for name, kind, *_ in described
     )
-    connection.execute(
-        f"COPY (SELECT {all_columns} FROM (SELECT {present} FROM events ORDER BY {order})) "
-        f"TO {quoted_text((folder / EVENTS).as_posix())} (FORMAT parquet)"
-    )
+    with order_made_by_query(connection):
+        connection.execute(
+            f"COPY (SELECT {all_columns} FROM (SELECT {present} FROM events ORDER BY {order})) "
+            f"TO {quoted_text((folder / EVENTS).as_posix())} (FORMAT parquet)"
+        )
 
 
 def event_order(columns: frozenset[str], ordered_by: str) -> str:

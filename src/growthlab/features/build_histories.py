@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from growthlab.core.errors import DataError
+from growthlab.core.growing_array import GrowingArray
 from growthlab.core.histories import EVENT_CODE, UNKNOWN, Catalogue, Histories, codes_of
 from growthlab.data.event_log import EventLog
 
+EVENT_ARRAYS = ("items", "times", "event_types", "quantities", "prices")
 CATALOGUE_COLUMNS = tuple(
     f"items.{column}" for column in ("text", "category", "attributes", "price", "in_stock")
 )
@@ -69,7 +72,7 @@ def histories_of(
         for part, users in zip(log.parts(), users_of_parts, strict=True)
         if users is None or len(users)
     )
-    histories = Histories.in_sequence(pieces, catalogue)
+    histories = _in_sequence(pieces, catalogue)
     if user_ids is None and not histories.n_users:
         kinds = ", ".join(f"'{t}'" for t in event_types)
         raise DataError(f"no event of the types {kinds} in {log.name}: set task.history_events")
@@ -121,6 +124,27 @@ def _part_histories(
         quantities=values("quantity"),
         prices=values("unit_price"),
     )
+
+
+def _in_sequence(pieces: Iterator[Histories], catalogue: Catalogue) -> Histories:
+    """The users of all pieces, one after the other; events of more than one lie in mapped files."""
+    nobody = np.zeros(0, dtype="<U1"), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+    first = next(pieces, None) or Histories.from_events(catalogue, *nobody, np.zeros(0))
+    second = next(pieces, None)
+    if second is None:
+        return first
+    arrays = {name: GrowingArray(getattr(first, name).dtype) for name in EVENT_ARRAYS}
+    lengths, user_ids = [], []
+    for piece in chain([first, second], pieces):
+        for name, array in arrays.items():
+            array.append(getattr(piece, name))
+        lengths.append(piece.lengths)
+        user_ids.append(piece.user_ids)
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    values = {name: array.mapped() for name, array in arrays.items()}
+    values |= {"offsets": offsets, "user_ids": np.concatenate(user_ids)}
+    values["user_codes"] = np.arange(len(offsets) - 1, dtype=np.int32)
+    return Histories.from_arrays({**values, "timed": np.array(True)}, catalogue)
 
 
 def _places(raw: pa.ChunkedArray, vocabulary: pa.Array) -> np.ndarray:
