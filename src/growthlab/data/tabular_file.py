@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import duckdb
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.data.addresses import check_addresses, fetched
 from growthlab.data.columns import typed_columns
 from growthlab.data.database import database
 from growthlab.data.event_log import EventLog
@@ -54,6 +55,8 @@ class TabularFile(Source):
         In place of `path`: files by names that one SELECT in DuckDB's SQL reads as tables, such as
         ``{orders: orders.csv, lines: days/*.csv}``, see `Selection`; `columns` maps the columns that it
         gives. One that takes longer than `sql_minutes` is stopped.
+    query
+        The SELECT that a database runs where `path` is its address without a table, see `fetched`.
     label
         The name of the log; null: that of the first file.
     columns
@@ -92,6 +95,7 @@ class TabularFile(Source):
     files: Mapping[str, str | list[str]] | None = field(default=None, metadata=INPUT_FILE)
     sql: str | None = None
     sql_minutes: float = 60.0
+    query: str | None = None
     label: str | None = None
     columns: Columns = field(default_factory=dict)
     event_type: str | None = None
@@ -123,6 +127,7 @@ class TabularFile(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_addresses(self)
         for option, given, possible in (
             ("columns", self.columns, (*EVENT_COLUMNS, *READING_KINDS)),
             ("item_columns", self.item_columns, tuple(ITEM_KINDS)),
@@ -138,6 +143,10 @@ class TabularFile(Source):
         for event_type in {self.event_type, *words.values()} - {None, *EVENT_TYPES}:
             hint = near_matches(str(event_type), EVENT_TYPES)
             raise ConfigError(f"{event_type!r} is not an event type: {hint}")
+
+    def local(self) -> AbstractContextManager[Self]:
+        """See `DataSource.local`."""
+        return fetched(self, self.query)
 
     def grouped_files(self) -> dict[str, list[Path]]:
         """See `DataSource.grouped_files`."""
