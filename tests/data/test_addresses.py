@@ -1,13 +1,21 @@
-"""Tables of a database by its address, on a server that the tests start."""
+"""Tables of a database and files by address, on servers that the tests start."""
 
 from __future__ import annotations
 
+import functools
+import gzip
+import http.server
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 from tests.ports import free_port
 from tests.postgresql import postgresql_server
 
@@ -122,6 +130,73 @@ def test_an_address_with_a_password_is_refused_without_repeating_it(address: str
     for settings in ({"path": address}, {"files": {"t": address}, "sql": "SELECT 1"}):
         with pytest.raises(ConfigError, match="with a password or options in it") as error:
             TabularFile(event_type="view", **settings)
+        assert "hush" not in str(error.value)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a web server for the folder ``web``."""
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web")
+    )
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_file_of_a_web_server_is_read_like_any_other(web: str, tmp_path: Path) -> None:
+    text = "customer;sku;at;price\nu;tea;2024-05-01;2,50\n"
+    (tmp_path / "web" / "orders.csv.gz").write_bytes(gzip.compress(text.encode()))
+    log = prepared(tmp_path, path=f"{web}/orders.csv.gz")
+    assert events(log, "user_id", "unit_price") == [("u", "2.5")]
+    with pytest.raises(DataError, match=r"http://127.*/absent.csv cannot be read: ") as error:
+        prepared(tmp_path, path=f"{web}/absent.csv")
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Any]:
+    """A bucket of an S3 server, as a file system of its own."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "shop",
+        "AWS_SECRET_ACCESS_KEY": "hush",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        s3 = fs.S3FileSystem(
+            endpoint_override=settings["AWS_ENDPOINT_URL"],
+            region="us-east-1",
+            allow_bucket_creation=True,
+        )
+        s3.create_dir("shop")
+        yield s3
+    server.stop()
+
+
+def test_files_and_folders_of_a_bucket_are_read_by_address(bucket: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"customer": ["u"], "sku": ["tea"], "at": ["2024-05-01"], "price": [2.5]})
+    pq.write_table(pa.Table.from_pandas(frame), "shop/orders.parquet", filesystem=bucket)
+    log = prepared(tmp_path, path="s3://shop/orders.parquet")
+    assert events(log, "user_id", "item_id", "unit_price") == [("u", "tea", "2.5")]
+    for day in (1, 2):
+        with bucket.open_output_stream(f"shop/days/at=2024-05-0{day}/part.csv") as file:
+            file.write(f"customer,sku,price\nu{day},tea,{day}\n".encode())
+    log = prepared(tmp_path, path="s3://shop/days/")
+    assert events(log, "user_id", "timestamp", "unit_price") == [
+        ("u1", "2024-05-01 00:00:00", "1.0"),
+        ("u2", "2024-05-02 00:00:00", "2.0"),
+    ]
+    for absent in ("s3://shop/absent.csv", "s3://shop/absent/", "s3://nobody/orders.csv"):
+        with pytest.raises(DataError, match=f"{absent} cannot be read: ") as error:
+            prepared(tmp_path, path=absent)
+        assert "\n" not in str(error.value)
         assert "hush" not in str(error.value)
 
 

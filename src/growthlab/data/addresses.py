@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from growthlab.core.errors import ConfigError, DataError, quoted
 from growthlab.core.file_settings import INPUT_FILE
+from growthlab.data.fetched_files import FILE_SCHEMES, fetch_files
 
 ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
-SCHEMES = ("postgresql", "postgres")
+DATABASES = ("postgresql", "postgres")
 SESSION = ("SET TRANSACTION READ ONLY", "SET TimeZone = 'UTC'", "SET DateStyle = 'ISO'")
 SELECT = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 PATIENCE_SECONDS = 10
@@ -35,15 +36,15 @@ def check_addresses(settings: Any) -> None:
         parts = urlsplit(address)
         if parts.password is not None or "?" in address or "@" in address.partition("@")[2]:
             raise ConfigError(
-                f"data.{name} is an address with a password or options in it: give it without, as in "
-                "postgresql://USER@HOST/DATABASE#TABLE, and the password in PGPASSWORD or ~/.pgpass"
+                f"data.{name} is an address with a password or options in it: give it without, and the "
+                "password in the environment, such as PGPASSWORD or AWS_SECRET_ACCESS_KEY"
             )
-        if parts.scheme not in SCHEMES:
+        if parts.scheme not in (*DATABASES, *FILE_SCHEMES):
             raise ConfigError(
-                f"data.{name}={quoted(parts.scheme)}://...: addresses are read of "
-                "postgresql://USER@HOST/DATABASE#TABLE"
+                f"data.{name}={quoted(parts.scheme)}://...: addresses are read of {', '.join(FILE_SCHEMES)} "
+                "and postgresql"
             )
-        if not parts.path.strip("/"):
+        if parts.scheme in DATABASES and not parts.path.strip("/"):
             raise ConfigError(
                 f"data.{name}={quoted(address)} names no database: "
                 "postgresql://USER@HOST/DATABASE#TABLE"
@@ -54,15 +55,16 @@ def check_addresses(settings: Any) -> None:
 def fetched(settings: Settings, query: str | None) -> Iterator[Settings]:
     """The settings with files in place of addresses, as long as the block lasts.
 
-    A fragment of an address names the table, such as ``#orders`` or ``#sales.orders``; without one the rows
-    are those of `query`, a SELECT that the database runs in a transaction that reads only.
+    Of files see `fetch_files`. A fragment of a database's address names the table, such as ``#orders`` or
+    ``#sales.orders``; without one the rows are those of `query`, a SELECT that the database runs in a
+    transaction that reads only.
 
     Raises
     ------
     ConfigError
-        An address says no table, and there is no query.
+        A database's address says no table, and there is no query.
     DataError
-        The database cannot be reached, or refuses.
+        What is at an address cannot be reached, or read.
     """
     if not any(True for _ in _addresses(settings)):
         yield settings
@@ -77,7 +79,9 @@ def fetched(settings: Settings, query: str | None) -> Iterator[Settings]:
             if not isinstance(value, str) or ADDRESS.match(value) is None:
                 return value
             place = Path(tempfile.mkdtemp(dir=folder))
-            return str(_fetch(value, query, place))
+            if urlsplit(value).scheme in DATABASES:
+                return str(_fetch_rows(value, query, place))
+            return str(fetch_files(value, place))
 
         changed = {
             f.name: local(getattr(settings, f.name))
@@ -103,7 +107,7 @@ def _addresses(settings: Any) -> Iterator[tuple[str, str]]:
                 yield name, value
 
 
-def _fetch(address: str, query: str | None, folder: Path) -> Path:
+def _fetch_rows(address: str, query: str | None, folder: Path) -> Path:
     """The rows of a table or a query as a Parquet file of texts; nothing but null is a missing value."""
     try:
         import psycopg
