@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 
@@ -12,26 +13,77 @@ from growthlab.core.errors import DataError
 from growthlab.data.readers.table_file import ROW, TableFile
 from growthlab.data.sql_text import quoted_name, quoted_text
 
+ELEMENT = '"the element"'
 
+
+@dataclass(frozen=True)
+class NestedColumn:
+    """A column, or a field of one: SQL of the cell, of which `items` is the list that it lies in, if any."""
+
+    name: str
+    cell: str
+    type: str
+    items: str | None = None
+
+
+@dataclass
 class ParquetTable(TableFile):
-    """A Parquet file; texts that its writer did not mark as such are texts too."""
+    """A Parquet file; texts that its writer did not mark as such are texts too.
+
+    Fields of structures are columns such as ``user.id``. One of the structures in a list, such as
+    ``items.sku``, gives a row for each element, unless `unnests` is False: then it is empty.
+    """
+
+    columns: Sequence[NestedColumn] = field(kw_only=True)
 
     @classmethod
     def open(cls, path: Path, connection: duckdb.DuckDBPyConnection) -> Self:
         """The table with the names and types of its columns; DataError where it is damaged."""
         try:
-            described = connection.execute(f"DESCRIBE SELECT * FROM {_scan(path)}").fetchall()
+            rows = connection.sql(f"SELECT * EXCLUDE file_row_number FROM {_scan(path)} LIMIT 0")
         except duckdb.Error as error:
             reason = str(error).strip().splitlines()[0]
             raise DataError(f"{path} cannot be read: {reason}") from None
-        columns = [row for row in described if row[0] != "file_row_number"]
-        return cls(path, [row[0] for row in columns], [row[1] for row in columns])
+        top = zip(rows.columns, rows.types, strict=True)
+        columns = [
+            column for name, kind in top for column in _with_fields(name, quoted_name(name), kind)
+        ]
+        return cls(path, [c.name for c in columns], [c.type for c in columns], columns=columns)
 
     def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""
-        chosen = [f"{quoted_name(self.names[p])} AS c{n}" for n, p in enumerate(places)]
-        columns = ", ".join([f"file_row_number + 1 AS {ROW}", *chosen])
-        return f"(SELECT {columns} FROM {_scan(self.path)})"
+        columns = [self.columns[place] for place in places]
+        lists = {column.items for column in columns if column.items is not None}
+        rows = _scan(self.path)
+        if self.unnests and lists:
+            if len(lists) > 1:
+                raise DataError(
+                    f"the columns lie in several lists ({' and '.join(sorted(lists))}) that do not go "
+                    "together: map columns of one of them, or choose by data.files and data.sql"
+                )
+            (items,) = lists
+            filled = f"CASE WHEN len({items}) > 0 THEN {items} ELSE [NULL] END"
+            rows = f"(SELECT *, unnest({filled}) AS {ELEMENT} FROM {rows})"
+        cells = [
+            f"CAST(NULL AS {c.type})" if c.items is not None and not self.unnests else c.cell
+            for c in columns
+        ]
+        chosen = [f"{cell} AS c{n}" for n, cell in enumerate(cells)]
+        return f"(SELECT {', '.join([f'file_row_number + 1 AS {ROW}', *chosen])} FROM {rows})"
+
+
+def _with_fields(
+    name: str, cell: str, kind: Any, items: str | None = None
+) -> Iterator[NestedColumn]:
+    """A column and all fields below it; those of lists within lists are left out."""
+    yield NestedColumn(name, cell, str(kind), items)
+    if kind.id == "list" and items is None and kind.children[0][1].id == "struct":
+        kind, items, cell = kind.children[0][1], cell, ELEMENT
+    if kind.id == "struct":
+        for inner, inner_kind in kind.children:
+            yield from _with_fields(
+                f"{name}.{inner}", f"{cell}.{quoted_name(inner)}", inner_kind, items
+            )
 
 
 def path_pattern(path: Path) -> str:
