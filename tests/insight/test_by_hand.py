@@ -13,6 +13,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.data.event_log import EventLog
 from growthlab.features.portrait.dictionary import TAGS
+from growthlab.insight.disclosure import protect_table, protect_tables
 from growthlab.insight.findings import NAME_UNITS, ReportTable
 from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import read_goals
@@ -51,10 +52,11 @@ def test_the_headline_compares_the_last_whole_month_with_two_others() -> None:
     behind = ["customers_value", "customers_month_before", "customers_year_before"]
     assert [figures["arpu"][name] for name in behind] == [15, 10, 12]
     # 3 of January had never been there, and are too few to be shown
-    assert math.isnan(figures["new_users"]["value"])
-    assert table.hidden is not None
-    withheld = table.hidden["value"][table.rows["figure"] == "new_users"]
-    assert withheld.tolist() == [True]
+    assert figures["new_users"]["value"] == 3
+    shown = protect_table(table, 10)
+    place = table.rows.index[table.rows["figure"] == "new_users"][0]
+    assert math.isnan(shown.rows["value"][place])
+    assert shown.withheld_text(place, "value") == "under 10"
     assert "net_sales" in figures
 
 
@@ -67,7 +69,8 @@ def test_figures_of_a_segment_are_those_of_its_customers() -> None:
             "spend": [10.0, 20.0, 30.0, 40.0],
         }
     )
-    rows = rows_of(segment_table("x", "X", customers, "segment", 1)[0], "segment")
+    scope = ReportScope.of(log_of(buys("ann", 1)), min_group=10)
+    rows = rows_of(segment_table("x", "X", customers, "segment", scope), "segment")
     assert list(rows) == ["a", "b"]
     b = rows["b"]
     assert (b["customers"], b["share"]) == (3, 0.75)
@@ -116,7 +119,7 @@ def test_borders_and_pairs_of_scores() -> None:
     assert (recency.loc["2", "up_to"], recency.loc["1", "above"]) == (7.0, 7.0)
     assert recency[["above", "up_to"]].isna().sum().tolist() == [1, 1]  # open ends
     pairs = scores.rows.set_index(["recency_score", "frequency_score"])["customers"].dropna()
-    assert pairs.to_dict() == {("1", "1"): 10, ("2", "2"): 10}
+    assert pairs[pairs > 0].to_dict() == {("1", "1"): 10, ("2", "2"): 10}
 
 
 def test_cells_that_a_segment_would_reveal_are_hidden() -> None:
@@ -128,7 +131,8 @@ def test_cells_that_a_segment_would_reveal_are_hidden() -> None:
         segments={"new": {"recency": [2, 2]}, "old": {"recency": [1, 1]}},
         borders={"recency": [7.0], "frequency": [1.0]},
     )
-    _, _, scores = rfm.find(ReportScope.of(log_of(*rows), as_of=str(AS_OF))).tables
+    found = rfm.find(ReportScope.of(log_of(*rows), as_of=str(AS_OF))).tables
+    _, _, scores = protect_tables(found, 50).tables
     pairs = scores.rows.set_index(["recency_score", "frequency_score"])["customers"]
     assert pairs["2"].isna().all()  # 64 - 60 would be 4
 
@@ -140,7 +144,7 @@ def test_who_is_near_to_the_next_tier() -> None:
     )
     section = Tiers(tiers=rules, near=0.8)
     table = section.find(ReportScope.of(log, as_of=str(AS_OF), min_group=10)).tables[0]
-    (row,) = table.rows.to_dict("records")
+    row = table.rows.to_dict("records")[0]
     # 3 of 12 have 80 of 100; the mean spend is (3 x 80 + 9 x 10) / 12
     assert (row["near_the_next"], row["spend"], row["orders"]) == (0.25, 27.5, 1)
 
@@ -149,7 +153,7 @@ def test_means_and_totals_of_a_cell_of_risk_and_value() -> None:
     levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
     customers = pd.DataFrame({"risk": [0.1, 0.3], "value": [5.0, 8.0]})
     customers["risk_level"] = customers["value_level"] = pd.Series(["low", "low"], dtype=levels)
-    row = risk_value_grid(customers, 2).set_index(["risk_level", "value_level"]).loc[("low", "low")]
+    row = risk_value_grid(customers).set_index(["risk_level", "value_level"]).loc[("low", "low")]
     assert row[["customers", "risk", "value", "total_value"]].tolist() == [2, 0.2, 6.5, 13.0]
 
 

@@ -12,6 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.customer_space import checked_tags, customer_space
+from growthlab.insight.disclosure import protect_table
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.clusters import STABLE, Clusters
 
@@ -83,7 +84,7 @@ def test_the_same_seed_gives_the_same_clusters(shop: EventLog) -> None:
 
 def test_the_report_says_how_clusters_were_chosen(shop: EventLog) -> None:
     findings = Clusters(most=4, resamples=2).find(ReportScope.of(shop))
-    tables = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
+    tables = {t.name: protect_table(t, 10).rows for t in findings.tables}
     assert (tables["clusters"]["customers"] >= 10).all()
     assert tables["cluster_choice"]["chosen"].sum() == 1
     assert any("by k_means, by the highest silhouette" in note for note in findings.notes)

@@ -9,7 +9,7 @@ import pytest
 from tests.insight.conftest import END, START
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_by_period
+from growthlab.insight.growth_figures import BEHIND, GROWTH_COLUMNS, growth_by_period
 from growthlab.insight.report_scope import Period
 
 
@@ -32,6 +32,7 @@ def months(log: EventLog, **settings: object) -> pd.DataFrame:
         ("net_sales", [35.0, -5.0, 20.0]),  # bob's cup of 10 came back in February
         ("average_order_value", [35 / 3, 5.0, 20.0]),
         ("arpu", [17.5, -2.5, 10.0]),  # net_sales / active_users
+        ("returning_buyers", [0, 1, 1]),
         ("repeat_buyer_share", [0.0, 1.0, 1.0]),
         # January: ann and bob one day each; February: ann 1, cat 2; March: ann 2, dan 2
         ("mean_daily_active", [2 / 31, 3 / 28, 4 / 31]),
@@ -43,7 +44,7 @@ def test_monthly_figures_worked_by_hand(tiny: EventLog, figure: str, by_month: l
 
 
 def test_every_figure_has_a_definition_and_the_customers_behind_it() -> None:
-    assert list(GROWTH_COLUMNS) == list(growth_columns())
+    assert [*GROWTH_COLUMNS, *BEHIND] == list(growth_columns())
     for name, column in GROWTH_COLUMNS.items():
         assert column.definition
         assert bool(column.group_counts) == (name not in ("period", "complete"))

@@ -12,6 +12,7 @@ from tests.insight.purchases import AS_OF, ago, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.disclosure import protect_table
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.lookalike import HeldOutRanks, Lookalike, count_hits, lift_table
 from growthlab.insight.sections.rfm import RFM
@@ -139,6 +140,6 @@ def test_the_report_on_the_shop(shop: EventLog, tmp_path: Path) -> None:
     assert who.rows[["share_of_customers", "share_of_seeds", "share_of_all"]].sum().tolist() == (
         pytest.approx([1, 1, 1])
     )
-    rows = table.withhold_small_groups(10).rows.set_index("share")
+    rows = protect_table(table, 10).rows.set_index("share")
     assert rows.loc["20%", "lift"] > 1.5  # what they like is in their portrait
     assert rows.loc["20%", "held_out"] == len(buyers)

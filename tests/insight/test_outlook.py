@@ -19,6 +19,7 @@ from growthlab.core.histories import Catalogue, Histories
 from growthlab.data.event_log import EventLog
 from growthlab.export.write_bundle import write_estimator, write_recommender
 from growthlab.features.examples import Examples
+from growthlab.insight.disclosure import protect_table
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.outlook import Outlook
 from growthlab.models.recommend.item_knn import ItemKNN
@@ -107,10 +108,11 @@ def test_the_report_names_the_item_on_most_lists_unless_they_are_few(
 ) -> None:
     section = Outlook(bundles=bundles(), k=1, value_borders=[20, 60])
     findings = section.find(ReportScope.of(kiosk, as_of="2025-06-01", min_group=10))
-    rows = findings.tables[0].withhold_small_groups(10).rows.set_index("risk_level")
+    rows = protect_table(findings.tables[0], 10).rows.set_index("risk_level")
     low = rows.loc["low"]
     assert (low["risk"], low["value"], low["total_value"]) == pytest.approx((0.1, 90.0, 900.0))
-    assert (low["customers"], low["item_id"], low["listed"]) == (10, "lemon", 10)
+    assert (low["customers"], low["item_id"]) == (10, "lemon")
+    assert pd.isna(low["listed"])  # all ten: a statement about each of them
     # no item is on the lists of ten of these ten: some have it already
     high = rows.loc["high"]
     assert high["customers"] == 10

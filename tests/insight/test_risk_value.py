@@ -11,6 +11,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.disclosure import protect_table
 from growthlab.insight.predicted import predict_risk_and_value, predict_risks, read_predictions
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 from growthlab.insight.sections.risk_value import RiskValue, risk_value_grid
@@ -39,12 +40,11 @@ def test_the_grid_has_totals_and_hides_small_cells() -> None:
     customers = pd.DataFrame({"risk": [0.2] * 12 + [0.9] * 3, "value": [5.0] * 12 + [7.0] * 3})
     customers["risk_level"] = pd.Series(["low"] * 12 + ["high"] * 3, dtype=levels)
     customers["value_level"] = pd.Series(["high"] * 15, dtype=levels)
-    rows = risk_value_grid(customers, 10).set_index(["risk_level", "value_level"])
+    rows = risk_value_grid(customers)
+    table = RiskValue().grid_table(rows, AS_OF)
     # low/high has 12, high/high 3: by the total of the column the 3 could be worked out
-    assert rows["customers"].isna().all()
-    shown = (
-        risk_value_grid(customers, 2).set_index(["risk_level", "value_level"]).loc[("low", "high")]
-    )
+    assert protect_table(table, 10).rows["customers"].isna().all()
+    shown = rows.set_index(["risk_level", "value_level"]).loc[("low", "high")]
     assert (shown["customers"], shown["total_value"]) == (12, 60)
 
 

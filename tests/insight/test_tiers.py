@@ -12,6 +12,7 @@ from tests.insight.purchases import AS_OF, buys, log_of
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.disclosure import protect_tables
 from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.tiers import Tiers
 
@@ -69,22 +70,28 @@ def test_moves_between_dates_worked_by_hand() -> None:
     rows = [buys(f"up{n}", 20, 10, 5) for n in range(10)]  # one order then, three now
     rows += [buys(f"stay{n}", 20) for n in range(12)]
     rows += [buys(f"new{n}", 2, price=600) for n in range(11)]
-    moves = tiers().moves(log_of(*rows), then, AS_OF, 10).set_index(["before", "now"])["customers"]
-    assert moves.dropna().to_dict() == {
+    scope = ReportScope.of(log_of(*rows), as_of=str(AS_OF), min_group=10)
+    table = tiers().moves(scope, tiers().customers(scope.log, AS_OF)["tier"], then)
+    moves = table.rows.set_index(["before", "now"])["customers"]
+    assert moves[moves > 0].to_dict() == {
         ("member", "silver"): 10,
         ("member", "member"): 12,
         ("not yet", "gold"): 11,
     }
 
 
-def test_the_report_puts_small_tiers_together(shop: EventLog) -> None:
+def test_small_tiers_keep_their_row(shop: EventLog) -> None:
     scope = ReportScope.of(shop)
     findings = tiers(compare_days=30).find(scope)
-    rows = {t.name: t.withhold_small_groups(10).rows for t in findings.tables}
-    assert rows["tiers"]["customers"].sum() == len(tiers().customers(shop, scope.as_of))
-    assert (rows["tiers"]["customers"] >= 10).all()
-    assert rows["tiers"]["near_the_next"].between(0, 1).all()
-    assert (rows["tier_moves"]["customers"].dropna() >= 10).all()
+    assert findings.tables[0].rows["customers"].sum() == len(tiers().customers(shop, scope.as_of))
+    table, moves = protect_tables(findings.tables, 200).tables
+    small = findings.tables[0].rows["customers"] < 200
+    assert small.any()
+    assert table.rows["tier"].tolist() == ["member", "silver", "gold"]
+    assert table.bands is not None
+    assert (table.bands["customers"][small] == "under 200").all()
+    assert table.rows["near_the_next"].dropna().between(0, 1).all()
+    assert (moves.rows["customers"].dropna() >= 200).all()
 
 
 @pytest.mark.parametrize(

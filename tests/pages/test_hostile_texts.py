@@ -35,6 +35,7 @@ from growthlab.export.model_card import model_card
 from growthlab.features.portrait.dictionary import as_markdown
 from growthlab.features.portrait.tag import Tag
 from growthlab.insight.customer_tables import CustomerTables
+from growthlab.insight.disclosure import protect_table
 from growthlab.insight.findings import BarPlot, Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
@@ -104,11 +105,11 @@ def growth_report(text: str) -> ReportContents:
         HeatMap("item", "level", "n", text),
         LinePlot("day", ("n",), text, by="level"),
     )
-    table = ReportTable("items", text, rows, columns, plots, note=text).withhold_small_groups(10)
+    table = protect_table(ReportTable("items", text, rows, columns, plots, note=text), 10)
     tile = pd.DataFrame({"figure": [text], "unit": "label", "definition": text, "value": [text]})
     tile = tile.assign(month_before=np.nan, year_before=np.nan)
     labels = {name: Column("label", text) for name in tile}
-    tiles = ReportTable("tiles", text, tile, labels, tiles=True).withhold_small_groups(10)
+    tiles = protect_table(ReportTable("tiles", text, tile, labels, tiles=True), 10)
     part = ReportPart(text, text, text, Findings((table, tiles), (text,)))
     headline = replace(tiles, name="headline")
     summary = ReportPart(text, text, text, Findings((headline,)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from growthlab.config.compose import Command
 from growthlab.core.moments import parse_moment
 from growthlab.insight.goals import read_goals
+from growthlab.insight.report.growth_report import shown_before
 from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
@@ -29,8 +30,8 @@ def run(command: Command) -> int:
     log = read_or_open(source, config)
     as_of = None if settings.as_of is None else parse_moment(settings.as_of, "as_of")
     people = source.without_bots(log, as_of)
-    report = settings.report(people, name, goals)
     folder = Path(str(config.output)) / name
+    report = settings.report(people, name, goals, shown_before(folder))
     path = report.save(folder)
     lineage = Lineage.of_data(
         log, source, data=name, task="describe", cutoff=str(report.scope.as_of)

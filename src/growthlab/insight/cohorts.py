@@ -9,7 +9,10 @@ import pandas as pd
 
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, sql_time
+from growthlab.insight.counts import count_at, count_until, sums_by
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
+from growthlab.insight.growth_figures import PERIOD_STEPS
+from growthlab.insight.growth_table import period_count
 from growthlab.insight.report_scope import ACTIVE_EVENTS, Period, ReportScope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
@@ -18,6 +21,7 @@ ACTIVE_AGAIN = Column(
     "Those of them with an active event in that later period.",
     ("customers",),
     ("active",),
+    part_of="customers",
 )
 RETENTION = Column(
     "share",
@@ -31,6 +35,7 @@ BUYERS = Column(
     "Those of them with a purchase up to the end of that period.",
     ("customers",),
     ("buyers",),
+    part_of="customers",
 )
 VALUE = Column(
     "money",
@@ -38,6 +43,7 @@ VALUE = Column(
     "less returns) / customers, buyers or not. It describes the past and is no forecast.",
     ("customers",),
     ("buyers",),
+    reveals=("customers",),
 )
 
 
@@ -116,13 +122,49 @@ def add_shares(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def pooled_totals(rows: pd.DataFrame, scope: ReportScope) -> dict[str, tuple[pd.Series, ...]]:
-    """For `ReportTable.known_totals` of `cohort_table`: `pool_cohorts` publishes a total for each `since`.
+def cohort_names(scope: ReportScope, period: Period, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """The names of the counts of `cohort_table`, without groups.
 
-    The totals hold the cohorts after the burn-in only.
+    A cohort is as large as the new customers of its period, in which all of them are active.
     """
-    since = (rows["since"].where(rows["cohort"] >= scope.burn_in_end).reset_index(drop=True),)
-    return dict.fromkeys(("customers", "active", "buyers"), since)
+    places = list(zip(rows["cohort"], rows["since"], strict=True))
+    step = pd.tseries.frequencies.to_offset(PERIOD_STEPS[period])
+    sizes = [period_count(scope, "new_users", period, cohort) for cohort, _ in places]
+    active = [
+        count_until(
+            f"active of cohort {period} {cohort:%Y-%m-%d} after {n}", cohort + (n + 1) * step
+        )
+        for cohort, n in places
+    ]
+    own = rows["since"] == 0
+    return {
+        "customers": sizes,
+        "active": [
+            size if first else name for size, name, first in zip(sizes, active, own, strict=True)
+        ],
+    }
+
+
+def pooled_names(
+    scope: ReportScope, period: Period, rows: pd.DataFrame, of: str = ""
+) -> dict[str, list[str]]:
+    """The names of the counts of `pool_cohorts` by ``since``, of all cohorts after the burn-in."""
+    names = {
+        figure: [
+            count_at(
+                " ".join(filter(None, (of, figure, "of cohorts by", period, "after", str(n)))),
+                scope.as_of,
+            )
+            for n in rows["since"]
+        ]
+        for figure in ("customers", "active", "buyers")
+    }
+    own = rows["since"] == 0
+    names["active"] = [
+        size if first else name
+        for size, name, first in zip(names["customers"], names["active"], own, strict=True)
+    ]
+    return names | ({"buyers": names["customers"]} if scope.buyers_are_active else {})
 
 
 def cohorts_in_scope(scope: ReportScope, period: Period, group: str = "''") -> pd.DataFrame:
@@ -159,35 +201,51 @@ def cohort_findings(
     curve_title: str,
     map_title: str,
 ) -> Findings:
-    """Two tables with the same `columns`: ``<name>_curve`` of all cohorts, and `name` cohort by cohort.
+    """Two tables of the `columns`: ``<name>_curve`` of all cohorts, and `name` cohort by cohort.
 
-    `figure` is the column that both plots show, under the titles of the curve and of the heat map.
+    Cohort by cohort the number of buyers is left out. `figure` is the column that both plots show,
+    under the titles of the curve and of the heat map.
     """
     rows = add_shares(cohorts_in_scope(scope, period))
+    rows = rows.reset_index(drop=True)
     new = rows[rows["cohort"] >= scope.burn_in_end]
+    pooled = pool_cohorts(new)
+    names, totals = cohort_names(scope, period, rows), pooled_names(scope, period, pooled)
+    wholes = pooled_names(scope, period, new)
+    counted = [figure for figure in totals if figure in columns]
+    shown = [figure for figure in counted if figure != "buyers"]
+    sums = (
+        each
+        for figure in shown
+        for each in sums_by(wholes[figure], [names[figure][place] for place in new.index])
+    )
     since = since_column(period)
     curve = {"since": since, **columns}
     each = {"cohort": cohort_column(period), **curve}
+    each.pop("buyers", None)  # from one period to the next they are a few people more
     return Findings(
         (
             ReportTable(
                 f"{name}_curve",
                 "All cohorts together",
-                pool_cohorts(new)[list(curve)],
+                pooled[list(curve)],
                 curve,
                 plots=(LinePlot("since", (figure,), curve_title),),
                 rows_shown=13,
                 note=f"Cohorts from {scope.burn_in_end:%Y-%m-%d} on. " + FEWER_COHORTS_NOTE,
+                count_names={figure: totals[figure] for figure in counted},
             ),
             ReportTable(
                 name,
                 "Cohort by cohort",
-                rows[list(each)].reset_index(drop=True),
+                rows[list(each)],
                 each,
                 plots=(HeatMap("cohort", "since", figure, map_title),),
                 rows_shown=0,
                 note=BURN_IN_NOTE.format(burn_in_end=scope.burn_in_end),
-                known_totals=pooled_totals(rows, scope),
+                behind=rows[[figure for figure in counted if figure not in shown]],
+                count_names={figure: names[figure] for figure in shown},
+                sums=tuple(sums),
             ),
         )
     )

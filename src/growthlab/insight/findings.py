@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from growthlab.data.event_log import EventLog
-from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope
-from growthlab.insight.small_groups import suppressed_rows
+from growthlab.insight.counts import CellCounts, Sum
+from growthlab.insight.report_scope import ReportScope
 
 Unit = Literal[
     "label", "date", "customers", "count", "share", "money", "days", "periods", "ratio", "number"
@@ -31,20 +32,43 @@ class Column:
         smallest group of the report, the figure is withheld.
     subset_counts
         The columns with the number of those customers who did what the figure counts. They may be
-        smaller than a group, see `ReportTable.withhold_small_groups`.
+        smaller than a group, see `disclosure.protect_tables`.
+    part_of
+        Of a column of customers: the column whose customers are counted here in part, so that the
+        others of them are protected as well.
+    reveals
+        The columns of counts that could be worked out from the figure. None: of a number of
+        customers itself, of another count none, of a share, mean or amount all behind it.
+    withheld_first
+        Whether it is withheld rather than other figures with which it would give a group away.
 
-    A column of names has neither.
+    A column of names has none of them.
     """
 
     unit: Unit
     definition: str
     group_counts: tuple[str, ...] = ()
     subset_counts: tuple[str, ...] = ()
+    part_of: str = ""
+    reveals: tuple[str, ...] | None = None
+    withheld_first: bool = False
+
+    def withheld_text(self, row: object, column: str) -> str:
+        """What is shown in place of a withheld cell, such as "under 50"; empty where nothing is."""
+        return "" if self.bands is None else str(self.bands.at[row, column])
 
     @property
     def count_columns(self) -> tuple[str, ...]:
         """All columns with a number of customers behind the figure."""
         return (*self.group_counts, *self.subset_counts)
+
+    def revealed(self, name: str) -> tuple[str, ...]:
+        """The columns of counts that could be worked out from the figure; `name` is its own column."""
+        if self.reveals is not None:
+            return self.reveals
+        if self.unit in ("customers", "count"):
+            return (name,) if self.unit == "customers" else ()
+        return self.count_columns
 
 
 @dataclass(frozen=True)
@@ -95,12 +119,25 @@ class ReportTable:
         None for all. The file has all rows.
     tiles
         Whether the page shows a row as a tile: its name, its value, what it is compared with.
-    known_totals
-        By the name of a column with numbers of customers, the totals that are published elsewhere:
-        each series says which total the number of a row is a part of, null for none. Further rows
-        are withheld, so that a total less the rows shown never reveals a few customers.
-    hidden
-        Which cells are withheld; the shape of `rows`. None: not decided yet.
+    behind
+        Further counts of customers, which the table does not show but its figures reveal; a row for
+        each of `rows`.
+    count_names
+        By the name of a column of counts, the names of its counts, by which other tables and `sums`
+        know them. Other columns have names of their own.
+    sums
+        How the counts add up, as a reader knows.
+    cells
+        The counts behind each cell of columns whose rows are figures of different kinds.
+    counts
+        The values of counts of `cells` and `sums` that no column of a table holds.
+    parts
+        Pairs of names of counts, besides those of `Column.part_of`: a whole and a part of it.
+    public
+        The names of counts that a reader knows whatever is withheld.
+    hidden, bands
+        Which cells are withheld, and what is shown in their place, such as "under 50"; the shape of
+        `rows`. None: not decided yet.
     """
 
     name: str
@@ -111,50 +148,73 @@ class ReportTable:
     note: str = ""
     rows_shown: int | None = None
     tiles: bool = False
-    known_totals: Mapping[str, Sequence[pd.Series]] = field(default_factory=dict)
+    behind: pd.DataFrame | None = None
+    count_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sums: tuple[Sum, ...] = ()
+    cells: Mapping[str, Sequence[CellCounts]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    parts: tuple[tuple[str, str], ...] = ()
+    public: tuple[str, ...] = ()
     hidden: pd.DataFrame | None = None
+    bands: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         assert list(self.rows) == list(self.columns), (self.name, list(self.rows))
         for name, column in self.columns.items():
             where, counts = f"{self.name}.{name}", column.count_columns
             assert column.definition, f"{where} has no definition"
-            assert bool(counts) != (column.unit in NAME_UNITS), f"{where}: count_columns={counts}"
-            assert set(counts) <= set(self.columns), f"{where}: {counts}"
+            known = bool(counts) or name in self.cells
+            assert known != (column.unit in NAME_UNITS), f"{where}: count_columns={counts}"
+            assert {*counts, *column.revealed(name)} <= self.count_columns | {name}, (
+                f"{where}: {counts}"
+            )
 
     @property
     def n_hidden(self) -> int:
         """How many cells are withheld."""
         return 0 if self.hidden is None else int(self.hidden.to_numpy().sum())
 
-    def withhold_small_groups(self, min_group: int) -> ReportTable:
-        """The table with null in place of figures of fewer than `min_group` customers.
+    def withheld_text(self, row: object, column: str) -> str:
+        """What is shown in place of a withheld cell, such as "under 50"; empty where nothing is."""
+        return "" if self.bands is None else str(self.bands.at[row, column])
 
-        The number of those of a group who did something may be smaller, but not smaller than
-        `SMALLEST_GROUP`; 0 is withheld as well, since "none of the group did it" is a statement
-        about each member.
-        """
-        groups = {name for column in self.columns.values() for name in column.group_counts}
-        subsets = {name for column in self.columns.values() for name in column.subset_counts}
-        small_group = {name: self._too_small(name, min_group) for name in groups}
-        small_subset = {name: self._too_small(name, SMALLEST_GROUP) for name in subsets}
-        nothing = pd.DataFrame(False, index=self.rows.index, columns=self.rows.columns)
-        hidden = nothing if self.hidden is None else self.hidden.copy()
-        for name, column in self.columns.items():
-            for group in column.group_counts:
-                hidden[name] |= small_group[group]
-            for subset in column.subset_counts:
-                hidden[name] |= small_subset[subset]
-        rows = self.rows.astype(
-            {n: "Int64" for n, c in self.columns.items() if c.unit in WHOLE_UNITS}
-        ).mask(hidden)
-        return replace(self, rows=rows, hidden=hidden)
+    @property
+    def count_columns(self) -> set[str]:
+        """The columns that hold counts of customers, those behind the table among them."""
+        shown = {name for name, column in self.columns.items() if column.unit == "customers"}
+        return (shown - set(self.cells)) | set(() if self.behind is None else self.behind)
 
-    def _too_small(self, name: str, least: int) -> pd.Series:
-        """Which rows have too few customers, or would reveal others that have."""
-        counts = self.rows[name].astype("Float64")
-        small = (counts < least).fillna(False).astype(bool)
-        return suppressed_rows(counts, small, self.known_totals.get(name, ()), least)
+    def numbers_of(self, column: str) -> np.ndarray:
+        """The counts of a column as float64, NaN where one is not defined."""
+        rows = self.rows if self.behind is None or column in self.rows else self.behind
+        return rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
+
+    def names_of(self, column: str) -> list[str]:
+        """The name of each count of a column; empty where one is not defined."""
+        own = (f"{self.name}.{column} of row {row}" for row in range(len(self.rows)))
+        names = self.count_names.get(column, own)
+        known = ~np.isnan(self.numbers_of(column))
+        return [name if is_known else "" for name, is_known in zip(names, known, strict=True)]
+
+    def named_counts(self) -> dict[str, int]:
+        """The value of every count by its name."""
+        held = {
+            name: int(value)
+            for column in sorted(self.count_columns)
+            for name, value in zip(self.names_of(column), self.numbers_of(column), strict=True)
+            if name
+        }
+        return {**held, **self.counts}
+
+    def named_parts(self) -> tuple[tuple[str, str], ...]:
+        """The names of each whole and of a part of it."""
+        pairs = [
+            pair
+            for name, column in self.columns.items()
+            if column.part_of
+            for pair in zip(self.names_of(column.part_of), self.names_of(name), strict=True)
+        ]
+        return tuple(dict.fromkeys(p for p in (*pairs, *self.parts) if all(p) and p[0] != p[1]))
 
 
 @dataclass(frozen=True)
@@ -225,8 +285,3 @@ def link_sections(sections: Mapping[str, Any]) -> dict[str, Any]:
 def select_columns(columns: Mapping[str, Column], rows: pd.DataFrame) -> dict[str, Column]:
     """The columns that the rows have, in their order."""
     return {str(name): columns[str(name)] for name in rows}
-
-
-def one_total(rows: pd.DataFrame) -> tuple[pd.Series, ...]:
-    """For `ReportTable.known_totals`: all rows are parts of one total."""
-    return (pd.Series(0, index=rows.index),)

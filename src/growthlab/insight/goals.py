@@ -16,6 +16,7 @@ METRICS = tuple(n for n in GROWTH_COLUMNS if n not in ("period", "complete"))
 LARGEST_TARGET = 1e15
 ALL_CUSTOMERS = "all"
 PERCENT = "percent"
+RISE, FALL = "rise", "fall"
 GOAL_UNITS = {
     "customers": ("customers",),
     "number": ("customers",),  # mean_daily_active
@@ -31,8 +32,9 @@ class Goal:
 
     Metrics are the monthly figures of the report. A segment is ``all``, ``column=value`` of the
     table of users, or ``section=name`` of a section that names segments, such as
-    ``rfm=champions``, ``life_cycle=at risk`` or ``tiers=gold``. A null baseline is the figure of
-    the last whole month. `owner` and `source` are for the reader.
+    ``rfm=champions``, ``life_cycle=at risk`` or ``tiers=gold``. A null baseline is the current
+    figure. The figure should `rise` to the target or `fall` to it. `owner` and `source` are for the
+    reader.
     """
 
     metric: str
@@ -41,6 +43,7 @@ class Goal:
     deadline: date
     segment: str = ALL_CUSTOMERS
     baseline: float | None = None
+    direction: str = RISE
     owner: str = ""
     source: str = ""
 
@@ -48,6 +51,10 @@ class Goal:
     def scale(self) -> float:
         """How much one unit of the goal is in the unit of the metric."""
         return 0.01 if self.unit == PERCENT else 1.0
+
+    def is_met_by(self, value: float) -> bool:
+        """Whether a value is the target or beyond it."""
+        return value >= self.target if self.direction == RISE else value <= self.target
 
 
 def read_goals(source: str | Path | Sequence[Any], currency: str | None = None) -> list[Goal]:
@@ -107,7 +114,9 @@ def _parse_goal(entry: Mapping[Any, Any], where: str, currency: str | None) -> G
         raise ConfigError(
             f"{where}: {metric} is not counted in {unit}: possible: {', '.join(units)}"
         )
-    baseline = entry.get("baseline")
+    baseline, direction = entry.get("baseline"), str(entry.get("direction") or RISE)
+    if direction not in (RISE, FALL):
+        raise ConfigError(f"{where}: direction={direction}: possible: {RISE}, {FALL}")
     return Goal(
         metric=metric,
         target=_number(entry["target"], "target", where),
@@ -115,6 +124,7 @@ def _parse_goal(entry: Mapping[Any, Any], where: str, currency: str | None) -> G
         deadline=_date(entry["deadline"], where),
         segment=str(entry.get("segment") or ALL_CUSTOMERS),
         baseline=None if baseline is None else _number(baseline, "baseline", where),
+        direction=direction,
         owner=str(entry.get("owner") or ""),
         source=str(entry.get("source") or ""),
     )

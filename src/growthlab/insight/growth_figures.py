@@ -25,24 +25,41 @@ GROWTH_COLUMNS = {
         "registration). Empty in the burn-in, where old customers cannot be distinguished from new ones.",
         _OF_ACTIVE,
         ("new_users",),
+        part_of="active_users",
     ),
     "active_users": Column(
-        "customers", "Customers with an active event in the period.", _OF_ACTIVE
+        "customers",
+        "Customers with an active event in the period.",
+        _OF_ACTIVE,
+        withheld_first=True,
     ),
     "mean_daily_active": Column(
-        "number", "Active customers of a day, averaged over its days.", _OF_ACTIVE
+        "number",
+        "Active customers of a day, averaged over its days.",
+        _OF_ACTIVE,
+        reveals=("active_days",),
     ),
     "activity_day_ratio": Column(
         "share",
         "Active days / days of the period, averaged over the customers active in it; the same as "
         "mean_daily_active / active_users. It is not cohort retention.",
         _OF_ACTIVE,
+        reveals=("active_users", "active_days"),
+        withheld_first=True,
     ),
     "buyers": Column(
-        "customers", "Customers with a purchase that was not cancelled.", _OF_ACTIVE, _WHO_BOUGHT
+        "customers",
+        "Customers with a purchase that was not cancelled.",
+        _OF_ACTIVE,
+        _WHO_BOUGHT,
+        part_of="active_users",
     ),
     "user_conversion": Column(
-        "share", "buyers / active_users; by customer, not by visit.", _OF_ACTIVE, _WHO_BOUGHT
+        "share",
+        "buyers / active_users; by customer, not by visit.",
+        _OF_ACTIVE,
+        _WHO_BOUGHT,
+        withheld_first=True,
     ),
     "orders": Column("count", "Orders with a purchase that was not cancelled.", _WHO_BOUGHT),
     "gmv": Column(
@@ -50,29 +67,44 @@ GROWTH_COLUMNS = {
         "Gross merchandise value: quantity x price paid of all purchases, also of those cancelled "
         "or returned later.",
         _WHO_BOUGHT,
+        reveals=(),
     ),
     "sales": Column(
-        "money", "gmv without cancelled purchases; returns are still in it.", _WHO_BOUGHT
+        "money",
+        "gmv without cancelled purchases; returns are still in it.",
+        _WHO_BOUGHT,
+        reveals=(),
     ),
     "net_sales": Column(
         "money",
         "sales less the value of what came back in the period (of any purchase).",
         _WHO_BOUGHT,
+        reveals=(),
     ),
-    "average_order_value": Column("money", "sales / orders.", _WHO_BOUGHT),
+    "average_order_value": Column("money", "sales / orders.", _WHO_BOUGHT, reveals=()),
     "arpu": Column(
         "money",
         "Average spend per active customer of the period: net_sales / active_users. It describes "
         "the past and is no lifetime value.",
         _OF_ACTIVE,
         _WHO_BOUGHT,
+        reveals=("active_users",),
+        withheld_first=True,
+    ),
+    "returning_buyers": Column(
+        "customers",
+        "Buyers who had bought before the period began.",
+        _WHO_BOUGHT,
+        ("returning_buyers",),
+        part_of="buyers",
     ),
     "repeat_buyer_share": Column(
-        "share", "Buyers who had bought before the period began / buyers.", _WHO_BOUGHT
+        "share", "returning_buyers / buyers.", _WHO_BOUGHT, ("returning_buyers",)
     ),
 }
+BEHIND = ("active_days",)  # of all customers: the sum of their active days
 ACTIVITY_COLUMNS = ("new_users", "active_users", "mean_daily_active", "activity_day_ratio")
-BUYING_COLUMNS = ("buyers", "user_conversion", "repeat_buyer_share")
+BUYING_COLUMNS = ("buyers", "user_conversion", "returning_buyers", "repeat_buyer_share")
 SALES_COLUMNS = ("orders", "gmv", "sales", "net_sales", "average_order_value", "arpu")
 
 
@@ -85,7 +117,7 @@ def growth_by_period(
     burn_in_end: datetime | None = None,
     active_events: Sequence[str] = ACTIVE_EVENTS,
 ) -> pd.DataFrame:
-    """One row a period from `first_day` to `as_of` with the columns of `GROWTH_COLUMNS`.
+    """One row a period from `first_day` to `as_of` with the columns of `GROWTH_COLUMNS` and `BEHIND`.
 
     Money is NaN without prices, and a share is NaN where nobody could have done it. A period that
     begins before `burn_in_end` has no `new_users`.
@@ -94,7 +126,7 @@ def growth_by_period(
     start = pd.Timestamp(first_day).to_period(PERIOD_CODES[period]).start_time
     periods = pd.date_range(start, as_of, freq=PERIOD_STEPS[period], inclusive="left", unit="us")
     table = events_by_period.reindex(periods)
-    counts = ["new_users", "active_users", "active_days", "buyers", "orders", "old_buyers"]
+    counts = ["new_users", "active_users", "active_days", "buyers", "orders", "returning_buyers"]
     table[counts] = table[counts].fillna(0)
     if "unit_price" in log.columns:
         table[["gmv", "sales", "returned"]] = table[["gmv", "sales", "returned"]].fillna(0.0)
@@ -110,8 +142,8 @@ def growth_by_period(
     table["user_conversion"] = table["buyers"] / active
     table["average_order_value"] = table["sales"] / table["orders"].where(table["orders"] > 0)
     table["arpu"] = table["net_sales"] / active
-    table["repeat_buyer_share"] = table["old_buyers"] / buyers
-    return table.rename_axis("period").reset_index()[list(GROWTH_COLUMNS)]
+    table["repeat_buyer_share"] = table["returning_buyers"] / buyers
+    return table.rename_axis("period").reset_index()[[*GROWTH_COLUMNS, *BEHIND]]
 
 
 def _days_covered(
@@ -152,7 +184,7 @@ def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
             SELECT period, sum(spend) AS gmv, sum(spend) FILTER (WHERE kept) AS sales,
                 count(DISTINCT user_id) FILTER (WHERE kept) AS buyers,
                 count(DISTINCT user_id) FILTER (WHERE kept AND first_period < period)
-                    AS old_buyers,
+                    AS returning_buyers,
                 count(DISTINCT (user_id, order_key)) FILTER (WHERE kept) AS orders
             FROM placed GROUP BY period
         ), back AS (
@@ -164,13 +196,13 @@ def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
     """
 
 
-def growth_in_scope(scope: ReportScope, period: Period) -> pd.DataFrame:
-    """`growth_by_period` of a scope."""
+def growth_in_scope(scope: ReportScope, period: Period, *, burn_in: bool = True) -> pd.DataFrame:
+    """`growth_by_period` of a scope; without `burn_in` all customers are new at first."""
     return growth_by_period(
         scope.log,
         period,
         first_day=scope.first_day,
         as_of=scope.as_of,
-        burn_in_end=scope.burn_in_end,
+        burn_in_end=scope.burn_in_end if burn_in else None,
         active_events=scope.active_events,
     )

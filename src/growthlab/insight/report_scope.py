@@ -33,7 +33,7 @@ class ReportScope:
     `log` holds what was known at `as_of`: a purchase that was cancelled by then has its
     `cancelled_at`, one that was cancelled later has none. A customer is active with one of
     `active_events`. Figures are of `min_group` customers or more. Customers first seen before
-    `burn_in_end` may be old ones.
+    `burn_in_end` may be old ones. `event_types` are those that the log has.
     """
 
     log: EventLog
@@ -43,6 +43,7 @@ class ReportScope:
     active_events: tuple[str, ...]
     burn_in_end: datetime
     currency: str | None = None
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     @classmethod
     def of(
@@ -81,10 +82,14 @@ class ReportScope:
             )
         first = oldest.floor("D").to_pydatetime()
         last = end or (newest.floor("D") + pd.Timedelta(days=1)).to_pydatetime()
+        if end is None:
+            known = customer_events_at(log, last)
         if burn_in_days < 0:
             raise ConfigError(f"burn_in_days must be 0 or more, got {burn_in_days}")
         burn_in = min(timedelta(days=burn_in_days), (last - first) / 4)
-        return cls(known, first, last, min_group, active, first + burn_in, currency)
+        kinds = known.query("SELECT DISTINCT event_type FROM events ORDER BY 1")["event_type"]
+        types = tuple(map(str, kinds))
+        return cls(known, first, last, min_group, active, first + burn_in, currency, types)
 
     def require(self, *columns: str, needed_by: str) -> None:
         """Raise `SectionUnavailable` if a column of events, or one like ``items.category``, is missing."""
@@ -92,6 +97,16 @@ class ReportScope:
             self.log.require(*columns, needed_by=needed_by)
         except DataError as error:
             raise SectionUnavailable(str(error)) from None
+
+    @property
+    def buys_alone(self) -> bool:
+        """Whether purchases are the only activity that the log has."""
+        return {*self.event_types} & {*self.active_events} == {"purchase"}
+
+    @property
+    def buyers_are_active(self) -> bool:
+        """Whether the active customers are, by definition, those who bought."""
+        return self.buys_alone and "cancelled_at" not in self.log.columns
 
     @property
     def days(self) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import pandas as pd
 
-from growthlab.insight.findings import BarPlot, Column, ReportTable, one_total
-from growthlab.insight.small_groups import merge_small_segments
+from growthlab.insight.counts import Sum, count_at, count_until
+from growthlab.insight.findings import BarPlot, Column, ReportTable
+from growthlab.insight.report_scope import ReportScope
 
 SEGMENT_NOTE = "Each customer who has bought is in one segment."
 _SIZE = ("customers",)
@@ -18,18 +20,17 @@ def segment_table(
     title: str,
     customers: pd.DataFrame,
     by: str,
-    least: int,
+    scope: ReportScope,
     definition: str = "The name of the segment.",
     more: Mapping[str, tuple[str, Column]] | None = None,
-) -> tuple[ReportTable, str]:
-    """One row a segment of `by`, in the order of its categories; and a note on merged segments.
+) -> ReportTable:
+    """One row a segment of `by`, in the order of its categories, those without customers too.
 
     `customers` has a row a customer with days_since_last, orders and spend. `more` adds columns:
-    name -> the column of `customers` whose mean it is, and what it means. Segments of fewer than
-    `least` customers are merged, see `merge_small_segments`.
+    name -> the column of `customers` whose mean it is, and what it means. Its `subset_counts` count
+    the customers with a 1 there.
     """
-    labels, note = merge_small_segments(customers[by], least)
-    groups = customers.groupby(labels.astype(str).where(labels.notna()), sort=False)
+    groups = customers.groupby(pd.Categorical(customers[by]).rename_categories(str), observed=False)
     more = {c: m for c, m in (more or {}).items() if m[0] in customers}
     rows = pd.DataFrame(
         {
@@ -44,27 +45,52 @@ def segment_table(
         rows["spend"] = groups["spend"].mean()
         rows["spend_share"] = groups["spend"].sum() / max(customers["spend"].sum(), 1e-12)
         columns |= SPENT
+    behind = pd.DataFrame({"all_buyers": len(customers)}, index=rows.index)
     for column, (source, meaning) in more.items():
         rows[column] = groups[source].mean()
         columns[column] = meaning
-    order = [str(c) for c in pd.Categorical(customers[by]).categories if str(c) in rows.index]
-    order += [c for c in rows.index if c not in order]
-    rows = rows.loc[order].rename_axis(by).reset_index()
+        for subset in meaning.subset_counts:
+            behind[subset] = groups[source].sum()
+    rows = rows.rename_axis(by).reset_index().astype({by: str})
     described = {by: Column("label", definition), **columns}
     bars = BarPlot(by, "customers", f"{title}: customers")
+    total = all_buyers(scope)
+    names = [segment_count(name, label, scope.as_of) for label in rows[by]]
     return ReportTable(
         name,
         title,
         rows[list(described)],
         described,
         plots=(bars,),
-        known_totals={"customers": one_total(rows)},
-    ), note
+        behind=behind.reset_index(drop=True),
+        parts=tuple(
+            (whole, f"{name}.{subset} of row {row}")
+            for subset in behind.columns.drop("all_buyers")
+            for row, whole in enumerate(names)
+        ),
+        count_names={"customers": names, "all_buyers": [total] * len(rows)},
+        sums=(Sum(total, tuple(names)),),
+    )
+
+
+def all_buyers(scope: ReportScope) -> str:
+    """The name of the count of customers who had bought by the date of the report."""
+    return count_until("buyers", scope.as_of)
+
+
+def segment_count(table: str, label: str, moment: datetime) -> str:
+    """The name of the count of customers in a segment as of a moment."""
+    return count_at(f"{table} {label}", moment)
 
 
 COLUMNS = {
     "customers": Column("customers", "Customers in it who had bought by the date.", _SIZE),
-    "share": Column("share", "customers / all customers who had bought by the date.", _SIZE),
+    "share": Column(
+        "share",
+        "customers / all customers who had bought by the date.",
+        _SIZE,
+        reveals=("customers", "all_buyers"),
+    ),
     "days_since_last": Column("days", "Median of the days since the last order.", _SIZE),
     "orders": Column("number", "Mean number of orders so far.", _SIZE),
 }

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from growthlab.core.atomic_write import swap_folder
 from growthlab.core.errors import ConfigError, near_matches, one_line
 from growthlab.core.owned_folder import owned_folder
+from growthlab.insight.disclosure import Bounds, protect_tables
 from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
 from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import METRICS, Goal
@@ -25,6 +26,7 @@ from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 log = logging.getLogger(__name__)
 
 GOALS = "Goals"
+SHOWN_COUNTS = "counts.json"
 CHAPTERS = (
     "At a glance",
     GOALS,
@@ -43,6 +45,8 @@ CHAPTERS = (
 @dataclass(frozen=True)
 class GrowthReport(ReportContents):
     """The report as tables, as a page of HTML, and as files."""
+
+    shown: Bounds = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -88,6 +92,9 @@ class GrowthReport(ReportContents):
     def save(self, folder: str | Path) -> Path:
         """Write ``report.html``, a Parquet file a table under ``tables``, and ``definitions.json``.
 
+        ``counts.json`` has the counts that a reader is shown, by which the next report in the folder
+        sees to it that the two together reveal no small group.
+
         Tables of an earlier report in the folder are removed. Returns the path of the page.
 
         Raises
@@ -105,9 +112,11 @@ class GrowthReport(ReportContents):
                     rows.to_parquet(new / "tables" / f"{name}.parquet", index=False)
                 described = self.definitions.to_dict("records")
                 (new / "definitions.json").write_text(json.dumps(described, indent=1), "utf-8")
+                bounds = [[name, *map(float, ends)] for name, ends in self.shown.items()]
+                (new / SHOWN_COUNTS).write_text(json.dumps(bounds, indent=1), "utf-8")
                 (new / "report.html").write_text(self.as_html(), encoding="utf-8")
                 swap_folder(new / "tables", folder / "tables")
-                for name in ("definitions.json", "report.html"):
+                for name in ("definitions.json", SHOWN_COUNTS, "report.html"):
                     (new / name).replace(folder / name)
         except OSError as error:
             why = f"output={folder} cannot be written ({error.strerror or one_line(error)})"
@@ -115,12 +124,26 @@ class GrowthReport(ReportContents):
         return folder / "report.html"
 
 
+def shown_before(folder: str | Path) -> Bounds:
+    """What the report in a folder, if there is one, shows of counts: the least and the largest value."""
+    try:
+        bounds = json.loads((Path(folder) / SHOWN_COUNTS).read_text("utf-8"))
+        return {str(name): (float(low), float(high)) for name, low, high in bounds}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
 def build_report(
-    title: str, scope: ReportScope, sections: Mapping[str, Section], goals: Sequence[Goal] = ()
+    title: str,
+    scope: ReportScope,
+    sections: Mapping[str, Section],
+    goals: Sequence[Goal] = (),
+    earlier: Bounds | None = None,
 ) -> GrowthReport:
     """The findings of every section, with figures of fewer than `scope.min_group` customers withheld.
 
-    A section that needs what the log lacks is left out, with the reason.
+    A section that needs what the log lacks is left out, with the reason. `earlier` is what a report
+    that readers have already shows of the same counts, see `shown_before`.
 
     Raises
     ------
@@ -129,15 +152,8 @@ def build_report(
     """
     parts, left_out, sections = [], {}, link_sections(sections)
     if goals:
-        parts.append(
-            _report_part(
-                "goals",
-                GOALS,
-                "Distance to the goals",
-                _goal_findings(goals, scope, sections),
-                scope,
-            )
-        )
+        found = _goal_findings(goals, scope, sections)
+        parts.append(ReportPart("goals", GOALS, "Distance to the goals", found))
     for name, section in sections.items():
         if section.chapter not in CHAPTERS:
             hint = near_matches(section.chapter, CHAPTERS)
@@ -148,30 +164,49 @@ def build_report(
         except SectionUnavailable as error:
             left_out[name] = str(error)
             continue
-        parts.append(_report_part(name, section.chapter, section.title, findings, scope))
+        parts.append(ReportPart(name, section.chapter, section.title, findings))
         log.info("%s: %.1f s", name, time.perf_counter() - started)
     parts.sort(key=lambda part: CHAPTERS.index(part.chapter))
-    names = [table.name for part in parts for table in part.findings.tables]
+    started = time.perf_counter()
+    protected, shown = _protected_parts(parts, scope, earlier)
+    log.info("protection of small groups: %.1f s", time.perf_counter() - started)
+    return GrowthReport(title, scope, protected, left_out, shown)
+
+
+def _protected_parts(
+    parts: Sequence[ReportPart], scope: ReportScope, earlier: Bounds | None
+) -> tuple[tuple[ReportPart, ...], Bounds]:
+    """The parts with figures of small groups withheld, decided for all tables at once."""
+    tables = [table for part in parts for table in part.findings.tables]
+    names = [table.name for table in tables]
     assert len(set(names)) == len(names), sorted(names)
-    return GrowthReport(title, scope, tuple(parts), left_out)
+    done = protect_tables(tables, scope.min_group, earlier)
+    if done.given_away:
+        log.warning(
+            "%d small groups can be worked out from an earlier report in the folder",
+            len(done.given_away),
+        )
+    by_name = {table.name: table for table in done.tables}
+    protected = (
+        replace(
+            part,
+            findings=replace(
+                part.findings, tables=tuple(by_name[table.name] for table in part.findings.tables)
+            ),
+        )
+        for part in parts
+    )
+    return tuple(protected), done.shown
 
 
 def _goal_findings(
     goals: Sequence[Goal], scope: ReportScope, sections: Mapping[str, Section]
 ) -> Findings:
     note = (
-        "Monthly figures, of the last whole month. A target outside what history makes plausible "
-        "is refused before a report is made. A segment of a section, such as rfm=champions, is formed "
-        "anew as of the first day of each month."
+        "Monthly figures, of the last whole month that was over at the deadline. A segment of a "
+        "section, such as rfm=champions, is formed anew as of the first day of each month."
     )
     return Findings((measure_goals(goals, scope, sections),), (note,))
-
-
-def _report_part(
-    name: str, chapter: str, title: str, findings: Findings, scope: ReportScope
-) -> ReportPart:
-    tables = tuple(table.withhold_small_groups(scope.min_group) for table in findings.tables)
-    return ReportPart(name, chapter, title, Findings(tables, findings.notes))
 
 
 def _n_hidden(table: ReportTable, column: str) -> int:

@@ -63,8 +63,9 @@ def _privacy(report: ReportContents) -> str:
     least = report.scope.min_group
     return (
         f"Figures of fewer than {least} customers are withheld, and figures of fewer than {SMALLEST_GROUP} "
-        f"of them who did something: `{WITHHELD}` is shown instead, also in place of other figures from "
-        f"which they could be worked out ({report.n_hidden:,} cells of all tables). {UNDEFINED} means "
+        f"of them who did something or did not: a number of customers is then `under {least}` or another "
+        f"range, any other figure `{WITHHELD}`, also where small groups could be worked out "
+        f"({report.n_hidden:,} cells of all tables). {UNDEFINED} means "
         "not defined. Every table is a Parquet file of its name, with all rows; dates are the first "
         "days of periods."
     )
@@ -123,7 +124,7 @@ def _is_incomplete(row: Mapping[Any, Any]) -> bool:
 def _cells(table: ReportTable, place: object, row: Mapping[Any, Any]) -> Iterator[Cell]:
     for name, column in table.columns.items():
         if table.hidden is not None and table.hidden.at[place, name]:
-            yield Cell(WITHHELD, withheld=True)
+            yield Cell(table.withheld_text(place, name) or WITHHELD, withheld=True)
         else:
             yield Cell(format_value(row[name], column.unit))
 
@@ -146,7 +147,8 @@ def _tiles(table: ReportTable) -> list[Tile]:
     tiles = []
     for place, row in table.rows.iterrows():
         hidden = table.hidden.at[place, "value"]
-        value = WITHHELD if hidden else format_value(row["value"], row["unit"])
+        shown = table.withheld_text(place, "value") or WITHHELD
+        value = shown if hidden else format_value(row["value"], row["unit"])
         changes = [
             f"{percent_change(row['value'], row[column])} {words}"
             for column, words in COMPARISONS.items()

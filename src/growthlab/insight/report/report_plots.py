@@ -76,7 +76,8 @@ def _shaded_table(plot: HeatMap, table: ReportTable) -> ShadedTable:
     assert table.hidden is not None
     columns = table.rows[plot.column].drop_duplicates().sort_values().tolist()[: plot.max_columns]
     rows = table.rows[table.rows[plot.column].isin(columns)]
-    rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot))
+    texts = [table.withheld_text(place, plot.value) or WITHHELD for place in rows.index]
+    rows = rows.assign(hidden=table.hidden[plot.value], shade=_shades(rows, plot), band=texts)
     unit, row_unit = table.columns[plot.value].unit, table.columns[plot.row].unit
     shaded_rows = [
         (
@@ -98,7 +99,7 @@ def _shaded_cells(
         if row is None or (not row["hidden"] and pd.isna(row[plot.value])):
             cells.append(ShadedCell(""))
         elif row["hidden"]:
-            cells.append(ShadedCell(WITHHELD, withheld=True))
+            cells.append(ShadedCell(row["band"], withheld=True))
         else:
             value = row[plot.value]
             is_share = unit == "share"

@@ -9,6 +9,7 @@ from typing import Any, Self
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.disclosure import Bounds
 from growthlab.insight.findings import Section
 from growthlab.insight.goals import Goal
 from growthlab.insight.report.growth_report import GrowthReport, build_report
@@ -49,8 +50,14 @@ class ReportSettings:
             currency=config.currency,
         )
 
-    def report(self, log: EventLog, title: str, goals: Sequence[Goal] = ()) -> GrowthReport:
-        """The report of a log.
+    def report(
+        self,
+        log: EventLog,
+        title: str,
+        goals: Sequence[Goal] = (),
+        earlier: Bounds | None = None,
+    ) -> GrowthReport:
+        """The report of a log; `earlier` as in `build_report`.
 
         Raises
         ------
@@ -65,4 +72,4 @@ class ReportSettings:
             burn_in_days=self.burn_in_days,
             currency=self.currency,
         )
-        return build_report(title, scope, self.sections, goals)
+        return build_report(title, scope, self.sections, goals, earlier)

@@ -31,8 +31,9 @@ def report_summary(report: ReportContents) -> str:
 
 
 def _headline_lines(table: ReportTable) -> Iterator[str]:
-    for row in table.rows.to_dict("records"):
-        value = WITHHELD if pd.isna(row["value"]) else format_value(row["value"], row["unit"])
+    for place, row in table.rows.to_dict("index").items():
+        shown = table.withheld_text(place, "value") or WITHHELD
+        value = shown if pd.isna(row["value"]) else format_value(row["value"], row["unit"])
         yield f"  {row['figure']:<20} {value:>12}"
 
 

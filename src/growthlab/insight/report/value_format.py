@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 UNDEFINED = "–"
-WITHHELD = "few"  # shown in place of a withheld figure
+WITHHELD = "withheld"  # shown in place of a figure
 
 
 def format_value(value: Any, unit: str) -> str:

@@ -18,8 +18,10 @@ from growthlab.insight.cohorts import (
     VALUE,
     cohorts_in_scope,
     pool_cohorts,
+    pooled_names,
     since_column,
 )
+from growthlab.insight.counts import Sum, count_at, sums_by
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.report_scope import Period, ReportScope, SectionUnavailable, check_period
 
@@ -82,7 +84,9 @@ class Channels:
         """The comparison of channels, then their curves."""
         where, group = self._group(scope)
         rows = cohorts_in_scope(scope, self.period, group).rename(columns={"part": "channel"})
-        rows = rows[rows["channel"].notna() & (rows["cohort"] >= scope.burn_in_end)]
+        rows = rows[rows["cohort"] >= scope.burn_in_end]
+        nameless = pool_cohorts(rows[rows["channel"].isna()])
+        rows = rows[rows["channel"].notna()]
         if rows.empty:
             raise SectionUnavailable(f"channels: no cohort after the burn-in has a {where}")
         for channel in self.costs:
@@ -97,7 +101,8 @@ class Channels:
             "difference between channels is no effect of the channel. Cohorts from "
             f"{scope.burn_in_end:%Y-%m-%d} on."
         )
-        return Findings((self._quality(curves), self._curves(curves)), (note,))
+        tables = (self._quality(scope, curves), self._curves(scope, curves, nameless))
+        return Findings(tables, (note,))
 
     def _group(self, scope: ReportScope) -> tuple[str, str]:
         """Where the channel comes from: in words, and as an SQL expression."""
@@ -110,18 +115,40 @@ class Channels:
         )
         return "channel of the first active event", "firsts.channel"
 
-    def _quality(self, curves: pd.DataFrame) -> ReportTable:
+    def _quality(self, scope: ReportScope, curves: pd.DataFrame) -> ReportTable:
         rows = channel_quality(curves, self.at, self.costs, self.margin)
         columns = select_columns(self._columns(), rows)
         title = f"After {self.at} whole {self.period}s"
         note = (
             "" if self.costs else "Payback needs section.channels.costs: what a new customer costs."
         )
+        names = self._names(scope, rows)
+        total = count_at("customers of all channels", scope.as_of)
         return ReportTable(
-            "channel_quality", title, rows, columns, known_totals=_known_totals(rows), note=note
+            "channel_quality",
+            title,
+            rows,
+            columns,
+            behind=pd.DataFrame({"of_all": rows["customers"].sum()}, index=rows.index),
+            count_names={**names, "of_all": [total] * len(rows)},
+            sums=(Sum(total, tuple(names["customers"])),),
+            note=note,
         )
 
-    def _curves(self, curves: pd.DataFrame) -> ReportTable:
+    def _names(self, scope: ReportScope, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """The names of the counts of rows with a channel and a ``since``."""
+        names: dict[str, list[str]] = {figure: [] for figure in COUNTS}
+        for channel, since in zip(rows["channel"], rows["since"], strict=True):
+            own = pooled_names(
+                scope, self.period, pd.DataFrame({"since": [since]}), f"channel {channel}"
+            )
+            for figure in COUNTS:
+                names[figure] += own[figure]
+        return names
+
+    def _curves(
+        self, scope: ReportScope, curves: pd.DataFrame, nameless: pd.DataFrame
+    ) -> ReportTable:
         columns = select_columns(self._columns(), curves)
         plots = [
             LinePlot("since", ("cohort_retention",), "Share who are active again", by="channel")
@@ -129,8 +156,30 @@ class Channels:
         if curves["value"].notna().any():
             plots.append(LinePlot("since", ("value",), "Spent by a customer so far", by="channel"))
         title = f"By {self.period}s since"
-        return ReportTable("channel_curves", title, curves, columns, plots=tuple(plots), rows_shown=0,
-                     known_totals=_known_totals(curves))  # fmt: skip
+        names, wholes = self._names(scope, curves), pooled_names(scope, self.period, curves)
+        without = pooled_names(scope, self.period, nameless, "without channel")
+        also = pooled_names(scope, self.period, nameless)
+        return ReportTable(
+            "channel_curves",
+            title,
+            curves,
+            columns,
+            plots=tuple(plots),
+            rows_shown=0,
+            count_names=names,
+            sums=tuple(
+                each
+                for figure in COUNTS
+                for each in sums_by(
+                    [*wholes[figure], *also[figure]], [*names[figure], *without[figure]]
+                )
+            ),
+            counts={
+                name: int(value)
+                for figure in COUNTS
+                for name, value in zip(without[figure], nameless[figure], strict=True)
+            },
+        )
 
     def _columns(self) -> dict[str, Column]:
         of, buyers = ("customers",), ("buyers",)
@@ -138,27 +187,32 @@ class Channels:
             "channel": Column("label", "The acquisition channel."),
             "since": since_column(self.period),
             "customers": CUSTOMERS_OF_CHANNEL,
-            "share": Column("share", "Of the customers of all channels.", ("customers",)),
+            "share": Column(
+                "share",
+                "Of the customers of all channels.",
+                ("customers",),
+                reveals=("customers", "of_all"),
+            ),
             "active": ACTIVE_AGAIN,
             "cohort_retention": RETENTION,
             "buyers": BUYERS,
             "buyer_share": Column("share", "buyers / customers.", of, buyers),
             "value": VALUE,
-            "cost": Column("money", "What a new customer of the channel cost.", ("customers",)),
-            "margin_on_cost": Column("ratio", f"{self.margin:g} x value / cost.", of, buyers),
+            "cost": Column(
+                "money", "What a new customer of the channel cost.", ("customers",), reveals=()
+            ),
+            "margin_on_cost": Column(
+                "ratio", f"{self.margin:g} x value / cost.", of, buyers, reveals=of
+            ),
             "payback": Column(
                 "periods",
                 f"The first {self.period} at which {self.margin:g} x value reaches the cost; empty "
                 "where it has not yet.",
                 of,
                 buyers,
+                reveals=(),
             ),
         }
-
-
-def _known_totals(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, ...]]:
-    """The channels add up to the cohorts of the report, which are published."""
-    return dict.fromkeys(("customers", "active", "buyers"), (rows["since"],))
 
 
 CUSTOMERS_OF_CHANNEL = Column(
@@ -166,3 +220,4 @@ CUSTOMERS_OF_CHANNEL = Column(
     "Customers of the channel whose cohort is old enough for that period to be over.",
     CUSTOMERS.group_counts,
 )
+COUNTS = ("customers", "active", "buyers")

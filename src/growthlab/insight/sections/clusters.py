@@ -17,8 +17,12 @@ from growthlab.insight.buyers import buyers
 from growthlab.insight.customer_space import CustomerSpace, checked_tags, customer_space
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
-from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import OTHERS, merge_small_segments
+from growthlab.insight.segment_table import (
+    SEGMENT_NOTE,
+    all_buyers,
+    segment_count,
+    segment_table,
+)
 
 FEATURES = (
     "days_since_last",
@@ -136,10 +140,11 @@ class Clusters:
             raise SectionUnavailable(f"clusters: {error}") from error
         rows = buyers(scope.log, scope.as_of)
         rows["cluster"] = pd.Categorical((clustering.labels + 1).astype(str))
-        table, note = segment_table(
-            "clusters", "Clusters", rows, "cluster", scope.min_group, "By spend, the highest first."
+        table = segment_table(
+            "clusters", "Clusters", rows, "cluster", scope, "By spend, the highest first."
         )
-        profile = _profile(clustering, rows["cluster"], scope.min_group)
+        profile = _profile(clustering, rows["cluster"].astype(str))
+        sizes = [segment_count("clusters", label, scope.as_of) for label in profile["cluster"]]
         heat = HeatMap("feature", "cluster", "difference", "Standard deviations from the mean")
         plot = LinePlot("clusters", ("criterion",), "Criterion by number of clusters")
         choice = clustering.choice.assign(clusters=clustering.choice["clusters"].astype(str))
@@ -147,13 +152,13 @@ class Clusters:
         columns = self._choice_columns
         tables = (
             table,
-            ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), rows_shown=0),
+            ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), rows_shown=0,
+                        count_names={"customers": sizes}),
             ReportTable("cluster_choice", "Their number", choice[list(columns)], columns,
-                        plots=(plot,) if len(choice) > 1 else ()),
+                        plots=(plot,) if len(choice) > 1 else (),
+                        count_names={"customers": [all_buyers(scope)] * len(choice)}),
         )  # fmt: skip
-        return Findings(
-            tables, tuple(filter(None, (SEGMENT_NOTE, self._verdict(clustering), note)))
-        )
+        return Findings(tables, (SEGMENT_NOTE, self._verdict(clustering)))
 
     def _best_number(
         self, points: np.ndarray, numbers: list[int]
@@ -223,15 +228,16 @@ class Clusters:
         )
         return {
             "clusters": Column("label", "Number of clusters tried."),
-            "criterion": Column("number", f"{criterion}; it chooses the number.", counts),
+            "criterion": Column(
+                "number", f"{criterion}; it chooses the number.", counts, reveals=()
+            ),
             "chosen": Column("label", "Whether these are the clusters shown."),
             "customers": Column("customers", "Customers who were clustered.", counts),
         }
 
 
-def _profile(clustering: Clustering, clusters: pd.Series, least: int) -> pd.DataFrame:
+def _profile(clustering: Clustering, labels: pd.Series) -> pd.DataFrame:
     """One row a cluster and feature: how far its mean is from that of all customers."""
-    labels, _ = merge_small_segments(clusters.astype(str), least)
     space = clustering.space
     points = pd.DataFrame(space.points, columns=list(space.axes), index=labels.index)
     means = points.groupby(labels).mean()
@@ -243,7 +249,7 @@ def _profile(clustering: Clustering, clusters: pd.Series, least: int) -> pd.Data
 
 
 PROFILE = {
-    "cluster": Column("label", f"The cluster; {OTHERS}: small ones together."),
+    "cluster": Column("label", "The cluster."),
     "feature": Column("label", "A tag of the portrait."),
     "difference": Column(
         "number",

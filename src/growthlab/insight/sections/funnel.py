@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import pandas as pd
@@ -97,25 +98,52 @@ class Funnel:
 
 def _table(name: str, title: str, rows: pd.DataFrame, who: str) -> ReportTable:
     counts = ("customers",)
+    by_customer = who == "customers"
     columns = {
         "step": Column("label", "The step, after all steps above it in this order."),
-        "reached": Column("count", f"How many {who} got there.", subset_counts=counts),
+        "reached": Column(
+            "count",
+            f"How many {who} got there.",
+            subset_counts=counts,
+            reveals=counts if by_customer else (),
+        ),
         "customers": Column("customers", "How many customers that are.", subset_counts=counts),
         "of_first": Column(
             "share",
             f"Share of the {who} with the first step"
             + ("; at the last step this is session_conversion." if who == "visits" else "."),
             subset_counts=counts,
+            reveals=("customers", "first"),
         ),
         "of_previous": Column(
-            "share", f"Share of the {who} at the step before.", subset_counts=counts
+            "share",
+            f"Share of the {who} at the step before.",
+            subset_counts=counts,
+            reveals=("customers", "before"),
         ),
         "at_all": Column(
-            "count",
+            "customers" if by_customer else "count",
             f"How many {who} have such an event, whatever came before it.",
             subset_counts=counts,
         ),
     }
+    names = [f"{name}.customers of row {row}" for row in range(len(rows))]
+    at_all = [f"{name}.at_all of row {row}" for row in range(len(rows))]
     return ReportTable(
-        name, title, rows, columns, plots=(BarPlot("step", "of_first", f"Share of {who}"),)
+        name,
+        title,
+        rows,
+        columns,
+        plots=(BarPlot("step", "of_first", f"Share of {who}"),),
+        behind=pd.DataFrame(
+            {"first": rows["customers"].iloc[0], "before": rows["customers"].shift()},
+            index=rows.index,
+        ),
+        count_names={
+            "customers": names,
+            "first": names[:1] * len(names),
+            "before": ["", *names[:-1]],
+            **({"at_all": [*names[:1], *at_all[1:]]} if by_customer else {}),
+        },
+        parts=(*pairwise(names), *(zip(at_all[1:], names[1:], strict=True) if by_customer else ())),
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pandas as pd
 
-from growthlab.insight.findings import Column, Findings, ReportTable, one_total
+from growthlab.insight.counts import CellCounts
+from growthlab.insight.disclosure import cell_counts
+from growthlab.insight.findings import Column, Findings, ReportTable
 from growthlab.insight.growth_figures import GROWTH_COLUMNS, growth_in_scope
+from growthlab.insight.growth_table import customers_behind, growth_table
 from growthlab.insight.report_scope import ReportScope
 
 
@@ -22,43 +26,45 @@ class Headline:
     def find(self, scope: ReportScope) -> Findings:
         """A tile a figure."""
         months = growth_in_scope(scope, "month")
-        months = months[months["complete"]].set_index("period", drop=False)
+        months = months[months["complete"]]
         if months.empty:
             return Findings((), ("The log covers no whole calendar month.",))
-        totals = {"new_users": one_total(months)}
-        table = ReportTable("months", "", months, GROWTH_COLUMNS, known_totals=totals)
-        rows, hidden = _headline_rows(table.withhold_small_groups(scope.min_group))
-        title = f"{months.index[-1]:%B %Y}"
-        return Findings((ReportTable("headline", title, rows, COLUMNS, tiles=True, hidden=hidden),))
+        figures = [name for name, column in GROWTH_COLUMNS.items() if column.count_columns]
+        return Findings((_headline(growth_table(scope, "month", months, figures, name="months")),))
 
 
-def _headline_rows(months: ReportTable) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of the table with `COLUMNS`, and which of their cells are withheld.
-
-    A figure that the log does not have has no row.
-    """
-    last, withheld = months.rows.index[-1], months.hidden
-    assert withheld is not None
-    compared = [last, *(last - pd.DateOffset(months=n) for n in (1, 12))]
-    figures = {
-        name: months.rows[name].astype("Float64")
-        for name, column in GROWTH_COLUMNS.items()
-        if column.count_columns
-    }
-    rows, hidden_values = [], []
-    for name, values in figures.items():
-        column = GROWTH_COLUMNS[name]
-        customers = pd.concat([figures[c] for c in column.group_counts], axis=1).min(axis=1)
-        numbers = [series.get(month) for series in (values, customers) for month in compared]
+def _headline(months: ReportTable) -> ReportTable:
+    """The last row of the table of months beside two others; no row for a figure that it does not have."""
+    place = {month: row for row, month in enumerate(months.rows["period"])}
+    last = months.rows["period"].iloc[-1]
+    compared = [place.get(last - pd.DateOffset(months=n)) for n in (0, 1, 12)]
+    rows = []
+    cells: dict[str, list[CellCounts]] = {name: [] for name in (*VALUES, *CUSTOMERS)}
+    for name, column in months.columns.items():
+        if not column.count_columns or months.rows[name].isna().iloc[-1]:
+            continue
+        customers = customers_behind(months, name)
+        behind = [cell_counts(months, name), cell_counts(months, customers)]
+        numbers = [
+            math.nan if row is None else float(months.rows[figure].iloc[row])
+            for figure in (name, customers)
+            for row in compared
+        ]
         rows.append([name, column.unit, column.definition, *numbers])
-        hidden_values.append([bool(withheld[name].get(month, False)) for month in compared])
+        places = [(figure, row) for figure in behind for row in compared]
+        for cell, (figure, row) in zip(cells, places, strict=True):
+            cells[cell].append(CellCounts() if row is None else figure[row])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    names = [*VALUES, *CUSTOMERS]
-    table = table.astype(dict.fromkeys(names, "Float64")).astype(dict.fromkeys(names, "float64"))
-    hidden = pd.DataFrame(False, index=table.index, columns=table.columns)
-    hidden[list(VALUES)] = hidden_values
-    known = table["value"].notna() | hidden["value"]
-    return table[known].reset_index(drop=True), hidden[known].reset_index(drop=True)
+    return ReportTable(
+        "headline",
+        f"{last:%B %Y}",
+        table,
+        COLUMNS,
+        tiles=True,
+        cells=cells,
+        counts=months.named_counts(),
+        parts=months.named_parts(),
+    )
 
 
 VALUES = ("value", "month_before", "year_before")
@@ -67,11 +73,11 @@ COLUMNS = {
     "figure": Column("label", "The name of the figure."),
     "unit": Column("label", "What it counts."),
     "definition": Column("label", "How it is worked out."),
-    "value": Column("number", "In the last whole month.", (CUSTOMERS[0],)),
-    "month_before": Column("number", "In the month before it.", (CUSTOMERS[1],)),
-    "year_before": Column("number", "In the same month a year before.", (CUSTOMERS[2],)),
+    "value": Column("number", "In the last whole month."),
+    "month_before": Column("number", "In the month before it."),
+    "year_before": Column("number", "In the same month a year before."),
     **{
-        customers: Column("customers", f"Customers behind the column {value}.", (customers,))
+        customers: Column("customers", f"Customers behind the column {value}.")
         for customers, value in zip(CUSTOMERS, VALUES, strict=True)
     },
 }

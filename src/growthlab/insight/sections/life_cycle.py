@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -12,10 +14,11 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
+from growthlab.insight.counts import count_at
+from growthlab.insight.cross_table import cross_table
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.report_scope import ReportScope
-from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import suppressed_crosstab
+from growthlab.insight.segment_table import SEGMENT_NOTE, segment_count, segment_table
 
 STAGES = ("new", "active", "won back", "at risk", "lapsed")
 NOT_YET = "not yet"
@@ -76,17 +79,12 @@ class LifeCycle:
     def find(self, scope: ReportScope) -> Findings:
         """The stages now, and where the customers of each earlier stage are now."""
         customers = self.customers(scope.log, scope.as_of)
-        table, note = segment_table(
-            "life_cycle", "Stages", customers, "stage", scope.min_group, self._definition
-        )
-        tables, notes = [table], [SEGMENT_NOTE, note]
+        stages = segment_table("life_cycle", "Stages", customers, "stage", scope, self._definition)
+        tables = [stages]
         then = scope.as_of - timedelta(days=self.compare_days)
         if then > scope.first_day + timedelta(days=self.active_days):
-            moves = self._moves(scope, customers["stage"], then)
-            heat = HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(ReportTable("life_cycle_moves", "Moves", moves, MOVES, plots=(heat,), rows_shown=0,
-                                hidden=moves.isna()))  # fmt: skip
-        return Findings(tuple(tables), tuple(filter(None, notes)))
+            tables.append(self._moves(scope, customers["stage"], then))
+        return Findings(tuple(tables), (SEGMENT_NOTE,))
 
     @property
     def _definition(self) -> str:
@@ -97,12 +95,43 @@ class LifeCycle:
             f"{self.active_days:g}; active: all others."
         )
 
-    def _moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> pd.DataFrame:
+    def _moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> ReportTable:
         before = self.customers(scope.log, then)["stage"].astype(str).reindex(now.index)
         kinds = [*STAGES, NOT_YET]
         earlier = pd.Categorical(before.fillna(NOT_YET), categories=kinds, ordered=True)
-        rows = pd.Series(earlier, index=now.index, name="before")
-        return suppressed_crosstab(rows, now.rename("now"), scope.min_group)
+        return cross_table(
+            "life_cycle_moves",
+            "Moves",
+            pd.Series(earlier, index=now.index, name="before"),
+            now.rename("now"),
+            MOVES,
+            HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now"),
+            wholes=(
+                partial(segment_count, "life_cycle", moment=then),
+                partial(segment_count, "life_cycle", moment=scope.as_of),
+            ),
+            cell_name=lambda old, new: count_at(f"stage {old} to {new} since {then}", scope.as_of),
+            possible=self._can_move,
+        )
+
+    def _can_move(self, before: str, now: str) -> bool:
+        """Whether a customer can have gone from one stage to the other in `compare_days`."""
+        since, active, lapsed = self.compare_days, self.active_days, self.lapsed_days
+        if now == "new":
+            return before == NOT_YET or (before == "new" and self.new_days > since)
+        if before == NOT_YET:
+            return since > {"at risk": active, "active": 0.0}.get(now, lapsed)
+        # how long the customer had been silent then, in days
+        least, most = {"lapsed": (lapsed, math.inf), "at risk": (active, lapsed)}.get(
+            before, (0.0, active)
+        )
+        if now == "lapsed":
+            return most + since > lapsed
+        if now == "at risk":
+            return since > active or (least + since < lapsed and most + since > active)
+        if now == "won back":
+            return most + since > lapsed or (before == "won back" and active > since)
+        return least < lapsed or since > active
 
 
 MOVES = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,12 @@ from growthlab.data.event_log import EventLog
 from growthlab.data.raw_tables import read_marked_table
 from growthlab.data.readers.files import existing_file
 from growthlab.insight.buyers import buyers
+from growthlab.insight.counts import Sum, count_at
 from growthlab.insight.customer_space import checked_tags, customer_space
-from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, one_total
+from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable
 from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope, SectionUnavailable
 from growthlab.insight.sections.rfm import RFM
+from growthlab.insight.segment_table import all_buyers, segment_count
 
 FEATURES = (
     "days_since_last",
@@ -187,7 +189,7 @@ class Lookalike:
                 "Who is in the audience",
                 composition,
                 COMPOSITION,
-                known_totals=dict.fromkeys(("customers", "seeds", "all"), one_total(composition)),
+                **_composition_counts(composition, scope),
             ),
         )
         return Findings(tables, (note,))
@@ -275,13 +277,36 @@ def lift_table(parts: Sequence[HeldOutRanks], shares: Sequence[float]) -> pd.Dat
     return pd.DataFrame(rows, columns=list(LIFT))
 
 
+def _composition_counts(rows: pd.DataFrame, scope: ReportScope) -> dict[str, Any]:
+    """The names and sums of the counts of `Lookalike.composition`."""
+    names = {
+        column: [
+            segment_count(f"{column} of lookalike", label, scope.as_of) for label in rows["segment"]
+        ]
+        for column in ("customers", "seeds")
+    }
+    names["all"] = [segment_count("rfm_segments", label, scope.as_of) for label in rows["segment"]]
+    totals = {
+        "customers": count_at("customers of the audience", scope.as_of),
+        "seeds": count_at("seeds", scope.as_of),
+        "all": all_buyers(scope),
+    }
+    return {
+        "count_names": names | {f"of_{c}": [total] * len(rows) for c, total in totals.items()},
+        "behind": pd.DataFrame({f"of_{c}": rows[c].sum() for c in totals}, index=rows.index),
+        "sums": tuple(Sum(total, tuple(names[column])) for column, total in totals.items()),
+    }
+
+
 _HELD_OUT, _FOUND = ("customers", "held_out"), ("found",)
 LIFT = {
     "share": Column("label", "Size of the audience, as a share of the customers who are no seeds."),
     "share_of_customers": Column("share", "The same as a number.", _HELD_OUT),
     "customers": Column("customers", "Customers in the audience.", ("customers",)),
     "held_out": Column("customers", "Seeds that were held out.", ("held_out",)),
-    "found": Column("customers", "Those of them in the audience.", _HELD_OUT, _FOUND),
+    "found": Column(
+        "customers", "Those of them in the audience.", _HELD_OUT, _FOUND, part_of="held_out"
+    ),
     "recall": Column("share", "found / held_out.", _HELD_OUT, _FOUND),
     "lift": Column(
         "ratio", "recall / the audience's share of the customers; 1 by chance.", _HELD_OUT, _FOUND
@@ -295,10 +320,18 @@ LIFT = {
 }
 COMPOSITION = {
     "segment": Column("label", "The RFM segment."),
-    "customers": Column("customers", "Customers of the audience in it.", ("customers",)),
-    "seeds": Column("customers", "Seeds in it.", ("seeds",)),
+    "customers": Column(
+        "customers", "Customers of the audience in it.", ("customers",), part_of="all"
+    ),
+    "seeds": Column("customers", "Seeds in it.", ("seeds",), part_of="all"),
     "all": Column("customers", "All buyers in it.", ("all",)),
-    "share_of_customers": Column("share", "Its share of the audience.", ("customers",)),
-    "share_of_seeds": Column("share", "Its share of the seeds.", ("seeds",)),
-    "share_of_all": Column("share", "Its share of all buyers.", ("all",)),
+    "share_of_customers": Column(
+        "share", "Its share of the audience.", ("customers",), reveals=("customers", "of_customers")
+    ),
+    "share_of_seeds": Column(
+        "share", "Its share of the seeds.", ("seeds",), reveals=("seeds", "of_seeds")
+    ),
+    "share_of_all": Column(
+        "share", "Its share of all buyers.", ("all",), reveals=("all", "of_all")
+    ),
 }

@@ -18,9 +18,11 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
-from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable, one_total
+from growthlab.insight.counts import Sum, count_at
+from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.report_scope import SMALLEST_GROUP, ReportScope, SectionUnavailable
+from growthlab.insight.segment_table import segment_count
 
 KINDS = (AnswerKind.PROBABILITY, AnswerKind.AMOUNT, AnswerKind.LIST)
 OPTION = "section.outlook.bundles"
@@ -82,8 +84,10 @@ class Outlook:
         rows = rows.join(most_listed_items(customers)).reset_index()
         rows.loc[rows["customers"] < scope.min_group, ["item_id", "listed"]] = None
         plot = BarPlot("risk_level", "total_value", "Value expected by risk")
+        names = [segment_count("outlook", label, scope.as_of) for label in rows["risk_level"]]
         table = ReportTable("outlook", "Outlook", rows, self._columns(), plots=(plot,),
-                      known_totals={"customers": one_total(rows)})  # fmt: skip
+                      sums=(Sum(count_at("known to the bundles", scope.as_of), tuple(names)),),
+                      count_names={"customers": names})  # fmt: skip
         return Findings((table,), (_source_note(bundles),))
 
     def _answers(self, log: EventLog, as_of: datetime, bundles: Bundles) -> pd.DataFrame:
@@ -111,7 +115,11 @@ class Outlook:
             "total_value": Column("money", "Value expected of all of them.", counts),
             "item_id": Column("label", f"The item on most of their lists of {self.k}."),
             "listed": Column(
-                "customers", "Customers of them who have it on their list.", counts, ("listed",)
+                "customers",
+                "Customers of them who have it on their list.",
+                counts,
+                ("listed",),
+                "customers",
             ),
         }
 

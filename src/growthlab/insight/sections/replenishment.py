@@ -79,7 +79,11 @@ COLUMNS = {
     "item_id_name": Column("label", "Its name."),
     "buyers": Column("customers", "Customers who bought it.", _BUYERS),
     "customers": Column(
-        "customers", "Those who bought it again on a later day.", _BUYERS, _REPEAT_BUYERS
+        "customers",
+        "Those who bought it again on a later day.",
+        _BUYERS,
+        _REPEAT_BUYERS,
+        part_of="buyers",
     ),
     "again_share": Column("share", "customers / buyers.", _BUYERS, _REPEAT_BUYERS),
     "intervals": Column("count", "Intervals that are counted.", _BUYERS, _REPEAT_BUYERS),

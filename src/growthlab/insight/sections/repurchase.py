@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import ClassVar
 
 import pandas as pd
@@ -11,12 +12,15 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
-from growthlab.insight.findings import BarPlot, Column, Findings, LinePlot, ReportTable, one_total
+from growthlab.insight.counts import Sum, count_at, count_until
+from growthlab.insight.findings import BarPlot, Column, Findings, LinePlot, ReportTable
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.report_scope import ReportScope
+from growthlab.insight.segment_table import all_buyers
 
 SILENCES = (7, 14, 30, 60, 90, 120, 180, 270, 365)
 QUANTILES = {"p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9}
+PURCHASE_DAYS = ("1", "2", "3", "4-5", "6-10", "11-20", "over 20")
 _DAYS = f"SELECT DISTINCT user_id, timestamp::DATE AS day FROM events WHERE {KEPT_PURCHASE}"
 _GAPS = f"""
     SELECT user_id, day, date_diff('day', day, lead(day) OVER (PARTITION BY user_id ORDER BY day))
@@ -122,19 +126,14 @@ class Repurchase:
         log = scope.log
         windows = tuple(days for days in self.windows if days < scope.days / 2)
         rates = repeat_rates(log, as_of=scope.as_of, burn_in_end=scope.burn_in_end, windows=windows)
-        counts = purchase_counts(log)
+        counts = (
+            purchase_counts(log).set_index("purchase_days").reindex(PURCHASE_DAYS, fill_value=0)
+        )
         silences = tuple(days for days in SILENCES if days < scope.days / 2)
         tables = [
-            ReportTable("repeat_rate", "Repeat rate", rates, RATES),
-            ReportTable(
-                "purchase_counts",
-                "Buyers by number of purchase days",
-                counts,
-                COUNTS,
-                plots=(BarPlot("purchase_days", "share", "Share of buyers"),),
-                known_totals={"buyers": one_total(counts)},
-            ),
-            ReportTable("purchase_gaps", "Time between purchases", gap_quantiles(log), GAPS),
+            _rate_table(scope, rates),
+            _count_table(scope, counts.reset_index()),
+            _gap_table(scope, gap_quantiles(log)),
         ]
         if silences:
             rows = returns_after_silence(log, as_of=scope.as_of, silences=silences)
@@ -144,12 +143,73 @@ class Repurchase:
                     "Who comes back after a silence",
                     rows,
                     SILENT,
+                    parts=_nested_silences(rows),
                     plots=(LinePlot("silence_days", ("share",), "Share of silences that ended"),),
                     note="A customer is lost for good about where the share falls below a tenth: a "
                     "horizon for churn can be read off here.",
                 )
             )
         return Findings(tuple(tables), ("Purchases of one day count once.",))
+
+
+def _buyers_by_days(scope: ReportScope, days: str) -> str:
+    """The name of the count of buyers with so many purchase days."""
+    return count_at(f"purchase days {days}", scope.as_of)
+
+
+def _again(scope: ReportScope) -> str:
+    """The name of the count of buyers who bought on two days or more."""
+    return count_until("buyers again", scope.as_of)
+
+
+def _rate_table(scope: ReportScope, rates: pd.DataFrame) -> ReportTable:
+    own = [f"{name} {scope.as_of}" for name in rates["rate"]]
+    return ReportTable(
+        "repeat_rate",
+        "Repeat rate",
+        rates,
+        RATES,
+        count_names={
+            "buyers": [all_buyers(scope), *(f"buyers of {name}" for name in own[1:])],
+            "repeat_buyers": [_again(scope), *(f"repeat buyers of {name}" for name in own[1:])],
+        },
+    )
+
+
+def _count_table(scope: ReportScope, counts: pd.DataFrame) -> ReportTable:
+    names = [_buyers_by_days(scope, days) for days in counts["purchase_days"]]
+    again, often = tuple(names[1:]), tuple(names[2:])
+    return ReportTable(
+        "purchase_counts",
+        "Buyers by number of purchase days",
+        counts,
+        COUNTS,
+        plots=(BarPlot("purchase_days", "share", "Share of buyers"),),
+        behind=pd.DataFrame({"all_buyers": counts["buyers"].sum()}, index=counts.index),
+        count_names={"buyers": names, "all_buyers": [all_buyers(scope)] * len(names)},
+        sums=(
+            Sum(all_buyers(scope), tuple(names)),
+            Sum(_again(scope), again),
+            Sum(_buyers_by_days(scope, "3 or more"), often),
+        ),
+    )
+
+
+def _gap_table(scope: ReportScope, gaps: pd.DataFrame) -> ReportTable:
+    names = [_again(scope), _buyers_by_days(scope, "3 or more")]
+    return ReportTable(
+        "purchase_gaps",
+        "Time between purchases",
+        gaps,
+        GAPS,
+        count_names={"customers": names},
+    )
+
+
+def _nested_silences(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Whoever was silent for longer was so for any shorter time."""
+    names = [f"returning_after_silence.customers of row {row}" for row in range(len(rows))]
+    return tuple(pairwise(names))
 
 
 RATES = {
@@ -164,13 +224,14 @@ RATES = {
         "Those of them who bought again on a later day.",
         ("buyers",),
         ("repeat_buyers",),
+        part_of="buyers",
     ),
     "share": Column("share", "repeat_buyers / buyers.", ("buyers",), ("repeat_buyers",)),
 }
 COUNTS = {
     "purchase_days": Column("label", "Days on which the customer bought."),
     "buyers": Column("customers", "Customers with that many.", ("buyers",)),
-    "share": Column("share", "Of all buyers.", ("buyers",)),
+    "share": Column("share", "Of all buyers.", ("buyers",), reveals=("buyers", "all_buyers")),
 }
 _GAP = "of the days from one purchase day of a customer to the next"
 GAPS = {
@@ -179,7 +240,12 @@ GAPS = {
         "all gaps: each counts once. customers: each customer with two gaps or more counts once, "
         "by the median of their gaps.",
     ),
-    "gaps": Column("count", "Gaps, or customers, that are counted.", ("customers",)),
+    "gaps": Column(
+        "count",
+        "Gaps, or customers, that are counted.",
+        ("customers",),
+        reveals=("customers",),
+    ),
     "customers": Column("customers", "Customers whose gaps they are.", ("customers",)),
     "mean": Column("days", f"Mean {_GAP}.", ("customers",)),
     "p10": Column("days", f"A tenth {_GAP} is shorter or equal.", ("customers",)),
@@ -197,6 +263,7 @@ SILENT = {
         "Customers who bought again after one.",
         ("customers",),
         ("customers_back",),
+        part_of="customers",
     ),
     "share": Column(
         "share",

@@ -105,7 +105,10 @@ class Reviews:
                 "count", f"Reviews rated {low} or lower.", subset_counts=complainers
             ),
             "complainers": Column(
-                "customers", "Customers who wrote these.", subset_counts=complainers
+                "customers",
+                "Customers who wrote these.",
+                subset_counts=complainers,
+                part_of="reviewers",
             ),
             "complaint_rate": Column(
                 "share", "complaints / reviews.", subset_counts=(*reviewers, *complainers)

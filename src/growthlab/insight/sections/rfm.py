@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import product
 from typing import ClassVar
 
@@ -14,10 +15,16 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
+from growthlab.insight.counts import Sum, count_at
+from growthlab.insight.cross_table import cross_table
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.report_scope import ReportScope
-from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
-from growthlab.insight.small_groups import suppressed_crosstab
+from growthlab.insight.segment_table import (
+    SEGMENT_NOTE,
+    all_buyers,
+    segment_count,
+    segment_table,
+)
 
 MEASURES = {"recency": "days_since_last", "frequency": "orders", "money": "spend"}
 # recency score, then frequency score, each from and to: the first that fits is the segment
@@ -112,35 +119,66 @@ class RFM:
     def find(self, scope: ReportScope) -> Findings:
         """The segments, the borders of the scores, and how many have each pair of scores."""
         customers = self.customers(scope.log, scope.as_of)
-        segments, note = segment_table(
-            "rfm_segments", "Segments", customers, "segment", scope.min_group
-        )
-        recency, frequency = customers["recency_score"], customers["frequency_score"]
-        heat = suppressed_crosstab(
-            recency, frequency, scope.min_group, self._segment_cells(customers)
-        )
+        table = segment_table("rfm_segments", "Segments", customers, "segment", scope)
         borders = self._border_rows(customers)
-        plot = HeatMap("recency_score", "frequency_score", "customers", "Customers by score")
-        tables = (
-            segments,
-            ReportTable("rfm_borders", "Borders of the scores", borders, BORDERS,
-                  known_totals={"customers": (borders["measure"],)}),
-            ReportTable("rfm_scores", "Recency by frequency", heat, SCORES, plots=(plot,), rows_shown=0,
-                  hidden=heat.isna()),
-        )  # fmt: skip
-        return Findings(tables, tuple(filter(None, (SEGMENT_NOTE, note))))
+        scores = zip(borders["measure"], borders["score"], strict=True)
+        names = pd.Series([self._score_count(*pair, scope.as_of) for pair in scores], dtype=object)
+        border_table = ReportTable(
+            "rfm_borders",
+            "Borders of the scores",
+            borders,
+            BORDERS,
+            count_names={"customers": names.tolist()},
+            sums=tuple(
+                Sum(all_buyers(scope), tuple(part)) for _, part in names.groupby(borders["measure"])
+            ),
+        )
+        return Findings((table, border_table, self._pairs(scope, customers)), (SEGMENT_NOTE,))
 
-    def _segment_cells(self, customers: pd.DataFrame) -> list[np.ndarray]:
-        """The cells of each segment that is a set of pairs of scores: its size is published too."""
-        recency, frequency = customers["recency_score"], customers["frequency_score"]
-        table = pd.crosstab(recency, frequency)
-        unions = []
-        for name in self.segments:
-            own = customers["segment"] == name
-            part = pd.crosstab(recency[own], frequency[own]).reindex_like(table).fillna(0)
-            if ((part == 0) | (part == table)).all(axis=None):
-                unions.append((part > 0).to_numpy(dtype=bool))
-        return unions
+    def _pairs(self, scope: ReportScope, customers: pd.DataFrame) -> ReportTable:
+        """How many customers have each score of recency and of frequency."""
+        kinds = pd.CategoricalDtype(range(1, self.bins + 1), ordered=True)
+        recency, frequency = (
+            customers[f"{measure}_score"].astype(kinds) for measure in ("recency", "frequency")
+        )
+        cell = partial(self._pair_count, moment=scope.as_of)
+        table = cross_table(
+            "rfm_scores",
+            "Recency by frequency",
+            recency,
+            frequency,
+            SCORES,
+            HeatMap("recency_score", "frequency_score", "customers", "Customers by score"),
+            wholes=(
+                partial(self._score_count, "recency", moment=scope.as_of),
+                partial(self._score_count, "frequency", moment=scope.as_of),
+            ),
+            cell_name=cell,
+        )
+        segments = tuple(
+            Sum(segment_count("rfm_segments", name, scope.as_of), tuple(cell(*p) for p in pairs))
+            for name, pairs in self._segment_pairs().items()
+        )
+        return replace(table, sums=(*table.sums, *segments))
+
+    def _segment_pairs(self) -> dict[str, list[tuple[str, str]]]:
+        """The pairs of scores of recency and frequency that make each segment; none where money does."""
+        if any("money" in rule for rule in self.segments.values()):
+            return {}
+        scores = range(1, self.bins + 1)
+        pairs: dict[str, list[tuple[str, str]]] = {}
+        for recency, frequency in product(scores, scores):
+            name = self._segment_of({"recency": recency, "frequency": frequency})
+            pairs.setdefault(name, []).append((str(recency), str(frequency)))
+        return pairs
+
+    @staticmethod
+    def _score_count(measure: str, score: str, moment: datetime) -> str:
+        return count_at(f"rfm {measure} score {score}", moment)
+
+    @staticmethod
+    def _pair_count(recency: str, frequency: str, moment: datetime) -> str:
+        return count_at(f"rfm scores {recency} and {frequency}", moment)
 
     def _measures(self, customers: pd.DataFrame) -> list[tuple[str, str]]:
         return [(m, c) for m, c in MEASURES.items() if customers[c].notna().any()]
@@ -195,8 +233,10 @@ BORDERS = {
         "recency: days since the last order; frequency: orders; money: purchases less returns.",
     ),
     "score": Column("label", "1 is the worst, the highest the best."),
-    "above": Column("number", "The values that have the score are above this.", ("customers",)),
-    "up_to": Column("number", "They are at most this.", ("customers",)),
+    "above": Column(
+        "number", "The values that have the score are above this.", ("customers",), reveals=()
+    ),
+    "up_to": Column("number", "They are at most this.", ("customers",), reveals=()),
     "customers": Column("customers", "Customers with the score.", ("customers",)),
 }
 SCORES = {

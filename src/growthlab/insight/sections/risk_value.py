@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.counts import count_at, sums_by
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
 from growthlab.insight.predicted import predict_risk_and_value, read_predictions
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
-from growthlab.insight.small_groups import suppressed_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +82,33 @@ class RiskValue:
             if self.risk or self.value:
                 raise
             raise SectionUnavailable(f"risk and value: {error}") from error
-        plot = HeatMap("risk_level", "value_level", "customers", "Customers by risk and value")
-        rows = risk_value_grid(customers, scope.min_group)
+        table = self.grid_table(risk_value_grid(customers), scope.as_of)
         source = (
             "Risk and value come from files."
             if self.risk and self.value
             else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
             "value the spend expected in them by BG/NBD and Gamma-Gamma, unless they come from a file."
         )
-        table = ReportTable("risk_value", "Risk by value", rows, self._columns(), plots=(plot,),
-                      hidden=rows.isna())  # fmt: skip
         return Findings((table,), (source,))
+
+    def grid_table(self, rows: pd.DataFrame, as_of: datetime) -> ReportTable:
+        """The table of `risk_value_grid`."""
+        pairs = zip(rows["risk_level"], rows["value_level"], strict=True)
+        names = [count_at(f"risk {risk} and value {value}", as_of) for risk, value in pairs]
+        levels = [count_at(f"value {value}", as_of) for value in rows["value_level"]]
+        return ReportTable(
+            "risk_value",
+            "Risk by value",
+            rows,
+            self._columns(),
+            plots=(
+                HeatMap("risk_level", "value_level", "customers", "Customers by risk and value"),
+            ),
+            count_names={"customers": names},
+            sums=sums_by(levels, names),
+            # a third of all customers, unless borders are set
+            public=tuple(dict.fromkeys(levels)) if self.value_borders is None else (),
+        )
 
     def _columns(self) -> dict[str, Column]:
         low, high = self.risk_borders
@@ -113,19 +128,9 @@ class RiskValue:
         }
 
 
-def risk_value_grid(customers: pd.DataFrame, least: int) -> pd.DataFrame:
-    """One row a pair of levels: customers, mean risk and value, total value; null below `least`.
-
-    The size of each level of value is known where levels are thirds; that of risk is not.
-    """
-    table = pd.crosstab(customers["risk_level"], customers["value_level"], dropna=False)
-    hidden = pd.DataFrame(
-        suppressed_cells(table.to_numpy(dtype=np.int64), least, rows=False),
-        table.index,
-        table.columns,
-    )
+def risk_value_grid(customers: pd.DataFrame) -> pd.DataFrame:
+    """One row a pair of levels: customers, mean risk and value, total value."""
     groups = customers.groupby(["risk_level", "value_level"], observed=False)
     rows = groups.agg(customers=("risk", "size"), risk=("risk", "mean"), value=("value", "mean"))
     rows["total_value"] = groups["value"].sum()
-    rows = rows.astype({"customers": "Int64"}).mask(hidden.stack().reindex(rows.index))
     return rows.reset_index()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from growthlab.insight.findings import Findings, LinePlot, ReportTable
-from growthlab.insight.growth_figures import GROWTH_COLUMNS, SALES_COLUMNS, growth_in_scope
+from growthlab.insight.findings import Findings, LinePlot
+from growthlab.insight.growth_figures import SALES_COLUMNS, growth_in_scope
+from growthlab.insight.growth_table import growth_table
 from growthlab.insight.report_scope import Period, ReportScope, check_period
 
 
@@ -24,17 +25,18 @@ class Sales:
     def find(self, scope: ReportScope) -> Findings:
         """One table."""
         scope.require("unit_price", needed_by="sales")
-        names = ["period", "complete", "active_users", "buyers", *SALES_COLUMNS]
         plots = (
             LinePlot("period", ("gmv", "net_sales"), f"Sales a {self.period}"),
             LinePlot("period", ("average_order_value",), "Average order value"),
             LinePlot("period", ("arpu",), "Spend per active customer (arpu)"),
         )
-        table = ReportTable(
-            "sales",
-            f"By {self.period}",
-            growth_in_scope(scope, self.period)[names],
-            {name: GROWTH_COLUMNS[name] for name in names},
+        table = growth_table(
+            scope,
+            self.period,
+            growth_in_scope(scope, self.period),
+            ("active_users", "buyers", *SALES_COLUMNS),
+            name="sales",
+            title=f"By {self.period}",
             plots=plots,
             rows_shown=13,
         )

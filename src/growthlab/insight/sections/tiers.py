@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +14,11 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
+from growthlab.insight.counts import count_at
+from growthlab.insight.cross_table import cross_table
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
-from growthlab.insight.segment_table import segment_table
-from growthlab.insight.small_groups import suppressed_crosstab
+from growthlab.insight.segment_table import segment_count, segment_table
 
 MEASURES = ("spend", "orders")
 NOT_YET = "not yet"
@@ -151,9 +153,10 @@ class Tiers:
             "share",
             f"Share of them who have {self.near:.0%} or more of what the next tier asks.",
             ("customers",),
+            ("near",),
         )
-        table, note = segment_table(
-            "tiers", "Tiers", customers, "tier", scope.min_group, self._definition,
+        table = segment_table(
+            "tiers", "Tiers", customers, "tier", scope, self._definition,
             {"near_the_next": ("near", near)},
         )  # fmt: skip
         columns = {c: TRAILING.get(c, column) for c, column in table.columns.items()}
@@ -161,20 +164,26 @@ class Tiers:
         tables = [replace(table, columns=columns)]
         then = scope.as_of - timedelta(days=self.compare_days)
         if then > scope.first_day:
-            moves = self.moves(scope.log, then, scope.as_of, scope.min_group)
-            heat = HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now")
-            tables.append(ReportTable("tier_moves", "Moves", moves, MOVES, plots=(heat,), rows_shown=0,
-                                hidden=moves.isna()))  # fmt: skip
-        return Findings(tuple(tables), tuple(filter(None, (trailing, note))))
+            tables.append(self.moves(scope, customers["tier"], then))
+        return Findings(tuple(tables), (trailing,))
 
-    def moves(self, log: EventLog, before: datetime, now: datetime, least: int) -> pd.DataFrame:
-        """How many customers went from each tier at `before` to each at `now`; null below `least`."""
-        later = self.customers(log, now)["tier"]
-        earlier = self.customers(log, before)["tier"].astype(str).reindex(later.index)
-        kinds = [NOT_YET, *later.cat.categories]
+    def moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> ReportTable:
+        """How many customers went from each tier `then` to each `now`."""
+        earlier = self.customers(scope.log, then)["tier"].astype(str).reindex(now.index)
+        kinds = [NOT_YET, *now.cat.categories]
         old_tier = pd.Categorical(earlier.fillna(NOT_YET), categories=kinds, ordered=True)
-        return suppressed_crosstab(
-            pd.Series(old_tier, index=later.index, name="before"), later.rename("now"), least
+        return cross_table(
+            "tier_moves",
+            "Moves",
+            pd.Series(old_tier, index=now.index, name="before"),
+            now.rename("now"),
+            MOVES,
+            HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now"),
+            wholes=(
+                partial(segment_count, "tiers", moment=then),
+                partial(segment_count, "tiers", moment=scope.as_of),
+            ),
+            cell_name=lambda old, new: count_at(f"tier {old} to {new} since {then}", scope.as_of),
         )
 
     def _qualifies(self, customers: pd.DataFrame, rule: Mapping[str, float]) -> np.ndarray:
