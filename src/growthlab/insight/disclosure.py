@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
 from growthlab.insight.counts import CellCounts, growing_key
-from growthlab.insight.disclosure_audit import Count, CountSystem, NamedSum, sums_over_time
+from growthlab.insight.disclosure_audit import Count, CountSystem, NamedSum
 from growthlab.insight.findings import WHOLE_UNITS, ReportTable
 from growthlab.insight.report_scope import SMALLEST_GROUP
 
@@ -56,7 +57,7 @@ def protect_tables(
     for name, (low, high) in (earlier or {}).items():
         _take_earlier(counts, name, low, high)
     named |= set(counts) & set(earlier or {})
-    sums += sums_over_time(counts, {n: key for n in sorted(named) if (key := growing_key(n))})
+    sums += _sums_over_time(counts, {n: key for n in sorted(named) if (key := growing_key(n))})
     system = CountSystem(counts, list(dict.fromkeys(sums)))
     system.protect()
     return ProtectedTables(
@@ -78,12 +79,17 @@ def cell_counts(table: ReportTable, column: str) -> list[CellCounts]:
     meaning = table.columns[column]
     reveals = meaning.revealed(column)
     names = {c: table.names_of(c) for c in {*meaning.count_columns, *reveals}}
-    kinds = (meaning.group_counts, meaning.subset_counts, reveals)
     own = names.get(column) if meaning.unit == "customers" else None
+
+    def named(columns: tuple[str, ...], row: int) -> tuple[str, ...]:
+        return tuple(name for c in columns if (name := names[c][row]))
+
     return [
         CellCounts(
-            *(tuple(n for c in kind if (n := names[c][row])) for kind in kinds),
-            shows=(own[row] or "") if own else "",
+            groups=named(meaning.group_counts, row),
+            subsets=named(meaning.subset_counts, row),
+            reveals=named(reveals, row),
+            shows=own[row] if own else "",
         )
         for row in range(len(table.rows))
     ]
@@ -148,6 +154,27 @@ def _rests(tables: Sequence[ReportTable], counts: dict[str, Count]) -> Iterator[
         rest = f"{whole} without {part}"
         counts[rest] = Count(counts[whole].value - counts[part].value, SMALLEST_GROUP)
         yield whole, (part, rest)
+
+
+def _sums_over_time(counts: dict[str, Count], keys: Mapping[str, str]) -> list[NamedSum]:
+    """Sums of counts until different times: the later is the earlier and what came in between.
+
+    `keys` gives the key of each growing count by its name. What came in between is added to `counts`.
+    """
+    by_key: dict[str, list[str]] = {}
+    for name, key in keys.items():
+        by_key.setdefault(key, []).append(name)
+    sums: list[NamedSum] = []
+    for names in by_key.values():
+        ordered = sorted(names)  # times sort as texts
+        for earlier, later in pairwise(ordered):
+            between = counts[later].value - counts[earlier].value
+            if between >= 0:  # else the data were changed
+                least = min(counts[later].least, SMALLEST_GROUP)
+                rest = f"{later} since {earlier}"
+                counts[rest] = Count(between, least, guarded=between < least)
+                sums.append((later, (earlier, rest)))
+    return sums
 
 
 def _take_earlier(counts: dict[str, Count], name: str, low: float, high: float) -> None:

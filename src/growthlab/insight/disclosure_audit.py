@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
-
-from growthlab.insight.report_scope import SMALLEST_GROUP
 
 PUSHES = 30  # solutions tried for all small counts together
 FEW = 12  # counts that are rather looked at alone
@@ -293,8 +291,8 @@ class _Part:
             weights[at[left]] = rng.choice((-1.0, 1.0), size=len(left))
             solution = self._solve(weights)
             low, high = np.minimum(low, solution[at]), np.maximum(high, solution[at])
-        left = [names[k] for k in np.flatnonzero(high - low + 1 < needed)]
-        narrow = (name for n, name in enumerate(left) if n >= ALONE or self._is_narrow(name))
+        unproven = [names[k] for k in np.flatnonzero(high - low + 1 < needed).tolist()]
+        narrow = (name for n, name in enumerate(unproven) if n >= ALONE or self._is_narrow(name))
         return list(islice(narrow, 1 if first else None))
 
     def _exchanges(self) -> tuple[np.ndarray, np.ndarray]:
@@ -390,24 +388,3 @@ def _entries(equations: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.nd
     """The row, column and value of each entry."""
     rows = np.repeat(np.arange(equations.shape[0]), np.diff(equations.indptr))
     return rows, equations.indices, equations.data
-
-
-def sums_over_time(counts: dict[str, Count], keys: Mapping[str, str]) -> list[NamedSum]:
-    """Sums of counts until different times: the later is the earlier and what came in between.
-
-    `keys` gives the key of each growing count by its name. What came in between is added to `counts`.
-    """
-    by_key: dict[str, list[str]] = {}
-    for name, key in keys.items():
-        by_key.setdefault(key, []).append(name)
-    sums = []
-    for names in by_key.values():
-        ordered = sorted(names)  # times sort as texts
-        for earlier, later in pairwise(ordered):
-            between = counts[later].value - counts[earlier].value
-            if between >= 0:  # else the data were changed
-                least = min(counts[later].least, SMALLEST_GROUP)
-                rest = f"{later} since {earlier}"
-                counts[rest] = Count(between, least, guarded=between < least)
-                sums.append((later, (earlier, rest)))
-    return sums

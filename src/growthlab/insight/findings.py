@@ -53,10 +53,6 @@ class Column:
     reveals: tuple[str, ...] | None = None
     withheld_first: bool = False
 
-    def withheld_text(self, row: object, column: str) -> str:
-        """What is shown in place of a withheld cell, such as "under 50"; empty where nothing is."""
-        return "" if self.bands is None else str(self.bands.at[row, column])
-
     @property
     def count_columns(self) -> tuple[str, ...]:
         """All columns with a number of customers behind the figure."""
@@ -182,7 +178,7 @@ class ReportTable:
     def count_columns(self) -> set[str]:
         """The columns that hold counts of customers, those behind the table among them."""
         shown = {name for name, column in self.columns.items() if column.unit == "customers"}
-        return (shown - set(self.cells)) | set(() if self.behind is None else self.behind)
+        return (shown - set(self.cells)) | set([] if self.behind is None else map(str, self.behind))
 
     def numbers_of(self, column: str) -> np.ndarray:
         """The counts of a column as float64, NaN where one is not defined."""

@@ -231,7 +231,7 @@ def _measured(
     extremes = (known.idxmin(), known.idxmax(), known.index[-1], place)
     behind = [cell_counts(months, goal.metric)[row] for row in dict.fromkeys(extremes)]
     numbers = (baseline, current, goal.target, goal.target - current, progress, low, high)
-    customers = int(months.rows.loc[place, behind_column])
+    customers = int(months.numbers_of(behind_column)[place])
     return _MeasuredGoal(
         [
             goal.metric,
@@ -294,8 +294,11 @@ def _is_large_enough(scope: ReportScope, months: ReportTable, cell: CellCounts) 
 
 def _joined(cells: Sequence[CellCounts]) -> CellCounts:
     """The counts behind a figure that is worked out from several others."""
-    fields = zip(*(cell[:3] for cell in cells), strict=True)
-    return CellCounts(*(tuple(dict.fromkeys(n for names in f for n in names)) for f in fields))
+    return CellCounts(
+        groups=tuple(dict.fromkeys(name for cell in cells for name in cell.groups)),
+        subsets=tuple(dict.fromkeys(name for cell in cells for name in cell.subsets)),
+        reveals=tuple(dict.fromkeys(name for cell in cells for name in cell.reveals)),
+    )
 
 
 def _parts(months: ReportTable, everyone: ReportTable) -> list[tuple[str, str]]:

@@ -87,8 +87,8 @@ class ReportScope:
         if burn_in_days < 0:
             raise ConfigError(f"burn_in_days must be 0 or more, got {burn_in_days}")
         burn_in = min(timedelta(days=burn_in_days), (last - first) / 4)
-        kinds = known.query("SELECT DISTINCT event_type FROM events ORDER BY 1")["event_type"]
-        types = tuple(map(str, kinds))
+        found = known.query("SELECT DISTINCT event_type FROM events ORDER BY 1")["event_type"]
+        types = tuple(map(str, found))
         return cls(known, first, last, min_group, active, first + burn_in, currency, types)
 
     def require(self, *columns: str, needed_by: str) -> None:

@@ -30,7 +30,8 @@ def segment_table(
     name -> the column of `customers` whose mean it is, and what it means. Its `subset_counts` count
     the customers with a 1 there.
     """
-    groups = customers.groupby(pd.Categorical(customers[by]).rename_categories(str), observed=False)
+    labels = pd.Series(pd.Categorical(customers[by]).rename_categories(str), index=customers.index)
+    groups = customers.groupby(labels, observed=False)
     more = {c: m for c, m in (more or {}).items() if m[0] in customers}
     rows = pd.DataFrame(
         {

@@ -137,7 +137,7 @@ class RFM:
 
     def _pairs(self, scope: ReportScope, customers: pd.DataFrame) -> ReportTable:
         """How many customers have each score of recency and of frequency."""
-        kinds = pd.CategoricalDtype(range(1, self.bins + 1), ordered=True)
+        kinds = pd.CategoricalDtype(list(range(1, self.bins + 1)), ordered=True)
         recency, frequency = (
             customers[f"{measure}_score"].astype(kinds) for measure in ("recency", "frequency")
         )
