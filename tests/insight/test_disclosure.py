@@ -35,6 +35,7 @@ class Attack:
 
     def __init__(self, report: GrowthReport) -> None:
         self.tables = {table.name: table for table in report.report_tables}
+        self.burn_in_end = report.scope.burn_in_end
         self.bounds: dict[str, tuple[float, float]] = {}
         self.equations = [
             *self._growth(),
@@ -74,7 +75,8 @@ class Attack:
                         self.know(f"{c} {at}", f"growth_by_{period}", c, row) for c in (whole, part)
                     ]
                     yield names[0], [names[1], f"rest of {part} {at}"]
-        starts = weeks["period"][weeks["complete"] & weeks["new_users"].notna()]
+        known = weeks["period"] >= pd.Timestamp(self.burn_in_end)
+        starts = weeks["period"][weeks["complete"] & known]
         pieces: dict[pd.Timestamp, list[str]] = {}
         for row, start in starts.items():
             ends = {start.to_period("M"), (start + pd.Timedelta(days=6)).to_period("M")}
@@ -84,9 +86,9 @@ class Attack:
             yield self.know(f"new of week {start}", "growth_by_week", "new_users", row), parts
         for row, start in months["period"].items():
             full = pieces.get(start, [])
-            days = pd.Period(start, "M").days_in_month
-            covered = len(full) * 7 >= days  # all its weeks are known
-            if covered and months.at[row, "complete"]:
+            month = pd.date_range(start, periods=pd.Period(start, "M").days_in_month)
+            mondays = month.to_period("W-SUN").start_time.unique()
+            if set(mondays) <= set(starts) and months.at[row, "complete"]:
                 yield self.know(f"new of month {start}", "growth_by_month", "new_users", row), full
 
     def _segments(self) -> Iterator[Equation]:
