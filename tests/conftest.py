@@ -12,7 +12,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 # no test reads or writes a key of whoever runs it, depends on what is being edited, or calls home
 os.environ.pop("GROWTHLAB_PSEUDONYM_KEY", None)
-os.environ["GROWTHLAB_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key")
+KEY = Path(tempfile.mkdtemp()) / "pseudonym.key"
+KEY.write_text("the same pseudonyms in every process of the tests\n")
+os.environ["GROWTHLAB_KEY_FILE"] = str(KEY)
 os.environ["GROWTHLAB_CODE_VERSION"] = "tested"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 

@@ -13,6 +13,8 @@ import pandas as pd
 from growthlab.config.compose import compose
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
+from growthlab.data.given_log import GivenTable
+from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
@@ -43,7 +45,7 @@ class Tuned(NamedTuple):
 
 
 def compare(
-    log: EventLog,
+    log: EventLog | LabelledTable,
     models: Sequence[str] | Mapping[str, Any] | str = "all",
     *,
     task: str | None = None,
@@ -51,14 +53,14 @@ def compare(
     seeds: int = 1,
     overrides: Sequence[str] = (),
 ) -> Comparison:
-    """An even comparison on your own log; nothing is written to disk.
+    """An even comparison on your own log or customer table; nothing is written to disk.
 
     The targets are the purchases within 28 days after the cutoff, or all events if the log has no
-    purchases.
+    purchases; a customer table has its label.
 
     Parameters
     ----------
-    log : from `EventLog.from_frames` or a source's ``prepare``
+    log : from `EventLog.from_frames` or a source's ``prepare``; a table from `CustomerFile.read`
     models : yaml names of the task's models, or name -> a function that builds an unfitted estimator
     task : a file of ``conf/task``, such as ``churn``; None: the default of the command
     overrides : settings as on the command line, such as ``split.horizon_days=30``
@@ -73,7 +75,7 @@ def compare(
     ConfigError, DataError
         The mistakes that the command reports, in one line.
     """
-    words = [*_task_words(task), f"seed={seed}", f"seeds={seeds}", *overrides]
+    words = [*_task_words(task), *_split_words(log), f"seed={seed}", f"seeds={seeds}", *overrides]
     contenders = None
     if isinstance(models, Mapping):
         contenders = [Contender(name, make, {}) for name, make in models.items()]
@@ -92,7 +94,7 @@ def compare(
 
 
 def tune(
-    log: EventLog,
+    log: EventLog | LabelledTable,
     model: str,
     *,
     task: str | None = None,
@@ -101,14 +103,14 @@ def tune(
     seed: int = 0,
     overrides: Sequence[str] = (),
 ) -> Tuned:
-    """A search of one model's settings on the validation window of your own log.
+    """A search of one model's settings on the validation window of your own log or customer table.
 
     The same search as the command's, but nothing is stored: to resume, share or view a search in MLflow,
     use ``growthlab tune``.
 
     Parameters
     ----------
-    log : from `EventLog.from_frames` or a source's ``prepare``
+    log : from `EventLog.from_frames` or a source's ``prepare``; a table from `CustomerFile.read`
     model : yaml name of one of the task's models; without a search space only its own settings are tried
     trials, minutes : the budget
     overrides : settings as on the command line, such as ``search.neighbours=choice(20,50)``
@@ -119,7 +121,8 @@ def tune(
         The mistakes that the command reports, in one line.
     """
     limit = [] if minutes is None else [f"budget.minutes={minutes}"]
-    words = [*_task_words(task), f"models=[{model}]", f"budget.trials={trials}", f"seed={seed}"]
+    chosen = [*_task_words(task), *_split_words(log), f"models=[{model}]"]
+    words = [*chosen, f"budget.trials={trials}", f"seed={seed}"]
     parts = build_parts(compose("tune", [*words, *limit, *overrides]), log)
     check_search(parts)
     with (
@@ -223,3 +226,8 @@ def promote(
 def _task_words(task: str | None) -> list[str]:
     """The override that chooses the task; none for the default."""
     return [] if task is None else [f"task={task}"]
+
+
+def _split_words(data: EventLog | LabelledTable) -> list[str]:
+    """The override that chooses a split for a table; none for a log, which has the default."""
+    return [f"split={GivenTable.default_split}"] if isinstance(data, LabelledTable) else []

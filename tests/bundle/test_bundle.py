@@ -177,7 +177,7 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 3}, "is a bundle of schema 3, growthlab .* reads up to 2"),
+        ({"schema_version": 4}, "is a bundle of schema 4, growthlab .* reads up to 3"),
         ({"schema_version": "x"}, r"manifest\.json is corrupted"),
         ({"tie_seed": "x"}, "tie_seed is 'x'"),
         ({"kind": "os.system"}, "no scorer of the kind 'os.system'"),

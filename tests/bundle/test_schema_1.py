@@ -44,7 +44,7 @@ def test_their_manifests_say_nothing_and_are_completed(old: Path, task: str) -> 
     assert content["schema_version"] == 1
     assert "answer" not in content
     manifest = Manifest.read(old / task)
-    assert (manifest.answer, manifest.schema_version) == (SCHEMA_1_ANSWERS[task], 2)
+    assert (manifest.answer, manifest.schema_version) == (SCHEMA_1_ANSWERS[task], 3)
     assert not Bundle.load(old / task).no_lookup
 
 
@@ -83,7 +83,7 @@ def test_a_refresh_writes_the_manifest_of_today(old: Path) -> None:
             folder, events, "corner_shop", task=task, cutoff=datetime(2024, 3, 20), same_data=False
         )
         content = json.loads((folder / "manifest.json").read_text())
-        assert content["schema_version"] == 2
+        assert content["schema_version"] == 3
         assert content["answer"]["endpoint"] == before.answer.endpoint
         assert list(content["earlier"]) == [before.version]
         assert Bundle.load(folder).manifest.answer == before.answer

@@ -20,6 +20,7 @@ from tests.ports import free_port
 from tests.postgresql import postgresql_server
 
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.data import fetched_files
 from growthlab.data.event_log import EventLog
 from growthlab.data.tabular_file import TabularFile
 
@@ -209,3 +210,20 @@ def test_an_address_of_another_kind_or_without_a_table_is_refused(
         TabularFile(path="postgresql://localhost")
     with pytest.raises(ConfigError, match=r"names no table: add #TABLE, or a SELECT by data.query"):
         prepared(tmp_path, path=database)
+
+
+def test_a_name_below_an_address_cannot_lead_out_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hostile:
+        def find(self, place: str) -> list[str]:
+            return [f"{place}a.csv", f"{place}x/../../../out.csv"]
+
+        def get_file(self, name: str, target: str) -> None:
+            Path(target).write_text("user_id\nu\n")
+
+    monkeypatch.setattr(fetched_files, "_file_system", lambda address: (Hostile(), "shop/days/"))
+    (tmp_path / "into").mkdir()
+    with pytest.raises(DataError, match="leads out of the folder"):
+        fetched_files.fetch_files("s3://shop/days/", tmp_path / "into")
+    assert not (tmp_path / "out.csv").exists()

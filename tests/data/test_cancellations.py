@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growthlab.data.as_of import without_cancelled_purchases
+from growthlab.data.as_of import known_at, recorded_at, without_cancelled_purchases
 from growthlab.data.cancellations import match_cancellations
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
@@ -176,3 +176,26 @@ def test_a_purchase_that_is_known_after_its_return_is_cancelled_from_then_on() -
     late = EventLog.from_frames(log.to_pandas().sort_values("timestamp").assign(ingested_at=days))
     marked = match_cancellations(late)[0].to_pandas()
     assert marked["cancelled_at"].tolist() == [pd.Timestamp("2024-01-10")] * 2
+
+
+def test_the_past_before_a_partial_cancellation_holds_the_whole_purchase_as_one_row() -> None:
+    rows = log_of(("purchase", 0, 10), ("purchase", 1, 5), ("return", 4, -3), ("return", 6, -2))
+    other = rows.to_pandas().assign(user_id="v", event_type="view", quantity=None)
+    both = pd.concat([rows.to_pandas(), other], ignore_index=True)
+    matched, _ = match_cancellations(EventLog.from_frames(both))
+
+    def bought(cutoff: str) -> list[tuple[int, float]]:
+        past = known_at(matched, pd.Timestamp(cutoff).to_pydatetime()).to_pandas()
+        assert (past["event_type"] == "view").sum() == sum(
+            t < pd.Timestamp(cutoff) for t in other["timestamp"]
+        )
+        mine = past[past["event_type"] == "purchase"].sort_values("timestamp")
+        return [(t.day - 1, q) for t, q in zip(mine["timestamp"], mine["quantity"], strict=True)]
+
+    assert bought("2024-01-04") == [(0, 10), (1, 5)]
+    assert bought("2024-01-06") == [(0, 10), (1, 2)]
+    assert bought("2024-01-08") == [(0, 10)]
+    recorded = recorded_at(matched, pd.Timestamp("2024-01-06").to_pydatetime()).to_pandas()
+    kept = recorded[recorded["event_type"] == "purchase"].sort_values(["timestamp", "quantity"])
+    assert kept["quantity"].tolist() == [10, 2, 3]
+    assert kept["cancelled_at"].notna().tolist() == [False, False, True]

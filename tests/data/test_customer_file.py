@@ -47,9 +47,10 @@ def test_the_cache_keeps_the_table_and_the_order_of_rows_changes_nothing(tmp_pat
     assert isinstance(again, LabelledTable)
     assert again.digest == first.digest
     pd.testing.assert_frame_equal(again.features, first.features)
-    assert source(tmp_path, ROWS[::-1]).read().digest == first.digest
+    cache = tmp_path / "cache"
+    assert source(tmp_path, ROWS[::-1]).prepare(cache).digest == first.digest
     other = ("b,year,3,no", "a,month, ,Yes", "c,month,7,no")
-    assert source(tmp_path, other).read().digest != first.digest
+    assert source(tmp_path, other).prepare(cache).digest != first.digest
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def source(days: Path, **settings: Any) -> TabularFile:
-    return TabularFile(path=str(days), **{"cleaning": Cleaning(), **settings})
+    return TabularFile(path=str(days), user_ids="plain", **{"cleaning": Cleaning(), **settings})
 
 
 def at_once(days: Path, **settings: Any) -> EventLog:

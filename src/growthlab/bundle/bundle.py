@@ -18,6 +18,7 @@ from growthlab.bundle.answers import (
     RecommendRequest,
 )
 from growthlab.bundle.bundle_files import read_arrays, read_file
+from growthlab.bundle.customer_names import CustomerNames
 from growthlab.bundle.example_request import read_example
 from growthlab.bundle.item_index import open_index
 from growthlab.bundle.list_maker import NO_NAMES, NO_RULES, ListMaker
@@ -73,6 +74,7 @@ class Bundle:
     example: tuple[RecommendRequest | PredictRequest, int]  # the exported request; 0: no list
     list_maker: ListMaker | None = None
     predictor: Predictor | None = None
+    by_data_ids: bool = False  # requests name customers as the data set does, not by raw ids
 
     @classmethod
     def load(
@@ -162,7 +164,15 @@ class Bundle:
             raise self._wrong_kind("lists of items")
         users = [r.user_id if needs_profile(r) else None for r in requests]
         with self._answering():
-            return self.list_maker.lists(requests, self.places(users), k, rules)
+            return self.list_maker.lists(self._as_in_data(requests), self.places(users), k, rules)
+
+    def _as_in_data(self, requests: Sequence[RecommendRequest]) -> Sequence[RecommendRequest]:
+        """The requests with the ids of the model's data set, which order ties."""
+        if self.by_data_ids or self.names is None or not self.names.are_those_of_the_data:
+            return requests
+        users = self.names.of_raw(r.user_id or "" for r in requests)
+        named = zip(requests, users, strict=True)
+        return [replace(r, user_id=str(u)) if r.user_id is not None else r for r, u in named]
 
     def answer(
         self,
@@ -216,13 +226,32 @@ class Bundle:
             f"{self.folder} answers {manifest.task} with {manifest.answer.kind.noun}, not {wanted}"
         )
 
+    @property
+    def names(self) -> CustomerNames | None:
+        """How customers are named; None without the key."""
+        if self.key is None:
+            return None
+        return CustomerNames(self.key, self.manifest.namespace, self.manifest.user_ids)
+
+    def asked_by_data_ids(self) -> Self:
+        """The same bundle for requests that name customers as the model's data set does."""
+        return replace(self, by_data_ids=True)
+
+    def stored_names(self, user_ids: Sequence[str | None]) -> list[str | None] | None:
+        """The name of each customer in the state, None for None; None without the key."""
+        if self.names is None:
+            return None
+        given = [i for i in user_ids if i is not None]
+        names = self.names.of_data(given) if self.by_data_ids else self.names.of_raw(given)
+        left = iter(names.tolist())
+        return [None if i is None else next(left) for i in user_ids]
+
     def places(self, user_ids: Sequence[str | None]) -> np.ndarray:
-        """The state's row of each raw user id, ``(n,)``; `UNKNOWN` for an unknown id or None."""
-        if self.key is None or not len(self.known_users):
+        """The state's row of each user id, ``(n,)``; `UNKNOWN` for an unknown id or None."""
+        names = self.stored_names(user_ids) if len(self.known_users) else None
+        if names is None:
             return np.full(len(user_ids), UNKNOWN, dtype=np.int32)
-        namespace = self.manifest.namespace
-        pseudonyms = ["" if i is None else self.key.pseudonym(namespace, i) for i in user_ids]
-        return codes_of(pseudonyms, self.known_users)
+        return codes_of([name or "" for name in names], self.known_users)
 
 
 def _manifest_bytes(folder: Path) -> bytes | None:

@@ -23,8 +23,9 @@ from growthlab.bundle.bundle_files import (
 from growthlab.bundle.manifest_schema import MANIFEST_VALUES, required_names, wrong_value
 from growthlab.core.errors import BundleError, quoted
 from growthlab.core.path_names import is_path_name
+from growthlab.core.pseudonyms import PLAIN
 
-SCHEMA_VERSION = 2  # 1: without `answer`
+SCHEMA_VERSION = 3  # 1: without `answer`; 2: without `user_ids`
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the manifest, in the same folder
 MOST_EARLIER = 400  # earlier versions that a manifest keeps: more than a year of nightly refreshes
@@ -73,6 +74,7 @@ class Provenance:
     `metrics` are those after the cutoff, each with value, low and high (None where there is none),
     `valid` those on the validation window, `baselines` the values of simple models. `seed` is the
     seed of the fit, `tie_seed` that of the key that breaks ties. `cutoff` is in ISO form, naive UTC.
+    `user_ids` says what the data set named its customers by: ``plain`` for raw ids, or ``pseudonym``.
     """
 
     task: str
@@ -94,6 +96,7 @@ class Provenance:
     valid: Mapping[str, float | None] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     code_version: str = ""
+    user_ids: str = PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ class Manifest(Provenance):
                 if not is_path_name(content[name]):
                     raise ValueError(f"{name} is {quoted(content[name])}, not a name")
             content["answer"] = TaskAnswer(**content["answer"])
+            content["schema_version"] = SCHEMA_VERSION
             return cls(**{n: _frozen(v) for n, v in content.items()})
         except (TypeError, KeyError, ValueError, OSError) as error:
             raise BundleError(f"{path} is corrupted: {error}; export the model again") from error
@@ -217,12 +221,12 @@ class Manifest(Provenance):
 
 
 def _with_answer(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a manifest of schema 1 as schema 2 has it."""
+    """The content of a manifest of schema 1 with what it lacks."""
     answer = SCHEMA_1_ANSWERS.get(str(content.get("task")))
     if answer is None:
         possible = ", ".join(SCHEMA_1_ANSWERS)
         raise ValueError(f"schema 1 has no task {content.get('task')!r}, only {possible}")
-    return {**content, "answer": asdict(answer), "schema_version": SCHEMA_VERSION}
+    return {**content, "answer": asdict(answer)}
 
 
 def bundle_folders(path: Path) -> list[Path]:

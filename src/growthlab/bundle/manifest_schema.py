@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from growthlab.core.pseudonyms import NAMES_OF_CUSTOMERS
 from growthlab.ranking.candidates import SEEN_EVENTS
 
 LONGEST_TEXT = 20_000  # characters
@@ -102,6 +103,7 @@ MANIFEST_VALUES: Mapping[str, Check] = {
     "valid": METRIC,
     "baselines": mapping_of(METRIC),
     "code_version": text,
+    "user_ids": lambda value: value in NAMES_OF_CUSTOMERS,
     "kind": text,
     "created": date,
     "namespace": text,

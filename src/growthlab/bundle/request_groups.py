@@ -48,7 +48,7 @@ def group_of(
         n_unknown = np.array([len(ids) for ids in item_ids], dtype=int) - histories.lengths
     personal = kind in ("known", "history")
     user_ids = np.array([(r.user_id or "") if personal else "" for r in requests], dtype=str)
-    # the raw ids, not the state's pseudonyms: ids order ties
+    # the ids of the model's data set, which order ties
     return RequestGroup(kind, list(requests), replace(histories, user_ids=user_ids), n_unknown)
 
 

@@ -16,6 +16,7 @@ from growthlab.cli.terminal_output import visible_output
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
+from growthlab.core.private_files import private_files
 from growthlab.core.process import prepare_process
 from growthlab.core.storage_faults import storage_fault
 from growthlab.core.visible_text import visible_text
@@ -129,7 +130,7 @@ def _run(name: str, words: list[str]) -> int:
         print("---\n".join(OmegaConf.to_yaml(command.config) for command in grid), end="")
         return 0
     module = importlib.import_module(f"growthlab.cli.{name}")
-    with scratch_folder():
+    with scratch_folder(), private_files():
         if len(grid) == 1:
             return int(module.run(grid[0]))
         return max(_run_point(module, command) for command in grid)

@@ -32,7 +32,7 @@ def run(command: Command) -> int:
     config, data = command.config, command.choice("data")
     source = data_source(config)
     if isinstance(source, Source):
-        now = _refreshed(command, source, folder)
+        now = _refreshed(command, source, folder, before)
     elif isinstance(source, ReadsCustomers) and config.cutoff is None:
         now = refresh_customers(folder, source, data)
     else:
@@ -46,12 +46,12 @@ def run(command: Command) -> int:
     return 0
 
 
-def _refreshed(command: Command, source: Source, folder: Path) -> Manifest:
+def _refreshed(command: Command, source: Source, folder: Path, before: Manifest) -> Manifest:
     """The bundle with the state that the events of a source give it."""
     config, data = command.config, command.choice("data")
     return refresh(
         folder,
-        prepared_data(source, config, data),
+        prepared_data(source, config, data, before),
         data,
         task=with_data_defaults(build(config.task, Task), source),
         cutoff=None if config.cutoff is None else parse_moment(config.cutoff, "cutoff"),

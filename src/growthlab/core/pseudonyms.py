@@ -17,6 +17,9 @@ from growthlab.core.errors import ConfigError
 KEY_VARIABLE = "GROWTHLAB_PSEUDONYM_KEY"
 KEY_FILE_VARIABLE = "GROWTHLAB_KEY_FILE"
 SHORTEST_KEY = 32  # bytes: the output size of SHA-256, below which HMAC loses strength (RFC 2104)
+NAMES_IN_DATA = "user"  # the namespace of the pseudonyms under which a data set knows its customers
+PSEUDONYM, PLAIN = "pseudonym", "plain"
+NAMES_OF_CUSTOMERS = (PSEUDONYM, PLAIN)  # what may stand for the raw ids in a data set
 DIGITS = 32  # hex digits kept of 64: 128 bits, far from any collision among customers
 
 

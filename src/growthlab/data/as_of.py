@@ -126,10 +126,28 @@ def end_of_day(moment: datetime) -> datetime:
 
 
 def _hide_later_cancellations(log: EventLog, cutoff: datetime) -> EventLog:
+    """The log in which a purchase that was cancelled later, in whole or in part, is one row again."""
     if "cancelled_at" not in log.columns:
         return log
+    if "quantity" in log.columns:
+        log = _with_whole_purchases(log, cutoff)
     cancelled = f"CASE WHEN cancelled_at < {sql_time(cutoff)} THEN cancelled_at END AS cancelled_at"
     return log.derive(f"SELECT * REPLACE ({cancelled}) FROM events")
+
+
+def _with_whole_purchases(log: EventLog, cutoff: datetime) -> EventLog:
+    """The log with each part that was cancelled from the cutoff on added to what is left of its purchase."""
+    keys = sorted(log.columns - {"quantity", "cancelled_at"})
+    same = " AND ".join(f"events.{c} IS NOT DISTINCT FROM later.{c}" for c in keys)
+    later = f"event_type = 'purchase' AND cancelled_at >= {sql_time(cutoff)}"
+    in_parts = f"cancelled_at IS NULL AND EXISTS (SELECT 1 FROM later WHERE {same}) OR {later}"
+    return log.derive(
+        f"WITH later AS (SELECT * FROM events WHERE {later}), "
+        f"marked AS (SELECT *, coalesce({in_parts}, false) AS is_part FROM events) "
+        "SELECT * EXCLUDE (is_part) FROM marked WHERE NOT is_part UNION ALL BY NAME "
+        f"SELECT {', '.join(keys)}, sum(quantity) AS quantity, NULL::TIMESTAMP AS cancelled_at "
+        f"FROM marked WHERE is_part GROUP BY {', '.join(keys)}"
+    )
 
 
 def _change_tables(log: EventLog, change: Callable[[pd.DataFrame, str], pd.DataFrame]) -> EventLog:

@@ -13,11 +13,13 @@ import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
+from growthlab.core.pseudonyms import PSEUDONYM
 from growthlab.data.cleaning_report import frame_report_row
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.feature_columns import chosen_columns, feature_columns, known_columns
 from growthlab.data.label_values import label_values
 from growthlab.data.labelled_table import ABOUT, LabelledTable
+from growthlab.data.personal_columns import HASH, check_decisions, decided_table, refuse_undecided
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.readers.files import existing_file
 from growthlab.data.readers.open_table import FileFormat
@@ -52,6 +54,9 @@ class CustomerFile(DataSource[LabelledTable]):
     horizon_days
         How long after its date a label is about: a row teaches only what was known by the cutoff. Null:
         every earlier row.
+    personal_data
+        What becomes of columns with e-mail addresses, phone numbers, names, addresses, IP addresses or
+        free text: ``drop``, ``hash`` or ``allow``. Without it they are an error.
     """
 
     name: ClassVar[str] = "customer_table"
@@ -59,6 +64,8 @@ class CustomerFile(DataSource[LabelledTable]):
     default_split: ClassVar[str | None] = "customers"
     path: str | None = field(default=None, metadata=INPUT_FILE)
     columns: Mapping[str, str | None] = field(default_factory=dict)
+    user_ids: str = PSEUDONYM
+    personal_data: Mapping[str, str] | None = None
     positive: str | int | float | bool | None = None
     drop_unlabelled: bool = False
     features: list[str] | None = None
@@ -69,6 +76,7 @@ class CustomerFile(DataSource[LabelledTable]):
     encoding: str | None = None
 
     def __post_init__(self) -> None:
+        check_decisions(self.personal_data or {})
         for ours in self.columns:
             if ours not in COLUMNS:
                 raise ConfigError(f"data.columns has no {ours!r}: {near_matches(ours, COLUMNS)}")
@@ -81,6 +89,11 @@ class CustomerFile(DataSource[LabelledTable]):
                 "data.columns.label=COLUMN where the outcome is not called label"
             )
         return [existing_file(self.path)]
+
+    @property
+    def hashes(self) -> bool:
+        """See `DataSource.hashes`."""
+        return HASH in (self.personal_data or {}).values()
 
     def open(self, folder: Path) -> LabelledTable:
         """See `DataSource.open`."""
@@ -103,7 +116,7 @@ class CustomerFile(DataSource[LabelledTable]):
             rows = self._rows(roles, pd.Series(np.nan, index=table.index))
             _refuse_duplicates(rows)
             rows = rows.sort_values([c for c in ("user_id", "date") if c in rows], kind="stable")
-            read = known_columns(table, columns, texts)
+            read = known_columns(decided_table(table, self.personal_data or {}), columns, texts)
             return self._table(rows, read, path, "", []).newest()
         except DataError as error:
             raise DataError(f"{path.name}: {error}") from None
@@ -131,6 +144,9 @@ class CustomerFile(DataSource[LabelledTable]):
         )
         features = table.drop(columns=[names[str(ours)] or str(ours) for ours in roles])
         features = features[chosen_columns(features, self.features, self.leave_out, self.keep)]
+        decisions = self.personal_data or {}
+        refuse_undecided(features, decisions, self.leave_out)
+        features = decided_table(features, decisions)
         rows = self._rows(roles, label)
         if "split" in roles:
             rows["split"] = roles["split"].astype(object).where(roles["split"].notna(), "").map(str)

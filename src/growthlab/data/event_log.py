@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from weakref import WeakSet
 
 import duckdb
@@ -15,18 +14,21 @@ import pyarrow as pa
 
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, first_line
+from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
 from growthlab.data.columns import check_events, checked_items, checked_users
+from growthlab.data.counted_events import CountedEvents
 from growthlab.data.database import database, next_number, order_made_by_query, store_frame
 from growthlab.data.digest import content_digest
 from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.data.parts import EVENTS_A_PART, part_borders, part_conditions
+from growthlab.data.privacy import KeptIds, write_pseudonyms
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile
 from growthlab.data.saved_log import SavedLog, event_order, read_saved, write_events
 
 
-class EventLog:
+class EventLog(CountedEvents):
     """Events of users with items, and tables of the items and users.
 
     `where`, `derive` and `query` work on the SQL tables `events` (all columns of `EVENT_COLUMNS`,
@@ -36,7 +38,7 @@ class EventLog:
     that ends before that time, and nowhere else. A raw log may hold events without a user, which
     the first rule of cleaning counts and drops; later code may rely on `user_id`. Items and users
     have several rows an id where `known_from` says since when each was known; `data/as_of.py`
-    chooses among them.
+    chooses among them. User ids are raw, or pseudonyms by the key of `key_fingerprint`.
     Create logs with `from_frames` and `open`; derived logs share the database of the first.
     """
 
@@ -52,6 +54,7 @@ class EventLog:
         cleaning: Iterable[Mapping[str, Any]] = (),
         digest: str | None = None,
         borders: tuple[str, ...] = (),
+        key_fingerprint: str | None = None,
     ) -> None:
         self._connection = connection  # this log's own, on the shared database
         self._tables = dict(tables)  # events, items, users -> the name of the stored table
@@ -61,10 +64,8 @@ class EventLog:
         self.users = users
         self.cleaning = [dict(row) for row in cleaning]
         self.borders = borders  # the user ids at which `parts` begin
+        self.key_fingerprint = key_fingerprint
         self._digest = digest
-        self._counts: tuple[int, int, int] | None = None
-        self._n_events: int | None = None
-        self._wider: EventLog | None = None  # this log has some of its events
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
         _OPEN.add(self)
@@ -137,6 +138,7 @@ class EventLog:
             cleaning=saved.cleaning,
             digest=saved.digest,
             borders=saved.borders,
+            key_fingerprint=saved.key_fingerprint,
         )
         log._counts = saved.counts
         return log
@@ -167,53 +169,10 @@ class EventLog:
             cleaning=self.cleaning,
             items=self.items,
             users=self.users,
+            key_fingerprint=self.key_fingerprint,
             borders=self.borders or part_borders(self._connection, n_parts),
             counts=self._count(),
         )
-
-    @property
-    def ordered_by(self) -> Literal["timestamp", "position"]:
-        """The column that orders a user's events: a time, or only a position."""
-        return "timestamp" if "timestamp" in self.columns else "position"
-
-    @property
-    def n_events(self) -> int:
-        """The number of events."""
-        if self._counts is not None:
-            return self._counts[0]
-        if self._n_events is None:
-            self._n_events = self._fetch_one("SELECT count(*) FROM events")[0]
-        return self._n_events
-
-    @property
-    def n_users(self) -> int:
-        """The number of users with an event; events without a user do not count."""
-        return self._count()[1]
-
-    @property
-    def n_items(self) -> int:
-        """The number of items with an event."""
-        return self._count()[2]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The numbers of events, users and items."""
-        return dict(zip(("events", "users", "items"), self._count(), strict=True))
-
-    def summary(self) -> str:
-        """What the log holds, for people."""
-        first, last = self.span()
-        return (
-            ", ".join(f"{n:,} {what}" for what, n in self.counts.items()) + f", {first} to {last}"
-        )
-
-    def span(self) -> tuple[datetime, datetime] | tuple[int, int]:
-        """The oldest and the newest timestamp (or position); DataError for a log without events."""
-        time = self.ordered_by
-        oldest, newest = self._fetch_one(f"SELECT min({time}), max({time}) FROM events")
-        if oldest is None:
-            raise DataError(f"{self.name} has no events")
-        return oldest, newest
 
     def where(self, condition: str) -> Self:
         """The log with the events for which the SQL condition holds, evaluated lazily.
@@ -247,11 +206,12 @@ class EventLog:
         *,
         store: bool = False,
         fills: Iterable[str] = (),
+        clears: Iterable[str] = (),
     ) -> Self:
         """The log whose events are the rows of a query over its tables, with all columns of `events`.
 
         Evaluated lazily, unless `store` is true or the query uses more `tables`. `fills` names
-        columns that the rows have values for and this log has not.
+        columns that the rows have values for and this log has not, `clears` the other way round.
         """
         cursor = self._connection.cursor()
         name = f"events_{next_number(cursor)}"
@@ -267,7 +227,7 @@ class EventLog:
         for table in tables or {}:
             cursor.unregister(table)
         log = self._with(cursor, {**self._tables, "events": name})
-        log.columns = self.columns | frozenset(fills)
+        log.columns = (self.columns | frozenset(fills)) - frozenset(clears)
         return log
 
     def with_items(self, items: pd.DataFrame | None) -> Self:
@@ -294,6 +254,43 @@ class EventLog:
         log.cleaning = [dict(row) for row in rows]
         log._digest = self._digest
         return log
+
+    def with_pseudonyms(self, key: PseudonymKey, kept: KeptIds | None = None) -> Self:
+        """The same log with keyed pseudonyms for user ids, evaluated lazily; the raw ones go to `kept`.
+
+        Raises
+        ------
+        ConfigError
+            The raw ids cannot be kept.
+        """
+        stored = [self._tables[t] for t in ("events", "users") if t in self._tables]
+        renamed, pairs = self._with_pseudonyms_of("user_id", NAMES_IN_DATA, key, stored)
+        if kept is not None:
+            kept.add(renamed._connection, pairs)
+        if self.users is not None:
+            names = key.pseudonyms(NAMES_IN_DATA, self.users["user_id"])
+            renamed = renamed.with_tables(self.items, self.users.assign(user_id=names))
+        renamed.key_fingerprint, renamed.borders = key.fingerprint, ()
+        return renamed
+
+    def with_hashed(self, column: str, key: PseudonymKey) -> Self:
+        """The same log with a keyed pseudonym for each text in a column of events, evaluated lazily."""
+        return self._with_pseudonyms_of(column, f"column/{column}", key, [self._tables["events"]])[
+            0
+        ]
+
+    def _with_pseudonyms_of(
+        self, column: str, namespace: str, key: PseudonymKey, tables: Sequence[str]
+    ) -> tuple[Self, str]:
+        """The log with pseudonyms in a column of events, and the table of texts and pseudonyms."""
+        cursor = self._connection.cursor()
+        pairs = f"pseudonyms_{next_number(cursor)}"
+        write_pseudonyms(cursor, key, namespace, column, tables, pairs)
+        log = self.derive(
+            f"SELECT events.* REPLACE ({pairs}.pseudonym AS {column}) "
+            f"FROM events LEFT JOIN {pairs} ON {pairs}.{column} = events.{column}"
+        )
+        return log, pairs
 
     def query(self, sql: str) -> pd.DataFrame:
         """The rows of a SQL query over `events`, `items` and `users`, as a frame of its own."""
@@ -359,6 +356,7 @@ class EventLog:
             users=self.users,
             cleaning=self.cleaning,
             borders=self.borders,
+            key_fingerprint=self.key_fingerprint,
         )
 
     def _has(self, column: str) -> bool:
@@ -367,16 +365,6 @@ class EventLog:
             return column in self.columns
         frame = getattr(self, table or column)
         return frame is not None and (not table or (field in frame and frame[field].notna().any()))
-
-    def _count(self) -> tuple[int, int, int]:
-        if self._counts is None:
-            if self._wider is not None and self._wider.n_events == self.n_events:
-                self._counts = self._wider._count()
-            else:
-                counted = "count(DISTINCT user_id), count(DISTINCT item_id)"
-                n_users, n_items = self._fetch_one(f"SELECT {counted} FROM events")
-                self._counts = (self.n_events, n_users, n_items)
-        return self._counts
 
     def _fetch_one(self, sql: str) -> tuple[Any, ...]:
         # fetchall, because DuckDB keeps the connection busy until the last row is fetched

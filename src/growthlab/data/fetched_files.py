@@ -31,6 +31,8 @@ def fetch_files(address: str, folder: Path) -> Path:
         names = sorted(system.find(place)) if address.endswith("/") else [place]
         for name in names:
             below = PurePosixPath(name).relative_to(place) if address.endswith("/") else ""
+            if ".." in PurePosixPath(below).parts:
+                raise ValueError(f"the name {name} leads out of the folder")
             target = folder / (below or PurePosixPath(name).name)
             target.parent.mkdir(parents=True, exist_ok=True)
             system.get_file(name, str(target))

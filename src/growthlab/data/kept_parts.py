@@ -39,10 +39,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class KeptParts:
-    """Where the events of files are kept, and the digests of files."""
+    """Where the events of files are kept, and the digests of files; `names` says how customers are named."""
 
     cache: Path
     digests: FileDigests
+    names: str = ""
 
     def log_of(
         self,
@@ -66,7 +67,7 @@ class KeptParts:
         twice: list[tuple[Path, str]] = []
         n_read = 0
         for path in paths:
-            text = json.dumps(key_of(path, self.digests.of(path)), default=str)
+            text = json.dumps([key_of(path, self.digests.of(path)), self.names], default=str)
             key = hashlib.sha256(text.encode()).hexdigest()[:32]
             if key in parts:
                 twice.append((path, key))

@@ -10,12 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
+from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
+from growthlab.data.privacy import KeptIds
 
 SCHEMA_VERSION = 1
 ABOUT, ROWS, FEATURES = "table.json", "rows.parquet", "features.parquet"
@@ -29,7 +32,7 @@ class LabelledTable:
     what became of the customer after it: 0 or 1, or an amount; NaN where nobody knows. `parts` are the
     words of a column that says which rows are to train, validate and test. `numbers` are the numbers of
     the rows in the file, from 1, for messages. `kept` are the features that somebody chose to keep
-    although they look like no feature.
+    although they look like no feature. User ids are raw, or pseudonyms by the key of `key_fingerprint`.
     """
 
     name: str
@@ -43,6 +46,7 @@ class LabelledTable:
     parts: np.ndarray | None = None  # (n,) str
     kept: tuple[str, ...] = ()
     cleaning: Sequence[Mapping[str, Any]] = ()
+    key_fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -85,6 +89,24 @@ class LabelledTable:
         """The newest row of each customer."""
         last = np.append(self.user_ids[1:] != self.user_ids[:-1], True)
         return self if last.all() else self.select(last)
+
+    def with_pseudonyms(self, key: PseudonymKey, kept: KeptIds | None = None) -> Self:
+        """The same table with keyed pseudonyms for user ids; the raw ones go to `kept`.
+
+        Raises
+        ------
+        ConfigError
+            The raw ids cannot be kept.
+        """
+        names = key.pseudonyms(NAMES_IN_DATA, self.user_ids)
+        if kept is not None:
+            pairs = pa.table({"pseudonym": names.tolist(), "user_id": self.user_ids.tolist()})
+            with duckdb.connect() as connection:
+                connection.register("pairs", pairs)
+                kept.add(connection, "pairs")
+        order = np.lexsort((*(() if self.dates is None else (self.dates,)), names))
+        renamed = replace(self, user_ids=names, key_fingerprint=key.fingerprint)
+        return renamed.select(order)
 
     def place(self, row: int) -> str:
         """Where a row stands in the file, for messages: ``telecom.csv, row 17``."""
@@ -131,6 +153,7 @@ class LabelledTable:
             "file": self.file,
             "label_column": self.label_column,
             "kept": list(self.kept),
+            "key_fingerprint": self.key_fingerprint,
             "cleaning": list(self.cleaning),
         }
         try:

@@ -26,7 +26,7 @@ class SavedLog:
     """What stands beside the events of a log.
 
     `borders` are the user ids at which its parts begin, but for the first; `counts` the numbers of
-    events, users and items, None where they were not counted.
+    events, users and items, None where they were not counted; `key_fingerprint` that of `EventLog`.
     """
 
     name: str
@@ -37,6 +37,7 @@ class SavedLog:
     users: pd.DataFrame | None = field(repr=False)
     borders: tuple[str, ...] = ()
     counts: tuple[int, int, int] | None = None
+    key_fingerprint: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write everything but the events."""
@@ -51,6 +52,7 @@ class SavedLog:
             "cleaning": self.cleaning,
             "borders": self.borders,
             "counts": self.counts,
+            "key_fingerprint": self.key_fingerprint,
         }
         (folder / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 

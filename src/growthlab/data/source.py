@@ -18,19 +18,24 @@ from filelock import FileLock
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.file_settings import INPUT_FILE
+from growthlab.core.private_files import private_files
+from growthlab.core.pseudonyms import PLAIN, find_or_create_key
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.file_digests import CONTENT, FileDigests
 from growthlab.data.kept_parts import KeptParts
 from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.privacy import Nameable, Privacy
 from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.sample import sample_of_users
 from growthlab.data.source_code import code_digest
 
 logger = logging.getLogger(__name__)
 
+NOT_SAID = Privacy()
 
-class Prepared(Protocol):
+
+class Prepared(Nameable, Protocol):
     """A data set as it is kept in the cache."""
 
     @property
@@ -70,7 +75,8 @@ Data = TypeVar("Data", bound=Prepared)
 class DataSource(ABC, Generic[Data]):
     """A data set: how it is read, and the cache of what was read.
 
-    `horizon_days` is the time that a prediction is about; None where the data does not say.
+    `horizon_days` is the time that a prediction is about; None where the data does not say. `user_ids`
+    says what stands for the ids of customers where a command leaves it open: ``pseudonym`` or ``plain``.
 
     A setting marked `INPUT_FILE` names a file among `input_files`: the cache depends on its content, not on
     its path. With ``stat`` as `cache_key` a file is taken to be the same while its path, size and time are.
@@ -81,6 +87,7 @@ class DataSource(ABC, Generic[Data]):
     prepared: ClassVar[str]  # the file by which a folder of the cache is known to be complete
     horizon_days: float | None = None
     cache_key: str = CONTENT
+    user_ids: str = PLAIN
 
     @abstractmethod
     def read(self) -> Data:
@@ -93,7 +100,12 @@ class DataSource(ABC, Generic[Data]):
     @classmethod
     def use_settings(cls) -> set[str]:
         """The settings that say how the data is used: what is read does not depend on them."""
-        return {"horizon_days", "cache_key"}
+        return {"horizon_days", "cache_key", "user_ids"}
+
+    @property
+    def hashes(self) -> bool:
+        """Whether `read` makes keyed pseudonyms of the texts in some columns."""
+        return False
 
     def input_files(self) -> list[Path]:
         """The files that `read` reads; DataError where one is missing."""
@@ -128,26 +140,34 @@ class DataSource(ABC, Generic[Data]):
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def prepare(self, cache: Path) -> Data:
+    def prepare(self, cache: Path, privacy: Privacy = NOT_SAID) -> Data:
         """The cleaned data: opened from a folder of `cache`, or read, cleaned and written there.
 
         Of two processes that prepare the same data at the same time only one reads the files.
         """
         with self.local() as source:
-            return source._prepare(cache)
+            return source._prepare(cache, privacy)
 
     def local(self) -> AbstractContextManager[Self]:
         """The same source with files in place of addresses, as long as the block lasts."""
         return nullcontext(self)
 
-    def _prepare(self, cache: Path) -> Data:
+    def _prepare(self, cache: Path, privacy: Privacy) -> Data:
         cache = Path(cache)
+        key = privacy.key_for(self.user_ids)
+        if key is None and self.hashes:
+            key = find_or_create_key()
+        ending = "" if key is None else f"-{key.fingerprint}"
         digests = FileDigests.of_cache(cache, self.cache_key)
-        folder = cache / f"{self.name}-{self.key(digests)}"
-        cache.mkdir(parents=True, exist_ok=True)
-        digests.remember()
-        with FileLock(cache / f"{folder.name}.lock"):
-            return self._open_cached(folder) or self._read_and_save(folder, digests)
+        folder = cache / f"{self.name}-{self.key(digests)}{ending}"
+        with private_files():
+            cache.mkdir(parents=True, exist_ok=True)
+            digests.remember()
+            with FileLock(cache / f"{folder.name}.lock"):
+                found = self._open_cached(folder)
+                return found or self._read_and_save(
+                    folder, KeptParts(cache, digests, ending), privacy
+                )
 
     def finished(self, data: Data) -> Data:
         """What was read, after what is done with the rows of each customer on their own."""
@@ -177,9 +197,9 @@ class DataSource(ABC, Generic[Data]):
         logger.info("%s: %s %s from the cache %s", self.name, f"{n_rows:,}", rows, folder)
         return data
 
-    def _read_and_save(self, folder: Path, digests: FileDigests) -> Data:
+    def _read_and_save(self, folder: Path, parts: KeptParts, privacy: Privacy) -> Data:
         started = time.perf_counter()
-        data = self.read_new(KeptParts(folder.parent, digests), self.finished)
+        data = self.read_new(parts, lambda read: privacy.named(self.finished(read), self.user_ids))
         if not next(iter(data.counts.values())):
             what = next(iter(data.counts))
             raise DataError(f"{self.name} has no {what}: {self.why_empty()}")

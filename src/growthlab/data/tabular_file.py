@@ -15,6 +15,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import EVENT_TYPES
+from growthlab.core.pseudonyms import PSEUDONYM
 from growthlab.data.addresses import check_addresses, fetched
 from growthlab.data.columns import typed_columns
 from growthlab.data.database import database
@@ -23,6 +24,7 @@ from growthlab.data.file_digests import delivered_once
 from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
 from growthlab.data.kept_parts import KeptParts
 from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, ORDERS, Kind
+from growthlab.data.personal_columns import HASH, check_decisions, decided_log
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
 from growthlab.data.readers.files import existing_file, files_of_setting
@@ -88,6 +90,9 @@ class TabularFile(Source):
         The source of the user ids, if no column holds it (null: the file's name), and a table of
         source, source_id and user_id that joins the ids of several sources. An id that is not in
         the table becomes ``source:id``.
+    personal_data
+        What becomes of columns with e-mail addresses, phone numbers, names, addresses, IP addresses or
+        free text, of events and of users: ``drop``, ``hash`` or ``allow``. Without it they are an error.
     """
 
     name: ClassVar[str] = "tabular_file"
@@ -121,6 +126,8 @@ class TabularFile(Source):
     rates: Mapping[str, float] | None = None
     source: str | None = None
     identity_path: str | None = field(default=None, metadata=INPUT_FILE)
+    user_ids: str = PSEUDONYM
+    personal_data: Mapping[str, str] | None = None
     filter_seen_reason: str = (
         "not stated: say data.filter_seen=interacted where nobody wants an item twice"
     )
@@ -139,6 +146,7 @@ class TabularFile(Source):
         self._selection()  # raises for a SELECT that may not be run
         words = {_word(word): ours for word, ours in (self.event_types or {}).items()}
         object.__setattr__(self, "event_types", words)
+        check_decisions(self.personal_data or {})
         self._format(), self._values()  # raise for a sign that is none
         for event_type in {self.event_type, *words.values()} - {None, *EVENT_TYPES}:
             hint = near_matches(str(event_type), EVENT_TYPES)
@@ -170,16 +178,23 @@ class TabularFile(Source):
         """The events of all files, before cleaning; DataError names the wrong file and row."""
         files = self._event_files()
         connection = database()
+        names = _names(self.columns, (*EVENT_COLUMNS, *READING_KINDS), "user_id")
         with self._tables(files, connection) as tables:
-            return EventLog.from_tables(
+            log = EventLog.from_tables(
                 tables,
-                _names(self.columns, (*EVENT_COLUMNS, *READING_KINDS), "user_id"),
+                names,
                 self._reading(),
                 self._items(),
                 self._users(),
                 name=self._label(files),
                 connection=connection,
             )
+        return decided_log(log, names, self.personal_data or {})
+
+    @property
+    def hashes(self) -> bool:
+        """See `DataSource.hashes`."""
+        return HASH in (self.personal_data or {}).values()
 
     def read_new(self, parts: KeptParts, finish: Callable[[EventLog], EventLog]) -> EventLog:
         """See `DataSource.read_new`: the events of each file are kept, unless a SELECT reads all files."""

@@ -97,7 +97,8 @@ def compare_predictions(
             continue
         resampled = drawn[model] - drawn[baseline]
         mean, p = value[model] - value[baseline], bootstrap_p(resampled)
-        spread = float(np.std(resampled[~np.isnan(resampled)])) * np.sqrt(n)
+        known = resampled[~np.isnan(resampled)]
+        spread = float(np.std(known)) * np.sqrt(n) if len(known) else np.nan
         bounds = percentile_bounds(resampled)
         rows.append(_row(model, baseline, mean, value[baseline], bounds, p, n, spread))
     return _table(rows)

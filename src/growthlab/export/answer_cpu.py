@@ -52,7 +52,7 @@ def latency_of(
 
 def _milliseconds(bundle: Bundle, user_ids: np.ndarray, clock: Clock) -> np.ndarray:
     """The CPU milliseconds of the answer to each customer."""
-    times = []
+    bundle, times = bundle.asked_by_data_ids(), []
     for user in user_ids:
         request = bundle.customer_request(str(user))
         started = clock()

@@ -74,7 +74,7 @@ def parity_of(
     `write_histories_for_parity`; else about customers by their ids. Its index of the items is left out: what
     that loses of the exact lists is its recall.
     """
-    bundle = without_index(bundle)
+    bundle = without_index(bundle).asked_by_data_ids()
     if bundle.no_lookup:
         return Parity(n_compared=0, n_same=0, largest=math.nan, why_not=bundle.no_lookup)
     if bundle.predictor is None:
@@ -95,6 +95,7 @@ def share_of_exact_lists(bundle: Bundle, user_ids: np.ndarray) -> float:
     Asked as for customers: seen items are hidden, and lists that the index does not fill are made
     exactly. NaN without customers.
     """
+    bundle = bundle.asked_by_data_ids()
     requests = [RecommendRequest(str(user)) for user in user_ids]
     lists = (b.recommend(requests, K) for b in (bundle, without_index(bundle)))
     own, expected = ([{i.item for i in a.items} for a in answers] for answers in lists)

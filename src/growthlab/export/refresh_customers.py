@@ -12,8 +12,8 @@ from growthlab.bundle.bundle import CUSTOMERS, Bundle
 from growthlab.bundle.manifest import MOST_EARLIER, Manifest
 from growthlab.core.errors import BundleError, DataError
 from growthlab.data.source import ReadsCustomers
-from growthlab.export.refresh_state import key_of, write_state
-from growthlab.export.write_bundle import exportable_column, pseudonymous_rows
+from growthlab.export.refresh_state import names_of, write_state
+from growthlab.export.write_bundle import exportable_column, rows_of_state
 
 
 def refresh_customers(folder: str | Path, source: ReadsCustomers, data: str) -> Manifest:
@@ -41,11 +41,11 @@ def refresh_customers(folder: str | Path, source: ReadsCustomers, data: str) -> 
         raise BundleError(
             f"{folder} is of the data set {manifest.data}, not of {data}: set data={manifest.data}"
         )
-    key = key_of(manifest, folder)
+    names = names_of(manifest, folder)
     customers = source.customers(predictor.scorer.columns, predictor.texts)
     cutoff = _cutoff(manifest, customers.dates, folder)
     table = {str(c): exportable_column(values) for c, values in customers.features.items()}
-    rows = pseudonymous_rows(customers.user_ids, table, key, manifest.namespace)
+    rows = rows_of_state(names.of_raw(customers.user_ids), table)
     return write_state(
         folder,
         replace(

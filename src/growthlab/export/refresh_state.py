@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 
 from growthlab.bundle.bundle import CUSTOMERS, HISTORIES, ITEMS, Bundle
+from growthlab.bundle.customer_names import CustomerNames
 from growthlab.bundle.manifest import MOST_EARLIER, Manifest, checksums_of
 from growthlab.bundle.signing import sign
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import BundleError, DataError
 from growthlab.core.histories import UNKNOWN, Catalogue, codes_of
-from growthlab.core.pseudonyms import PseudonymKey, find_key
+from growthlab.core.pseudonyms import find_key
 from growthlab.data.as_of import known_at, recorded_at, tables_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.export.model_card import model_card
-from growthlab.export.same_data import check_same_data
+from growthlab.export.same_data import check_same_data, require_same_names
 from growthlab.export.save_arrays import save_arrays
 from growthlab.export.write_bundle import (
     exportable_column,
-    pseudonymous_histories,
-    pseudonymous_rows,
+    histories_of_state,
+    rows_of_state,
 )
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.split.fold import Fold
@@ -82,7 +83,8 @@ def refresh(
         raise BundleError(
             f"{folder} is of the data set {manifest.data}, not of {data}: set data={manifest.data}"
         )
-    key = key_of(manifest, folder)
+    names = names_of(manifest, folder)
+    require_same_names(manifest, events.key_fingerprint, folder)
     cutoff = _cutoff(manifest, events, cutoff)
     if same_data:
         check_same_data(bundle, events, cleaning)
@@ -91,13 +93,13 @@ def refresh(
     restrict = cleaning.restrict if cleaning is not None else _unchanged
     if manifest.answer.kind.is_list:
         past = restrict(tables_at(events, None) if cutoff is None else known_at(events, cutoff))
-        state = _histories(bundle, past, key)
+        state = _histories(bundle, past, names)
         counts = {
             "n_known_users": len(state[HISTORIES]["user_ids"]),
             "n_events": len(state[HISTORIES]["items"]),
         }
     else:
-        state = {CUSTOMERS: _customers(bundle, events, cutoff, task, key, restrict)}
+        state = {CUSTOMERS: _customers(bundle, events, cutoff, task, names, restrict)}
         counts = {"n_known_users": len(state[CUSTOMERS]["user_ids"])}
     return write_state(
         folder,
@@ -136,8 +138,8 @@ def _cutoff(manifest: Manifest, events: EventLog, cutoff: datetime | None) -> da
     return new
 
 
-def key_of(manifest: Manifest, folder: Path) -> PseudonymKey:
-    """The key that the bundle was written with."""
+def names_of(manifest: Manifest, folder: Path) -> CustomerNames:
+    """The names of the bundle's customers, by the key that it was written with."""
     key = find_key()
     if key is None or key.fingerprint != manifest.key_fingerprint:
         present = "there is none here" if key is None else f"the one here is {key.fingerprint}"
@@ -145,17 +147,15 @@ def key_of(manifest: Manifest, folder: Path) -> PseudonymKey:
             f"{folder} can only be refreshed with its pseudonym key {manifest.key_fingerprint}, {present}: "
             "set GROWTHLAB_PSEUDONYM_KEY or GROWTHLAB_KEY_FILE"
         )
-    return key
+    return CustomerNames(key, manifest.namespace, manifest.user_ids)
 
 
-def _histories(bundle: Bundle, past: EventLog, key: PseudonymKey) -> State:
+def _histories(bundle: Bundle, past: EventLog, names: CustomerNames) -> State:
     """Histories over the bundle's catalogue, and the prices and stock of its items."""
     assert bundle.list_maker is not None
-    catalogue, manifest = bundle.list_maker.catalogue, bundle.manifest
-    kinds = manifest.history_events or ("purchase",)
-    histories = pseudonymous_histories(
-        histories_of(past, kinds, catalogue), key, manifest.namespace
-    )
+    catalogue = bundle.list_maker.catalogue
+    kinds = bundle.manifest.history_events or ("purchase",)
+    histories = histories_of_state(histories_of(past, kinds, catalogue), names)
     if not histories.n_events:
         raise DataError(f"no event before the cutoff is of an item of {bundle.folder}")
     codes = np.full(histories.n_users, UNKNOWN, dtype=np.int32)
@@ -191,7 +191,7 @@ def _customers(
     events: EventLog,
     cutoff: datetime | None,
     task: Any,
-    key: PseudonymKey,
+    names: CustomerNames,
     restrict: Callable[[EventLog], EventLog],
 ) -> dict[str, np.ndarray]:
     """The features of all customers with a purchase before the cutoff."""
@@ -212,7 +212,7 @@ def _customers(
                 f"{bundle.folder} reads the feature {column}, which this data or task= no longer "
                 "has: refresh with the settings of the export, or export a new model"
             ) from None
-    return pseudonymous_rows(present.user_ids, table, key, manifest.namespace)
+    return rows_of_state(names.of_data(present.user_ids), table)
 
 
 def write_state(folder: Path, manifest: Manifest, state: State) -> Manifest:
@@ -228,7 +228,6 @@ def write_state(folder: Path, manifest: Manifest, state: State) -> Manifest:
         manifest.write(new)
         sign(new)
         Bundle.load(new)
-        new.chmod(0o755)
     return manifest
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
 from growthlab.bundle.bundle import Bundle
-from growthlab.core.errors import DataError
+from growthlab.bundle.manifest import Manifest
+from growthlab.core.errors import BundleError, DataError
+from growthlab.core.pseudonyms import PLAIN, PSEUDONYM
 from growthlab.data.as_of import known_at, recorded_at
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
@@ -41,6 +44,16 @@ def check_same_data(bundle: Bundle, events: EventLog, cleaning: Cleaning | None 
                 f"{expected:,}: is it the same data set? give the data.* settings that it was trained "
                 "with; same_data=false only where the data lost its old events"
             )
+
+
+def require_same_names(manifest: Manifest, key_fingerprint: str | None, folder: Path) -> None:
+    """Raise a `BundleError` where the data does not name its customers as the bundle's data did."""
+    here = PLAIN if key_fingerprint is None else PSEUDONYM
+    if here != manifest.user_ids:
+        raise BundleError(
+            f"{folder} was made from data with privacy.user_ids={manifest.user_ids}, and this data has "
+            f"{here}: set privacy.user_ids={manifest.user_ids}, or export the model again"
+        )
 
 
 def _counts(

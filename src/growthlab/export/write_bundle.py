@@ -25,12 +25,13 @@ from growthlab.bundle.bundle import (
     MODEL,
     Bundle,
 )
+from growthlab.bundle.customer_names import CustomerNames
 from growthlab.bundle.manifest import MANIFEST, Manifest, Provenance, checksums_of
 from growthlab.bundle.signing import sign
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, ExportError
 from growthlab.core.histories import Catalogue, Histories
-from growthlab.core.pseudonyms import PseudonymKey, find_or_create_key
+from growthlab.core.pseudonyms import find_or_create_key
 from growthlab.export.model_card import model_card
 from growthlab.export.save_arrays import save_arrays
 from growthlab.export.write_reference import write_reference
@@ -81,7 +82,7 @@ def write_recommender(
     Parameters
     ----------
     scorer : the fitted model's ``scorer()``
-    histories : of the users known at the cutoff, with raw ids; known users are served from them
+    histories : of the users known at the cutoff, as the data set names them; they are served from these
     fallback : ``(n_items,)`` popularity, for users whom the model cannot score
     overwrite : replace a bundle in the folder
 
@@ -97,8 +98,8 @@ def write_recommender(
         **_content(scorer, histories.catalogue),
     }
 
-    def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        return {HISTORIES: pseudonymous_histories(histories, key, namespace).to_arrays()}
+    def state(names: CustomerNames) -> dict[str, Mapping[str, np.ndarray]]:
+        return {HISTORIES: histories_of_state(histories, names).to_arrays()}
 
     counts = {
         "n_items": histories.n_items,
@@ -122,7 +123,7 @@ def write_estimator(
 
     Where that is unknown (NaN) the mean of the predictions is used.
 
-    `customers` are the features of the customers known at the cutoff, one row each, with raw ids;
+    `customers` are the features of the customers known at the cutoff, one row each;
     see `write_recommender` for the rest.
     """
     columns = scorer.columns if scorer is not None else ()
@@ -131,8 +132,8 @@ def write_estimator(
         base = float(np.mean(scorer.predict(table)))
     texts = [c for c, values in table.items() if values.dtype.kind == "U"]
 
-    def state(key: PseudonymKey, namespace: str) -> dict[str, Mapping[str, np.ndarray]]:
-        return {CUSTOMERS: pseudonymous_rows(customers.user_ids, table, key, namespace)}
+    def state(names: CustomerNames) -> dict[str, Mapping[str, np.ndarray]]:
+        return {CUSTOMERS: rows_of_state(names.of_data(customers.user_ids), table)}
 
     parts = {
         FALLBACK: {"base": np.array(float(base)), "texts": np.array(texts, dtype=str)},
@@ -155,18 +156,15 @@ def _content(scorer: Scorer | None, catalogue: Catalogue) -> dict[str, Mapping[s
     return {CONTENT: ContentProfile(vectors, source=source).to_arrays()}
 
 
-def pseudonymous_histories(histories: Histories, key: PseudonymKey, namespace: str) -> Histories:
-    """The histories under pseudonyms and sorted by them, as a bundle's state stores them."""
-    names = key.pseudonyms(namespace, histories.user_ids)
-    order = np.argsort(names)
-    return replace(histories.select(order), user_ids=names[order])
+def histories_of_state(histories: Histories, names: CustomerNames) -> Histories:
+    """The data set's histories under the state's names and sorted by them."""
+    stored = names.of_data(histories.user_ids)
+    order = np.argsort(stored)
+    return replace(histories.select(order), user_ids=stored[order])
 
 
-def pseudonymous_rows(
-    user_ids: np.ndarray, table: Mapping[str, np.ndarray], key: PseudonymKey, namespace: str
-) -> dict[str, np.ndarray]:
-    """The rows of customers under pseudonyms and sorted by them, as a bundle's state stores them."""
-    names = key.pseudonyms(namespace, user_ids)
+def rows_of_state(names: np.ndarray, table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The features of customers with the state's names, sorted by them."""
     order = np.argsort(names)
     return {"user_ids": names[order], **{FEATURE + c: v[order] for c, v in table.items()}}
 
@@ -210,9 +208,10 @@ def _write(
         raise ExportError(f"{folder} exists already: name another folder, or set overwrite=true")
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder} is no bundle and is not overwritten: name another folder")
-    key, namespace = find_or_create_key(), f"user/{provenance.data}"
+    key = find_or_create_key()
+    names = CustomerNames.for_data(key, provenance.data, provenance.user_ids)
     with atomic_folder(folder) as new:
-        arrays = {MODEL: scorer.to_arrays(), **parts, **state(key, namespace)}
+        arrays = {MODEL: scorer.to_arrays(), **parts, **state(names)}
         for name, content in arrays.items():
             save_arrays(new / name, content)
         for name, blob in scorer.to_files().items():
@@ -222,7 +221,7 @@ def _write(
             **{f.name: getattr(provenance, f.name) for f in fields(Provenance)},
             kind=scorer.kind,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            namespace=namespace,
+            namespace=names.namespace,
             key_fingerprint=key.fingerprint,
             versions=_versions(scorer),
             counts=counts,
@@ -232,7 +231,6 @@ def _write(
         replace(manifest, files=checksums_of(new)).write(new)
         sign(new)
         write_reference(Bundle.load(new))
-        new.chmod(0o755)
     log.debug("bundle of %s (%s) in %s", provenance.model, provenance.task, folder)
     return folder
 

@@ -12,6 +12,7 @@ from growthlab.core.errors import DataError
 from growthlab.data.as_of import known_at
 from growthlab.data.columns import as_ids, as_numbers
 from growthlab.data.event_log import EventLog
+from growthlab.data.privacy import names_in_data
 from growthlab.data.raw_tables import read_marked_table
 from growthlab.data.readers.files import existing_file
 from growthlab.features.btyd import btyd_summary
@@ -65,10 +66,12 @@ def predict_risks(
     return before, after
 
 
-def read_predictions(path: str | Path, what: str, option: str) -> pd.Series:
+def read_predictions(
+    path: str | Path, what: str, option: str, log: EventLog | None = None
+) -> pd.Series:
     """The ``risk`` or ``value`` of each customer in a CSV or Parquet file, by ``user_id``.
 
-    The names that the column may have are in `PREDICTION_COLUMNS`.
+    The names that the column may have are in `PREDICTION_COLUMNS`. Raw ids become those of `log`.
 
     Raises
     ------
@@ -86,6 +89,9 @@ def read_predictions(path: str | Path, what: str, option: str) -> pd.Series:
     if ids.duplicated().any():
         repeated = ids[ids.duplicated()].iloc[0]
         raise DataError(f"{option}={path} has {repeated} more than once: keep one row a customer")
+    if log is not None and log.key_fingerprint is not None:
+        known = log.query("SELECT DISTINCT user_id FROM events")["user_id"].to_numpy(dtype=str)
+        ids = names_in_data(ids, known, log.key_fingerprint, f"{option}={path}")
     values = as_numbers(table[name], name)
     if what == "risk" and not values.dropna().between(0, 1).all():
         raise DataError(f"{option}={path}: {name} must be a probability in [0, 1]")

@@ -95,7 +95,6 @@ def fetch(
                 return Fetched(present, registered, before, changed=False, as_exported=as_exported)
             if old is not None:
                 _require_look_up(old, new, registered)
-            new.folder.chmod(0o755)
             swap_folder(new.folder, folder)
     except OSError as error:
         raise ConfigError(f"to={folder} cannot be written ({error.strerror})") from error

@@ -51,9 +51,8 @@ class LogRecord:
         return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
 
     def _pseudonym(self, bundle: Bundle) -> str | None:
-        if bundle.key is None or self.user_id is None:
-            return None
-        return bundle.key.pseudonym(bundle.manifest.namespace, self.user_id)
+        names = bundle.stored_names([self.user_id])
+        return None if names is None else names[0]
 
     def _features(self, bundle: Bundle) -> dict[str, Any] | None:
         """The features that the model read: the request's, else the stored ones; None without any."""

@@ -74,13 +74,13 @@ def evaluate_delayed(
         No horizon is over in these events, or none of the customers is in them.
     """
     over = _horizons_over(bundle, served, events)
-    assert bundle.key is not None
+    assert bundle.names is not None
     due = {user: made for user, made in served.items() if made.version in over}
     users = events.query("SELECT DISTINCT user_id FROM events ORDER BY user_id")
     user_ids = users["user_id"].to_numpy(dtype=str)
-    pseudonyms = bundle.key.pseudonyms(bundle.manifest.namespace, user_ids)
-    order = np.argsort(pseudonyms)
-    places = codes_of(list(due), pseudonyms[order])
+    names = bundle.names.of_data(user_ids)
+    order = np.argsort(names)
+    places = codes_of(list(due), names[order])
     known = places != UNKNOWN
     if not known.any():
         raise DataError("data=: none of the customers who were answered has events there")

@@ -24,7 +24,8 @@ KEYS_OF_A_SEARCH = (
 KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
 KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
-KEYS_ADDED_SINCE = ("intervals", "memory_gb")  # runs of earlier versions have none: the default
+# runs of earlier versions have none
+KEYS_ADDED_SINCE = ("intervals", "memory_gb", "privacy")
 LOGGED_GROUPS = ("data", "split", "task")
 CHOICE = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
 MOVED_TARGETS = {"growthlab.features.item_content.": "growthlab.features.term_content."}

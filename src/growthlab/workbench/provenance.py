@@ -6,6 +6,7 @@ from typing import Any
 
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.bundle.manifest import Provenance
+from growthlab.core.pseudonyms import PLAIN, PSEUDONYM
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.source import Source
 from growthlab.tasks.base import AnswersForTables, RankingTask
@@ -38,6 +39,7 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
         metrics={n: e._asdict() for n, e in outcome.test.items()},
         valid=outcome.valid,
         code_version=code_version(),
+        user_ids=PLAIN if bench.data.key_fingerprint is None else PSEUDONYM,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
-from growthlab.export.same_data import check_same_data
+from growthlab.export.same_data import check_same_data, require_same_names
 from growthlab.monitoring.delayed import DelayedEvaluation
 from growthlab.monitoring.log_summary import ServedPrediction
 from growthlab.tasks.base import Task
@@ -29,7 +29,8 @@ def served_outcomes(
     if config.get("data") is None:
         return None
     source = event_source(config)
-    events = read_or_open(source, config)
+    events = read_or_open(source, config, bundle.manifest)
+    require_same_names(bundle.manifest, events.key_fingerprint, bundle.folder)
     if config.same_data:
         check_same_data(bundle, events, source.cleaning)
     task = build(compose("train", [f"task={bundle.manifest.task}"]).config.task, Task)

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from growthlab.bundle.manifest import Manifest
 from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.pseudonyms import PLAIN
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.database import limit_memory
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog, GivenTable
 from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.privacy import Privacy
 from growthlab.data.source import Data, DataSource, Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
 from growthlab.split.fold import (
@@ -87,9 +90,10 @@ def build_parts(
 
 def load_workbench(parts: Parts, origins: int = 1) -> Workbench:
     """The parts with the prepared log, cut into one fold an origin."""
-    data = parts.given
-    if data is None:
+    if parts.given is None:
         data = prepared_data(parts.source, parts.config, parts.data_name)
+    else:
+        data = privacy_of(parts.config).named(parts.given, parts.source.user_ids)
     folds = _folds(parts, data, origins)
     for fold in folds:
         if fold.cutoff is not None and fold.horizon is not None:
@@ -162,19 +166,39 @@ def task_metrics(command: Command, task: Task) -> tuple[dict[str, Any], list[Met
     return metrics, columns
 
 
-def prepared_data(source: DataSource[Data], config: Any, name: str) -> Data:
-    """The cleaned data of a source, from the cache of the config or written to it."""
+def prepared_data(
+    source: DataSource[Data], config: Any, name: str, bundle: Manifest | None = None
+) -> Data:
+    """The cleaned data of a source, from the cache of the config or written to it.
+
+    Where the config leaves open how customers are named, they are named as in the data of `bundle`.
+    """
     started = time.perf_counter()
-    data = read_or_open(source, config)
+    data = read_or_open(source, config, bundle)
     counts = ", ".join(f"{n:,} {what}" for what, n in data.counts.items())
     log.info("data %s: %s in %.1f s", name, counts, time.perf_counter() - started)
     return data
 
 
-def read_or_open(source: DataSource[Data], config: Any) -> Data:
-    """The cleaned data of a source, in the memory and the cache of the config."""
+def read_or_open(source: DataSource[Data], config: Any, bundle: Manifest | None = None) -> Data:
+    """The cleaned data of a source, in the memory and the cache of the config; see `prepared_data`."""
     limit_memory(config.get("memory_gb"))
-    return source.prepare(cache_folder(config))
+    return source.prepare(cache_folder(config), privacy_of(config, bundle))
+
+
+def privacy_of(config: Any, bundle: Manifest | None = None) -> Privacy:
+    """How a config says that customers are named; where it does not, as in the data of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        It says something else than is possible.
+    """
+    node = config.get("privacy")
+    if node is None:  # of a run before there were pseudonyms
+        return Privacy(user_ids=PLAIN)
+    otherwise = None if bundle is None else bundle.user_ids
+    return Privacy(user_ids=node.user_ids or otherwise, keep_ids=node.keep_ids)
 
 
 def cache_folder(config: Any) -> Path:

@@ -15,6 +15,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import random_stream
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.event_log import EventLog
+from growthlab.data.privacy import names_in_data
 from growthlab.data.raw_tables import read_marked_table
 from growthlab.data.readers.files import existing_file
 from growthlab.insight.buyers import buyers
@@ -112,7 +113,7 @@ class Lookalike:
             No seed file is given or it cannot be read, or too few seeds have bought.
         """
         ids, points = self._customer_points(log, as_of)
-        is_seed = np.isin(ids, self._seeds(ids).index.to_numpy(dtype=str))
+        is_seed = np.isin(ids, self._seeds(log, ids).index.to_numpy(dtype=str))
         likeness = self._likeness(points, is_seed)
         order = np.lexsort((ids, -likeness))  # of equals the first id
         others = order[~is_seed[order]]
@@ -124,7 +125,7 @@ class Lookalike:
     def held_out_ranks(self, log: EventLog, as_of: datetime) -> list[HeldOutRanks]:
         """The ranks of seeds that the model was not trained on, one element a held-out part."""
         ids = buyers(log, as_of).index.to_numpy(dtype=str)
-        dates = self._seeds(ids)
+        dates = self._seeds(log, ids)
         if dates.isna().any():
             _, points = self._customer_points(log, as_of)
             fold = random_stream(self.seed, "held out seeds").permutation(len(dates)) % FOLDS
@@ -159,7 +160,7 @@ class Lookalike:
         segments = RFM().customers(log, as_of)["segment"]
         groups = {
             "customers": self.customers(log, as_of).index,
-            "seeds": self._seeds(segments.index.to_numpy(dtype=str)).index,
+            "seeds": self._seeds(log, segments.index.to_numpy(dtype=str)).index,
             "all": segments.index,
         }
         rows = pd.DataFrame(
@@ -199,7 +200,7 @@ class Lookalike:
         space = customer_space(log, as_of, checked_tags(self.features, "features"), ids)
         return space.user_ids, space.points
 
-    def _seeds(self, known: np.ndarray) -> pd.Series:
+    def _seeds(self, log: EventLog, known: np.ndarray) -> pd.Series:
         """The date of each seed among the `known` customers, NaT where there is none, by id."""
         if self.seeds is None:
             raise DataError("a lookalike audience needs seeds: section.lookalike.seeds=FILE")
@@ -210,7 +211,10 @@ class Lookalike:
             has = ", ".join(map(str, table.columns))
             raise DataError(f"{option}={path} needs a column user_id: it has {has}")
         dates = as_times(table["date"], "date") if "date" in table else pd.NaT
-        seeds = pd.DataFrame({"user_id": as_ids(table["user_id"]), "date": dates})
+        ids = names_in_data(
+            as_ids(table["user_id"]), known, log.key_fingerprint, f"{option}={path}"
+        )
+        seeds = pd.DataFrame({"user_id": ids, "date": dates})
         seeds = seeds.dropna(subset="user_id").drop_duplicates("user_id").set_index("user_id")
         inside = seeds.index.isin(known)
         if inside.sum() < self.min_seeds:

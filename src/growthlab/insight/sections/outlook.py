@@ -164,6 +164,7 @@ def load_bundles(paths: str | Sequence[str] | None) -> Bundles:
 
 def predict_customers(bundles: Bundles, user_ids: Sequence[str], k: int) -> pd.DataFrame:
     """``risk``, ``value`` and ``recommended`` of the users whom each bundle knows, by ``user_id``."""
+    bundles = {kind: bundle.asked_by_data_ids() for kind, bundle in bundles.items()}
     lists = bundles[AnswerKind.LIST].recommend([RecommendRequest(u) for u in user_ids], k)
     risks, values = (
         bundles[kind].predict([PredictRequest(u) for u in user_ids])

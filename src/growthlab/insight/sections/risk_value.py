@@ -59,7 +59,7 @@ class RiskValue:
             A file that cannot be read; models that cannot be fitted; or no value, as without prices.
         """
         parts = [
-            read_predictions(path, what, f"section.risk_value.{what}")
+            read_predictions(path, what, f"section.risk_value.{what}", log)
             for what, path in (("risk", self.risk), ("value", self.value))
             if path is not None
         ]

@@ -1,0 +1,77 @@
+"""How many events, users and items a log has, and over which time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import Any, Literal
+
+from growthlab.core.errors import DataError
+
+
+class CountedEvents(ABC):
+    """Events that are counted when somebody asks, and once."""
+
+    name: str
+    columns: frozenset[str]
+    _counts: tuple[int, int, int] | None = None
+    _n_events: int | None = None
+    _wider: CountedEvents | None = None  # this log has some of its events
+
+    @abstractmethod
+    def _fetch_one(self, sql: str) -> tuple[Any, ...]:
+        """The only row of a query over the table `events`."""
+
+    @property
+    def ordered_by(self) -> Literal["timestamp", "position"]:
+        """The column that orders a user's events: a time, or only a position."""
+        return "timestamp" if "timestamp" in self.columns else "position"
+
+    @property
+    def n_events(self) -> int:
+        """The number of events."""
+        if self._counts is not None:
+            return self._counts[0]
+        if self._n_events is None:
+            self._n_events = self._fetch_one("SELECT count(*) FROM events")[0]
+        return self._n_events
+
+    @property
+    def n_users(self) -> int:
+        """The number of users with an event; events without a user do not count."""
+        return self._count()[1]
+
+    @property
+    def n_items(self) -> int:
+        """The number of items with an event."""
+        return self._count()[2]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of events, users and items."""
+        return dict(zip(("events", "users", "items"), self._count(), strict=True))
+
+    def summary(self) -> str:
+        """What the log holds, for people."""
+        first, last = self.span()
+        return (
+            ", ".join(f"{n:,} {what}" for what, n in self.counts.items()) + f", {first} to {last}"
+        )
+
+    def span(self) -> tuple[datetime, datetime] | tuple[int, int]:
+        """The oldest and the newest timestamp (or position); DataError for a log without events."""
+        time = self.ordered_by
+        oldest, newest = self._fetch_one(f"SELECT min({time}), max({time}) FROM events")
+        if oldest is None:
+            raise DataError(f"{self.name} has no events")
+        return oldest, newest
+
+    def _count(self) -> tuple[int, int, int]:
+        if self._counts is None:
+            if self._wider is not None and self._wider.n_events == self.n_events:
+                self._counts = self._wider._count()
+            else:
+                counted = "count(DISTINCT user_id), count(DISTINCT item_id)"
+                n_users, n_items = self._fetch_one(f"SELECT {counted} FROM events")
+                self._counts = (self.n_events, n_users, n_items)
+        return self._counts
