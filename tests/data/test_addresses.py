@@ -48,8 +48,8 @@ def database() -> Iterator[str]:
         yield address
 
 
+def prepared(folder: Path, **settings: Any) -> EventLog:
     given = {"event_type": "purchase", "columns": COLUMNS, "user_ids": "plain", **settings}
-    given = {"event_type": "purchase", "columns": COLUMNS, **settings}
     return TabularFile(**given).prepare(folder / "cache")
 
 

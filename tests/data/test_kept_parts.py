@@ -6,6 +6,7 @@ import gzip
 import multiprocessing
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,9 @@ def test_a_day_that_is_delivered_twice_counts_once(
     path = str(days)
     if delivered == "another name":
         shutil.copy(days / "day2.csv", days / "day2 (1).csv")
-        given = TabularFile(path=path, cleaning=Cleaning())
+        given = source(days)
     else:
-        given = TabularFile(path=[path, f"{path}/day2.csv"], cleaning=Cleaning())
+        given = replace(source(days), path=[path, f"{path}/day2.csv"])
     log = given.prepare(tmp_path / "cache")
     assert log.digest == once
     (row,) = [row for row in log.cleaning if row["rule"] == "files delivered twice"]
