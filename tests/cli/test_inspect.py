@@ -294,8 +294,12 @@ def test_who_a_person_is_stands_nowhere_in_the_yaml(
     Path("people.csv").write_text("customer_id,Vorname\n13812345678,Anneliese\n")
     assert main(["inspect", "shop.csv", "people.csv"]) == 0
     text = Path("conf/data/shop.yaml").read_text()
-    assert "email (e-mail, not read), query (e-mail, read as query)" in text
-    assert "users_path: people.csv is left out, as it holds personal data: Vorname" in text
+    assert "email (e-mail, not read), query (e-mail, query is dropped)" in text
+    assert "Vorname (person's name, dropped)" in text
+    settings = read_plain_yaml(Path("conf/data/shop.yaml"))
+    assert settings["personal_data"] == {"query": "drop", "Vorname": "drop"}
+    assert settings["users_path"] == "people.csv"
+    assert main(["prepare", "data=shop"]) == 0
     for person in ("13812345678", "anna@", "Anneliese"):
         assert person not in text + capsys.readouterr().out
 

@@ -56,7 +56,7 @@ def decided_log(log: EventLog, names: Mapping[str, str | None], decisions: Decis
         if one is not None:
             found[column] = one
     found |= _found_in(users[[c for c in of_users if c not in decisions]])
-    _refuse(found)
+    _refuse(found, decisions)
     kept = decided_table(users, decisions) if log.users is not None else None
     if kept is not None and not kept.equals(users):
         log = log.with_tables(log.items, kept)
@@ -86,7 +86,7 @@ def refuse_undecided(table: pd.DataFrame, decisions: Decisions, others: Collecti
     Also for a decision about none of its columns and none of the `others`.
     """
     _refuse_unknown(decisions, {*map(str, table), *others})
-    _refuse(_found_in(table[[c for c in table if str(c) not in decisions]]))
+    _refuse(_found_in(table[[c for c in table if str(c) not in decisions]]), decisions)
 
 
 def _refuse_unknown(decisions: Decisions, columns: Collection[str]) -> None:
@@ -98,11 +98,13 @@ def _refuse_unknown(decisions: Decisions, columns: Collection[str]) -> None:
             )
 
 
-def _refuse(found: Mapping[str, PersonalData]) -> None:
+def _refuse(found: Mapping[str, PersonalData], decisions: Decisions) -> None:
+    """Raise a `DataError` that names what was found, with all decisions as one setting."""
     if not found:
         return
     listed = ", ".join(f"{column} ({f.kind}, by its {f.evidence})" for column, f in found.items())
-    answer = ", ".join(f"{column}: {DROP}" for column in found)
+    all_decisions = {**decisions, **dict.fromkeys(found, DROP)}
+    answer = ", ".join(f"{column}: {decision}" for column, decision in all_decisions.items())
     raise DataError(
         f"personal data in {listed}: decide with data.personal_data={{{answer}}}; possible are "
         f"{DROP}, {HASH} (a keyed pseudonym for each value) and {ALLOW}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from growthlab.data.inspect.table_sample import TableSample
 from growthlab.data.inspect.time_format import TimeFormat, time_format
 from growthlab.data.kinds import EVENT_KINDS
 from growthlab.data.number_format import NumberFormat, number_format
+from growthlab.data.personal_columns import CHECKED, DROP
 from growthlab.data.personal_data import personal_data
 from growthlab.data.sql_text import quoted_name
 from growthlab.data.staging import NOT_READ
@@ -278,26 +279,36 @@ def _write_unread(
         found = personal_data(column.name, column.known[:CELLS])
         if found is not None:
             said = f"read as {read_as[0]}" if any(read_as) else "not read"
+            dropped = [ours for ours in read_as if ours in CHECKED]
+            if dropped:
+                said = f"{dropped[0]} is dropped"
+                _drop(proposal, dropped)
             proposal.personal.append(f"{column.name} ({found.kind}, {said})")
             proposal.personal_columns |= dict.fromkeys(read_as, found.kind)
         if not read_as and column.name not in proposal.unread:
             proposal.unread.append(column.name)
 
 
+def _drop(proposal: Proposal, columns: Iterable[str]) -> None:
+    """Decide that columns with personal data are dropped."""
+    decided = dict.fromkeys(columns, DROP)
+    if decided:
+        proposal.settings["personal_data"] = {
+            **proposal.settings.get("personal_data", {}),
+            **decided,
+        }
+
+
 def _write_table(proposal: Proposal, table: RoleOfTable, option: str) -> None:
-    """The settings of a table of items or of users, unless it would bring in personal data."""
+    """The settings of a table of items or of users, without the columns with personal data."""
     (path, *more), columns = (str(f) for f in table.sample.files), dict(table.columns)
     if option == "user":
         columns = {"user_id": columns["user_id"]}
         others = [c for c in table.sample.columns if c.name != columns["user_id"]]
         kinds = {c.name: personal_data(c.name, c.known[:CELLS]) for c in others}
         personal = {name: found.kind for name, found in kinds.items() if found is not None}
-        if personal:
-            said = ", ".join(f"{name} ({kind})" for name, kind in personal.items())
-            proposal.doubts.append(
-                f"users_path: {path} is left out, as it holds personal data: {said}"
-            )
-            return
+        _drop(proposal, personal)
+        proposal.personal += [f"{name} ({kind}, dropped)" for name, kind in personal.items()]
     if more:
         proposal.doubts.append(f"{option}s_path: only {path} is read, of {len(more) + 1} files")
     proposal.settings[f"{option}s_path"] = path
