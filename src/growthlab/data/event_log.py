@@ -39,6 +39,7 @@ class EventLog(CountedEvents):
     the first rule of cleaning counts and drops; later code may rely on `user_id`. Items and users
     have several rows an id where `known_from` says since when each was known; `data/as_of.py`
     chooses among them. User ids are raw, or pseudonyms by the key of `key_fingerprint`.
+    All prices are in one `currency`, None where the data names none.
     Create logs with `from_frames` and `open`; derived logs share the database of the first.
     """
 
@@ -55,6 +56,7 @@ class EventLog(CountedEvents):
         digest: str | None = None,
         borders: tuple[str, ...] = (),
         key_fingerprint: str | None = None,
+        currency: str | None = None,
     ) -> None:
         self._connection = connection  # this log's own, on the shared database
         self._tables = dict(tables)  # events, items, users -> the name of the stored table
@@ -65,6 +67,7 @@ class EventLog(CountedEvents):
         self.cleaning = [dict(row) for row in cleaning]
         self.borders = borders  # the user ids at which `parts` begin
         self.key_fingerprint = key_fingerprint
+        self.currency = currency
         self._digest = digest
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
@@ -114,14 +117,15 @@ class EventLog(CountedEvents):
         cleaning: Iterable[Mapping[str, Any]] = (),
     ) -> Self:
         """A log of the rows of raw tables, read through `connection`; see `read_events`."""
-        present, report = read_events(connection, tables, columns, reading, "events_0")
+        read = read_events(connection, tables, columns, reading, "events_0")
         return cls._over(
             connection,
             None if items is None else checked_items(items),
             None if users is None else checked_users(users),
             name=name,
-            columns=present,
-            cleaning=[*cleaning, *report],
+            columns=read.columns,
+            cleaning=[*cleaning, *read.cleaning],
+            currency=read.currency,
         )
 
     @classmethod
@@ -139,6 +143,7 @@ class EventLog(CountedEvents):
             digest=saved.digest,
             borders=saved.borders,
             key_fingerprint=saved.key_fingerprint,
+            currency=saved.currency,
         )
         log._counts = saved.counts
         return log
@@ -170,6 +175,7 @@ class EventLog(CountedEvents):
             items=self.items,
             users=self.users,
             key_fingerprint=self.key_fingerprint,
+            currency=self.currency,
             borders=self.borders or part_borders(self._connection, n_parts),
             counts=self._count(),
         )
@@ -357,6 +363,7 @@ class EventLog(CountedEvents):
             cleaning=self.cleaning,
             borders=self.borders,
             key_fingerprint=self.key_fingerprint,
+            currency=self.currency,
         )
 
     def _has(self, column: str) -> bool:

@@ -18,7 +18,7 @@ from growthlab.data.cleaning_report import report_of_counts
 from growthlab.data.event_log import EventLog
 from growthlab.data.file_digests import FileDigests
 from growthlab.data.kinds import EVENT_COLUMNS, ORDERS
-from growthlab.data.read_events import refuse_other_orders
+from growthlab.data.read_events import one_currency, refuse_other_orders
 from growthlab.data.readers.parquet_table import path_pattern
 from growthlab.data.sql_text import quoted_text
 
@@ -35,6 +35,7 @@ class Part(NamedTuple):
     columns: frozenset[str]
     cleaning: Sequence[Mapping[str, Any]]
     n_events: int
+    currency: str | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def kept_part(folder: Path) -> Part | None:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         n_events = pq.read_metadata(folder / EVENTS).num_rows
-        return Part(folder / EVENTS, frozenset(about["columns"]), about["cleaning"], n_events)
+        columns, currency = frozenset(about["columns"]), about["currency"]
+        return Part(folder / EVENTS, columns, about["cleaning"], n_events, currency)
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
 
@@ -101,6 +103,7 @@ def kept_part(folder: Path) -> Part | None:
 def _united(parts: Sequence[Part], twice: Sequence[tuple[Path, Part]], name: str) -> EventLog:
     """The log of all parts, whose events stay in their files."""
     refuse_other_orders([part.columns & set(ORDERS) for part in parts])
+    currency = one_currency({part.currency for part in parts if part.currency is not None})
     columns = frozenset[str]().union(*(part.columns for part in parts))
     first = EventLog.open(parts[0].events.parent)
     files = ", ".join(quoted_text(path_pattern(part.events)) for part in parts)
@@ -113,7 +116,7 @@ def _united(parts: Sequence[Part], twice: Sequence[tuple[Path, Part]], name: str
         f"SELECT {', '.join(cells)} FROM read_parquet([{files}], union_by_name = true)",
         fills=columns,
     )
-    log.name = name
+    log.name, log.currency = name, currency
     rows = [row for part in parts for row in part.cleaning]
     return log.with_cleaning([*rows, *_twice_delivered(log, twice)])
 

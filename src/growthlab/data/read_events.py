@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
@@ -19,6 +19,14 @@ from growthlab.data.staging import Staged, ValueFormat, stage
 READING_KINDS: dict[str, Kind] = {"currency": "label", "source": "label"}  # not kept in the log
 _STAGED = "staged_events"
 Counts = tuple[int, int, int]
+
+
+class EventsRead(NamedTuple):
+    """The columns that hold anything, the rows of the cleaning report, and the currency of all prices."""
+
+    columns: frozenset[str]
+    cleaning: list[dict[str, Any]]
+    currency: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,19 +53,20 @@ def read_events(
     columns: Mapping[str, str | None],
     reading: EventReading,
     target: str,
-) -> tuple[frozenset[str], list[dict[str, Any]]]:
+) -> EventsRead:
     """Write the events of all tables into the table `target`.
 
-    Returns the columns that hold anything, and the rows of the cleaning report: what was dropped or
-    changed. `columns` maps our names to those of the tables.
+    `columns` maps our names to those of the tables.
 
     Raises
     ------
     DataError
-        A column that is missing, or the first row that cannot be read, with its table.
+        A column that is missing, or the first row that cannot be read, with its table; or prices in
+        several currencies without rates.
     """
     report: list[dict[str, Any]] = []
     orders: list[set[str]] = []
+    currencies: set[str] = set()
     kept = [*EVENT_COLUMNS, "file_number", ROW]
     types = {**EVENT_COLUMNS, "file_number": "INTEGER", ROW: "BIGINT"}
     columns_sql = ", ".join(f'"{c}" {types[c]}' for c in kept)
@@ -71,12 +80,25 @@ def read_events(
             read.set_prices()
             read.join_identities()
             read.insert(target, number)
+            currencies |= read.currencies()
             orders.append({c for c in ORDERS if c in read.columns})
         except DataError as error:
             raise DataError(_with_file(table, str(error))) from None
     connection.execute(f"DROP TABLE IF EXISTS {_STAGED}")
     refuse_other_orders(orders)
-    return _finish(connection, target, set.union(set(), *orders)), report
+    currency = one_currency(currencies)
+    return EventsRead(_finish(connection, target, set.union(set(), *orders)), report, currency)
+
+
+def one_currency(currencies: Collection[str]) -> str | None:
+    """The currency of all prices, None where none is named; DataError for several."""
+    if len(currencies) > 1:
+        rates = ", ".join(f"{currency}: ..." for currency in sorted(currencies))
+        raise DataError(
+            f"prices are in {' and '.join(sorted(currencies))}, whose sums mean nothing: say what one unit "
+            f"of each is worth in one currency with data.rates={{{rates}}}"
+        )
+    return next(iter(currencies), None)
 
 
 def refuse_other_orders(orders: Sequence[Collection[str]]) -> None:
@@ -223,6 +245,22 @@ class _TableEvents:
             raise DataError(f"row {row}: no rate for the currency {name!r}: {hint}")
         self._connection.execute(f"UPDATE {_STAGED} SET unit_price = unit_price * {rate}")
         self._connection.unregister("rates")
+
+    def currencies(self) -> set[str]:
+        """The currencies that the prices are in now, as far as they are named."""
+        rates, one = self._reading.rates, self._reading.currency
+        if "unit_price" not in self.columns:
+            return set()
+        if rates is not None:
+            bases = {currency for currency, rate in rates.items() if rate == 1}
+            return bases if len(bases) == 1 else set()
+        if "currency" not in self.columns:
+            return set() if one is None else {one}
+        named = self._connection.execute(
+            f"SELECT DISTINCT currency FROM {_STAGED} "
+            "WHERE unit_price IS NOT NULL AND currency IS NOT NULL"
+        )
+        return {str(currency) for (currency,) in named.fetchall()}
 
     def join_identities(self) -> None:
         """Replace the ids of a source by those of the identity map."""

@@ -26,7 +26,8 @@ class SavedLog:
     """What stands beside the events of a log.
 
     `borders` are the user ids at which its parts begin, but for the first; `counts` the numbers of
-    events, users and items, None where they were not counted; `key_fingerprint` that of `EventLog`.
+    events, users and items, None where they were not counted; `key_fingerprint` and `currency` those of
+    `EventLog`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SavedLog:
     borders: tuple[str, ...] = ()
     counts: tuple[int, int, int] | None = None
     key_fingerprint: str | None = None
+    currency: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write everything but the events."""
@@ -53,6 +55,7 @@ class SavedLog:
             "borders": self.borders,
             "counts": self.counts,
             "key_fingerprint": self.key_fingerprint,
+            "currency": self.currency,
         }
         (folder / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 

@@ -70,6 +70,6 @@ class ReportSettings:
             min_group=self.min_group,
             active_events=self.active_events,
             burn_in_days=self.burn_in_days,
-            currency=self.currency,
+            currency=self.currency or log.currency,
         )
         return build_report(title, scope, self.sections, goals, earlier)
