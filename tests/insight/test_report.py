@@ -316,3 +316,19 @@ def test_the_series_are_the_whole_months(shop_report: GrowthReport) -> None:
     assert len(series["active_users"]) == 4  # the 120 days are January to April
     assert series["active_users"] == shop_report.tables["growth_by_month"]["active_users"].tolist()
     assert {"gmv", "arpu", "user_conversion", "average_order_value"} <= set(series)
+
+
+def test_shares_change_in_points_and_money_says_its_currency(shop: EventLog) -> None:
+    named = ReportScope.of(shop, min_group=10, currency="EUR")
+    report = build_report("the shop", named, sections("headline", "growth", "sales"))
+    html = report.as_html().replace("<wbr>", "")
+    headline = next(t for t in report.report_tables if t.name == "headline")
+    share = headline.rows.set_index("figure").loc["repeat_buyer_share"]
+    points = f"{100 * (share['value'] - share['month_before']):+.1f} points on the month before"
+    assert points in html
+    assert re.search(r"[\d,.]+ EUR<", html), "a tile of money"
+    assert "gmv (EUR)</th>" in html
+    assert "average_order_value (EUR)</th>" in html
+    assert "buyers (EUR)" not in html
+    plain = build_report("the shop", ReportScope.of(shop, min_group=10), sections("headline"))
+    assert "EUR" not in plain.as_html()

@@ -8,14 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from growthlab.insight.findings import BarPlot, LinePlot, ReportTable
+from growthlab.insight.findings import BarPlot, LinePlot, Plot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
 from growthlab.insight.report.report_plots import chart_of
 from growthlab.insight.report.value_format import (
     UNDEFINED,
     WITHHELD,
+    format_amount,
+    format_change,
     format_value,
-    percent_change,
+    heading,
 )
 from growthlab.insight.report_scope import SMALLEST_GROUP
 from growthlab.pages.page import (
@@ -41,7 +43,7 @@ COMPARISONS = {"month_before": "on the month before", "year_before": "on the yea
 def report_html(report: ReportContents) -> str:
     """The report as one HTML document."""
     chapters = [
-        Chapter(name, articles=[_article(part) for part in parts])
+        Chapter(name, articles=[_article(part, report.scope.currency) for part in parts])
         for name, parts in groupby(report.parts, lambda part: part.chapter)
     ]
     if report.left_out:
@@ -71,19 +73,22 @@ def _privacy(report: ReportContents) -> str:
     )
 
 
-def _article(part: ReportPart) -> Article:
-    blocks = [_block(table) for table in part.findings.tables]
+def _article(part: ReportPart, currency: str | None) -> Article:
+    blocks = [_block(table, currency) for table in part.findings.tables]
     return Article(part.title, blocks, part.findings.notes)
 
 
-def _block(table: ReportTable) -> Block:
+def _block(table: ReportTable, currency: str | None) -> Block:
     """Plots, rows, and the definitions of all that is seen of a table."""
     notes = [table.note] if table.note else []
     if table.rows.empty:
         return DataBlock(table.title, table.name, notes=notes, footer="There are no rows.")
     if table.tiles:
-        return TileBlock(_tiles(table), table.title, table.name, notes)
-    charts = [(plot.title, chart_of(plot, table)) for plot in table.plots]
+        return TileBlock(_tiles(table, currency), table.title, table.name, notes)
+    charts = [
+        (heading(plot.title, _unit_of(plot, table), currency), chart_of(plot, table))
+        for plot in table.plots
+    ]
     rows, n_more = _page_rows(table)
     names = list(table.columns) if table.rows_shown != 0 else _drawn_columns(table)
     more = f"{'more ' if len(rows) else ''}row{'' if n_more == 1 else 's'}"
@@ -91,7 +96,7 @@ def _block(table: ReportTable) -> Block:
         table.title,
         table.name,
         figures=[Figure(title, chart) for title, chart in charts if chart is not None],
-        table=_page_table(table, rows) if len(rows) else None,
+        table=_page_table(table, rows, currency) if len(rows) else None,
         footer=f"{n_more:,} {more} in {table.name}.parquet" if n_more else "",
         notes=notes,
         definitions={name: table.columns[name].definition for name in names},
@@ -107,13 +112,21 @@ def _page_rows(table: ReportTable) -> tuple[pd.DataFrame, int]:
     return rows, len(table.rows) - len(rows)
 
 
-def _page_table(table: ReportTable, rows: pd.DataFrame) -> PageTable:
+def _unit_of(plot: Plot, table: ReportTable) -> str:
+    """The unit of what a plot draws."""
+    if isinstance(plot, LinePlot):
+        return table.columns[plot.y[0]].unit
+    return table.columns[plot.y if isinstance(plot, BarPlot) else plot.value].unit
+
+
+def _page_table(table: ReportTable, rows: pd.DataFrame, currency: str | None) -> PageTable:
     page_rows = [
         PageRow(list(_cells(table, place, row)), muted=_is_incomplete(row))
         for place, row in zip(rows.index, rows.to_dict("records"), strict=True)
     ]
-    words = frozenset(name for name, column in table.columns.items() if column.unit in WORDS)
-    return PageTable(list(table.columns), page_rows, words)
+    names = {name: heading(name, column.unit, currency) for name, column in table.columns.items()}
+    words = frozenset(names[n] for n, column in table.columns.items() if column.unit in WORDS)
+    return PageTable(list(names.values()), page_rows, words)
 
 
 def _is_incomplete(row: Mapping[Any, Any]) -> bool:
@@ -141,18 +154,18 @@ def _drawn_columns(table: ReportTable) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _tiles(table: ReportTable) -> list[Tile]:
+def _tiles(table: ReportTable, currency: str | None) -> list[Tile]:
     """A tile a row: figure, value, change from the month and from the year before, definition."""
     assert table.hidden is not None
     tiles = []
     for place, row in table.rows.iterrows():
         hidden = table.hidden.at[place, "value"]
         shown = table.withheld_text(place, "value") or WITHHELD
-        value = shown if hidden else format_value(row["value"], row["unit"])
+        value = shown if hidden else format_amount(row["value"], row["unit"], currency)
         changes = [
-            f"{percent_change(row['value'], row[column])} {words}"
+            f"{format_change(row['value'], row[column], row['unit'])} {words}"
             for column, words in COMPARISONS.items()
-            if not pd.isna(row["value"]) and not pd.isna(row[column]) and row[column]
+            if not pd.isna(row["value"]) and not pd.isna(row[column])
         ]
         tiles.append(Tile(row["figure"], value, changes, row["definition"]))
     return tiles

@@ -9,7 +9,7 @@ import pandas as pd
 from growthlab.core.visible_text import visible_text
 from growthlab.insight.findings import ReportTable
 from growthlab.insight.report.report_contents import ReportContents
-from growthlab.insight.report.value_format import WITHHELD, format_value
+from growthlab.insight.report.value_format import WITHHELD, format_amount, format_value
 
 
 def report_summary(report: ReportContents) -> str:
@@ -18,7 +18,7 @@ def report_summary(report: ReportContents) -> str:
     lines = []
     if "headline" in tables:
         lines.append(f"{report.title}, {tables['headline'].title}")
-        lines += _headline_lines(tables["headline"])
+        lines += _headline_lines(tables["headline"], report.scope.currency)
     if "goals" in tables:
         lines += ["goals", *_goal_lines(tables["goals"])]
     lines += [f"not in the report: {name}: {why}" for name, why in report.left_out.items()]
@@ -30,10 +30,12 @@ def report_summary(report: ReportContents) -> str:
     return "\n".join(map(visible_text, lines))
 
 
-def _headline_lines(table: ReportTable) -> Iterator[str]:
+def _headline_lines(table: ReportTable, currency: str | None) -> Iterator[str]:
     for place, row in table.rows.to_dict("index").items():
         shown = table.withheld_text(place, "value") or WITHHELD
-        value = shown if pd.isna(row["value"]) else format_value(row["value"], row["unit"])
+        value = (
+            shown if pd.isna(row["value"]) else format_amount(row["value"], row["unit"], currency)
+        )
         yield f"  {row['figure']:<20} {value:>12}"
 
 

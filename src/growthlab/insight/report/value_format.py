@@ -44,11 +44,22 @@ def format_short(value: float, unit: str) -> str:
     return f"{value:,.4g}"
 
 
-def percent_change(now: float, before: float) -> str:
-    """The change to `now` in percent; empty where it is not defined."""
-    if not (math.isfinite(now) and math.isfinite(before)) or before == 0:
-        return ""
-    return f"{100 * (now / before - 1):+.1f} %"
+def format_amount(value: Any, unit: str, currency: str | None) -> str:
+    """A value that stands alone: money with its currency, where that is known."""
+    text = format_value(value, unit)
+    return f"{text} {currency}" if unit == "money" and currency and text != UNDEFINED else text
+
+
+def heading(name: str, unit: str, currency: str | None) -> str:
+    """The name of a column or a plot, with the currency where it holds money."""
+    return f"{name} ({currency})" if unit == "money" and currency else name
+
+
+def format_change(now: float, before: float, unit: str) -> str:
+    """The change to `now`: of a share in points, of others in percent; a dash where it is not defined."""
+    if unit == "share":
+        return f"{100 * (now - before):+.1f} points"
+    return f"{100 * (now / before - 1):+.1f} %" if before else UNDEFINED
 
 
 def _label(value: Any) -> str:
