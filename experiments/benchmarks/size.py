@@ -105,6 +105,7 @@ def growthlab(path: Path, folder: Path, memory_gb: float) -> None:
 
     limit_memory(memory_gb)
     stages = Stages()
+    os.environ["GROWTHLAB_KEY_FILE"] = str(folder / "pseudonym.key")  # not that of whoever runs it
     log = TabularFile(path=str(path), cleaning=Cleaning()).prepare(folder)
     stages.done("prepare")
     fold = GlobalTime(horizon_days=HORIZON.days).folds(log)[0]

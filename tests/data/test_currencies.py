@@ -57,3 +57,40 @@ def test_the_log_knows_its_currency_and_so_does_what_is_made_of_it(
     assert prepared.where("user_id IS NOT NULL").currency == currency
     saved = prepared.save(tmp_path / "log")
     assert EventLog.open(tmp_path / "log").currency == saved.currency == currency
+
+
+@pytest.mark.parametrize(
+    ("prices", "found"),
+    [
+        (("€12", "13.50 €", "EUR 3"), "EUR"),
+        (("12.00", "£3", "4"), "GBP"),
+        (("¥12", "12元", "￥3"), "¥"),
+        (("12.00", "-3", "4"), None),
+        (("€12", "£3", "4"), "EUR and GBP"),
+        (("12", "13 USD", "CHF 4"), "CHF and USD"),
+    ],
+)
+def test_signs_in_the_cells_of_prices_name_their_currency(
+    prices: tuple[str, ...], found: str | None, tmp_path: Path
+) -> None:
+    lines = [f"u{n},tea,2024-05-01,{price}\n" for n, price in enumerate(prices)]
+    (tmp_path / "orders.csv").write_text("user_id,item_id,timestamp,unit_price\n" + "".join(lines))
+    source = TabularFile(path=str(tmp_path / "orders.csv"), event_type="purchase")
+    if found is not None and " and " in found:
+        with pytest.raises(DataError, match=f"orders.csv: unit_price is in {found}, "):
+            source.read()
+    else:
+        assert source.read().currency == found
+
+
+def test_files_whose_prices_have_other_signs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "days").mkdir()
+    for name, sign in (("a", "€"), ("b", "£")):
+        row = f"u,tea,2024-05-01,{sign}2\n"
+        (tmp_path / "days" / f"{name}.csv").write_text(
+            "user_id,item_id,timestamp,unit_price\n" + row
+        )
+    source = TabularFile(path=str(tmp_path / "days"), event_type="purchase")
+    for read in (source.read, lambda: source.prepare(tmp_path / "cache")):
+        with pytest.raises(DataError, match="prices are in EUR and GBP"):
+            read()

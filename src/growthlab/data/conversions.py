@@ -15,6 +15,8 @@ EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}
 _PLAIN_ID = r"[!-*,\-/-~]+"
 _NOT_A_LIST = "it must hold one text or number a row"
 _NOT_FINITE = "is not a finite number"
+_CURRENCY = r"[\p{Sc}円元]|^[A-Z]{3}\b|\b[A-Z]{3}$"
+_CODES = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "￥": "¥", "元": "¥", "円": "¥"}
 
 
 def id_conversion(column: RawColumn, name: str) -> Conversion:
@@ -74,9 +76,17 @@ def _bare_number(text: str, format: NumberFormat) -> str:
     """SQL of the text without what stands around a number."""
     if not format.is_money:
         return f"trim({text})"
-    signs = r"[\p{Sc}円元\s\p{Z}]|^[A-Z]{3}\b|\b[A-Z]{3}$"
+    signs = rf"[\s\p{{Z}}]|{_CURRENCY}"
     digits = f"regexp_full_match({text}, '[0-9.+-]*')"
     return f"CASE WHEN {digits} THEN {text} ELSE regexp_replace({text}, '{signs}', '', 'g') END"
+
+
+def currency_sign(column: RawColumn) -> str:
+    """SQL of the code of the currency that a text of money names, or of its sign; null without one."""
+    sign = f"regexp_extract(trim({column.text}), '{_CURRENCY}')"
+    codes = " ".join(f"WHEN '{sign}' THEN '{code}'" for sign, code in _CODES.items())
+    digits = f"regexp_full_match({column.text}, '[0-9.,+-]*')"
+    return f"CASE WHEN NOT {digits} THEN nullif(CASE {sign} {codes} ELSE {sign} END, '') END"
 
 
 def _plain_number(bare: str, format: NumberFormat) -> str:

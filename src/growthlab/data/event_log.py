@@ -277,6 +277,7 @@ class EventLog(CountedEvents):
             names = key.pseudonyms(NAMES_IN_DATA, self.users["user_id"])
             renamed = renamed.with_tables(self.items, self.users.assign(user_id=names))
         renamed.key_fingerprint, renamed.borders = key.fingerprint, ()
+        renamed._counts = self._count()  # there are as many names as before
         return renamed
 
     def with_hashed(self, column: str, key: PseudonymKey) -> Self:

@@ -131,6 +131,7 @@ class _TableEvents:
         self._reading = reading
         self._report = report
         self.columns: set[str] = set()
+        self._signs: frozenset[str] = frozenset()  # the currencies that prices name in their cells
 
     def stage(self, columns: Mapping[str, str | None]) -> None:
         """Read the rows in their types, and say what reading has repaired."""
@@ -143,6 +144,7 @@ class _TableEvents:
         if not (staged.n_rows or staged.n_bad or self._table.may_be_empty):
             raise DataError(f"{self._table.path} has no rows below its header")
         self.columns = set(staged.columns)
+        self._signs = staged.currencies.get("unit_price", frozenset())
         self._tell(staged)
 
     def _tell(self, staged: Staged) -> None:
@@ -255,7 +257,12 @@ class _TableEvents:
             bases = {currency for currency, rate in rates.items() if rate == 1}
             return bases if len(bases) == 1 else set()
         if "currency" not in self.columns:
-            return set() if one is None else {one}
+            if len(self._signs) > 1:
+                raise DataError(
+                    f"unit_price is in {' and '.join(sorted(self._signs))}, whose sums mean nothing: map a "
+                    "column with the currency of each row (data.columns.currency) and give data.rates"
+                )
+            return set(self._signs) if one is None else {one}
         named = self._connection.execute(
             f"SELECT DISTINCT currency FROM {_STAGED} "
             "WHERE unit_price IS NOT NULL AND currency IS NOT NULL"

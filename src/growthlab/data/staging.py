@@ -11,6 +11,7 @@ import duckdb
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.ids import lost_digits
 from growthlab.data.conversions import (
+    currency_sign,
     event_type_conversion,
     id_conversion,
     number_conversion,
@@ -69,7 +70,7 @@ class Staged:
     """A staged table: its name in the database, its columns, and what was repaired.
 
     `n_respelt` are the rows in which an id was spelt in another way, `n_twice` and `n_never` those with a
-    local time that occurred twice or never, by column.
+    local time that occurred twice or never, by column, and `currencies` those that amounts in texts name.
     """
 
     table: str
@@ -79,6 +80,7 @@ class Staged:
     n_respelt: int
     n_twice: Mapping[str, int]
     n_never: Mapping[str, int]
+    currencies: Mapping[str, frozenset[str]]
 
 
 def stage(
@@ -111,6 +113,7 @@ def stage(
         for c, r in raw.items()
         if kinds[c] == "time" and (sql := unclear_time(r, **values.times)) is not None
     }
+    amounts = {c: currency_sign(r) for c, r in raw.items() if r.is_text and kinds[c] == "money"}
     respelt = [
         f"({r.text} IS NOT NULL AND {r.text} IS DISTINCT FROM {r.value})"
         for c, r in raw.items()
@@ -123,6 +126,7 @@ def stage(
         f"{_case(made, lambda n, c: str(n))} AS problem",
         f"{_case(made, lambda n, c: c.column.text)} AS cell",
         *(f'{sql} AS "unclear {c}"' for c, sql in unclear.items()),
+        *(f'{sql} AS "currency {c}"' for c, sql in amounts.items()),
     ]
     relation = source.relation(connection, list(places.values()))
     for layer in _layers(list(made.values())):
@@ -137,7 +141,7 @@ def stage(
     for c, r in raw.items():
         if kinds[c] in ("id", "label"):
             _write_whole_numbers(connection, name, c, is_id=kinds[c] == "id", is_text=r.is_text)
-    return _finished(connection, source, name, tuple(made), tuple(unclear))
+    return _finished(connection, source, name, tuple(made), tuple(unclear), tuple(amounts))
 
 
 def _places(source: TableFile, columns: Mapping[str, str | None]) -> dict[str, int]:
@@ -284,6 +288,7 @@ def _finished(
     name: str,
     columns: tuple[str, ...],
     unclear: tuple[str, ...],
+    amounts: tuple[str, ...],
 ) -> Staged:
     counts = ["count(*)", "count_if(respelt)"]
     for c in unclear:
@@ -291,6 +296,10 @@ def _finished(
     n_rows, n_respelt, *n_unclear = connection.execute(
         f"SELECT {', '.join(counts)} FROM {name}"
     ).fetchall()[0]
+    named = {
+        c: connection.execute(f'SELECT DISTINCT "currency {c}" FROM {name}').fetchall()
+        for c in amounts
+    }
     return Staged(
         name,
         columns,
@@ -299,4 +308,5 @@ def _finished(
         n_respelt,
         dict(zip(unclear, n_unclear[::2], strict=True)),
         dict(zip(unclear, n_unclear[1::2], strict=True)),
+        {c: frozenset(str(sign) for (sign,) in rows if sign) for c, rows in named.items()},
     )
