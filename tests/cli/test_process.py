@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,14 +87,15 @@ def main():
         log._connection.execute("SET " + setting)
     rows = "SELECT md5(range::VARCHAR) FROM range(1000000)"  # 32 MB
     log._connection.execute("CREATE TEMP TABLE much AS " + rows)
-    print(os.listdir("."))
+    print(sum(len(files) for _, _, files in os.walk(os.environ["TMPDIR"])) > 0)
     return 0
 command.main = main
 sys.exit(command.process())
 """
     words = [sys.executable, "-c", code]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("['.tmp']\n", "")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
     assert not any(tmp_path.iterdir())
 
 
