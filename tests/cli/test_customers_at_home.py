@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -173,6 +174,14 @@ def test_no_byte_of_a_customer_leaves_the_door(shop: Workspace) -> None:
     asked |= {work / "revealed.csv", kept_ids_file(key), *(work / "days").iterdir()}
     assert not found_below(work.parent, asked)
     assert not [trace for trace in TRACES if trace in said.lower()]
+
+
+def test_the_search_finds_raw_ids_where_there_are_some(shop: Workspace) -> None:
+    done = shop.growthlab("prepare", *SHOP, "privacy.user_ids=plain", "cache=plain")
+    assert done.status == 0, done.err
+    found = "".join(found_below(shop.folder / "plain", set()))
+    assert [trace for trace in TRACES if trace not in found] == []
+    shutil.rmtree(shop.folder / "plain")
 
 
 def test_files_of_customers_are_readable_by_their_owner_alone(shop: Workspace) -> None:

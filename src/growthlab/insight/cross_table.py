@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 
 import pandas as pd
 
-from growthlab.insight.counts import sums_by
+from growthlab.insight.counts import count_at, sums_by
 from growthlab.insight.findings import Column, HeatMap, ReportTable
+from growthlab.insight.report_scope import ReportScope
+from growthlab.insight.segment_table import segment_count
 
+NOT_YET = "not yet"  # the group of customers who had not bought
 Name = Callable[[str], str]
 
 
@@ -53,4 +58,39 @@ def cross_table(
         rows_shown=0,
         count_names={"customers": names},
         sums=tuple(each for part in sums for each in part),
+    )
+
+
+def moves_table(
+    name: str,
+    scope: ReportScope,
+    then: datetime,
+    before: pd.Series,
+    now: pd.Series,
+    columns: Mapping[str, Column],
+    *,
+    segments: str,
+    kind: str,
+    kinds: Sequence[str],
+    possible: Callable[[str, str], bool] = lambda before, now: True,
+) -> ReportTable:
+    """How many customers went from each group `then` to each `now`, by customer; `NOT_YET` had none then.
+
+    `segments` names the groups' table, `kind` one of them in a word, and `kinds` orders those before.
+    """
+    earlier = before.astype(str).reindex(now.index).fillna(NOT_YET)
+    ordered = earlier.astype(pd.CategoricalDtype(list(kinds), ordered=True))
+    return cross_table(
+        name,
+        "Moves",
+        ordered.rename("before"),
+        now.rename("now"),
+        columns,
+        HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now"),
+        wholes=(
+            partial(segment_count, segments, moment=then),
+            partial(segment_count, segments, moment=scope.as_of),
+        ),
+        cell_name=lambda old, new: count_at(f"{kind} {old} to {new} since {then}", scope.as_of),
+        possible=possible,
     )

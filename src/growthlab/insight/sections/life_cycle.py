@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,14 +13,12 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers, purchase_gaps
-from growthlab.insight.counts import count_at
-from growthlab.insight.cross_table import cross_table
-from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
+from growthlab.insight.cross_table import NOT_YET, moves_table
+from growthlab.insight.findings import Column, Findings, ReportTable
 from growthlab.insight.report_scope import ReportScope
-from growthlab.insight.segment_table import SEGMENT_NOTE, segment_count, segment_table
+from growthlab.insight.segment_table import SEGMENT_NOTE, segment_table
 
 STAGES = ("new", "active", "won back", "at risk", "lapsed")
-NOT_YET = "not yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +93,16 @@ class LifeCycle:
         )
 
     def _moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> ReportTable:
-        before = self.customers(scope.log, then)["stage"].astype(str).reindex(now.index)
-        kinds = [*STAGES, NOT_YET]
-        earlier = pd.Categorical(before.fillna(NOT_YET), categories=kinds, ordered=True)
-        return cross_table(
+        return moves_table(
             "life_cycle_moves",
-            "Moves",
-            pd.Series(earlier, index=now.index, name="before"),
-            now.rename("now"),
+            scope,
+            then,
+            self.customers(scope.log, then)["stage"],
+            now,
             MOVES,
-            HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now"),
-            wholes=(
-                partial(segment_count, "life_cycle", moment=then),
-                partial(segment_count, "life_cycle", moment=scope.as_of),
-            ),
-            cell_name=lambda old, new: count_at(f"stage {old} to {new} since {then}", scope.as_of),
+            segments="life_cycle",
+            kind="stage",
+            kinds=[*STAGES, NOT_YET],
             possible=self._can_move,
         )
 

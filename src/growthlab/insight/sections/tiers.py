@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,14 +13,12 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.event_log import EventLog
 from growthlab.insight.buyers import buyers
-from growthlab.insight.counts import count_at
-from growthlab.insight.cross_table import cross_table
-from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
+from growthlab.insight.cross_table import NOT_YET, moves_table
+from growthlab.insight.findings import Column, Findings, ReportTable
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
-from growthlab.insight.segment_table import segment_count, segment_table
+from growthlab.insight.segment_table import segment_table
 
 MEASURES = ("spend", "orders")
-NOT_YET = "not yet"
 TIERS: dict[str, dict[str, float]] = {
     "silver": {"spend": 200, "orders": 4},
     "gold": {"spend": 1_000, "orders": 12},
@@ -169,21 +166,16 @@ class Tiers:
 
     def moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> ReportTable:
         """How many customers went from each tier `then` to each `now`."""
-        earlier = self.customers(scope.log, then)["tier"].astype(str).reindex(now.index)
-        kinds = [NOT_YET, *now.cat.categories]
-        old_tier = pd.Categorical(earlier.fillna(NOT_YET), categories=kinds, ordered=True)
-        return cross_table(
+        return moves_table(
             "tier_moves",
-            "Moves",
-            pd.Series(old_tier, index=now.index, name="before"),
-            now.rename("now"),
+            scope,
+            then,
+            self.customers(scope.log, then)["tier"],
+            now,
             MOVES,
-            HeatMap("before", "now", "customers", f"From {then:%Y-%m-%d} to now"),
-            wholes=(
-                partial(segment_count, "tiers", moment=then),
-                partial(segment_count, "tiers", moment=scope.as_of),
-            ),
-            cell_name=lambda old, new: count_at(f"tier {old} to {new} since {then}", scope.as_of),
+            segments="tiers",
+            kind="tier",
+            kinds=[NOT_YET, *now.cat.categories],
         )
 
     def _qualifies(self, customers: pd.DataFrame, rule: Mapping[str, float]) -> np.ndarray:
