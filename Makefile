@@ -22,8 +22,7 @@ Next, in this folder:
   mlflow ui --backend-store-uri sqlite:///mlflow.db              # look at the runs: http://127.0.0.1:5000/#/experiments
   for task in top_n churn value; do growthlab export task=$$task; done
   growthlab serve bundle=bundles                                 # http://127.0.0.1:8000/docs
-  growthlab compare task=top_n data=tabular_file data.path=your.csv data.event_type=purchase \
-      data.columns.user_id=customer data.columns.item_id=product data.columns.timestamp=time
+  growthlab inspect your.csv && growthlab compare task=top_n data=your   # your own data
 endef
 export NEXT
 
