@@ -35,7 +35,8 @@ def compared(results: pd.DataFrame, steps: list[Step], ran: dict[str, str]) -> p
             {
                 "model": f"{model} ({row['name']})" if "name" in row else model,
                 "settings": step.settings.replace("model.", "") or "defaults",
-                "how": "chosen here" if row.get("chosen") else "",
+                "settings_from": _settings_from(row),
+                "source": row.get("source", step.plan.get("source")) if "published" in row else "",
                 "published": row.get("published"),
                 "reached": [reached.get(m) for m in step.plan.get("shown", SHOWN).values()],
                 "fit_seconds": own["fit_seconds"].mean(),
@@ -43,6 +44,12 @@ def compared(results: pd.DataFrame, steps: list[Step], ran: dict[str, str]) -> p
             }
         )
     return pd.DataFrame(rows)
+
+
+def _settings_from(row: dict[str, Any]) -> str:
+    """Whose settings a row of the plan has, in a word or two."""
+    origin = row.get("settings_from", "source" if "published" in row else "ours")
+    return {"chosen": "chosen here"}.get(origin, origin)
 
 
 def joined(values: Any, form: str = ".4f") -> str:
@@ -62,11 +69,17 @@ def table_of(rows: pd.DataFrame, part: dict[str, Any]) -> Table:
         if None not in row.reached and row.published:
             pairs = zip(row.reached, row.published, strict=True)
             difference = joined([ours - theirs for ours, theirs in pairs], "+.4f")
-        settings = f"{row.settings} ({row.how})" if row.how else row.settings
-        lines.append([row.model, settings, published, reached, difference, seconds, row.device])
+        lines.append(
+            [
+                *(row.model, row.settings, row.settings_from, row.source, published),
+                *(reached, difference, seconds, row.device),
+            ]
+        )
     head = [
         "model",
         "settings",
+        "settings from",
+        "published by",
         f"published {shown}",
         f"reached {shown}",
         "difference",
@@ -76,9 +89,14 @@ def table_of(rows: pd.DataFrame, part: dict[str, Any]) -> Table:
     return Table(head, lines)
 
 
-def published(part: dict[str, Any]) -> bool:
-    """Whether any row of a part has a published figure."""
-    return any("published" in row for row in part["rows"])
+def for_readme(table: Table, part: dict[str, Any]) -> Table:
+    """The columns that the README shows: without published figures, only what was reached."""
+    shown = " / ".join(part.get("shown", SHOWN))
+    if not any("published" in row for row in part["rows"]):
+        return table.only("model", f"reached {shown}")
+    words = ("model", "settings from")
+    numbers = (f"published {shown}", f"reached {shown}", "difference")
+    return table.only(*words, *numbers)._replace(left=len(words))
 
 
 def figure(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -112,10 +130,7 @@ def main() -> None:
         for name in parts
     }
     tables = {name: table_of(rows[name], part) for name, part in parts.items()}
-    readme = {
-        name: table.only("model", table.head[3], *(["difference"] if published(part) else []))
-        for (name, part), table in zip(parts.items(), tables.values(), strict=True)
-    }
+    readme = {name: for_readme(tables[name], part) for name, part in parts.items()}
     write_tables(folder, readme=readme, files=tables)
     (folder / "figures").mkdir(exist_ok=True)
     titled = {part["title"]: rows[n] for n, part in parts.items() if "shown" not in part}

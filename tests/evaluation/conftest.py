@@ -79,7 +79,7 @@ def ranking_outcome(
 ) -> Outcome:
     """The outcome of a recommender; `valid` is its validation objective (else the test one)."""
     lists = lists_with(noise, seed)
-    per_user, test = evaluate_lists(lists, RANKING, n_resamples=200)
+    per_user, test, _ = evaluate_lists(lists, RANKING, n_resamples=200)
     chosen = {n: e.value for n, e in test.items()}
     return Outcome(
         model=None,

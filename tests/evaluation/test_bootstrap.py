@@ -10,6 +10,8 @@ from growthlab.evaluation.bootstrap import (
     evaluate_subset,
     mean_estimates,
     ratio_estimates,
+    rough_predictions,
+    rough_ratios,
 )
 from growthlab.evaluation.intervals import jackknife_bounds
 from growthlab.evaluation.resamples import Resamples
@@ -161,7 +163,7 @@ def test_a_stratum_of_many_has_the_bounds_of_sums_over_its_own_customers():
 
 def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(blurred_lists):
     metrics = [NDCG((10,)), RecallMicro((20,)), Coverage((10,))]
-    per_user, result = evaluate_lists(blurred_lists, metrics, n_resamples=100)
+    per_user, result, _ = evaluate_lists(blurred_lists, metrics, n_resamples=100)
     assert per_user.columns.tolist() == ["user_id", "ndcg_at_10"]
     assert list(result) == ["ndcg_at_10", "recall_micro_at_20", "coverage_at_10"]
     for name in ("ndcg_at_10", "recall_micro_at_20"):
@@ -172,3 +174,28 @@ def test_each_kind_of_ranking_metric_is_estimated_as_it_can_be(blurred_lists):
 def test_an_object_that_is_not_a_metric_is_refused(lists):
     with pytest.raises(TypeError, match="RocAuc has neither per_user, parts nor overall"):
         evaluate_lists(lists, [RocAuc()])
+
+
+def test_bounds_that_a_few_customers_decide_are_rough_for_the_metrics_they_decide():
+    random = np.random.default_rng(0)
+    label = random.lognormal(sigma=1, size=2000)
+    prediction = label * random.lognormal(sigma=0.5, size=2000)
+    label[0] = 1000 * label.max()
+    assert rough_predictions(label, prediction, [MAE(), Spearman()]) == {"mae"}
+
+
+def test_a_mean_of_even_values_is_sound_and_one_of_a_few_hits_is_rough():
+    one = np.ones(400)
+    hits = np.where(np.arange(400) % 100 == 0, 1.0, 0.0)
+    even = np.arange(400.0) % 2
+    ratios = {"few": (hits, one), "even": (even, one), "nobody": (0 * one, 0 * one)}
+    assert rough_ratios(ratios) == {"few", "nobody"}
+
+
+def test_a_pooled_ratio_is_judged_by_what_each_user_changes():
+    found = np.ones(400)
+    asked = np.ones(400)
+    found[0] = asked[0] = 5000.0  # the ratio is 1 with and without this user
+    assert rough_ratios({"recall_micro": (found, asked)}) == frozenset()
+    found[0] = 0.0
+    assert rough_ratios({"recall_micro": (found, asked)}) == {"recall_micro"}

@@ -1,5 +1,6 @@
 """A comparison: the winner by validation, differences, and the reports."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -200,6 +201,22 @@ def test_an_outcome_is_listed_with_its_objective_first(recommenders, ranking_col
     lines = model_result_lines(recommenders[2], "ndcg_at_10", ranking_columns)
     assert lines[1].startswith("gru4rec, seed 0: fitted in 1.5 s (3 epochs)")
     assert lines[5].startswith("ndcg@10")
+
+
+def test_the_reports_name_the_models_whose_bounds_are_rough(churn_models):
+    def with_rough(*names: str) -> Comparison:
+        rough = frozenset({"roc_auc"})
+        models = [replace(o, rough=rough if o.name in names else frozenset()) for o in churn_models]
+        return Comparison({0: models}, "roc_auc", True)
+
+    names = [outcome.name for outcome in churn_models]
+    decide = "as fewer than 50 of them decide by their weight"
+    assert "rough" not in with_rough().as_text()
+    assert f"rough for {names[1]}, {decide}" in with_rough(names[1]).as_text()
+    report = with_rough(*names).as_markdown()
+    assert f"rough, {decide}" in report
+    (row,) = [line for line in report.splitlines() if re.match(rf"\| {names[0]} .*rough", line)]
+    assert row.count("rough") == 1  # of its metrics, the objective alone
 
 
 def test_numbers_have_as_many_digits_as_their_size_needs():

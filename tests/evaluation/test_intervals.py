@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from growthlab.evaluation.intervals import (
+    effective_number,
+    is_rough,
     jackknife_bounds,
     percentile_bounds,
     unless_without_width,
@@ -59,3 +61,33 @@ def test_bounds_without_width_are_none():
     assert same == (0.3, 0.3)
     assert np.isnan(unless_without_width(same)).all()
     assert unless_without_width((0.0, 1e-9)) == (0.0, 1e-9)
+
+
+def test_customers_of_one_weight_count_whole_and_normal_ones_a_third():
+    assert effective_number(np.tile([-1.0, 1.0], 50), 100) == pytest.approx(100)
+    normal = np.random.default_rng(0).normal(size=100_000)
+    assert effective_number(normal, 100_000) == pytest.approx(100_000 / 3, rel=0.03)
+
+
+def test_a_customer_who_decides_alone_is_one():
+    values = np.zeros(1000)
+    values[7] = 1.0
+    assert effective_number(values, 1000) == pytest.approx(1.0, rel=0.01)
+    assert is_rough(values, 1000)
+
+
+def test_the_number_is_the_same_from_groups_left_out():
+    values = np.random.default_rng(0).exponential(size=256_000)
+    of_customers = effective_number(values, 256_000)
+    of_groups = effective_number(values.reshape(256, 1000).sum(axis=1), 256_000)
+    assert of_customers == pytest.approx(256_000 / 9, rel=0.1)  # an exponential's kurtosis is 9
+    assert of_groups > 200  # as near as 256 groups can tell: enough
+
+
+@pytest.mark.parametrize(("n", "rough"), [(199, True), (200, False)])
+def test_a_few_customers_are_rough_whatever_they_weigh(n: int, rough: bool):
+    assert is_rough(np.resize([-1.0, 1.0], n), n) is rough
+
+
+def test_nothing_that_never_changes_is_rough():
+    assert not is_rough(np.full(300, 0.1 + 0.2), 300)

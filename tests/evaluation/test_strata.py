@@ -65,7 +65,7 @@ def test_only_target_events_count_as_repeats(lists):
 
 def test_the_stratum_of_all_has_the_headline_values(lists, ranking_metrics):
     table = evaluate_strata(lists, ranking_metrics)
-    _, values = evaluate_lists(lists, ranking_metrics)
+    _, values, _ = evaluate_lists(lists, ranking_metrics)
     rows = table[table["stratum"] == "all"].set_index("metric")
     assert set(rows.index) == {"ndcg_at_10", "recall_at_20"}
     for metric, row in rows.iterrows():

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.intervals import NO_BOUNDS, jackknife_bounds, unless_without_width
+from growthlab.evaluation.intervals import (
+    NO_BOUNDS,
+    is_rough,
+    jackknife_bounds,
+    unless_without_width,
+)
 from growthlab.evaluation.outcome import Estimate
 from growthlab.evaluation.prediction_values import PredictionValues
 from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
@@ -27,7 +32,7 @@ def evaluate_lists(
     intervals: bool = True,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
-) -> tuple[pd.DataFrame, dict[str, Estimate]]:
+) -> tuple[pd.DataFrame, dict[str, Estimate], frozenset[str]]:
     """Every ranking metric of the lists.
 
     Where rows are steps, values are means over steps, and bounds are over users with all their steps.
@@ -38,6 +43,7 @@ def evaluate_lists(
         (see `per_user_table` where rows are steps)
     values : the mean over users with a value, with bounds; metrics of all lists together have no
         bounds
+    rough : the names of the metrics with rough bounds, see `is_rough`
     """
     columns: dict[str, np.ndarray] = {}
     pooled: dict[str, Ratio] = {}
@@ -57,9 +63,11 @@ def evaluate_lists(
             _sum_clusters(numerator, lists.clusters),
             _sum_clusters(denominator, lists.clusters),
         )
-    estimates = ratio_estimates(ratios, seed=seed, n_resamples=n_resamples if intervals else 0)
+    n_resamples = n_resamples if intervals else 0
+    estimates = ratio_estimates(ratios, seed=seed, n_resamples=n_resamples)
     estimates.update({name: Estimate(value, np.nan, np.nan) for name, value in overall.items()})
-    return per_user_table(lists, columns), estimates
+    rough = rough_ratios(ratios) if n_resamples else frozenset()
+    return per_user_table(lists, columns), estimates, rough
 
 
 def per_user_table(lists: RankedLists, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -164,6 +172,33 @@ def evaluate_predictions(
         Resamples(len(label), seed),
         n_resamples=n_resamples if intervals else 0,
     )
+
+
+def rough_predictions(
+    label: np.ndarray,
+    prediction: np.ndarray,
+    metrics: Mapping[str, Any] | Iterable[Any],
+    *,
+    seed: int = 0,
+) -> frozenset[str]:
+    """The names of the metrics of the predictions whose bounds are rough, see `is_rough`."""
+    listed = metrics.values() if isinstance(metrics, Mapping) else metrics
+    bounded = [m for m in listed if not _has_biased_bounds(m)]
+    label, prediction = np.asarray(label, dtype=float), np.asarray(prediction, dtype=float)
+    return PredictionValues(label, prediction, bounded, Resamples(len(label), seed)).rough()
+
+
+def rough_ratios(ratios: Mapping[str, Ratio]) -> frozenset[str]:
+    """The names of the ratios of `ratio_estimates` whose bounds over the rows are rough, see `is_rough`."""
+    rough = set()
+    for name, (numerator, denominator) in ratios.items():
+        counted = denominator > 0
+        above, below = numerator[counted], denominator[counted]
+        value, mean = divided(above.sum(), below.sum()), divided(below.sum(), float(len(below)))
+        # by the delta method, a row changes the value by this over the number of rows, but for a constant
+        if is_rough(value + (above - value * below) / mean, len(below)):
+            rough.add(name)
+    return frozenset(rough)
 
 
 def evaluate_subset(

@@ -7,6 +7,7 @@ from scipy.special import stdtrit
 
 LEVEL = 0.95
 ENOUGH_CUSTOMERS = 200  # with fewer, bounds hold the truth less often than they say
+ENOUGH_EFFECTIVE = 50  # of them, see `effective_number`
 NO_BOUNDS = (np.nan, np.nan)
 NO_SPREAD = 1e-12  # of a value that is the same in every resample, but for rounding
 
@@ -30,6 +31,34 @@ def jackknife_bounds(value: float, without: np.ndarray) -> tuple[float, float]:
     skew = float((d**3).sum() / (6 * squares**1.5))  # a sixth of the skewness of the value
     low, high = (value - error * _untransformed(t, skew) for t in _t_quantiles(n))
     return float(low), float(high)
+
+
+def is_rough(without: np.ndarray, n: int) -> bool:
+    """Whether the bounds over `n` customers hold the truth less often than they say.
+
+    They are few, or few of them decide the value; `without` are the values without each customer or
+    each group of customers.
+    """
+    return n < ENOUGH_CUSTOMERS or effective_number(without, n) < ENOUGH_EFFECTIVE
+
+
+def effective_number(without: np.ndarray, n: int) -> float:
+    """How many of `n` customers there are by their weight in a value; NaN where none has any.
+
+    Kish's effective number (Survey Sampling, 1965) of the squared changes `d` of the value,
+    ``(sum d^2)^2 / sum d^4``: `n` for changes of one size, a third of it for normal ones, and few
+    where a heavy tail or a handful of positives decides. `without` may leave out equal groups of
+    customers, drawn without regard to them; the kurtosis of a customer's change is then that of a
+    group's, less 3, times the size of a group, plus 3.
+    """
+    known = without[~np.isnan(without)]
+    d = known - known.mean() if len(known) else known
+    squares = float(d @ d)
+    if not np.sqrt(squares) > NO_SPREAD * float(np.abs(known).max(initial=0.0)):
+        return np.nan
+    kurtosis = len(d) * float((d**4).sum()) / squares**2
+    kurtosis = 3 + n / len(d) * (kurtosis - 3)
+    return n / max(kurtosis, 1.0)
 
 
 def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from growthlab.evaluation.text_report import (
     NOTHING_CHOSEN,
     bounds_text,
     how_chosen,
+    is_rough_over,
     left_out_notes,
     marked_model_names,
     not_exportable,
@@ -119,9 +120,8 @@ def _leaderboard(standings: Standings) -> list[str]:
     ]
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     lines = markdown_table([name for name, _ in columns], rows, n_left=2)
-    n_customers = int(table["n_users"].max())
     legend = f"{markdown_text(how_chosen(standings))}; `b` baseline; brackets:"
-    return [*lines, "", f"{legend} {bounds_text(n_customers)}."]
+    return [*lines, "", f"{legend} {markdown_text(bounds_text(standings))}."]
 
 
 def _differences(standings: Standings) -> list[str]:
@@ -148,7 +148,10 @@ def _metrics(standings: Standings) -> list[str]:
     for metric in shown:
         estimates = [mean_estimate(seeds, metric) for seeds in standings.models.values()]
         digits = decimals_for([e.value for e in estimates])
-        cells[metric] = [format_interval(*e, digits) for e in estimates]
+        cells[metric] = [
+            format_interval(*e, digits) + " rough" * is_rough_over(seeds, metric)
+            for e, seeds in zip(estimates, standings.models.values(), strict=True)
+        ]
     rows = list(zip(standings.models, *cells.values(), strict=True))
     return markdown_table(["model", *map(metric_label, shown)], rows)
 

@@ -29,6 +29,7 @@ class ModelEvaluation:
     tables: dict[str, pd.DataFrame]
     score_seconds: float
     coverage: float
+    rough: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Outcome:
     score_seconds: float
     peak_memory_mb: float
     coverage: float  # share of users (or customers) whom the model itself could score
+    rough: frozenset[str] = frozenset()  # test metrics with rough bounds, see `is_rough`
     n_deciding: float = math.nan  # customers who decided on the validation window; NaN: not counted
     fit_cpu_seconds: float | None = None  # None where it was not measured
     epochs: int | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from growthlab.evaluation.intervals import (
+    is_rough,
     jackknife_bounds,
     percentile_bounds,
     unless_without_width,
@@ -14,6 +15,9 @@ from growthlab.evaluation.intervals import (
 from growthlab.evaluation.resamples import Resamples
 from growthlab.metrics.predictions import OrderMetric, PredictionMetric, SumMetric
 from growthlab.metrics.weighted_rows import Ranking, WeightedRows
+
+MOST_GROUPS = 256  # of customers, left out one after the other
+BLOCK_GROUPS = 16  # that are worked on together
 
 
 class PredictionValues:
@@ -69,6 +73,18 @@ class PredictionValues:
             drawn = self.on_resamples(n_resamples, others)
             bounds |= {m.name: percentile_bounds(v) for m, v in zip(others, drawn, strict=True)}
         return {name: unless_without_width(each) for name, each in bounds.items()}
+
+    def rough(self) -> frozenset[str]:
+        """The names of the metrics whose bounds are rough, see `is_rough`."""
+        n_cells = self._resamples.n_cells
+        groups = np.arange(n_cells) % MOST_GROUPS
+        n_groups = min(n_cells, MOST_GROUPS)
+        without = [np.zeros((len(self._metrics), 0))]
+        for start in range(0, n_groups, BLOCK_GROUPS):
+            left_out = np.arange(start, min(start + BLOCK_GROUPS, n_groups))
+            without.append(self.on_counts((groups != left_out[:, None]).astype(np.uint8)))
+        values = zip(self._metrics, np.concatenate(without, axis=1), strict=True)
+        return frozenset(m.name for m, own in values if is_rough(own, len(self._cells)))
 
     def on_resamples(
         self, n_resamples: int, metrics: Sequence[PredictionMetric] | None = None

@@ -9,7 +9,7 @@ import pandas as pd
 
 from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.choice import default_words
-from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS
+from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS, ENOUGH_EFFECTIVE
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.standings import OriginResult, Standings
@@ -52,23 +52,20 @@ def model_result_lines(
     for name in order:
         value, low, high = outcome.test[name]
         digits = decimals_for([value])
-        interval = (
-            ""
-            if np.isnan(low)
-            else f"[{format_number(low, digits)}, {format_number(high, digits)}]"
-        )
+        interval = ""
+        if not np.isnan(low):
+            interval = f"[{format_number(low, digits)}, {format_number(high, digits)}]"
+            interval += " rough" * (name in outcome.rough)
         valid = format_number(outcome.valid.get(name, np.nan), digits)
         rows.append([metric_label(name), valid, format_number(value, digits), interval])
     why_not = outcome.why_not_exportable
-    rough = len(outcome.per_user) < ENOUGH_CUSTOMERS
-    bounds = f"95 % bounds, rough below {ENOUGH_CUSTOMERS} customers" if rough else "95 % bounds"
     epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
     return [
         "",
         f"{outcome.name}, seed {outcome.seed}: fitted in {outcome.fit_seconds:.1f} s{epochs}, "
         f"scored in {outcome.score_seconds:.1f} s, covers {100 * outcome.coverage:.0f} %",
         "",
-        *plain_table(["metric", "valid", "test", bounds], rows),
+        *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
         "",
         *([f"not exportable: {visible_text(why_not)}", ""] if why_not else []),
     ]
@@ -150,7 +147,7 @@ def _notes(standings: Standings) -> Iterator[str]:
     seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""
     yield f"{how_chosen(standings)}; b baseline{seeds}"
     if pd.notna(table["low"]).any():
-        yield f"[...] {bounds_text(int(table['n_users'].max()))}"
+        yield f"[...] {bounds_text(standings)}"
     yield from power_notes(standings)
     if len(standings.outcomes) > 1:
         yield origins_verdict(standings.origins())
@@ -168,14 +165,26 @@ def how_chosen(standings: Standings) -> str:
     return "* winner, chosen on the validation window"
 
 
-def bounds_text(n_customers: int) -> str:
-    """What brackets hold, and that they are rough where customers are few."""
-    rough = (
-        f": rough, as these are fewer than {ENOUGH_CUSTOMERS}"
-        if n_customers < ENOUGH_CUSTOMERS
-        else ""
-    )
-    return f"95 % bounds over {n_customers:,} customers{rough}"
+def is_rough_over(seeds: Sequence[Outcome], metric: str) -> bool:
+    """Whether the bounds of a metric are rough for one of the seeds."""
+    return any(metric in outcome.rough for outcome in seeds)
+
+
+def bounds_text(standings: Standings) -> str:
+    """What the brackets of the objective hold, and for which models they are rough, and why."""
+    n_customers = int(standings.table["n_users"].max())
+    text = f"95 % bounds over {n_customers:,} customers"
+    if n_customers < ENOUGH_CUSTOMERS:
+        return f"{text}: rough, as these are fewer than {ENOUGH_CUSTOMERS}"
+    rough = [
+        name
+        for name, seeds in standings.models.items()
+        if is_rough_over(seeds, standings.objective)
+    ]
+    if not rough:
+        return text
+    whose = "" if len(rough) == len(standings.models) else f" for {', '.join(rough)}"
+    return f"{text}: rough{whose}, as fewer than {ENOUGH_EFFECTIVE} of them decide by their weight"
 
 
 def origins_verdict(origins: Sequence[OriginResult]) -> str:

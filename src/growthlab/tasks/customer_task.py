@@ -17,7 +17,11 @@ from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
-from growthlab.evaluation.bootstrap import evaluate_predictions, evaluate_subset
+from growthlab.evaluation.bootstrap import (
+    evaluate_predictions,
+    evaluate_subset,
+    rough_predictions,
+)
 from growthlab.evaluation.choice import MIN_DECIDING, require_number
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
@@ -190,7 +194,8 @@ class CustomerTask(ABC):
             )
         n_resamples = min(n_resamples, STRATUM_RESAMPLES)
         strata = _strata(data.evaluated, prediction, metrics, n_resamples)
-        result = ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
+        rough = rough_predictions(label, prediction, metrics) if n_resamples else frozenset()
+        result = ModelEvaluation(values, table, strata, tables, seconds, 1.0, rough)
         return self.with_task_tables(result, model, data, metrics)
 
     def delayed_values(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:

@@ -339,6 +339,7 @@ def _outcome(
         score_seconds=result.score_seconds,
         peak_memory_mb=peak_mb,
         coverage=result.coverage,
+        rough=result.rough,
         n_deciding=math.nan if chosen.n_deciding is None else chosen.n_deciding,
         epochs=chosen.epochs,
         curves=chosen.curves,

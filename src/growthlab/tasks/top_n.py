@@ -224,7 +224,7 @@ class TopN:
         started = time.perf_counter()
         lists = self.lists(model, data)
         seconds = time.perf_counter() - started
-        per_user, values = evaluate_lists(
+        per_user, values, rough = evaluate_lists(
             lists, metrics, intervals=intervals, n_resamples=n_resamples
         )
         n_removed = float(data.targets_removed_by_filter)
@@ -240,7 +240,7 @@ class TopN:
             strata = evaluate_strata(lists, metrics, n_resamples=n_resamples)
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
-        return ModelEvaluation(values, per_user, strata, tables, seconds, coverage)
+        return ModelEvaluation(values, per_user, strata, tables, seconds, coverage, rough)
 
     def n_deciding(self, evaluation: ModelEvaluation) -> int:
         """The users with an item to find."""

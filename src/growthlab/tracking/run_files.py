@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_PARAM_LENGTH = 6000
 N_DECIDING = "deciding_customers"  # metric: who decided on the validation window
+ROUGH = "rough_bounds"  # tag: the metrics whose bounds are rough
 PREDICTIONS = "predictions"  # table
 PARAMETERS = "parameters"  # table
 BOUND_SUFFIXES = ("/low", "/high")
@@ -125,6 +126,8 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
     undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUND_SUFFIXES)]
     if undefined:  # MLflow does not keep NaN
         client.set_tag(run_id, "undefined", ",".join(undefined))
+    if outcome.rough:
+        client.set_tag(run_id, ROUGH, ",".join(sorted(outcome.rough)))
     log_metrics(client, run_id, values)
     log_metrics(client, run_id, _fitted_parameters(outcome.tables))
     log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
@@ -181,6 +184,7 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
         strata=strata,
         tables=tables,
         curves=_read_curves(client, run),
+        rough=frozenset(filter(None, data.tags.get(ROUGH, "").split(","))),
         n_deciding=data.metrics.get(N_DECIDING, math.nan),
         epochs=None if epochs is None else int(epochs),
         why_not_exportable="" if exportable == "yes" else exportable,
