@@ -19,8 +19,8 @@ import pandas as pd
 from growthlab.evaluation.bootstrap import (
     evaluate_predictions,
     ratio_estimates,
-    rough_ratios,
     rough_predictions,
+    rough_ratios,
 )
 from growthlab.metrics.binary.average_precision import AveragePrecision
 from growthlab.metrics.binary.brier import Brier
