@@ -194,9 +194,10 @@ def rough_ratios(ratios: Mapping[str, Ratio]) -> frozenset[str]:
     for name, (numerator, denominator) in ratios.items():
         counted = denominator > 0
         above, below = numerator[counted], denominator[counted]
-        value, mean = divided(above.sum(), below.sum()), divided(below.sum(), float(len(below)))
+        n, total = len(below), below.sum()
+        value = divided(above.sum(), total)
         # by the delta method, a row changes the value by this over the number of rows, but for a constant
-        if is_rough(value + (above - value * below) / mean, len(below)):
+        if n == 0 or is_rough(value + (above - value * below) / (total / n), n):
             rough.add(name)
     return frozenset(rough)
 
