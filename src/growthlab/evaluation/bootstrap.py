@@ -182,7 +182,7 @@ def rough_predictions(
     seed: int = 0,
 ) -> frozenset[str]:
     """The names of the metrics of the predictions whose bounds are rough, see `is_rough`."""
-    listed = metrics.values() if isinstance(metrics, Mapping) else metrics
+    listed = list(metrics.values() if isinstance(metrics, Mapping) else metrics)
     bounded = [m for m in listed if not _has_biased_bounds(m)]
     label, prediction = np.asarray(label, dtype=float), np.asarray(prediction, dtype=float)
     return PredictionValues(label, prediction, bounded, Resamples(len(label), seed)).rough()
