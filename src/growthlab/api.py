@@ -13,7 +13,7 @@ import pandas as pd
 from growthlab.config.compose import compose
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
-from growthlab.data.given_log import GivenTable
+from growthlab.data.given_log import GivenLog, GivenTable
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.comparison import Comparison
 from growthlab.insight.goals import read_goals
@@ -27,7 +27,7 @@ from growthlab.tasks.entry import Contender
 from growthlab.workbench.challenge import rule_on_challenger
 from growthlab.workbench.evaluate_models import comparison_of, evaluate_models, first_failure
 from growthlab.workbench.searches import check_search, planned_searches
-from growthlab.workbench.set_up import build_parts, load_workbench
+from growthlab.workbench.set_up import build_parts, load_workbench, shop_calendar
 
 
 class Tuned(NamedTuple):
@@ -187,7 +187,7 @@ def describe(
         The mistakes that the command reports, in one line.
     """
     config = compose("describe", overrides).config
-    settings = ReportSettings.from_config(config)
+    settings = ReportSettings.from_config(config, shop_calendar(config, GivenLog()))
     return settings.report(log, log.name, read_goals(goals, config.currency))
 
 

@@ -92,6 +92,11 @@ def test_any_file_of_purchases_is_described(orders: Workspace) -> None:
         ("active_events=view", "active_events=view: give a list"),
         ("burn_in_days=-1", "burn_in_days must be 0 or more, got -1"),
         ("as_of=soon", "as_of must be a date or time like 2025-06-01, got soon"),
+        (
+            "report.timezone=Mars",
+            "report.timezone 'Mars' is not known: give a name such as Europe/London",
+        ),
+        ("report.week_start=sundy", "report.week_start=sundy: did you mean sunday?"),
         ("goals=none.yaml", "goals=none.yaml cannot be read (No such file or directory)"),
         ("model=x", "unknown setting model"),
         ("data.path=x.csv", "unknown setting data.path"),

@@ -61,7 +61,8 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
             "tiers.gold.spend=1 must be positive",
         ),
         (["as_of=then", "section=[rfm]"], "as_of must be a date or time like 2025-06-01, got then"),
-        (["as_of=2020-01-01"], "nobody did anything before as_of=2020-01-01 00:00:00"),
+        (["as_of=2020-01-01"], "nobody did anything before 2020-01-01 00:00:00: the events of"),
+        (["report.timezone=Mars"], "report.timezone 'Mars' is not known: give a name such as"),
         (["section=[lookalike]"], "a lookalike audience needs seeds: section.lookalike.seeds=FILE"),
     ],
 )

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from tests.insight.conftest import END, START
 
+from growthlab.data.calendar import Period
 from growthlab.data.event_log import EventLog
 from growthlab.insight.growth_figures import BEHIND, GROWTH_COLUMNS, growth_by_period
-from growthlab.insight.report_scope import Period
 
 
 def months(log: EventLog, **settings: object) -> pd.DataFrame:

@@ -294,10 +294,12 @@ def test_the_terms_of_a_report_are_checked(
 
 
 def test_a_log_without_activity_or_times_makes_no_report(tiny: EventLog) -> None:
-    with pytest.raises(DataError, match="tiny has no view event before as_of=2024-01-01"):
-        ReportScope.of(tiny, active_events=["view"], as_of="2024-01-01")
+    with pytest.raises(DataError, match="tiny has no search event before as_of=2025-02-01"):
+        ReportScope.of(tiny, active_events=["search"], as_of="2025-02-01")
+    with pytest.raises(DataError, match="nobody did anything before 2024-01-01 00:00:00"):
+        ReportScope.of(tiny, as_of="2024-01-01")
     order = pd.DataFrame({"user_id": ["a"], "position": [1], "event_type": ["view"]})
-    with pytest.raises(DataError, match="a report needs timestamp"):
+    with pytest.raises(DataError, match="what is known as of a date needs timestamp"):
         ReportScope.of(EventLog.from_frames(order))
 
 

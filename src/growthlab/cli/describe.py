@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from growthlab.config.compose import Command
-from growthlab.core.moments import parse_moment
+from growthlab.data.as_of import end_of_last_day
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import shown_before
 from growthlab.insight.report.report_settings import ReportSettings
@@ -15,7 +15,7 @@ from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 
@@ -23,19 +23,18 @@ KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 def run(command: Command) -> int:
     """Write the report to the folder ``output``/<data>, and log it in MLflow."""
     config = command.config
-    settings = ReportSettings.from_config(config)
+    source = event_source(config)
+    settings = ReportSettings.from_config(config, shop_calendar(config, source))
     goals = [] if config.goals is None else read_goals(str(config.goals), config.currency)
-    source, store = event_source(config), tracking_store(config)
+    store = tracking_store(config)
     name = command.choice("data")
     log = read_or_open(source, config)
-    as_of = None if settings.as_of is None else parse_moment(settings.as_of, "as_of")
+    as_of = settings.as_of or end_of_last_day(log, settings.calendar)
     people = source.without_bots(log, as_of)
     folder = Path(str(config.output)) / name
-    report = settings.report(people, name, goals, shown_before(folder))
+    report = settings.report(people, name, goals, shown_before(folder), as_of)
     path = report.save(folder)
-    lineage = Lineage.of_data(
-        log, source, data=name, task="describe", cutoff=str(report.scope.as_of)
-    )
+    lineage = Lineage.of_data(log, source, data=name, task="describe", cutoff=str(as_of))
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "describe") as logged_run:
         shutil.copytree(folder, logged_run.folder, dirs_exist_ok=True)

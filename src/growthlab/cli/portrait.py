@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.core.moments import parse_moment
-from growthlab.data.as_of import last_event_time
+from growthlab.data.as_of import last_event_time, past_in_calendar
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.features.portrait.portrait_files import (
     output_path,
@@ -17,7 +16,7 @@ from growthlab.features.portrait.portrait_files import (
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "dictionary", "output", "memory_gb")
 
@@ -32,12 +31,14 @@ def run(command: Command) -> int:
     portrait: Portrait = build(config.portrait, Portrait)
     source, store = event_source(config), tracking_store(config)
     output = output_path(config.output, "output", ".parquet")
-    requested = None if config.cutoff is None else parse_moment(config.cutoff, "cutoff")
+    calendar = shop_calendar(config, source)
+    requested = None if config.cutoff is None else calendar.parse(config.cutoff, "cutoff")
     events = read_or_open(source, config)
-    cutoff = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
-    table = portrait.of(source.without_bots(events, cutoff), cutoff)
+    end = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
+    past, cutoff = past_in_calendar(source.without_bots(events, end), end, calendar)
+    table = portrait.of(past, cutoff)
     lineage = Lineage.of_data(
-        events, source, data=command.choice("data"), task="portrait", cutoff=str(cutoff)
+        events, source, data=command.choice("data"), task="portrait", cutoff=str(end)
     )
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "portrait") as logged_run:

@@ -6,13 +6,12 @@ import shutil
 from pathlib import Path
 
 from growthlab.config.compose import Command
-from growthlab.core.moments import parse_moment
-from growthlab.data.as_of import end_of_day, last_event_time
+from growthlab.data.as_of import end_of_last_day, past_in_calendar
 from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.workbench.logged_config import plain_config
-from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
+from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
 KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 
@@ -23,14 +22,16 @@ def run(command: Command) -> int:
     named = any(word.startswith("section=") for word in command.words)
     sections = customer_sections(config.get("section") or {}, named=named)
     source, store = event_source(config), tracking_store(config)
-    requested = None if config.as_of is None else parse_moment(config.as_of, "as_of")
+    calendar = shop_calendar(config, source)
+    requested = None if config.as_of is None else calendar.parse(config.as_of, "as_of")
     name = command.choice("data")
     events = read_or_open(source, config)
-    as_of = requested or end_of_day(last_event_time(events))
-    result = customer_tables(sections, source.without_bots(events, as_of), as_of)
+    end = requested or end_of_last_day(events, calendar)
+    past, as_of = past_in_calendar(source.without_bots(events, end), end, calendar)
+    result = customer_tables(sections, past, as_of)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
-    lineage = Lineage.of_data(events, source, data=name, task="segment", cutoff=str(as_of))
+    lineage = Lineage.of_data(events, source, data=name, task="segment", cutoff=str(end))
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     with command_run(store, lineage, logged, "segment") as logged_run:
         for path in paths:
@@ -38,6 +39,7 @@ def run(command: Command) -> int:
         logged_run.metrics |= result.metrics
     print(result.summary(folder))
     print(
-        f"as of {as_of}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}"
+        f"as of {as_of} ({calendar.timezone}); run {logged_run.run_id} in {lineage.experiment}; "
+        f"look: {store.how_to_view}"
     )
     return 0

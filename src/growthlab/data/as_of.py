@@ -9,9 +9,13 @@ from typing import Literal
 
 import pandas as pd
 
+from growthlab.core.errors import DataError
+from growthlab.data.calendar import UTC_CALENDAR, Calendar
 from growthlab.data.event_log import EventLog
-from growthlab.data.event_sql import sql_time
-from growthlab.data.kinds import KNOWN_FROM
+from growthlab.data.event_sql import OWN_EVENTS, sql_time
+from growthlab.data.kinds import EVENT_KINDS, KNOWN_FROM
+from growthlab.data.normalise import to_local
+from growthlab.data.sql_text import quoted_text
 
 
 def known_at(log: EventLog, cutoff: datetime) -> EventLog:
@@ -46,6 +50,60 @@ def customer_events_at(log: EventLog, cutoff: datetime | None) -> EventLog:
     return tables_at(known, cutoff).derive(
         "SELECT * FROM events WHERE user_id IS NOT NULL", store=True
     )
+
+
+def past_in_calendar(
+    log: EventLog, as_of: datetime | None, calendar: Calendar = UTC_CALENDAR
+) -> tuple[EventLog, datetime]:
+    """What a report describes: `customer_events_at` a moment in UTC, and the moment, both by a calendar.
+
+    Null: the end of the day, by the calendar, on which customers did something last.
+
+    Raises
+    ------
+    DataError
+        The log has no times, or nothing was recorded before the moment.
+    """
+    log.require("timestamp", needed_by="what is known as of a date")
+    end = end_of_last_day(log, calendar) if as_of is None else as_of
+    past = customer_events_at(log, end)
+    if not past.n_events:
+        first, last = log.span()
+        raise DataError(
+            f"nobody did anything before {calendar.local(end)}: the events of {log.name} are from "
+            f"{first} to {last} (UTC); choose a later date"
+        )
+    return in_calendar(past, calendar), calendar.local(end)
+
+
+def end_of_last_day(log: EventLog, calendar: Calendar = UTC_CALENDAR) -> datetime:
+    """The midnight, in UTC, after what customers did last; messages count where there is nothing else."""
+    own = f"user_id IS NOT NULL AND event_type IN ({OWN_EVENTS})"
+    last = log.query(f"SELECT max(timestamp) FILTER (WHERE {own}) AS own FROM events")["own"].iloc[
+        0
+    ]
+    last = last_event_time(log) if pd.isna(last) else last.to_pydatetime()
+    local = calendar.local(last).replace(hour=0, minute=0, second=0, microsecond=0)
+    return calendar.utc(local + timedelta(days=1))
+
+
+def in_calendar(log: EventLog, calendar: Calendar) -> EventLog:
+    """The same events and tables with times as the shop's clock shows them.
+
+    The hour that occurs twice, when clocks go back, is one: its events stand side by side.
+    """
+    if calendar == log.calendar:
+        return log
+    if calendar.timezone == log.calendar.timezone:
+        local = log.with_cleaning(log.cleaning)
+    else:
+        assert log.calendar.timezone == "UTC"
+        times = [c for c, kind in EVENT_KINDS.items() if kind == "time" and c in log.columns]
+        shown = (f"local_of_utc({c}, {quoted_text(calendar.timezone)}) AS {c}" for c in times)
+        local = log.derive(f"SELECT * REPLACE ({', '.join(shown)}) FROM events", store=True)
+        local = _change_tables(local, partial(_local_times, timezone=calendar.timezone))
+    local.calendar = calendar
+    return local
 
 
 def tables_at(log: EventLog, cutoff: datetime | None) -> EventLog:
@@ -120,11 +178,6 @@ def last_event_time(log: EventLog) -> datetime:
     return last
 
 
-def end_of_day(moment: datetime) -> datetime:
-    """The midnight after a moment: the default `as_of` of reports and segments."""
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-
 def _hide_later_cancellations(log: EventLog, cutoff: datetime) -> EventLog:
     """The log in which a purchase that was cancelled later, in whole or in part, is one row again."""
     if "cancelled_at" not in log.columns:
@@ -155,6 +208,12 @@ def _change_tables(log: EventLog, change: Callable[[pd.DataFrame, str], pd.DataF
     items = None if log.items is None else change(log.items, "item_id")
     users = None if log.users is None else change(log.users, "user_id")
     return log if items is log.items and users is log.users else log.with_tables(items, users)
+
+
+def _local_times(table: pd.DataFrame, id_column: str, timezone: str) -> pd.DataFrame:
+    """The table with the dates that it says of itself as clocks of a zone show them."""
+    dates = [c for c in ("available_from", KNOWN_FROM) if c in table]
+    return table.assign(**{c: to_local(table[c], timezone) for c in dates}) if dates else table
 
 
 def _known_rows(table: pd.DataFrame, id_column: str, cutoff: datetime) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from growthlab.core.errors import ConfigError
 from growthlab.core.ids import has_lost_digits, tidy_id, whole_number
 from growthlab.core.owned_folder import owned_folder
-from growthlab.data.normalise import to_utc
+from growthlab.data.normalise import to_local, to_utc
 
 OfArray = Callable[..., pa.Array]
 LEAST_GB = 0.25
@@ -129,6 +129,11 @@ def _utc(times: pa.Array, zones: pa.Array) -> pa.Array:
     return pa.array(to_utc(_series(times), _zone(zones)).times, pa.timestamp("us"))
 
 
+def _local(times: pa.Array, zones: pa.Array) -> pa.Array:
+    zone = _zone(zones)
+    return times if zone is None else pa.array(to_local(_series(times), zone), pa.timestamp("us"))
+
+
 def _unclear(times: pa.Array, zones: pa.Array) -> pa.Array:
     return pa.array(to_utc(_series(times), _zone(zones)).unclear, pa.int8())
 
@@ -159,5 +164,6 @@ _FUNCTIONS: tuple[tuple[str, OfArray, list[str], str], ...] = (
     ("has_lost_digits", _of_distinct(has_lost_digits, pa.bool_()), ["VARCHAR"], "BOOLEAN"),
     ("other_iso_time", _of_distinct(_iso_of, pa.string()), ["VARCHAR"], "VARCHAR"),
     ("utc_of_local", _utc, ["TIMESTAMP", "VARCHAR"], "TIMESTAMP"),
+    ("local_of_utc", _local, ["TIMESTAMP", "VARCHAR"], "TIMESTAMP"),
     ("unclear_local", _unclear, ["TIMESTAMP", "VARCHAR"], "TINYINT"),
 )

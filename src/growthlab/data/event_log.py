@@ -15,6 +15,7 @@ import pyarrow as pa
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError, first_line
 from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
+from growthlab.data.calendar import UTC_CALENDAR, Calendar
 from growthlab.data.columns import check_events, checked_items, checked_users
 from growthlab.data.counted_events import CountedEvents
 from growthlab.data.database import database, next_number, order_made_by_query, store_frame
@@ -39,7 +40,7 @@ class EventLog(CountedEvents):
     the first rule of cleaning counts and drops; later code may rely on `user_id`. Items and users
     have several rows an id where `known_from` says since when each was known; `data/as_of.py`
     chooses among them. User ids are raw, or pseudonyms by the key of `key_fingerprint`.
-    All prices are in one `currency`, None where the data names none.
+    All prices are in one `currency`, None where the data names none; times are by the clocks of `calendar`.
     Create logs with `from_frames` and `open`; derived logs share the database of the first.
     """
 
@@ -57,6 +58,7 @@ class EventLog(CountedEvents):
         borders: tuple[str, ...] = (),
         key_fingerprint: str | None = None,
         currency: str | None = None,
+        calendar: Calendar = UTC_CALENDAR,
     ) -> None:
         self._connection = connection  # this log's own, on the shared database
         self._tables = dict(tables)  # events, items, users -> the name of the stored table
@@ -68,6 +70,7 @@ class EventLog(CountedEvents):
         self.borders = borders  # the user ids at which `parts` begin
         self.key_fingerprint = key_fingerprint
         self.currency = currency
+        self.calendar = calendar
         self._digest = digest
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
@@ -365,6 +368,7 @@ class EventLog(CountedEvents):
             borders=self.borders,
             key_fingerprint=self.key_fingerprint,
             currency=self.currency,
+            calendar=self.calendar,
         )
 
     def _has(self, column: str) -> bool:

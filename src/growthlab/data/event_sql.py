@@ -15,7 +15,7 @@ BEHAVIOURS = {  # event types of browsing -> the plural used in names of feature
 }
 # without messages and clicks: a win-back mail is sent because of churn, and would reveal it
 OWN_EVENTS = ", ".join(f"'{kind}'" for kind in ("purchase", "return", *BEHAVIOURS))
-DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event, in UTC
+DAY = "date_trunc('day', timestamp)::TIMESTAMP"  # SQL for the day of an event
 
 
 class HasColumns(Protocol):

@@ -58,6 +58,12 @@ def to_utc(times: pd.Series, timezone: str | None) -> UtcTimes:
     return UtcTimes(localised.dt.tz_convert("UTC").dt.tz_localize(None), unclear)
 
 
+def to_local(times: pd.Series, timezone: str) -> pd.Series:
+    """Naive UTC times as the clocks of `timezone` show them."""
+    aware = times.dt.tz_localize("UTC").dt.tz_convert(local_zone(timezone))
+    return aware.dt.tz_localize(None)
+
+
 def local_zone(timezone: str) -> ZoneInfo:
     """The zone of an IANA name; ConfigError where there is none."""
     try:

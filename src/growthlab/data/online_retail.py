@@ -81,6 +81,11 @@ class OnlineRetail(Source):
         if not self.url.startswith(("https://", "http://")):
             raise ConfigError(f"data.url={quoted(self.url)} must begin with https:// or http://")
 
+    @property
+    def zone(self) -> str:
+        """See `Source.zone`."""
+        return ZONE
+
     def input_files(self) -> list[Path]:
         """The file of transactions, downloaded if no path is given."""
         return [self._download() if self.path is None else existing_file(self.path)]

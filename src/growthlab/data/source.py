@@ -257,6 +257,11 @@ class Source(DataSource[EventLog]):
             return data
         return sample_of_users(data, self.sample_users, self.sample_seed)
 
+    @property
+    def zone(self) -> str:
+        """The zone of the shop's clocks, as far as the data says it."""
+        return "UTC"
+
     def why_empty(self) -> str:
         """See `DataSource.why_empty`."""
         if self.sample_users == 1:

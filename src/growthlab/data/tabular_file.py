@@ -192,6 +192,11 @@ class TabularFile(Source):
         return decided_log(log, names, self.personal_data or {})
 
     @property
+    def zone(self) -> str:
+        """See `Source.zone`."""
+        return self.timezone or super().zone
+
+    @property
     def hashes(self) -> bool:
         """See `DataSource.hashes`."""
         return HASH in (self.personal_data or {}).values()

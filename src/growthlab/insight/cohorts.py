@@ -7,13 +7,13 @@ from datetime import datetime
 
 import pandas as pd
 
+from growthlab.data.calendar import Period
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, sql_time
 from growthlab.insight.counts import count_at, count_until, sums_by
 from growthlab.insight.findings import Column, Findings, HeatMap, LinePlot, ReportTable
-from growthlab.insight.growth_figures import PERIOD_STEPS
 from growthlab.insight.growth_table import period_count
-from growthlab.insight.report_scope import ACTIVE_EVENTS, Period, ReportScope
+from growthlab.insight.report_scope import ACTIVE_EVENTS, ReportScope
 
 CUSTOMERS = Column("customers", "Customers of the cohort.", ("customers",))
 ACTIVE_AGAIN = Column(
@@ -63,8 +63,8 @@ def cohort_table(
     `user_id`, `cohort` and `channel` (of the first active event) and the table `users`.
     """
     kinds = ", ".join(f"'{kind}'" for kind in active_events)
-    at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
-    end = sql_time(as_of)
+    at = log.calendar.period_start(period)
+    end = log.calendar.period_start(period, sql_time(as_of))
     money = f"CASE event_type WHEN 'return' THEN -({spend_of(log)}) ELSE {spend_of(log)} END"
     people = "firsts" if log.users is None else "firsts LEFT JOIN users USING (user_id)"
     return log.query(f"""
@@ -75,7 +75,7 @@ def cohort_table(
             SELECT user_id, cohort, {group} AS part FROM {people}
         ), sizes AS (
             SELECT part, cohort, count(*) AS customers,
-                date_diff('{period}', cohort, date_trunc('{period}', {end})) AS whole
+                date_diff('{period}', cohort, {end}) AS whole
             FROM members GROUP BY ALL
         ), grid AS (
             SELECT *, unnest(generate_series(0, whole - 1)) AS since FROM sizes
@@ -128,7 +128,7 @@ def cohort_names(scope: ReportScope, period: Period, rows: pd.DataFrame) -> dict
     A cohort is as large as the new customers of its period, in which all of them are active.
     """
     places = list(zip(rows["cohort"], rows["since"], strict=True))
-    step = pd.tseries.frequencies.to_offset(PERIOD_STEPS[period])
+    step = pd.tseries.frequencies.to_offset(scope.calendar.step(period))
     sizes = [period_count(scope, "new_users", period, cohort) for cohort, _ in places]
     active = [
         count_until(

@@ -17,7 +17,6 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, DataError, one_line
 from growthlab.core.owned_folder import owned_folder
 from growthlab.core.visible_text import visible_text
-from growthlab.data.as_of import tables_at
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import CustomerRowsSection, EvaluatedSection, Section, link_sections
 
@@ -105,15 +104,13 @@ def customer_sections(nodes: Mapping[str, Any], *, named: bool) -> dict[str, Cus
 def customer_tables(
     sections: Mapping[str, CustomerRowsSection], events: EventLog, as_of: datetime
 ) -> CustomerTables:
-    """The rows of each section as of a date; a section that the log cannot give is left out.
+    """The rows of each section as of the end of `past_in_calendar`; one that the log cannot give is left out.
 
     Raises
     ------
     DataError
-        Nothing happened before `as_of`, or no section is left.
+        No section is left.
     """
-    _check_log_begins_before(events, as_of)
-    events = tables_at(events, as_of)
     tables: dict[str, pd.DataFrame] = {}
     left_out: dict[str, str] = {}
     for name, section in sections.items():
@@ -143,14 +140,3 @@ def _plain_columns(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows if "user_id" in rows else rows.reset_index()
     categories = rows.select_dtypes("category").columns
     return rows.astype(dict.fromkeys(categories, pd.StringDtype(na_value=np.nan)))
-
-
-def _check_log_begins_before(events: EventLog, as_of: datetime) -> None:
-    events.require("timestamp", needed_by="segments as of a date")
-    first, last = events.span()
-    assert isinstance(first, datetime)
-    if as_of <= first:
-        raise DataError(
-            f"nobody did anything before as_of={as_of}: the events of {events.name} are from "
-            f"{first} to {last}; choose a later date"
-        )

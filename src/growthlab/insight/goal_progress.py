@@ -155,7 +155,7 @@ def _log_of_section(
     if not parts:
         raise DataError(f"{segment}: the log has no month after its burn-in")
     members = pd.concat(parts, ignore_index=True)
-    month = "date_trunc('month', timestamp)::TIMESTAMP"
+    month = scope.calendar.period_start("month")
     return scope.log.derive(
         f"SELECT events.* FROM events JOIN members ON events.user_id = members.user_id "
         f"AND {month} = members.month",

@@ -8,16 +8,17 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from growthlab.data.calendar import Period
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of
 from growthlab.insight.findings import Column
 from growthlab.insight.purchase_sql import ORDER_KEY
-from growthlab.insight.report_scope import ACTIVE_EVENTS, Period, ReportScope
+from growthlab.insight.report_scope import ACTIVE_EVENTS, ReportScope
 
 _OF_ACTIVE = ("active_users",)
 _WHO_BOUGHT = ("buyers",)
 GROWTH_COLUMNS = {
-    "period": Column("date", "First day of the period (UTC); weeks begin on Monday."),
+    "period": Column("date", "First day of the period, by the shop's calendar."),
     "complete": Column("label", "Whether the log covers the whole period; plots show those alone."),
     "new_users": Column(
         "customers",
@@ -123,14 +124,15 @@ def growth_by_period(
     begins before `burn_in_end` has no `new_users`.
     """
     events_by_period = log.query(_sql(log, period, active_events)).set_index("period")
-    start = pd.Timestamp(first_day).to_period(PERIOD_CODES[period]).start_time
-    periods = pd.date_range(start, as_of, freq=PERIOD_STEPS[period], inclusive="left", unit="us")
+    step = log.calendar.step(period)
+    start = log.calendar.start_of(pd.Series([pd.Timestamp(first_day)]), period).iloc[0]
+    periods = pd.date_range(start, as_of, freq=step, inclusive="left", unit="us")
     table = events_by_period.reindex(periods)
     counts = ["new_users", "active_users", "active_days", "buyers", "orders", "returning_buyers"]
     table[counts] = table[counts].fillna(0)
     if "unit_price" in log.columns:
         table[["gmv", "sales", "returned"]] = table[["gmv", "sales", "returned"]].fillna(0.0)
-    ends = pd.date_range(start, periods=len(periods) + 1, freq=PERIOD_STEPS[period], unit="us")[1:]
+    ends = pd.date_range(start, periods=len(periods) + 1, freq=step, unit="us")[1:]
     days = _days_covered(periods, ends, first_day, as_of)
     table["complete"] = (periods >= pd.Timestamp(first_day)) & (ends <= pd.Timestamp(as_of))
     if burn_in_end is not None:
@@ -155,14 +157,10 @@ def _days_covered(
     return (end - begin) / np.timedelta64(1, "D")
 
 
-PERIOD_CODES = {"day": "D", "week": "W-SUN", "month": "M"}  # of pandas' periods
-PERIOD_STEPS = {"day": "D", "week": "W-MON", "month": "MS"}  # of pandas' offsets
-
-
-def _sql(log: EventLog, period: str, active_events: Sequence[str]) -> str:
+def _sql(log: EventLog, period: Period, active_events: Sequence[str]) -> str:
     """One row a period in which anything happened."""
     kinds = ", ".join(f"'{kind}'" for kind in active_events)
-    at = f"date_trunc('{period}', timestamp)::TIMESTAMP"
+    at = log.calendar.period_start(period)
     spend = spend_of(log)
     return f"""
         WITH days AS (

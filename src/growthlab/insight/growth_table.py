@@ -8,14 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from growthlab.data.calendar import Period
 from growthlab.insight.counts import Sum, count_until, sums_by
 from growthlab.insight.findings import LinePlot, ReportTable
-from growthlab.insight.growth_figures import (
-    GROWTH_COLUMNS,
-    PERIOD_CODES,
-    PERIOD_STEPS,
-)
-from growthlab.insight.report_scope import Period, ReportScope
+from growthlab.insight.growth_figures import GROWTH_COLUMNS
+from growthlab.insight.report_scope import ReportScope
 
 OF_ACTIVE_CUSTOMERS = (
     "active_users",
@@ -84,9 +81,8 @@ def period_count(
         figure = "active_users"
     if figure == "buyers" and scope.buyers_are_active:
         figure = "active_users"
-    end = min(
-        start + pd.tseries.frequencies.to_offset(PERIOD_STEPS[period]), pd.Timestamp(scope.as_of)
-    )
+    step = pd.tseries.frequencies.to_offset(scope.calendar.step(period))
+    end = min(start + step, pd.Timestamp(scope.as_of))
     return count_until(" ".join(filter(None, (of, figure, period, f"{start:%Y-%m-%d}"))), end)
 
 
@@ -101,7 +97,7 @@ def _day_sums(scope: ReportScope, days: pd.Series, of: str) -> tuple[Sum, ...]:
     sums: list[Sum] = []
     if "active_users" not in left_out_figures(scope):
         for period in PERIODS_OF_DAYS:
-            starts = days.dt.to_period(PERIOD_CODES[period]).dt.start_time
+            starts = scope.calendar.start_of(days, period)
             wholes = _names(scope, "active_days", period, starts, of)
             sums += sums_by(wholes, _names(scope, "active_users", "day", days, of))
     return tuple(sums)
@@ -113,10 +109,7 @@ def new_customers_of_weeks(scope: ReportScope, days: pd.DataFrame) -> dict[str, 
     `days` are rows of `growth_by_period`. A week that lies in two months has a part in each, whose
     new customers the months less their other weeks would tell.
     """
-    starts = {
-        period: days["period"].dt.to_period(PERIOD_CODES[period]).dt.start_time
-        for period in PERIODS_OF_DAYS
-    }
+    starts = {p: scope.calendar.start_of(days["period"], p) for p in PERIODS_OF_DAYS}
     weeks, months = (_names(scope, "new_users", p, starts[p], "") for p in PERIODS_OF_DAYS)
     pairs = pd.DataFrame({"week": weeks, "month": months, "new": days["new_users"]})
     whole = pairs.groupby(["week", "month"])["new"].sum(min_count=1).dropna()

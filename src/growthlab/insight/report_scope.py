@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Self
 
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.core.histories import EVENT_TYPES
-from growthlab.core.moments import parse_moment
-from growthlab.data.as_of import customer_events_at
+from growthlab.data.as_of import past_in_calendar
+from growthlab.data.calendar import PERIODS, UTC_CALENDAR, Calendar
 from growthlab.data.event_log import EventLog
 
-Period = Literal["day", "week", "month"]
-PERIODS = ("day", "week", "month")
 ACTIVE_EVENTS = ("view", "search", "favourite", "cart", "purchase", "click", "review")
 SMALLEST_GROUP = 10
 DEFAULT_GROUP = 50
@@ -31,9 +29,9 @@ class ReportScope:
     """The events from `first_day` until before `as_of`, and the terms on which they are described.
 
     `log` holds what was known at `as_of`: a purchase that was cancelled by then has its
-    `cancelled_at`, one that was cancelled later has none. A customer is active with one of
-    `active_events`. Figures are of `min_group` customers or more. Customers first seen before
-    `burn_in_end` may be old ones. `event_types` are those that the log has.
+    `cancelled_at`, one that was cancelled later has none. All times are those of its calendar. A
+    customer is active with one of `active_events`. Figures are of `min_group` customers or more.
+    Customers first seen before `burn_in_end` may be old ones. `event_types` are those that the log has.
     """
 
     log: EventLog
@@ -50,13 +48,16 @@ class ReportScope:
         cls,
         log: EventLog,
         *,
-        as_of: str | None = None,
+        as_of: str | datetime | None = None,
         min_group: int = DEFAULT_GROUP,
         active_events: Sequence[str] = ACTIVE_EVENTS,
         burn_in_days: float = 90,
         currency: str | None = None,
+        calendar: Calendar = UTC_CALENDAR,
     ) -> Self:
-        """The scope of a log; without `as_of` up to the end of its last day.
+        """The scope of a log; without `as_of` up to the end of its last day, see `past_in_calendar`.
+
+        A text for `as_of` is a date or time by the `calendar`, a moment is in UTC.
 
         The burn-in is a quarter of the log at most.
 
@@ -67,25 +68,21 @@ class ReportScope:
         DataError
             The log has no timestamps, or nothing that counts as activity before `as_of`.
         """
-        log.require("timestamp", needed_by="a report")
         check_min_group(min_group)
         active = checked_active_events(active_events)
-        end = None if as_of is None else parse_moment(as_of, "as_of")
-        known = customer_events_at(log, end)
+        if burn_in_days < 0:
+            raise ConfigError(f"burn_in_days must be 0 or more, got {burn_in_days}")
+        end = calendar.parse(as_of, "as_of") if isinstance(as_of, str) else as_of
+        known, last = past_in_calendar(log, end, calendar)
         kinds = ", ".join(f"'{kind}'" for kind in active)
-        sql = f"SELECT min(timestamp), max(timestamp) FROM events WHERE event_type IN ({kinds})"
-        oldest, newest = known.query(sql).iloc[0]
+        sql = f"SELECT min(timestamp) AS oldest FROM events WHERE event_type IN ({kinds})"
+        oldest = known.query(sql)["oldest"].iloc[0]
         if pd.isna(oldest):
             when = "" if as_of is None else f" before as_of={as_of}"
             raise DataError(
                 f"{log.name} has no {' or '.join(active)} event{when}: name others in active_events"
             )
         first = oldest.floor("D").to_pydatetime()
-        last = end or (newest.floor("D") + pd.Timedelta(days=1)).to_pydatetime()
-        if end is None:
-            known = customer_events_at(log, last)
-        if burn_in_days < 0:
-            raise ConfigError(f"burn_in_days must be 0 or more, got {burn_in_days}")
         burn_in = min(timedelta(days=burn_in_days), (last - first) / 4)
         found = known.query("SELECT DISTINCT event_type FROM events ORDER BY 1")["event_type"]
         types = tuple(map(str, found))
@@ -97,6 +94,11 @@ class ReportScope:
             self.log.require(*columns, needed_by=needed_by)
         except DataError as error:
             raise SectionUnavailable(str(error)) from None
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of the shop, by which all times are told."""
+        return self.log.calendar
 
     @property
     def buys_alone(self) -> bool:

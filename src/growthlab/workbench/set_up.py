@@ -14,6 +14,7 @@ from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
 from growthlab.core.pseudonyms import PLAIN
+from growthlab.data.calendar import Calendar
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.database import limit_memory
 from growthlab.data.event_log import EventLog
@@ -128,6 +129,17 @@ def event_source(config: Any) -> Source:
             "train, tune, export, promote, serve and score work with such a table"
         )
     return source
+
+
+def shop_calendar(config: Any, source: Source) -> Calendar:
+    """The calendar by which a command tells days, weeks and hours: of the zone of the data, if none is set.
+
+    Raises
+    ------
+    ConfigError
+        There is no such zone or day of the week.
+    """
+    return Calendar(str(config.report.timezone or source.zone), str(config.report.week_start))
 
 
 def tracking_store(config: Any) -> Store:

@@ -94,7 +94,8 @@ TAGS = (
         name="preferred_hour",
         part="behaviour",
         kind="number",
-        rule="the hour (UTC) in which most visits begin, the earlier of equals; a visit is a "
+        rule="the hour of the shop's calendar (`report.timezone`) in which most visits begin, the "
+        "earlier of equals; a visit is a "
         "session, else an order, else a moment, and counts once",
         over="hours",
         sql="first(hour ORDER BY n DESC, hour)",
@@ -106,7 +107,8 @@ TAGS = (
         name="preferred_weekday",
         part="behaviour",
         kind="text",
-        rule="the day of the week (UTC) on which most visits begin, the earlier of equals",
+        rule="the day of the week, by that calendar, on which most visits begin, the earlier of equals "
+        "(from `report.week_start`)",
         over="weekdays",
         sql="first(weekday ORDER BY n DESC, number)",
         choices=WEEKDAYS,
@@ -115,7 +117,7 @@ TAGS = (
         name="weekend_share",
         part="behaviour",
         kind="share",
-        rule="share of visits that begin on a Saturday or Sunday (UTC)",
+        rule="share of visits that begin on a Saturday or Sunday, by that calendar",
         over="visits",
         sql="avg((isodow(time) >= 6)::INT)",
     ),

@@ -32,7 +32,7 @@ def relations(log: EventLog, cutoff: datetime, settings: Mapping[str, object]) -
         **_of_items(log),
         **_of_events(log, cutoff, settings),
         **_of_orders(),
-        **_of_visits(),
+        **_of_visits(log.calendar.first_weekday),
         **_of_interests(cutoff, settings),
         **_of_words(log, cutoff, settings),
         "people": _people(log),
@@ -139,11 +139,11 @@ def _of_orders() -> dict[str, str]:
     }
 
 
-def _of_visits() -> dict[str, str]:
+def _of_visits(first_weekday: int) -> dict[str, str]:
     """`visits`: when each began and through which channel; how many of each hour, day, channel."""
     visit = "coalesce(session_id, order_id, time::VARCHAR)"
     counted = "SELECT user_id, {what}, count(*) AS n FROM visits {only} GROUP BY ALL"
-    days = "dayname(time) AS weekday, isodow(time) AS number"
+    days = f"dayname(time) AS weekday, (isodow(time) + 6 - {first_weekday}) % 7 AS number"
     known = "WHERE channel IS NOT NULL"
     return {
         "visits": f"""

@@ -55,7 +55,8 @@ def report_html(report: ReportContents) -> str:
 def _facts(report: ReportContents) -> str:
     scope, events = report.scope, report.scope.log
     return (
-        f"{scope.first_day:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} (UTC) · "
+        f"{scope.first_day:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} "
+        f"({scope.calendar.timezone}, weeks from {scope.calendar.week_start.capitalize()}) · "
         f"{events.n_events:,} events · {format_value(events.n_users, 'count')} customers · "
         f"{events.n_items:,} items" + (f" · money in {scope.currency}" if scope.currency else "")
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
+from growthlab.data.calendar import Calendar
 from growthlab.data.event_log import EventLog
 from growthlab.insight.disclosure import Bounds
 from growthlab.insight.findings import Section
@@ -21,15 +23,16 @@ class ReportSettings:
     """The sections of a report, and the options of its `ReportScope`."""
 
     sections: Mapping[str, Section]
-    as_of: str | None
+    as_of: datetime | None  # in UTC
     min_group: int
     active_events: tuple[str, ...]
     burn_in_days: float
     currency: str | None
+    calendar: Calendar
 
     @classmethod
-    def from_config(cls, config: Any) -> Self:
-        """The settings of a composed config of ``describe``.
+    def from_config(cls, config: Any, calendar: Calendar) -> Self:
+        """The settings of a composed config of ``describe``, for a shop with a calendar.
 
         Raises
         ------
@@ -43,11 +46,12 @@ class ReportSettings:
             raise ConfigError("section=[] leaves nothing to report: name some sections, or none")
         return cls(
             sections={str(n): build(node, Section, f"section.{n}") for n, node in nodes.items()},
-            as_of=None if config.as_of is None else str(config.as_of),
+            as_of=None if config.as_of is None else calendar.parse(config.as_of, "as_of"),
             min_group=config.privacy.min_group,
             active_events=active_events,
             burn_in_days=config.burn_in_days,
             currency=config.currency,
+            calendar=calendar,
         )
 
     def report(
@@ -56,8 +60,9 @@ class ReportSettings:
         title: str,
         goals: Sequence[Goal] = (),
         earlier: Bounds | None = None,
+        as_of: datetime | None = None,
     ) -> GrowthReport:
-        """The report of a log; `earlier` as in `build_report`.
+        """The report of a log; `earlier` as in `build_report`, `as_of` where the settings have none.
 
         Raises
         ------
@@ -66,10 +71,11 @@ class ReportSettings:
         """
         scope = ReportScope.of(
             log,
-            as_of=self.as_of,
+            as_of=self.as_of or as_of,
             min_group=self.min_group,
             active_events=self.active_events,
             burn_in_days=self.burn_in_days,
             currency=self.currency or log.currency,
+            calendar=self.calendar,
         )
         return build_report(title, scope, self.sections, goals, earlier)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, near_matches
+from growthlab.data.calendar import Period
 from growthlab.insight.cohorts import (
     ACTIVE_AGAIN,
     BUYERS,
@@ -23,7 +24,7 @@ from growthlab.insight.cohorts import (
 )
 from growthlab.insight.counts import Sum, count_at, sums_by
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
-from growthlab.insight.report_scope import Period, ReportScope, SectionUnavailable, check_period
+from growthlab.insight.report_scope import ReportScope, SectionUnavailable, check_period
 
 CURVE_COLUMNS = ("channel", "since", "customers", "active", "cohort_retention", "buyers", "value")
 

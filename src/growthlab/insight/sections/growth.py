@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from growthlab.data.calendar import Period
 from growthlab.insight.findings import Findings, LinePlot, ReportTable
 from growthlab.insight.growth_figures import ACTIVITY_COLUMNS, BUYING_COLUMNS, growth_in_scope
 from growthlab.insight.growth_table import growth_table, new_customers_of_weeks
-from growthlab.insight.report_scope import Period, ReportScope
+from growthlab.insight.report_scope import ReportScope
 
 
 @dataclass(frozen=True, kw_only=True)

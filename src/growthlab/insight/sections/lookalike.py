@@ -15,6 +15,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import random_stream
 from growthlab.data.columns import as_ids, as_times
 from growthlab.data.event_log import EventLog
+from growthlab.data.normalise import to_local
 from growthlab.data.privacy import names_in_data
 from growthlab.data.raw_tables import read_marked_table
 from growthlab.data.readers.files import existing_file
@@ -210,7 +211,10 @@ class Lookalike:
         if "user_id" not in table:
             has = ", ".join(map(str, table.columns))
             raise DataError(f"{option}={path} needs a column user_id: it has {has}")
-        dates = as_times(table["date"], "date") if "date" in table else pd.NaT
+        dates: Any = pd.NaT
+        if "date" in table:
+            zone = log.calendar.timezone
+            dates = to_local(as_times(table["date"], "date", timezone=zone), zone)
         ids = names_in_data(
             as_ids(table["user_id"]), known, log.key_fingerprint, f"{option}={path}"
         )

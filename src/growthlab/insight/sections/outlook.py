@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
 from growthlab.bundle.answer_kinds import AnswerKind
@@ -18,6 +17,7 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.manifest import bundle_folders
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.insight.buyers import buyers
 from growthlab.insight.counts import Sum, count_at
 from growthlab.insight.findings import BarPlot, Column, Findings, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
@@ -91,11 +91,12 @@ class Outlook:
         return Findings((table,), (_source_note(bundles),))
 
     def _answers(self, log: EventLog, as_of: datetime, bundles: Bundles) -> pd.DataFrame:
-        known_until = datetime.fromisoformat(str(bundles[AnswerKind.PROBABILITY].manifest.cutoff))
+        cutoff = datetime.fromisoformat(str(bundles[AnswerKind.PROBABILITY].manifest.cutoff))
+        known_until = log.calendar.local(cutoff)
         if known_until > as_of:
             raise DataError(f"{OPTION}: the bundles know of events up to {known_until}, after "
                             f"as_of={as_of}: give a later as_of, or older bundles")  # fmt: skip
-        ids = _buyers(log, as_of)
+        ids = buyers(log, as_of).index.astype(str).tolist()
         customers = predict_customers(bundles, ids, self.k)
         if customers.empty:
             raise DataError(f"{OPTION}: the bundles know no customer of {log.name}")
@@ -199,14 +200,6 @@ def _check_equal(name: str, bundles: Bundles) -> None:
     if len({str(value) for value in values.values() if value is not None}) > 1:
         listed = ", ".join(f"{task} has {value}" for task, value in values.items())
         raise DataError(f"{OPTION}: the bundles differ in {name} ({listed}): they must share it")
-
-
-def _buyers(log: EventLog, as_of: datetime) -> list[str]:
-    """The customers who had bought before a moment, in order of their ids."""
-    sql = "SELECT DISTINCT user_id, timestamp FROM events WHERE event_type = 'purchase'"
-    bought = log.query(sql)
-    before = bought["timestamp"] < np.datetime64(as_of, "us")
-    return sorted(bought.loc[before, "user_id"].astype(str).unique())
 
 
 def _source_note(bundles: Bundles) -> str:

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 
 import pandas as pd
 
+from growthlab.data.calendar import Period
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import spend_of, units_of
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.report_scope import (
     SMALLEST_GROUP,
-    Period,
     ReportScope,
     SectionUnavailable,
     check_period,
@@ -28,7 +28,7 @@ def return_figures(log: EventLog, by: Period | Literal["item_id"]) -> pd.DataFra
     purchase), customers (who returned or cancelled any), cancelled_share and returned_share of the
     units bought, value_lost (of both; NaN without prices).
     """
-    key = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
+    key = "item_id" if by == "item_id" else log.calendar.period_start(by)
     name = "item_id" if by == "item_id" else "period"
     bought, returned = "event_type = 'purchase'", "event_type = 'return'"
     cancelled = f"({bought} AND cancelled_at IS NOT NULL)"

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 
 import pandas as pd
 
+from growthlab.data.calendar import Period
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Column, Findings, LinePlot, ReportTable, select_columns
 from growthlab.insight.items import add_item_names
 from growthlab.insight.purchase_sql import KEPT_PURCHASE
 from growthlab.insight.report_scope import (
     SMALLEST_GROUP,
-    Period,
     ReportScope,
     SectionUnavailable,
     check_period,
@@ -31,7 +31,7 @@ def review_figures(
     `complaint_at` or lower), complainers, complaint_rate (of the reviews), purchases (lines that were not
     cancelled) and review_rate (reviews / purchases; NaN without any).
     """
-    key = "item_id" if by == "item_id" else f"date_trunc('{by}', timestamp)::TIMESTAMP"
+    key = "item_id" if by == "item_id" else log.calendar.period_start(by)
     name, low = "item_id" if by == "item_id" else "period", f"rating <= {complaint_at}"
     return log.query(f"""
         WITH rated AS (

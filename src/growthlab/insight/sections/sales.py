@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from growthlab.data.calendar import Period
 from growthlab.insight.findings import Findings, LinePlot
 from growthlab.insight.growth_figures import SALES_COLUMNS, growth_in_scope
 from growthlab.insight.growth_table import growth_table
-from growthlab.insight.report_scope import Period, ReportScope, check_period
+from growthlab.insight.report_scope import ReportScope, check_period
 
 
 @dataclass(frozen=True, kw_only=True)

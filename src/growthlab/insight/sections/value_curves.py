@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from growthlab.data.calendar import Period
 from growthlab.insight.cohorts import BUYERS, CUSTOMERS, VALUE, cohort_findings
 from growthlab.insight.findings import Findings
-from growthlab.insight.report_scope import Period, ReportScope, check_period
+from growthlab.insight.report_scope import ReportScope, check_period
 
 
 @dataclass(frozen=True, kw_only=True)
