@@ -96,7 +96,7 @@ def test_any_file_of_purchases_is_described(orders: Workspace) -> None:
             "report.timezone=Mars",
             "report.timezone 'Mars' is not known: give a name such as Europe/London",
         ),
-        ("report.week_start=sundy", "report.week_start=sundy: did you mean sunday?"),
+        ("report.week_start=sundy", "report.week_start=sundy: did you mean sunday"),
         ("goals=none.yaml", "goals=none.yaml cannot be read (No such file or directory)"),
         ("model=x", "unknown setting model"),
         ("data.path=x.csv", "unknown setting data.path"),

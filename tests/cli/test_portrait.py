@@ -61,7 +61,7 @@ def test_the_page_of_all_tags_can_be_written_alone(fresh: Workspace) -> None:
     [
         ("cutoff=soon", "cutoff must be a date or time like 2025-06-01, got soon"),
         ("cutoff=2020-01-01", "nobody did anything before 2020-01-01 00:00:00: the events of"),
-        ("report.week_start=sundy", "report.week_start=sundy: did you mean sunday?"),
+        ("report.week_start=sundy", "report.week_start=sundy: did you mean sunday"),
         (
             "output=portrait.csv",
             "output=portrait.csv: give a parquet file, such as portrait.parquet",

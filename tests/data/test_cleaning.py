@@ -206,7 +206,31 @@ def test_the_report_as_text_has_one_line_per_rule() -> None:
     log = Cleaning().apply(bought(("u", "a", 0, 1), (None, "a", 0, 1)))
     lines = cleaning_report_text(log.cleaning).splitlines()
     assert len(lines) == 1 + len(log.cleaning)
-    assert lines[1].split()[:6] == ["missing", "users", "1", "0", "1", "1"]
+    assert lines[1].split()[:7] == ["missing", "users", "1", "-", "0", "1", "1"]
+
+
+def priced(*rows: tuple[str | None, str, float, float]) -> EventLog:
+    """Purchases of (user, order, quantity, price) at one time, without items."""
+    frame = pd.DataFrame(rows, columns=["user_id", "order_id", "quantity", "unit_price"])
+    return EventLog.from_frames(frame.assign(event_type="purchase", timestamp="2025-01-01"))
+
+
+def test_a_rule_says_how_much_money_it_dropped_and_of_how_many_customers() -> None:
+    # two goods of one order at one price cannot be told apart: 2 x 3 of the 36 in the log
+    log = priced(("u", "1", 2, 3), ("u", "1", 2, 3), ("v", "2", 1, 12), (None, "3", 4, 3))
+    rows = {row["rule"]: row for row in Cleaning().apply(log).cleaning}
+    nobody, twice = rows["missing users"], rows["exact duplicates"]
+    assert (nobody["dropped_value"], nobody["value_before"]) == (12, 36)
+    assert nobody["users_with_less"] == 0
+    assert (twice["dropped_events"], twice["dropped_value"], twice["value_before"]) == (1, 6, 24)
+    assert twice["users_with_less"] == 1
+    assert "without data.columns.item_id" in twice["why"]
+    assert rows["non-positive prices"]["dropped_value"] == 0
+
+
+def test_without_prices_no_money_is_dropped_that_anybody_knows() -> None:
+    (row,) = only(missing_users=True).apply(bought(("u", "a", 0, 1), (None, "a", 0, 1))).cleaning
+    assert (row["dropped_events"], row["dropped_value"]) == (1, None)
 
 
 def test_users_and_items_with_few_events_are_dropped_from_the_past_until_all_have_enough() -> None:

@@ -16,7 +16,7 @@ from growthlab.core.progress import progress
 from growthlab.data.as_of import events_recorded_before
 from growthlab.data.bots import find_bots, without_users
 from growthlab.data.cancellations import CANCELS, MATCHED, match_cancellations
-from growthlab.data.cleaning_report import report_of_counts
+from growthlab.data.cleaning_report import Dropped, report_of_counts
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import sql_time
 from growthlab.data.k_core import k_core
@@ -153,7 +153,8 @@ class Cleaning:
             "future_dates": self.future_dates and log.ordered_by == "timestamp",
             "return_signs": self.return_signs and _n_signed_returns(log) > 0,
             "equal_lines": self.duplicates and _n_equal_lines(log) > 0,
-            "duplicates": self.duplicates,
+            "duplicates": self.duplicates and "item_id" in log.columns,
+            "duplicates_without_items": self.duplicates and "item_id" not in log.columns,
             "non_goods": bool(self.non_goods) and "item_id" in log.columns,
             "cancellations": self.cancellations == "match",
             "non_positive_quantities": self.non_positive_quantities and "quantity" in log.columns,
@@ -192,6 +193,13 @@ class Cleaning:
 
     def _duplicates(self) -> list[Rule]:
         why = "rows that are equal in every column are one event recorded twice"
+        return [("exact duplicates", why, _drop_duplicates)]
+
+    def _duplicates_without_items(self) -> list[Rule]:
+        why = (
+            "rows that are equal in every column are taken for one event recorded twice: without "
+            "data.columns.item_id lines of different goods can be equal too (data.cleaning.duplicates)"
+        )
         return [("exact duplicates", why, _drop_duplicates)]
 
     def _non_goods(self) -> list[Rule]:
@@ -298,7 +306,16 @@ def report_row(
 ) -> dict[str, Any]:
     """One row of a cleaning report, from the log before and after a rule."""
     counts = [(log.n_events, log.n_users, log.n_items) for log in (before, after)]
-    return report_of_counts(rule, why, counts[0], counts[1], n_changed)
+    users = _n_with_less(before, after) if after.n_events < before.n_events else 0
+    dropped = Dropped(users, (before.value, after.value))
+    return report_of_counts(rule, why, counts[0], counts[1], n_changed, dropped)
+
+
+def _n_with_less(before: EventLog, after: EventLog) -> int:
+    """How many users lost events."""
+    sql = "SELECT hash(user_id) AS user, count(*) AS n FROM events WHERE user_id IS NOT NULL GROUP BY 1"
+    counts = [log.arrow(sql).to_pandas().set_index("user")["n"] for log in (before, after)]
+    return int((counts[1].reindex(counts[0].index, fill_value=0) < counts[0]).sum())
 
 
 def _where(condition: str) -> Callable[[EventLog], tuple[EventLog, int]]:

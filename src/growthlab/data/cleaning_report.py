@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 
+class Dropped(NamedTuple):
+    """What a rule dropped, besides the numbers of events, users and items.
+
+    `users` lost events, `values` are the money of lines before and after; None where it is not known.
+    What was `wanted` is no reason to warn.
+    """
+
+    users: int | None = None
+    values: tuple[float | None, float | None] = (None, None)
+    wanted: bool = False
+
+
+NOT_KNOWN = Dropped()
+
+
 def report_of_counts(
-    rule: str, why: str, before: tuple[int, ...], after: tuple[int, ...], n_changed: int
+    rule: str,
+    why: str,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    n_changed: int,
+    dropped: Dropped = NOT_KNOWN,
 ) -> dict[str, Any]:
     """One row of a cleaning report, from the numbers of events, users and items before and after."""
     row: dict[str, Any] = {"rule": rule, "why": why}
@@ -18,6 +38,15 @@ def report_of_counts(
     row["changed_events"] = n_changed
     for name, n_before, n_after in zip(("events", "users", "items"), before, after, strict=True):
         row |= {f"{name}_before": n_before, f"{name}_after": n_after}
+    value_before, value_after = dropped.values
+    row["dropped_value"] = None
+    if value_before is not None and value_after is not None:
+        row["dropped_value"] = round(max(value_before - value_after, 0.0), 2)
+    row |= {
+        "value_before": value_before,
+        "users_with_less": dropped.users,
+        "wanted": dropped.wanted,
+    }
     return row
 
 
@@ -29,15 +58,45 @@ def frame_report_row(
         (len(frame), *(frame[c].nunique() if c in frame else 0 for c in ("user_id", "item_id")))
         for frame in (before, after)
     ]
-    return report_of_counts(rule, why, counts[0], counts[1], n_changed)
+    rows = [
+        frame.groupby("user_id").size() if "user_id" in frame else None for frame in (before, after)
+    ]
+    users = None
+    if rows[0] is not None and rows[1] is not None:
+        users = int((rows[1].reindex(rows[0].index, fill_value=0) < rows[0]).sum())
+    dropped = Dropped(users, (_value_of_frame(before), _value_of_frame(after)))
+    return report_of_counts(rule, why, counts[0], counts[1], n_changed, dropped)
+
+
+def _value_of_frame(lines: pd.DataFrame) -> float | None:
+    """The money of all lines, whatever their sign; None without prices."""
+    if not {"quantity", "unit_price"} <= {*lines}:
+        return None
+    return round(float((lines["quantity"] * lines["unit_price"]).abs().sum()), 2)
 
 
 def cleaning_report_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """A cleaning report as a plain-text table: what each rule dropped, and what was left."""
-    header = ("rule", "dropped", "changed", "events left", "users left", "items left", "why")
-    counts = ("dropped_events", "changed_events", "events_after", "users_after", "items_after")
+    header = (
+        "rule",
+        "dropped",
+        "in money",
+        "changed",
+        "events left",
+        "users left",
+        "items left",
+        "why",
+    )
+    counts = (
+        "dropped_events",
+        "dropped_value",
+        "changed_events",
+        "events_after",
+        "users_after",
+        "items_after",
+    )
     table = [header] + [
-        (row["rule"], *(f"{row.get(c, 0):,}" for c in counts), row["why"]) for row in rows
+        (row["rule"], *(_number(row.get(c)) for c in counts), row["why"]) for row in rows
     ]
     widths = [max(len(line[i]) for line in table) for i in range(len(header))]
     return "\n".join(
@@ -47,3 +106,8 @@ def cleaning_report_text(rows: Iterable[Mapping[str, Any]]) -> str:
         ).rstrip()
         for line in table
     )
+
+
+def _number(value: float | None) -> str:
+    """A number of a report; a dash where it is not known."""
+    return "-" if value is None else f"{value:,.0f}"

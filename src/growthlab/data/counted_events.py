@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from growthlab.core.errors import DataError
+from growthlab.data.event_sql import value_of
 
 
 class CountedEvents(ABC):
@@ -16,6 +17,7 @@ class CountedEvents(ABC):
     columns: frozenset[str]
     _counts: tuple[int, int, int] | None = None
     _n_events: int | None = None
+    _value: tuple[float | None] | None = None
     _wider: CountedEvents | None = None  # this log has some of its events
 
     @abstractmethod
@@ -47,6 +49,16 @@ class CountedEvents(ABC):
         return self._count()[2]
 
     @property
+    def value(self) -> float | None:
+        """The money of all lines of purchases and returns, whatever their sign; None without prices."""
+        if self._value is None:
+            if self._wider is not None and self._wider.n_events == self.n_events:
+                self._value = (self._wider.value,)
+            else:
+                self._value = self._fetch_one(f"SELECT {value_of(self.columns)} FROM events")
+        return self._value[0]
+
+    @property
     def counts(self) -> dict[str, int]:
         """The numbers of events, users and items."""
         return dict(zip(("events", "users", "items"), self._count(), strict=True))
@@ -72,6 +84,9 @@ class CountedEvents(ABC):
                 self._counts = self._wider._count()
             else:
                 counted = "count(DISTINCT user_id), count(DISTINCT item_id)"
-                n_users, n_items = self._fetch_one(f"SELECT {counted} FROM events")
+                n_users, n_items, *value = self._fetch_one(
+                    f"SELECT {counted}, {value_of(self.columns)} FROM events"
+                )
+                self._value = (value[0],)
                 self._counts = (self.n_events, n_users, n_items)
         return self._counts

@@ -44,6 +44,15 @@ def spend_of(log: HasColumns) -> str:
     return f"({units_of(log)} * unit_price)"
 
 
+def value_of(columns: Collection[str]) -> str:
+    """SQL for the money of all lines of purchases and returns, whatever their sign; NULL without prices."""
+    if not {"unit_price", "event_type"} <= {*columns}:
+        return "NULL::DOUBLE"
+    units = "coalesce(quantity, 1)" if "quantity" in columns else "1"
+    of_lines = "event_type IN ('purchase', 'return')"
+    return f"round(coalesce(sum(abs({units} * unit_price)) FILTER (WHERE {of_lines}), 0), 2)"
+
+
 def units_of(log: HasColumns) -> str:
     """SQL for the units of one event: 1 where the log does not say."""
     return "abs(coalesce(quantity, 1))" if "quantity" in log.columns else "1"

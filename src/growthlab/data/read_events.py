@@ -10,7 +10,8 @@ import duckdb
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.data.cleaning_report import report_of_counts
+from growthlab.data.cleaning_report import Dropped, report_of_counts
+from growthlab.data.event_sql import value_of
 from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED, Kind
 from growthlab.data.normalise import Currencies
 from growthlab.data.readers.table_file import ROW, TableFile
@@ -215,9 +216,10 @@ class _TableEvents:
             f"SELECT count(*) FROM {_STAGED} WHERE {condition}"
         ).fetchall()[0]
         if n:
-            before = self._counts()
+            before, all_value = self._counts(), self._value()
+            lost = Dropped(self._n_users(condition), (all_value, self._value(f"NOT ({condition})")))
             self._connection.execute(f"DELETE FROM {_STAGED} WHERE {condition}")
-            self._report.append(report_of_counts(rule, why, before, self._counts(), 0))
+            self._report.append(report_of_counts(rule, why, before, self._counts(), 0, lost))
 
     def set_prices(self) -> None:
         """Convert prices to one currency, where rates are given."""
@@ -306,6 +308,25 @@ class _TableEvents:
         self._connection.execute(
             f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED}"
         )
+
+    def _n_users(self, condition: str) -> int:
+        """How many users have rows of a condition."""
+        if "user_id" not in self.columns:
+            return 0
+        sql = f"SELECT count(DISTINCT user_id) FROM {_STAGED} WHERE {condition}"
+        return int(self._connection.execute(sql).fetchall()[0][0])
+
+    def _value(self, condition: str = "true") -> float | None:
+        """The money of the lines of a condition; None without prices, or before they are converted."""
+        rows, columns = _STAGED, self.columns
+        if self._reading.event_type is not None:
+            rows = f"(SELECT *, '{self._reading.event_type}' AS event_type FROM {_STAGED})"
+            columns = columns | {"event_type"}
+        if self._reading.rates is not None:
+            return None
+        sql = f"SELECT {value_of(columns)} FROM {rows} WHERE {condition}"
+        value: float | None = self._connection.execute(sql).fetchall()[0][0]
+        return value
 
     def _counts(self) -> Counts:
         ids = [f"count(DISTINCT {c})" if c in self.columns else "0" for c in ("user_id", "item_id")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from growthlab.data.cleaning_report import report_of_counts
+from growthlab.data.cleaning_report import Dropped, report_of_counts
 from growthlab.data.event_log import EventLog
 from growthlab.data.event_sql import hashed_place
 
@@ -22,5 +22,6 @@ def sample_of_users(log: EventLog, share: float, seed: int) -> EventLog:
         sample = sample.with_tables(log.items, kept)
     why = f"data.sample_users={share:g}: a share of the customers with all their events"
     before, after = (tuple(each.counts.values()) for each in (log, sample))
-    row = report_of_counts("sample of users", why, before, after, 0)
+    dropped = Dropped(before[1] - after[1], (log.value, sample.value), wanted=True)
+    row = report_of_counts("sample of users", why, before, after, 0, dropped)
     return sample.with_cleaning([*log.cleaning, row])

@@ -215,10 +215,14 @@ class ReportTable:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a section has to show; `notes` are sentences for the reader of all of it."""
+    """What a section has to show.
+
+    `notes` are sentences for the reader of all of it, `warnings` those that nobody should miss.
+    """
 
     tables: tuple[ReportTable, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Section(Protocol):

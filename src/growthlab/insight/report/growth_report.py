@@ -39,6 +39,7 @@ CHAPTERS = (
     "Baskets and items",
     "Channels",
     "Satisfaction",
+    "Data",
 )
 
 

@@ -76,7 +76,8 @@ def _privacy(report: ReportContents) -> str:
 
 def _article(part: ReportPart, currency: str | None) -> Article:
     blocks = [_block(table, currency) for table in part.findings.tables]
-    return Article(part.title, blocks, part.findings.notes)
+    warnings = [f"Warning: {warning}" for warning in part.findings.warnings]
+    return Article(part.title, blocks, [*warnings, *part.findings.notes])
 
 
 def _block(table: ReportTable, currency: str | None) -> Block:

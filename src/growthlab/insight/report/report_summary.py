@@ -21,6 +21,7 @@ def report_summary(report: ReportContents) -> str:
         lines += _headline_lines(tables["headline"], report.scope.currency)
     if "goals" in tables:
         lines += ["goals", *_goal_lines(tables["goals"])]
+    lines += [f"warning: {line}" for part in report.parts for line in part.findings.warnings]
     lines += [f"not in the report: {name}: {why}" for name, why in report.left_out.items()]
     if report.n_hidden:
         lines.append(
