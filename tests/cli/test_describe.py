@@ -42,7 +42,7 @@ def test_the_report_says_where_it_is_and_how_far_the_goals_are(
     assert "active_users of all: " in described.out
     assert "of 60 customers by 2025-09-30" in described.out
     folder = workspace.folder / "reports" / "simulated_shop"
-    assert "reports/simulated_shop/report.html: 10 tables" in described.out
+    assert "reports/simulated_shop/report.html: 11 tables" in described.out
     assert "Distance to the goals" in (folder / "report.html").read_text()
     assert {"goals", "growth_by_day", "cohort_retention"} <= {
         path.stem for path in (folder / "tables").iterdir()

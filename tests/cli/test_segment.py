@@ -45,9 +45,9 @@ def test_a_lookalike_audience_comes_from_a_file_of_seeds(workspace: Workspace) -
     audience = pd.read_parquet(workspace.folder / "second/simulated_shop/lookalike.parquet")
     assert not set(audience["user_id"]) & set(best)
     assert audience["rank"].tolist() == list(range(1, len(audience) + 1))
-    lift = workspace.logged_by(done).data.metrics["lookalike/lift"]
+    lift = workspace.logged_by(done).data.metrics["lookalike/lift_on_random_parts"]
     assert lift > 1  # big spenders are found more often than by chance
-    assert f"lookalike/lift: {lift:.3g}, measured on customers held out" in done.out
+    assert f"lookalike/lift_on_random_parts: {lift:.3g}, measured on customers held out" in done.out
 
 
 @pytest.mark.parametrize(

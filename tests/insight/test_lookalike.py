@@ -68,7 +68,7 @@ def test_the_lift_worked_by_hand() -> None:
 
 def test_held_out_seeds_are_found_far_above_chance(tmp_path: Path) -> None:
     path = seeds(tmp_path, [f"a{n:02d}" for n in range(30)])
-    ranks = lookalike(path).held_out_ranks(two_kinds(), AS_OF)
+    ranks = lookalike(path).ranks_of_random_parts(two_kinds(), AS_OF)
     assert len(ranks) == 5
     assert sum(len(f.first) for f in ranks) == 30  # each seed once
     assert all(f.n == 80 - 24 for f in ranks)
@@ -91,16 +91,46 @@ def test_the_composition_of_an_audience_worked_by_hand(tmp_path: Path) -> None:
 def test_the_quality_is_the_lift_of_an_audience_of_the_size(tmp_path: Path) -> None:
     section = lookalike(seeds(tmp_path, [f"a{n:02d}" for n in range(12)]), size=0.2)
     quality = section.quality(two_kinds(), AS_OF)
-    (row,) = lift_table(section.held_out_ranks(two_kinds(), AS_OF), [0.2]).to_dict("records")
-    assert quality == {"lift": row["lift"], "recall": row["recall"]}
+    ranks = section.ranks_of_random_parts(two_kinds(), AS_OF)
+    (row,) = lift_table(ranks, [0.2]).to_dict("records")
+    assert quality == {
+        "lift_on_random_parts": row["lift"],
+        "recall_on_random_parts": row["recall"],
+        "lift_by_rfm_on_random_parts": row["lift_by_segment"],
+    }
 
 
 def test_dated_seeds_are_held_out_by_date_with_the_portrait_of_then(tmp_path: Path) -> None:
     ids = [f"a{n:02d}" for n in range(40)]
     path = seeds(tmp_path, ids, [ago(40 - n) for n in range(40)])
-    (ranks,) = lookalike(path).held_out_ranks(two_kinds(), AS_OF)
+    section = lookalike(path)
+    (ranks,) = section.ranks_of_later_seeds(two_kinds(), AS_OF)
     # the border is the date of the 29th seed, 12 days ago: 28 shown, 12 later, all had bought
     assert (ranks.n, len(ranks.first)) == (80 - 28, 12)
+    assert set(section.quality(two_kinds(), AS_OF)) == {
+        "lift_on_later_seeds",
+        "recall_on_later_seeds",
+        "lift_by_rfm_on_later_seeds",
+    }
+
+
+def test_the_lift_with_dates_comes_first_and_the_other_is_named_for_what_it_is(
+    tmp_path: Path,
+) -> None:
+    ids = [f"a{n:02d}" for n in range(40)]
+    scope = ReportScope.of(two_kinds(), as_of=str(AS_OF), min_group=10)
+    dated = lookalike(seeds(tmp_path, ids, [ago(40 - n) for n in range(40)])).find(scope)
+    assert [(t.title, t.technical) for t in dated.tables[:2]] == [
+        ("Lift on the latest seeds", False),
+        ("Random parts of the seeds: how alike they are", True),
+    ]
+    assert dated.tables[0].rows["held_out"].tolist()[0] == 12
+    assert "lift_by_segment how well an order by RFM segment alone does" in dated.notes[0]
+    undated = lookalike(seeds(tmp_path, ids)).find(scope)
+    assert [t.name for t in undated.tables] == ["lookalike_random_parts", "lookalike_composition"]
+    assert not undated.tables[0].technical
+    assert undated.notes[0].startswith("The seeds have no dates")
+    assert "not how well later ones are found" in undated.tables[0].note
 
 
 def test_without_seeds_there_is_no_section_and_no_audience(shop: EventLog) -> None:

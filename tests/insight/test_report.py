@@ -208,6 +208,19 @@ def test_what_is_saved_is_the_page_the_tables_and_their_definitions(
     assert {row["table"] for row in described} == set(shop_report.tables)
 
 
+def test_days_that_are_not_drawn_are_counted_and_the_method_is_at_the_end(
+    shop: EventLog,
+) -> None:
+    report = build_report("the shop", ReportScope.of(shop), sections("growth", "clusters"))
+    days = next(t for t in report.report_tables if t.name == "growth_by_day")
+    assert days.hidden is not None
+    n_hidden, html = int(days.hidden["active_users"].sum()), report.as_html()
+    assert n_hidden > 0
+    assert f"Customers a day: {n_hidden} of {len(days.rows)} points are withheld" in html
+    heading = html.rindex("Technical details")
+    assert html.index('id="clusters"') < heading < html.index('id="cluster_choice"')
+
+
 def test_a_folder_that_cannot_be_written_is_a_mistake(
     shop_report: GrowthReport, tmp_path: Path
 ) -> None:

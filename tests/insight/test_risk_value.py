@@ -48,6 +48,32 @@ def test_the_grid_has_totals_and_hides_small_cells() -> None:
     assert (shown["customers"], shown["total_value"]) == (12, 60)
 
 
+def test_bounds_of_a_cell_are_those_of_its_mean() -> None:
+    # risks 0.1, 0.2, ..., 0.9: mean 0.5, standard error 0.0913, and t of 8 degrees of freedom 2.306
+    levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
+    customers = pd.DataFrame({"risk": np.arange(1, 10) / 10, "value": 5.0})
+    customers["risk_level"] = customers["value_level"] = pd.Series(["low"] * 9, dtype=levels)
+    grid = risk_value_grid(customers).set_index(["risk_level", "value_level"])
+    row = grid.loc[("low", "low")]
+    error = np.std(np.arange(1, 10) / 10, ddof=1) / 3
+    assert row[["risk_low", "risk_high"]].tolist() == pytest.approx(
+        [0.5 - 2.306 * error, 0.5 + 2.306 * error], rel=1e-3
+    )
+    assert row[["value_low", "value_high", "total_value_low"]].isna().all()  # all are worth 5
+    assert grid.drop(("low", "low"))[["risk", "risk_low", "value_high"]].isna().all(axis=None)
+
+
+def test_bounds_of_a_total_know_that_others_could_be_in_the_cell() -> None:
+    levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
+    customers = pd.DataFrame({"risk": 0.1, "value": [10.0] * 50 + [0.0] * 50})
+    customers["risk_level"] = pd.Series(["low"] * 100, dtype=levels)
+    customers["value_level"] = pd.Series(["high"] * 50 + ["low"] * 50, dtype=levels)
+    row = risk_value_grid(customers).set_index(["risk_level", "value_level"]).loc[("low", "high")]
+    # 100 customers of 0 or 10: the standard error of their sum is sqrt(100) x 5.03, t is 1.984
+    low, high = row[["total_value_low", "total_value_high"]]
+    assert (low, high) == pytest.approx((500 - 99.7, 500 + 99.7), abs=0.2)
+
+
 def test_the_built_in_models_predict_every_buyer(shop: EventLog) -> None:
     as_of = ReportScope.of(shop).as_of
     customers = predict_risk_and_value(shop, as_of, 28)

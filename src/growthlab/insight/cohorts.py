@@ -181,8 +181,8 @@ def since_column(period: str) -> Column:
 
 FEWER_COHORTS_NOTE = "The further to the right, the fewer and older the cohorts behind a figure."
 BURN_IN_NOTE = (
-    "Cohorts before {burn_in_end:%Y-%m-%d} lie in the burn-in: old customers are among them, so that they "
-    "look more loyal than new ones are."
+    "Cohorts before {burn_in_end:%Y-%m-%d} lie in the burn-in, in which old customers look new: they are "
+    "left out."
 )
 
 
@@ -207,18 +207,13 @@ def cohort_findings(
     under the titles of the curve and of the heat map.
     """
     rows = add_shares(cohorts_in_scope(scope, period))
-    rows = rows.reset_index(drop=True)
-    new = rows[rows["cohort"] >= scope.burn_in_end]
-    pooled = pool_cohorts(new)
+    rows = rows[rows["cohort"] >= scope.burn_in_end].reset_index(drop=True)
+    pooled = pool_cohorts(rows)
     names, totals = cohort_names(scope, period, rows), pooled_names(scope, period, pooled)
-    wholes = pooled_names(scope, period, new)
+    wholes = pooled_names(scope, period, rows)
     counted = [figure for figure in totals if figure in columns]
     shown = [figure for figure in counted if figure != "buyers"]
-    sums = (
-        each
-        for figure in shown
-        for each in sums_by(wholes[figure], [names[figure][place] for place in new.index])
-    )
+    sums = (each for figure in shown for each in sums_by(wholes[figure], names[figure]))
     since = since_column(period)
     curve = {"since": since, **columns}
     each = {"cohort": cohort_column(period), **curve}

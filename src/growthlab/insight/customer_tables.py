@@ -29,7 +29,7 @@ class CustomerTables:
 
     `tables` has the rows of each section by its name, `left_out` the reason for each section that
     the log cannot give, and `quality` the measures of each `EvaluatedSection` on held-out customers
-    by ``section/measure``, such as ``lookalike/lift``.
+    by ``section/measure``, such as ``lookalike/lift_on_later_seeds``.
     """
 
     tables: Mapping[str, pd.DataFrame]

@@ -113,6 +113,8 @@ class ReportTable:
     rows_shown
         Rows on the page: the last ones where the first column is a date, else the first ones;
         None for all. The file has all rows.
+    technical
+        Whether it is about the method and not about customers: the page shows it at its end.
     tiles
         Whether the page shows a row as a tile: its name, its value, what it is compared with.
     behind
@@ -143,6 +145,7 @@ class ReportTable:
     plots: tuple[Plot, ...] = ()
     note: str = ""
     rows_shown: int | None = None
+    technical: bool = False
     tiles: bool = False
     behind: pd.DataFrame | None = None
     count_names: Mapping[str, Sequence[str]] = field(default_factory=dict)

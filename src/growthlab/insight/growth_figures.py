@@ -94,18 +94,23 @@ GROWTH_COLUMNS = {
     ),
     "returning_buyers": Column(
         "customers",
-        "Buyers who had bought before the period began.",
+        "Buyers who had bought before the period began. Empty in the burn-in, before which the log "
+        "knows too little of them.",
         _WHO_BOUGHT,
         ("returning_buyers",),
         part_of="buyers",
     ),
     "repeat_buyer_share": Column(
-        "share", "returning_buyers / buyers.", _WHO_BOUGHT, ("returning_buyers",)
+        "share",
+        "returning_buyers / buyers. Empty in the burn-in.",
+        _WHO_BOUGHT,
+        ("returning_buyers",),
     ),
 }
 BEHIND = ("active_days",)  # of all customers: the sum of their active days
 ACTIVITY_COLUMNS = ("new_users", "active_users", "mean_daily_active", "activity_day_ratio")
 BUYING_COLUMNS = ("buyers", "user_conversion", "returning_buyers", "repeat_buyer_share")
+FIGURES_OF_A_PAST = ("new_users", "returning_buyers", "repeat_buyer_share")
 SALES_COLUMNS = ("orders", "gmv", "sales", "net_sales", "average_order_value", "arpu")
 
 
@@ -121,7 +126,7 @@ def growth_by_period(
     """One row a period from `first_day` to `as_of` with the columns of `GROWTH_COLUMNS` and `BEHIND`.
 
     Money is NaN without prices, and a share is NaN where nobody could have done it. A period that
-    begins before `burn_in_end` has no `new_users`.
+    begins before `burn_in_end` has none of the `FIGURES_OF_A_PAST`.
     """
     events_by_period = log.query(_sql(log, period, active_events)).set_index("period")
     step = log.calendar.step(period)
@@ -135,8 +140,6 @@ def growth_by_period(
     ends = pd.date_range(start, periods=len(periods) + 1, freq=step, unit="us")[1:]
     days = _days_covered(periods, ends, first_day, as_of)
     table["complete"] = (periods >= pd.Timestamp(first_day)) & (ends <= pd.Timestamp(as_of))
-    if burn_in_end is not None:
-        table["new_users"] = table["new_users"].where(periods >= pd.Timestamp(burn_in_end))
     table["net_sales"] = table["sales"] - table["returned"]
     buyers, active = (table[c].where(table[c] > 0) for c in ("buyers", "active_users"))
     table["mean_daily_active"] = table["active_days"] / days
@@ -145,6 +148,9 @@ def growth_by_period(
     table["average_order_value"] = table["sales"] / table["orders"].where(table["orders"] > 0)
     table["arpu"] = table["net_sales"] / active
     table["repeat_buyer_share"] = table["returning_buyers"] / buyers
+    if burn_in_end is not None:
+        for figure in FIGURES_OF_A_PAST:
+            table[figure] = table[figure].where(periods >= pd.Timestamp(burn_in_end))
     return table.rename_axis("period").reset_index()[[*GROWTH_COLUMNS, *BEHIND]]
 
 

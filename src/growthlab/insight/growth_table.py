@@ -58,14 +58,14 @@ def growth_table(
 
 
 def left_out_figures(scope: ReportScope) -> tuple[str, ...]:
-    """The figures that a log of purchases alone does not have.
+    """The figures that the log does not have: without browsing there is no conversion.
 
-    Its active customers are those who ordered. Where some of them cancelled all, these would be
-    revealed by the number of buyers.
+    The active customers of a log of purchases alone are those who ordered. Where some of them
+    cancelled all, these would be revealed by the number of buyers.
     """
-    if scope.buyers_are_active:
-        return ("user_conversion",)
-    return OF_ACTIVE_CUSTOMERS if scope.buys_alone else ()
+    if scope.buys_alone and not scope.buyers_are_active:
+        return OF_ACTIVE_CUSTOMERS
+    return () if scope.browses else ("user_conversion",)
 
 
 def customers_behind(table: ReportTable, figure: str) -> str:

@@ -16,6 +16,11 @@ from growthlab.data.calendar import PERIODS, UTC_CALENDAR, Calendar
 from growthlab.data.event_log import EventLog
 
 ACTIVE_EVENTS = ("view", "search", "favourite", "cart", "purchase", "click", "review")
+BROWSING = ("view", "search", "favourite", "cart", "click")
+NO_CONVERSION = (
+    f"There is no conversion: the log has no {', '.join(BROWSING[:-1])} or {BROWSING[-1]} events that count "
+    "as activity (active_events)."
+)
 SMALLEST_GROUP = 10
 DEFAULT_GROUP = 50
 
@@ -104,6 +109,11 @@ class ReportScope:
     def buys_alone(self) -> bool:
         """Whether purchases are the only activity that the log has."""
         return {*self.event_types} & {*self.active_events} == {"purchase"}
+
+    @property
+    def browses(self) -> bool:
+        """Whether the log has activity that can come before a purchase, so that there is a conversion."""
+        return bool({*self.event_types} & {*self.active_events} & {*BROWSING})
 
     @property
     def buyers_are_active(self) -> bool:

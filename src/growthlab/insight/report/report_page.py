@@ -10,7 +10,7 @@ import pandas as pd
 
 from growthlab.insight.findings import BarPlot, LinePlot, Plot, ReportTable
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
-from growthlab.insight.report.report_plots import chart_of
+from growthlab.insight.report.report_plots import chart_of, undrawn_note
 from growthlab.insight.report.value_format import (
     UNDEFINED,
     WITHHELD,
@@ -42,10 +42,18 @@ COMPARISONS = {"month_before": "on the month before", "year_before": "on the yea
 
 def report_html(report: ReportContents) -> str:
     """The report as one HTML document."""
+    currency = report.scope.currency
     chapters = [
-        Chapter(name, articles=[_article(part, report.scope.currency) for part in parts])
+        Chapter(name, articles=[_article(part, currency) for part in parts])
         for name, parts in groupby(report.parts, lambda part: part.chapter)
     ]
+    technical = [
+        Article(part.title, [_block(table, currency) for table in tables])
+        for part in report.parts
+        if (tables := [table for table in part.findings.tables if table.technical])
+    ]
+    if technical:
+        chapters.append(Chapter("Technical details", articles=technical))
     if report.left_out:
         chapters.append(Chapter("Not in this report", [ListBlock(report.left_out)]))
     page = Page(report.title, chapters, [_facts(report)], [_privacy(report)], links=True)
@@ -75,14 +83,15 @@ def _privacy(report: ReportContents) -> str:
 
 
 def _article(part: ReportPart, currency: str | None) -> Article:
-    blocks = [_block(table, currency) for table in part.findings.tables]
+    blocks = [_block(table, currency) for table in part.findings.tables if not table.technical]
     warnings = [f"Warning: {warning}" for warning in part.findings.warnings]
     return Article(part.title, blocks, [*warnings, *part.findings.notes])
 
 
 def _block(table: ReportTable, currency: str | None) -> Block:
     """Plots, rows, and the definitions of all that is seen of a table."""
-    notes = [table.note] if table.note else []
+    undrawn = [note for plot in table.plots if (note := undrawn_note(plot, table))]
+    notes = [note for note in (table.note, *undrawn) if note]
     if table.rows.empty:
         return DataBlock(table.title, table.name, notes=notes, footer="There are no rows.")
     if table.tiles:

@@ -23,6 +23,26 @@ def chart_of(plot: Plot, table: ReportTable) -> Chart | ShadedTable | None:
     return _bar_chart(plot, table) if isinstance(plot, BarPlot) else _shaded_table(plot, table)
 
 
+def undrawn_note(plot: Plot, table: ReportTable) -> str:
+    """What a plot of lines does not draw of its rows, in a sentence; empty where it draws all."""
+    if not isinstance(plot, LinePlot) or table.hidden is None:
+        return ""
+    rows = table.rows[table.rows["complete"]] if "complete" in table.rows else table.rows
+    n_hidden = int(table.hidden.loc[rows.index, list(plot.y)].any(axis=1).sum())
+    sentences = []
+    if n_hidden:
+        sentences.append(
+            f"{plot.title}: {n_hidden:,} of {len(rows):,} points are withheld, as too few customers are "
+            "behind them; the lines have gaps there."
+        )
+    n_lines = 0 if plot.by is None else rows[plot.by].nunique()
+    if n_lines > MOST_LINES:
+        sentences.append(
+            f"{plot.title}: {MOST_LINES} of {n_lines} lines are drawn, those with the most points."
+        )
+    return " ".join(sentences)
+
+
 def _line_chart(plot: LinePlot, table: ReportTable) -> LineChart | None:
     """Values over `x`; a gap where one is withheld or unknown."""
     lines = {name: line for name, line in _lines(plot, table.rows).items() if line.notna().any()}

@@ -118,6 +118,8 @@ class Channels:
 
     def _quality(self, scope: ReportScope, curves: pd.DataFrame) -> ReportTable:
         rows = channel_quality(curves, self.at, self.costs, self.margin)
+        if not scope.browses:
+            rows = rows.drop(columns="buyer_share")
         columns = select_columns(self._columns(), rows)
         title = f"After {self.at} whole {self.period}s"
         note = (

@@ -155,7 +155,7 @@ class Clusters:
             ReportTable("cluster_profile", "What is typical", profile, PROFILE, plots=(heat,), rows_shown=0,
                         count_names={"customers": sizes}),
             ReportTable("cluster_choice", "Their number", choice[list(columns)], columns,
-                        plots=(plot,) if len(choice) > 1 else (),
+                        plots=(plot,) if len(choice) > 1 else (), technical=True,
                         count_names={"customers": [all_buyers(scope)] * len(choice)}),
         )  # fmt: skip
         return Findings(tables, (SEGMENT_NOTE, self._verdict(clustering)))

@@ -9,7 +9,7 @@ from growthlab.data.calendar import Period
 from growthlab.insight.findings import Findings, LinePlot, ReportTable
 from growthlab.insight.growth_figures import ACTIVITY_COLUMNS, BUYING_COLUMNS, growth_in_scope
 from growthlab.insight.growth_table import growth_table, new_customers_of_weeks
-from growthlab.insight.report_scope import ReportScope
+from growthlab.insight.report_scope import NO_CONVERSION, ReportScope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Growth:
             f"The log begins on {scope.first_day:%Y-%m-%d}: customers first seen before "
             f"{scope.burn_in_end:%Y-%m-%d} (the burn-in) may be old ones and are not counted as new.",
         ]
+        if not scope.browses:
+            notes.append(NO_CONVERSION)
         return Findings(tables, tuple(notes))
 
     def _table(self, scope: ReportScope, period: Period) -> ReportTable:

@@ -79,7 +79,7 @@ class LifeCycle:
         stages = segment_table("life_cycle", "Stages", customers, "stage", scope, self._definition)
         tables = [stages]
         then = scope.as_of - timedelta(days=self.compare_days)
-        if then > scope.first_day + timedelta(days=self.active_days):
+        if then > max(scope.first_day + timedelta(days=self.active_days), scope.burn_in_end):
             tables.append(self._moves(scope, customers["stage"], then))
         return Findings(tuple(tables), (SEGMENT_NOTE,))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -68,9 +68,10 @@ class Lookalike:
 
     Similarity is the probability of being a seed by a logistic regression of seeds against all other
     buyers, over standardised tags. This is learning from positive and unlabelled examples: the order
-    is right even though some of the others would be seeds too (Elkan and Noto, KDD 2008). The lift is
-    measured on held-out seeds: the latest three tenths where the seed file has a ``date`` (with the
-    portrait as of then), else each of five random parts in turn.
+    is right even though some of the others would be seeds too (Elkan and Noto, KDD 2008). Where the
+    seed file has a ``date``, the lift is that on the latest three tenths of the seeds, with the portrait
+    as of then: it says how well the next seeds are found. On each of five random parts of the seeds in
+    turn it says only how alike the seeds are, as the portrait then knows what made them seeds.
 
     Parameters
     ----------
@@ -123,16 +124,28 @@ class Lookalike:
         ranks = np.arange(1, len(kept) + 1)
         return pd.DataFrame({"likeness": likeness[kept], "rank": ranks}, index=index)
 
-    def held_out_ranks(self, log: EventLog, as_of: datetime) -> list[HeldOutRanks]:
-        """The ranks of seeds that the model was not trained on, one element a held-out part."""
-        ids = buyers(log, as_of).index.to_numpy(dtype=str)
-        dates = self._seeds(log, ids)
+    def ranks_of_random_parts(self, log: EventLog, as_of: datetime) -> list[HeldOutRanks]:
+        """The ranks of the seeds of each random part, by a model trained on the other parts."""
+        ids, points = self._customer_points(log, as_of)
+        seeds = self._seeds(log, ids).index
+        fold = random_stream(self.seed, "held out seeds").permutation(len(seeds)) % FOLDS
+        segments = RFM().customers(log, as_of)["segment"]
+        return [
+            self._rank_held_out(ids, points, seeds[fold != f], seeds[fold == f], segments)
+            for f in range(FOLDS)
+        ]
+
+    def ranks_of_later_seeds(self, log: EventLog, as_of: datetime) -> list[HeldOutRanks]:
+        """The ranks of the latest seeds, by a model trained on the earlier ones; none without dates.
+
+        Raises
+        ------
+        DataError
+            Too few of the seeds had bought by the date that parts them.
+        """
+        dates = self._seeds(log, buyers(log, as_of).index.to_numpy(dtype=str))
         if dates.isna().any():
-            _, points = self._customer_points(log, as_of)
-            fold = random_stream(self.seed, "held out seeds").permutation(len(dates)) % FOLDS
-            parts = [(points, dates.index[fold != f], dates.index[fold == f]) for f in range(FOLDS)]
-            segments = RFM().customers(log, as_of)["segment"]
-            return [self._rank_held_out(ids, *part, segments) for part in parts]
+            return []
         border = dates.sort_values().iloc[int(0.7 * len(dates))].to_pydatetime()
         then, points = self._customer_points(log, border)
         known = dates[dates.index.isin(then)]
@@ -149,9 +162,16 @@ class Lookalike:
         ]
 
     def quality(self, log: EventLog, as_of: datetime) -> dict[str, float]:
-        """The ``lift`` and the ``recall`` of an audience of `size` on held-out seeds."""
-        (row,) = lift_table(self.held_out_ranks(log, as_of), [self.size]).to_dict("records")
-        return {"lift": row["lift"], "recall": row["recall"]}
+        """The lift and the recall of an audience of `size`, and the lift of an order by RFM segment.
+
+        By ``lift_on_later_seeds`` and so on with dates, else by ``lift_on_random_parts``.
+        """
+        later = self.ranks_of_later_seeds(log, as_of)
+        ranks = later or self.ranks_of_random_parts(log, as_of)
+        (row,) = lift_table(ranks, [self.size]).to_dict("records")
+        held_out = "later_seeds" if later else "random_parts"
+        figures = {"lift": "lift", "recall": "recall", "lift_by_rfm": "lift_by_segment"}
+        return {f"{name}_on_{held_out}": row[figure] for name, figure in figures.items()}
 
     def composition(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
         """One row an RFM segment: how many of the audience, of the seeds and of all buyers are in it.
@@ -174,27 +194,35 @@ class Lookalike:
         """Recall and lift by size of the audience, compared with an order by RFM segment; its composition."""
         if self.seeds is None:
             raise SectionUnavailable("no seeds: give a file with section.lookalike.seeds=FILE")
-        ranks = self.held_out_ranks(scope.log, scope.as_of)
-        rows = lift_table(ranks, self.shares)
-        plot = LinePlot("share", ("recall", "recall_by_segment", "share_of_customers"),
-                     "Held-out seeds found, by size of the audience")  # fmt: skip
-        how = "by date" if len(ranks) == 1 else f"each of {FOLDS} random parts in turn"
-        note = (
-            f"Held out {how}. By chance the lift is 1. The audience itself, a row a customer, comes "
-            "from `growthlab segment`."
+        later = self.ranks_of_later_seeds(scope.log, scope.as_of)
+        tables = [self._lift_table("lookalike", "Lift on the latest seeds", later)] if later else []
+        parts = self.ranks_of_random_parts(scope.log, scope.as_of)
+        name, title = "lookalike_random_parts", "Random parts of the seeds: how alike they are"
+        tables.append(
+            replace(self._lift_table(name, title, parts), note=ALIKE, technical=bool(later))
         )
         composition = self.composition(scope.log, scope.as_of)
-        tables = (
-            ReportTable("lookalike", "Lift on seeds that were held out", rows, LIFT, plots=(plot,)),
+        tables.append(
             ReportTable(
                 "lookalike_composition",
                 "Who is in the audience",
                 composition,
                 COMPOSITION,
                 **_composition_counts(composition, scope),
-            ),
+            )
         )
-        return Findings(tables, (note,))
+        audience = "The audience itself, a row a customer, comes from `growthlab segment`."
+        return Findings(tuple(tables), (BY_DATE if later else NO_DATES, audience))
+
+    def _lift_table(self, name: str, title: str, ranks: Sequence[HeldOutRanks]) -> ReportTable:
+        plot = LinePlot(
+            "share",
+            ("recall", "recall_by_segment", "share_of_customers"),
+            "Held-out seeds found, by size of the audience",
+        )
+        return ReportTable(
+            name, title, lift_table(ranks, {*self.shares, self.size}), LIFT, plots=(plot,)
+        )
 
     def _customer_points(self, log: EventLog, as_of: datetime) -> tuple[np.ndarray, np.ndarray]:
         ids = buyers(log, as_of).index.to_numpy(dtype=str)
@@ -263,7 +291,7 @@ def count_hits(first: np.ndarray, last: np.ndarray, size: int) -> float:
     return float(np.clip((size - first + 1) / (last - first + 1), 0.0, 1.0).sum())
 
 
-def lift_table(parts: Sequence[HeldOutRanks], shares: Sequence[float]) -> pd.DataFrame:
+def lift_table(parts: Sequence[HeldOutRanks], shares: Iterable[float]) -> pd.DataFrame:
     """One row a size of the audience: held-out seeds found in it, recall and lift.
 
     recall = held-out seeds in the audience / all held-out seeds; lift = recall / the audience's
@@ -306,6 +334,18 @@ def _composition_counts(rows: pd.DataFrame, scope: ReportScope) -> dict[str, Any
     }
 
 
+BY_DATE = (
+    "lift says how well an audience finds the latest seeds, which the model was not trained on, and "
+    "lift_by_segment how well an order by RFM segment alone does; 1 is chance."
+)
+NO_DATES = (
+    "The seeds have no dates, so that nothing is known of how well later seeds are found: give the seed "
+    "file a column date."
+)
+ALIKE = (
+    f"Each of {FOLDS} random parts of the seeds is looked for by the others. The portrait already knows what "
+    "made them seeds, so that the lift says how alike they are, and not how well later ones are found."
+)
 _HELD_OUT, _FOUND = ("customers", "held_out"), ("found",)
 LIFT = {
     "share": Column("label", "Size of the audience, as a share of the customers who are no seeds."),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.intervals import jackknife_bounds, unless_without_width
 from growthlab.insight.counts import count_at, sums_by
 from growthlab.insight.findings import Column, Findings, HeatMap, ReportTable
 from growthlab.insight.levels import assign_levels, check_borders, value_borders
@@ -89,7 +92,11 @@ class RiskValue:
             else f"Risk is the probability of no purchase in {self.horizon_days:g} days by BG/NBD, "
             "value the spend expected in them by BG/NBD and Gamma-Gamma, unless they come from a file."
         )
-        return Findings((table,), (source,))
+        bounds = (
+            "Bounds hold the figure of 95 % of shops whose customers come from the same many; that the "
+            "models themselves can be wrong is not in them."
+        )
+        return Findings((table,), (source, bounds))
 
     def grid_table(self, rows: pd.DataFrame, as_of: datetime) -> ReportTable:
         """The table of `risk_value_grid`."""
@@ -122,15 +129,65 @@ class RiskValue:
                 else "middle: above {:g}; high: above {:g}.".format(*self.value_borders),
             ),
             "customers": Column("customers", "Customers of both levels.", counts),
-            "risk": Column("share", "Mean probability of leaving.", counts),
-            "value": Column("money", "Mean value expected.", counts),
-            "total_value": Column("money", "Value expected of all of them.", counts),
+            **_with_bounds("risk", Column("share", "Mean probability of leaving.", counts)),
+            **_with_bounds("value", Column("money", "Mean value expected.", counts)),
+            **_with_bounds(
+                "total_value", Column("money", "Value expected of all of them.", counts)
+            ),
         }
 
 
 def risk_value_grid(customers: pd.DataFrame) -> pd.DataFrame:
-    """One row a pair of levels: customers, mean risk and value, total value."""
+    """One row a pair of levels: customers, mean risk and value, total value, each with 95 % bounds.
+
+    Bounds are over customers, see `jackknife_bounds`; of a total also because others could be in the
+    cell. They are NaN for fewer than two customers, and where these do not differ.
+    """
     groups = customers.groupby(["risk_level", "value_level"], observed=False)
-    rows = groups.agg(customers=("risk", "size"), risk=("risk", "mean"), value=("value", "mean"))
-    rows["total_value"] = groups["value"].sum()
-    return rows.reset_index()
+    cells = [(levels, cell[["risk", "value"]].to_numpy(np.float64)) for levels, cell in groups]
+    rows = [
+        [
+            *levels,
+            len(cell),
+            *_mean(cell[:, 0]),
+            *_mean(cell[:, 1]),
+            *_total(cell[:, 1], len(customers)),
+        ]
+        for levels, cell in cells
+    ]
+    names = [f"{name}{end}" for name in ("risk", "value", "total_value") for end in ("", *ENDS)]
+    grid = pd.DataFrame(rows, columns=["risk_level", "value_level", "customers", *names])
+    risks = [f"risk{end}" for end in ENDS]
+    grid[risks] = grid[risks].clip(0.0, 1.0)
+    kinds = {level: customers[level].dtype for level in ("risk_level", "value_level")}
+    return grid.astype(kinds)
+
+
+def _mean(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean with its bounds; NaN for none."""
+    n = len(values)
+    if not n:
+        return math.nan, math.nan, math.nan
+    mean = float(values.mean())
+    without = (values.sum() - values) / max(n - 1, 1)
+    return mean, *unless_without_width(jackknife_bounds(mean, without))
+
+
+def _total(values: np.ndarray, n_customers: int) -> tuple[float, float, float]:
+    """The sum with its bounds, where any of `n_customers` could have been in the cell."""
+    total = float(values.sum())
+    of_all = np.zeros(n_customers)
+    of_all[: len(values)] = values
+    without = (total - of_all) * n_customers / max(n_customers - 1, 1)
+    return total, *unless_without_width(jackknife_bounds(total, without))
+
+
+def _with_bounds(name: str, column: Column) -> dict[str, Column]:
+    """The column, and those of its bounds."""
+    low, high = (
+        replace(column, definition=f"{end} 95 % bound of {name}.") for end in ("Lower", "Upper")
+    )
+    return {name: column, f"{name}_low": low, f"{name}_high": high}
+
+
+ENDS = ("_low", "_high")

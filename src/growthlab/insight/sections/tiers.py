@@ -159,10 +159,15 @@ class Tiers:
         columns = {c: TRAILING.get(c, column) for c, column in table.columns.items()}
         trailing = f"Orders and spend are those of the {self.window_days:g} days before the date."
         tables = [replace(table, columns=columns)]
-        then = scope.as_of - timedelta(days=self.compare_days)
-        if then > scope.first_day:
+        notes, then = [trailing], scope.as_of - timedelta(days=self.compare_days)
+        if then >= scope.burn_in_end:
             tables.append(self.moves(scope, customers["tier"], then))
-        return Findings(tuple(tables), (trailing,))
+            if then - timedelta(days=self.window_days) < scope.first_day:
+                notes.append(
+                    f"The log begins less than {self.window_days:g} days before {then:%Y-%m-%d}: tiers of "
+                    "then rest on a shorter past, and some moves upwards come from that alone."
+                )
+        return Findings(tuple(tables), tuple(notes))
 
     def moves(self, scope: ReportScope, now: pd.Series, then: datetime) -> ReportTable:
         """How many customers went from each tier `then` to each `now`."""
