@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +22,8 @@ from growthlab.core.plain_values import plain_values
 MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
 SEARCH_RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
 RUN_ID = re.compile(r"((?:run|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})")
+
+Versions = tuple[tuple[str, int, int], ...]  # path, nanoseconds, bytes
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Command:
         skipped = ("metrics", "search", "model=")
         kept = [o for o in self.overrides if not o.startswith(skipped)]
         words = [*kept, f"model={choice}"]
-        model = _compose(self.name, words).config.model
+        plain = _compose(self.name, words)
+        model = plain.config.model
         parts = [
             w for w in self.model_words if "@" in w and mistakes.has_setting(model, _model_key(w))
         ]
@@ -62,7 +64,8 @@ class Command:
             if w.startswith("+") or mistakes.has_setting(model, _model_key(w))
         ]
         settings = settings_words(self.config, choice.rpartition("/")[2], self.model_words)
-        composed = _compose(self.name, [*words, *settings, *known])
+        own = [*settings, *known]
+        composed = _compose(self.name, [*words, *own]) if own else plain
         return replace(composed, model_words=tuple(known))
 
     def choice(self, group: str) -> str:
@@ -89,8 +92,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     if "section" in base.groups and not any(w.startswith("section=") for w in words):
         words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
-        dependent = ("metrics", "search.", "split.")  # chosen by task, model and data
-        first = _compose(command, [w for w in words if not w.lstrip("+~").startswith(dependent)])
+        first = _by_choices(command, tuple(w for w in words if _is_choice(w, base)), _versions())
         words = [
             *_metrics_words(first, words),
             *_search_words(first, words),
@@ -188,22 +190,41 @@ def _split_words(first: Command, base: Command, words: Sequence[str]) -> list[st
     return [] if named is None else [f"split={named}"]
 
 
-def _base(command: str) -> Command:
-    """The command without any words."""
-    local = [root / LOCAL_SETTINGS for root in search_path()]
-    versions = [(str(path), path.stat().st_mtime_ns) for path in local if path.exists()]
-    return _composed_base(command, tuple(versions))
+def _is_choice(word: str, base: Command) -> bool:
+    """Whether a word chooses in a group whose choice the defaults of others depend on, or a class."""
+    group = mistakes.config_group_of(word)
+    return group in base.groups - {"metrics"} or group.endswith("._target_")
 
 
 @lru_cache
-def _composed_base(command: str, versions: tuple[tuple[str, int], ...]) -> Command:
-    """The command without any words; `versions` are the local settings that are part of it."""
+def _by_choices(command: str, words: tuple[str, ...], versions: Versions) -> Command:
+    """The command with these choices alone; `versions` are the files that may be part of it."""
+    return _compose(command, words)
+
+
+def _versions() -> Versions:
+    """The config files that are not the package's own, each with its size and when it was written."""
+    package, *own = search_path()
+    files = [package / LOCAL_SETTINGS, *(path for root in own for path in root.rglob("*.yaml"))]
+    states = [(path, path.stat()) for path in files if path.exists()]
+    return tuple((str(path), state.st_mtime_ns, state.st_size) for path, state in states)
+
+
+def _base(command: str) -> Command:
+    """The command without any words."""
+    return _composed_base(command, _versions())
+
+
+@lru_cache
+def _composed_base(command: str, versions: Versions) -> Command:
+    """The command without any words; `versions` are the files that may be part of it."""
     try:
         base = _compose(command, [], plain=True)
     except ConfigError:
         raise
     except Exception as error:  # the package's own files compose: these are the local settings
-        where = f"conf/{LOCAL_SETTINGS}" if versions else command
+        local = any(path.endswith(LOCAL_SETTINGS) for path, *_ in versions)
+        where = f"conf/{LOCAL_SETTINGS}" if local else command
         raise ConfigError(f"{where}: {mistakes.short_hydra_message(error)}") from error
     more = {"metrics"} if "task" in base.config else set()
     return replace(base, groups=base.groups | more | _empty_groups(command))
@@ -222,7 +243,7 @@ def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> 
     member_words = [w for w in overrides if hybrid_members.MEMBER_WORD.match(w)]
     composed = _by_hydra(command, [w for w in overrides if w not in member_words], plain=plain)
     if "members" in (composed.config.get("model") or ()):
-        node_of = partial(_model_node, searched=tuple(search_path()))
+        node_of = partial(_model_node, versions=_versions())
         hybrid_members.expand_members(
             composed.config, composed.chosen["model"], member_words, node_of
         )
@@ -232,8 +253,8 @@ def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> 
 
 
 @lru_cache
-def _model_node(choice: str, searched: tuple[Path, ...]) -> DictConfig:
-    """The config node of a model, from the config trees `searched`."""
+def _model_node(choice: str, versions: Versions) -> DictConfig:
+    """The config node of a model; `versions` are the files that may be part of it."""
     model: DictConfig = _by_hydra("train", [f"model={choice}"]).config.model
     return model
 
