@@ -273,12 +273,13 @@ def _n_equal_lines(log: EventLog) -> int:
 def _count_equal_lines(log: EventLog) -> tuple[EventLog, int]:
     """The log as it is, with a warning."""
     n = _n_equal_lines(log)
-    logger.warning(
-        "%s: %s order lines are equal to another one and are kept: map data.columns.order_id, "
-        "quantity or unit_price, so that lines recorded twice can be told from two pieces",
-        log.name,
-        f"{n:,}",
-    )
+    if n:
+        logger.warning(
+            "%s: %s order lines are equal to another one and are kept: map data.columns.order_id, "
+            "quantity or unit_price, so that lines recorded twice can be told from two pieces",
+            log.name,
+            f"{n:,}",
+        )
     return log, n
 
 
