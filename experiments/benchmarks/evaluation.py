@@ -10,7 +10,6 @@ judges made-up factor models on 1,000,000 users and on 1,000,000 items, each in 
 from __future__ import annotations
 
 import argparse
-import importlib
 import resource
 import subprocess
 import sys
@@ -26,9 +25,10 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from growthlab.core.histories import Catalogue, Histories
+from growthlab.core.plain_yaml import read_plain_yaml
+from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.tasks.top_n import TopN, TopNData
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -208,13 +208,9 @@ def metrics() -> dict[str, Any]:
 
 def metrics_of(family: str) -> dict[str, Any]:
     """Every metric of a family as its yaml sets it."""
-    built = {}
-    for path in sorted((CONF / "metrics" / family).glob("*.yaml")):
-        settings = yaml.safe_load(path.read_text())
-        settings.pop("column", None)
-        module, _, name = settings.pop("_target_").rpartition(".")
-        built[path.stem] = getattr(importlib.import_module(module), name)(**settings)
-    return built
+    paths = sorted((CONF / "metrics" / family).glob("*.yaml"))
+    metrics, _ = build_metrics({path.stem: read_plain_yaml(path) for path in paths})
+    return metrics
 
 
 if __name__ == "__main__":

@@ -165,11 +165,23 @@ def test_a_name_that_is_not_in_the_plan_is_refused_with_those_that_are(small_stu
 
 @pytest.mark.parametrize("name", ["platform_cost", "evaluation"])
 def test_the_functions_that_a_benchmark_times_exist(name: str) -> None:
+    for place in benchmark_module(name).PHASES:
+        pkgutil.resolve_name(place)  # raises for a name that does not exist
+
+
+@pytest.mark.parametrize("kind", ["churn", "ranking"])
+def test_the_benchmark_of_intervals_measures(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "benchmarks")  # it imports the benchmark beside it
+    _, peak_mb, _ = map(float, benchmark_module("intervals").measure(kind, 300, 10).split())
+    assert peak_mb > 0
+
+
+def benchmark_module(name: str) -> ModuleType:
+    """A benchmark, imported."""
     path = EXPERIMENTS / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    for place in benchmark.PHASES:
-        pkgutil.resolve_name(place)  # raises for a name that does not exist
+    return benchmark
