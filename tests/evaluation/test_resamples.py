@@ -79,3 +79,12 @@ def test_sign_flips_of_cells_hold_their_level(monkeypatch):
     ps = [sign_flip_p(random.normal(size=150), seed=i, n_flips=500) for i in range(200)]
     assert sum(p < 0.1 for p in ps) < 41
     assert sign_flip_p(random.normal(1.0, 1.0, size=150)) < 0.001
+
+
+@pytest.mark.parametrize("n_rows", [40, 3_000_000])
+def test_each_group_of_cells_is_left_out_once(n_rows: int):
+    few = np.concatenate(list(Resamples(40).without_each_group(n_rows)))
+    assert np.array_equal(few, 1 - np.eye(40))
+    many = np.concatenate(list(Resamples(1000).without_each_group(n_rows)))
+    assert many.shape == (256, 1000)
+    assert ((many == 0).sum(axis=0) == 1).all()

@@ -16,9 +16,6 @@ from growthlab.evaluation.resamples import Resamples
 from growthlab.metrics.predictions import OrderMetric, PredictionMetric, SumMetric
 from growthlab.metrics.weighted_rows import Ranking, WeightedRows
 
-MOST_GROUPS = 256  # of customers, left out one after the other
-BLOCK_GROUPS = 16  # that are worked on together
-
 
 class PredictionValues:
     """The values of metrics for all customers, and on resamples of them.
@@ -76,14 +73,10 @@ class PredictionValues:
 
     def rough(self) -> frozenset[str]:
         """The names of the metrics whose bounds are rough, see `is_rough`."""
-        n_cells = self._resamples.n_cells
-        groups = np.arange(n_cells) % MOST_GROUPS
-        n_groups = min(n_cells, MOST_GROUPS)
-        without = [np.zeros((len(self._metrics), 0))]
-        for start in range(0, n_groups, BLOCK_GROUPS):
-            left_out = np.arange(start, min(start + BLOCK_GROUPS, n_groups))
-            without.append(self.on_counts((groups != left_out[:, None]).astype(np.uint8)))
-        values = zip(self._metrics, np.concatenate(without, axis=1), strict=True)
+        blocks = self._resamples.without_each_group(len(self._cells))
+        none = np.zeros((len(self._metrics), 0))
+        without = np.concatenate([none, *(self.on_counts(block) for block in blocks)], axis=1)
+        values = zip(self._metrics, without, strict=True)
         return frozenset(m.name for m, own in values if is_rough(own, len(self._cells)))
 
     def on_resamples(

@@ -16,6 +16,7 @@ CACHE_BYTES = 64 * 2**20  # of resamples, at a byte per cell
 DRAW_BYTES = 16 * 2**20
 BLOCK_ROWS = 2**18  # customers times resamples that are worked on together
 BLOCK_RESAMPLES = 32
+MOST_GROUPS = 256  # of cells, left out one after the other
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,25 @@ class Resamples:
 
     def blocks(self, n_resamples: int, n_rows: int) -> Iterator[np.ndarray]:
         """The `counts`, cut so that `n_rows` customers of a block stay in the processor's cache."""
-        size = min(BLOCK_RESAMPLES, max(1, BLOCK_ROWS // max(n_rows, 1)))
+        size = _block_size(n_rows)
         for counts in self.counts(n_resamples):
             for start in range(0, len(counts), size):
                 yield counts[start : start + size]
+
+    def without_each_group(self, n_rows: int) -> Iterator[np.ndarray]:
+        """Counts of all cells but one group of them, for one group after another, as those of `blocks`.
+
+        There are as many groups as cells, at most `MOST_GROUPS`, of equal size but for one cell.
+        """
+        groups = np.arange(self.n_cells) % MOST_GROUPS
+        n_groups, size = min(self.n_cells, MOST_GROUPS), _block_size(n_rows)
+        for start in range(0, n_groups, size):
+            left_out = np.arange(start, min(start + size, n_groups))
+            yield (groups != left_out[:, None]).astype(np.uint8)
+
+
+def _block_size(n_rows: int) -> int:
+    return min(BLOCK_RESAMPLES, max(1, BLOCK_ROWS // max(n_rows, 1)))
 
 
 @lru_cache(maxsize=4)
