@@ -5,7 +5,7 @@ It knows the published cells and bands alone, and states the sums itself, by tab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from tests.insight.conftest import CONF, sections
 
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
+from growthlab.data.simulated_shop import SimulatedShop
 from growthlab.data.source import Source
 from growthlab.insight.counts import Sum, count_until
 from growthlab.insight.disclosure import protect_table, protect_tables
@@ -24,9 +25,18 @@ from growthlab.insight.disclosure_audit import Count, CountSystem
 from growthlab.insight.findings import Column, ReportTable
 from growthlab.insight.report.growth_report import GrowthReport, build_report
 from growthlab.insight.report_scope import ReportScope
+from growthlab.insight.sections.risk_value import RiskValue
 
-LEAST = 50
-ATTACKED = ("growth", "life_cycle", "tiers", "rfm", "repurchase", "retention", "value_curves")
+ATTACKED = (
+    "growth",
+    "life_cycle",
+    "tiers",
+    "rfm",
+    "repurchase",
+    "retention",
+    "value_curves",
+    "risk_value",
+)
 Equation = tuple[str, list[str]]  # a whole and its parts
 
 
@@ -36,13 +46,19 @@ class Attack:
     def __init__(self, report: GrowthReport) -> None:
         self.tables = {table.name: table for table in report.report_tables}
         self.burn_in_end = report.scope.burn_in_end
+        self.as_of, self.min_group = report.scope.as_of, report.scope.min_group
         self.bounds: dict[str, tuple[float, float]] = {}
+        self.limits: dict[str, int] = {}  # where it is not 10, that of what some of a group did
+        self.lasting: set[str] = set()  # counts that a later report has too
+        self.begun: dict[str, str] = {}  # of a period that was not over -> of the whole period
         self.equations = [
             *self._growth(),
             *self._segments(),
             *self._moves("life_cycle", "stage"),
             *self._moves("tiers", "tier"),
             *self._scores(),
+            *(self._channels() if "channel_curves" in self.tables else ()),
+            *self._levels(report),
         ]
 
     def know(self, name: str, table: str, column: str, row: object) -> str:
@@ -71,6 +87,10 @@ class Attack:
                     continue
                 for row in rows.index:
                     at = f"{period} {rows.at[row, 'period']}"
+                    if not rows.at[row, "complete"]:
+                        whole_period, at = at, f"{at} until {self.as_of}"
+                        self.begun |= {f"{c} {at}": f"{c} {whole_period}" for c in (whole, part)}
+                    self.lasting |= {f"{c} {at}" for c in (whole, part, f"rest of {part}")}
                     names = [
                         self.know(f"{c} {at}", f"growth_by_{period}", c, row) for c in (whole, part)
                     ]
@@ -134,27 +154,89 @@ class Attack:
                 cells = [self.know(f"cell {n}", "rfm_scores", "customers", n) for n in part.index]
                 yield f"{measure} {score}", cells
 
+    def _channels(self) -> Iterator[Equation]:
+        """The channels of a time since are all cohorts together; who did something is a part of them."""
+        wholes = {"customers": "retention", "active": "retention", "buyers": "value"}
+        for figure, table in wholes.items():
+            name = f"cohort_{table}_curve"
+            for row, since in self.tables[name].rows["since"].items():
+                self.know(f"cohorts {figure} {since}", name, figure, row)
+        parts: dict[str, list[str]] = {}
+        for table in ("channel_quality", "channel_curves"):
+            for row, cells in self.tables[table].rows.iterrows():
+                size, *some = (
+                    self.know(f"{cells['channel']} {figure} {cells['since']}", table, figure, row)
+                    for figure in wholes
+                )
+                self.limits[size] = self.min_group
+                for name in some[cells["since"] == 0 :]:  # in their own period all are active
+                    yield size, [name, f"rest of {name}"]
+                if table == "channel_curves":
+                    for figure, name in zip(wholes, (size, *some), strict=True):
+                        parts.setdefault(f"cohorts {figure} {cells['since']}", []).append(name)
+        yield from parts.items()
+
+    def _levels(self, report: GrowthReport) -> Iterator[Equation]:
+        """Each level of value has a third of the buyers, as everybody knows."""
+        sizes = RiskValue().customers(report.scope.log, report.scope.as_of)["value_level"]
+        rows = self.tables["risk_value"].rows
+        for level, part in rows.groupby("value_level", observed=True):
+            cells = [self.know(f"levels {n}", "risk_value", "customers", n) for n in part.index]
+            self.limits |= dict.fromkeys(cells, self.min_group)
+            size = float((sizes == level).sum())
+            self.bounds[f"value {level}"] = (size, size)
+            yield f"value {level}", cells
+
     def narrow(self) -> list[str]:
-        """The counts below a limit that the solver confines to fewer than half as many values."""
-        names = sorted({n for whole, parts in self.equations for n in (whole, *parts)})
-        place = {name: n for n, name in enumerate(names)}
-        bounds = np.array([self.bounds.get(name, (0.0, 1e5)) for name in names])
-        matrix = np.zeros((len(self.equations), len(names)))
-        for row, (whole, parts) in enumerate(self.equations):
-            matrix[row, place[whole]] += 1
-            for part in parts:
-                matrix[row, place[part]] -= 1
-        found = []
-        for group in _components(matrix, bounds[:, 0] < bounds[:, 1]):
-            rows, hidden = group
-            known = matrix[rows] @ np.where(bounds[:, 0] == bounds[:, 1], bounds[:, 0], 0.0)
-            part = matrix[np.ix_(rows, hidden)]
-            for n, column in enumerate(hidden):
-                low, high = (_end(part, -known, bounds[hidden], n, sign) for sign in (1.0, -1.0))
-                least = LEAST if " of customers" in names[column] else 10
-                if high < least and high - low + 1 < least / 2:
-                    found.append(f"{names[column]}: {low:g} to {high:g}")
-        return found
+        """See `narrow`."""
+        return narrow(self.bounds, self.equations, self.limits)
+
+
+def narrow_two(earlier: Attack, later: Attack) -> list[str]:
+    """See `narrow`, of a reader of both reports."""
+    bounds: dict[str, tuple[float, float]] = {}
+    limits: dict[str, int] = {}
+    equations: list[Equation] = []
+    for attack in (earlier, later):
+
+        def dated(name: str, attack: Attack = attack) -> str:
+            return name if name in attack.lasting else f"{name} at {attack.as_of}"
+
+        for name, (low, high) in attack.bounds.items():
+            old = bounds.get(dated(name), (0.0, 1e5))
+            bounds[dated(name)] = (max(low, old[0]), min(high, old[1]))
+        limits |= {dated(name): least for name, least in attack.limits.items()}
+        equations += [(dated(whole), [*map(dated, parts)]) for whole, parts in attack.equations]
+    pairs = [(f"{n} at {later.as_of}", f"{n} at {earlier.as_of}") for n in ("all", "again")]
+    pairs += [(whole, begun) for begun, whole in earlier.begun.items()]
+    equations += [(whole, [part, f"{whole} since {part}"]) for whole, part in pairs]
+    return narrow(bounds, equations, limits)
+
+
+def narrow(
+    known: Mapping[str, tuple[float, float]],
+    equations: Sequence[Equation],
+    limits: Mapping[str, int],
+) -> list[str]:
+    """The counts below a limit that the solver confines to fewer than half as many values."""
+    names = sorted({n for whole, parts in equations for n in (whole, *parts)})
+    place = {name: n for n, name in enumerate(names)}
+    bounds = np.array([known.get(name, (0.0, 1e5)) for name in names])
+    matrix = np.zeros((len(equations), len(names)))
+    for row, (whole, parts) in enumerate(equations):
+        matrix[row, place[whole]] += 1
+        for part in parts:
+            matrix[row, place[part]] -= 1
+    found = []
+    for rows, hidden in _components(matrix, bounds[:, 0] < bounds[:, 1]):
+        sums = matrix[rows] @ np.where(bounds[:, 0] == bounds[:, 1], bounds[:, 0], 0.0)
+        part = matrix[np.ix_(rows, hidden)]
+        for n, column in enumerate(hidden):
+            low, high = (_end(part, -sums, bounds[hidden], n, sign) for sign in (1.0, -1.0))
+            least = limits.get(names[column], 10)
+            if high < least and high - low + 1 < least / 2:
+                found.append(f"{names[column]}: {low:g} to {high:g}")
+    return found
 
 
 def _components(matrix: np.ndarray, hidden: np.ndarray) -> Iterator[tuple[list[int], list[int]]]:
@@ -198,8 +280,31 @@ def test_a_solver_finds_no_small_group_in_the_report_of_a_retailer(
 def test_a_solver_finds_no_small_group_in_the_report_of_a_shop(
     shop: EventLog, min_group: int
 ) -> None:
-    report = build_report("shop", ReportScope.of(shop, min_group=min_group), sections(*ATTACKED))
+    scope = ReportScope.of(shop, min_group=min_group)
+    report = build_report("shop", scope, sections(*ATTACKED, "channels"))
     assert Attack(report).narrow() == []
+
+
+@pytest.mark.parametrize("min_group", [10, 50])
+def test_a_solver_finds_none_in_the_reports_of_a_month_and_of_the_month_after(
+    shop_source: SimulatedShop, min_group: int
+) -> None:
+    tables = shop_source.tables()  # without late events, so that a past month stays as it was
+    log = EventLog.from_frames(tables.events.drop(columns="ingested_at"), users=tables.users)
+    attacked = sections(*ATTACKED, "channels")
+    march, april = (
+        ReportScope.of(log, as_of=date, min_group=min_group)
+        for date in ("2025-04-01", "2025-05-01")
+    )
+    first = build_report("shop", march, attacked)
+    second = build_report("shop", april, attacked, earlier=first.shown)
+    assert narrow_two(Attack(first), Attack(second)) == []
+
+
+def test_the_attack_finds_what_two_figures_give_away() -> None:
+    # 100 buyers at the end of March and 103 at the end of April
+    known = {"all in April": (103.0, 103.0), "all in March": (100.0, 100.0)}
+    assert narrow(known, [("all in April", ["all in March", "rest"])], {}) == ["rest: 3 to 3"]
 
 
 def segments(*sizes: int) -> ReportTable:

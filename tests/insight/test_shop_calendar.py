@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from growthlab.config.compose import compose
+from growthlab.core.errors import ConfigError
 from growthlab.data.as_of import past_in_calendar
 from growthlab.data.calendar import Calendar, Period
 from growthlab.data.event_log import EventLog
@@ -17,6 +19,7 @@ from growthlab.insight.growth_figures import growth_in_scope
 from growthlab.insight.report_scope import ReportScope
 from growthlab.insight.sections.growth import Growth
 from growthlab.insight.sections.retention import Retention
+from growthlab.workbench.set_up import event_source, shop_calendar
 
 ANGELES = Calendar("America/Los_Angeles", "sunday")
 LOCAL = "timezone('America/Los_Angeles', timezone('UTC', timestamp))"  # DuckDB's own, by ICU
@@ -93,6 +96,31 @@ def test_weeks_and_cohorts_of_the_report_begin_on_sunday(scope: ReportScope) -> 
     cohorts = Retention(period="week").find(scope).tables[1].rows
     assert set(cohorts["cohort"].dt.day_name()) == {"Sunday"}
     assert cohorts["since"].max() == 46  # the first week began before the log
+
+
+@pytest.mark.parametrize(
+    ("words", "zone"),
+    [
+        ([], "UTC"),
+        (["data.timezone=Asia/Tokyo"], "Asia/Tokyo"),
+        (
+            ["data.timezone=Asia/Tokyo", "report.timezone=America/Los_Angeles"],
+            "America/Los_Angeles",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["describe", "segment", "portrait"])
+def test_the_zone_is_that_of_the_data_unless_one_is_set(
+    command: str, words: list[str], zone: str
+) -> None:
+    config = compose(command, ["data=tabular_file", "data.path=orders.csv", *words]).config
+    assert shop_calendar(config, event_source(config)) == Calendar(zone)
+
+
+def test_a_zone_of_the_data_that_there_is_not_is_not_said_to_be_one_of_the_report() -> None:
+    config = compose("describe", ["data=tabular_file", "data.timezone=Mars"]).config
+    with pytest.raises(ConfigError, match="^timezone 'Mars' is not known"):
+        shop_calendar(config, event_source(config))
 
 
 def test_hours_and_weekdays_of_the_portrait_are_those_of_the_shop() -> None:

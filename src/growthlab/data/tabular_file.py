@@ -24,6 +24,7 @@ from growthlab.data.file_digests import delivered_once
 from growthlab.data.identity import IDENTITY_COLUMNS, IdentityMap
 from growthlab.data.kept_parts import KeptParts
 from growthlab.data.kinds import EVENT_COLUMNS, ITEM_KINDS, KNOWN_FROM, ORDERS, Kind
+from growthlab.data.normalise import local_zone
 from growthlab.data.personal_columns import HASH, check_decisions, decided_log
 from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
@@ -193,8 +194,8 @@ class TabularFile(Source):
 
     @property
     def zone(self) -> str:
-        """See `Source.zone`."""
-        return self.timezone or super().zone
+        """See `Source.zone`; ConfigError where there is no such zone."""
+        return super().zone if self.timezone is None else local_zone(self.timezone).key
 
     @property
     def hashes(self) -> bool:

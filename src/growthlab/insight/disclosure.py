@@ -178,12 +178,15 @@ def _sums_over_time(counts: dict[str, Count], keys: Mapping[str, str]) -> list[N
 
 
 def _take_earlier(counts: dict[str, Count], name: str, low: float, high: float) -> None:
-    """Hold what an earlier report has shown of a count; where the data have changed it says nothing."""
+    """Hold what an earlier report has shown of a count; where the data have changed it says nothing.
+
+    What it has shown as a band may be withheld down to that band again.
+    """
     count = counts.get(name)
     if count is None and growing_key(name) and low == high:
-        counts[name] = Count(int(low), low=low, high=high, fixed=True)
+        counts[name] = Count(int(low), low=low, high=high, known=(low, high))
     elif count is not None and low <= count.value <= high:
-        count.low, count.high, count.fixed = max(low, count.low), min(high, count.high), True
+        count.know(low, high)
 
 
 def _protected(

@@ -17,7 +17,6 @@ NEAR_WORTH = 10.0  # a count in the same sum may cost so much more than one in a
 LARGE = 150  # sums that hang together of which none is shown again
 ROOM = 10_000  # how far above its value a withheld count is followed
 
-
 NamedSum = tuple[str, tuple[str, ...]]  # a whole and its parts
 
 
@@ -33,8 +32,8 @@ class Count:
         What the reader is shown: the value itself, a band, or nothing (0 and infinity).
     guarded
         Whether the reader must not learn the value.
-    fixed
-        Whether readers know what is shown anyway, so that it cannot be withheld.
+    known
+        What readers know anyway, so that it cannot be withheld: the least and the largest value.
     cost
         How many figures would be withheld with it; 0: none reveals it.
     lacking
@@ -46,7 +45,7 @@ class Count:
     low: float = 0.0
     high: float = np.inf
     guarded: bool = False
-    fixed: bool = False
+    known: tuple[float, float] = (0.0, np.inf)
     cost: float = 0.0
     lacking: int = 0
 
@@ -58,7 +57,7 @@ class Count:
     @property
     def unknown(self) -> bool:
         """Whether nothing is shown."""
-        return self.low == 0 and self.high == np.inf
+        return (self.low, self.high) == (0, np.inf)
 
     @property
     def band(self) -> str:
@@ -75,8 +74,7 @@ class Count:
 
     def decide(self) -> None:
         """Show the value where a figure may reveal it; of a small one the band that is lacking."""
-        if not self.cost:
-            self.least = max(self.least, self.lacking)
+        self.least = self.least if self.cost else max(self.least, self.lacking)
         self.guarded = self.value < self.least
         if self.cost and not self.guarded:
             self.low = self.high = self.value
@@ -85,17 +83,27 @@ class Count:
 
     def make_public(self) -> None:
         """Show the value whatever is withheld."""
-        self.low = self.high = self.value
-        self.fixed = True
+        self.know(self.value, self.value)
+
+    def know(self, low: float, high: float) -> None:
+        """Take it that readers know these bounds, which hold the value."""
+        self.known = max(low, self.known[0]), min(high, self.known[1])
+        self.show(self.low, self.high)
+
+    def show(self, low: float, high: float) -> None:
+        """Show these bounds, and what readers know."""
+        self.low, self.high = max(low, self.known[0]), min(high, self.known[1])
 
     def show_band(self, width: int) -> None:
         """Show the band of this width that holds the value; it begins at `least` or above."""
         start = self.value // width * width
-        self.low, self.high = float(max(start, min(self.least, self.value))), start + width - 1.0
+        self.show(float(max(start, min(self.least, self.value))), start + width - 1.0)
+        if self.exact:  # the end of a band that readers know
+            self.show_nothing()
 
     def show_nothing(self) -> None:
-        """Show nothing."""
-        self.low, self.high = 0.0, np.inf
+        """Show nothing but what readers know."""
+        self.low, self.high = self.known
 
 
 @dataclass
@@ -139,8 +147,7 @@ class CountSystem:
             return
         count = self.counts[name]
         kept = count.low, count.high
-        bounds = [(0.0, count.lacking - 1.0)] if count.guarded else [(count.value, count.value)]
-        count.low, count.high = bounds[0]
+        count.show(*((0.0, count.lacking - 1.0) if count.guarded else (count.value, count.value)))
         if self._exposed(self._of[name], first=True):
             count.low, count.high = kept
 
@@ -205,8 +212,8 @@ class CountSystem:
 
     def _free(self, places: Sequence[int]) -> list[str]:
         """The counts of these sums of which less can be shown."""
-        names = {name for place in places for name in self._names(place)}
-        return [n for n in sorted(names) if not self.counts[n].fixed]
+        names = sorted({name for place in places for name in self._names(place)})
+        return [n for n in names if (c := self.counts[n]).known != (c.low, c.high)]
 
     def _has_band(self, name: str) -> bool:
         return not self.counts[name].exact and not self.counts[name].unknown
