@@ -387,3 +387,12 @@ def test_intervals_are_those_that_agree_with_the_sums() -> None:
         "a": (51.0, 60.0),
         "b": (0.0, 9.0),
     }
+
+
+def test_of_a_range_that_readers_know_no_less_is_shown() -> None:
+    count = Count(11, least=10, low=11, high=11)
+    count.know(10, 19)
+    count.show_nothing()
+    assert (count.low, count.high) == (10, 19)
+    count.show_band(4)  # 8 to 11
+    assert (count.low, count.high) == (10, 11)

@@ -119,7 +119,7 @@ def test_the_zone_is_that_of_the_data_unless_one_is_set(
 
 def test_a_zone_of_the_data_that_there_is_not_is_not_said_to_be_one_of_the_report() -> None:
     config = compose("describe", ["data=tabular_file", "data.timezone=Mars"]).config
-    with pytest.raises(ConfigError, match="^timezone 'Mars' is not known"):
+    with pytest.raises(ConfigError, match=r"^timezone 'Mars' is not known"):
         shop_calendar(config, event_source(config))
 
 
