@@ -228,6 +228,21 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """The p values, adjusted to control the rate of false discoveries; NaN is not a test.
+
+    For exploratory tables, such as one of segments. Benjamini & Hochberg, JRSS B, 1995.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.005])).round(6).tolist()
+    [0.02, 0.04, 0.04, 0.02]
+    """
+    adjusted, order = _ascending(p)
+    m = len(order)
+    scaled = p[order] * m / (1 + np.arange(m))
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
 def minimum_detectable(spread: float, n: int) -> float:
     """The mean difference that `n` pairs with sd `spread` detect with 80 % power at 5 %."""
     return 2.8 * spread / np.sqrt(n) if n else np.nan

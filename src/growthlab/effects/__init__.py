@@ -1,0 +1,1 @@
+"""Experiments and off-policy value: what an action changed, with the name of what may be claimed."""
