@@ -21,6 +21,7 @@ class AnswerKind(StrEnum):
     LIST = "list"
     PROBABILITY = "probability"
     AMOUNT = "amount"
+    EFFECT = "effect"  # what an action changes in an amount or a probability; it may be below 0
 
     @property
     def is_list(self) -> bool:
@@ -30,9 +31,13 @@ class AnswerKind(StrEnum):
     @property
     def noun(self) -> str:
         """How messages call it."""
-        return {"list": "lists of items", "probability": "a probability", "amount": "an amount"}[
-            self.value
-        ]
+        nouns = {
+            AnswerKind.LIST: "lists of items",
+            AnswerKind.PROBABILITY: "a probability",
+            AnswerKind.AMOUNT: "an amount",
+            AnswerKind.EFFECT: "an effect",
+        }
+        return nouns[self]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,7 @@ class CustomerFile(DataSource[LabelledTable]):
     """
 
     name: ClassVar[str] = "customer_table"
+    roles: ClassVar[tuple[str, ...]] = COLUMNS  # the names of `columns`
     prepared: ClassVar[str] = ABOUT
     default_split: ClassVar[str | None] = "customers"
     path: str | None = field(default=None, metadata=INPUT_FILE)
@@ -78,14 +79,14 @@ class CustomerFile(DataSource[LabelledTable]):
     def __post_init__(self) -> None:
         check_decisions(self.personal_data or {})
         for ours in self.columns:
-            if ours not in COLUMNS:
-                raise ConfigError(f"data.columns has no {ours!r}: {near_matches(ours, COLUMNS)}")
+            if ours not in self.roles:
+                raise ConfigError(f"data.columns has no {ours!r}: {near_matches(ours, self.roles)}")
 
     def input_files(self) -> list[Path]:
         """The one file."""
         if not self.path:
             raise DataError(
-                "data=customer_table needs data.path=FILE.csv (or .parquet) with a row a customer, and "
+                f"data={self.name} needs data.path=FILE.csv (or .parquet) with a row a customer, and "
                 "data.columns.label=COLUMN where the outcome is not called label"
             )
         return [existing_file(self.path)]

@@ -18,6 +18,7 @@ import pyarrow as pa
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
 from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
+from growthlab.data.assignment import Assignment
 from growthlab.data.privacy import KeptIds
 
 SCHEMA_VERSION = 1
@@ -33,6 +34,7 @@ class LabelledTable:
     words of a column that says which rows are to train, validate and test. `numbers` are the numbers of
     the rows in the file, from 1, for messages. `kept` are the features that somebody chose to keep
     although they look like no feature. User ids are raw, or pseudonyms by the key of `key_fingerprint`.
+    `assignment` says which arm of a randomised experiment each row was given; None: there was none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class LabelledTable:
     kept: tuple[str, ...] = ()
     cleaning: Sequence[Mapping[str, Any]] = ()
     key_fingerprint: str | None = None
+    assignment: Assignment | None = None
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -83,6 +86,7 @@ class LabelledTable:
             numbers=self.numbers[rows],
             dates=None if self.dates is None else self.dates[rows],
             parts=None if self.parts is None else self.parts[rows],
+            assignment=None if self.assignment is None else self.assignment.select(rows),
         )
 
     def newest(self) -> Self:
@@ -114,7 +118,7 @@ class LabelledTable:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content: ids, labels, dates, parts and features."""
+        """SHA-256 of the content: ids, labels, dates, parts, arms and features."""
         total = hashlib.sha256()
         for name, values in self._columns().items():
             total.update(f"{name}:{values.dtype.kind}:".encode())
@@ -129,6 +133,7 @@ class LabelledTable:
         """Every column as an array without objects."""
         columns = {"user_id": self.user_ids, "label": self.label}
         columns |= {n: v for n, v in (("date", self.dates), ("split", self.parts)) if v is not None}
+        columns |= {} if self.assignment is None else self.assignment.columns()
         for name, values in self.features.items():
             is_text = isinstance(values.dtype, pd.CategoricalDtype)
             plain = (
@@ -147,6 +152,7 @@ class LabelledTable:
         """
         rows = {"user_id": self.user_ids, "label": self.label, "number": self.numbers}
         rows |= {n: v for n, v in (("date", self.dates), ("split", self.parts)) if v is not None}
+        rows |= {} if self.assignment is None else self.assignment.columns()
         about = {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
@@ -155,6 +161,7 @@ class LabelledTable:
             "kept": list(self.kept),
             "key_fingerprint": self.key_fingerprint,
             "cleaning": list(self.cleaning),
+            "assignment": None if self.assignment is None else self.assignment.about(),
         }
         try:
             with atomic_folder(Path(folder)) as new:
@@ -178,6 +185,7 @@ class LabelledTable:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{folder} is damaged ({str(error).splitlines()[0]})") from None
+        assigned = about.pop("assignment", None)
         return cls(
             user_ids=rows["user_id"].to_numpy(dtype=str),
             label=rows["label"].to_numpy(dtype=np.float64),
@@ -186,5 +194,6 @@ class LabelledTable:
             parts=rows["split"].to_numpy(dtype=str) if "split" in rows else None,
             features=features,
             kept=tuple(about.pop("kept")),
+            assignment=None if assigned is None else Assignment.of_columns(rows, assigned),
             **about,
         )

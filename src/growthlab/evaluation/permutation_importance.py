@@ -30,10 +30,9 @@ def permutation_importance(
     random = random_stream(seed, "importance", len(examples))
     if len(examples) > MOST_ROWS:
         examples = examples.select(random.choice(len(examples), MOST_ROWS, replace=False))
-    assert examples.target is not None
     sign = 1.0 if metric.larger_is_better else -1.0
     prediction = model.predict(examples)
-    base = metric(examples.target, prediction)
+    base = metric(examples.truth, prediction)
     features = [str(c) for c in examples.table]
     features += [STEPS + fact for fact in FACTS] if examples.has_steps else []
     rows = []
@@ -43,7 +42,7 @@ def permutation_importance(
             for _ in range(REPEATS)
         ]
         if any((p != prediction).any() for p in shuffled):
-            losses = [sign * (base - metric(examples.target, p)) for p in shuffled]
+            losses = [sign * (base - metric(examples.truth, p)) for p in shuffled]
             rows.append((feature, float(np.mean(losses)), float(np.std(losses))))
     table = pd.DataFrame(rows, columns=["feature", "importance", "sd"])
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)

@@ -11,7 +11,7 @@ from growthlab.core.seeding import random_stream
 from growthlab.evaluation.intervals import NO_BOUNDS, jackknife_bounds, percentile_bounds
 from growthlab.evaluation.prediction_values import PredictionValues
 from growthlab.evaluation.resamples import N_RESAMPLES, Resamples
-from growthlab.metrics.predictions import PredictionMetric
+from growthlab.metrics.predictions import PredictionMetric, label_of
 from growthlab.metrics.weighted_rows import divided
 
 N_FLIPS = 10_000
@@ -86,8 +86,8 @@ def compare_predictions(
 
     Parameters
     ----------
-    predictions : model -> one table per seed with ``user_id``, ``label`` and ``prediction``; the
-        metric is averaged over the seeds, and all models share the resamples of customers
+    predictions : model -> one table per seed with ``user_id``, ``prediction`` and the label, see
+        `label_of`; the metric is averaged over the seeds, and all models share the resamples of customers
     """
     value, drawn = resampled_metric(predictions, metric, seed=seed, n_resamples=n_resamples)
     n = len(predictions[baseline][0])
@@ -117,7 +117,7 @@ def resampled_metric(
     """
     first = next(iter(predictions.values()))[0]
     user_ids = first["user_id"].to_numpy()
-    label = first["label"].to_numpy(dtype=float)
+    label = label_of(first)
     resamples = Resamples(len(label), seed)
 
     def scores(table: pd.DataFrame) -> np.ndarray:

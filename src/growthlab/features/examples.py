@@ -45,6 +45,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def truth(self) -> np.ndarray:
+        """What metrics compare predictions with: the target, or several numbers a row, ``(n, n_parts)``."""
+        assert self.target is not None
+        return self.target
+
     def select(self, rows: np.ndarray) -> Self:
         """The given rows, in the given order; `present` is kept."""
         selected = replace(

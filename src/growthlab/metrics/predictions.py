@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 
 from growthlab.metrics.weighted_rows import WeightedRows
 
@@ -49,10 +51,32 @@ class OfProbabilities(PredictionMetric, Protocol):
 
 
 @runtime_checkable
+class OfEffects(PredictionMetric, Protocol):
+    """A metric that, where `of_effects` holds, compares effects, and says nothing of other numbers."""
+
+    of_effects: ClassVar[bool]
+
+
+@runtime_checkable
 class BiasedByResampling(Protocol):
     """A metric whose bootstrap bounds, where `biased_by_resampling` holds, would miss its value."""
 
     biased_by_resampling: ClassVar[bool]
+
+
+LABEL, PART = "label", "label: "  # columns of a table of predictions
+
+
+def label_columns(columns: Iterable[str]) -> list[str]:
+    """The columns of a table of predictions that hold the label: one, or one for each of its parts."""
+    return [name for name in columns if name == LABEL or name.startswith(PART)]
+
+
+def label_of(table: pd.DataFrame) -> np.ndarray:
+    """The label in a table of predictions, ``(n,)``, or where it has parts ``(n, n_parts)``; float64."""
+    columns = label_columns(map(str, table))
+    one = columns == [LABEL]
+    return table[LABEL if one else columns].to_numpy(dtype=float)
 
 
 class SumMetric:

@@ -15,7 +15,7 @@ class Ranking:
     Attributes
     ----------
     order : the place of each sorted row among the rows that were given, ``(n,)``
-    label, prediction : sorted, ``(n,)``
+    label, prediction : sorted, ``(n,)``; a label may have several parts, ``(n, n_parts)``
     """
 
     def __init__(self, label: np.ndarray, prediction: np.ndarray) -> None:
@@ -124,6 +124,10 @@ class WeightedRows:
         if self._counted is not None:
             return self._at_ends(self._sums(self._counted))
         return np.cumsum(self.label, axis=-1)
+
+    def so_far(self, values: np.ndarray) -> np.ndarray:
+        """The sum of a value of each row, in the order of the ranking, in each group and all above it."""
+        return self._at_ends(np.cumsum(self.weights * values, axis=-1))
 
     @cached_property
     def label_total(self) -> np.ndarray:

@@ -86,8 +86,10 @@ class TableEstimator:
         """The name of the estimator's class."""
         return type(self.estimator).__name__
 
-    def fit(self, examples: Examples, options: FitOptions) -> Self:
-        """Learn from the labelled examples.
+    def fit(
+        self, examples: Examples, options: FitOptions, weights: np.ndarray | None = None
+    ) -> Self:
+        """Learn from the labelled examples; `weights` say how much each counts, ``(n,)``.
 
         Raises
         ------
@@ -118,7 +120,10 @@ class TableEstimator:
         label = target.astype(int) if self.classifies_ else target
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self._learn(self._inputs(examples.table), label, options)
+            if weights is None:
+                self._learn(self._inputs(examples.table), label, options)
+            else:
+                self.fitted_.fit(self._inputs(examples.table), label, sample_weight=weights)
         for message in sorted({str(w.message).splitlines()[0] for w in caught}):
             log.warning("%s: %s", self.name, message)
         return self

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.errors import ConfigError, ExportError, one_line
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.export.parity import STEP_HISTORIES
 from growthlab.export.sign_and_index import sign_and_index
+from growthlab.metrics.predictions import label_columns
 from growthlab.registry.download import bundle_of
 from growthlab.tracking.find_run import find_exportable_run
 from growthlab.tracking.run_files import PREDICTIONS, download_artifact
@@ -131,17 +133,23 @@ class ModelRun:
             return {}
         return dict(json.loads(self.file("leakage.json").read_text()))
 
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """The customers with their predictions and labels, see `label_of`."""
+        columns = pq.read_schema(self.file(f"{PREDICTIONS}.parquet")).names
+        return self.table(PREDICTIONS, ["user_id", *label_columns(columns), "prediction"])
+
     @cached_property
     def truth(self) -> pd.DataFrame:
         """The targets of the evaluation, which are the same for all models evaluated alike."""
         if f"{PREDICTIONS}.parquet" in self.files:
-            return self.table(PREDICTIONS, ["user_id", "label"])
+            return self.predictions.drop(columns="prediction")
         return self.table("truth")
 
     def values_of(self, objective: str) -> pd.DataFrame:
         """The predictions, or the values of the objective: a row a customer, sorted by id."""
         if f"{PREDICTIONS}.parquet" in self.files:
-            table = self.table(PREDICTIONS, ["user_id", "label", "prediction"])
+            table = self.predictions
         else:
             table = self.table("per_user", ["user_id", objective])
         return table.assign(user_id=table["user_id"].astype(str)).sort_values(

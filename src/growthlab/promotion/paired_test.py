@@ -19,6 +19,7 @@ from growthlab.evaluation.superiority import (
     superiority_by_bootstrap,
     superiority_by_sign_flips,
 )
+from growthlab.metrics.predictions import label_of
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.model_run import ModelRun
 from growthlab.tasks.base import Task
@@ -76,7 +77,7 @@ def paired_test(
     )
     if has_predictions:
         (metric,) = objective_metric(task, metrics).values()
-        label = first["label"].to_numpy(dtype=float)
+        label = label_of(first)
         return superiority_by_bootstrap(pd.DataFrame(columns), label, metric, contest)
     return superiority_by_sign_flips(pd.DataFrame(columns), contest)
 

@@ -9,7 +9,7 @@ from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.choice import ChoiceRule
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import ModelEvaluation, Outcome
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.split.fold import Fold, TableFold
 from growthlab.training.fit_options import FitOptions
@@ -100,6 +100,25 @@ class AnswersForTables(Protocol):
 
     def table_answer(self, table: LabelledTable) -> TaskAnswer:
         """What a model of the table answers: `Task.answer` in the words of its label."""
+        ...
+
+
+@runtime_checkable
+class NeedsTable(Protocol):
+    """A task that has no answer for events."""
+
+    @property
+    def why_no_events(self) -> str:
+        """What events lack, as the end of a sentence."""
+        ...
+
+
+@runtime_checkable
+class AnswersAsEvaluated(Protocol):
+    """A task whose answer has another caveat by how its model was evaluated."""
+
+    def answer_as_evaluated(self, answer: TaskAnswer, values: Mapping[str, Estimate]) -> TaskAnswer:
+        """The answer of a model with these metrics after the cutoff."""
         ...
 
 

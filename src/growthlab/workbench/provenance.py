@@ -9,7 +9,7 @@ from growthlab.bundle.manifest import Provenance
 from growthlab.core.pseudonyms import PLAIN, PSEUDONYM
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.source import Source
-from growthlab.tasks.base import AnswersForTables, RankingTask
+from growthlab.tasks.base import AnswersAsEvaluated, AnswersForTables, RankingTask
 from growthlab.tasks.entry import Entry
 from growthlab.tracking.store import code_version
 from growthlab.workbench.workbench import Workbench
@@ -22,7 +22,7 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
     ranking = task if isinstance(task, RankingTask) else None
     return Provenance(
         task=bench.command.choice("task"),
-        answer=_answer(bench),
+        answer=_answer(bench, outcome),
         model=outcome.name,
         data=bench.lineage.data,
         data_digest=bench.lineage.digest,
@@ -43,9 +43,13 @@ def provenance_of(bench: Workbench, entry: Entry, outcome: Any, run_id: str) -> 
     )
 
 
-def _answer(bench: Workbench) -> TaskAnswer:
-    """What the task's models answer, in the words of the label where the data is a table."""
-    task, data = bench.task, bench.data
+def _answer(bench: Workbench, outcome: Any) -> TaskAnswer:
+    """What the model answers, in the words of the label where the data is a table."""
+    task, data, answer = bench.task, bench.data, bench.task.answer
     if isinstance(data, LabelledTable) and isinstance(task, AnswersForTables):
-        return task.table_answer(data)
-    return task.answer
+        answer = task.table_answer(data)
+    return (
+        task.answer_as_evaluated(answer, outcome.test)
+        if isinstance(task, AnswersAsEvaluated)
+        else answer
+    )

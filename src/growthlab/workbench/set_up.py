@@ -30,7 +30,7 @@ from growthlab.split.fold import (
     TableFold,
     TableSplitter,
 )
-from growthlab.tasks.base import AnswersForTables, AsksForBaskets, RankingTask, Task
+from growthlab.tasks.base import AnswersForTables, AsksForBaskets, NeedsTable, RankingTask, Task
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.objective import objective_metric
@@ -247,6 +247,8 @@ def _check_fit(
     """Raise a `ConfigError` for a table where task or split need events, or events where it cuts tables."""
     data, split = source.name, f"split={command.choice('split')}"
     if isinstance(source, Source):
+        if isinstance(task, NeedsTable):
+            raise ConfigError(f"task={command.choice('task')}: data={data} {task.why_no_events}")
         if not isinstance(splitter, Splitter):
             raise ConfigError(
                 f"{split} cuts tables without events, and data={data} has events: leave split out"

@@ -12,6 +12,7 @@ from growthlab.core.library_estimators import SklearnClassifier, SklearnEstimato
 from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.models.table_estimator import TableEstimator, gives_probabilities
+from growthlab.models.value.mean import Mean
 from growthlab.scorers.hurdle_row_scorer import HurdleRowScorer
 from growthlab.training.fit_options import FitOptions
 
@@ -58,10 +59,16 @@ class Hurdle:
         logs = examples.select(spent)
         logs = replace(logs, target=np.log(amount[spent]))
         self.buys_ = TableEstimator(self.buys).fit(bought, options)
-        self.spends_ = TableEstimator(self.spends).fit(logs, options)
+        self.spends_ = self._amounts(logs, options)
         self.smearing_ = self._smearing(logs, options)
         self.ceiling_ = float(np.log(amount.max()))
         return self
+
+    def _amounts(self, logs: Examples, options: FitOptions) -> TableEstimator | Mean:
+        """The model of the logarithms; their mean where all amounts are the same."""
+        if np.ptp(logs.labels("hurdle")) == 0:
+            return Mean().fit(logs, options)
+        return TableEstimator(self.spends).fit(logs, options)
 
     def predict(self, examples: Examples) -> np.ndarray:
         """The expected value, shape ``(n,)``."""
@@ -83,6 +90,6 @@ class Hurdle:
             out, kept = np.flatnonzero(part == each), np.flatnonzero(part != each)
             if not len(out):
                 continue
-            model = TableEstimator(self.spends).fit(logs.select(kept), options)
+            model = self._amounts(logs.select(kept), options)
             residuals[out] = logs.target[out] - model.predict(logs.select(out))
         return float(np.exp(residuals).mean())

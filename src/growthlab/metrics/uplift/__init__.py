@@ -1,0 +1,1 @@
+"""Metrics of effects: of customers who were given an arm or nothing at random."""

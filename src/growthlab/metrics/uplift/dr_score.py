@@ -1,0 +1,33 @@
+"""DR-score: how near the predicted effects come to the doubly robust ones."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.metrics.predictions import SumMetric
+from growthlab.metrics.uplift.base import Truth
+from growthlab.metrics.weighted_rows import divided
+
+
+class DrScore(SumMetric):
+    """1 less the mean squared distance to the doubly robust effects over that of their mean.
+
+    0 is no better than the average effect; values are small, as the effect of a single customer is
+    mostly noise. ``econml.score.DRScorer`` with the expected outcomes and propensities of `Truth`.
+    """
+
+    name: ClassVar[str] = "dr_score"
+    larger_is_better: ClassVar[bool] = True
+    of_effects: ClassVar[bool] = True
+
+    def columns(self, label: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """See `SumMetric.columns`."""
+        effect = Truth.of(label).robust_effect
+        return (effect - prediction) ** 2, effect, effect**2
+
+    def of_sums(self, n: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+        """See `SumMetric.of_sums`."""
+        loss, effect, squares = sums
+        return 1 - divided(loss, squares - divided(effect**2, n))

@@ -1,0 +1,43 @@
+"""Policy value by inverse propensity weights: what contacting the highest predictions gains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from growthlab.core.errors import ConfigError
+from growthlab.metrics.predictions import OrderMetric
+from growthlab.metrics.uplift.base import Truth, of_first
+from growthlab.metrics.weighted_rows import WeightedRows, divided
+
+
+@dataclass(frozen=True)
+class PolicyValueIps(OrderMetric):
+    """`ope_value` of a budget for a `share` of the customers, spent on the highest predictions.
+
+    The outcome gained per customer of all, contacted or not, over contacting nobody; costs are not
+    in it. A tie at the border is spread evenly.
+    Each customer's effect is W Y / e - (1 - W) Y / (1 - e): without bias, and noisier than that of
+    `PolicyValueDr`. Horvitz & Thompson, JASA 1952.
+    """
+
+    share: float = 0.3
+
+    larger_is_better: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"share of policy_value_ips must lie in (0, 1], got {self.share}")
+
+    @property
+    def name(self) -> str:
+        """``ope_value_ips_at_30`` for a share of 0.3."""
+        return f"ope_value_ips_at_{100 * self.share:g}"
+
+    def on_rows(self, rows: WeightedRows) -> np.ndarray:
+        """See `OrderMetric.on_rows`."""
+        effects = rows.so_far(Truth.of(rows.ranking.label).weighted_effect)
+        n = rows.mass_so_far.astype(float)
+        return divided(of_first(effects, n, self.share * rows.total), rows.total)

@@ -1,0 +1,1 @@
+"""Models of effects: what an action changes in a customer's outcome; and what they must beat."""

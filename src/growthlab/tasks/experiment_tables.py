@@ -1,0 +1,71 @@
+"""Tables of an experiment: its arms, the expected outcomes, and effects by tenth of the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+
+from growthlab.features.examples import Examples
+from growthlab.features.experiment_table import ExperimentTable
+from growthlab.metrics.uplift.base import Truth
+from growthlab.models.base import Estimator
+from growthlab.models.table_estimator import TableEstimator
+from growthlab.models.value.mean import Mean
+from growthlab.training.fit_options import FitOptions
+
+
+def arms_table(
+    names: Sequence[str],
+    expected: Mapping[str, float],
+    arms: np.ndarray,
+    outcomes: np.ndarray,
+    p: float,
+) -> pd.DataFrame:
+    """A row an arm, the control first: customers, those intended, mean outcome, p of the sizes."""
+    own = [outcomes[arms == name] for name in names]
+    return pd.DataFrame(
+        {
+            "arm": list(names),
+            "customers": [len(values) for values in own],
+            "intended": [expected[name] for name in names],
+            "mean_outcome": [float(values.mean()) if len(values) else np.nan for values in own],
+            "p_sample_ratio": p,
+        }
+    )
+
+
+def expected_by_arm(learned: ExperimentTable, customers: ExperimentTable) -> np.ndarray:
+    """The outcomes of customers without and with the arm by ridge regressions, ``(n, 2)``."""
+    return np.column_stack(
+        [_linear(learned.arm(treated)).predict(customers) for treated in (False, True)]
+    )
+
+
+def effect_tenths(truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
+    """Customers by tenth of the prediction, the highest first, in the order of the table for ties.
+
+    Columns: ``tenth`` from 1, ``customers``, mean ``prediction``, mean doubly robust ``effect`` with
+    its standard ``error``, and the effect of this tenth and all above it, ``so_far``.
+    """
+    order = np.argsort(-prediction, kind="stable")
+    effect = Truth.of(truth).robust_effect
+    rows = []
+    for tenth, places in enumerate(np.array_split(order, 10), start=1):
+        if not len(places):
+            continue
+        own = effect[places]
+        error = float(own.std(ddof=1) / np.sqrt(len(own))) if len(own) > 1 else np.nan
+        rows.append((tenth, len(own), float(prediction[places].mean()), float(own.mean()), error))
+    table = pd.DataFrame(rows, columns=["tenth", "customers", "prediction", "effect", "error"])
+    so_far = (table["effect"] * table["customers"]).cumsum() / table["customers"].cumsum()
+    return table.assign(so_far=so_far)
+
+
+def _linear(examples: Examples) -> Estimator:
+    """A ridge regression of the outcome; its mean where all outcomes are the same."""
+    constant = np.ptp(examples.labels("the expected outcome")) == 0
+    model: Estimator = Mean() if constant else TableEstimator(Ridge())
+    return model.fit(examples, FitOptions())

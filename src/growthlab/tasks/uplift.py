@@ -1,0 +1,182 @@
+"""What does an action change: the effect of one arm of an experiment over its control, by customer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
+from growthlab.core.claims import Claim
+from growthlab.core.errors import ConfigError
+from growthlab.data.labelled_table import LabelledTable
+from growthlab.evaluation.bootstrap import evaluate_predictions
+from growthlab.evaluation.choice import MIN_DECIDING, require_number
+from growthlab.evaluation.leaderboard_columns import MetricColumn
+from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
+from growthlab.evaluation.permutation_importance import permutation_importance
+from growthlab.evaluation.resamples import N_RESAMPLES
+from growthlab.features.experiment_table import TRUTH_PARTS
+from growthlab.metrics.predictions import PART, OfEffects
+from growthlab.models.uplift.base import EffectModel
+from growthlab.split.fold import Fold, TableFold
+from growthlab.tasks.experiment_data import (
+    NO_EXPERIMENT,
+    ExperimentData,
+    arm_of,
+    experiment_data,
+    treatments_of,
+)
+from growthlab.tasks.experiment_tables import effect_tenths
+from growthlab.training.fit_options import FitOptions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplift:
+    """The effect of `arm` on the outcome of each customer, over the control of the experiment.
+
+    Its data is a table of a randomised experiment with known propensities: sample ratio and balance
+    are checked before anything is fitted. Learners see the customers of the arm and of the control
+    alone, and never those of another arm. The objective is RATE with the weights of the Qini curve,
+    which is there for outcomes of every kind and for orders that are no effects.
+
+    Whether an order is more than chance is said by the metric `skill`, and in the model card.
+    """
+
+    answer: ClassVar[TaskAnswer] = TaskAnswer(
+        kind=AnswerKind.EFFECT,
+        endpoint="uplift",
+        field=str(Claim.INCREMENTAL),
+        summary="What the action changes in the outcome of a customer.",
+        intended_use="Gives what the action changes in the outcome of a customer.",
+        caveat=(
+            "It holds for the action, the customers and the weeks of the experiment. The effect on a "
+            "single customer is never seen: only means of many can be checked."
+        ),
+    )
+    model_type: ClassVar[Any] = EffectModel
+
+    arm: str | None = None
+    objective: str = "rate_qini"
+    maximise: bool = True
+    min_deciding: int = MIN_DECIDING
+    baselines: tuple[str, ...] = ("everybody", "nobody", "response", "recency", "random")
+    name: str = "uplift"
+    models: str = "uplift"
+    metrics: str = "uplift"
+
+    def __post_init__(self) -> None:
+        require_number(self.min_deciding)
+
+    def table_columns(self) -> tuple[str, ...]:
+        """None: it reads no tables beside events."""
+        return ()
+
+    @property
+    def why_no_events(self) -> str:
+        """See `NeedsTable.why_no_events`."""
+        return NO_EXPERIMENT
+
+    def data(self, fold: Fold, fitted_on: Any = None) -> NoReturn:
+        """ConfigError: events without a randomised assignment say nothing about effects."""
+        raise ConfigError(f"{fold.past.name} {self.why_no_events}")
+
+    def table_data(self, fold: TableFold) -> ExperimentData:
+        """The customers of the arm and of the control, see `experiment_data`."""
+        return experiment_data(fold, self.arm, task_label=f"task={self.name}")
+
+    def table_answer(self, table: LabelledTable) -> TaskAnswer:
+        """See `AnswersForTables.table_answer`."""
+        assignment = treatments_of(table)
+        arm = arm_of(assignment, self.arm)
+        what = (
+            f"what {arm} changes in the {table.label_column} of a customer over {assignment.control}, "
+            f"by the experiment in {table.file}."
+        )
+        return replace(
+            self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
+        )
+
+    def answer_as_evaluated(self, answer: TaskAnswer, values: Mapping[str, Estimate]) -> TaskAnswer:
+        """See `AnswersAsEvaluated.answer_as_evaluated`: whether the order is more than chance."""
+        skill = values.get("skill")
+        if skill is None:
+            return answer
+        if skill.value == 1:
+            said = "Its order of customers gains more than chance would, by two tests at 5 %."
+        else:
+            said = (
+                "NO SKILL IS SHOWN: its order of customers is not better than chance by two tests at "
+                "5 %, so use the average effect for all of them (the answer to an unknown customer)."
+            )
+        return replace(answer, caveat=f"{said} {answer.caveat}")
+
+    def fit(self, model: Any, data: ExperimentData, options: FitOptions) -> EffectModel:
+        """Fit the model to the customers before the cutoff."""
+        if not isinstance(model, EffectModel):
+            raise ConfigError(
+                f"{type(model).__name__} is no model of effects: see model=uplift/..."
+            )
+        return model.fit(data.train, options)
+
+    def evaluate(
+        self,
+        model: Any,
+        data: ExperimentData,
+        metrics: Mapping[str, Any],
+        *,
+        seed: int,
+        intervals: bool = True,
+        n_resamples: int = N_RESAMPLES,
+    ) -> ModelEvaluation:
+        """Every metric of the predictions, see `Task.evaluate`.
+
+        What compares effects is NaN for a model whose numbers are none.
+        """
+        started, customers = time.perf_counter(), data.evaluated
+        prediction = model.predict(customers)
+        seconds = time.perf_counter() - started
+        truth = customers.truth
+        values = evaluate_predictions(
+            truth, prediction, metrics, intervals=intervals, n_resamples=n_resamples
+        )
+        if not model.predicts_effects:
+            of_effects = {m.name for m in metrics.values() if isinstance(m, OfEffects)}
+            values |= dict.fromkeys(of_effects, Estimate(np.nan, np.nan, np.nan))
+        parts = {PART + name: values for name, values in zip(TRUTH_PARTS, truth.T, strict=True)}
+        table = pd.DataFrame({"user_id": customers.user_ids, **parts, "prediction": prediction})
+        if not intervals:
+            return ModelEvaluation(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
+        tables = {
+            "predictions": table,
+            "tenths": effect_tenths(truth, prediction),
+            "experiment": data.arms,
+            "balance": data.balance,
+        }
+        objective = [m for m in metrics.values() if m.name == self.objective]
+        if objective:
+            tables["importance"] = permutation_importance(model, customers, objective[0], seed=seed)
+        return ModelEvaluation(values, table, pd.DataFrame(), tables, seconds, coverage=1.0)
+
+    def n_deciding(self, evaluation: ModelEvaluation) -> int:
+        """The outcomes other than 0 in the arm that has fewer of them."""
+        rows = evaluation.per_user
+        acted = rows[PART + "outcome"] != 0
+        treated = rows[PART + "treated"] == 1
+        return int(min((acted & treated).sum(), (acted & ~treated).sum()))
+
+    def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
+        """The plots of an outcome by file name."""
+        from growthlab.evaluation.figures import outcome_figures
+
+        return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
