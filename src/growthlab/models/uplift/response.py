@@ -14,7 +14,7 @@ from growthlab.training.fit_options import FitOptions
 
 
 class Response(OrdersOnly):
-    """The expected outcome of customers with the arm: an `expected_value_heuristic`, and no effect."""
+    """The expected outcome, learned from both arms alike: an `expected_value_heuristic`, and no effect."""
 
     outcome_: Estimator
 
@@ -22,8 +22,8 @@ class Response(OrdersOnly):
         self.outcome = outcome
 
     def fit(self, experiment: ExperimentTable, options: FitOptions) -> Self:
-        """See `EffectModel.fit`; only customers with the arm are learned from."""
-        self.outcome_ = fit_copy(self.outcome, experiment.arm(True), options)
+        """See `EffectModel.fit`; who had which arm plays no part."""
+        self.outcome_ = fit_copy(self.outcome, experiment, options)
         return self
 
     def predict(self, customers: Examples) -> np.ndarray:
