@@ -12,6 +12,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.data.columns import as_labels, as_numbers
 
+MOST_ARMS = 20  # with more, the column is something else
 SMALLEST_ARM = 100  # customers; with fewer, no effect that a shop could hope for is seen
 TOLERANCE = 1e-6  # of the sum of a row's probabilities
 ARM, PROBABILITY = "arm", "probability of "  # columns of the cache
@@ -94,9 +95,9 @@ def read_assignment(
     for arm, price in cost.items():
         if arm not in names:
             raise ConfigError(f"data.cost has {arm}: {near_matches(arm, names)}")
-        if not 0 <= price < np.inf:
+        if not (_is_number(price) and 0 <= price < np.inf):
             raise ConfigError(
-                f"data.cost.{arm}={price:g} must be 0 or more, in the money of the data"
+                f"data.cost.{arm}={price} must be 0 or more, in the money of the data"
             )
     _refuse_impossible(arms, known)
     assert control is not None
@@ -115,6 +116,11 @@ def _arms(table: pd.DataFrame, column: str) -> np.ndarray:
 def _require_control(
     arms: np.ndarray, names: Sequence[str], column: str, control: str | None
 ) -> None:
+    if len(names) > MOST_ARMS:
+        raise DataError(
+            f"{column} has {len(names):,} different values, as {names[0]} and {names[1]}, and an experiment "
+            f"has at most {MOST_ARMS} arms: name the column of arms with data.columns.arm=COLUMN"
+        )
     if len(names) < 2:
         raise DataError(
             f"{column} has one arm only ({names[0]}): an experiment has a control beside it, and {HEURISTIC}"
@@ -171,6 +177,10 @@ def _one_probability(table: pd.DataFrame, name: str, given: float | str) -> np.n
             hint = near_matches(given, [str(c) for c in table])
             raise ConfigError(f"data.probability.{name}={given} is no column: {hint}")
         values = as_numbers(table[given], given).to_numpy(dtype=np.float64)
+    elif not _is_number(given):
+        raise ConfigError(
+            f"data.probability.{name}={given} must be a number, or the name of a column"
+        )
     else:
         values = np.full(len(table), float(given))
     wrong = ~((values >= 0) & (values <= 1))
@@ -180,6 +190,11 @@ def _one_probability(table: pd.DataFrame, name: str, given: float | str) -> np.n
             f"row {row + 1}: the probability of {name} is {values[row]:g}, not in [0, 1]"
         )
     return values
+
+
+def _is_number(value: object) -> bool:
+    """Whether a setting is a number, and not yes or no."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _refuse_impossible(arms: np.ndarray, known: Mapping[str, np.ndarray]) -> None:

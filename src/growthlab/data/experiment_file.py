@@ -55,6 +55,10 @@ class ExperimentFile(CustomerFile):
             raise DataError(
                 f"no column {column!r} of arms: name it with data.columns.arm=COLUMN: {hint}; {HEURISTIC}"
             )
+        if column == (self.columns.get("label") or "label"):
+            raise DataError(
+                f"{column} is the arm and the label: name the outcome with data.columns.label"
+            )
         _refuse_in_two_arms(table, column, self.columns.get("user_id") or "user_id")
         self._refuse_wrong_order(table)
         assignment = read_assignment(
