@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.assignment import Assignment
+from growthlab.data.arm_assignment import Assignment
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.outcome import Estimate
 from growthlab.metrics.predictions import label_of
@@ -15,7 +15,7 @@ from growthlab.metrics.uplift.effect_calibration import EffectCalibration
 from growthlab.metrics.uplift.rate_qini import RateQini
 from growthlab.metrics.uplift.skill import Skill
 from growthlab.models.uplift.everybody import Everybody
-from growthlab.models.uplift.random import Random
+from growthlab.models.uplift.random import RandomCustomers
 from growthlab.split.customers import Customers
 from growthlab.tasks.uplift import Uplift
 from growthlab.training.fit_options import FitOptions
@@ -82,7 +82,7 @@ def test_expected_outcomes_come_from_the_past_alone() -> None:
 
 
 def test_the_table_of_predictions_holds_what_metrics_need() -> None:
-    model = TASK.fit(Random(), DATA, FitOptions())
+    model = TASK.fit(RandomCustomers(), DATA, FitOptions())
     metrics = {"rate_qini": RateQini()}
     found = TASK.evaluate(model, DATA, metrics, seed=0, n_resamples=20)
     np.testing.assert_array_equal(label_of(found.tables["predictions"]), DATA.evaluated.truth)
@@ -95,7 +95,7 @@ def test_the_table_of_predictions_holds_what_metrics_need() -> None:
 
 def test_numbers_that_are_no_effects_have_no_calibration() -> None:
     metrics = {"rate_qini": RateQini(), "effect_calibration": EffectCalibration()}
-    for model, known in ((Random(), False), (Everybody(), True)):
+    for model, known in ((RandomCustomers(), False), (Everybody(), True)):
         fitted = TASK.fit(model, DATA, FitOptions())
         values = TASK.evaluate(fitted, DATA, metrics, seed=0, intervals=False).values
         assert np.isfinite(values["effect_calibration"].value) == known

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from growthlab.core.errors import DataError
-from growthlab.data.experiment_file import ExperimentFile
+from growthlab.data.experiment_source import ExperimentFile
 from growthlab.data.readers.files import existing_file
 
 NONE, WOMENS, MENS = "No E-Mail", "Womens E-Mail", "Mens E-Mail"

@@ -18,7 +18,7 @@ import pyarrow as pa
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import DataError
 from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
-from growthlab.data.assignment import Assignment
+from growthlab.data.arm_assignment import Assignment
 from growthlab.data.privacy import KeptIds
 
 SCHEMA_VERSION = 1

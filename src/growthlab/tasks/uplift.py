@@ -25,14 +25,14 @@ from growthlab.features.experiment_table import TRUTH_PARTS
 from growthlab.metrics.predictions import PART, OfEffects
 from growthlab.models.uplift.base import EffectModel
 from growthlab.split.fold import Fold, TableFold
-from growthlab.tasks.experiment_data import (
+from growthlab.tasks.uplift_data import (
     NO_EXPERIMENT,
-    ExperimentData,
+    UpliftData,
     arm_of,
-    experiment_data,
     treatments_of,
+    uplift_data,
 )
-from growthlab.tasks.experiment_tables import effect_tenths
+from growthlab.tasks.uplift_tables import effect_tenths
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class Uplift:
         """ConfigError: events without a randomised assignment say nothing about effects."""
         raise ConfigError(f"{fold.past.name} {self.why_no_events}")
 
-    def table_data(self, fold: TableFold) -> ExperimentData:
-        """The customers of the arm and of the control, see `experiment_data`."""
-        return experiment_data(fold, self.arm, task_label=f"task={self.name}")
+    def table_data(self, fold: TableFold) -> UpliftData:
+        """The customers of the arm and of the control, see `uplift_data`."""
+        return uplift_data(fold, self.arm, task_label=f"task={self.name}")
 
     def table_answer(self, table: LabelledTable) -> TaskAnswer:
         """See `AnswersForTables.table_answer`."""
@@ -121,7 +121,7 @@ class Uplift:
             )
         return replace(answer, caveat=f"{said} {answer.caveat}")
 
-    def fit(self, model: Any, data: ExperimentData, options: FitOptions) -> EffectModel:
+    def fit(self, model: Any, data: UpliftData, options: FitOptions) -> EffectModel:
         """Fit the model to the customers before the cutoff."""
         if not isinstance(model, EffectModel):
             raise ConfigError(
@@ -132,7 +132,7 @@ class Uplift:
     def evaluate(
         self,
         model: Any,
-        data: ExperimentData,
+        data: UpliftData,
         metrics: Mapping[str, Any],
         *,
         seed: int,

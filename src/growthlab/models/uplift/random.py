@@ -13,7 +13,7 @@ from growthlab.models.uplift.base import OrdersOnly
 from growthlab.training.fit_options import FitOptions
 
 
-class Random(OrdersOnly):
+class RandomCustomers(OrdersOnly):
     """A number in [0, 1) from a hash of each customer's id."""
 
     def fit(self, experiment: ExperimentTable, options: FitOptions) -> Self:

@@ -13,7 +13,7 @@ from growthlab.models.uplift.base import OrdersOnly, OutcomeModel, fit_copy
 from growthlab.training.fit_options import FitOptions
 
 
-class Response(OrdersOnly):
+class PredictedResponse(OrdersOnly):
     """The expected outcome, learned from both arms alike: an `expected_value_heuristic`, and no effect."""
 
     outcome_: Estimator

@@ -11,7 +11,7 @@ import pytest
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.pseudonyms import PseudonymKey
-from growthlab.data.experiment_file import ExperimentFile
+from growthlab.data.experiment_source import ExperimentFile
 from growthlab.data.hillstrom import Hillstrom
 from growthlab.data.labelled_table import LabelledTable
 

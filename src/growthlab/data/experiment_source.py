@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.data.assignment import HEURISTIC, Assignment, read_assignment
+from growthlab.data.arm_assignment import HEURISTIC, Assignment, read_assignment
 from growthlab.data.columns import as_ids
 from growthlab.data.customer_file import COLUMNS, CustomerFile
 from growthlab.data.labelled_table import LabelledTable

@@ -10,14 +10,14 @@ import pandas as pd
 
 from growthlab.core.claims import Claim
 from growthlab.core.errors import ConfigError, DataError, near_matches
-from growthlab.data.assignment import Assignment
+from growthlab.data.arm_assignment import Assignment
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.randomisation import STOP_BELOW, balance, sample_ratio
 from growthlab.features.experiment_table import ExperimentTable
 from growthlab.models.uplift.everybody import average_effect
 from growthlab.split.fold import TableFold
-from growthlab.tasks.experiment_tables import arms_table, expected_by_arm
 from growthlab.tasks.table_data import table_data
+from growthlab.tasks.uplift_tables import arms_table, expected_by_arm
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ CUSTOMERS_CHECKED = 200_000  # for the balance; a sample is enough to see what m
 
 
 @dataclass(frozen=True)
-class ExperimentData:
+class UpliftData:
     """The data that all models of effects share on one fold.
 
     `mean_outcome` is the average effect, the answer for an unknown customer. `arms` are the sizes of
@@ -45,7 +45,7 @@ class ExperimentData:
     balance: pd.DataFrame
 
 
-def experiment_data(fold: TableFold, arm: str | None, *, task_label: str) -> ExperimentData:
+def uplift_data(fold: TableFold, arm: str | None, *, task_label: str) -> UpliftData:
     """The customers who got the arm and those of the control; models learn from those of the past.
 
     The propensity of the arm is that among the two. The expected outcomes of those to evaluate come
@@ -77,7 +77,7 @@ def experiment_data(fold: TableFold, arm: str | None, *, task_label: str) -> Exp
         "%s: %s against %s changes %s by %.4g on average, of those to learn from",
         *(task_label, arm, assignment.control, fold.past.label_column, average),
     )
-    return ExperimentData(train, evaluated, average, arms, before)
+    return UpliftData(train, evaluated, average, arms, before)
 
 
 def treatments_of(table: LabelledTable) -> Assignment:
