@@ -111,13 +111,14 @@ class Uplift:
         """See `AnswersAsEvaluated.answer_as_evaluated`: whether the order is more than chance."""
         skill = values.get("skill")
         if skill is None:
-            return answer
-        if skill.value == 1:
-            said = "Its order of customers gains more than chance would, by two tests at 5 %."
+            said = "Whether its order of customers is more than chance was not tested (the metric skill)."
+        elif skill.value == 1:
+            said = "Its order of customers gains more than chance would, by both tests (the metric skill)."
         else:
             said = (
-                "NO SKILL IS SHOWN: its order of customers is not better than chance by two tests at "
-                "5 %, so use the average effect for all of them (the answer to an unknown customer)."
+                "NO SKILL IS SHOWN: its order of customers is not better than chance by both tests (the "
+                "metric skill), so use the average effect for all of them, the answer to an unknown "
+                "customer."
             )
         return replace(answer, caveat=f"{said} {answer.caveat}")
 
@@ -153,7 +154,7 @@ class Uplift:
         if not model.predicts_effects:
             of_effects = {m.name for m in metrics.values() if isinstance(m, OfEffects)}
             values |= dict.fromkeys(of_effects, Estimate(np.nan, np.nan, np.nan))
-        parts = {PART + name: values for name, values in zip(TRUTH_PARTS, truth.T, strict=True)}
+        parts = {PART + name: part for name, part in zip(TRUTH_PARTS, truth.T, strict=True)}
         table = pd.DataFrame({"user_id": customers.user_ids, **parts, "prediction": prediction})
         if not intervals:
             return ModelEvaluation(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
