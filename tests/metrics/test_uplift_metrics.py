@@ -137,6 +137,12 @@ def test_scores_of_four_customers() -> None:
     assert RScore()(FOUR, np.array([2.0, 1, 1, 1])) == pytest.approx(1 - 5.75 / 7.5)
 
 
+def test_the_r_score_is_that_of_econml() -> None:
+    # econml 0.17.0: RScorer(DummyRegressor(), DummyRegressor(), cv=1): m and e are the means of all
+    label = label_of(W, Y, propensity=0.6, control=0.45, expected=0.45)
+    assert RScore()(label, RANKED - 0.4) == pytest.approx(-0.12041685144124159)
+
+
 def test_calibration_of_two_bins() -> None:
     # bins {5, 2} and {-1, -2}: observed 3.5 and -1.5, predicted 3 and -1
     prediction = np.array([3.0001, -1.0001, 2.9999, -0.9999])

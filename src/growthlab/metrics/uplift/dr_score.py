@@ -15,7 +15,7 @@ class DrScore(SumMetric):
     """1 less the mean squared distance to the doubly robust effects over that of their mean.
 
     0 is no better than the average effect; values are small, as the effect of a single customer is
-    mostly noise. ``econml.score.DRScorer`` with the expected outcomes and propensities of `Truth`.
+    mostly noise. The loss of `DRLearner`; Kennedy, Electronic Journal of Statistics 2023.
     """
 
     name: ClassVar[str] = "dr_score"
