@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
-from growthlab.data.arm_assignment import HEURISTIC, Assignment, read_assignment
+from growthlab.data.arm_assignment import Assignment
 from growthlab.data.columns import as_ids
 from growthlab.data.customer_file import COLUMNS, CustomerFile
 from growthlab.data.labelled_table import LabelledTable
+from growthlab.data.read_arms import HEURISTIC, read_assignment
 
 FEATURES_DATE, LABEL_DATE = "features_date", "label_date"
 
