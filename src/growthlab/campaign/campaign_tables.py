@@ -1,0 +1,173 @@
+"""The tables of a campaign: customers, offers, channels, slots, consent and earlier contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from growthlab.campaign.table_columns import Column, read_table
+from growthlab.core.errors import ConfigError, DataError, near_matches
+
+CUSTOMERS = {"customer": Column("text"), "segment": Column("text", default="all")}
+OFFERS = {
+    "offer": Column("text"),
+    "cost": Column("number", low=0.0),  # of a discount, paid by everyone who buys
+    "margin": Column("number", default=1.0),
+    "segments": Column("text", default=""),
+    "start": Column("time", default=pd.Timestamp.min),
+    "end": Column("time", default=pd.Timestamp.max),
+    "stock": Column("whole", default=np.inf, low=0.0),
+    "changes_price": Column("truth", default=False),
+    "price_review": Column("text", default=""),
+}
+CHANNELS = {
+    "channel": Column("text"),
+    "cost": Column("number", low=0.0),  # of one contact
+    "budget": Column("number", default=np.inf, low=0.0),
+    "quiet_from": Column("number", default=np.nan, low=0.0, high=24.0),  # hours of the day
+    "quiet_to": Column("number", default=np.nan, low=0.0, high=24.0),
+    "response_multiplier": Column("number", default=np.nan, low=0.0),
+}
+SLOTS = {
+    "channel": Column("text"),
+    "slot": Column("time"),
+    "capacity": Column("whole", default=np.inf, low=0.0),
+}
+CONSENT = {
+    "customer": Column("text"),
+    "purpose": Column("text"),
+    "channel": Column("text"),
+    "given": Column("truth"),
+}
+CONTACTS = {"customer": Column("text"), "channel": Column("text"), "sent": Column("time")}
+TABLES = {
+    "customers": CUSTOMERS,
+    "offers": OFFERS,
+    "channels": CHANNELS,
+    "slots": SLOTS,
+    "consent": CONSENT,
+    "contacts": CONTACTS,
+}
+
+
+@dataclass(frozen=True)
+class CampaignTables:
+    """The checked tables; see docs/campaign.md for their columns. Offers and channels keep their order."""
+
+    customers: pd.DataFrame
+    offers: pd.DataFrame
+    channels: pd.DataFrame
+    slots: pd.DataFrame
+    consent: pd.DataFrame
+    contacts: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> CampaignTables:
+        """The tables of a folder, each a CSV, Parquet or yaml file named like it.
+
+        Raises
+        ------
+        ConfigError, DataError
+            A table or a column is missing, a value is none that is possible, or tables contradict
+            each other; one line that names the file.
+        """
+        tables = {name: read_table(folder, name, columns) for name, columns in TABLES.items()}
+        checked = cls(**tables)
+        checked._check_names(folder)
+        checked._check_times(folder)
+        return checked
+
+    @property
+    def times(self) -> list[datetime]:
+        """The slots, in their order."""
+        return sorted(self.slots["slot"].unique().tolist())
+
+    def limited_to(self, days: int, first: datetime) -> CampaignTables:
+        """The same with the slots of some days from a first moment on."""
+        last = first + pd.Timedelta(days=days)
+        inside = (self.slots["slot"] >= first) & (self.slots["slot"] < last)
+        if not inside.any():
+            raise ConfigError(
+                f"slots: none is from {first} on within days={days}; the first is {min(self.times)}"
+            )
+        return replace(self, slots=self.slots[inside].reset_index(drop=True))
+
+    def _check_names(self, folder: Path) -> None:
+        for name in ("customers", "offers", "channels"):
+            table = getattr(self, name)
+            _refuse_repeated(table, [name.removesuffix("s")], name, folder)
+        _refuse_repeated(self.slots, ["channel", "slot"], "slots", folder)
+        _refuse_repeated(self.consent, ["customer", "purpose", "channel"], "consent", folder)
+        _refuse_repeated(self.contacts, ["customer", "channel", "sent"], "contacts", folder)
+        channels = self.channels["channel"].tolist()
+        for name in ("slots", "consent", "contacts"):
+            _refuse_unknown(getattr(self, name)["channel"], channels, f"{folder / name}: channel")
+        silent = [c for c in channels if c not in set(self.slots["channel"])]
+        if silent:
+            raise DataError(f"{folder / 'slots'}: channel {silent[0]} has no slot")
+        customers = self.customers["customer"].tolist()
+        for name in ("consent", "contacts"):
+            who = getattr(self, name)["customer"]
+            _refuse_unknown(who, customers, f"{folder / name}: customer")
+        segments = sorted(set(self.customers["segment"]))
+        for offer, listed in zip(self.offers["offer"], self.offers["segments"], strict=True):
+            where = f"{folder / 'offers'}: segment of offer {offer}"
+            _refuse_unknown(pd.Series(segments_of(listed), dtype=str), segments, where)
+
+    def _check_times(self, folder: Path) -> None:
+        offers = self.offers
+        for offer, start, end in zip(offers["offer"], offers["start"], offers["end"], strict=True):
+            if end <= start:
+                raise DataError(f"{folder / 'offers'}: offer {offer} ends {end}, before its start")
+        quiet = self.channels.set_index("channel")
+        if (quiet["quiet_from"].isna() != quiet["quiet_to"].isna()).any():
+            raise DataError(f"{folder / 'channels'}: quiet_from and quiet_to belong together")
+        for channel, slot in zip(self.slots["channel"], self.slots["slot"], strict=True):
+            begin, end = quiet.loc[channel, ["quiet_from", "quiet_to"]].astype(float)
+            if is_quiet(slot, begin, end):
+                raise DataError(
+                    f"{folder / 'slots'}: the slot {slot} of {channel} is in its quiet hours, "
+                    f"{begin:g} to {end:g}"
+                )
+        late = self.contacts["sent"] >= min(self.times)
+        if late.any():
+            raise DataError(
+                f"{folder / 'contacts'}: {int(late.sum())} contacts overlap with the plan, which begins "
+                f"{min(self.times)}: plan from a later slot, or leave them out"
+            )
+
+
+def segments_of(listed: str) -> list[str]:
+    """The segments that an offer is for; none: all."""
+    return [name.strip() for name in listed.split("|") if name.strip()]
+
+
+def is_quiet(moment: datetime, begin: float, end: float) -> bool:
+    """Whether a moment lies in the quiet hours, which may go over midnight; NaN: there are none."""
+    hour = moment.hour + moment.minute / 60
+    if begin <= end:
+        return bool(begin <= hour < end)
+    return bool(hour >= begin or hour < end) if begin > end else False
+
+
+def _refuse_repeated(table: pd.DataFrame, columns: list[str], name: str, folder: Path) -> None:
+    repeated = table[table.duplicated(columns)]
+    if len(repeated):
+        first = ", ".join(str(repeated.iloc[0][column]) for column in columns)
+        raise DataError(
+            f"{folder / name}: {len(repeated)} rows are there twice, the first: {first}"
+        )
+
+
+def _refuse_unknown(given: pd.Series, possible: Sequence[str], where: str) -> None:
+    unknown = given[~given.isin(possible)]
+    if len(unknown):
+        name = str(unknown.iloc[0])
+        raise DataError(
+            f"{where} {name} is not known ({len(unknown)} rows): {near_matches(name, possible, 5)}"
+        )

@@ -1,0 +1,127 @@
+"""The files of a plan: checked before anybody can see them, and replaced together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from growthlab.campaign.checker import PlanCheck
+from growthlab.campaign.options import Options
+from growthlab.campaign.planning import CampaignPlan
+from growthlab.campaign.solver.coupling import Coupling
+from growthlab.core.atomic_write import atomic_folder
+from growthlab.core.errors import DataError
+from growthlab.pages.csv_table import csv_of_table, table_of_csv
+
+PLAN, PRICES, SUPPRESSED, PAGE = "plan", "shadow_prices.csv", "suppressed.csv", "plan.html"
+NOTHING = 1e-9  # of a value: prices below are errors of rounding
+ARTIFACTS = (f"{PLAN}.parquet", f"{PLAN}.csv", PRICES, SUPPRESSED, PAGE)
+
+
+def write_plan(plan: CampaignPlan, check: PlanCheck, page: str, folder: Path) -> None:
+    """Write the plan, if the check of its written rows finds no fault.
+
+    Raises
+    ------
+    DataError
+        The check found faults; nothing is written, and what was there stays.
+    """
+    with atomic_folder(folder) as new:
+        path = new / f"{PLAN}.parquet"
+        plan.rows.to_parquet(path, index=False)
+        if faults := check.faults(path):
+            raise DataError(
+                f"the plan is not written, it breaks its own rules: {'; '.join(faults)}"
+            )
+        messages = plan.rows[plan.rows["offer"].notna()]
+        (new / f"{PLAN}.csv").write_text(csv_of_table(messages), encoding="utf-8")
+        (new / PRICES).write_text(csv_of_table(shadow_prices(plan)), encoding="utf-8")
+        (new / SUPPRESSED).write_text(csv_of_table(suppressed(plan)), encoding="utf-8")
+        (new / PAGE).write_text(page, encoding="utf-8")
+
+
+def shadow_prices(plan: CampaignPlan) -> pd.DataFrame:
+    """A row a limit: how much of it is used, and what one more unit of it would bring."""
+    names = row_names(plan.options)
+    coupling = Coupling.of_problem(plan.problem)
+    used = coupling.use(plan.problem, plan.solution.messages)
+    table = pd.DataFrame(
+        {
+            "limit": [kind for kind, _ in names],
+            "name": [name for _, name in names],
+            "left_by_exploration": coupling.limits,
+            "used": used,
+            "price": np.where(
+                plan.solution.prices * coupling.unit > NOTHING, plan.solution.prices, 0.0
+            ),
+        }
+    )
+    without_slot = np.zeros(len(table), dtype=bool)
+    without_slot[coupling.capacity] = (plan.options.capacity == 0).ravel()
+    return table[np.isfinite(coupling.limits) & ~without_slot].reset_index(drop=True)
+
+
+def row_names(options: Options) -> list[tuple[str, str]]:
+    """The kind and the name of each row of the coupling, in its order."""
+    capacities = [f"{c} {slot:%Y-%m-%dT%H:%M}" for c in options.channels for slot in options.slots]
+    return [
+        ("budget", "all"),
+        *(("channel budget", channel) for channel in options.channels),
+        *(("capacity", name) for name in capacities),
+        *(("stock", offer) for offer in options.offers),
+        ("ROI floor", "planned"),
+        *(("minimum", segment) for segment in options.segment_names),
+    ]
+
+
+def earlier_prices(path: Path, names: list[tuple[str, str]]) -> np.ndarray:
+    """The prices of an earlier plan for rows of the same kind and name; 0 for new ones.
+
+    A capacity is another day's under another name: its price is that of the same channel and hour.
+    """
+    if not path.exists():
+        raise DataError(f"{path} is not there: warm_start names the folder of an earlier plan")
+    table = table_of_csv(path)
+    missing = {"limit", "name", "price"} - set(table.columns)
+    if missing:
+        raise DataError(f"{path} has no column {sorted(missing)[0]}: is it of an earlier plan?")
+    known = {
+        (str(kind), _without_day(str(kind), str(name))): float(price)
+        for kind, name, price in table[["limit", "name", "price"]].itertuples(index=False)
+    }
+    return np.array([known.get((kind, _without_day(kind, name)), 0.0) for kind, name in names])
+
+
+def _without_day(kind: str, name: str) -> str:
+    if kind != "capacity":
+        return name
+    channel, _, moment = name.rpartition(" ")
+    return f"{channel} {moment.partition('T')[2]}"
+
+
+def suppressed(plan: CampaignPlan) -> pd.DataFrame:
+    """How many customers have no message, by reason."""
+    rows = plan.rows[plan.rows["offer"].isna()]
+    table = rows.groupby("reason").size().rename("customers").reset_index()
+    return table.sort_values(["customers", "reason"], ascending=[False, True], ignore_index=True)
+
+
+def metrics(plan: CampaignPlan) -> dict[str, float]:
+    """The figures of the run."""
+    rows = plan.rows
+    sent = rows[rows["offer"].notna()]
+    figures: dict[str, Any] = {
+        "customers": len(plan.options.customers),
+        "messages": len(sent),
+        "explored_messages": len(plan.exploration.messages),
+        "control_customers": rows[rows["arm"] == "control"]["customer"].nunique(),
+        "cost": sent["cost"].sum(),
+        plan.options.values.claim: sent["value"].sum(),
+        "bound_of_planned": plan.solution.bound,
+        "gap_of_planned": plan.solution.gap,
+        "explore_share": plan.exploration.share,
+    }
+    return {name: float(value) for name, value in figures.items()}

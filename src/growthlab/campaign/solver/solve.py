@@ -1,0 +1,215 @@
+"""One call from a problem to its plan: exact where it is small, by prices where it is large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from growthlab.campaign.solver.best_response import BestResponse
+from growthlab.campaign.solver.budget_bisection import BudgetBisection
+from growthlab.campaign.solver.coupling import Coupling
+from growthlab.campaign.solver.dual import DualSolution
+from growthlab.campaign.solver.exact import MIP_GAP, ExactProgramme
+from growthlab.campaign.solver.level_bundle import LevelBundle
+from growthlab.campaign.solver.plan_problem import Messages, PlanProblem
+from growthlab.campaign.solver.rounding import Rounding
+from growthlab.core.seeding import random_stream
+
+EXACT, BISECTION, BUNDLE = "HiGHS", "bisection", "level bundle"
+START = "yesterday's prices"
+GOOD_ENOUGH = {BISECTION: 1e-5, BUNDLE: 1e-3}  # gaps at which a plan is taken
+SMALL = 5_000  # options, up to which HiGHS takes seconds
+RELEASED = 0.1  # of the customers, who are planned anew where the gap is too large
+MOST_RELEASES = 5
+ENOUGH = 0.2  # of the gap: where planning anew gains less, it ends
+
+
+@dataclass(frozen=True)
+class PlanSolution:
+    """The messages of a plan, what they are worth, and what no plan can exceed.
+
+    Attributes
+    ----------
+    messages : within all limits, in the order of customers and options
+    value : their sum
+    bound : of every plan, from the LP's dual or from HiGHS
+    prices : of each row of the `Coupling`: what one more unit of it would bring
+    missing : messages that each minimum is short of; all zero where the plan meets them
+    method : HiGHS, bisection, level bundle or yesterday's prices
+    n_passes : over all options
+    """
+
+    messages: Messages
+    value: float
+    bound: float
+    prices: np.ndarray
+    missing: np.ndarray
+    method: str
+    n_passes: float
+
+    @property
+    def gap(self) -> float:
+        """``(bound - value) / |bound|``: no plan is better by more; 0 where both are equal."""
+        if self.bound == self.value:
+            return 0.0
+        return (self.bound - self.value) / max(abs(self.bound), 1e-300)
+
+
+def solve(
+    problem: PlanProblem,
+    *,
+    start: np.ndarray | None = None,
+    method: str | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> PlanSolution:
+    """The plan of a problem.
+
+    Parameters
+    ----------
+    start : prices of an earlier plan with the same rows, from which prices are found sooner
+    method : None chooses by the size and the number of limits
+    tolerance : the gap at which a plan is taken; None: `GOOD_ENOUGH`
+    seed : of the draw between plans of equal value
+    """
+    coupling = Coupling.of_problem(problem)
+    method = method or _method(problem, coupling)
+    if method == EXACT:
+        if (exact := _exactly(problem, coupling)) is not None:
+            return exact
+        method = BUNDLE  # says what is missing
+    response = BestResponse(problem, coupling)
+    aim = _Aim(GOOD_ENOUGH[method] if tolerance is None else tolerance, seed)
+    if start is not None and method == BUNDLE:
+        early = _rounded(response, _dual_at(response, start), START, aim)
+        early = _improved(early, response, aim)
+        if early.gap <= aim.gap:
+            return early
+    return _improved(_by_prices(response, method, start, aim), response, aim)
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """The gap at which a plan is taken, and the seed of what is drawn."""
+
+    gap: float
+    seed: int
+
+
+def _exactly(problem: PlanProblem, coupling: Coupling, gap: float = MIP_GAP) -> PlanSolution | None:
+    """HiGHS's plan; None where it finds none."""
+    programme = ExactProgramme(problem, coupling)
+    messages, bound = programme.solve(gap)
+    if messages is None:
+        return None
+    _, prices = programme.relaxed()
+    nothing_missing = np.zeros(len(problem.minima))
+    return _solution(problem, messages, bound, prices, nothing_missing, EXACT, 1.0)
+
+
+def _method(problem: PlanProblem, coupling: Coupling) -> str:
+    if int(np.count_nonzero(np.isfinite(problem.value))) <= SMALL:
+        return EXACT
+    only_budget = set(coupling.limited.tolist()) <= {coupling.budget}
+    return BISECTION if only_budget else BUNDLE
+
+
+def _by_prices(
+    response: BestResponse, method: str, start: np.ndarray | None, aim: _Aim
+) -> PlanSolution:
+    """The plan of a dual method."""
+    if not len(response.coupling.limited):
+        dual = _dual_at(response, np.zeros(len(response.coupling.limits)))
+    elif method == BISECTION:
+        dual = BudgetBisection(response, aim.seed).solve(start)
+    else:
+        dual = LevelBundle(response, aim.gap / 2, aim.seed).solve(start)
+    return _rounded(response, dual, method, aim)
+
+
+def _dual_at(response: BestResponse, start: np.ndarray) -> DualSolution:
+    """The dual value at given prices."""
+    limited = response.coupling.limited
+    prices = np.zeros(len(start))
+    prices[limited] = np.maximum(start[limited], 0)
+    worth = float(prices[limited] @ response.coupling.limits[limited])
+    answer = response.at(prices)
+    return DualSolution(prices, float(answer.reduced.sum()) + worth, answer.messages)
+
+
+def _rounded(response: BestResponse, dual: DualSolution, method: str, aim: _Aim) -> PlanSolution:
+    messages, missing = Rounding(response, dual, aim.gap / 10).messages()
+    return _solution(
+        response.problem, messages, dual.bound, dual.prices, missing, method, response.n_passes
+    )
+
+
+def _improved(solution: PlanSolution, response: BestResponse, aim: _Aim) -> PlanSolution:
+    """Plan some customers anew, with what the others leave, while the gap is too large.
+
+    Rounding leaves unused what fits nobody at the prices of all. For a tenth of the customers this is
+    a share that moves their prices; few of them are planned exactly.
+    """
+    problem, coupling = response.problem, response.coupling
+    n, n_passes = problem.n_customers, solution.n_passes
+    n_released = max(int(RELEASED * n), SMALL // max(problem.n_slots * problem.n_types, 1))
+    for attempt in range(MOST_RELEASES):
+        if solution.gap <= aim.gap or n_released >= n or solution.missing.any():
+            break
+        stream = random_stream(aim.seed, "released customers", attempt)
+        released = np.sort(stream.choice(n, n_released, replace=False))
+        among = np.isin(solution.messages.customer, released)
+        kept, before = solution.messages[~among], solution.messages[among]
+        left = coupling.limits - coupling.use(problem, kept)
+        rows = replace(coupling, limits=np.where(np.isfinite(coupling.limits), left, np.inf))
+        answer = _of_part(_part(problem, released, kept), rows, solution.prices, aim)
+        n_passes += answer.n_passes * n_released / n
+        gained = answer.value - float(problem.value_of(before).sum())
+        enough = gained >= ENOUGH * (solution.bound - solution.value)
+        if gained > 0 and not answer.missing.any():
+            new = Messages(released[answer.messages.customer], answer.messages.option)
+            solution = _solution(
+                problem, kept.plus(new), solution.bound, solution.prices, solution.missing,
+                solution.method, n_passes,
+            )  # fmt: skip
+        if not enough:
+            break
+    return replace(solution, n_passes=n_passes)
+
+
+def _of_part(part: PlanProblem, coupling: Coupling, start: np.ndarray, aim: _Aim) -> PlanSolution:
+    """The plan of some of the customers."""
+    method = _method(part, coupling)
+    if method == EXACT and (exact := _exactly(part, coupling, aim.gap / 10)) is not None:
+        return exact
+    return _by_prices(BestResponse(part, coupling), BUNDLE, start, aim)
+
+
+def _part(problem: PlanProblem, customers: np.ndarray, kept: Messages) -> PlanProblem:
+    """The same problem for some customers, with what the messages of others leave of the minima."""
+    windows = problem.windows
+    if windows is not None:
+        windows = replace(windows, allowance=windows.allowance[customers])
+    segments, minima = problem.segments, problem.minima
+    if segments is not None:
+        minima = np.maximum(minima - np.bincount(segments[kept.customer], minlength=len(minima)), 0)
+        segments = segments[customers]
+    return replace(
+        problem, value=problem.value[customers], cost=problem.cost[customers],
+        segments=segments, minima=minima, windows=windows,
+    )  # fmt: skip
+
+
+def _solution(
+    problem: PlanProblem,
+    messages: Messages,
+    bound: float,
+    prices: np.ndarray,
+    missing: np.ndarray,
+    method: str,
+    n_passes: float,
+) -> PlanSolution:
+    messages = messages[np.lexsort((messages.option, messages.customer))]
+    value = float(problem.value_of(messages).sum())
+    return PlanSolution(messages, value, bound, prices, missing, method, n_passes)
