@@ -93,6 +93,7 @@ def holdout_of(settings: PlanSettings) -> Holdout:
 def options_of(folder: Path, settings: PlanSettings) -> Options:
     """The options of the tables in a folder."""
     tables = CampaignTables.read(folder)
+    tables = tables.limited_to(settings.days, tables.times[0])
     return Options(tables, OfferValues.read(folder, tables), settings)
 
 

@@ -88,14 +88,28 @@ class CampaignTables:
         return sorted(self.slots["slot"].unique().tolist())
 
     def limited_to(self, days: int, first: datetime) -> CampaignTables:
-        """The same with the slots of some days from a first moment on."""
+        """The same with the slots of some days from a first moment on.
+
+        Raises
+        ------
+        ConfigError, DataError
+            There is no such slot, or contacts are on the first planned day or later.
+        """
         last = first + pd.Timedelta(days=days)
         inside = (self.slots["slot"] >= first) & (self.slots["slot"] < last)
         if not inside.any():
             raise ConfigError(
                 f"slots: none is from {first} on within days={days}; the first is {min(self.times)}"
             )
-        return replace(self, slots=self.slots[inside].reset_index(drop=True))
+        limited = replace(self, slots=self.slots[inside].reset_index(drop=True))
+        begin = limited.times[0]
+        late = self.contacts["sent"] >= pd.Timestamp(begin).normalize()
+        if late.any():
+            raise DataError(
+                f"contacts: {int(late.sum())} overlap with the plan, whose first slot is {begin}: set "
+                "first_slot to a later day, or leave them out"
+            )
+        return limited
 
     def _check_names(self, folder: Path) -> None:
         for name in ("customers", "offers", "channels"):
@@ -134,12 +148,6 @@ class CampaignTables:
                     f"{folder / 'slots'}: the slot {slot} of {channel} is in its quiet hours, "
                     f"{begin:g} to {end:g}"
                 )
-        late = self.contacts["sent"] >= min(self.times)
-        if late.any():
-            raise DataError(
-                f"{folder / 'contacts'}: {int(late.sum())} contacts overlap with the plan, which begins "
-                f"{min(self.times)}: plan from a later slot, or leave them out"
-            )
 
 
 def segments_of(listed: str) -> list[str]:

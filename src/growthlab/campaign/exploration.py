@@ -35,8 +35,9 @@ class Exploration:
     ) -> Exploration:
         """Draw by uniform numbers `gets` and `which` of each customer, within `most` of each limit.
 
-        The share is 1, or as large as the limits bear: it is set by what is expected to be used, never by
-        what was drawn. Options are the finite ones; windows are looked at for a single message each.
+        The share is 1, or as large as the limits bear: it is set by what is expected to be used, never
+        by what was drawn, and halved in the rare case that what was drawn does not fit. Options are the
+        finite ones; windows are looked at for a single message each.
         """
         finite = np.isfinite(problem.flat_value[customers])
         n_allowed = finite.sum(axis=1)

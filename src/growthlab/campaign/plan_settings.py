@@ -86,6 +86,8 @@ def caps_of(given: Sequence[Mapping[str, Any]]) -> tuple[CapSetting, ...]:
     """
     caps = []
     for cap in given:
+        if not isinstance(cap, Mapping):
+            raise ConfigError(f"caps: each must be like {{most: 2, days: 7}}, got {cap}")
         wrong = sorted(set(cap) - {"most", "days", "channel"})
         numbers = [cap.get("most"), cap.get("days")]
         if wrong or not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from growthlab.campaign.bundle_answers import BundleAnswers
 from growthlab.campaign.campaign_tables import CampaignTables
@@ -21,9 +20,11 @@ from growthlab.campaign.plan_files import PRICES, earlier_prices, row_names
 from growthlab.campaign.plan_settings import PlanSettings, caps_of
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.campaign.table_columns import ENDINGS, table_path
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, quoted
 from growthlab.core.moments import parse_moment
 from growthlab.core.path_names import is_path_name
+from growthlab.core.plain_types import argument_types, type_mismatch
+from growthlab.core.plain_values import plain_values
 from growthlab.core.pseudonyms import find_or_create_key
 from growthlab.tracking.lineage import Lineage
 
@@ -53,8 +54,7 @@ def planned_campaign(config: Any) -> PlannedCampaign:
     budgets = channel_budgets(folder, tables, settings.budget)
     if budgets is not None:
         tables = budgets.limit(tables)
-    bundles = [str(path) for path in config.bundles]
-    answers = BundleAnswers.load(bundles, tables.times[0], float(config.stale_days))
+    answers = BundleAnswers.load(_paths(config, "bundles"), tables.times[0], config.stale_days)
     if table_path(folder, "values") is not None:
         values = OfferValues.read(folder, tables)
     else:
@@ -73,26 +73,25 @@ def planned_campaign(config: Any) -> PlannedCampaign:
 
 
 def _settings(config: Any) -> PlanSettings:
-    name = str(config.campaign)
-    if not is_path_name(name):
-        raise ConfigError(f"campaign must be a name that can be a folder, got {name}")
-    caps, minima = (OmegaConf.to_container(node) for node in (config.caps, config.minima))
-    assert isinstance(caps, list)
-    assert isinstance(minima, dict)
-    return PlanSettings(
-        campaign=name,
-        budget=None if config.budget is None else float(config.budget),
-        days=int(config.days),
-        control=float(config.control),
-        explore=float(config.explore),
-        explore_limit=float(config.explore_limit),
-        purpose=str(config.purpose),
-        caps=caps_of(caps),
-        roi_floor=None if config.roi_floor is None else float(config.roi_floor),
-        smallest_segment=int(config.smallest_segment),
-        minima={str(segment): int(least) for segment, least in minima.items()},
-        seed=int(config.seed),
-    )
+    everything = plain_values(config)
+    given = {field.name: everything[field.name] for field in fields(PlanSettings)}
+    types = argument_types(PlanSettings)
+    for name, value in given.items():
+        if wrong := type_mismatch(value, types[name]):
+            raise ConfigError(f"{name} must be {wrong}, got {quoted(repr(value))}")
+    for segment, least in given["minima"].items():
+        if wrong := type_mismatch(least, int):
+            raise ConfigError(f"minima.{segment} must be {wrong}, got {quoted(repr(least))}")
+    if not is_path_name(given["campaign"]):
+        raise ConfigError(f"campaign must be a name that can be a folder, got {given['campaign']}")
+    return PlanSettings(**{**given, "caps": caps_of(given["caps"])})
+
+
+def _paths(config: Any, name: str) -> list[str]:
+    paths = plain_values(config)[name]
+    if wrong := type_mismatch(paths, list[str]):
+        raise ConfigError(f"{name} must be {wrong}, got {quoted(repr(paths))}")
+    return list(paths)
 
 
 def _start(config: Any, options: Options) -> np.ndarray | None:
