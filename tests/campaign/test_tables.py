@@ -11,7 +11,7 @@ from tests.campaign.conftest import N, holdout_of, options_of, settings_with, wr
 
 from growthlab.campaign.campaign_tables import CampaignTables, is_quiet
 from growthlab.campaign.plan_settings import caps_of
-from growthlab.campaign.table_columns import Column, checked_table, read_table
+from growthlab.campaign.table_columns import CampaignColumn, checked_table, read_table
 from growthlab.core.errors import ConfigError, DataError, GrowthlabError
 from growthlab.core.moments import parse_moment
 
@@ -122,7 +122,7 @@ def test_quiet_hours_go_over_midnight() -> None:
 
 
 def test_empty_cells_have_their_default_and_numbers_of_rows_count_from_one() -> None:
-    columns = {"n": Column("number", default=3.0)}
+    columns = {"n": CampaignColumn("number", default=3.0)}
     table = checked_table(pd.DataFrame({"n": ["", "1"]}), Path("t.csv"), columns)
     assert table["n"].tolist() == [3.0, 1.0]
     with pytest.raises(DataError, match=r"t\.csv: n is 'x' in row 2"):

@@ -10,41 +10,45 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from growthlab.campaign.table_columns import Column, read_table
+from growthlab.campaign.table_columns import CampaignColumn, read_table
 from growthlab.core.errors import ConfigError, DataError, near_matches
 
-CUSTOMERS = {"customer": Column("text"), "segment": Column("text", default="all")}
+CUSTOMERS = {"customer": CampaignColumn("text"), "segment": CampaignColumn("text", default="all")}
 OFFERS = {
-    "offer": Column("text"),
-    "cost": Column("number", low=0.0),  # of a discount, paid by everyone who buys
-    "margin": Column("number", default=1.0),
-    "segments": Column("text", default=""),
-    "start": Column("time", default=pd.Timestamp.min),
-    "end": Column("time", default=pd.Timestamp.max),
-    "stock": Column("whole", default=np.inf, low=0.0),
-    "changes_price": Column("truth", default=False),
-    "price_review": Column("text", default=""),
+    "offer": CampaignColumn("text"),
+    "cost": CampaignColumn("number", low=0.0),  # of a discount, paid by everyone who buys
+    "margin": CampaignColumn("number", default=1.0),
+    "segments": CampaignColumn("text", default=""),
+    "start": CampaignColumn("time", default=pd.Timestamp.min),
+    "end": CampaignColumn("time", default=pd.Timestamp.max),
+    "stock": CampaignColumn("whole", default=np.inf, low=0.0),
+    "changes_price": CampaignColumn("truth", default=False),
+    "price_review": CampaignColumn("text", default=""),
 }
 CHANNELS = {
-    "channel": Column("text"),
-    "cost": Column("number", low=0.0),  # of one contact
-    "budget": Column("number", default=np.inf, low=0.0),
-    "quiet_from": Column("number", default=np.nan, low=0.0, high=24.0),  # hours of the day
-    "quiet_to": Column("number", default=np.nan, low=0.0, high=24.0),
-    "response_multiplier": Column("number", default=np.nan, low=0.0),
+    "channel": CampaignColumn("text"),
+    "cost": CampaignColumn("number", low=0.0),  # of one contact
+    "budget": CampaignColumn("number", default=np.inf, low=0.0),
+    "quiet_from": CampaignColumn("number", default=np.nan, low=0.0, high=24.0),  # hours of the day
+    "quiet_to": CampaignColumn("number", default=np.nan, low=0.0, high=24.0),
+    "response_multiplier": CampaignColumn("number", default=np.nan, low=0.0),
 }
 SLOTS = {
-    "channel": Column("text"),
-    "slot": Column("time"),
-    "capacity": Column("whole", default=np.inf, low=0.0),
+    "channel": CampaignColumn("text"),
+    "slot": CampaignColumn("time"),
+    "capacity": CampaignColumn("whole", default=np.inf, low=0.0),
 }
 CONSENT = {
-    "customer": Column("text"),
-    "purpose": Column("text"),
-    "channel": Column("text"),
-    "given": Column("truth"),
+    "customer": CampaignColumn("text"),
+    "purpose": CampaignColumn("text"),
+    "channel": CampaignColumn("text"),
+    "given": CampaignColumn("truth"),
 }
-CONTACTS = {"customer": Column("text"), "channel": Column("text"), "sent": Column("time")}
+CONTACTS = {
+    "customer": CampaignColumn("text"),
+    "channel": CampaignColumn("text"),
+    "sent": CampaignColumn("time"),
+}
 TABLES = {
     "customers": CUSTOMERS,
     "offers": OFFERS,

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.campaign_tables import CampaignTables
-from growthlab.campaign.table_columns import Column, read_table, table_path
+from growthlab.campaign.table_columns import CampaignColumn, read_table, table_path
 from growthlab.core.errors import ConfigError, DataError, near_matches
 
 CURVES = "response_curves"
 COLUMNS = {
-    "channel": Column("text"),
-    "spend": Column("number", low=0.0),
-    "response": Column("number", low=0.0),
-    "draw": Column("whole", default=0.0, low=0.0),
+    "channel": CampaignColumn("text"),
+    "spend": CampaignColumn("number", low=0.0),
+    "response": CampaignColumn("number", low=0.0),
+    "draw": CampaignColumn("whole", default=0.0, low=0.0),
 }
 NEAR = 1e-9  # of a slope
 

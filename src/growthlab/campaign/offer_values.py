@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.campaign_tables import CampaignTables
-from growthlab.campaign.table_columns import Column, read_table
+from growthlab.campaign.table_columns import CampaignColumn, read_table
 from growthlab.core.errors import ConfigError, DataError, near_matches
 
 INCREMENTAL, HEURISTIC = "incremental_value", "expected_value_heuristic"
@@ -45,14 +45,14 @@ class OfferValues:
             twice.
         """
         columns = {
-            "customer": Column("text"),
-            "offer": Column("text"),
-            "channel": Column("text", default=""),
-            INCREMENTAL: Column("number", default=np.nan),
-            HEURISTIC: Column("number", default=np.nan, low=0.0),
-            "buys": Column("number", default=1.0, low=0.0, high=1.0),
-            "spread": Column("number", default=np.nan, low=0.0),
-            "model": Column("text", default=""),
+            "customer": CampaignColumn("text"),
+            "offer": CampaignColumn("text"),
+            "channel": CampaignColumn("text", default=""),
+            INCREMENTAL: CampaignColumn("number", default=np.nan),
+            HEURISTIC: CampaignColumn("number", default=np.nan, low=0.0),
+            "buys": CampaignColumn("number", default=1.0, low=0.0, high=1.0),
+            "spread": CampaignColumn("number", default=np.nan, low=0.0),
+            "model": CampaignColumn("text", default=""),
         }
         table = read_table(folder, "values", columns)
         where = folder / "values"

@@ -18,7 +18,7 @@ TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 @dataclass(frozen=True)
-class Column:
+class CampaignColumn:
     """A column: its kind, the value of empty cells (None: they are refused), its bounds."""
 
     kind: Literal["text", "number", "whole", "time", "truth"]
@@ -27,7 +27,7 @@ class Column:
     high: float = np.inf
 
 
-def read_table(folder: Path, name: str, columns: dict[str, Column]) -> pd.DataFrame:
+def read_table(folder: Path, name: str, columns: dict[str, CampaignColumn]) -> pd.DataFrame:
     """The table ``<folder>/<name>`` with these columns; others are left out.
 
     Raises
@@ -52,7 +52,9 @@ def table_path(folder: Path, name: str) -> Path | None:
     return paths[0] if paths else None
 
 
-def checked_table(raw: pd.DataFrame, path: Path, columns: dict[str, Column]) -> pd.DataFrame:
+def checked_table(
+    raw: pd.DataFrame, path: Path, columns: dict[str, CampaignColumn]
+) -> pd.DataFrame:
     """The columns of a table, each of its kind."""
     table = {}
     for name, column in columns.items():
@@ -82,7 +84,7 @@ def _rows(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read: {quoted(one_line(error), 200)}") from error
 
 
-def _typed(given: pd.Series, column: Column, where: str) -> pd.Series:
+def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
     empty = given.isna() | (given.astype(str).str.strip() == "")
     if empty.any() and column.default is None:
         raise DataError(f"{where} is empty in row {int(np.flatnonzero(empty)[0]) + 1}")
@@ -121,7 +123,7 @@ def _typed(given: pd.Series, column: Column, where: str) -> pd.Series:
     return filled.reset_index(drop=True)
 
 
-def _words(column: Column) -> str:
+def _words(column: CampaignColumn) -> str:
     if column.kind == "truth":
         return "true or false"
     if column.kind == "time":
