@@ -130,7 +130,9 @@ def test_segments_below_the_smallest_get_no_message(frames: Frames, tmp_path: Pa
 
 def test_minima_that_clash_are_named(frames: Frames, tmp_path: Path) -> None:
     # 100 customers in the north, one message each within seven days
-    with pytest.raises(ConfigError, match=r"minima clash: north=\d+ cannot be met"):
+    with pytest.raises(
+        ConfigError, match=r"minima clash: no plan was found that meets north=\d+ within"
+    ):
         planned(frames, tmp_path, minima={"north": 101, "south": 5}, explore=0.01)
 
 

@@ -66,6 +66,7 @@ BAD = {
     "a contact twice": (twice("contacts"), "1 rows are there twice"),
     "a value twice": (twice("values"), "gives 1 values twice"),
     "contacts that overlap": (first("contacts", "sent", "2026-12-01T10:00"), "overlap with the plan"),
+    "no offer": (lambda f: f.update(offers=f["offers"][:0]), "offers has no row"),
     "an odd time": (first("contacts", "sent", "last week"), "not a time like"),
     "an odd consent": (first("consent", "given", "perhaps"), "not true or false"),
     "both claims": (both_claims, "values of one claim"),
@@ -112,6 +113,16 @@ def test_tables_may_be_parquet_or_yaml(frames: Frames, tmp_path: Path) -> None:
     for name in ("customers", "slots", "channels"):
         left, right = getattr(before, name), getattr(after, name)
         pd.testing.assert_frame_equal(left, right, check_dtype=False)
+
+
+def test_nobody_contacted_and_nobody_consenting_are_tables_without_rows(
+    frames: Frames, tmp_path: Path
+) -> None:
+    for name in ("contacts", "consent"):
+        frames[name] = frames[name][:0]
+    options = options_of(written(frames, tmp_path), settings_with())
+    assert not options.allowed.any()
+    assert options.sent.sum() == 0
 
 
 def test_quiet_hours_go_over_midnight() -> None:

@@ -66,6 +66,7 @@ def test_a_plan_is_written_logged_and_found_again_from_its_prices(
         (["caps=[{most: 1, days: 7, channel: fax}]"], "caps: channel fax is not known"),
         (["minima={nobody: 3}"], "minima: segment nobody is not known"),
         (["roi_floor=0.5"], "roi_floor needs values in currency"),
+        (["output=."], "campaign is there and holds no plan: name another output or campaign"),
         (["campaign=a/b"], "campaign must be a name that can be a folder, got a/b"),
         (["first_slot=2031-01-01"], "slots: none is from 2031-01-01 00:00:00 on"),
         (["warm_start=nowhere"], "warm_start names the folder of an earlier plan"),

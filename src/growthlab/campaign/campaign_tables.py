@@ -118,6 +118,8 @@ class CampaignTables:
     def _check_names(self, folder: Path) -> None:
         for name in ("customers", "offers", "channels"):
             table = getattr(self, name)
+            if table.empty:
+                raise DataError(f"{folder / name} has no row")
             _refuse_repeated(table, [name.removesuffix("s")], name, folder)
         _refuse_repeated(self.slots, ["channel", "slot"], "slots", folder)
         _refuse_repeated(self.consent, ["customer", "purpose", "channel"], "consent", folder)

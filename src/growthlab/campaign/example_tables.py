@@ -79,7 +79,7 @@ def _offers(start: datetime, n: int) -> list[dict[str, object]]:
         },
         {
             "offer": "ten off", "cost": 10, "margin": 0.8, "segments": "occasional|regular",
-            "changes_price": True, "price_review": "2026-11 approved by pricing",
+            "changes_price": True, "price_review": "approved by pricing",
         },
     ]  # fmt: skip
 

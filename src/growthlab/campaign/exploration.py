@@ -90,7 +90,7 @@ def _fits(problem: PlanProblem, messages: Messages, most: float) -> bool:
 def _without_aims(problem: PlanProblem, most: float) -> Coupling:
     """A part of the limits, without ROI floor and minima, which are for the plan to meet."""
     coupling = Coupling.of_problem(problem)
-    limits = most * coupling.limits
+    limits = np.where(np.isfinite(coupling.limits), most * coupling.limits, np.inf)
     limits[coupling.roi] = np.inf
     limits[coupling.minima] = np.inf
     return replace(coupling, limits=limits)

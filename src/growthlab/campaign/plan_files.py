@@ -13,7 +13,7 @@ from growthlab.campaign.options import Options
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.campaign.solver.coupling import Coupling
 from growthlab.core.atomic_write import atomic_folder
-from growthlab.core.errors import DataError
+from growthlab.core.errors import ConfigError, DataError
 from growthlab.pages.csv_table import csv_of_table, table_of_csv
 
 PLAN, PRICES, SUPPRESSED, PAGE = "plan", "shadow_prices.csv", "suppressed.csv", "plan.html"
@@ -41,6 +41,20 @@ def write_plan(plan: CampaignPlan, check: PlanCheck, page: str, folder: Path) ->
         (new / PRICES).write_text(csv_of_table(shadow_prices(plan)), encoding="utf-8")
         (new / SUPPRESSED).write_text(csv_of_table(suppressed(plan)), encoding="utf-8")
         (new / PAGE).write_text(page, encoding="utf-8")
+
+
+def plan_folder(output: Path, campaign: str) -> Path:
+    """The folder of a campaign's plan.
+
+    Raises
+    ------
+    ConfigError
+        It is there and holds something else, which writing the plan would remove.
+    """
+    folder = output / campaign
+    if folder.exists() and not (folder / f"{PLAN}.parquet").exists():
+        raise ConfigError(f"{folder} is there and holds no plan: name another output or campaign")
+    return folder
 
 
 def shadow_prices(plan: CampaignPlan) -> pd.DataFrame:

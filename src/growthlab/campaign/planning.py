@@ -150,9 +150,9 @@ class CampaignPlan:
         """Why customers have no message: the first rule that leaves them no option, or the prices."""
         options = self.options
         reason = np.full(len(without), PRICED_OUT, dtype=object)
-        value = np.where(options.allowed, options.value[:, None, :], -np.inf)
-        best = value.reshape(len(value), -1).max(axis=1, initial=-np.inf)
-        reason[best[without] <= 0] = NO_GAIN
+        value = options.value[without].astype(np.float32)[:, None, :]
+        value = np.where(options.allowed[without], value, np.float32(-np.inf))
+        reason[value.max(axis=(1, 2), initial=-np.inf) <= 0] = NO_GAIN
         left = np.ones((len(without), *options.allowed.shape[1:]), dtype=bool)
         undecided = np.ones(len(without), dtype=bool)
         for name, rule in options.rules.items():
@@ -178,9 +178,9 @@ def problem_of(options: Options) -> PlanProblem:
         if segment not in options.segment_names:
             possible = near_matches(segment, options.segment_names)
             raise ConfigError(f"minima: segment {segment} is not known: {possible}")
-    value = np.where(options.allowed, options.value[:, None, :], -np.inf)
+    value = options.value.astype(np.float32)[:, None, :]
     return PlanProblem(
-        value=value.astype(np.float32),
+        value=np.where(options.allowed, value, np.float32(-np.inf)),
         cost=options.cost[:, None, :].astype(np.float32),
         n_offers=len(options.offers),
         slot_days=options.slot_days,
@@ -232,6 +232,6 @@ def _clash(problem: PlanProblem, options: Options) -> str:
             minima = fewer
     named = [f"{options.segment_names[p]}={minima[p]:g}" for p in np.flatnonzero(minima)]
     return (
-        f"minima clash: {', '.join(named)} cannot be met within budget, capacities, stocks, caps and "
-        "consent (what exploration sends is counted): lower one of them, or raise a limit"
+        f"minima clash: no plan was found that meets {', '.join(named)} within budget, capacities, stocks, "
+        "caps and consent (what exploration sends is counted): lower one of them, or raise a limit"
     )

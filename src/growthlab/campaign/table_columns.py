@@ -94,9 +94,7 @@ def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
     elif column.kind == "truth":
         typed = values.astype(str).str.strip().str.lower().map(TRUTHS)
     elif column.kind == "time":
-        typed = pd.to_datetime(values, errors="coerce", format="ISO8601")
-        if getattr(typed.dtype, "tz", None) is not None:
-            raise DataError(f"{where} has a time zone: times are the shop's own")
+        typed = _times(values, where)
     else:
         typed = pd.to_numeric(values, errors="coerce")
         typed = typed.where(np.isfinite(typed.astype(float)))
@@ -121,6 +119,17 @@ def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
         filled = filled.astype(float)
     filled[~empty] = typed
     return filled.reset_index(drop=True)
+
+
+def _times(values: pd.Series, where: str) -> pd.Series:
+    try:
+        times = pd.to_datetime(values, errors="coerce", format="ISO8601")
+        zoned = getattr(times.dtype, "tz", None) is not None
+    except ValueError:  # of several zones
+        zoned = True
+    if zoned:
+        raise DataError(f"{where} has a time zone: times are the shop's own, without one")
+    return times
 
 
 def _words(column: CampaignColumn) -> str:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from growthlab.campaign.example_tables import write_example
-from growthlab.campaign.plan_files import ARTIFACTS, metrics, write_plan
+from growthlab.campaign.plan_files import ARTIFACTS, metrics, plan_folder, write_plan
 from growthlab.campaign.plan_page import plan_page, summary
 from growthlab.config.compose import Command
 from growthlab.tracking.command_run import command_run
@@ -25,9 +25,9 @@ def run(command: Command) -> int:
         print("\n".join(str(path) for path in paths))
         return 0
     store = tracking_store(config)
+    folder = plan_folder(Path(str(config.output)), str(config.campaign))
     planned = planned_campaign(config)
     plan, currency = planned.plan, str(config.currency or "")
-    folder = Path(str(config.output)) / plan.options.settings.campaign
     page = plan_page(plan, currency, int(config.draws), planned.budgets)
     write_plan(plan, planned.check, page, folder)
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}

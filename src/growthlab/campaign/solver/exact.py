@@ -9,7 +9,8 @@ from scipy.sparse import csr_array, vstack
 from growthlab.campaign.solver.coupling import Coupling
 from growthlab.campaign.solver.plan_problem import Messages, PlanProblem
 
-MIP_GAP = 1e-9
+MIP_GAP = 1e-6
+SECONDS = 5.0  # after which the best plan so far is taken; its gap says how good it is
 INFEASIBLE = 2  # SciPy's status
 
 
@@ -27,7 +28,7 @@ class ExactProgramme:
         self.value = problem.value_of(self.options)
         self.matrix, self.limits = self._constraints()
 
-    def solve(self, gap: float = MIP_GAP, seconds: float = 60.0) -> tuple[Messages | None, float]:
+    def solve(self, gap: float = MIP_GAP) -> tuple[Messages | None, float]:
         """The best messages and a bound on every plan; None where no plan is found."""
         if not len(self.options):
             return (self.options if not (self.problem.minima > 0).any() else None), 0.0
@@ -36,7 +37,7 @@ class ExactProgramme:
             integrality=np.ones(len(self.options)),
             bounds=Bounds(0, 1),
             constraints=LinearConstraint(self.matrix, -np.inf, self.limits),
-            options={"time_limit": seconds, "mip_rel_gap": gap},
+            options={"time_limit": SECONDS, "mip_rel_gap": gap},
         )
         if result.x is None:
             return None, -np.inf if result.status == INFEASIBLE else np.inf

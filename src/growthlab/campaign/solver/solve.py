@@ -87,7 +87,7 @@ def solve(
             start = _prices_of_sample(response, start, aim)
         early = _rounded(response, _dual_at(response, start), START, aim)
         early = _improved(early, response, aim)
-        if early.gap <= aim.gap:
+        if early.gap <= aim.gap and not early.missing.any():
             return early
     return _improved(_by_prices(response, method, start, aim), response, aim)
 
