@@ -42,7 +42,9 @@ def number_bundle(folder: Path, about: Provenance, low: float, high: float) -> P
     customers = Examples(
         pd.DataFrame({"place": place}), np.array(CUSTOMERS), snapshots, horizon_days=28.0
     )
-    rule = CurveRowScorer("place", np.array([0.0, 399.0]), np.array([low, high]), missing=low)
+    rule = CurveRowScorer(
+        "place", np.array([0.0, 399.0]), np.array([low, high], dtype=float), missing=low
+    )
     write_estimator(folder, rule, about, customers=customers, base=low)
     return folder
 

@@ -67,7 +67,7 @@ def test_probabilities_of_an_exploring_customer_s_choices_sum_up_to_that_of_the_
     place = {c: i for i, c in enumerate(plan.options.customers)}
     for row in explored.itertuples():
         n = n_allowed[place[row.customer]]
-        expected = 0.1 * (share / n if row.offer is not None else (1 - share if n else 1))
+        expected = 0.1 * (share / n if pd.notna(row.offer) else (1 - share if n else 1))
         assert row.assignment_probability == pytest.approx(expected)
     assert 0 < share <= 1
 

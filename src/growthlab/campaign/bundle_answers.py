@@ -43,9 +43,9 @@ class BundleAnswers:
                 other = bundles[kind].folder
                 raise ConfigError(f"bundles: {folder} and {other} both answer with {kind.noun}")
             bundles[kind] = bundle
-            cutoff = bundle.manifest.state_cutoff or bundle.manifest.cutoff
-            if cutoff is not None:
-                cutoffs[folder] = parse_moment(cutoff, f"cutoff of {folder}")
+            known_to = bundle.manifest.state_cutoff or bundle.manifest.cutoff
+            if known_to is not None:
+                cutoffs[folder] = parse_moment(known_to, f"cutoff of {folder}")
         for folder, cutoff in cutoffs.items():
             if first - cutoff > timedelta(days=stale_days):
                 raise ConfigError(
@@ -80,8 +80,8 @@ class BundleAnswers:
         buys = np.ones(len(customers))
         if AnswerKind.PROBABILITY in self.bundles:
             buys = 1 - self._numbers(AnswerKind.PROBABILITY, customers)
-        columns = (np.broadcast_to(given[:, None], shape) for given in (amount, buys))
-        return OfferValues(HEURISTIC, *columns, self.versions)
+        everywhere, by_all = (np.broadcast_to(n[:, None], shape) for n in (amount, buys))
+        return OfferValues(HEURISTIC, everywhere, by_all, self.versions)
 
     def items(self, customers: list[str], k: int) -> list[str] | None:
         """The list of each customer, ids joined by ``|``; None without a bundle of lists."""

@@ -100,9 +100,8 @@ class PlanCheck:
             yield f"consent: {int(without.sum())} messages go to customers who gave none"
 
     def _offers(self, sent: pd.DataFrame) -> Iterator[str]:
-        stocks = self.tables.offers.set_index("offer")["stock"]
-        used = sent.groupby("offer").size()
-        for offer, n in used.items():
+        stocks = self.tables.offers.set_index("offer")["stock"].to_dict()
+        for offer, n in sent["offer"].value_counts().to_dict().items():
             if n > stocks[offer]:
                 yield f"stock: {n} of offer {offer}, of which there are {stocks[offer]:g}"
         out_of_time = (sent["slot"] < sent["offer_start"]) | (sent["slot"] >= sent["offer_end"])
@@ -121,13 +120,14 @@ class PlanCheck:
             yield f"price review: {int(unreviewed.sum())} messages of offers without one"
 
     def _slots(self, sent: pd.DataFrame) -> Iterator[str]:
-        capacity = self.tables.slots.set_index(["channel", "slot"])["capacity"]
-        used = sent.groupby(["channel", "slot"]).size()
-        for (channel, slot), n in used.items():
-            if (channel, slot) not in capacity.index:
+        capacity = self.tables.slots.set_index(["channel", "slot"])["capacity"].to_dict()
+        used = sent.groupby(["channel", "slot"]).size().reset_index(name="n")
+        for channel, slot, n in used.itertuples(index=False):
+            limit = capacity.get((channel, slot))
+            if limit is None:
                 yield f"capacity: {channel} has no slot {slot}"
-            elif n > capacity[(channel, slot)]:
-                yield f"capacity: {n} messages in {channel} at {slot}, of {capacity[(channel, slot)]:g}"
+            elif n > limit:
+                yield f"capacity: {n} messages in {channel} at {slot}, of {limit:g}"
         times = sent[["slot", "channel_quiet_from", "channel_quiet_to"]].drop_duplicates()
         quiet = [is_quiet(slot, begin, end) for slot, begin, end in times.itertuples(index=False)]
         if any(quiet):
@@ -161,8 +161,8 @@ class PlanCheck:
         total, budget = float(sent["cost"].sum()), self.settings.budget
         if budget is not None and total > budget * (1 + NEAR):
             yield f"budget: {total:g} is spent of {budget:g}"
-        budgets = self.tables.channels.set_index("channel")["budget"]
-        for channel, cost in sent.groupby("channel")["cost"].sum().items():
+        budgets = self.tables.channels.set_index("channel")["budget"].to_dict()
+        for channel, cost in sent.groupby("channel")["cost"].sum().to_dict().items():
             if cost > budgets[channel] * (1 + NEAR):
                 yield f"budget of {channel}: {cost:g} is spent of {budgets[channel]:g}"
         low = sent["channel_cost"] * (1 - NEAR)
@@ -182,7 +182,8 @@ class PlanCheck:
         segment = self.tables.customers.set_index("customer")["segment"]
         if (rows["customer"].map(segment) != rows["segment"]).any():
             yield "segment: customers are in another one than in their table"
-        sizes, counts = segment.value_counts(), sent["customer"].map(segment).value_counts()
+        sizes = segment.value_counts().to_dict()
+        counts = sent["customer"].map(segment).value_counts().to_dict()
         for name, n in counts.items():
             if sizes[name] < self.settings.smallest_segment:
                 yield f"smallest segment: {n} messages to {name}, of {sizes[name]} customers"

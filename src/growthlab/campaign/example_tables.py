@@ -139,7 +139,7 @@ def _contacts(buyers: pd.DataFrame, start: datetime) -> pd.DataFrame:
 
 def _values(buyers: pd.DataFrame, start: datetime) -> pd.DataFrame:
     """An offer a row, for all channels."""
-    idle = (pd.Timestamp(start) - buyers["last"]) / pd.Timedelta(days=1)
+    idle = (pd.Timestamp(start) - buyers["last"]).dt.total_seconds() / 86_400
     expected = buyers["spend"] / buyers["orders"] * 0.5 ** (idle / HALF_LIFE_DAYS)
     names = [str(offer["offer"]) for offer in _offers(start, len(buyers))]
     table = pd.DataFrame(

@@ -50,10 +50,9 @@ class Exploration:
             if _fits(problem, messages, most) or share == 0:
                 break
             share = share / 2 if share > 1e-6 else 0.0
-        with np.errstate(divide="ignore"):
-            probability = np.where(
-                drawn, share / n_allowed, np.where(n_allowed > 0, 1 - share, 1.0)
-            )
+        probability = np.where(
+            drawn, share / np.maximum(n_allowed, 1), np.where(n_allowed > 0, 1 - share, 1.0)
+        )
         return cls(messages, float(share), probability)
 
 

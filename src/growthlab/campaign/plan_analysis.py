@@ -70,22 +70,26 @@ def _sampled(plan: CampaignPlan) -> tuple[PlanProblem, float]:
     segments, windows = problem.segments, problem.windows
     if windows is not None:
         windows = replace(windows, allowance=windows.allowance[customers])
-    scaled = {
-        name: None if (limit := getattr(problem, name)) is None else limit * share
-        for name in ("budget", "channel_budgets", "capacity", "stock", "minima")
-    }
+
+    def scaled(limit: np.ndarray | None) -> np.ndarray | None:
+        return None if limit is None else limit * share
+
     return replace(
         problem,
         value=problem.value[customers],
         cost=problem.cost[customers],
+        budget=problem.budget * share,
+        channel_budgets=scaled(problem.channel_budgets),
+        capacity=scaled(problem.capacity),
+        stock=scaled(problem.stock),
         segments=None if segments is None else segments[customers],
+        minima=problem.minima * share,
         windows=windows,
-        **scaled,
     ), share
 
 
 def _n_changed(problem: PlanProblem, before: Messages, after: Messages) -> int:
     """Customers who have an offer in a channel in one of two plans and not in the other."""
     n_types = problem.n_types
-    keys = [np.unique(m.customer * n_types + m.type(problem)) for m in (before, after)]
-    return len(np.unique(np.setxor1d(*keys, assume_unique=True) // n_types))
+    old, new = (np.unique(m.customer * n_types + m.type(problem)) for m in (before, after))
+    return len(np.unique(np.setxor1d(old, new, assume_unique=True) // n_types))

@@ -89,6 +89,7 @@ def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
     if empty.any() and column.default is None:
         raise DataError(f"{where} is empty in row {int(np.flatnonzero(empty)[0]) + 1}")
     values = given[~empty]
+    typed: Any
     if column.kind == "text":
         typed = values.astype(str).str.strip()
     elif column.kind == "truth":
@@ -106,7 +107,7 @@ def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
     if wrong.any():
         row = values.index[np.flatnonzero(wrong)[0]]
         raise DataError(
-            f"{where} is {quoted(values[row])} in row {int(row) + 1}, not {_words(column)}"
+            f"{where} is {quoted(str(values[row]))} in row {int(row) + 1}, not {_words(column)}"
         )
     if column.kind == "truth":
         typed = typed.astype(bool)
