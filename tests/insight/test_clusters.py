@@ -87,7 +87,8 @@ def test_the_report_says_how_clusters_were_chosen(shop: EventLog) -> None:
     tables = {t.name: protect_table(t, 10).rows for t in findings.tables}
     assert (tables["clusters"]["customers"] >= 10).all()
     assert tables["cluster_choice"]["chosen"].sum() == 1
-    assert any("by k_means, by the highest silhouette" in note for note in findings.notes)
+    (choice,) = [table for table in findings.tables if table.technical]
+    assert "by k_means, their number by the highest silhouette" in choice.note
     weighed = tables["cluster_profile"].groupby("feature")[["difference", "customers"]]
     for _, rows in weighed:  # what some have above the mean others have below it; cut-off aside
         total = (rows["difference"].astype(float) * rows["customers"].astype(float)).sum()

@@ -20,14 +20,15 @@ ELEMENTS = {
         "section",
         "article",
     ),
-    *("h1", "h2", "h3", "h4", "p", "a", "b", "strong", "small", "span", "code", "wbr", "ul", "li"),
+    *("h1", "h2", "h3", "h4", "p", "a", "b", "strong", "small", "span", "code", "wbr"),
+    *("ul", "ol", "li"),
     *("div", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"),
     *("svg", "g", "path", "rect", "circle", "text"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "name", "content", "rel", "href", "id", "class", "style", "scope", "role"),
     *("tabindex", "aria-label", "viewbox", "d", "x", "y", "cx", "cy", "r", "width", "height"),
-    "text-anchor",
+    *("text-anchor", "title"),
 }
 STYLE = re.compile(r"--(shade:\d\.\d\d|figures:\d+)")  # of an element
 

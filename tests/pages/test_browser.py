@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.patience import PATIENCE
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import Section
+from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import build_report
 from growthlab.insight.report_scope import ReportScope
 
@@ -25,8 +27,32 @@ PHONE, DESKTOP = 375, 1280
 # a page that measures another one in a frame of a phone's width
 FRAME = """<body><iframe src="page.html" style="width:{width}px;height:800px;border:0"></iframe>
 <script>onmessage = event => document.body.dataset.measured = event.data</script></body>"""
+# the widest of all tabs, if the page has any
 MEASURE = """<script>const root = document.documentElement
-parent.postMessage(`${root.scrollWidth - root.clientWidth} too wide of ${innerWidth}`, '*')</script>"""
+let wide = root.scrollWidth - root.clientWidth
+for (const link of document.querySelectorAll('nav a')) {
+  location.hash = link.hash
+  wide = Math.max(wide, root.scrollWidth - root.clientWidth)
+}
+parent.postMessage(`${wide} too wide of ${innerWidth}`, '*')</script>"""
+# goes through the tabs by focus and activation, which is what Tab and Enter do
+TABS = """<script>(async () => {
+const links = [...document.querySelectorAll('nav a')], wrong = []
+const shown = () => [...document.querySelectorAll('body > section')]
+  .filter(section => section.offsetHeight).map(section => '#' + section.id).join()
+const height = document.body.scrollHeight
+if (shown() !== links[0].hash) wrong.push('first')
+for (const link of links) {
+  link.focus()
+  if (document.activeElement !== link || link.tabIndex) wrong.push('no focus on ' + link.hash)
+  link.click()
+  await new Promise(done => setTimeout(done, 20))
+  if (shown() !== link.hash) wrong.push(link.hash + ' shows ' + shown())
+  if (scrollY) wrong.push(link.hash + ' hides the tabs')
+}
+parent.postMessage(`${links.length} tabs, ${height} high, wrong: ${wrong.join('; ')}`, '*')
+})()</script>"""
+TWO_SCREENS = 1600  # pixels
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +65,25 @@ def browser() -> str:
     return path
 
 
-@pytest.fixture(scope="module", params=["report", "monitoring"])
-def page(request: pytest.FixtureRequest, shop: EventLog) -> str:
-    """The report of the small shop with every section, and a monitoring report."""
+@pytest.fixture(scope="module")
+def growth_page(shop: EventLog) -> str:
+    """The report of the small shop with every section, and goals."""
+    nodes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
+    goal = {"metric": "buyers", "target": 130, "unit": "customers", "deadline": "2026-01-01"}
+    return build_report(
+        "shop",
+        ReportScope.of(shop),
+        {name: build(node, Section) for name, node in nodes.items()},
+        read_goals([goal] * 8),
+    ).as_html()
+
+
+@pytest.fixture(params=["report", "monitoring"])
+def page(request: pytest.FixtureRequest, growth_page: str) -> str:
+    """A growth report and a monitoring report."""
     if request.param == "monitoring":
         return monitoring_page("a_long_name_of_a_feature " * 3)
-    nodes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
-    report = build_report(
-        "shop", ReportScope.of(shop), {name: build(node, Section) for name, node in nodes.items()}
-    )
-    return report.as_html()
+    return growth_page
 
 
 def opened(browser: str, path: Path, *more: str) -> tuple[str, list[str]]:
@@ -90,6 +125,21 @@ def test_the_page_does_not_scroll_sideways(
     document, messages = opened(browser, frame, "--window-size=1400,900")
     assert messages == []
     assert f'data-measured="0 too wide of {width}"' in document
+
+
+def test_the_first_view_has_two_screens_and_every_tab_opens_without_a_mouse(
+    browser: str, growth_page: str, tmp_path: Path
+) -> None:
+    (tmp_path / "page.html").write_text(growth_page.replace("</body>", f"{TABS}</body>"), "utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=DESKTOP), "utf-8")
+    document, messages = opened(browser, frame, "--window-size=1400,900")
+    assert messages == []
+    measured = re.search(r'data-measured="(\d+) tabs, (\d+) high, wrong: (.*?)"', document)
+    assert measured is not None
+    assert int(measured[1]) == growth_page.count("</section>") > 8
+    assert 400 < int(measured[2]) <= TWO_SCREENS
+    assert measured[3] == ""
 
 
 def test_the_page_prints(browser: str, page: str, tmp_path: Path) -> None:

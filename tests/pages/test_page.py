@@ -14,6 +14,8 @@ from growthlab.pages.page import (
     Page,
     PageRow,
     PageTable,
+    RowOfBlocks,
+    SentenceBlock,
     Tile,
     TileBlock,
     render_page,
@@ -34,13 +36,26 @@ def test_a_page_of_all_blocks_needs_nothing_but_itself() -> None:
         DataBlock("Items", "items", table=TABLE, footer="2 rows", definitions={"n": "How many."}),
         TileBlock([Tile("buyers", "12", ["+3 %"], "Customers who bought.")]),
         AlertBlock([("grave", "too many"), ("fine", "all else")]),
+        SentenceBlock("What changed", ["Sales fell."]),
+        RowOfBlocks([DataBlock(footer="side by side")]),
         ListBlock({"funnel": "no views"}),
     ]
-    page = Page("Shop", [Chapter("All", blocks, [Article("More", blocks)])], ["a fact"], links=True)
+    page = Page("Shop", [Chapter("All", blocks, [Article("More", blocks)])], ["a fact"], tabs=True)
     reader = read_page(render_page(page))
-    for text in ("tea", "[5, 9]", "few", "2 rows", "How many.", "+3 %", "too many", "no views"):
+    for text in (
+        "tea",
+        "[5, 9]",
+        "few",
+        "2 rows",
+        "How many.",
+        "+3 %",
+        "too many",
+        "no views",
+        "Sales fell.",
+        "side by side",
+    ):
         assert reader.texts.count(text) == 2 or f": {text}" in reader.texts, text
-    assert ("href", "#all") in reader.attributes
+    assert ("href", "#to-all") in reader.attributes
 
 
 def test_bounds_stand_apart_from_their_value() -> None:

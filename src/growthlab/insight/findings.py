@@ -101,6 +101,35 @@ Plot = LinePlot | BarPlot | HeatMap
 
 
 @dataclass(frozen=True)
+class OverTime:
+    """That the rows of a table are whole months (``period``), by which the page says what changed.
+
+    Parameters
+    ----------
+    measure
+        The column that is compared from month to month.
+    by
+        The column with the groups whose measures add up to that of all; empty: the rows are of all.
+    names
+        The column with their names, where `by` has identifiers.
+    factors
+        Columns of counts, each a part of the next: `measure` is the first, times the second per
+        first, times itself per the last.
+    """
+
+    measure: str
+    by: str = ""
+    names: str = ""
+    factors: tuple[str, ...] = ()
+
+    def group_name(self, rows: pd.DataFrame, group: str) -> str:
+        """The name of a group among the rows."""
+        if not self.names:
+            return group
+        return str(rows.loc[rows[self.by].astype(str) == group, self.names].iloc[0])
+
+
+@dataclass(frozen=True)
 class ReportTable:
     """Rows with what each of their columns means, and how they are shown.
 
@@ -133,6 +162,8 @@ class ReportTable:
         Pairs of names of counts, besides those of `Column.part_of`: a whole and a part of it.
     public
         The names of counts that a reader knows whatever is withheld.
+    over_time
+        What the months of the table are, where its rows are months.
     hidden, bands
         Which cells are withheld, and what is shown in their place, such as "under 50"; the shape of
         `rows`. None: not decided yet.
@@ -154,6 +185,7 @@ class ReportTable:
     counts: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[tuple[str, str], ...] = ()
     public: tuple[str, ...] = ()
+    over_time: OverTime | None = None
     hidden: pd.DataFrame | None = None
     bands: pd.DataFrame | None = None
 

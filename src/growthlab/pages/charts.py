@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import ClassVar
+from unicodedata import east_asian_width
 
-from growthlab.pages.ticks import date_ticks, number_ticks, whole_ticks
+from growthlab.pages.ticks import (
+    ENGLISH_DATES,
+    DateWords,
+    date_ticks,
+    number_ticks,
+    whole_ticks,
+)
 
 WIDTH = 360.0
 LETTER = 5.6  # width of a letter
@@ -54,6 +61,7 @@ class LineChart:
     lines: Mapping[str, Sequence[Point]]
     format_y: Callable[[float], str]
     x_label: str = ""
+    date_words: DateWords = ENGLISH_DATES
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -69,7 +77,7 @@ class LineChart:
     @cached_property
     def left(self) -> float:
         """Where x is lowest; the y axis is written to the left of it."""
-        return 10.0 + LETTER * max(len(self.format_y(tick)) for tick in self._y_ticks)
+        return 10.0 + max(_width(self.format_y(tick)) for tick in self._y_ticks)
 
     @property
     def y_ticks(self) -> list[AxisTick]:
@@ -81,7 +89,8 @@ class LineChart:
         """The marks of the x axis."""
         first, last = self._x_range
         if isinstance(first, datetime) and isinstance(last, datetime):
-            return [AxisTick(self._x(day), label) for day, label in date_ticks(first, last)]
+            ticks = date_ticks(first, last, words=self.date_words)
+            return [AxisTick(self._x(day), label) for day, label in ticks]
         return [AxisTick(self._x(x), f"{x:g}") for x in whole_ticks(_number(first), _number(last))]
 
     @property
@@ -181,15 +190,14 @@ class BarChart:
     @property
     def left(self) -> float:
         """Where the bars begin."""
-        longest = max((len(label) for label in self.labels), default=0)
-        return 8.0 + LETTER * min(longest, LONGEST_LABEL)
+        return 8.0 + max((_width(_cut(label)) for label in self.labels), default=0.0)
 
     @property
     def groups(self) -> list[BarGroup]:
         """The bars, at their positions."""
         values = [v for line in self.series.values() for v in line if not math.isnan(v)]
         texts = [self.format_value(v) for v in values] + [self.missing]
-        room = WIDTH - self.left - 8.0 - LETTER * max(map(len, texts))
+        room = WIDTH - self.left - 8.0 - max(map(_width, texts))
         unit = room / (max(values, default=0.0) or 1.0)
         return [self._group(place, label, unit) for place, label in enumerate(self.labels)]
 
@@ -202,8 +210,7 @@ class BarChart:
             width = max(0.0, unit * value) if known else 0.0
             text = self.format_value(value) if known else self.missing
             bars.append(Bar(self._colours[n], top + n * thickness, width, thickness - 1.0, text))
-        cut = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
-        return BarGroup(cut, label, self._row * (place + 0.5), bars)
+        return BarGroup(_cut(label), label, self._row * (place + 0.5), bars)
 
     @property
     def _colours(self) -> list[str]:
@@ -212,6 +219,19 @@ class BarChart:
 
 
 Chart = LineChart | BarChart
+
+
+def _width(text: str) -> float:
+    """About how wide a text is; letters such as Chinese ones take the room of two others."""
+    return LETTER * sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _cut(label: str) -> str:
+    if _width(label) <= LONGEST_LABEL * LETTER:
+        return label
+    while _width(label) > (LONGEST_LABEL - 1) * LETTER:
+        label = label[:-1]
+    return f"{label}…"
 
 
 def _colour(place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,11 +19,15 @@ AlertLevel = Literal["grave", "watch", "fine"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table; `bounds` go to a new line where there is little room."""
+    """A cell of a table; `bounds` go to a new line where there is little room.
+
+    `level` gives it the bar of an alert.
+    """
 
     text: str
     bounds: str = ""
     withheld: bool = False
+    level: AlertLevel | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,15 @@ class PageRow:
 
 @dataclass(frozen=True)
 class PageTable:
-    """Rows under their headers; the columns named in `flush_left` hold words, the others numbers."""
+    """Rows under their headers; the columns named in `flush_left` hold words, the others numbers.
+
+    `identifiers` are shown when the reader points at a header.
+    """
 
     headers: Sequence[str]
     rows: Sequence[PageRow]
     flush_left: frozenset[str] = frozenset()
+    identifiers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,20 @@ class ShadedTable:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart under its title."""
+    """A chart under its title, and a line under the chart."""
 
     title: str
     chart: Chart | ShadedTable
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class DataBlock:
     """Figures, a table, or both, with the definitions of what is seen.
 
-    `name` is shown after the title and is the block's anchor; `footer` is a line under the table.
+    `name` is the block's anchor, and is shown when the reader points at the title; `footer` is a
+    line under the table. `definitions` are by the names in words, of which `identifiers` may give
+    those in the data.
     """
 
     kind: ClassVar[str] = "data"
@@ -84,16 +96,20 @@ class DataBlock:
     footer: str = ""
     notes: Sequence[str] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure in large letters: what it is, its value, how it changed, how it is defined."""
+    """One figure in large letters: what it is, its value, and what it is compared with.
+
+    `hint` is shown when the reader points at the name.
+    """
 
     name: str
     value: str
-    changes: Sequence[str] = ()
-    definition: str = ""
+    comparisons: Sequence[str] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,23 @@ class AlertBlock:
 
 
 @dataclass(frozen=True)
+class SentenceBlock:
+    """Sentences to be read first, one a line, under a title."""
+
+    kind: ClassVar[str] = "sentences"
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RowOfBlocks:
+    """Blocks next to each other where there is room."""
+
+    kind: ClassVar[str] = "row"
+    blocks: Sequence[DataBlock]
+
+
+@dataclass(frozen=True)
 class ListBlock:
     """A list of terms, each with a sentence."""
 
@@ -123,7 +156,7 @@ class ListBlock:
     entries: Mapping[str, str]
 
 
-Block = DataBlock | TileBlock | AlertBlock | ListBlock
+Block = DataBlock | TileBlock | AlertBlock | SentenceBlock | RowOfBlocks | ListBlock
 
 
 @dataclass(frozen=True)
@@ -137,31 +170,37 @@ class Article:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Blocks, and articles of blocks, under a heading."""
+    """Blocks, and articles of blocks, under a heading.
+
+    `name` makes the anchor where the title is no plain English.
+    """
 
     title: str
     blocks: Sequence[Block] = ()
     articles: Sequence[Article] = ()
     notes: Sequence[str] = ()
+    name: str = ""
 
     @property
     def anchor(self) -> str:
         """Where links to the chapter point."""
-        return self.title.lower().replace(" ", "-")
+        return "-".join(re.findall("[a-z0-9]+", f"to {self.name or self.title}".lower()))
 
 
 @dataclass(frozen=True)
 class Page:
     """A whole page; notes may hold `code` between backticks.
 
-    `links` says whether the page begins with links to its chapters.
+    `tabs` says whether a screen shows one chapter at a time, the first until a link picks another;
+    paper has all of them. `language` is the code of the texts' language.
     """
 
     title: str
     chapters: Sequence[Chapter]
     facts: Sequence[str] = ()
     notes: Sequence[str] = ()
-    links: bool = False
+    tabs: bool = False
+    language: str = "en"
 
 
 def render_page(page: Page) -> str:

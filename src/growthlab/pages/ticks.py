@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+
+@dataclass(frozen=True)
+class DateWords:
+    """How the marks of an axis name days, months and years, by the placeholders day, month and year."""
+
+    months: Sequence[str] = (
+        *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+        *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    )
+    year: str = "{year}"
+    month: str = "{month}"
+    month_of_year: str = "{month} {year}"
+    day: str = "{day} {month}"
+    day_of_year: str = "{day} {month} {year}"
+
+    def label(self, form: str, day: datetime) -> str:
+        """The day in one of these forms."""
+        return form.format(day=day.day, month=self.months[day.month - 1], year=f"{day:%Y}")
+
+
+ENGLISH_DATES = DateWords()
 DAY_STEPS = (1, 2, 7, 14)
 MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
@@ -28,7 +51,9 @@ def whole_ticks(low: float, high: float, most: int = 8) -> list[float]:
     return [tick for tick in number_ticks(low, high, most) if tick == round(tick)]
 
 
-def date_ticks(first: datetime, last: datetime, most: int = 6) -> list[tuple[datetime, str]]:
+def date_ticks(
+    first: datetime, last: datetime, most: int = 6, words: DateWords = ENGLISH_DATES
+) -> list[tuple[datetime, str]]:
     """At most `most` + 1 days, or first days of months, with their labels.
 
     The first label names its year, and January is named by the year that begins.
@@ -39,34 +64,34 @@ def date_ticks(first: datetime, last: datetime, most: int = 6) -> list[tuple[dat
     days = (last - first) / timedelta(days=1)
     for step in DAY_STEPS:
         if days <= step * most:
-            return _days(first, last, step)
+            return _days(first, last, step, words)
     months = 12 * (last.year - first.year) + last.month - first.month
     step = next((s for s in MONTH_STEPS if months <= s * most), MONTH_STEPS[-1])
-    return _months(first, last, step)
+    return _months(first, last, step, words)
 
 
-def _days(first: datetime, last: datetime, step: int) -> list[tuple[datetime, str]]:
+def _days(
+    first: datetime, last: datetime, step: int, words: DateWords
+) -> list[tuple[datetime, str]]:
     start = first.replace(hour=0, minute=0, second=0, microsecond=0)
     start += timedelta(days=0 if start == first else 1)
     count = max(0, int((last - start) / timedelta(days=step)) + 1) if last >= start else 0
     ticks = [start + timedelta(days=step * n) for n in range(count)]
-    years = [f" {tick:%Y}" if tick == ticks[0] else "" for tick in ticks]
-    return [(tick, f"{tick.day} {tick:%b}{year}") for tick, year in zip(ticks, years, strict=True)]
+    forms = [words.day_of_year if tick == ticks[0] else words.day for tick in ticks]
+    return [(tick, words.label(form, tick)) for tick, form in zip(ticks, forms, strict=True)]
 
 
-def _months(first: datetime, last: datetime, step: int) -> list[tuple[datetime, str]]:
+def _months(
+    first: datetime, last: datetime, step: int, words: DateWords
+) -> list[tuple[datetime, str]]:
     begin = 12 * first.year + first.month - 1
     end = 12 * last.year + last.month - 1
     ticks = [
         datetime(n // 12, n % 12 + 1, 1) for n in range(-(-begin // step) * step, end + 1, step)
     ]
     ticks = [tick for tick in ticks if first <= tick <= last]
-    if step >= 12:
-        return [(tick, f"{tick:%Y}") for tick in ticks]
-    return [(tick, _month_label(tick, is_first=tick == ticks[0])) for tick in ticks]
-
-
-def _month_label(tick: datetime, *, is_first: bool) -> str:
-    if tick.month == 1:
-        return f"{tick:%Y}"
-    return f"{tick:%b %Y}" if is_first else f"{tick:%b}"
+    labels = []
+    for tick in ticks:
+        form = words.month_of_year if tick == ticks[0] else words.month
+        labels.append(words.label(words.year if tick.month == 1 or step >= 12 else form, tick))
+    return list(zip(ticks, labels, strict=True))

@@ -19,13 +19,12 @@ from growthlab.insight.disclosure import Bounds, protect_tables
 from growthlab.insight.findings import Findings, ReportTable, Section, link_sections
 from growthlab.insight.goal_progress import measure_goals
 from growthlab.insight.goals import METRICS, Goal
-from growthlab.insight.report.report_contents import ReportContents, ReportPart
+from growthlab.insight.report.report_contents import GOALS, ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
 
 log = logging.getLogger(__name__)
 
-GOALS = "Goals"
 SHOWN_COUNTS = "counts.json"
 CHAPTERS = (
     "At a glance",
@@ -140,11 +139,12 @@ def build_report(
     sections: Mapping[str, Section],
     goals: Sequence[Goal] = (),
     earlier: Bounds | None = None,
+    language: str = "en",
 ) -> GrowthReport:
     """The findings of every section, with figures of fewer than `scope.min_group` customers withheld.
 
     A section that needs what the log lacks is left out, with the reason. `earlier` is what a report
-    that readers have already shows of the same counts, see `shown_before`.
+    that readers have already shows of the same counts, see `shown_before`. `language` is the page's.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def build_report(
     started = time.perf_counter()
     protected, shown = _protected_parts(parts, scope, earlier)
     log.info("protection of small groups: %.1f s", time.perf_counter() - started)
-    return GrowthReport(title, scope, protected, left_out, shown)
+    return GrowthReport(title, scope, protected, left_out, language, shown)
 
 
 def _protected_parts(

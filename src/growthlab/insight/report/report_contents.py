@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from growthlab.insight.findings import Findings, ReportTable
 from growthlab.insight.report_scope import ReportScope
 
+GOALS = "Goals"  # the chapter
+
 
 @dataclass(frozen=True)
 class ReportPart:
@@ -21,12 +23,13 @@ class ReportPart:
 
 @dataclass(frozen=True)
 class ReportContents:
-    """All parts by chapter, and the reason for each section that was left out."""
+    """All parts by chapter, and the reason for each section that was left out; `language` is the page's."""
 
     title: str
     scope: ReportScope
     parts: tuple[ReportPart, ...]
     left_out: Mapping[str, str]
+    language: str = "en"
 
     @property
     def report_tables(self) -> list[ReportTable]:

@@ -1,25 +1,22 @@
-"""The page of a growth report: its chapters, tables and plots as the blocks of `growthlab.pages`."""
+"""The page of a growth report: a first view for its lead and a tab a chapter, in one language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
 from growthlab.insight.findings import BarPlot, LinePlot, Plot, ReportTable
+from growthlab.insight.report.lead_page import GLANCE, lead_blocks
 from growthlab.insight.report.report_contents import ReportContents, ReportPart
-from growthlab.insight.report.report_plots import chart_of, undrawn_note
-from growthlab.insight.report.value_format import (
-    UNDEFINED,
-    WITHHELD,
-    format_amount,
-    format_change,
-    format_value,
-    heading,
-)
+from growthlab.insight.report.report_plots import chart_of, undrawn_notes
+from growthlab.insight.report.value_format import UNDEFINED, format_value, heading, withheld_text
+from growthlab.insight.report.wording import Wording
 from growthlab.insight.report_scope import SMALLEST_GROUP
+from growthlab.pages.charts import LineChart
 from growthlab.pages.page import (
     Article,
     Block,
@@ -31,87 +28,135 @@ from growthlab.pages.page import (
     Page,
     PageRow,
     PageTable,
-    Tile,
-    TileBlock,
+    RowOfBlocks,
+    ShadedTable,
     render_page,
 )
 
-WORDS = ("label", "date")  # units whose columns are flush left
-COMPARISONS = {"month_before": "on the month before", "year_before": "on the year before"}
+FLUSH_LEFT = ("label", "date")  # units whose columns hold words
 
 
 def report_html(report: ReportContents) -> str:
     """The report as one HTML document."""
-    currency = report.scope.currency
-    chapters = [
-        Chapter(name, articles=[_article(part, currency) for part in parts])
-        for name, parts in groupby(report.parts, lambda part: part.chapter)
-    ]
-    technical = [
-        Article(part.title, [_block(table, currency) for table in tables])
-        for part in report.parts
-        if (tables := [table for table in part.findings.tables if table.technical])
-    ]
+    words, currency = Wording(report.language), report.scope.currency
+    chapters = [Chapter(words.phrase("at_a_glance"), lead_blocks(report, words), name=GLANCE)]
+    technical = []
+    for name, parts in groupby(report.parts, lambda part: part.chapter):
+        articles = []
+        for part in parts:
+            behind = tuple(table for table in part.findings.tables if table.technical)
+            shown = tuple(t for t in part.findings.tables if not (t.technical or t.tiles))
+            if shown or not part.findings.tables:
+                articles.append(_article(part, shown, words, currency))
+            if behind:
+                article = _article(part, behind, words, currency)
+                technical.append(replace(article, notes=()))
+        if articles:
+            chapters.append(Chapter(words.text(name), articles=articles, name=name))
     if technical:
-        chapters.append(Chapter("Technical details", articles=technical))
-    if report.left_out:
-        chapters.append(Chapter("Not in this report", [ListBlock(report.left_out)]))
-    page = Page(report.title, chapters, [_facts(report)], [_privacy(report)], links=True)
+        chapters.append(Chapter(words.phrase("technical"), articles=technical, name="technical"))
+    chapters.append(_about(report, words))
+    page = Page(
+        report.title,
+        [chapter for chapter in chapters if chapter.blocks or chapter.articles or chapter.notes],
+        [_facts(report, words)],
+        tabs=True,
+        language=report.language,
+    )
     return render_page(page)
 
 
-def _facts(report: ReportContents) -> str:
+def _facts(report: ReportContents, words: Wording) -> str:
     scope, events = report.scope, report.scope.log
-    return (
-        f"{scope.first_day:%Y-%m-%d} to {scope.as_of - pd.Timedelta('1us'):%Y-%m-%d} "
-        f"({scope.calendar.timezone}, weeks from {scope.calendar.week_start.capitalize()}) · "
-        f"{events.n_events:,} events · {format_value(events.n_users, 'count')} customers · "
-        f"{events.n_items:,} items" + (f" · money in {scope.currency}" if scope.currency else "")
+    facts = words.phrase(
+        "facts",
+        first=f"{scope.first_day:%Y-%m-%d}",
+        last=f"{scope.as_of - pd.Timedelta('1us'):%Y-%m-%d}",
+        zone=words.phrase(
+            "calendar",
+            zone=scope.calendar.timezone,
+            day=words.label("week_start", scope.calendar.week_start),
+        ),
+        events=f"{events.n_events:,}",
+        customers=format_value(events.n_users, "count"),
+        items=f"{events.n_items:,}",
+    )
+    if scope.currency:
+        facts += words.phrase("facts_currency", currency=scope.currency)
+    return facts
+
+
+def _about(report: ReportContents, words: Wording) -> Chapter:
+    """Which figures are withheld, and which sections are not in the report."""
+    privacy = words.phrase(
+        "privacy",
+        least=report.scope.min_group,
+        smallest=SMALLEST_GROUP,
+        withheld=words.phrase("withheld"),
+        hidden=f"{report.n_hidden:,}",
+        undefined=UNDEFINED,
+    )
+    left_out = {name: words.text(why) for name, why in report.left_out.items()}
+    article = Article(words.phrase("not_in_report"), [ListBlock(left_out)])
+    return Chapter(
+        words.phrase("about"), articles=[article] if left_out else [], notes=[privacy], name="about"
     )
 
 
-def _privacy(report: ReportContents) -> str:
-    least = report.scope.min_group
-    return (
-        f"Figures of fewer than {least} customers are withheld, and figures of fewer than {SMALLEST_GROUP} "
-        f"of them who did something or did not: a number of customers is then `under {least}` or another "
-        f"range, any other figure `{WITHHELD}`, also where small groups could be worked out "
-        f"({report.n_hidden:,} cells of all tables). {UNDEFINED} means "
-        "not defined. Every table is a Parquet file of its name, with all rows; dates are the first "
-        "days of periods."
-    )
+def _article(
+    part: ReportPart, tables: Sequence[ReportTable], words: Wording, currency: str | None
+) -> Article:
+    blocks = list(_side_by_side([_block(table, words, currency) for table in tables]))
+    notes = [words.text(note) for note in part.findings.notes]
+    warnings = [words.warning(warning) for warning in part.findings.warnings]
+    return Article(words.text(part.title), blocks, [*warnings, *notes])
 
 
-def _article(part: ReportPart, currency: str | None) -> Article:
-    blocks = [_block(table, currency) for table in part.findings.tables if not table.technical]
-    warnings = [f"Warning: {warning}" for warning in part.findings.warnings]
-    return Article(part.title, blocks, [*warnings, *part.findings.notes])
+def _side_by_side(blocks: Sequence[DataBlock]) -> Iterator[Block]:
+    """The blocks; those that follow each other and draw one chart alone are next to each other."""
+    for is_chart, members in groupby(blocks, _is_one_chart):
+        if is_chart:
+            yield RowOfBlocks(list(members))
+        else:
+            yield from members
 
 
-def _block(table: ReportTable, currency: str | None) -> Block:
+def _is_one_chart(block: DataBlock) -> bool:
+    wide = any(isinstance(figure.chart, ShadedTable) for figure in block.figures)
+    return len(block.figures) == 1 and block.table is None and not wide
+
+
+def _block(table: ReportTable, words: Wording, currency: str | None) -> DataBlock:
     """Plots, rows, and the definitions of all that is seen of a table."""
-    undrawn = [note for plot in table.plots if (note := undrawn_note(plot, table))]
-    notes = [note for note in (table.note, *undrawn) if note]
+    title, notes = words.text(table.title), [words.text(table.note)] if table.note else []
     if table.rows.empty:
-        return DataBlock(table.title, table.name, notes=notes, footer="There are no rows.")
-    if table.tiles:
-        return TileBlock(_tiles(table, currency), table.title, table.name, notes)
-    charts = [
-        (heading(plot.title, _unit_of(plot, table), currency), chart_of(plot, table))
-        for plot in table.plots
-    ]
+        return DataBlock(title, table.name, notes=notes, footer=words.phrase("no_rows"))
     rows, n_more = _page_rows(table)
     names = list(table.columns) if table.rows_shown != 0 else _drawn_columns(table)
-    more = f"{'more ' if len(rows) else ''}row{'' if n_more == 1 else 's'}"
+    file = f"{table.name}.parquet"
+    footer = words.phrase("more_rows" if len(rows) else "rows_in_file", n=f"{n_more:,}", file=file)
     return DataBlock(
-        table.title,
+        title,
         table.name,
-        figures=[Figure(title, chart) for title, chart in charts if chart is not None],
-        table=_page_table(table, rows, currency) if len(rows) else None,
-        footer=f"{n_more:,} {more} in {table.name}.parquet" if n_more else "",
+        figures=list(_figures(table, words, currency)),
+        table=_page_table(table, rows, words, currency) if len(rows) else None,
+        footer=footer if n_more else "",
         notes=notes,
-        definitions={name: table.columns[name].definition for name in names},
+        definitions={words.name(n): words.text(table.columns[n].definition) for n in names},
+        identifiers={words.name(n): n for n in names},
     )
+
+
+def _figures(table: ReportTable, words: Wording, currency: str | None) -> Iterator[Figure]:
+    """The plots of a table that have something to draw."""
+    for plot in table.plots:
+        chart = chart_of(plot, table, words)
+        if chart is not None:
+            note = words.joined(undrawn_notes(plot, table, words))
+            title = heading(words.text(plot.title), _unit_of(plot, table), currency)
+            if isinstance(plot, LinePlot) and isinstance(chart, LineChart) and plot.by:
+                title += f": {next(iter(chart.lines))}" if len(chart.lines) == 1 else ""
+            yield Figure(title, chart, note)
 
 
 def _page_rows(table: ReportTable) -> tuple[pd.DataFrame, int]:
@@ -130,14 +175,16 @@ def _unit_of(plot: Plot, table: ReportTable) -> str:
     return table.columns[plot.y if isinstance(plot, BarPlot) else plot.value].unit
 
 
-def _page_table(table: ReportTable, rows: pd.DataFrame, currency: str | None) -> PageTable:
+def _page_table(
+    table: ReportTable, rows: pd.DataFrame, words: Wording, currency: str | None
+) -> PageTable:
     page_rows = [
-        PageRow(list(_cells(table, place, row)), muted=_is_incomplete(row))
+        PageRow(list(_cells(table, place, row, words)), muted=_is_incomplete(row))
         for place, row in zip(rows.index, rows.to_dict("records"), strict=True)
     ]
-    names = {name: heading(name, column.unit, currency) for name, column in table.columns.items()}
-    words = frozenset(names[n] for n, column in table.columns.items() if column.unit in WORDS)
-    return PageTable(list(names.values()), page_rows, words)
+    heads = {n: heading(words.name(n), c.unit, currency) for n, c in table.columns.items()}
+    left = frozenset(heads[n] for n, column in table.columns.items() if column.unit in FLUSH_LEFT)
+    return PageTable(list(heads.values()), page_rows, left, {head: n for n, head in heads.items()})
 
 
 def _is_incomplete(row: Mapping[Any, Any]) -> bool:
@@ -145,10 +192,14 @@ def _is_incomplete(row: Mapping[Any, Any]) -> bool:
     return row.get("complete", True) is False
 
 
-def _cells(table: ReportTable, place: object, row: Mapping[Any, Any]) -> Iterator[Cell]:
+def _cells(
+    table: ReportTable, place: object, row: Mapping[Any, Any], words: Wording
+) -> Iterator[Cell]:
     for name, column in table.columns.items():
         if table.hidden is not None and table.hidden.at[place, name]:
-            yield Cell(table.withheld_text(place, name) or WITHHELD, withheld=True)
+            yield Cell(withheld_text(table.withheld_text(place, name), words), withheld=True)
+        elif column.unit == "label":
+            yield Cell(words.label(name, format_value(row[name], column.unit)))
         else:
             yield Cell(format_value(row[name], column.unit))
 
@@ -163,20 +214,3 @@ def _drawn_columns(table: ReportTable) -> list[str]:
         else:
             names += [plot.row, plot.column, plot.value]
     return list(dict.fromkeys(names))
-
-
-def _tiles(table: ReportTable, currency: str | None) -> list[Tile]:
-    """A tile a row: figure, value, change from the month and from the year before, definition."""
-    assert table.hidden is not None
-    tiles = []
-    for place, row in table.rows.iterrows():
-        hidden = table.hidden.at[place, "value"]
-        shown = table.withheld_text(place, "value") or WITHHELD
-        value = shown if hidden else format_amount(row["value"], row["unit"], currency)
-        changes = [
-            f"{format_change(row['value'], row[column], row['unit'])} {words}"
-            for column, words in COMPARISONS.items()
-            if not pd.isna(row["value"]) and not pd.isna(row[column])
-        ]
-        tiles.append(Tile(row["figure"], value, changes, row["definition"]))
-    return tiles

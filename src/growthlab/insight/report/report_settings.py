@@ -15,6 +15,7 @@ from growthlab.insight.disclosure import Bounds
 from growthlab.insight.findings import Section
 from growthlab.insight.goals import Goal
 from growthlab.insight.report.growth_report import GrowthReport, build_report
+from growthlab.insight.report.wording import check_language
 from growthlab.insight.report_scope import ReportScope, check_min_group, checked_active_events
 
 
@@ -29,6 +30,7 @@ class ReportSettings:
     burn_in_days: float
     currency: str | None
     calendar: Calendar
+    language: str = "en"
 
     @classmethod
     def from_config(cls, config: Any, calendar: Calendar) -> Self:
@@ -52,6 +54,7 @@ class ReportSettings:
             burn_in_days=config.burn_in_days,
             currency=config.currency,
             calendar=calendar,
+            language=check_language(config.report.language),
         )
 
     def report(
@@ -78,4 +81,4 @@ class ReportSettings:
             currency=self.currency or log.currency,
             calendar=self.calendar,
         )
-        return build_report(title, scope, self.sections, goals, earlier)
+        return build_report(title, scope, self.sections, goals, earlier, self.language)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from growthlab.insight.report.wording import SIZES, Size, Wording
+
 UNDEFINED = "–"
 WITHHELD = "withheld"  # shown in place of a figure
+UNDER = "under "  # begins the band of a small count
 
 
 def format_value(value: Any, unit: str) -> str:
@@ -34,12 +38,12 @@ def format_value(value: Any, unit: str) -> str:
     return _plain(number)
 
 
-def format_short(value: float, unit: str) -> str:
-    """A number on an axis or after a bar."""
+def format_short(value: float, unit: str, sizes: Sequence[Size] = SIZES["en"]) -> str:
+    """A number on an axis or after a bar; `sizes` are the letters of large ones."""
     if unit == "share":
         return f"{100 * value:.1f}".removesuffix(".0") + " %"
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= 10 * size or (abs(value) >= size and value % size == 0):
+    for least, size, letter in sizes:
+        if abs(value) >= least or (abs(value) >= size and value % size == 0):
             return f"{value / size:.4g}{letter}"
     return f"{value:,.4g}"
 
@@ -55,11 +59,24 @@ def heading(name: str, unit: str, currency: str | None) -> str:
     return f"{name} ({currency})" if unit == "money" and currency else name
 
 
-def format_change(now: float, before: float, unit: str) -> str:
+def format_change(now: float, before: float, unit: str, words: Wording) -> str:
     """The change to `now`: of a share in points, of others in percent; a dash where it is not defined."""
     if unit == "share":
-        return f"{100 * (now - before):+.1f} points"
-    return f"{100 * (now / before - 1):+.1f} %" if before else UNDEFINED
+        return words.phrase("points", change=f"{100 * (now - before):+.1f}")
+    return f"{100 * (now / before - 1):+.1f} %" if before > 0 else UNDEFINED
+
+
+def format_difference(value: float, digits: int, unit: str, currency: str | None) -> str:
+    """A difference with its sign, so many digits after the point, and its currency."""
+    text = f"{value:+,.{digits}f}"
+    return f"{text} {currency}" if unit == "money" and currency else text
+
+
+def withheld_text(band: str, words: Wording) -> str:
+    """What is shown in place of a withheld figure: its range, or a word."""
+    if band.startswith(UNDER):
+        return words.phrase("under", n=band.removeprefix(UNDER))
+    return band or words.phrase("withheld")
 
 
 def _label(value: Any) -> str:

@@ -156,9 +156,10 @@ class Clusters:
                         count_names={"customers": sizes}),
             ReportTable("cluster_choice", "Their number", choice[list(columns)], columns,
                         plots=(plot,) if len(choice) > 1 else (), technical=True,
+                        note=self._method(clustering),
                         count_names={"customers": [all_buyers(scope)] * len(choice)}),
         )  # fmt: skip
-        return Findings(tables, (SEGMENT_NOTE, self._verdict(clustering)))
+        return Findings(tables, (SEGMENT_NOTE, _verdict(clustering)))
 
     def _best_number(
         self, points: np.ndarray, numbers: list[int]
@@ -203,19 +204,17 @@ class Clusters:
             indices.append(adjusted_rand_score(labels, again))
         return np.array(indices)
 
-    def _verdict(self, clustering: Clustering) -> str:
-        """A sentence: how the number was chosen, whether to trust it, and which tags are missing."""
-        n, stability = clustering.labels.max() + 1, clustering.stability
-        mean = float(stability.mean())
-        stable = "stable" if mean >= STABLE else "not stable: do not build on them"
+    def _method(self, clustering: Clustering) -> str:
+        """How the number was chosen, how stable the clusters are, and which tags are missing."""
+        stability = clustering.stability
         by = "the highest silhouette" if self.method == "k_means" else "the lowest BIC"
         chosen = "as set" if self.clusters is not None else f"by {by}"
         absent = ", ".join(clustering.space.absent)
         without = f" Without {absent}." if absent else ""
         return (
-            f"{n} clusters by {self.method}, {chosen}. Over {self.resamples} resamples "
-            f"the adjusted Rand index is {mean:.2f} on average, {stability.min():.2f} at the "
-            f"least: they are {stable}.{without}"
+            f"Clusters by {self.method}, their number {chosen}. Over {self.resamples} resamples the "
+            f"adjusted Rand index is {stability.mean():.2f} on average, {stability.min():.2f} at the "
+            f"least.{without}"
         )
 
     @property
@@ -234,6 +233,16 @@ class Clusters:
             "chosen": Column("label", "Whether these are the clusters shown."),
             "customers": Column("customers", "Customers who were clustered.", counts),
         }
+
+
+def _verdict(clustering: Clustering) -> str:
+    """Whether the clusters are to be trusted."""
+    n = clustering.labels.max() + 1
+    if clustering.stability.mean() >= STABLE:
+        return (
+            f"{n} clusters, and they are stable: resamples of the customers give nearly the same."
+        )
+    return f"{n} clusters, and they are not stable: do not build on them."
 
 
 def _profile(clustering: Clustering, labels: pd.Series) -> pd.DataFrame:
