@@ -195,28 +195,10 @@ def test_every_number_of_the_sentences_is_published_or_a_difference_of_such(
         assert change + rest == pytest.approx(total[-1] - total[-2], abs=1.01)
 
 
-def test_a_technical_table_stands_in_a_chapter_of_its_own(shop_report: GrowthReport) -> None:
-    html = shop_report.as_html()
-    sections_of_page = dict(
-        re.findall(r'<section id="(to-[^"]+)">(.*?)</section>', html, re.DOTALL)
-    )
-    assert 'id="cluster_choice"' in sections_of_page["to-technical"]
-    assert 'id="cluster_choice"' not in sections_of_page["to-customers"]
-
-
 def test_a_report_without_a_first_view_begins_with_its_first_chapter(shop: EventLog) -> None:
     html = build_report("shop", ReportScope.of(shop), sections("growth")).as_html()
     assert html.index('id="to-growth"') < html.index('id="to-about"')
     assert 'id="to-at-a-glance"' not in html
-
-
-def test_points_that_a_plot_of_days_leaves_out_are_counted(shop: EventLog) -> None:
-    report = build_report("shop", ReportScope.of(shop), sections("growth"))
-    (days,) = [table for table in report.report_tables if table.name == "growth_by_day"]
-    assert days.hidden is not None
-    whole = days.hidden["active_users"][days.rows["complete"]]
-    assert 0 < whole.sum() < len(whole)
-    assert f"{whole.sum()} of {len(whole)} points are withheld and not drawn." in report.as_html()
 
 
 def test_items_of_one_name_are_not_mixed(shop: EventLog) -> None:

@@ -216,7 +216,7 @@ def test_days_that_are_not_drawn_are_counted_and_the_method_is_at_the_end(
     assert days.hidden is not None
     n_hidden, html = int(days.hidden["active_users"].sum()), report.as_html()
     assert n_hidden > 0
-    assert f"Customers a day: {n_hidden} of {len(days.rows)} points are withheld" in html
+    assert f"{n_hidden} of {len(days.rows)} points are withheld, as too few" in html
     heading = html.rindex("Technical details")
     assert html.index('id="clusters"') < heading < html.index('id="cluster_choice"')
 

@@ -60,7 +60,7 @@ class Wording:
         if column not in labels["columns"]:
             return value
         entry = labels["words"].get(value)
-        return value if entry is None else self._own(entry)
+        return self.text(value) if entry is None else self._own(entry)
 
     def text(self, english: str) -> str:
         """A title, a definition or a note of a section; in English where there is no translation."""
