@@ -137,8 +137,9 @@ def _goal_cells(
     metric = words.name(str(row["metric"]))
     kind, _, value = str(row["segment"]).partition("=")
     if kind != ALL_CUSTOMERS:
-        label = words.label("segment", value.strip())
-        segment = words.phrase("goal_segment", kind=words.name(kind.strip()), value=label)
+        kind = kind.strip()
+        label = words.label(kind, value.strip())
+        segment = words.phrase("goal_segment", kind=words.name(kind), value=label)
         metric = words.phrase("goal_of", metric=metric, segment=segment)
     yield Cell(metric)
     state, reason = words.label("state", str(row["state"])), words.text(str(row["reason"]))

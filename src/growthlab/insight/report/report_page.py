@@ -132,31 +132,38 @@ def _block(table: ReportTable, words: Wording, currency: str | None) -> DataBloc
     if table.rows.empty:
         return DataBlock(title, table.name, notes=notes, footer=words.phrase("no_rows"))
     rows, n_more = _page_rows(table)
+    figures, undrawn = _figures(table, words, currency)
     names = list(table.columns) if table.rows_shown != 0 else _drawn_columns(table)
     file = f"{table.name}.parquet"
     footer = words.phrase("more_rows" if len(rows) else "rows_in_file", n=f"{n_more:,}", file=file)
     return DataBlock(
         title,
         table.name,
-        figures=list(_figures(table, words, currency)),
+        figures=figures,
         table=_page_table(table, rows, words, currency) if len(rows) else None,
         footer=footer if n_more else "",
-        notes=notes,
+        notes=[*notes, *undrawn],
         definitions={words.name(n): words.text(table.columns[n].definition) for n in names},
         identifiers={words.name(n): n for n in names},
     )
 
 
-def _figures(table: ReportTable, words: Wording, currency: str | None) -> Iterator[Figure]:
-    """The plots of a table that have something to draw."""
+def _figures(
+    table: ReportTable, words: Wording, currency: str | None
+) -> tuple[list[Figure], list[str]]:
+    """The plots of a table, and what is said of those that have nothing to draw."""
+    figures, notes = [], []
     for plot in table.plots:
         chart = chart_of(plot, table, words)
-        if chart is not None:
-            note = words.joined(undrawn_notes(plot, table, words))
-            title = heading(words.text(plot.title), _unit_of(plot, table), currency)
-            if isinstance(plot, LinePlot) and isinstance(chart, LineChart) and plot.by:
-                title += f": {next(iter(chart.lines))}" if len(chart.lines) == 1 else ""
-            yield Figure(title, chart, note)
+        note = words.joined(undrawn_notes(plot, table, words))
+        if chart is None:
+            notes += [note] if note else []
+            continue
+        title = heading(words.text(plot.title), _unit_of(plot, table), currency)
+        if isinstance(plot, LinePlot) and isinstance(chart, LineChart) and plot.by:
+            title += f": {next(iter(chart.lines))}" if len(chart.lines) == 1 else ""
+        figures.append(Figure(title, chart, note))
+    return figures, notes
 
 
 def _page_rows(table: ReportTable) -> tuple[pd.DataFrame, int]:

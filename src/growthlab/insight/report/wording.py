@@ -57,6 +57,8 @@ class Wording:
     def label(self, column: str, value: str) -> str:
         """A value in a column: a word of ours in words, a text of the data as it is."""
         labels = _table("labels")
+        if value in labels["anywhere"]:
+            return self._own(labels["anywhere"][value])
         if column not in labels["columns"]:
             return value
         entry = labels["words"].get(value)
