@@ -46,7 +46,7 @@ def test_the_sales_of_a_month_leave_out_what_was_cancelled(tiny: EventLog) -> No
 
 
 def test_a_split_has_a_row_a_month_and_group(tiny: EventLog) -> None:
-    rows = split_sales(tiny, Split("item_id", "", "", "item_id"))
+    rows = split_sales(tiny, Split("item_id", "", "", "bought.item_id"))
     # tea: 10 + 5 in January, 5 in February, 20 in March; cups: 10 + 10 in January
     assert rows["sales"].tolist() == [20.0, 15.0, 5.0, 20.0]
     assert rows["item_id"].tolist() == ["cup", "tea", "tea", "tea"]
@@ -54,12 +54,12 @@ def test_a_split_has_a_row_a_month_and_group(tiny: EventLog) -> None:
 
 
 def test_what_has_no_group_has_a_name_and_small_groups_are_together(tiny: EventLog) -> None:
-    only_app = split_sales(tiny, Split("way", "", "", "nullif(channel, 'web')"))
+    only_app = split_sales(tiny, Split("way", "", "", "nullif(bought.channel, 'web')"))
     assert set(only_app["way"]) == {"app", NO_GROUP}
     rows = [("u1", f"item {n:02d}", 1.0 + (n < 20), f"2025-01-{n + 1:02d}") for n in range(25)]
     events = pd.DataFrame(rows, columns=["user_id", "item_id", "unit_price", "timestamp"])
     log = EventLog.from_frames(events.assign(event_type="purchase"))
-    split = Split("item_id", "", "", "item_id")
+    split = Split("item_id", "", "", "bought.item_id")
     sales = split_sales(log, split).set_index("item_id")["sales"]
     assert len(sales) == 21
     assert sales[OTHERS] == 5.0  # the five items with 1 each
@@ -144,6 +144,21 @@ def test_without_prices_units_are_counted() -> None:
     scope = ReportScope.of(log, min_group=10, as_of="2025-03-01")
     found = {t.name: t.rows for t in sections("changes")["changes"].find(scope).tables}
     assert set(found["sales_by_item"]["units"]) == {30.0}  # 10 customers with 3 each
+
+
+def test_columns_of_any_name_and_kind_split_the_sales() -> None:
+    events = pd.DataFrame({"user_id": [f"u{n}" for n in range(40)], "unit_price": 1.0})
+    events["timestamp"] = [datetime(2025, 1 + n % 2, 1) for n in range(40)]
+    events["item_id"], events["event_type"] = ["tea", "tea", "cup", "cup"] * 10, "purchase"
+    items = pd.DataFrame({"item_id": ["tea", "cup"], "category": [1, 2]})
+    users = pd.DataFrame({"user_id": events["user_id"], "acquisition": [7] * 20 + [8] * 20})
+    users = users.assign(category=3, period="x", previous="y", first="z", amount=9, channel="q")
+    scope = ReportScope.of(
+        EventLog.from_frames(events, items, users), min_group=10, as_of="2025-03-01"
+    )
+    found = {t.name: t.rows for t in Changes().find(scope).tables}
+    assert found["sales_by_category"]["category"].tolist() == ["1", "2"] * 2
+    assert found["sales_by_channel"]["sales"].tolist() == [10.0] * 4
 
 
 def test_factors_add_up_to_the_change() -> None:

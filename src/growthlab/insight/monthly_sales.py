@@ -25,8 +25,8 @@ class Split:
     title, definition
         For the reader of the report.
     group
-        SQL for the group of a purchase, over `events`, `items`, `users`, the `first` and the
-        `previous` purchase of its customer: the first of all, and the last one before the month.
+        SQL for the group of a purchase, over the tables `bought`, `items`, `users`, and `pasts`: the
+        `first` purchase of its customer, and the `previous` one, the last before the month.
     one_group_a_buyer
         Whether all purchases of a customer in a month are in one group.
     keeps_others
@@ -84,7 +84,8 @@ def split_sales(log: EventLog, split: Split) -> pd.DataFrame:
             FROM bought GROUP BY user_id, period
             WINDOW so_far AS (PARTITION BY user_id ORDER BY period)
         ), grouped AS (
-            SELECT period, user_id, amount, coalesce({split.group}, '{NO_GROUP}')::VARCHAR AS grp
+            SELECT bought.period, bought.user_id, bought.amount,
+                coalesce(({split.group})::VARCHAR, '{NO_GROUP}') AS grp
             FROM {tables}
         ), ranked AS (
             SELECT grp, row_number() OVER (ORDER BY sum(amount) DESC NULLS LAST, grp) AS place

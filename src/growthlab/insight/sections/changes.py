@@ -73,9 +73,9 @@ class Changes:
         """The splits that the log has the columns for."""
         log, items, users = scope.log, scope.log.items, scope.log.users
         if items is not None and "category" in items and items["category"].nunique() > 1:
-            yield Split("category", "By category", "The category of the item.", "category")
+            yield Split("category", "By category", "The category of the item.", "items.category")
         elif "item_id" in log.columns:
-            yield Split("item_id", "By item", "The item.", "item_id", keeps_others=False)
+            yield Split("item_id", "By item", "The item.", "bought.item_id", keeps_others=False)
         attribute = (self.channels or Channels()).attribute
         if users is not None and attribute in users and users[attribute].notna().any():
             column = attribute.replace('"', '""')
@@ -90,13 +90,13 @@ class Changes:
 
     def _stages(self) -> Split:
         rules = self.stages or LifeCycle()
-        days = "date_diff('day', previous, period)"
+        days = "date_diff('day', pasts.previous, pasts.period)"
         definition = (
             f"When the month began: active, with an order at most {rules.active_days:g} days ago; at "
             f"risk, at most {rules.lapsed_days:g}; lapsed, longer ago; {FIRST_ORDER}: none before."
         )
         sql = (
-            f"CASE WHEN previous IS NULL THEN '{FIRST_ORDER}' "
+            f"CASE WHEN pasts.previous IS NULL THEN '{FIRST_ORDER}' "
             f"WHEN {days} <= {rules.active_days:g} THEN 'active' "
             f"WHEN {days} <= {rules.lapsed_days:g} THEN 'at risk' ELSE 'lapsed' END"
         )
@@ -106,13 +106,14 @@ class Changes:
 def _cohorts(scope: ReportScope) -> Split:
     """The quarters of first orders; those that began by the end of the burn-in are one cohort."""
     oldest = pd.Timestamp(scope.burn_in_end).to_period("Q").start_time.to_pydatetime()
-    quarter = "(year(first)::VARCHAR || ' Q' || quarter(first)::VARCHAR)"
+    quarter = "(year(pasts.first)::VARCHAR || ' Q' || quarter(pasts.first)::VARCHAR)"
+    is_old = f"date_trunc('quarter', pasts.first) <= {sql_time(oldest)}"
     until = f"until {oldest.year} Q{(oldest.month + 2) // 3}"
     return Split(
         "cohort",
         "By cohort",
         "The quarter of the customer's first order in the log; the oldest ones are together.",
-        f"CASE WHEN date_trunc('quarter', first) <= {sql_time(oldest)} THEN '{until}' ELSE {quarter} END",
+        f"CASE WHEN {is_old} THEN '{until}' ELSE {quarter} END",
         one_group_a_buyer=True,
         begins=True,
     )
