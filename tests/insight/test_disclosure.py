@@ -381,6 +381,16 @@ def test_the_report_before_counts_too() -> None:
     assert protect_tables((table,), 50, earlier).tables[0].n_hidden == 1
 
 
+def test_a_second_report_of_the_same_data_withholds_the_same(shop: EventLog) -> None:
+    scope = ReportScope.of(shop, min_group=50)
+    chosen = sections("growth", "life_cycle", "rfm", "changes")
+    first = build_report("shop", scope, chosen)
+    again = build_report("shop", scope, chosen, earlier=first.shown)
+    for before, now in zip(first.report_tables, again.report_tables, strict=True):
+        assert before.hidden is not None
+        pd.testing.assert_frame_equal(before.hidden, now.hidden)
+
+
 def test_intervals_are_those_that_agree_with_the_sums() -> None:
     counts = {"all": Count(60, low=60, high=60), "a": Count(57), "b": Count(3, high=9)}
     assert CountSystem(counts, [("all", ("a", "b"))]).intervals(["a", "b"]) == {
