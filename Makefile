@@ -19,7 +19,7 @@ find_python = python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
 define NEXT
 Next, in this folder:
   source $(VENV)/bin/activate && cd $(DEMO)
-  mlflow ui --backend-store-uri sqlite:///mlflow.db              # look at the runs: http://127.0.0.1:5000/#/experiments
+  mlflow ui --backend-store-uri sqlite:///mlflow.db              # then the links printed above open; pages: reports/simulated_shop
   for task in top_n churn value; do growthlab export task=$$task; done
   growthlab serve bundle=bundles                                 # http://127.0.0.1:8000/docs
   growthlab inspect your.csv && growthlab compare task=top_n data=your   # your own data

@@ -25,6 +25,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from growthlab.tracking.run_files import logged_values
+
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ["task", "data", "protocol", "split", "model", "seed"]  # what names a run in results.csv
 COLUMNS = [
@@ -123,7 +125,7 @@ class Study:
         """The rows of results.csv that a step gives: one a metric of each of its runs."""
         rows: list[dict[str, Any]] = []
         for run in self.runs(step.name):
-            rows += metric_rows(run, step)
+            rows += metric_rows(run, step, logged_values(self.client, run))
             if strata := step.plan.get("strata", ()):
                 rows += strata_rows(run, step, strata, self.table_of(run, "strata.csv"))
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -223,9 +225,8 @@ def about(run: Any, step: Step) -> dict[str, Any]:
     }
 
 
-def metric_rows(run: Any, step: Step) -> list[dict[str, Any]]:
-    """One row a metric of a run."""
-    metrics = run.data.metrics
+def metric_rows(run: Any, step: Step, metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """One row a metric of a run, of all that were logged."""
     named = [m for m in metrics if m.startswith(("test/", "valid/", "score_seconds", "coverage"))]
     return [
         {

@@ -20,6 +20,7 @@ from growthlab.config.compose import compose
 from growthlab.core.histories import Histories
 from growthlab.evaluation.bootstrap import ratio_estimates
 from growthlab.evaluation.significance import compare_to_baseline
+from growthlab.tracking.run_files import logged_values
 from growthlab.workbench.set_up import set_up
 from growthlab.workbench.workbench import Workbench
 
@@ -53,7 +54,7 @@ class SimulatedShop(Study):
         shop_seed = step.settings.removeprefix("data.seed=")
         rows, users = [], {}
         for run in self.runs(step.name):
-            name, metrics = run.data.tags["model"], run.data.metrics
+            name, metrics = run.data.tags["model"], logged_values(self.client, run)
             users[name] = self.table_of(run, "per_user.parquet")[["user_id", NDCG]]
             about = {
                 "protocol": f"data.seed={shop_seed}, cutoff {run.data.tags['cutoff'][:10]}, 28 days",

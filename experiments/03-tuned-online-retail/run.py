@@ -22,23 +22,20 @@ class TunedOnlineRetail(Study):
 
     def finish(self) -> None:
         """Write search.csv: the newest search, with the value of each model's own settings."""
-        for experiment in self.client.search_experiments():
-            place = [experiment.experiment_id]
-            trials = self.client.search_runs(
-                place,
-                "tags.kind = 'trial' AND tags.trial = '0' AND status = 'FINISHED'",
-                max_results=5000,
-            )
-            own = {
-                t.data.tags["study"].rpartition("-")[2]: t.data.metrics[OBJECTIVE] for t in trials
-            }
-            for run in self.client.search_runs(place, "tags.kind = 'comparison'"):
-                files = {a.path for a in self.client.list_artifacts(run.info.run_id)}
-                if "search.csv" in files:
-                    table = self.table_of(run, "search.csv")
-                    table.insert(len(table.columns) - 2, "own valid", table["model"].map(own))
-                    table.to_csv(self.folder / "search.csv", index=False)
-                    return
+        everywhere = [e.experiment_id for e in self.client.search_experiments()]
+        trials = self.client.search_runs(
+            everywhere,
+            "tags.kind = 'trial' AND tags.trial = '0' AND status = 'FINISHED'",
+            max_results=5000,
+        )
+        own = {t.data.tags["study"].rpartition("-")[2]: t.data.metrics[OBJECTIVE] for t in trials}
+        for run in self.client.search_runs(everywhere, "tags.kind = 'comparison'"):
+            files = {a.path for a in self.client.list_artifacts(run.info.run_id)}
+            if "search.csv" in files:
+                table = self.table_of(run, "search.csv")
+                table.insert(len(table.columns) - 2, "own valid", table["model"].map(own))
+                table.to_csv(self.folder / "search.csv", index=False)
+                return
 
 
 if __name__ == "__main__":

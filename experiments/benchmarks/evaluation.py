@@ -35,7 +35,7 @@ CONF = Path(__file__).parents[2] / "conf"
 PHASES = {  # where the evaluation calls it -> column
     "growthlab.tasks.top_n.rank_items": "rank",
     "growthlab.tasks.top_n.evaluate_lists": "metrics",
-    "growthlab.tasks.top_n.evaluate_strata": "strata",
+    "growthlab.tasks.top_n.strata_with_values": "strata",
     "growthlab.tasks.top_n.TopN._tables": "tables",
 }
 LARGE = {"1,000,000 users": (1_000_000, 1_000), "1,000,000 items": (2_000, 1_000_000)}

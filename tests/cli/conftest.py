@@ -101,11 +101,11 @@ class Workspace:
 
     def runs(self, task: str, **tags: str) -> list[Run]:
         """The runs of a task with these tags, newest first."""
-        experiment = self.client.get_experiment_by_name(f"simulated_shop/{task}")
-        assert experiment is not None
+        names = (f"simulated_shop/{task}", f"simulated_shop/{task}/searches")
+        known = [e for n in names if (e := self.client.get_experiment_by_name(n)) is not None]
         query = " AND ".join(f"tags.`{k}` = '{v}'" for k, v in tags.items())
-        order = ["start_time DESC"]
-        return list(self.client.search_runs([experiment.experiment_id], query, order_by=order))
+        order, places = ["start_time DESC"], [e.experiment_id for e in known]
+        return list(self.client.search_runs(places, query, order_by=order))
 
     def all_runs(self) -> list[Run]:
         """The runs of all experiments."""

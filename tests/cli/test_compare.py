@@ -97,6 +97,21 @@ def test_parameters_are_flat_and_the_config_is_complete(workspace: Workspace, ta
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_a_run_has_at_most_forty_metrics(workspace: Workspace, task: str) -> None:
+    for run in (parent_of(workspace, task), *children_of(workspace, task).values()):
+        assert 0 < len(run.data.metrics) <= 40
+
+
+def test_a_file_has_all_values_where_there_are_more(workspace: Workspace) -> None:
+    run = children_of(workspace, "top_n")["item_knn"]
+    table = pd.read_csv(workspace.artifact(run, "metrics.csv")).set_index("metric")["value"]
+    assert len(table) > 40
+    shown = run.data.metrics
+    assert table["test/ndcg_at_10"] == pytest.approx(shown["test/ndcg_at_10"])
+    assert {"test/recall_at_20/low", "test/hit_rate_at_5"} <= set(table.index) - set(shown)
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_metrics_have_bounds(workspace: Workspace, task: str) -> None:
     name = OBJECTIVE[task]
     for run in children_of(workspace, task).values():
@@ -283,3 +298,24 @@ def test_a_model_that_crashes_shows_no_traceback(workspace: Workspace) -> None:
     assert alone.status == 1
     assert "Traceback" not in alone.out + alone.err
     assert workspace.runs("churn", model="lightgbm", seed="0")[0].info.status == "FAILED"
+
+
+def test_the_parent_carries_the_verdict_and_links_lead_to_children_and_back(
+    workspace: Workspace,
+) -> None:
+    done = workspace.compared("churn")
+    parent = workspace.logged_by(done)
+    metrics, note = parent.data.metrics, parent.data.tags["mlflow.note.content"]
+    leaders = workspace.artifact(parent, "leaderboard.csv").read_text().splitlines()
+    assert metrics["models"] == len(leaders) - 1 == 2
+    assert {"winner/roc_auc", "winner/low", "winner/high"} <= set(metrics)
+    assert parent.info.run_name.startswith("churn 20")
+    assert parent.info.run_name.endswith(" 2 models")
+    for child in workspace.children("churn", parent):
+        assert f"/runs/{child.info.run_id}?" in note
+        assert f"/runs/{parent.info.run_id}?" in child.data.tags["mlflow.note.content"]
+        assert child.data.tags["mlflow.user"] == parent.data.tags["mlflow.user"] != ""
+    experiment = workspace.client.get_experiment(parent.info.experiment_id)
+    newest = f"[the newest comparison](#/experiments/{parent.info.experiment_id}/runs/"
+    assert newest in experiment.tags["mlflow.note.content"]
+    assert f"/runs/{parent.info.run_id}?" in done.out

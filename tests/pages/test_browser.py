@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.pages.test_hostile_texts import monitoring_page
+from tests.pages.test_hostile_texts import monitoring_page, review_page
 from tests.patience import PATIENCE
 
 from growthlab.core.build import build
@@ -78,9 +78,11 @@ def growth_page(shop: EventLog) -> str:
     ).as_html()
 
 
-@pytest.fixture(params=["report", "monitoring"])
+@pytest.fixture(params=["report", "monitoring", "comparison"])
 def page(request: pytest.FixtureRequest, growth_page: str) -> str:
-    """A growth report and a monitoring report."""
+    """A growth report, a monitoring report and a comparison."""
+    if request.param == "comparison":
+        return review_page("a_long_name_of_a_model " * 3)
     if request.param == "monitoring":
         return monitoring_page("a_long_name_of_a_feature " * 3)
     return growth_page

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pages.page_reader import read_page
+from tests.pages.page_reader import RUN, read_page
 from tests.promotion.test_gate import CASE, FIRST_ONE, GATE, MEASURES, WINS
 
 import growthlab
@@ -27,9 +27,11 @@ from growthlab.core.errors import DataError
 from growthlab.core.process import VisibleFormatter
 from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
+from growthlab.evaluation.comparison import Comparison
+from growthlab.evaluation.earlier_comparison import EarlierComparison
 from growthlab.evaluation.markdown_report import leaderboard_markdown
 from growthlab.evaluation.outcome import Estimate, Outcome
-from growthlab.evaluation.standings import Standings
+from growthlab.evaluation.segment_differences import Segments
 from growthlab.evaluation.text_report import leaderboard_text
 from growthlab.export.model_card import model_card
 from growthlab.features.portrait.dictionary import as_markdown
@@ -49,6 +51,7 @@ from growthlab.monitoring.monitoring_report import MonitoringReport
 from growthlab.monitoring.stability import Drift
 from growthlab.monitoring.tally import Tally
 from growthlab.pages.charts import LONGEST_LABEL
+from growthlab.pages.page import Badge
 from growthlab.pages.text_table import markdown_table, table_text
 from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.decision import Decision, Evidence, decide
@@ -59,6 +62,16 @@ from growthlab.promotion.promotion_report import (
     report_of,
     summary_of,
 )
+from growthlab.review.review_contents import (
+    CaseGroup,
+    CustomerCase,
+    ListedItem,
+    ReviewContents,
+    SearchCourse,
+    SettingsOfModel,
+    WrongPrediction,
+)
+from growthlab.review.review_page import review_html
 
 SOURCE = Path(growthlab.__file__).parent
 HOSTILE = [
@@ -153,7 +166,7 @@ def monitoring_page(text: str) -> str:
     return monitoring_html(monitoring_report(text))
 
 
-def comparison(text: str) -> Standings:
+def comparison(text: str) -> Comparison:
     """A comparison of models with this name, and with errors that quote the text."""
     users = [f"u{n}" for n in range(4)]
     values = {"value": 0.4, "low": 0.3, "high": 0.5, "n_users": 4}
@@ -167,10 +180,35 @@ def comparison(text: str) -> Standings:
         )
         for name in (f"{text}!", f"{text}?")
     ]  # fmt: skip
-    return Standings(
+    return Comparison(
         {0: outcomes}, "hits", True, baselines=[f"{text}?"], title=text, subtitle=text,
         leakage={text: text}, errors={text: text},
     )  # fmt: skip
+
+
+def review_page(text: str) -> str:
+    """The page of `comparison` with the text wherever data, models, settings and the store can put it."""
+    listed = [ListedItem(text, is_hit=True), ListedItem(text, is_hit=False)]
+    pair = (f"{text}!", f"{text}?")
+    case = CustomerCase(text, [text], [text], dict.fromkeys(pair, listed), dict.fromkeys(pair, 0.5))
+    wrong = WrongPrediction(text, 1.0, dict.fromkeys(pair, 0.5), [text])
+    changes = {text: [text], "code": []}
+    address = f"{RUN}1/runs/2"
+    contents = ReviewContents(
+        comparison=comparison(text),
+        badges=[Badge(text, text), Badge("run", text, address)],
+        segments=Segments(np.array(["u0", "u1"]), {text: np.array([True, False])}),
+        traits=pd.DataFrame({"user_id": ["u0", "u1"], text: [text, text]}),
+        cases=[CaseGroup(text, [case])],
+        wrong={text: [wrong]},
+        earlier=EarlierComparison(text, address, {text: 0.5}, text, changes),
+        settings=[SettingsOfModel(text, [(text, text, text)]), SettingsOfModel(text, [])],
+        search=pd.DataFrame({"model": [text], "remarks": [text]}),
+        courses=[SearchCourse(text, [0.1, np.nan, 0.2])],
+        cleaning=[{"rule": text, "why": text, "dropped_events": 1}],
+        missing={"segments": text},
+    )
+    return review_html(contents)
 
 
 def promotion(text: str) -> tuple[PromotionCase, Evidence, Decision, Gate]:
@@ -212,6 +250,7 @@ TERMINAL: dict[str, Callable[[str], str]] = {
 PAGES: dict[str, Callable[[str], str]] = {
     "insight/report/report_page.py": report_page,
     "monitoring/monitoring_page.py": monitoring_page,
+    "review/review_page.py": review_page,
 }
 
 

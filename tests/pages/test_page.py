@@ -40,7 +40,9 @@ def test_a_page_of_all_blocks_needs_nothing_but_itself() -> None:
         RowOfBlocks([DataBlock(footer="side by side")]),
         ListBlock({"funnel": "no views"}),
     ]
-    page = Page("Shop", [Chapter("All", blocks, [Article("More", blocks)])], ["a fact"], tabs=True)
+    page = Page(
+        "Shop", [Chapter("All", blocks, [Article("More", blocks)])], ["a fact"], navigation="tabs"
+    )
     reader = read_page(render_page(page))
     for text in (
         "tea",

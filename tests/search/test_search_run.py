@@ -66,7 +66,7 @@ def run_trial(
 
 def trials_of(store: Store, runs: SearchRun) -> list[Run]:
     """The child runs of the search, by trial number."""
-    experiment = store.experiment("shop/top_n")
+    experiment = store.experiment(LINEAGE.searches)
     children = store.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{runs.run_id}'")
     return sorted(children, key=lambda r: int(r.data.tags["trial"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from mlflow.entities import Run
 
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.tracking import run_files
-from growthlab.tracking.run_files import flattened, log_metrics, log_outcome, read_outcome
+from growthlab.tracking.run_files import (
+    MOST_METRICS,
+    flattened,
+    log_metrics,
+    log_outcome,
+    logged_values,
+    read_outcome,
+)
 from growthlab.tracking.store import Store
 
 
@@ -25,12 +33,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
 
 
-def log_run(store: Store, outcome: Outcome) -> tuple[MlflowClient, Run]:
-    """Log the outcome as a run."""
+def log_run(store: Store, outcome: Outcome, first: Sequence[str] = ()) -> tuple[MlflowClient, Run]:
+    """Log the outcome as a run, the metrics `first` before others."""
     client = store.client
     tags = {"model": outcome.name, "seed": str(outcome.seed)}
     run = client.create_run(store.experiment("shop/test"), tags=tags)
-    log_outcome(client, run.info.run_id, outcome)
+    log_outcome(client, run.info.run_id, outcome, first)
     return client, client.get_run(run.info.run_id)
 
 
@@ -134,6 +142,19 @@ def test_fitted_parameters_are_metrics_with_their_standard_errors(store: Store) 
     assert metrics["fitted/bg_nbd/log_likelihood"] == -9582.4
     assert "fitted/bg_nbd/log_likelihood/standard_error" not in metrics
     assert "parameters.parquet" in [a.path for a in client.list_artifacts(run.info.run_id)]
+
+
+def test_many_values_are_in_a_file_and_read_back_to_the_last_digit(store: Store) -> None:
+    many = {f"m{n}": Estimate(1 / (n + 3), 0.0, 1.0) for n in range(40)}
+    outcome = replace(ranking_outcome(), test={**many, **ranking_outcome().test})
+    client, run = log_run(store, outcome, ["ndcg_at_10", "m7"])
+    shown = [n for n in run.data.metrics if not n.startswith("epoch/")]
+    assert len(shown) == MOST_METRICS
+    first = {"test/ndcg_at_10", "test/ndcg_at_10/low", "valid/ndcg_at_10", "test/m7", "coverage"}
+    assert first <= set(shown)
+    assert read_outcome(client, run).test["m39"] == Estimate(1 / 42, 0.0, 1.0)
+    values = logged_values(client, run)
+    assert {n for n in values if n.startswith("test/m")} >= {f"test/m{n}" for n in range(40)}
 
 
 def test_values_that_are_not_finite_are_not_logged(store: Store) -> None:

@@ -100,8 +100,17 @@ def test_requiring_a_store_does_not_create_it(folder: Path) -> None:
 
 
 def test_a_server_is_viewed_at_its_address_and_a_file_by_a_command() -> None:
-    assert Store("http://127.0.0.1:5000").how_to_view == "http://127.0.0.1:5000"
-    assert Store().how_to_view == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    server = Store("http://me:secret@shop.example:5000/")
+    assert (server.address_of_ui, server.command_of_ui) == ("http://shop.example:5000", None)
+    assert Store().address_of_ui == "http://127.0.0.1:5000"
+    assert Store().command_of_ui == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+
+
+def test_the_page_of_mlflow_may_be_served_elsewhere() -> None:
+    store = Store(ui="https://runs.example/mlflow/")
+    assert (store.address_of_ui, store.command_of_ui) == ("https://runs.example/mlflow", None)
+    with pytest.raises(ConfigError, match="is not the address of MLflow"):
+        Store(ui="runs.example")
 
 
 def test_the_code_version_can_be_set_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def plan_page(
         Chapter("Arms", [_arms(plan)]),
         Chapter("Sensitivity", [_sensitivity(plan, n_draws)]),
     ]
-    return render_page(Page(f"Plan of {settings.campaign}", chapters, facts, links=True))
+    return render_page(Page(f"Plan of {settings.campaign}", chapters, facts, navigation="links"))
 
 
 def _unit(plan: CampaignPlan, currency: str) -> str:
@@ -87,7 +87,7 @@ def _tiles(plan: CampaignPlan, currency: str) -> TileBlock:
         Tile(
             plan.options.values.claim.replace("_", " "),
             f"{sent['value'].sum():,.0f} {_unit(plan, currency)}".strip(),
-            definition="Net of the cost."
+            hint="Net of the cost."
             if plan.options.in_currency
             else "An order of customers and offers, no amount of money.",
         ),
@@ -97,7 +97,7 @@ def _tiles(plan: CampaignPlan, currency: str) -> TileBlock:
         Tile(
             "one more unit of budget",
             f"{price:,.2f} {_unit(plan, currency)}".strip(),
-            definition="What the planned arm would gain with one more unit: the budget's shadow price.",
+            hint="What the planned arm would gain with one more unit: the budget's shadow price.",
         )
     )
     return TileBlock(tiles=tiles)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from growthlab.config.compose import Command
 from growthlab.core.errors import one_line
+from growthlab.pages.csv_table import csv_of_table
+from growthlab.review.review_page import review_html
+from growthlab.search.search_results import SearchResults
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.log_leaderboard import log_leaderboard
+from growthlab.tracking.run_links import look_lines
+from growthlab.tracking.saved_views import COMPARISONS
 from growthlab.workbench.earlier_runs import refuse_run_of_one_model
 from growthlab.workbench.evaluate_models import (
     comparison_of,
@@ -16,6 +21,7 @@ from growthlab.workbench.evaluate_models import (
     first_failure,
     recorder_for,
 )
+from growthlab.workbench.review_inputs import review_contents, save_page
 from growthlab.workbench.set_up import build_parts, load_workbench
 from growthlab.workbench.workbench import Workbench
 
@@ -35,13 +41,14 @@ def run(command: Command) -> int:
 
 
 def compare(
-    bench: Workbench, contenders: Sequence[Contender], notes: Mapping[str, str] | None = None
+    bench: Workbench, contenders: Sequence[Contender], search: SearchResults | None = None
 ) -> int:
-    """Compare the contenders, see `run`; `notes` are text files for the parent run."""
+    """Compare the contenders, see `run`; `search` is what the search of their settings found."""
     with recorder_for(bench, contenders, parent=True) as recorder:
         results = evaluate_models(bench, contenders, recorder)
-        for name, text in (notes or {}).items():
-            bench.store.client.log_text(recorder.run_id, text, name)
+        if search is not None:
+            table = csv_of_table(search.table)
+            bench.store.client.log_text(recorder.run_id, table, "search.csv")
         failure = first_failure(results)
         if failure is not None:
             label, error = failure
@@ -52,5 +59,10 @@ def compare(
                 where = log_leaderboard(recorder, comparison)
             finally:  # the result is shown even if the store failed, and kept even if no one reads it
                 print(comparison.as_text())
-            print(f"{where}; look: {bench.store.how_to_view}")
+            page = review_html(review_contents(bench, contenders, comparison, recorder, search))
+            bench.store.client.log_text(recorder.run_id, page, "comparison.html")
+            lineage, output = bench.lineage, str(bench.config.output)
+            path = save_page(page, output, lineage.data, f"comparison-{lineage.task}")
+            look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS)
+            print("\n".join([where, f"page: {path}", *look]))
     return 1 if results.errors else 0

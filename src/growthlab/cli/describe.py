@@ -14,6 +14,7 @@ from growthlab.insight.report.report_settings import ReportSettings
 from growthlab.insight.report.report_summary import report_summary
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
@@ -43,5 +44,6 @@ def run(command: Command) -> int:
         logged_run.series |= {f"month/{name}": values for name, values in report.series().items()}
     print(report_summary(report))
     print(f"{path}: {len(report.report_tables)} tables next to it in {folder / 'tables'}")
-    print(f"run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}")
+    where = f"run {logged_run.run_id} in {lineage.experiment}"
+    print("\n".join([where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
     return 0

@@ -18,6 +18,7 @@ from growthlab.registry.unfinished_versions import finish_version
 from growthlab.tasks.base import Task, choice_rule
 from growthlab.tasks.data_defaults import with_data_defaults
 from growthlab.tracking.find_run import find_exportable_run
+from growthlab.tracking.run_links import model_address
 from growthlab.tracking.store import Store
 from growthlab.tracking.winner import winner_of
 from growthlab.workbench.challenge import rule_on_first_champion
@@ -61,6 +62,7 @@ def run(command: Command) -> int:
             set_challenger_alias(client, registered)
             print(f"{words} ({_first_champion(command, store, run_id, registered)}")
         finish_version(client, registered.name, registered.version)
+        print(f"look: {model_address(store, registered.name)}")
     print(f"next: growthlab serve bundle={folder}")
     return 0
 

@@ -15,6 +15,7 @@ from growthlab.monitoring.report_files import report_json, run_tags, write_page
 from growthlab.tasks.delayed_outcomes import horizons_of
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.served_outcomes import served_outcomes
 from growthlab.workbench.set_up import tracking_store
@@ -42,5 +43,7 @@ def run(command: Command) -> int:
         (logged_run.folder / "monitor.json").write_text(report_json(report), encoding="utf-8")
         logged_run.metrics |= finite(report.metrics())
     print(report.as_text())
-    print(f"\n{path}; run {logged_run.run_id} in {lineage.experiment}; look: {store.how_to_view}")
+    print(f"\n{path}")
+    where = f"run {logged_run.run_id} in {lineage.experiment}"
+    print("\n".join([where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
     return ALERT if report.alerts and config.fail_on_alert else 0

@@ -10,6 +10,7 @@ from growthlab.campaign.plan_files import ARTIFACTS, metrics, plan_folder, write
 from growthlab.campaign.plan_page import plan_page, summary
 from growthlab.config.compose import Command
 from growthlab.tracking.command_run import command_run
+from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.campaign_planning import planned_campaign
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, tracking_store
@@ -36,8 +37,7 @@ def run(command: Command) -> int:
             shutil.copy(folder / name, logged_run.folder)
         logged_run.metrics |= metrics(plan)
     print(summary(plan, currency))
-    print(
-        f"{folder}; run {logged_run.run_id} in {planned.lineage.experiment}; "
-        f"look: {store.how_to_view}"
-    )
+    experiment = planned.lineage.experiment
+    print(f"{folder}; run {logged_run.run_id} in {experiment}")
+    print("\n".join(look_lines(store, experiment, logged_run.run_id)))
     return 0

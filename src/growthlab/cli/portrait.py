@@ -15,6 +15,7 @@ from growthlab.features.portrait.portrait_files import (
 )
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
@@ -46,8 +47,6 @@ def run(command: Command) -> int:
             write_customer_portraits(table, folder / output.name)
         logged_run.metrics |= {"customers": len(table.frame), "tags": len(table.tags)}
     print(table.summary(cutoff))
-    print(
-        f"portraits in {output}; run {logged_run.run_id} in {lineage.experiment}; "
-        f"look: {store.how_to_view}"
-    )
+    where = f"portraits in {output}; run {logged_run.run_id} in {lineage.experiment}"
+    print("\n".join([where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
     return 0

@@ -6,7 +6,9 @@ from growthlab.config.compose import Command
 from growthlab.promotion.promotion_report import checks_as_text, verdict_of
 from growthlab.promotion.ruling import AlreadyChampionError
 from growthlab.registry.model_registry import how_to_serve_champion
+from growthlab.tracking.run_links import model_address
 from growthlab.workbench.challenge import report_path, rule_on_challenger
+from growthlab.workbench.set_up import tracking_store
 
 
 def run(command: Command) -> int:
@@ -39,4 +41,5 @@ def run(command: Command) -> int:
     else:
         print(f"refused: {decision.reason}")
     print(f"report: {report_path(command, case)}")
+    print(f"look: {model_address(tracking_store(command.config), case.name)}")
     return status

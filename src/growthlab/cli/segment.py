@@ -10,6 +10,7 @@ from growthlab.data.as_of import end_of_last_day, past_in_calendar
 from growthlab.insight.customer_tables import customer_sections, customer_tables
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
+from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
@@ -38,8 +39,6 @@ def run(command: Command) -> int:
             shutil.copy(path, logged_run.folder)
         logged_run.metrics |= result.metrics
     print(result.summary(folder))
-    print(
-        f"as of {as_of} ({calendar.timezone}); run {logged_run.run_id} in {lineage.experiment}; "
-        f"look: {store.how_to_view}"
-    )
+    where = f"as of {as_of} ({calendar.timezone}); run {logged_run.run_id} in {lineage.experiment}"
+    print("\n".join([where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
     return 0

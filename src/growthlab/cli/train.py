@@ -7,6 +7,8 @@ import logging
 from growthlab.config.compose import Command
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.evaluation.text_report import model_result_lines
+from growthlab.tracking.run_links import look_lines
+from growthlab.tracking.saved_views import MODELS
 from growthlab.workbench.earlier_runs import command_of_run, warm_start
 from growthlab.workbench.evaluate_models import evaluate_models, recorder_for
 from growthlab.workbench.set_up import set_up
@@ -31,5 +33,6 @@ def run(command: Command) -> int:
         return 1
     (outcome,) = results.outcomes[0]
     print("\n".join(model_result_lines(outcome, bench.task.objective, bench.columns)))
-    print(f"{where}; look: {bench.store.how_to_view}")
+    look = look_lines(bench.store, bench.lineage.experiment, recorder.run_id, MODELS)
+    print("\n".join([where, *look]))
     return 0

@@ -8,9 +8,10 @@ from contextlib import closing
 from growthlab.cli.compare import compare
 from growthlab.config.compose import Command
 from growthlab.core.errors import ConfigError
-from growthlab.pages.csv_table import csv_of_table
 from growthlab.pages.text_table import table_text
 from growthlab.search.search_summary import search_summary
+from growthlab.tracking.run_links import look_lines
+from growthlab.tracking.saved_views import TRIALS
 from growthlab.workbench.search_winners import search_winners
 from growthlab.workbench.searches import (
     PlannedSearch,
@@ -47,7 +48,9 @@ def _tune_model(bench: Workbench, planned: PlannedSearch) -> int:
     if best is None:
         return 1
     print(search_summary(planned.search, best))
-    print(f"study {planned.search.name}; look: {bench.store.how_to_view}")
+    found = f"study {planned.search.name}"
+    look = look_lines(bench.store, bench.lineage.searches, planned.search.run_id, TRIALS)
+    print("\n".join([found, *look]))
     saved = planned.save_winner(best)
     if saved is not None:
         print(f"saved {saved}")
@@ -60,8 +63,8 @@ def _tune_models(bench: Workbench, searches: list[PlannedSearch]) -> int:
     if any(w.lstrip("+~").startswith("search") for w in bench.command.words):
         raise ConfigError("search is of one model: with models each has its own space")
     searches[0].search.evaluation.prepare()
-    contenders, table = search_winners(searches)
-    print(table_text(table))
+    contenders, found = search_winners(searches)
+    print(table_text(found.table))
     if not contenders:
         raise ConfigError("no model is left to be compared: see the remarks above")
-    return compare(bench, contenders, {"search.csv": csv_of_table(table)})
+    return compare(bench, contenders, found)

@@ -21,7 +21,8 @@ from growthlab.core.plain_values import plain_values
 
 MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
 SEARCH_RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
-RUN_ID = re.compile(r"((?:run|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})")
+RUN_ID = re.compile(r"((?:run|runs|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})")
+RUN_IDS = re.compile(r"runs=\[([0-9a-f]{8,32}(?:,[0-9a-f]{8,32})*)\]")
 
 Versions = tuple[tuple[str, int, int], ...]  # path, nanoseconds, bytes
 
@@ -139,6 +140,8 @@ def _quoted(word: str) -> str:
     It would read a search range as a grid of commands, and a run id such as ``12e45678`` as a number.
     """
     range_word, id_word = SEARCH_RANGE.fullmatch(word), RUN_ID.fullmatch(word)
+    if (ids := RUN_IDS.fullmatch(word)) is not None:
+        return f"runs=[{','.join(repr(run_id) for run_id in ids[1].split(','))}]"
     if id_word is not None:
         return f"{id_word[1]}'{id_word[2]}'"
     if range_word is None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from growthlab.evaluation.choice import default_words
 from growthlab.evaluation.standings import Standings, mean_estimate, mean_strata
 from growthlab.evaluation.strata import STRATA
 from growthlab.evaluation.text_report import (
-    NOTHING_CHOSEN,
     bounds_text,
     how_chosen,
     is_rough_over,
@@ -20,9 +18,9 @@ from growthlab.evaluation.text_report import (
     origins_verdict,
     power_notes,
 )
+from growthlab.evaluation.verdict import Verdict
 from growthlab.pages.text_table import (
     decimals_for,
-    format_change,
     format_column,
     format_interval,
     format_number,
@@ -66,7 +64,7 @@ def leaderboard_markdown(standings: Standings) -> str:
         ("## Kinds of customers and items", _strata(standings)),
         ("## Rolling origins", _origins(standings)),
         ("## Cost", _cost(standings)),
-        ("## Leakage", [_point(name, value) for name, value in _flat(standings.leakage)]),
+        ("## Leakage", [_point(name, value) for name, value in flat_entries(standings.leakage)]),
         ("## Left out", [markdown_text(note) for note in left_out_notes(standings)]),
         ("## What failed", [_point(name, error) for name, error in standings.errors.items()]),
         ("## How to read this", list(HOW_TO_READ)),
@@ -81,26 +79,7 @@ def _point(name: str, value: object) -> str:
 
 
 def _verdict(standings: Standings) -> str:
-    if not standings.chosen:
-        return f"{NOTHING_CHOSEN.capitalize()}."
-    winner, objective = standings.winner().name, standings.objective
-    best_baseline = markdown_text(f"{standings.baseline}:")
-    row = next(r for r in standings.table.to_dict("records") if r["winner"])
-    digits = decimals_for([row[objective]])
-    if standings.by_default:
-        why = default_words(standings.n_deciding, standings.min_deciding)
-        return f"Winner by default: **{markdown_text(winner)}**, as {why}."
-    text = (
-        f"Winner by the validation window's {metric_label(objective)}: **{markdown_text(winner)}**, with "
-        f"{format_interval(row[objective], row['low'], row['high'], digits)} on the test window."
-    )
-    if standings.baseline is None:
-        return f"{text} No baseline took part."
-    if standings.baseline == winner:
-        return f"{text} It is a baseline: no other model was better on the validation window."
-    difference = format_change(row["difference"], row["relative_percent"], digits)
-    p = format_p_value(row["p_holm"])
-    return f"{text} Against the best baseline, {best_baseline} {difference}, Holm p {p}."
+    return " ".join(Verdict(standings).sentences(lambda name: f"**{markdown_text(name)}**"))
 
 
 def _leaderboard(standings: Standings) -> list[str]:
@@ -218,11 +197,11 @@ def _cost(standings: Standings) -> list[str]:
     return [*lines, *notes]
 
 
-def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_entries(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The entries of nested mappings, with their path as the name."""
     for name, value in report.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}: ".replace("_", " "))
+            yield from flat_entries(value, f"{prefix}{name}: ".replace("_", " "))
         elif value is not None:
             shown = f"{value:.4g}" if isinstance(value, float) else value
             yield f"{prefix}{name}".replace("_", " "), shown

@@ -25,6 +25,7 @@ from growthlab.split.origin_windows import OriginWindows, independent_origins
 log = logging.getLogger(__name__)
 
 COSTS = ("coverage", "fit_seconds", "score_seconds", "peak_memory_mb")
+NOTHING_CHOSEN = "no validation window: nothing was chosen, and no model is a winner"
 COMPARED = ("difference", "difference_low", "difference_high", "relative_percent", "p_holm")
 
 

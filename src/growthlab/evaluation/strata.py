@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from growthlab.evaluation.bootstrap import ratio_estimates, sums_and_counts
+from growthlab.evaluation.bootstrap import (
+    per_user_table,
+    ratio_estimates,
+    sums_and_counts,
+)
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.metrics.ranking.base import PerUser, PerUserAtK, RankedLists, head_items
 
@@ -42,17 +46,56 @@ def evaluate_strata(
     -------
     DataFrame with the columns stratum, metric, value, low, high, n_users
     """
+    return strata_with_values(lists, metrics, "", seed=seed, n_resamples=n_resamples)[0]
+
+
+def strata_with_values(
+    lists: RankedLists,
+    metrics: Mapping[str, Any] | Iterable[Any],
+    objective: str,
+    *,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of `evaluate_strata`, and the values of the objective by customer, one row each.
+
+    The columns of the second are named by `stratum_column`; NaN for a user without a target in the
+    stratum. It is empty if no metric gives the objective.
+    """
+    values: dict[str, np.ndarray] = {}
     listed = metrics.values() if isinstance(metrics, Mapping) else metrics
     chosen = [m for m in listed if isinstance(m, PerUser) and _uses_truth(m)]
     rows = []
     for stratum, kept in target_strata(lists).items():
         part = lists.with_truth(kept)
         n_users = len(np.unique(lists.clusters[part.n_relevant > 0]))
-        columns = (item for metric in chosen for item in metric.per_user(part).items())
+        kept_as = stratum_column(objective, stratum) if stratum != "all" else ""
+        columns = _columns(part, chosen, objective, kept_as, values)
         parts = sums_and_counts(columns, lists.clusters)
         estimates = ratio_estimates(parts, seed=seed, n_resamples=n_resamples)
         rows += [(stratum, name, *estimate, n_users) for name, estimate in estimates.items()]
-    return pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
+    table = pd.DataFrame(rows, columns=["stratum", "metric", "value", "low", "high", "n_users"])
+    return table, per_user_table(lists, values).drop(columns="user_id")
+
+
+def stratum_column(objective: str, stratum: str) -> str:
+    """The column of a customer's objective with the items of a stratum as the truth."""
+    return f"{objective} of {stratum}"
+
+
+def _columns(
+    lists: RankedLists,
+    metrics: Iterable[PerUser],
+    objective: str,
+    kept_as: str,
+    values: dict[str, np.ndarray],
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and values of each metric, one after the other; the objective stays in `values`."""
+    for metric in metrics:
+        for name, column in metric.per_user(lists).items():
+            if name == objective and kept_as:
+                values[kept_as] = column
+            yield name, column
 
 
 def _uses_truth(metric: PerUser) -> bool:

@@ -12,7 +12,7 @@ from growthlab.evaluation.choice import default_words
 from growthlab.evaluation.intervals import ENOUGH_CUSTOMERS, ENOUGH_EFFECTIVE
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Outcome
-from growthlab.evaluation.standings import OriginResult, Standings
+from growthlab.evaluation.standings import NOTHING_CHOSEN, OriginResult, Standings
 from growthlab.pages.text_table import (
     decimals_for,
     format_change,
@@ -94,9 +94,6 @@ def left_out_notes(standings: Standings) -> Iterator[str]:
     """Which models of the task cannot read the data and did not take part."""
     if standings.left_out:
         yield f"left out, as the data has no events to read: {', '.join(standings.left_out)}"
-
-
-NOTHING_CHOSEN = "no validation window: nothing was chosen, and no model is a winner"
 
 
 def marked_model_names(standings: Standings) -> list[str]:

@@ -62,6 +62,7 @@ class LineChart:
     format_y: Callable[[float], str]
     x_label: str = ""
     date_words: DateWords = ENGLISH_DATES
+    from_zero: bool = True
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -117,8 +118,11 @@ class LineChart:
 
     @cached_property
     def _y_range(self) -> tuple[float, float]:
-        """From 0, or what is below it, to a little above the highest."""
+        """From 0, or what is below it, to a little above the highest; or around the values alone."""
         ys = [y for line in self.lines.values() for _, y in line if not math.isnan(y)]
+        if not self.from_zero:
+            room = 0.08 * (max(ys) - min(ys)) or 0.05 * abs(max(ys)) or 1.0
+            return min(ys) - room, max(ys) + room
         low, high = min(0.0, 1.08 * min(ys)), 1.08 * max(ys)
         return low, high if high > low else low + 1.0
 
@@ -190,7 +194,7 @@ class BarChart:
     @property
     def left(self) -> float:
         """Where the bars begin."""
-        return 8.0 + max((_width(_cut(label)) for label in self.labels), default=0.0)
+        return 8.0 + max((_width(cut_label(label)) for label in self.labels), default=0.0)
 
     @property
     def groups(self) -> list[BarGroup]:
@@ -210,7 +214,7 @@ class BarChart:
             width = max(0.0, unit * value) if known else 0.0
             text = self.format_value(value) if known else self.missing
             bars.append(Bar(self._colours[n], top + n * thickness, width, thickness - 1.0, text))
-        return BarGroup(_cut(label), label, self._row * (place + 0.5), bars)
+        return BarGroup(cut_label(label), label, self._row * (place + 0.5), bars)
 
     @property
     def _colours(self) -> list[str]:
@@ -218,15 +222,13 @@ class BarChart:
         return ["reference" if n == self.reference else _colour(next(numbers)) for n in self.series]
 
 
-Chart = LineChart | BarChart
-
-
 def _width(text: str) -> float:
     """About how wide a text is; letters such as Chinese ones take the room of two others."""
     return LETTER * sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _cut(label: str) -> str:
+def cut_label(label: str) -> str:
+    """The label as a chart has room for it."""
     if _width(label) <= LONGEST_LABEL * LETTER:
         return label
     while _width(label) > (LONGEST_LABEL - 1) * LETTER:

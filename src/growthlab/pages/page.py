@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar, Literal
@@ -12,8 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from growthlab.core.visible_text import visible_text
-from growthlab.pages.charts import Chart
+from growthlab.pages.charts import BarChart, LineChart
+from growthlab.pages.interval_chart import IntervalChart
+from growthlab.pages.scatter_chart import ScatterChart
 
+Chart = LineChart | BarChart | IntervalChart | ScatterChart
 AlertLevel = Literal["grave", "watch", "fine"]
 
 
@@ -42,13 +45,23 @@ class PageRow:
 class PageTable:
     """Rows under their headers; the columns named in `flush_left` hold words, the others numbers.
 
-    `identifiers` are shown when the reader points at a header.
+    `identifiers` are shown when the reader points at a header. With `named_rows` the first cell of a
+    row is its name.
     """
 
     headers: Sequence[str]
     rows: Sequence[PageRow]
     flush_left: frozenset[str] = frozenset()
     identifiers: Mapping[str, str] = field(default_factory=dict)
+    named_rows: bool = False
+
+    @classmethod
+    def of_texts(
+        cls, headers: Sequence[str], rows: Iterable[Sequence[str]], *words: str
+    ) -> PageTable:
+        """A table of texts with named rows; the columns of `words` are flush left, as the first is."""
+        cells = [PageRow([Cell(text) for text in row]) for row in rows]
+        return cls(headers, cells, frozenset((headers[0], *words)), named_rows=True)
 
 
 @dataclass(frozen=True)
@@ -156,16 +169,35 @@ class ListBlock:
     entries: Mapping[str, str]
 
 
-Block = DataBlock | TileBlock | AlertBlock | SentenceBlock | RowOfBlocks | ListBlock
+@dataclass(frozen=True)
+class Badge:
+    """A fact in few words, which may lead to an address."""
+
+    name: str
+    value: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class BadgeBlock:
+    """Badges in one line."""
+
+    kind: ClassVar[str] = "badges"
+    badges: Sequence[Badge]
+
+
+Navigation = Literal["none", "links", "tabs"]
+Block = DataBlock | TileBlock | AlertBlock | SentenceBlock | RowOfBlocks | ListBlock | BadgeBlock
 
 
 @dataclass(frozen=True)
 class Article:
-    """Blocks of one topic within a chapter."""
+    """Blocks of one topic within a chapter; `side_by_side` where there is room."""
 
     title: str
     blocks: Sequence[Block]
     notes: Sequence[str] = ()
+    side_by_side: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,15 +223,16 @@ class Chapter:
 class Page:
     """A whole page; notes may hold `code` between backticks.
 
-    `tabs` says whether a screen shows one chapter at a time, the first until a link picks another;
-    paper has all of them. `language` is the code of the texts' language.
+    `navigation` is what stands above the chapters: `links` lead to them; with `tabs` a screen shows
+    one at a time, the first until a link picks another, and paper has all of them. `language` is the
+    code of the texts' language.
     """
 
     title: str
     chapters: Sequence[Chapter]
     facts: Sequence[str] = ()
     notes: Sequence[str] = ()
-    tabs: bool = False
+    navigation: Navigation = "none"
     language: str = "en"
 
 

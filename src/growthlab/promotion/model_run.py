@@ -22,7 +22,7 @@ from growthlab.export.sign_and_index import sign_and_index
 from growthlab.metrics.predictions import label_columns
 from growthlab.registry.download import bundle_of
 from growthlab.tracking.find_run import find_exportable_run
-from growthlab.tracking.run_files import PREDICTIONS, download_artifact
+from growthlab.tracking.run_files import PREDICTIONS, download_artifact, values_of_run
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -169,13 +169,29 @@ class ModelRun:
             return {name: stored[name] for name in stored.files}
 
     @cached_property
+    def values(self) -> dict[str, float]:
+        """Every value that was logged, by name."""
+        return values_of_run(self.run, self.file)
+
+    @cached_property
+    def undefined(self) -> frozenset[str]:
+        """The names of what was measured and has no value."""
+        return frozenset(filter(None, self.tags.get("undefined", "").split(",")))
+
+    @property
+    def was_evaluated(self) -> bool:
+        """Whether something was measured after the cutoff."""
+        return any(n.startswith("test/") for n in (*self.run.data.metrics, *self.undefined))
+
+    @cached_property
     def measured(self) -> frozenset[str]:
         """The names of everything that was measured, undefined values included."""
-        return frozenset((*self.run.data.metrics, *self.tags.get("undefined", "").split(",")))
+        return frozenset(self.values) | self.undefined
 
     def metric(self, name: str) -> float:
-        """A logged metric; NaN where it was undefined."""
-        return float(self.run.data.metrics.get(name, math.nan))
+        """A logged value; NaN where it was undefined."""
+        metrics = self.run.data.metrics
+        return float(metrics[name] if name in metrics else self.values.get(name, math.nan))
 
 
 def newest_version(client: MlflowClient, name: str, run_id: str) -> str | None:

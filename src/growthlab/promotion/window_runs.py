@@ -30,7 +30,7 @@ def window_runs(challenger: ModelRun) -> list[ModelRun]:
     runs = _pages(partial(client.search_runs, experiments, query, run_view_type=everything))
     folder = challenger.folder.parent
     judged = (ModelRun(challenger.store, run, folder / run.info.run_id) for run in runs)
-    return [each for each in judged if any(n.startswith("test/") for n in each.measured)]
+    return [each for each in judged if each.was_evaluated]
 
 
 def other_evaluations(

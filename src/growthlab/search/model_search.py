@@ -41,6 +41,7 @@ class ModelSearch:
     n_jobs: int = 1
     seed: int = 0
     device: str = "auto"
+    run_id: str = ""  # of the newest run in MLflow
 
     @property
     def name(self) -> str:
@@ -68,6 +69,7 @@ class ModelSearch:
             No trial succeeded because of a mistake in the input, or none is within the limits.
         """
         recorder = self.open_recorder()
+        self.run_id = recorder.run_id
         try:
             loop = self.loop(recorder)
             self._run_trials(loop, recorder)

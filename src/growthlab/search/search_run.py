@@ -24,6 +24,7 @@ from growthlab.tracking.run_files import (
     log_metrics,
     log_params,
 )
+from growthlab.tracking.saved_views import save_trial_view
 from growthlab.tracking.store import Store
 
 RUN_STATUS = {
@@ -53,12 +54,13 @@ class SearchRun:
         self._store, self._lineage, self._study = store, lineage, study
         self._objectives = objectives
         self._client = store.client
-        self._experiment = store.experiment(lineage.experiment)
+        self._experiment = store.experiment(lineage.searches)
         self._current: str | None = None
         self.run_id = ""
         try:
             with study.locked(), uninterrupted():
                 self.run_id = self._existing_run() or self._new_search(config)
+            save_trial_view(store, self._experiment, objectives[0], maximise=study.maximise[0])
         except KeyboardInterrupt:
             if self.run_id:
                 self.close("KILLED")
@@ -137,11 +139,17 @@ class SearchRun:
         end_run(self._client, run_id, RUN_STATUS[result.state])
 
     def _existing_run(self) -> str | None:
-        """The run of this study, if there is one in the store."""
+        """The run of this study, if there is one in the store.
+
+        Earlier versions kept it, and so it keeps its trials, in the experiment of the comparisons.
+        """
         query = f"tags.`{STUDY_TAG}` = '{self._study.id}' AND tags.kind = 'search'"
-        runs = self._client.search_runs([self._experiment], query, max_results=1)
+        before = self._client.get_experiment_by_name(self._lineage.experiment)
+        earlier = [] if before is None else [str(before.experiment_id)]
+        runs = self._client.search_runs([self._experiment, *earlier], query, max_results=1)
         if not runs:
             return None
+        self._experiment = str(runs[0].info.experiment_id)
         CLOCK.continue_after(runs[0].info.start_time)
         self._client.update_run(runs[0].info.run_id, status="RUNNING")
         return str(runs[0].info.run_id)

@@ -23,6 +23,7 @@ from growthlab.evaluation.bootstrap import (
     rough_predictions,
 )
 from growthlab.evaluation.choice import MIN_DECIDING, require_number
+from growthlab.evaluation.largest_mistakes import MISTAKES, largest_mistakes
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
@@ -192,6 +193,9 @@ class CustomerTask(ABC):
             tables["importance"] = permutation_importance(
                 wrap_estimator(model), data.evaluated, objective[0], seed=seed
             )
+        tables[MISTAKES] = largest_mistakes(
+            table, data.evaluated.table, tables.get("importance", pd.DataFrame())
+        )
         n_resamples = min(n_resamples, STRATUM_RESAMPLES)
         strata = _strata(data.evaluated, prediction, metrics, n_resamples)
         rough = rough_predictions(label, prediction, metrics) if n_resamples else frozenset()

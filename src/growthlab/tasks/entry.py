@@ -27,5 +27,9 @@ class Entry:
     @property
     def label(self) -> str:
         """A name for people, unique within the comparison."""
-        origin = f" origin {self.origin}" if self.origin else ""
-        return f"{self.contender.name} seed {self.seed}{origin}"
+        return label_of(self.contender.name, self.seed, self.origin)
+
+
+def label_of(model: str, seed: int, origin: int = 0) -> str:
+    """The label of the entry of a model, see `Entry.label`."""
+    return f"{model} seed {seed}" + (f" origin {origin}" if origin else "")

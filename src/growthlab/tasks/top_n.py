@@ -23,7 +23,7 @@ from growthlab.evaluation.choice import MIN_DECIDING, require_number
 from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.evaluation.strata import evaluate_strata
+from growthlab.evaluation.strata import strata_with_values
 from growthlab.features.build_histories import CATALOGUE_COLUMNS, catalogue_of, histories_of
 from growthlab.metrics.ranking.base import RankedLists
 from growthlab.models.base import Recommender, ScoredRecommender
@@ -237,7 +237,10 @@ class TopN:
         lists = replace(lists)  # frees what metrics cached: 200 MB for a million users
         strata = pd.DataFrame()
         if intervals:
-            strata = evaluate_strata(lists, metrics, n_resamples=n_resamples)
+            strata, by_stratum = strata_with_values(
+                lists, metrics, self.objective, n_resamples=n_resamples
+            )
+            per_user = pd.concat([per_user, by_stratum], axis=1)
         lists = replace(lists)
         tables = self._tables(lists, data) if intervals else {}
         return ModelEvaluation(values, per_user, strata, tables, seconds, coverage, rough)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -32,6 +32,8 @@ from growthlab.tracking.run_files import (
     log_params,
     read_outcome,
 )
+from growthlab.tracking.run_notes import NOTE, note_of_model
+from growthlab.tracking.saved_views import save_comparison_views
 from growthlab.tracking.store import Store, code_version
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class ComparisonRun:
     bundle: Callable[[Entry, FoldEvaluation, Outcome, Path], Any]
     figures: Callable[[Outcome], Mapping[str, Any]]
     checkpoints: Path
+    columns: Sequence[str] = ()  # metrics of the leaderboard
     parent: bool = True
     run_id: str = ""
     runs: dict[str, str] = field(default_factory=dict)  # entry label -> run id
@@ -104,16 +107,22 @@ class ComparisonRun:
         if not self.parent:
             own_runs = f"tags.`{KEY_TAG}` = '{self.key}' AND tags.kind = 'model'"
             end_orphans(client, self._experiment, own_runs)
+            self._save_views()
             return
         with self.store.locked(), uninterrupted():
             run = self._interrupted()
             if run is None:
-                tags = {"kind": "comparison"}
-                self.run_id = self._new_run(f"compare {self.lineage.task}", tags)
+                self.run_id = self._new_run(self._name, {"kind": "comparison"})
             else:
                 self._resume(run)
         self._log_config(self.run_id, self.config, origin=0)
         self._log_data(self.run_id)
+        self._save_views()
+
+    @property
+    def experiment_id(self) -> str:
+        """The id of the experiment of the runs."""
+        return self._experiment
 
     @property
     def key(self) -> str:
@@ -153,6 +162,7 @@ class ComparisonRun:
         }
         if self.parent:
             tags[PARENT_TAG] = self.run_id
+        tags[NOTE] = note_of_model(entry.label, self._experiment, tags.get(PARENT_TAG, ""))
         self._current = self._new_run(entry.label, tags)
         self.runs[entry.label] = self._current
         if not self.parent:
@@ -164,7 +174,8 @@ class ComparisonRun:
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """Log metrics, tables, plots and the bundle of an entry, and end its run."""
         client, run_id = self.store.client, self._current_run()
-        log_outcome(client, run_id, outcome)
+        first = [evaluation.task.objective, *self.columns]
+        log_outcome(client, run_id, outcome, list(dict.fromkeys(first)))
         client.set_tag(run_id, "device", _device_of(outcome.model))
         log_figures(client, run_id, self.figures(outcome))
         if outcome.scorer is not None:
@@ -200,6 +211,24 @@ class ComparisonRun:
             self._current = None
         if self.parent and self.run_id:
             end_run(client, self.run_id, status)
+
+    @property
+    def _name(self) -> str:
+        """The name of the parent run, such as ``churn 2025-07-31 · 6 models``."""
+        lineage, n = self.lineage, len(self.config["models"])
+        what = f"{n} model{'s' * (n != 1)}"
+        return f"{lineage.task} {lineage.cutoff[:10] or lineage.split} \N{MIDDLE DOT} {what}"
+
+    def _save_views(self) -> None:
+        """Save the views of the experiment, with this comparison as the newest."""
+        task = self.config["task"]
+        save_comparison_views(
+            self.store,
+            self._experiment,
+            task["objective"],
+            maximise=task["maximise"],
+            newest=self.run_id,
+        )
 
     def _add_size(self, entry: Entry, megabytes: float) -> None:
         self._bundle_mb.setdefault(entry.contender.name, []).append(megabytes)

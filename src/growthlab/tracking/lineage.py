@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from growthlab.bundle.manifest import Manifest
+from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import code_version
 
 if TYPE_CHECKING:
@@ -106,10 +107,18 @@ class Lineage:
         """The experiment's name: ``<data>/<task>``."""
         return f"{self.data}/{self.task}"
 
+    @property
+    def searches(self) -> str:
+        """The name of the experiment of searches and their trials, which would hide the comparisons."""
+        return f"{self.experiment}/searches"
+
     def tags(self) -> dict[str, str]:
         """The tags that every run has."""
         return {
             **self.more,
+            "mlflow.user": current_user(),
+            "mlflow.source.name": "growthlab",
+            "mlflow.source.type": "LOCAL",
             "task": self.task,
             "data": self.data,
             "data_digest": self.digest,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,12 @@ N_DECIDING = "deciding_customers"  # metric: who decided on the validation windo
 ROUGH = "rough_bounds"  # tag: the metrics whose bounds are rough
 PREDICTIONS = "predictions"  # table
 PARAMETERS = "parameters"  # table
+MOST_METRICS = (
+    36  # of an outcome; size and curves come to them, and MLflow's tables are slow with more
+)
+MORE_METRICS = "growthlab.more_metrics"  # tag: the file with the values that are no metrics
+METRICS_FILE = "metrics.csv"
+FITTED = "fitted/"
 BOUND_SUFFIXES = ("/low", "/high")
 STATE_FOLDER = "state"
 STATE_FILES = ("choosing", "judged")
@@ -96,13 +103,23 @@ def log_curves(
     client.log_batch(run_id, metrics=points)
 
 
-def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
+def log_outcome(
+    client: MlflowClient, run_id: str, outcome: Outcome, first: Sequence[str] = ()
+) -> None:
     """Log an outcome, except its plots and its bundle.
+
+    At most `MOST_METRICS` values are metrics of the run, those of the metrics `first` before others;
+    where there are more, a file has all, see `logged_values`.
 
     The tables come first: where numbers after the cutoff are logged, so are the values that they were
     computed from, also if the process is killed in between. By these the gate recognises a repetition.
     """
+    values = _values_of(outcome)
+    shown = _shown_first(values, first)
     with artifact_folder(client, run_id) as folder:
+        if len(shown) > MOST_METRICS:
+            table = pd.DataFrame({"metric": shown, "value": [values[name] for name in shown]})
+            (folder / METRICS_FILE).write_text(csv_of_table(table), encoding="utf-8")
         if PREDICTIONS not in outcome.tables:
             outcome.per_user.to_parquet(folder / "per_user.parquet", index=False)
         if len(outcome.strata):
@@ -112,6 +129,22 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         if outcome.learned is not None:
             for name in STATE_FILES:
                 write_state(getattr(outcome.learned, name), folder / STATE_FOLDER / f"{name}.npz")
+    undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUND_SUFFIXES)]
+    if undefined:  # MLflow does not keep NaN
+        client.set_tag(run_id, "undefined", ",".join(undefined))
+    if outcome.rough:
+        client.set_tag(run_id, ROUGH, ",".join(sorted(outcome.rough)))
+    if len(shown) > MOST_METRICS:
+        client.set_tag(run_id, MORE_METRICS, METRICS_FILE)
+    log_metrics(client, run_id, {name: values[name] for name in shown[:MOST_METRICS]})
+    log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
+    client.set_tag(
+        run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
+    )
+
+
+def _values_of(outcome: Outcome) -> dict[str, float]:
+    """Everything that was measured, and the fitted parameters, by name; NaN where undefined."""
     values = {f"valid/{n}": v for n, v in outcome.valid.items()}
     if math.isfinite(outcome.n_deciding):
         values[N_DECIDING] = outcome.n_deciding
@@ -123,17 +156,39 @@ def log_outcome(client: MlflowClient, run_id: str, outcome: Outcome) -> None:
         value = getattr(outcome, name)
         if value is not None:
             values[name] = float(value)
-    undefined = [n for n, v in values.items() if math.isnan(v) and not n.endswith(BOUND_SUFFIXES)]
-    if undefined:  # MLflow does not keep NaN
-        client.set_tag(run_id, "undefined", ",".join(undefined))
-    if outcome.rough:
-        client.set_tag(run_id, ROUGH, ",".join(sorted(outcome.rough)))
-    log_metrics(client, run_id, values)
-    log_metrics(client, run_id, _fitted_parameters(outcome.tables))
-    log_curves(client, run_id, {f"epoch/{n}": values for n, values in outcome.curves.items()})
-    client.set_tag(
-        run_id, "exportable", "yes" if outcome.scorer is not None else outcome.why_not_exportable
-    )
+    return values | _fitted_parameters(outcome.tables)
+
+
+def _shown_first(values: Mapping[str, float], first: Sequence[str]) -> list[str]:
+    """The names of the finite values, those that MLflow's tables show best first.
+
+    That are the first of the metrics `first` with its bounds, costs, fitted parameters, and the other
+    metrics of `first`.
+    """
+    objective = [f"test/{n}{end}" for n in first[:1] for end in ("", *BOUND_SUFFIXES)]
+    objective += [f"valid/{n}" for n in first[:1]]
+    others = [f"{window}/{n}" for window in ("test", "valid") for n in first[1:]]
+    fitted = [n for n in values if n.startswith(FITTED)]
+    order = dict.fromkeys([*objective, N_DECIDING, *COSTS, *fitted, *others, *values])
+    return [n for n in order if math.isfinite(values.get(n, math.nan))]
+
+
+def logged_values(client: MlflowClient, run: Run) -> dict[str, float]:
+    """Every finite value of a run by name: its metrics, and those that are in a file alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        return values_of_run(
+            run, lambda name: download_artifact(client, run.info.run_id, name, folder)
+        )
+
+
+def values_of_run(run: Run, file: Callable[[str], Path]) -> dict[str, float]:
+    """The same; `file` gives the path of an artifact, and is asked only where the run has such a file."""
+    metrics = dict(run.data.metrics)
+    if MORE_METRICS not in run.data.tags:  # all are metrics, as in runs of earlier versions
+        return metrics
+    with file(METRICS_FILE).open(encoding="utf-8", newline="") as lines:
+        values = {row["metric"]: float(row["value"]) for row in csv.DictReader(lines)}
+    return values | metrics
 
 
 def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -141,7 +196,7 @@ def _fitted_parameters(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     if PARAMETERS not in tables:
         return {}
     table = tables[PARAMETERS]
-    names = "fitted/" + table["model"] + "/" + table["parameter"]
+    names = FITTED + table["model"] + "/" + table["parameter"]
     errors = zip(names + "/standard_error", table["standard_error"], strict=True)
     return dict(zip(names, table["value"], strict=True)) | dict(errors)
 
@@ -169,11 +224,12 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
         else:
             per_user = pd.read_parquet(stored("per_user.parquet"))
         strata = table_of_csv(stored("strata.csv")) if "strata.csv" in names else pd.DataFrame()
-    costs: dict[str, Any] = {n: data.metrics.get(n) for n in COSTS}
+    logged = logged_values(client, run)
+    costs: dict[str, Any] = {n: logged.get(n) for n in COSTS}
     epochs = costs.pop("epochs")
     exportable = data.tags.get("exportable", "")
     undefined = filter(None, data.tags.get("undefined", "").split(","))
-    metrics = {**dict.fromkeys(undefined, math.nan), **data.metrics}
+    metrics = {**dict.fromkeys(undefined, math.nan), **logged}
     return Outcome(
         model=None,
         name=data.tags["model"],
@@ -185,11 +241,22 @@ def read_outcome(client: MlflowClient, run: Run) -> Outcome:
         tables=tables,
         curves=_read_curves(client, run),
         rough=frozenset(filter(None, data.tags.get(ROUGH, "").split(","))),
-        n_deciding=data.metrics.get(N_DECIDING, math.nan),
+        n_deciding=logged.get(N_DECIDING, math.nan),
         epochs=None if epochs is None else int(epochs),
         why_not_exportable="" if exportable == "yes" else exportable,
         **costs,
     )
+
+
+def read_tables(client: MlflowClient, run_id: str, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The tables of these names that `log_outcome` wrote, as far as the run has them."""
+    files = {a.path for a in client.list_artifacts(run_id)}
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            name: pd.read_parquet(download_artifact(client, run_id, f"{name}.parquet", folder))
+            for name in names
+            if f"{name}.parquet" in files
+        }
 
 
 def load_warm_start(client: MlflowClient, run_id: str, folder: Path) -> WarmStart | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -28,14 +29,26 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
+LOCAL_UI = "http://127.0.0.1:5000"  # of `mlflow ui`
 
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store. `artifacts` is the artifact folder of a local store; None leaves it to the server."""
+    """An MLflow store. `artifacts` is the artifact folder of a local store; None leaves it to the server.
+
+    `ui` is the address of MLflow's web page where that is neither the server nor on this machine.
+    """
 
     uri: str = "sqlite:///mlflow.db"
     artifacts: str | None = "mlartifacts"
+    ui: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ui is not None and not is_web_address(self.ui):
+            raise ConfigError(
+                f"tracking.ui={quoted(str(self.ui))} is not the address of MLflow's web page, such as "
+                f"{LOCAL_UI}"
+            )
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -145,10 +158,20 @@ class Store:
         return Path(self.uri.removeprefix(SQLITE)).resolve()
 
     @property
-    def how_to_view(self) -> str:
-        """The command that shows the runs, or the address of the server."""
-        if self.uri.startswith("http"):
-            return self.uri
+    def address_of_ui(self) -> str:
+        """The address of MLflow's web page, by default that of the server, or of `command_of_ui`."""
+        if self.ui is not None:
+            return self.ui.rstrip("/")
+        if not is_web_address(self.uri):
+            return LOCAL_UI
+        server = urlsplit(self.uri)  # it may hold a password
+        return server._replace(netloc=server.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+    @property
+    def command_of_ui(self) -> str | None:
+        """The command that serves MLflow's web page on this machine; None where it is served elsewhere."""
+        if self.ui is not None or is_web_address(self.uri):
+            return None
         return f"mlflow ui --backend-store-uri {self.uri}"
 
     @contextmanager
@@ -160,6 +183,11 @@ class Store:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(self._file.with_name(f"{self._file.name}.lock")):
             yield
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it is an address of a server, without anything that does not belong into one."""
+    return re.fullmatch(r"https?://[^\s<>\"'`]+", text) is not None
 
 
 @cache

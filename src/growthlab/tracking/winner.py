@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ExportError
 from growthlab.evaluation.choice import ChoiceRule, Judged, default_words, least_deciding
-from growthlab.tracking.run_files import N_DECIDING, download_artifact
+from growthlab.tracking.run_files import N_DECIDING, download_artifact, logged_values
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ def winner_of(store: Store, experiment: str, objective: str, rule: ChoiceRule) -
     children = store.client.search_runs(
         [parent.info.experiment_id], query, order_by=["start_time ASC"]
     )
-    finished = [
-        run
+    values = {
+        run.info.run_id: _values(store, run, f"valid/{objective}")
         for run in children
-        if run.info.status == "FINISHED" and f"valid/{objective}" in run.data.metrics
-    ]
+        if run.info.status == "FINISHED"
+    }
+    finished = [r for r in children if f"valid/{objective}" in values.get(r.info.run_id, {})]
 
     def judge(run: Run) -> Judged:
-        model, metrics = run.data.tags["model"], run.data.metrics
+        model, metrics = run.data.tags["model"], values[run.info.run_id]
         n_deciding = metrics.get(N_DECIDING, math.nan)
         return Judged(model, model, float(metrics[f"valid/{objective}"]), n_deciding)
 
@@ -59,6 +61,12 @@ def winner_of(store: Store, experiment: str, objective: str, rule: ChoiceRule) -
         f"the newest comparison in {experiment} has no finished model that can be exported: "
         "give run=ID"
     )
+
+
+def _values(store: Store, run: Run, name: str) -> Mapping[str, float]:
+    """The metrics of a run; all its values where `name` is none of them."""
+    metrics: Mapping[str, float] = run.data.metrics
+    return metrics if name in metrics else logged_values(store.client, run)
 
 
 def _newest_comparison(store: Store, experiment: str) -> Run:

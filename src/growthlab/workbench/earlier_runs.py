@@ -59,15 +59,28 @@ def command_of_run(command: Command) -> Command:
             raise ConfigError(f"{other}: {word} has all its settings from the logged config")
     run = find_model_run(store, word)
     tags = run.data.tags
-    again = command_from_logged(_logged_config(store, run.info.run_id), command)
-    source, task = data_source(again.config), build(again.config.task, Task)
-    _say_files(word, {"data": source, "model": contender_for(again, task).factory()})
+    again = command_of_logged(store, str(run.info.run_id), word, command)
+    source = data_source(again.config)
     before, now = tags.get("code_version", "unknown"), code_version()
     if before != now:
         log.warning("the run was made by code %s, this is %s: results may differ", before, now)
     events = prepared_data(source, again.config, again.choice("data"))
     if tags.get("data_digest") != events.digest:
         log.warning("the data is not that of the run: its content has changed since")
+    return again
+
+
+def command_of_logged(store: Store, run_id: str, word: str, command: Command) -> Command:
+    """The command that a run logged, after a check of where it reads and writes; `word` names the run.
+
+    Raises
+    ------
+    ConfigError
+        The logged config is not what this project logs, or would write outside the working folder.
+    """
+    again = command_from_logged(logged_config_of(store, run_id), command)
+    source, task = data_source(again.config), build(again.config.task, Task)
+    _say_files(word, {"data": source, "model": contender_for(again, task).factory()})
     return again
 
 
@@ -108,7 +121,7 @@ def warm_start(bench: Workbench, contender: Contender) -> WarmStart | None:
     return warm
 
 
-def _logged_config(store: Store, run_id: str) -> dict[str, Any]:
+def logged_config_of(store: Store, run_id: str) -> dict[str, Any]:
     """The config that a run logged; ConfigError if it is not what this project logs."""
     with tempfile.TemporaryDirectory() as folder:
         path = download_artifact(store.client, run_id, "config.yaml", folder)
@@ -141,7 +154,7 @@ def _say_files(word: str, parts: Mapping[str, Any]) -> None:
 
 def _require_same_split(bench: Workbench, run_id: str, word: str) -> None:
     """Refuse a split other than the run's: without a cutoff, only that keeps past and test apart."""
-    before = _logged_config(bench.store, run_id)["split"]
+    before = logged_config_of(bench.store, run_id)["split"]
     now: Any = OmegaConf.to_container(bench.config.split, resolve=True)
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):

@@ -125,6 +125,7 @@ def recorder_for(
         bundle=bundle,
         figures=lambda outcome: bench.task.figures(outcome, bench.columns),
         checkpoints=cache_folder(bench.config) / "checkpoints",
+        columns=[column.metric for column in bench.columns],
         parent=parent,
     )
     return recorder

@@ -21,9 +21,9 @@ from growthlab.workbench.workbench import Workbench
 KEYS_OF_A_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
 )
-KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments")  # nor a password
+KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments", "output")  # nor a password
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
-KEYS_NOT_OF_A_RUN = ("rerun", "experiments", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
+KEYS_NOT_OF_A_RUN = ("rerun", "experiments", "output", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
 # runs of earlier versions have none
 KEYS_ADDED_SINCE = ("intervals", "memory_gb", "privacy")
 LOGGED_GROUPS = ("data", "split", "task")

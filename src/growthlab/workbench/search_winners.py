@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from growthlab.core.errors import GrowthlabError
 from growthlab.search.override_words import override_words
+from growthlab.search.search_results import SearchResults
 from growthlab.tasks.entry import Contender
 from growthlab.workbench.searches import PlannedSearch
 
@@ -18,8 +20,8 @@ log = logging.getLogger(__name__)
 BEST_VALUE = "best valid"  # the column of the table
 
 
-def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], pd.DataFrame]:
-    """Run each search; returns the winners, and a table with a row a model.
+def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], SearchResults]:
+    """Run each search; returns the winners, and what was found.
 
     A model without a successful trial takes part with its own settings; one whose trials all exceed
     the limits is left out.
@@ -30,7 +32,14 @@ def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], 
         if contender is not None:
             contenders.append(contender)
         rows.append({"model": planned.model, **row})
-    return contenders, pd.DataFrame(rows)
+    courses = {planned.model: _course(planned) for planned in searches}
+    return contenders, SearchResults(pd.DataFrame(rows), courses)
+
+
+def _course(planned: PlannedSearch) -> list[float]:
+    """The first objective of each trial."""
+    results = [trial.result for trial in planned.search.study.finished()]
+    return [r.values[0] if r.state == "complete" else math.nan for r in results]
 
 
 def _winner(planned: PlannedSearch) -> tuple[Contender | None, dict[str, Any]]:

@@ -40,7 +40,7 @@ from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder, set_up
 from growthlab.workbench.workbench import Parts, Workbench
 
-KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments")
+KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments", "output")
 TASK_SETTINGS_THAT_MAY_DIFFER = ("task.memory_mb", "task.min_deciding")  # no value depends on them
 WORDS_OF_THE_MACHINE = ("tracking", "cache=", "memory_gb=", "device=")
 

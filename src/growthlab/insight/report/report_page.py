@@ -60,7 +60,7 @@ def report_html(report: ReportContents) -> str:
         report.title,
         [chapter for chapter in chapters if chapter.blocks or chapter.articles or chapter.notes],
         [_facts(report, words)],
-        tabs=True,
+        navigation="tabs",
         language=report.language,
     )
     return render_page(page)

@@ -11,8 +11,8 @@ import pandas as pd
 from growthlab.insight.findings import BarPlot, HeatMap, LinePlot, Plot, ReportTable
 from growthlab.insight.report.value_format import format_short, format_value, withheld_text
 from growthlab.insight.report.wording import Wording
-from growthlab.pages.charts import BarChart, Chart, LineChart, Point
-from growthlab.pages.page import ShadedCell, ShadedTable
+from growthlab.pages.charts import BarChart, LineChart, Point
+from growthlab.pages.page import Chart, ShadedCell, ShadedTable
 
 MOST_LINES = 6
 
