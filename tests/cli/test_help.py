@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from growthlab.cli.commands import MODULES, commands
+from growthlab.cli.commands import MODULES, commands, split_command
 from growthlab.config.conf_tree import CONF, groups
 from growthlab.config.defaults_list import Default, composed_groups, defaults_of
 
@@ -32,7 +32,7 @@ def test_help_lists_the_commands_and_the_choices_of_each_group() -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_help_of_a_command_shows_its_settings(command: str) -> None:
-    done = console(command, "--help")
+    done = console(*command.split(), "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"growthlab {command}: {commands()[command].summary}")
 
@@ -42,6 +42,15 @@ def test_every_command_has_a_summary_a_section_and_an_example() -> None:
         assert command.summary[:1].isupper(), name
         assert command.section != "other", name
         assert command.notes.startswith(f"growthlab {name} "), name
+
+
+def test_a_command_of_two_words_is_typed_in_two_words() -> None:
+    assert split_command(["ab", "plan", "days=7"]) == ("ab plan", ["days=7"])
+    assert split_command(["ab", "name=x"]) == ("ab", ["name=x"])
+    assert split_command(["ab"]) == ("ab", [])
+    done = console("ab_plan")
+    assert done.returncode == 2
+    assert done.stderr.startswith("growthlab: unknown command ab_plan: did you mean ab plan or ")
 
 
 def test_every_config_file_of_a_command_has_its_module_and_every_module_of_a_command_its_file() -> (
@@ -56,16 +65,16 @@ def test_every_config_file_of_a_command_has_its_module_and_every_module_of_a_com
             for node in ast.parse(path.read_text()).body
         )
     }
-    assert set(commands()) == files == modules
+    assert {command.file for command in commands().values()} == files == modules
 
 
 @pytest.mark.parametrize("command", commands())
 def test_the_groups_in_the_help_are_those_that_hydra_composes(command: str) -> None:
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        config = compose(command, return_hydra_config=True)
+        config = compose(commands()[command].file, return_hydra_config=True)
     composed = {group.partition("@")[0] for group in config.hydra.runtime.choices}
     composed = {group for group in composed if group in groups()}
-    shown = set(composed_groups(command))
+    shown = set(composed_groups(commands()[command].file))
     inside_models = {"loss", "trainer", "content"} if "model" in shown else set()
     assert composed <= shown <= composed | inside_models | {"section", "metrics"}
 

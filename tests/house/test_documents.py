@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from growthlab.cli.commands import commands as help_by_name
+from growthlab.cli.commands import split_command
 from growthlab.config.compose import compose, sweep
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,7 @@ def test_the_leaderboards_of_the_readme_show_models_that_exist() -> None:
 def test_every_command_of_the_documents_has_keys_and_values_that_exist(
     words: tuple[str, ...],
 ) -> None:
-    command, *overrides = words
+    name, overrides = split_command(words)
+    command = help_by_name()[name].file
     for each in sweep([word for word in overrides if word != "-m"]):
         compose(command, each)

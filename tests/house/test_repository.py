@@ -40,6 +40,7 @@ IMPORTED_AS = {
     "hydra-core": "hydra",
     "pyyaml": "yaml",
     "sentence-transformers": "sentence_transformers",
+    "tea-tasting": "tea_tasting",
 }
 
 

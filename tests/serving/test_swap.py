@@ -255,6 +255,9 @@ def test_what_only_a_challenger_refuses_the_champion_answers(
     assert {a["variant"] for a in answers} == {"champion"}
     wait_until(lambda: path.read_text().count("\n") == 20)
     assert '"status": 500' not in path.read_text()
+    assert path.read_text().count('"assigned": "challenger"') == sum(
+        share_of(user["user_id"], b"growthlab") < 0.5 for user in users
+    )
 
 
 def test_what_only_a_shadow_refuses_is_no_error(

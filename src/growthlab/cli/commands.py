@@ -8,12 +8,14 @@ commands::
     # section: models
 
 ``# words without = are: paths`` gathers such words into the list that the setting ``paths`` holds.
+
+A command of two words, such as ``ab plan``, has its files under both joined: ``ab_plan``.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +36,8 @@ GREETING = (
 class CommandHelp(NamedTuple):
     """A command and the parts of its help."""
 
-    name: str
+    name: str  # as it is typed
+    file: str  # of its module and of its config
     summary: str
     section: str
     notes: str  # the examples, and what else the head of the config file says
@@ -44,11 +47,19 @@ class CommandHelp(NamedTuple):
 
 @cache
 def commands() -> dict[str, CommandHelp]:
-    """The commands by name, in the order of their sections and of the alphabet."""
+    """The commands by name as typed, in the order of their sections and of the alphabet."""
     files = [path for path in CONF.glob("*.yaml") if (MODULES / f"{path.stem}.py").exists()]
     known = [_command(path) for path in files]
     known.sort(key=lambda command: (command.section == NO_SECTION, command.section, command.name))
     return {command.name: command for command in known}
+
+
+def split_command(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The name of the command at the head of words, of two words where there is such one, and the rest."""
+    two = " ".join(words[:2])
+    if len(words) > 1 and two in commands():
+        return two, list(words[2:])
+    return words[0], list(words[1:])
 
 
 def overview() -> str:
@@ -68,7 +79,7 @@ def help_of(name: str) -> str:
     """What a command does, its settings as in its config file, and the groups it composes."""
     command = commands()[name]
     parts = [f"growthlab {name}: {command.summary}", command.notes, command.settings]
-    composed = list(_choices_lines(composed_groups(name)))
+    composed = list(_choices_lines(composed_groups(command.file)))
     if composed:
         parts.append("\n".join(["groups:", *composed]))
     return "\n\n".join(part for part in parts if part)
@@ -87,7 +98,8 @@ def _command(path: Path) -> CommandHelp:
     summary, separator, example = first.partition(": growthlab ")
     notes = [f"growthlab {example}"] * bool(separator) + others
     return CommandHelp(
-        name=path.stem,
+        name=path.stem.replace("_", " "),
+        file=path.stem,
         summary=summary,
         section=sections[0] if sections else NO_SECTION,
         notes="\n".join(notes),

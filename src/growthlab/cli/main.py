@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from growthlab.cli.commands import commands, help_of, overview
+from growthlab.cli.commands import commands, help_of, overview, split_command
 from growthlab.cli.terminal_output import visible_output
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     with interruptible(), visible_output():
         try:
-            return _run(words[0], words[1:])
+            return _run(*split_command(words))
         except GrowthlabError as error:
             return _mistake(error)
         except KeyboardInterrupt:
@@ -118,18 +118,18 @@ def _run(name: str, words: list[str]) -> int:
 
     show_config = _take_cfg(words)
     is_grid = _take(words, "-m") or _take(words, "--multirun")
-    setting = commands()[name].words_are
+    setting, file = commands()[name].words_are, commands()[name].file
     words = words if setting is None else gathered(words, setting)
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
         raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")
-    grid = [compose(name, overrides) for overrides in (sweep(words) if is_grid else [words])]
+    grid = [compose(file, overrides) for overrides in (sweep(words) if is_grid else [words])]
     if show_config:
         from omegaconf import OmegaConf
 
         print("---\n".join(OmegaConf.to_yaml(command.config) for command in grid), end="")
         return 0
-    module = importlib.import_module(f"growthlab.cli.{name}")
+    module = importlib.import_module(f"growthlab.cli.{file}")
     with scratch_folder(), private_files():
         if len(grid) == 1:
             return int(module.run(grid[0]))

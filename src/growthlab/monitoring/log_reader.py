@@ -167,6 +167,20 @@ class Feedback:
         return sum(map(len, self._keys.values()))
 
 
+def feedback_items(files: list[Path], event: str) -> dict[str, set[str]]:
+    """The items that the feedback of an event names, by request."""
+    named: dict[str, set[str]] = {}
+    for line in _lines(files):
+        fields = _parsed(line) if b'"feedback"' in line else None
+        if fields is None or fields["kind"] != "feedback" or fields.get("event") != event:
+            continue
+        items = fields.get("items")
+        if isinstance(items, list):
+            texts = {item for item in items if isinstance(item, str)}
+            named.setdefault(fields["request_id"], set()).update(texts)
+    return named
+
+
 def _lines(files: list[Path]) -> Iterator[bytes]:
     try:
         for path in files:

@@ -47,6 +47,8 @@ class PendingRequest(NamedTuple):
     future: asyncio.Future[Any]
     personalised: bool
     n_in_request: int = 1
+    assigned: Variant | None = None  # whose answer the customer should have had, if another gave it
+    propensities: tuple[float, ...] | None = None  # of the items shown, where the service explores
 
 
 def answer_of(
@@ -118,6 +120,8 @@ def _record(pending: PendingRequest, **answered: Any) -> LogRecord:
         "version": pending.model.info.version,
         "task": manifest.task,
         "variant": pending.variant,
+        "assigned": pending.assigned or pending.variant,
+        "propensities": pending.propensities,
         "asked": item_ids[-MOST_ITEMS:],
         "n_history": len(history) if history is not None and pending.personalised else None,
         "personalised": pending.personalised,

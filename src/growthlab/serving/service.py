@@ -13,10 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from growthlab.bundle.answers import Recommendation
 from growthlab.bundle.manifest import SCHEMA_1_ANSWERS
 from growthlab.core.errors import AnswerError, GrowthlabError
+from growthlab.ranking.rules import Rules
 from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.endpoints import Endpoint, endpoints_of
+from growthlab.serving.exploration import Exploration
 from growthlab.serving.pending_request import (
     DROPPED,
     FAILED,
@@ -63,6 +66,8 @@ class Service:
             log.warning(
                 "the challenger answers no requests: set challenger_share, such as challenger_share=0.1"
             )
+        salt = options.challenger_salt.encode()[:64]
+        self.exploration = Exploration(options.explore, salt, Rules.of(options.rules))
         self.metrics = ServiceMetrics()
         self.log = (
             None
@@ -117,7 +122,8 @@ class Service:
         answers: dict[str, list[Any]] = {kind: [] for kind in bodies}
         self._raise_first_error(requests, results)
         n_items = 0  # since the event loop last had its turn
-        for each, result in zip(requests, results, strict=True):
+        for pending, given in zip(requests, results, strict=True):
+            each, result = self._explored(pending, given)
             answer = answer_of(each, result, started)
             answers[each.kind].append(answer)
             self._record(each, result, answer.latency_ms)
@@ -179,7 +185,7 @@ class Service:
             variant, model = self._model_for(self.endpoints[kind].task, customer)
             share = shares.setdefault(model, [])
             places.append(((kind, request, k, request_id, variant, model), len(share), personal))
-            share.append((request, k))
+            share.append((request, self.exploration.asked_length(request, k)))
         if len(shares) > 1:
             for model, share in shares.items():
                 model.require_room(share)
@@ -202,10 +208,21 @@ class Service:
                 continue
             champion = self.models.of("champion", each.model.task)
             assert champion is not None  # there is no challenger without one
-            (future,) = champion.ask([(each.request, each.k)])
-            again = each._replace(variant="champion", model=champion, future=future)
+            length = self.exploration.asked_length(each.request, each.k)
+            (future,) = champion.ask([(each.request, length)])
+            again = each._replace(
+                variant="champion", model=champion, future=future, assigned=each.variant
+            )
             both[place] = again, (await _results([again]))[0]
         return [a for a, _ in both], [f for _, f in both]
+
+    def _explored(self, pending: PendingRequest, result: Any) -> tuple[PendingRequest, Any]:
+        """The request and its answer, with some positions swapped where the service explores."""
+        if not self.options.explore or not isinstance(result, Recommendation):
+            return pending, result
+        about = pending.request, pending.k, pending.request_id
+        shown, propensities = self.exploration.explored(result, *about)
+        return pending._replace(propensities=propensities), shown
 
     def _model_for(self, task: str, customer: str) -> tuple[Variant, ServedModel]:
         model = self.models.model_for(task, customer)

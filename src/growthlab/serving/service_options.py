@@ -43,6 +43,7 @@ class ServiceOptions:
     challenger: str | None = None
     challenger_share: float = 0.0
     challenger_salt: str = "growthlab"
+    explore: float = 0.0
     personalised: bool = True
     filter_seen: Literal["none", "purchased", "interacted"] | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +73,15 @@ class ServiceOptions:
             )
         if self.challenger_share and self.challenger is None:
             raise ConfigError("challenger_share needs a challenger: add challenger=FOLDER")
+        if not 0 <= self.explore <= 0.5:
+            raise ConfigError(
+                f"explore must lie in 0 ... 0.5, got {self.explore!r}: it is the share of the positions "
+                "that show an item from below the list"
+            )
+        if self.explore and self.log is None:
+            raise ConfigError(
+                "explore needs the request log, which has the propensities: add log=FILE"
+            )
         if self.shadow is not None and self.log is None:
             raise ConfigError("a shadow's answers go to the request log only: add log=FILE")
         Rules.of(self.rules)
