@@ -8,7 +8,7 @@ import pytest
 from growthlab.core.errors import DataError
 from growthlab.data.event_log import EventLog
 from growthlab.effects.experiment_outcome import ExperimentOutcome
-from growthlab.effects.experiment_plan import PlanSettings, plan
+from growthlab.effects.experiment_plan import PowerSettings, plan
 from growthlab.effects.false_alarms import false_alarms, split_p_values
 from growthlab.effects.shop_window import ShopWindow, shop_window
 from growthlab.effects.welch import ArmMoments, welch
@@ -34,7 +34,7 @@ def test_a_plan_by_segment_needs_longer_for_a_part_of_the_customers(window: Shop
     half = np.where(np.arange(len(window.customers)) % 2 == 0, "a", "b")
     customers = window.customers.assign(half=half)
     split = ShopWindow(customers, window.days, window.seen_within)
-    settings = PlanSettings(outcomes=[ExperimentOutcome.of("view")], effect=0.5, segments=["half"])
+    settings = PowerSettings(outcomes=[ExperimentOutcome.of("view")], effect=0.5, segments=["half"])
     table = plan(split, settings).set_index("segment")
     assert list(table.index) == ["everybody", "half: a", "half: b"]
     assert table.loc["half: a", "customers"] + table.loc["half: b", "customers"] == len(customers)

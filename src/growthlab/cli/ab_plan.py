@@ -8,7 +8,7 @@ from growthlab.config.compose import Command
 from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
 from growthlab.effects.experiment_outcome import ExperimentOutcome
-from growthlab.effects.experiment_plan import PlanSettings, plan
+from growthlab.effects.experiment_plan import PowerSettings, plan
 from growthlab.effects.shop_window import check_days, shop_window
 from growthlab.pages.csv_table import csv_of_table
 from growthlab.pages.text_table import table_text
@@ -24,7 +24,7 @@ KEYS_NOT_LOGGED = ("tracking", "cache", "output", "memory_gb")
 def run(command: Command) -> int:
     """Print the plan, write it as a table, and log it in MLflow."""
     config = command.config
-    settings = PlanSettings(
+    settings = PowerSettings(
         outcomes=[ExperimentOutcome.of(str(spelling)) for spelling in config.outcomes],
         effect=config.effect,
         segments=[str(column) for column in config.segments],

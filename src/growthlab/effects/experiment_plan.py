@@ -20,7 +20,7 @@ EVERYBODY = "everybody"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanSettings:
+class PowerSettings:
     """The outcomes, the relative `effect` to be shown, the number of arms of equal size, and the errors.
 
     Raises
@@ -49,7 +49,7 @@ class PlanSettings:
             raise ConfigError(f"power must lie between 0.5 and 1, got {self.power:g}")
 
 
-def plan(window: ShopWindow, settings: PlanSettings) -> pd.DataFrame:
+def plan(window: ShopWindow, settings: PowerSettings) -> pd.DataFrame:
     """A row an outcome and segment: customers, mean, customers needed an arm, days, what could be shown.
 
     `needed_with_cuped` is the number where the outcome is adjusted by itself in the days before, and
@@ -89,7 +89,7 @@ def _segments(customers: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple
 
 def _row(
     window: ShopWindow,
-    settings: PlanSettings,
+    settings: PowerSettings,
     outcome: ExperimentOutcome,
     segment: str,
     members: np.ndarray,
@@ -125,7 +125,7 @@ def _needed(
     values: np.ndarray,
     mean: float,
     variance: float,
-    settings: PlanSettings,
+    settings: PowerSettings,
 ) -> float:
     """Customers an arm for the effect; NaN where nobody has the outcome, or a share would exceed 1."""
     if not mean > 0 or not variance > 0:

@@ -19,7 +19,7 @@ from growthlab.core.errors import AnswerError, GrowthlabError
 from growthlab.ranking.rules import Rules
 from growthlab.serving.bundle_loader import BundleLoader
 from growthlab.serving.endpoints import Endpoint, endpoints_of
-from growthlab.serving.exploration import Exploration
+from growthlab.serving.list_exploration import ListExploration
 from growthlab.serving.pending_request import (
     DROPPED,
     FAILED,
@@ -67,7 +67,7 @@ class Service:
                 "the challenger answers no requests: set challenger_share, such as challenger_share=0.1"
             )
         salt = options.challenger_salt.encode()[:64]
-        self.exploration = Exploration(options.explore, salt, Rules.of(options.rules))
+        self.exploration = ListExploration(options.explore, salt, Rules.of(options.rules))
         self.metrics = ServiceMetrics()
         self.log = (
             None

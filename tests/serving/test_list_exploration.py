@@ -14,15 +14,15 @@ from growthlab.bundle.answers import PredictRequest, RankedItem, Recommendation,
 from growthlab.cli.main import main
 from growthlab.core.errors import ConfigError
 from growthlab.ranking.rules import Rules
-from growthlab.serving.exploration import Exploration
+from growthlab.serving.list_exploration import ListExploration
 from growthlab.serving.service_options import ServiceOptions
 
 LIST = Recommendation([RankedItem(c, 1.0 / n, n) for n, c in enumerate("abcde", 1)], "known")
 CUSTOMER = RecommendRequest(user_id="anna")
 
 
-def exploration(share: float, rules: Rules | None = None) -> Exploration:
-    return Exploration(share, b"salt", rules or Rules())
+def exploration(share: float, rules: Rules | None = None) -> ListExploration:
+    return ListExploration(share, b"salt", rules or Rules())
 
 
 def test_a_position_shows_its_own_item_or_the_one_that_is_k_places_below() -> None:

@@ -11,7 +11,7 @@ from growthlab.ranking.rules import Rules
 
 
 @dataclass(frozen=True)
-class Exploration:
+class ListExploration:
     """With probability `share` a position shows the item that the list has `k` places further down.
 
     Every position has one such item of its own, so that no item is shown twice, the positions are
