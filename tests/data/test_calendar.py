@@ -95,6 +95,7 @@ def test_sql_and_pandas_agree_on_weeks(first: str) -> None:
             "report.timezone 'Los_Angeles' is not known: give a name such",
         ),
         ({"timezone": "../etc"}, "report.timezone '../etc' is not known"),
+        ({"timezone": ""}, "report.timezone '' is not known"),
         ({"week_start": "sundy"}, "report.week_start=sundy: did you mean sunday"),
         ({"week_start": "7"}, "report.week_start=7: possible"),
     ],

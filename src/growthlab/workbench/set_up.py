@@ -139,7 +139,8 @@ def shop_calendar(config: Any, source: Source) -> Calendar:
     ConfigError
         There is no such zone or day of the week.
     """
-    return Calendar(str(config.report.timezone or source.zone), str(config.report.week_start))
+    given = config.report.timezone
+    return Calendar(source.zone if given is None else str(given), str(config.report.week_start))
 
 
 def tracking_store(config: Any) -> Store:
