@@ -118,7 +118,12 @@ WORLDS = {
 
 
 def coverage(world: World, n: int, rounds: int, seed: int = 0) -> pd.DataFrame:
-    """Per metric the share of intervals that hold the truth, of all and of those not called rough."""
+    """The `shares` of a world over many rounds."""
+    return shares(judged_intervals(world, n, rounds, seed))
+
+
+def judged_intervals(world: World, n: int, rounds: int, seed: int = 0) -> pd.DataFrame:
+    """A row an interval: its `metric`, whether it `covers` the truth, and whether it is called `rough`."""
     streams = [np.random.default_rng([seed, 1, draw]) for draw in range(TRUTH_DRAWS)]
     values = pd.DataFrame(
         [
@@ -139,30 +144,39 @@ def coverage(world: World, n: int, rounds: int, seed: int = 0) -> pd.DataFrame:
             for name, (_, low, high) in judged.estimates.items()
             if not np.isnan(low)
         ]
-    table = pd.DataFrame(rows)
-    shares = table.groupby("metric", sort=False).mean()
-    sound = table[~table["rough"]].groupby("metric")["covers"].mean()
-    return shares.assign(covers_not_rough=sound)
+    return pd.DataFrame(rows)
+
+
+def shares(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Per metric the share of intervals that hold the truth, and of those not called rough."""
+    sound = intervals[~intervals["rough"]].groupby("metric")["covers"]
+    table = intervals.groupby("metric", sort=False).mean()
+    return table.assign(covers_not_rough=sound.mean(), n_not_rough=sound.size())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a table a world: a line a metric, a column a number of customers."""
+    """Print a table a world and number of customers, and one of all together."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--customers", type=int, nargs="+", default=[200, 400, 1000])
     parser.add_argument("--rounds", type=int, default=1000)
-    parser.add_argument("--only", choices=list(WORLDS))
+    parser.add_argument("--only", choices=list(WORLDS), nargs="+")
     given = parser.parse_args(arguments)
-    for name, world in WORLDS.items():
-        if given.only not in (None, name):
-            continue
-        print(f"\n{world.says}: % of {given.rounds} intervals that hold the truth", flush=True)
+    everything = []
+    for name in given.only or WORLDS:
         for n in given.customers:
-            table = coverage(world, n, given.rounds).reset_index()
-            table.insert(0, "customers", n)
-            shown = table.to_string(index=False, float_format=lambda share: f"{100 * share:.1f}")
-            print(shown, flush=True)
+            intervals = judged_intervals(WORLDS[name], n, given.rounds)
+            everything.append(intervals)
+            _print(f"{WORLDS[name].says}, {n:,} customers", shares(intervals))
+    _print("all together", shares(pd.concat(everything)))
+
+
+def _print(title: str, table: pd.DataFrame) -> None:
+    print(f"\n{title}: % of intervals that hold the truth")
+    shown = 100 * table.drop(columns="n_not_rough")
+    shown["n_not_rough"] = table["n_not_rough"].fillna(0).astype(int)
+    print(shown.to_string(float_format="%.1f"), flush=True)
 
 
 def _judged(

@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say: means over users' lists, where the truth is known."""
+"""Intervals hold the truth as often as they say, in worlds where it is known, unless they are called rough."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def test_intervals_of_lists_hold_the_truth(n_customers: int) -> None:
     # 93.5 to 96.5 %, and 2 standard errors of 1,000 rounds: .7 % each
     assert (shares > 0.935 - 0.014).all(), shares
     assert (shares < 0.965 + 0.014).all(), shares
+
+
+@pytest.mark.parametrize("world", ["churn_fifth", "value_1.0", "value_1.5"])
+def test_intervals_that_are_not_called_rough_hold_the_truth(world: str) -> None:
+    benchmark = runpy.run_path(str(BENCHMARK), run_name="benchmark")
+    shares = benchmark["coverage"](benchmark["WORLDS"][world], 1000, 400)
+    sound = shares[shares["n_not_rough"] >= 100]
+    assert len(sound) >= 2
+    error = (0.95 * 0.05 / sound["n_not_rough"]) ** 0.5
+    assert (sound["covers_not_rough"] > 0.935 - 2.5 * error).all(), sound
+    assert (sound["covers_not_rough"] < 0.965 + 2.5 * error).all(), sound
