@@ -21,6 +21,7 @@ def test_orders_on_one_day_stay_separate_and_sum_to_the_amount_paid(tmp_path: Pa
     events = log.to_pandas()
     assert list(events["quantity"] * events["unit_price"]) == pytest.approx([29.33, 29.33, 0])
     assert events["order_id"].nunique() == 3
+    assert log.currency == "USD"
 
 
 def test_without_a_path_the_option_is_named() -> None:

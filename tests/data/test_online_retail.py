@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import DataError
+from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.online_retail import OnlineRetail
 
@@ -69,6 +70,10 @@ def test_the_overlap_of_the_sheets_is_dropped_and_counted(log: EventLog) -> None
 def test_cancellations_are_returns_before_cleaning(log: EventLog) -> None:
     returns = log.where("event_type = 'return'").to_pandas()
     assert list(zip(returns["order_id"], returns["quantity"], strict=True)) == [("C2", -1.0)]
+
+
+def test_prices_are_in_pounds_after_cleaning_too(log: EventLog) -> None:
+    assert log.currency == Cleaning().apply(log).currency == "GBP"
 
 
 def test_british_times_become_utc(log: EventLog) -> None:

@@ -60,7 +60,7 @@ class CDNOW(Source):
         orders = rename_columns(read_table(path), COLUMNS, path)
         quantity = as_numbers(orders["quantity"], "cds")
         amount = as_numbers(orders.pop("amount"), "amount")
-        return EventLog.from_frames(
+        log = EventLog.from_frames(
             orders.assign(
                 event_type="purchase",
                 quantity=quantity,
@@ -69,3 +69,5 @@ class CDNOW(Source):
             ),
             name=self.name,
         )
+        log.currency = "USD"
+        return log

@@ -102,13 +102,15 @@ class OnlineRetail(Source):
         report: list[dict[str, Any]] = []
         rows = self._rows(raw, report)
         goods = rows[(rows["quantity"] > 0) & (rows["unit_price"] > 0)]
-        return EventLog.from_frames(
+        log = EventLog.from_frames(
             rows.drop(columns=["text", "country"]).assign(event_type=_event_types(rows)),
             _first_sales(goods),
             _first_rows(rows.dropna(subset="user_id"), "user_id")[["user_id", "country"]],
             name=self.name,
             cleaning=report,
         )
+        log.currency = "GBP"
+        return log
 
     def _rows(self, raw: pd.DataFrame, report: list[dict[str, Any]]) -> pd.DataFrame:
         rows = _named(raw)
