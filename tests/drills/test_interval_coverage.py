@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say, in worlds where it is known, unless they are called rough."""
+"""Intervals hold the truth as often as they say, where it is known, unless they are called rough."""
 
 from __future__ import annotations
 
