@@ -122,8 +122,7 @@ def test_a_rerun_says_which_files_it_reads(
 ) -> None:
     done = orders.growthlab("train", *ORDERS, "model=recommend/popularity")
     assert done.status == 0, done.err
-    (*_, where) = done.out.splitlines()
-    run_id = where.split()[1]
+    run_id = orders.logged_by(done).info.run_id
     with caplog.at_level("INFO"):
         assert orders.growthlab("train", f"rerun={run_id}").status == 0
     assert f"rerun={run_id} reads data.path=orders.csv" in caplog.text

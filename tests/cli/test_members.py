@@ -134,7 +134,7 @@ def test_a_logged_hybrid_can_be_rerun_and_exported(fresh: Workspace, tmp_path: P
     words = ("model=recommend/two_stage", MEMBERS, "model.members.item_knn.neighbours=7")
     done = fresh.growthlab("train", *words, "metrics=[ranking/ndcg]", *SHOP)
     assert done.status == 0, done.err
-    run_id = done.out.strip().splitlines()[-1].split()[1]
+    run_id = fresh.logged_by(done).info.run_id
     again = fresh.growthlab("train", f"rerun={run_id}")
     assert again.status == 0, again.err
     assert again.out.splitlines()[0] == done.out.splitlines()[0]

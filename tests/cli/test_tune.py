@@ -60,7 +60,7 @@ def test_a_search_prints_the_command_that_trains_its_best(workspace: Workspace) 
     assert command == ["train", "experiment=first"]
     trained = workspace.growthlab(*command)
     assert trained.status == 0, trained.err
-    run = workspace.client.get_run(trained.out.strip().splitlines()[-1].split()[1])
+    run = workspace.logged_by(trained)
     assert run.data.metrics["valid/ndcg_at_10"] == pytest.approx(study.best_value)
     best = {**study.trials[0].user_attrs["overrides"], **study.best_trial.user_attrs["overrides"]}
     assert {k: run.data.params[k] for k in best} == {k: str(v) for k, v in best.items()}

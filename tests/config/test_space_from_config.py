@@ -14,7 +14,7 @@ from growthlab.core.errors import ConfigError
 from growthlab.search.search_space import CategoricalRange, NumericRange
 
 MODEL = OmegaConf.create({"width": 16, "trainer": {"lr": 0.01, "l2": None}, "layers": [32, 16]})
-FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value"}
+FAMILIES = {"recommend": "top_n", "churn": "churn", "value": "value", "uplift": "uplift"}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def gains_by_customer(standings: Standings, model: str, against: str) -> pd.Seri
     """How much better a model was than `against`, by user id; positive is better.
 
     By the objective, or where it has no value a customer by the error of the prediction: the squared
-    one of a probability, the absolute one of an amount. Empty where a prediction is no probability.
+    one of a probability, the absolute one of an amount. Empty where a prediction is no probability, and
+    where the truth is not one number a customer, as that of an effect.
     """
     objective = standings.objective
     if all(objective in o.per_user for o in standings.outcomes[0]):
@@ -71,6 +72,8 @@ def gains_by_customer(standings: Standings, model: str, against: str) -> pd.Seri
 
 def _errors(table: pd.DataFrame) -> pd.Series:
     by_user = table.set_index("user_id")
+    if "label" not in by_user:
+        return by_user["prediction"] * np.nan
     label, prediction = by_user["label"], by_user["prediction"]
     if not label.isin([0, 1]).all():
         return (label - prediction).abs()
@@ -149,7 +152,8 @@ def _of_customers(
         for name in standings.models:
             if name != against:
                 value = values[name] - values[against]
-                spread = float(np.nanstd(drawn[name] - drawn[against]))
+                d = drawn[name] - drawn[against]
+                spread = float(d[~np.isnan(d)].std()) if not np.isnan(d).all() else np.nan
                 yield (segment, name, *_row_of_spread(value, spread, len(ids)))
 
 
