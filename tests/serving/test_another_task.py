@@ -175,7 +175,10 @@ def test_it_is_served_once_it_arrives_while_the_service_runs(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "odds"}, "'odds' is no kind of answer: possible: amount, effect, list, probability"),
+        (
+            {"kind": "odds"},
+            "'odds' is no kind of answer: possible: amount, effect, list, probability",
+        ),
         ({"field": ""}, "answer.field must be a name such as risk_score, got ''"),
         ({"item_endpoint": "like"}, "answer.item_endpoint must be empty for a probability"),
     ],
