@@ -8,6 +8,7 @@ import pytest
 from growthlab.metrics.uplift.autoc import Autoc
 from growthlab.metrics.uplift.auuc_causalml import AuucCausalml
 from growthlab.metrics.uplift.auuc_sklift import AuucSklift
+from growthlab.metrics.uplift.average_effect import AverageEffect
 from growthlab.metrics.uplift.base import ArmsSoFar, Truth
 from growthlab.metrics.uplift.dr_score import DrScore
 from growthlab.metrics.uplift.effect_calibration import EffectCalibration
@@ -123,6 +124,11 @@ def test_policy_values_of_four_customers() -> None:
     assert PolicyValueDr(0.5)(FOUR, BEST_FIRST) == pytest.approx(7 / 4)
     assert PolicyValueIps(0.5)(FOUR, BEST_FIRST) == pytest.approx(8 / 4)
     assert PolicyValueDr(0.5).name == "ope_value_dr_at_50"
+
+
+def test_the_average_effect_is_the_mean_of_the_robust_effects() -> None:
+    assert AverageEffect()(FOUR, BEST_FIRST) == pytest.approx((5 - 2 + 2 - 1) / 4)
+    assert np.isnan(AverageEffect()(FOUR[:0], BEST_FIRST[:0]))
 
 
 def test_scores_of_four_customers() -> None:
