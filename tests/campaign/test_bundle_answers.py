@@ -29,6 +29,7 @@ from growthlab.training.fit_options import FitOptions
 
 FIRST = datetime(2026, 12, 1, 10)
 CUSTOMERS = [f"c{i:03d}" for i in range(400)]
+NO_FEATURES = pd.DataFrame(index=range(400))
 ABOUT = Provenance(
     task="top_n", answer=TopN.answer, model="item_knn", data="shop", data_digest="cd" * 32,
     split="global_time", cutoff="2026-11-20T00:00:00", horizon_days=28.0,
@@ -79,8 +80,9 @@ def test_a_plan_from_bundles_is_a_heuristic_with_items(
     del frames["values"]
     tables = CampaignTables.read(written(frames, tmp_path))
     used = [bundles[name] for name in ("lists", "probability", "amount")]
-    answers = BundleAnswers.load(used, FIRST, 31)
-    values = answers.values(CUSTOMERS, 2, 2)
+    answers = BundleAnswers.load(used)
+    answers.require_current(FIRST, 31)
+    values = answers.values(CUSTOMERS, 2, 2, NO_FEATURES)
     assert values.claim == "expected_value_heuristic"
     assert values.value[:, 0] == pytest.approx(np.arange(400), abs=1e-3)
     # one minus the probability to buy nothing: 0.8 for the first customer, 0.2 for the last one
@@ -96,7 +98,7 @@ def test_a_plan_from_bundles_is_a_heuristic_with_items(
 
 
 def test_without_a_bundle_of_lists_there_are_no_items(bundles: dict[str, str]) -> None:
-    assert BundleAnswers.load([bundles["amount"]], FIRST, 31).items(CUSTOMERS, 3) is None
+    assert BundleAnswers.load([bundles["amount"]]).items(CUSTOMERS, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -111,12 +113,12 @@ def test_bundles_that_do_not_fit_are_refused(
     bundles: dict[str, str], names: list[str], days: float, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        BundleAnswers.load([bundles[name] for name in names], FIRST, days)
+        BundleAnswers.load([bundles[name] for name in names]).require_current(FIRST, days)
 
 
 def test_values_need_an_amount(bundles: dict[str, str]) -> None:
-    answers = BundleAnswers.load([bundles["probability"]], FIRST, 31)
+    answers = BundleAnswers.load([bundles["probability"]])
     with pytest.raises(ConfigError, match="a plan needs values"):
-        answers.values(CUSTOMERS, 2, 2)
+        answers.values(CUSTOMERS, 2, 2, NO_FEATURES)
     with pytest.raises(BundleError):
-        BundleAnswers.load(["nowhere"], FIRST, 31)
+        BundleAnswers.load(["nowhere"])

@@ -71,6 +71,11 @@ def test_a_plan_is_written_logged_and_found_again_from_its_prices(
         (["first_slot=2031-01-01"], "slots: none is from 2031-01-01 00:00:00 on"),
         (["warm_start=nowhere"], "warm_start names the folder of an earlier plan"),
         (["bundles=[nowhere]"], "nowhere is no bundle"),
+        (["retention_weight=2"], "retention_weight must be from 0 to 1, got 2"),
+        (["retention_weight=much"], "retention_weight must be a number"),
+        (["window_days=0"], "window_days must be above 0, got 0"),
+        (["fatigue_cost=0.1"], "fatigue_cost needs values in currency"),
+        (["fatigue_cost=-1"], "fatigue_cost must be 0 or more, got -1"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -13,6 +13,8 @@ from enum import StrEnum
 from growthlab.core.errors import ConfigError, near_matches
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+CHANCE, MONEY = "chance", "amount"  # what an effect changes
+SHOWN, NOT_SHOWN = "shown", "not shown"  # that its order of customers is more than chance
 
 
 class AnswerKind(StrEnum):
@@ -51,6 +53,10 @@ class TaskAnswer:
     field : of numbers: the name of the number in answers, files and tables
     summary : what a request is answered with, in one sentence, for the documentation of the service
     intended_use, caveat : what the answer is for, and what it is not, for the model card
+    arm : of effects: the arm of the experiment whose effect it is
+    outcome : of effects: whether a ``chance`` (of yes rather than no) or an ``amount`` is changed
+    skill : of effects: whether it is ``shown`` or ``not shown`` that their order of customers is more
+        than chance; empty: it was not tested
 
     Raises
     ------
@@ -65,6 +71,9 @@ class TaskAnswer:
     summary: str
     intended_use: str
     caveat: str
+    arm: str = ""
+    outcome: str = ""
+    skill: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in list(AnswerKind):
@@ -83,3 +92,20 @@ class TaskAnswer:
                 raise ConfigError(
                     f"answer.{name} must be empty for {self.kind.noun}, got {given!r}"
                 )
+        self._check_effect()
+
+    def _check_effect(self) -> None:
+        """ConfigError where an answer of another kind has what only an effect has."""
+        of_effects = {
+            "arm": None,
+            "outcome": ("", CHANCE, MONEY),
+            "skill": ("", SHOWN, NOT_SHOWN),
+        }
+        for name, possible in of_effects.items():
+            given = getattr(self, name)
+            if given and self.kind is not AnswerKind.EFFECT:
+                raise ConfigError(
+                    f"answer.{name} must be empty for {self.kind.noun}, got {given!r}"
+                )
+            if possible is not None and given not in possible:
+                raise ConfigError(f"answer.{name}: {near_matches(str(given), possible[1:])}")

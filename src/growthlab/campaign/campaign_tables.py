@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from growthlab.campaign.table_columns import CampaignColumn, read_table
+from growthlab.campaign.table_columns import (
+    CampaignColumn,
+    checked_table,
+    other_columns,
+    read_rows,
+)
 from growthlab.core.errors import ConfigError, DataError, near_matches
 
 CUSTOMERS = {"customer": CampaignColumn("text"), "segment": CampaignColumn("text", default="all")}
@@ -24,6 +29,8 @@ OFFERS = {
     "stock": CampaignColumn("whole", default=np.inf, low=0.0),
     "changes_price": CampaignColumn("truth", default=False),
     "price_review": CampaignColumn("text", default=""),
+    "arm": CampaignColumn("text", default=""),  # of the experiment that says what the offer changes
+    "order_value": CampaignColumn("number", default=np.nan, low=0.0),
 }
 CHANNELS = {
     "channel": CampaignColumn("text"),
@@ -48,6 +55,7 @@ CONTACTS = {
     "customer": CampaignColumn("text"),
     "channel": CampaignColumn("text"),
     "sent": CampaignColumn("time"),
+    "responded": CampaignColumn("truth", default=np.nan),  # NaN: not known
 }
 TABLES = {
     "customers": CUSTOMERS,
@@ -61,7 +69,10 @@ TABLES = {
 
 @dataclass(frozen=True)
 class CampaignTables:
-    """The checked tables; see docs/campaign.md for their columns. Offers and channels keep their order."""
+    """The checked tables; see docs/campaign.md for their columns. Offers and channels keep their order.
+
+    `features` are the other columns of the customers: what is known of them at the moment of decision.
+    """
 
     customers: pd.DataFrame
     offers: pd.DataFrame
@@ -69,6 +80,7 @@ class CampaignTables:
     slots: pd.DataFrame
     consent: pd.DataFrame
     contacts: pd.DataFrame
+    features: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def read(cls, folder: Path) -> CampaignTables:
@@ -80,8 +92,13 @@ class CampaignTables:
             A table or a column is missing, a value is none that is possible, or tables contradict
             each other; one line that names the file.
         """
-        tables = {name: read_table(folder, name, columns) for name, columns in TABLES.items()}
-        checked = cls(**tables)
+        tables, features = {}, pd.DataFrame()
+        for name, columns in TABLES.items():
+            raw, path = read_rows(folder, name)
+            tables[name] = checked_table(raw, path, columns)
+            if name == "customers":
+                features = other_columns(raw, path, columns)
+        checked = cls(**tables, features=features)
         checked._check_names(folder)
         checked._check_times(folder)
         return checked
@@ -90,6 +107,12 @@ class CampaignTables:
     def times(self) -> list[datetime]:
         """The slots, in their order."""
         return sorted(self.slots["slot"].unique().tolist())
+
+    def days_before_plan(self) -> np.ndarray:
+        """How many days before that of the first slot each contact was, ``(n_contacts,)``."""
+        first = pd.Timestamp(self.times[0]).normalize()
+        days = (first - self.contacts["sent"].dt.normalize()) // pd.Timedelta(days=1)
+        return days.to_numpy().astype(np.int64)
 
     def limited_to(self, days: int, first: datetime) -> CampaignTables:
         """The same with the slots of some days from a first moment on.

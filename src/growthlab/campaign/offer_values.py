@@ -25,7 +25,7 @@ class OfferValues:
     is an amount only times the response multipliers of the channels, where these are set. NaN: no
     value is known.
     `buys` is the probability that a customer who gets the message buys, and so takes the discount, and
-    `spread` the standard deviation of a value; None: not known.
+    `spread` the standard deviation of a value; None: not known. `notes` say on what the values rest.
     """
 
     claim: str
@@ -33,6 +33,7 @@ class OfferValues:
     buys: np.ndarray
     models: str
     spread: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, tables: CampaignTables) -> OfferValues:

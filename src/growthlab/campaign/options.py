@@ -14,6 +14,8 @@ from growthlab.campaign.plan_settings import PlanSettings
 from growthlab.campaign.solver.contact_windows import ContactCap, ContactWindows
 from growthlab.core.errors import ConfigError, near_matches
 
+FATIGUE_DAYS = 30
+
 
 @dataclass(frozen=True)
 class Options:
@@ -89,9 +91,22 @@ class Options:
 
     @cached_property
     def value(self) -> np.ndarray:
-        """Net of the cost where values are amounts, shape ``(n, n_types)``; NaN: not known."""
+        """Net of cost and fatigue where values are amounts, shape ``(n, n_types)``; NaN: not known."""
         value: np.ndarray = self.values.value * self._factors
-        return value - self.cost if self.in_currency else value
+        if self.settings.fatigue_cost and not self.in_currency:
+            raise ConfigError(
+                f"fatigue_cost needs values in currency: {HEURISTIC} gives an order alone; set "
+                "response_multiplier of the channels, or leave it out"
+            )
+        return value - self.cost - self._fatigue[:, None] if self.in_currency else value
+
+    @property
+    def _fatigue(self) -> np.ndarray:
+        """What the contacts of the last 30 days take from a message's value, shape ``(n,)``."""
+        days = self.tables.days_before_plan()
+        recent = self.tables.contacts["customer"][days <= FATIGUE_DAYS]
+        place = pd.Index(self.customers).get_indexer(pd.Index(recent))
+        return self.settings.fatigue_cost * np.bincount(place, minlength=len(self.customers))
 
     @property
     def _factors(self) -> np.ndarray:
@@ -172,9 +187,7 @@ class Options:
         """Contacts before the first day, by customer, day and channel; the last day is the one before."""
         longest = max((cap.days for cap in self.settings.caps), default=1)
         sent = np.zeros((len(self.customers), longest, len(self.channels)), dtype=np.int16)
-        contacts = self.tables.contacts
-        first = self.slots[0].normalize()
-        before = ((first - contacts["sent"].dt.normalize()) // pd.Timedelta(days=1)).to_numpy()
+        contacts, before = self.tables.contacts, self.tables.days_before_plan()
         recent = (before >= 1) & (before <= longest)
         customer = pd.Index(self.customers).get_indexer(pd.Index(contacts["customer"]))
         channel = pd.Index(self.channels).get_indexer(pd.Index(contacts["channel"]))

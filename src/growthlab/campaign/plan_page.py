@@ -125,6 +125,7 @@ def _alerts(plan: CampaignPlan) -> AlertBlock:
                 "only.",
             )
         )
+    alerts += [("watch", f"{note[0].upper()}{note[1:]}.") for note in plan.options.values.notes]
     alerts.append(("fine", "The written plan has passed the independent check of all constraints."))
     return AlertBlock(alerts)
 
@@ -281,6 +282,7 @@ def summary(plan: CampaignPlan, currency: str) -> str:
         f"gap to the bound of all plans: {plan.solution.gap:.2e} ({plan.solution.method}); one more unit of "
         f"budget brings {plan.solution.prices[0]:.4g}",
     ]
+    lines += [f"note: {note}" for note in plan.options.values.notes]
     reasons: pd.DataFrame = suppressed(plan)
     lines += [
         f"without a message: {n:,} ({reason})" for reason, n in reasons.itertuples(index=False)

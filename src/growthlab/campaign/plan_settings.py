@@ -34,6 +34,8 @@ class PlanSettings:
     caps : on contacts within rolling days
     explore_limit : the part of each limit that exploration may use
     roi_floor : the least return of the planned arm, ``(value before cost - cost) / cost``
+    fatigue_cost : what a message takes from its value for each contact of the customer in the 30 days
+        before the plan; it is not paid out of the budget
     smallest_segment : customers of smaller segments get no message
     minima : the fewest messages a segment
     """
@@ -47,6 +49,7 @@ class PlanSettings:
     purpose: str
     caps: tuple[CapSetting, ...] = ()
     roi_floor: float | None = None
+    fatigue_cost: float = 0.0
     smallest_segment: int = 50
     minima: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
@@ -62,6 +65,8 @@ class PlanSettings:
             math.isfinite(self.roi_floor) and self.roi_floor >= 0
         ):
             raise ConfigError(f"roi_floor must be 0 or more, got {self.roi_floor}")
+        if not (math.isfinite(self.fatigue_cost) and self.fatigue_cost >= 0):
+            raise ConfigError(f"fatigue_cost must be 0 or more, got {self.fatigue_cost}")
         if self.smallest_segment < LEAST_SEGMENT:
             raise ConfigError(
                 f"smallest_segment must be {LEAST_SEGMENT} or more, got {self.smallest_segment}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,13 +36,18 @@ def read_table(folder: Path, name: str, columns: dict[str, CampaignColumn]) -> p
     ConfigError, DataError
         The file or a column is missing, there are two files, or a value is none of its kind; one line.
     """
+    return checked_table(*read_rows(folder, name), columns)
+
+
+def read_rows(folder: Path, name: str) -> tuple[pd.DataFrame, Path]:
+    """The table ``<folder>/<name>`` as it is, and its file."""
     path = table_path(folder, name)
     if path is None:
         raise ConfigError(
             f"{folder} has no table of {name} ({name}.csv, {name}.parquet or {name}.yaml): "
             "growthlab plan example=true writes one of each"
         )
-    return checked_table(_rows(path), path, columns)
+    return _rows(path), path
 
 
 def table_path(folder: Path, name: str) -> Path | None:
@@ -65,6 +71,32 @@ def checked_table(
         else:
             table[name] = pd.Series([column.default] * len(raw))
     return pd.DataFrame(table)
+
+
+def other_columns(raw: pd.DataFrame, path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """The columns of a table beside these: numbers where all of them are, else texts.
+
+    An empty cell is NaN among numbers and an empty text among texts.
+
+    Raises
+    ------
+    DataError
+        A number is infinite.
+    """
+    others = {str(name): _number_or_text(raw[name], path) for name in raw if name not in columns}
+    return pd.DataFrame(others, index=range(len(raw)))
+
+
+def _number_or_text(given: pd.Series, path: Path) -> np.ndarray:
+    texts = given.astype(object).where(given.notna(), "").astype(str).str.strip()
+    empty = (texts == "").to_numpy()
+    numbers = pd.to_numeric(texts.where(~empty, "nan"), errors="coerce").to_numpy(dtype=float)
+    if (np.isnan(numbers) & ~empty).any():
+        return texts.to_numpy(dtype=object)
+    if np.isinf(numbers).any():
+        row = int(np.isinf(numbers).argmax()) + 1
+        raise DataError(f"{path}: {quoted(str(given.name))} is not finite in row {row}")
+    return numbers
 
 
 def _rows(path: Path) -> pd.DataFrame:
@@ -110,7 +142,7 @@ def _typed(given: pd.Series, column: CampaignColumn, where: str) -> pd.Series:
             f"{where} is {quoted(str(values[row]))} in row {int(row) + 1}, not {_words(column)}"
         )
     if column.kind == "truth":
-        typed = typed.astype(bool)
+        typed = typed.astype(float if isinstance(column.default, float) else bool)
     if not empty.any():
         return typed.reset_index(drop=True)
     filled = pd.Series([column.default] * len(given), index=given.index)

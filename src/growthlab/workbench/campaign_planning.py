@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from growthlab.campaign.bundle_answers import BundleAnswers
 from growthlab.campaign.campaign_tables import CampaignTables
 from growthlab.campaign.channel_budgets import ChannelBudgets, channel_budgets
 from growthlab.campaign.checker import PlanCheck
+from growthlab.campaign.decision_features import decision_features, feature_names
+from growthlab.campaign.effect_values import LaterValue, effect_values
 from growthlab.campaign.holdout import Holdout
 from growthlab.campaign.offer_values import OfferValues
 from growthlab.campaign.options import Options
@@ -54,12 +57,11 @@ def planned_campaign(config: Any) -> PlannedCampaign:
     budgets = channel_budgets(folder, tables, settings.budget)
     if budgets is not None:
         tables = budgets.limit(tables)
-    answers = BundleAnswers.load(_paths(config, "bundles"), tables.times[0], config.stale_days)
-    if table_path(folder, "values") is not None:
-        values = OfferValues.read(folder, tables)
-    else:
-        customers = tables.customers["customer"].tolist()
-        values = answers.values(customers, len(tables.channels), len(tables.offers))
+    answers = BundleAnswers.load(_typed(config, "bundles", list[str]))
+    given = feature_names(tables, answers)
+    answers.require_current(tables.times[0], config.stale_days, given)
+    features = decision_features(tables, answers)
+    values = _values(config, folder, tables, answers, features)
     options = Options(tables, values, settings)
     holdout = Holdout(find_or_create_key(), settings.campaign, settings.control, settings.explore)
     plan = CampaignPlan.of(options, holdout, _start(config, options))
@@ -70,6 +72,36 @@ def planned_campaign(config: Any) -> PlannedCampaign:
         counts={"customers": len(options.customers), "offers": len(options.offers)},
     )  # fmt: skip
     return PlannedCampaign(plan, PlanCheck(tables, settings, holdout), budgets, lineage)
+
+
+def _values(
+    config: Any,
+    folder: Path,
+    tables: CampaignTables,
+    answers: BundleAnswers,
+    features: pd.DataFrame,
+) -> OfferValues:
+    """The values of the table, of effects, or of an amount: one of them, never added up."""
+    kept = BundleAnswers.load(_typed(config, "retention", list[str]))
+    later = LaterValue(
+        kept,
+        _typed(config, "retention_weight", float),
+        _typed(config, "window_days", float | None),
+    )
+    if later.answers.effects and not answers.effects:
+        raise ConfigError("retention adds to the effects of arms: name their bundles in bundles")
+    if table_path(folder, "values") is not None:
+        if answers.effects:
+            raise ConfigError(
+                f"{folder / 'values'} and bundles of effects both say what offers are worth, and a plan adds "
+                "up values of one kind: leave one of them out"
+            )
+        return OfferValues.read(folder, tables)
+    if answers.effects:
+        kept.require_current(tables.times[0], config.stale_days, features.columns)
+        return effect_values(answers, tables, features, later)
+    customers = tables.customers["customer"].tolist()
+    return answers.values(customers, len(tables.channels), len(tables.offers), features)
 
 
 def _settings(config: Any) -> PlanSettings:
@@ -87,11 +119,12 @@ def _settings(config: Any) -> PlanSettings:
     return PlanSettings(**{**given, "caps": caps_of(given["caps"])})
 
 
-def _paths(config: Any, name: str) -> list[str]:
-    paths = plain_values(config)[name]
-    if wrong := type_mismatch(paths, list[str]):
-        raise ConfigError(f"{name} must be {wrong}, got {quoted(repr(paths))}")
-    return list(paths)
+def _typed(config: Any, name: str, annotation: Any) -> Any:
+    """A setting, if it has the type."""
+    value = plain_values(config)[name]
+    if wrong := type_mismatch(value, annotation):
+        raise ConfigError(f"{name} must be {wrong}, got {quoted(repr(value))}")
+    return value
 
 
 def _start(config: Any, options: Options) -> np.ndarray | None:
