@@ -13,6 +13,7 @@ from tests.cli.test_promote import LENIENT, TOP_N, champion, promote, run_of
 from growthlab.bundle.answers import RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.config.compose import compose
+from growthlab.export import sign_and_index
 from growthlab.export.build_item_index import add_index
 from growthlab.export.parity import sample_of_ids, share_of_exact_lists, without_index
 from growthlab.pages.text_table import format_number
@@ -59,7 +60,7 @@ def test_the_registered_bundle_is_judged_so_a_poor_index_is_refused(
     run = trained.runs("top_n", kind="model", model="als")[0]
     # the index searches parts of the catalogue until it finds six of ten items
     with monkeypatch.context() as patch:
-        patch.setattr("growthlab.export.sign_and_index.add_index", partial(add_index, recall=0.6))
+        patch.setattr(sign_and_index, "add_index", partial(add_index, recall=0.6))
         words = (f"run={run.info.run_id}", "to=poor", "index_above=10", *LENIENT)
         done = trained.growthlab("export", "task=top_n", *words)
     assert done.status == 0, done.err

@@ -12,6 +12,7 @@ import numpy as np
 from growthlab.bundle.answers import Prediction, PredictRequest, Recommendation, RecommendRequest
 from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.list_maker import NO_RULES
+from growthlab.bundle.table_files import Columns
 from growthlab.core.errors import DataError
 from growthlab.core.ids import LostDigitsError, kept_ids
 from growthlab.ranking.rules import Rules
@@ -113,6 +114,37 @@ def predictions(bundle: Bundle, rows: RequestRows) -> list[Prediction]:
         for user, features in zip(rows.user_ids, features_of_rows, strict=True)
     ]
     return bundle.predict(requests)
+
+
+def columns_of_lists(rows: RequestRows, lists: Sequence[Recommendation]) -> Columns:
+    """A row a listed item: row, user_id, item_id, score, rank, served, level and reason."""
+    listed = [
+        (row, user, answer, item)
+        for row, (user, answer) in enumerate(
+            zip(rows.given_user_ids, lists, strict=True), start=rows.first
+        )
+        for item in answer.items
+    ]
+    return {
+        "row": np.array([row for row, *_ in listed], dtype=np.int64),
+        "user_id": [user for _, user, *_ in listed],
+        "item_id": [item.item for *_, item in listed],
+        "score": np.array([item.score for *_, item in listed], dtype=np.float32),
+        "rank": np.array([item.rank for *_, item in listed], dtype=np.int32),
+        "served": [answer.served for _, _, answer, _ in listed],
+        "level": np.array([answer.level for _, _, answer, _ in listed], dtype=np.int8),
+        "reason": [item.reason for *_, item in listed],
+    }
+
+
+def columns_of_numbers(rows: RequestRows, numbers: Sequence[Prediction], field: str) -> Columns:
+    """A row an answer: row, user_id, the number under the name `field`, and served."""
+    return {
+        "row": np.arange(rows.first, rows.first + len(rows), dtype=np.int64),
+        "user_id": rows.given_user_ids,
+        field: np.array([number.value for number in numbers], dtype=np.float64),
+        "served": [number.served for number in numbers],
+    }
 
 
 def item_ids_of(value: Any, row: int, name: str = "history") -> list[str] | None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from growthlab.bundle.answer_table import (
     REQUEST_COLUMNS,
     RequestRows,
+    columns_of_lists,
+    columns_of_numbers,
     predictions,
     recommendations,
 )
@@ -67,24 +67,7 @@ def recommend_file(
     bundle.recommend([RecommendRequest(filter_seen=filter_seen)], k, rules)
 
     def answer(rows: RequestRows) -> Columns:
-        lists = recommendations(bundle, rows, k, filter_seen, rules)
-        listed = [
-            (row, user, answer, item)
-            for row, (user, answer) in enumerate(
-                zip(rows.given_user_ids, lists, strict=True), start=rows.first
-            )
-            for item in answer.items
-        ]
-        return {
-            "row": np.array([row for row, *_ in listed], dtype=np.int64),
-            "user_id": [user for _, user, *_ in listed],
-            "item_id": [item.item for *_, item in listed],
-            "score": np.array([item.score for *_, item in listed], dtype=np.float32),
-            "rank": np.array([item.rank for *_, item in listed], dtype=np.int32),
-            "served": [answer.served for _, _, answer, _ in listed],
-            "level": np.array([answer.level for _, _, answer, _ in listed], dtype=np.int8),
-            "reason": [item.reason for *_, item in listed],
-        }
+        return columns_of_lists(rows, recommendations(bundle, rows, k, filter_seen, rules))
 
     seen = filter_seen or bundle.manifest.filter_seen
     about = f"lists of {k} by {_state_of(bundle)} under {rules}, {seen} left out"
@@ -105,13 +88,7 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
     field = bundle.manifest.answer.field
 
     def answer(rows: RequestRows) -> Columns:
-        numbers = predictions(bundle, rows)
-        return {
-            "row": np.arange(rows.first, rows.first + len(rows), dtype=np.int64),
-            "user_id": rows.given_user_ids,
-            field: np.array([number.value for number in numbers], dtype=np.float64),
-            "served": [number.served for number in numbers],
-        }
+        return columns_of_numbers(rows, predictions(bundle, rows), field)
 
     about = f"{field} by {_state_of(bundle)}"
     wanted = ("user_id", *bundle.predictor.scorer.columns)

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from growthlab.config.compose import Command
 from growthlab.core.errors import one_line
 from growthlab.pages.csv_table import csv_of_table
-from growthlab.review.review_page import review_html
 from growthlab.search.search_results import SearchResults
 from growthlab.tasks.entry import Contender
 from growthlab.tracking.log_leaderboard import log_leaderboard
-from growthlab.tracking.run_links import look_lines
-from growthlab.tracking.saved_views import COMPARISONS
 from growthlab.workbench.earlier_runs import refuse_run_of_one_model
 from growthlab.workbench.evaluate_models import (
     comparison_of,
@@ -21,7 +18,7 @@ from growthlab.workbench.evaluate_models import (
     first_failure,
     recorder_for,
 )
-from growthlab.workbench.review_inputs import review_contents, save_page
+from growthlab.workbench.review_inputs import log_page
 from growthlab.workbench.set_up import build_parts, load_workbench
 from growthlab.workbench.workbench import Workbench
 
@@ -59,10 +56,6 @@ def compare(
                 where = log_leaderboard(recorder, comparison)
             finally:  # the result is shown even if the store failed, and kept even if no one reads it
                 print(comparison.as_text())
-            page = review_html(review_contents(bench, contenders, comparison, recorder, search))
-            bench.store.client.log_text(recorder.run_id, page, "comparison.html")
-            lineage, output = bench.lineage, str(bench.config.output)
-            path = save_page(page, output, lineage.data, f"comparison-{lineage.task}")
-            look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS)
-            print("\n".join([where, f"page: {path}", *look]))
+            lines = log_page(bench, contenders, comparison, recorder, search)
+            print("\n".join([where, *lines]))
     return 1 if results.errors else 0

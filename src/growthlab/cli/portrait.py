@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from growthlab.config.compose import Command
 from growthlab.core.build import build
-from growthlab.data.as_of import last_event_time, past_in_calendar
 from growthlab.features.portrait.portrait import Portrait
 from growthlab.features.portrait.portrait_files import (
     output_path,
@@ -16,6 +13,7 @@ from growthlab.features.portrait.portrait_files import (
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_links import look_lines
+from growthlab.workbench.customers import portrait_at
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
@@ -35,9 +33,7 @@ def run(command: Command) -> int:
     calendar = shop_calendar(config, source)
     requested = None if config.cutoff is None else calendar.parse(config.cutoff, "cutoff")
     events = read_or_open(source, config)
-    end = requested or last_event_time(events).replace(microsecond=0) + timedelta(seconds=1)
-    past, cutoff = past_in_calendar(source.without_bots(events, end), end, calendar)
-    table = portrait.of(past, cutoff)
+    table, end, cutoff = portrait_at(portrait, source, events, calendar, requested)
     lineage = Lineage.of_data(
         events, source, data=command.choice("data"), task="portrait", cutoff=str(end)
     )

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from growthlab.config.compose import Command
-from growthlab.data.as_of import end_of_last_day, past_in_calendar
-from growthlab.insight.customer_tables import customer_sections, customer_tables
+from growthlab.insight.customer_tables import customer_sections
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_links import look_lines
+from growthlab.workbench.customers import segments_at
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
@@ -27,9 +27,7 @@ def run(command: Command) -> int:
     requested = None if config.as_of is None else calendar.parse(config.as_of, "as_of")
     name = command.choice("data")
     events = read_or_open(source, config)
-    end = requested or end_of_last_day(events, calendar)
-    past, as_of = past_in_calendar(source.without_bots(events, end), end, calendar)
-    result = customer_tables(sections, past, as_of)
+    result, end, as_of = segments_at(sections, source, events, calendar, requested)
     folder = Path(str(config.output)) / name
     paths = result.save(folder)
     lineage = Lineage.of_data(events, source, data=name, task="segment", cutoff=str(end))

@@ -62,7 +62,7 @@ def fulfils(target: type, kind: Any) -> bool:
     if not _is_protocol(kind):
         return issubclass(target, kind)
     annotated = {name for each in target.__mro__ for name in inspect.get_annotations(each)}
-    return all(hasattr(target, name) or name in annotated for name in _members(kind))
+    return all(hasattr(target, name) or name in annotated for name in members_of(kind))
 
 
 def package_of(kind: type) -> str:
@@ -94,7 +94,7 @@ def _is_protocol(kind: type) -> bool:
     return bool(vars(kind).get("_is_protocol", False))
 
 
-def _members(protocol: type) -> set[str]:
+def members_of(protocol: type) -> set[str]:
     """The public members of a Protocol and of those it inherits from, and ``__call__``."""
     protocols = [each for each in protocol.__mro__ if _is_protocol(each)]
     names = {n for each in protocols for n in [*inspect.get_annotations(each), *vars(each)]}

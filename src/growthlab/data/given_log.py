@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +17,13 @@ INTERACTIONS = ("view", "favourite", "cart", "purchase", "review", "click")
 
 @dataclass(frozen=True, kw_only=True)
 class GivenLog(Source):
-    """The settings of a log from Python code, where there is no data set with a config file."""
+    """The settings of a log from Python code, where there is no data set with a config file.
+
+    `timezone` is that of the shop's clocks.
+    """
 
     name: ClassVar[str] = "own_log"
+    timezone: str = "UTC"
 
     @classmethod
     def of(cls, events: EventLog) -> GivenLog:
@@ -27,6 +32,24 @@ class GivenLog(Source):
         history = tuple(t for t in INTERACTIONS if t in types) or tuple(sorted(types))
         target = ("purchase",) if "purchase" in history else history
         return cls(history_events=history, target_events=target)
+
+    @classmethod
+    def read_by(cls, source: Source, events: EventLog, given: Collection[str] = ()) -> GivenLog:
+        """The use that `source` says of the events it has read.
+
+        Which events count follows from the log, but for those of the settings that were `given`.
+        """
+        use = {name: getattr(source, name) for name in cls.use_settings()}
+        inferred = cls.of(events)
+        for name in ("history_events", "target_events"):
+            if name not in given:
+                use[name] = getattr(inferred, name)
+        return cls(**use, cleaning=source.cleaning, timezone=source.zone)
+
+    @property
+    def zone(self) -> str:
+        """See `Source.zone`."""
+        return self.timezone
 
     def read(self) -> EventLog:
         """Nothing: the caller holds the log.

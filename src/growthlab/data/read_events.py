@@ -12,9 +12,10 @@ import pandas as pd
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.cleaning_report import Dropped, report_of_counts
 from growthlab.data.event_sql import value_of
-from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED, Kind
+from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED, SQL_TYPES, Kind
 from growthlab.data.normalise import Currencies
 from growthlab.data.readers.table_file import ROW, TableFile
+from growthlab.data.sql_text import quoted_name
 from growthlab.data.staging import Staged, ValueFormat, stage
 
 READING_KINDS: dict[str, Kind] = {"currency": "label", "source": "label"}  # not kept in the log
@@ -46,6 +47,7 @@ class EventReading:
     rates: Mapping[str, float] | None = None
     source: str | None = None
     identities: pd.DataFrame | None = None
+    extra: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def read_events(
@@ -68,9 +70,9 @@ def read_events(
     report: list[dict[str, Any]] = []
     orders: list[set[str]] = []
     currencies: set[str] = set()
-    kept = [*EVENT_COLUMNS, "file_number", ROW]
-    types = {**EVENT_COLUMNS, "file_number": "INTEGER", ROW: "BIGINT"}
-    columns_sql = ", ".join(f'"{c}" {types[c]}' for c in kept)
+    extra = {column: SQL_TYPES[kind] for column, kind in reading.extra.items()}
+    types = {**EVENT_COLUMNS, **extra, "file_number": "INTEGER", ROW: "BIGINT"}
+    columns_sql = ", ".join(f"{quoted_name(c)} {kind}" for c, kind in types.items())
     connection.execute(f"CREATE TABLE {target} ({columns_sql})")
     for number, table in enumerate(tables):
         try:
@@ -140,7 +142,8 @@ class _TableEvents:
         wanted = dict(columns)
         if reading.event_type is not None:
             wanted.pop("event_type", None)
-        kinds = {**EVENT_KINDS, **READING_KINDS}
+        wanted |= dict.fromkeys(reading.extra)
+        kinds = {**EVENT_KINDS, **READING_KINDS, **reading.extra}
         staged = stage(self._connection, self._table, wanted, kinds, _STAGED, reading.values)
         if not (staged.n_rows or staged.n_bad or self._table.may_be_empty):
             raise DataError(f"{self._table.path} has no rows below its header")
@@ -300,11 +303,12 @@ class _TableEvents:
 
     def insert(self, target: str, number: int) -> None:
         """Add the staged events to the log's."""
-        values = {c: f'"{c}"' for c in EVENT_COLUMNS if c in self.columns}
+        kept = (*EVENT_COLUMNS, *self._reading.extra)
+        values = {c: quoted_name(c) for c in kept if c in self.columns}
         if self._reading.event_type is not None:
             values["event_type"] = f"'{self._reading.event_type}'"
         values |= {"file_number": str(number), ROW: ROW}
-        names = ", ".join(f'"{c}"' for c in values)
+        names = ", ".join(map(quoted_name, values))
         self._connection.execute(
             f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED}"
         )

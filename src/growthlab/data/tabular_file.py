@@ -313,14 +313,19 @@ class TabularFile(Source):
         if self.items_path is None:
             return None
         path = existing_file(self.items_path, "data.items_path")
+        return self._item_table(self._table(path), path)
+
+    def _item_table(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
         names = _names(self.item_columns, tuple(ITEM_KINDS), "item_id")
-        return self._typed(rename_columns(self._table(path), names, path), ITEM_KINDS, path)
+        return self._typed(rename_columns(table, names, path), ITEM_KINDS, path)
 
     def _users(self) -> pd.DataFrame | None:
         if self.users_path is None:
             return None
         path = existing_file(self.users_path, "data.users_path")
-        table = self._table(path)
+        return self._user_table(self._table(path), path)
+
+    def _user_table(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
         names = _names(self.user_columns, USER_COLUMNS, "user_id")
         known = rename_columns(table, names, path)
         theirs = [name or ours for ours, name in names.items()]

@@ -25,17 +25,18 @@ from growthlab.pages.text_table import (
 )
 
 WIDTH = 120
+RESULT_COLUMNS = ("metric", "valid", "test", "95 % bounds")
 
 
 def leaderboard_text(standings: Standings) -> str:
     """The leaderboard, at most 120 characters wide, with the notes needed to read it."""
-    columns = [c for c in _columns(standings) if any(cell != "-" for cell in c[1])]
+    columns = shown_columns(standings)
     lines = _lines(columns)
     while max(map(len, lines)) > WIDTH and len(columns) > 3:
         columns.pop()
         lines = _lines(columns)
     subtitle = [standings.subtitle] if standings.subtitle else []
-    lines = ["", standings.title, *subtitle, "", *lines, "", *_notes(standings), ""]
+    lines = ["", standings.title, *subtitle, "", *lines, "", *standing_notes(standings), ""]
     return "\n".join(map(visible_text, lines))
 
 
@@ -46,6 +47,24 @@ def model_result_lines(
 
     The objective comes first, then the columns of the leaderboard, then the other metrics.
     """
+    rows = result_rows(outcome, objective, columns)
+    why_not = outcome.why_not_exportable
+    epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
+    return [
+        "",
+        f"{outcome.name}, seed {outcome.seed}: fitted in {outcome.fit_seconds:.1f} s{epochs}, "
+        f"scored in {outcome.score_seconds:.1f} s, covers {100 * outcome.coverage:.0f} %",
+        "",
+        *plain_table(RESULT_COLUMNS, rows),
+        "",
+        *([f"not exportable: {visible_text(why_not)}", ""] if why_not else []),
+    ]
+
+
+def result_rows(
+    outcome: Outcome, objective: str, columns: Sequence[MetricColumn]
+) -> list[list[str]]:
+    """The cells of `RESULT_COLUMNS`, a row a metric; see `model_result_lines` for their order."""
     shown = {column.metric for column in columns}
     order = sorted(outcome.test, key=lambda name: (name != objective, name not in shown))
     rows = []
@@ -58,17 +77,7 @@ def model_result_lines(
             interval += " rough" * (name in outcome.rough)
         valid = format_number(outcome.valid.get(name, np.nan), digits)
         rows.append([metric_label(name), valid, format_number(value, digits), interval])
-    why_not = outcome.why_not_exportable
-    epochs = "" if outcome.epochs is None else f" ({outcome.epochs} epochs)"
-    return [
-        "",
-        f"{outcome.name}, seed {outcome.seed}: fitted in {outcome.fit_seconds:.1f} s{epochs}, "
-        f"scored in {outcome.score_seconds:.1f} s, covers {100 * outcome.coverage:.0f} %",
-        "",
-        *plain_table(["metric", "valid", "test", "95 % bounds"], rows),
-        "",
-        *([f"not exportable: {visible_text(why_not)}", ""] if why_not else []),
-    ]
+    return rows
 
 
 def power_notes(standings: Standings) -> Iterator[str]:
@@ -110,8 +119,12 @@ def objective_intervals(standings: Standings) -> list[str]:
     return [format_interval(v, low, high, digits) for v, low, high in zip(*columns, strict=True)]
 
 
+def shown_columns(standings: Standings) -> list[tuple[str, list[str]]]:
+    """Headers and cells of the columns that hold anything, the most important first."""
+    return [column for column in _columns(standings) if any(cell != "-" for cell in column[1])]
+
+
 def _columns(standings: Standings) -> Iterator[tuple[str, list[str]]]:
-    """Headers and cells, the most important first: columns that do not fit are cut from the right."""
     table, objective = standings.table, standings.objective
     digits = decimals_for(table[objective].tolist())
     yield "#", [str(rank) for rank in table["rank"]]
@@ -138,7 +151,8 @@ def _lines(columns: list[tuple[str, list[str]]]) -> list[str]:
     return plain_table([name for name, _ in columns], rows, left=2)
 
 
-def _notes(standings: Standings) -> Iterator[str]:
+def standing_notes(standings: Standings) -> Iterator[str]:
+    """What is needed to read the leaderboard, a line each."""
     table = standings.table
     n_seeds = int(table["seeds"].max())
     seeds = f"; means over {n_seeds} seeds where a model has several" if n_seeds > 1 else ""

@@ -48,10 +48,12 @@ log = logging.getLogger(__name__)
 SERVING_PACKAGES = ("numpy", "scipy", "onnxruntime", "lightgbm")
 
 
-def write_bundle(folder: Path, data: Any, outcome: Outcome, provenance: Provenance) -> Path:
+def write_bundle(
+    folder: Path, data: Any, outcome: Outcome, provenance: Provenance, *, overwrite: bool = False
+) -> Path:
     """The bundle of an outcome in `folder`, with the state of the fold that it was evaluated on.
 
-    `data` is what the task made of the fold.
+    `data` is what the task made of the fold; with `overwrite` another bundle in the folder is replaced.
 
     Raises
     ------
@@ -60,11 +62,21 @@ def write_bundle(folder: Path, data: Any, outcome: Outcome, provenance: Provenan
     """
     if provenance.answer.kind.is_list:
         return write_recommender(
-            folder, outcome.scorer, provenance, histories=data.past, fallback=data.popularity
+            folder,
+            outcome.scorer,
+            provenance,
+            histories=data.past,
+            fallback=data.popularity,
+            overwrite=overwrite,
         )
     customers = data.evaluated if data.train.present is None else data.train.present
     return write_estimator(
-        folder, outcome.scorer, provenance, customers=customers, base=data.mean_outcome
+        folder,
+        outcome.scorer,
+        provenance,
+        customers=customers,
+        base=data.mean_outcome,
+        overwrite=overwrite,
     )
 
 

@@ -19,6 +19,7 @@ from growthlab.core.owned_folder import owned_folder
 from growthlab.core.visible_text import visible_text
 from growthlab.data.event_log import EventLog
 from growthlab.insight.findings import CustomerRowsSection, EvaluatedSection, Section, link_sections
+from growthlab.pages.notebook_html import lines_html
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,15 @@ class CustomerTables:
     def metrics(self) -> dict[str, float]:
         """The metrics of the run: how many rows each table has, and the quality."""
         return {f"rows/{name}": len(rows) for name, rows in self.tables.items()} | {**self.quality}
+
+    def _repr_html_(self) -> str:
+        """The first rows of each table, and why others are missing, for a notebook."""
+        parts = [
+            lines_html([f"{name}: {len(rows):,} rows"]) + rows.head().to_html(index=False)
+            for name, rows in self.tables.items()
+        ]
+        left_out = [f"left out: {name}: {why}" for name, why in self.left_out.items()]
+        return "".join([*parts, lines_html(left_out)])
 
     def save(self, folder: Path) -> list[Path]:
         """Write a Parquet file a table and return the paths; files of an earlier call are removed.

@@ -231,7 +231,7 @@ def run_model(
     outcome = replace(outcome, fit_cpu_seconds=fit_cpu_seconds)
     if not export:
         return outcome
-    scorer, why_not = _scorer_of(model)
+    scorer, why_not = scorer_of(model)
     if why_not:
         log.warning("%s is not exportable, so it cannot be promoted: %s", label, why_not)
     learned = _learned(evaluation, chosen, model)
@@ -346,7 +346,7 @@ def _outcome(
     )
 
 
-def _scorer_of(model: Any) -> tuple[Any, str]:
+def scorer_of(model: Any) -> tuple[Any, str]:
     """The scorer of the fitted model, or None and the reason why it cannot be exported."""
     if not isinstance(model, Exportable):
         return None, f"{type(model).__name__} has no scorer()"

@@ -30,6 +30,7 @@ from growthlab.review.review_contents import (
     SettingsOfModel,
     WrongPrediction,
 )
+from growthlab.review.review_page import review_html
 from growthlab.review.wrong_predictions import wrong_predictions
 from growthlab.search.search_results import SearchResults
 from growthlab.split.fold import Fold, TableFold
@@ -38,8 +39,10 @@ from growthlab.tracking.comparison_before import comparison_before
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.run_files import flattened, read_tables
-from growthlab.tracking.run_links import run_address
+from growthlab.tracking.run_links import look_lines, run_address
+from growthlab.tracking.saved_views import COMPARISONS
 from growthlab.tracking.store import code_version
+from growthlab.workbench.contenders import possible_models
 from growthlab.workbench.workbench import Workbench
 
 TABLES_SHOWN = (LISTS, TRUTH, MISTAKES)  # of the outcomes, besides the predictions
@@ -64,6 +67,22 @@ def review_contents(
         search=None if search is None else search.table,
         courses=[] if search is None else [SearchCourse(*c) for c in search.courses.items()],
     )
+
+
+def log_page(
+    bench: Workbench,
+    contenders: Sequence[Contender],
+    comparison: Comparison,
+    recorder: ComparisonRun,
+    search: SearchResults | None = None,
+) -> list[str]:
+    """Write the page of a comparison, and keep it on the parent run; the lines that say where it is."""
+    page = review_html(review_contents(bench, contenders, comparison, recorder, search))
+    bench.store.client.log_text(recorder.run_id, page, "comparison.html")
+    lineage, output = bench.lineage, str(bench.config.output)
+    path = save_page(page, output, lineage.data, f"comparison-{lineage.task}")
+    look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS)
+    return [f"page: {path}", *look]
 
 
 def _with_tables(comparison: Comparison, recorder: ComparisonRun) -> Comparison:
@@ -205,8 +224,10 @@ def changed_settings(
     bench: Workbench, label: str, model: str, settings: Mapping[str, Any]
 ) -> SettingsOfModel:
     """The settings of a model, shown as `label`, that are not as in the model's own file."""
-    choice = f"model={bench.task.models}/{model}"
-    default = flattened(plain_values(compose("train", [choice]).config.model))
+    default = {}  # of a model of one's own
+    if model in possible_models(bench.task):
+        choice = f"model={bench.task.models}/{model}"
+        default = flattened(plain_values(compose("train", [choice]).config.model))
     here = flattened(settings)
     changed = [
         (name, here.get(name, "not there"), default.get(name, "not there"))
@@ -224,11 +245,15 @@ def save_page(page: str, output: str, data: str, name: str) -> Path:
     ConfigError
         It cannot be written.
     """
-    path = Path(output) / data / f"{name}.html"
+    return write_page(page, Path(output) / data / f"{name}.html", f"output={output}")
+
+
+def write_page(page: str, path: Path, given: str = "") -> Path:
+    """Write a page to a file; a `ConfigError` names what was `given`, by default the path."""
     try:
         with atomic_file(path) as file:
             file.write(page.encode())
     except OSError as error:
-        why = f"output={output} cannot be written ({error.strerror})"
+        why = f"{given or path} cannot be written ({error.strerror})"
         raise ConfigError(f"{why}: choose another folder") from error
     return path

@@ -15,10 +15,9 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
 from growthlab.core.pseudonyms import PLAIN
 from growthlab.data.calendar import Calendar
-from growthlab.data.cleaning import Cleaning
 from growthlab.data.database import limit_memory
 from growthlab.data.event_log import EventLog
-from growthlab.data.given_log import GivenLog, GivenTable
+from growthlab.data.given_log import GivenTable
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.privacy import Privacy
 from growthlab.data.source import Data, DataSource, Source
@@ -41,6 +40,7 @@ from growthlab.workbench.contenders import (
     contender_for,
     require_events,
 )
+from growthlab.workbench.own_log import cut_log, source_of
 from growthlab.workbench.workbench import Parts, Workbench
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ def tasks_for_tables() -> list[str]:
 
 def _source_of(given: EventLog | LabelledTable) -> DataSource[Any]:
     """The source of data that the caller holds."""
-    return GivenLog.of(given) if isinstance(given, EventLog) else GivenTable()
+    return source_of(given) if isinstance(given, EventLog) else GivenTable()
 
 
 def _check_fit(
@@ -275,9 +275,7 @@ def _folds(parts: Parts, data: EventLog | LabelledTable, origins: int) -> list[F
         return [*splitter.table_folds(data, source.horizon_days, origins)]
     assert isinstance(splitter, Splitter)
     assert isinstance(source, Source)
-    folds = splitter.folds(data, source.horizon_days, origins)
-    cleaning = source.cleaning
-    return [*folds] if cleaning is None else [_cleaned(fold, cleaning) for fold in folds]
+    return [*cut_log(data, source, splitter, origins)]
 
 
 def _splitter_for(task: Task, splitter: Splitter | TableSplitter) -> Splitter | TableSplitter:
@@ -285,11 +283,6 @@ def _splitter_for(task: Task, splitter: Splitter | TableSplitter) -> Splitter | 
     if isinstance(task, AsksForBaskets) and task.asks_for_last_basket:
         return splitter.for_last_baskets() if isinstance(splitter, LeavesOutBaskets) else splitter
     return splitter
-
-
-def _cleaned(fold: Fold, cleaning: Cleaning) -> Fold:
-    """The fold after the rules that learn from counts: each past teaches its own part of the fold."""
-    return fold.without_users(cleaning.bots, cleaning.drop_bots).with_past(cleaning.restrict)
 
 
 def _lineage(parts: Parts, data: EventLog | LabelledTable, newest: Fold | TableFold) -> Lineage:

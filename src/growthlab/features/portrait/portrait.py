@@ -43,6 +43,10 @@ class PortraitTable:
     tags: tuple[Tag, ...]
     absent: Mapping[str, str]
 
+    def _repr_html_(self) -> str:
+        """The first customers, for a notebook."""
+        return f"{len(self.frame):,} customers, {len(self.tags)} tags{self.frame.head().to_html()}"
+
     def summary(self, cutoff: datetime) -> str:
         """How many customers and tags of each part there are; which are sensitive, which absent."""
         counts = [f"{sum(t.part == part for t in self.tags)} of {part}" for part in PARTS]

@@ -22,6 +22,7 @@ from growthlab.insight.goals import METRICS, Goal
 from growthlab.insight.report.report_contents import GOALS, ReportContents, ReportPart
 from growthlab.insight.report.report_page import report_html
 from growthlab.insight.report_scope import ReportScope, SectionUnavailable
+from growthlab.pages.notebook_html import page_html
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,10 @@ class GrowthReport(ReportContents):
     def as_html(self) -> str:
         """The report as one HTML document that needs no other file."""
         return report_html(self)
+
+    def _repr_html_(self) -> str:
+        """The whole page, for a notebook."""
+        return page_html(self.as_html(), self.title)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``report.html``, a Parquet file a table under ``tables``, and ``definitions.json``.
