@@ -68,7 +68,7 @@ def test_an_estimator_of_scikit_learn_is_a_model_as_it_is(log: OwnLog) -> None:
         (LinearRegression(), "churn", "classifiers of scikit-learn and LightGBM can"),
         ({"mine": "popularity"}, None, "mine: 'popularity' is a name"),
         ([Popular(), Popular()], None, "two models are called Popular"),
-        ([], None, "models is empty"),
+        ([], None, r"models=\[\] compares nothing"),
     ],
 )
 def test_what_a_model_lacks_is_one_line(

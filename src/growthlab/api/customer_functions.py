@@ -15,7 +15,7 @@ from growthlab.insight.customer_tables import CustomerTables, customer_sections
 from growthlab.insight.goals import read_goals
 from growthlab.insight.report.growth_report import GrowthReport
 from growthlab.insight.report.report_settings import ReportSettings
-from growthlab.workbench.customers import portrait_at, segments_at
+from growthlab.workbench.customer_views import portrait_at, segments_at
 from growthlab.workbench.own_log import source_of
 from growthlab.workbench.set_up import shop_calendar
 

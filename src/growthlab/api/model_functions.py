@@ -219,10 +219,10 @@ def _parts(log: Data, models: Models, words: Sequence[str]) -> Parts:
         There are none, or one that the task cannot use.
     """
     named, own = split_models(models)
-    if not named and not own:
+    if models == {}:
         raise ConfigError("models is empty: name at least one model")
-    chosen = [_models_word(named)] if named else []
-    parts = build_parts(compose("compare", [*words, *chosen]), log, None if named else [])
+    chosen = [_models_word(named)] if named or not own else []
+    parts = build_parts(compose("compare", [*words, *chosen]), log, None if chosen else [])
     contenders = own_contenders(own, parts.task)
     require_events(contenders, parts.source, parts.task)
     twice = {c.name for c in contenders} & {c.name for c in parts.contenders}

@@ -13,7 +13,7 @@ from growthlab.features.portrait.portrait_files import (
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_links import look_lines
-from growthlab.workbench.customers import portrait_at
+from growthlab.workbench.customer_views import portrait_at
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 

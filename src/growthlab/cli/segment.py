@@ -10,7 +10,7 @@ from growthlab.insight.customer_tables import customer_sections
 from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_links import look_lines
-from growthlab.workbench.customers import segments_at
+from growthlab.workbench.customer_views import segments_at
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import event_source, read_or_open, shop_calendar, tracking_store
 
