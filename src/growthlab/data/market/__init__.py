@@ -1,0 +1,1 @@
+"""A simulated market that answers back: its world, its customers, its months and its truth."""
