@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.market.assortment import DAYS
+from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.draws import Draws
 from growthlab.data.market.market import Market, MarketSettings
 from growthlab.data.market.parameters import MarketParameters, amounts

@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from growthlab.data.market.assortment import DAYS, WEEK
+from growthlab.data.market.market_items import DAYS, WEEK
 from growthlab.data.market.month import ANSWER, Month
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import World
+from growthlab.data.market.state import MarketWorld
 from growthlab.data.shop_world import HOUR_PROFILE
 
 DAY, HOUR = 86_400, 3_600  # seconds
@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def month_events(world: World, rates: MonthRates, month: Month) -> pd.DataFrame:
+def month_events(world: MarketWorld, rates: MonthRates, month: Month) -> pd.DataFrame:
     """The events of a month, not sorted; returns may lie after its end, and are recorded later still."""
     visits = _visit_table(world, rates, month)
     parts = [_orders(world, month, visits), _returns(world, month, visits)]
@@ -31,7 +31,7 @@ def month_events(world: World, rates: MonthRates, month: Month) -> pd.DataFrame:
     return _typed(world, rates.first_day, events)
 
 
-def _visit_table(world: World, rates: MonthRates, month: Month) -> pd.DataFrame:
+def _visit_table(world: MarketWorld, rates: MonthRates, month: Month) -> pd.DataFrame:
     """Each visit with its second of the month, its channel and its session."""
     visits = month.visits
     time = rates.state.month * DAYS + visits.day
@@ -62,7 +62,7 @@ def _visit_table(world: World, rates: MonthRates, month: Month) -> pd.DataFrame:
     )
 
 
-def _orders(world: World, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
+def _orders(world: MarketWorld, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
     """A purchase an item of an order, online after a view and a cart."""
     lines = month.lines
     table = pd.DataFrame(
@@ -93,7 +93,7 @@ def _orders(world: World, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([bought, *steps])
 
 
-def _returns(world: World, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
+def _returns(world: MarketWorld, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
     """A return a returned item of an order."""
     lines = month.lines
     rows = np.flatnonzero(lines.returned)
@@ -120,7 +120,7 @@ def _returns(world: World, month: Month, visits: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(["order_id", "item"])
 
 
-def _views(world: World, rates: MonthRates, visits: pd.DataFrame) -> list[pd.DataFrame]:
+def _views(world: MarketWorld, rates: MonthRates, visits: pd.DataFrame) -> list[pd.DataFrame]:
     """What is viewed online beside what is bought, and what of it is put aside."""
     own = world.parameters.visits
     online = visits[visits["online"]].reset_index(drop=True)
@@ -149,7 +149,7 @@ def _views(world: World, rates: MonthRates, visits: pd.DataFrame) -> list[pd.Dat
     ]
 
 
-def _messages(world: World, month: Month) -> list[pd.DataFrame]:
+def _messages(world: MarketWorld, month: Month) -> list[pd.DataFrame]:
     """Each message, and a click where it was followed by a visit."""
     sent = month.sent
     second = sent.day * DAY + (sent.hour * HOUR).astype(np.int64)
@@ -165,7 +165,7 @@ def _messages(world: World, month: Month) -> list[pd.DataFrame]:
     return [table, table[clicked].assign(event_type="click", second=second[clicked] + 30)]
 
 
-def _typed(world: World, first_day: datetime, events: pd.DataFrame) -> pd.DataFrame:
+def _typed(world: MarketWorld, first_day: datetime, events: pd.DataFrame) -> pd.DataFrame:
     """The events with raw ids and moments, in the columns of an `EventLog`."""
     events = events.reset_index(drop=True)
     origin = np.datetime64(first_day, "us")
@@ -177,7 +177,7 @@ def _typed(world: World, first_day: datetime, events: pd.DataFrame) -> pd.DataFr
         if column not in events:
             events[column] = np.nan
     item = events["item"].fillna(-1).to_numpy(dtype=np.int64)
-    ids = np.array([*world.assortment.item_ids, None], dtype=object)
+    ids = np.array([*world.items.item_ids, None], dtype=object)
     events = events.assign(
         user_id=world.customers.user_ids[events["customer"].to_numpy(dtype=np.int64)],
         item_id=pd.Series(ids[item], dtype="str"),

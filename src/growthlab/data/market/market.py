@@ -15,13 +15,13 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.kinds import KNOWN_FROM
-from growthlab.data.market.assortment import DAYS
+from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.events import month_events
-from growthlab.data.market.messages import Messages
+from growthlab.data.market.messages import MonthMessages
 from growthlab.data.market.month import Month, simulate
 from growthlab.data.market.parameters import MarketParameters
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import State, World
+from growthlab.data.market.state import State, MarketWorld
 from growthlab.data.market.true_effects import TrueEffects, true_effects
 
 MONTHS_BEFORE = (
@@ -77,7 +77,7 @@ class Market:
     """
 
     settings: MarketSettings
-    world: World
+    world: MarketWorld
     state: State
     profits: tuple[np.ndarray, ...] = ()
     recorded: tuple[pd.DataFrame, ...] = ()
@@ -88,7 +88,7 @@ class Market:
     def start(cls, settings: MarketSettings, parameters: MarketParameters | None = None) -> Self:
         """The market after its first months, in which nobody gets a message."""
         parameters = parameters or MarketParameters.read()
-        world = World.draw(parameters, settings.seed, settings.users, settings.items)
+        world = MarketWorld.draw(parameters, settings.seed, settings.users, settings.items)
         market = cls(settings, world, State.at_opening(world))
         for _ in range(MONTHS_BEFORE + settings.months):
             market = market.next_month()
@@ -127,8 +127,8 @@ class Market:
         return true_effects(self.world, self.rates, slots)
 
     def next_month(self, plan: pd.DataFrame | None = None) -> Self:
-        """The market a month later, after the messages of a plan; see `Messages.of_plan`."""
-        messages = Messages.of_plan(self.world, self.state, self.now, plan)
+        """The market a month later, after the messages of a plan; see `MonthMessages.of_plan`."""
+        messages = MonthMessages.of_plan(self.world, self.state, self.now, plan)
         month = simulate(self.world, self.state, self.rates, messages)
         later = replace(self, state=self.state.after(self.world, month.happened), last=month)
         if self.state.month < MONTHS_BEFORE:
@@ -145,7 +145,7 @@ class Market:
         events = pd.concat(self.recorded)
         events = events[events["ingested_at"] < self.now]
         events = events.sort_values(["timestamp", "user_id"], kind="stable", ignore_index=True)
-        items = self.world.assortment.table(
+        items = self.world.items.table(
             self.settings.opening, MONTHS_BEFORE, self.state.month - 1
         )
         return events, items, self._users()

@@ -11,16 +11,16 @@ import pandas as pd
 
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.market.array_rows import ArrayRows
-from growthlab.data.market.assortment import DAYS
-from growthlab.data.market.state import State, World
+from growthlab.data.market.market_items import DAYS
+from growthlab.data.market.state import State, MarketWorld
 
 PLAN_COLUMNS = ("customer", "offer", "channel", "slot")
 MOST_ANSWERS = 0.9  # P(visit | message)
 
 
 @dataclass(frozen=True)
-class Messages(ArrayRows):
-    """Messages; customers, offers and channels are places."""
+class MonthMessages(ArrayRows):
+    """Messages of a month; customers, offers and channels are places."""
 
     customer: np.ndarray
     offer: np.ndarray
@@ -30,8 +30,8 @@ class Messages(ArrayRows):
 
     @classmethod
     def of_plan(
-        cls, world: World, state: State, first_day: datetime, plan: pd.DataFrame | None
-    ) -> Messages:
+        cls, world: MarketWorld, state: State, first_day: datetime, plan: pd.DataFrame | None
+    ) -> MonthMessages:
         """The messages of a plan's rows, such as ``growthlab plan`` writes: rows without offer send nothing.
 
         Raises
@@ -67,7 +67,7 @@ class Messages(ArrayRows):
         messages._check(world, state)
         return messages
 
-    def _check(self, world: World, state: State) -> None:
+    def _check(self, world: MarketWorld, state: State) -> None:
         names = world.customers.user_ids
         twice = pd.DataFrame({"customer": self.customer, "day": self.day}).duplicated().to_numpy()
         late = world.customers.arrival[self.customer] > state.month * DAYS
@@ -100,7 +100,7 @@ class Answers:
     leaves: np.ndarray
 
     @classmethod
-    def to(cls, world: World, messages: Messages, fatigue: np.ndarray) -> Answers:
+    def to(cls, world: MarketWorld, messages: MonthMessages, fatigue: np.ndarray) -> Answers:
         """The answers to messages."""
         customers, own = world.customers, world.parameters.messages
         who, channel = messages.customer, messages.channel
@@ -124,7 +124,7 @@ class Answers:
         )
 
 
-def hour_factor(world: World, customer: np.ndarray, hour: np.ndarray) -> np.ndarray:
+def hour_factor(world: MarketWorld, customer: np.ndarray, hour: np.ndarray) -> np.ndarray:
     """The response at an hour of the day relative to that at the customer's own."""
     own = world.parameters.messages
     apart = np.abs(hour - world.customers.own_hour[customer])
@@ -133,7 +133,7 @@ def hour_factor(world: World, customer: np.ndarray, hour: np.ndarray) -> np.ndar
     return own["least_hour"] + (1 - own["least_hour"]) * near
 
 
-def fatigue_after(world: World, fatigue: np.ndarray, days: float | np.ndarray) -> np.ndarray:
+def fatigue_after(world: MarketWorld, fatigue: np.ndarray, days: float | np.ndarray) -> np.ndarray:
     """What is left of fatigue after some days without a message."""
     left: np.ndarray = fatigue * 0.5 ** (days / world.parameters.messages["fatigue_days"])
     return left

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from growthlab.data.market.array_rows import ArrayRows
-from growthlab.data.market.assortment import DAYS, WEEK
-from growthlab.data.market.messages import Answers, Messages, fatigue_after
+from growthlab.data.market.market_items import DAYS, WEEK
+from growthlab.data.market.messages import Answers, MonthMessages, fatigue_after
 from growthlab.data.market.parameters import MOST_MORE, amounts
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import Happened, State, World
+from growthlab.data.market.state import Happened, State, MarketWorld
 
 OWN, ANSWER = 0, 1  # why a customer visits: by themselves, or because of a message
 LINES = MOST_MORE + 1
@@ -43,7 +43,7 @@ class Lines(ArrayRows):
 
 
 @dataclass(frozen=True)
-class Sent(Messages):
+class Sent(MonthMessages):
     """Messages that were sent, and whether each was followed by a visit and by an opt-out."""
 
     answered: np.ndarray
@@ -61,7 +61,7 @@ class Month:
     happened: Happened
 
 
-def simulate(world: World, state: State, rates: MonthRates, messages: Messages) -> Month:
+def simulate(world: MarketWorld, state: State, rates: MonthRates, messages: MonthMessages) -> Month:
     """The month that starts in a state, with messages."""
     course = _Course(world, state, rates)
     for day in range(DAYS):
@@ -72,7 +72,7 @@ def simulate(world: World, state: State, rates: MonthRates, messages: Messages) 
 class _Course:
     """The month as it goes on."""
 
-    def __init__(self, world: World, state: State, rates: MonthRates) -> None:
+    def __init__(self, world: MarketWorld, state: State, rates: MonthRates) -> None:
         n = len(world.customers)
         self.world, self.state, self.rates = world, state, rates
         self.stock, self.fatigue = state.stock.copy(), state.fatigue.copy()
@@ -85,7 +85,7 @@ class _Course:
         self.sent: list[Sent] = []
         self.n_visits = 0
 
-    def live(self, day: int, messages: Messages) -> None:
+    def live(self, day: int, messages: MonthMessages) -> None:
         """A day: visits, then the answers to its messages, then stocks are used."""
         world, time = self.world, self.state.month * DAYS + day
         who = np.flatnonzero(world.draws.uniform("visit", time)[:, 0] < self.rates.visits[:, day])
@@ -102,7 +102,7 @@ class _Course:
         self.stock -= used & (self.stock > 0)
         self.fatigue = fatigue_after(world, self.fatigue, 1)
 
-    def _answer(self, day: int, messages: Messages) -> None:
+    def _answer(self, day: int, messages: MonthMessages) -> None:
         """What messages do on the day on which they are sent."""
         world, who, time = self.world, messages.customer, self.state.month * DAYS + day
         answers = Answers.to(world, messages, self.fatigue[who])
@@ -150,7 +150,7 @@ class _Course:
     ) -> Lines:
         """The lines of purchases in categories, each with its item, pieces and return."""
         world, week = self.world, int(visits.day[0]) // WEEK
-        parameters, shelf = world.parameters, world.assortment
+        parameters, shelf = world.parameters, world.items
         n_lines = amounts(uniform[:, 0], parameters.by_category("lines")[category])
         purchase, line = np.nonzero(np.arange(LINES) < n_lines[:, None])
         of_line = uniform[:, 1:].reshape(len(uniform), LINES, 5)[purchase, line]

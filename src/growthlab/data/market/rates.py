@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from growthlab.data.market.assortment import DAYS, WEEK, WEEKS
-from growthlab.data.market.state import State, World
+from growthlab.data.market.market_items import DAYS, WEEK, WEEKS
+from growthlab.data.market.state import State, MarketWorld
 
 MOST_VISITS = 0.9  # P(visit) a day
 
@@ -41,9 +41,9 @@ class ItemChoice:
         return item
 
     @classmethod
-    def of_month(cls, world: World, state: State, depths: np.ndarray) -> list[ItemChoice]:
+    def of_month(cls, world: MarketWorld, state: State, depths: np.ndarray) -> list[ItemChoice]:
         """One a week, with the promotions of each."""
-        shelf, customers = world.assortment, world.customers
+        shelf, customers = world.items, world.customers
         order = np.argsort(shelf.category, kind="stable")
         category = shelf.category[order]
         borders = np.searchsorted(category, np.arange(len(world.parameters.categories) + 1))
@@ -61,13 +61,13 @@ class CategorySums:
     cost: np.ndarray
 
     @classmethod
-    def of(cls, world: World, choice: ItemChoice) -> CategorySums:
+    def of(cls, world: MarketWorld, choice: ItemChoice) -> CategorySums:
         """Without promotions."""
         belongs, price, cost = _columns(world, choice)
         values = np.hstack([belongs, belongs * price, belongs * cost])
         return cls(*np.hsplit(choice.weights @ values, 3))
 
-    def means(self, world: World, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def means(self, world: MarketWorld, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The means of depth, spend and margin of a purchase by category, in a week of promotions."""
         parameters, promoted = world.parameters, np.flatnonzero(choice.depth)
         belongs, price, cost = (values[promoted] for values in _columns(world, choice))
@@ -115,9 +115,9 @@ class MonthRates:
     depths: np.ndarray  # (WEEKS, n_items)
 
     @classmethod
-    def of(cls, world: World, state: State, first_day: datetime) -> MonthRates:
+    def of(cls, world: MarketWorld, state: State, first_day: datetime) -> MonthRates:
         """The rates of a month that starts on a day."""
-        parameters, depths = world.parameters, world.assortment.depths(state.month)
+        parameters, depths = world.parameters, world.items.depths(state.month)
         choices = ItemChoice.of_month(world, state, depths)
         sums = CategorySums.of(world, choices[0])
         means = [sums.means(world, choice) for choice in choices]
@@ -142,7 +142,7 @@ class MonthRates:
 
     def buys(
         self,
-        world: World,
+        world: MarketWorld,
         week: int,
         customer: np.ndarray | slice,
         factor: np.ndarray | None = None,
@@ -158,9 +158,9 @@ class MonthRates:
         return buys
 
 
-def _utility(world: World, state: State) -> np.ndarray:
+def _utility(world: MarketWorld, state: State) -> np.ndarray:
     """Log weight of each item for each customer, at most 0, shape ``(n, n_items)``."""
-    shelf, customers = world.assortment, world.customers
+    shelf, customers = world.items, world.customers
     utility = customers.style_taste[:, shelf.style] + customers.brand_taste[:, shelf.brand]
     utility += customers.level_taste[:, None] * shelf.level
     utility += shelf.weights(state.month)
@@ -171,9 +171,9 @@ def _utility(world: World, state: State) -> np.ndarray:
     return utility
 
 
-def _columns(world: World, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _columns(world: MarketWorld, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The category of each column as zeros and a one, ``(n_items, n_categories)``; its price and cost."""
-    parameters, shelf = world.parameters, world.assortment
+    parameters, shelf = world.parameters, world.items
     category = shelf.category[choice.order]
     belongs = np.equal.outer(category, np.arange(len(parameters.categories))).astype(float)
     price = shelf.price[choice.order]
@@ -181,7 +181,7 @@ def _columns(world: World, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, 
     return belongs, price[:, None], cost[:, None]
 
 
-def _season(world: World, first_day: datetime, week: int) -> np.ndarray:
+def _season(world: MarketWorld, first_day: datetime, week: int) -> np.ndarray:
     """What the season multiplies the need for each category by."""
     day = (first_day + timedelta(days=WEEK * week)).timetuple().tm_yday
     size, peak = (world.parameters.by_category(name) for name in ("season", "peak"))
@@ -189,7 +189,7 @@ def _season(world: World, first_day: datetime, week: int) -> np.ndarray:
     return season
 
 
-def _visits(world: World, state: State, first_day: datetime) -> np.ndarray:
+def _visits(world: MarketWorld, state: State, first_day: datetime) -> np.ndarray:
     own, days = world.parameters.visits, np.arange(DAYS)
     first = first_day.timetuple().tm_yday
     season = 1 + own["season"] * np.cos(2 * np.pi * (first + days - own["season_peak"]) / 365.25)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from growthlab.data.market.assortment import DAYS, Assortment
-from growthlab.data.market.customers import Customers
+from growthlab.data.market.market_items import DAYS, MarketItems
+from growthlab.data.market.market_customers import MarketCustomers
 from growthlab.data.market.draws import Draws
 from growthlab.data.market.parameters import MarketParameters
 from growthlab.data.shop_words import REGIONS
@@ -16,20 +16,20 @@ NO_EVENT = -1
 
 
 @dataclass(frozen=True)
-class World:
+class MarketWorld:
     """What stays: parameters, random streams, items and customers."""
 
     parameters: MarketParameters
     draws: Draws
-    assortment: Assortment
-    customers: Customers
+    items: MarketItems
+    customers: MarketCustomers
 
     @classmethod
-    def draw(cls, parameters: MarketParameters, seed: int, users: int, items: int) -> World:
+    def draw(cls, parameters: MarketParameters, seed: int, users: int, items: int) -> MarketWorld:
         """The world of a seed."""
         draws = Draws(seed, users)
-        assortment = Assortment.draw(parameters, draws, items)
-        return cls(parameters, draws, assortment, Customers.draw(parameters, draws))
+        assortment = MarketItems.draw(parameters, draws, items)
+        return cls(parameters, draws, assortment, MarketCustomers.draw(parameters, draws))
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class State:
     event_ends: np.ndarray  # (n,) the first month without it
 
     @classmethod
-    def at_opening(cls, world: World) -> State:
+    def at_opening(cls, world: MarketWorld) -> State:
         """Everybody before the first month, also those who arrive later."""
         n = len(world.customers)
         return cls(
@@ -59,7 +59,7 @@ class State:
             alive=np.ones(n, dtype=bool),
             stock=world.customers.stock,
             takes=world.customers.uses,
-            bought=np.zeros((n, len(world.assortment)), dtype=np.float32),
+            bought=np.zeros((n, len(world.items)), dtype=np.float32),
             satisfaction=np.ones(n),
             fatigue=np.zeros(n),
             consents=world.customers.consents,
@@ -67,11 +67,11 @@ class State:
             event_ends=np.zeros(n, dtype=np.int64),
         )
 
-    def is_here(self, world: World, day: float) -> np.ndarray:
+    def is_here(self, world: MarketWorld, day: float) -> np.ndarray:
         """Who has arrived by a day after the opening and has not left, shape ``(n,)``, bool."""
         return self.alive & (world.customers.arrival <= day)
 
-    def event_factors(self, world: World) -> np.ndarray:
+    def event_factors(self, world: MarketWorld) -> np.ndarray:
         """What life events multiply the interest in each category by, shape ``(n, n_categories)``."""
         names = world.parameters.category_names
         table = np.ones((len(world.parameters.life_events) + 1, len(names)))
@@ -81,7 +81,7 @@ class State:
         factors: np.ndarray = table[self.event]  # NO_EVENT is the last row, of ones
         return factors
 
-    def after(self, world: World, happened: Happened) -> State:
+    def after(self, world: MarketWorld, happened: Happened) -> State:
         """The state a month later."""
         own, month = world.parameters.satisfaction, self.month + 1
         lost = own["return"] * happened.returns + own["message"] * happened.annoyed
@@ -102,20 +102,20 @@ class State:
             event_ends=event_ends,
         )
 
-    def leaving(self, world: World) -> np.ndarray:
+    def leaving(self, world: MarketWorld) -> np.ndarray:
         """P(leave at the end of the month) of those who arrived, without any message, shape ``(n,)``."""
         weight = world.parameters.satisfaction["leaving"]
         rate = world.customers.leaving * np.exp(weight * (1 - self.satisfaction))
         leaving: np.ndarray = 1 - np.exp(-rate)
         return leaving
 
-    def _leave(self, world: World, happened: Happened) -> np.ndarray:
+    def _leave(self, world: MarketWorld, happened: Happened) -> np.ndarray:
         probability = self.leaving(world) + happened.leaves
         leaves = world.draws.uniform("leaves", self.month)[:, 0] < probability
         arrived: np.ndarray = world.customers.arrival < (self.month + 1) * DAYS
         return leaves & arrived
 
-    def _take_up(self, world: World, month: int) -> np.ndarray:
+    def _take_up(self, world: MarketWorld, month: int) -> np.ndarray:
         """Who takes up a category of which the region speaks; see `spoken_of`."""
         known = spoken_of(world, month)[world.customers.region]
         rate = world.parameters.word["take_up"] * known * world.customers.interest
@@ -123,7 +123,7 @@ class State:
         taken: np.ndarray = drawn < np.minimum(rate, 1.0)
         return taken
 
-    def _life_events(self, world: World, month: int) -> tuple[np.ndarray, np.ndarray]:
+    def _life_events(self, world: MarketWorld, month: int) -> tuple[np.ndarray, np.ndarray]:
         """The event of each customer in a month, and when it ends."""
         events = world.parameters.life_events
         event = np.where(self.event_ends <= month, NO_EVENT, self.event)
@@ -150,7 +150,7 @@ class Happened:
     consents: np.ndarray
 
 
-def spoken_of(world: World, month: int) -> np.ndarray:
+def spoken_of(world: MarketWorld, month: int) -> np.ndarray:
     """The share of each region that knows of each category, shape ``(n_regions, n_categories)``.
 
     The path does not depend on what customers do, so that nobody's message changes anybody else.

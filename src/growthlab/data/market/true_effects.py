@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from growthlab.core.errors import DataError
-from growthlab.data.market.assortment import DAYS, WEEK, WEEKS
-from growthlab.data.market.messages import Answers, Messages, fatigue_after
+from growthlab.data.market.market_items import DAYS, WEEK, WEEKS
+from growthlab.data.market.messages import Answers, MonthMessages, fatigue_after
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import World
+from growthlab.data.market.state import MarketWorld
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TrueEffects:
         return self.month + self.later
 
 
-def true_effects(world: World, rates: MonthRates, slots: Sequence[datetime]) -> TrueEffects:
+def true_effects(world: MarketWorld, rates: MonthRates, slots: Sequence[datetime]) -> TrueEffects:
     """The effects of every offer in every channel at some moments of the month.
 
     Raises
@@ -61,7 +61,7 @@ def true_effects(world: World, rates: MonthRates, slots: Sequence[datetime]) -> 
         ahead = course.at(day)
         for o in range(len(offers)):
             for c in range(len(channels)):
-                messages = Messages(
+                messages = MonthMessages(
                     everybody,
                     np.full(n, o),
                     np.full(n, c),
@@ -95,7 +95,7 @@ class ExpectedCourse:
     codes: list[np.ndarray]  # expected spend in the days for which a code sent today holds
 
     @classmethod
-    def of(cls, world: World, rates: MonthRates) -> ExpectedCourse:
+    def of(cls, world: MarketWorld, rates: MonthRates) -> ExpectedCourse:
         """By dynamic programming over days, which is exact as categories share only the visits."""
         step = _Steps(world, rates)
         state = rates.state
@@ -133,7 +133,7 @@ class Ahead:
     codes: np.ndarray
 
     def gained(
-        self, world: World, rates: MonthRates, day: int, answers: Answers
+        self, world: MarketWorld, rates: MonthRates, day: int, answers: Answers
     ) -> tuple[np.ndarray, np.ndarray]:
         """What a message to each customer adds to the month, and to the days after it, ``(n,)`` each."""
         week = day // WEEK
@@ -151,7 +151,7 @@ class Ahead:
 class _Steps:
     """Single steps of the chain of a stock's stages, forwards for chances and backwards for values."""
 
-    def __init__(self, world: World, rates: MonthRates) -> None:
+    def __init__(self, world: MarketWorld, rates: MonthRates) -> None:
         self.world, self.rates = world, rates
         everybody = slice(None)
         self.buys = [rates.buys(world, week, everybody) for week in range(WEEKS)]
@@ -205,7 +205,7 @@ class _Steps:
 
 
 def _reach(
-    world: World, rates: MonthRates, course: ExpectedCourse, month: np.ndarray, days: np.ndarray
+    world: MarketWorld, rates: MonthRates, course: ExpectedCourse, month: np.ndarray, days: np.ndarray
 ) -> np.ndarray:
     """What leaving and opt-outs cost later: minus the worth of a customer, and of a channel to them."""
     future, n = world.parameters.future, len(world.customers)
@@ -218,13 +218,13 @@ def _reach(
         for place, day in enumerate(days.tolist()):
             fatigue = fatigue_after(world, rates.state.fatigue, day)
             everybody, zeros = np.arange(n), np.zeros(n, dtype=np.int64)
-            of_channel = Messages(everybody, zeros, np.full(n, c), np.full(n, day), np.zeros(n))
+            of_channel = MonthMessages(everybody, zeros, np.full(n, c), np.full(n, day), np.zeros(n))
             answers = Answers.to(world, of_channel, fatigue)
             lost = answers.leaves * worth + answers.opts_out * best[:, c] * stays
             later[:, :, c, place] = -lost[:, None]
     return later
 
 
-def _costs(world: World) -> np.ndarray:
+def _costs(world: MarketWorld) -> np.ndarray:
     """The cost of a contact in each channel."""
     return np.array([channel["cost"] for channel in world.parameters.channels.values()])

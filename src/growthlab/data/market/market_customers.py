@@ -19,7 +19,7 @@ GENDER_SHARES = (0.50, 0.42, 0.08)  # of GENDERS
 
 
 @dataclass(frozen=True)
-class Customers:
+class MarketCustomers:
     """Arrays with a row a customer; each row is drawn from the customer's own streams.
 
     `arrival` is in days after the opening, `visit_rate` a day, `leaving` a month.
@@ -45,7 +45,7 @@ class Customers:
     attributes: pd.DataFrame
 
     @classmethod
-    def draw(cls, parameters: MarketParameters, draws: Draws) -> Customers:
+    def draw(cls, parameters: MarketParameters, draws: Draws) -> MarketCustomers:
         """All customers."""
         own, messages = parameters.customers, parameters.messages
         n_categories, n_channels = len(parameters.categories), len(parameters.channels)

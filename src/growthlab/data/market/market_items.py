@@ -18,7 +18,7 @@ WEEKS = DAYS // WEEK
 
 
 @dataclass(frozen=True)
-class Assortment:
+class MarketItems:
     """The items, in an order that says nothing; months and weeks count from the opening of the market.
 
     What an item's words say of it (brand, style, category) and its price are all that customers like
@@ -39,7 +39,7 @@ class Assortment:
     attributes: list[str]
 
     @classmethod
-    def draw(cls, parameters: MarketParameters, draws: Draws, n: int) -> Assortment:
+    def draw(cls, parameters: MarketParameters, draws: Draws, n: int) -> MarketItems:
         """An assortment of `n` items, at least two a category."""
         rng, items = draws.world("items"), parameters.items
         shares = parameters.by_category("assortment")
