@@ -154,7 +154,8 @@ def table(folder: Path) -> Table:
         "CDNOW": marginals(cdnow(folder)),
     }
     rows = [
-        [name, *(shown(name, column.get(name)) for column in columns.values())] for name in markets.index
+        [name, *(shown(name, column.get(name)) for column in columns.values())]
+        for name in markets.index
     ]
     return Table(["", *columns], rows)
 

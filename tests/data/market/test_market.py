@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.draws import Draws
 from growthlab.data.market.market import Market, MarketSettings
+from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.parameters import MarketParameters, amounts
 from growthlab.data.market.true_effects import ExpectedCourse
 from growthlab.data.simulated_market import SimulatedMarket

@@ -15,13 +15,13 @@ import pandas as pd
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.kinds import KNOWN_FROM
-from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.events import month_events
+from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.messages import MonthMessages
 from growthlab.data.market.month import Month, simulate
 from growthlab.data.market.parameters import MarketParameters
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import State, MarketWorld
+from growthlab.data.market.state import MarketWorld, State
 from growthlab.data.market.true_effects import TrueEffects, true_effects
 
 MONTHS_BEFORE = (
@@ -145,9 +145,7 @@ class Market:
         events = pd.concat(self.recorded)
         events = events[events["ingested_at"] < self.now]
         events = events.sort_values(["timestamp", "user_id"], kind="stable", ignore_index=True)
-        items = self.world.items.table(
-            self.settings.opening, MONTHS_BEFORE, self.state.month - 1
-        )
+        items = self.world.items.table(self.settings.opening, MONTHS_BEFORE, self.state.month - 1)
         return events, items, self._users()
 
     def log(self) -> EventLog:

@@ -12,7 +12,7 @@ import pandas as pd
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.market.array_rows import ArrayRows
 from growthlab.data.market.market_items import DAYS
-from growthlab.data.market.state import State, MarketWorld
+from growthlab.data.market.state import MarketWorld, State
 
 PLAN_COLUMNS = ("customer", "offer", "channel", "slot")
 MOST_ANSWERS = 0.9  # P(visit | message)

@@ -11,7 +11,7 @@ from growthlab.data.market.market_items import DAYS, WEEK
 from growthlab.data.market.messages import Answers, MonthMessages, fatigue_after
 from growthlab.data.market.parameters import MOST_MORE, amounts
 from growthlab.data.market.rates import MonthRates
-from growthlab.data.market.state import Happened, State, MarketWorld
+from growthlab.data.market.state import Happened, MarketWorld, State
 
 OWN, ANSWER = 0, 1  # why a customer visits: by themselves, or because of a message
 LINES = MOST_MORE + 1

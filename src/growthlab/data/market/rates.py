@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from growthlab.data.market.market_items import DAYS, WEEK, WEEKS
-from growthlab.data.market.state import State, MarketWorld
+from growthlab.data.market.state import MarketWorld, State
 
 MOST_VISITS = 0.9  # P(visit) a day
 
@@ -67,7 +67,9 @@ class CategorySums:
         values = np.hstack([belongs, belongs * price, belongs * cost])
         return cls(*np.hsplit(choice.weights @ values, 3))
 
-    def means(self, world: MarketWorld, choice: ItemChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def means(
+        self, world: MarketWorld, choice: ItemChoice
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The means of depth, spend and margin of a purchase by category, in a week of promotions."""
         parameters, promoted = world.parameters, np.flatnonzero(choice.depth)
         belongs, price, cost = (values[promoted] for values in _columns(world, choice))

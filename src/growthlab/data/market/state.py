@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from growthlab.data.market.market_items import DAYS, MarketItems
-from growthlab.data.market.market_customers import MarketCustomers
 from growthlab.data.market.draws import Draws
+from growthlab.data.market.market_customers import MarketCustomers
+from growthlab.data.market.market_items import DAYS, MarketItems
 from growthlab.data.market.parameters import MarketParameters
 from growthlab.data.shop_words import REGIONS
 

@@ -205,7 +205,11 @@ class _Steps:
 
 
 def _reach(
-    world: MarketWorld, rates: MonthRates, course: ExpectedCourse, month: np.ndarray, days: np.ndarray
+    world: MarketWorld,
+    rates: MonthRates,
+    course: ExpectedCourse,
+    month: np.ndarray,
+    days: np.ndarray,
 ) -> np.ndarray:
     """What leaving and opt-outs cost later: minus the worth of a customer, and of a channel to them."""
     future, n = world.parameters.future, len(world.customers)
@@ -218,7 +222,9 @@ def _reach(
         for place, day in enumerate(days.tolist()):
             fatigue = fatigue_after(world, rates.state.fatigue, day)
             everybody, zeros = np.arange(n), np.zeros(n, dtype=np.int64)
-            of_channel = MonthMessages(everybody, zeros, np.full(n, c), np.full(n, day), np.zeros(n))
+            of_channel = MonthMessages(
+                everybody, zeros, np.full(n, c), np.full(n, day), np.zeros(n)
+            )
             answers = Answers.to(world, of_channel, fatigue)
             lost = answers.leaves * worth + answers.opts_out * best[:, c] * stays
             later[:, :, c, place] = -lost[:, None]
