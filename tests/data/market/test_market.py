@@ -120,6 +120,7 @@ def test_stated_effects_are_the_averages_of_many_months(many_draws: Market) -> N
     slots = [many_draws.now + timedelta(days=2, hours=12)]
     stated = many_draws.true_effects(slots)
     calm = many_draws.next_month().profits[-1]
+    assert abs(calm.mean() - stated.without[0]) < 3.5 * calm.std() / np.sqrt(len(calm))
     all_consent = np.ones_like(many_draws.state.consents)
     open_market = replace(many_draws, state=replace(many_draws.state, consents=all_consent))
     for offer, channel in (("gift", "sms"), ("twenty_off", "email")):

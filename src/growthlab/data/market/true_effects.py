@@ -24,7 +24,7 @@ class TrueEffects:
     who gets no other message in the month. `later` is what follows: stocks filled early, customers who leave
     and channels that are closed. It is an estimate, by which the market goes on as in the last week of the
     month, without more messages, and a closed channel costs the best message of each month. Both have shape
-    ``(n, n_offers, n_channels, n_slots)``.
+    ``(n, n_offers, n_channels, n_slots)``. `without` is the expected profit of the month without messages, ``(n,)``.
     """
 
     offers: list[str]
@@ -32,6 +32,7 @@ class TrueEffects:
     slots: pd.DatetimeIndex
     month: np.ndarray
     later: np.ndarray
+    without: np.ndarray
 
     @property
     def total(self) -> np.ndarray:
@@ -78,7 +79,7 @@ def true_effects(world: MarketWorld, rates: MonthRates, slots: Sequence[datetime
     later = np.where(
         alive[:, None, None, None], pulled + _reach(world, rates, course, month, days), 0.0
     )
-    return TrueEffects(offers, channels, moments, month, later)
+    return TrueEffects(offers, channels, moments, month, later, course.without)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class ExpectedCourse:
     value: list[np.ndarray]  # expected profit of the rest of the month
     after: list[np.ndarray]  # expected profit of the days after the month, see future.days
     codes: list[np.ndarray]  # expected spend in the days for which a code sent today holds
+    without: np.ndarray  # expected profit of the month, (n,)
 
     @classmethod
     def of(cls, world: MarketWorld, rates: MonthRates) -> ExpectedCourse:
@@ -116,7 +118,8 @@ class ExpectedCourse:
             value = step.before_visit(value, day, rates.margin)
             after = step.before_visit(after, day, None)
         codes = [step.code_spend(day) for day in range(DAYS)]
-        return cls(at_day, values[::-1], afters[::-1], codes)
+        start = np.take_along_axis(value, state.stock[:, :, None], axis=2)
+        return cls(at_day, values[::-1], afters[::-1], codes, start.sum((1, 2)))
 
     def at(self, day: int) -> Ahead:
         """What lies ahead on a day."""
