@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
+import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.cli.conftest import Workspace
+from tests.written_bytes import traces_below
 
 from growthlab.bundle.bundle import Bundle
 from growthlab.core.csv_text import raw_text
@@ -74,32 +74,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         yield Workspace(folders["work"])
 
 
-def texts_in(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, and what is compressed in it."""
-    content = path.read_bytes()
-    yield content
-    if content[:4] == b"PAR1":
-        frame = pd.read_parquet(path)
-        yield frame.to_csv().encode()
-    if content[:4] == b"PK\x03\x04":
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in archive.namelist():
-                yield archive.read(name)
-
-
-def found_below(folder: Path, allowed: set[Path]) -> list[str]:
-    """The files below a folder that hold a trace of a customer, in any usual encoding of text."""
-    wrong = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p not in allowed):
-        for content in texts_in(path):
-            for encoding in ("utf-8", "utf-16-le", "utf-32-le"):
-                lower = content.lower()
-                wrong += [f"{path}: {trace}" for trace in TRACES if trace.encode(encoding) in lower]
-                if "kowalska".encode(encoding) in str(path).encode():
-                    wrong.append(str(path))
-    return wrong
-
-
 async def asked_of_a_service(shop: Workspace, users: list[str]) -> None:
     """The answers of a service for raw ids, which go to a request log."""
     options = {"bundle": shop.folder / "bundles", "log": shop.folder / "requests.jsonl"}
@@ -108,10 +82,20 @@ async def asked_of_a_service(shop: Workspace, users: list[str]) -> None:
     transport = httpx.ASGITransport(create_app(service))
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         for user in users:
-            answer = await client.post("/recommend", json={"user_id": user, "k": 3})
-            assert answer.status_code == 200, answer.text
-            assert answer.json()["served"] == "known"
+            for path, more in (("/recommend", {"k": 3}), ("/churn", {})):
+                answer = await client.post(path, json={"user_id": user, **more})
+                assert answer.status_code == 200, answer.text
+                assert answer.json()["served"] == "known"
     await service.stop()
+
+
+def write_newer_events(shop: Workspace) -> None:
+    """The shop's events, and each once more half a year later."""
+    events = pd.read_csv(shop.folder / "events.csv")
+    moments = pd.to_datetime(events["timestamp"], format="ISO8601")
+    later = events.assign(timestamp=moments + pd.Timedelta(days=150))
+    both = pd.concat([events.assign(timestamp=moments), later])
+    both.to_csv(shop.folder / "newer.csv", index=False)
 
 
 def test_no_byte_of_a_customer_leaves_the_door(shop: Workspace) -> None:
@@ -162,6 +146,13 @@ def test_no_byte_of_a_customer_leaves_the_door(shop: Workspace) -> None:
     done = shop.growthlab("monitor", "bundle=bundles/tabular_file-top_n", "log=requests.jsonl")
     assert done.status == 0, done.err
     said += done.out + done.err
+    write_newer_events(shop)
+    newer = [word.replace("events.csv", "newer.csv") for word in SHOP]
+    churn = "bundle=bundles/tabular_file-churn"
+    done = shop.growthlab("monitor", churn, "log=requests.jsonl", *newer)
+    assert done.status == 0, done.err
+    assert re.search(r"^roc auc +[01]\.\d{4} ", done.out, re.MULTILINE), done.out
+    said += done.out + done.err
     logged = [
         json.loads(line)["user"] for line in (work / "requests.jsonl").read_text().splitlines()
     ]
@@ -170,16 +161,18 @@ def test_no_byte_of_a_customer_leaves_the_door(shop: Workspace) -> None:
 
     key = find_key()
     assert key is not None
-    asked = {work / f"{name}.csv" for name in ("events", "users", "asked", "recommend", "score")}
+    asked = {
+        work / f"{name}.csv" for name in ("events", "newer", "users", "asked", "recommend", "score")
+    }
     asked |= {work / "revealed.csv", kept_ids_file(key), *(work / "days").iterdir()}
-    assert not found_below(work.parent, asked)
+    assert not traces_below(work.parent, TRACES, asked)
     assert not [trace for trace in TRACES if trace in said.lower()]
 
 
 def test_the_search_finds_raw_ids_where_there_are_some(shop: Workspace) -> None:
     done = shop.growthlab("prepare", *SHOP, "privacy.user_ids=plain", "cache=plain")
     assert done.status == 0, done.err
-    found = "".join(found_below(shop.folder / "plain", set()))
+    found = "".join(traces_below(shop.folder / "plain", TRACES))
     assert [trace for trace in TRACES if trace not in found] == []
     shutil.rmtree(shop.folder / "plain")
 
@@ -188,6 +181,7 @@ def test_files_of_customers_are_readable_by_their_owner_alone(shop: Workspace) -
     assert shop.growthlab("prepare", *SHOP).status == 0
     given = {
         "events.csv",
+        "newer.csv",
         "users.csv",
         "asked.csv",
         "days",

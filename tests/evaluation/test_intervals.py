@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from growthlab.evaluation.bootstrap import evaluate_predictions
 from growthlab.evaluation.intervals import (
+    bias_corrected_bounds,
     effective_number,
     is_rough,
     jackknife_bounds,
     percentile_bounds,
     unless_without_width,
 )
+from growthlab.evaluation.prediction_values import PredictionValues
+from growthlab.evaluation.resamples import Resamples
+from growthlab.metrics.binary.empc import EMPC
+from growthlab.metrics.binary.roc_auc import RocAuc
 
 
 def bounds_of_mean(values):
@@ -54,6 +60,26 @@ def test_one_value_or_none_has_no_bounds():
 
 def test_bounds_leave_out_resamples_in_which_the_metric_is_undefined():
     assert percentile_bounds(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
+
+
+def test_what_resampling_adds_is_taken_off_twice():
+    around = 1 + np.linspace(-1, 1, 401)  # bounds of 1: .05 and 1.95
+    assert bias_corrected_bounds(1.0, around) == pytest.approx((0.05, 1.95))
+    assert bias_corrected_bounds(1.0, around + 0.3) == pytest.approx((-0.25, 1.65))
+    assert np.isnan(bias_corrected_bounds(1.0, np.array([np.nan]))).all()
+
+
+def test_the_bounds_of_a_maximum_are_corrected_and_those_of_a_mean_are_not():
+    random = np.random.default_rng(3)
+    label = (random.random(300) < 0.2).astype(float)
+    prediction = random.random(300)
+    metrics = [EMPC(), RocAuc()]
+    resampled = PredictionValues(label, prediction, metrics, Resamples(300, 0)).on_resamples(500)
+    found = evaluate_predictions(label, prediction, metrics, n_resamples=500)
+    value, low, high = found["empc"]
+    assert (low, high) == bias_corrected_bounds(value, resampled[0])
+    assert low < percentile_bounds(resampled[0])[0]
+    assert tuple(found["roc_auc"][1:]) == percentile_bounds(resampled[1])
 
 
 def test_bounds_without_width_are_none():

@@ -221,7 +221,7 @@ def review_page(text: str) -> str:
         earlier=EarlierComparison(text, address, {text: 0.5}, text, changes),
         settings=[SettingsOfModel(text, [(text, text, text)]), SettingsOfModel(text, [])],
         search=pd.DataFrame({"model": [text], "remarks": [text]}),
-        courses=[SearchCourse(text, [0.1, np.nan, 0.2])],
+        courses=[SearchCourse(text, [0.1, np.nan, 0.2], {text: 0.7})],
         cleaning=[{"rule": text, "why": text, "dropped_events": 1}],
         missing={"segments": text},
     )

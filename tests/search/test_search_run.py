@@ -170,7 +170,7 @@ def test_plots_need_enough_complete_trials() -> None:
         if value == 0.1:
             drawn = set(search_figures(s.optuna, ["quality", "bundle_mb"]))
             assert drawn == {"history_quality", "history_bundle_mb", "pareto_front"}
-    kinds = ("history", "importance", "parallel_coordinates")
+    kinds = ("history", "parallel_coordinates")
     each = {f"{kind}_{name}" for kind in kinds for name in ("quality", "bundle_mb")}
     assert set(search_figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
 

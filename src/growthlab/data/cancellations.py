@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,19 @@ _INVOLVED = (
     "event_type IN ('purchase', 'return') AND cancelled_at IS NULL AND (user_id, item_id) IN "
     f"(SELECT user_id, item_id FROM events WHERE {CANCELS})"
 )
-
-
 MATCHED = f"({CANCELS} AND cancelled_at IS NOT NULL)"  # after `match_cancellations`
+# the cancelled part of each matched purchase, and its cancellation
+_SINCE = "greatest(bought.known_from, cancelled.known_from) AS cancelled_at"
+_PAIRED = (
+    "FROM matched JOIN involved bought ON bought.place = purchase "
+    "JOIN involved cancelled ON cancelled.place = cancellation"
+)
+_EXTRA = "EXCLUDE (cancels, amount, known_from, pair, place)"
+_CANCELLED = (
+    f"SELECT bought.* {_EXTRA} REPLACE (CASE WHEN bought.quantity IS NOT NULL "
+    f"THEN matched.amount END AS quantity, {_SINCE}) {_PAIRED}",
+    f"SELECT cancelled.* {_EXTRA} REPLACE ({_SINCE}) {_PAIRED}",
+)
 
 
 def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
@@ -31,26 +42,43 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     timestamps the part is dropped. Cancellations stay, a matched one with its own time as
     `cancelled_at`; without timestamps matched ones are dropped too. An unknown quantity counts as 1.
     """
-    rows = log.query(
-        f"SELECT *, {CANCELS} AS cancels, abs(coalesce(quantity, 1)) AS amount "
-        f"FROM events WHERE {_INVOLVED} "
-        f"ORDER BY user_id, item_id, {log.ordered_by}, cancels, amount, unit_price, order_id"
+    by_time = log.ordered_by == "timestamp"
+    known_from = "coalesce(ingested_at, timestamp)" if by_time else log.ordered_by
+    number = f"epoch_us({known_from})" if by_time else known_from
+    sized = (
+        f"SELECT *, {CANCELS} AS cancels, abs(coalesce(quantity, 1)) AS amount, "
+        f"{known_from} AS known_from FROM events WHERE {_INVOLVED}"
     )
-    pairs = rows.groupby(["user_id", "item_id"], sort=False).ngroup().to_numpy()
-    cancels, amount = rows.pop("cancels").to_numpy(), rows.pop("amount").to_numpy()
-    known = _known_from(rows, log.ordered_by).to_numpy()
-    left, matches = match_amounts(pairs, cancels, amount, known)
-    cancelled = _cancelled_rows(rows, matches)
-    reduced = (left > 0) & (left < amount)
-    rows.loc[reduced, "quantity"] = left[reduced]
-    kept = rows[(left > 0) | (amount == 0)]  # another rule drops purchases of quantity 0
+    order = f"user_id, item_id, {log.ordered_by}, cancels, amount, {_ties(log)}"
+    involved = (
+        "SELECT *, dense_rank() OVER (ORDER BY user_id, item_id) AS pair, "
+        f"row_number() OVER (ORDER BY {order}) - 1 AS place FROM ({sized})"
+    )
+    rows = log.arrow(
+        f"SELECT pair, cancels, amount, {number} AS known FROM ({involved}) ORDER BY place"
+    )
+    columns = [rows[name].to_numpy() for name in ("pair", "cancels", "amount", "known")]
+    left, matches = match_amounts(*columns)
+    remaining = pd.DataFrame({"place": np.arange(len(left)), "left_over": left})
+    matched = pd.DataFrame(matches, columns=list(CancellationMatch._fields))
+    kept = (
+        "SELECT * EXCLUDE (cancels, amount, known_from, pair, place, left_over) REPLACE "
+        "(CASE WHEN left_over < amount THEN left_over ELSE quantity END AS quantity) "
+        "FROM involved JOIN remaining USING (place) WHERE left_over > 0 OR amount = 0"
+    )  # another rule drops purchases of quantity 0
     untouched = f"SELECT * FROM events WHERE NOT coalesce({_INVOLVED}, false)"
-    both = f"{untouched} UNION ALL BY NAME SELECT * FROM kept"
-    fills: tuple[str, ...] = ()
-    if log.ordered_by == "timestamp" and matches:
-        kept, fills = pd.concat([kept, cancelled], ignore_index=True), ("cancelled_at",)
-    n_cancelled = len({m.purchase for m in matches})
-    return log.derive(both, {"kept": kept}, fills=fills), n_cancelled
+    selects, fills = [untouched, kept], ()
+    if by_time and matches:
+        selects, fills = [*selects, *_CANCELLED], ("cancelled_at",)
+    events = f"WITH involved AS MATERIALIZED ({involved}) {' UNION ALL BY NAME '.join(selects)}"
+    marked = log.derive(events, {"remaining": remaining, "matched": matched}, fills=fills)
+    return marked, matched["purchase"].nunique()
+
+
+def _ties(log: EventLog) -> str:
+    """The columns that order what is equal otherwise, so that the order is always the same."""
+    others = set(log.columns) - {"user_id", "item_id", log.ordered_by}
+    return ", ".join(["unit_price", "order_id", *sorted(others - {"unit_price", "order_id"})])
 
 
 class CancellationMatch(NamedTuple):
@@ -70,14 +98,14 @@ def match_amounts(
     of the same time. `known` orders the rows of a pair by when each became known: no match depends on
     a row that became known after both of its own.
     """
-    left = amount.astype(np.float64)
+    left = amount.astype(np.float64).tolist()
     matches: list[CancellationMatch] = []
     purchases: list[int] = []  # of the pair, known so far: those of which something is left
     waiting: list[int] = []  # of the pair, known so far: cancellations without a purchase
     current_pair = -1
 
     def match(purchase: int, cancellation: int) -> None:
-        size = float(amount[cancellation])
+        size = left[cancellation]
         left[cancellation] = 0.0
         left[purchase] -= size
         matches.append(CancellationMatch(purchase, cancellation, size))
@@ -85,39 +113,21 @@ def match_amounts(
     for row in np.lexsort((cancels, known, pairs)).tolist():
         if pairs[row] != current_pair:
             purchases, waiting, current_pair = [], [], pairs[row]
-        if cancels[row]:
-            able = [p for p in purchases if p < row and left[p] >= amount[row] > 0]
-            if able:
-                match(max(able), row)
-                purchases = [p for p in purchases if left[p] > 0]
-            else:
-                waiting.append(row)
-            continue
-        for cancellation in [c for c in waiting if c > row and amount[c] > 0]:
-            if left[row] >= amount[cancellation]:
-                match(row, cancellation)
-                waiting.remove(cancellation)
-        if left[row] > 0:
-            purchases.append(row)
-    return left, matches
-
-
-def _known_from(rows: pd.DataFrame, ordered_by: str) -> pd.Series:
-    """When each row became known: its ingestion, or else its time or position."""
-    if ordered_by != "timestamp":
-        return rows[ordered_by]
-    return rows["ingested_at"].fillna(rows["timestamp"])
-
-
-def _cancelled_rows(rows: pd.DataFrame, matches: list[CancellationMatch]) -> pd.DataFrame:
-    """The cancelled part of each matched purchase, and its cancellation, both with `cancelled_at`."""
-    purchases = rows.iloc[[m.purchase for m in matches]].reset_index(drop=True)
-    cancellations = rows.iloc[[m.cancellation for m in matches]].reset_index(drop=True)
-    if "timestamp" not in rows:
-        return purchases.iloc[:0]
-    known = purchases["quantity"].notna().to_numpy()
-    purchases.loc[known, "quantity"] = np.array([m.amount for m in matches])[known]
-    both_known = [_known_from(each, "timestamp") for each in (purchases, cancellations)]
-    times = pd.concat(both_known, axis=1).max(axis=1)
-    both = [purchases.assign(cancelled_at=times), cancellations.assign(cancelled_at=times)]
-    return pd.concat(both, ignore_index=True)
+        if cancels[row] and left[row] > 0:
+            before = bisect_left(purchases, row)
+            able = (n for n in range(before - 1, -1, -1) if left[purchases[n]] >= left[row])
+            place = next(able, None)
+            if place is None:
+                insort(waiting, row)
+                continue
+            match(purchases[place], row)
+            if left[purchases[place]] == 0:
+                del purchases[place]
+        elif not cancels[row]:
+            for cancellation in waiting[bisect_right(waiting, row) :]:
+                if left[row] >= left[cancellation]:
+                    match(row, cancellation)
+                    del waiting[bisect_left(waiting, cancellation)]
+            if left[row] > 0:
+                insort(purchases, row)
+    return np.array(left, dtype=np.float64), matches

@@ -157,8 +157,9 @@ def evaluate_predictions(
 ) -> dict[str, Estimate]:
     """Every metric of the predictions, with bounds over customers.
 
-    A metric of sums has those of `jackknife_bounds`, any other those of `percentile_bounds`. A
-    metric with ``biased_by_resampling`` has no bounds: they would not contain its value.
+    A metric of sums has those of `jackknife_bounds`, one with ``raised_by_resampling`` those of
+    `bias_corrected_bounds`, any other those of `percentile_bounds`. A metric with
+    ``biased_by_resampling`` has no bounds: they would not contain its value.
 
     Raises
     ------

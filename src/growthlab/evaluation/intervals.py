@@ -70,6 +70,19 @@ def percentile_bounds(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def bias_corrected_bounds(value: float, resampled: np.ndarray) -> tuple[float, float]:
+    """The `percentile_bounds`, less twice what resampling adds to the value.
+
+    What it adds is the bootstrap's estimate of bias: resamples lie as far above the value as the value
+    lies above the truth. Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10.
+    """
+    low, high = percentile_bounds(resampled)
+    if np.isnan(low):
+        return NO_BOUNDS
+    shift = 2 * (float(np.nanmean(resampled)) - value)
+    return low - shift, high - shift
+
+
 def unless_without_width(bounds: tuple[float, float]) -> tuple[float, float]:
     """The bounds, NaN if they have no width: where customers do not differ, nothing can be said.
 

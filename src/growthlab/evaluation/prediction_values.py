@@ -7,13 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from growthlab.evaluation.intervals import (
+    bias_corrected_bounds,
     is_rough,
     jackknife_bounds,
     percentile_bounds,
     unless_without_width,
 )
 from growthlab.evaluation.resamples import Resamples
-from growthlab.metrics.predictions import OrderMetric, PredictionMetric, SumMetric
+from growthlab.metrics.predictions import (
+    OrderMetric,
+    PredictionMetric,
+    RaisedByResampling,
+    SumMetric,
+)
 from growthlab.metrics.weighted_rows import Ranking, WeightedRows
 
 
@@ -68,7 +74,10 @@ class PredictionValues:
         others = [m for m in self._metrics if not isinstance(m, skipped)]
         if others:
             drawn = self.on_resamples(n_resamples, others)
-            bounds |= {m.name: percentile_bounds(v) for m, v in zip(others, drawn, strict=True)}
+            bounds |= {
+                metric.name: self._resampled_bounds(metric, values)
+                for metric, values in zip(others, drawn, strict=True)
+            }
         return {name: unless_without_width(each) for name, each in bounds.items()}
 
     def rough(self) -> frozenset[str]:
@@ -104,6 +113,14 @@ class PredictionValues:
                 label, prediction = self._ascending
                 own[:] = [metric(label, prediction, weight[::-1]) for weight in rows.weights]
         return values
+
+    def _resampled_bounds(
+        self, metric: PredictionMetric, resampled: np.ndarray
+    ) -> tuple[float, float]:
+        """The bounds of a metric from its values on resamples."""
+        if isinstance(metric, RaisedByResampling) and metric.raised_by_resampling:
+            return bias_corrected_bounds(*self.of_all([metric]), resampled)
+        return percentile_bounds(resampled)
 
     def _jackknife_bounds(self, metric: SumMetric) -> tuple[float, float]:
         """The bounds of a metric of sums, from its values without each cell of customers."""

@@ -64,6 +64,16 @@ class BiasedByResampling(Protocol):
     biased_by_resampling: ClassVar[bool]
 
 
+@runtime_checkable
+class RaisedByResampling(Protocol):
+    """A metric that, where `raised_by_resampling` holds, is the best of many: resamples exceed its value.
+
+    The best in a sample is too good by its noise, and that of a resample once more.
+    """
+
+    raised_by_resampling: ClassVar[bool]
+
+
 LABEL, PART = "label", "label: "  # columns of a table of predictions
 
 

@@ -60,10 +60,14 @@ class SettingsOfModel:
 
 @dataclass(frozen=True)
 class SearchCourse:
-    """The trials of one model's search: values in the order of the trials, NaN where one failed."""
+    """The trials of one model's search: values in the order of the trials, NaN where one failed.
+
+    `importance` is the share of their spread that each setting explains; empty with too few trials.
+    """
 
     model: str
     values: Sequence[float]
+    importance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from growthlab.pages.charts import LineChart
 from growthlab.pages.page import Chapter, DataBlock, Figure, PageTable
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
 from growthlab.review.number_texts import short_number
 from growthlab.review.review_contents import ReviewContents, SearchCourse
+
+SETTINGS_SHOWN = 5  # of a model
 
 
 def search_chapter(contents: ReviewContents) -> Chapter | None:
@@ -29,7 +32,25 @@ def search_chapter(contents: ReviewContents) -> Chapter | None:
         "Every model had the same budget on the validation window; minutes are of all its trials. A setting "
         "on the border of its range may be better beyond it."
     ]
-    return Chapter("Search", [DataBlock(figures=figures, table=table, notes=notes)])
+    blocks = [DataBlock(figures=figures, table=table, notes=notes)]
+    return Chapter("Search", [*blocks, *_importance(contents.courses)])
+
+
+def _importance(courses: Sequence[SearchCourse]) -> list[DataBlock]:
+    """A table of the settings that decided, the first of each model; none where trials are too few."""
+    rows = [
+        [course.model, setting, f"{share:.0%}"]
+        for course in courses
+        for setting, share in list(course.importance.items())[:SETTINGS_SHOWN]
+    ]
+    if not rows:
+        return []
+    table = PageTable.of_texts(["model", "setting", "share"], rows, "share")
+    note = (
+        "The share of the spread between a search's trials that each setting explains. A setting that only "
+        "some trials used, and a search with too few trials, have none."
+    )
+    return [DataBlock("Which settings decided", table=table, notes=[note])]
 
 
 def _chart(course: SearchCourse, *, maximise: bool) -> LineChart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from growthlab.evaluation.outcome import Estimate
+from growthlab.evaluation.plots import metric_bars
+from growthlab.pages.text_table import metric_label
+from growthlab.search.setting_importance import setting_importance, settings_of_all
 from growthlab.search.trial import FinishedTrial
 
 if TYPE_CHECKING:
@@ -55,7 +60,11 @@ def search_figures(study: optuna.Study, objectives: Sequence[str]) -> dict[str, 
 def _plots_of_objective(
     study: optuna.Study, complete: Sequence[Any], position: int, name: str
 ) -> dict[str, Figure]:
-    """History, parallel coordinates and importance; the last two if there are enough trials."""
+    """History, parallel coordinates and importance; the last two if there are enough trials.
+
+    They show the settings that every trial used: one that a certain choice alone reads has no place in
+    the trials without it.
+    """
     from optuna.visualization import matplotlib as optuna_plots
 
     def value(trial: Any) -> float:
@@ -66,13 +75,18 @@ def _plots_of_objective(
         return _draw(lambda: plot(study, target=target, target_name=name, **options))
 
     plots = {"history": figure_of(optuna_plots.plot_optimization_history)}
-    settings = _varied_settings(complete)
-    values = {value(t) for t in complete if t.params}
+    tried = [trial for trial in complete if trial.params]
+    settings = settings_of_all(tried)
+    values = {value(trial) for trial in tried}
     if settings and len(complete) >= MIN_TRIALS_FOR_PLOTS and len(values) > 1:
         plots["parallel_coordinates"] = figure_of(
             optuna_plots.plot_parallel_coordinate, params=settings
         )
-        plots["importance"] = figure_of(optuna_plots.plot_param_importances, params=settings)
+    shares = setting_importance(study, value)
+    if shares:
+        bars = {setting: Estimate(share, math.nan, math.nan) for setting, share in shares.items()}
+        subtitle = f"share of the spread of {metric_label(name)} between trials"
+        plots["importance"] = metric_bars(bars, "Which settings decided", subtitle=subtitle)
     return plots
 
 
@@ -81,13 +95,6 @@ def _pareto_front(study: optuna.Study, objectives: Sequence[str]) -> Figure:
 
     names = list(objectives)
     return _draw(lambda: optuna_plots.plot_pareto_front(study, target_names=names))
-
-
-def _varied_settings(complete: Sequence[Any]) -> list[str]:
-    """The settings that differ between trials."""
-    tried = [t.params for t in complete if t.params]
-    names = sorted(set().union(*tried)) if tried else []
-    return [n for n in names if len({str(p.get(n)) for p in tried}) > 1]
 
 
 def _draw(plot: Callable[[], Any]) -> Figure:

@@ -12,8 +12,10 @@ import pandas as pd
 class SearchResults:
     """What the searches of a comparison found: a table with a row a model, and the value of each trial.
 
-    `courses` are by model, in the order of the trials; NaN where a trial has none.
+    `courses` are by model, in the order of the trials; NaN where a trial has none. `importance` is by
+    model and setting, see `setting_importance`.
     """
 
     table: pd.DataFrame
     courses: Mapping[str, Sequence[float]]
+    importance: Mapping[str, Mapping[str, float]]

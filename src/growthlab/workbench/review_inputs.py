@@ -65,7 +65,7 @@ def review_contents(
         earlier=comparison_before(recorder, comparison.objective),
         settings=[changed_settings(bench, c.name, c.name, c.settings) for c in contenders],
         search=None if search is None else search.table,
-        courses=[] if search is None else [SearchCourse(*c) for c in search.courses.items()],
+        courses=[] if search is None else _courses(search),
     )
 
 
@@ -83,6 +83,14 @@ def log_page(
     path = save_page(page, output, lineage.data, f"comparison-{lineage.task}")
     look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS)
     return [f"page: {path}", *look]
+
+
+def _courses(search: SearchResults) -> list[SearchCourse]:
+    """The course of each model's search."""
+    return [
+        SearchCourse(model, values, search.importance.get(model, {}))
+        for model, values in search.courses.items()
+    ]
 
 
 def _with_tables(comparison: Comparison, recorder: ComparisonRun) -> Comparison:

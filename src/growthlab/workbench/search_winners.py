@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from growthlab.core.errors import GrowthlabError
 from growthlab.search.override_words import override_words
 from growthlab.search.search_results import SearchResults
+from growthlab.search.setting_importance import setting_importance
 from growthlab.tasks.entry import Contender
 from growthlab.workbench.searches import PlannedSearch
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +37,16 @@ def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], 
             contenders.append(contender)
         rows.append({"model": planned.model, **row})
     courses = {planned.model: _course(planned) for planned in searches}
-    return contenders, SearchResults(pd.DataFrame(rows), courses)
+    importance = {
+        planned.model: setting_importance(planned.search.study.optuna, _first_value)
+        for planned in searches
+    }
+    return contenders, SearchResults(pd.DataFrame(rows), courses, importance)
+
+
+def _first_value(trial: FrozenTrial) -> float:
+    """The value of the first objective of a complete trial."""
+    return float(trial.values[0])
 
 
 def _course(planned: PlannedSearch) -> list[float]:

@@ -46,6 +46,7 @@ class EMPC(OrderMetric):
     beta: float = 14.0
 
     larger_is_better: ClassVar[bool] = True
+    raised_by_resampling: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if min(self.offer, self.contact) < 0 or not self.offer < self.value:
