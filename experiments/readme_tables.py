@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def leaderboard(rows: pd.DataFrame, objective: str, others: Sequence[str]) -> Ta
         cells = [
             name + mark,
             str(n_seeds[name]),
-            f"{mean.loc[name, f'test/{objective}']:.4f} [{low:.4f}, {high:.4f}]",
+            f"{mean.loc[name, f'test/{objective}']:.4f}" + _bounds(low, high),
             f"{sd[name]:.4f}" if n_seeds[name] > 1 else "-",
             f"{valid[name]:.4f}",
             *(_number(mean.loc[name, f"test/{m}"]) for m in others),
@@ -92,6 +93,11 @@ def leaderboard(rows: pd.DataFrame, objective: str, others: Sequence[str]) -> Ta
     return Table(
         ["model", "seeds", objective, "seed sd", f"valid {objective}", *others, "fit s"], lines
     )
+
+
+def _bounds(low: float, high: float) -> str:
+    """The bounds of a value, nothing where it has none."""
+    return "" if math.isnan(low) else f" [{low:.4f}, {high:.4f}]"
 
 
 def by_cutoff(rows: pd.DataFrame, objective: str) -> Table:

@@ -119,7 +119,8 @@ class PredictionValues:
     ) -> tuple[float, float]:
         """The bounds of a metric from its values on resamples."""
         if isinstance(metric, RaisedByResampling) and metric.raised_by_resampling:
-            return bias_corrected_bounds(*self.of_all([metric]), resampled)
+            (value,) = self.of_all([metric])
+            return bias_corrected_bounds(value, resampled)
         return percentile_bounds(resampled)
 
     def _jackknife_bounds(self, metric: SumMetric) -> tuple[float, float]:
