@@ -18,17 +18,23 @@ SHOWN, NOT_SHOWN = "shown", "not shown"  # that its order of customers is more t
 
 
 class AnswerKind(StrEnum):
-    """What an answer is: a list of items, or one number a customer."""
+    """What an answer is: a list of items, or one number a customer, maybe with the action it is of."""
 
     LIST = "list"
     PROBABILITY = "probability"
     AMOUNT = "amount"
     EFFECT = "effect"  # what an action changes in an amount or a probability; it may be below 0
+    ARM = "arm"  # the best of several actions, what it brings, and what each of them changes
 
     @property
     def is_list(self) -> bool:
         """Whether the answer is a list of items; else it is a number."""
         return self is AnswerKind.LIST
+
+    @property
+    def names_arm(self) -> bool:
+        """Whether the answer names an action beside its number."""
+        return self is AnswerKind.ARM
 
     @property
     def noun(self) -> str:
@@ -38,6 +44,7 @@ class AnswerKind(StrEnum):
             AnswerKind.PROBABILITY: "a probability",
             AnswerKind.AMOUNT: "an amount",
             AnswerKind.EFFECT: "an effect",
+            AnswerKind.ARM: "an action",
         }
         return nouns[self]
 

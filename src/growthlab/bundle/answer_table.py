@@ -138,11 +138,12 @@ def columns_of_lists(rows: RequestRows, lists: Sequence[Recommendation]) -> Colu
 
 
 def columns_of_numbers(rows: RequestRows, numbers: Sequence[Prediction], field: str) -> Columns:
-    """A row an answer: row, user_id, the number under the name `field`, and served."""
+    """A row an answer: row, user_id, the number under the name `field`, the action, if any, and served."""
     return {
         "row": np.arange(rows.first, rows.first + len(rows), dtype=np.int64),
         "user_id": rows.given_user_ids,
         field: np.array([number.value for number in numbers], dtype=np.float64),
+        **_arms_of(numbers),
         "served": [number.served for number in numbers],
     }
 
@@ -210,3 +211,15 @@ def _number(value: Any) -> float:
 
 def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+
+
+def _arms_of(numbers: Sequence[Prediction]) -> Columns:
+    """The columns of the actions that the numbers are of; none where they are of no action."""
+    choices = [number.choice for number in numbers if number.choice is not None]
+    if not choices:
+        return {}
+    effects = {
+        f"effect_{arm}": np.array([choice.effects[arm] for choice in choices])
+        for arm in choices[0].effects
+    }
+    return {"arm": [choice.arm for choice in choices], **effects}

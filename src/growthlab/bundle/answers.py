@@ -122,12 +122,22 @@ class PredictRequest:
 
 
 @dataclass(frozen=True)
+class ArmChoice:
+    """The best of several actions for a customer, the control where none is worth its cost."""
+
+    arm: str
+    effects: Mapping[str, float]  # action -> what it changes in the outcome
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """One number about a customer's horizon: a probability or an amount.
+    """One number about a customer's horizon: a probability, an amount or an effect.
 
     `served`: ``known``, from the stored features; ``features``, from those of the request;
     ``population_fallback``, the mean of all customers, where nothing is known of this one.
+    `choice`: the action that the number is of, where the model compares several.
     """
 
     value: float
     served: PredictServed
+    choice: ArmChoice | None = None

@@ -79,7 +79,8 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
 
     `source` has a column ``user_id``, or columns of the model's features, or both: features of
     the file replace the stored ones. `target` gets ``row``, ``user_id``, the number
-    under the name that the bundle's task gives it (such as ``churn_probability``) and ``served``.
+    under the name that the bundle's task gives it (such as ``churn_probability``) and ``served``; where
+    the model compares actions also the best ``arm``, and what each changes, as ``effect_<arm>``.
     Raises as `recommend_file` does.
     """
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)

@@ -301,7 +301,8 @@ def _predictor(
 ) -> tuple[np.ndarray, Predictor]:
     """The pseudonyms of known customers, and the predictor with their features."""
     scorer: Any = load_scorer(manifest.kind, read_arrays(folder / MODEL), files)
-    _require_ability(folder, manifest, scorer, "predict")
+    ability = "effects" if manifest.answer.kind.names_arm else "predict"
+    _require_ability(folder, manifest, scorer, ability)
     known, table = NO_NAMES, None
     if CUSTOMERS in manifest.files:
         stored = _checked(folder / CUSTOMERS, CUSTOMER_ROWS, {})

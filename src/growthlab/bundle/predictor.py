@@ -8,11 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from growthlab.bundle.answers import Features, Prediction, PredictRequest
+from growthlab.bundle.answers import (
+    ArmChoice,
+    Features,
+    Prediction,
+    PredictRequest,
+    PredictServed,
+)
 from growthlab.core.array_schema import FLOAT, LARGEST, ArraySchema, Schema
 from growthlab.core.errors import AnswerError, RequestError, near_matches
 from growthlab.core.histories import UNKNOWN
-from growthlab.scorers.base import RowScorer
+from growthlab.scorers.base import ComparesArms, RowScorer
 
 
 @dataclass(frozen=True)
@@ -35,17 +41,21 @@ class Predictor:
         """A prediction for each request; `places` are rows of the table or `UNKNOWN`."""
         has_features = np.array([bool(r.features) for r in requests], dtype=bool)
         known = ~has_features & (places != UNKNOWN)
-        values = np.full(len(requests), self.base)
+        parts: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
         if known.any():
             assert self.table is not None
             rows = places[known]
-            values[known] = self.scorer.predict({c: v[rows] for c, v in self.table.items()})
+            parts.append((known, {c: v[rows] for c, v in self.table.items()}))
         if has_features.any():
             features = [r.features or {} for r in requests if r.features]
-            values[has_features] = self.scorer.predict(self._columns(features))
-        if not np.isfinite(values).all():
-            raise AnswerError("the model's number is not finite")
+            parts.append((has_features, self._columns(features)))
         served = np.where(known, "known", np.where(has_features, "features", "population_fallback"))
+        if isinstance(self.scorer, ComparesArms):
+            return _choices(self.scorer, parts, served.tolist())
+        values = np.full(len(requests), self.base)
+        for rows, table in parts:
+            values[rows] = self.scorer.predict(table)
+        _require_finite(values)
         return [Prediction(v, s) for v, s in zip(values.tolist(), served.tolist(), strict=True)]
 
     def _columns(self, features: Sequence[Features]) -> dict[str, np.ndarray]:
@@ -66,6 +76,38 @@ class Predictor:
             else:
                 columns[name] = np.array([_number(name, v) for v in values], dtype=np.float64)
         return columns
+
+
+def _choices(
+    scorer: ComparesArms,
+    parts: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    served: Sequence[PredictServed],
+) -> list[Prediction]:
+    """The best arm of each request, by the average effects where no table is about it."""
+    effects = np.tile(scorer.average, (len(served), 1))
+    for rows, table in parts:
+        effects[rows] = scorer.effects(table)
+    net = scorer.net_values(effects)
+    _require_finite(net)
+    best, value = net.argmax(axis=1), net.max(axis=1).clip(min=0.0)
+    return [
+        Prediction(
+            v,
+            how,
+            ArmChoice(
+                scorer.arms[arm] if v > 0 else scorer.control,
+                dict(zip(scorer.arms, changes, strict=True)),
+            ),
+        )
+        for v, how, arm, changes in zip(
+            value.tolist(), served, best.tolist(), effects.tolist(), strict=True
+        )
+    ]
+
+
+def _require_finite(values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise AnswerError("the model's number is not finite")
 
 
 def _number(name: str, value: float | int | bool | str | None) -> float:

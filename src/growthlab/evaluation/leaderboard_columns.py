@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
+from growthlab.metrics.best_arm.base import OfArms, PerCustomer
 from growthlab.metrics.predictions import PredictionMetric
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
 
 KEYS = ("leaderboard", "column")  # in a metric's config; the second is that of runs logged before
 
-Metric = PredictionMetric | PerUser | Pooled | Overall
+Metric = PredictionMetric | PerUser | Pooled | Overall | PerCustomer | OfArms
 
 
 class MetricColumn(NamedTuple):

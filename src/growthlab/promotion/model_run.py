@@ -147,11 +147,15 @@ class ModelRun:
         return self.table("truth")
 
     def values_of(self, objective: str) -> pd.DataFrame:
-        """The predictions, or the values of the objective: a row a customer, sorted by id."""
-        if f"{PREDICTIONS}.parquet" in self.files:
-            table = self.predictions
+        """The values of the objective, or the predictions where it has none for a single customer.
+
+        A row a customer, sorted by id.
+        """
+        name = PREDICTIONS if f"{PREDICTIONS}.parquet" in self.files else "per_user"
+        if objective in pq.read_schema(self.file(f"{name}.parquet")).names:
+            table = self.table(name, ["user_id", objective])
         else:
-            table = self.table("per_user", ["user_id", objective])
+            table = self.predictions
         return table.assign(user_id=table["user_id"].astype(str)).sort_values(
             "user_id", kind="stable", ignore_index=True
         )

@@ -24,7 +24,6 @@ from growthlab.promotion.gate import Gate
 from growthlab.promotion.model_run import ModelRun
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import objective_metric
-from growthlab.tracking.run_files import PREDICTIONS
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +41,8 @@ def paired_test(
 
     Each evaluation counts `n_objectives` times: for the other possible objectives with a p of 1.
     """
-    has_predictions = f"{PREDICTIONS}.parquet" in challenger.files
-    column = "prediction" if has_predictions else task.objective
     first = champion.values_of(task.objective)
+    column = task.objective if task.objective in first else "prediction"
     columns = {champion.id: first[column].to_numpy(dtype=float)}
     seen = {_digest(columns[champion.id])}
     others = list(others)
@@ -75,7 +73,7 @@ def paired_test(
         alpha=gate.alpha,
         n_unread=n_unread + (n_objectives - 1) * n_tests,
     )
-    if has_predictions:
+    if column == "prediction":
         (metric,) = objective_metric(task, metrics).values()
         label = label_of(first)
         return superiority_by_bootstrap(pd.DataFrame(columns), label, metric, contest)

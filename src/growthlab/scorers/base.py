@@ -104,3 +104,24 @@ class RowScorer(Savable, Protocol):
     def predict(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
         """Predictions, shape ``(n,)``, float64; `table` holds at least `columns`, NaN where not known."""
         ...
+
+
+@runtime_checkable
+class ComparesArms(Protocol):
+    """A scorer of rows that says what each of several actions changes; it predicts what the best brings."""
+
+    arms: tuple[str, ...]
+    control: str
+
+    @property
+    def average(self) -> np.ndarray:
+        """The average effect of each arm, for a customer of whom nothing is known, ``(n_arms,)``."""
+        ...
+
+    def effects(self, table: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What each arm changes in the outcome of each row, ``(n, n_arms)``; see `RowScorer.predict`."""
+        ...
+
+    def net_values(self, effects: np.ndarray) -> np.ndarray:
+        """What each arm brings less its cost, in money, ``(n, n_arms)``."""
+        ...

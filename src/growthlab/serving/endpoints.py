@@ -81,15 +81,14 @@ def endpoints_of(task: str, answer: TaskAnswer) -> list[Endpoint]:
 @lru_cache
 def number_answer(answer: TaskAnswer) -> type[Answer]:
     """The schema of an answer with one number, such as ``ChurnAnswer`` with `churn_probability`."""
-    if answer.field in {*Answer.model_fields, "horizon_days", "served"}:
+    others: dict[str, Any] = {"horizon_days": (float | None, ...), "served": (PredictServed, ...)}
+    if answer.kind.names_arm:
+        others = {"arm": (str, ...), "effects": (dict[str, float], ...), **others}
+    if answer.field in {*Answer.model_fields, *others}:
         raise BundleError(
             f"{answer.field} cannot name the number of an answer: another field has that name"
         )
-    fields: dict[str, Any] = {
-        answer.field: (float, ...),
-        "horizon_days": (float | None, ...),
-        "served": (PredictServed, ...),
-    }
+    fields: dict[str, Any] = {answer.field: (float, ...), **others}
     name = answer.endpoint.title().replace("_", "")
     about = f"{answer.summary.removesuffix('.')} after the data's cut."
     return create_model(f"{name}Answer", __base__=Answer, __doc__=about, **fields)

@@ -69,6 +69,8 @@ def answer_of(
         return RecommendAnswer(**shared)
     manifest = pending.model.bundle.manifest
     shared |= {manifest.answer.field: result.value, "horizon_days": manifest.horizon_days}
+    if result.choice is not None:
+        shared |= {"arm": result.choice.arm, "effects": result.choice.effects}
     return pending.model.number_answer(**shared)
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,9 @@ from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.features.experiment_table import TRUTH_PARTS
 from growthlab.metrics.predictions import PART, OfEffects
 from growthlab.models.uplift.base import EffectModel
-from growthlab.split.fold import Fold, TableFold
-from growthlab.tasks.uplift_data import (
-    NO_EXPERIMENT,
-    UpliftData,
-    arm_of,
-    treatments_of,
-    uplift_data,
-)
+from growthlab.split.fold import TableFold
+from growthlab.tasks.experiment_task import ExperimentTask, assignment_of
+from growthlab.tasks.uplift_data import UpliftData, arm_of, uplift_data
 from growthlab.tasks.uplift_tables import effect_tenths
 from growthlab.training.fit_options import FitOptions
 
@@ -42,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Uplift:
+class Uplift(ExperimentTask):
     """The effect of `arm` on the outcome of each customer, over the control of the experiment.
 
     Its data is a table of a randomised experiment with known propensities: sample ratio and balance
@@ -78,26 +73,13 @@ class Uplift:
     def __post_init__(self) -> None:
         require_number(self.min_deciding)
 
-    def table_columns(self) -> tuple[str, ...]:
-        """None: it reads no tables beside events."""
-        return ()
-
-    @property
-    def why_no_events(self) -> str:
-        """See `NeedsTable.why_no_events`."""
-        return NO_EXPERIMENT
-
-    def data(self, fold: Fold, fitted_on: Any = None) -> NoReturn:
-        """ConfigError: events without a randomised assignment say nothing about effects."""
-        raise ConfigError(f"{fold.past.name} {self.why_no_events}")
-
     def table_data(self, fold: TableFold) -> UpliftData:
         """The customers of the arm and of the control, see `uplift_data`."""
         return uplift_data(fold, self.arm, task_label=f"task={self.name}")
 
     def table_answer(self, table: LabelledTable) -> TaskAnswer:
         """See `AnswersForTables.table_answer`."""
-        assignment = treatments_of(table)
+        assignment = assignment_of(table)
         arm = arm_of(assignment, self.arm)
         what = (
             f"what {arm} changes in the {table.label_column} of a customer over {assignment.control}, "

@@ -13,19 +13,16 @@ from growthlab.core.errors import ConfigError, DataError, near_matches
 from growthlab.data.arm_assignment import Assignment
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.randomisation import STOP_BELOW, balance, sample_ratio
+from growthlab.features.arms_table import ArmsTable
 from growthlab.features.experiment_table import ExperimentTable
 from growthlab.models.uplift.everybody import average_effect
 from growthlab.split.fold import TableFold
+from growthlab.tasks.experiment_task import NO_EXPERIMENT, assignment_of
 from growthlab.tasks.table_data import table_data
-from growthlab.tasks.uplift_tables import arms_table, expected_by_arm
+from growthlab.tasks.uplift_tables import arms_table, expected_by_arm, linear
 
 log = logging.getLogger(__name__)
 
-NO_EXPERIMENT = (
-    "has no randomised assignment, so nothing can be said about what an action changes "
-    f"({Claim.INCREMENTAL}), only who will buy, leave or spend ({Claim.HEURISTIC}, with another task); an "
-    "experiment is read with data=experiment_table"
-)
 FEWEST = 20  # customers of either arm in a part of the fold
 CUSTOMERS_CHECKED = 200_000  # for the balance; a sample is enough to see what matters
 
@@ -59,14 +56,10 @@ def uplift_data(fold: TableFold, arm: str | None, *, task_label: str) -> UpliftD
         The sizes of the arms are not as intended, or what customers were before differs between the
         arms: it was not randomised as it says; or a part has too few customers; see also `table_data`.
     """
-    assignment = treatments_of(fold.past)
+    assignment = assignment_of(fold.past)
     arm = arm_of(assignment, arm)
     arms = _checked_arms(fold)
-    compared = replace(
-        fold,
-        past=_of_arm(fold.past, arm, "to learn from"),
-        future=_of_arm(fold.future, arm, "to evaluate"),
-    )
+    compared = _against_control(fold, arm)
     shared = table_data(compared, lambda table: table.label, task_label=task_label)
     before = _checked_balance(compared, arm)  # after leaks were found, which differ by arm too
     train = ExperimentTable.of(shared.train, *_treatment(compared.past, arm))
@@ -80,11 +73,44 @@ def uplift_data(fold: TableFold, arm: str | None, *, task_label: str) -> UpliftD
     return UpliftData(train, evaluated, average, arms, before)
 
 
-def treatments_of(table: LabelledTable) -> Assignment:
-    """The assignment of a table; ConfigError where there is none."""
-    if table.assignment is None:
-        raise ConfigError(f"{table.file or table.name} {NO_EXPERIMENT}")
-    return table.assignment
+@dataclass(frozen=True)
+class ArmsData:
+    """The data that all models of several arms share on one fold.
+
+    `average` are the average effects of those to learn from, and `mean_outcome` what the best arm
+    brings on average, the answer for an unknown customer. `arms` and `balance` as of `UpliftData`, the
+    balance with the arm that each row is of.
+    """
+
+    train: ArmsTable
+    evaluated: ArmsTable
+    average: np.ndarray  # (n_arms,)
+    cost: np.ndarray  # (n_arms,)
+    mean_outcome: float
+    arms: pd.DataFrame
+    balance: pd.DataFrame
+
+
+def arms_data(fold: TableFold, worth: float, *, task_label: str) -> ArmsData:
+    """The customers of all arms and of the control, which is that of every arm; see `uplift_data`."""
+    assignment = assignment_of(fold.past)
+    arms = _checked_arms(fold)
+    compared = {arm: _against_control(fold, arm) for arm in assignment.treatments}
+    shared = table_data(fold, lambda table: table.label, task_label=task_label)
+    before = [_checked_balance(each, arm).assign(arm=arm) for arm, each in compared.items()]
+    train = ArmsTable.of(shared.train, assignment, worth)
+    evaluated = ArmsTable.of(shared.evaluated, assignment_of(fold.future), worth)
+    names = (assignment.control, *train.arms)
+    learned = {n: train.select(np.flatnonzero(assignment.arms == n)) for n in names}
+    expected = np.column_stack([linear(own).predict(evaluated) for own in learned.values()])
+    average = np.array([average_effect(train.against_control(arm)) for arm in train.arms])
+    cost = np.array([assignment.cost.get(arm, 0.0) for arm in train.arms])
+    for arm, effect in zip(train.arms, average, strict=True):
+        log.info("%s: %s changes the outcome by %.4g on average", task_label, arm, effect)
+    best = max(0.0, float((worth * average - cost).max()))
+    return ArmsData(
+        train, replace(evaluated, expected=expected), average, cost, best, arms, pd.concat(before)
+    )
 
 
 def arm_of(assignment: Assignment, arm: str | None) -> str:
@@ -103,9 +129,9 @@ def arm_of(assignment: Assignment, arm: str | None) -> str:
 def _checked_arms(fold: TableFold) -> pd.DataFrame:
     """The sizes of all arms, past and future; DataError where they are not as intended."""
     parts = [fold.past, fold.future]
-    names = (treatments_of(fold.past).control, *treatments_of(fold.past).treatments)
-    counts = {n: sum(int((treatments_of(t).arms == n).sum()) for t in parts) for n in names}
-    expected = {n: sum(float(treatments_of(t).probability[n].sum()) for t in parts) for n in names}
+    names = (assignment_of(fold.past).control, *assignment_of(fold.past).treatments)
+    counts = {n: sum(int((assignment_of(t).arms == n).sum()) for t in parts) for n in names}
+    expected = {n: sum(float(assignment_of(t).probability[n].sum()) for t in parts) for n in names}
     ratio = sample_ratio(counts, expected)
     if ratio.is_broken:
         sizes = ", ".join(f"{n} {counts[n]:,} instead of {expected[n]:,.0f}" for n in names)
@@ -116,7 +142,7 @@ def _checked_arms(fold: TableFold) -> pd.DataFrame:
         )
     log.info("sample ratio: p %.3f", ratio.p)
     outcomes = np.concatenate([t.label for t in parts])
-    arms = np.concatenate([treatments_of(t).arms for t in parts])
+    arms = np.concatenate([assignment_of(t).arms for t in parts])
     return arms_table(names, expected, arms, outcomes, ratio.p)
 
 
@@ -125,7 +151,7 @@ def _checked_balance(fold: TableFold, arm: str) -> pd.DataFrame:
     parts = [fold.past, fold.future]
     step = -(-sum(map(len, parts)) // CUSTOMERS_CHECKED)
     features = pd.concat([t.features.iloc[::step] for t in parts], ignore_index=True)
-    treated = np.concatenate([treatments_of(t).arms[::step] == arm for t in parts])
+    treated = np.concatenate([assignment_of(t).arms[::step] == arm for t in parts])
     found = balance(features, treated)
     propensity = np.concatenate([_treatment(t, arm)[1] for t in parts])
     same_for_all = np.ptp(propensity) < 1e-9
@@ -140,9 +166,18 @@ def _checked_balance(fold: TableFold, arm: str) -> pd.DataFrame:
     return found.columns.assign(p=found.p)
 
 
+def _against_control(fold: TableFold, arm: str) -> TableFold:
+    """The customers of the arm and of the control in both parts."""
+    past, future = (
+        _of_arm(table, arm, purpose)
+        for table, purpose in ((fold.past, "to learn from"), (fold.future, "to evaluate"))
+    )
+    return replace(fold, past=past, future=future)
+
+
 def _of_arm(table: LabelledTable, arm: str, purpose: str) -> LabelledTable:
     """The rows of the arm and of the control; DataError where they are too few."""
-    assignment = treatments_of(table)
+    assignment = assignment_of(table)
     for name in (arm, assignment.control):
         n = int((assignment.arms == name).sum())
         if n < FEWEST:
@@ -155,6 +190,6 @@ def _of_arm(table: LabelledTable, arm: str, purpose: str) -> LabelledTable:
 
 def _treatment(table: LabelledTable, arm: str) -> tuple[np.ndarray, np.ndarray]:
     """Who got the arm, and its probability among the two, ``(n,)`` each."""
-    assignment = treatments_of(table)
+    assignment = assignment_of(table)
     p, control = assignment.probability[arm], assignment.probability[assignment.control]
     return (assignment.arms == arm).astype(np.float64), p / (p + control)

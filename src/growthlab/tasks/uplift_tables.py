@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from growthlab.features.examples import Examples
 from growthlab.features.experiment_table import ExperimentTable
+from growthlab.metrics.best_arm.base import JudgedArms
 from growthlab.metrics.uplift.base import Truth
 from growthlab.models.base import Estimator
 from growthlab.models.table_estimator import TableEstimator
@@ -40,8 +41,15 @@ def arms_table(
 def expected_by_arm(learned: ExperimentTable, customers: ExperimentTable) -> np.ndarray:
     """The outcomes of customers without and with the arm by ridge regressions, ``(n, 2)``."""
     return np.column_stack(
-        [_linear(learned.arm(treated)).predict(customers) for treated in (False, True)]
+        [linear(learned.arm(treated)).predict(customers) for treated in (False, True)]
     )
+
+
+def linear(examples: Examples) -> Estimator:
+    """A ridge regression of the outcome, fitted; its mean where all outcomes are the same."""
+    constant = np.ptp(examples.labels("the expected outcome")) == 0
+    model: Estimator = Mean() if constant else TableEstimator(Ridge())
+    return model.fit(examples, FitOptions())
 
 
 def effect_tenths(truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
@@ -64,8 +72,19 @@ def effect_tenths(truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
     return table.assign(so_far=so_far)
 
 
-def _linear(examples: Examples) -> Estimator:
-    """A ridge regression of the outcome; its mean where all outcomes are the same."""
-    constant = np.ptp(examples.labels("the expected outcome")) == 0
-    model: Estimator = Mean() if constant else TableEstimator(Ridge())
-    return model.fit(examples, FitOptions())
+def arm_choices(judged: JudgedArms, names: np.ndarray) -> pd.DataFrame:
+    """A row an arm, the control last: whom the model gives it, and what that brings.
+
+    Columns: ``arm``, ``customers``, mean ``predicted`` and doubly robust ``net_value`` of those who are
+    given it, after its cost; `names` has the control last.
+    """
+    predicted = np.column_stack(
+        [judged.worth * judged.predicted - judged.cost, np.zeros(len(judged))]
+    )
+    gains = judged.gains(judged.chosen)
+    rows = []
+    for number, name in enumerate(names):
+        own = np.flatnonzero(judged.chosen == (-1 if number == len(names) - 1 else number))
+        means = (predicted[own, number].mean(), gains[own].mean()) if len(own) else (np.nan, np.nan)
+        rows.append((name, len(own), *map(float, means)))
+    return pd.DataFrame(rows, columns=["arm", "customers", "predicted", "net_value"])

@@ -1,0 +1,1 @@
+"""Metrics of giving each customer the arm that is best for it, costs included."""

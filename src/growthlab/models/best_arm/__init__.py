@@ -1,0 +1,1 @@
+"""Models of several arms: what each changes in a customer's outcome."""
