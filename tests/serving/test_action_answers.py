@@ -88,7 +88,7 @@ def test_the_best_arm_comes_with_the_effects_of_all(ask: Callable[..., Any]) -> 
 
 
 def test_an_arm_that_is_not_worth_its_cost_is_not_given(ask: Callable[..., Any]) -> None:
-    answer = ask("/best_arm", features={"discount_share": -3.0, "days_since_last": 1.0})
+    answer = ask("/best_arm", features={"discount_share": 0.0, "days_since_last": 2.0})
     assert max(answer["effects"]["coupon"] - 0.02, answer["effects"]["mail"] - 0.01) < 0
     assert answer["arm"] == "none"
     assert answer["incremental_value"] == 0

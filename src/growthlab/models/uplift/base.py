@@ -13,8 +13,8 @@ from growthlab.core.library_estimators import SklearnClassifier, SklearnRegresso
 from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.features.experiment_table import ExperimentTable
-from growthlab.models.base import Estimator, SaysStochastic
-from growthlab.models.table_estimator import TableEstimator, is_seeded, wrap_estimator
+from growthlab.models.base import Estimator, Exportable, SaysStochastic
+from growthlab.models.table_estimator import is_seeded, wrap_estimator
 from growthlab.scorers.base import RowScorer
 from growthlab.training.fit_options import FitOptions
 
@@ -88,11 +88,12 @@ def depends_on_seed(*models: OutcomeModel) -> bool:
     return any(m.stochastic if isinstance(m, SaysStochastic) else is_seeded(m) for m in models)
 
 
-def exported(model: Estimator) -> RowScorer:
+def exported(model: Estimator | EffectModel) -> RowScorer:
     """The scorer of a fitted part; ExportError where it has none."""
-    if not isinstance(model, TableEstimator) and not hasattr(model, "scorer"):
+    if not isinstance(model, Exportable):
         raise ExportError(f"{type(model).__name__}, a part of the model, is not exportable")
-    return model.scorer()
+    scorer: RowScorer = model.scorer()
+    return scorer
 
 
 def parts_of(experiment: ExperimentTable, options: FitOptions) -> np.ndarray:
