@@ -39,3 +39,8 @@ def assignment_of(table: LabelledTable) -> Assignment:
     if table.assignment is None:
         raise ConfigError(f"{table.file or table.name} {NO_EXPERIMENT}")
     return table.assignment
+
+
+def task_for(n_arms: int) -> str:
+    """The task that learns from an experiment with so many arms beside its control."""
+    return "best_arm" if n_arms > 1 else "uplift"

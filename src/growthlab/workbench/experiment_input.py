@@ -13,7 +13,7 @@ from growthlab.core.build import build
 from growthlab.core.errors import ConfigError
 from growthlab.core.plain_values import plain_values
 from growthlab.data.event_log import EventLog
-from growthlab.effects.experiment_data import EXPOSED, USER, ExperimentData
+from growthlab.effects.experiment_data import ARM, EXPOSED, USER, ExperimentData
 from growthlab.effects.exposure_table import ExposureTable
 from growthlab.effects.outcome_events import (
     TIME,
@@ -95,27 +95,48 @@ def _of_request_log(config: Any, table: ExposureTable, window: OutcomeWindow) ->
 
 def _of_timeline(config: Any, table: ExposureTable, window: OutcomeWindow) -> ExperimentData:
     log = read_or_open(event_source(config), config)
+    exposures = _timeline_exposures(config, table, log)
+    outcomes = outcomes_of_log(log, exposures[USER])
+    counted = count_outcomes(exposures, outcomes, window, _end(log))
+    return _experiment(
+        config, counted.customers, counted.days, counted.observed_days, counted.facts
+    )
+
+
+def timeline_experiment(config: Any, days: int) -> tuple[EventLog, ExperimentData]:
+    """The log of ``ab table`` and its experiment, with the outcomes of the days after the assignment.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As of `experiment_data`.
+    """
+    log = read_or_open(event_source(config), config)
+    table: ExposureTable = build(config.exposures, ExposureTable, "exposures")
+    exposures = _timeline_exposures(config, table, log)[[USER, ARM, EXPOSED]]
+    outcomes = outcomes_of_log(log, exposures[USER])
+    counted = count_outcomes(exposures, outcomes, OutcomeWindow(days, 0), _end(log))
+    return log, _experiment(config, counted.customers, facts=counted.facts)
+
+
+def _timeline_exposures(config: Any, table: ExposureTable, log: EventLog) -> pd.DataFrame:
+    """Who met which arm when, from a table or from the events of the log."""
     if (config.timeline.event is None) == (table.path is None):
         raise ConfigError(
             "with data= the exposures are either a table (exposures.path) or events "
             "(timeline.event): give one of them"
         )
     if table.path is None:
-        exposures = exposures_of_log(log, str(config.timeline.event), str(config.timeline.column))
-    else:
-        exposures = table.read(str(config.name))
-        if USER in exposures:
-            exposures[USER] = named_as_in_log(exposures[USER], log)
+        return exposures_of_log(log, str(config.timeline.event), str(config.timeline.column))
+    exposures = table.read(str(config.name))
+    if USER in exposures:
+        exposures[USER] = named_as_in_log(exposures[USER], log)
     if USER not in exposures or EXPOSED not in exposures:
         raise ConfigError(
             "a timeline needs exposures.user_id and exposures.exposed_at: whose and when an "
             "exposure was"
         )
-    outcomes = outcomes_of_log(log, exposures[USER])
-    counted = count_outcomes(exposures, outcomes, window, _end(log))
-    return _experiment(
-        config, counted.customers, counted.days, counted.observed_days, counted.facts
-    )
+    return exposures
 
 
 def _end(log: EventLog) -> pd.Timestamp:
