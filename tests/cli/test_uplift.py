@@ -78,6 +78,13 @@ def test_the_leaderboard_says_who_has_skill(compared: str) -> None:
     assert "not exportable: response: its numbers order customers" in compared
 
 
+def test_the_page_shows_what_the_arm_gains(shop: Workspace, compared: str) -> None:
+    page = (shop.folder / "reports" / "experiment_table" / "comparison-uplift.html").read_text()
+    assert "What the arm gains" in page
+    assert "t_logistic: gain of the outcome per customer" in page
+    assert "effects by tenth" in page
+
+
 def test_the_bundle_answers_with_an_effect_that_may_be_negative(bundle: Path) -> None:
     read = Bundle.load(bundle)
     lately, long_ago = (

@@ -9,8 +9,12 @@ import pytest
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.arm_assignment import Assignment
 from growthlab.data.labelled_table import LabelledTable
-from growthlab.evaluation.outcome import Estimate
+from growthlab.data.simulated_campaign import SimulatedCampaign
+from growthlab.evaluation.effect_curves import effect_curve
+from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.metrics.predictions import label_of
+from growthlab.metrics.uplift.average_effect import AverageEffect
+from growthlab.metrics.uplift.base import Truth
 from growthlab.metrics.uplift.effect_calibration import EffectCalibration
 from growthlab.metrics.uplift.rate_qini import RateQini
 from growthlab.metrics.uplift.skill import Skill
@@ -91,6 +95,60 @@ def test_the_table_of_predictions_holds_what_metrics_need() -> None:
     bought = DATA.evaluated.outcome > 0
     treated = DATA.evaluated.treatment == 1
     assert TASK.n_deciding(found) == min((bought & treated).sum(), (bought & ~treated).sum())
+
+
+def test_strata_are_the_levels_of_texts_and_the_highest_predictions() -> None:
+    metrics = {"average_effect": AverageEffect(), "skill": Skill()}
+    experiment = SimulatedCampaign(customers=8000, seed=3, probability={"none": 0.5, "mail": 0.5})
+    task = Uplift(arm="mail")
+    data = task.table_data(fold_of(experiment.read()))
+    found = task.evaluate(Everybody().fit(data.train, FitOptions()), data, metrics, seed=0)
+    strata = found.strata.set_index("stratum")
+    assert set(strata["metric"]) == {
+        "average_effect"
+    }  # tests with resamples of their own are left out
+    channel = data.evaluated.table["channel"].astype(str) == "email"
+    own = Truth.of(data.evaluated.truth[channel.to_numpy()]).robust_effect
+    assert strata.loc["channel=email", "value"] == pytest.approx(own.mean())
+    assert strata.loc["channel=email", "n_users"] == channel.sum()
+    assert "predicted_top_tenth" in strata.index
+
+
+def test_the_curve_ends_at_the_average_effect() -> None:
+    model = TASK.fit(RandomCustomers(), DATA, FitOptions())
+    found = TASK.evaluate(model, DATA, {"a": AverageEffect()}, seed=0, n_resamples=20)
+    curve, rows = effect_curve(found.per_user), found.per_user
+    average = found.values["average_effect"]
+    assert curve["gain"].iloc[0] == 0
+    assert curve["gain"].iloc[-1] == pytest.approx(average.value)
+    assert curve["low"].iloc[-1] == pytest.approx(average.low, abs=0.002)
+    # half of the customers: the robust effects of those with the highest numbers, over all
+    first = rows.sort_values("prediction", ascending=False).index[: len(rows) // 2]
+    gained = Truth.of(DATA.evaluated.truth[first]).robust_effect.sum() / len(rows)
+    assert curve["gain"].iloc[10] == pytest.approx(gained, abs=0.003)
+    constant = rows.assign(prediction=1.0)
+    flat = effect_curve(constant)
+    assert flat["gain"].to_numpy() == pytest.approx(flat["any_order"].to_numpy())
+
+
+def test_an_outcome_has_plots_of_its_gain_and_its_calibration() -> None:
+    model = TASK.fit(Everybody(), DATA, FitOptions())
+    found = TASK.evaluate(model, DATA, {"a": AverageEffect()}, seed=0, n_resamples=20)
+    outcome = Outcome(
+        model=None,
+        name="everybody",
+        seed=0,
+        valid={},
+        test=found.values,
+        per_user=found.per_user,
+        strata=found.strata,
+        tables=found.tables,
+        fit_seconds=0.0,
+        score_seconds=0.0,
+        peak_memory_mb=0.0,
+        coverage=1.0,
+    )
+    assert {"qini", "calibration"} <= set(TASK.figures(outcome, []))
 
 
 def test_numbers_that_are_no_effects_have_no_calibration() -> None:

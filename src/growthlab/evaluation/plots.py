@@ -34,7 +34,7 @@ def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool =
     A line without values is left out.
     """
     lines = {name: values for name, values in lines.items() if np.isfinite(values).any()}
-    figure, axes = _canvas(7.2, 4.2, title)
+    figure, axes = canvas(7.2, 4.2, title)
     ends = []
     for (name, values), colour in zip(lines.items(), _colours(len(lines)), strict=True):
         epochs = np.arange(1, len(values) + 1)
@@ -71,7 +71,7 @@ def metric_bars(
     """One horizontal bar per name, sorted, with its bounds as a whisker and its value next to it."""
     known = {n: e for n, e in estimates.items() if np.isfinite(e.value)}
     order = sorted(known, key=lambda n: known[n].value, reverse=not largest_first)  # from below
-    figure, axes = _canvas(7.6, 1.5 + 0.36 * max(len(order), 1), title, subtitle)
+    figure, axes = canvas(7.6, 1.5 + 0.36 * max(len(order), 1), title, subtitle)
     digits = decimals_for([e.value for e in known.values()])
     for place, name in enumerate(order):
         value, low, high = known[name]
@@ -102,7 +102,7 @@ def metric_bars(
 
 def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) -> Figure:
     """Share of positives against the predicted probability, in bins of equal mass."""
-    figure, axes = _canvas(
+    figure, axes = canvas(
         5.6, 5.4, "Calibration", "10 groups of equal size; the diagonal is perfect"
     )
     ends, top = [], 0.0
@@ -125,7 +125,7 @@ def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) ->
 
 def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     """Share of `what` (positives, revenue) found among the best-ranked share of the customers."""
-    figure, axes = _canvas(
+    figure, axes = canvas(
         6.4, 4.8, f"Share of {what} found", "customers ranked by prediction, best first"
     )
     ends = []
@@ -147,7 +147,7 @@ def gain_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
 
 def lift_curve(predictions: Mapping[str, pd.DataFrame], what: str) -> Figure:
     """Share of `what` among the best-ranked relative to that of all customers; 1 is chance."""
-    figure, axes = _canvas(
+    figure, axes = canvas(
         6.4, 4.4, "Lift", f"share of {what} among the best-ranked, relative to all customers"
     )
     ends = []
@@ -199,7 +199,7 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     """Predicted and actual mean value of ten groups of equal size, highest predictions first."""
     actual, predicted = equal_mass_bins(group_by_prediction(*_columns(table)), 10)
     places = np.arange(1, 11)
-    figure, axes = _canvas(
+    figure, axes = canvas(
         7.2,
         4.4,
         "Predicted and actual value",
@@ -226,7 +226,7 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
+def canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
     """A figure with one pair of axes, a left-aligned title and few lines."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     engine = figure.get_layout_engine()

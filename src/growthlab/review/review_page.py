@@ -10,6 +10,7 @@ from growthlab.review.curve_chapter import curve_chapter
 from growthlab.review.data_chapter import data_chapter
 from growthlab.review.difference_chapter import difference_chapter
 from growthlab.review.earlier_chapter import earlier_chapter
+from growthlab.review.effect_chapter import effect_chapter
 from growthlab.review.error_chapter import error_chapter
 from growthlab.review.failure_chapter import failure_chapter
 from growthlab.review.reading_chapter import reading_chapter
@@ -26,6 +27,7 @@ CHAPTERS: tuple[Callable[[ReviewContents], Chapter | None], ...] = (
     segment_chapter,
     trade_off_chapter,
     error_chapter,
+    effect_chapter,
     curve_chapter,
     setting_chapter,
     earlier_chapter,

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 STRATUM_RESAMPLES = 300
 SMALLEST_COHORT = 30  # customers; with fewer, a metric means little
+NO_STRATA: Mapping[str, np.ndarray] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +198,7 @@ class CustomerTask(ABC):
             table, data.evaluated.table, tables.get("importance", pd.DataFrame())
         )
         n_resamples = min(n_resamples, STRATUM_RESAMPLES)
-        strata = _strata(data.evaluated, prediction, metrics, n_resamples)
+        strata = strata_table(data.evaluated, prediction, metrics, n_resamples)
         rough = rough_predictions(label, prediction, metrics) if n_resamples else frozenset()
         result = ModelEvaluation(values, table, strata, tables, seconds, 1.0, rough)
         return self.with_task_tables(result, model, data, metrics)
@@ -219,20 +220,27 @@ class CustomerTask(ABC):
         return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
 
 
-def _strata(
-    customers: Examples, prediction: np.ndarray, metrics: Mapping[str, Any], n_resamples: int
+def strata_table(
+    customers: Examples,
+    prediction: np.ndarray,
+    metrics: Mapping[str, Any],
+    n_resamples: int,
+    others: Mapping[str, np.ndarray] = NO_STRATA,
 ) -> pd.DataFrame:
-    """Every metric for each stratum of `customer_strata`, the predicted top tenth and each cohort."""
-    assert customers.target is not None
+    """Every metric for each stratum of `customer_strata`, the predicted top tenth and each cohort.
+
+    `others` are further strata, a mask of the customers each.
+    """
+    truth = customers.truth
     strata = customer_strata(customers.table) if "frequency" in customers.table else {}
     strata["predicted_top_tenth"] = top_tenth(prediction)
     if "tenure_days" in customers.table:
         ago = (customers.table["tenure_days"].to_numpy() * 86_400).astype("timedelta64[s]")
         strata |= purchase_cohorts(customers.snapshots.astype("datetime64[s]") - ago)
     resamples, rows = Resamples(len(prediction)), []
-    for stratum, kept in strata.items():
+    for stratum, kept in {**strata, **others}.items():
         estimates = evaluate_subset(
-            customers.target[kept],
+            truth[kept],
             prediction[kept],
             metrics,
             resamples,

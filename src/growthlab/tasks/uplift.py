@@ -21,13 +21,14 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
 from growthlab.evaluation.permutation_importance import permutation_importance
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.features.experiment_table import TRUTH_PARTS
-from growthlab.metrics.predictions import PART, OfEffects
+from growthlab.features.experiment_table import TRUTH_PARTS, ExperimentTable
+from growthlab.metrics.predictions import PART, BiasedByResampling, OfEffects
 from growthlab.models.uplift.base import EffectModel
 from growthlab.split.fold import TableFold
+from growthlab.tasks.customer_task import STRATUM_RESAMPLES, strata_table
 from growthlab.tasks.experiment_task import ExperimentTask, assignment_of
 from growthlab.tasks.uplift_data import UpliftData, arm_of, uplift_data
-from growthlab.tasks.uplift_tables import effect_tenths
+from growthlab.tasks.uplift_tables import effect_tenths, strata_of_levels
 from growthlab.training.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -157,7 +158,27 @@ class Uplift(ExperimentTask):
         objective = [m for m in metrics.values() if m.name == self.objective]
         if objective:
             tables["importance"] = permutation_importance(model, customers, objective[0], seed=seed)
-        return ModelEvaluation(values, table, pd.DataFrame(), tables, seconds, coverage=1.0)
+        strata = self._strata(customers, prediction, metrics, model.predicts_effects, n_resamples)
+        return ModelEvaluation(values, table, strata, tables, seconds, coverage=1.0)
+
+    def _strata(
+        self,
+        customers: ExperimentTable,
+        prediction: np.ndarray,
+        metrics: Mapping[str, Any],
+        predicts_effects: bool,
+        n_resamples: int,
+    ) -> pd.DataFrame:
+        """The metrics with bounds for each stratum, those by the levels of texts among them."""
+        bounded = {
+            name: metric
+            for name, metric in metrics.items()
+            if not isinstance(metric, BiasedByResampling)
+            and (predicts_effects or not isinstance(metric, OfEffects))
+        }
+        n_resamples = min(n_resamples, STRATUM_RESAMPLES)
+        levels = strata_of_levels(customers.table)
+        return strata_table(customers, prediction, bounded, n_resamples, levels)
 
     def n_deciding(self, evaluation: ModelEvaluation) -> int:
         """The outcomes other than 0 in the arm that has fewer of them."""
@@ -168,6 +189,12 @@ class Uplift(ExperimentTask):
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of an outcome by file name."""
+        from growthlab.evaluation.effect_curves import effect_curve_figure, effect_tenths_figure
         from growthlab.evaluation.figures import outcome_figures
 
-        return outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
+        figures = outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
+        title = f"{outcome.name}: what the arm gains"
+        figures["qini"] = effect_curve_figure(outcome.per_user, title)
+        if "tenths" in outcome.tables:
+            figures["calibration"] = effect_tenths_figure(outcome.tables["tenths"])
+        return figures

@@ -17,6 +17,9 @@ from growthlab.models.table_estimator import TableEstimator
 from growthlab.models.value.mean import Mean
 from growthlab.training.fit_options import FitOptions
 
+MOST_LEVELS = 8
+SMALLEST_STRATUM = 200  # customers; with fewer, an effect has no bounds worth showing
+
 
 def arms_table(
     names: Sequence[str],
@@ -88,3 +91,21 @@ def arm_choices(judged: JudgedArms, names: np.ndarray) -> pd.DataFrame:
         means = (predicted[own, number].mean(), gains[own].mean()) if len(own) else (np.nan, np.nan)
         rows.append((name, len(own), *map(float, means)))
     return pd.DataFrame(rows, columns=["arm", "customers", "predicted", "net_value"])
+
+
+def strata_of_levels(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Masks of the customers with each level of each column of texts, bool, as ``channel=email``.
+
+    Columns of more than `MOST_LEVELS` levels and levels of fewer than `SMALLEST_STRATUM` customers are
+    left out.
+    """
+    strata = {}
+    for name, values in table.items():
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            continue
+        texts = values.astype(object).to_numpy()
+        counts = values.value_counts()
+        if (counts > 0).sum() <= MOST_LEVELS:
+            large = sorted(map(str, counts.index[counts >= SMALLEST_STRATUM]))
+            strata |= {f"{name}={level}": texts == level for level in large}
+    return strata
