@@ -38,15 +38,17 @@ COLUMNS = [
     "versions", "machine", "code_version", "note",
 ]  # fmt: skip
 SHOWN = {  # distributions whose versions decide the speed
-    OURS: ("torch", "numpy", "scipy"),
+    OURS: ("torch", "lightgbm", "numpy", "scipy"),
     "recbole": ("recbole", "torch", "numpy", "scipy"),
     "rectools": ("RecTools", "pm-implicit", "torch", "numpy", "scipy"),
     "implicit": ("implicit", "numpy", "scipy"),
     "lifetimes": ("Lifetimes", "autograd", "numpy", "scipy"),
+    "causalml": ("causalml", "lightgbm", "numpy", "scipy"),
 }
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LARGER_IS_BETTER = ("targets_a_second",)
-NO_SPEED = ("log_likelihood",)  # shown beside the speeds, to be alike
+NO_SPEED = ("log_likelihood", "effect_error")  # shown beside the speeds, to be alike
+SIMULATED = {"customers", "rows"}  # settings of measures that need no file
 TRUTH = BGNBD(
     0.243, 4.414, 0.793, 2.426
 )  # of the simulated customers: as fitted to CDNOW, in weeks
@@ -253,7 +255,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no measure {', '.join(sorted(unknown))}: possible are {', '.join(measures)}")
     measures = {n: m for n, m in measures.items() if not given.only or n in given.only}
-    unread = [n for n, m in measures.items() if "customers" not in m["settings"]]
+    unread = [n for n, m in measures.items() if not SIMULATED & m["settings"].keys()]
     if given.data is None and unread:
         sys.exit(
             f"{', '.join(unread)} need a file of sequences: name it, or take --only of the others"

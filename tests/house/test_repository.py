@@ -148,7 +148,7 @@ def test_everything_that_is_imported_is_declared() -> None:
     declared = {
         re.match(r"[\w-]+", each)[0].lower()  # type: ignore[index]
         for each in sum(
-            (extras[e] for e in ("lab", "ab", "lightgbm", "text", "ann", "postgres")),
+            (extras[e] for e in ("lab", "ab", "uplift", "lightgbm", "text", "ann", "postgres")),
             project["dependencies"],
         )
     }

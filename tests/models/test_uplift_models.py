@@ -21,6 +21,7 @@ from growthlab.core.errors import ConfigError, DataError, ExportError
 from growthlab.features.examples import Examples
 from growthlab.features.experiment_table import ExperimentTable
 from growthlab.metrics.value.spearman import Spearman
+from growthlab.models.optional_package import why_missing
 from growthlab.models.uplift.base import EffectModel, expected_outcomes
 from growthlab.models.uplift.dr_learner import DRLearner, robust_effects
 from growthlab.models.uplift.everybody import Everybody
@@ -41,7 +42,10 @@ every_model = pytest.mark.parametrize("name", NAMES)
 
 def new_model(name: str) -> EffectModel:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return build(compose(overrides=[f"+model=uplift/{name}"]).model, EffectModel)
+        model = build(compose(overrides=[f"+model=uplift/{name}"]).model, EffectModel)
+    if why := why_missing(model):
+        pytest.skip(why)
+    return model
 
 
 def experiment(

@@ -177,7 +177,7 @@ def test_it_is_served_once_it_arrives_while_the_service_runs(
     [
         (
             {"kind": "odds"},
-            "'odds' is no kind of answer: possible: amount, effect, list, probability",
+            "'odds' is no kind of answer: possible: amount, arm, effect, list, probability",
         ),
         ({"field": ""}, "answer.field must be a name such as risk_score, got ''"),
         ({"item_endpoint": "like"}, "answer.item_endpoint must be empty for a probability"),

@@ -121,7 +121,7 @@ def test_the_curve_ends_at_the_average_effect() -> None:
     average = found.values["average_effect"]
     assert curve["gain"].iloc[0] == 0
     assert curve["gain"].iloc[-1] == pytest.approx(average.value)
-    assert curve["low"].iloc[-1] == pytest.approx(average.low, abs=0.002)
+    assert curve["low"].iloc[-1] == pytest.approx(average.low, abs=0.005)
     # half of the customers: the robust effects of those with the highest numbers, over all
     first = rows.sort_values("prediction", ascending=False).index[: len(rows) // 2]
     gained = Truth.of(DATA.evaluated.truth[first]).robust_effect.sum() / len(rows)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,12 @@ class Question:
     def alpha(self) -> float:
         """The implicit library's weight of a pair of the past: with it the objective is that of `unseen`."""
         return float((1 + self.unseen) / self.unseen)
+
+    @property
+    def trees(self) -> dict[str, Any]:
+        """The settings of LightGBM's trees."""
+        names = ("n_estimators", "learning_rate", "num_leaves", "min_child_samples")
+        return {name: self.settings[name] for name in names}
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -111,6 +117,37 @@ def customers(question: Question) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The simulated customers: repeat purchases, time of the last one, time watched; in weeks."""
     with np.load(Path(question.scratch) / "customers.npz") as columns:
         return columns["x"], columns["t_x"], columns["T"]
+
+
+class Experiment(NamedTuple):
+    """A simulated experiment: features, who was treated (1) or not (0), outcomes, true effects."""
+
+    features: np.ndarray  # (n, n_features) float64
+    treated: np.ndarray
+    outcome: np.ndarray
+    effect: np.ndarray
+
+    @classmethod
+    def of(cls, question: Question) -> Experiment:
+        """One half is treated; the outcome of 0 or 1 depends on six features, the effect on three."""
+        random, n = np.random.default_rng(0), question.rows
+        x = random.normal(size=(n, question.features))
+        treated = (random.random(n) < 0.5).astype(float)
+        effect = 0.05 + 0.05 * np.tanh(x[:, 0]) * (x[:, 1] > 0) + 0.03 * (x[:, 2] > 1)
+        base = 0.3 + 0.1 * np.tanh(x[:, 3] + x[:, 4] * x[:, 5])
+        return cls(x, treated, (random.random(n) < base + effect * treated).astype(float), effect)
+
+
+def cost_of(work: Callable[[], np.ndarray], experiment: Experiment) -> dict[str, Any]:
+    """CPU seconds of all threads, the process's peak memory, and the error of the predicted effects."""
+    import resource
+
+    started = time.process_time()
+    predicted = work()
+    seconds = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    error = float(np.sqrt(np.mean((np.ravel(predicted) - experiment.effect) ** 2)))
+    return {"cpu_seconds": seconds, "peak_gib": peak / 2**30, "effect_error": error}
 
 
 def bg_nbd_log_likelihood(

@@ -99,7 +99,7 @@ def strata_of_levels(table: pd.DataFrame) -> dict[str, np.ndarray]:
     Columns of more than `MOST_LEVELS` levels and levels of fewer than `SMALLEST_STRATUM` customers are
     left out.
     """
-    strata = {}
+    strata: dict[str, np.ndarray] = {}
     for name, values in table.items():
         if not isinstance(values.dtype, pd.CategoricalDtype):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,14 +16,18 @@ from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.plain_values import plain_values
 from growthlab.data.source import DataSource, Source
 from growthlab.models.base import SaysReadsEvents
+from growthlab.models.optional_package import why_missing
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
+
+log = logging.getLogger(__name__)
 
 
 def command_for_each_model(command: Command, task: Task, source: DataSource[Any]) -> list[Command]:
     """The command for each of its models: those of ``models``, or the one of ``model``.
 
-    ``models=all`` are those that can read the data, see `reads_events`.
+    ``models=all`` are those that can read the data, see `reads_events`, and whose packages are installed;
+    a line says which are not.
 
     Raises
     ------
@@ -35,8 +40,10 @@ def command_for_each_model(command: Command, task: Task, source: DataSource[Any]
     refuse_unknown_models(command.config)
     names = possible_models(task) if models == "all" else _checked_names(models, task)
     commands = [command.with_model(f"{task.models}/{name}") for name in names]
-    if models == "all" and not isinstance(source, Source):
-        commands = [c for c in commands if not reads_events(contender_for(c, task))]
+    if models == "all":
+        commands = [c for c in commands if _is_installed(contender_for(c, task))]
+        if not isinstance(source, Source):
+            commands = [c for c in commands if not reads_events(contender_for(c, task))]
     for word in command.model_words:
         if not any(word in c.model_words for c in commands):
             nodes = [c.config.model for c in commands]
@@ -61,6 +68,21 @@ def contender_for(command: Command, task: Task) -> Contender:
     node = plain_values(command.config.model)
     build(node, task.model_type, "model")  # a mistake shows before any work is done
     return Contender(command.choice("model"), lambda: build(node, task.model_type, "model"), node)
+
+
+def _is_installed(contender: Contender) -> bool:
+    """Whether the packages that a model needs are installed; a line where they are not."""
+    why = why_missing(contender.factory())
+    if why:
+        log.warning("%s is left out: %s", contender.name, why)
+    return not why
+
+
+def require_packages(contenders: Sequence[Contender]) -> None:
+    """Raise a `ConfigError` for a model whose package is not installed, before any work is done."""
+    for contender in contenders:
+        if why := why_missing(contender.factory()):
+            raise ConfigError(f"model {contender.name}: {why}")
 
 
 def reads_events(contender: Contender) -> bool:

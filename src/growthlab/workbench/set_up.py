@@ -39,6 +39,7 @@ from growthlab.workbench.contenders import (
     command_for_each_model,
     contender_for,
     require_events,
+    require_packages,
 )
 from growthlab.workbench.own_log import cut_log, source_of
 from growthlab.workbench.workbench import Parts, Workbench
@@ -76,6 +77,7 @@ def build_parts(
         commands = command_for_each_model(command, task, source)
         contenders = [contender_for(each, task) for each in commands]
     require_events(contenders, source, task)
+    require_packages(contenders)
     return Parts(
         command=command,
         source=source,

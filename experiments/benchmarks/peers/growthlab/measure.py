@@ -9,10 +9,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocol import (
+    Experiment,
     Question,
     Stopwatch,
     answer,
     bg_nbd_log_likelihood,
+    cost_of,
     customers,
     n_targets,
     ndcg_at_10,
@@ -112,6 +114,34 @@ def bg_nbd(question: Question) -> dict[str, Any]:
     }
 
 
+def dr_learner(question: Question) -> dict[str, Any]:
+    """The DR learner of conf/model/uplift with these trees: five folds, then effects of everybody."""
+    import numpy as np
+    import pandas as pd
+    from lightgbm import LGBMRegressor
+
+    from growthlab.features.examples import Examples
+    from growthlab.features.experiment_table import ExperimentTable
+    from growthlab.models.uplift.dr_learner import DRLearner
+
+    drawn, n = Experiment.of(question), question.rows
+    names = [f"feature_{i}" for i in range(question.features)]
+    customers = Examples(
+        pd.DataFrame(drawn.features, columns=names, copy=False),
+        np.arange(n).astype(str),
+        np.full(n, np.datetime64("NaT", "us")),
+        horizon_days=float("nan"),
+        target=drawn.outcome,
+    )
+    experiment = ExperimentTable.of(customers, drawn.treated, np.full(n, 0.5))
+
+    def effects() -> np.ndarray:
+        trees = LGBMRegressor(**question.trees, n_jobs=question.threads, verbosity=-1)
+        return DRLearner(trees, trees).fit(experiment, FitOptions(seed=0)).predict(customers)
+
+    return cost_of(effects, drawn)
+
+
 def quality(question: Question) -> dict[str, Any]:
     """Training until the validation NDCG@10 is reached."""
     bench = network(question, "gru4rec")
@@ -151,5 +181,6 @@ if __name__ == "__main__":
         "quality": quality,
         "bg_nbd": bg_nbd,
         "bg_nbd_weekly": bg_nbd,
+        "dr_learner": dr_learner,
     }
     answer(measures.get(question.measure, classic)(question))
