@@ -110,7 +110,7 @@ def test_a_learner_finds_who_gains(name: str) -> None:
     assert abs(predicted.mean() - TRUE.mean()) < 0.08
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", sorted(set(LEARNERS) - {"causal_forest"}))
 def test_an_exported_learner_answers_as_the_model(name: str) -> None:
     model = fitted(name)
     scorer = model.scorer()  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def _next(
     words = [
         f"growthlab compare task={task_for(len(experiment.arms))} data=experiment_table",
         f"data.path={target}",
-        f"data.control={experiment.control}",
+        f"\"data.control='{experiment.control}'\"",
         f'"data.probability={{{probability}}}"',
     ]
     if table.on_one_day:

@@ -189,12 +189,17 @@ class Uplift(ExperimentTask):
 
     def figures(self, outcome: Outcome, columns: Sequence[MetricColumn]) -> dict[str, Figure]:
         """The plots of an outcome by file name."""
-        from growthlab.evaluation.effect_curves import effect_curve_figure, effect_tenths_figure
+        from growthlab.evaluation.effect_curves import (
+            effect_curve_figure,
+            effect_tenths_figure,
+            has_effects,
+        )
         from growthlab.evaluation.figures import outcome_figures
 
         figures = outcome_figures(outcome, self.objective, columns, maximise=self.maximise)
-        title = f"{outcome.name}: what the arm gains"
-        figures["qini"] = effect_curve_figure(outcome.per_user, title)
+        if has_effects(outcome.per_user):
+            title = f"{outcome.name}: what the arm gains"
+            figures["qini"] = effect_curve_figure(outcome.per_user, title)
         if "tenths" in outcome.tables:
             figures["calibration"] = effect_tenths_figure(outcome.tables["tenths"])
         return figures
