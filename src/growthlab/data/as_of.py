@@ -25,8 +25,9 @@ def known_at(log: EventLog, cutoff: datetime) -> EventLog:
     other. Of several rows of an item or a user the newest that was known is there, none where all of
     them became known later.
     """
-    known = _change_tables(recorded_at(log, cutoff), _newest_rows)
-    return without_cancelled_purchases(_change_tables(known, partial(_launched, cutoff=cutoff)))
+    known = _hide_later_cancellations(events_recorded_before(log, cutoff), cutoff)
+    rows = (partial(_known_rows, cutoff=cutoff), _newest_rows, partial(_launched, cutoff=cutoff))
+    return without_cancelled_purchases(_choose_rows(known, *rows))
 
 
 def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:
@@ -36,7 +37,7 @@ def recorded_at(log: EventLog, cutoff: datetime) -> EventLog:
     of an item or a user that were known, among which `known_at` chooses.
     """
     known = _hide_later_cancellations(events_recorded_before(log, cutoff), cutoff)
-    return _change_tables(known, partial(_known_rows, cutoff=cutoff))
+    return _choose_rows(known, partial(_known_rows, cutoff=cutoff))
 
 
 def customer_events_at(log: EventLog, cutoff: datetime | None) -> EventLog:
@@ -101,15 +102,16 @@ def in_calendar(log: EventLog, calendar: Calendar) -> EventLog:
         times = [c for c, kind in EVENT_KINDS.items() if kind == "time" and c in log.columns]
         shown = (f"local_of_utc({c}, {quoted_text(calendar.timezone)}) AS {c}" for c in times)
         local = log.derive(f"SELECT * REPLACE ({', '.join(shown)}) FROM events", store=True)
-        local = _change_tables(local, partial(_local_times, timezone=calendar.timezone))
+        items, users = (_local_times(t, calendar.timezone) for t in (local.items, local.users))
+        local = local.with_tables(items, users)
     local.calendar = calendar
     return local
 
 
 def tables_at(log: EventLog, cutoff: datetime | None) -> EventLog:
     """The log with one row an item and a user, the newest known before the cutoff (null: of all)."""
-    known = log if cutoff is None else _change_tables(log, partial(_known_rows, cutoff=cutoff))
-    return _change_tables(known, _newest_rows)
+    known = () if cutoff is None else (partial(_known_rows, cutoff=cutoff),)
+    return _choose_rows(log, *known, _newest_rows)
 
 
 def first_tables(log: EventLog) -> EventLog:
@@ -118,7 +120,7 @@ def first_tables(log: EventLog) -> EventLog:
     Without a cutoff nothing says which of several rows was known, and a later one could tell what
     became of an item or a user.
     """
-    return _change_tables(log, partial(_newest_rows, keep="first"))
+    return _choose_rows(log, partial(_newest_rows, keep="first"))
 
 
 def without_unseen_items(log: EventLog) -> EventLog:
@@ -135,7 +137,7 @@ def without_unseen_items(log: EventLog) -> EventLog:
         return log
     seen = log.query("SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL")["item_id"]
     kept = ~undated | items["item_id"].isin(seen)
-    return log if kept.all() else log.with_tables(items[kept], log.users)
+    return log if kept.all() else log.with_rows(items[kept].reset_index(drop=True), log.users)
 
 
 def untimed_columns(log: EventLog, columns: Iterable[str]) -> list[str]:
@@ -203,17 +205,27 @@ def _with_whole_purchases(log: EventLog, cutoff: datetime) -> EventLog:
     )
 
 
-def _change_tables(log: EventLog, change: Callable[[pd.DataFrame, str], pd.DataFrame]) -> EventLog:
-    """The log with other rows of its tables; `change` takes a table and the name of its ids."""
-    items = None if log.items is None else change(log.items, "item_id")
-    users = None if log.users is None else change(log.users, "user_id")
-    return log if items is log.items and users is log.users else log.with_tables(items, users)
+def _choose_rows(log: EventLog, *choices: Callable[[pd.DataFrame, str], pd.DataFrame]) -> EventLog:
+    """The log with some rows of its tables; a choice takes a table and the name of its ids."""
+
+    def chosen(table: pd.DataFrame | None, id_column: str) -> pd.DataFrame | None:
+        if table is None:
+            return None
+        rows = table
+        for choose in choices:
+            rows = choose(rows, id_column)
+        return table if len(rows) == len(table) else rows.reset_index(drop=True)
+
+    items, users = chosen(log.items, "item_id"), chosen(log.users, "user_id")
+    return log if items is log.items and users is log.users else log.with_rows(items, users)
 
 
-def _local_times(table: pd.DataFrame, id_column: str, timezone: str) -> pd.DataFrame:
+def _local_times(table: pd.DataFrame | None, timezone: str) -> pd.DataFrame | None:
     """The table with the dates that it says of itself as clocks of a zone show them."""
-    dates = [c for c in ("available_from", KNOWN_FROM) if c in table]
-    return table.assign(**{c: to_local(table[c], timezone) for c in dates}) if dates else table
+    dates = [c for c in ("available_from", KNOWN_FROM) if table is not None and c in table]
+    if table is None or not dates:
+        return table
+    return table.assign(**{c: to_local(table[c], timezone) for c in dates})
 
 
 def _known_rows(table: pd.DataFrame, id_column: str, cutoff: datetime) -> pd.DataFrame:

@@ -66,9 +66,10 @@ class CountedEvents(ABC):
     def summary(self) -> str:
         """What the log holds, for people."""
         first, last = self.span()
-        return (
-            ", ".join(f"{n:,} {what}" for what, n in self.counts.items()) + f", {first} to {last}"
-        )
+        return f"{self._counts_in_words()}, {first} to {last}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}: {self._counts_in_words()})"
 
     def span(self) -> tuple[datetime, datetime] | tuple[int, int]:
         """The oldest and the newest timestamp (or position); DataError for a log without events."""
@@ -77,6 +78,9 @@ class CountedEvents(ABC):
         if oldest is None:
             raise DataError(f"{self.name} has no events")
         return oldest, newest
+
+    def _counts_in_words(self) -> str:
+        return ", ".join(f"{n:,} {what}" for what, n in self.counts.items())
 
     def _count(self) -> tuple[int, int, int]:
         if self._counts is None:

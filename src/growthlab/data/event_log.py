@@ -245,12 +245,18 @@ class EventLog(CountedEvents):
 
     def with_tables(self, items: pd.DataFrame | None, users: pd.DataFrame | None) -> Self:
         """The same events with other tables of items and users."""
+        return self.with_rows(
+            items if items is self.items or items is None else checked_items(items),
+            users if users is self.users or users is None else checked_users(users),
+        )
+
+    def with_rows(self, items: pd.DataFrame | None, users: pd.DataFrame | None) -> Self:
+        """The same events with tables that need no check, such as rows of its own."""
         cursor, tables = self._connection.cursor(), dict(self._tables)
-        items = None if items is None else checked_items(items)
-        users = None if users is None else checked_users(users)
-        for table, frame in (("items", items), ("users", users)):
-            tables.pop(table, None)
-            if frame is not None:
+        for table, frame, own in (("items", items, self.items), ("users", users, self.users)):
+            if frame is None:
+                tables.pop(table, None)
+            elif frame is not own:
                 tables[table] = f"{table}_{next_number(cursor)}"
                 store_frame(cursor, tables[table], frame)
         log = self._with(cursor, tables)
@@ -285,9 +291,8 @@ class EventLog(CountedEvents):
 
     def with_hashed(self, column: str, key: PseudonymKey) -> Self:
         """The same log with a keyed pseudonym for each text in a column of events, evaluated lazily."""
-        return self._with_pseudonyms_of(column, f"column/{column}", key, [self._tables["events"]])[
-            0
-        ]
+        stored = [self._tables["events"]]
+        return self._with_pseudonyms_of(column, f"column/{column}", key, stored)[0]
 
     def _with_pseudonyms_of(
         self, column: str, namespace: str, key: PseudonymKey, tables: Sequence[str]
@@ -336,10 +341,6 @@ class EventLog(CountedEvents):
             with order_made_by_query(self._connection):
                 self._digest = content_digest(self._connection, sorted(self._tables))
         return self._digest
-
-    def __repr__(self) -> str:
-        counts = f"{self.n_events:,} events, {self.n_users:,} users, {self.n_items:,} items"
-        return f"EventLog({self.name!r}: {counts})"
 
     @classmethod
     def _over(
