@@ -24,7 +24,7 @@ from tests.campaign.conftest import (
     settings_with,
     written,
 )
-from tests.pages.page_reader import RUN, read_page
+from tests.pages.page_reader import RUN, PageReader, read_page
 from tests.promotion.test_gate import CASE, FIRST_ONE, GATE, MEASURES, WINS
 
 import growthlab
@@ -318,10 +318,16 @@ def test_every_page_is_tried() -> None:
     assert makers == set(PAGES)
 
 
+@cache
+def harmless_page(name: str) -> PageReader:
+    """What is read of a page whose texts are harmless."""
+    return read_page(PAGES[name]("harmless"))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_hostile_text_is_shown_and_does_nothing(name: str, text: str) -> None:
-    harmless = read_page(PAGES[name]("harmless"))
+    harmless = harmless_page(name)
     html = PAGES[name](text)
     reader = read_page(html)
     assert reader.elements == harmless.elements

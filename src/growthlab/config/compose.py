@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +24,7 @@ MODEL_WORD = re.compile(r"[+~]*(\w+@)?model[.=]")
 SEARCH_RANGE = re.compile(r"(\+{0,2}search\.[^=]+=)(\w+\(.*\))")
 RUN_ID = re.compile(r"((?:run|runs|rerun|warm|challenger|champion)=)([0-9a-f]{8,32})")
 RUN_IDS = re.compile(r"runs=\[([0-9a-f]{8,32}(?:,[0-9a-f]{8,32})*)\]")
+COMPOSED = 256  # configs that a process remembers
 
 Versions = tuple[tuple[str, int, int], ...]  # path, nanoseconds, bytes
 
@@ -93,7 +95,7 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     if "section" in base.groups and not any(w.startswith("section=") for w in words):
         words = [f"section=[{','.join(choices('section'))}]", *words]
     if "task" in base.config:
-        first = _by_choices(command, tuple(w for w in words if _is_choice(w, base)), _versions())
+        first = _compose(command, [w for w in words if _is_choice(w, base)])
         words = [
             *_metrics_words(first, words),
             *_search_words(first, words),
@@ -199,12 +201,6 @@ def _is_choice(word: str, base: Command) -> bool:
     return group in base.groups - {"metrics"} or group.endswith("._target_")
 
 
-@lru_cache
-def _by_choices(command: str, words: tuple[str, ...], versions: Versions) -> Command:
-    """The command with these choices alone; `versions` are the files that may be part of it."""
-    return _compose(command, words)
-
-
 def _versions() -> Versions:
     """The config files that are not the package's own, each with its size and when it was written."""
     package, *own = search_path()
@@ -246,24 +242,33 @@ def _compose(command: str, overrides: Sequence[str], *, plain: bool = False) -> 
     member_words = [w for w in overrides if hybrid_members.MEMBER_WORD.match(w)]
     composed = _by_hydra(command, [w for w in overrides if w not in member_words], plain=plain)
     if "members" in (composed.config.get("model") or ()):
-        node_of = partial(_model_node, versions=_versions())
-        hybrid_members.expand_members(
-            composed.config, composed.chosen["model"], member_words, node_of
-        )
+        choice = composed.chosen["model"]
+        hybrid_members.expand_members(composed.config, choice, member_words, _model_node)
     elif member_words:
         return _by_hydra(command, overrides, plain=plain)  # raises the error
     return replace(composed, overrides=tuple(overrides))
 
 
-@lru_cache
-def _model_node(choice: str, versions: Versions) -> DictConfig:
-    """The config node of a model; `versions` are the files that may be part of it."""
+def _model_node(choice: str) -> DictConfig:
+    """The config node of a model."""
     model: DictConfig = _by_hydra("train", [f"model={choice}"]).config.model
     return model
 
 
 def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
     """Compose with Hydra; unless `plain`, its exceptions become a `ConfigError` of one line."""
+    composed = _composed_once(command, tuple(overrides), plain, _versions())
+    return replace(composed, config=deepcopy(composed.config), chosen=dict(composed.chosen))
+
+
+@lru_cache(maxsize=COMPOSED)
+def _composed_once(
+    command: str, overrides: tuple[str, ...], plain: bool, versions: Versions
+) -> Command:
+    """The composed command, remembered: Hydra takes a tenth of a second, and a comparison asks again.
+
+    `versions` are the files that may be part of it.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -293,7 +298,7 @@ def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) ->
     mistakes.refuse_choices_outside(chosen)
     plain_values(config)  # raises for an interpolation
     mistakes.refuse_parts_without_settings(config, chosen)
-    return Command(config, chosen, command, tuple(overrides), read_groups)
+    return Command(config, chosen, command, overrides, read_groups)
 
 
 def _explanation(command: str, overrides: Sequence[str], error: Exception) -> str:

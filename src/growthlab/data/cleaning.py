@@ -218,7 +218,8 @@ class Cleaning:
             {"non_goods": pd.DataFrame({"item_id": non_goods}, dtype="str")},
         )
         if log.items is not None:
-            goods = goods.with_items(log.items[[not matches(i) for i in log.items["item_id"]]])
+            kept = log.items[[not matches(i) for i in log.items["item_id"]]]
+            goods = goods.with_rows(kept.reset_index(drop=True), log.users)
         return goods, 0
 
     def _cancellations(self) -> list[Rule]:
