@@ -9,7 +9,8 @@ DEMO ?= demo
 WORKERS ?= 2
 EXTRAS ?= dev
 PYTHONS ?= 3.11 3.12 3.13
-PYTEST_OPTIONS ?= -n $(WORKERS) --dist loadfile
+# in the order of the folders, which ends with doctests: no worker is idle while another has a long file
+PYTEST_OPTIONS ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 OLDEST := .venv-oldest
 # the path of a version of Python, from PATH or from pyenv; nothing where it is not installed

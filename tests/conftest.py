@@ -26,6 +26,7 @@ from growthlab.data.event_log import EventLog  # noqa: E402
 from growthlab.data.simulated_shop import SimulatedShop  # noqa: E402
 from growthlab.split.fold import Fold  # noqa: E402
 from growthlab.split.global_time import GlobalTime  # noqa: E402
+from growthlab.tracking.new_sqlite_store import without_fsync  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -37,12 +38,15 @@ settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def copied_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Commands that run in this process begin with a copy of an empty store."""
-    with pytest.MonkeyPatch.context() as patch:
+def copied_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CopiedStores]:
+    """Commands that run in this process begin with a copy of an empty store, and tests can ask for one.
+
+    Stores and studies do not wait for the disk: what a killed process wrote is there all the same.
+    """
+    with pytest.MonkeyPatch.context() as patch, without_fsync():
         copied = CopiedStores(tmp_path_factory.mktemp("empty_store"))
         patch.setattr("growthlab.tracking.store.create_sqlite_store", copied)
-        yield
+        yield copied
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,11 @@ class CopiedStores:
     def __init__(self, folder: Path) -> None:
         self._empty = folder / "mlflow.db"
 
+    def uri(self, folder: Path) -> str:
+        """The address of a new store in the folder."""
+        self(folder / "mlflow.db", str(folder / "mlartifacts"))
+        return f"sqlite:///{folder / 'mlflow.db'}"
+
     def __call__(self, path: Path, artifacts: str) -> None:
         """Write a new store to `path`, with the artifacts of the experiment Default in `artifacts`."""
         if not self._empty.exists():

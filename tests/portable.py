@@ -32,26 +32,38 @@ while os.getppid() == {parent}:
     for _ in range(1_000_000):
         pass
 """
-# what a processor, a clock or an order can change, one of each kind: every network tells two groups
-# apart, and one of them each of the rest; the gate with its costs; what waits or is killed
+# what a processor, a clock or an order can change, one or two of each kind, for the plain run holds
+# all: every network tells two groups apart, and one of them each of the rest; sums in chunks and rows
+# side by side; the gate with its costs; what waits, is killed, or meets another process
 GROUPS = "tests/models/test_contract.py::test_a_personalised_model_tells_two_groups_apart"
 PART = (
-    "tests/networks",
-    "tests/training",
+    "tests/networks/test_losses.py",
+    "tests/networks/test_rows_side_by_side.py",
+    "tests/networks/test_sequence_networks.py::test_onnx_gives_the_same_for_every_shape[gru]",
+    "tests/training/test_loop.py",
     *(f"{GROUPS}[{name}]" for name in ("caser", "gru4rec", "neumf", "nextitnet", "sasrec")),
     "tests/models/test_item_content.py::test_an_item_without_events_is_scored_by_its_content[gru4rec]",
     "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart[caser]",
     "tests/models/test_neural.py::test_own_group_ranks_above_the_other[nextitnet]",
-    "tests/bundle/test_batch_resumes.py",
+    "tests/bundle/test_batch_resumes.py::test_a_killed_batch_goes_on_and_ends_as_an_undisturbed_one[parquet]",
     "tests/core/test_owned_folder.py",
     "tests/cli/test_interrupts.py::test_a_killed_training_continues_after_its_last_epoch",
-    "tests/cli/test_interrupts.py::test_a_signal_while_a_run_is_being_ended_leaves_it_ended",
     "tests/cli/test_process.py",
     "tests/cli/test_promote.py::test_an_equal_challenger_is_refused",
-    "tests/promotion",
+    "tests/promotion/test_gate.py",
     "tests/registry/test_registry.py::test_of_two_processes_at_once_one_wins_and_the_other_gets_an_error",
-    "tests/serving",
-    "tests/tasks/test_run_comparison.py",
+    "tests/serving/test_another_task.py::test_it_is_served_once_it_arrives_while_the_service_runs",
+    "tests/serving/test_http_limits.py",
+    "tests/serving/test_list_exploration.py::test_a_log_without_exploration_is_refused",
+    "tests/serving/test_request_limits.py::test_clients_that_hang_take_no_place_from_others",
+    "tests/serving/test_request_limits.py::test_a_refusal_under_load_is_quick",
+    "tests/serving/test_request_log.py",
+    "tests/serving/test_self_test.py::test_a_network_that_does_not_end_is_killed",
+    "tests/serving/test_self_test.py::test_a_service_that_stops_kills_a_test_in_progress",
+    "tests/serving/test_service.py::test_serve_answers_until_it_is_stopped",
+    "tests/serving/test_swap.py::test_a_new_champion_takes_over_without_a_dropped_request",
+    "tests/serving/test_swap.py::test_requests_for_which_a_shadow_had_no_time_are_lines_of_the_log",
+    "tests/tasks/test_run_comparison.py::test_usage_is_seconds_and_the_growth_of_memory",
     "tests/tracking/test_patient_sqlite.py",
 )
 # these wait too, and take minutes: only the whole suite runs them

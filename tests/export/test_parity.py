@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from tests.new_stores import CopiedStores
 
 from growthlab.bundle.answers import PredictRequest, RecommendRequest
 from growthlab.bundle.bundle import Bundle
@@ -88,10 +89,12 @@ def own_key() -> None:
 
 
 @pytest.fixture(scope="module")
-def pyfunc_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+def pyfunc_of(
+    tmp_path_factory: pytest.TempPathFactory, copied_stores: CopiedStores
+) -> Callable[[Path], Any]:
     """Logs a bundle to a real store and loads it again."""
     root = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{root / 'mlflow.db'}"
+    uri = copied_stores.uri(root)
     client = MlflowClient(tracking_uri=uri)
     experiment = client.create_experiment("parity", artifact_location=(root / "a").as_uri())
     run_id = client.create_run(experiment).info.run_id

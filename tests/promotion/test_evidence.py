@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from tests.new_stores import CopiedStores
 
 from growthlab.core.errors import ConfigError
 from growthlab.promotion.evidence import require_same_evaluation, rivals_of
@@ -135,8 +136,8 @@ class WindowRuns:
 
 
 @pytest.fixture
-def window(tmp_path: Path) -> WindowRuns:
-    return WindowRuns(MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}"), tmp_path)
+def window(tmp_path: Path, copied_stores: CopiedStores) -> WindowRuns:
+    return WindowRuns(MlflowClient(copied_stores.uri(tmp_path)), tmp_path)
 
 
 def test_deleted_failed_and_renamed_evaluations_count(window: WindowRuns) -> None:

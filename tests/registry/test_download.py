@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from tests.new_stores import CopiedStores
 
 from growthlab.bundle.bundle import HISTORIES, Bundle
 from growthlab.bundle.manifest import Manifest, Provenance, checksums_of
@@ -52,9 +53,9 @@ class Registry:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
-    """A store that the tests share: its tables take seconds."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def store(tmp_path_factory: pytest.TempPathFactory, copied_stores: CopiedStores) -> MlflowClient:
+    """A store that the tests share."""
+    uri = copied_stores.uri(tmp_path_factory.mktemp("mlflow"))
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

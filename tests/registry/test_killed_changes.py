@@ -10,6 +10,7 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from tests.new_stores import CopiedStores
 
 from growthlab.registry import registry_lock, unfinished_versions
 from growthlab.registry.model_registry import (
@@ -56,9 +57,9 @@ class DyingClient:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+def client(tmp_path_factory: pytest.TempPathFactory, copied_stores: CopiedStores) -> MlflowClient:
     """A registry on sqlite, shared: each test has models of its own."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
+    uri = copied_stores.uri(tmp_path_factory.mktemp("registry"))
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

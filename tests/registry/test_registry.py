@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from tests.new_stores import CopiedStores
 from tests.patience import PATIENCE
 
 from growthlab.core.errors import ExportError
@@ -35,9 +36,9 @@ WHEN = "2024-04-01T12:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+def client(tmp_path_factory: pytest.TempPathFactory, copied_stores: CopiedStores) -> MlflowClient:
     """A registry on sqlite, shared: each test has a model of its own."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
+    uri = copied_stores.uri(tmp_path_factory.mktemp("registry"))
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

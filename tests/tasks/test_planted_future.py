@@ -43,10 +43,11 @@ RULES = (
     "data.cleaning.until=2026-01-01",
     "data.cleaning.non_goods=['post.*']",
 )
+CUSTOMERS = ("task.portrait=all", "task.attributes=[gender,tier]", "task.snapshots=2")
 TASKS = {
     "top_n": (),
-    "churn": ("task.portrait=all", "task.attributes=[gender,tier]", "task.calibration=platt"),
-    "value": ("task.portrait=all", "task.attributes=[gender,tier]"),
+    "churn": (*CUSTOMERS, "task.calibration=platt"),
+    "value": CUSTOMERS,
 }
 FAMILY = {"top_n": "recommend", "churn": "churn", "value": "value"}
 MODELS = [

@@ -19,7 +19,7 @@ def create_sqlite_store(path: Path, artifacts: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with atomic_path(path) as new:
-        with _without_fsync():
+        with without_fsync():
             store = SqlAlchemyStore(f"sqlite:///{new}", artifacts)
             store.engine.dispose()
         with new.open("rb+") as file:
@@ -27,7 +27,7 @@ def create_sqlite_store(path: Path, artifacts: str) -> None:
 
 
 @contextmanager
-def _without_fsync() -> Iterator[None]:
+def without_fsync() -> Iterator[None]:
     """Connections opened in the block do not sync, so hundreds of small steps take a third of the time."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
