@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from omegaconf import open_dict
 
-from growthlab.api import _NoRecorder
+from growthlab.api.model_functions import _NoRecorder
 from growthlab.config.compose import compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
