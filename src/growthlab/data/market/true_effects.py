@@ -24,7 +24,8 @@ class TrueEffects:
     who gets no other message in the month. `later` is what follows: stocks filled early, customers who leave
     and channels that are closed. It is an estimate, by which the market goes on as in the last week of the
     month, without more messages, and a closed channel costs the best message of each month. Both have shape
-    ``(n, n_offers, n_channels, n_slots)``. `without` is the expected profit of the month without messages, ``(n,)``.
+    ``(n, n_offers, n_channels, n_slots)``. `without` is the expected profit of the month without messages,
+    ``(n,)``.
     """
 
     offers: list[str]
