@@ -67,9 +67,9 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
         "FROM involved JOIN remaining USING (place) WHERE left_over > 0 OR amount = 0"
     )  # another rule drops purchases of quantity 0
     untouched = f"SELECT * FROM events WHERE NOT coalesce({_INVOLVED}, false)"
-    selects, fills = [untouched, kept], ()
+    selects, fills = [untouched, kept], list[str]()
     if by_time and matches:
-        selects, fills = [*selects, *_CANCELLED], ("cancelled_at",)
+        selects, fills = [*selects, *_CANCELLED], ["cancelled_at"]
     events = f"WITH involved AS MATERIALIZED ({involved}) {' UNION ALL BY NAME '.join(selects)}"
     marked = log.derive(events, {"remaining": remaining, "matched": matched}, fills=fills)
     return marked, matched["purchase"].nunique()
