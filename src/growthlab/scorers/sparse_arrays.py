@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import _sparsetools as sparsetools
-from scipy.sparse import csr_matrix, get_index_dtype
+from scipy.sparse import csr_matrix
 
 from growthlab.core.array_schema import INDEX, ArraySchema, Schema
 from growthlab.core.processors import in_threads
@@ -84,7 +84,9 @@ def block_product(left: csr_matrix, right: csr_matrix) -> csr_matrix:
     """
     most = int(_most_entries(left, right).sum())
     parts = (left.indptr, left.indices, right.indptr, right.indices)
-    dtype = get_index_dtype(parts, maxval=max(most, *left.shape, *right.shape))
+    largest = max(most, *left.shape, *right.shape)
+    narrow = largest <= np.iinfo(np.int32).max
+    dtype = np.result_type(*parts, np.int32 if narrow else np.int64)  # of indices and offsets
     left_indptr, left_indices, right_indptr, right_indices = (
         np.asarray(part, dtype=dtype) for part in parts
     )
