@@ -98,10 +98,10 @@ def test_a_defaults_list_is_read_in_every_form_that_hydra_has(tmp_path: Path) ->
     )
     assert list(defaults_of(path)) == [
         Default("train", is_group=False),
-        Default("data", is_group=True),
-        Default("task", is_group=True),
-        Default("loss", is_group=True),
-        Default("local", is_group=True),
+        Default("data", is_group=True, choice="null"),
+        Default("task", is_group=True, choice="churn"),
+        Default("loss", is_group=True, choice="gbce"),
+        Default("local", is_group=True, choice="default"),
         Default("section", is_group=True),
     ]
 

@@ -7,7 +7,8 @@ commands::
     # Search a model's settings on the validation window: growthlab tune model=recommend/item_knn
     # section: models
 
-``# words without = are: paths`` gathers such words into the list that the setting ``paths`` holds.
+``# words without = are: paths`` gathers such words into the list that the setting ``paths`` holds, and
+``# all words are: words`` every word.
 
 A command of two words, such as ``ab plan``, has its files under both joined: ``ab_plan``.
 """
@@ -22,10 +23,12 @@ from typing import NamedTuple
 
 from growthlab.config.conf_tree import CONF, choices, groups
 from growthlab.config.defaults_list import composed_groups
+from growthlab.config.shown_settings import shown_parts
 
 MODULES = Path(__file__).parent
 SECTION = "section:"
 WORDS_ARE = "words without = are:"
+ALL_WORDS_ARE = "all words are:"
 NO_SECTION = "other"
 CHOSEN_BY_TASK = ("metrics", "search")  # and not listed: they are many
 GREETING = (
@@ -41,8 +44,8 @@ class CommandHelp(NamedTuple):
     summary: str
     section: str
     notes: str  # the examples, and what else the head of the config file says
-    settings: str  # the config file below its head
     words_are: str | None = None  # the setting that takes the words without =
+    all_words_are: str | None = None  # the setting that takes all words, as they are typed
 
 
 @cache
@@ -76,9 +79,13 @@ def overview() -> str:
 
 
 def help_of(name: str) -> str:
-    """What a command does, its settings as in its config file, and the groups it composes."""
+    """What a command does, every setting that it has with its group, and the choices of its groups."""
     command = commands()[name]
-    parts = [f"growthlab {name}: {command.summary}", command.notes, command.settings]
+    shown = [
+        "\n".join([f"{part.title}:"] * bool(part.title) + part.lines)
+        for part in shown_parts(command.file)
+    ]
+    parts = [f"growthlab {name}: {command.summary}", command.notes, *shown]
     composed = list(_choices_lines(composed_groups(command.file)))
     if composed:
         parts.append("\n".join(["groups:", *composed]))
@@ -90,21 +97,23 @@ def _command(path: Path) -> CommandHelp:
     lines = path.read_text(encoding="utf-8").rstrip().splitlines()
     n_head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
     head = [line.lstrip("# ") for line in lines[:n_head]]
-    words_are = [
-        line.removeprefix(WORDS_ARE).strip() for line in head if line.startswith(WORDS_ARE)
-    ]
-    sections = [line.removeprefix(SECTION).strip() for line in head if line.startswith(SECTION)]
-    first, *others = [line for line in head if not line.startswith((SECTION, WORDS_ARE))] or [""]
+    marks = {
+        mark: next(
+            (line.removeprefix(mark).strip() for line in head if line.startswith(mark)), None
+        )
+        for mark in (SECTION, WORDS_ARE, ALL_WORDS_ARE)
+    }
+    first, *others = [line for line in head if not line.startswith(tuple(marks))] or [""]
     summary, separator, example = first.partition(": growthlab ")
     notes = [f"growthlab {example}"] * bool(separator) + others
     return CommandHelp(
         name=path.stem.replace("_", " "),
         file=path.stem,
         summary=summary,
-        section=sections[0] if sections else NO_SECTION,
+        section=marks[SECTION] or NO_SECTION,
         notes="\n".join(notes),
-        settings="\n".join(lines[n_head:]),
-        words_are=words_are[0] if words_are else None,
+        words_are=marks[WORDS_ARE],
+        all_words_are=marks[ALL_WORDS_ARE],
     )
 
 

@@ -21,6 +21,8 @@ from growthlab.core.process import prepare_process
 from growthlab.core.storage_faults import storage_fault
 from growthlab.core.visible_text import visible_text
 
+log = logging.getLogger(__name__)
+
 STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 
 
@@ -58,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
+        return 0
+    if words[0] == "--complete":  # of the scripts that growthlab completion prints
+        from growthlab.cli.completion import candidates
+
+        print("\n".join(candidates(words[1:])))
         return 0
     if words[0] == "--version":
         from importlib.metadata import version
@@ -109,20 +116,30 @@ def _run(name: str, words: list[str]) -> int:
     if any(w in ("-h", "--help") for w in words):
         print(help_of(name))
         return 0
-    prepare_process()
+    prepare_process(_log_level(words))
+    log.info("growthlab %s", " ".join([name, *words]))  # before what takes seconds to import
     try:
         from growthlab.config.compose import compose, sweep
-        from growthlab.config.typed_words import gathered
+        from growthlab.config.typed_words import all_gathered, gathered
     except ModuleNotFoundError as error:
         return _without_laboratory(name, words, error)
 
     show_config = _take_cfg(words)
     is_grid = _take(words, "-m") or _take(words, "--multirun")
-    setting, file = commands()[name].words_are, commands()[name].file
-    words = words if setting is None else gathered(words, setting)
+    setting, every, file = (
+        commands()[name].words_are,
+        commands()[name].all_words_are,
+        commands()[name].file,
+    )
     unknown = [w for w in words if w.startswith("-")]
     if unknown:
-        raise GrowthlabError(f"unknown option {unknown[0]}: possible are --help, --cfg job and -m")
+        raise GrowthlabError(
+            f"unknown option {unknown[0]}: possible are --help, --quiet, --verbose, --cfg job and -m"
+        )
+    if every is not None:
+        words = all_gathered(words, every)
+    elif setting is not None:
+        words = gathered(words, setting)
     grid = [compose(file, overrides) for overrides in (sweep(words) if is_grid else [words])]
     if show_config:
         from omegaconf import OmegaConf
@@ -170,6 +187,14 @@ def _take_cfg(words: list[str]) -> bool:
         raise GrowthlabError("--cfg shows the composed config: write --cfg job")
     del words[place : place + 2]
     return True
+
+
+def _log_level(words: list[str]) -> int:
+    """How much is logged: with --quiet only warnings, with --verbose everything."""
+    quiet, verbose = _take(words, "--quiet"), _take(words, "--verbose")
+    if quiet and verbose:
+        raise GrowthlabError("--quiet and --verbose: give one of them")
+    return logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
 
 
 def _take(words: list[str], option: str) -> bool:

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from growthlab.config import hybrid_members, mistakes
 from growthlab.config.conf_tree import CONF, choices, search_path
+from growthlab.config.local_settings import LocalSettings, local_settings
 from growthlab.config.model_settings import settings_words
 from growthlab.config.own_files import LOCAL_SETTINGS, own_source, refuse_places_outside
 from growthlab.config.typed_words import as_typed, typed_mappings
@@ -26,6 +27,12 @@ RUN_ID = re.compile(r"((?:run|runs|rerun|warm|challenger|champion)=)([0-9a-f]{8,
 RUN_IDS = re.compile(r"runs=\[([0-9a-f]{8,32}(?:,[0-9a-f]{8,32})*)\]")
 COMPOSED = 256  # configs that a process remembers
 
+CHOSEN_FOR_ONE = {
+    "section",
+    "metrics",
+    "search",
+    "split",
+}  # a command chooses where nobody else does
 Versions = tuple[tuple[str, int, int], ...]  # path, nanoseconds, bytes
 
 
@@ -88,6 +95,9 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
         An unknown key or choice, a value of the wrong form or type, or a missing value.
     """
     base, words, model_words = _base(command), [_quoted(as_typed(w)) for w in overrides], []
+    words = [*local_settings().words(base.groups & CHOSEN_FOR_ONE, words), *words]
+    for word in words:
+        mistakes.refuse_hydra(mistakes.config_group_of(word))
     if _compares_models(base.config, words):
         model_words = [w for w in words if MODEL_WORD.match(w)]
         words = [w for w in words if w not in model_words]
@@ -225,6 +235,10 @@ def _composed_base(command: str, versions: Versions) -> Command:
         local = any(path.endswith(LOCAL_SETTINGS) for path, *_ in versions)
         where = f"conf/{LOCAL_SETTINGS}" if local else command
         raise ConfigError(f"{where}: {mistakes.short_hydra_message(error)}") from error
+    try:
+        mistakes.refuse_wrong_types(base.config, _without_local(command, versions).config)
+    except ConfigError as error:
+        raise ConfigError(f"conf/{LOCAL_SETTINGS}: {error}") from error
     more = {"metrics"} if "task" in base.config else set()
     return replace(base, groups=base.groups | more | _empty_groups(command))
 
@@ -255,7 +269,15 @@ def _model_node(choice: str) -> DictConfig:
     return model
 
 
-def _by_hydra(command: str, overrides: Sequence[str], *, plain: bool = False) -> Command:
+@lru_cache
+def _without_local(command: str, versions: Versions) -> Command:
+    """The command without words and without the settings of one's own machine."""
+    return _by_hydra(command, [], plain=True, with_local=False)
+
+
+def _by_hydra(
+    command: str, overrides: Sequence[str], *, plain: bool = False, with_local: bool = True
+) -> Command:
     """Compose with Hydra; unless `plain`, its exceptions become a `ConfigError` of one line."""
     composed = _composed_once(command, tuple(overrides), plain, _versions())
     return replace(composed, config=deepcopy(composed.config), chosen=dict(composed.chosen))
@@ -273,12 +295,16 @@ def _composed_once(
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
+    local = local_settings() if with_local else LocalSettings()
+    own = None if local == LocalSettings() else _without_local(command, _versions())
+    choices_there = [] if own is None else local.words(own.groups, overrides)
     extra = [own_source(folder) for folder in search_path()[1:]]
     path = [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         try:
-            config = compose(command, [*path, *overrides], return_hydra_config=True)
+            words = [*path, *choices_there, *overrides]
+            config = compose(command, words, return_hydra_config=True)
         except ConfigError:
             raise
         except RecursionError as error:
@@ -294,6 +320,8 @@ def _composed_once(
     del config["hydra"]
     for key, mapping in typed_mappings(overrides):
         OmegaConf.update(config, key, mapping)
+    if own is not None:
+        local.apply(config, own.config, overrides)
     OmegaConf.set_struct(config, True)
     mistakes.refuse_choices_outside(chosen)
     plain_values(config)  # raises for an interpolation

@@ -14,16 +14,18 @@ ENTRY = re.compile(
     (?:(?:optional|override)\s+)*
     /?(?P<name>[\w/]+)
     (?:@(?P<package>[\w.]+))?
-    (?P<colon>\s*:)?""",
+    (?P<colon>\s*:)?
+    (?:\s*(?P<choice>[\w/.-]+))?""",
     re.VERBOSE,
 )
 
 
 class Default(NamedTuple):
-    """An entry of a defaults list: a group (``- model: als``), or another file (``- train``)."""
+    """An entry of a defaults list: a group with its choice (``- model: als``), or another file (``- train``)."""
 
     name: str
     is_group: bool
+    choice: str | None = None
 
 
 def defaults_of(path: Path) -> Iterator[Default]:
@@ -35,7 +37,8 @@ def defaults_of(path: Path) -> Iterator[Default]:
         elif inside and line.strip() and not line.startswith((" ", "-", "#")):
             return
         elif inside and (entry := ENTRY.match(line)) and entry["name"] != "_self_":
-            yield Default(entry["name"], entry["colon"] is not None)
+            is_group = entry["colon"] is not None
+            yield Default(entry["name"], is_group, entry["choice"] if is_group else None)
 
 
 def composed_groups(command: str) -> list[str]:
@@ -43,7 +46,7 @@ def composed_groups(command: str) -> list[str]:
     composed: set[str] = set()
     waiting = [CONF / f"{command}.yaml"]
     while waiting:
-        for name, is_group in defaults_of(waiting.pop()):
+        for name, is_group, _ in defaults_of(waiting.pop()):
             if not is_group:
                 waiting += [path for path in [CONF / f"{name}.yaml"] if path.exists()]
             elif name not in composed:

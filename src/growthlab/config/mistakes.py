@@ -76,6 +76,15 @@ def mistake_in_keys(words: Sequence[str], config: Any, groups_read: Collection[s
     return ""
 
 
+def refuse_hydra(key: str) -> None:
+    """Raise a `ConfigError` for a setting of Hydra's own, which composes the config and runs nothing here."""
+    if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        raise ConfigError(
+            f"{key} is a setting of Hydra, which only composes the config here: commands write to output, "
+            "cache, reports and tracking.uri, as their help says"
+        )
+
+
 def refuse_choices_outside(chosen: Mapping[str, str]) -> None:
     """Raise a `ConfigError` for a choice that is no file of the config tree, such as ``../../x``."""
     for key, choice in chosen.items():
@@ -150,8 +159,8 @@ def refuse_wrong_types(config: Any, base: Any) -> None:
     for key, default in _leaves(base):
         kind = type(default)
         if (
-            not has_setting(config, key)
-            or kind not in (int, bool)
+            kind not in (int, bool)
+            or not has_setting(config, key)
             or "_target_" in _node(config, key)
         ):
             continue

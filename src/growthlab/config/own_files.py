@@ -56,7 +56,7 @@ class OwnFiles(FileConfigSource):
         if not path.is_file():
             return super().load_config(config_path)  # raises Hydra's error
         content = read_plain_yaml(path)
-        _check_content(content, str(shown))
+        check_content(content, str(shown))
         with path.open(encoding="utf-8") as file:
             header = self._get_header_dict(file.read(LONGEST_HEADER))
         return ConfigResult(
@@ -92,7 +92,7 @@ def refuse_places_outside(config: Any, base: Any, words: Sequence[str]) -> None:
             )
 
 
-def _check_content(content: Any, shown: str) -> None:
+def check_content(content: Any, shown: str) -> None:
     """Check what stands in a file; a path in it outside the working folder is named in the log."""
     if content is None:
         return

@@ -58,6 +58,15 @@ def gathered(words: Sequence[str], setting: str) -> list[str]:
     return [f"{setting}={_list_text(listed)}", *others] if listed else others
 
 
+def all_gathered(words: Sequence[str], setting: str) -> list[str]:
+    """All words as the list that a setting holds, as they were typed.
+
+    >>> all_gathered(["compare", "task=churn"], "words")
+    ["words=['compare','task=churn']"]
+    """
+    return [f"{setting}={_list_text(list(words))}"] if words else []
+
+
 def typed_mappings(words: Iterable[str]) -> Iterator[tuple[str, dict[Any, Any]]]:
     """The key and the value of each word whose value is a mapping in quotes."""
     for word in words:

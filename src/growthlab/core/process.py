@@ -17,8 +17,8 @@ class VisibleFormatter(logging.Formatter):
         return visible_text(super().format(record), keep_lines=True)
 
 
-def prepare_process() -> None:
-    """Silence third parties, and send the log to standard error.
+def prepare_process(level: int = logging.INFO) -> None:
+    """Silence third parties, and send our log from `level` on to standard error.
 
     Thousands of modules stay loaded to the end; searching them for garbage again and again would
     take a part of a short run.
@@ -29,4 +29,4 @@ def prepare_process() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(VisibleFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("growthlab").setLevel(logging.INFO)
+    logging.getLogger("growthlab").setLevel(level)

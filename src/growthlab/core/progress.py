@@ -1,7 +1,8 @@
-"""Progress bars in one style, silent when standard error is not a terminal."""
+"""Progress bars in one style; none where standard error is no terminal, or the log is quiet."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ Item = TypeVar("Item")
 
 def progress(steps: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """The same steps, with a bar on standard error that shows `label`, the share done and the time left."""
-    if not sys.stderr.isatty():
+    if not _is_shown():
         yield from steps
         return
     from tqdm import tqdm
@@ -20,10 +21,14 @@ def progress(steps: Iterable[Item], label: str, total: int | None = None) -> Ite
     yield from tqdm(steps, desc=label, total=total, leave=False, dynamic_ncols=True)
 
 
+def _is_shown() -> bool:
+    return sys.stderr.isatty() and logging.getLogger("growthlab").isEnabledFor(logging.INFO)
+
+
 @contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
     """A bar for work done elsewhere: call the yielded function with the total done and a note to show."""
-    if not sys.stderr.isatty():
+    if not _is_shown():
         yield lambda done, note: None
         return
     from tqdm import tqdm

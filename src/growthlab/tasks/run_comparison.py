@@ -87,7 +87,7 @@ def run_comparison(
         require_choices(fold, models)
     results = ComparisonResults({origin: [] for origin in range(len(folds))}, {})
     evaluation = None
-    for entry in progress(entries, "models", len(entries)):
+    for number, entry in enumerate(progress(entries, "models", len(entries)), start=1):
         before = recorder.finished_before(entry) if recorder is not None else None
         if before is not None:
             log.info("%s: finished in an earlier call", entry.label)
@@ -96,6 +96,7 @@ def run_comparison(
         if evaluation is None or evaluation.fold is not folds[entry.origin]:
             evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit, n_resamples)
             evaluation.prepare()
+        log.info("%s: fitting, %d of %d", entry.label, number, len(entries))
         try:
             outcome = _run_entry(entry, evaluation, device, recorder, warm)
         except Exception as error:
