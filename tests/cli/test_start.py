@@ -23,7 +23,7 @@ def test_init_writes_a_folder_in_which_a_command_runs(fresh: Workspace) -> None:
     assert "conf/local/" in (shop.folder / ".gitignore").read_text()
     said = shop.growthlab("config", "compare")
     assert "# conf/local/default.yaml" in next(
-        l for l in said.out.splitlines() if l.startswith("seeds=")
+        line for line in said.out.splitlines() if line.startswith("seeds=")
     )
 
 
@@ -32,9 +32,6 @@ def test_the_commented_examples_of_the_settings_hold(
 ) -> None:
     fresh.growthlab("init")
     path = fresh.folder / "conf/local/default.yaml"
-    lines = path.read_text().splitlines()
-    examples = [line.removeprefix("# ") for line in lines if line.startswith("# ") and ": " in line]
-    examples += [line.removeprefix("# ") for line in lines if line in ("# tracking:",)]
     text = path.read_text().replace("# task:", "task:").replace("# memory_gb:", "memory_gb:")
     path.write_text(text.replace("# tracking:\n#   uri:", "tracking:\n  uri:"))
     monkeypatch.chdir(fresh.folder)

@@ -21,7 +21,7 @@ ENTRY = re.compile(
 
 
 class Default(NamedTuple):
-    """An entry of a defaults list: a group with its choice (``- model: als``), or another file (``- train``)."""
+    """An entry of a defaults list: a group and its choice (``- model: als``), or a file (``- train``)."""
 
     name: str
     is_group: bool

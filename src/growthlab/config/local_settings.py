@@ -60,7 +60,7 @@ class LocalSettings:
 
 
 def local_settings() -> LocalSettings:
-    """The settings of the file in the working folder, or else beside the package's own config; none without one.
+    """The settings of the file in the working folder, or else beside the package's config; none without.
 
     Raises
     ------

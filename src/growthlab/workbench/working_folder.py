@@ -18,7 +18,7 @@ seeds: 1                  # a value: growthlab compare --help lists them
 # memory_gb: 8
 """
 DATA = """\
-Your own data sets: `growthlab inspect orders.csv` writes orders.yaml to this folder, and data=orders then names it.
+Your own data sets: `growthlab inspect orders.csv` writes orders.yaml here, and data=orders reads it.
 """
 IGNORED = """\
 conf/local/
@@ -36,7 +36,7 @@ CELLS = (
     (
         "markdown",
         "# A first leaderboard\n\n"
-        "`gl.dataset` is a simulated shop; `gl.read('orders.csv', {'user_id': 'customer'})` reads a file of yours.",
+        "`gl.dataset` is a simulated shop; `gl.read('orders.csv', {'user_id': 'customer'})` reads yours.",
     ),
     (
         "code",
