@@ -12,6 +12,8 @@ import yaml
 from mlflow.entities import Run
 from tests.cli.conftest import MODELS, ORDERS, SHOP, Workspace
 
+from growthlab.workbench import contenders
+
 TASKS = tuple(MODELS)
 OBJECTIVE = {"top_n": "ndcg_at_10", "churn": "roc_auc", "value": "normalised_gini"}
 
@@ -274,9 +276,25 @@ def test_a_failed_model_is_recorded_and_the_others_continue(orders: Workspace) -
         "content": "FAILED",
         "popularity": "FINISHED",
     }
-    assert by_kind["content"].data.tags["error"].startswith("DataError: content needs items")
+    assert by_kind["content"].data.tags["error"].startswith("LackingDataError: content needs")
     assert "Traceback" in orders.artifact(by_kind["content"], "error.txt").read_text()
     assert by_kind["parent"].data.tags["winner"] == "popularity"
+
+
+def test_a_comparison_of_all_leaves_out_what_the_data_lacks_something_for(
+    orders: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [f"recommend/{name}" for name in ("content", "popularity")]
+    real = contenders.choices
+    monkeypatch.setattr(contenders, "choices", lambda g: listed if g == "model" else real(g))
+    done = orders.growthlab("compare", *ORDERS, "seed=2", "intervals.resamples=0")
+    assert done.status == 0, done.err
+    assert "left out, as content needs items with text" in done.out
+    parent = orders.logged_by(done)
+    assert parent.info.status == "FINISHED"
+    query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    (child,) = orders.client.search_runs([parent.info.experiment_id], query)
+    assert child.data.tags["model"] == "popularity"
 
 
 def test_a_mistake_that_fails_every_model_is_one_line(orders: Workspace) -> None:

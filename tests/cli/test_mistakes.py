@@ -10,7 +10,10 @@ from tests.cli.conftest import ORDERS, SHOP, Workspace
 
 WORDS = [
     ("trian", "unknown command trian: did you mean train?"),
-    ("train --foo", "unknown option --foo: possible are --help, --cfg job and -m"),
+    (
+        "train --foo",
+        "unknown option --foo: possible are --help, --quiet, --verbose, --cfg job and -m",
+    ),
     ("train --cfg hydra", "--cfg shows the composed config: write --cfg job"),
     ("train foo", "cannot read 'foo': settings have the form key=value"),
     ("train =3", "cannot read '=3': settings have the form key=value"),

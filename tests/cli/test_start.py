@@ -35,8 +35,9 @@ def test_the_commented_examples_of_the_settings_hold(
     text = path.read_text().replace("# task:", "task:").replace("# memory_gb:", "memory_gb:")
     path.write_text(text.replace("# tracking:\n#   uri:", "tracking:\n  uri:"))
     monkeypatch.chdir(fresh.folder)
-    config = compose("compare", []).config
-    assert (config.task.name, config.memory_gb) == ("churn", 8)
+    command = compose("compare", [])
+    config = command.config
+    assert (command.chosen["task"], config.memory_gb) == ("churn", 8)
     assert config.tracking.uri == "sqlite:////srv/team/mlflow.db"
 
 
@@ -74,7 +75,7 @@ def test_config_needs_a_command_that_exists(fresh: Workspace) -> None:
         (["compare", "task=ch"], ["task=churn"]),
         (["compare", "data.us"], ["data.user_ids=", "data.users="]),
         (["compare", "seeds"], ["seeds="]),
-        (["ab", "pl"], ["plan"]),
+        (["ab", "pl"], ["plan", "planned_customers=", "planned_effect="]),
         (["compare", "--q"], ["--quiet"]),
         (["nowhere", "x"], []),
     ],

@@ -118,7 +118,7 @@ def test_a_setting_that_a_command_does_not_have_is_named_in_the_log(
     with caplog.at_level("INFO"):
         compose("train", [])
     assert "data.pth is not a setting of this command" in caplog.text
-    assert "data.seeed is not a setting of this command: did you mean data.seed?" in caplog.text
+    assert "data.seeed is not a setting of this command: did you mean data.seed" in caplog.text
 
 
 def test_each_value_says_where_it_comes_from(local: Local) -> None:

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace, settings_key
+from growthlab.search.search_space import (
+    CategoricalRange,
+    Condition,
+    NumericRange,
+    SearchSpace,
+    settings_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +106,43 @@ def test_borders_are_named_even_where_the_default_won() -> None:
     outside = SearchSpace({"a": CategoricalRange((1, 2, 3))}, {"a": 40})
     assert not outside.contains_default
     assert outside.borders({}) == []
+
+
+def conditional() -> SearchSpace:
+    """Two kinds, of which one reads a number; the model's own kind is the other."""
+    return SearchSpace(
+        {
+            "model.kind": CategoricalRange(("plain", "skewed")),
+            "model.skew": NumericRange(1, 3, step=1),
+        },
+        {"model.kind": "plain", "model.skew": 9},
+        {"model.skew": Condition("model.kind", ("skewed",), "plain")},
+    )
+
+
+def test_a_setting_that_no_choice_reads_is_no_part_of_a_trial() -> None:
+    space = conditional()
+    assert space.settings({"model.kind": "plain", "model.skew": 2}) == {"model.kind": "plain"}
+    read = {"model.kind": "skewed", "model.skew": 2}
+    assert space.settings(read) == read
+
+
+def test_what_the_model_does_not_read_makes_no_other_settings() -> None:
+    space = conditional()
+    assert space.n_settings == 1 + 3  # plain; skewed with 1, 2 or 3
+    assert len(list(space.all_settings())) == 4
+
+
+def test_an_own_value_that_is_not_read_may_be_outside_its_range() -> None:
+    space = conditional()
+    assert space.contains_default
+    assert space.encoded(space.default) == {"model.kind": "plain", "model.skew": 1}
+    assert space.borders({"model.kind": "skewed", "model.skew": 3}) == ["model.skew"]
+    assert space.borders({"model.kind": "plain"}) == []
+
+
+def test_a_condition_on_a_setting_that_is_not_searched_holds_for_the_models_own_value() -> None:
+    ranges = {"model.skew": NumericRange(1, 3, step=1)}
+    condition = {"model.skew": Condition("model.kind", ("skewed",), "skewed")}
+    space = SearchSpace(ranges, {"model.skew": 2}, condition)
+    assert (space.n_settings, space.settings({"model.skew": 3})) == (3, {"model.skew": 3})

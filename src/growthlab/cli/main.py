@@ -21,7 +21,7 @@ from growthlab.core.process import prepare_process
 from growthlab.core.storage_faults import storage_fault
 from growthlab.core.visible_text import visible_text
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("growthlab.cli")  # also where this module runs as __main__
 
 STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 

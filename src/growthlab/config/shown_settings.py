@@ -101,7 +101,7 @@ def _body(path: Path) -> list[str]:
         if line.startswith("defaults:"):
             inside = True
             continue
-        inside = inside and (not line.strip() or line.startswith((" ", "-", "#")))
+        inside = inside and line.startswith((" ", "-", "#"))
         if not inside and line.strip() and not line.lstrip().startswith("_target_:"):
             kept.append(line)
     return kept

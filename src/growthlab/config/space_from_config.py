@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from growthlab.config import mistakes
-from growthlab.core.errors import ConfigError
-from growthlab.search.search_space import CategoricalRange, NumericRange, SearchSpace
+from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.plain_values import plain_values
+from growthlab.search.search_space import CategoricalRange, Condition, NumericRange, SearchSpace
 
+WHEN = "when"
 POSSIBLE = "use choice(...), range(...) or interval(...)"
 
 
 def space_of(search: Any, model: Any) -> SearchSpace:
     """The space of a config node with ``choice(...)``, ``range(...)`` or ``interval(...)`` a setting.
+
+    Under ``when`` stands which settings are read only with some values of another one.
 
     The settings of the space are config paths, such as ``model.trainer.lr``.
 
@@ -25,25 +30,50 @@ def space_of(search: Any, model: Any) -> SearchSpace:
         A setting that the model does not have, or a text that is not a range.
     """
     ranges, default = {}, {}
+    conditions = _conditions(search, model)
     for key, text in range_texts(search).items():
         if not mistakes.has_setting(model, key):
             raise ConfigError(
                 f"search.{key}: {mistakes.unknown_model_setting(f'model.{key}=', [model])}"
             )
         ranges[f"model.{key}"] = _range_of(key, text)
-        value = OmegaConf.select(model, key)
-        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        default[f"model.{key}"] = plain
+        default[f"model.{key}"] = _own_value(model, key)
     if not ranges:
         raise ConfigError("the search space is empty: search.SETTING=... names a range")
-    return SearchSpace(ranges, default)
+    return SearchSpace(ranges, default, conditions)
+
+
+def _conditions(search: Any, model: Any) -> dict[str, Condition]:
+    """The condition of each setting under ``when``: ``{asymmetry: {similarity: [asymmetric_cosine]}}``."""
+    conditions, searched = {}, range_texts(search)
+    for key, needed in (plain_values(search).get(WHEN) or {}).items():
+        wrong = f"search.{WHEN}.{key}={quoted(str(needed))}"
+        if not isinstance(needed, Mapping) or len(needed) != 1:
+            raise ConfigError(f"{wrong}: give the setting that decides, such as {{kind: [a, b]}}")
+        ((of, values),) = needed.items()
+        if not mistakes.has_setting(model, str(of)):
+            raise ConfigError(f"{wrong}: the model has no setting {quoted(str(of))}")
+        if not isinstance(values, list):
+            raise ConfigError(f"{wrong}: give a list of values of {of}")
+        if key in searched:
+            own = _own_value(model, str(of))
+            conditions[f"model.{key}"] = Condition(f"model.{of}", tuple(values), own)
+    return conditions
+
+
+def _own_value(model: Any, key: str) -> Any:
+    """A setting of the model as a plain value."""
+    value = OmegaConf.select(model, key)
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 
 def range_texts(search: Any, prefix: str = "") -> dict[str, str]:
-    """The text of each range by its dotted path; keys may contain dots."""
+    """The text of each range by its dotted path; keys may contain dots, and conditions are left out."""
     plain: Any = OmegaConf.to_container(search) if OmegaConf.is_config(search) else search
     texts: dict[str, str] = {}
     for key, value in plain.items():
+        if key == WHEN and not prefix:
+            continue
         if isinstance(value, dict):
             texts |= range_texts(value, f"{prefix}{key}.")
         else:

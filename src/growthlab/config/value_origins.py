@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from growthlab.config.compose import Command
-from growthlab.config.conf_tree import CONF, choices, search_path
+from growthlab.config.conf_tree import CONF, choices, groups, search_path
 from growthlab.config.defaults_list import defaults_of
 from growthlab.config.local_settings import SHOWN, key_of, local_settings
 from growthlab.config.model_settings import flatten_settings
@@ -39,7 +39,7 @@ def _origin(
     experiment: frozenset[str],
     local: frozenset[str],
 ) -> str:
-    words = [word for word in command.words if _sets(key_of(word), key)]
+    words = [w for w in command.words if key_of(w) not in groups() and _sets(key_of(w), key)]
     if words:
         return f"typed: {words[-1]}"
     if _among(key, local):

@@ -22,6 +22,13 @@ class DataError(GrowthlabError, ValueError):
     """Data that is missing, unreadable or not enough for the request."""
 
 
+class LackingDataError(DataError, ConfigError):
+    """Data without what one model needs, such as texts of items, and no mistake of anybody's.
+
+    A model raises it when it is fitted: a comparison of all models goes on without the model.
+    """
+
+
 class BundleError(GrowthlabError, ValueError):
     """A bundle that is corrupt, of a newer schema, or unable to answer the request."""
 

@@ -106,7 +106,7 @@ class Standings:
     objective; `bundle_mb` are sizes by model; `errors` are messages by the label of the failed entry.
     `subtitle` names the models that have settings of the comparison instead of their own. `windows`
     are those of the origins, newest first; empty for a split without a clock. `n_resamples` of customers
-    give the bounds of differences. `left_out` are models that cannot read the data.
+    give the bounds of differences. `left_out` has the reason for each model that took no part.
     give the bounds of differences. Where fewer than `min_deciding` decide, the winner is the default of
     `ChoiceRule`.
     """
@@ -124,7 +124,7 @@ class Standings:
     bundle_mb: Mapping[str, float] = field(default_factory=dict)
     windows: Sequence[OriginWindows] = ()
     n_resamples: int = N_RESAMPLES
-    left_out: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     min_deciding: int = MIN_DECIDING
 
     @property

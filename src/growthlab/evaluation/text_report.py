@@ -100,9 +100,10 @@ def not_exportable(standings: Standings) -> Iterator[str]:
 
 
 def left_out_notes(standings: Standings) -> Iterator[str]:
-    """Which models of the task cannot read the data and did not take part."""
-    if standings.left_out:
-        yield f"left out, as the data has no events to read: {', '.join(standings.left_out)}"
+    """Which models of the task took no part, a line a reason."""
+    for reason in dict.fromkeys(standings.left_out.values()):
+        names = [name for name, why in standings.left_out.items() if why == reason]
+        yield f"left out, as {reason}: {', '.join(names)}"
 
 
 def marked_model_names(standings: Standings) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from growthlab.core.errors import ConfigError, DataError, one_line, quoted
+from growthlab.core.errors import ConfigError, LackingDataError, one_line, quoted
 from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.histories import Catalogue
 from growthlab.features.term_content import FIELDS, ContentVectors, unit_rows
@@ -57,7 +57,7 @@ class SentenceContent:
         """
         sentences = _sentences(catalogue)
         if not any(sentences):
-            raise DataError(
+            raise LackingDataError(
                 f"content needs items with text, category or attributes, this catalogue of "
                 f"{len(catalogue)} items has none: give the data an items table"
             )

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from growthlab.core.errors import ConfigError, DataError, near_matches
+from growthlab.core.errors import ConfigError, LackingDataError, near_matches
 from growthlab.core.histories import Catalogue
 from growthlab.core.seeding import random_stream
 
@@ -107,7 +107,7 @@ class TermContent:
         ]
         terms = _joined(blocks, len(catalogue))
         if not terms.nnz:
-            raise DataError(
+            raise LackingDataError(
                 f"content needs items with {', '.join(used) or 'a field with a weight'}, this "
                 f"catalogue of {len(catalogue)} items has none: give the data an items table"
             )

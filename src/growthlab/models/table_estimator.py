@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from growthlab.core.errors import ConfigError, DataError, ExportError
+from growthlab.core.errors import ConfigError, DataError, ExportError, LackingDataError
 from growthlab.core.library_estimators import SklearnEstimator
 from growthlab.features.examples import Examples
 from growthlab.models.base import Estimator
@@ -95,7 +95,7 @@ class TableEstimator:
         ------
         DataError
             There are no labels, or all are the same.
-        ConfigError
+        LackingDataError
             The estimator is a classifier, and the target an amount.
         """
         from sklearn.base import clone, is_classifier
@@ -111,7 +111,7 @@ class TableEstimator:
             self.fitted_.set_params(random_state=options.seed)
         self.classifies_ = is_classifier(self.fitted_)
         if self.classifies_ and not np.isin(target, (0, 1)).all():
-            raise ConfigError(
+            raise LackingDataError(
                 f"{self.name} is a classifier, and the target an amount: regressors fit"
             )
         self.columns_ = tuple(map(str, examples.table.columns))

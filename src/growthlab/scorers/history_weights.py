@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from growthlab.core.array_schema import FLOAT, ArraySchema, Schema
 from growthlab.core.baskets import n_baskets, step_of_event
-from growthlab.core.errors import ConfigError, DataError, near_matches
+from growthlab.core.errors import ConfigError, LackingDataError, near_matches
 from growthlab.core.histories import EVENT_CODE, EVENT_TYPES, Histories
 
 MICROSECONDS_A_DAY = 86_400e6
@@ -75,7 +75,7 @@ class HistoryWeights:
     def require_times(self, past: Histories, needed_by: str) -> None:
         """DataError for a half-life on a log without timestamps."""
         if self.half_life_days is not None and not past.timed:
-            raise DataError(
+            raise LackingDataError(
                 f"{needed_by} with half_life_days={self.half_life_days:g} needs timestamps, "
                 "this log has only an order of events: set half_life_days=null"
             )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -119,40 +119,84 @@ class NumericRange:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A setting is read only where another one, `of`, has one of `values`; `own` is the model's own value."""
+
+    of: str
+    values: tuple[Any, ...]
+    own: Any
+
+    def holds(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it does with these settings."""
+        value = settings.get(self.of, self.own)
+        return any(_same(value, each) for each in self.values)
+
+
+@dataclass(frozen=True)
 class SearchSpace:
     """Setting (``model.neighbours``) -> its range.
 
-    `default` are the values of these settings in the model's own config; they may be outside.
+    `default` are the values of these settings in the model's own config; they may be outside. A setting
+    whose condition does not hold is no part of a trial: the model would not read it.
     """
 
     ranges: Mapping[str, CategoricalRange | NumericRange]
     default: Mapping[str, Any]
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
     @property
     def n_settings(self) -> int | None:
         """The number of different settings; None where some range is continuous."""
-        sizes = [r.n_values for r in self.ranges.values()]
-        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+        sizes = {key: r.n_values for key, r in self.ranges.items()}
+        if None in sizes.values():
+            return None
+        deciding = [key for key in self.ranges if key in {c.of for c in self.conditions.values()}]
+        return sum(
+            math.prod(sizes[k] or 0 for k in self.active(chosen) if k not in deciding)
+            for chosen in self._combinations(deciding)
+            if set(chosen) <= set(self.active(chosen))
+        )
+
+    def active(self, settings: Mapping[str, Any]) -> list[str]:
+        """The settings of the space that the model reads with these settings."""
+        return [
+            key
+            for key in self.ranges
+            if key not in self.conditions or self.conditions[key].holds(settings)
+        ]
+
+    def _combinations(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for values in product(*(self.ranges[key] for key in keys)):
+            yield dict(zip(keys, values, strict=True))
 
     @property
     def contains_default(self) -> bool:
         """Whether the model's own settings are in the space."""
-        return all(r.contains(self.default[key]) for key, r in self.ranges.items())
+        return all(
+            self.ranges[key].contains(self.default[key]) for key in self.active(self.default)
+        )
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """The ranges for Optuna."""
         return {key: r.distribution() for key, r in self.ranges.items()}
 
     def encoded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as Optuna stores them."""
-        return {key: r.encoded(settings[key]) for key, r in self.ranges.items()}
+        """Settings as Optuna stores them, which wants a value of the range for all of them."""
+        return {
+            key: r.encoded(settings[key] if r.contains(settings.get(key)) else r.first)
+            for key, r in self.ranges.items()
+        }
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings for what Optuna stores; a range of one value may be missing from `params`."""
-        return {
+        """The settings for what Optuna stores, without those that the model would not read.
+
+        A range of one value may be missing from `params`.
+        """
+        values = {
             key: r.decoded(params[key]) if key in params else r.first
             for key, r in self.ranges.items()
         }
+        return {key: values[key] for key in self.active(values)}
 
     def outside(self, settings: Mapping[str, Any]) -> list[str]:
         """The names of settings that the space does not have, or whose value is outside its range."""
@@ -165,13 +209,17 @@ class SearchSpace:
     def borders(self, settings: Mapping[str, Any]) -> list[str]:
         """The names of settings on a border of their range; a value outside its range is on none."""
         values = {**self.default, **settings}
-        inside = {k: v for k, v in values.items() if self.ranges[k].contains(v)}
+        inside = {k: values[k] for k in self.active(values) if self.ranges[k].contains(values[k])}
         return [key for key, value in inside.items() if self.ranges[key].at_border(value)]
 
     def all_settings(self) -> Iterator[dict[str, Any]]:
         """Every combination; the space must not have continuous ranges."""
-        for values in product(*self.ranges.values()):
-            yield dict(zip(self.ranges, values, strict=True))
+        seen: set[str] = set()
+        for values in self._combinations(list(self.ranges)):
+            settings = {key: values[key] for key in self.active(values)}
+            if settings_key(settings) not in seen:
+                seen.add(settings_key(settings))
+                yield settings
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from growthlab.core.errors import LackingDataError
 from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.progress import progress
 from growthlab.core.storage_faults import raise_if_storage_failed
@@ -47,13 +48,21 @@ class ComparisonRecorder(Protocol):
         """Called where the entry failed."""
         ...
 
+    def leave_out(self, entry: Entry) -> None:
+        """Called where the entry takes no part after all."""
+        ...
+
 
 @dataclass(frozen=True)
 class ComparisonResults:
-    """The outcomes of a comparison by origin, and the error of each failed entry by its label."""
+    """The outcomes of a comparison by origin, and the error of each failed entry by its label.
+
+    `left_out` has the reason for each model that the data lacks something for.
+    """
 
     outcomes: dict[int, list[Outcome]]
     errors: dict[str, Exception]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def run_comparison(
@@ -69,10 +78,12 @@ def run_comparison(
     n_resamples: int = N_RESAMPLES,
     recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
+    leave_out: bool = False,
 ) -> ComparisonResults:
     """Fit and evaluate every contender on every fold; stochastic ones with `seeds` seeds.
 
-    `warm` is the state of an earlier run of a single contender, to continue from. A failed model is
+    `warm` is the state of an earlier run of a single contender, to continue from. With `leave_out` a model
+    that the data lacks something for (`LackingDataError`) takes no part, and has not failed. A failed one is
     recorded, and the others continue. What no model can mend ends the comparison: storage that
     failed, and a mistake in the data that they share, which is built first.
     """
@@ -88,6 +99,8 @@ def run_comparison(
     results = ComparisonResults({origin: [] for origin in range(len(folds))}, {})
     evaluation = None
     for number, entry in enumerate(progress(entries, "models", len(entries)), start=1):
+        if entry.contender.name in results.left_out:
+            continue
         before = recorder.finished_before(entry) if recorder is not None else None
         if before is not None:
             log.info("%s: finished in an earlier call", entry.label)
@@ -102,6 +115,12 @@ def run_comparison(
         except Exception as error:
             raise_if_interrupted()
             raise_if_storage_failed(error)
+            if leave_out and isinstance(error, LackingDataError):
+                log.info("%s: left out, as %s", entry.contender.name, error)
+                results.left_out[entry.contender.name] = str(error)
+                if recorder is not None:
+                    recorder.leave_out(entry)
+                continue
             log.error("%s failed: %s", entry.label, error)
             results.errors[entry.label] = error
             if recorder is not None:

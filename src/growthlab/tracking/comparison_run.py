@@ -202,6 +202,15 @@ class ComparisonRun:
         self._current = None
 
     @uninterrupted()
+    def leave_out(self, entry: Entry) -> None:
+        """Remove the run of an entry that takes no part after all."""
+        self._checkpoints.release()
+        self.runs.pop(entry.label, None)
+        if self._current is not None:
+            self.store.client.delete_run(self._current)
+            self._current = None
+
+    @uninterrupted()
     def close(self, status: str) -> None:
         """End the open runs with `status`: FINISHED, FAILED or KILLED."""
         self._checkpoints.release()

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from growthlab.config.model_settings import describe_settings
-from growthlab.core.errors import GrowthlabError, one_line
+from growthlab.core.errors import DataError, GrowthlabError, one_line
 from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.resamples import N_RESAMPLES
@@ -45,6 +45,7 @@ def evaluate_models(
         n_resamples=n_resamples_of(config),
         recorder=recorder,
         warm=warm,
+        leave_out=config.get("models") == "all",
     )
 
 
@@ -69,7 +70,7 @@ def comparison_of(
         title=f"{bench.data_name}: {command.choice('task')}",
         subtitle=describe_settings(bench.config, models, experiment, command.model_words),
         leakage=bench.leakage(0),
-        left_out=left_out(task) if _compares_all_of_a_table(bench) else (),
+        left_out=_without_events(bench) | results.left_out,
         metrics=bench.metrics,
         columns=bench.columns,
         n_resamples=n_resamples_of(bench.config),
@@ -79,10 +80,12 @@ def comparison_of(
     )
 
 
-def _compares_all_of_a_table(bench: Workbench) -> bool:
-    """Whether the command compares all models that can read its data, which has no events."""
+def _without_events(bench: Workbench) -> dict[str, str]:
+    """The models that read events, where a command compares all that can read a table without."""
     is_table = isinstance(bench.data, LabelledTable)
-    return is_table and bench.given is None and bench.config.get("models") == "all"
+    if not (is_table and bench.given is None and bench.config.get("models") == "all"):
+        return {}
+    return dict.fromkeys(left_out(bench.task), "the data has no events to read")
 
 
 def first_failure(results: ComparisonResults) -> tuple[str, Exception] | None:
@@ -95,6 +98,8 @@ def first_failure(results: ComparisonResults) -> tuple[str, Exception] | None:
     """
     if results.outcomes[0]:
         return None
+    if not results.errors:
+        raise DataError(f"no model is left: {next(iter(results.left_out.values()))}")
     label, error = next(iter(results.errors.items()))
     if isinstance(error, GrowthlabError):
         raise error
