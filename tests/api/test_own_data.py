@@ -103,6 +103,10 @@ def test_a_data_set_by_its_name_is_cached(folder: Path) -> None:
         ({}, "no column of event types"),
         ({"event_type": "purchase", "horizon": 3}, "has no setting horizon: did you mean"),
         ({"event_type": "purchase", "path": "x.csv"}, "data.path is of files"),
+        (
+            {"event_type": "purchase", "rates": {"EUR": 1}},
+            "data.rates converts prices, and there are",
+        ),
         ({"event_type": "bought"}, "'bought' is not an event type"),
         ({"event_type": "purchase", "timezone": "Mars/Base"}, "Mars/Base"),
     ],

@@ -82,3 +82,10 @@ def test_a_name_of_ours_cannot_be_taken_twice(log: OwnLog) -> None:
     popular = type("popularity", (Popular,), {})
     with pytest.raises(ConfigError, match="two models are called popularity"):
         gl.compare(log, ["popularity", popular()], overrides=FAST)
+
+
+def test_a_device_that_no_model_uses_is_named_in_the_log(
+    log: OwnLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    gl.train(log, "markov", overrides=[*FAST, "device=cuda:0"])
+    assert "device=cuda:0 is not used: only networks choose a device" in caplog.text

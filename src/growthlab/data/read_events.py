@@ -70,6 +70,7 @@ def read_events(
     report: list[dict[str, Any]] = []
     orders: list[set[str]] = []
     currencies: set[str] = set()
+    priced = False
     extra = {column: SQL_TYPES[kind] for column, kind in reading.extra.items()}
     types = {**EVENT_COLUMNS, **extra, "file_number": "INTEGER", ROW: "BIGINT"}
     columns_sql = ", ".join(f"{quoted_name(c)} {kind}" for c, kind in types.items())
@@ -84,11 +85,17 @@ def read_events(
             read.join_identities()
             read.insert(target, number)
             currencies |= read.currencies()
+            priced |= "unit_price" in read.columns
             orders.append({c for c in ORDERS if c in read.columns})
         except DataError as error:
             raise DataError(_with_file(table, str(error))) from None
     connection.execute(f"DROP TABLE IF EXISTS {_STAGED}")
     refuse_other_orders(orders)
+    if reading.rates is not None and not priced:
+        raise DataError(
+            "data.rates converts prices, and there are none: map their column with "
+            "data.columns.unit_price, or leave data.rates out"
+        )
     currency = one_currency(currencies)
     return EventsRead(_finish(connection, target, set.union(set(), *orders)), report, currency)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -119,6 +120,23 @@ class TrainedInEpochs(Protocol):
     def trainer(self) -> Patience:
         """Its trainer."""
         ...
+
+
+@runtime_checkable
+class MadeOfModels(Protocol):
+    """A model that is made of others, by functions that make them."""
+
+    @property
+    def members(self) -> Mapping[str, Callable[[], Any]]:
+        """The functions by name."""
+        ...
+
+
+def trains_network(model: Any) -> bool:
+    """Whether the model, or one that it is made of, is trained in epochs, on a device that can be chosen."""
+    if isinstance(model, MadeOfModels):
+        return any(trains_network(make()) for make in model.members.values())
+    return isinstance(model, TrainedInEpochs)
 
 
 class ScoredRecommender:

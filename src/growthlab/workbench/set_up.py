@@ -40,6 +40,7 @@ from growthlab.workbench.contenders import (
     contender_for,
     require_events,
     require_packages,
+    warn_of_unused_device,
 )
 from growthlab.workbench.own_log import cut_log, source_of
 from growthlab.workbench.workbench import Parts, Workbench
@@ -78,6 +79,7 @@ def build_parts(
         contenders = [contender_for(each, task) for each in commands]
     require_events(contenders, source, task)
     require_packages(contenders)
+    warn_of_unused_device(command, contenders)
     return Parts(
         command=command,
         source=source,
