@@ -28,7 +28,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-portable test-all test-oldest dist lint drills format tags bench-peers study clean
+.PHONY: help install demo test test-portable test-all test-oldest dist lint docs drills format tags bench-peers study clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +97,10 @@ format: install  ## mend what ruff can mend
 tags: install  ## the page of the portrait's tags, docs/tags.md, from the code
 	$(BIN)/growthlab portrait dictionary=docs/tags.md
 
+docs: install  ## the documentation site in site/html, from the documents and the code; a broken link ends it
+	$(PIP) install --quiet --no-compile $(TORCH_INDEX) -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python docs/site/build.py site
+
 drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
 	$(BIN)/python -m pytest tests/drills -m drill -n 0
 
@@ -109,4 +113,4 @@ study: install  ## run a study of experiments/ again and rebuild its tables (NN=
 	$(BIN)/python experiments/$(NN)-*/table.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .venv-* dist build $(DEMO) .growthlab mlflow.db* mlartifacts bundles
+	rm -rf $(VENV) .venv-* dist build site $(DEMO) .growthlab mlflow.db* mlartifacts bundles

@@ -1,0 +1,160 @@
+"""Build the documentation site: the documents of the repository, and pages made from the code.
+
+Usage: python docs/site/build.py [FOLDER]; the site is then in FOLDER/html. Links are checked: one that
+leads nowhere ends the build.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generated_pages import pages
+
+ROOT = Path(__file__).parents[2]
+OWN = Path(__file__).with_name("pages")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+REPOSITORY_PAGES = {  # documents of the repository -> their page
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "README.md": "about.md",
+}
+NAVIGATION = [
+    {
+        "Start": [
+            "index.md",
+            "quick_start.md",
+            "quick_start_zh.md",
+            "coming_from.md",
+            "troubleshooting.md",
+        ]
+    },
+    {"Use": ["own_data.md", "configuration.md", "python.md", "comparisons.md", "promotion.md"]},
+    {"Serve": ["serving.md", "operation.md", "privacy.md", "compatibility.md"]},
+    {"Customers": ["insight.md", "tags.md", "campaign.md", "did_it_work.md", "strategy_paper.md"]},
+    {
+        "Reference": [
+            "reference/commands.md",
+            "reference/config.md",
+            "reference/python.md",
+            "metrics.md",
+        ]
+    },
+    {"Models": ["models/index.md"]},
+    {"Project": ["about.md", "contributing.md", "security.md", "changelog.md"]},
+]
+INDEX = """# growthlab
+
+One customer timeline, three questions: what will they want, will they leave, what are they worth?
+
+- [Quick start](quick_start.md), [快速入门](quick_start_zh.md)
+- [Your own data](own_data.md) and [Python](python.md)
+- [Every model](models/index.md), [every metric](metrics.md), [every command](reference/commands.md)
+- [What a message means](troubleshooting.md), [coming from another library](coming_from.md)
+"""
+
+
+def main(folder: Path) -> int:
+    """Write the sources of the site to a folder, and build it there."""
+    sources = folder / "sources"
+    shutil.rmtree(folder, ignore_errors=True)
+    sources.mkdir(parents=True)
+    for path in (ROOT / "docs").iterdir():
+        if path.suffix == ".md":
+            _write(sources / path.name, _with_links(path, path.read_text(encoding="utf-8")))
+        elif path.is_file():
+            shutil.copy(path, sources)
+    for name, page in REPOSITORY_PAGES.items():
+        _write(sources / page, _with_links(ROOT / name, (ROOT / name).read_text(encoding="utf-8")))
+    for path in OWN.glob("*.md"):
+        shutil.copy(path, sources)
+    _write(sources / "index.md", INDEX)
+    for name, text in pages():
+        _write(sources / name, text)
+    (folder / "mkdocs.yml").write_text(yaml.safe_dump(_settings(sources), sort_keys=False))
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    command += ["--config-file", str(folder / "mkdocs.yml"), "--site-dir", str(folder / "html")]
+    return subprocess.run(command, check=False).returncode
+
+
+def _settings(sources: Path) -> dict[str, object]:
+    """The settings of mkdocs; every model has its page in the navigation."""
+    models = [
+        {family.name: [str(p.relative_to(sources)) for p in sorted(family.glob("*.md"))]}
+        for family in sorted((sources / "models").iterdir())
+        if family.is_dir()
+    ]
+    navigation = [
+        {title: [*entries, *models]} if title == "Models" else {title: entries}
+        for part in NAVIGATION
+        for title, entries in part.items()
+    ]
+    return {
+        "site_name": "growthlab",
+        "docs_dir": str(sources),
+        "nav": navigation,
+        "theme": {
+            "name": "material",
+            "font": False,
+            "features": ["navigation.tabs", "content.code.copy"],
+        },
+        "markdown_extensions": ["tables", "admonition", "pymdownx.superfences"],
+        "plugins": [
+            "search",
+            {
+                "mkdocstrings": {
+                    "handlers": {
+                        "python": {
+                            "paths": [str(ROOT / "src")],
+                            "options": {
+                                "docstring_style": "numpy",
+                                "show_source": False,
+                                "show_root_heading": False,
+                                "show_root_toc_entry": False,
+                                "heading_level": 3,
+                            },
+                        }
+                    }
+                }
+            },
+        ],
+        "validation": {
+            "links": {"not_found": "warn", "anchors": "warn", "unrecognized_links": "warn"}
+        },
+    }
+
+
+def _with_links(path: Path, text: str) -> str:
+    """The text with links to files that have a page; of others the words stay."""
+
+    def replaced(match: re.Match[str]) -> str:
+        mark, words, target = match.groups()
+        place, hash_sign, anchor = target.partition("#")
+        if not place or "://" in place:
+            return match[0]
+        absolute = (path.parent / place).resolve()
+        if not absolute.is_relative_to(ROOT):
+            return words
+        name = str(absolute.relative_to(ROOT))
+        page = REPOSITORY_PAGES.get(name)
+        if name.startswith("docs/") and name.count("/") == 1:
+            page = absolute.name
+        return words if page is None else f"{mark}[{words}]({page}{hash_sign}{anchor})"
+
+    return LINK.sub(replaced, text)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "site").resolve()))

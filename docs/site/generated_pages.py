@@ -1,0 +1,239 @@
+"""Pages of the documentation site that are made from the config files, the docstrings and the demo."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from growthlab.cli.commands import commands, help_of
+from growthlab.config.conf_tree import CONF
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
+USES = Path(__file__).with_name("model_use.yaml")
+SETTING = re.compile(r"^(?P<key>\w+):\s*(?P<value>.*?)(?:\s+#\s*(?P<note>.*))?$")
+DEMO = re.compile(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", re.DOTALL)
+
+
+class ConfigFile(NamedTuple):
+    """A file of the config tree: what its head says, its class, and its settings with their notes."""
+
+    path: Path
+    head: str
+    target: str
+    rows: list[tuple[str, str, str]]
+
+    @property
+    def name(self) -> str:
+        """The choice, such as ``item_knn``."""
+        return self.path.stem
+
+
+def read_config(path: Path) -> ConfigFile:
+    """A file of the config tree, line by line: comments are part of it."""
+    head, rows, target = [], [], ""
+    inside = False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and not rows and not target:
+            head += [] if line.startswith("# @package") else [line.lstrip("# ")]
+            continue
+        if line.startswith("defaults:"):
+            inside = True
+            continue
+        inside = inside and line.startswith((" ", "-"))
+        found = None if inside else SETTING.match(line)
+        if found is None:
+            continue
+        if found["key"] == "_target_":
+            target = found["value"]
+        else:
+            rows.append((found["key"], found["value"], found["note"] or ""))
+    return ConfigFile(path, " ".join(head), target, rows)
+
+
+@cache
+def docstring_of(target: str) -> str:
+    """The docstring of a class of ours, without importing it; a line on its home for one of a library."""
+    module, _, name = target.rpartition(".")
+    path = SOURCE / f"{module.replace('.', '/')}.py"
+    if not path.is_file():
+        return f"`{target}`, see the documentation of its library."
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return cleandoc(ast.get_docstring(node) or "")
+    return ""
+
+
+def as_markdown(docstring: str) -> str:
+    """A numpydoc docstring as Markdown: its sections become headings of their own."""
+    text = re.sub(r"^(\w[\w ,]*)\n-{3,}$", r"**\1**\n", docstring, flags=re.MULTILINE)
+    text = text.replace("``", "`").replace("::\n", ":\n")
+    return re.sub(r"(?<!\\)<(?=\w)", r"\\<", text)
+
+
+def settings_table(config: ConfigFile, prefix: str) -> str:
+    """The settings of a file as a table."""
+    if not config.rows:
+        return "It has no settings."
+    rows = [
+        f"| `{prefix}{key}` | {_code(value)} | {_cell(note)} |" for key, value, note in config.rows
+    ]
+    return "\n".join(["| setting | default | |", "| --- | --- | --- |", *rows])
+
+
+@cache
+def demo_costs() -> dict[tuple[str, str], str]:
+    """What each model cost in the demo of the README, by task and model."""
+    found = DEMO.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    costs: dict[tuple[str, str], str] = {}
+    task, header = "", []
+    for line in found[1].splitlines() if found else []:
+        if match := re.match(r"^simulated_shop: (\w+)$", line):
+            task = match[1]
+        cells = re.split(r"\s{2,}", line.strip())
+        if cells[0] == "#":
+            header = cells[1:]
+        elif cells[0].isdigit() and len(cells) > 4:
+            row = dict(zip(header[::-1], cells[::-1], strict=False))
+            named = {"fit s": "{} s to fit", "score s": "{} s to score", "MB": "a bundle of {} MB"}
+            model = cells[1].split()[0]
+            costs[task, model] = ", ".join(
+                text.format(row[key]) for key, text in named.items() if key in row
+            )
+    return costs
+
+
+def model_pages() -> Iterator[tuple[str, str]]:
+    """Path and text of a page a model, and of their list."""
+    uses: dict[str, dict[str, str]] = yaml.safe_load(USES.read_text(encoding="utf-8"))
+    listed = ["# Models", "", "Every file of `conf/model`, by what it answers.", ""]
+    for family in ("recommend", "churn", "value", "uplift"):
+        listed += [f"## {family}", "", "| model | when to use it |", "| --- | --- |"]
+        for path in sorted((CONF / "model" / family).glob("*.yaml")):
+            use = uses[family][path.stem]
+            listed.append(f"| [{path.stem}]({family}/{path.stem}.md) | {_cell(use)} |")
+            yield f"models/{family}/{path.stem}.md", _model_page(family, path, use)
+        listed.append("")
+    yield "models/index.md", "\n".join(listed)
+
+
+def _model_page(family: str, path: Path, use: str) -> str:
+    """The page of one model."""
+    config = read_config(path)
+    task = {"recommend": "top_n"}.get(family, family)
+    cost = demo_costs().get((task, path.stem))
+    spent = f"In the demo of the README: {cost}." if cost else "It is not part of the demo."
+    space = CONF / "search" / family / path.name
+    searched = read_config(space).rows if space.is_file() else []
+    ranges = [f"| `{key}` | {_code(value)} |" for key, value, _ in searched if key != "when"]
+    table = (
+        ["| setting | range |", "| --- | --- |", *ranges] if ranges else ["It has no search space."]
+    )
+    return "\n".join(
+        [
+            f"# {path.stem}",
+            "",
+            f"*When to use it:* {use}.",
+            "",
+            f"    growthlab train task={task} model={family}/{path.stem}",
+            "",
+            "## What it does",
+            "",
+            as_markdown(docstring_of(config.target)),
+            "",
+            "## Settings",
+            "",
+            settings_table(config, "model."),
+            "",
+            "## Search space",
+            "",
+            *table,
+            "",
+            "## Cost",
+            "",
+            spent,
+            "",
+        ]
+    )
+
+
+def metric_page() -> str:
+    """Every metric with its formula, its settings and its place on the leaderboard."""
+    lines = [
+        "# Metrics",
+        "",
+        "Every file of `conf/metrics`; formulas and papers are those of the code.",
+        "",
+    ]
+    for family in sorted(path for path in (CONF / "metrics").iterdir() if path.is_dir()):
+        lines += [f"## {family.name}", ""]
+        for path in sorted(family.glob("*.yaml")):
+            config = read_config(path)
+            lines += [f"### {path.stem}", "", as_markdown(docstring_of(config.target)), ""]
+            if config.rows:
+                lines += [settings_table(config, f"metrics.{path.stem}."), ""]
+    return "\n".join(lines)
+
+
+def command_page() -> str:
+    """The help of every command."""
+    lines = ["# Commands", "", "What `growthlab COMMAND --help` prints.", ""]
+    for name in commands():
+        lines += [f"## {name}", "", "```", help_of(name), "```", ""]
+    return "\n".join(lines)
+
+
+def config_page() -> str:
+    """Every choice of every group with its settings; models and metrics have pages of their own."""
+    lines = [
+        "# Settings",
+        "",
+        "Every group of the config tree, its choices and their settings.",
+        "",
+    ]
+    for group in sorted(path for path in CONF.iterdir() if path.is_dir()):
+        if group.name in ("model", "metrics", "local", "search"):
+            continue
+        lines += [f"## {group.name}", ""]
+        for path in sorted(group.rglob("*.yaml")):
+            choice = path.relative_to(group).with_suffix("")
+            config = read_config(path)
+            lines += [f"### {group.name}={choice}", ""]
+            lines += [_cell(config.head), ""] if config.head else []
+            lines += [settings_table(config, f"{group.name}."), ""]
+    return "\n".join(lines)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Path and text of every page that is made."""
+    yield from model_pages()
+    yield "metrics.md", metric_page()
+    yield "reference/commands.md", command_page()
+    yield "reference/config.md", config_page()
+    names: dict[str, Any] = {
+        "Own data": "own_data",
+        "Models": "model_functions",
+        "Results": "model_results",
+        "Customers": "customer_functions",
+        "Bundles and the gate": "handover",
+        "Experiments": "effect_functions",
+    }
+    blocks = [f"## {title}\n\n::: growthlab.api.{module}\n" for title, module in names.items()]
+    yield "reference/python.md", "\n".join(["# Python", "", *blocks])
+
+
+def _code(value: str) -> str:
+    """A value in a cell of a table."""
+    return f"`{value.replace('|', chr(92) + '|')}`" if value else "nested"
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table."""
+    return re.sub(r"<(?=\w)", r"\\<", text.replace("|", r"\|"))

@@ -1,0 +1,109 @@
+"""The documentation site: pages made from the code are complete, and links of all pages lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from growthlab.cli.commands import commands
+from growthlab.config.conf_tree import CONF
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "docs" / "site"
+SOURCES = sorted((ROOT / "src" / "growthlab").rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def generated() -> ModuleType:
+    """The module that makes pages."""
+    spec = importlib.util.spec_from_file_location("generated_pages", SITE / "generated_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(generated: ModuleType) -> dict[str, str]:
+    """The pages that are made, by their path."""
+    return dict(generated.pages())
+
+
+def test_every_model_says_when_to_use_it() -> None:
+    uses = yaml.safe_load((SITE / "model_use.yaml").read_text())
+    listed = {f"{family}/{name}" for family, names in uses.items() for name in names}
+    models = {
+        str(p.relative_to(CONF / "model").with_suffix("")) for p in CONF.glob("model/*/*.yaml")
+    }
+    assert listed == models
+
+
+def test_every_model_has_a_page_with_its_settings_and_what_it_does(pages: dict[str, str]) -> None:
+    for path in CONF.glob("model/*/*.yaml"):
+        page = pages[f"models/{path.parent.name}/{path.stem}.md"]
+        assert "*When to use it:*" in page
+        settings = re.findall(r"^(\w+):", path.read_text(), re.MULTILINE)
+        for name in set(settings) - {"_target_", "_partial_", "defaults"}:
+            assert f"| `model.{name}` |" in page, (path.stem, name)
+        what = page.partition("## What it does")[2].partition("## Settings")[0]
+        assert what.strip(), path.stem
+
+
+def test_the_cost_of_a_model_is_that_of_the_demo(pages: dict[str, str]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    row = next(line for line in readme.splitlines() if re.match(r"^\d+ +sasrec ", line))
+    seconds = re.split(r"\s{2,}", row)[-4]
+    assert f"{seconds} s to fit" in pages["models/recommend/sasrec.md"]
+
+
+def test_the_references_have_every_command_and_every_metric(pages: dict[str, str]) -> None:
+    for name in commands():
+        assert f"\n## {name}\n" in pages["reference/commands.md"]
+    for path in CONF.glob("metrics/*/*.yaml"):
+        assert f"\n### {path.stem}\n" in pages["metrics.md"]
+
+
+def test_the_head_of_a_config_file_and_its_notes_are_read(
+    generated: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "# @package model\n# What it is.\ndefaults:\n  - /trainer@trainer: default\n"
+        "_target_: growthlab.models.recommend.als.ALS\nwidth: 64   # factors\nplain: true\n"
+    )
+    config = generated.read_config(path)
+    assert (config.head, config.target) == ("What it is.", "growthlab.models.recommend.als.ALS")
+    assert config.rows == [("width", "64", "factors"), ("plain", "true", "")]
+
+
+@pytest.mark.parametrize("path", sorted((SITE / "pages").glob("*.md")), ids=lambda p: p.stem)
+def test_links_of_the_own_pages_lead_to_pages(path: Path, pages: dict[str, str]) -> None:
+    known = {p.name for p in (*(ROOT / "docs").glob("*.md"), *(SITE / "pages").glob("*.md"))}
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        assert target in known | set(pages), target
+
+
+def test_each_message_of_troubleshooting_is_one_of_ours() -> None:
+    page = (SITE / "pages" / "troubleshooting.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert len(messages) >= 15
+    text = "\n".join(path.read_text() for path in SOURCES)
+    for message in messages:
+        words = [re.escape(word) for word in message.split()]
+        # a message may go on in the next literal, or hold a value
+        assert re.search(r"(\s|\"\s*f?\"|\{[^}]*\})+".join(words), text), message
+
+
+def test_every_command_of_the_quick_starts_is_one() -> None:
+    for name in ("quick_start.md", "quick_start_zh.md"):
+        typed = re.findall(r"^growthlab (\w+)", (SITE / "pages" / name).read_text(), re.MULTILINE)
+        assert set(typed) <= {command.split()[0] for command in commands()}
+        assert "compare" in typed
