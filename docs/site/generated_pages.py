@@ -10,14 +10,12 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from growthlab.cli.commands import commands, help_of
 from growthlab.config.conf_tree import CONF
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
-USES = Path(__file__).with_name("model_use.yaml")
+USE = "Use: "  # in the head of a model's file: when to take it
 SETTING = re.compile(r"^(?P<key>\w+):\s*(?P<value>.*?)(?:\s+#\s*(?P<note>.*))?$")
 DEMO = re.compile(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", re.DOTALL)
 
@@ -27,6 +25,7 @@ class ConfigFile(NamedTuple):
 
     path: Path
     head: str
+    use: str
     target: str
     rows: list[tuple[str, str, str]]
 
@@ -55,7 +54,9 @@ def read_config(path: Path) -> ConfigFile:
             target = found["value"]
         else:
             rows.append((found["key"], found["value"], found["note"] or ""))
-    return ConfigFile(path, " ".join(head), target, rows)
+    use = next((line.removeprefix(USE) for line in head if line.startswith(USE)), "")
+    said = " ".join(line for line in head if not line.startswith(USE))
+    return ConfigFile(path, said, use, target, rows)
 
 
 @cache
@@ -112,25 +113,24 @@ def demo_costs() -> dict[tuple[str, str], str]:
 
 def model_pages() -> Iterator[tuple[str, str]]:
     """Path and text of a page a model, and of their list."""
-    uses: dict[str, dict[str, str]] = yaml.safe_load(USES.read_text(encoding="utf-8"))
     listed = ["# Models", "", "Every file of `conf/model`, by what it answers.", ""]
     for family in ("recommend", "churn", "value", "uplift"):
         listed += [f"## {family}", "", "| model | when to use it |", "| --- | --- |"]
         for path in sorted((CONF / "model" / family).glob("*.yaml")):
-            use = uses[family][path.stem]
-            listed.append(f"| [{path.stem}]({family}/{path.stem}.md) | {_cell(use)} |")
-            yield f"models/{family}/{path.stem}.md", _model_page(family, path, use)
+            config = read_config(path)
+            listed.append(f"| [{path.stem}]({family}/{path.stem}.md) | {_cell(config.use)} |")
+            yield f"models/{family}/{path.stem}.md", _model_page(family, config)
         listed.append("")
     yield "models/index.md", "\n".join(listed)
 
 
-def _model_page(family: str, path: Path, use: str) -> str:
+def _model_page(family: str, config: ConfigFile) -> str:
     """The page of one model."""
-    config = read_config(path)
+    name, use = config.name, f"*When to use it:* {config.use}." if config.use else ""
     task = {"recommend": "top_n"}.get(family, family)
-    cost = demo_costs().get((task, path.stem))
+    cost = demo_costs().get((task, name))
     spent = f"In the demo of the README: {cost}." if cost else "It is not part of the demo."
-    space = CONF / "search" / family / path.name
+    space = CONF / "search" / family / f"{name}.yaml"
     searched = read_config(space).rows if space.is_file() else []
     ranges = [f"| `{key}` | {_code(value)} |" for key, value, _ in searched if key != "when"]
     table = (
@@ -138,11 +138,11 @@ def _model_page(family: str, path: Path, use: str) -> str:
     )
     return "\n".join(
         [
-            f"# {path.stem}",
+            f"# {name}",
             "",
-            f"*When to use it:* {use}.",
+            use,
             "",
-            f"    growthlab train task={task} model={family}/{path.stem}",
+            f"    growthlab train task={task} model={family}/{name}",
             "",
             "## What it does",
             "",
