@@ -11,6 +11,7 @@ import pytest
 from growthlab.cli.commands import commands as help_by_name
 from growthlab.cli.commands import split_command
 from growthlab.config.compose import compose, sweep
+from growthlab.config.typed_words import all_gathered, gathered
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +53,11 @@ def test_every_command_of_the_documents_has_keys_and_values_that_exist(
     words: tuple[str, ...],
 ) -> None:
     name, overrides = split_command(words)
-    command = help_by_name()[name].file
-    for each in sweep([word for word in overrides if word != "-m"]):
-        compose(command, each)
+    command = help_by_name()[name]
+    typed = [word for word in overrides if word != "-m"]
+    if command.all_words_are is not None:
+        typed = all_gathered(typed, command.all_words_are)
+    elif command.words_are is not None:
+        typed = gathered(typed, command.words_are)
+    for each in sweep(typed):
+        compose(command.file, each)
