@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,18 @@ def test_a_tracked_comparison_leads_to_its_run_its_page_and_the_gate(
     assert '<a href="http' in board._repr_html_()
     ruling = gl.promote(board, dry_run=True)
     assert ruling.case.challenger_run == board.logged.run_of(board.winner())
+
+
+def test_a_name_that_is_no_folder_is_refused_where_something_is_written(log: OwnLog) -> None:
+    odd = gl.read(log.to_pandas(), name="../elsewhere")
+    with pytest.raises(ConfigError, match="cannot be the name of a folder"):
+        gl.compare(odd, ["popularity"], track=True)
+
+
+def test_a_model_of_an_interrupted_call_is_exported_from_its_run(board: Compared) -> None:
+    read = [replace(outcome, model=None) for outcome in board.outcomes[0]]
+    with pytest.raises(ExportError, match="was fitted by an earlier call: growthlab export run="):
+        gl.export(replace(board, outcomes={0: read}), "earlier")
 
 
 def test_an_untracked_result_cannot_be_promoted(board: Compared) -> None:

@@ -82,6 +82,11 @@ def test_without_a_network_one_line_says_where_to_put_the_file(fresh: Workspace)
     assert fresh.growthlab("data", "fetch", "mine").status == 0
 
 
+def test_an_address_of_this_machine_is_refused(fresh: Workspace) -> None:
+    publish(fresh.folder, "file:///etc/hostname")
+    assert "must begin with https:// or http://" in fresh.growthlab("data", "fetch", "mine").mistake
+
+
 def test_what_cannot_be_fetched_says_what_to_do(fresh: Workspace) -> None:
     assert (
         "take it from https://grouplens.org"

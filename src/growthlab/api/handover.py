@@ -140,12 +140,17 @@ def export(
     from growthlab.workbench.provenance import provenance_of
 
     bench, outcome = result.bench, result.outcome_of(model)
+    run_id = result.logged.run_of(outcome)
+    if outcome.model is None:  # read from the run of an interrupted call
+        raise ExportError(
+            f"{outcome.name} was fitted by an earlier call: growthlab export run={run_id}"
+        )
     scorer, why_not = scorer_of(outcome.model)
     if scorer is None:
         raise ExportError(f"{outcome.name} cannot be exported: {why_not}: model=NAME takes another")
     contender = next(c for c in bench.contenders if c.name == outcome.name)
     entry = Entry(contender, outcome.seed)
-    provenance = provenance_of(bench, entry, outcome, result.logged.run_of(outcome))
+    provenance = provenance_of(bench, entry, outcome, run_id)
     config = bench.config
     data = FoldEvaluation(
         bench.task, bench.folds[0], bench.metrics, config.refit, n_resamples_of(config)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from growthlab.api.model_results import Compared, Logged, Trained, Tuned
 from growthlab.config.compose import compose
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.path_names import is_path_name
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenTable
 from growthlab.data.labelled_table import LabelledTable
@@ -64,6 +65,7 @@ def train(
         The mistakes that the command reports, in one line.
     """
     words = [*_words(log, task), f"seed={seed}", *overrides]
+    _require_name(log, track)
     bench = load_workbench(_parts(log, [model], words))
     if not track:
         results = evaluate_models(bench, bench.contenders)
@@ -115,6 +117,7 @@ def compare(
         The mistakes that the command reports, in one line.
     """
     words = [*_words(log, task), f"seed={seed}", f"seeds={seeds}", *overrides]
+    _require_name(log, track)
     parts = _parts(log, models, words)
     bench = load_workbench(parts, parts.config.origins)
     if not track:
@@ -243,6 +246,14 @@ def _words(data: Data, task: str | None) -> list[str]:
         )
     split = [f"split={GivenTable.default_split}"] if isinstance(data, LabelledTable) else []
     return [*([] if task is None else [f"task={task}"]), *split]
+
+
+def _require_name(log: Data, track: bool) -> None:
+    """Raise a `ConfigError` for a name of the data that cannot be a folder, where something is written."""
+    if track and not is_path_name(log.name):
+        raise ConfigError(
+            f"name={quoted(log.name)} cannot be the name of a folder, in which track=True writes"
+        )
 
 
 def _raise_failure(results: ComparisonResults) -> None:

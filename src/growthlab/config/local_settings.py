@@ -155,7 +155,7 @@ def _is_open(own: Any, path: str) -> bool:
 def _hint(config: Any, path: str) -> str:
     """What else stands where the setting was looked for."""
     parent, _, name = path.rpartition(".")
-    node = OmegaConf.select(config, parent, throw_on_missing=False) if parent else None
+    node: Any = OmegaConf.select(config, parent, throw_on_missing=False) if parent else None
     names = (
         [str(key) for key in node if not str(key).startswith("_")]
         if OmegaConf.is_dict(node)

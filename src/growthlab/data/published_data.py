@@ -83,6 +83,10 @@ class PublishedData:
             raise ConfigError(f"{self.name}: {quoted(file.name)} is no name of a file")
         if file.is_whole(path):
             return path
+        if not file.url.startswith(("https://", "http://")):
+            raise ConfigError(
+                f"{self.name}: {quoted(file.url)} must begin with https:// or http://"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
