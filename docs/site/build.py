@@ -20,6 +20,9 @@ from generated_pages import pages
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).with_name("pages")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+MADE_LINK = re.compile(
+    r"\[\[([^|\]]+)\|([^\]]+)\]\]"
+)  # to a page that is made: [[metrics.md|metrics]]
 REPOSITORY_PAGES = {  # documents of the repository -> their page
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -74,7 +77,8 @@ def main(folder: Path) -> int:
     for name, page in REPOSITORY_PAGES.items():
         _write(sources / page, _with_links(ROOT / name, (ROOT / name).read_text(encoding="utf-8")))
     for path in OWN.glob("*.md"):
-        shutil.copy(path, sources)
+        text = MADE_LINK.sub(r"[\2](\1)", _with_links(path, path.read_text(encoding="utf-8")))
+        _write(sources / path.name, text)
     _write(sources / "index.md", INDEX)
     for name, text in pages():
         _write(sources / name, text)
@@ -144,7 +148,7 @@ def _with_links(path: Path, text: str) -> str:
             return words
         name = str(absolute.relative_to(ROOT))
         page = REPOSITORY_PAGES.get(name)
-        if name.startswith("docs/") and name.count("/") == 1:
+        if absolute.parent in (ROOT / "docs", OWN) and absolute.suffix in (".md", ".png"):
             page = absolute.name
         return words if page is None else f"{mark}[{words}]({page}{hash_sign}{anchor})"
 
