@@ -111,10 +111,21 @@ def demo_costs() -> dict[tuple[str, str], str]:
     return costs
 
 
+@cache
+def task_of_family() -> dict[str, str]:
+    """The task whose models are in a folder of ``conf/model``, by that folder."""
+    tasks = {}
+    for path in sorted((CONF / "task").glob("*.yaml")):
+        chosen = re.search(r"override /model: (\w+)/", path.read_text(encoding="utf-8"))
+        if chosen is not None:
+            tasks[chosen[1]] = path.stem
+    return dict(sorted(tasks.items()))
+
+
 def model_pages() -> Iterator[tuple[str, str]]:
     """Path and text of a page a model, and of their list."""
     listed = ["# Models", "", "Every file of `conf/model`, by what it answers.", ""]
-    for family in ("recommend", "churn", "value", "uplift"):
+    for family in task_of_family():
         listed += [f"## {family}", "", "| model | when to use it |", "| --- | --- |"]
         for path in sorted((CONF / "model" / family).glob("*.yaml")):
             config = read_config(path)
@@ -127,7 +138,7 @@ def model_pages() -> Iterator[tuple[str, str]]:
 def _model_page(family: str, config: ConfigFile) -> str:
     """The page of one model."""
     name, use = config.name, f"*When to use it:* {config.use}." if config.use else ""
-    task = {"recommend": "top_n"}.get(family, family)
+    task = task_of_family()[family]
     cost = demo_costs().get((task, name))
     spent = f"In the demo of the README: {cost}." if cost else "It is not part of the demo."
     space = CONF / "search" / family / f"{name}.yaml"

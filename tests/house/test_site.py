@@ -40,7 +40,9 @@ def test_the_list_of_models_says_when_to_use_them(pages: dict[str, str]) -> None
     listed = pages["models/index.md"]
     assert "| [ease](recommend/ease.md) | some thousands of items" in listed
     empty = re.findall(r"^\| \[\w+\]\([^)]+\) \|  \|$", listed, re.MULTILINE)
-    assert len(empty) <= 5  # a model that is added may be silent
+    assert (
+        len(empty) < len(re.findall(r"^\| \[", listed, re.MULTILINE)) / 2
+    )  # a new one may be silent
 
 
 def test_every_model_has_a_page_with_its_settings_and_what_it_does(pages: dict[str, str]) -> None:
