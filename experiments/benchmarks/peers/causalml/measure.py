@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.append(
-    str(Path(__file__).resolve().parents[1])
-)  # at the end: a folder there is called polars
+# at the end, as a folder there is called polars too
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from causalml.inference.meta import BaseDRRegressor
