@@ -279,13 +279,13 @@ def _by_hydra(
     command: str, overrides: Sequence[str], *, plain: bool = False, with_local: bool = True
 ) -> Command:
     """Compose with Hydra; unless `plain`, its exceptions become a `ConfigError` of one line."""
-    composed = _composed_once(command, tuple(overrides), plain, _versions())
+    composed = _composed_once(command, tuple(overrides), plain, with_local, _versions())
     return replace(composed, config=deepcopy(composed.config), chosen=dict(composed.chosen))
 
 
 @lru_cache(maxsize=COMPOSED)
 def _composed_once(
-    command: str, overrides: tuple[str, ...], plain: bool, versions: Versions
+    command: str, overrides: tuple[str, ...], plain: bool, with_local: bool, versions: Versions
 ) -> Command:
     """The composed command, remembered: Hydra takes a tenth of a second, and a comparison asks again.
 
