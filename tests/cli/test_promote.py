@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
 
-from growthlab import api
+import growthlab
 from growthlab.pages.csv_table import table_of_csv
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.evidence import evidence_of
@@ -345,7 +345,7 @@ def test_an_equal_challenger_is_refused(with_first_champion: Workspace) -> None:
     )
     assert "calibration_error: not measured, required: a run trained with all metrics" in done.out
     with contextlib.chdir(with_first_champion.folder):
-        ruling = api.promote(again, task="churn", dry_run=True, overrides=LENIENT)
+        ruling = growthlab.promote(again, task="churn", dry_run=True, overrides=LENIENT)
     assert not ruling.decision.promote
     assert ruling.evidence.paired is not None
     assert ruling.evidence.paired.gain == 0.0

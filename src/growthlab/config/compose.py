@@ -296,7 +296,7 @@ def _composed_once(
     from hydra.errors import HydraException
 
     local = local_settings() if with_local else LocalSettings()
-    own = None if local == LocalSettings() else _without_local(command, _versions())
+    own = None if local == LocalSettings() else _without_local(command, versions)
     choices_there = [] if own is None else local.words(own.groups, overrides)
     extra = [own_source(folder) for folder in search_path()[1:]]
     path = [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
