@@ -1,4 +1,4 @@
-"""What a planner learns from its own control and exploration: the effect of each offer, by customer where shown."""
+"""What a planner learns from its own control and exploration: the effect of each offer."""
 
 from __future__ import annotations
 
@@ -31,17 +31,21 @@ class Learner:
 
     rows: list[pd.DataFrame] = field(default_factory=list)
     shown: dict[str, bool] = field(default_factory=dict)
-    n_offers: int = 0
 
     def see(
-        self, table: pd.DataFrame, plan: pd.DataFrame, earned: pd.Series, some: set[str]
+        self, table: pd.DataFrame, plan: pd.DataFrame, earned: pd.Series, propensity: float
     ) -> None:
-        """A month: features, rows of the plan, what each customer earned before contacts, who consents at all."""
-        held = plan[plan["arm"].isin([CONTROL, EXPLORE]) & plan["customer"].isin(some)]
+        """A month of customers who consent to a channel at least.
+
+        `table` are their features, `earned` what each brought before contacts were paid, and `propensity` the
+        probability of an offer among those who got this offer or nothing at random.
+        """
+        held = plan[plan["arm"].isin([CONTROL, EXPLORE]) & plan["customer"].isin(table.index)]
         self.rows.append(
             table.loc[held["customer"]].assign(
                 arm=held["offer"].fillna(NONE).to_numpy(),
                 earned=earned.loc[held["customer"]].to_numpy(),
+                propensity=propensity,
             )
         )
 
@@ -60,14 +64,15 @@ class Learner:
             if self._has_skill(experiment, expected):
                 self.shown[offer] = True
                 fitted = TLearner(Ridge(alpha=100.0)).fit(experiment, OPTIONS)
-                effects[:, place] = fitted.predict(_examples(table, np.zeros(len(table)), 0.5))
+                effects[:, place] = fitted.predict(
+                    _examples(table, np.zeros(len(table)), np.full(len(table), 0.5))
+                )
         return effects
 
     def _experiment(self, rows: pd.DataFrame, offer: str) -> ExperimentTable:
         treated = (rows["arm"] == offer).to_numpy(dtype=float)
-        # the shares are the same in all months, so their mean is the propensity
-        features = rows.drop(columns=["arm", "earned"])
-        table = _examples(features, treated, float(treated.mean()))
+        features = rows.drop(columns=["arm", "earned", "propensity"])
+        table = _examples(features, treated, rows["propensity"].to_numpy())
         return ExperimentTable(**{**vars(table), "target": rows["earned"].to_numpy(dtype=float)})
 
     def _has_skill(self, experiment: ExperimentTable, expected: np.ndarray) -> bool:
@@ -82,7 +87,9 @@ class Learner:
         return bool(Skill()(truth, prediction))
 
 
-def _examples(features: pd.DataFrame, treated: np.ndarray, share: float) -> ExperimentTable:
+def _examples(
+    features: pd.DataFrame, treated: np.ndarray, propensity: np.ndarray
+) -> ExperimentTable:
     n = len(features)
     return ExperimentTable(
         table=features.reset_index(drop=True),
@@ -91,5 +98,5 @@ def _examples(features: pd.DataFrame, treated: np.ndarray, share: float) -> Expe
         horizon_days=28.0,
         target=np.zeros(n),
         treatment=treated,
-        propensity=np.full(n, share),
+        propensity=propensity,
     )

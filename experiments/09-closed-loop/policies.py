@@ -105,7 +105,7 @@ class ByEmail:
 
 @dataclass(frozen=True)
 class Greedy:
-    """The best heuristic value by contact cost first, until the budget is spent; every offer is tried in turn.
+    """The best heuristic value by contact cost first, until the budget is spent.
 
     The heuristic value of a customer is the same for all offers, so each goes to every fourth customer.
     """
@@ -135,6 +135,9 @@ class Planner:
     control: float
     explore: float
     learner: Learner | None = None
+    propensity: float = (
+        0.0  # of each offer among those who got it or nothing at random, in the last plan
+    )
 
     def rows(self, moment: Moment) -> pd.DataFrame:
         """See `Policy.rows`: all rows of the plan, with arms and probabilities."""
@@ -157,6 +160,9 @@ class Planner:
             settings.explore,
         )
         made = CampaignPlan.of(Options(tables, values, settings), holdout)
+        offer = self.explore * made.exploration.share / len(tables.offers)
+        nothing = self.control + self.explore * (1 - made.exploration.share)
+        self.propensity = offer / (offer + nothing)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "plan.parquet"
             made.rows.to_parquet(path)

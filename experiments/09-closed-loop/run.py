@@ -2,8 +2,8 @@
 
     nice -n 19 python experiments/09-closed-loop/run.py
 
-A seed and policy that stands in results.csv is not run again. Values are those of a month (protocol ``month 3``)
-or of all of them (``all months``); bounds are those of the statement that the platform makes.
+A seed and policy that stands in results.csv is not run again. Values are those of a month (``month 3``) or of
+all of them (``all months``); bounds are those of the statement that the platform makes.
 """
 
 from __future__ import annotations
@@ -181,7 +181,8 @@ class Loop:
         paid = pd.Series(sent["channel"].map(costs).to_numpy(), index=sent["customer"])
         earned = earned.add(paid, fill_value=0.0)
         reach = market.reachable
-        learner.see(moment.table, plan, earned, set(reach["customer"][reach["consent"]]))
+        some = reach["customer"][reach["consent"]].drop_duplicates()
+        learner.see(moment.table.loc[some], plan, earned, policy.propensity)
         self.add(f"month {moment.month}", "offers_with_skill", sum(learner.shown.values()))
 
     def fairness(self) -> None:
