@@ -1,6 +1,6 @@
 """Runs every policy of plan.yaml in every market, month by month, and keeps results.csv.
 
-    nice -n 19 python experiments/09-closed-loop/run.py
+    nice -n 19 python experiments/09-closed-loop/run.py [SEED ...]
 
 A seed and policy that stands in results.csv is not run again. Values are those of a month (``month 3``) or of
 all of them (``all months``); bounds are those of the statement that the platform makes.
@@ -219,13 +219,13 @@ class Loop:
         )
 
 
-def left(plan: dict[str, Any]) -> Iterator[tuple[int, list[str]]]:
+def left(plan: dict[str, Any], seeds: list[int]) -> Iterator[tuple[int, list[str]]]:
     """Seeds with the policies that have not run."""
     done: set[tuple[int, str]] = set()
     if RESULTS.exists():
         known = pd.read_csv(RESULTS)
         done = set(zip(known["seed"], known["model"], strict=True))
-    for seed in plan["seeds"]:
+    for seed in seeds:
         names = [name for name in plan["policies"] if (seed, name) not in done]
         if names:
             yield seed, names
@@ -234,7 +234,8 @@ def left(plan: dict[str, Any]) -> Iterator[tuple[int, list[str]]]:
 def main() -> None:
     """Run what is left."""
     plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
-    for seed, names in left(plan):
+    wanted = [int(word) for word in sys.argv[1:]] or plan["seeds"]
+    for seed, names in left(plan, wanted):
         start = Market.start(MarketSettings(seed=seed, **plan["market"]))
         scores = Scores.of(start)
         for name in names:
@@ -244,7 +245,9 @@ def main() -> None:
             table = (
                 pd.DataFrame(rows).assign(fit_seconds=round(seconds, 1)).reindex(columns=COLUMNS)
             )
-            table.to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False)
+            text = table.to_csv(header=not RESULTS.exists(), index=False)
+            with RESULTS.open("ab", buffering=0) as file:  # in one piece: several may write
+                file.write(text.encode())
             profit = sum(row["value"] for row in rows if row["metric"] == "profit")
             print(f"seed {seed} {name}: profit {profit:,.0f}, {seconds:.0f} CPU s", flush=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.data.market.market import NAME, Market, MarketSettings
 from growthlab.data.market.parameters import FILE
@@ -41,8 +40,6 @@ class SimulatedMarket(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.months > 60:
-            raise ConfigError(f"data.months must be at most 60, got {self.months}")
         assert self.market_settings is not None  # building them checks the settings
 
     @property

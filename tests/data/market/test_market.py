@@ -13,7 +13,9 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.data.market.draws import Draws
 from growthlab.data.market.market import Market, MarketSettings
 from growthlab.data.market.market_items import DAYS
+from growthlab.data.market.messages import hour_factor
 from growthlab.data.market.parameters import MarketParameters, amounts
+from growthlab.data.market.state import spoken_of
 from growthlab.data.market.true_effects import ExpectedCourse
 from growthlab.data.simulated_market import SimulatedMarket
 
@@ -183,6 +185,8 @@ def test_messages_tire_and_close_channels(small: Market) -> None:
         ({"offer": "free"}, "the plan has a offer free"),
         ({"channel": "fax"}, "the plan has a channel fax"),
         ({"slot": pd.Timestamp("2030-01-01")}, "2030-01-01 00:00:00 is not in the 28 days"),
+        ({"slot": "soon"}, "the plan has a slot soon: a time like"),
+        ({"slot": pd.Timestamp("2025-03-01", tz="UTC")}, "the slots of the plan have a time zone"),
     ],
 )
 def test_a_plan_that_cannot_be_sent_is_refused(
@@ -200,6 +204,69 @@ def test_two_messages_on_a_day_are_refused(small: Market) -> None:
         small.next_month(pd.concat([plan, plan]))
     with pytest.raises(DataError, match="there is no slot"):
         small.next_month(plan.drop(columns="slot"))
+
+
+def test_a_full_stock_is_not_bought_again_and_an_empty_one_most_of_all(small: Market) -> None:
+    buys = small.rates.buys(small.world, 0, slice(None))
+    assert (buys[..., -1] == 0).all()
+    assert (np.diff(buys, axis=2) <= 0).all()
+    takes = small.state.takes
+    assert (buys[takes][:, 0] > 0).all()
+    assert (buys[~takes] == 0).all()
+
+
+def test_every_line_of_a_month_counts_as_bought(small: Market) -> None:
+    later = small.next_month()
+    month = later.last
+    assert month is not None
+    assert later.state.bought.sum() == small.state.bought.sum() + len(month.lines)
+
+
+def test_promotions_draw_customers_to_the_item_and_to_the_category(small: Market) -> None:
+    depths = small.rates.depths[0]
+    promoted = int(np.flatnonzero(depths)[0])
+    category = small.world.items.category[promoted]
+    calm = without_promotions(small)
+    assert (small.rates.need[:, 0, category] >= calm.need[:, 0, category]).all()
+    assert small.rates.need[:, 0, category].sum() > calm.need[:, 0, category].sum()
+    n = len(small.user_ids)
+    everybody = np.repeat(np.arange(n), 200)
+    uniform = np.tile((np.arange(200) + 0.5) / 200, n)
+    kinds = np.full(len(everybody), category)
+    drawn, before = (
+        (rates.choices[0].draw(everybody, kinds, uniform) == promoted).mean()
+        for rates in (small.rates, calm)
+    )
+    assert drawn > before
+
+
+def test_a_message_at_the_customers_own_hour_is_answered_most(small: Market) -> None:
+    customers = np.arange(len(small.user_ids))
+    own = small.world.customers.own_hour
+    best = hour_factor(small.world, customers, own)
+    np.testing.assert_allclose(best, 1)
+    assert (hour_factor(small.world, customers, (own + 6) % 24) < 0.7).all()
+    np.testing.assert_allclose(
+        hour_factor(small.world, customers, (own + 3) % 24),
+        hour_factor(small.world, customers, (own - 3) % 24),
+    )
+
+
+def test_word_spreads_and_life_events_end(small: Market) -> None:
+    known = np.stack([spoken_of(small.world, month) for month in range(0, 40, 5)])
+    assert (np.diff(known, axis=0) > 0).all()
+    later = small
+    for _ in range(3):
+        later = later.next_month()
+    assert (later.state.takes >= small.state.takes).all()
+    over = (later.state.event >= 0) & (later.state.event_ends <= later.state.month)
+    assert not over.any()
+
+
+def test_no_slot_has_no_effect(small: Market) -> None:
+    assert small.true_effects([]).month.shape == (60, 4, 3, 0)
+    with pytest.raises(DataError, match="slots must be in the 28 days"):
+        small.true_effects([small.now - timedelta(days=1)])
 
 
 def test_returns_are_recorded_after_they_happen_and_never_before_now(small: Market) -> None:
@@ -220,6 +287,14 @@ def test_orders_are_of_items_for_sale_at_their_price(small: Market) -> None:
     assert (orders["timestamp"] >= orders["available_from"]).all()
     paid = orders["price"] * (1 - orders["discount"])
     np.testing.assert_allclose(orders["unit_price"], paid, atol=0.006)
+
+
+def without_promotions(market: Market) -> MonthRates:
+    """What would be expected of the month if nothing was promoted."""
+    parameters = market.world.parameters
+    none = replace(parameters, promotions={**parameters.promotions, "share": 0.0})
+    items = replace(market.world.items, parameters=none)
+    return MonthRates.of(replace(market.world, items=items), market.state, market.now)
 
 
 def test_streams_are_uniform_and_independent_of_each_other() -> None:

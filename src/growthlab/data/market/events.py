@@ -150,18 +150,19 @@ def _views(world: MarketWorld, rates: MonthRates, visits: pd.DataFrame) -> list[
 
 
 def _messages(world: MarketWorld, month: Month) -> list[pd.DataFrame]:
-    """Each message, and a click where it was followed by a visit."""
-    sent = month.sent
+    """Each message, and a click where it was followed by a visit and can be clicked on."""
+    sent, channels = month.sent, world.parameters.channels
     second = sent.day * DAY + (sent.hour * HOUR).astype(np.int64)
     table = pd.DataFrame(
         {
             "customer": sent.customer,
             "event_type": "message",
             "second": second,
-            "channel": np.array(list(world.parameters.channels))[sent.channel],
+            "channel": np.array(list(channels))[sent.channel],
         }
     )
-    clicked = sent.answered.astype(bool)
+    can_click = np.array([bool(channel["clicks"]) for channel in channels.values()])
+    clicked = sent.answered.astype(bool) & can_click[sent.channel]
     return [table, table[clicked].assign(event_type="click", second=second[clicked] + 30)]
 
 

@@ -27,6 +27,7 @@ from growthlab.data.market.true_effects import TrueEffects, true_effects
 MONTHS_BEFORE = (
     3  # simulated before the first recorded day, until stocks and favourites are as ever
 )
+MOST_MONTHS = 60
 NAME = "simulated_market"
 
 
@@ -49,6 +50,8 @@ class MarketSettings:
                 raise ConfigError(
                     f"data.{name} must be at least {least}, got {getattr(self, name)}"
                 )
+        if self.months > MOST_MONTHS:
+            raise ConfigError(f"data.months must be at most {MOST_MONTHS}, got {self.months}")
         assert self.opening is not None  # computing it checks the date
 
     @property
@@ -85,9 +88,9 @@ class Market:
     last: Month | None = None
 
     @classmethod
-    def start(cls, settings: MarketSettings, parameters: MarketParameters | None = None) -> Self:
+    def start(cls, settings: MarketSettings) -> Self:
         """The market after its first months, in which nobody gets a message."""
-        parameters = parameters or MarketParameters.read()
+        parameters = MarketParameters.read()
         world = MarketWorld.draw(parameters, settings.seed, settings.users, settings.items)
         market = cls(settings, world, State.at_opening(world))
         for _ in range(MONTHS_BEFORE + settings.months):

@@ -50,7 +50,7 @@ class MonthMessages(ArrayRows):
         rows = plan[plan["offer"].notna()]
         parameters = world.parameters
         customer = _places(rows["customer"], world.customers.user_ids.tolist(), "customer")
-        slots = pd.to_datetime(rows["slot"])
+        slots = _moments(rows["slot"])
         days = ((slots - first_day) // pd.Timedelta(days=1)).to_numpy(dtype=float)
         outside = ~((days >= 0) & (days < DAYS))
         if outside.any():
@@ -141,6 +141,22 @@ def fatigue_after(world: MarketWorld, fatigue: np.ndarray, days: float | np.ndar
 
 def _of_each(named: Mapping[str, Mapping[str, float]], what: str) -> np.ndarray:
     return np.array([values[what] for values in named.values()], dtype=float)
+
+
+def _moments(given: pd.Series) -> pd.Series:
+    """The slots of a plan; DataError for what is no moment, or has a time zone."""
+    try:
+        moments = pd.to_datetime(given, errors="coerce", format="ISO8601")
+    except ValueError:  # several zones
+        moments = pd.Series(pd.NaT, index=given.index)
+    if getattr(moments.dtype, "tz", None) is not None:
+        raise DataError(
+            "the slots of the plan have a time zone: times are the shop's own, without one"
+        )
+    if moments.isna().any():
+        wrong = given[moments.isna()].iloc[0]
+        raise DataError(f"the plan has a slot {wrong}: a time like 2025-10-01T09:00 is needed")
+    return moments
 
 
 def _places(given: pd.Series, known: Sequence[str], what: str) -> np.ndarray:

@@ -99,7 +99,6 @@ class MonthRates:
     ----------
     visits : P(visit without message) on each day, shape ``(n, DAYS)``
     need : expected purchases of a visit with an empty stock, ``(n, WEEKS, n_categories)``; from `buys`
-    depth : mean share off the prices that a customer sees, ``(n, WEEKS, n_categories)``
     spend : mean amount paid for a purchase and not returned, ``(n, WEEKS, n_categories)``
     margin : mean profit of a purchase, returns and their handling deducted, ``(n, WEEKS, n_categories)``
     used : P(stock falls by a stage) a day, ``(n, n_categories)``
@@ -109,7 +108,6 @@ class MonthRates:
     first_day: datetime
     visits: np.ndarray
     need: np.ndarray
-    depth: np.ndarray
     spend: np.ndarray
     margin: np.ndarray
     used: np.ndarray
@@ -134,7 +132,6 @@ class MonthRates:
             first_day=first_day,
             visits=_visits(world, state, first_day),
             need=need * parameters.by_category("need"),
-            depth=depth,
             spend=spend,
             margin=margin,
             used=np.minimum(per_day * world.customers.consumption[:, None], 1.0),

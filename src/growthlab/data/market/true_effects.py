@@ -21,11 +21,11 @@ class TrueEffects:
     """The effect of a single message in a month, by customer, offer, channel and slot.
 
     `month` is what it adds to the expected profit of the month, its own cost deducted: exact for a customer
-    who gets no other message in the month. `later` is what follows: stocks filled early, customers who leave
-    and channels that are closed. It is an estimate, by which the market goes on as in the last week of the
-    month, without more messages, and a closed channel costs the best message of each month. Both have shape
-    ``(n, n_offers, n_channels, n_slots)``. `without` is the expected profit of the month without messages,
-    ``(n,)``.
+    who gets no other message in the month. `later` is what follows: stocks filled early, satisfaction lost,
+    customers who leave and channels that are closed. It is an estimate, by which the market goes on as in the
+    last week of the month, without more messages, and a closed channel costs the best message of each month.
+    Both have shape ``(n, n_offers, n_channels, n_slots)``. `without` is the expected profit of the month
+    without messages, ``(n,)``.
     """
 
     offers: list[str]
@@ -215,23 +215,25 @@ def _reach(
     month: np.ndarray,
     days: np.ndarray,
 ) -> np.ndarray:
-    """What leaving and opt-outs cost later: minus the worth of a customer, and of a channel to them."""
-    future, n = world.parameters.future, len(world.customers)
-    stays = np.minimum(1 / np.maximum(rates.state.leaving(world), 1e-9), future["months"])
-    ahead = (course.stages[-1] * course.after[-1]).sum((1, 2)) * DAYS / future["days"]
-    worth = ahead * stays
+    """What annoyance costs later: fewer visits, customers who leave, and channels that are closed."""
+    future, own, n = world.parameters.future, world.parameters.satisfaction, len(world.customers)
+    leaving = rates.state.leaving(world)
+    stays = np.minimum(1 / np.maximum(leaving, 1e-9), future["months"])
+    monthly = (course.stages[-1] * course.after[-1]).sum((1, 2)) * DAYS / future["days"]
+    worth = monthly * stays
+    # what is lost of the satisfaction comes back month by month: in sum so many months of all of it
+    missing = own["message"] / own["recovers"]
+    annoyed = missing * (own["visits"] * monthly + own["leaving"] * leaving * worth)
     best = np.maximum(month.max(axis=(1, 3), initial=0.0), 0.0)  # (n, n_channels)
     later = np.zeros_like(month)
+    everybody, zeros = np.arange(n), np.zeros(n, dtype=np.int64)
     for c in range(month.shape[2]):
         for place, day in enumerate(days.tolist()):
             fatigue = fatigue_after(world, rates.state.fatigue, day)
-            everybody, zeros = np.arange(n), np.zeros(n, dtype=np.int64)
-            of_channel = MonthMessages(
-                everybody, zeros, np.full(n, c), np.full(n, day), np.zeros(n)
-            )
+            of_channel = MonthMessages(everybody, zeros, zeros + c, zeros + day, np.zeros(n))
             answers = Answers.to(world, of_channel, fatigue)
             lost = answers.leaves * worth + answers.opts_out * best[:, c] * stays
-            later[:, :, c, place] = -lost[:, None]
+            later[:, :, c, place] = -(lost + annoyed * (1 + fatigue))[:, None]
     return later
 
 
