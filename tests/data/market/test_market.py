@@ -15,6 +15,7 @@ from growthlab.data.market.market import Market, MarketSettings
 from growthlab.data.market.market_items import DAYS
 from growthlab.data.market.messages import hour_factor
 from growthlab.data.market.parameters import MarketParameters, amounts
+from growthlab.data.market.rates import MonthRates
 from growthlab.data.market.state import spoken_of
 from growthlab.data.market.true_effects import ExpectedCourse
 from growthlab.data.simulated_market import SimulatedMarket
