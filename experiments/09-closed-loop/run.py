@@ -1,6 +1,6 @@
 """Runs every policy of plan.yaml in every market, month by month, and keeps results.csv.
 
-    nice -n 19 python experiments/09-closed-loop/run.py [SEED ...]
+    nice -n 19 python experiments/09-closed-loop/run.py [--only SEED ...]
 
 A seed and policy that stands in results.csv is not run again. Values are those of a month (``month 3``) or of
 all of them (``all months``); bounds are those of the statement that the platform makes.
@@ -8,7 +8,7 @@ all of them (``all months``); bounds are those of the statement that the platfor
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,8 +234,12 @@ def left(plan: dict[str, Any], seeds: list[int]) -> Iterator[tuple[int, list[str
 def main() -> None:
     """Run what is left."""
     plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
-    wanted = [int(word) for word in sys.argv[1:]] or plan["seeds"]
-    for seed, names in left(plan, wanted):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", metavar="SEED", help="some of the markets of plan.yaml"
+    )
+    only = " ".join(parser.parse_args().only or map(str, plan["seeds"])).split()
+    for seed, names in left(plan, [seed for seed in plan["seeds"] if str(seed) in only]):
         start = Market.start(MarketSettings(seed=seed, **plan["market"]))
         scores = Scores.of(start)
         for name in names:
@@ -253,4 +257,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -53,7 +53,7 @@ def profits(results: pd.DataFrame) -> Iterator[list[str]]:
         "% of the oracle's",
         "messages a month",
         "opt-outs of 1,000 messages",
-        "customers left",
+        "customers kept",
     ]
     profit, messages = totals(results, "profit"), totals(results, "messages")
     closed = totals(results, "opt_outs")
@@ -132,7 +132,7 @@ def costs(results: pd.DataFrame) -> Iterator[list[str]]:
         "planner",
         "exploration",
         "control",
-        "messages of the plan earn",
+        "the plan itself earns",
         "months in which an offer has skill",
     ]
     for planner, words in PLANNERS.items():
@@ -176,17 +176,18 @@ def by_month(results: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
     colours = {ORACLE: INK, "planner_learner": BLUE, "planner_heuristic": ORANGE}
-    for name in gained.drop(columns=NOBODY):
-        axes.plot(
-            gained.index,
-            gained[name],
-            color=colours.get(name, QUIET),
-            lw=2 if name in colours else 1,
-        )
-        axes.annotate(name, (gained.index[-1], gained[name].iloc[-1]), fontsize=8, va="center",
-                      xytext=(4, 0), textcoords="offset points", color=colours.get(name, QUIET))  # fmt: skip
+    last = gained.drop(columns=NOBODY).iloc[-1].sort_values()
+    apart = 0.045 * np.ptp(last)  # of two labels
+    places = np.maximum.accumulate(last - apart * np.arange(len(last))) + apart * np.arange(
+        len(last)
+    )
+    for name, place in zip(last.index, places, strict=True):
+        colour = colours.get(name, QUIET)
+        axes.plot(gained.index, gained[name], color=colour, lw=2 if name in colours else 1)
+        axes.text(gained.index[-1] + 0.15, place, name, fontsize=8, va="center", color=colour)
     axes.axhline(0, color=QUIET, lw=0.8)
     axes.set_xlabel("month")
+    axes.set_xticks(gained.index)
     axes.set_title(
         "Profit added since the first month, over nobody",
         loc="left",
