@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.campaign.conftest import holdout_of, options_of, settings_with, written
+from tests.campaign.conftest import N, holdout_of, options_of, settings_with, written
 
 from growthlab.campaign.checker import PlanCheck
 from growthlab.campaign.plan_files import write_plan
@@ -16,6 +16,7 @@ from growthlab.core.errors import ConfigError, DataError
 from growthlab.pages.csv_table import table_of_csv
 
 Frames = dict[str, pd.DataFrame]
+NO_FEATURES, TEXTS = pd.DataFrame(index=range(N)), {"plan.html": "page"}
 
 
 def planned(frames: Frames, folder: Path, **changes: object) -> tuple[CampaignPlan, PlanCheck]:
@@ -34,7 +35,7 @@ def test_a_plan_passes_its_check_and_every_customer_has_a_row(
     frames: Frames, tmp_path: Path
 ) -> None:
     plan, check = planned(frames, tmp_path, minima={"north": 20}, roi_floor=0.5)
-    write_plan(plan, check, "page", tmp_path / "plan")
+    write_plan(plan, check, NO_FEATURES, TEXTS, tmp_path / "plan")
     rows = pd.read_parquet(tmp_path / "plan" / "plan.parquet")
     assert set(rows["customer"]) == set(frames["customers"]["customer"])
     assert rows["offer"].notna().sum() > 100
@@ -102,7 +103,7 @@ def test_a_budget_of_zero_and_no_consent_give_an_empty_plan_that_says_so(
     plan, check = planned(frames, tmp_path)
     assert sent(plan).empty
     assert "Nobody has consented" in plan_page(plan, "", 0)
-    write_plan(plan, check, "page", tmp_path / "plan")
+    write_plan(plan, check, NO_FEATURES, TEXTS, tmp_path / "plan")
     reasons = plan.rows[plan.rows["arm"] == "plan"]["reason"]
     assert set(reasons) == {"no_consent"}
 
@@ -178,7 +179,7 @@ def test_texts_of_a_plan_are_no_formulas_in_its_csv(frames: Frames, tmp_path: Pa
     for name in ("offers", "values"):
         frames[name]["offer"] = frames[name]["offer"].replace({"news": "=1+1"})
     plan, check = planned(frames, tmp_path)
-    write_plan(plan, check, "page", tmp_path / "plan")
+    write_plan(plan, check, NO_FEATURES, TEXTS, tmp_path / "plan")
     lines = (tmp_path / "plan" / "plan.csv").read_text().splitlines()
     assert any(",'=1+1," in line for line in lines)
     assert not any(",=1+1," in line for line in lines)
@@ -189,5 +190,5 @@ def test_a_plan_that_breaks_a_rule_is_not_written(frames: Frames, tmp_path: Path
     settings = settings_with(caps=(CapSetting(0, 7),))
     strict = PlanCheck(plan.options.tables, settings, plan.holdout)
     with pytest.raises(DataError, match="the plan is not written, it breaks its own rules: cap"):
-        write_plan(plan, strict, "page", tmp_path / "plan")
+        write_plan(plan, strict, NO_FEATURES, TEXTS, tmp_path / "plan")
     assert not (tmp_path / "plan").exists()

@@ -12,7 +12,10 @@ import pytest
 from tests.cli.conftest import SHOP, Done, Workspace
 
 SMALL = ("smallest_segment=10", "draws=2", "control=0.1", "explore=0.1")
-FILES = {"plan.parquet", "plan.csv", "shadow_prices.csv", "suppressed.csv", "plan.html"}
+FILES = {
+    "plan.parquet", "plan.csv", "shadow_prices.csv", "suppressed.csv", "plan.html",
+    "exploration.parquet", "features.parquet", "impact_assessment.md",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,10 @@ def test_a_plan_is_written_logged_and_found_again_from_its_prices(
     assert "gap to the bound of all plans" in done.out
     assert f"{len(sent):,} messages" in done.out
     assert "points" in done.out  # a heuristic: an order, no currency
+    assessment = (folder / "impact_assessment.md").read_text()
+    assert f"{len(sent):,} messages to" in assessment
+    assert "ten off changes the price for some; price review: approved by pricing" in assessment
+    assert assessment.count("_to be filled in by a person_") == 5
     run = workspace.logged_by(done)
     assert run.data.metrics["messages"] == len(sent)
     assert run.data.metrics["expected_value_heuristic"] == pytest.approx(sent["value"].sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pkgutil
 import re
 from dataclasses import replace
@@ -10,10 +11,13 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.cli.conftest import MODELS, SHOP, Done, Snapshot, Workspace
+from tests.effects.test_served_experiment import answer, feedback
 
 import growthlab
+from growthlab.bundle.manifest import Manifest
 from growthlab.pages.csv_table import table_of_csv
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.evidence import evidence_of
@@ -350,6 +354,61 @@ def test_an_equal_challenger_is_refused(with_first_champion: Workspace) -> None:
     assert ruling.evidence.paired is not None
     assert ruling.evidence.paired.gain == 0.0
     assert ruling.case.champion_version == "1"
+
+
+def requests(path: Path, versions: dict[str, str], clicks: dict[str, float]) -> None:
+    """A log of 400 customers, half of them the challenger's, who click with these chances."""
+    drawn = np.random.default_rng(3).random(400)
+    lines = []
+    for place in range(400):
+        variant = "challenger" if place % 2 else "champion"
+        own = {"task": "churn", "kind": "churn", "version": versions[variant]}
+        lines.append(answer(place, f"c{place}", variant, **own))
+        if drawn[place] < clicks[variant]:
+            lines.append(feedback(place, "click"))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_an_experiment_on_the_request_log_decides_where_evaluations_would_refuse(
+    with_first_champion: Workspace,
+) -> None:
+    shop, run = with_first_champion, run_of(with_first_champion, "churn", "recency_rule")
+    set_valid(shop, run, "roc_auc", 0.1)
+    runs = {"challenger": run, "champion": run_of(shop, "churn", "logistic")}
+    versions = {
+        side: Manifest.read(shop.artifact(shop.client.get_run(each), "bundle")).version
+        for side, each in runs.items()
+    }
+    words = ("ab", "log=requests.jsonl", "outcomes=[any click]")
+    path = shop.folder / "requests.jsonl"
+    requests(path, versions, {"champion": 0.2, "challenger": 0.6})
+    won = shop.logged_by(shop.growthlab(*words, "name=won")).info.run_id
+    requests(path, versions, {"champion": 0.2, "challenger": 0.2})
+    even = shop.logged_by(shop.growthlab(*words, "name=even")).info.run_id
+    requests(path, {**versions, "challenger": "other"}, {"champion": 0.2, "challenger": 0.6})
+    other = shop.logged_by(shop.growthlab(*words, "name=other")).info.run_id
+
+    assert promote(shop, "churn", run).status == 1
+    refused = promote(shop, "churn", run, "evidence=ab", f"experiment={even}")
+    assert refused.status == 1, refused.err
+    assert "refused: not experiment (any click in the experiment" in refused.out
+    refused = promote(shop, "churn", run, "evidence=ab", f"experiment={other}")
+    assert f"other, required: {versions['challenger']} alone, which is judged" in refused.out
+    assert champion(shop, CHURN) == "1"
+    done = promote(shop, "churn", run, "evidence=ab", f"experiment={won[:8]}")
+    assert done.status == 0, done.out + done.err
+    tags = shop.client.get_model_version_by_alias(CHURN, "champion").tags
+    assert (tags["gate.evidence"], tags["gate.way"]) == ("ab", "experiment")
+    assert tags["gate.experiment.run"] == won
+    assert tags["gate.experiment.gain"].startswith("passed: ")
+
+    for given, line in (
+        (["evidence=ab"], "evidence=ab needs experiment=RUN"),
+        ([f"experiment={won}"], f"experiment={won} is read with evidence=ab alone"),
+        (["evidence=luck", "experiment=x"], "evidence=luck: possible: ab, offline"),
+        (["evidence=ab", f"experiment={run}"], "is not a finished run of growthlab ab"),
+    ):
+        assert line in promote(shop, "churn", runs["champion"], *given).mistake
 
 
 def test_the_champions_objective_decides_and_another_one_counts_every_metric(

@@ -15,7 +15,7 @@ from growthlab.data.event_log import EventLog
 from growthlab.insight.items import add_item_names
 from growthlab.insight.sections.affinities import Affinities, affinity_pairs, q_values
 from growthlab.insight.sections.funnel import Funnel, funnel_steps
-from growthlab.insight.sections.replenishment import replenishment_figures
+from growthlab.insight.sections.replenishment import Replenishment, replenishment_figures
 from growthlab.insight.sections.repurchase import (
     gap_quantiles,
     purchase_counts,
@@ -178,6 +178,19 @@ def test_replenishment_is_the_time_between_days_of_one_item_and_customer(tiny: E
     assert (row["intervals"], row["p25"], row["median"], row["p75"]) == (2, 25.0, 30.0, 35.0)
     assert row["spread"] == pytest.approx(1 / 3)
     assert replenishment_figures(tiny, min_customers=2).empty
+
+
+def test_what_is_due_is_listed_before_most_repeats(tiny: EventLog) -> None:
+    section = Replenishment(min_customers=1, days=14)
+    # ann's last tea is of 3 March, and a quarter of the repeats come within 25 days: 28 March; bob's of
+    # 20 January was due on 14 February
+    (row,) = section.customers(tiny, datetime(2025, 3, 20)).to_dict("records")
+    assert (row["user_id"], row["item_id"], row["detail"]) == ("ann", "tea", "every 30 days")
+    assert row["date"] == pd.Timestamp("2025-03-28")
+    assert section.customers(tiny, datetime(2025, 3, 29)).empty
+    assert section.customers(tiny, datetime(2025, 3, 14)).empty  # the 28th is the first day after
+    hard_to_time = Replenishment(min_customers=1, widest=0.3)  # the spread of tea is a third
+    assert hard_to_time.customers(tiny, datetime(2025, 3, 20)).empty
 
 
 def test_reviews_and_complaints_by_month(tiny: EventLog) -> None:

@@ -31,6 +31,9 @@ OFFERS = {
     "price_review": CampaignColumn("text", default=""),
     "arm": CampaignColumn("text", default=""),  # of the experiment that says what the offer changes
     "order_value": CampaignColumn("number", default=np.nan, low=0.0),
+    "audience": CampaignColumn("text", default=""),  # a list of customers; see `audiences`
+    "days_before": CampaignColumn("whole", default=0.0, low=0.0),  # the date of a list
+    "days_after": CampaignColumn("whole", default=7.0, low=0.0),
 }
 CHANNELS = {
     "channel": CampaignColumn("text"),
@@ -72,6 +75,8 @@ class CampaignTables:
     """The checked tables; see docs/campaign.md for their columns. Offers and channels keep their order.
 
     `features` are the other columns of the customers: what is known of them at the moment of decision.
+    `eligibility` says which customers may get an offer from when (`start`) until before when (`end`); it
+    says so of the offers that it names, and of those with an audience.
     """
 
     customers: pd.DataFrame
@@ -81,6 +86,13 @@ class CampaignTables:
     consent: pd.DataFrame
     contacts: pd.DataFrame
     features: pd.DataFrame = field(default_factory=pd.DataFrame)
+    eligibility: pd.DataFrame = field(default_factory=lambda: CampaignTables.nobody())
+
+    @staticmethod
+    def nobody() -> pd.DataFrame:
+        """An eligibility of nobody."""
+        times = {name: pd.Series(dtype="datetime64[ns]") for name in ("start", "end")}
+        return pd.DataFrame({"offer": [], "customer": [], **times})
 
     @classmethod
     def read(cls, folder: Path) -> CampaignTables:

@@ -115,9 +115,22 @@ class PlanCheck:
             outside = (sent["offer"] == offer) & ~segment.isin(names)
             if names and outside.any():
                 yield f"eligibility: {int(outside.sum())} messages of offer {offer} outside its segments"
+        yield from self._audiences(sent)
         unreviewed = sent["offer_changes_price"].astype(bool) & (sent["offer_price_review"] == "")
         if unreviewed.any():
             yield f"price review: {int(unreviewed.sum())} messages of offers without one"
+
+    def _audiences(self, sent: pd.DataFrame) -> Iterator[str]:
+        """Messages of an offer for a list to others, or outside their window."""
+        table = self.tables.eligibility
+        listed = set(table["offer"]) | set(sent.loc[sent["offer_audience"] != "", "offer"])
+        own = sent.loc[sent["offer"].isin(listed), ["offer", "customer", "slot"]].reset_index()
+        pairs = own.merge(table, on=["offer", "customer"])
+        inside = pairs[(pairs["slot"] >= pairs["start"]) & (pairs["slot"] < pairs["end"])]
+        outside = ~own["index"].isin(inside["index"])
+        if outside.any():
+            first = own.loc[outside, "offer"].iloc[0]
+            yield f"audience: {int(outside.sum())} messages of {first} and others outside their list"
 
     def _slots(self, sent: pd.DataFrame) -> Iterator[str]:
         capacity = self.tables.slots.set_index(["channel", "slot"])["capacity"].to_dict()

@@ -56,6 +56,18 @@ class Exploration:
         return cls(messages, float(share), probability)
 
 
+def offer_chances(problem: PlanProblem, customers: np.ndarray, share: float) -> np.ndarray:
+    """The probability of each offer, over its channels and slots, for an exploring customer.
+
+    Shape ``(n_customers, n_offers)``; the rest of 1 is that of no message.
+    """
+    finite = np.isfinite(problem.value[customers])
+    by_type = finite.sum(axis=1).reshape(len(customers), problem.n_channels, problem.n_offers)
+    by_offer = by_type.sum(axis=1)
+    chances: np.ndarray = share * by_offer / np.maximum(by_offer.sum(axis=1, keepdims=True), 1)
+    return chances
+
+
 def _share(
     problem: PlanProblem,
     customers: np.ndarray,

@@ -138,6 +138,7 @@ class Options:
             "no_consent": self._consent()[:, None, channel],
             "price_not_reviewed": self._reviewed()[None, None, offer],
             "offer_not_for_segment": self._for_segment()[:, None, offer],
+            "not_in_audience": self._in_audience()[:, :, offer],
             "offer_not_in_time": self._in_time()[None, :, :][..., offer],
             "no_slot": (capacity > 0).T[None][..., channel],
             "contact_cap": self._day_free()[:, self.slot_days][..., channel],
@@ -216,6 +217,22 @@ class Options:
             [[not names or segment in names for names in listed] for segment in self.segment_names]
         ).reshape(len(self.segment_names), len(listed))
         return by_segment[self.segments]
+
+    def _in_audience(self) -> np.ndarray:
+        """Shape ``(n, n_slots, n_offers)``, or ``(1, 1, n_offers)`` where offers are for no list."""
+        table, offers = self.tables.eligibility, self.tables.offers
+        listed = offers["offer"].isin(table["offer"]) | (offers["audience"] != "")
+        if not listed.any():
+            return np.ones((1, 1, len(self.offers)), dtype=bool)
+        shape = (len(self.customers), len(self.slots), len(self.offers))
+        inside = np.broadcast_to(~listed.to_numpy(), shape).copy()
+        customer = pd.Index(self.customers).get_indexer(pd.Index(table["customer"]))
+        offer = pd.Index(self.offers).get_indexer(pd.Index(table["offer"]))
+        start, end = table["start"].to_numpy(), table["end"].to_numpy()
+        for place, moment in enumerate(self.slots.to_numpy()):
+            is_open = (start <= moment) & (moment < end)
+            inside[customer[is_open], place, offer[is_open]] = True
+        return inside
 
     def _in_time(self) -> np.ndarray:
         """Shape ``(n_slots, n_offers)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,29 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.checker import PlanCheck
-from growthlab.campaign.options import Options
+from growthlab.campaign.plan_figures import shadow_prices, suppressed
 from growthlab.campaign.planning import CampaignPlan
-from growthlab.campaign.solver.coupling import Coupling
 from growthlab.core.atomic_write import atomic_folder
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.pages.csv_table import csv_of_table, table_of_csv
 
 PLAN, PRICES, SUPPRESSED, PAGE = "plan", "shadow_prices.csv", "suppressed.csv", "plan.html"
-NOTHING = 1e-9  # of a value: prices below are errors of rounding
-ARTIFACTS = (f"{PLAN}.parquet", f"{PLAN}.csv", PRICES, SUPPRESSED, PAGE)
+ASSESSMENT = "impact_assessment.md"
+EXPLORATION, FEATURES = "exploration.parquet", "features.parquet"
+ARTIFACTS = (f"{PLAN}.parquet", f"{PLAN}.csv", PRICES, SUPPRESSED, PAGE, ASSESSMENT)
 
 
-def write_plan(plan: CampaignPlan, check: PlanCheck, page: str, folder: Path) -> None:
+def write_plan(
+    plan: CampaignPlan,
+    check: PlanCheck,
+    features: pd.DataFrame,
+    texts: Mapping[str, str],
+    folder: Path,
+) -> None:
     """Write the plan, if the check of its written rows finds no fault.
+
+    `features` are what is known of each customer at the moment of decision, `texts` the page and the
+    assessment by file name.
 
     Raises
     ------
@@ -36,11 +46,15 @@ def write_plan(plan: CampaignPlan, check: PlanCheck, page: str, folder: Path) ->
             raise DataError(
                 f"the plan is not written, it breaks its own rules: {'; '.join(faults)}"
             )
+        plan.chances.to_parquet(new / EXPLORATION, index=False)
+        known = pd.DataFrame({"customer": plan.options.customers}).join(features)
+        known.to_parquet(new / FEATURES, index=False)
         messages = plan.rows[plan.rows["offer"].notna()]
         (new / f"{PLAN}.csv").write_text(csv_of_table(messages), encoding="utf-8")
         (new / PRICES).write_text(csv_of_table(shadow_prices(plan)), encoding="utf-8")
         (new / SUPPRESSED).write_text(csv_of_table(suppressed(plan)), encoding="utf-8")
-        (new / PAGE).write_text(page, encoding="utf-8")
+        for name, text in texts.items():
+            (new / name).write_text(text, encoding="utf-8")
 
 
 def plan_folder(output: Path, campaign: str) -> Path:
@@ -55,40 +69,6 @@ def plan_folder(output: Path, campaign: str) -> Path:
     if folder.exists() and not (folder / f"{PLAN}.parquet").exists():
         raise ConfigError(f"{folder} is there and holds no plan: name another output or campaign")
     return folder
-
-
-def shadow_prices(plan: CampaignPlan) -> pd.DataFrame:
-    """A row a limit: how much of it is used, and what one more unit of it would bring."""
-    names = row_names(plan.options)
-    coupling = Coupling.of_problem(plan.problem)
-    used = coupling.use(plan.problem, plan.solution.messages)
-    table = pd.DataFrame(
-        {
-            "limit": [kind for kind, _ in names],
-            "name": [name for _, name in names],
-            "left_by_exploration": coupling.limits,
-            "used": used,
-            "price": np.where(
-                plan.solution.prices * coupling.unit > NOTHING, plan.solution.prices, 0.0
-            ),
-        }
-    )
-    without_slot = np.zeros(len(table), dtype=bool)
-    without_slot[coupling.capacity] = (plan.options.capacity == 0).ravel()
-    return table[np.isfinite(coupling.limits) & ~without_slot].reset_index(drop=True)
-
-
-def row_names(options: Options) -> list[tuple[str, str]]:
-    """The kind and the name of each row of the coupling, in its order."""
-    capacities = [f"{c} {slot:%Y-%m-%dT%H:%M}" for c in options.channels for slot in options.slots]
-    return [
-        ("budget", "all"),
-        *(("channel budget", channel) for channel in options.channels),
-        *(("capacity", name) for name in capacities),
-        *(("stock", offer) for offer in options.offers),
-        ("ROI floor", "planned"),
-        *(("minimum", segment) for segment in options.segment_names),
-    ]
 
 
 def earlier_prices(path: Path, names: list[tuple[str, str]]) -> np.ndarray:
@@ -114,13 +94,6 @@ def _without_day(kind: str, name: str) -> str:
         return name
     channel, _, moment = name.rpartition(" ")
     return f"{channel} {moment.partition('T')[2]}"
-
-
-def suppressed(plan: CampaignPlan) -> pd.DataFrame:
-    """How many customers have no message, by reason."""
-    rows = plan.rows[plan.rows["offer"].isna()]
-    table = rows.groupby("reason").size().rename("customers").reset_index()
-    return table.sort_values(["customers", "reason"], ascending=[False, True], ignore_index=True)
 
 
 def metrics(plan: CampaignPlan) -> dict[str, float]:

@@ -10,7 +10,12 @@ import pandas as pd
 from growthlab.campaign.channel_budgets import ChannelBudgets
 from growthlab.campaign.holdout import ARMS, PLAN
 from growthlab.campaign.plan_analysis import changed_customers, value_by_budget
-from growthlab.campaign.plan_files import shadow_prices, suppressed
+from growthlab.campaign.plan_figures import (
+    REASONS,
+    discounts_by_segment,
+    shadow_prices,
+    suppressed,
+)
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.pages.charts import BarChart, LineChart
 from growthlab.pages.page import (
@@ -27,21 +32,6 @@ from growthlab.pages.page import (
     TileBlock,
     render_page,
 )
-
-REASONS = {
-    "control": "control: held out at random",
-    "segment_too_small": "the segment is too small",
-    "no_consent": "no consent in any channel",
-    "price_not_reviewed": "only offers whose change of price is not reviewed",
-    "offer_not_for_segment": "no offer for the segment",
-    "offer_not_in_time": "no offer within its window",
-    "no_slot": "no slot in a channel with consent",
-    "contact_cap": "contact cap: enough messages lately",
-    "no_value_known": "no value is known",
-    "no_gain": "no message is worth its cost",
-    "others_gain_more": "others gain more from what is limited",
-    "drew_no_message": "explore: drew no message",
-}
 
 
 def plan_page(
@@ -199,27 +189,10 @@ def _mix(plan: CampaignPlan) -> DataBlock:
 
 
 def _discounts(plan: CampaignPlan, currency: str) -> DataBlock:
-    """What each segment is offered in discounts; small segments have no messages at all."""
-    sent = plan.rows[plan.rows["offer"].notna()]
-    contact = plan.options.tables.channels.set_index("channel")["cost"]
-    discount = sent["cost"] - sent["channel"].map(contact).astype(float)
-    sizes = plan.options.tables.customers["segment"].value_counts().sort_index()
-    rows = []
-    for segment, n in sizes.items():
-        own = (sent["segment"] == segment).to_numpy()
-        withheld = n < plan.options.settings.smallest_segment
-        total = float(discount[own].sum())
-        rows.append(
-            [
-                str(segment),
-                "–" if withheld else f"{n:,}",
-                f"{int(own.sum()):,}",
-                f"{total:,.2f}",
-                "–" if withheld else f"{total / n:,.3f}",
-            ]
-        )
+    """What each segment is offered in discounts."""
     headers = ["segment", "customers", "messages", _money("discount", currency), "a customer"]
-    return DataBlock(title="Discounts by segment", table=_table(headers, rows, n_words=1))
+    table = _table(headers, discounts_by_segment(plan), n_words=1)
+    return DataBlock(title="Discounts by segment", table=table)
 
 
 def _left_out(plan: CampaignPlan) -> DataBlock:

@@ -36,6 +36,9 @@ class PlanSettings:
     roi_floor : the least return of the planned arm, ``(value before cost - cost) / cost``
     fatigue_cost : what a message takes from its value for each contact of the customer in the 30 days
         before the plan; it is not paid out of the budget
+    send_times : the hours at which the parts of a day begin, among which responses choose; None: slots
+        are chosen by capacity and price alone
+    send_time_random : the share of customers whose part of the week is drawn at random
     smallest_segment : customers of smaller segments get no message
     minima : the fewest messages a segment
     """
@@ -50,6 +53,8 @@ class PlanSettings:
     caps: tuple[CapSetting, ...] = ()
     roi_floor: float | None = None
     fatigue_cost: float = 0.0
+    send_times: Sequence[float] | None = None
+    send_time_random: float = 0.2
     smallest_segment: int = 50
     minima: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
@@ -67,6 +72,7 @@ class PlanSettings:
             raise ConfigError(f"roi_floor must be 0 or more, got {self.roi_floor}")
         if not (math.isfinite(self.fatigue_cost) and self.fatigue_cost >= 0):
             raise ConfigError(f"fatigue_cost must be 0 or more, got {self.fatigue_cost}")
+        self._check_send_times()
         if self.smallest_segment < LEAST_SEGMENT:
             raise ConfigError(
                 f"smallest_segment must be {LEAST_SEGMENT} or more, got {self.smallest_segment}"
@@ -79,6 +85,20 @@ class PlanSettings:
                 raise ConfigError(
                     f"caps: most must be 0 or more and days 1 or more, got {cap.most} in {cap.days}"
                 )
+
+    def _check_send_times(self) -> None:
+        edges = self.send_times
+        if edges is not None and (
+            not edges or list(edges) != sorted(set(edges)) or not 0 <= edges[0] <= edges[-1] < 24
+        ):
+            raise ConfigError(
+                f"send_times must be rising hours from 0 to below 24, such as [6, 10, 14, 18], got {edges}"
+            )
+        if not 0 < self.send_time_random < 1:
+            raise ConfigError(
+                f"send_time_random must be above 0 and below 1, got {self.send_time_random}: without it "
+                "nobody can say whether the times that are chosen are better than any"
+            )
 
 
 def caps_of(given: Sequence[Mapping[str, Any]]) -> tuple[CapSetting, ...]:

@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from growthlab.campaign.exploration import Exploration
+from growthlab.campaign.exploration import Exploration, offer_chances
 from growthlab.campaign.holdout import CONTROL, EXPLORE, PLAN, Holdout
 from growthlab.campaign.offer_values import HEURISTIC
 from growthlab.campaign.options import Options
+from growthlab.campaign.send_times import SendTimes
 from growthlab.campaign.solver.coupling import Coupling
 from growthlab.campaign.solver.plan_problem import Messages, PlanProblem
 from growthlab.campaign.solver.solve import PlanSolution, solve
@@ -44,6 +45,8 @@ class CampaignPlan:
     planned: np.ndarray  # positions of its customers
     solution: PlanSolution
     rows: pd.DataFrame
+    chances: pd.DataFrame  # of each offer, for customers of control and exploration
+    times: SendTimes | None  # where responses choose the part of the week
 
     @classmethod
     def of(
@@ -69,12 +72,19 @@ class CampaignPlan:
         )
         planned = np.flatnonzero(arms == PLAN)
         problem = left_for(everybody, planned, exploration.messages)
+        times = SendTimes.choose(options, holdout)
+        if times is not None:
+            inside = times.keeps()[planned][:, :, None]
+            problem = replace(problem, value=np.where(inside, problem.value, np.float32(-np.inf)))
         if start is not None and len(start) != len(Coupling.of_problem(problem).limits):
             start = None
         solution = solve(problem, start=start, seed=options.settings.seed)
         if solution.missing.any():
             raise ConfigError(_clash(problem, options))
-        plan = cls(options, holdout, arms, exploration, problem, planned, solution, pd.DataFrame())
+        plan = cls(
+            options, holdout, arms, exploration, problem, planned, solution, pd.DataFrame(),
+            _chances(everybody, options, arms, exploration.share), times,
+        )  # fmt: skip
         return replace(plan, rows=plan._rows())
 
     @property
@@ -116,12 +126,17 @@ class CampaignPlan:
                 "arm": self.arms[customer].astype(object),
                 **self._message_columns(len(without)),
                 "reason": np.concatenate([given, reason[without]]),
+                "decided_at": options.slots[0],
                 "arm_probability": probability[customer],
                 "assignment_probability": (probability * chance)[customer],
                 "claim": options.values.claim,
                 "models": options.values.models,
             }
         )
+        if self.times is not None:
+            planned_arm = (self.arms == PLAN)[customer]
+            for name, values in self.times.columns().items():
+                rows[name] = pd.Series(values[customer]).where(planned_arm, None)
         order = np.lexsort((rows["slot"].to_numpy(), customer))
         return rows.iloc[order].reset_index(drop=True)
 
@@ -164,6 +179,26 @@ class CampaignPlan:
         reason[undecided & (arms == EXPLORE)] = DREW_NOTHING
         reason[arms == CONTROL] = CONTROL
         return reason
+
+
+def _chances(
+    problem: PlanProblem, options: Options, arms: np.ndarray, share: float
+) -> pd.DataFrame:
+    """A row a customer of control or exploration and offer, one without offer last: the probability.
+
+    That of a customer of the control is what it would have been among the exploring ones.
+    """
+    drawn = np.flatnonzero(arms != PLAN)
+    by_offer = offer_chances(problem, drawn, share)
+    chances = np.column_stack([by_offer, 1 - by_offer.sum(axis=1)])
+    n_kinds = chances.shape[1]
+    return pd.DataFrame(
+        {
+            "customer": np.repeat(np.array(options.customers, dtype=object)[drawn], n_kinds),
+            "offer": [*options.offers, None] * len(drawn),
+            "probability": chances.ravel(),
+        }
+    )
 
 
 def problem_of(options: Options) -> PlanProblem:

@@ -73,6 +73,11 @@ def checked_table(
     return pd.DataFrame(table)
 
 
+def column_of(raw: pd.DataFrame, name: str, column: CampaignColumn, path: Path) -> pd.Series:
+    """One column of a table, of its kind."""
+    return _typed(raw[name].reset_index(drop=True), column, f"{path}: {name}")
+
+
 def other_columns(raw: pd.DataFrame, path: Path, columns: Collection[str]) -> pd.DataFrame:
     """The columns of a table beside these: numbers where all of them are, else texts.
 

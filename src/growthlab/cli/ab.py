@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from growthlab.config.compose import Command
 from growthlab.effects.ab_analysis import analyse
 from growthlab.effects.ab_page import ab_html
@@ -12,10 +10,9 @@ from growthlab.effects.ab_settings import AbSettings
 from growthlab.effects.ab_statement import verdict
 from growthlab.effects.report_folder import report_folder, write_files
 from growthlab.pages.csv_table import csv_of_table
-from growthlab.tracking.command_run import command_run
 from growthlab.tracking.lineage import Lineage
-from growthlab.tracking.run_links import look_lines
 from growthlab.workbench.experiment_input import experiment_data
+from growthlab.workbench.log_report import log_report
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.set_up import tracking_store
 
@@ -43,12 +40,14 @@ def run(command: Command) -> int:
         counts=data.counts,
         more={"claim": str(settings.claim), "verdict": verdict(analysis)},
     )
-    logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
-    with command_run(store, lineage, logged, "ab") as logged_run:
-        for file in files:
-            shutil.copy2(file, logged_run.folder)
-        logged_run.metrics |= run_figures(analysis)
-    print(ab_text(analysis))
-    where = f"{files[0]}; run {logged_run.run_id} in {lineage.experiment}"
-    print("\n".join(["", where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
+    look = log_report(
+        command,
+        store,
+        lineage,
+        files,
+        run_figures(analysis),
+        keys_not_logged=KEYS_NOT_LOGGED,
+        where=str(files[0]),
+    )
+    print("\n".join([ab_text(analysis), "", *look]))
     return 0 if analysis.arms else BROKEN_SPLIT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -81,6 +81,7 @@ class AbAnalysis:
     arms: Sequence[ArmAnalysis]
     facts: Sequence[str] = field(default_factory=tuple)
     knows_days: bool = False
+    served: Mapping[str, Sequence[str]] = field(default_factory=dict)  # see `ExperimentData`
 
     @property
     def effects(self) -> list[Effect]:
@@ -109,6 +110,7 @@ def analyse(data: ExperimentData, settings: AbSettings, name: str) -> AbAnalysis
         *(name, settings, data.control, data.counts, dict(data.shares), ratio, balances, arms),
         facts=data.facts,
         knows_days=data.days is not None,
+        served=data.served,
     )
 
 

@@ -76,6 +76,8 @@ def ab_json(analysis: AbAnalysis) -> str:
         "alerts": [{"level": level, "text": text} for level, text in alerts(analysis)],
         "not_to_conclude": not_to_conclude(analysis),
         "control": analysis.control,
+        "alpha": analysis.settings.alpha,
+        "served": {arm: list(versions) for arm, versions in analysis.served.items()},
         "customers": analysis.counts,
         "intended_shares": analysis.shares,
         "sample_ratio": analysis.ratio._asdict(),

@@ -28,6 +28,7 @@ class ExperimentData:
     before. `days` has a row a customer and day with outcomes: `customer` (place in `customers`),
     `day` since the exposure (from 0) and the outcomes; None where the table holds totals alone.
     `observed_days` is how many whole days each customer has been observed, NaN where unknown.
+    `served` are the versions of the bundles that answered, by arm, where arms are bundles.
     """
 
     customers: pd.DataFrame
@@ -36,6 +37,7 @@ class ExperimentData:
     days: pd.DataFrame | None = None
     observed_days: np.ndarray | None = None
     facts: Sequence[str] = field(default_factory=tuple)
+    served: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(

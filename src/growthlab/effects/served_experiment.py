@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +29,15 @@ REQUEST = "request"
 
 
 class ServedCustomers(NamedTuple):
-    """The first answer to each customer with its arm, every answer with its feedback, and notes."""
+    """The first answer to each customer with its arm, every answer with its feedback, and notes.
+
+    `versions` are those of the bundles that answered, by arm.
+    """
 
     exposures: pd.DataFrame
     outcomes: pd.DataFrame
     facts: list[str]
+    versions: dict[str, list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +64,12 @@ class RequestLogInput:
         files = log_files(path)
         feedback, reading, rows = Feedback(files), LogReading(), []
         anonymous: Counter[str] = Counter()
+        versions: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         for block in answer_blocks(files, LogPeriod.of(self.since, self.until), reading):
             lines = [line for line in block if line["variant"] != SHADOW and is_answer(line)]
             had = feedback.of([line["request_id"] for line in lines])
             for place, line in enumerate(lines):
+                versions[str(line.get("task")), str(line["variant"])].add(str(line.get("version")))
                 if not isinstance(line.get("user"), str):
                     anonymous[str(line.get("task"))] += 1
                     continue
@@ -82,7 +88,12 @@ class RequestLogInput:
         facts = [f"answers of the task {task} from the request log {path.name}"]
         if n := anonymous[task]:
             facts.append(f"{n:,} answers to unknown customers are left out")
-        return ServedCustomers(exposures, outcomes, facts)
+        answered = {
+            arm: sorted(versions[task, arm])
+            for arm in (CHAMPION, CHALLENGER)
+            if (task, arm) in versions
+        }
+        return ServedCustomers(exposures, outcomes, facts, answered)
 
     def _task(self, answers: pd.DataFrame) -> str:
         """The task whose challenger is compared."""

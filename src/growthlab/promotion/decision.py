@@ -30,6 +30,12 @@ that cannot be exported is shown and has no veto, since it could not be served i
 The champion's own run exported again (signed this time, or with an index) is the same model, and has
 none to beat.
 
+With ``evidence=ab`` an experiment decides in place of the two routes: a service shared its traffic between
+the champion and the challenger, and ``growthlab ab`` on its request log says what the challenger changed.
+The bundles that answered must be those that are judged, the sizes of the arms as intended, the first
+outcome shown to rise, and every guardrail of the experiment held. Guards, leakage and parity are required
+as ever.
+
 A measure that was taken several times has a spread. It counts as worse only where its whole spread is:
 a limit within the spread refuses nothing, so that no verdict hangs on one measurement.
 """
@@ -39,7 +45,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.core.visible_text import visible_text
@@ -48,7 +54,9 @@ from growthlab.export.parity import Parity
 from growthlab.pages.text_table import format_interval, format_number, format_p_value
 from growthlab.promotion.compared_measure import ComparedMeasure
 from growthlab.promotion.gate import Gate, Guard
+from growthlab.promotion.online_evidence import ONLINE, OnlineEvidence
 from growthlab.promotion.rival import Rival, WindowRank
+from growthlab.promotion.ruling_check import Check
 
 SUPERIOR, NON_INFERIOR, FIRST, EXPORTED_AGAIN = "superior", "non_inferior", "first", "again"
 ROUTES = {
@@ -56,6 +64,7 @@ ROUTES = {
     NON_INFERIOR: "not worse than the champion, and cheaper",
     FIRST: "the first champion: there was none to beat",
     EXPORTED_AGAIN: "the same run, exported again",
+    ONLINE: "better than the champion in an experiment on the request log",
 }
 
 
@@ -66,7 +75,8 @@ class Evidence:
     `paired` and `valid_champion` are None where there is no model to beat. `objective_before` is the
     champion's objective, None without a champion; where it differs, `n_objectives` metrics could have
     been chosen. With a champion but no model to beat, the challenger is the champion's own run,
-    exported again. `rivals` are what a first champion is judged against, empty otherwise.
+    exported again. With `online` the experiment decides in place of the two routes by evaluations, which
+    are logged beside it. `rivals` are what a first champion is judged against, empty otherwise.
     """
 
     objective: str
@@ -82,26 +92,7 @@ class Evidence:
     n_objectives: int = 1
     rivals: Sequence[Rival] = ()
     standing: WindowRank | None = None
-
-
-class Check(NamedTuple):
-    """One line of a decision: the value that was measured, and what is required.
-
-    `setting` is what sets the requirement in the config, empty where nothing does; `key` is the
-    check's name in tags.
-    """
-
-    name: str
-    passed: bool
-    value: str
-    required: str
-    setting: str = ""
-    key: str = ""
-
-    @property
-    def requirement(self) -> str:
-        """What is required, and which setting says so."""
-        return f"{self.required}, set by {self.setting}" if self.setting else self.required
+    online: OnlineEvidence | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +148,9 @@ def decide(evidence: Evidence, gate: Gate) -> Decision:
     routes: dict[str, tuple[Check, ...]]
     rivals: list[Rival] = []
     left_out: list[Rival] = []
-    if evidence.paired is not None:
+    if evidence.online is not None:
+        routes = {ONLINE: tuple(evidence.online.checks())}
+    elif evidence.paired is not None:
         routes = {
             SUPERIOR: tuple(_superior(evidence, evidence.paired, gate)),
             NON_INFERIOR: tuple(_non_inferior(evidence, evidence.paired, gate)),

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from growthlab.pages.text_table import format_interval, format_p_value
-from growthlab.promotion.decision import Check, Decision, Evidence
+from growthlab.promotion.decision import Decision, Evidence
 from growthlab.promotion.gate import Gate, settings_of
 from growthlab.promotion.promotion_report import PromotionCase
 from growthlab.promotion.rival import Rival
+from growthlab.promotion.ruling_check import Check
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,12 +40,16 @@ def tags_of(
         "valid": f"{evidence.valid:.6g}",
         "parity": f"{evidence.parity.n_same}/{evidence.parity.n_compared}",
         "leakage": "clean" if evidence.leakage.get("clean") is True else "not clean",
+        "evidence": "offline" if evidence.online is None else "ab",
         "settings": " ".join(f"gate.{n}={v}" for n, v in settings_of(gate).items()),
         "table": case.table_artifact,
     }
     if standing is not None:
         tags["test"] = format_interval(standing.value, standing.low, standing.high)
         tags["rank"] = f"{standing.rank} of {standing.n}, {standing.valid_rank} by validation"
+    if evidence.online is not None:
+        tags |= {"experiment": evidence.online.name, "experiment.run": evidence.online.run_id}
+        tags["experiment.verdict"] = evidence.online.verdict
     if evidence.valid_champion is not None:
         tags["valid_champion"] = f"{evidence.valid_champion:.6g}"
     if evidence.paired is not None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from growthlab.core.errors import ConfigError
+from growthlab.effects.served_experiment import CHALLENGER, CHAMPION
 from growthlab.export.parity import parity_of
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.gate import Gate
 from growthlab.promotion.model_run import ModelRun
+from growthlab.promotion.online_evidence import OnlineEvidence
 from growthlab.promotion.paired_test import paired_test
 from growthlab.promotion.rival import Rival
 from growthlab.promotion.run_measures import directions, measures_of
@@ -32,11 +34,13 @@ def evidence_of(
     metrics: Mapping[str, Any],
     gate: Gate,
     objective_before: str | None = None,
+    experiment: str | None = None,
 ) -> Evidence:
     """Everything that the gate looks at; `champion` is None where there is no model to beat.
 
     `objective_before` is the objective that the champion was promoted by; None without a champion.
     Where it is given without a `champion`, the challenger is the champion's own run exported again.
+    `experiment` is the run of an experiment that decides.
 
     Raises
     ------
@@ -74,7 +78,18 @@ def evidence_of(
         n_objectives=n_objectives,
         rivals=rivals,
         standing=window_rank(challenger, runs, task),
+        online=None if experiment is None else _online(challenger, champion, experiment),
     )
+
+
+def _online(challenger: ModelRun, champion: ModelRun | None, run_id: str) -> OnlineEvidence:
+    """The experiment between the two; ConfigError without a champion to compare with."""
+    if champion is None:
+        raise ConfigError(
+            "evidence=ab compares a challenger with the champion: there is none to beat yet"
+        )
+    judged = {CHALLENGER: challenger, CHAMPION: champion}
+    return OnlineEvidence.read(run_id, judged)
 
 
 def rivals_of(

@@ -21,17 +21,19 @@ from growthlab.promotion.decision import (
     NON_INFERIOR,
     ROUTES,
     SUPERIOR,
-    Check,
     Decision,
     Evidence,
 )
 from growthlab.promotion.gate import Gate, settings_of
+from growthlab.promotion.online_evidence import ONLINE
+from growthlab.promotion.ruling_check import Check
 
 ROUTE_TITLES = {
     SUPERIOR: "Superior",
     NON_INFERIOR: "Non-inferior and cheaper",
     FIRST: "First champion",
     EXPORTED_AGAIN: "Exported again",
+    ONLINE: "Experiment",
 }
 COSTS = {
     "fit_cpu_seconds": "fit, CPU seconds",

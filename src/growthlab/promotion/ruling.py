@@ -49,7 +49,8 @@ class PromotionTerms:
     """The settings of a ruling.
 
     `task` is built from the config, whose objective may have been changed; `default_objective` is
-    the task's own, used for a champion whose tags name none. `stand_in` names another run of the
+    the task's own, used for a champion whose tags name none. `experiment` is the run of an experiment
+    that decides in place of the evaluations. `stand_in` names another run of the
     champion's model and settings, which is judged in place of the champion's run.
     """
 
@@ -60,6 +61,7 @@ class PromotionTerms:
     default_objective: str
     index_above: int
     stand_in: str | None = None
+    experiment: str | None = None
     dry_run: bool = False
 
 
@@ -111,8 +113,9 @@ def rule_on(challenger: ModelRun, terms: PromotionTerms, by: str) -> Ruling:
         champion = _champion(terms, challenger, str(version.run_id), str(version.version))
         rival = None if champion.id == challenger.id else champion
     evidence = evidence_of(
-        challenger, rival, terms.task, terms.metrics, terms.gate, champion_objective
-    )
+        challenger, rival, terms.task, terms.metrics, terms.gate, champion_objective,
+        terms.experiment,
+    )  # fmt: skip
     case = PromotionCase(
         name=name,
         challenger_run=challenger.id,

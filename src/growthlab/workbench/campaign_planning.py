@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from growthlab.campaign.audiences import with_audiences
 from growthlab.campaign.bundle_answers import BundleAnswers
 from growthlab.campaign.campaign_tables import CampaignTables
 from growthlab.campaign.channel_budgets import ChannelBudgets, channel_budgets
@@ -19,7 +20,8 @@ from growthlab.campaign.effect_values import LaterValue, effect_values
 from growthlab.campaign.holdout import Holdout
 from growthlab.campaign.offer_values import OfferValues
 from growthlab.campaign.options import Options
-from growthlab.campaign.plan_files import PRICES, earlier_prices, row_names
+from growthlab.campaign.plan_figures import row_names
+from growthlab.campaign.plan_files import PRICES, earlier_prices
 from growthlab.campaign.plan_settings import PlanSettings, caps_of
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.campaign.table_columns import ENDINGS, table_path
@@ -38,6 +40,7 @@ class PlannedCampaign:
 
     plan: CampaignPlan
     check: PlanCheck
+    features: pd.DataFrame  # of each customer, at the moment of decision
     budgets: ChannelBudgets | None  # of the channels, where response curves spread the budget
     lineage: Lineage
 
@@ -49,7 +52,9 @@ def planned_campaign(config: Any) -> PlannedCampaign:
         raise ConfigError(
             f"tables={folder} is no folder: growthlab plan example=true writes an example to it"
         )
+    lists = _typed(config, "lists", str | None)
     tables = CampaignTables.read(folder)
+    tables = with_audiences(tables, folder, None if lists is None else Path(lists))
     first = tables.times[0]
     if config.first_slot is not None:
         first = parse_moment(config.first_slot, "first_slot")
@@ -71,7 +76,7 @@ def planned_campaign(config: Any) -> PlannedCampaign:
         cutoff=str(tables.times[0]), source=str(folder),
         counts={"customers": len(options.customers), "offers": len(options.offers)},
     )  # fmt: skip
-    return PlannedCampaign(plan, PlanCheck(tables, settings, holdout), budgets, lineage)
+    return PlannedCampaign(plan, PlanCheck(tables, settings, holdout), features, budgets, lineage)
 
 
 def _values(

@@ -7,10 +7,11 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
-from growthlab.core.errors import ExportError, quoted
+from growthlab.core.errors import ConfigError, ExportError, near_matches, quoted
 from growthlab.core.path_names import is_path_name
 from growthlab.evaluation.leaderboard_columns import build_metrics
 from growthlab.promotion.gate import Gate
@@ -24,6 +25,9 @@ from growthlab.tracking.store import Store
 from growthlab.workbench.set_up import tracking_store
 
 log = logging.getLogger(__name__)
+
+OFFLINE, ONLINE = "offline", "ab"
+EVIDENCE = (OFFLINE, ONLINE)
 
 
 def rule_on_challenger(command: Command) -> Ruling:
@@ -92,8 +96,23 @@ def promotion_terms(command: Command) -> PromotionTerms:
         default_objective=default.task.objective,
         index_above=config.index_above,
         stand_in=config.get("champion"),
+        experiment=_experiment(config),
         dry_run=bool(config.get("dry_run")),
     )
+
+
+def _experiment(config: Any) -> str | None:
+    """The run of the experiment that decides; None where evaluations do."""
+    evidence, experiment = config.get("evidence", OFFLINE), config.get("experiment")
+    if evidence not in EVIDENCE:
+        raise ConfigError(f"evidence={evidence}: {near_matches(str(evidence), EVIDENCE)}")
+    if (evidence == ONLINE) != (experiment is not None):
+        raise ConfigError(
+            "evidence=ab needs experiment=RUN: the run of growthlab ab on the request log"
+            if evidence == ONLINE
+            else f"experiment={experiment} is read with evidence=ab alone"
+        )
+    return None if experiment is None else str(experiment)
 
 
 def report_path(command: Command, case: PromotionCase) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def _of_request_log(config: Any, table: ExposureTable, window: OutcomeWindow) ->
         task=config.log_task,
     ).read()
     counted = count_outcomes(served.exposures, served.outcomes, window)
-    return _experiment(
+    experiment = _experiment(
         config,
         counted.customers,
         counted.days,
@@ -91,6 +92,7 @@ def _of_request_log(config: Any, table: ExposureTable, window: OutcomeWindow) ->
         [*served.facts, *counted.facts],
         control=CHAMPION,
     )
+    return replace(experiment, served=served.versions)
 
 
 def _of_timeline(config: Any, table: ExposureTable, window: OutcomeWindow) -> ExperimentData:

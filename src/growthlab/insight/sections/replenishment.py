@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import pandas as pd
@@ -50,10 +51,41 @@ class Replenishment:
     chapter: ClassVar[str] = "Baskets and items"
     title: ClassVar[str] = "What is bought again, and when"
     min_customers: int = 20
+    days: int = 14
+    widest: float = 1.0
 
     def __post_init__(self) -> None:
         if self.min_customers < 1:
             raise ConfigError(f"min_customers must be 1 or more, got {self.min_customers}")
+        if not 1 <= self.days <= 366:
+            raise ConfigError(f"days must be 1 to 366, got {self.days}")
+        if not self.widest > 0:
+            raise ConfigError(f"widest must be above 0, got {self.widest:g}")
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """One row a customer and item that will be due in the next `days`: user_id, item_id, date, detail.
+
+        The date is p25 of the item's intervals after the customer's last purchase of it, as a reminder
+        belongs before most repeats. Items whose spread is above `widest` cannot be timed.
+        """
+        log.require("item_id", "timestamp", needed_by="replenishment")
+        items = replenishment_figures(log, min_customers=self.min_customers)
+        items = items[items["spread"] <= self.widest].set_index("item_id")
+        last = log.query(f"""
+            SELECT user_id, item_id, max(timestamp::DATE)::TIMESTAMP AS day
+            FROM events WHERE {KEPT_PURCHASE} AND item_id IS NOT NULL
+            GROUP BY ALL ORDER BY user_id, item_id
+        """)
+        last = last[last["item_id"].isin(items.index)].reset_index(drop=True)
+        usual = items.loc[last["item_id"], ["p25", "median"]].reset_index(drop=True)
+        date = last["day"] + pd.to_timedelta(usual["p25"].round(), unit="D")
+        start = pd.Timestamp(as_of).normalize()
+        due = ((date >= start) & (date < start + timedelta(days=self.days))).to_numpy()
+        rows = last.loc[due, ["user_id", "item_id"]].assign(
+            date=date[due].astype("datetime64[us]"),
+            detail=usual.loc[due, "median"].map("every {:g} days".format).astype(str),
+        )
+        return rows.sort_values(["date", "user_id", "item_id"], ignore_index=True)
 
     def find(self, scope: ReportScope) -> Findings:
         """One table of items."""

@@ -1,0 +1,135 @@
+"""What an experiment on the request log shows of a challenger: the report of growthlab ab as evidence."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from growthlab.core.errors import ConfigError
+from growthlab.effects.served_experiment import CHALLENGER
+from growthlab.pages.text_table import format_p_value
+from growthlab.promotion.model_run import ModelRun
+from growthlab.promotion.ruling_check import Check
+from growthlab.tracking.find_run import find_run
+from growthlab.tracking.run_files import download_artifact
+
+ONLINE = "experiment"  # the route
+REPORT = "ab.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineEvidence:
+    """The experiment of a service that shared its traffic between champion and challenger.
+
+    `effect` is that on the outcome that was named first, None where the split was broken. `served` are
+    the versions of the bundles that answered, by arm; `expected` those of the two that are judged.
+    """
+
+    run_id: str
+    name: str
+    verdict: str
+    alpha: float
+    sequential_p: float | None
+    sample_ratio_p: float
+    effect: Mapping[str, Any] | None
+    guardrails: Sequence[Mapping[str, Any]]
+    served: Mapping[str, Sequence[str]]
+    expected: Mapping[str, str]
+
+    @classmethod
+    def read(cls, run_id: str, judged: Mapping[str, ModelRun]) -> OnlineEvidence:
+        """The evidence in a run of growthlab ab, of the two runs that are `judged` by arm.
+
+        Raises
+        ------
+        ConfigError
+            There is no such run, or its report is of no request log.
+        """
+        word = f"experiment={run_id}"
+        run = find_run(judged[CHALLENGER].store, word)
+        if run.data.tags.get("kind") != "ab" or run.info.status != "FINISHED":
+            raise ConfigError(f"{word} is not a finished run of growthlab ab")
+        folder = judged[CHALLENGER].folder
+        path = download_artifact(judged[CHALLENGER].store.client, run.info.run_id, REPORT, folder)
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if not report.get("served"):
+            raise ConfigError(
+                f"{word} compares no challenger with its champion: growthlab ab log=REQUESTS does, by "
+                "the request log of a service with both"
+            )
+        arm = report["arms"].get(CHALLENGER, {})
+        always_valid = arm.get("always_valid")
+        return cls(
+            run_id=run.info.run_id,
+            name=str(report["experiment"]),
+            verdict=str(report["verdict"]),
+            alpha=float(report["alpha"]),
+            sequential_p=None if always_valid is None else float(always_valid["p"]),
+            sample_ratio_p=float(report["sample_ratio"]["p"]),
+            effect=arm.get("primary"),
+            guardrails=arm.get("guardrails", []),
+            served=report["served"],
+            expected={side: each.bundle.manifest.version for side, each in judged.items()},
+        )
+
+    def checks(self) -> Iterator[Check]:
+        """What the experiment must show: these bundles, sound sizes, a gain, and every guardrail held."""
+        for side, version in self.expected.items():
+            answered = list(self.served.get(side, []))
+            yield Check(
+                f"bundle of the {side} in the log",
+                answered == [version],
+                ", ".join(answered) or "none",
+                f"{version} alone, which is judged",
+                key=f"{ONLINE}.{side}",
+            )
+        yield Check(
+            "sample ratio of the experiment",
+            self.effect is not None,
+            f"p {format_p_value(self.sample_ratio_p)}",
+            "arms of the intended sizes",
+            key=f"{ONLINE}.sample_ratio",
+        )
+        if self.effect is None:
+            return
+        yield self._gain(self.effect)
+        for guardrail in self.guardrails:
+            outcome = str(guardrail["outcome"])
+            yield Check(
+                f"guardrail {outcome} of the experiment",
+                guardrail["standing"] == "held",
+                f"{guardrail['standing']}, {_interval(guardrail)}",
+                f"held: its interval within {float(guardrail['tolerated']):+.1%}",
+                key=f"{ONLINE}.guardrail.{outcome}",
+            )
+
+    def _gain(self, effect: Mapping[str, Any]) -> Check:
+        """A rise of the first outcome; by the sequential test where one was declared."""
+        adjusted, p = effect.get("p_adjusted"), effect.get("p")
+        judged = adjusted if adjusted is not None else p
+        how = "p"
+        if self.sequential_p is not None:
+            judged, how = self.sequential_p, "always valid p"
+        p_value = math.nan if judged is None else float(judged)
+        rises = effect["difference"] is not None and effect["difference"] > 0
+        return Check(
+            f"{effect['outcome']} in the experiment",
+            rises and p_value < self.alpha,
+            f"{_interval(effect)}, {how} {format_p_value(p_value)}",
+            f"a rise with {how} below {self.alpha:g}",
+            key=f"{ONLINE}.gain",
+        )
+
+
+def _interval(effect: Mapping[str, Any]) -> str:
+    """The relative effect with its bounds; in the outcome's unit where there is no relative one."""
+    if effect.get("relative") is None:
+        values, sign = [effect.get(n) for n in ("difference", "low", "high")], "+.4g"
+    else:
+        names = ("relative", "relative_low", "relative_high")
+        values, sign = [effect.get(n) for n in names], "+.1%"
+    first, low, high = ("unknown" if v is None else format(float(v), sign) for v in values)
+    return f"{first} [{low}, {high}]"

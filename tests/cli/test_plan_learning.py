@@ -1,0 +1,182 @@
+"""From a plan to what happened, and from there to experiments, policies, effects and the next plan."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tests.cli.conftest import Done, Workspace
+
+N = 3000
+OFFERS = ("free delivery", "gift")
+ARMS = ("control=0.25", "explore=0.5", "explore_limit=1", "caps=[]", "smallest_segment=10")
+FAST = ("metrics=[uplift/rate_qini,uplift/skill]", "intervals.resamples=50")
+
+
+def customers() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    return pd.DataFrame(
+        {
+            "customer": [f"c{i:04d}" for i in range(N)],
+            "segment": np.where(np.arange(N) % 2, "odd", "even"),
+            "recency": rng.integers(0, 12, N),
+        }
+    )
+
+
+def chances() -> dict[str | None, np.ndarray]:
+    """The chance to buy by offer: free delivery works for those who bought lately, a gift harms a little."""
+    lately = customers()["recency"].to_numpy() < 4
+    nothing = np.where(lately, 0.2, 0.35)
+    return {
+        None: nothing,
+        "free delivery": nothing + np.where(lately, 0.5, 0.0),
+        "gift": nothing - 0.1,
+    }
+
+
+def write_tables(folder: Path, day: str, arms: dict[str, str]) -> None:
+    """A campaign in one channel on one day."""
+    folder.mkdir()
+    table = customers()
+    table.to_csv(folder / "customers.csv", index=False)
+    offers = [
+        {"offer": offer, "cost": 0.5, **({"arm": arms[offer], "order_value": 10} if arms else {})}
+        for offer in OFFERS
+    ]
+    (folder / "offers.yaml").write_text(yaml.safe_dump(offers))
+    (folder / "channels.csv").write_text("channel,cost\nemail,0.01\n")
+    (folder / "slots.csv").write_text(f"channel,slot\nemail,{day}T09:00\nemail,{day}T18:00\n")
+    consent = pd.DataFrame(
+        {"customer": table["customer"], "purpose": "marketing", "channel": "email", "given": "yes"}
+    )
+    consent.to_csv(folder / "consent.csv", index=False)
+    (folder / "contacts.csv").write_text("customer,channel,sent\n")
+    if not arms:
+        both = pd.concat([table.assign(offer=offer) for offer in OFFERS])
+        both = both.assign(expected_value_heuristic=12.0 - both["recency"])
+        columns = ["customer", "offer", "expected_value_heuristic"]
+        both[columns].to_csv(folder / "values.csv", index=False)
+
+
+def answer_back(plan: Path, path: Path) -> None:
+    """Orders of 10 each in the days after the plan, as their true chances have it."""
+    rows = pd.read_parquet(plan).set_index("customer")
+    drawn = np.random.default_rng(12).random(N)
+    by_offer, offers = chances(), rows["offer"].reindex(customers()["customer"])
+    chance = [by_offer[o if isinstance(o, str) else None][n] for n, o in enumerate(offers)]
+    bought = drawn < np.array(chance)
+    orders = pd.DataFrame({"user_id": customers()["customer"][bought], "bought": 1.0})
+    orders["timestamp"] = "2026-03-04T12:00"
+    late = pd.DataFrame({"user_id": ["c0000"], "bought": 1.0, "timestamp": "2026-04-01T12:00"})
+    pd.concat([orders, late]).to_csv(path, index=False)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A plan of heuristic values, and what happened then."""
+    workspace = Workspace(tmp_path_factory.mktemp("learning"))
+    write_tables(workspace.folder / "march", "2026-03-02", {})
+    done = workspace.growthlab("plan", "tables=march", "campaign=march", *ARMS)
+    assert done.status == 0, done.err
+    answer_back(workspace.folder / "plans/march/plan.parquet", workspace.folder / "orders.csv")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def learned(shop: Workspace) -> Done:
+    """The plan beside what happened."""
+    words = ("plan=plans/march", "events.path=orders.csv", "outcome=bought")
+    done = shop.growthlab("plan", "outcomes", *words)
+    assert done.status == 0, done.err
+    return done
+
+
+def command_of(learned: Done, name: str, file: str) -> list[str]:
+    """The words of the printed command that reads the file, without the program."""
+    lines = learned.out.splitlines()
+    (line,) = [each for each in lines if each.startswith(f"growthlab {name} ") and file in each]
+    return shlex.split(line)[1:]
+
+
+def test_probabilities_of_the_draw_are_logged(shop: Workspace, learned: Done) -> None:
+    actions = pd.read_parquet(shop.folder / "outcomes/march/actions.parquet")
+    # both offers are allowed in both slots: 2 of 4 options each
+    assert actions.loc[actions["action"] == "gift", "propensity"].unique() == pytest.approx([0.5])
+    table = pd.read_parquet(shop.folder / "outcomes/march/experiment-1.parquet")
+    assert set(table["arm"]) == {"no message", "free delivery"}
+    # among control (1/4) and half of the exploration (1/2): of the offer 1/4, of nothing 1/4
+    assert table["probability_of_offer"].unique() == pytest.approx([0.5])
+    assert {"recency", "contacts_30_days", "segment"} <= set(table)
+    everybody = pd.read_parquet(shop.folder / "outcomes/march/customers.parquet")
+    assert len(everybody) == N
+    # the order in April is not within 14 days
+    bought = pd.read_csv(shop.folder / "orders.csv")
+    assert everybody["bought"].sum() == len(bought) - 1
+
+
+def test_ab_says_what_the_plan_changed(shop: Workspace, learned: Done) -> None:
+    words = command_of(learned, "ab", "customers")
+    done = shop.growthlab(*words)
+    assert done.status == 0, done.err
+    assert "ab_effect of experiment" in done.out
+    assert re.search(r"plan (raised|lowered|shows no effect on) bought", done.out)
+
+
+def test_ope_says_what_another_policy_would_have_earned(shop: Workspace, learned: Done) -> None:
+    (shop.folder / "policy.csv").write_text("action,probability\nfree delivery,1\n")
+    done = shop.growthlab(*command_of(learned, "ope", "actions"))
+    assert done.status == 0, done.err
+    report = json.loads((shop.folder / "reports/policy/ope.json").read_text())
+    value, truth = report["estimates"]["SNIPS"], chances()["free delivery"].mean()
+    width = value["high"] - value["low"]
+    assert abs(value["value"] - truth) < width  # four standard errors
+    assert width < 0.15
+    assert report["on_policy"]["value"] < value["low"]
+
+
+def test_the_next_plan_uses_what_was_learned(shop: Workspace, learned: Done) -> None:
+    words = command_of(learned, "compare", "experiment-1")
+    compared = shop.growthlab(*words, "models=[everybody,t_logistic]", *FAST)
+    assert compared.status == 0, compared.err
+    data = [word for word in words if word.startswith(("data", "task"))]
+    done = shop.growthlab("export", *data)
+    assert done.status == 0, done.err
+    write_tables(
+        shop.folder / "april", "2026-04-06", {"free delivery": "free delivery", "gift": ""}
+    )
+    bundle = "bundles=[bundles/experiment_table-uplift]"
+    done = shop.growthlab("plan", "tables=april", "campaign=april", bundle, *ARMS)
+    assert done.status == 0, done.err
+    rows = pd.read_parquet(shop.folder / "plans/april/plan.parquet")
+    assert set(rows["claim"]) == {"incremental_value"}
+    planned = rows[(rows["arm"] == "plan") & rows["offer"].notna()]
+    assert set(planned["offer"]) == {"free delivery"}
+    recency = customers().set_index("customer")["recency"]
+    # 10 an order: worth 5 before a discount of half for those who bought lately, nothing for others
+    assert (planned["customer"].map(recency) < 4).mean() > 0.6
+    assert "are not planned: gift" in done.out
+    assert "bought" not in rows
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["plan=nowhere"], "plan=nowhere has no plan.parquet"),
+        (["outcome=sold"], "outcome=sold is no column of numbers: possible: bought"),
+        (["window_days=0"], "window_days must be a whole number of days of 1 or more, got 0"),
+        (["window_days=60"], "these days are over for no customer"),
+        (["output=."], "march is there and holds no outcomes: name another output"),
+        (["events.path=march/customers.csv"], "has no column user_id (events.user_id)"),
+    ],
+)
+def test_mistakes_are_one_line(shop: Workspace, words: list[str], line: str) -> None:
+    given = ["plan=plans/march", "events.path=orders.csv", "outcome=bought"]
+    kept = [g for g in given if g.partition("=")[0] not in {w.partition("=")[0] for w in words}]
+    assert line in shop.growthlab("plan", "outcomes", *kept, *words).mistake
