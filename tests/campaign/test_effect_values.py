@@ -260,7 +260,9 @@ def test_columns_of_customers_that_are_no_features_are_refused(
     frames["customers"]["age"] = [str(n) for n in range(399)] + ["inf"]
     with pytest.raises(DataError, match="age is not finite in row 400"):
         CampaignTables.read(written(frames, tmp_path))
-    frames["customers"] = frames["customers"].drop(columns="age").assign(best_score=1)
-    tables = CampaignTables.read(written(frames, tmp_path))
-    with pytest.raises(DataError, match="best_score is computed by the plan: rename it"):
-        feature_names(tables, BundleAnswers({}))
+    frames["customers"] = frames["customers"].drop(columns="age")
+    for name in ("best_score", "decided_at"):
+        named = {**frames, "customers": frames["customers"].assign(**{name: 1})}
+        tables = CampaignTables.read(written(named, tmp_path))
+        with pytest.raises(DataError, match=f"{name} is written by the plan: rename it"):
+            feature_names(tables, BundleAnswers({}))

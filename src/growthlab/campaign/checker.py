@@ -88,6 +88,10 @@ class PlanCheck:
         given = rows[["arm_probability", "assignment_probability"]]
         if not ((given > 0) & (given <= 1)).all(axis=None):
             yield "a probability is not above 0 and at most 1"
+        if "slot_probability" in rows:
+            chosen = rows["slot_probability"].dropna().astype(float)
+            if not ((chosen > 0) & (chosen <= 1)).all():
+                yield "the probability of a part of the week is not above 0 and at most 1"
         if (rows["assignment_probability"] > rows["arm_probability"] * (1 + NEAR)).any():
             yield "an assignment is more probable than its arm"
 

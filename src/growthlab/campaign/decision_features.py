@@ -25,6 +25,7 @@ OF_CONTACTS = (
     f"responses_{RESPONSE_DAYS}_days",
 )  # fmt: skip
 OF_LISTS = ("top_category", "best_score", "list_entropy")
+RESERVED = ("arm", "arm_probability", "decided_at")  # columns of the plan, beside which features stand
 LISTED = 10  # items whose scores give the entropy
 
 
@@ -34,12 +35,12 @@ def feature_names(tables: CampaignTables, answers: BundleAnswers) -> list[str]:
     Raises
     ------
     DataError
-        A column of the customers has the name of one that is computed.
+        A column of the customers has the name of one that the plan writes.
     """
     own = tables.features.columns.tolist()
     for name in own:
-        if name in (*OF_CONTACTS, *OF_LISTS):
-            raise DataError(f"customers: the column {name} is computed by the plan: rename it")
+        if name in (*OF_CONTACTS, *OF_LISTS, *RESERVED):
+            raise DataError(f"customers: the column {name} is written by the plan: rename it")
     return [*own, *OF_CONTACTS, *(OF_LISTS if AnswerKind.LIST in answers.bundles else ())]
 
 

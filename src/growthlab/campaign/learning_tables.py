@@ -46,7 +46,12 @@ class PlanRecord:
             raise DataError(
                 f"plan={folder} has no {missing[0]}: name the folder that growthlab plan wrote"
             )
-        return cls(*(pd.read_parquet(folder / name) for name in names))
+        record = cls(*(pd.read_parquet(folder / name) for name in names))
+        if (record.exploration["offer"] == NOTHING).any():
+            raise DataError(
+                f"plan={folder} has an offer called {NOTHING}, as customers without one: rename it"
+            )
+        return record
 
     @property
     def customers(self) -> pd.DataFrame:

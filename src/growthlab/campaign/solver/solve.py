@@ -22,7 +22,6 @@ GOOD_ENOUGH = {BISECTION: 1e-5, BUNDLE: 1e-3}  # gaps at which a plan is taken
 SMALL = 5_000  # options, up to which HiGHS takes seconds
 RELEASED = 0.1  # of the customers, who are planned anew where the gap is too large
 MOST_RELEASES = 5
-ENOUGH_TO_SAMPLE = 50_000  # customers, a tenth of whom have nearly the prices of all
 ENOUGH = 0.2  # of the gap: where planning anew gains less, it ends
 
 
@@ -83,8 +82,6 @@ def solve(
     response = BestResponse(problem, coupling)
     aim = _Aim(GOOD_ENOUGH[method] if tolerance is None else tolerance, seed)
     if start is not None and method == BUNDLE:
-        if problem.n_customers >= ENOUGH_TO_SAMPLE:
-            start = _prices_of_sample(response, start, aim)
         early = _rounded(response, _dual_at(response, start), START, aim)
         early = _improved(early, response, aim)
         if early.gap <= aim.gap and not early.missing.any():
@@ -139,19 +136,6 @@ def _dual_at(response: BestResponse, start: np.ndarray) -> DualSolution:
     worth = float(prices[limited] @ response.coupling.limits[limited])
     answer = response.at(prices)
     return DualSolution(prices, float(answer.reduced.sum()) + worth, answer.messages)
-
-
-def _prices_of_sample(response: BestResponse, start: np.ndarray, aim: _Aim) -> np.ndarray:
-    """Earlier prices brought up to date on a tenth of the customers, with a tenth of all limits."""
-    problem, coupling = response.problem, response.coupling
-    n = problem.n_customers
-    stream = random_stream(aim.seed, "sampled customers")
-    sampled = np.sort(stream.choice(n, int(RELEASED * n), replace=False))
-    part = _part(problem, sampled, Messages.joined([]))
-    asked = BestResponse(part, replace(coupling, limits=coupling.limits * RELEASED))
-    prices = LevelBundle(asked, aim.gap / 2, aim.seed).solve(start).prices
-    response.n_passes += asked.n_passes * RELEASED
-    return prices
 
 
 def _rounded(response: BestResponse, dual: DualSolution, method: str, aim: _Aim) -> PlanSolution:
