@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tests.campaign.conftest import N, holdout_of, options_of, settings_with, written
 
+from growthlab.campaign.plan_page import plan_page
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.campaign.send_times import (
     SendTimes,
@@ -93,6 +94,8 @@ def test_planned_customers_are_written_to_when_they_respond_and_chance_is_logged
     random = planned[planned["slot_arm"] == "random"]
     assert random["slot_probability"].unique() == pytest.approx([0.5])
     assert len(random) / len(planned) == pytest.approx(0.3, abs=0.1)
+    page = plan_page(plan, "", 0)
+    assert "When they are written to" in page
 
 
 def test_a_part_without_a_slot_is_never_chosen(frames: Frames, tmp_path: Path) -> None:

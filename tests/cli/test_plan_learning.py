@@ -57,7 +57,13 @@ def write_tables(folder: Path, day: str, arms: dict[str, str]) -> None:
         {"customer": table["customer"], "purpose": "marketing", "channel": "email", "given": "yes"}
     )
     consent.to_csv(folder / "consent.csv", index=False)
-    (folder / "contacts.csv").write_text("customer,channel,sent\n")
+    evening = np.arange(N) % 2 == 1  # the only time at which anybody responded, one of two
+    contacts = table[["customer"]].assign(
+        channel="email",
+        sent=np.where(evening, "2026-01-05T18:00", "2026-01-05T09:00"),
+        responded=np.where(np.arange(N) % 4 == 1, "yes", "no"),
+    )
+    contacts.to_csv(folder / "contacts.csv", index=False)
     if not arms:
         both = pd.concat([table.assign(offer=offer) for offer in OFFERS])
         both = both.assign(expected_value_heuristic=12.0 - both["recency"])
@@ -83,7 +89,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A plan of heuristic values, and what happened then."""
     workspace = Workspace(tmp_path_factory.mktemp("learning"))
     write_tables(workspace.folder / "march", "2026-03-02", {})
-    done = workspace.growthlab("plan", "tables=march", "campaign=march", *ARMS)
+    words = ("tables=march", "campaign=march", "send_times=[6,14]", *ARMS)
+    done = workspace.growthlab("plan", *words)
     assert done.status == 0, done.err
     answer_back(workspace.folder / "plans/march/plan.parquet", workspace.folder / "orders.csv")
     return workspace
@@ -113,7 +120,8 @@ def test_probabilities_of_the_draw_are_logged(shop: Workspace, learned: Done) ->
     assert set(table["arm"]) == {"no message", "free delivery"}
     # among control (1/4) and half of the exploration (1/2): of the offer 1/4, of nothing 1/4
     assert table["probability_of_offer"].unique() == pytest.approx([0.5])
-    assert {"recency", "contacts_30_days", "segment"} <= set(table)
+    assert {"recency", "responses_90_days", "segment"} <= set(table)
+    assert "contacts_30_days" not in table  # the same for all: nobody was written to in these days
     everybody = pd.read_parquet(shop.folder / "outcomes/march/customers.parquet")
     assert len(everybody) == N
     # the order in April is not within 14 days
@@ -127,6 +135,17 @@ def test_ab_says_what_the_plan_changed(shop: Workspace, learned: Done) -> None:
     assert done.status == 0, done.err
     assert "ab_effect of experiment" in done.out
     assert re.search(r"plan (raised|lowered|shows no effect on) bought", done.out)
+
+
+def test_ab_compares_chosen_times_with_times_at_random(shop: Workspace, learned: Done) -> None:
+    rows = pd.read_parquet(shop.folder / "plans/march/plan.parquet")
+    sent = rows[rows["slot_arm"].notna() & rows["offer"].notna()]
+    evening = (sent["slot"].dt.hour == 18).groupby(sent["slot_arm"]).mean()
+    assert evening["sampled"] > 0.9
+    assert 0.3 < evening["random"] < 0.7
+    done = shop.growthlab(*command_of(learned, "ab", "send_times"))
+    assert done.status == 0, done.err
+    assert "ab_effect of send_times" in done.out
 
 
 def test_ope_says_what_another_policy_would_have_earned(shop: Workspace, learned: Done) -> None:

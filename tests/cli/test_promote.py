@@ -389,13 +389,13 @@ def test_an_experiment_on_the_request_log_decides_where_evaluations_would_refuse
     other = shop.logged_by(shop.growthlab(*words, "name=other")).info.run_id
 
     assert promote(shop, "churn", run).status == 1
-    refused = promote(shop, "churn", run, "evidence=ab", f"experiment={even}")
+    refused = promote(shop, "churn", run, "evidence=ab", f"ab_run={even}")
     assert refused.status == 1, refused.err
     assert "refused: not experiment (any click in the experiment" in refused.out
-    refused = promote(shop, "churn", run, "evidence=ab", f"experiment={other}")
+    refused = promote(shop, "churn", run, "evidence=ab", f"ab_run={other}")
     assert f"other, required: {versions['challenger']} alone, which is judged" in refused.out
     assert champion(shop, CHURN) == "1"
-    done = promote(shop, "churn", run, "evidence=ab", f"experiment={won[:8]}")
+    done = promote(shop, "churn", run, "evidence=ab", f"ab_run={won[:8]}")
     assert done.status == 0, done.out + done.err
     tags = shop.client.get_model_version_by_alias(CHURN, "champion").tags
     assert (tags["gate.evidence"], tags["gate.way"]) == ("ab", "experiment")
@@ -403,10 +403,10 @@ def test_an_experiment_on_the_request_log_decides_where_evaluations_would_refuse
     assert tags["gate.experiment.gain"].startswith("passed: ")
 
     for given, line in (
-        (["evidence=ab"], "evidence=ab needs experiment=RUN"),
-        ([f"experiment={won}"], f"experiment={won} is read with evidence=ab alone"),
-        (["evidence=luck", "experiment=x"], "evidence=luck: possible: ab, offline"),
-        (["evidence=ab", f"experiment={run}"], "is not a finished run of growthlab ab"),
+        (["evidence=ab"], "evidence=ab needs ab_run=RUN"),
+        ([f"ab_run={won}"], f"ab_run={won} is read with evidence=ab alone"),
+        (["evidence=luck", "ab_run=x"], "evidence=luck: possible: ab, offline"),
+        (["evidence=ab", f"ab_run={run}"], "is not a finished run of growthlab ab"),
     ):
         assert line in promote(shop, "churn", runs["champion"], *given).mistake
 

@@ -91,8 +91,13 @@ class CampaignTables:
     @staticmethod
     def nobody() -> pd.DataFrame:
         """An eligibility of nobody."""
-        times = {name: pd.Series(dtype="datetime64[ns]") for name in ("start", "end")}
-        return pd.DataFrame({"offer": [], "customer": [], **times})
+        kinds = {
+            "offer": "str",
+            "customer": "str",
+            "start": "datetime64[ns]",
+            "end": "datetime64[ns]",
+        }
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
     @classmethod
     def read(cls, folder: Path) -> CampaignTables:

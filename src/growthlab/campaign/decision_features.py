@@ -25,7 +25,11 @@ OF_CONTACTS = (
     f"responses_{RESPONSE_DAYS}_days",
 )  # fmt: skip
 OF_LISTS = ("top_category", "best_score", "list_entropy")
-RESERVED = ("arm", "arm_probability", "decided_at")  # columns of the plan, beside which features stand
+RESERVED = (
+    "arm",
+    "arm_probability",
+    "decided_at",
+)  # columns of the plan, beside which features stand
 LISTED = 10  # items whose scores give the entropy
 
 

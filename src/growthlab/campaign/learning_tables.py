@@ -20,6 +20,7 @@ from growthlab.core.errors import DataError, quoted
 
 NOTHING = "no message"
 CUSTOMER_COLUMNS = ["customer", "segment", "arm", "arm_probability", "decided_at"]
+KEPT_IF_SAME = ("customer", "decided_at")
 OFFER_PROBABILITY, NOTHING_PROBABILITY = "probability_of_offer", "probability_of_no_message"
 
 
@@ -97,7 +98,7 @@ class PlanRecord:
 
         Control and exploration are one draw: of no message with the probability of the control and that
         of drawing none, of the offer with that of exploring and drawing it. Both are given as they are
-        among those who had one of the two.
+        among those who had one of the two. Features with one value for all teach nothing and are left out.
         """
         drawn = self._drawn()
         shares = self.rows.drop_duplicates("arm").set_index("arm")["arm_probability"]
@@ -121,6 +122,8 @@ class PlanRecord:
         )[kept]
         known = self.customers.drop(columns=["arm", "arm_probability"])
         table = table.merge(known, on="customer", how="left")
+        same = [c for c in known if c not in KEPT_IF_SAME and table[c].nunique(dropna=False) < 2]
+        table = table.drop(columns=same)
         return table.merge(outcomes[["customer", outcome]], on="customer", how="left")
 
     def with_outcomes(self, outcomes: pd.DataFrame) -> pd.DataFrame:

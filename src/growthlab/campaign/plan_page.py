@@ -17,6 +17,7 @@ from growthlab.campaign.plan_figures import (
     suppressed,
 )
 from growthlab.campaign.planning import CampaignPlan
+from growthlab.campaign.send_times import SLOT_ARM
 from growthlab.pages.charts import BarChart, LineChart
 from growthlab.pages.page import (
     AlertBlock,
@@ -53,7 +54,7 @@ def plan_page(
         Chapter("Limits", [_limits(plan)]),
         Chapter("Mix", [_mix(plan), _discounts(plan, currency)]),
         Chapter("Who is left out", [_left_out(plan)]),
-        Chapter("Arms", [_arms(plan)]),
+        Chapter("Arms", [_arms(plan), *_send_times(plan)]),
         Chapter("Sensitivity", [_sensitivity(plan, n_draws)]),
     ]
     return render_page(Page(f"Plan of {settings.campaign}", chapters, facts, navigation="links"))
@@ -224,6 +225,31 @@ def _arms(plan: CampaignPlan) -> DataBlock:
             f"assignment; only {PLAN} against control says what the campaign caused."
         ],
     )
+
+
+def _send_times(plan: CampaignPlan) -> list[DataBlock]:
+    """How the part of the week was chosen, where responses choose it."""
+    if plan.times is None:
+        return []
+    rows = []
+    for arm, own in plan.rows.groupby(SLOT_ARM):
+        probability = own[f"{SLOT_ARM}_probability"].iloc[0]
+        n_sent = int(own["offer"].notna().sum())
+        rows.append(
+            [str(arm), f"{probability:.3f}", f"{own['customer'].nunique():,}", f"{n_sent:,}"]
+        )
+    headers = ["part of the week", "probability", "planned customers", "messages"]
+    return [
+        DataBlock(
+            title="When they are written to",
+            table=_table(headers, rows, n_words=1),
+            notes=[
+                "Sampled: a part of the week as often as earlier responses say that it may be the best; the "
+                f"segment's rate weighs as {plan.times.strength:,.0f} messages of the customer. Only the "
+                "comparison with those drawn at random says whether it helps."
+            ],
+        )
+    ]
 
 
 def _sensitivity(plan: CampaignPlan, n_draws: int) -> DataBlock:

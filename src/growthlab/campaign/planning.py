@@ -166,7 +166,11 @@ class CampaignPlan:
         options = self.options
         reason = np.full(len(without), PRICED_OUT, dtype=object)
         value = options.value[without].astype(np.float32)[:, None, :]
-        value = np.where(options.allowed[without], value, np.float32(-np.inf))
+        possible = options.allowed[without]
+        if self.times is not None:
+            in_part = self.times.keeps()[without] | (self.arms[without] != PLAN)[:, None]
+            possible = possible & in_part[:, :, None]
+        value = np.where(possible, value, np.float32(-np.inf))
         reason[value.max(axis=(1, 2), initial=-np.inf) <= 0] = NO_GAIN
         left = np.ones((len(without), *options.allowed.shape[1:]), dtype=bool)
         undecided = np.ones(len(without), dtype=bool)

@@ -99,7 +99,7 @@ def parts_of(moments: pd.DatetimeIndex, edges: Sequence[float]) -> np.ndarray:
     """
     hour = moments.hour.to_numpy() + moments.minute.to_numpy() / 60
     part = (np.searchsorted(edges, hour, side="right") - 1) % len(edges)
-    return part + len(edges) * (moments.weekday.to_numpy() >= SATURDAY)
+    return part + len(edges) * (moments.day_of_week.to_numpy() >= SATURDAY)
 
 
 def segment_rates(sends: np.ndarray, responses: np.ndarray, segments: np.ndarray) -> np.ndarray:
@@ -174,8 +174,6 @@ def _counts(options: Options, edges: Sequence[float]) -> tuple[np.ndarray, np.nd
 
 def _possible(options: Options, slot_part: np.ndarray, n_parts: int) -> np.ndarray:
     """Whether a customer has an option in a part, shape ``(n, n_parts)``."""
-    in_slot = options.allowed.any(axis=2)
-    possible = np.zeros((len(in_slot), n_parts), dtype=bool)
-    for slot, part in enumerate(slot_part.tolist()):
-        possible[:, part] |= in_slot[:, slot]
-    return possible
+    in_slot: np.ndarray = np.any(options.allowed, axis=2)  # (n, n_slots)
+    parts = [np.any(in_slot[:, slot_part == part], axis=1) for part in range(n_parts)]
+    return np.column_stack(parts)

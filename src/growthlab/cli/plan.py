@@ -36,7 +36,7 @@ def run(command: Command) -> int:
     plan, currency = planned.plan, str(config.currency or "")
     texts = {
         PAGE: plan_page(plan, currency, int(config.draws), planned.budgets),
-        ASSESSMENT: impact_assessment(plan, list(planned.features), currency),
+        ASSESSMENT: impact_assessment(plan, planned.features.columns.tolist(), currency),
     }
     write_plan(plan, planned.check, planned.features, texts, folder)
     look = log_report(

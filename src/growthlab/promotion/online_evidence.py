@@ -48,7 +48,7 @@ class OnlineEvidence:
         ConfigError
             There is no such run, or its report is of no request log.
         """
-        word = f"experiment={run_id}"
+        word = f"ab_run={run_id}"
         run = find_run(judged[CHALLENGER].store, word)
         if run.data.tags.get("kind") != "ab" or run.info.status != "FINISHED":
             raise ConfigError(f"{word} is not a finished run of growthlab ab")

@@ -103,14 +103,14 @@ def promotion_terms(command: Command) -> PromotionTerms:
 
 def _experiment(config: Any) -> str | None:
     """The run of the experiment that decides; None where evaluations do."""
-    evidence, experiment = config.get("evidence", OFFLINE), config.get("experiment")
+    evidence, experiment = config.get("evidence", OFFLINE), config.get("ab_run")
     if evidence not in EVIDENCE:
         raise ConfigError(f"evidence={evidence}: {near_matches(str(evidence), EVIDENCE)}")
     if (evidence == ONLINE) != (experiment is not None):
         raise ConfigError(
-            "evidence=ab needs experiment=RUN: the run of growthlab ab on the request log"
+            "evidence=ab needs ab_run=RUN: the run of growthlab ab on the request log"
             if evidence == ONLINE
-            else f"experiment={experiment} is read with evidence=ab alone"
+            else f"ab_run={experiment} is read with evidence=ab alone"
         )
     return None if experiment is None else str(experiment)
 
