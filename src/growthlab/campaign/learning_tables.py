@@ -20,7 +20,6 @@ from growthlab.core.errors import DataError, quoted
 
 NOTHING = "no message"
 CUSTOMER_COLUMNS = ["customer", "segment", "arm", "arm_probability", "decided_at"]
-KEPT_IF_SAME = ("customer", "decided_at")
 OFFER_PROBABILITY, NOTHING_PROBABILITY = "probability_of_offer", "probability_of_no_message"
 
 
@@ -120,9 +119,9 @@ class PlanRecord:
                 NOTHING_PROBABILITY: of_nothing / either,
             }
         )[kept]
-        known = self.customers.drop(columns=["arm", "arm_probability"])
+        known = self.customers.drop(columns=["arm", "arm_probability", "decided_at"])
         table = table.merge(known, on="customer", how="left")
-        same = [c for c in known if c not in KEPT_IF_SAME and table[c].nunique(dropna=False) < 2]
+        same = [c for c in known if c != "customer" and table[c].nunique(dropna=False) < 2]
         table = table.drop(columns=same)
         return table.merge(outcomes[["customer", outcome]], on="customer", how="left")
 

@@ -14,6 +14,7 @@ from growthlab.promotion.gate import Gate
 from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.online_evidence import OnlineEvidence
 from growthlab.promotion.paired_test import paired_test
+from growthlab.promotion.read_experiment import read_experiment
 from growthlab.promotion.rival import Rival
 from growthlab.promotion.run_measures import directions, measures_of
 from growthlab.promotion.window_rivals import (
@@ -89,7 +90,7 @@ def _online(challenger: ModelRun, champion: ModelRun | None, run_id: str) -> Onl
             "evidence=ab compares a challenger with the champion: there is none to beat yet"
         )
     judged = {CHALLENGER: challenger, CHAMPION: champion}
-    return OnlineEvidence.read(run_id, judged)
+    return read_experiment(run_id, judged)
 
 
 def rivals_of(

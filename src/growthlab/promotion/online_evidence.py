@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from growthlab.core.errors import ConfigError
-from growthlab.effects.served_experiment import CHALLENGER
 from growthlab.pages.text_table import format_p_value
-from growthlab.promotion.model_run import ModelRun
 from growthlab.promotion.ruling_check import Check
-from growthlab.tracking.find_run import find_run
-from growthlab.tracking.run_files import download_artifact
 
 ONLINE = "experiment"  # the route
-REPORT = "ab.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,42 +31,6 @@ class OnlineEvidence:
     guardrails: Sequence[Mapping[str, Any]]
     served: Mapping[str, Sequence[str]]
     expected: Mapping[str, str]
-
-    @classmethod
-    def read(cls, run_id: str, judged: Mapping[str, ModelRun]) -> OnlineEvidence:
-        """The evidence in a run of growthlab ab, of the two runs that are `judged` by arm.
-
-        Raises
-        ------
-        ConfigError
-            There is no such run, or its report is of no request log.
-        """
-        word = f"ab_run={run_id}"
-        run = find_run(judged[CHALLENGER].store, word)
-        if run.data.tags.get("kind") != "ab" or run.info.status != "FINISHED":
-            raise ConfigError(f"{word} is not a finished run of growthlab ab")
-        folder = judged[CHALLENGER].folder
-        path = download_artifact(judged[CHALLENGER].store.client, run.info.run_id, REPORT, folder)
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if not report.get("served"):
-            raise ConfigError(
-                f"{word} compares no challenger with its champion: growthlab ab log=REQUESTS does, by "
-                "the request log of a service with both"
-            )
-        arm = report["arms"].get(CHALLENGER, {})
-        always_valid = arm.get("always_valid")
-        return cls(
-            run_id=run.info.run_id,
-            name=str(report["experiment"]),
-            verdict=str(report["verdict"]),
-            alpha=float(report["alpha"]),
-            sequential_p=None if always_valid is None else float(always_valid["p"]),
-            sample_ratio_p=float(report["sample_ratio"]["p"]),
-            effect=arm.get("primary"),
-            guardrails=arm.get("guardrails", []),
-            served=report["served"],
-            expected={side: each.bundle.manifest.version for side, each in judged.items()},
-        )
 
     def checks(self) -> Iterator[Check]:
         """What the experiment must show: these bundles, sound sizes, a gain, and every guardrail held."""

@@ -87,7 +87,7 @@ def learning_tables(config: Any, folder: Path) -> LearningTables:
     for number, offer in enumerate(record.offers, start=1):
         name = f"experiment-{number}.parquet"
         tables[name] = record.experiment(offer, found, outcome)
-        commands.append(_uplift(folder / name, offer, outcome, days))
+        commands.append(_uplift(folder / name, offer, outcome))
     return LearningTables(tables, counted.facts, commands)
 
 
@@ -97,12 +97,12 @@ def _shares(customers: pd.DataFrame, arm: str) -> str:
     return "'shares={" + ",".join(f"{name}:{share:.6g}" for name, share in shares.items()) + "}'"
 
 
-def _uplift(path: Path, offer: str, outcome: str, days: int) -> str:
+def _uplift(path: Path, offer: str, outcome: str) -> str:
     """The comparison of models of what an offer changes."""
     probability = f"{NOTHING}:{NOTHING_PROBABILITY},{offer}:{OFFER_PROBABILITY}"
-    columns = {"user_id": "customer", "arm": "arm", "label": outcome, "date": "decided_at"}
+    columns = {"user_id": "customer", "arm": "arm", "label": outcome}
     named = " ".join(f"data.columns.{role}={column}" for role, column in columns.items())
     return (
         f"growthlab compare task=uplift data=experiment_table data.path={path} {named} "
-        f"'data.control={NOTHING}' 'data.probability={{{probability}}}' data.horizon_days={days}"
+        f"'data.control={NOTHING}' 'data.probability={{{probability}}}'"
     )
