@@ -1,0 +1,64 @@
+"""growthlab grow: from a log to a campaign, by the commands that are also typed one by one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from growthlab.bundle.manifest import Manifest
+from growthlab.cli.main import main
+from growthlab.config.compose import Command
+from growthlab.tracking.run_links import look_lines
+from growthlab.workbench.growth import Growth
+from growthlab.workbench.growth_steps import (
+    Step,
+    campaign_steps,
+    challenger_folder,
+    champion_folder,
+    champion_steps,
+    model_steps,
+    promotion_step,
+)
+
+
+class StepFailedError(Exception):
+    """A step failed, and has said why."""
+
+
+def run(command: Command) -> int:
+    """Run the steps that are not done yet; one that fails ends the call with its exit status."""
+    campaign_steps(command, [])  # raises before any work
+    steps = model_steps(command)
+    growth = Growth.begin(command)
+    bundles: list[Path] = []
+    try:
+        for task in command.config.models:
+            _do(growth, *(step for step in steps if step.task == task))
+            manifest = Manifest.read(challenger_folder(command, task))
+            _do(growth, promotion_step(command, task, str(manifest.run_id)))
+            of_champion = champion_steps(command, growth.store, task)
+            _do(growth, *of_champion)
+            bundles += [champion_folder(command, task)] if of_champion else []
+        _do(growth, *campaign_steps(command, bundles))
+    except StepFailedError as failure:
+        (status,) = failure.args
+        growth.stop(status)
+        return int(status)
+    page = growth.end(bundles)
+    look = look_lines(growth.store, growth.lineage.experiment, growth.progress.run_id)
+    print("\n".join([f"\npage: {page}", *look]))
+    return 0
+
+
+def _do(growth: Growth, *steps: Step) -> None:
+    """Run the steps that are not done yet."""
+    for step in steps:
+        if growth.progress.skips(step):
+            print(f"{step.name}: done by an earlier call")
+            continue
+        print(f"\ngrowthlab {' '.join(step.words)}", flush=True)
+        started = time.monotonic()
+        status = main(step.words)
+        if status not in step.passes:
+            raise StepFailedError(status)
+        growth.progress.add(step, status, time.monotonic() - started)
